@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ * A backend: one device, its threads or queue, and the arithmetic that runs there. */
+#ifndef ATTRACTIVENET_BACKEND_H
+#define ATTRACTIVENET_BACKEND_H
+
+#include <attractivenet/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One device with its worker threads. Models, trainers and predictors are made on one. */
+typedef struct an_backend an_backend;
+
+enum {
+    AN_BACKEND_CPU = 0, /* SIMD kernels and OpenBLAS on a thread pool */
+    AN_BACKEND_REF = 1, /* plain loops in double: slow, for checking the others */
+    AN_BACKEND_CUDA = 2
+};
+
+/** Which device. Fill with an_backend_options_init(), then change what you need. */
+typedef struct an_backend_options {
+    uint32_t struct_size; /* set by init; later fields are only appended */
+    int32_t kind;         /* AN_BACKEND_*; default AN_BACKEND_CPU */
+    int32_t threads;      /* 1 to 1024; 0 = as many as this process may use; default 0 */
+    int32_t device;       /* number of the GPU, from 0; default 0 */
+} an_backend_options;
+
+/** Set the defaults. Takes: struct_size: sizeof(an_backend_options) where the caller was compiled. */
+AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct_size);
+
+/**
+ * Make a backend.
+ *
+ * Takes:   options: copied; NULL = defaults. The environment variable AN_CPU (c, avx2, avx512,
+ *          avx512bf16, neon) limits the instructions that the CPU backend uses.
+ * Owns:    *out is the caller's; free with an_backend_destroy().
+ * Returns: AN_OK; AN_ERR_ARG for a kind or a number of threads out of range; AN_ERR_UNSUPPORTED for
+ *          CUDA in a build without it; AN_ERR_DEVICE if the device is absent; AN_ERR_NOMEM.
+ * Threads: any; create backends after fork(). While at least one CPU backend lives, OpenBLAS'
+ *          thread count (one number for the whole process) is 1; it is restored with the last.
+ */
+AN_API an_status an_backend_create(an_backend **out, const an_backend_options *options,
+                                   an_error *err);
+
+/** Give up a backend; NULL is allowed. It lives on while models or others made on it live. */
+AN_API void an_backend_destroy(an_backend *backend);
+
+/** Name the kind: "cpu", "ref" or "cuda". Returns a constant. Threads: any. */
+AN_API const char *an_backend_name(const an_backend *backend);
+
+/** Name the instruction level in use: "c", "avx2", "avx512", "avx512bf16", "neon"; "" if the backend
+ *  has none. Returns a constant. Threads: any. */
+AN_API const char *an_backend_level(const an_backend *backend);
+
+/** Return the number of threads that compute, the caller's included. Threads: any. */
+AN_API int32_t an_backend_threads(const an_backend *backend);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT
+ * A data set: images with a score each, and its split. Images stay encoded where they lie. */
+#ifndef ATTRACTIVENET_DATASET_H
+#define ATTRACTIVENET_DATASET_H
+
+#include <attractivenet/io.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A list of (name, score, where the image's bytes are), sorted by name, byte by byte. */
+typedef struct an_dataset an_dataset;
+
+enum {
+    AN_CACHE_NONE = 0,    /* read from the folder or archive each time */
+    AN_CACHE_ENCODED = 1, /* keep the files' bytes after the first read */
+    AN_CACHE_PIXELS = 2   /* keep 8-bit pixels, decoded and resized, after the first read */
+};
+
+/** How 8-bit pixels become floats. The mode is stored with the model. */
+enum {
+    AN_SCALE_AUTO = 0, /* tf with ImageNet weights, else unit */
+    AN_SCALE_UNIT = 1, /* x/255: 0 to 1, the article's text */
+    AN_SCALE_TF = 2,   /* x/127.5-1: -1 to 1, what the ImageNet weights expect */
+    AN_SCALE_SEED = 3  /* x/.255: 0 to 1000, the article's code */
+};
+
+/** Fill the 256 values of a scale, made in double and rounded to float. Returns AN_ERR_ARG for AUTO or
+ *  an unknown mode. */
+AN_API an_status an_scale_table(float table[256], int32_t scale, an_error *err);
+
+/** How to open a data set. Fill with an_dataset_options_init(), then change what you need. */
+typedef struct an_dataset_options {
+    uint32_t struct_size;    /* set by init; later fields are only appended */
+    int32_t policy;          /* AN_POLICY_*, for label lines and damaged images; default STRICT */
+    int32_t height, width;   /* of the pixels handed out, 1 to 8192; default 350, 350 */
+    int32_t cache;           /* AN_CACHE_*; default AN_CACHE_ENCODED */
+    int32_t outputs;         /* numbers a label line has after the name, 1 to 1000; default 1 */
+    const char *label_file;  /* base name; default "All_labels.txt" */
+    const char *suffix;      /* ending of image names, case-sensitive; default ".jpg" */
+    an_image_limits limits;  /* of decoding */
+    an_extract_options archive; /* caps for an archive (suffix and label_file are taken from here) */
+    an_warning_fn warn;      /* NULL = none */
+    void *warn_user;
+} an_dataset_options;
+
+AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct_size);
+
+/**
+ * Open a folder (searched with its sub-folders) or a zip archive (read in place) with a label file of
+ * "name score" lines. No image is decoded yet.
+ *
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (label file: the message has file and line; image without
+ *          label; no images; damaged archive); AN_ERR_ARG; AN_ERR_NOMEM.
+ * Owns:    *out is the caller's; free with an_dataset_destroy().
+ * Threads: any.
+ */
+AN_API an_status an_dataset_open(an_dataset **out, const char *path,
+                                 const an_dataset_options *options, an_error *err);
+
+/**
+ * Make a data set from pixels in memory.
+ *
+ * Shapes:  rgb [count,height,width,3], copied; scores [count,outputs], copied.
+ */
+AN_API an_status an_dataset_from_pixels(an_dataset **out, const uint8_t *rgb, const float *scores,
+                                        int64_t count, const an_dataset_options *options,
+                                        an_error *err);
+
+/** Give up a data set; NULL is allowed. It lives on while batches made from it live. */
+AN_API void an_dataset_destroy(an_dataset *dataset);
+AN_API int64_t an_dataset_count(const an_dataset *dataset); /**< Return the number of samples. */
+AN_API int32_t an_dataset_height(const an_dataset *dataset); /**< Return the pixels' height. */
+AN_API int32_t an_dataset_width(const an_dataset *dataset);  /**< Return the pixels' width. */
+AN_API int32_t an_dataset_outputs(const an_dataset *dataset); /**< Return numbers per label. */
+/** Return the base name of sample index; borrowed; NULL if out of range. */
+AN_API const char *an_dataset_name(const an_dataset *dataset, int64_t index);
+/** Return number output of the label of sample index, as read, in double; NaN if out of range. */
+AN_API double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output);
+/** Return how many labels had no image, and how many lines or images were skipped. */
+AN_API int64_t an_dataset_labels_without_image(const an_dataset *dataset);
+AN_API int64_t an_dataset_skipped(const an_dataset *dataset);
+
+/**
+ * Read, decode and resize sample index.
+ *
+ * Shapes:  rgb [height,width,3], written.
+ * Returns: AN_OK; AN_ERR_ARG; AN_ERR_IO; AN_ERR_FORMAT or AN_ERR_UNSUPPORTED with the file's name.
+ * Threads: any number at once.
+ */
+AN_API an_status an_dataset_pixels(an_dataset *dataset, int64_t index, uint8_t *rgb, an_error *err);
+
+/* --- split ---------------------------------------------------------------------------------- */
+
+enum { AN_SIZE_ABSENT = 0, AN_SIZE_FRACTION = 1, AN_SIZE_COUNT = 2 };
+
+/** Sizes of a split, with scikit-learn's meaning. Fill with an_split_options_init(). */
+typedef struct an_split_options {
+    uint32_t struct_size;   /* set by init; later fields are only appended */
+    int32_t shuffle;        /* 0 or 1; default 1 */
+    int32_t test_kind;      /* AN_SIZE_*; both absent: a test fraction of 0.25; default ABSENT */
+    int32_t train_kind;     /* AN_SIZE_*; default ABSENT = all that test leaves */
+    double test_fraction;   /* strictly inside (0,1); rounded up to samples */
+    double train_fraction;  /* strictly inside (0,1); rounded down to samples */
+    int64_t test_count;     /* 1 to count-1 */
+    int64_t train_count;    /* 1 to count-1 */
+    uint32_t seed;          /* of NumPy's RandomState; default 42 */
+    uint32_t reserved;      /* 0 */
+} an_split_options;
+
+AN_API void an_split_options_init(an_split_options *options, uint32_t struct_size);
+
+/** Compute how many samples train and test get. Returns AN_OK; AN_ERR_ARG as scikit-learn raises. */
+AN_API an_status an_split_sizes(int64_t count, const an_split_options *options, int64_t *n_train,
+                                int64_t *n_test, an_error *err);
+
+/**
+ * Split the numbers 0 to count-1.
+ *
+ * Writes:  train [n_train], test [n_test] of an_split_sizes(): made by the caller.
+ * Source:  scikit-learn train_test_split, index for index (docs/numerics.md, section split).
+ */
+AN_API an_status an_train_test_split(int64_t count, const an_split_options *options, int64_t *train,
+                                     int64_t *test, an_error *err);
+
+/**
+ * Split as the tutorial: 0.30 away from training, of that a third for the test, both with seed.
+ *
+ * Writes:  indices [count]: train first, then validation, then test; the three counts.
+ */
+AN_API an_status an_tutorial_split(int64_t count, uint32_t seed, int64_t *indices, int64_t *n_train,
+                                   int64_t *n_val, int64_t *n_test, an_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

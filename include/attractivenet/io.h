@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ * Bytes from outside: download, archives, 8-bit images, and weight files as named arrays. */
+#ifndef ATTRACTIVENET_IO_H
+#define ATTRACTIVENET_IO_H
+
+#include <attractivenet/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- download ------------------------------------------------------------------------------- */
+
+/** How to download. Fill with an_download_options_init(), then change what you need. */
+typedef struct an_download_options {
+    uint32_t struct_size;        /* set by init; later fields are only appended */
+    int32_t max_redirects;       /* 0 to 50; default 10 */
+    int64_t max_bytes;           /* a larger answer is an error; default 8 GiB */
+    int32_t low_speed_bytes;     /* bytes per second below which ... default 1024 */
+    int32_t low_speed_seconds;   /* ... for so long the transfer is given up; default 30 */
+    const char *sha256;          /* 64 hexadecimal digits to be checked; NULL = none; default NULL */
+    const char *expected_type;   /* "zip", "hdf5", "any": refuse other content; NULL = "any" */
+    an_progress_fn progress;     /* NULL = none; counts bytes */
+    void *progress_user;         /* handed to progress */
+    an_warning_fn warn;          /* NULL = none */
+    void *warn_user;             /* handed to warn */
+} an_download_options;
+
+AN_API void an_download_options_init(an_download_options *options, uint32_t struct_size);
+
+/**
+ * Download url to path, unless the file is already there (and its SHA-256 right, if one is given).
+ *
+ * Takes:   url: http, https or file; Google Drive's share and download links are followed through
+ *          its confirmation page. options: copied for the call; NULL = defaults.
+ * Writes:  path, at once and whole: data goes to "path.part", which a later call resumes by range,
+ *          and is renamed when length, type and hash are right.
+ * Returns: AN_OK; AN_ERR_IO (connection, HTTP status, disk, too slow); AN_ERR_FORMAT (a quota,
+ *          virus-scan, login or other HTML page instead of data, wrong length, wrong hash);
+ *          AN_ERR_CANCELLED; AN_ERR_UNSUPPORTED in a build without libcurl.
+ * Threads: any; blocks.
+ */
+AN_API an_status an_download(const char *url, const char *path, const an_download_options *options,
+                             an_error *err);
+
+/* --- archive -------------------------------------------------------------------------------- */
+
+/** What to do with something damaged or doubtful. */
+enum {
+    AN_POLICY_STRICT = 0, /* stop with an error that names it */
+    AN_POLICY_SKIP = 1    /* leave it out, warn, list it in the report */
+};
+
+/** What to take from an archive and how much at most. Fill with an_extract_options_init(). */
+typedef struct an_extract_options {
+    uint32_t struct_size;      /* set by init; later fields are only appended */
+    int32_t policy;            /* AN_POLICY_*, for refused names and duplicates; default STRICT */
+    const char *label_file;    /* base name of the label file; default "All_labels.txt" */
+    const char *suffix;        /* ending of image members, case-sensitive; default ".jpg" */
+    int64_t max_members;       /* of the archive; default 1,000,000 */
+    int64_t max_member_bytes;  /* uncompressed, of one; default 256 MiB */
+    int64_t max_total_bytes;   /* uncompressed, of all taken; default 16 GiB */
+    int32_t max_ratio;         /* uncompressed to compressed after the first MiB; default 200 */
+    int32_t reserved;          /* 0 */
+    an_progress_fn progress;   /* NULL = none; counts members */
+    void *progress_user;
+    an_warning_fn warn;        /* NULL = none; AN_WARN_MEMBER_SKIPPED */
+    void *warn_user;
+} an_extract_options;
+
+AN_API void an_extract_options_init(an_extract_options *options, uint32_t struct_size);
+
+/** What an extraction did. */
+typedef struct an_extract_report {
+    uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
+    int32_t reserved;
+    int64_t written;      /* files written */
+    int64_t present;      /* files that were already there with the right size and CRC */
+    int64_t skipped;      /* members that the filter took but a check refused (policy skip) */
+    int64_t ignored;      /* members that the filter left out */
+    int64_t bytes;        /* written */
+} an_extract_report;
+
+/**
+ * Extract the members that a data set needs, flat, by base name, into a folder.
+ *
+ * Takes:   archive: path of a zip file; folder: made if absent; options: NULL = defaults; report may
+ *          be NULL. A member is taken if its base name ends in suffix or equals label_file.
+ * Writes:  only inside folder; each file whole or not at all (CRC checked before it gets its name).
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, overlapping members, ratio,
+ *          duplicate base names, no member to take), AN_ERR_UNSUPPORTED (encrypted, unknown method);
+ *          AN_ERR_CANCELLED; AN_ERR_NOMEM. The message names the member.
+ * Threads: any.
+ * Source:  Python zipfile as the tutorial uses it (docs/numerics.md, section archive).
+ */
+AN_API an_status an_archive_extract(const char *archive, const char *folder,
+                                    const an_extract_options *options, an_extract_report *report,
+                                    an_error *err);
+
+/* --- images --------------------------------------------------------------------------------- */
+
+/** An 8-bit RGB picture [H,W,3], row-major without padding. */
+typedef struct an_image an_image;
+
+/** Limits for decoding. Fill with an_image_limits_init(). */
+typedef struct an_image_limits {
+    uint32_t struct_size;
+    int32_t max_scans;    /* of a progressive JPEG; default 500 */
+    int64_t max_pixels;   /* width times height; default 64,000,000 */
+    int64_t max_memory;   /* bytes that decoding one picture may take; default 1 GiB */
+} an_image_limits;
+
+AN_API void an_image_limits_init(an_image_limits *limits, uint32_t struct_size);
+
+/**
+ * Decode a JPEG or PNG, told apart by content, to RGB, turned as its EXIF orientation says.
+ *
+ * Takes:   bytes, size: the file's content; name: for messages; limits: NULL = defaults.
+ * Returns: AN_OK; AN_ERR_FORMAT (not an image, damaged, cut); AN_ERR_UNSUPPORTED (over a limit);
+ *          AN_ERR_NOMEM.
+ * Owns:    *out is the caller's; free with an_image_destroy().
+ * Threads: any.
+ * Source:  OpenCV imread with IMREAD_COLOR then BGR to RGB (docs/numerics.md, section images).
+ */
+AN_API an_status an_image_decode(an_image **out, const void *bytes, int64_t size, const char *name,
+                                 const an_image_limits *limits, an_error *err);
+
+/** Read and decode an image file: an_image_decode() of its content; AN_ERR_IO if it can't be read. */
+AN_API an_status an_image_read(an_image **out, const char *path, const an_image_limits *limits,
+                               an_error *err);
+
+/** Make an image from the caller's RGB bytes [height,width,3], which are copied; NULL = black. */
+AN_API an_status an_image_create(an_image **out, const uint8_t *rgb, int64_t height, int64_t width,
+                                 an_error *err);
+
+/** Free an image; NULL is allowed. */
+AN_API void an_image_destroy(an_image *image);
+AN_API int64_t an_image_height(const an_image *image); /**< Return the height in pixels. */
+AN_API int64_t an_image_width(const an_image *image);  /**< Return the width in pixels. */
+AN_API uint8_t *an_image_data(an_image *image); /**< Return RGB [H,W,3]; borrowed from the image. */
+AN_API const uint8_t *an_image_const_data(const an_image *image); /**< The same, for reading. */
+
+/**
+ * Resize 8-bit pixels with bilinear interpolation, without antialiasing.
+ *
+ * Shapes:  src [src_height,src_width,channels], dst [dst_height,dst_width,channels]; no overlap;
+ *          each length 1 to 65535, channels 1 to 4.
+ * Returns: AN_OK; AN_ERR_ARG for a length out of range; AN_ERR_NOMEM.
+ * Threads: any.
+ * Source:  OpenCV 4 resize INTER_LINEAR on 8-bit, bit for bit (docs/numerics.md, section resize).
+ */
+AN_API an_status an_resize_u8(uint8_t *dst, int64_t dst_height, int64_t dst_width,
+                              const uint8_t *src, int64_t src_height, int64_t src_width,
+                              int32_t channels, an_error *err);
+
+/** Write an image as an 8-bit RGB PNG, whole or not at all. Returns AN_OK, AN_ERR_IO, AN_ERR_NOMEM. */
+AN_API an_status an_image_write_png(const an_image *image, const char *path, an_error *err);
+
+/** Write an image as a baseline JPEG (4:2:0), whole or not at all. Takes: quality: 1 to 100. */
+AN_API an_status an_image_write_jpeg(const an_image *image, const char *path, int32_t quality,
+                                     an_error *err);
+
+/* --- named arrays: weight and model files --------------------------------------------------- */
+
+/** An ordered list of named float32 arrays with text metadata: what a weight file holds. */
+typedef struct an_arrays an_arrays;
+
+/** Make an empty list. Owns: *out is the caller's; free with an_arrays_destroy(). */
+AN_API an_status an_arrays_create(an_arrays **out, an_error *err);
+/** Free a list; NULL is allowed. */
+AN_API void an_arrays_destroy(an_arrays *arrays);
+
+/**
+ * Read a weight or model file, told apart by content: safetensors (float32 arrays; other number
+ * types are converted to float32), Keras legacy HDF5 (weights or full model, Keras 2 and 3), Keras 3
+ * .weights.h5 and .keras.
+ *
+ * Names:   as the file has them, normalised to "LAYER/VARIABLE" without ":0" ("dense/kernel",
+ *          "block_1_depthwise/depthwise_kernel"); in the order of the file's layers.
+ * Metadata: safetensors: its own. Keras: "keras_version", "model_config" (JSON text) if the file has
+ *          them, and "layout": "keras-model", "keras-weights", "keras3-weights", "keras3-archive".
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, links out of the file);
+ *          AN_ERR_UNSUPPORTED (HDF5 without libhdf5 in the build, filters, unknown format);
+ *          AN_ERR_NOMEM. The message names the array or layer.
+ * Threads: any; calls into libhdf5 are serialised.
+ */
+AN_API an_status an_arrays_read(an_arrays **out, const char *path, an_error *err);
+
+/** Write as safetensors, whole or not at all. Returns AN_OK, AN_ERR_IO, AN_ERR_NOMEM. */
+AN_API an_status an_arrays_write(const an_arrays *arrays, const char *path, an_error *err);
+
+/** Append an array; data is copied. Returns AN_ERR_ARG for a name that is there already. */
+AN_API an_status an_arrays_add(an_arrays *arrays, const char *name, const float *data,
+                               const int64_t *shape, int32_t rank, an_error *err);
+/** Set a metadata text; key and value are copied. Replaces what was there. */
+AN_API an_status an_arrays_set_metadata(an_arrays *arrays, const char *key, const char *value,
+                                        an_error *err);
+
+AN_API int64_t an_arrays_count(const an_arrays *arrays); /**< Return the number of arrays. */
+/** Return the place of a name, from 0; -1 if it is not there. */
+AN_API int64_t an_arrays_find(const an_arrays *arrays, const char *name);
+/** Return the name of array index; borrowed; NULL if index is out of range. */
+AN_API const char *an_arrays_name(const an_arrays *arrays, int64_t index);
+/** Return the values of array index; borrowed; NULL if index is out of range. */
+AN_API const float *an_arrays_data(const an_arrays *arrays, int64_t index);
+AN_API int32_t an_arrays_rank(const an_arrays *arrays, int64_t index); /**< 0 to 8; -1: no such. */
+/** Return the length of axis of array index; 0 if there is no such array or axis. */
+AN_API int64_t an_arrays_length(const an_arrays *arrays, int64_t index, int32_t axis);
+/** Return a metadata text; borrowed; NULL if the key is not there. */
+AN_API const char *an_arrays_metadata(const an_arrays *arrays, const char *key);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ * Single layers on tensors, and an_model: a network with its weights on a backend. */
+#ifndef ATTRACTIVENET_LAYERS_H
+#define ATTRACTIVENET_LAYERS_H
+
+#include <attractivenet/backend.h>
+#include <attractivenet/io.h>
+#include <attractivenet/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- single layers ---------------------------------------------------------------------------
+ * Thin doors to the kernels that the network itself runs on, for checking and for own experiments.
+ * All tensors are the caller's and must have the right shape (AN_ERR_ARG names what was found and
+ * expected); outputs are overwritten. A gradient argument may be NULL if it is not wanted.
+ * Threads: any number of calls at once on different backends; one at a time on one backend. */
+
+enum { AN_CONV_FULL = 0, AN_CONV_DEPTHWISE = 1 };
+
+/** A 2-D convolution without bias: cross-correlation, zero padding, channels last. */
+typedef struct an_conv_options {
+    uint32_t struct_size; /* set by init */
+    int32_t kind;         /* AN_CONV_*; default FULL */
+    int32_t stride;       /* 1 or 2, both directions; default 1 */
+    int32_t pad_top, pad_bottom, pad_left, pad_right; /* rows and columns of zeros, 0 to 2 */
+} an_conv_options;
+
+AN_API void an_conv_options_init(an_conv_options *options, uint32_t struct_size);
+
+/**
+ * Convolve.
+ *
+ * Shapes:  x [N,H,W,Cin]; w [kh,kw,Cin,Cout] with kh = kw = 1 or 3, depthwise [3,3,C,1];
+ *          y [N,OH,OW,Cout], OH = (H + pad_top + pad_bottom - kh) / stride + 1, rounded down.
+ * Source:  Keras Conv2D and DepthwiseConv2D (docs/numerics.md, section layers).
+ */
+AN_API an_status an_conv_forward(an_backend *backend, const an_conv_options *options,
+                                 const an_tensor *x, const an_tensor *w, an_tensor *y,
+                                 an_error *err);
+/** Compute dx and dw (shapes of x and w) from dy (shape of y). */
+AN_API an_status an_conv_backward(an_backend *backend, const an_conv_options *options,
+                                  const an_tensor *x, const an_tensor *w, const an_tensor *dy,
+                                  an_tensor *dx, an_tensor *dw, an_error *err);
+
+/**
+ * Normalise over the batch (training 1: batch statistics, moving ones updated with momentum) or by
+ * the moving statistics (training 0).
+ *
+ * Shapes:  x, y [N,H,W,C]; gamma, beta, mean, variance [C]; mean and variance are the moving ones.
+ * Source:  Keras 2 BatchNormalization, fused: epsilon 1e-3, the moving variance is fed with N/(N-1)
+ *          times the biased one (docs/numerics.md, section batch norm).
+ */
+AN_API an_status an_batch_norm_forward(an_backend *backend, const an_tensor *x,
+                                       const an_tensor *gamma, const an_tensor *beta,
+                                       an_tensor *mean, an_tensor *variance, double momentum,
+                                       int32_t training, an_tensor *y, an_error *err);
+/** Compute dx, dgamma, dbeta from dy; mean and variance are the moving ones (used if training is 0). */
+AN_API an_status an_batch_norm_backward(an_backend *backend, const an_tensor *x,
+                                        const an_tensor *gamma, const an_tensor *mean,
+                                        const an_tensor *variance, int32_t training,
+                                        const an_tensor *dy, an_tensor *dx, an_tensor *dgamma,
+                                        an_tensor *dbeta, an_error *err);
+
+/** Clip to 0..6; NaN stays NaN. Shapes: x, y the same, any rank. Source: Keras ReLU(6). */
+AN_API an_status an_relu6_forward(an_backend *backend, const an_tensor *x, an_tensor *y,
+                                  an_error *err);
+/** Pass dy where 0 < x < 6, else 0. */
+AN_API an_status an_relu6_backward(an_backend *backend, const an_tensor *x, const an_tensor *dy,
+                                   an_tensor *dx, an_error *err);
+/** Add. Shapes: a, b, y the same. */
+AN_API an_status an_add_forward(an_backend *backend, const an_tensor *a, const an_tensor *b,
+                                an_tensor *y, an_error *err);
+/** Average over H and W. Shapes: x [N,H,W,C], y [N,C]. */
+AN_API an_status an_pool_forward(an_backend *backend, const an_tensor *x, an_tensor *y,
+                                 an_error *err);
+/** Spread dy [N,C] over dx [N,H,W,C], divided by H*W. */
+AN_API an_status an_pool_backward(an_backend *backend, const an_tensor *dy, an_tensor *dx,
+                                  an_error *err);
+/** Compute y = x w + b. Shapes: x [N,in], w [in,out], b [out], y [N,out]. */
+AN_API an_status an_dense_forward(an_backend *backend, const an_tensor *x, const an_tensor *w,
+                                  const an_tensor *b, an_tensor *y, an_error *err);
+/** Compute dx, dw, db from dy. */
+AN_API an_status an_dense_backward(an_backend *backend, const an_tensor *x, const an_tensor *w,
+                                   const an_tensor *dy, an_tensor *dx, an_tensor *dw,
+                                   an_tensor *db, an_error *err);
+
+enum {
+    AN_LOSS_MSE = 0,                 /* mean over outputs, then over the batch */
+    AN_LOSS_MAE = 1,
+    AN_LOSS_HUBER = 2,               /* delta 1 */
+    AN_LOSS_CATEGORICAL = 3,         /* softmax cross-entropy from logits; y is one-hot */
+    AN_LOSS_BINARY = 4               /* sigmoid cross-entropy from logits; mean over outputs */
+};
+/**
+ * Compute a loss and its gradient by the prediction.
+ *
+ * Shapes:  prediction, target [N,out]; gradient [N,out] or NULL. loss: summed in double.
+ */
+AN_API an_status an_loss(an_backend *backend, int32_t kind, const an_tensor *prediction,
+                         const an_tensor *target, double *loss, an_tensor *gradient,
+                         an_error *err);
+
+/* --- model ----------------------------------------------------------------------------------- */
+
+/** A network with its weights on a backend. Made by mobilenetv2.h. */
+typedef struct an_model an_model;
+
+/** What training does to the base, the network below the head. */
+enum {
+    AN_BASE_FROZEN = 0,     /* nothing: weights fixed, batch norm by its moving statistics (Keras 2:
+                               trainable = False) */
+    AN_BASE_STATISTICS = 1, /* weights fixed, batch norm by batch statistics, moving ones updated */
+    AN_BASE_TRAIN = 2,      /* weights trained, batch norm by batch statistics, moving ones updated */
+    AN_BASE_FINETUNE = 3    /* weights trained, batch norm by its moving statistics, those fixed
+                               (Keras: base(x, training=False)) */
+};
+
+enum { AN_TASK_REGRESSION = 0, AN_TASK_CLASSIFICATION = 1 };
+enum {
+    AN_PADDING_AUTO = 0,  /* the file's word; else TUTORIAL */
+    AN_PADDING_FIXED = 1, /* as Keras with the input shape given: depends on the size */
+    AN_PADDING_TUTORIAL = 2 /* as Keras without input shape: (0,1) in all stride-2 depthwise layers */
+};
+
+/** What a model is. */
+typedef struct an_model_info {
+    uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
+    int32_t height, width; /* pixels of the input */
+    int32_t outputs;       /* numbers a picture gets */
+    int32_t task;          /* AN_TASK_* */
+    int32_t scale;         /* AN_SCALE_UNIT, TF or SEED */
+    int32_t padding;       /* AN_PADDING_FIXED or TUTORIAL */
+    int32_t base;          /* AN_BASE_* as last set */
+    int32_t features;      /* inputs of the head */
+    int32_t reserved;      /* 0 */
+    double alpha;          /* width multiplier */
+    int64_t parameters;    /* all, moving statistics included */
+    int64_t trainable;     /* trained in the present base mode */
+} an_model_info;
+
+/** Give up a model; NULL is allowed. It lives on while a trainer or predictor uses it. */
+AN_API void an_model_destroy(an_model *model);
+
+/** Fill info. Returns AN_OK; AN_ERR_ARG for a struct_size of 0. */
+AN_API an_status an_model_describe(const an_model *model, an_model_info *info, an_error *err);
+
+/** Return the backend; borrowed from the model. */
+AN_API an_backend *an_model_backend(const an_model *model);
+
+enum {
+    AN_SUMMARY_KERAS = 0,    /* the table of tf_keras 2.19 */
+    AN_SUMMARY_NOTEBOOK = 1, /* the table as the tutorial's notebook shows it (TF 2.1) */
+    AN_SUMMARY_LAYERS = 2    /* every layer of the base with shape, parameters and padding */
+};
+/**
+ * Write the table of layers and parameters as text.
+ *
+ * Writes:  at most capacity bytes with the end mark; text may be NULL if capacity is 0.
+ * Returns: the bytes the whole text needs, end mark included.
+ */
+AN_API int64_t an_model_summary(const an_model *model, int32_t style, char *text, int64_t capacity);
+
+/** Choose what training does to the base. Returns AN_OK; AN_ERR_ARG for an unknown mode.
+ *  An optimizer made before keeps its moments; the tutorial makes a new one for each stage. */
+AN_API an_status an_model_set_base(an_model *model, int32_t base, an_error *err);
+
+/** Set the momentum of the moving statistics, 0 to 1 (default 0.999; 0.9 suits short runs). */
+AN_API an_status an_model_set_momentum(an_model *model, double momentum, an_error *err);
+
+/**
+ * Predict a batch by the moving statistics.
+ *
+ * Shapes:  x [n,H,W,3] scaled with the model's scale; y [n,outputs], written (class probabilities
+ *          for classification). H, W as an_model_describe() says.
+ * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM; AN_ERR_DEVICE.
+ * Threads: one call at a time on one model.
+ */
+AN_API an_status an_model_predict(an_model *model, const float *x, int64_t n, float *y,
+                                  an_error *err);
+
+/** Compute the head's input of a batch by the moving statistics. Shapes: features [n,features]. */
+AN_API an_status an_model_features(an_model *model, const float *x, int64_t n, float *features,
+                                   an_error *err);
+/** Predict from features [n,features] to y [n,outputs]: the head alone. */
+AN_API an_status an_model_predict_features(an_model *model, const float *features, int64_t n,
+                                           float *y, an_error *err);
+
+/**
+ * Compute the loss of a batch and all gradients that the base mode asks for; update the moving
+ * statistics if the mode says so. Weights do not move: see an_optimizer_step().
+ *
+ * Shapes:  x [n,H,W,3], y [n,outputs]. Writes: *loss, the mean over the batch, before any update.
+ */
+AN_API an_status an_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
+                                    int32_t loss_kind, double *loss, an_error *err);
+/** The same for the head alone, from features [n,features] (base frozen). */
+AN_API an_status an_model_head_gradients(an_model *model, const float *features, const float *y,
+                                         int64_t n, int32_t loss_kind, double *loss,
+                                         an_error *err);
+/**
+ * Recompute the moving statistics as the mean of those of some batches: begin, add each batch
+ * (forward only, batch statistics), end (nothing changes before it).
+ */
+AN_API an_status an_model_recalibrate_begin(an_model *model, an_error *err);
+AN_API an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err);
+AN_API an_status an_model_recalibrate_end(an_model *model, an_error *err);
+
+/** Copy all weights out, named as Keras does, in the order of layers. Owns: *out is the caller's. */
+AN_API an_status an_model_weights(const an_model *model, an_arrays **out, an_error *err);
+/** Copy the gradients of the last an_model_gradients() out, same names, trained arrays only. */
+AN_API an_status an_model_last_gradients(const an_model *model, an_arrays **out, an_error *err);
+/** Take weights by name; the list must hold every array of the model with its shape (the message
+ *  names the first that differs, with both shapes); more arrays are allowed. On error: as before. */
+AN_API an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err);
+/** Draw new head weights (Glorot uniform, bias 0). */
+AN_API an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *err);
+
+/** Write the model as safetensors with all that loading needs, whole or not at all. */
+AN_API an_status an_model_save(const an_model *model, const char *path, an_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

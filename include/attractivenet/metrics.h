@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * How good the scores are: RMSE, MAE, R2, correlation; curves and scatter plots as PNG. */
+#ifndef ATTRACTIVENET_METRICS_H
+#define ATTRACTIVENET_METRICS_H
+
+#include <attractivenet/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Metrics of predictions against the truth, in double. */
+typedef struct an_metrics {
+    uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
+    int32_t reserved;
+    int64_t count;        /* pairs */
+    double mse;
+    double rmse;          /* root of mse */
+    double mae;
+    double r2;            /* NaN for fewer than 2 pairs; constant truth: 1 if perfect, else 0 */
+    double pearson;       /* -1 to 1; NaN if a side is constant or there are fewer than 2 pairs */
+} an_metrics;
+
+/**
+ * Compute the metrics of count pairs.
+ *
+ * Takes:   truth [count] in double, prediction [count] in float, both finite.
+ * Returns: AN_OK; AN_ERR_ARG for count < 1, NaN or infinity (the message has the index).
+ * Source:  scikit-learn mean_squared_error, mean_absolute_error, r2_score; SciPy pearsonr.
+ * Threads: any.
+ */
+AN_API an_status an_metrics_compute(const double *truth, const float *prediction, int64_t count,
+                                    an_metrics *metrics, an_error *err);
+
+/** How a picture looks. Fill with an_plot_options_init(), then change what you need. */
+typedef struct an_plot_options {
+    uint32_t struct_size;  /* set by init; later fields are only appended */
+    int32_t width, height; /* pixels, 200 to 10000; default 1500, 700 (scatter: 900, 900) */
+    int32_t reserved;      /* 0 */
+    const char *title;     /* UTF-8; NULL = a fitting one */
+    const char *x_label;
+    const char *y_label;
+} an_plot_options;
+
+AN_API void an_plot_options_init(an_plot_options *options, uint32_t struct_size);
+
+/** One line of a plot: count values at x = 1, 2, ...; NaN leaves a gap. */
+typedef struct an_curve {
+    const char *name;     /* in the legend; UTF-8 */
+    const double *values;
+    int64_t count;
+} an_curve;
+
+/**
+ * Draw curves over epochs as a PNG file, whole or not at all.
+ *
+ * Takes:   marks [mark_count]: epochs where a new stage begins, drawn as vertical lines; NULL = none.
+ * Returns: AN_OK; AN_ERR_ARG; AN_ERR_IO; AN_ERR_UNSUPPORTED in a build without plots; AN_ERR_NOMEM.
+ */
+AN_API an_status an_plot_curves(const char *path, const an_curve *curves, int32_t curve_count,
+                                const int64_t *marks, int32_t mark_count,
+                                const an_plot_options *options, an_error *err);
+
+/** Draw predicted over true scores as a PNG file, with the diagonal. Shapes: as an_metrics_compute(). */
+AN_API an_status an_plot_scatter(const char *path, const double *truth, const float *prediction,
+                                 int64_t count, const an_plot_options *options, an_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ * MobileNetV2 as Keras builds it, with one dense head; its weights from files or at random. */
+#ifndef ATTRACTIVENET_MOBILENETV2_H
+#define ATTRACTIVENET_MOBILENETV2_H
+
+#include <attractivenet/dataset.h>
+#include <attractivenet/layers.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Which network. Fill with an_mobilenetv2_options_init(), then change what you need. */
+typedef struct an_mobilenetv2_options {
+    uint32_t struct_size;  /* set by init; later fields are only appended */
+    int32_t height, width; /* pixels, 32 to 8192; default 350, 350 (loading: 0 = the file's) */
+    int32_t outputs;       /* 1 to 10000; default 1 */
+    int32_t task;          /* AN_TASK_*; default REGRESSION */
+    int32_t padding;       /* AN_PADDING_*; default AUTO */
+    int32_t scale;         /* AN_SCALE_*; default AUTO: tf for ImageNet weights, unit for random ones */
+    uint32_t seed;         /* of random weights; default 42 */
+    double alpha;          /* > 0; default 1.0 */
+    const char *weights;   /* NULL or "none": random (Keras' initialisers); "imagenet": the Keras
+                              no-top file of alpha, downloaded into the user's cache folder; else the
+                              path of a weight file (base, or base and head); default NULL */
+    an_progress_fn progress; /* of the download; NULL = none */
+    void *progress_user;
+} an_mobilenetv2_options;
+
+AN_API void an_mobilenetv2_options_init(an_mobilenetv2_options *options, uint32_t struct_size);
+
+/**
+ * Build MobileNetV2 with average pooling and a dense head (logits for classification).
+ *
+ * Returns: AN_OK; AN_ERR_ARG (an option out of range); AN_ERR_IO, AN_ERR_FORMAT (weight file: the
+ *          first layer that differs, with both shapes); AN_ERR_UNSUPPORTED; AN_ERR_NOMEM.
+ * Owns:    *out is the caller's; it holds the backend.
+ * Source:  keras.applications.MobileNetV2, include_top=False, pooling='avg' (docs/numerics.md).
+ */
+AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
+                                       const an_mobilenetv2_options *options, an_error *err);
+
+/**
+ * Load a model: our safetensors (size, padding, scale and outputs come with it) or a Keras file.
+ *
+ * Takes:   options: NULL = all as the file says. Set fields override what a file may leave open
+ *          (size; padding; scale: a Keras file has none, so AUTO is AN_ERR_ARG there, except for
+ *          ImageNet weights).
+ */
+AN_API an_status an_model_load(an_model **out, an_backend *backend, const char *path,
+                               const an_mobilenetv2_options *options, an_error *err);
+
+/** Compute the parameters of MobileNetV2 with a dense head, all and trainable in AN_BASE_TRAIN. */
+AN_API an_status an_mobilenetv2_parameters(double alpha, int32_t outputs, int64_t *all,
+                                           int64_t *trainable, an_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

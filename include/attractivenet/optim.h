@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ * Optimizers over a model's trained parameters, and learning-rate schedules. */
+#ifndef ATTRACTIVENET_OPTIM_H
+#define ATTRACTIVENET_OPTIM_H
+
+#include <attractivenet/layers.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { AN_OPTIM_ADAM = 0, AN_OPTIM_SGD = 1, AN_OPTIM_ADAMW = 2 };
+
+/** Which optimizer. Fill with an_optimizer_options_init(), then change what you need. */
+typedef struct an_optimizer_options {
+    uint32_t struct_size; /* set by init; later fields are only appended */
+    int32_t kind;         /* AN_OPTIM_*; default ADAM */
+    int32_t nesterov;     /* SGD: 0 or 1; default 0 */
+    int32_t reserved;     /* 0 */
+    double beta1;         /* 0 <= beta1 < 1; default 0.9 */
+    double beta2;         /* 0 <= beta2 < 1; default 0.999 */
+    double epsilon;       /* > 0, outside the root; default 1e-7 */
+    double momentum;      /* SGD: 0 to 1; default 0 */
+    double weight_decay;  /* ADAMW: >= 0; default 0.004 */
+    double clip_norm;     /* of all gradients together; 0 = none; default 0 */
+} an_optimizer_options;
+
+AN_API void an_optimizer_options_init(an_optimizer_options *options, uint32_t struct_size);
+
+/** An optimizer with its moments for one model. */
+typedef struct an_optimizer an_optimizer;
+
+/** Make an optimizer with zero moments. Owns: *out is the caller's; it holds the model. */
+AN_API an_status an_optimizer_create(an_optimizer **out, an_model *model,
+                                     const an_optimizer_options *options, an_error *err);
+AN_API void an_optimizer_destroy(an_optimizer *optimizer); /**< Free; NULL is allowed. */
+
+/**
+ * Move the trained parameters by the gradients of the last an_model_gradients().
+ *
+ * Takes:   learning_rate: finite, >= 0.
+ * Source:  Keras 2 Adam, SGD, AdamW (docs/numerics.md, section optimizers).
+ */
+AN_API an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err);
+AN_API int64_t an_optimizer_steps(const an_optimizer *optimizer); /**< Return steps done. */
+
+/**
+ * Apply one step of an optimizer to plain arrays of count numbers.
+ *
+ * Takes:   step: from 1; m, v: moments, zero before step 1 (m: velocity for SGD; v unused there).
+ */
+AN_API an_status an_optimizer_apply(const an_optimizer_options *options, int64_t step,
+                                    double learning_rate, int64_t count, float *parameters,
+                                    const float *gradients, float *m, float *v, an_error *err);
+
+enum { AN_SCHEDULE_CONSTANT = 0, AN_SCHEDULE_COSINE = 1 };
+
+/** How the learning rate changes over the steps of a stage. (On a plateau: see train.h.) */
+typedef struct an_schedule_options {
+    uint32_t struct_size;  /* set by init; later fields are only appended */
+    int32_t kind;          /* AN_SCHEDULE_*; default CONSTANT */
+    int64_t warmup_steps;  /* rising linearly from warmup_start; default 0 */
+    int64_t decay_steps;   /* COSINE: after the warm-up; > 0; default 0 = the rest of the stage */
+    double warmup_start;   /* fraction of the rate before the first step, 0 to 1; default 0 */
+    double final_fraction; /* COSINE: of the rate, at the end, 0 to 1; default 0 */
+} an_schedule_options;
+
+AN_API void an_schedule_options_init(an_schedule_options *options, uint32_t struct_size);
+
+/** Return the rate of a step (from 0) for a base rate. Source: Keras CosineDecay. */
+AN_API double an_schedule_rate(const an_schedule_options *options, double rate, int64_t step);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

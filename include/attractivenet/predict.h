@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ * Frame in, score out: preprocessing and forward pass with all buffers made once. */
+#ifndef ATTRACTIVENET_PREDICT_H
+#define ATTRACTIVENET_PREDICT_H
+
+#include <attractivenet/io.h>
+#include <attractivenet/layers.h>
+#include <attractivenet/augment.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A model ready to score pictures, with its buffers. */
+typedef struct an_predictor an_predictor;
+
+/**
+ * Make a predictor for pictures of any size.
+ *
+ * Owns:    *out is the caller's; it holds the model.
+ * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
+ */
+AN_API an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err);
+AN_API void an_predictor_destroy(an_predictor *predictor); /**< Free; NULL is allowed. */
+
+/**
+ * Score one frame.
+ *
+ * Shapes:  rgb: height rows of width RGB pixels, stride bytes apart (>= 3*width); resized to the
+ *          model's size, scaled with its scale; scores [outputs], written.
+ * Returns: AN_OK; AN_ERR_ARG; AN_ERR_DEVICE. Allocates nothing after the first frame of a size.
+ * Threads: one call at a time on one predictor.
+ */
+AN_API an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_t height,
+                                    int64_t width, int64_t stride, float *scores, an_error *err);
+
+/** Score an image file: decode, then as an_predictor_frame(). */
+AN_API an_status an_predictor_file(an_predictor *predictor, const char *path, float *scores,
+                                   an_error *err);
+
+/** Score an encoded image in memory. Takes: name: for messages. */
+AN_API an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, int64_t size,
+                                    const char *name, float *scores, an_error *err);
+
+/**
+ * Score all samples of a source, in order (not shuffled, not augmented).
+ *
+ * Shapes:  scores [an_batches_samples(), outputs], written.
+ */
+AN_API an_status an_predict_batches(an_model *model, an_batches *batches, float *scores,
+                                    an_progress_fn progress, void *progress_user, an_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * What every call reports: a status, why it failed, what it wants to warn of, how far it has come. */
+#ifndef ATTRACTIVENET_STATUS_H
+#define ATTRACTIVENET_STATUS_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#error "libattractivenet runs on Linux"
+#endif
+#if defined(__GNUC__)
+#define AN_API __attribute__((visibility("default")))
+#else
+#define AN_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The outcome of a call: 0 is success, above 0 a normal ending, below 0 an error. */
+typedef int32_t an_status; /* fixed width: a C enum has no promised size */
+enum {
+    AN_OK = 0,
+    AN_DONE = 1,             /* nothing left: no more batches, no epochs left, end of the video */
+    AN_ERR_ARG = -1,         /* the caller's argument or option; the message names it */
+    AN_ERR_NOMEM = -2,       /* no memory */
+    AN_ERR_IO = -3,          /* a file or the network could not be read or written */
+    AN_ERR_FORMAT = -4,      /* the content is damaged or is not what it should be */
+    AN_ERR_UNSUPPORTED = -5, /* well formed, but this library or this build does not do it */
+    AN_ERR_DEVICE = -6,      /* the device is absent or failed */
+    AN_ERR_CANCELLED = -7,   /* a callback of the caller asked to stop */
+    AN_ERR_INTERNAL = -8     /* a bug of ours */
+};
+
+/** Why a call failed. Owned by the caller, 256 bytes for ever, needs no init and no free.
+ *  Written only on failure; the returned status alone decides whether a call failed. */
+typedef struct an_error {
+    an_status status;
+    char message[252]; /* UTF-8, always terminated; lower case, no full stop */
+} an_error;
+
+/** Name a status, as "AN_ERR_IO". Returns a constant string, never NULL. Threads: any. */
+AN_API const char *an_status_name(an_status status);
+
+/** Something the caller should know that did not stop the call. */
+typedef struct an_warning {
+    uint32_t struct_size; /* bytes of this struct in the library that fills it */
+    int32_t code;         /* one of AN_WARN_* */
+    int64_t count;        /* how many things the warning is about, at least 1 */
+    const char *message;  /* UTF-8; borrowed during the call */
+} an_warning;
+enum {
+    AN_WARN_LABEL_WITHOUT_IMAGE = 1, /* labels whose image is not in the data set */
+    AN_WARN_IMAGE_SKIPPED = 2,       /* a damaged image left out (policy skip) */
+    AN_WARN_LABEL_SKIPPED = 3,       /* label lines left out (policy skip) */
+    AN_WARN_MEMBER_SKIPPED = 4,      /* archive members refused or left out */
+    AN_WARN_OLD_CHECKPOINT = 5,      /* the newest checkpoint was unreadable; the one before was taken */
+    AN_WARN_OTHER = 6
+};
+
+/** Called on the thread that made the call. Non-zero stops that call with AN_ERR_CANCELLED. */
+typedef int32_t (*an_warning_fn)(void *user, const an_warning *warning);
+
+/** How far a long call has come. */
+typedef struct an_progress {
+    uint32_t struct_size; /* bytes of this struct in the library that fills it */
+    int32_t reserved;     /* 0 */
+    int64_t done;         /* units done: bytes, members, images */
+    int64_t total;        /* all units; -1 = not known */
+    double seconds;       /* since the call began */
+    double seconds_left;  /* estimate; -1 = not known */
+    const char *what;     /* what is counted, as "bytes"; borrowed during the call */
+} an_progress;
+
+/** Called on the thread that made the call. Non-zero stops that call with AN_ERR_CANCELLED. */
+typedef int32_t (*an_progress_fn)(void *user, const an_progress *progress);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ * Training: epochs over batches, callbacks, history, checkpoints. */
+#ifndef ATTRACTIVENET_TRAIN_H
+#define ATTRACTIVENET_TRAIN_H
+
+#include <attractivenet/augment.h>
+#include <attractivenet/layers.h>
+#include <attractivenet/optim.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- history --------------------------------------------------------------------------------- */
+
+/** The epochs of a run, over all its stages. */
+typedef struct an_history an_history;
+
+/** One epoch, finished. */
+typedef struct an_epoch_report {
+    uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
+    int32_t stage;        /* from 1 */
+    int32_t epoch;        /* from 1 in each stage */
+    int32_t improved;     /* 1 if val_loss (loss without validation) is the best so far */
+    int32_t saved;        /* 1 if a checkpoint was written */
+    int32_t stopped;      /* 1 if this was the last epoch of the stage, for AN_STOP_* reason */
+    int32_t reason;       /* AN_STOP_* */
+    int32_t reserved;     /* 0 */
+    int64_t steps;        /* batches done */
+    double loss;          /* mean over samples, before each update */
+    double val_loss;      /* mean over samples, after the epoch; NaN without validation */
+    double rate;          /* learning rate of the last step */
+    double seconds;       /* wall time, validation included */
+} an_epoch_report;
+enum { AN_STOP_NONE = 0, AN_STOP_EPOCHS = 1, AN_STOP_EARLY = 2, AN_STOP_NAN = 3, AN_STOP_ASKED = 4 };
+
+AN_API an_status an_history_create(an_history **out, an_error *err);
+AN_API void an_history_destroy(an_history *history); /**< Free; NULL is allowed. */
+AN_API int64_t an_history_count(const an_history *history); /**< Return the number of epochs. */
+/** Copy epoch index (from 0, over all stages) out. Returns AN_ERR_ARG if there is no such epoch. */
+AN_API an_status an_history_epoch(const an_history *history, int64_t index, an_epoch_report *report,
+                                  an_error *err);
+AN_API an_status an_history_append(an_history *history, const an_epoch_report *report,
+                                   an_error *err);
+/** Write "stage,epoch,loss,val_loss,rate,seconds" lines with a header, whole or not at all. */
+AN_API an_status an_history_write_csv(const an_history *history, const char *path, an_error *err);
+
+/* --- decisions: Keras' callbacks as plain state machines -------------------------------------- */
+
+/** EarlyStopping on values that should fall. Owned by the caller; begin with init. */
+typedef struct an_early_stopping {
+    double min_delta;      /* sign ignored */
+    double baseline;       /* NaN = none */
+    double best;
+    int32_t patience;      /* epochs; -1 = never stops */
+    int32_t start_from_epoch; /* epochs before it are not looked at */
+    int32_t wait;
+    int32_t best_epoch;    /* from 0; the epoch whose weights are to be kept; -1 = none yet */
+    int32_t stopped_epoch; /* from 0; 0 = not stopped */
+    int32_t reserved;      /* 0 */
+} an_early_stopping;
+
+AN_API void an_early_stopping_init(an_early_stopping *state, double min_delta, int32_t patience);
+/**
+ * Look at the value of an epoch (from 0).
+ *
+ * Returns: 0 go on; 1 go on, and keep these weights (they are the best, or the first); 2 stop.
+ * Source:  Keras 2.19 EarlyStopping, mode min (docs/numerics.md, section callbacks).
+ */
+AN_API int32_t an_early_stopping_update(an_early_stopping *state, int32_t epoch, double value);
+
+/** ModelCheckpoint(save_best_only). Owned by the caller. */
+typedef struct an_best_checkpoint {
+    double best;           /* infinity, or an initial threshold */
+    int32_t save_best_only; /* 0 or 1 */
+    int32_t reserved;      /* 0 */
+} an_best_checkpoint;
+AN_API void an_best_checkpoint_init(an_best_checkpoint *state, int32_t save_best_only);
+/** Look at an epoch's value. Returns 1 to save, 0 not to. Source: Keras 2.19 ModelCheckpoint. */
+AN_API int32_t an_best_checkpoint_update(an_best_checkpoint *state, double value);
+
+/** ReduceLROnPlateau on values that should fall. Owned by the caller. */
+typedef struct an_reduce_rate {
+    double factor, min_delta, min_rate, best;
+    int32_t patience, cooldown, wait, cooldown_left;
+} an_reduce_rate;
+AN_API void an_reduce_rate_init(an_reduce_rate *state, double factor, int32_t patience);
+/** Look at an epoch's value. Returns the learning rate from now on, a float32 value after a change.
+ *  Source: Keras 2.19 ReduceLROnPlateau. */
+AN_API double an_reduce_rate_update(an_reduce_rate *state, double value, double rate);
+
+/* --- trainer --------------------------------------------------------------------------------- */
+
+enum { AN_VERBOSE_NONE = 0, AN_VERBOSE_BAR = 1, AN_VERBOSE_KERAS = 2 };
+
+/** One event of a run, for the caller's own callback. */
+typedef struct an_train_event {
+    uint32_t struct_size;  /* bytes of this struct in the library that fills it */
+    int32_t kind;          /* AN_EVENT_* */
+    int32_t stage, epoch;  /* from 1 */
+    int64_t step, steps;   /* batches done, and in all, of this epoch */
+    double loss;           /* running mean of the epoch */
+    double seconds_left;   /* of the epoch, estimated; -1 = not known */
+    const an_epoch_report *report; /* AN_EVENT_EPOCH_END only; borrowed during the call */
+} an_train_event;
+enum { AN_EVENT_EPOCH_BEGIN = 1, AN_EVENT_STEP = 2, AN_EVENT_EPOCH_END = 3 };
+
+/** Called on the thread that called the trainer. Non-zero stops the run with AN_ERR_CANCELLED. */
+typedef int32_t (*an_train_fn)(void *user, const an_train_event *event);
+
+/** Takes UTF-8 text to be shown to a person as it is. Non-zero stops with AN_ERR_CANCELLED. */
+typedef int32_t (*an_text_fn)(void *user, const char *text);
+
+/** How to train one stage. Fill with an_train_options_init(), then change what you need. */
+typedef struct an_train_options {
+    uint32_t struct_size;         /* set by init; later fields are only appended */
+    int32_t stage;                /* number shown in reports, from 1; default 1 */
+    int32_t max_epochs;           /* 1 to 1,000,000; default 30 */
+    int32_t first_epoch;          /* epochs done in the stages before: the order of samples and the
+                                     augmentation go on from there; default 0 */
+    int32_t base;                 /* AN_BASE_*; default AN_BASE_FROZEN */
+    int32_t loss;                 /* AN_LOSS_*; default MSE */
+    int32_t early_stop_patience;  /* epochs, as Keras; -1 = never stop; default 7 */
+    int32_t restore_best;         /* 0 or 1: best weights back into the model at the end; default 0 */
+    int32_t save_best_only;       /* 0 or 1; default 1 */
+    int32_t reduce_rate_patience; /* epochs; -1 = off; default -1 */
+    int32_t reduce_rate_cooldown; /* epochs; default 0 */
+    int32_t terminate_on_nan;     /* 0 or 1; default 1 */
+    int32_t recalibrate;          /* 0 or 1: after each epoch of a mode with batch statistics,
+                                     recompute the moving ones from the training data; default 0 */
+    int32_t verbose;              /* AN_VERBOSE_*, needs text; default NONE */
+    int32_t text_is_terminal;     /* 0: no bars that overwrite themselves; default 0 */
+    int32_t reserved;             /* 0 */
+    double learning_rate;         /* finite, >= 0; default 1e-3 */
+    double early_stop_min_delta;  /* loss must fall by more than this; default 1e-3 */
+    double checkpoint_best;       /* a checkpoint needs a lower value; default infinity */
+    double reduce_rate_factor;    /* 0 < factor < 1; default 0.1 */
+    double reduce_rate_min_delta; /* default 1e-4 */
+    double reduce_rate_min;       /* default 0 */
+    an_optimizer_options optimizer;
+    an_schedule_options schedule;
+    const char *checkpoint_path;  /* model file of the best epoch; copied; NULL = none */
+    const char *csv_path;         /* log, rewritten whole each epoch; copied; NULL = none */
+    const char *tensorboard_dir;  /* folder for event files; copied; NULL = none */
+    an_train_fn on_event;         /* NULL = none */
+    void *event_user;
+    an_text_fn text;              /* NULL = none */
+    void *text_user;
+    an_warning_fn warn;           /* NULL = none */
+    void *warn_user;
+} an_train_options;
+
+AN_API void an_train_options_init(an_train_options *options, uint32_t struct_size);
+
+/** One stage of training: a model, batches, an optimizer, callbacks. */
+typedef struct an_trainer an_trainer;
+
+/**
+ * Make a trainer.
+ *
+ * Takes:   train: batches with the model's size, outputs and scale; val: the same, not augmented, or
+ *          NULL; history: epochs are appended to it, or NULL. options: copied; NULL = defaults.
+ * Owns:    *out is the caller's; it holds model, batches and history.
+ * Returns: AN_OK; AN_ERR_ARG (an option, or batches that do not fit the model: what was found and
+ *          expected); AN_ERR_NOMEM; AN_ERR_IO (log files).
+ */
+AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train,
+                                   an_batches *val, an_history *history,
+                                   const an_train_options *options, an_error *err);
+
+/**
+ * Run one epoch of training and one pass over the validation batches.
+ *
+ * Writes:  report (may be NULL).
+ * Returns: AN_OK; AN_DONE when max_epochs, early stopping or TerminateOnNaN ended the run (report
+ *          untouched); AN_ERR_IO if the checkpoint could not be written: the epoch itself has been
+ *          done; AN_ERR_CANCELLED.
+ * Threads: one call at a time per trainer; different trainers are independent.
+ * Source:  Keras Model.fit with EarlyStopping and ModelCheckpoint (docs/numerics.md, section fit).
+ */
+AN_API an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err);
+
+/** Run epochs until the end. Returns AN_OK when the run ended by itself; else as an_trainer_epoch(). */
+AN_API an_status an_trainer_run(an_trainer *trainer, an_error *err);
+
+/** Return the lowest val_loss (loss without validation) so far; infinity before the first epoch. */
+AN_API double an_trainer_best(const an_trainer *trainer);
+
+/** Free a trainer; NULL is allowed. Model and batches stay valid, in whatever order all are destroyed. */
+AN_API void an_trainer_destroy(an_trainer *trainer);
+
+/** Compute the mean loss of a model over the batches of a source (inference mode). */
+AN_API an_status an_model_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
+                                   double *loss, an_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ * The seam: the only door between network code and devices. Each backend fills one ani_backend_ops; no
+ * entry is optional, so a caller never asks "can you?". ref/ is the readable specification of each entry.
+ *
+ * A unit is a convolution, its batch norm and its activation. One rule makes this library fast: a unit
+ * writes one tensor, the raw output z of its convolution; normalisation and activation are never
+ * written in training, whoever reads z applies them while loading. So
+ *   - an input is an ani_lazy: value = clip(z * scale + shift);
+ *   - a gradient is kept as g, by the output of a batch norm (the activation's mask was applied by the
+ *     one who stored it), and dz = a * g + b * z + c is formed while loading (ani_gradient).
+ *
+ * All pointers are memory of the backend (alloc), layouts are row-major, channels last:
+ * activations [n,h,w,c], weights as Keras: full [3,3,cin,cout], pointwise [cin,cout] (of [1,1,cin,cout]),
+ * depthwise [3,3,c] (of [3,3,c,1]), dense [in,out]. Sums over many elements are in double.
+ * Determinism: for one instruction level the same bits whatever the number of threads. */
+#ifndef BACKEND_BACKEND_H
+#define BACKEND_BACKEND_H
+
+#include <attractivenet/backend.h>
+
+#include <stdatomic.h>
+
+#include "base/error.h"
+
+enum { ANI_UNIT_FULL, ANI_UNIT_POINTWISE, ANI_UNIT_DEPTHWISE };
+
+/** The shape of a unit's convolution: cross-correlation, kernel 3x3 (POINTWISE: 1x1), zero padding. Rows
+ *  and columns beyond the input below and to the right count as zero as far as oh, ow reach. */
+typedef struct ani_unit_shape {
+    int32_t kind;              /* ANI_UNIT_* */
+    int32_t stride;            /* 1 or 2; POINTWISE: 1 */
+    int32_t pad_top, pad_left; /* 0 to 2; POINTWISE: 0 */
+    int64_t n, h, w, cin;      /* input */
+    int64_t oh, ow, cout;      /* output; DEPTHWISE: cout = cin */
+} ani_unit_shape;
+
+/** How a backend will compute a unit. Filled by unit_plan. */
+typedef struct ani_unit_plan {
+    ani_unit_shape shape;
+    int32_t algorithm;        /* of the backend's own numbering */
+    int32_t reserved;
+    int64_t scratch_forward;  /* bytes that unit_forward needs in scratch */
+    int64_t scratch_backward; /* bytes that unit_backward needs in scratch */
+} ani_unit_plan;
+
+/** A value that is normalised and clipped while it is loaded: min(max(z*scale + shift, 0), 6) with relu6
+ *  (NaN stays NaN), z*scale + shift without; scale NULL: z itself (relu6 is then applied to z). */
+typedef struct ani_lazy {
+    const float *z;     /* [n,h,w,c] */
+    const float *scale; /* [c] or NULL */
+    const float *shift; /* [c] or NULL together with scale */
+    int32_t relu6;      /* 0 or 1 */
+} ani_lazy;
+
+/** Arguments of unit_forward. */
+typedef struct ani_unit_forward {
+    ani_lazy x;            /* input; padding is zero AFTER normalisation */
+    const float *w;
+    float *y;              /* [n,oh,ow,cout], written */
+    double *moments;       /* [2][cout]: mean of z, sum of (z - mean)^2 over n*oh*ow; NULL: not wanted */
+    /* Epilogue of inference, all NULL and 0 in training (then y is the raw z):
+     * y = clip(z * scale + shift) + residual. */
+    const float *scale, *shift; /* [cout] */
+    const float *residual;      /* [n,oh,ow,cout] or NULL */
+    int32_t relu6;
+    int32_t reserved;
+    void *scratch;
+} ani_unit_forward;
+
+/** A gradient by z, formed while loading: dz = a*g + b*z + c per channel. */
+typedef struct ani_gradient {
+    const float *g;       /* [n,h,w,c]: gradient by the batch norm's output */
+    const float *z;       /* [n,h,w,c]; NULL together with b and c: dz = a*g */
+    const float *a;       /* [c]; NULL: dz = g */
+    const float *b, *c;   /* [c] or NULL */
+} ani_gradient;
+
+/** How an input gradient is stored: dx = mask * value + add, mask being 1 where the activation of the
+ *  loaded input passes (0 < z*scale+shift < 6 with relu6; 1 everywhere without). */
+typedef struct ani_store {
+    float *dx;          /* [n,h,w,c], written; NULL: no input gradient is wanted. May be the same as add */
+    const float *add;   /* [n,h,w,c] or NULL: gradient that arrives by a shortcut */
+    double *sums;       /* [2][c]: sum of dx, sum of dx * (z - mean); NULL: not wanted */
+    const float *z;     /* [n,h,w,c]: for the second sum */
+    const float *mean;  /* [c]: for the second sum */
+} ani_store;
+
+/** Arguments of unit_backward. */
+typedef struct ani_unit_backward {
+    ani_gradient dz;  /* gradient by the unit's convolution output */
+    ani_lazy x;       /* the unit's input, as in forward */
+    const float *w;
+    float *dw;        /* like w, overwritten; NULL: not wanted */
+    ani_store store;
+    void *scratch;
+} ani_unit_backward;
+
+/** Batch norm of c channels: what a step keeps of it. All [c], in backend memory. */
+typedef struct ani_bn {
+    const float *gamma, *beta;
+    float *moving_mean, *moving_variance;
+    float *scale, *shift;  /* written by bn_batch, bn_running: value = z*scale + shift */
+    float *mean, *inv_std; /* written by them too: what z was normalised with */
+} ani_bn;
+
+/** One step of an optimizer over count numbers. */
+typedef struct ani_optim_step {
+    int32_t kind;      /* AN_OPTIM_* */
+    int32_t nesterov;
+    int64_t count;
+    int64_t step;      /* from 1 */
+    double rate, beta1, beta2, epsilon, momentum, weight_decay;
+    double gradient_scale; /* each gradient is multiplied by it first (clipping); 1 = as it is */
+    float *w;
+    const float *g;
+    float *m, *v;      /* v unused by SGD */
+} ani_optim_step;
+
+typedef struct ani_backend_ops {
+    const char *name;
+    /** Release what kind-specific creation made. */
+    void (*destroy)(an_backend *backend);
+
+    /* memory and queue */
+    void *(*alloc)(an_backend *backend, int64_t size); /* zeroed; NULL: no memory */
+    void (*free)(an_backend *backend, void *memory, int64_t size);
+    void (*write)(an_backend *backend, void *to, const void *from_host, int64_t size);
+    void (*read)(an_backend *backend, void *to_host, const void *from, int64_t size); /* waits */
+    void (*fill)(an_backend *backend, void *memory, int32_t byte, int64_t size);
+    an_status (*wait)(an_backend *backend, an_error *err); /* device errors surface here */
+
+    /* units */
+    void (*unit_plan)(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan);
+    void (*unit_forward)(an_backend *backend, const ani_unit_plan *plan,
+                         const ani_unit_forward *args);
+    void (*unit_backward)(an_backend *backend, const ani_unit_plan *plan,
+                          const ani_unit_backward *args);
+    /** From moments over count elements a channel: mean, inv_std (epsilon 1e-3 inside the root, biased
+     *  variance), scale, shift. update: moving statistics move with momentum (variance: unbiased). */
+    void (*bn_batch)(an_backend *backend, int64_t c, int64_t count, const double *moments,
+                     double momentum, int32_t update, const ani_bn *bn);
+    /** The same from the moving statistics. */
+    void (*bn_running)(an_backend *backend, int64_t c, const ani_bn *bn);
+    /** From the sums over count elements: dgamma, dbeta [c] (may be NULL) and the a, b, c of ani_gradient;
+     *  batch 1: z was normalised by batch statistics; 0: by moving ones (b and c become 0). */
+    void (*bn_backward)(an_backend *backend, int64_t channels, int64_t count, int32_t batch,
+                        const double *sums, const ani_bn *bn, float *dgamma, float *dbeta, float *a,
+                        float *b, float *c);
+    /** Write y = x + r, both loaded lazily (r->z NULL: x alone), rows*c elements. */
+    void (*materialise)(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
+                        const ani_lazy *r, float *y);
+
+    /* head and loss */
+    void (*pool_forward)(an_backend *backend, int64_t n, int64_t hw, int64_t c, const ani_lazy *x,
+                         float *y); /* y [n,c]: means over hw */
+    void (*pool_backward)(an_backend *backend, int64_t n, int64_t hw, int64_t c, const float *dy,
+                          const ani_lazy *x, const ani_store *store);
+    void (*dense_forward)(an_backend *backend, int64_t n, int64_t in, int64_t out, const float *x,
+                          const float *w, const float *b, float *y);
+    /** dx, dw, db: each may be NULL. */
+    void (*dense_backward)(an_backend *backend, int64_t n, int64_t in, int64_t out, const float *x,
+                           const float *w, const float *dy, float *dx, float *dw, float *db);
+    /** kind AN_LOSS_*; loss: one double in backend memory; dy [n,out] or NULL. */
+    void (*loss)(an_backend *backend, int32_t kind, int64_t n, int64_t out, const float *y,
+                 const float *target, double *loss, float *dy);
+    /** Turn logits into probabilities in place: softmax over out, or sigmoid where out is 1. */
+    void (*probabilities)(an_backend *backend, int64_t n, int64_t out, float *y);
+
+    /* optimizer */
+    void (*optim_step)(an_backend *backend, const ani_optim_step *step);
+    void (*sum_squares)(an_backend *backend, int64_t count, const float *x, double *sum);
+} ani_backend_ops;
+
+/** What every backend begins with; kinds embed it as their first member. */
+struct an_backend {
+    const ani_backend_ops *ops;
+    atomic_int references;
+    int32_t threads;
+    const char *level;
+};
+
+/** Count a holder; an_backend_destroy() gives it back. */
+void ani_backend_hold(an_backend *backend);
+
+/* The kinds, named by backend.c alone. */
+an_status ani_ref_create(an_backend **out, const an_backend_options *options, an_error *err);
+an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an_error *err);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * Time that never goes back, and the time left of a job. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+double ani_clock_seconds(void); /* monotonic, from an arbitrary start */
+
+/** Estimate the seconds that are left after `done` of `total` units took `seconds`; -1 if not known. */
+double ani_seconds_left(int64_t done, int64_t total, double seconds);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * The file layer: all reading and writing goes through it, so that it can fail in tests. EINTR and short
+ * counts are handled here and nowhere else. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/** A file open for reading at any place; safe for several threads at once. */
+typedef struct ani_file ani_file;
+
+an_status ani_file_open(ani_file **out, const char *path, an_error *err);
+void ani_file_close(ani_file *file); /* NULL is allowed */
+int64_t ani_file_size(const ani_file *file); /* at the time of opening */
+const char *ani_file_path(const ani_file *file);
+/** Read exactly size bytes at offset. AN_ERR_FORMAT if the file ends before. */
+an_status ani_file_read(ani_file *file, int64_t offset, void *bytes, int64_t size, an_error *err);
+
+/** Read a whole file of at most max_size bytes. *bytes is the caller's (ani_free) and has a zero byte
+ *  after its end, which *size does not count. */
+an_status ani_file_read_all(const char *path, int64_t max_size, uint8_t **bytes, int64_t *size,
+                            an_error *err);
+
+/** A file that appears under its name whole or not at all: written to a temporary file beside it,
+ *  synced, renamed, folder synced. */
+typedef struct ani_writer ani_writer;
+
+an_status ani_writer_begin(ani_writer **out, const char *path, an_error *err);
+an_status ani_writer_write(ani_writer *writer, const void *bytes, int64_t size, an_error *err);
+/** Make the file appear. The writer is freed, whether that worked or not. */
+an_status ani_writer_commit(ani_writer *writer, an_error *err);
+/** Take everything back; NULL is allowed. */
+void ani_writer_abort(ani_writer *writer);
+
+/** Write a whole file at once: begin, write, commit. */
+an_status ani_file_write_all(const char *path, const void *bytes, int64_t size, an_error *err);
+
+/** A file that grows at its end and keeps what is there (logs, partial downloads). */
+typedef struct ani_appender ani_appender;
+an_status ani_appender_open(ani_appender **out, const char *path, bool truncate, an_error *err);
+an_status ani_appender_write(ani_appender *appender, const void *bytes, int64_t size,
+                             an_error *err);
+int64_t ani_appender_size(const ani_appender *appender); /* bytes in the file */
+an_status ani_appender_close(ani_appender *appender, bool sync, an_error *err); /* frees always */
+
+/** Move a file over another; both in one folder, which is synced. */
+an_status ani_file_rename(const char *from, const char *to, an_error *err);
+/** Remove a file; none there is no error. */
+an_status ani_file_remove(const char *path, an_error *err);
+/** Make a folder with its parents; AN_OK if it is there. */
+an_status ani_folder_make(const char *path, an_error *err);
+bool ani_is_folder(const char *path);
+bool ani_is_file(const char *path);
+
+/** The part of a path after its last '/'; borrowed. */
+const char *ani_base_name(const char *path);
+/** folder + "/" + name; the caller's (ani_free); NULL if there is no memory. */
+char *ani_path_join(const char *folder, const char *name);
+
+#endif

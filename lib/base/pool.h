@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * A pool of threads for loops whose passes are independent. What a pass does may depend on its index,
+ * never on which thread does it or when: so results do not depend on the number of threads. */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct ani_pool ani_pool;
+
+/** One pass: index is 0..count-1; worker is 0..threads-1, for scratch memory of a thread. */
+typedef void (*ani_pool_fn)(void *context, int64_t index, int32_t worker);
+
+/** Make a pool of threads in all, the caller of ani_pool_run() being one of them. */
+an_status ani_pool_create(ani_pool **out, int32_t threads, an_error *err);
+void ani_pool_destroy(ani_pool *pool); /* NULL is allowed */
+int32_t ani_pool_threads(const ani_pool *pool);
+/** Run fn for 0..count-1 and return when all is done. One loop at a time: a second caller waits. */
+void ani_pool_run(ani_pool *pool, int64_t count, ani_pool_fn fn, void *context);
+
+#endif
