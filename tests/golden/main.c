@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * Runs golden topics: those named on the command line, or all. GOLDEN_TOPICS is a list of
+ * TOPIC(name), given by meson.build. */
+#include <stdio.h>
+#include <string.h>
+
+#define TOPIC(name) int golden_##name(void);
+GOLDEN_TOPICS
+#undef TOPIC
+
+typedef struct topic {
+    const char *name;
+    int (*run)(void); /* failed cases */
+} topic;
+
+static const topic topics[] = {
+#define TOPIC(name) {#name, golden_##name},
+    GOLDEN_TOPICS
+#undef TOPIC
+};
+enum { TOPIC_COUNT = sizeof topics / sizeof topics[0] };
+
+static const topic *find(const char *name) {
+    for (int i = 0; i < TOPIC_COUNT; i++)
+        if (!strcmp(topics[i].name, name)) return &topics[i];
+    return NULL;
+}
+
+int main(int argc, char **argv) {
+    int failed = 0;
+    for (int i = 1; i < argc; i++) {
+        if (find(argv[i])) continue;
+        fprintf(stderr, "no golden topic '%s'; there are:", argv[i]);
+        for (int k = 0; k < TOPIC_COUNT; k++)
+            fprintf(stderr, " %s", topics[k].name);
+        fprintf(stderr, "\n");
+        return 2;
+    }
+    for (int i = 1; i < argc; i++)
+        failed += find(argv[i])->run();
+    for (int i = 0; argc == 1 && i < TOPIC_COUNT; i++)
+        failed += topics[i].run();
+    return failed ? 1 : 0;
+}
