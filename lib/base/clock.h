@@ -7,7 +7,8 @@
 
 double ani_clock_seconds(void); /* monotonic, from an arbitrary start */
 
-/** Estimate the seconds that are left after `done` of `total` units took `seconds`; -1 if not known. */
+/** Estimate the seconds that are left after `done` of `total` units took `seconds`; -1 if not
+ * known. */
 double ani_seconds_left(int64_t done, int64_t total, double seconds);
 
 #endif

@@ -17,15 +17,16 @@ enum {
     ANI_FAULT_KINDS
 };
 
-/** Make call number n of a kind (from 0, counted from now) fail with errno code; with sticky also all
- *  after it. code -1: a short count (read, write) instead of an error. */
+/** Make call number n of a kind (from 0, counted from now) fail with errno code; with sticky also
+ * all after it. code -1: a short count (read, write) instead of an error. */
 void ani_fault_arm(int kind, int64_t n, int code, bool sticky);
 /** Stop injecting, of all kinds. */
 void ani_fault_disarm(void);
-/** Return how many calls of a kind there have been since it was armed (arm with n = INT64_MAX to count). */
+/** Return how many calls of a kind there have been since it was armed (arm with n = INT64_MAX to
+ * count). */
 int64_t ani_fault_calls(int kind);
-/** Called by the allocator and the file layer: returns 0 to go on, else the errno code to fail with, or
- *  -1 for a short count. */
+/** Called by the allocator and the file layer: returns 0 to go on, else the errno code to fail
+ * with, or -1 for a short count. */
 int ani_fault_check(int kind);
 
 #endif

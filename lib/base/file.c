@@ -1,2 +1,441 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * Files through the system calls, with EINTR and short counts handled and faults injected. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/memory.h"
+
+/* --- system calls that can fail in tests ------------------------------------------------------ */
+
+static int sys_open(const char *path, int flags, mode_t mode) {
+    const int code = ani_fault_check(ANI_FAULT_OPEN);
+    if (code) {
+        errno = code > 0 ? code : EIO;
+        return -1;
+    }
+    int fd;
+    do {
+        fd = open(path, flags | O_CLOEXEC, mode);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+/* Read or write all of size bytes unless the file ends; returns the bytes done, -1 with errno. */
+static int64_t sys_read(int fd, void *bytes, int64_t size, int64_t offset) {
+    int64_t done = 0;
+    while (done < size) {
+        size_t wanted = (size_t)(size - done);
+        const int code = ani_fault_check(ANI_FAULT_READ);
+        if (code > 0) {
+            errno = code;
+            if (code == EINTR) continue;
+            return -1;
+        }
+        if (code < 0 && wanted > 1) wanted = wanted / 2;
+        const ssize_t count = pread(fd, (uint8_t *)bytes + done, wanted, (off_t)(offset + done));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return -1;
+        if (count == 0) break;
+        done += count;
+    }
+    return done;
+}
+
+static int64_t sys_write(int fd, const void *bytes, int64_t size) {
+    int64_t done = 0;
+    while (done < size) {
+        size_t wanted = (size_t)(size - done);
+        const int code = ani_fault_check(ANI_FAULT_WRITE);
+        if (code > 0) {
+            errno = code;
+            if (code == EINTR) continue;
+            return -1;
+        }
+        if (code < 0 && wanted > 1) wanted = wanted / 2;
+        const ssize_t count = write(fd, (const uint8_t *)bytes + done, wanted);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return -1;
+        done += count;
+    }
+    return done;
+}
+
+static int sys_sync(int fd) {
+    const int code = ani_fault_check(ANI_FAULT_SYNC);
+    if (code > 0 && code != EINTR) {
+        errno = code;
+        return -1;
+    }
+    int result;
+    do {
+        result = fsync(fd);
+    } while (result < 0 && errno == EINTR);
+    return result;
+}
+
+static int sys_rename(const char *from, const char *to) {
+    const int code = ani_fault_check(ANI_FAULT_RENAME);
+    if (code) {
+        errno = code > 0 ? code : EIO;
+        return -1;
+    }
+    return rename(from, to);
+}
+
+/* Make a rename last through a power cut. Some file systems cannot sync a folder: that is no error.
+ */
+static an_status sync_folder_of(const char *path, an_error *err) {
+    an_status st = AN_OK;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? ani_alloc(slash - path + 2) : ani_strdup(".");
+    if (!folder) return ani_fail_memory(err, (int64_t)strlen(path), "a path");
+    if (slash) {
+        const size_t length = slash == path ? 1 : (size_t)(slash - path);
+        memcpy(folder, path, length);
+        folder[length] = '\0';
+    }
+    const int fd = sys_open(folder, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        st = ani_fail_system(err, errno, "open folder", folder);
+    else if (sys_sync(fd) < 0 && errno != EINVAL && errno != ENOTSUP)
+        st = ani_fail_system(err, errno, "sync folder", folder);
+    if (fd >= 0) close(fd);
+    ani_free(folder);
+    return st;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+struct ani_file {
+    int fd;
+    int64_t size;
+    char *path;
+};
+
+an_status ani_file_open(ani_file **out, const char *path, an_error *err) {
+    *out = NULL;
+    an_status st = AN_OK;
+    struct stat info;
+    ani_file *file = ani_alloc_zero(1, sizeof *file);
+    if (!file) return ani_fail_memory(err, sizeof *file, "an open file");
+    file->fd = -1;
+    file->path = ani_strdup(path);
+    if (!file->path) {
+        st = ani_fail_memory(err, (int64_t)strlen(path), "a path");
+        goto done;
+    }
+    /* O_NONBLOCK: opening a FIFO must not hang; it is refused below. */
+    file->fd = sys_open(path, O_RDONLY | O_NONBLOCK, 0);
+    if (file->fd < 0 || fstat(file->fd, &info) < 0) {
+        st = ani_fail_system(err, errno, "open", path);
+        goto done;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        st = ani_fail(err, AN_ERR_IO, "cannot open '%s': it is %s, not a file", path,
+                      S_ISDIR(info.st_mode) ? "a folder" : "a device or pipe");
+        goto done;
+    }
+    file->size = info.st_size;
+    *out = file;
+    file = NULL;
+done:
+    ani_file_close(file);
+    return st;
+}
+
+void ani_file_close(ani_file *file) {
+    if (!file) return;
+    if (file->fd >= 0) close(file->fd);
+    ani_free(file->path);
+    ani_free(file);
+}
+
+int64_t ani_file_size(const ani_file *file) {
+    return file->size;
+}
+
+const char *ani_file_path(const ani_file *file) {
+    return file->path;
+}
+
+an_status ani_file_read(ani_file *file, int64_t offset, void *bytes, int64_t size, an_error *err) {
+    const int64_t done = sys_read(file->fd, bytes, size, offset);
+    if (done < 0) return ani_fail_system(err, errno, "read", file->path);
+    if (done < size)
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' ends at byte %lld, but %lld are needed",
+                        file->path, (long long)(offset + done), (long long)(offset + size));
+    return AN_OK;
+}
+
+an_status ani_file_read_all(const char *path, int64_t max_size, uint8_t **bytes, int64_t *size,
+                            an_error *err) {
+    *bytes = NULL;
+    *size = 0;
+    ani_file *file = NULL;
+    uint8_t *content = NULL;
+    an_status st = ani_file_open(&file, path, err);
+    if (st) goto done;
+    if (file->size > max_size) {
+        st = ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' has %lld bytes; at most %lld are read", path,
+                      (long long)file->size, (long long)max_size);
+        goto done;
+    }
+    content = ani_alloc(file->size + 1);
+    if (!content) {
+        st = ani_fail_memory(err, file->size, path);
+        goto done;
+    }
+    st = ani_file_read(file, 0, content, file->size, err);
+    if (st) goto done;
+    content[file->size] = 0;
+    *bytes = content;
+    *size = file->size;
+    content = NULL;
+done:
+    ani_free(content);
+    ani_file_close(file);
+    return st;
+}
+
+/* --- writing whole or not at all ---------------------------------------------------------------
+ */
+
+enum { WRITER_BUFFER = 1 << 16 };
+
+struct ani_writer {
+    int fd;
+    char *path;      /* final name */
+    char *temporary; /* name until then, in the same folder */
+    uint8_t *buffer;
+    int64_t buffered;
+};
+
+an_status ani_writer_begin(ani_writer **out, const char *path, an_error *err) {
+    *out = NULL;
+    an_status st = AN_OK;
+    ani_writer *writer = ani_alloc_zero(1, sizeof *writer);
+    if (!writer) return ani_fail_memory(err, sizeof *writer, "a file to write");
+    writer->fd = -1;
+    const int64_t name_size = (int64_t)strlen(path) + 32;
+    writer->path = ani_strdup(path);
+    writer->buffer = ani_alloc(WRITER_BUFFER);
+    char *temporary = ani_alloc(name_size);
+    if (!writer->path || !writer->buffer || !temporary) {
+        ani_free(temporary);
+        st = ani_fail_memory(err, WRITER_BUFFER + name_size, "a file to write");
+        goto done;
+    }
+    /* O_EXCL, and a number that no other process has: never written through somebody's link. */
+    for (int attempt = 0; writer->fd < 0; attempt++) {
+        snprintf(temporary, (size_t)name_size, "%s.%ld.%d.tmp", path, (long)getpid(), attempt);
+        writer->fd = sys_open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
+        if (writer->fd < 0 && (errno != EEXIST || attempt == 1000)) {
+            st = ani_fail_system(err, errno, "write", path);
+            ani_free(temporary);
+            goto done;
+        }
+    }
+    writer->temporary = temporary;
+    *out = writer;
+    writer = NULL;
+done:
+    ani_writer_abort(writer);
+    return st;
+}
+
+static an_status flush_writer(ani_writer *writer, an_error *err) {
+    if (sys_write(writer->fd, writer->buffer, writer->buffered) < 0)
+        return ani_fail_system(err, errno, "write", writer->path);
+    writer->buffered = 0;
+    return AN_OK;
+}
+
+an_status ani_writer_write(ani_writer *writer, const void *bytes, int64_t size, an_error *err) {
+    if (size > WRITER_BUFFER - writer->buffered) {
+        an_status st = flush_writer(writer, err);
+        if (st) return st;
+        if (size > WRITER_BUFFER) {
+            if (sys_write(writer->fd, bytes, size) < 0)
+                return ani_fail_system(err, errno, "write", writer->path);
+            return AN_OK;
+        }
+    }
+    if (size) memcpy(writer->buffer + writer->buffered, bytes, (size_t)size);
+    writer->buffered += size;
+    return AN_OK;
+}
+
+an_status ani_writer_commit(ani_writer *writer, an_error *err) {
+    an_status st = flush_writer(writer, err);
+    if (st) goto done;
+    if (sys_sync(writer->fd) < 0) {
+        st = ani_fail_system(err, errno, "sync", writer->path);
+        goto done;
+    }
+    const int fd = writer->fd;
+    writer->fd = -1;
+    if (close(fd) < 0) { /* network file systems report a full disk here */
+        st = ani_fail_system(err, errno, "close", writer->path);
+        goto done;
+    }
+    if (sys_rename(writer->temporary, writer->path) < 0) {
+        st = ani_fail_system(err, errno, "rename a finished file to", writer->path);
+        goto done;
+    }
+    ani_free(writer->temporary);
+    writer->temporary = NULL;
+    st = sync_folder_of(writer->path, err);
+done:
+    ani_writer_abort(writer);
+    return st;
+}
+
+void ani_writer_abort(ani_writer *writer) {
+    if (!writer) return;
+    if (writer->fd >= 0) close(writer->fd);
+    if (writer->temporary) unlink(writer->temporary);
+    ani_free(writer->temporary);
+    ani_free(writer->path);
+    ani_free(writer->buffer);
+    ani_free(writer);
+}
+
+an_status ani_file_write_all(const char *path, const void *bytes, int64_t size, an_error *err) {
+    ani_writer *writer = NULL;
+    an_status st = ani_writer_begin(&writer, path, err);
+    if (st) return st;
+    st = ani_writer_write(writer, bytes, size, err);
+    if (st) {
+        ani_writer_abort(writer);
+        return st;
+    }
+    return ani_writer_commit(writer, err);
+}
+
+/* --- appending ---------------------------------------------------------------------------------
+ */
+
+struct ani_appender {
+    int fd;
+    int64_t size;
+    char *path;
+};
+
+an_status ani_appender_open(ani_appender **out, const char *path, bool truncate, an_error *err) {
+    *out = NULL;
+    an_status st = AN_OK;
+    struct stat info;
+    ani_appender *appender = ani_alloc_zero(1, sizeof *appender);
+    if (!appender) return ani_fail_memory(err, sizeof *appender, "an open file");
+    appender->path = ani_strdup(path);
+    appender->fd = -1;
+    if (!appender->path) {
+        st = ani_fail_memory(err, (int64_t)strlen(path), "a path");
+        goto done;
+    }
+    appender->fd = sys_open(path, O_WRONLY | O_CREAT | O_APPEND | (truncate ? O_TRUNC : 0), 0666);
+    if (appender->fd < 0 || fstat(appender->fd, &info) < 0) {
+        st = ani_fail_system(err, errno, "write", path);
+        goto done;
+    }
+    appender->size = info.st_size;
+    *out = appender;
+    appender = NULL;
+done:
+    if (appender) {
+        if (appender->fd >= 0) close(appender->fd);
+        ani_free(appender->path);
+        ani_free(appender);
+    }
+    return st;
+}
+
+an_status ani_appender_write(ani_appender *appender, const void *bytes, int64_t size,
+                             an_error *err) {
+    if (sys_write(appender->fd, bytes, size) < 0)
+        return ani_fail_system(err, errno, "write", appender->path);
+    appender->size += size;
+    return AN_OK;
+}
+
+int64_t ani_appender_size(const ani_appender *appender) {
+    return appender->size;
+}
+
+an_status ani_appender_close(ani_appender *appender, bool sync, an_error *err) {
+    if (!appender) return AN_OK;
+    an_status st = AN_OK;
+    if (sync && sys_sync(appender->fd) < 0)
+        st = ani_fail_system(err, errno, "sync", appender->path);
+    if (close(appender->fd) < 0 && !st) st = ani_fail_system(err, errno, "close", appender->path);
+    ani_free(appender->path);
+    ani_free(appender);
+    return st;
+}
+
+/* --- names and folders ---------------------------------------------------------------------------
+ */
+
+an_status ani_file_rename(const char *from, const char *to, an_error *err) {
+    if (sys_rename(from, to) < 0) return ani_fail_system(err, errno, "rename a file to", to);
+    return sync_folder_of(to, err);
+}
+
+an_status ani_file_remove(const char *path, an_error *err) {
+    if (unlink(path) < 0 && errno != ENOENT) return ani_fail_system(err, errno, "remove", path);
+    return AN_OK;
+}
+
+an_status ani_folder_make(const char *path, an_error *err) {
+    an_status st = AN_OK;
+    char *partial = ani_strdup(path);
+    if (!partial) return ani_fail_memory(err, (int64_t)strlen(path), "a path");
+    for (char *end = partial;; end++) {
+        if (*end != '/' && *end != '\0') continue;
+        const char cut = *end;
+        *end = '\0';
+        if (*partial && mkdir(partial, 0777) < 0 && errno != EEXIST && !ani_is_folder(partial)) {
+            st = ani_fail_system(err, errno, "make folder", partial);
+            break;
+        }
+        *end = cut;
+        if (cut == '\0') break;
+    }
+    if (!st && !ani_is_folder(path))
+        st =
+            ani_fail(err, AN_ERR_IO, "cannot make folder '%s': a file of that name is there", path);
+    ani_free(partial);
+    return st;
+}
+
+bool ani_is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool ani_is_file(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+const char *ani_base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+char *ani_path_join(const char *folder, const char *name) {
+    const size_t length = strlen(folder);
+    const size_t size = length + strlen(name) + 2;
+    char *path = ani_alloc((int64_t)size);
+    if (path)
+        snprintf(path, size, "%s%s%s", folder, length && folder[length - 1] == '/' ? "" : "/",
+                 name);
+    return path;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The file layer: all reading and writing goes through it, so that it can fail in tests. EINTR and short
- * counts are handled here and nowhere else. */
+ * The file layer: all reading and writing goes through it, so that it can fail in tests. EINTR and
+ * short counts are handled here and nowhere else. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -13,14 +13,14 @@
 typedef struct ani_file ani_file;
 
 an_status ani_file_open(ani_file **out, const char *path, an_error *err);
-void ani_file_close(ani_file *file); /* NULL is allowed */
+void ani_file_close(ani_file *file);         /* NULL is allowed */
 int64_t ani_file_size(const ani_file *file); /* at the time of opening */
 const char *ani_file_path(const ani_file *file);
 /** Read exactly size bytes at offset. AN_ERR_FORMAT if the file ends before. */
 an_status ani_file_read(ani_file *file, int64_t offset, void *bytes, int64_t size, an_error *err);
 
-/** Read a whole file of at most max_size bytes. *bytes is the caller's (ani_free) and has a zero byte
- *  after its end, which *size does not count. */
+/** Read a whole file of at most max_size bytes. *bytes is the caller's (ani_free) and has a zero
+ * byte after its end, which *size does not count. */
 an_status ani_file_read_all(const char *path, int64_t max_size, uint8_t **bytes, int64_t *size,
                             an_error *err);
 

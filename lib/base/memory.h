@@ -10,12 +10,13 @@
 
 enum { ANI_ALIGNMENT = 64 };
 
-/** Return size bytes, aligned to 64, contents undefined; NULL if there are none (or size < 0). Size 0
- *  gives a pointer that may be freed. */
+/** Return size bytes, aligned to 64, contents undefined; NULL if there are none (or size < 0). Size
+ * 0 gives a pointer that may be freed. */
 void *ani_alloc(int64_t size);
 /** The same, zeroed; from count elements of size bytes, checked for overflow. */
 void *ani_alloc_zero(int64_t count, int64_t size);
-/** Grow or shrink; old contents stay up to the smaller size. On failure NULL, and old stays valid. */
+/** Grow or shrink; old contents stay up to the smaller size. On failure NULL, and old stays valid.
+ */
 void *ani_realloc(void *old, int64_t old_size, int64_t new_size);
 /** Copy a string; NULL if there is no memory or text is NULL. */
 char *ani_strdup(const char *text);

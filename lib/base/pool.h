@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A pool of threads for loops whose passes are independent. What a pass does may depend on its index,
- * never on which thread does it or when: so results do not depend on the number of threads. */
+ * A pool of threads for loops whose passes are independent. What a pass does may depend on its
+ * index, never on which thread does it or when: so results do not depend on the number of threads.
+ */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 

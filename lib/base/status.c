@@ -1,2 +1,81 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * Statuses by name, and how failures are written down. */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *an_status_name(an_status status) {
+    switch (status) {
+    case AN_OK:
+        return "AN_OK";
+    case AN_DONE:
+        return "AN_DONE";
+    case AN_ERR_ARG:
+        return "AN_ERR_ARG";
+    case AN_ERR_NOMEM:
+        return "AN_ERR_NOMEM";
+    case AN_ERR_IO:
+        return "AN_ERR_IO";
+    case AN_ERR_FORMAT:
+        return "AN_ERR_FORMAT";
+    case AN_ERR_UNSUPPORTED:
+        return "AN_ERR_UNSUPPORTED";
+    case AN_ERR_DEVICE:
+        return "AN_ERR_DEVICE";
+    case AN_ERR_CANCELLED:
+        return "AN_ERR_CANCELLED";
+    case AN_ERR_INTERNAL:
+        return "AN_ERR_INTERNAL";
+    default:
+        return "unknown status";
+    }
+}
+
+/* A message cut in the middle of a UTF-8 character loses that character whole. */
+static void drop_cut_character(char *message, size_t capacity) {
+    size_t length = strlen(message);
+    if (length + 1 < capacity) return;
+    size_t start = length;
+    while (start > 0 && ((unsigned char)message[start - 1] & 0xC0u) == 0x80u)
+        start--;
+    if (start == 0) return;
+    start--;
+    const unsigned char lead = (unsigned char)message[start];
+    const size_t wanted = lead < 0x80u    ? 1
+                          : lead >= 0xF0u ? 4
+                          : lead >= 0xE0u ? 3
+                          : lead >= 0xC0u ? 2
+                                          : 1;
+    if (length - start < wanted) message[start] = '\0';
+}
+
+an_status ani_fail(an_error *err, an_status status, const char *format, ...) {
+    if (err) {
+        /* Built aside: an argument may be the old message, put in a larger frame. */
+        char message[sizeof err->message];
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(message, sizeof message, format, arguments);
+        va_end(arguments);
+        drop_cut_character(message, sizeof message);
+        memcpy(err->message, message, sizeof message);
+        err->status = status;
+    }
+    return status;
+}
+
+an_status ani_fail_memory(an_error *err, int64_t size, const char *what) {
+    if (size < 0) return ani_fail(err, AN_ERR_NOMEM, "no memory for %s: its size overflows", what);
+    return ani_fail(err, AN_ERR_NOMEM, "no memory for %s (%lld bytes)", what, (long long)size);
+}
+
+an_status ani_fail_system(an_error *err, int code, const char *action, const char *path) {
+    char reason[128];
+    /* GNU strerror_r: thread-safe, and may return a constant instead of filling the buffer. */
+    const char *text = strerror_r(code, reason, sizeof reason);
+    return ani_fail(err, code == ENOMEM ? AN_ERR_NOMEM : AN_ERR_IO, "cannot %s '%s': %s", action,
+                    path, text);
+}

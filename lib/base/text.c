@@ -1,2 +1,124 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * Growing text; numbers in the C locale. */
+#include "base/text.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static bool reserve(ani_text *text, int64_t more) {
+    int64_t needed;
+    if (text->failed) return false;
+    if (!ani_add_size(text->size, more, &needed) || !ani_add_size(needed, 1, &needed)) {
+        text->failed = true;
+        return false;
+    }
+    if (needed <= text->capacity) return true;
+    int64_t capacity = text->capacity ? text->capacity : 128;
+    while (capacity < needed)
+        capacity *= 2;
+    char *grown = ani_realloc(text->bytes, text->size, capacity);
+    if (!grown) {
+        text->failed = true;
+        return false;
+    }
+    text->bytes = grown;
+    text->capacity = capacity;
+    return true;
+}
+
+void ani_text_add(ani_text *text, const char *bytes, int64_t size) {
+    if (!reserve(text, size)) return;
+    if (size) memcpy(text->bytes + text->size, bytes, (size_t)size);
+    text->size += size;
+    text->bytes[text->size] = '\0';
+}
+
+void ani_text_print(ani_text *text, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    const int size = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (size < 0 || !reserve(text, size)) {
+        text->failed = true;
+        return;
+    }
+    va_start(arguments, format);
+    vsnprintf(text->bytes + text->size, (size_t)size + 1, format, arguments);
+    va_end(arguments);
+    text->size += size;
+}
+
+void ani_text_clear(ani_text *text) {
+    ani_free(text->bytes);
+    *text = (ani_text){0};
+}
+
+static locale_t c_locale;
+static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
+
+static void make_c_locale(void) {
+    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+bool ani_parse_double(const char *text, const char **end, double *value, bool *overflow) {
+    if (overflow) *overflow = false;
+    /* strtod takes white space, hex, inf and nan as well: only what begins as a decimal gets there.
+     */
+    const char *digits = text + (*text == '+' || *text == '-');
+    const bool decimal = (*digits >= '0' && *digits <= '9') ||
+                         (*digits == '.' && digits[1] >= '0' && digits[1] <= '9');
+    if (!decimal || (digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X'))) return false;
+    pthread_once(&c_locale_once, make_c_locale);
+    char *behind;
+    const double parsed = c_locale ? strtod_l(text, &behind, c_locale) : strtod(text, &behind);
+    if (!isfinite(parsed)) {
+        if (overflow) *overflow = true;
+        return false;
+    }
+    *end = behind;
+    *value = parsed;
+    return true;
+}
+
+int ani_format_double(char *out, int64_t capacity, double value, int digits) {
+    pthread_once(&c_locale_once, make_c_locale);
+    const locale_t old = c_locale ? uselocale(c_locale) : (locale_t)0;
+    const int size = snprintf(out, (size_t)capacity, "%.*g", digits, value);
+    if (old) uselocale(old);
+    return size;
+}
+
+bool ani_ends_with(const char *text, const char *suffix) {
+    const size_t length = strlen(text), tail = strlen(suffix);
+    return length >= tail && !memcmp(text + length - tail, suffix, tail);
+}
+
+bool ani_is_utf8(const char *text, int64_t size) {
+    const uint8_t *s = (const uint8_t *)text;
+    for (int64_t i = 0; i < size;) {
+        const uint8_t lead = s[i];
+        const int more = lead < 0x80                   ? 0
+                         : lead >= 0xC2 && lead < 0xE0 ? 1
+                         : lead >= 0xE0 && lead < 0xF0 ? 2
+                         : lead >= 0xF0 && lead < 0xF5 ? 3
+                                                       : -1;
+        if (more < 0 || i + more >= size) return false;
+        for (int j = 1; j <= more; j++)
+            if ((s[i + j] & 0xC0) != 0x80) return false;
+        /* no overlong forms, no surrogates, nothing above U+10FFFF */
+        if (lead == 0xE0 && s[i + 1] < 0xA0) return false;
+        if (lead == 0xED && s[i + 1] >= 0xA0) return false;
+        if (lead == 0xF0 && s[i + 1] < 0x90) return false;
+        if (lead == 0xF4 && s[i + 1] >= 0x90) return false;
+        i += more + 1;
+    }
+    return true;
+}

@@ -6,11 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Text that grows. {0} is empty and valid; failed becomes true for good if memory runs out, and nothing
- *  is added from then on, so that it is enough to look once at the end. */
+/** Text that grows. {0} is empty and valid; failed becomes true for good if memory runs out, and
+ * nothing is added from then on, so that it is enough to look once at the end. */
 typedef struct ani_text {
-    char *bytes;      /* zero-terminated once something was added; NULL before */
-    int64_t size;     /* without the zero */
+    char *bytes;  /* zero-terminated once something was added; NULL before */
+    int64_t size; /* without the zero */
     int64_t capacity;
     bool failed;
 } ani_text;
@@ -19,9 +19,9 @@ void ani_text_add(ani_text *text, const char *bytes, int64_t size);
 void ani_text_print(ani_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void ani_text_clear(ani_text *text);
 
-/** Parse a decimal floating-point number (no hex, no inf, no nan, no white space) at the start of text,
- *  correctly rounded, with a point in every locale. *end is set behind it. False if there is none or it
- *  is not finite; *overflow (may be NULL) tells the second. */
+/** Parse a decimal floating-point number (no hex, no inf, no nan, no white space) at the start of
+ * text, correctly rounded, with a point in every locale. *end is set behind it. False if there is
+ * none or it is not finite; *overflow (may be NULL) tells the second. */
 bool ani_parse_double(const char *text, const char **end, double *value, bool *overflow);
 
 /** Write value with a point in every locale: as "%.*g" with digits significant digits. */

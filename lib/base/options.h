@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * Options structs grow at their end over the years: the library takes what the caller's struct has
+ * and today's defaults for the rest. */
+#ifndef BASE_OPTIONS_H
+#define BASE_OPTIONS_H
+
+#include "base/error.h"
+
+/** Copy the caller's options over ours, which hold the defaults. Both begin with uint32_t
+ * struct_size. options NULL: the defaults stay. A caller that is newer than the library may set
+ * only fields that we know: unknown bytes that are not zero are AN_ERR_ARG. ours->struct_size stays
+ * our size. */
+an_status ani_options_copy(void *ours, uint32_t our_size, const void *options, const char *name,
+                           an_error *err);
+
+/** Copy our defaults into the caller's struct of struct_size bytes (for an_*_init): never more than
+ * fits, bytes that we do not know become zero. */
+void ani_options_init(void *options, uint32_t struct_size, const void *defaults, uint32_t our_size);
+
+/** Copy a report into the caller's struct: at most its struct_size bytes, which stays as it is. */
+void ani_report_copy(void *report, const void *ours, uint32_t our_size);
+
+#endif
