@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ * Zip archives, read in place: the list of members, checked as a whole when the archive is opened,
+ * and the bytes of one member, checked when they are read. Any number of threads may read from one
+ * archive at the same time. Nothing here writes; io/extract.c does. */
+#ifndef IO_ZIP_H
+#define IO_ZIP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <attractivenet/io.h>
+
+/** An archive open for reading. */
+typedef struct ani_zip ani_zip;
+
+/** What the central directory says of a member. The sizes and the CRC are claims until
+ * ani_zip_read() has found them to be true. */
+typedef struct ani_zip_member {
+    const char *name; /* the path in the archive, without NUL inside; bytes as they are stored */
+    const char *base; /* what comes after the last '/' of name: empty for a folder */
+    int64_t size;     /* bytes, uncompressed */
+    int64_t packed;   /* bytes in the archive */
+    int64_t offset;   /* where its local header starts in the file */
+    int64_t limit;    /* where the next member, or the central directory, starts */
+    uint32_t crc;     /* CRC-32 of the uncompressed bytes */
+    uint16_t method;  /* 0 stored, 8 deflated; others can't be read */
+    bool is_encrypted;
+    bool is_special; /* a link or device, as its Unix mode says */
+} ani_zip_member;
+
+/**
+ * Open an archive and read its list of members.
+ *
+ * Takes:   caps: max_members, max_member_bytes and max_ratio are used here and by ani_zip_read();
+ * they are copied. NULL = defaults. Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no archive, cut off,
+ * sizes or places that can't be true, members that overlap, NUL in a name); AN_ERR_UNSUPPORTED
+ * (more than one volume, over a cap); AN_ERR_NOMEM. An archive with bytes before it
+ * (self-extracting) is read.
+ */
+an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options *caps,
+                       an_error *err);
+void ani_zip_close(ani_zip *zip); /* NULL is allowed; no read may be under way */
+const char *ani_zip_path(const ani_zip *zip);
+int64_t ani_zip_count(const ani_zip *zip);
+/** Return member index, in the order of the central directory; borrowed from zip; NULL if index is
+ * out of range. */
+const ani_zip_member *ani_zip_member_at(const ani_zip *zip, int64_t index);
+/** Return the place of the first member with this name (the whole path), -1 if there is none. */
+int64_t ani_zip_find(const ani_zip *zip, const char *name);
+
+/**
+ * Read one member whole.
+ *
+ * Owns:    *bytes is the caller's (ani_free) and has a zero byte after its end, which *size does
+ * not count. Returns: AN_OK: both sizes and the CRC are as declared; AN_ERR_ARG (index); AN_ERR_IO;
+ * AN_ERR_FORMAT (damaged); AN_ERR_UNSUPPORTED (encrypted, other method, over a cap); AN_ERR_NOMEM.
+ * The message names archive and member. Threads: any number at once.
+ */
+an_status ani_zip_read(ani_zip *zip, int64_t index, uint8_t **bytes, int64_t *size, an_error *err);
+
+#endif
