@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+# What a build needs, installed where it is missing. Read by run.sh here and by tests/run.sh:
+#
+#     . examples/packages.sh
+#     need_packages build          # to build the library and the examples
+#     need_packages build tests    # and to run the tests
+#
+# On Debian and Ubuntu the missing packages are installed through apt, as root or with sudo. Elsewhere a
+# message names what is missing.
+
+packages_apt=''     # missing, by their names in Debian and Ubuntu
+packages_words=''   # missing, in words, a line each
+
+want_command() { # COMMAND PACKAGE WORDS
+    command -v "$1" >/dev/null 2>&1 && return 0
+    packages_apt="$packages_apt $2"
+    packages_words="$packages_words
+  $3 ($1)"
+}
+
+want_library() { # PKG-CONFIG-NAME PACKAGE WORDS
+    pkg-config --exists "$1" >/dev/null 2>&1 && return 0
+    packages_apt="$packages_apt $2"
+    packages_words="$packages_words
+  $3 (pkg-config name: $1)"
+}
+
+want_hdf5() { # its pkg-config file has another name on each system; h5cc is its own way
+    command -v h5cc >/dev/null 2>&1 && return 0
+    pkg-config --exists hdf5-serial >/dev/null 2>&1 && return 0
+    want_library hdf5 libhdf5-dev 'HDF5: Keras files'
+}
+
+# A compiler without the C library's headers compiles nothing.
+want_c_headers() {
+    printf '#include <stdlib.h>\n' | cc -E - >/dev/null 2>&1 && return 0
+    packages_apt="$packages_apt libc6-dev"
+    packages_words="$packages_words
+  headers of the C library"
+}
+
+look_for_packages() { # build [tests]
+    packages_apt=''
+    packages_words=''
+    for group in "$@"; do
+        case $group in
+        build)
+            want_command cc gcc 'a C compiler'
+            want_c_headers
+            want_command pkg-config pkg-config 'pkg-config'
+            want_command meson meson 'Meson, 1.0 or later'
+            want_command ninja ninja-build 'Ninja'
+            want_library libzip libzip-dev 'libzip: archives'
+            want_library libpng libpng-dev 'libpng: PNG pictures'
+            want_library libjpeg libjpeg-dev 'libjpeg-turbo: JPEG pictures'
+            want_library jansson libjansson-dev 'jansson: JSON'
+            want_library zlib zlib1g-dev 'zlib'
+            want_library openblas libopenblas-dev 'OpenBLAS: matrix products'
+            want_hdf5
+            want_library libcurl libcurl4-openssl-dev 'libcurl: downloads'
+            want_library cairo libcairo2-dev 'cairo: plots'
+            ;;
+        tests)
+            want_command gcc gcc 'the GNU C compiler, for sanitizers'
+            want_command g++ g++ 'the GNU C++ compiler: a user in C++'
+            want_command clang clang 'clang: the second compiler'
+            want_command clang-format clang-format 'clang-format: the look of the source'
+            want_command cmake cmake 'CMake: a user with CMake'
+            want_command python3 python3 'Python 3'
+            want_library cmocka libcmocka-dev 'cmocka: unit tests'
+            ;;
+        esac
+    done
+}
+
+need_packages() { # build [tests]
+    look_for_packages "$@"
+    [ -n "$packages_words" ] || return 0
+    if ! command -v apt-get >/dev/null 2>&1; then
+        printf 'Please install what is missing here, with headers ("-dev" or "-devel" packages):%s\n' \
+            "$packages_words" >&2
+        return 1
+    fi
+    packages_root=''
+    if [ "$(id -u)" != 0 ]; then
+        packages_root='sudo -n'
+        [ -t 0 ] && packages_root='sudo'
+        if ! command -v sudo >/dev/null 2>&1 || ! $packages_root true; then
+            printf 'Please install what is missing here, as root:\n  apt-get install%s\n' \
+                "$packages_apt" >&2
+            return 1
+        fi
+    fi
+    printf 'installing:%s\n' "$packages_apt"
+    packages_log=$(mktemp)
+    # shellcheck disable=SC2086  # a list of words
+    if ! { $packages_root apt-get update &&
+           $packages_root env DEBIAN_FRONTEND=noninteractive \
+               apt-get install -y --no-install-recommends $packages_apt; } >"$packages_log" 2>&1; then
+        cat "$packages_log" >&2
+        rm -f "$packages_log"
+        printf 'apt-get could not install:%s\n' "$packages_apt" >&2
+        return 1
+    fi
+    rm -f "$packages_log"
+    look_for_packages "$@"
+    if [ -n "$packages_words" ]; then
+        printf 'Still missing after the installation:%s\n' "$packages_words" >&2
+        return 1
+    fi
+}
