@@ -1,2 +1,77 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * The reference backend's table, its memory (the host's) and its queue (none: every call is done
+ * when it returns). */
+#include "backend/ref/ref.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+static void ref_destroy(an_backend *backend) {
+    ani_free(backend);
+}
+
+static void *ref_alloc(an_backend *backend, int64_t size) {
+    (void)backend;
+    return ani_alloc_large(size);
+}
+
+static void ref_free(an_backend *backend, void *memory, int64_t size) {
+    (void)backend;
+    ani_free_large(memory, size);
+}
+
+static void ref_copy(an_backend *backend, void *to, const void *from, int64_t size) {
+    (void)backend;
+    if (size > 0) memcpy(to, from, (size_t)size);
+}
+
+static void ref_fill(an_backend *backend, void *memory, int32_t byte, int64_t size) {
+    (void)backend;
+    if (size > 0) memset(memory, byte, (size_t)size);
+}
+
+static an_status ref_wait(an_backend *backend, an_error *err) {
+    (void)backend;
+    (void)err;
+    return AN_OK;
+}
+
+static const ani_backend_ops ref_ops = {
+    .name = "ref",
+    .destroy = ref_destroy,
+    .alloc = ref_alloc,
+    .free = ref_free,
+    .write = ref_copy,
+    .read = ref_copy,
+    .fill = ref_fill,
+    .wait = ref_wait,
+    .unit_plan = ani_ref_unit_plan,
+    .unit_forward = ani_ref_unit_forward,
+    .unit_backward = ani_ref_unit_backward,
+    .bn_batch = ani_ref_bn_batch,
+    .bn_running = ani_ref_bn_running,
+    .bn_backward = ani_ref_bn_backward,
+    .materialise = ani_ref_materialise,
+    .pool_forward = ani_ref_pool_forward,
+    .pool_backward = ani_ref_pool_backward,
+    .dense_forward = ani_ref_dense_forward,
+    .dense_backward = ani_ref_dense_backward,
+    .loss = ani_ref_loss,
+    .probabilities = ani_ref_probabilities,
+    .optim_step = ani_ref_optim_step,
+    .sum_squares = ani_ref_sum_squares,
+};
+
+an_status ani_ref_create(an_backend **out, const an_backend_options *options, an_error *err) {
+    (void)options; /* one thread, no device */
+    *out = NULL;
+    an_backend *backend = ani_alloc_zero(1, sizeof *backend);
+    if (!backend) return ani_fail_memory(err, sizeof *backend, "the ref backend");
+    backend->ops = &ref_ops;
+    atomic_init(&backend->references, 1);
+    backend->threads = 1;
+    backend->level = "";
+    *out = backend;
+    return AN_OK;
+}

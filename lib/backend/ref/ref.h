@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * The reference backend: each operation as plain loops over the formula, sums in double, no
+ * blocking and no threads. It is the readable specification that the other backends are checked
+ * against. */
+#ifndef BACKEND_REF_REF_H
+#define BACKEND_REF_REF_H
+
+#include "backend/backend.h"
+
+/** Load one element of a lazy value in double: min(max(z*scale + shift, 0), 6) with relu6. A
+ * comparison with NaN is false, so NaN stays NaN. */
+static inline double ani_ref_load(const ani_lazy *x, int64_t element, int64_t channel) {
+    double value = x->z[element];
+    if (x->scale) value = value * x->scale[channel] + x->shift[channel];
+    if (x->relu6) value = value < 0 ? 0 : value > 6 ? 6 : value;
+    return value;
+}
+
+/** Store one element of an input gradient, dx = mask * value + add, and add it to the channel sums.
+ *  Keras ReLU(6): the gradient passes where 0 < y < 6, and nowhere for NaN. */
+static inline void ani_ref_store(const ani_store *store, const ani_lazy *x, int64_t element,
+                                 int64_t channel, int64_t channels, double value) {
+    if (x->relu6) {
+        double y = x->z[element];
+        if (x->scale) y = y * x->scale[channel] + x->shift[channel];
+        if (!(y > 0 && y < 6)) value = 0;
+    }
+    if (store->add) value += store->add[element];
+    store->dx[element] = (float)value;
+    if (store->sums) {
+        const double dx = store->dx[element];
+        store->sums[channel] += dx;
+        store->sums[channels + channel] += dx * ((double)store->z[element] - store->mean[channel]);
+    }
+}
+
+/* unit.c */
+void ani_ref_unit_plan(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan);
+void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
+                          const ani_unit_forward *args);
+void ani_ref_unit_backward(an_backend *backend, const ani_unit_plan *plan,
+                           const ani_unit_backward *args);
+
+/* norm.c */
+void ani_ref_bn_batch(an_backend *backend, int64_t c, int64_t count, const double *moments,
+                      double momentum, int32_t update, const ani_bn *bn);
+void ani_ref_bn_running(an_backend *backend, int64_t c, const ani_bn *bn);
+void ani_ref_bn_backward(an_backend *backend, int64_t channels, int64_t count, int32_t batch,
+                         const double *sums, const ani_bn *bn, float *dgamma, float *dbeta,
+                         float *a, float *b, float *c);
+void ani_ref_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
+                         const ani_lazy *r, float *y);
+
+/* head.c */
+void ani_ref_pool_forward(an_backend *backend, int64_t n, int64_t hw, int64_t c, const ani_lazy *x,
+                          float *y);
+void ani_ref_pool_backward(an_backend *backend, int64_t n, int64_t hw, int64_t c, const float *dy,
+                           const ani_lazy *x, const ani_store *store);
+void ani_ref_dense_forward(an_backend *backend, int64_t n, int64_t in, int64_t out, const float *x,
+                           const float *w, const float *b, float *y);
+void ani_ref_dense_backward(an_backend *backend, int64_t n, int64_t in, int64_t out, const float *x,
+                            const float *w, const float *dy, float *dx, float *dw, float *db);
+void ani_ref_loss(an_backend *backend, int32_t kind, int64_t n, int64_t out, const float *y,
+                  const float *target, double *loss, float *dy);
+void ani_ref_probabilities(an_backend *backend, int64_t n, int64_t out, float *y);
+
+/* optim.c */
+void ani_ref_optim_step(an_backend *backend, const ani_optim_step *step);
+void ani_ref_sum_squares(an_backend *backend, int64_t count, const float *x, double *sum);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT
+ * Units as loops. Source: Keras Conv2D and DepthwiseConv2D (cross-correlation, no kernel flip); for
+ * output (oy, ox), tap (ky, kx) reads input (oy*stride + ky - pad_top, ox*stride + kx - pad_left),
+ * zero outside of the picture:
+ *
+ *   full        z[oy,ox,co] = sum over ky,kx,ci of x[iy,ix,ci] * w[ky,kx,ci,co]
+ *   pointwise   the same with one tap
+ *   depthwise   z[oy,ox,c]  = sum over ky,kx    of x[iy,ix,c]  * w[ky,kx,c]
+ *
+ * and their derivatives: dw = sum over outputs of x * dz, dx = sum over taps of w * dz. */
+#include "backend/ref/ref.h"
+
+#include <stdbool.h>
+
+/* Scratch: doubles for the channels of one pixel, forward; for one pixel's channels on both sides
+ * and for the whole weight gradient, backward. */
+static int64_t tap_count(const ani_unit_shape *s) {
+    return s->kind == ANI_UNIT_POINTWISE ? 1 : 9;
+}
+
+static int64_t weight_count(const ani_unit_shape *s) {
+    return tap_count(s) * s->cin * (s->kind == ANI_UNIT_DEPTHWISE ? 1 : s->cout);
+}
+
+void ani_ref_unit_plan(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan) {
+    (void)backend;
+    const int64_t pixel = shape->cin + shape->cout;
+    *plan = (ani_unit_plan){.shape = *shape};
+    plan->scratch_forward = pixel * (int64_t)sizeof(double);
+    plan->scratch_backward = (pixel + weight_count(shape)) * (int64_t)sizeof(double);
+}
+
+/* Find the input pixel that a tap of an output pixel reads; false: it lies in the padding. */
+static bool input_pixel(const ani_unit_shape *s, int64_t n, int64_t oy, int64_t ox, int64_t tap,
+                        int64_t *pixel) {
+    const int64_t width = s->kind == ANI_UNIT_POINTWISE ? 1 : 3;
+    const int64_t iy = oy * s->stride + tap / width - s->pad_top;
+    const int64_t ix = ox * s->stride + tap % width - s->pad_left;
+    if (iy < 0 || iy >= s->h || ix < 0 || ix >= s->w) return false;
+    *pixel = (n * s->h + iy) * s->w + ix;
+    return true;
+}
+
+/* Find the output pixel that reads an input pixel through a tap; false: there is none. */
+static bool output_pixel(const ani_unit_shape *s, int64_t n, int64_t iy, int64_t ix, int64_t tap,
+                         int64_t *pixel) {
+    const int64_t width = s->kind == ANI_UNIT_POINTWISE ? 1 : 3;
+    const int64_t y = iy + s->pad_top - tap / width;
+    const int64_t x = ix + s->pad_left - tap % width;
+    if (y < 0 || x < 0 || y % s->stride || x % s->stride) return false;
+    const int64_t oy = y / s->stride, ox = x / s->stride;
+    if (oy >= s->oh || ox >= s->ow) return false;
+    *pixel = (n * s->oh + oy) * s->ow + ox;
+    return true;
+}
+
+/* Add to z[cout] what one tap gives. */
+static void add_tap(const ani_unit_shape *s, const ani_lazy *x, const float *w, int64_t tap,
+                    int64_t pixel, double *z) {
+    for (int64_t ci = 0; ci < s->cin; ci++) {
+        const double value = ani_ref_load(x, pixel * s->cin + ci, ci);
+        if (s->kind == ANI_UNIT_DEPTHWISE) {
+            z[ci] += value * w[tap * s->cin + ci];
+        } else {
+            const float *row = w + (tap * s->cin + ci) * s->cout;
+            for (int64_t co = 0; co < s->cout; co++)
+                z[co] += value * row[co];
+        }
+    }
+}
+
+/* The mean of each channel, and the sum of squared distances from it, in two passes over y. */
+static void compute_moments(int64_t rows, int64_t c, const float *y, double *moments) {
+    double *mean = moments, *m2 = moments + c;
+    for (int64_t i = 0; i < c; i++)
+        mean[i] = m2[i] = 0;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < c; i++)
+            mean[i] += y[r * c + i];
+    for (int64_t i = 0; i < c; i++)
+        mean[i] /= (double)rows;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < c; i++) {
+            const double distance = y[r * c + i] - mean[i];
+            m2[i] += distance * distance;
+        }
+}
+
+void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
+                          const ani_unit_forward *args) {
+    (void)backend;
+    const ani_unit_shape *s = &plan->shape;
+    const int64_t rows = s->n * s->oh * s->ow;
+    double *z = args->scratch;
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t n = row / (s->oh * s->ow), oy = row / s->ow % s->oh, ox = row % s->ow;
+        for (int64_t co = 0; co < s->cout; co++)
+            z[co] = 0;
+        for (int64_t tap = 0; tap < tap_count(s); tap++) {
+            int64_t pixel;
+            if (input_pixel(s, n, oy, ox, tap, &pixel))
+                add_tap(s, &args->x, args->w, tap, pixel, z);
+        }
+        for (int64_t co = 0; co < s->cout; co++) {
+            double y = z[co];
+            if (args->scale) y = y * args->scale[co] + args->shift[co];
+            if (args->relu6) y = y < 0 ? 0 : y > 6 ? 6 : y;
+            if (args->residual) y += args->residual[row * s->cout + co];
+            args->y[row * s->cout + co] = (float)y;
+        }
+    }
+    if (args->moments) compute_moments(rows, s->cout, args->y, args->moments);
+}
+
+/* Form dz[cout] of one output pixel: a*g + b*z + c. */
+static void load_gradient(const ani_gradient *gradient, int64_t pixel, int64_t cout, double *dz) {
+    for (int64_t co = 0; co < cout; co++) {
+        double value = gradient->g[pixel * cout + co];
+        if (gradient->a) value *= gradient->a[co];
+        if (gradient->z)
+            value += (double)gradient->b[co] * gradient->z[pixel * cout + co] + gradient->c[co];
+        dz[co] = value;
+    }
+}
+
+static void weight_gradient(const ani_unit_shape *s, const ani_unit_backward *args, double *dz,
+                            double *dw) {
+    for (int64_t i = 0; i < weight_count(s); i++)
+        dw[i] = 0;
+    for (int64_t row = 0; row < s->n * s->oh * s->ow; row++) {
+        const int64_t n = row / (s->oh * s->ow), oy = row / s->ow % s->oh, ox = row % s->ow;
+        load_gradient(&args->dz, row, s->cout, dz);
+        for (int64_t tap = 0; tap < tap_count(s); tap++) {
+            int64_t pixel;
+            if (!input_pixel(s, n, oy, ox, tap, &pixel)) continue;
+            for (int64_t ci = 0; ci < s->cin; ci++) {
+                const double value = ani_ref_load(&args->x, pixel * s->cin + ci, ci);
+                if (s->kind == ANI_UNIT_DEPTHWISE) {
+                    dw[tap * s->cin + ci] += value * dz[ci];
+                } else {
+                    double *to = dw + (tap * s->cin + ci) * s->cout;
+                    for (int64_t co = 0; co < s->cout; co++)
+                        to[co] += value * dz[co];
+                }
+            }
+        }
+    }
+    for (int64_t i = 0; i < weight_count(s); i++)
+        args->dw[i] = (float)dw[i];
+}
+
+static void input_gradient(const ani_unit_shape *s, const ani_unit_backward *args, double *dz,
+                           double *dx) {
+    if (args->store.sums)
+        for (int64_t i = 0; i < 2 * s->cin; i++)
+            args->store.sums[i] = 0;
+    for (int64_t row = 0; row < s->n * s->h * s->w; row++) {
+        const int64_t n = row / (s->h * s->w), iy = row / s->w % s->h, ix = row % s->w;
+        for (int64_t ci = 0; ci < s->cin; ci++)
+            dx[ci] = 0;
+        for (int64_t tap = 0; tap < tap_count(s); tap++) {
+            int64_t pixel;
+            if (!output_pixel(s, n, iy, ix, tap, &pixel)) continue;
+            load_gradient(&args->dz, pixel, s->cout, dz);
+            for (int64_t ci = 0; ci < s->cin; ci++) {
+                if (s->kind == ANI_UNIT_DEPTHWISE) {
+                    dx[ci] += dz[ci] * args->w[tap * s->cin + ci];
+                } else {
+                    const float *from = args->w + (tap * s->cin + ci) * s->cout;
+                    for (int64_t co = 0; co < s->cout; co++)
+                        dx[ci] += dz[co] * from[co];
+                }
+            }
+        }
+        for (int64_t ci = 0; ci < s->cin; ci++)
+            ani_ref_store(&args->store, &args->x, row * s->cin + ci, ci, s->cin, dx[ci]);
+    }
+}
+
+void ani_ref_unit_backward(an_backend *backend, const ani_unit_plan *plan,
+                           const ani_unit_backward *args) {
+    (void)backend;
+    const ani_unit_shape *s = &plan->shape;
+    double *dz = args->scratch, *dx = dz + s->cout, *dw = dx + s->cin;
+    if (args->dw) weight_gradient(s, args, dz, dw);
+    if (args->store.dx) input_gradient(s, args, dz, dx);
+}
