@@ -1,2 +1,604 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * Zip archives, read in place.
+ *
+ * The directory is read here and the data is inflated by zlib; libzip is not used. Reasons: the
+ * checks that an untrusted archive needs (overlapping members, places and sizes that can't be true,
+ * NUL in names, which end record is the real one) need an own reading of the central directory in
+ * any case, and a second parser of the same bytes may understand them otherwise, so that the member
+ * checked is not the member read. libzip has one reading position a handle, so that a data set read
+ * by several threads would need a lock around decompression or a parsed directory for each thread.
+ * And what is left for it, once the directory is known, is a loop around inflate().
+ *
+ * Trusted is nothing: every offset is checked against the file's real size before it is used, sizes
+ * against the caps before memory is taken for them, and a member's claims against its bytes.
+ *
+ * Format: PKWARE APPNOTE.TXT 6.3.9, sections 4.3 and 4.5.3. */
+#include "io/zip.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zlib.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "base/text.h"
+
+enum {
+    END_SIZE = 22,           /* end record without its comment */
+    END_COMMENT_MAX = 65535, /* its length has 16 bits */
+    END64_SIZE = 56,         /* ZIP64 end record, version 1 */
+    LOCATOR_SIZE = 20,       /* ZIP64 end record locator */
+    ENTRY_SIZE = 46,         /* entry of the central directory without its texts */
+    LOCAL_SIZE = 30,         /* local header without its texts */
+    EXTRA_ZIP64 = 0x0001,
+    FLAG_ENCRYPTED = 0x0001,
+    FLAG_STRONG = 0x0040, /* strong encryption */
+    FLAG_MASKED = 0x2000, /* an encrypted central directory */
+    METHOD_STORED = 0,
+    METHOD_DEFLATED = 8,
+    METHOD_AES = 99,
+    HOST_UNIX = 3,
+    HOST_MACOS = 19,
+    CHUNK_SIZE = 65536,        /* of compressed bytes, read at a time */
+    RATIO_FREE = 1 << 20,      /* bytes that a member may have whatever the ratio */
+    DEFLATE_RATIO_MAX = 1032,  /* more is not possible: 258 bytes from 2 bits */
+    DIRECTORY_MAX = 256 << 20, /* bytes of a central directory */
+};
+
+#define SIGNATURE_ENTRY UINT32_C(0x02014b50)
+#define SIGNATURE_LOCAL UINT32_C(0x04034b50)
+#define SIGNATURE_END UINT32_C(0x06054b50)
+#define SIGNATURE_END64 UINT32_C(0x06064b50)
+#define SIGNATURE_LOCATOR UINT32_C(0x07064b50)
+
+struct ani_zip {
+    ani_file *file;
+    ani_zip_member *members;
+    int64_t count;
+    char *names; /* the central directory, of which the names are left */
+    int64_t max_member_bytes;
+    int64_t max_ratio;
+};
+
+/* Where the central directory is. */
+struct directory {
+    int64_t offset; /* in the file */
+    int64_t size;
+    int64_t count;
+    int64_t shift; /* bytes before the archive: to be added to the offsets of members */
+};
+
+static uint32_t get16(const uint8_t *p) {
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
+}
+
+static uint32_t get32(const uint8_t *p) {
+    return get16(p) | get16(p + 2) << 16;
+}
+
+static uint64_t get64(const uint8_t *p) {
+    return (uint64_t)get32(p) | (uint64_t)get32(p + 4) << 32;
+}
+
+const char *ani_name_show(char shown[ANI_SHOWN_NAME_SIZE], const char *name) {
+    enum { ESCAPE = 4, HEAD = 3 };
+    const bool utf8 = ani_is_utf8(name, (int64_t)strlen(name));
+    int64_t need = 0;
+    for (const char *c = name; *c; c++)
+        need += (unsigned char)*c < 0x20 || *c == 0x7f || (!utf8 && *c < 0) ? ESCAPE : 1;
+    char *out = shown;
+    if (need >= ANI_SHOWN_NAME_SIZE) {
+        /* The end tells more than the beginning, which many members share. */
+        while (need >= ANI_SHOWN_NAME_SIZE - HEAD || (utf8 && (*name & 0xC0) == 0x80)) {
+            const char c = *name++;
+            need -= (unsigned char)c < 0x20 || c == 0x7f || (!utf8 && c < 0) ? ESCAPE : 1;
+        }
+        memcpy(out, "...", HEAD);
+        out += HEAD;
+    }
+    for (; *name; name++) {
+        const unsigned char c = (unsigned char)*name;
+        if (c < 0x20 || c == 0x7f || (!utf8 && c >= 0x80))
+            out += snprintf(out, ESCAPE + 1, "\\x%02x", c);
+        else
+            *out++ = *name;
+    }
+    *out = '\0';
+    return shown;
+}
+
+/* --- the end record
+ * ------------------------------------------------------------------------------- */
+
+/* Find the end record in the file's last bytes. Its comment must reach to the end of the file
+ * exactly, so a signature inside the comment does not count; two that fit are refused, as readers
+ * would differ. */
+static an_status find_end(int64_t *found, const uint8_t *tail, int64_t tail_size, const char *path,
+                          an_error *err) {
+    *found = -1;
+    for (int64_t at = tail_size - END_SIZE; at >= 0; at--) {
+        if (tail[at] != 'P' || get32(tail + at) != SIGNATURE_END) continue;
+        if (at + END_SIZE + (int64_t)get16(tail + at + 20) != tail_size) continue;
+        if (*found >= 0)
+            return ani_fail(err, AN_ERR_FORMAT, "archive '%s' has two end records", path);
+        *found = at;
+    }
+    if (*found < 0)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "'%s' is no zip archive, or it is cut off: no end record", path);
+    return AN_OK;
+}
+
+/* Take a value of the end record, or the one of the ZIP64 record if it did not fit. */
+static bool widen(int64_t *value, uint32_t narrow, uint32_t marker, uint64_t wide) {
+    if (narrow != marker && narrow != wide) return false;
+    if (wide > INT64_MAX) return false;
+    *value = (int64_t)wide;
+    return true;
+}
+
+static an_status read_end(struct directory *dir, ani_file *file, an_error *err) {
+    const char *path = ani_file_path(file);
+    const int64_t file_size = ani_file_size(file);
+    const int64_t most = LOCATOR_SIZE + END64_SIZE + END_SIZE + END_COMMENT_MAX;
+    const int64_t tail_size = file_size < most ? file_size : most;
+    const int64_t tail_offset = file_size - tail_size;
+    int64_t at, stop, declared = 0, after = -1;
+    an_status st;
+    uint8_t *tail = ani_alloc(tail_size);
+    if (!tail) return ani_fail_memory(err, tail_size, "the end of an archive");
+    st = ani_file_read(file, tail_offset, tail, tail_size, err);
+    if (st) goto done;
+    st = find_end(&at, tail, tail_size, path, err);
+    if (st) goto done;
+
+    const uint8_t *end = tail + at;
+    const uint32_t disk = get16(end + 4), first_disk = get16(end + 6);
+    const uint32_t disk_count = get16(end + 8), count = get16(end + 10);
+    const uint32_t size = get32(end + 12), offset = get32(end + 16);
+    bool consistent = disk_count == count;
+    stop = tail_offset + at;
+    if (at >= LOCATOR_SIZE && get32(end - LOCATOR_SIZE) == SIGNATURE_LOCATOR) {
+        const uint8_t *end64 = end - LOCATOR_SIZE - END64_SIZE;
+        after = (int64_t)(get64(end - LOCATOR_SIZE + 8) & INT64_MAX);
+        if (at < LOCATOR_SIZE + END64_SIZE || get32(end64) != SIGNATURE_END64 ||
+            get64(end64 + 4) != END64_SIZE - 12) {
+            st = ani_fail(err, AN_ERR_FORMAT,
+                          "archive '%s' has no ZIP64 end record where it should be", path);
+            goto done;
+        }
+        consistent = get32(end64 + 16) == 0 && get32(end64 + 20) == 0 &&
+                     get64(end64 + 24) == get64(end64 + 32) && (disk == 0 || disk == UINT16_MAX) &&
+                     (first_disk == 0 || first_disk == UINT16_MAX) &&
+                     widen(&dir->count, count, UINT16_MAX, get64(end64 + 32)) &&
+                     widen(&dir->size, size, UINT32_MAX, get64(end64 + 40)) &&
+                     widen(&declared, offset, UINT32_MAX, get64(end64 + 48));
+        stop -= LOCATOR_SIZE + END64_SIZE;
+    } else {
+        if (disk != 0 || first_disk != 0) {
+            st = ani_fail(err, AN_ERR_UNSUPPORTED, "archive '%s' has more than one volume", path);
+            goto done;
+        }
+        dir->count = count;
+        dir->size = size;
+        declared = offset;
+    }
+    if (!consistent || (after >= 0 && after - dir->size != declared)) {
+        st = ani_fail(err, AN_ERR_FORMAT, "archive '%s' has an end record that contradicts itself",
+                      path);
+        goto done;
+    }
+    /* The directory ends where the end record starts; where it says that it starts tells how many
+     * bytes there are before the archive. */
+    if (dir->size > stop || declared > stop - dir->size) {
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "archive '%s' is cut off: a directory of %" PRId64 " bytes at %" PRId64
+                      " does not fit before its end record at %" PRId64,
+                      path, dir->size, declared, stop);
+        goto done;
+    }
+    dir->offset = stop - dir->size;
+    dir->shift = dir->offset - declared;
+done:
+    ani_free(tail);
+    return st;
+}
+
+/* --- the central directory
+ * ------------------------------------------------------------------------ */
+
+/* Replace those of size, packed size and offset that are all ones by their 64-bit values. */
+static bool read_extra(ani_zip_member *member, const uint8_t *extra, int64_t size, uint32_t size32,
+                       uint32_t packed32, uint32_t offset32) {
+    uint64_t wide[3] = {size32, packed32, offset32};
+    bool missing[3] = {size32 == UINT32_MAX, packed32 == UINT32_MAX, offset32 == UINT32_MAX};
+    if (missing[0] || missing[1] || missing[2]) {
+        int64_t at = 0, length = 0;
+        for (; at + 4 <= size; at += 4 + length) {
+            length = get16(extra + at + 2);
+            if (length > size - at - 4) return false;
+            if (get16(extra + at) == EXTRA_ZIP64) break;
+        }
+        if (at + 4 > size) return false;
+        const uint8_t *value = extra + at + 4;
+        for (int i = 0; i < 3; i++) {
+            if (!missing[i]) continue;
+            if (length < 8) return false;
+            wide[i] = get64(value);
+            value += 8;
+            length -= 8;
+        }
+    }
+    if (wide[0] > INT64_MAX || wide[1] > INT64_MAX || wide[2] > INT64_MAX) return false;
+    member->size = (int64_t)wide[0];
+    member->packed = (int64_t)wide[1];
+    member->offset = (int64_t)wide[2];
+    return true;
+}
+
+/* Parse all entries. The names are moved to the front of the directory's own bytes: each ends with
+ * a zero there, and as an entry is larger than that zero, they never reach the entry that comes
+ * next. */
+static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_error *err) {
+    const char *path = ani_zip_path(zip);
+    uint8_t *bytes = (uint8_t *)zip->names;
+    int64_t at = 0, names_size = 0;
+    char shown[ANI_SHOWN_NAME_SIZE];
+    for (int64_t i = 0; i < dir->count; i++) {
+        ani_zip_member *member = &zip->members[i];
+        const uint8_t *entry = bytes + at;
+        if (dir->size - at < ENTRY_SIZE || get32(entry) != SIGNATURE_ENTRY)
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "archive '%s': entry %" PRId64 " of %" PRId64
+                            " of its directory is damaged",
+                            path, i + 1, dir->count);
+        const int64_t name_size = get16(entry + 28);
+        const int64_t extra_size = get16(entry + 30);
+        const int64_t entry_size = ENTRY_SIZE + name_size + extra_size + get16(entry + 32);
+        if (entry_size > dir->size - at)
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "archive '%s': entry %" PRId64 " of %" PRId64
+                            " reaches past the end of the directory",
+                            path, i + 1, dir->count);
+        const uint32_t flags = get16(entry + 8);
+        const uint32_t host = entry[5], type = get32(entry + 38) >> 16 & 0170000;
+        member->method = (uint16_t)get16(entry + 10);
+        member->crc = get32(entry + 16);
+        member->is_encrypted = (flags & (FLAG_ENCRYPTED | FLAG_STRONG | FLAG_MASKED)) != 0 ||
+                               member->method == METHOD_AES;
+        member->is_special = (host == HOST_UNIX || host == HOST_MACOS) && type != 0 &&
+                             type != 0100000 && type != 0040000;
+        const bool fits = read_extra(member, entry + ENTRY_SIZE + name_size, extra_size,
+                                     get32(entry + 24), get32(entry + 20), get32(entry + 42));
+        const uint32_t volume = get16(entry + 34);
+        char *name = zip->names + names_size;
+        memmove(name, entry + ENTRY_SIZE, (size_t)name_size);
+        name[name_size] = '\0';
+        names_size += name_size + 1;
+        member->name = name;
+        member->base = ani_base_name(name);
+        ani_name_show(shown, name);
+        if ((int64_t)strlen(name) != name_size)
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "archive '%s': the name of member '%s' goes on after a NUL byte", path,
+                            shown);
+        if (volume != 0 && volume != UINT16_MAX)
+            return ani_fail(err, AN_ERR_UNSUPPORTED,
+                            "archive '%s': member '%s' lies on another volume", path, shown);
+        if (!fits || !ani_add_size(member->offset, dir->shift, &member->offset) ||
+            member->offset > dir->offset - LOCAL_SIZE ||
+            member->packed > dir->offset - LOCAL_SIZE - member->offset)
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "archive '%s': member '%s' lies outside the archive's data", path,
+                            shown);
+        at += entry_size;
+    }
+    if (at != dir->size)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "archive '%s': its directory has %" PRId64 " bytes after its %" PRId64
+                        " entries",
+                        path, dir->size - at, dir->count);
+    return AN_OK;
+}
+
+static int compare_offsets(const void *a, const void *b) {
+    const ani_zip_member *x = *(ani_zip_member *const *)a, *y = *(ani_zip_member *const *)b;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Find where each member must end: where the next one starts. Members that overlap, the trick of
+ * bombs that unpack one stretch of data many times, can't keep to that. */
+static an_status set_limits(ani_zip *zip, int64_t directory_offset, an_error *err) {
+    an_status st = AN_OK;
+    char shown[ANI_SHOWN_NAME_SIZE], other[ANI_SHOWN_NAME_SIZE];
+    int64_t size;
+    if (!ani_mul_size(zip->count, sizeof(ani_zip_member *), &size)) size = -1;
+    ani_zip_member **order = ani_alloc(size);
+    if (!order) return ani_fail_memory(err, size, "the members of an archive");
+    for (int64_t i = 0; i < zip->count; i++)
+        order[i] = &zip->members[i];
+    qsort(order, (size_t)zip->count, sizeof *order, compare_offsets);
+    for (int64_t i = 0; i < zip->count; i++) {
+        ani_zip_member *member = order[i];
+        member->limit = i + 1 < zip->count ? order[i + 1]->offset : directory_offset;
+        const int64_t least = LOCAL_SIZE + (int64_t)strlen(member->name) + member->packed;
+        if (least <= member->limit - member->offset) continue;
+        if (i + 1 < zip->count)
+            st = ani_fail(err, AN_ERR_FORMAT, "archive '%s': members '%s' and '%s' overlap",
+                          ani_zip_path(zip), ani_name_show(shown, member->name),
+                          ani_name_show(other, order[i + 1]->name));
+        else
+            st = ani_fail(err, AN_ERR_FORMAT,
+                          "archive '%s': member '%s' reaches past the end of the data",
+                          ani_zip_path(zip), ani_name_show(shown, member->name));
+        break;
+    }
+    ani_free(order);
+    return st;
+}
+
+static an_status check_caps(const an_extract_options *caps, an_error *err) {
+    const char *field = caps->max_members < 1        ? "max_members"
+                        : caps->max_member_bytes < 1 ? "max_member_bytes"
+                        : caps->max_total_bytes < 1  ? "max_total_bytes"
+                        : caps->max_ratio < 1        ? "max_ratio"
+                                                     : NULL;
+    if (!field) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "extract options: %s must be at least 1", field);
+}
+
+an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options *caps,
+                       an_error *err) {
+    *out = NULL;
+    struct directory dir = {0};
+    an_extract_options options;
+    an_extract_options_init(&options, sizeof options);
+    an_status st = ani_options_copy(&options, sizeof options, caps, "extract options", err);
+    if (st) return st;
+    st = check_caps(&options, err);
+    if (st) return st;
+    ani_zip *zip = ani_alloc_zero(1, sizeof *zip);
+    if (!zip) return ani_fail_memory(err, sizeof *zip, "an archive");
+    zip->max_member_bytes = options.max_member_bytes;
+    zip->max_ratio = options.max_ratio < DEFLATE_RATIO_MAX ? options.max_ratio : DEFLATE_RATIO_MAX;
+    st = ani_file_open(&zip->file, path, err);
+    if (st) goto done;
+    st = read_end(&dir, zip->file, err);
+    if (st) goto done;
+    if (dir.count > options.max_members || dir.size > DIRECTORY_MAX) {
+        st = ani_fail(err, AN_ERR_UNSUPPORTED,
+                      "archive '%s' has %" PRId64 " members in a directory of %" PRId64
+                      " bytes; the limits are %" PRId64 " and %d",
+                      path, dir.count, dir.size, options.max_members, DIRECTORY_MAX);
+        goto done;
+    }
+    if (dir.count > dir.size / ENTRY_SIZE) {
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "archive '%s': %" PRId64 " entries do not fit into a directory of %" PRId64
+                      " bytes",
+                      path, dir.count, dir.size);
+        goto done;
+    }
+    zip->names = ani_alloc(dir.size + 1);
+    zip->members = ani_alloc_zero(dir.count, sizeof *zip->members);
+    if (!zip->names || !zip->members) {
+        st = ani_fail_memory(err, dir.size + dir.count * (int64_t)sizeof *zip->members,
+                             "the directory of an archive");
+        goto done;
+    }
+    st = ani_file_read(zip->file, dir.offset, zip->names, dir.size, err);
+    if (st) goto done;
+    st = parse_entries(zip, &dir, err);
+    if (st) goto done;
+    zip->count = dir.count;
+    st = set_limits(zip, dir.offset, err);
+    if (st) goto done;
+    *out = zip;
+    zip = NULL;
+done:
+    ani_zip_close(zip);
+    return st;
+}
+
+void ani_zip_close(ani_zip *zip) {
+    if (!zip) return;
+    ani_file_close(zip->file);
+    ani_free(zip->members);
+    ani_free(zip->names);
+    ani_free(zip);
+}
+
+const char *ani_zip_path(const ani_zip *zip) {
+    return ani_file_path(zip->file);
+}
+
+int64_t ani_zip_count(const ani_zip *zip) {
+    return zip->count;
+}
+
+const ani_zip_member *ani_zip_member_at(const ani_zip *zip, int64_t index) {
+    return index >= 0 && index < zip->count ? &zip->members[index] : NULL;
+}
+
+int64_t ani_zip_find(const ani_zip *zip, const char *name) {
+    for (int64_t i = 0; i < zip->count; i++)
+        if (!strcmp(zip->members[i].name, name)) return i;
+    return -1;
+}
+
+/* --- the bytes of a member
+ * ------------------------------------------------------------------------ */
+
+an_status ani_zip_check(const ani_zip *zip, int64_t index, an_error *err) {
+    const ani_zip_member *member = ani_zip_member_at(zip, index);
+    const char *path = ani_zip_path(zip);
+    char shown[ANI_SHOWN_NAME_SIZE];
+    if (!member)
+        return ani_fail(err, AN_ERR_ARG, "archive '%s' has no member %" PRId64 "; it has %" PRId64,
+                        path, index, zip->count);
+    ani_name_show(shown, member->name);
+    if (member->is_encrypted)
+        return ani_fail(err, AN_ERR_UNSUPPORTED, "member '%s' of '%s' is encrypted", shown, path);
+    if (member->method != METHOD_STORED && member->method != METHOD_DEFLATED)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "member '%s' of '%s' is packed with method %d; only 0 (stored) and 8 "
+                        "(deflated) can be read",
+                        shown, path, member->method);
+    if (member->size > zip->max_member_bytes)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "member '%s' of '%s' has %" PRId64 " bytes; the limit is %" PRId64, shown,
+                        path, member->size, zip->max_member_bytes);
+    if (member->method == METHOD_STORED && member->size != member->packed)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "member '%s' of '%s' is stored, yet takes %" PRId64 " bytes for %" PRId64,
+                        shown, path, member->packed, member->size);
+    if (member->size > RATIO_FREE && member->size / zip->max_ratio > member->packed)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "member '%s' of '%s' unpacks %" PRId64 " bytes to %" PRId64
+                        "; at most %" PRId64 ":1 is allowed",
+                        shown, path, member->packed, member->size, zip->max_ratio);
+    return AN_OK;
+}
+
+/* Check the local header, find the data behind it. The directory is believed; the local header must
+ * only be of the same member. */
+static an_status find_data(int64_t *offset, ani_zip *zip, const ani_zip_member *member,
+                           const char *shown, an_error *err) {
+    const int64_t name_size = (int64_t)strlen(member->name);
+    const int64_t size = LOCAL_SIZE + name_size; /* all before member->limit: see set_limits() */
+    uint8_t *header = ani_alloc(size);
+    if (!header) return ani_fail_memory(err, size, shown);
+    an_status st = ani_file_read(zip->file, member->offset, header, size, err);
+    if (st) goto done;
+    if (get32(header) != SIGNATURE_LOCAL || get16(header + 8) != member->method ||
+        (get16(header + 6) & (FLAG_ENCRYPTED | FLAG_STRONG)) != 0 ||
+        get16(header + 26) != name_size ||
+        memcmp(header + LOCAL_SIZE, member->name, (size_t)name_size)) {
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "member '%s' of '%s': its local header contradicts the directory", shown,
+                      ani_zip_path(zip));
+        goto done;
+    }
+    *offset = member->offset + size + get16(header + 28);
+    if (*offset > member->limit || member->packed > member->limit - *offset)
+        st = ani_fail(err, AN_ERR_FORMAT, "member '%s' of '%s' reaches into what comes after it",
+                      shown, ani_zip_path(zip));
+done:
+    ani_free(header);
+    return st;
+}
+
+static voidpf inflate_alloc(voidpf unused, uInt count, uInt size) {
+    (void)unused;
+    return ani_alloc_zero(count, size);
+}
+
+static void inflate_free(voidpf unused, voidpf memory) {
+    (void)unused;
+    ani_free(memory);
+}
+
+/* Inflate member's data into content, which has room for size + 1 bytes: the last one shows data
+ * that is longer than declared. */
+static an_status inflate_member(uint8_t *content, ani_zip *zip, const ani_zip_member *member,
+                                int64_t offset, const char *shown, an_error *err) {
+    const char *path = ani_zip_path(zip);
+    z_stream stream = {.zalloc = inflate_alloc, .zfree = inflate_free};
+    int64_t left = member->packed; /* not read yet */
+    int64_t done = 0;
+    int result = Z_OK;
+    an_status st = AN_OK;
+    const int64_t chunk_size = left < CHUNK_SIZE ? left : CHUNK_SIZE;
+    uint8_t *chunk = ani_alloc(chunk_size);
+    if (!chunk) return ani_fail_memory(err, chunk_size, shown);
+    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
+        ani_free(chunk);
+        return ani_fail_memory(err, -1, "zlib");
+    }
+    while (result == Z_OK && done <= member->size) {
+        if (stream.avail_in == 0 && left > 0) {
+            const int64_t part = left < chunk_size ? left : chunk_size;
+            st = ani_file_read(zip->file, offset, chunk, part, err);
+            if (st) goto done;
+            offset += part;
+            left -= part;
+            stream.next_in = chunk;
+            stream.avail_in = (uInt)part;
+        }
+        const int64_t room = member->size + 1 - done;
+        const uInt given = room < INT32_MAX ? (uInt)room : INT32_MAX;
+        stream.next_out = content + done;
+        stream.avail_out = given;
+        result = inflate(&stream, Z_NO_FLUSH); /* Z_BUF_ERROR: no input is left */
+        done += given - stream.avail_out;
+    }
+    if (result == Z_MEM_ERROR)
+        st = ani_fail_memory(err, -1, "zlib");
+    else if (done > member->size)
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "member '%s' of '%s' is longer than the %" PRId64 " bytes declared", shown,
+                      path, member->size);
+    else if (result != Z_STREAM_END)
+        st = ani_fail(err, AN_ERR_FORMAT, "member '%s' of '%s' is damaged: %s", shown, path,
+                      result == Z_BUF_ERROR ? "its data ends too early"
+                      : stream.msg          ? stream.msg
+                                            : "its data can't be inflated");
+    else if (done < member->size)
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "member '%s' of '%s' has %" PRId64 " bytes, but %" PRId64 " are declared",
+                      shown, path, done, member->size);
+    else if (left > 0 || stream.avail_in > 0)
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "member '%s' of '%s' has %" PRId64 " bytes after the end of its data", shown,
+                      path, left + (int64_t)stream.avail_in);
+done:
+    inflateEnd(&stream);
+    ani_free(chunk);
+    return st;
+}
+
+static uint32_t checksum(const uint8_t *bytes, int64_t size) {
+    return (uint32_t)crc32_z(0, bytes, (z_size_t)size);
+}
+
+an_status ani_zip_read(ani_zip *zip, int64_t index, uint8_t **bytes, int64_t *size, an_error *err) {
+    *bytes = NULL;
+    *size = 0;
+    int64_t offset = 0;
+    char shown[ANI_SHOWN_NAME_SIZE];
+    uint8_t *content = NULL;
+    an_status st = ani_zip_check(zip, index, err);
+    if (st) goto done;
+    const ani_zip_member *member = &zip->members[index];
+    ani_name_show(shown, member->name);
+    st = find_data(&offset, zip, member, shown, err);
+    if (st) goto done;
+    content = ani_alloc(member->size + 1);
+    if (!content) {
+        st = ani_fail_memory(err, member->size + 1, shown);
+        goto done;
+    }
+    if (member->method == METHOD_STORED)
+        st = ani_file_read(zip->file, offset, content, member->size, err);
+    else
+        st = inflate_member(content, zip, member, offset, shown, err);
+    if (st) goto done;
+    if (checksum(content, member->size) != member->crc) {
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "member '%s' of '%s' is damaged: CRC-32 is %08" PRIx32 ", %08" PRIx32
+                      " is declared",
+                      shown, ani_zip_path(zip), checksum(content, member->size), member->crc);
+        goto done;
+    }
+    content[member->size] = 0;
+    *bytes = content;
+    *size = member->size;
+    content = NULL;
+done:
+    ani_free(content);
+    return st;
+}

@@ -48,6 +48,15 @@ const ani_zip_member *ani_zip_member_at(const ani_zip *zip, int64_t index);
 /** Return the place of the first member with this name (the whole path), -1 if there is none. */
 int64_t ani_zip_find(const ani_zip *zip, const char *name);
 
+/** Write name for a message: bytes that do not show (control characters, invalid UTF-8) become
+ * "\\x0a", and a long name loses its beginning. Returns shown. */
+enum { ANI_SHOWN_NAME_SIZE = 104 };
+const char *ani_name_show(char shown[ANI_SHOWN_NAME_SIZE], const char *name);
+
+/** Check what can be known of a member without reading it: encryption, method, size and ratio
+ * against the caps. ani_zip_read() does it too. */
+an_status ani_zip_check(const ani_zip *zip, int64_t index, an_error *err);
+
 /**
  * Read one member whole.
  *

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ * Extraction of a data set's members into a folder: flat, by base name, each file whole or not at
+ * all. */
+#include <attractivenet/io.h>
+
+#include <string.h>
+
+#include <zlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "io/members.h"
+
+void an_extract_options_init(an_extract_options *options, uint32_t struct_size) {
+    const an_extract_options defaults = {
+        .policy = AN_POLICY_STRICT,
+        .label_file = "All_labels.txt",
+        .suffix = ".jpg",
+        .max_members = 1000000,
+        .max_member_bytes = INT64_C(256) << 20,
+        .max_total_bytes = INT64_C(16) << 30,
+        .max_ratio = 200,
+    };
+    ani_options_init(options, struct_size, &defaults, sizeof defaults);
+}
+
+/* Find out whether path holds the member's bytes already. A file that can't be read is one to be
+ * replaced. */
+static an_status is_present(bool *present, const char *path, const ani_zip_member *member,
+                            an_error *err) {
+    uint8_t *bytes = NULL;
+    int64_t size = 0;
+    *present = false;
+    if (!ani_is_file(path)) return AN_OK;
+    const an_status st = ani_file_read_all(path, member->size, &bytes, &size, err);
+    if (st == AN_ERR_NOMEM) return st;
+    *present = !st && size == member->size && crc32_z(0, bytes, (z_size_t)size) == member->crc;
+    ani_free(bytes);
+    return AN_OK;
+}
+
+static an_status extract_member(ani_zip *zip, int64_t index, const char *folder,
+                                an_extract_report *report, an_error *err) {
+    const ani_zip_member *member = ani_zip_member_at(zip, index);
+    uint8_t *bytes = NULL;
+    int64_t size = 0;
+    bool present;
+    an_status st;
+    char *path = ani_path_join(folder, member->base);
+    if (!path) {
+        st = ani_fail_memory(err, (int64_t)strlen(folder), "a path");
+        goto done;
+    }
+    st = is_present(&present, path, member, err);
+    if (st) goto done;
+    if (present) {
+        report->present++;
+        goto done;
+    }
+    st = ani_zip_read(zip, index, &bytes, &size, err);
+    if (st) goto done;
+    st = ani_file_write_all(path, bytes, size, err);
+    if (st) goto done;
+    report->written++;
+    report->bytes += size;
+done:
+    ani_free(bytes);
+    ani_free(path);
+    return st;
+}
+
+static an_status tell(const an_extract_options *options, int64_t done, int64_t total, double start,
+                      an_error *err) {
+    if (!options->progress) return AN_OK;
+    const double seconds = ani_clock_seconds() - start;
+    const an_progress progress = {.struct_size = sizeof progress,
+                                  .done = done,
+                                  .total = total,
+                                  .seconds = seconds,
+                                  .seconds_left = ani_seconds_left(done, total, seconds),
+                                  .what = "members"};
+    if (options->progress(options->progress_user, &progress))
+        return ani_fail(err, AN_ERR_CANCELLED, "extraction was stopped by its progress callback");
+    return AN_OK;
+}
+
+an_status an_archive_extract(const char *archive, const char *folder,
+                             const an_extract_options *options, an_extract_report *report,
+                             an_error *err) {
+    const double start = ani_clock_seconds();
+    an_extract_report did = {0};
+    ani_zip *zip = NULL;
+    ani_members members = {0};
+    an_extract_options ours;
+    an_extract_options_init(&ours, sizeof ours);
+    an_status st = ani_options_copy(&ours, sizeof ours, options, "extract options", err);
+    if (st) goto done;
+    if (!archive || !folder) {
+        st = ani_fail(err, AN_ERR_ARG, "%s is NULL", archive ? "folder" : "archive");
+        goto done;
+    }
+    st = ani_zip_open(&zip, archive, &ours, err);
+    if (st) goto done;
+    st = ani_members_select(&members, zip, &ours, err);
+    if (st) goto done;
+    did.skipped = members.skipped;
+    did.ignored = members.ignored;
+    st = ani_folder_make(folder, err);
+    if (st) goto done;
+    for (int64_t i = 0; i < members.count; i++) {
+        st = extract_member(zip, members.index[i], folder, &did, err);
+        if (st) goto done;
+        st = tell(&ours, i + 1, members.count, start, err);
+        if (st) goto done;
+    }
+done:
+    ani_report_copy(report, &did, sizeof did);
+    ani_members_clear(&members);
+    ani_zip_close(zip);
+    return st;
+}
