@@ -33,14 +33,17 @@ AN_API an_status an_scale_table(float table[256], int32_t scale, an_error *err);
 /** How to open a data set. Fill with an_dataset_options_init(), then change what you need. */
 typedef struct an_dataset_options {
     uint32_t struct_size;    /* set by init; later fields are only appended */
-    int32_t policy;          /* AN_POLICY_*, for label lines and damaged images; default STRICT */
+    int32_t policy;          /* AN_POLICY_*: SKIP leaves out, with a count and a warning, label lines
+                                in error, images without label, files with a base name that is
+                                taken, refused members and damaged images; default STRICT */
     int32_t height, width;   /* of the pixels handed out, 1 to 8192; default 350, 350 */
     int32_t cache;           /* AN_CACHE_*; default AN_CACHE_ENCODED */
     int32_t outputs;         /* numbers a label line has after the name, 1 to 1000; default 1 */
     const char *label_file;  /* base name; default "All_labels.txt" */
     const char *suffix;      /* ending of image names, case-sensitive; default ".jpg" */
     an_image_limits limits;  /* of decoding */
-    an_extract_options archive; /* caps for an archive (suffix and label_file are taken from here) */
+    an_extract_options archive; /* caps for an archive; its policy, label_file, suffix and warn are not
+                                   looked at: those above count */
     an_warning_fn warn;      /* NULL = none */
     void *warn_user;
 } an_dataset_options;
@@ -51,8 +54,13 @@ AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct
  * Open a folder (searched with its sub-folders) or a zip archive (read in place) with a label file of
  * "name score" lines. No image is decoded yet.
  *
+ * Takes:   names that begin with a dot are passed over, links to folders not followed. Label lines:
+ *          ended by LF, CRLF or CR, fields parted by spaces or tabs, a UTF-8 byte order mark and blank
+ *          lines passed over, numbers decimal with a point; a name may come twice with the same numbers.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (label file: the message has file and line; image without
- *          label; no images; damaged archive); AN_ERR_ARG; AN_ERR_NOMEM.
+ *          label: the message names the first ones; a base name twice; no images; no label file;
+ *          damaged archive); AN_ERR_UNSUPPORTED (over a cap); AN_ERR_CANCELLED (by warn); AN_ERR_ARG;
+ *          AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Threads: any.
  */
@@ -62,7 +70,10 @@ AN_API an_status an_dataset_open(an_dataset **out, const char *path,
 /**
  * Make a data set from pixels in memory.
  *
- * Shapes:  rgb [count,height,width,3], copied; scores [count,outputs], copied.
+ * Shapes:  rgb [count,height,width,3], copied; scores [count,outputs], finite, copied.
+ * Takes:   options: height, width, outputs, policy and warn count. Sample 7 gets the name "00000007".
+ * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
+ * Threads: any.
  */
 AN_API an_status an_dataset_from_pixels(an_dataset **out, const uint8_t *rgb, const float *scores,
                                         int64_t count, const an_dataset_options *options,
@@ -78,16 +89,20 @@ AN_API int32_t an_dataset_outputs(const an_dataset *dataset); /**< Return number
 AN_API const char *an_dataset_name(const an_dataset *dataset, int64_t index);
 /** Return number output of the label of sample index, as read, in double; NaN if out of range. */
 AN_API double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output);
-/** Return how many labels had no image, and how many lines or images were skipped. */
+/** Return how many labels had no image. */
 AN_API int64_t an_dataset_labels_without_image(const an_dataset *dataset);
+/** Return how many label lines, files and images policy skip left out so far: damaged images are found
+ *  while batches are made. Threads: any. */
 AN_API int64_t an_dataset_skipped(const an_dataset *dataset);
 
 /**
  * Read, decode and resize sample index.
  *
- * Shapes:  rgb [height,width,3], written.
- * Returns: AN_OK; AN_ERR_ARG; AN_ERR_IO; AN_ERR_FORMAT or AN_ERR_UNSUPPORTED with the file's name.
+ * Shapes:  rgb [height,width,3], written; undefined after a failure.
+ * Returns: AN_OK; AN_ERR_ARG; AN_ERR_IO; AN_ERR_FORMAT or AN_ERR_UNSUPPORTED with the file's name, whatever
+ *          the policy; AN_ERR_NOMEM.
  * Threads: any number at once.
+ * Source:  OpenCV imread and resize INTER_LINEAR (docs/numerics.md, section images).
  */
 AN_API an_status an_dataset_pixels(an_dataset *dataset, int64_t index, uint8_t *rgb, an_error *err);
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * What makers of batches need of a data set beside the public getters. */
+#ifndef DATASET_DATASET_H
+#define DATASET_DATASET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <attractivenet/dataset.h>
+
+/** Hold a data set; an_dataset_destroy() gives one hold up. */
+void ani_dataset_retain(an_dataset *dataset);
+
+/**
+ * Give the pixels of sample index [height,width,3] where they lie, or decode them into scratch.
+ *
+ * Takes:   scratch: height * width * 3 bytes. *rgb is valid as long as the data set and scratch
+ * are. Returns, threads: as an_dataset_pixels().
+ */
+an_status ani_dataset_view(an_dataset *dataset, int64_t index, uint8_t *scratch,
+                           const uint8_t **rgb, an_error *err);
+
+/** True if a sample that fails with status is to be left out: policy skip, and the image is damaged
+ * or over a limit. Errors of memory and of reading are never passed over. */
+bool ani_dataset_may_skip(const an_dataset *dataset, an_status status);
+
+/** Count sample index as left out and warn with message; only the first time for each sample.
+ *  Returns AN_OK or AN_ERR_CANCELLED. Call it on the thread of the caller only. */
+an_status ani_dataset_skip(an_dataset *dataset, int64_t index, const char *message, an_error *err);
+/** True if sample index was left out before: it need not be tried again. */
+bool ani_dataset_is_skipped(const an_dataset *dataset, int64_t index);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * The label file: a line "name number ..." for each image. Names stay in the file's bytes, so that
+ * ten million lines cost little more than the file itself. */
+#ifndef DATASET_LABELS_H
+#define DATASET_LABELS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/** Longest label file that is read, in bytes. */
+#define ANI_LABELS_MAX_BYTES (INT64_C(1) << 30)
+
+/** One label: where its name lies in the file's bytes, and on which line. */
+typedef struct ani_label {
+    uint32_t offset;
+    uint32_t size;
+    uint32_t line; /* from 1 */
+} ani_label;
+
+/** The labels of a file, in its order, each name once; clear with ani_labels_clear(). */
+typedef struct ani_labels {
+    const char *bytes;  /* of the file; borrowed: they must live as long as the labels */
+    ani_label *entries; /* [count] */
+    double *values;     /* [count,outputs] */
+    uint32_t *slots;    /* hash table over the names: 0 = empty, else entry + 1 */
+    uint64_t slot_mask;
+    uint64_t key; /* of the hash: other in each run, so that no file can be made to collide */
+    int64_t count;
+    int64_t skipped;        /* lines left out (policy skip) */
+    an_error first_skipped; /* why the first of them was */
+    int32_t outputs;
+} ani_labels;
+
+/**
+ * Read labels. Lines end with LF, CRLF or CR; a UTF-8 byte order mark and blank lines are passed
+ * over; fields are parted by spaces or tabs; numbers are decimal with a point, whatever the locale,
+ * and finite. A name that comes again with the same numbers is let pass, with others it is an
+ * error.
+ *
+ * Takes:   name: of the file, for messages; bytes: size of them and a zero byte after.
+ * Returns: AN_OK; AN_ERR_FORMAT ("'NAME', line N: ...", or no label at all); AN_ERR_UNSUPPORTED
+ * (too long); AN_ERR_NOMEM. Policy AN_POLICY_SKIP leaves a line in error out (of two labels for one
+ * name the later) and counts it.
+ */
+an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *bytes, int64_t size,
+                          int32_t outputs, int32_t policy, an_error *err);
+/** Return the entry of a name, -1 if it has none. */
+int64_t ani_labels_find(const ani_labels *labels, const char *name, int64_t size);
+void ani_labels_clear(ani_labels *labels); /* of {0} too */
+
+#endif

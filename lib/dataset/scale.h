@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * How 8-bit pixels become floats. */
+#ifndef DATASET_SCALE_H
+#define DATASET_SCALE_H
+
+#include <stdint.h>
+
+#include <attractivenet/dataset.h>
+
+/** The scale as a line: value = gain * pixel + bias, in double. AN_ERR_ARG as an_scale_table(). */
+an_status ani_scale_line(int32_t scale, double *gain, double *bias, an_error *err);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * Where the files of a data set lie: in a folder and its sub-folders, or in a zip archive that is
+ * read in place. */
+#ifndef DATASET_SOURCE_H
+#define DATASET_SOURCE_H
+
+#include <stdint.h>
+
+#include <attractivenet/dataset.h>
+
+#include "base/text.h"
+#include "io/zip.h"
+
+/** One image file. */
+typedef struct ani_source_image {
+    const char *name; /* base name; borrowed from the source */
+    int64_t place;    /* archive: the member; folder: where its path begins in paths */
+} ani_source_image;
+
+/** The files of a data set; close with ani_source_close(). */
+typedef struct ani_source {
+    ani_zip *zip;             /* NULL: a folder */
+    ani_text paths;           /* of a folder's files, each with its zero byte */
+    ani_source_image *images; /* [count], sorted by name, byte by byte; no name twice */
+    int64_t count;
+    int64_t capacity;
+    int64_t label;          /* place of the label file */
+    int64_t skipped;        /* files left out (policy skip) */
+    int64_t max_file_bytes; /* of one image */
+} ani_source;
+
+/**
+ * Find the images (base name ends in options->suffix, no dot in front) and the label file. Links to
+ * files are followed, links to folders are not; hidden folders are passed over.
+ *
+ * Takes:   options: complete, not NULL.
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no image, no label file, a base name twice, damaged
+ *          archive); AN_ERR_UNSUPPORTED; AN_ERR_CANCELLED (by warn); AN_ERR_NOMEM. Policy skip
+ * keeps the first of two files with one name (sorted by path; archive: in its order) and warns.
+ */
+an_status ani_source_open(ani_source *out, const char *path, const an_dataset_options *options,
+                          an_error *err);
+void ani_source_close(ani_source *source); /* of {0} too; no read may be under way */
+
+/** Read an image, or the label file, whole. *bytes is the caller's (ani_free) and has a zero byte
+ *  after its end. Threads: any number at once. */
+an_status ani_source_read(ani_source *source, int64_t place, int64_t max_bytes, uint8_t **bytes,
+                          int64_t *size, an_error *err);
+
+/** Hand a warning to the caller's callback, if there is one. Returns AN_OK or AN_ERR_CANCELLED. */
+an_status ani_warn(an_warning_fn warn, void *user, int32_t code, int64_t count, const char *message,
+                   an_error *err);
+
+#endif
