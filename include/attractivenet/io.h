@@ -208,6 +208,10 @@ AN_API int32_t an_arrays_rank(const an_arrays *arrays, int64_t index); /**< 0 to
 AN_API int64_t an_arrays_length(const an_arrays *arrays, int64_t index, int32_t axis);
 /** Return a metadata text; borrowed; NULL if the key is not there. */
 AN_API const char *an_arrays_metadata(const an_arrays *arrays, const char *key);
+/** Return the number of metadata texts. */
+AN_API int64_t an_arrays_metadata_count(const an_arrays *arrays);
+/** Return the key of metadata text index, in the order set; borrowed; NULL if out of range. */
+AN_API const char *an_arrays_metadata_key(const an_arrays *arrays, int64_t index);
 
 #ifdef __cplusplus
 }

@@ -1,2 +1,611 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * The layouts in which Keras 2 and 3 keep weights in HDF5, turned into one list: LAYER/VARIABLE in
+ * layer order. First all places are collected, then put in order, then read. */
+#include "io/keras.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "io/arrays.h"
+#include "io/hdf5_file.h"
+#include "io/zip.h"
+
+enum {
+    MAX_ARRAYS = 20000,
+    MAX_DEPTH = 16,     /* of groups in a .weights.h5 */
+    MAX_VISITS = 50000, /* groups looked at there: hard links may form rings */
+    MAX_CHUNKS = 1000   /* attributes that one list of names is cut into */
+};
+
+/* One array of the file on its way into the list. */
+typedef struct place {
+    char *path; /* in the file */
+    char *layer;
+    char *variable;
+    bool is_depthwise;   /* known to belong to a depthwise layer */
+    bool is_known_class; /* is_depthwise says all that is to be known */
+    int64_t group;       /* order of the top-level layer */
+    int64_t position;    /* order of the layer within it */
+    int64_t sequence;    /* order in which the file names it */
+} place;
+
+typedef struct collection {
+    ani_hdf5 *file;
+    const char *name;               /* of the file, for messages */
+    const ani_keras_config *config; /* NULL: none */
+    place *places;
+    int64_t count, capacity;
+    int64_t visits;
+    int64_t class_number; /* in a .weights.h5: counts the classes of layers as they are met */
+    bool is_counted;      /* a layer without a name of its own got a counted one */
+} collection;
+
+static void clear_collection(collection *all) {
+    for (int64_t i = 0; i < all->count; i++) {
+        ani_free(all->places[i].path);
+        ani_free(all->places[i].layer);
+        ani_free(all->places[i].variable);
+    }
+    ani_free(all->places);
+}
+
+/* Append a place and take over its three texts, also on failure. */
+static an_status add_place(collection *all, place new, an_error *err) {
+    an_status st = AN_OK;
+    if (!new.path || !new.layer || !new.variable) {
+        st = ani_fail_memory(err, sizeof new, "an array's place");
+        goto done;
+    }
+    if (all->count == MAX_ARRAYS) {
+        st = ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' has over %d arrays", all->name, MAX_ARRAYS);
+        goto done;
+    }
+    if (all->count == all->capacity) {
+        const int64_t capacity = all->capacity ? 2 * all->capacity : 64;
+        place *grown = ani_realloc(all->places, all->count * (int64_t)sizeof *grown,
+                                   capacity * (int64_t)sizeof *grown);
+        if (!grown) {
+            st = ani_fail_memory(err, capacity * (int64_t)sizeof *grown, "places of arrays");
+            goto done;
+        }
+        all->places = grown;
+        all->capacity = capacity;
+    }
+    new.sequence = all->count;
+    all->places[all->count++] = new;
+    return AN_OK;
+done:
+    ani_free(new.path);
+    ani_free(new.layer);
+    ani_free(new.variable);
+    return st;
+}
+
+static char *copy_part(const char *text, size_t size) {
+    char *copy = ani_alloc((int64_t)size + 1);
+    if (!copy) return NULL;
+    memcpy(copy, text, size);
+    copy[size] = '\0';
+    return copy;
+}
+
+/* Place of a layer in the config, -1 if there is no config or it does not have it. */
+static int64_t config_position(const ani_keras_config *config, const char *layer) {
+    if (!config) return -1;
+    for (int64_t i = 0; i < config->base_count; i++)
+        if (!strcmp(config->base[i].name, layer)) return i;
+    for (int64_t i = 0; i < config->head_count; i++)
+        if (!strcmp(config->head[i].name, layer)) return config->base_count + i;
+    return -1;
+}
+
+static const ani_keras_layer *config_layer(const ani_keras_config *config, int64_t position) {
+    if (position < 0) return NULL;
+    return position < config->base_count ? &config->base[position]
+                                         : &config->head[position - config->base_count];
+}
+
+/* --- the legacy layout: lists of names ---------------------------------------------------------
+ */
+
+/* Read attribute, or attribute0, attribute1, ... into which Keras cuts a long list. */
+static an_status read_list(collection *all, const char *path, const char *attribute,
+                           ani_names *names, bool *found, an_error *err) {
+    an_status st = ani_hdf5_texts(all->file, path, attribute, names, found, err);
+    for (int chunk = 0; !st && (chunk == 0 ? !*found : true); chunk++) {
+        char chunk_name[64];
+        bool more;
+        if (chunk == MAX_CHUNKS)
+            return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s': the list '%s' has over %d parts",
+                            all->name, attribute, MAX_CHUNKS);
+        snprintf(chunk_name, sizeof chunk_name, "%s%d", attribute, chunk);
+        st = ani_hdf5_texts(all->file, path, chunk_name, names, &more, err);
+        if (st || !more) break;
+        *found = true;
+    }
+    return st;
+}
+
+/* What a weight name says: "NAME/Conv1/kernel:0" is variable "kernel" of layer "Conv1". The layer
+ * is empty if the name has no part before the variable. */
+typedef struct weight_name {
+    const char *layer, *variable;
+    size_t layer_size, variable_size;
+} weight_name;
+
+static weight_name split_weight_name(const char *name) {
+    weight_name parts = {.layer = name, .variable = name};
+    const char *slash = strrchr(name, '/');
+    if (slash) {
+        parts.variable = slash + 1;
+        const char *start = slash;
+        while (start > name && start[-1] != '/')
+            start--;
+        parts.layer = start;
+        parts.layer_size = (size_t)(slash - start);
+    }
+    parts.variable_size = strlen(parts.variable);
+    const char *colon = strrchr(parts.variable, ':');
+    if (colon && strspn(colon + 1, "0123456789") == strlen(colon + 1))
+        parts.variable_size = (size_t)(colon - parts.variable);
+    return parts;
+}
+
+static an_status collect_legacy_layer(collection *all, const char *base, const char *layer,
+                                      int64_t group, an_error *err) {
+    ani_names names = {0};
+    bool found;
+    an_status st = AN_OK;
+    char *path = base[0] ? ani_path_join(base, layer) : ani_strdup(layer);
+    if (!path) {
+        st = ani_fail_memory(err, (int64_t)strlen(layer), "a path");
+        goto done;
+    }
+    ani_hdf5_kind kind;
+    st = ani_hdf5_look(all->file, path, &kind, err);
+    if (st) goto done;
+    if (kind != ANI_HDF5_GROUP) {
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' lists the layer '%s' but has no such group",
+                      all->name, layer);
+        goto done;
+    }
+    st = read_list(all, path, "weight_names", &names, &found, err);
+    if (st) goto done;
+    if (!found) {
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s': layer '%s' has no list of weight_names", all->name,
+                      layer);
+        goto done;
+    }
+    /* A nested model keeps the names of its layers. A single layer goes by the name in the layer
+     * list: within its group, Keras writes other names ("MODEL/dense/kernel", "Conv1_1/kernel:0").
+     */
+    bool is_nested = all->config && !strcmp(all->config->base_name, layer);
+    for (int64_t i = 1; i < names.count && !is_nested; i++) {
+        const weight_name first = split_weight_name(names.items[0]);
+        const weight_name other = split_weight_name(names.items[i]);
+        is_nested = first.layer_size != other.layer_size ||
+                    memcmp(first.layer, other.layer, first.layer_size) != 0;
+    }
+    for (int64_t i = 0; i < names.count && !st; i++) {
+        const weight_name parts = split_weight_name(names.items[i]);
+        const bool is_inner = is_nested && parts.layer_size > 0;
+        st = add_place(all,
+                       (place){.path = ani_path_join(path, names.items[i]),
+                               .layer = is_inner ? copy_part(parts.layer, parts.layer_size)
+                                                 : ani_strdup(layer),
+                               .variable = copy_part(parts.variable, parts.variable_size),
+                               .group = group},
+                       err);
+    }
+done:
+    ani_names_clear(&names);
+    ani_free(path);
+    return st;
+}
+
+static int compare_layer(const void *left, const void *right) {
+    const place *a = left, *b = right;
+    if (a->group != b->group) return a->group < b->group ? -1 : 1;
+    const int order = strcmp(a->layer, b->layer);
+    if (order) return order;
+    return a->sequence < b->sequence ? -1 : 1;
+}
+
+/* Give each layer its position within its group: that in the config, else, behind all those, that
+ * at which the file first names it. */
+static void set_positions(collection *all) {
+    qsort(all->places, (size_t)all->count, sizeof *all->places, compare_layer);
+    for (int64_t i = 0; i < all->count; i++) {
+        place *here = &all->places[i];
+        const place *before = i > 0 ? here - 1 : NULL;
+        if (before && before->group == here->group && !strcmp(before->layer, here->layer)) {
+            here->position = before->position;
+            here->is_depthwise = before->is_depthwise;
+            here->is_known_class = before->is_known_class;
+            continue;
+        }
+        const int64_t position = config_position(all->config, here->layer);
+        const ani_keras_layer *layer = config_layer(all->config, position);
+        here->position = layer ? position : (int64_t)MAX_ARRAYS + here->sequence;
+        here->is_known_class = layer != NULL;
+        here->is_depthwise = layer && !strcmp(layer->class_name, "DepthwiseConv2D");
+    }
+}
+
+static an_status collect_legacy(collection *all, const char *base, an_error *err) {
+    ani_names layers = {0};
+    bool found;
+    an_status st = read_list(all, base, "layer_names", &layers, &found, err);
+    if (!st && !found)
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' has no list of layer_names", all->name);
+    for (int64_t i = 0; i < layers.count && !st; i++)
+        st = collect_legacy_layer(all, base, layers.items[i], i, err);
+    if (!st) set_positions(all);
+    ani_names_clear(&layers);
+    return st;
+}
+
+/* --- Keras 3 weights: numbered groups ----------------------------------------------------------
+ */
+
+/* The class and number in a group's name: "conv2d" is number 0, "conv2d_12" number 12. */
+static int64_t split_number(const char *group, size_t *class_size) {
+    const char *underscore = strrchr(group, '_');
+    *class_size = strlen(group);
+    if (!underscore || underscore == group) return 0;
+    const size_t digits = strspn(underscore + 1, "0123456789");
+    if (digits == 0 || digits > 6 || underscore[1 + digits] != '\0') return 0;
+    *class_size = (size_t)(underscore - group);
+    return strtol(underscore + 1, NULL, 10);
+}
+
+/* Is the snake-case word, as "batch_normalization", the class "BatchNormalization"? */
+static bool is_same_class(const char *snake, size_t size, const char *class_name) {
+    const char *const end = snake + size;
+    for (;; snake++, class_name++) {
+        while (snake < end && *snake == '_')
+            snake++;
+        if (snake == end || !*class_name) return snake == end && !*class_name;
+        const char lower =
+            *class_name >= 'A' && *class_name <= 'Z' ? (char)(*class_name + 32) : *class_name;
+        if (*snake != lower) return false;
+    }
+}
+
+/* The layer of the config that a numbered group is: the number-th of its class. -1: not known. */
+static int64_t counted_position(const ani_keras_config *config, bool in_head, const char *group) {
+    size_t size;
+    int64_t left = split_number(group, &size);
+    if (!config) return -1;
+    const int64_t begin = in_head ? config->base_count : 0;
+    const int64_t end = in_head ? config->base_count + config->head_count : config->base_count;
+    for (int64_t i = begin; i < end; i++)
+        if (is_same_class(group, size, config_layer(config, i)->class_name) && left-- == 0)
+            return i;
+    return -1;
+}
+
+/* Name variable index of count in a layer of a class, as Keras 2 does; NULL: not known. */
+static const char *variable_name(const char *class_word, size_t size, int64_t index,
+                                 int64_t count) {
+    static const char *const plain[] = {"kernel", "bias"};
+    static const char *const depthwise[] = {"depthwise_kernel", "bias"};
+    static const char *const normalisation[] = {"gamma", "beta", "moving_mean", "moving_variance"};
+    if (is_same_class(class_word, size, "BatchNormalization"))
+        return count == 4 ? normalisation[index] : NULL;
+    if (count > 2) return NULL;
+    if (is_same_class(class_word, size, "DepthwiseConv2D")) return depthwise[index];
+    if (is_same_class(class_word, size, "Conv2D") || is_same_class(class_word, size, "Dense"))
+        return plain[index];
+    return NULL;
+}
+
+/* The arrays of one layer: PARENT/vars/0, 1, ... */
+static an_status collect_vars(collection *all, const char *path, const char *group, bool in_head,
+                              an_error *err) {
+    ani_names variables = {0}, names = {0};
+    bool found;
+    size_t class_size;
+    an_status st = ani_hdf5_list(all->file, path, &variables, err);
+    if (!st && variables.count == 0) goto done;
+    if (!st) st = ani_hdf5_texts(all->file, path, "name", &names, &found, err);
+    if (st) goto done;
+
+    const int64_t number = split_number(group, &class_size);
+    const int64_t behind =
+        (1 + all->class_number) * INT64_C(10000000); /* all numbers are smaller */
+    int64_t position = counted_position(all->config, in_head, group);
+    const char *layer = group;
+    if (names.count == 1 && names.items[0][0])
+        layer = names.items[0];
+    else if (position >= 0)
+        layer = config_layer(all->config, position)->name;
+    else
+        all->is_counted = true;
+    if (all->config && config_position(all->config, layer) >= 0)
+        position = config_position(all->config, layer);
+    for (int64_t i = 0; i < variables.count && !st; i++) {
+        char index[24]; /* the list is sorted by bytes, so ask by number */
+        snprintf(index, sizeof index, "%lld", (long long)i);
+        const char *variable = variable_name(group, class_size, i, variables.count);
+        st = add_place(all,
+                       (place){.path = ani_path_join(path, index),
+                               .layer = ani_strdup(layer),
+                               .variable = ani_strdup(variable ? variable : index),
+                               .is_known_class = true,
+                               .group = in_head,
+                               .position = position >= 0 ? position : behind + number},
+                       err);
+    }
+done:
+    ani_names_clear(&variables);
+    ani_names_clear(&names);
+    return st;
+}
+
+/* Walk a group "layers": each member is a layer, with "vars", or a nested model, with "layers". */
+static an_status collect_layers(collection *all, const char *path, int depth, bool in_head,
+                                an_error *err) {
+    ani_names members = {0};
+    char *member = NULL, *inner = NULL, *vars = NULL;
+    an_status st = AN_OK;
+    if (depth > MAX_DEPTH) {
+        st = ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' nests groups over %d deep", all->name,
+                      MAX_DEPTH);
+        goto done;
+    }
+    st = ani_hdf5_list(all->file, path, &members, err);
+    if (st) goto done;
+    /* Beside a nested model, the layers of its own level are the head. */
+    bool has_nested = false;
+    const char *before = "";
+    size_t before_size = 0, class_size;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t i = 0; i < members.count; i++) {
+            ani_hdf5_kind kind;
+            ani_free(member);
+            ani_free(inner);
+            ani_free(vars);
+            inner = vars = NULL;
+            member = ani_path_join(path, members.items[i]);
+            if (member) inner = ani_path_join(member, "layers");
+            if (member) vars = ani_path_join(member, "vars");
+            if (!inner || !vars) {
+                st = ani_fail_memory(err, (int64_t)strlen(path), "a path");
+                goto done;
+            }
+            if (++all->visits > MAX_VISITS) {
+                st = ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' has over %d groups", all->name,
+                              MAX_VISITS);
+                goto done;
+            }
+            st = ani_hdf5_look(all->file, pass == 0 ? inner : vars, &kind, err);
+            if (!st && kind == ANI_HDF5_GROUP) {
+                if (pass == 0) {
+                    has_nested = true;
+                    st = collect_layers(all, inner, depth + 1, in_head, err);
+                } else {
+                    split_number(members.items[i], &class_size);
+                    if (class_size != before_size || memcmp(before, members.items[i], class_size))
+                        all->class_number++;
+                    before = members.items[i];
+                    before_size = class_size;
+                    st = collect_vars(all, vars, members.items[i], in_head || has_nested, err);
+                }
+            }
+            if (st) goto done;
+        }
+    }
+done:
+    ani_names_clear(&members);
+    ani_free(member);
+    ani_free(inner);
+    ani_free(vars);
+    return st;
+}
+
+/* --- order and values --------------------------------------------------------------------------
+ */
+
+static int variable_rank(const char *variable) {
+    static const char *const order[] = {
+        "kernel", "depthwise_kernel", "pointwise_kernel", "bias", "gamma",
+        "beta",   "moving_mean",      "moving_variance"};
+    int rank = 0;
+    while (rank < (int)(sizeof order / sizeof order[0]) && strcmp(order[rank], variable) != 0)
+        rank++;
+    return rank;
+}
+
+static int compare_order(const void *left, const void *right) {
+    const place *a = left, *b = right;
+    if (a->group != b->group) return a->group < b->group ? -1 : 1;
+    if (a->position != b->position) return a->position < b->position ? -1 : 1;
+    const int order = strcmp(a->layer, b->layer);
+    if (order) return order;
+    const int rank_a = variable_rank(a->variable), rank_b = variable_rank(b->variable);
+    if (rank_a != rank_b) return rank_a < rank_b ? -1 : 1;
+    return a->sequence < b->sequence ? -1 : 1;
+}
+
+static an_status read_place(an_arrays *arrays, const collection *all, const place *here,
+                            an_error *err) {
+    ani_hdf5_shape shape;
+    ani_text name = {0};
+    float *data;
+    const char *variable = here->variable;
+    an_status st = ani_hdf5_shape_of(all->file, here->path, &shape, err);
+    if (st) goto done;
+    /* Keras 3 calls the kernel of a depthwise layer "kernel". Its shape is [kh,kw,channels,1];
+     * without a config the layer's name must tell it from that of a convolution with one filter. */
+    if (!strcmp(variable, "kernel") &&
+        (here->is_depthwise || (!here->is_known_class && strstr(here->layer, "depthwise") &&
+                                shape.rank == 4 && shape.lengths[3] == 1)))
+        variable = "depthwise_kernel";
+    ani_text_print(&name, "%s/%s", here->layer, variable);
+    if (name.failed) {
+        st = ani_fail_memory(err, name.size, "a name");
+        goto done;
+    }
+    st = ani_arrays_append(arrays, name.bytes, shape.lengths, shape.rank, &data, err);
+    if (st) goto done;
+    st = ani_hdf5_read(all->file, here->path, data, err);
+done:
+    ani_text_clear(&name);
+    return st;
+}
+
+static an_status read_places(an_arrays *arrays, collection *all, an_error *err) {
+    an_status st = AN_OK;
+    if (all->count == 0)
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' is a Keras file without any weights", all->name);
+    qsort(all->places, (size_t)all->count, sizeof *all->places, compare_order);
+    for (int64_t i = 0; i < all->count && !st; i++)
+        st = read_place(arrays, all, &all->places[i], err);
+    return st;
+}
+
+/* --- files -------------------------------------------------------------------------------------
+ */
+
+/* Copy a text attribute into the metadata of the same name. */
+static an_status copy_attribute(an_arrays *arrays, ani_hdf5 *file, const char *path,
+                                const char *attribute, an_error *err) {
+    ani_names texts = {0};
+    bool found;
+    an_status st = ani_hdf5_texts(file, path, attribute, &texts, &found, err);
+    if (!st && texts.count == 1)
+        st = an_arrays_set_metadata(arrays, attribute, texts.items[0], err);
+    ani_names_clear(&texts);
+    return st;
+}
+
+/* Read the config that orders the layers. One that we do not understand is no reason to refuse the
+ * weights: whoever needs the config itself reads it again and gets the message. */
+static an_status read_config(ani_keras_config **config, const char *json, an_error *err) {
+    an_error why;
+    *config = NULL;
+    if (!json) return AN_OK;
+    an_status st = ani_keras_config_read(config, json, &why);
+    if (st == AN_ERR_NOMEM) return ani_fail(err, st, "%s", why.message);
+    return AN_OK;
+}
+
+static an_status find_layout(ani_hdf5 *file, const char *name, const char **layout, an_error *err) {
+    ani_names texts = {0};
+    ani_hdf5_kind kind;
+    bool found;
+    *layout = "keras-model";
+    an_status st = ani_hdf5_look(file, "model_weights", &kind, err);
+    if (st || kind == ANI_HDF5_GROUP) goto done;
+    *layout = "keras-weights";
+    st = ani_hdf5_texts(file, "", "layer_names", &texts, &found, err);
+    if (st || found) goto done;
+    st = ani_hdf5_texts(file, "", "layer_names0", &texts, &found, err);
+    if (st || found) goto done;
+    *layout = "keras3-weights";
+    st = ani_hdf5_look(file, "layers", &kind, err);
+    if (st || kind == ANI_HDF5_GROUP) goto done;
+    st =
+        ani_fail(err, AN_ERR_FORMAT,
+                 "'%s' is HDF5 but no Keras file: it has neither model_weights nor layer_names nor "
+                 "layers",
+                 name);
+done:
+    ani_names_clear(&texts);
+    return st;
+}
+
+an_status ani_keras_read_hdf5(an_arrays *arrays, uint8_t *bytes, int64_t size, const char *name,
+                              const char *config_json, an_error *err) {
+    collection all = {.name = name};
+    ani_keras_config *config = NULL;
+    const char *layout;
+    an_status st = ani_hdf5_open(&all.file, bytes, size, name, err);
+    if (st) goto done;
+    st = find_layout(all.file, name, &layout, err);
+    if (st) goto done;
+    const bool is_model = !strcmp(layout, "keras-model");
+    const char *base = is_model ? "model_weights" : "";
+    st = an_arrays_set_metadata(arrays, "layout", layout, err);
+    if (!st) st = copy_attribute(arrays, all.file, "", "keras_version", err);
+    if (!st && !an_arrays_metadata(arrays, "keras_version"))
+        st = copy_attribute(arrays, all.file, base, "keras_version", err);
+    if (!st) st = copy_attribute(arrays, all.file, "", "model_config", err);
+    if (!st)
+        st = read_config(
+            &config, config_json ? config_json : an_arrays_metadata(arrays, "model_config"), err);
+    if (st) goto done;
+    all.config = config;
+    st = !strcmp(layout, "keras3-weights") ? collect_layers(&all, "layers", 0, false, err)
+                                           : collect_legacy(&all, base, err);
+    if (!st) st = read_places(arrays, &all, err);
+    if (!st && all.is_counted) st = an_arrays_set_metadata(arrays, "layer_names", "counted", err);
+done:
+    clear_collection(&all);
+    ani_keras_config_free(config);
+    ani_hdf5_close(all.file);
+    return st;
+}
+
+/* Read a member of the archive; AN_ERR_FORMAT if it is not there. */
+static an_status read_member(ani_zip *zip, const char *member, uint8_t **bytes, int64_t *size,
+                             an_error *err) {
+    const int64_t index = ani_zip_find(zip, member);
+    if (index < 0)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "'%s' is a zip archive but no .keras file: it has no '%s'",
+                        ani_zip_path(zip), member);
+    return ani_zip_read(zip, index, bytes, size, err);
+}
+
+/* metadata.json holds the version; a file without it, or with another content, has none. */
+static an_status read_version(an_arrays *arrays, ani_zip *zip, an_error *err) {
+    uint8_t *bytes = NULL;
+    int64_t size;
+    json_t *json = NULL;
+    an_status st = AN_OK;
+    if (ani_zip_find(zip, "metadata.json") < 0) goto done;
+    st = read_member(zip, "metadata.json", &bytes, &size, err);
+    if (st) goto done;
+    json = json_loadb((const char *)bytes, (size_t)size, 0, NULL);
+    const char *version = json_string_value(json_object_get(json, "keras_version"));
+    if (version) st = an_arrays_set_metadata(arrays, "keras_version", version, err);
+done:
+    json_decref(json);
+    ani_free(bytes);
+    return st;
+}
+
+an_status ani_keras_read_archive(an_arrays *arrays, const char *path, an_error *err) {
+    const int64_t max_member = INT64_C(4) << 30;
+    ani_zip *zip = NULL;
+    uint8_t *config = NULL, *weights = NULL;
+    int64_t config_size, weights_size;
+    an_extract_options caps;
+    an_extract_options_init(&caps, sizeof caps);
+    caps.max_member_bytes = max_member;
+    an_status st = ani_zip_open(&zip, path, &caps, err);
+    if (st) goto done;
+    st = read_member(zip, "model.weights.h5", &weights, &weights_size, err);
+    if (!st) st = read_member(zip, "config.json", &config, &config_size, err);
+    if (!st) st = read_version(arrays, zip, err);
+    if (st) goto done;
+    const char *json = (const char *)config;
+    if ((int64_t)strlen(json) != config_size || !ani_is_utf8(json, config_size)) {
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s': config.json is not UTF-8 text", path);
+        goto done;
+    }
+    st = an_arrays_set_metadata(arrays, "model_config", json, err);
+    if (!st) st = ani_keras_read_hdf5(arrays, weights, weights_size, path, json, err);
+    if (!st) st = an_arrays_set_metadata(arrays, "layout", "keras3-archive", err);
+done:
+    ani_free(weights);
+    ani_free(config);
+    ani_zip_close(zip);
+    return st;
+}

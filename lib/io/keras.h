@@ -27,8 +27,8 @@
 /** Append the arrays and the metadata of an HDF5 weight or model file, given as its bytes. name is
  * for messages; config (may be NULL) is the model_config of a .keras archive, which a plain file
  * carries in itself. AN_ERR_UNSUPPORTED in a build without libhdf5. */
-an_status ani_keras_read_hdf5(an_arrays *arrays, const uint8_t *bytes, int64_t size,
-                              const char *name, const char *config, an_error *err);
+an_status ani_keras_read_hdf5(an_arrays *arrays, uint8_t *bytes, int64_t size, const char *name,
+                              const char *config, an_error *err);
 
 /** Append the arrays and the metadata of a .keras archive. */
 an_status ani_keras_read_archive(an_arrays *arrays, const char *path, an_error *err);
@@ -62,9 +62,10 @@ typedef struct ani_keras_config {
     int64_t base_count;
     ani_keras_layer *head; /* top-level layers beside the nested model, without InputLayers */
     int64_t head_count;
-    char name[192];                  /* of the whole model: "attractiveNet_mnv2" */
-    char base_name[192];             /* of the nested or flat model: "mobilenetv2_1.00_224" */
-    int32_t height, width, channels; /* the base's input; -1 = None or not stated */
+    char name[192];      /* of the whole model: "attractiveNet_mnv2" */
+    char base_name[192]; /* of the nested or flat model: "mobilenetv2_1.00_224" */
+    int32_t height, width,
+        channels; /* base's input, else the whole model's; -1 = None everywhere */
     double alpha; /* from a base_name "mobilenetv2_ALPHA_SIZE"; -1 = the name does not tell */
 } ani_keras_config;
 

@@ -1,2 +1,378 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * Reading and writing of safetensors. Nothing of a header is believed: sizes are checked before
+ * they are used, and the arrays must tile the data exactly. */
+#include "io/safetensors.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "io/arrays.h"
+
+enum { MAX_METADATA = 4096 }; /* they are searched one by one */
+
+/* --- number types ------------------------------------------------------------------------------
+ */
+
+static float float_from_half(uint16_t half) {
+    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
+    uint32_t exponent = (half >> 10) & 0x1fu, mantissa = half & 0x3ffu, bits;
+    float value;
+    if (exponent == 31) {
+        bits = sign | 0x7f800000u | (mantissa << 13);
+    } else if (exponent) {
+        bits = sign | ((exponent + 112) << 23) | (mantissa << 13);
+    } else if (mantissa) { /* denormal: shift up to the hidden bit */
+        exponent = 113;
+        while (!(mantissa & 0x400u)) {
+            mantissa <<= 1;
+            exponent--;
+        }
+        bits = sign | (exponent << 23) | ((mantissa & 0x3ffu) << 13);
+    } else {
+        bits = sign;
+    }
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static float float_from_bfloat(uint16_t half) {
+    const uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* One conversion loop a type; values may lie unaligned. */
+#define CONVERT(suffix, type, expression)                                                          \
+    static void convert_##suffix(float *out, const uint8_t *bytes, int64_t count) {                \
+        for (int64_t i = 0; i < count; i++) {                                                      \
+            type v;                                                                                \
+            memcpy(&v, bytes + i * (int64_t)sizeof v, sizeof v);                                   \
+            out[i] = (expression);                                                                 \
+        }                                                                                          \
+    }
+CONVERT(f64, double, (float)v)
+CONVERT(f32, float, v)
+CONVERT(f16, uint16_t, float_from_half(v))
+CONVERT(bf16, uint16_t, float_from_bfloat(v))
+CONVERT(i64, int64_t, (float)v)
+CONVERT(u64, uint64_t, (float)v)
+CONVERT(i32, int32_t, (float)v)
+CONVERT(u32, uint32_t, (float)v)
+CONVERT(i16, int16_t, (float)v)
+CONVERT(u16, uint16_t, (float)v)
+CONVERT(i8, int8_t, (float)v)
+CONVERT(u8, uint8_t, (float)v)
+
+typedef struct number_type {
+    const char *name;
+    int64_t size;
+    void (*convert)(float *out, const uint8_t *bytes, int64_t count);
+} number_type;
+
+static const number_type number_types[] = {
+    {"F32", 4, convert_f32},   {"F64", 8, convert_f64}, {"F16", 2, convert_f16},
+    {"BF16", 2, convert_bf16}, {"I64", 8, convert_i64}, {"U64", 8, convert_u64},
+    {"I32", 4, convert_i32},   {"U32", 4, convert_u32}, {"I16", 2, convert_i16},
+    {"U16", 2, convert_u16},   {"I8", 1, convert_i8},   {"U8", 1, convert_u8},
+    {"BOOL", 1, convert_u8},
+};
+
+static const number_type *find_number_type(const char *name) {
+    for (size_t i = 0; i < sizeof number_types / sizeof number_types[0]; i++)
+        if (!strcmp(number_types[i].name, name)) return &number_types[i];
+    return NULL;
+}
+
+/* --- reading -----------------------------------------------------------------------------------
+ */
+
+typedef struct tensor_entry {
+    const char *name; /* borrowed from the header */
+    const number_type *type;
+    int32_t rank;
+    int64_t shape[ANI_ARRAYS_MAX_RANK];
+    int64_t count;
+    int64_t begin, end; /* in the data, bytes */
+} tensor_entry;
+
+static an_status read_entry(tensor_entry *entry, const char *name, const json_t *json,
+                            const char *path, an_error *err) {
+    const char *dtype = json_string_value(json_object_get(json, "dtype"));
+    const json_t *shape = json_object_get(json, "shape");
+    const json_t *offsets = json_object_get(json, "data_offsets");
+    if (!dtype || !json_is_array(shape) || !json_is_array(offsets) ||
+        json_array_size(offsets) != 2 || !json_is_integer(json_array_get(offsets, 0)) ||
+        !json_is_integer(json_array_get(offsets, 1)))
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "'%s': array '%s' lacks a dtype, a shape or a pair of data_offsets", path,
+                        name);
+    entry->name = name;
+    entry->type = find_number_type(dtype);
+    if (!entry->type)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "'%s': array '%s' has the unknown number type '%s'", path, name, dtype);
+    if (json_array_size(shape) > ANI_ARRAYS_MAX_RANK)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "'%s': array '%s' has %zu axes; at most %d are read", path, name,
+                        json_array_size(shape), ANI_ARRAYS_MAX_RANK);
+    entry->rank = (int32_t)json_array_size(shape);
+    for (int32_t i = 0; i < entry->rank; i++) {
+        const json_t *length = json_array_get(shape, (size_t)i);
+        if (!json_is_integer(length) || json_integer_value(length) < 0)
+            return ani_fail(err, AN_ERR_FORMAT, "'%s': axis %d of array '%s' is no length", path, i,
+                            name);
+        entry->shape[i] = json_integer_value(length);
+    }
+    entry->begin = json_integer_value(json_array_get(offsets, 0));
+    entry->end = json_integer_value(json_array_get(offsets, 1));
+    int64_t size;
+    if (!ani_shape_count(entry->shape, entry->rank, &entry->count) ||
+        !ani_mul_size(entry->count, entry->type->size, &size))
+        return ani_fail(err, AN_ERR_FORMAT, "'%s': the shape of array '%s' overflows", path, name);
+    if (entry->begin < 0 || entry->end < entry->begin || entry->end - entry->begin != size)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "'%s': array '%s' needs %" PRId64 " bytes, but its offsets are %" PRId64
+                        " to %" PRId64,
+                        path, name, size, entry->begin, entry->end);
+    return AN_OK;
+}
+
+static int compare_place(const void *left, const void *right) {
+    const tensor_entry *a = *(const tensor_entry *const *)left;
+    const tensor_entry *b = *(const tensor_entry *const *)right;
+    if (a->begin != b->begin) return a->begin < b->begin ? -1 : 1;
+    return (a->end > b->end) - (a->end < b->end);
+}
+
+/* No gap, no overlap, nothing behind: each array begins where the one before ends. */
+static an_status check_tiling(const tensor_entry *entries, int64_t count, int64_t data_size,
+                              const char *path, an_error *err) {
+    const tensor_entry **sorted = ani_alloc(count * (int64_t)sizeof *sorted);
+    if (!sorted) return ani_fail_memory(err, count * (int64_t)sizeof *sorted, path);
+    an_status st = AN_OK;
+    int64_t place = 0;
+    for (int64_t i = 0; i < count; i++)
+        sorted[i] = &entries[i];
+    qsort(sorted, (size_t)count, sizeof *sorted, compare_place);
+    for (int64_t i = 0; i < count && !st; i++) {
+        if (sorted[i]->end > data_size)
+            st = ani_fail(err, AN_ERR_FORMAT,
+                          "'%s': array '%s' ends at byte %" PRId64 " of %" PRId64 " bytes of data",
+                          path, sorted[i]->name, sorted[i]->end, data_size);
+        else if (sorted[i]->begin != place)
+            st = ani_fail(err, AN_ERR_FORMAT,
+                          "'%s': array '%s' begins at byte %" PRId64
+                          " of the data, %s byte %" PRId64 " where the one before ends",
+                          path, sorted[i]->name, sorted[i]->begin,
+                          sorted[i]->begin < place ? "before" : "behind", place);
+        else
+            place = sorted[i]->end;
+    }
+    if (!st && place != data_size)
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' has %" PRId64 " bytes behind its last array", path,
+                      data_size - place);
+    ani_free(sorted);
+    return st;
+}
+
+static an_status read_values(an_arrays *arrays, ani_file *file, const tensor_entry *entry,
+                             int64_t data_begin, uint8_t *buffer, int64_t buffer_size,
+                             an_error *err) {
+    float *data;
+    an_status st = ani_arrays_append(arrays, entry->name, entry->shape, entry->rank, &data, err);
+    if (st) return st;
+    int64_t place = data_begin + entry->begin;
+    if (entry->type->convert == convert_f32)
+        return ani_file_read(file, place, data, entry->end - entry->begin, err);
+    for (int64_t left = entry->count; left > 0;) {
+        const int64_t count =
+            left < buffer_size / entry->type->size ? left : buffer_size / entry->type->size;
+        st = ani_file_read(file, place, buffer, count * entry->type->size, err);
+        if (st) return st;
+        entry->type->convert(data, buffer, count);
+        data += count;
+        place += count * entry->type->size;
+        left -= count;
+    }
+    return AN_OK;
+}
+
+static an_status read_metadata(an_arrays *arrays, json_t *json, const char *path, an_error *err) {
+    const char *key;
+    json_t *value;
+    if (!json_is_object(json))
+        return ani_fail(err, AN_ERR_FORMAT, "'%s': __metadata__ is no object", path);
+    if (json_object_size(json) > MAX_METADATA)
+        return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' has %zu metadata texts; at most %d are read",
+                        path, json_object_size(json), MAX_METADATA);
+    json_object_foreach(json, key, value) {
+        if (!json_is_string(value))
+            return ani_fail(err, AN_ERR_FORMAT, "'%s': metadata '%s' is no text", path, key);
+        an_status st = an_arrays_set_metadata(arrays, key, json_string_value(value), err);
+        if (st) return st;
+    }
+    return AN_OK;
+}
+
+an_status ani_safetensors_read(an_arrays *arrays, ani_file *file, an_error *err) {
+    enum { BUFFER_SIZE = 1 << 16 };
+    const char *path = ani_file_path(file);
+    uint64_t header_size;
+    char *text = NULL;
+    json_t *header = NULL;
+    tensor_entry *entries = NULL;
+    uint8_t *buffer = NULL;
+    int64_t count = 0;
+    an_status st;
+
+    if (ani_file_size(file) < 8) {
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "'%s' has %" PRId64 " bytes; a safetensors file has 8 or more", path,
+                      ani_file_size(file));
+        goto done;
+    }
+    st = ani_file_read(file, 0, &header_size, sizeof header_size, err);
+    if (st) goto done;
+    const int64_t rest = ani_file_size(file) - 8;
+    if (header_size > ANI_SAFETENSORS_MAX_HEADER || header_size > (uint64_t)rest) {
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "'%s': the header has %" PRIu64
+                      " bytes; it may have %d, and the file has %" PRId64 " left",
+                      path, header_size, ANI_SAFETENSORS_MAX_HEADER, rest);
+        goto done;
+    }
+    text = ani_alloc((int64_t)header_size);
+    buffer = ani_alloc(BUFFER_SIZE);
+    if (!text || !buffer) {
+        st = ani_fail_memory(err, (int64_t)header_size + BUFFER_SIZE, path);
+        goto done;
+    }
+    st = ani_file_read(file, 8, text, (int64_t)header_size, err);
+    if (st) goto done;
+    json_error_t why;
+    header = json_loadb(text, (size_t)header_size, JSON_REJECT_DUPLICATES, &why);
+    if (!json_is_object(header)) {
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s': the header is no JSON object: %s", path,
+                      header ? "it is another value" : why.text);
+        goto done;
+    }
+    ani_free(text);
+    text = NULL;
+    entries = ani_alloc_zero((int64_t)json_object_size(header), sizeof *entries);
+    if (!entries) {
+        st = ani_fail_memory(err, (int64_t)(json_object_size(header) * sizeof *entries), path);
+        goto done;
+    }
+    const char *name;
+    json_t *value;
+    json_object_foreach(header, name, value) {
+        if (!strcmp(name, "__metadata__"))
+            st = read_metadata(arrays, value, path, err);
+        else
+            st = read_entry(&entries[count++], name, value, path, err);
+        if (st) goto done;
+    }
+    st = check_tiling(entries, count, rest - (int64_t)header_size, path, err);
+    for (int64_t i = 0; i < count && !st; i++)
+        st = read_values(arrays, file, &entries[i], 8 + (int64_t)header_size, buffer, BUFFER_SIZE,
+                         err);
+done:
+    json_decref(header);
+    ani_free(entries);
+    ani_free(buffer);
+    ani_free(text);
+    return st;
+}
+
+/* --- writing -----------------------------------------------------------------------------------
+ */
+
+static void add_quoted(ani_text *text, const char *string) {
+    ani_text_add(text, "\"", 1);
+    for (const char *s = string; *s; s++) {
+        if (*s == '"' || *s == '\\')
+            ani_text_print(text, "\\%c", *s);
+        else if ((unsigned char)*s < 0x20)
+            ani_text_print(text, "\\u%04x", (unsigned)*s);
+        else
+            ani_text_add(text, s, 1);
+    }
+    ani_text_add(text, "\"", 1);
+}
+
+static int64_t value_count(const an_arrays *arrays, int64_t index) {
+    int64_t count = 1;
+    for (int32_t axis = 0; axis < an_arrays_rank(arrays, index); axis++)
+        count *= an_arrays_length(arrays, index, axis);
+    return count;
+}
+
+/* The header, padded with spaces so that the data begin at a multiple of 8. */
+static void make_header(ani_text *text, const an_arrays *arrays) {
+    const char *separator = "";
+    int64_t place = 0;
+    ani_text_add(text, "{", 1);
+    if (an_arrays_metadata_count(arrays) > 0) {
+        ani_text_print(text, "\"__metadata__\":{");
+        for (int64_t i = 0; i < an_arrays_metadata_count(arrays); i++) {
+            const char *key = an_arrays_metadata_key(arrays, i);
+            ani_text_print(text, "%s", i ? "," : "");
+            add_quoted(text, key);
+            ani_text_add(text, ":", 1);
+            add_quoted(text, an_arrays_metadata(arrays, key));
+        }
+        ani_text_add(text, "}", 1);
+        separator = ",";
+    }
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
+        const int64_t size = value_count(arrays, i) * (int64_t)sizeof(float);
+        ani_text_print(text, "%s", separator);
+        add_quoted(text, an_arrays_name(arrays, i));
+        ani_text_print(text, ":{\"dtype\":\"F32\",\"shape\":[");
+        for (int32_t axis = 0; axis < an_arrays_rank(arrays, i); axis++)
+            ani_text_print(text, "%s%" PRId64, axis ? "," : "", an_arrays_length(arrays, i, axis));
+        ani_text_print(text, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", place, place + size);
+        place += size;
+        separator = ",";
+    }
+    ani_text_add(text, "}", 1);
+    while (text->size % 8 && !text->failed)
+        ani_text_add(text, " ", 1);
+}
+
+an_status ani_safetensors_write(const an_arrays *arrays, const char *path, an_error *err) {
+    an_status st = AN_OK;
+    ani_writer *writer = NULL;
+    ani_text header = {0};
+    make_header(&header, arrays);
+    if (header.failed) {
+        st = ani_fail_memory(err, header.size, "a safetensors header");
+        goto done;
+    }
+    if (header.size > ANI_SAFETENSORS_MAX_HEADER) {
+        st = ani_fail(err, AN_ERR_UNSUPPORTED,
+                      "cannot write '%s': its header has %" PRId64 " bytes; it may have %d", path,
+                      header.size, ANI_SAFETENSORS_MAX_HEADER);
+        goto done;
+    }
+    st = ani_writer_begin(&writer, path, err);
+    if (st) goto done;
+    const uint64_t header_size = (uint64_t)header.size;
+    st = ani_writer_write(writer, &header_size, sizeof header_size, err);
+    if (!st) st = ani_writer_write(writer, header.bytes, header.size, err);
+    for (int64_t i = 0; i < an_arrays_count(arrays) && !st; i++)
+        st = ani_writer_write(writer, an_arrays_data(arrays, i),
+                              value_count(arrays, i) * (int64_t)sizeof(float), err);
+    if (st) goto done;
+    st = ani_writer_commit(writer, err);
+    writer = NULL;
+done:
+    ani_writer_abort(writer);
+    ani_text_clear(&header);
+    return st;
+}
