@@ -75,8 +75,9 @@ typedef struct ani_gradient {
     const float *b, *c;   /* [c] or NULL */
 } ani_gradient;
 
-/** How an input gradient is stored: dx = mask * value + add, mask being 1 where the activation of the
- *  loaded input passes (0 < z*scale+shift < 6 with relu6; 1 everywhere without). */
+/** How an input gradient is stored: dx = mask * (value + add), mask being 1 where the activation of the
+ *  loaded input passes (0 < z*scale+shift < 6 with relu6; 1 everywhere without). The shortcut's gradient
+ *  is by the value after the activation too: with a small alpha the first block adds a relu6 value. */
 typedef struct ani_store {
     float *dx;          /* [n,h,w,c], written; NULL: no input gradient is wanted. May be the same as add */
     const float *add;   /* [n,h,w,c] or NULL: gradient that arrives by a shortcut */
@@ -176,6 +177,7 @@ struct an_backend {
     const ani_backend_ops *ops;
     atomic_int references;
     int32_t threads;
+    int32_t uses_blas; /* 1: counts as a user of OpenBLAS (see blas_enter in backend.c) */
     const char *level;
 };
 

@@ -21,7 +21,7 @@ void ani_ref_pool_forward(an_backend *backend, int64_t n, int64_t hw, int64_t c,
         }
 }
 
-/* dx[n,hw,c] = mask * dy[n,c] / hw + add */
+/* dx[n,hw,c] = mask * (dy[n,c] / hw + add) */
 void ani_ref_pool_backward(an_backend *backend, int64_t n, int64_t hw, int64_t c, const float *dy,
                            const ani_lazy *x, const ani_store *store) {
     (void)backend;

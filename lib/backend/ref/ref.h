@@ -16,16 +16,16 @@ static inline double ani_ref_load(const ani_lazy *x, int64_t element, int64_t ch
     return value;
 }
 
-/** Store one element of an input gradient, dx = mask * value + add, and add it to the channel sums.
+/** Store one element of an input gradient, dx = mask * (value + add), and add it to the channel sums.
  *  Keras ReLU(6): the gradient passes where 0 < y < 6, and nowhere for NaN. */
 static inline void ani_ref_store(const ani_store *store, const ani_lazy *x, int64_t element,
                                  int64_t channel, int64_t channels, double value) {
+    if (store->add) value += store->add[element];
     if (x->relu6) {
         double y = x->z[element];
         if (x->scale) y = y * x->scale[channel] + x->shift[channel];
         if (!(y > 0 && y < 6)) value = 0;
     }
-    if (store->add) value += store->add[element];
     store->dx[element] = (float)value;
     if (store->sums) {
         const double dx = store->dx[element];
