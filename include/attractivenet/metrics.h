@@ -31,37 +31,49 @@ typedef struct an_metrics {
  */
 AN_API an_status an_metrics_compute(const double *truth, const float *prediction, int64_t count,
                                     an_metrics *metrics, an_error *err);
+/** Compute the same for predictions in double, as those of other programs. */
+AN_API an_status an_metrics_compute_double(const double *truth, const double *prediction,
+                                           int64_t count, an_metrics *metrics, an_error *err);
 
 /** How a picture looks. Fill with an_plot_options_init(), then change what you need. */
 typedef struct an_plot_options {
-    uint32_t struct_size;  /* set by init; later fields are only appended */
-    int32_t width, height; /* pixels, 200 to 10000; default 1500, 700 (scatter: 900, 900) */
-    int32_t reserved;      /* 0 */
-    const char *title;     /* UTF-8; NULL = a fitting one */
-    const char *x_label;
-    const char *y_label;
+    uint32_t struct_size; /* set by init; later fields are only appended */
+    int32_t width;        /* pixels, 200 to 10000; 0 = 1500 (scatter: 900); default 0 */
+    int32_t height;       /* pixels, 200 to 10000; 0 = 700 (scatter: 900); default 0 */
+    int32_t log_y;        /* curves: 1 = logarithmic, for values that span decades; default 0 */
+    const char *title;    /* UTF-8; NULL = a fitting one, "" = none; default NULL */
+    const char *x_label;  /* UTF-8; NULL = a fitting one, "" = none; default NULL */
+    const char *y_label;  /* UTF-8; NULL = a fitting one, "" = none; default NULL */
 } an_plot_options;
 
 AN_API void an_plot_options_init(an_plot_options *options, uint32_t struct_size);
 
-/** One line of a plot: count values at x = 1, 2, ...; NaN leaves a gap. */
+/** One line of a plot: count values at x = 1, 2, ...; what is not finite leaves a gap. */
 typedef struct an_curve {
     const char *name;     /* in the legend; UTF-8 */
-    const double *values;
-    int64_t count;
+    const double *values; /* [count]; may be NULL if count is 0 */
+    int64_t count;        /* 0 to 1,000,000 */
 } an_curve;
 
 /**
  * Draw curves over epochs as a PNG file, whole or not at all.
  *
- * Takes:   marks [mark_count]: epochs where a new stage begins, drawn as vertical lines; NULL = none.
- * Returns: AN_OK; AN_ERR_ARG; AN_ERR_IO; AN_ERR_UNSUPPORTED in a build without plots; AN_ERR_NOMEM.
+ * Takes:   curves [curve_count], 1 to 8, told apart by colour, dash and mark; the legend names each
+ *          with its lowest value and that value's epoch. marks [mark_count]: epochs where a new stage
+ *          begins (a vertical line before them, stages numbered from 1); NULL = none.
+ * Returns: AN_OK; AN_ERR_ARG (a text that is not UTF-8, a size out of range); AN_ERR_IO;
+ *          AN_ERR_UNSUPPORTED in a build without plots (feature 'plot'); AN_ERR_NOMEM.
+ * Note:    texts are drawn with the system's sans-serif font (fontconfig), or with plain built-in
+ *          letters where there is none. Control characters in texts become blanks; texts that are too
+ *          long are cut with an ellipsis.
+ * Threads: any.
  */
 AN_API an_status an_plot_curves(const char *path, const an_curve *curves, int32_t curve_count,
                                 const int64_t *marks, int32_t mark_count,
                                 const an_plot_options *options, an_error *err);
 
-/** Draw predicted over true scores as a PNG file, with the diagonal. Shapes: as an_metrics_compute(). */
+/** Draw predicted over true scores as a PNG file, with the diagonal, equal axes, and the metrics in
+ *  the line under the title. Shapes and errors: as an_metrics_compute() and an_plot_curves(). */
 AN_API an_status an_plot_scatter(const char *path, const double *truth, const float *prediction,
                                  int64_t count, const an_plot_options *options, an_error *err);
 

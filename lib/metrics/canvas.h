@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * A picture to draw on with cairo, its texts, and the PNG file that it becomes. */
+#ifndef METRICS_CANVAS_H
+#define METRICS_CANVAS_H
+
+#include <cairo.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum { ANI_CANVAS_TEXT = 512 }; /* bytes of a text that is drawn */
+
+/** A white picture. One unit is one pixel; scale says how many make one of the design. */
+typedef struct ani_canvas {
+    cairo_t *cairo;
+    cairo_surface_t *surface;
+    uint8_t *pixels; /* [height][stride], 4 bytes a pixel: blue, green, red, unused */
+    int32_t width, height, stride;
+    double scale;
+    bool has_font;
+} ani_canvas;
+
+/** How a text is set. x, y is its point at the fractions across and along of its box (0, 0: the
+ * left end of the base line; 0.5, 0.5: its middle; 1, 1: right end, top of capital letters). */
+typedef struct ani_text_style {
+    double size; /* design units */
+    double across, along;
+    double angle;   /* radians, clockwise */
+    double width;   /* pixels that it may take; longer texts are cut with "..."; 0 = any */
+    uint32_t color; /* 0xRRGGBB */
+    bool bold;
+} ani_text_style;
+
+/** Make a canvas for a design of design_width by design_height. */
+an_status ani_canvas_create(ani_canvas *canvas, int32_t width, int32_t height, int32_t design_width,
+                            int32_t design_height, an_error *err);
+void ani_canvas_clear(ani_canvas *canvas); /* {0} is allowed */
+
+/** Set color and opacity (0 to 1) of what is drawn next. */
+void ani_canvas_color(ani_canvas *canvas, uint32_t color, double opacity);
+/** Draw a line. dash: lengths in design units, dash_count of them; 0 = solid. */
+void ani_canvas_line(ani_canvas *canvas, double x0, double y0, double x1, double y1, double width,
+                     const double *dash, int dash_count);
+/** Draw a text of valid UTF-8; control characters become blanks. */
+void ani_canvas_text(ani_canvas *canvas, double x, double y, const char *text,
+                     const ani_text_style *style);
+/** Return the pixels that a text takes, uncut. */
+double ani_canvas_text_width(ani_canvas *canvas, const char *text, const ani_text_style *style);
+
+/** Write as an 8-bit RGB PNG, whole or not at all. Errors of cairo surface here. */
+an_status ani_canvas_write(ani_canvas *canvas, const char *path, an_error *err);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ * metrics: the numbers by hand, the edges, and what is refused. Whole tables of scikit-learn's are
+ * in tests/golden/metrics.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <attractivenet/metrics.h>
+
+static an_metrics compute(const double *truth, const float *prediction, int64_t count) {
+    an_metrics metrics = {.struct_size = sizeof metrics};
+    an_error err = {0};
+    if (an_metrics_compute(truth, prediction, count, &metrics, &err)) fail_msg("%s", err.message);
+    return metrics;
+}
+
+static void numbers_by_hand(void **state) {
+    (void)state;
+    const double truth[] = {1, 2, 3, 4};
+    const float prediction[] = {1.5f, 2, 2, 5};
+    const an_metrics m = compute(truth, prediction, 4);
+    assert_int_equal(m.count, 4);
+    assert_true(m.mse == (0.25 + 0 + 1 + 1) / 4);
+    assert_true(m.rmse == sqrt(m.mse));
+    assert_true(m.mae == (0.5 + 0 + 1 + 1) / 4);
+    assert_true(m.r2 == 1 - 2.25 / 5);
+    /* centred: -1.5 -.5 .5 1.5 and -1.125 -.625 -.625 2.375 */
+    const double covariance = 1.6875 + 0.3125 - 0.3125 + 3.5625;
+    const double squares = 1.265625 + 0.390625 + 0.390625 + 5.640625;
+    assert_true(fabs(m.pearson - covariance / sqrt(5 * squares)) < 1e-15);
+}
+
+static void one_pair_has_no_correlation(void **state) {
+    (void)state;
+    const an_metrics m = compute((const double[]){3}, (const float[]){2.5f}, 1);
+    assert_true(m.rmse == 0.5 && m.mae == 0.5);
+    assert_true(isnan(m.r2) && isnan(m.pearson));
+}
+
+static void constant_sides(void **state) {
+    (void)state;
+    const double same[] = {0.1, 0.1, 0.1}; /* their mean rounds to another number */
+    const double rising[] = {1, 2, 3};
+    an_metrics m = compute(same, (const float[]){1, 2, 3}, 3);
+    assert_true(m.r2 == 0 && isnan(m.pearson));
+    m = compute((const double[]){2, 2}, (const float[]){2, 2}, 2);
+    assert_true(m.r2 == 1 && m.rmse == 0 && isnan(m.pearson));
+    m = compute(rising, (const float[]){2, 2, 2}, 3);
+    assert_true(m.r2 == 0 && isnan(m.pearson));
+}
+
+static void correlation_stays_within_one(void **state) {
+    (void)state;
+    double truth[100], opposite[100];
+    float prediction[100];
+    for (int i = 0; i < 100; i++) {
+        truth[i] = 0.1 * i;
+        prediction[i] = (float)truth[i];
+        opposite[i] = -truth[i];
+    }
+    an_metrics m = compute(truth, prediction, 100);
+    assert_true(m.pearson <= 1 && m.pearson > 1 - 1e-12);
+    m = compute(opposite, prediction, 100);
+    assert_true(m.pearson >= -1 && m.pearson < -1 + 1e-12);
+}
+
+static void tiny_and_huge_values_correlate(void **state) {
+    (void)state;
+    an_metrics m = {.struct_size = sizeof m};
+    const double tiny[] = {1e-200, 2e-200, 3e-200}, huge[] = {1e200, 2e200, 3e200};
+    assert_int_equal(an_metrics_compute_double(tiny, huge, 3, &m, NULL), AN_OK);
+    assert_true(fabs(m.pearson - 1) < 1e-14);
+    assert_true(isinf(m.rmse)); /* the squares are beyond double */
+}
+
+static void long_sums_keep_their_digits(void **state) {
+    (void)state;
+    const int64_t n = 1000000;
+    double *truth = malloc((size_t)n * sizeof *truth);
+    float *prediction = malloc((size_t)n * sizeof *prediction);
+    assert_true(truth && prediction);
+    for (int64_t i = 0; i < n; i++) {
+        truth[i] = 0.1;
+        prediction[i] = 0;
+    }
+    const an_metrics m = compute(truth, prediction, n);
+    assert_true(m.mae == 0.1);
+    free(truth);
+    free(prediction);
+}
+
+static void refuses_what_is_no_number(void **state) {
+    (void)state;
+    an_error err = {0};
+    an_metrics m = {.struct_size = sizeof m};
+    const double truth[] = {1, 2, 3};
+    assert_int_equal(an_metrics_compute(truth, (const float[]){1, NAN, 3}, 3, &m, &err),
+                     AN_ERR_ARG);
+    assert_string_equal(err.message, "prediction 1 of 3 is not finite");
+    assert_int_equal(
+        an_metrics_compute((const double[]){1, 2, INFINITY}, (const float[]){1, 2, 3}, 3, &m, &err),
+        AN_ERR_ARG);
+    assert_string_equal(err.message, "truth 2 of 3 is not finite");
+    assert_int_equal(an_metrics_compute(truth, (const float[]){0}, 0, &m, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "metrics need at least 1 pair; count is 0");
+    assert_int_equal(an_metrics_compute(NULL, (const float[]){0}, 1, &m, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "truth is NULL");
+    assert_int_equal(an_metrics_compute(truth, NULL, 1, &m, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "prediction is NULL");
+    assert_int_equal(an_metrics_compute(truth, (const float[]){1}, 1, NULL, &err), AN_ERR_ARG);
+}
+
+static void fills_no_more_than_the_caller_has(void **state) {
+    (void)state;
+    an_metrics m;
+    memset(&m, 0x55, sizeof m);
+    m.struct_size = offsetof(an_metrics, mae);
+    assert_int_equal(an_metrics_compute((const double[]){1}, (const float[]){1}, 1, &m, NULL),
+                     AN_OK);
+    assert_true(m.rmse == 0);
+    double untouched;
+    memset(&untouched, 0x55, sizeof untouched);
+    assert_memory_equal(&m.mae, &untouched, sizeof untouched);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_by_hand),
+        cmocka_unit_test(one_pair_has_no_correlation),
+        cmocka_unit_test(constant_sides),
+        cmocka_unit_test(correlation_stays_within_one),
+        cmocka_unit_test(tiny_and_huge_values_correlate),
+        cmocka_unit_test(long_sums_keep_their_digits),
+        cmocka_unit_test(refuses_what_is_no_number),
+        cmocka_unit_test(fills_no_more_than_the_caller_has),
+    };
+    return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
+}
