@@ -1,2 +1,171 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * 8-bit RGB images: their memory, which decoder gets a file, resizing. */
+#include "io/image.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "kernels/resize.h"
+
+enum { IMAGE_MAX_LENGTH = 65535 };
+
+void an_image_limits_init(an_image_limits *limits, uint32_t struct_size) {
+    const an_image_limits defaults = {
+        .max_scans = 500,
+        .max_pixels = 64000000,
+        .max_memory = INT64_C(1) << 30,
+    };
+    ani_options_init(limits, struct_size, &defaults, sizeof defaults);
+}
+
+static an_status copy_limits(an_image_limits *ours, const an_image_limits *limits, an_error *err) {
+    an_image_limits_init(ours, sizeof *ours);
+    const an_status st = ani_options_copy(ours, sizeof *ours, limits, "image limits", err);
+    if (st) return st;
+    const char *field = ours->max_scans < 1    ? "max_scans"
+                        : ours->max_pixels < 1 ? "max_pixels"
+                        : ours->max_memory < 1 ? "max_memory"
+                                               : NULL;
+    if (!field) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "image limits: %s must be at least 1", field);
+}
+
+an_status ani_image_check_size(int64_t height, int64_t width, int32_t copies,
+                               const an_image_limits *limits, const char *name, an_error *err) {
+    int64_t pixels, bytes;
+    if (!ani_mul_size(height, width, &pixels) || pixels > limits->max_pixels)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "image '%s' is too large: %" PRId64 " x %" PRId64
+                        " pixels; the limit is %" PRId64,
+                        name, width, height, limits->max_pixels);
+    if (!ani_mul_size(pixels, 3 * copies, &bytes) || bytes > limits->max_memory)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "image '%s' is too large: %" PRId64 " x %" PRId64
+                        " pixels take more than the limit of %" PRId64 " bytes",
+                        name, width, height, limits->max_memory);
+    return AN_OK;
+}
+
+an_status ani_image_alloc(an_image **out, int64_t height, int64_t width, const char *name,
+                          an_error *err) {
+    *out = NULL;
+    int64_t size;
+    if (!ani_mul_size(height, width, &size) || !ani_mul_size(size, 3, &size)) size = -1;
+    an_image *image = ani_alloc_zero(1, sizeof *image);
+    uint8_t *rgb = ani_alloc(size);
+    if (!image || !rgb) {
+        ani_free(image);
+        ani_free(rgb);
+        return ani_fail_memory(err, size, name);
+    }
+    *image = (an_image){.height = height, .width = width, .rgb = rgb};
+    *out = image;
+    return AN_OK;
+}
+
+an_status an_image_decode(an_image **out, const void *bytes, int64_t size, const char *name,
+                          const an_image_limits *limits, an_error *err) {
+    static const uint8_t jpeg[3] = {0xff, 0xd8, 0xff};
+    static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!name) name = "in memory";
+    if (size < 0 || (size > 0 && !bytes))
+        return ani_fail(err, AN_ERR_ARG, "image '%s': bytes is NULL or size below 0", name);
+    an_image_limits ours;
+    an_status st = copy_limits(&ours, limits, err);
+    if (st) return st;
+    if (size == 0) return ani_fail(err, AN_ERR_FORMAT, "image '%s' is empty", name);
+    if (size >= (int64_t)sizeof jpeg && !memcmp(bytes, jpeg, sizeof jpeg))
+        return ani_jpeg_decode(out, bytes, size, name, &ours, err);
+    if (size >= (int64_t)sizeof png && !memcmp(bytes, png, sizeof png))
+        return ani_png_decode(out, bytes, size, name, &ours, err);
+    return ani_fail(err, AN_ERR_FORMAT, "image '%s' is neither JPEG nor PNG", name);
+}
+
+an_status an_image_read(an_image **out, const char *path, const an_image_limits *limits,
+                        an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
+    uint8_t *bytes = NULL;
+    int64_t size;
+    an_image_limits ours;
+    an_status st = copy_limits(&ours, limits, err);
+    if (st) goto done;
+    st = ani_file_read_all(path, ours.max_memory, &bytes, &size, err);
+    if (st) goto done;
+    st = an_image_decode(out, bytes, size, path, &ours, err);
+done:
+    ani_free(bytes);
+    return st;
+}
+
+an_status an_image_create(an_image **out, const uint8_t *rgb, int64_t height, int64_t width,
+                          an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (height < 1 || height > IMAGE_MAX_LENGTH || width < 1 || width > IMAGE_MAX_LENGTH)
+        return ani_fail(err, AN_ERR_ARG,
+                        "image of %" PRId64 " x %" PRId64 " pixels; each must be 1 to %d", width,
+                        height, IMAGE_MAX_LENGTH);
+    const an_status st = ani_image_alloc(out, height, width, "an image", err);
+    if (st) return st;
+    const size_t size = (size_t)(height * width * 3);
+    if (rgb)
+        memcpy((*out)->rgb, rgb, size);
+    else
+        memset((*out)->rgb, 0, size);
+    return AN_OK;
+}
+
+void an_image_destroy(an_image *image) {
+    if (!image) return;
+    ani_free(image->rgb);
+    ani_free(image);
+}
+
+int64_t an_image_height(const an_image *image) {
+    return image ? image->height : 0;
+}
+
+int64_t an_image_width(const an_image *image) {
+    return image ? image->width : 0;
+}
+
+uint8_t *an_image_data(an_image *image) {
+    return image ? image->rgb : NULL;
+}
+
+const uint8_t *an_image_const_data(const an_image *image) {
+    return image ? image->rgb : NULL;
+}
+
+an_status an_resize_u8(uint8_t *dst, int64_t dst_height, int64_t dst_width, const uint8_t *src,
+                       int64_t src_height, int64_t src_width, int32_t channels, an_error *err) {
+    const struct {
+        const char *name;
+        int64_t value;
+    } lengths[] = {{"dst_height", dst_height},
+                   {"dst_width", dst_width},
+                   {"src_height", src_height},
+                   {"src_width", src_width}};
+    if (!dst || !src) return ani_fail(err, AN_ERR_ARG, "resize: %s is NULL", dst ? "src" : "dst");
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        if (lengths[i].value < 1 || lengths[i].value > ANI_RESIZE_MAX_LENGTH)
+            return ani_fail(err, AN_ERR_ARG, "resize: %s is %" PRId64 "; it must be 1 to %d",
+                            lengths[i].name, lengths[i].value, ANI_RESIZE_MAX_LENGTH);
+    if (channels < 1 || channels > ANI_RESIZE_MAX_CHANNELS)
+        return ani_fail(err, AN_ERR_ARG, "resize: channels is %" PRId32 "; it must be 1 to %d",
+                        channels, ANI_RESIZE_MAX_CHANNELS);
+    const int64_t size = ani_resize_u8_scratch(dst_width, channels);
+    void *scratch = ani_alloc(size);
+    if (!scratch) return ani_fail_memory(err, size, "a resize");
+    ani_resize_u8(dst, dst_height, dst_width, src, src_height, src_width, channels, scratch);
+    ani_free(scratch);
+    return AN_OK;
+}

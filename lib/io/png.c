@@ -1,2 +1,213 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * PNG through libpng, read as OpenCV reads a colour picture: alpha dropped without blending,
+ * transparency and gamma ignored, 16 bits cut to the high byte, grey and palette expanded.
+ *
+ * Errors leave libpng by longjmp(); all that is changed between setjmp() and the jump lies in
+ * structs that are reached by pointers, never in local variables. */
+#include "io/image.h"
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <png.h>
+
+#include "base/error.h"
+#include "base/file.h"
+
+enum {
+    CHUNK_MEMORY_MAX =
+        8 << 20,            /* bytes that libpng may take for one chunk that is not the picture */
+    CHUNK_COUNT_MAX = 1000, /* such chunks kept */
+};
+
+/* --- errors
+ * --------------------------------------------------------------------------------------- */
+
+struct failure {
+    const char *name; /* of the image, for messages */
+    an_error *err;
+    an_status status; /* set before png_error() if it is known better there */
+};
+
+_Noreturn static void fail_png(png_structp png, png_const_charp reason) {
+    struct failure *failure = png_get_error_ptr(png);
+    if (!failure->status && !strcmp(reason, "Out of memory"))
+        failure->status =
+            ani_fail(failure->err, AN_ERR_NOMEM, "no memory for image '%s'", failure->name);
+    if (!failure->status)
+        failure->status = ani_fail(failure->err, AN_ERR_FORMAT, "image '%s' is damaged: %s",
+                                   failure->name, reason);
+    png_longjmp(png, 1);
+}
+
+/* What libpng warns of is in chunks that are ignored anyway. */
+static void ignore_warning(png_structp png, png_const_charp reason) {
+    (void)png;
+    (void)reason;
+}
+
+/* --- decoding
+ * ------------------------------------------------------------------------------------- */
+
+struct decoder {
+    png_structp png;
+    png_infop info;
+    struct failure failure;
+    const uint8_t *bytes;
+    int64_t size, at;
+    const an_image_limits *limits;
+    int32_t orientation;
+    an_image *image;
+};
+
+static void read_bytes(png_structp png, png_bytep out, size_t size) {
+    struct decoder *decoder = png_get_io_ptr(png);
+    if ((int64_t)size > decoder->size - decoder->at) png_error(png, "it is cut off");
+    memcpy(out, decoder->bytes + decoder->at, size);
+    decoder->at += (int64_t)size;
+}
+
+/* Ask for 8-bit RGB, whatever is stored. */
+static void set_transforms(png_structp png, png_infop info) {
+    const int type = png_get_color_type(png, info);
+    if (png_get_bit_depth(png, info) == 16) png_set_strip_16(png);
+    if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+    if (!(type & PNG_COLOR_MASK_COLOR)) {
+        png_set_expand_gray_1_2_4_to_8(png);
+        png_set_gray_to_rgb(png);
+    }
+    png_set_strip_alpha(png);
+}
+
+static int32_t find_orientation(png_structp png, png_infop info) {
+    png_uint_32 size;
+    png_bytep exif;
+    if (!png_get_eXIf_1(png, info, &size, &exif)) return 1;
+    return ani_exif_orientation(exif, size);
+}
+
+static an_status decode(struct decoder *decoder) {
+    const png_structp png = decoder->png;
+    struct failure *failure = &decoder->failure;
+    static const png_byte exif_chunk[5] = "eXIf";
+    if (setjmp(png_jmpbuf(png))) return failure->status;
+    png_set_read_fn(png, decoder, read_bytes);
+    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* ours are checked below */
+    png_set_chunk_malloc_max(png, CHUNK_MEMORY_MAX);
+    png_set_chunk_cache_max(png, CHUNK_COUNT_MAX);
+    /* Texts, colour profiles and the like are not even parsed; only EXIF is. */
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_AS_DEFAULT, exif_chunk, 1);
+    png_read_info(png, decoder->info);
+
+    an_status st = ani_image_check_size(png_get_image_height(png, decoder->info),
+                                        png_get_image_width(png, decoder->info), 1, decoder->limits,
+                                        failure->name, failure->err);
+    if (st) return st;
+    set_transforms(png, decoder->info);
+    const int passes = png_set_interlace_handling(png);
+    png_read_update_info(png, decoder->info);
+
+    const int64_t height = png_get_image_height(png, decoder->info);
+    const int64_t width = png_get_image_width(png, decoder->info);
+    const int64_t stride = (int64_t)png_get_rowbytes(png, decoder->info);
+    if (stride != width * 3) png_error(png, "its rows can't be made RGB");
+    st = ani_image_alloc(&decoder->image, height, width, failure->name, failure->err);
+    if (st) return st;
+    /* The passes of an interlaced picture fill in what the ones before left out. */
+    for (int pass = 0; pass < passes; pass++)
+        for (int64_t y = 0; y < height; y++)
+            png_read_row(png, decoder->image->rgb + y * stride, NULL);
+    png_read_end(png, decoder->info);
+
+    decoder->orientation = find_orientation(png, decoder->info);
+    if (decoder->orientation == 1) return AN_OK;
+    return ani_image_check_size(height, width, 2, decoder->limits, failure->name, failure->err);
+}
+
+an_status ani_png_decode(an_image **out, const uint8_t *bytes, int64_t size, const char *name,
+                         const an_image_limits *limits, an_error *err) {
+    *out = NULL;
+    struct decoder decoder = {.failure = {.name = name, .err = err},
+                              .bytes = bytes,
+                              .size = size,
+                              .limits = limits,
+                              .orientation = 1};
+    an_status st;
+    decoder.png =
+        png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder.failure, fail_png, ignore_warning);
+    if (decoder.png) decoder.info = png_create_info_struct(decoder.png);
+    if (!decoder.info) {
+        st = ani_fail(err, AN_ERR_NOMEM, "no memory for image '%s'", name);
+        goto done;
+    }
+    st = decode(&decoder);
+    if (st) goto done;
+    st = ani_image_turn(decoder.image, decoder.orientation, name, err);
+    if (st) goto done;
+    *out = decoder.image;
+    decoder.image = NULL;
+done:
+    png_destroy_read_struct(&decoder.png, &decoder.info, NULL);
+    an_image_destroy(decoder.image);
+    return st;
+}
+
+/* --- encoding
+ * ------------------------------------------------------------------------------------- */
+
+struct encoder {
+    png_structp png;
+    png_infop info;
+    struct failure failure;
+    ani_writer *writer;
+};
+
+static void write_bytes(png_structp png, png_bytep bytes, size_t size) {
+    struct encoder *encoder = png_get_io_ptr(png);
+    struct failure *failure = &encoder->failure;
+    failure->status = ani_writer_write(encoder->writer, bytes, (int64_t)size, failure->err);
+    if (failure->status) png_error(png, "write error");
+}
+
+static void flush_nothing(png_structp png) {
+    (void)png;
+}
+
+static an_status encode(struct encoder *encoder, const an_image *image) {
+    const png_structp png = encoder->png;
+    if (setjmp(png_jmpbuf(png))) return encoder->failure.status;
+    png_set_write_fn(png, encoder, write_bytes, flush_nothing);
+    png_set_IHDR(png, encoder->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
+                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png, encoder->info);
+    for (int64_t y = 0; y < image->height; y++)
+        png_write_row(png, image->rgb + y * image->width * 3);
+    png_write_end(png, encoder->info);
+    return AN_OK;
+}
+
+an_status an_image_write_png(const an_image *image, const char *path, an_error *err) {
+    if (!image || !path)
+        return ani_fail(err, AN_ERR_ARG, "write PNG: %s is NULL", image ? "path" : "image");
+    struct encoder encoder = {.failure = {.name = path, .err = err}};
+    an_status st = ani_writer_begin(&encoder.writer, path, err);
+    if (st) goto done;
+    encoder.png =
+        png_create_write_struct(PNG_LIBPNG_VER_STRING, &encoder.failure, fail_png, ignore_warning);
+    if (encoder.png) encoder.info = png_create_info_struct(encoder.png);
+    if (!encoder.info) {
+        st = ani_fail(err, AN_ERR_NOMEM, "no memory for image '%s'", path);
+        goto done;
+    }
+    st = encode(&encoder, image);
+    if (st) goto done;
+    st = ani_writer_commit(encoder.writer, err);
+    encoder.writer = NULL; /* freed in any case */
+done:
+    png_destroy_write_struct(&encoder.png, &encoder.info);
+    ani_writer_abort(encoder.writer);
+    return st;
+}

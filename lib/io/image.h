@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * What decoders and encoders of the image formats share. */
+#ifndef IO_IMAGE_H
+#define IO_IMAGE_H
+
+#include <stdint.h>
+
+#include <attractivenet/io.h>
+
+struct an_image {
+    int64_t height, width;
+    uint8_t *rgb; /* [height,width,3] */
+};
+
+/** Make an image with undefined contents. name is for messages. */
+an_status ani_image_alloc(an_image **out, int64_t height, int64_t width, const char *name,
+                          an_error *err);
+
+/** Check the size that a header claims against max_pixels, and that many copies of it against
+ * max_memory, before anything is taken for it. */
+an_status ani_image_check_size(int64_t height, int64_t width, int32_t copies,
+                               const an_image_limits *limits, const char *name, an_error *err);
+
+/* Decoders: bytes begin with the format's signature, limits are complete and valid. */
+an_status ani_jpeg_decode(an_image **out, const uint8_t *bytes, int64_t size, const char *name,
+                          const an_image_limits *limits, an_error *err);
+an_status ani_png_decode(an_image **out, const uint8_t *bytes, int64_t size, const char *name,
+                         const an_image_limits *limits, an_error *err);
+
+/** Read the orientation, 1 to 8, from a TIFF block as EXIF has it (after "Exif\0\0"); 1 if there is
+ * none or the block is damaged. */
+int32_t ani_exif_orientation(const uint8_t *tiff, int64_t size);
+/** Turn an image as orientation says; 1 does nothing. Height and width are exchanged by 5 to 8. */
+an_status ani_image_turn(an_image *image, int32_t orientation, const char *name, an_error *err);
+
+#endif
