@@ -12,45 +12,74 @@ extern "C" {
 
 enum {
     AN_AUGMENT_NONE = 0,
-    AN_AUGMENT_FAST = 1,   /* random numbers from (seed, epoch, sample); fused flip, affine, scale */
-    AN_AUGMENT_KERAS = 2,  /* the draws and pixels of Keras' ImageDataGenerator.flow */
-    AN_AUGMENT_LEGACY = 3  /* as KERAS, with the geometry of keras_preprocessing 1.1 (2020) */
+    AN_AUGMENT_FAST = 1,  /* random numbers from (seed, epoch, sample); fused flip, affine, scale */
+    AN_AUGMENT_KERAS = 2, /* the draws and pixels of Keras' ImageDataGenerator.flow */
+    AN_AUGMENT_LEGACY = 3 /* as KERAS, with the code of 2020 (keras_preprocessing 1.1) */
 };
 enum { AN_FILL_NEAREST = 0, AN_FILL_CONSTANT = 1, AN_FILL_REFLECT = 2, AN_FILL_WRAP = 3 };
 
-/** What may be done to a picture. Fill with an_augment_options_init(): nothing; or with
- *  an_augment_options_tutorial(): flip, rotation 40, shifts and shear and zoom 0.2. */
+/**
+ * What may be done to a picture: an affine map (rotation, shift, shear, zoom in one, bilinear), a
+ * change of all values, flips, brightness, in this order. Each is drawn anew for each picture and
+ * epoch. Fill with an_augment_options_init(): nothing; or with an_augment_options_tutorial(): mode
+ * FAST, horizontal flip, rotation 40, shifts, shear and zoom 0.2.
+ *
+ * Modes KERAS and LEGACY do literally what Keras does: the height shift moves along columns
+ * (LEGACY: along rows), the centre of pictures that are not square is wrong, and brightness goes
+ * through 8-bit pixels without a look at the scale (with scale unit, KERAS makes every pixel black
+ * or all but black). FAST puts these right: shifts go along their own axis, the centre is the
+ * picture's, brightness multiplies the 8-bit value and cuts it at 0 and 255. For square pictures
+ * with equal shifts all else is the same.
+ */
 typedef struct an_augment_options {
-    uint32_t struct_size;      /* set by init; later fields are only appended */
-    int32_t mode;              /* AN_AUGMENT_*; default AN_AUGMENT_NONE */
-    int32_t horizontal_flip;   /* 0 or 1 */
-    int32_t vertical_flip;     /* 0 or 1 */
-    int32_t fill;              /* AN_FILL_*, beyond the border; default NEAREST */
-    int32_t reserved;          /* 0 */
-    double rotation;           /* degrees, drawn in -rotation to rotation */
-    double width_shift;        /* below 1: a fraction of the width; else pixels */
-    double height_shift;       /* below 1: a fraction of the height; else pixels */
-    double shear;              /* degrees, as Keras (not radians) */
-    double zoom_low, zoom_high; /* factors; 1, 1 = none; Keras' zoom_range z is 1-z, 1+z */
-    double channel_shift;      /* drawn in -channel_shift to channel_shift, on scaled values */
-    double brightness_low, brightness_high; /* factors; 0, 0 = none */
-    double fill_value;         /* for AN_FILL_CONSTANT, on the scale of the batch */
+    uint32_t struct_size;       /* set by init; later fields are only appended */
+    int32_t mode;               /* AN_AUGMENT_*; default AN_AUGMENT_NONE: the rest has no effect */
+    int32_t horizontal_flip;    /* 0 or 1: with probability 1/2 */
+    int32_t vertical_flip;      /* 0 or 1: with probability 1/2 */
+    int32_t fill;               /* AN_FILL_*, beyond the border; default NEAREST */
+    int32_t reserved;           /* 0 */
+    double rotation;            /* degrees, drawn in -rotation to rotation; 0 to 1e6 */
+    double width_shift;         /* below 1: a fraction of the width; else pixels; 0 to 1e6 */
+    double height_shift;        /* below 1: a fraction of the height; else pixels; 0 to 1e6 */
+    double shear;               /* degrees, as Keras (not radians); 0 to 1e6 */
+    double zoom_low, zoom_high; /* factors, below 1 enlarges; 1, 1 = none; Keras' zoom_range z is
+                                   1-z, 1+z; 0.001 to 1000 */
+    double channel_shift;       /* drawn in -channel_shift to channel_shift, added to all values on
+                                   the scale of the batch, cut at the picture's lowest and highest */
+    double brightness_low, brightness_high; /* factors, 0 to 1000; 0, 0 = none */
+    double fill_value;                      /* for AN_FILL_CONSTANT, on the scale of the batch */
+    const double *width_shifts; /* choices in place of width_shift, of which one is drawn and then a
+                                   sign; copied; NULL = none. Keras' integer range k is 0, 1, ...
+                                   k-1. All below 1: fractions of the width */
+    const double *height_shifts; /* the same for height_shift */
+    int64_t width_shift_count;   /* 0 to 65536; default 0 */
+    int64_t height_shift_count;  /* 0 to 65536; default 0 */
 } an_augment_options;
 
 AN_API void an_augment_options_init(an_augment_options *options, uint32_t struct_size);
 AN_API void an_augment_options_tutorial(an_augment_options *options, uint32_t struct_size);
 
+/** How the epochs of modes KERAS and LEGACY are read from Keras' iterator; both are sequences of
+ *  numbers that depend on the seed alone. */
+enum {
+    AN_ITERATOR_NEXT = 0, /* next(g), epoch after epoch */
+    AN_ITERATOR_ITEM = 1  /* g[0], g[1], ..., on_epoch_end(): fit without its own shuffling */
+};
+
 /** How to make batches. Fill with an_batches_options_init(), then change what you need. */
 typedef struct an_batches_options {
-    uint32_t struct_size;   /* set by init; later fields are only appended */
-    int32_t batch;          /* samples in a batch, 1 to 65536; default 32 */
-    int32_t shuffle;        /* 0 or 1: a new order each epoch; default 0 */
-    int32_t last_batch;     /* 0: only full batches (but all if there are fewer samples); 1: keep the
-                               short one; default 1 */
-    int32_t scale;          /* AN_SCALE_UNIT, TF or SEED; AUTO is an error here; default UNIT */
-    int32_t threads;        /* that decode and augment ahead, 0 to 256; 0 = in the caller; default 1 */
-    int32_t ahead;          /* batches made ahead, 1 to 64; default 2 */
-    uint32_t seed;          /* default 42 */
+    uint32_t struct_size; /* set by init; later fields are only appended */
+    int32_t batch;        /* samples in a batch, 1 to 65536; default 32 */
+    int32_t shuffle;      /* 0 or 1: a new order each epoch; default 0 */
+    int32_t last_batch;   /* 0: only full batches (but all if there are fewer samples); 1: keep the
+                             short one; default 1 */
+    int32_t scale;        /* AN_SCALE_UNIT, TF or SEED; AUTO is an error here; default UNIT */
+    int32_t threads;      /* that decode and augment ahead, 0 to 256; 0 = in the caller; default 1.
+                             A caller that has to wait for a batch helps to make it */
+    int32_t ahead;        /* batches made ahead, 1 to 64; each needs its memory; default 2 */
+    uint32_t seed;        /* default 42 */
+    int32_t iterator;     /* AN_ITERATOR_*, for modes KERAS and LEGACY; default NEXT */
+    int32_t reserved;     /* 0 */
     an_augment_options augment;
 } an_batches_options;
 
@@ -64,21 +93,25 @@ typedef struct an_batches an_batches;
  *
  * Takes:   indices [count]: samples of dataset, copied; NULL = all in order, count ignored.
  *          options: NULL = defaults.
- * Owns:    *out is the caller's; it holds the data set.
+ * Owns:    *out is the caller's; it holds the data set. It stands before epoch 0, batch 0.
  * Returns: AN_OK; AN_ERR_ARG (an index or option out of range, no samples); AN_ERR_NOMEM.
+ * Cost:    (ahead + 1) batches of floats (one without threads), made here and used for ever.
  * Source:  order of epoch e (from 0): NumPy RandomState(seed + e).permutation(count) in modes NONE
  *          and FAST; Keras' iterator in modes KERAS and LEGACY (docs/numerics.md, section batches).
  */
 AN_API an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t *indices,
                                    int64_t count, const an_batches_options *options, an_error *err);
-AN_API void an_batches_destroy(an_batches *batches); /**< Stop the workers, free; NULL is allowed. */
+/** Stop the workers and free; NULL is allowed. */
+AN_API void an_batches_destroy(an_batches *batches);
 
 /**
  * Begin epoch number epoch (from 0, counted over all stages) at batch number first.
  *
- * Returns: AN_OK; AN_ERR_ARG if first is not 0 to an_batches_steps().
- * Note:    what an epoch gives depends on (options, epoch) alone, in KERAS mode too (there the
- *          stream of an epoch begins at seed + epoch * steps, as Keras' next()).
+ * Returns: AN_OK; AN_ERR_ARG if first is not 0 to an_batches_steps(), or epoch below 0.
+ * Note:    may be called at any time: batches under way are given up. What an epoch gives depends
+ *          on (options, epoch) alone, whatever the threads and whatever was read before; in KERAS
+ *          mode too (there batch k of an epoch draws from RandomState(seed + epoch * steps + k), as
+ *          Keras does).
  */
 AN_API an_status an_batches_begin(an_batches *batches, int64_t epoch, int64_t first, an_error *err);
 
@@ -87,8 +120,12 @@ AN_API an_status an_batches_begin(an_batches *batches, int64_t epoch, int64_t fi
  *
  * Shapes:  *x [n,H,W,3] RGB scaled, *y [n,outputs], *samples [n] (each may be NULL): borrowed until
  *          the next call on batches.
- * Returns: AN_OK; AN_DONE at the end of the epoch; errors of an_dataset_pixels() (policy strict).
- *          With policy skip a damaged image is left out and the batch is shorter.
+ * Returns: AN_OK; AN_DONE at the end of the epoch, until an_batches_begin(); errors of
+ *          an_dataset_pixels(): the first in the order of the samples, whichever thread met it; the
+ *          next call goes on with the batch after. With policy skip a damaged image is left out
+ *          with one warning, and the batch is shorter; a batch with nothing left is passed over;
+ *          AN_ERR_CANCELLED if the warning callback says so. Errors of memory and of reading are
+ *          always returned.
  * Threads: one call at a time on one source.
  */
 AN_API an_status an_batches_next(an_batches *batches, const float **x, const float **y,
@@ -100,7 +137,7 @@ AN_API int32_t an_batches_batch(const an_batches *batches);   /**< Return the ba
 AN_API int32_t an_batches_height(const an_batches *batches);
 AN_API int32_t an_batches_width(const an_batches *batches);
 AN_API int32_t an_batches_outputs(const an_batches *batches);
-AN_API int32_t an_batches_scale(const an_batches *batches);   /**< Return AN_SCALE_*. */
+AN_API int32_t an_batches_scale(const an_batches *batches); /**< Return AN_SCALE_*. */
 /** Return 1 if every epoch gives the same pixels for a sample (no augmentation), else 0. */
 AN_API int32_t an_batches_is_plain(const an_batches *batches);
 

@@ -26,41 +26,42 @@ enum {
     AN_SCALE_SEED = 3  /* x/.255: 0 to 1000, the article's code */
 };
 
-/** Fill the 256 values of a scale, made in double and rounded to float. Returns AN_ERR_ARG for AUTO or
- *  an unknown mode. */
+/** Fill the 256 values of a scale, made in double and rounded to float. Returns AN_ERR_ARG for AUTO
+ *  or an unknown mode. */
 AN_API an_status an_scale_table(float table[256], int32_t scale, an_error *err);
 
 /** How to open a data set. Fill with an_dataset_options_init(), then change what you need. */
 typedef struct an_dataset_options {
-    uint32_t struct_size;    /* set by init; later fields are only appended */
-    int32_t policy;          /* AN_POLICY_*: SKIP leaves out, with a count and a warning, label lines
-                                in error, images without label, files with a base name that is
-                                taken, refused members and damaged images; default STRICT */
-    int32_t height, width;   /* of the pixels handed out, 1 to 8192; default 350, 350 */
-    int32_t cache;           /* AN_CACHE_*; default AN_CACHE_ENCODED */
-    int32_t outputs;         /* numbers a label line has after the name, 1 to 1000; default 1 */
-    const char *label_file;  /* base name; default "All_labels.txt" */
-    const char *suffix;      /* ending of image names, case-sensitive; default ".jpg" */
-    an_image_limits limits;  /* of decoding */
-    an_extract_options archive; /* caps for an archive; its policy, label_file, suffix and warn are not
-                                   looked at: those above count */
-    an_warning_fn warn;      /* NULL = none */
+    uint32_t struct_size;   /* set by init; later fields are only appended */
+    int32_t policy;         /* AN_POLICY_*: SKIP leaves out, with a count and a warning, label lines
+                               in error, images without label, files with a base name that is
+                               taken, refused members and damaged images; default STRICT */
+    int32_t height, width;  /* of the pixels handed out, 1 to 8192; default 350, 350 */
+    int32_t cache;          /* AN_CACHE_*; default AN_CACHE_ENCODED */
+    int32_t outputs;        /* numbers a label line has after the name, 1 to 1000; default 1 */
+    const char *label_file; /* base name; default "All_labels.txt" */
+    const char *suffix;     /* ending of image names, case-sensitive; default ".jpg" */
+    an_image_limits limits; /* of decoding */
+    an_extract_options archive; /* caps for an archive; its policy, label_file, suffix and warn are
+                                   not looked at: those above count */
+    an_warning_fn warn;         /* NULL = none */
     void *warn_user;
 } an_dataset_options;
 
 AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct_size);
 
 /**
- * Open a folder (searched with its sub-folders) or a zip archive (read in place) with a label file of
- * "name score" lines. No image is decoded yet.
+ * Open a folder (searched with its sub-folders) or a zip archive (read in place) with a label file
+ * of "name score" lines. No image is decoded yet.
  *
  * Takes:   names that begin with a dot are passed over, links to folders not followed. Label lines:
- *          ended by LF, CRLF or CR, fields parted by spaces or tabs, a UTF-8 byte order mark and blank
- *          lines passed over, numbers decimal with a point; a name may come twice with the same numbers.
- * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (label file: the message has file and line; image without
- *          label: the message names the first ones; a base name twice; no images; no label file;
- *          damaged archive); AN_ERR_UNSUPPORTED (over a cap); AN_ERR_CANCELLED (by warn); AN_ERR_ARG;
- *          AN_ERR_NOMEM.
+ *          ended by LF, CRLF or CR, fields parted by spaces or tabs, a UTF-8 byte order mark and
+ *          blank lines passed over, numbers decimal with a point; a name may come twice with the
+ *          same numbers.
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (label file: the message has file and line; image
+ *          without label: the message names the first ones; a base name twice; no images; no label
+ *          file; damaged archive); AN_ERR_UNSUPPORTED (over a cap); AN_ERR_CANCELLED (by warn);
+ *          AN_ERR_ARG; AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Threads: any.
  */
@@ -71,7 +72,8 @@ AN_API an_status an_dataset_open(an_dataset **out, const char *path,
  * Make a data set from pixels in memory.
  *
  * Shapes:  rgb [count,height,width,3], copied; scores [count,outputs], finite, copied.
- * Takes:   options: height, width, outputs, policy and warn count. Sample 7 gets the name "00000007".
+ * Takes:   options: height, width, outputs, policy and warn count. Sample 7 gets the name
+ *          "00000007".
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
  * Threads: any.
  */
@@ -81,9 +83,9 @@ AN_API an_status an_dataset_from_pixels(an_dataset **out, const uint8_t *rgb, co
 
 /** Give up a data set; NULL is allowed. It lives on while batches made from it live. */
 AN_API void an_dataset_destroy(an_dataset *dataset);
-AN_API int64_t an_dataset_count(const an_dataset *dataset); /**< Return the number of samples. */
-AN_API int32_t an_dataset_height(const an_dataset *dataset); /**< Return the pixels' height. */
-AN_API int32_t an_dataset_width(const an_dataset *dataset);  /**< Return the pixels' width. */
+AN_API int64_t an_dataset_count(const an_dataset *dataset);   /**< Return the number of samples. */
+AN_API int32_t an_dataset_height(const an_dataset *dataset);  /**< Return the pixels' height. */
+AN_API int32_t an_dataset_width(const an_dataset *dataset);   /**< Return the pixels' width. */
 AN_API int32_t an_dataset_outputs(const an_dataset *dataset); /**< Return numbers per label. */
 /** Return the base name of sample index; borrowed; NULL if out of range. */
 AN_API const char *an_dataset_name(const an_dataset *dataset, int64_t index);
@@ -91,16 +93,16 @@ AN_API const char *an_dataset_name(const an_dataset *dataset, int64_t index);
 AN_API double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output);
 /** Return how many labels had no image. */
 AN_API int64_t an_dataset_labels_without_image(const an_dataset *dataset);
-/** Return how many label lines, files and images policy skip left out so far: damaged images are found
- *  while batches are made. Threads: any. */
+/** Return how many label lines, files and images policy skip left out so far: damaged images are
+ *  found while batches are made. Threads: any. */
 AN_API int64_t an_dataset_skipped(const an_dataset *dataset);
 
 /**
  * Read, decode and resize sample index.
  *
  * Shapes:  rgb [height,width,3], written; undefined after a failure.
- * Returns: AN_OK; AN_ERR_ARG; AN_ERR_IO; AN_ERR_FORMAT or AN_ERR_UNSUPPORTED with the file's name, whatever
- *          the policy; AN_ERR_NOMEM.
+ * Returns: AN_OK; AN_ERR_ARG; AN_ERR_IO; AN_ERR_FORMAT or AN_ERR_UNSUPPORTED with the file's name,
+ *          whatever the policy; AN_ERR_NOMEM.
  * Threads: any number at once.
  * Source:  OpenCV imread and resize INTER_LINEAR (docs/numerics.md, section images).
  */
@@ -112,21 +114,22 @@ enum { AN_SIZE_ABSENT = 0, AN_SIZE_FRACTION = 1, AN_SIZE_COUNT = 2 };
 
 /** Sizes of a split, with scikit-learn's meaning. Fill with an_split_options_init(). */
 typedef struct an_split_options {
-    uint32_t struct_size;   /* set by init; later fields are only appended */
-    int32_t shuffle;        /* 0 or 1; default 1 */
-    int32_t test_kind;      /* AN_SIZE_*; both absent: a test fraction of 0.25; default ABSENT */
-    int32_t train_kind;     /* AN_SIZE_*; default ABSENT = all that test leaves */
-    double test_fraction;   /* strictly inside (0,1); rounded up to samples */
-    double train_fraction;  /* strictly inside (0,1); rounded down to samples */
-    int64_t test_count;     /* 1 to count-1 */
-    int64_t train_count;    /* 1 to count-1 */
-    uint32_t seed;          /* of NumPy's RandomState; default 42 */
-    uint32_t reserved;      /* 0 */
+    uint32_t struct_size;  /* set by init; later fields are only appended */
+    int32_t shuffle;       /* 0 or 1; default 1 */
+    int32_t test_kind;     /* AN_SIZE_*; both absent: a test fraction of 0.25; default ABSENT */
+    int32_t train_kind;    /* AN_SIZE_*; default ABSENT = all that test leaves */
+    double test_fraction;  /* strictly inside (0,1); rounded up to samples */
+    double train_fraction; /* strictly inside (0,1); rounded down to samples */
+    int64_t test_count;    /* 1 to count-1 */
+    int64_t train_count;   /* 1 to count-1 */
+    uint32_t seed;         /* of NumPy's RandomState; default 42 */
+    uint32_t reserved;     /* 0 */
 } an_split_options;
 
 AN_API void an_split_options_init(an_split_options *options, uint32_t struct_size);
 
-/** Compute how many samples train and test get. Returns AN_OK; AN_ERR_ARG as scikit-learn raises. */
+/** Compute how many samples train and test get. Returns AN_OK; AN_ERR_ARG as scikit-learn
+ *  raises. */
 AN_API an_status an_split_sizes(int64_t count, const an_split_options *options, int64_t *n_train,
                                 int64_t *n_test, an_error *err);
 

@@ -1,2 +1,514 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * Batches made ahead by threads. A batch is a slot of a ring; its samples are handed out one by
+ * one, so that all threads work on the batch that is needed next. What a sample becomes depends on
+ * (options, epoch, place) alone; who makes it, and when, changes nothing. */
+#include <attractivenet/augment.h>
+
+#include <pthread.h>
+#include <string.h>
+
+#include "augment/order.h"
+#include "augment/transform.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "dataset/dataset.h"
+#include "dataset/scale.h"
+
+enum { MAX_BATCH = 65536, MAX_THREADS = 256, MAX_AHEAD = 64 };
+
+/* One batch being made or waiting to be taken. */
+typedef struct slot {
+    int64_t step;    /* which batch of the epoch; -1: none */
+    int64_t count;   /* samples */
+    int64_t claimed; /* samples handed out to threads */
+    int64_t pending; /* samples not finished */
+    float *x;        /* [batch,height,width,3] */
+    float *y;        /* [batch,outputs] */
+    int64_t *samples;
+    ani_transform *transforms; /* drawn when the slot is set up (KERAS, LEGACY), else NULL */
+    an_error *errors;          /* [batch]: status AN_OK, or why the sample has no pixels */
+} slot;
+
+/* Memory of one thread. */
+typedef struct scratch {
+    uint8_t *pixels;
+    float *scaled; /* KERAS, LEGACY; else NULL */
+} scratch;
+
+typedef struct worker {
+    an_batches *batches;
+    int32_t number;
+} worker;
+
+struct an_batches {
+    an_dataset *dataset;
+    an_batches_options options;
+    int64_t *indices; /* [count] samples of the data set */
+    int64_t *places;  /* [count] of indices, in the order of the epoch */
+    ani_order order;
+    ani_scaling scaling;
+    int64_t image; /* values of a picture */
+    int32_t outputs;
+    slot *slots;
+    int64_t slot_count;
+    scratch *scratches; /* [threads + 1], the last one for the caller */
+    pthread_t *threads;
+    worker *workers;
+    int32_t started;
+
+    pthread_mutex_t lock;   /* guards all below, and the counters of slots */
+    pthread_cond_t work;    /* there is something to claim, or the end */
+    pthread_cond_t changed; /* a batch is finished, or no thread is at work */
+    bool begun;
+    bool paused; /* nothing may be claimed */
+    bool stop;
+    int64_t epoch;
+    int64_t next;      /* batch that the caller gets next */
+    int64_t held;      /* first batch whose slot must stay: the one that the caller has, or next */
+    int64_t filling;   /* batch whose samples are handed out now */
+    int64_t busy;      /* threads at work on a sample */
+    ani_mt19937 first; /* stream of batch 0 (KERAS, LEGACY) */
+};
+
+/* --- options
+ * -------------------------------------------------------------------------------------- */
+
+void an_batches_options_init(an_batches_options *options, uint32_t struct_size) {
+    an_batches_options defaults = {.struct_size = sizeof defaults,
+                                   .batch = 32,
+                                   .last_batch = 1,
+                                   .scale = AN_SCALE_UNIT,
+                                   .threads = 1,
+                                   .ahead = 2,
+                                   .seed = 42,
+                                   .iterator = AN_ITERATOR_NEXT};
+    an_augment_options_init(&defaults.augment, sizeof defaults.augment);
+    ani_options_init(options, struct_size, &defaults, sizeof defaults);
+}
+
+static an_status check_range(const char *field, int32_t value, int32_t low, int32_t high,
+                             an_error *err) {
+    if (value >= low && value <= high) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "an_batches_options: %s is %d; it must be %d to %d", field,
+                    (int)value, (int)low, (int)high);
+}
+
+static an_status read_options(an_batches_options *o, const an_batches_options *options,
+                              an_error *err) {
+    an_batches_options_init(o, sizeof *o);
+    an_status st = ani_options_copy(o, sizeof *o, options, "an_batches_options", err);
+    if (!st) st = check_range("batch", o->batch, 1, MAX_BATCH, err);
+    if (!st) st = check_range("shuffle", o->shuffle, 0, 1, err);
+    if (!st) st = check_range("last_batch", o->last_batch, 0, 1, err);
+    if (!st) st = check_range("threads", o->threads, 0, MAX_THREADS, err);
+    if (!st) st = check_range("ahead", o->ahead, 1, MAX_AHEAD, err);
+    if (!st) st = check_range("iterator", o->iterator, AN_ITERATOR_NEXT, AN_ITERATOR_ITEM, err);
+    if (!st) st = check_range("reserved", o->reserved, 0, 0, err);
+    if (!st) st = ani_augment_check(&o->augment, err);
+    return st;
+}
+
+static bool is_keras(const an_batches *b) {
+    return b->options.augment.mode == AN_AUGMENT_KERAS ||
+           b->options.augment.mode == AN_AUGMENT_LEGACY;
+}
+
+/* --- making samples
+ * --------------------------------------------------------------------------------- */
+
+/* Set up the slot of batch number filling. With the lock. */
+static void set_up(an_batches *b, slot *s) {
+    const int64_t step = b->filling;
+    const int64_t *places = b->places + step * b->order.batch;
+    s->step = step;
+    s->count = s->pending = ani_order_batch(&b->order, step);
+    s->claimed = 0;
+    for (int64_t i = 0; i < s->count; i++)
+        s->samples[i] = b->indices[places[i]];
+    if (!s->transforms) return;
+    ani_mt19937 mt = b->first;
+    if (step > 0) ani_order_stream(&b->order, b->epoch, step, &mt);
+    for (int64_t i = 0; i < s->count; i++)
+        ani_transform_draw(&s->transforms[i], &b->options.augment, b->order.height, b->order.width,
+                           &mt);
+}
+
+static bool can_claim(const an_batches *b) {
+    return !b->paused && b->filling < b->order.steps && b->filling < b->held + b->slot_count;
+}
+
+/* Take the next sample to be made: its slot, and its place in *k. With the lock, if can_claim(). */
+static slot *claim(an_batches *b, int64_t *k) {
+    slot *s = &b->slots[b->filling % b->slot_count];
+    if (s->step != b->filling) set_up(b, s);
+    *k = s->claimed++;
+    if (s->claimed == s->count) b->filling++;
+    b->busy++;
+    return s;
+}
+
+/* Make the pixels and numbers of one sample. Without the lock: nobody else touches this place. */
+static void make(an_batches *b, slot *s, int64_t k, const scratch *mine) {
+    const an_augment_options *augment = &b->options.augment;
+    const int64_t height = b->order.height, width = b->order.width, sample = s->samples[k];
+    an_error *error = &s->errors[k];
+    float *x = s->x + k * b->image;
+    for (int32_t i = 0; i < b->outputs; i++)
+        s->y[k * b->outputs + i] = (float)an_dataset_score(b->dataset, sample, i);
+    if (ani_dataset_is_skipped(b->dataset, sample)) {
+        ani_fail(error, AN_ERR_FORMAT, "'%s' was left out before",
+                 an_dataset_name(b->dataset, sample));
+        return;
+    }
+    const uint8_t *rgb;
+    const an_status st = ani_dataset_view(b->dataset, sample, mine->pixels, &rgb, error);
+    error->status = st;
+    if (st) return;
+    ani_transform transform;
+    if (s->transforms) {
+        for (int64_t i = 0; i < b->image; i++)
+            mine->scaled[i] = b->scaling.table[rgb[i]];
+        ani_transform_apply(x, mine->scaled, height, width, 3, &s->transforms[k],
+                            ani_geometry(augment->mode), augment->fill, (float)augment->fill_value);
+        return;
+    }
+    if (augment->mode == AN_AUGMENT_FAST)
+        ani_transform_draw_plain(&transform, augment, height, width, b->options.seed, b->epoch,
+                                 sample);
+    else
+        ani_transform_init(&transform);
+    ani_transform_fast(x, rgb, height, width, &transform, augment->fill, (float)augment->fill_value,
+                       &b->scaling);
+}
+
+/* Claim one sample and make it; the lock is given up meanwhile. */
+static void work_once(an_batches *b, const scratch *mine) {
+    int64_t k;
+    slot *s = claim(b, &k);
+    pthread_mutex_unlock(&b->lock);
+    make(b, s, k, mine);
+    pthread_mutex_lock(&b->lock);
+    b->busy--;
+    s->pending--;
+    if (s->pending == 0 || b->busy == 0) pthread_cond_signal(&b->changed);
+}
+
+static void *worker_main(void *argument) {
+    const worker *self = argument;
+    an_batches *b = self->batches;
+    pthread_mutex_lock(&b->lock);
+    while (!b->stop) {
+        if (can_claim(b))
+            work_once(b, &b->scratches[self->number]);
+        else
+            pthread_cond_wait(&b->work, &b->lock);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return NULL;
+}
+
+/* --- making the source
+ * ------------------------------------------------------------------------------ */
+
+static an_status take_indices(an_batches *b, const int64_t *indices, int64_t count, an_error *err) {
+    const int64_t there = an_dataset_count(b->dataset);
+    int64_t size;
+    if (!indices) count = there;
+    if (count < 1)
+        return ani_fail(err, AN_ERR_ARG, "count is %lld; batches need at least 1 sample",
+                        (long long)count);
+    if (!ani_mul_size(count, sizeof *b->indices, &size)) size = -1;
+    b->indices = ani_alloc(size);
+    b->places = ani_alloc(size);
+    if (!b->indices || !b->places) return ani_fail_memory(err, size, "a list of samples");
+    for (int64_t i = 0; i < count; i++) {
+        b->indices[i] = indices ? indices[i] : i;
+        if (b->indices[i] < 0 || b->indices[i] >= there)
+            return ani_fail(err, AN_ERR_ARG, "indices[%lld] is %lld; the data set has %lld samples",
+                            (long long)i, (long long)b->indices[i], (long long)there);
+    }
+    const int64_t batch = b->options.batch < count ? b->options.batch : count;
+    b->order =
+        (ani_order){.options = &b->options,
+                    .count = count,
+                    .batch = batch,
+                    .steps = b->options.last_batch ? (count + batch - 1) / batch : count / batch,
+                    .height = an_dataset_height(b->dataset),
+                    .width = an_dataset_width(b->dataset)};
+    return AN_OK;
+}
+
+/* The caller's lists of shifts end with the call: keep copies. */
+static an_status copy_choices(const double **choices, int64_t count, an_error *err) {
+    const double *theirs = *choices;
+    *choices = NULL;
+    if (!count) return AN_OK;
+    const int64_t size = count * (int64_t)sizeof *theirs;
+    double *ours = ani_alloc(size);
+    if (!ours) return ani_fail_memory(err, size, "a list of shifts");
+    memcpy(ours, theirs, (size_t)size);
+    *choices = ours;
+    return AN_OK;
+}
+
+static an_status make_slots(an_batches *b, an_error *err) {
+    const int64_t batch = b->order.batch;
+    int64_t size;
+    b->slot_count = b->options.threads ? b->options.ahead + 1 : 1;
+    if (!ani_mul_size(batch * (int64_t)sizeof(float), b->image, &size)) size = -1;
+    b->slots = ani_alloc_zero(b->slot_count, sizeof *b->slots);
+    if (!b->slots) return ani_fail_memory(err, size, "batches");
+    for (int64_t i = 0; i < b->slot_count; i++) {
+        slot *s = &b->slots[i];
+        s->step = -1;
+        s->x = ani_alloc_large(size);
+        s->y = ani_alloc_zero(batch * b->outputs, sizeof *s->y);
+        s->samples = ani_alloc_zero(batch, sizeof *s->samples);
+        s->errors = ani_alloc_zero(batch, sizeof *s->errors);
+        if (is_keras(b)) s->transforms = ani_alloc_zero(batch, sizeof *s->transforms);
+        if (!s->x || !s->y || !s->samples || !s->errors || (is_keras(b) && !s->transforms))
+            return ani_fail_memory(err, size, "a batch");
+    }
+    return AN_OK;
+}
+
+static an_status make_threads(an_batches *b, an_error *err) {
+    const int32_t count = b->options.threads;
+    b->scratches = ani_alloc_zero(count + 1, sizeof *b->scratches);
+    b->threads = ani_alloc_zero(count, sizeof *b->threads);
+    b->workers = ani_alloc_zero(count, sizeof *b->workers);
+    if (!b->scratches || !b->threads || !b->workers)
+        return ani_fail_memory(err, count * (int64_t)sizeof *b->threads, "threads");
+    for (int32_t i = 0; i <= count; i++) {
+        scratch *mine = &b->scratches[i];
+        mine->pixels = ani_alloc(b->image);
+        if (is_keras(b)) mine->scaled = ani_alloc_zero(b->image, sizeof *mine->scaled);
+        if (!mine->pixels || (is_keras(b) && !mine->scaled))
+            return ani_fail_memory(err, b->image, "a picture");
+    }
+    while (b->started < count) {
+        worker *self = &b->workers[b->started];
+        *self = (worker){b, b->started};
+        if (pthread_create(&b->threads[b->started], NULL, worker_main, self))
+            return ani_fail(err, AN_ERR_NOMEM, "cannot start thread %d of %d", (int)b->started + 1,
+                            (int)count);
+        b->started++;
+    }
+    return AN_OK;
+}
+
+an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t *indices,
+                            int64_t count, const an_batches_options *options, an_error *err) {
+    *out = NULL;
+    an_batches *b = NULL;
+    an_batches_options checked;
+    ani_scaling scaling;
+    if (!dataset) return ani_fail(err, AN_ERR_ARG, "dataset is NULL");
+    an_status st = read_options(&checked, options, err);
+    if (!st) st = an_scale_table(scaling.table, checked.scale, err);
+    if (!st) st = ani_scale_line(checked.scale, &scaling.gain, &scaling.bias, err);
+    if (st) return st;
+
+    b = ani_alloc_zero(1, sizeof *b);
+    if (!b) return ani_fail_memory(err, sizeof *b, "a source of batches");
+    ani_dataset_retain(dataset);
+    b->dataset = dataset;
+    b->options = checked;
+    b->options.augment.width_shifts = b->options.augment.height_shifts = NULL;
+    b->scaling = scaling;
+    b->outputs = an_dataset_outputs(dataset);
+    b->image = (int64_t)an_dataset_height(dataset) * an_dataset_width(dataset) * 3;
+    b->paused = true; /* until an epoch begins */
+    pthread_mutex_init(&b->lock, NULL);
+    pthread_cond_init(&b->work, NULL);
+    pthread_cond_init(&b->changed, NULL);
+    an_augment_options *augment = &b->options.augment;
+    augment->width_shifts = checked.augment.width_shifts;
+    st = copy_choices(&augment->width_shifts, augment->width_shift_count, err);
+    if (st) goto done;
+    augment->height_shifts = checked.augment.height_shifts;
+    st = copy_choices(&augment->height_shifts, augment->height_shift_count, err);
+    if (st) goto done;
+    st = take_indices(b, indices, count, err);
+    if (st) goto done;
+    st = make_slots(b, err);
+    if (st) goto done;
+    st = make_threads(b, err);
+    if (st) goto done;
+    *out = b;
+    b = NULL;
+done:
+    an_batches_destroy(b);
+    return st;
+}
+
+/* Free a list of copy_choices(). */
+static void free_choices(const double *choices) {
+    union {
+        const double *kept;
+        void *owned;
+    } pointer = {choices};
+    ani_free(pointer.owned);
+}
+
+void an_batches_destroy(an_batches *batches) {
+    if (!batches) return;
+    an_batches *b = batches;
+    pthread_mutex_lock(&b->lock);
+    b->stop = true;
+    pthread_cond_broadcast(&b->work);
+    pthread_mutex_unlock(&b->lock);
+    for (int32_t i = 0; i < b->started; i++)
+        pthread_join(b->threads[i], NULL);
+    pthread_cond_destroy(&b->changed);
+    pthread_cond_destroy(&b->work);
+    pthread_mutex_destroy(&b->lock);
+
+    const int64_t x_size = b->order.batch * (int64_t)sizeof(float) * b->image;
+    for (int64_t i = 0; b->slots && i < b->slot_count; i++) {
+        ani_free_large(b->slots[i].x, x_size);
+        ani_free(b->slots[i].y);
+        ani_free(b->slots[i].samples);
+        ani_free(b->slots[i].transforms);
+        ani_free(b->slots[i].errors);
+    }
+    for (int32_t i = 0; b->scratches && i <= b->options.threads; i++) {
+        ani_free(b->scratches[i].pixels);
+        ani_free(b->scratches[i].scaled);
+    }
+    ani_free(b->slots);
+    ani_free(b->scratches);
+    ani_free(b->threads);
+    ani_free(b->workers);
+    ani_free(b->indices);
+    ani_free(b->places);
+    free_choices(b->options.augment.width_shifts);
+    free_choices(b->options.augment.height_shifts);
+    an_dataset_destroy(b->dataset);
+    ani_free(b);
+}
+
+/* --- epochs
+ * ----------------------------------------------------------------------------------------- */
+
+an_status an_batches_begin(an_batches *batches, int64_t epoch, int64_t first, an_error *err) {
+    an_batches *b = batches;
+    if (epoch < 0)
+        return ani_fail(err, AN_ERR_ARG, "epoch is %lld; it must be at least 0", (long long)epoch);
+    if (first < 0 || first > b->order.steps)
+        return ani_fail(err, AN_ERR_ARG,
+                        "first is %lld; it must be 0 to %lld, the batches of an epoch",
+                        (long long)first, (long long)b->order.steps);
+    pthread_mutex_lock(&b->lock);
+    b->paused = true;
+    while (b->busy)
+        pthread_cond_wait(&b->changed, &b->lock);
+    ani_order_epoch(&b->order, epoch, b->places, &b->first);
+    for (int64_t i = 0; i < b->slot_count; i++)
+        b->slots[i].step = -1;
+    b->epoch = epoch;
+    b->next = b->held = b->filling = first;
+    b->begun = true;
+    b->paused = false;
+    pthread_cond_broadcast(&b->work);
+    pthread_mutex_unlock(&b->lock);
+    return AN_OK;
+}
+
+/* Wait until the next batch is there, making samples of it while there are any to make. NULL at the
+ * end of the epoch. */
+static slot *wait_for_batch(an_batches *b) {
+    slot *s = NULL;
+    pthread_mutex_lock(&b->lock);
+    b->held = b->next; /* the slot of the batch before may be filled again */
+    pthread_cond_broadcast(&b->work);
+    if (b->next < b->order.steps) {
+        s = &b->slots[b->next % b->slot_count];
+        while (s->step != b->next || s->pending) {
+            if (b->filling == b->next)
+                work_once(b, &b->scratches[b->options.threads]);
+            else
+                pthread_cond_wait(&b->changed, &b->lock);
+        }
+        b->next++;
+    }
+    pthread_mutex_unlock(&b->lock);
+    return s;
+}
+
+/* Take out of a batch the samples that have no pixels; or fail with the first of them. */
+static an_status leave_out(an_batches *b, slot *s, an_error *err) {
+    int64_t kept = 0;
+    for (int64_t k = 0; k < s->count; k++) {
+        const an_error *error = &s->errors[k];
+        if (error->status) {
+            if (!ani_dataset_may_skip(b->dataset, error->status))
+                return ani_fail(err, error->status, "%s", error->message);
+            an_status st = ani_dataset_skip(b->dataset, s->samples[k], error->message, err);
+            if (st) return st;
+            continue;
+        }
+        if (kept < k) {
+            memmove(s->x + kept * b->image, s->x + k * b->image, (size_t)b->image * sizeof *s->x);
+            memmove(s->y + kept * b->outputs, s->y + k * b->outputs,
+                    (size_t)b->outputs * sizeof *s->y);
+            s->samples[kept] = s->samples[k];
+        }
+        kept++;
+    }
+    s->count = kept;
+    return AN_OK;
+}
+
+an_status an_batches_next(an_batches *batches, const float **x, const float **y,
+                          const int64_t **samples, int64_t *n, an_error *err) {
+    an_status st = batches->begun ? AN_OK : an_batches_begin(batches, 0, 0, err);
+    slot *s = NULL;
+    while (!st && (!s || s->count == 0)) {
+        s = wait_for_batch(batches);
+        if (!s) return AN_DONE;
+        st = leave_out(batches, s, err);
+    }
+    if (st) return st;
+    if (x) *x = s->x;
+    if (y) *y = s->y;
+    if (samples) *samples = s->samples;
+    if (n) *n = s->count;
+    return AN_OK;
+}
+
+/* --- getters
+ * ---------------------------------------------------------------------------------------- */
+
+int64_t an_batches_steps(const an_batches *batches) {
+    return batches->order.steps;
+}
+
+int64_t an_batches_samples(const an_batches *batches) {
+    return batches->order.count;
+}
+
+int32_t an_batches_batch(const an_batches *batches) {
+    return batches->options.batch;
+}
+
+int32_t an_batches_height(const an_batches *batches) {
+    return (int32_t)batches->order.height;
+}
+
+int32_t an_batches_width(const an_batches *batches) {
+    return (int32_t)batches->order.width;
+}
+
+int32_t an_batches_outputs(const an_batches *batches) {
+    return batches->outputs;
+}
+
+int32_t an_batches_scale(const an_batches *batches) {
+    return batches->options.scale;
+}
+
+int32_t an_batches_is_plain(const an_batches *batches) {
+    return !ani_augment_is_active(&batches->options.augment);
+}

@@ -15,13 +15,13 @@ void ani_dataset_retain(an_dataset *dataset);
  * Give the pixels of sample index [height,width,3] where they lie, or decode them into scratch.
  *
  * Takes:   scratch: height * width * 3 bytes. *rgb is valid as long as the data set and scratch
- * are. Returns, threads: as an_dataset_pixels().
+ *          are. Returns, threads: as an_dataset_pixels().
  */
 an_status ani_dataset_view(an_dataset *dataset, int64_t index, uint8_t *scratch,
                            const uint8_t **rgb, an_error *err);
 
 /** True if a sample that fails with status is to be left out: policy skip, and the image is damaged
- * or over a limit. Errors of memory and of reading are never passed over. */
+ *  or over a limit. Errors of memory and of reading are never passed over. */
 bool ani_dataset_may_skip(const an_dataset *dataset, an_status status);
 
 /** Count sample index as left out and warn with message; only the first time for each sample.

@@ -40,8 +40,8 @@ typedef struct ani_labels {
  *
  * Takes:   name: of the file, for messages; bytes: size of them and a zero byte after.
  * Returns: AN_OK; AN_ERR_FORMAT ("'NAME', line N: ...", or no label at all); AN_ERR_UNSUPPORTED
- * (too long); AN_ERR_NOMEM. Policy AN_POLICY_SKIP leaves a line in error out (of two labels for one
- * name the later) and counts it.
+ *          (too long); AN_ERR_NOMEM. Policy AN_POLICY_SKIP leaves a line in error out (of two
+ *          labels for one name the later) and counts it.
  */
 an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *bytes, int64_t size,
                           int32_t outputs, int32_t policy, an_error *err);

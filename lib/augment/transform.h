@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ * Random transforms of one picture: drawing the parameters, the matrix they make, the pixels. */
+#ifndef AUGMENT_TRANSFORM_H
+#define AUGMENT_TRANSFORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <attractivenet/augment.h>
+
+#include "base/random.h"
+
+/** What is done to one picture; Keras' names and units. ani_transform_init() gives: nothing. */
+typedef struct ani_transform {
+    double theta;  /* degrees */
+    double tx, ty; /* pixels */
+    double shear;  /* degrees */
+    double zx, zy; /* factors; below 1 enlarges */
+    double channel_shift;
+    double brightness;
+    bool flip_horizontal;
+    bool flip_vertical;
+    bool has_channel_shift;
+    bool has_brightness;
+} ani_transform;
+
+void ani_transform_init(ani_transform *transform);
+
+/** Which axes and centre a matrix has. They differ for pictures that are not square, and 2020 by a
+ *  pixel. */
+enum {
+    ANI_GEOMETRY_KERAS =
+        0, /* tx along columns is the height shift; the centre's x is half the height */
+    ANI_GEOMETRY_2020 = 1, /* tx along rows; the centre is one pixel off */
+    ANI_GEOMETRY_PLAIN = 2 /* tx along columns is the width shift; the centre is the picture's */
+};
+/** Return the geometry of AN_AUGMENT_*. */
+int ani_geometry(int32_t mode);
+
+/** Check options, those of mode NONE as well. AN_ERR_ARG names field, value and range. */
+an_status ani_augment_check(const an_augment_options *options, an_error *err);
+/** True if options can change a picture. */
+bool ani_augment_is_active(const an_augment_options *options);
+
+/** Draw the parameters of a picture from NumPy's stream: as many numbers, in the same order, as
+ *  Keras' get_random_transform() (docs/numerics.md, section augmentation). */
+void ani_transform_draw(ani_transform *out, const an_augment_options *options, int64_t height,
+                        int64_t width, ani_mt19937 *mt);
+/** The same from the stream of (seed, epoch, sample), for ANI_GEOMETRY_PLAIN: tx is the width
+ *  shift. */
+void ani_transform_draw_plain(ani_transform *out, const an_augment_options *options, int64_t height,
+                              int64_t width, uint32_t seed, int64_t epoch, int64_t sample);
+
+/** The map from output to input: row = m[0]*i + m[1]*j + m[2], column = m[3]*i + m[4]*j + m[5].
+ *  Returns false, m untouched, if the parameters leave every pixel where it is. */
+bool ani_transform_matrix(const ani_transform *transform, int geometry, int64_t height,
+                          int64_t width, double m[6]);
+
+/**
+ * Apply a transform as Keras' apply_transform() does: affine map with order-1 interpolation in
+ * double, channel shift, flips, brightness.
+ *
+ * Shapes:  out, in [height,width,channels], no overlap; each length at least 1.
+ * Takes:   fill: AN_FILL_*; fill_value on the scale of in. Brightness as in Keras: through 8-bit
+ *          pixels, for which ANI_GEOMETRY_2020 stretches the picture to 0..255 and leaves it there.
+ */
+void ani_transform_apply(float *out, const float *in, int64_t height, int64_t width,
+                         int64_t channels, const ani_transform *transform, int geometry,
+                         int32_t fill, float fill_value);
+
+/** A scale of pixels, as a table and as the line behind it. */
+typedef struct ani_scaling {
+    float table[256];
+    double gain, bias; /* value = gain * pixel + bias */
+} ani_scaling;
+
+/**
+ * Scale 8-bit pixels and apply a transform with ANI_GEOMETRY_PLAIN in one pass, in float.
+ *
+ * Shapes:  out, in [height,width,3].
+ * Error:   against ani_transform_apply() of the scaled pixels, without brightness: at most 16 *
+ *          2^-24 * (255 * gain + |bias|) for each value. Positions are the same doubles, so that no
+ *          sample falls to another side of a border; weights (2 roundings), the two interpolations
+ *          (7 with those), gain (1), product (1) and bias (1) leave 10 roundings here, table and
+ *          result 2 there. Brightness is a plain product of the 8-bit value, cut at 0 and 255.
+ */
+void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t width,
+                        const ani_transform *transform, int32_t fill, float fill_value,
+                        const ani_scaling *scaling);
+
+#endif

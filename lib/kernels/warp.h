@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * One row of a picture seen through an affine map: 8-bit pixels in, floats on a scale out. */
+#ifndef KERNELS_WARP_H
+#define KERNELS_WARP_H
+
+#include <stdint.h>
+
+/** What lies beyond the border; the numbers are those of AN_FILL_*. */
+enum { ANI_WARP_NEAREST = 0, ANI_WARP_CONSTANT = 1, ANI_WARP_REFLECT = 2, ANI_WARP_WRAP = 3 };
+
+/** What all rows of a picture have in common. */
+typedef struct ani_warp {
+    const uint8_t *src;    /* [height,width,3] */
+    int64_t height, width; /* 1 to 8192 each */
+    double step_row;       /* how far the source position moves for one output column */
+    double step_column;
+    float gain, bias; /* out = gain * pixel + bias */
+    float outside;    /* out where ANI_WARP_CONSTANT finds no picture */
+    int32_t fill;     /* ANI_WARP_* */
+} ani_warp;
+
+/** Return where coordinate c falls in a row of n pixels, 0 to n - 1; -1 for outside with CONSTANT.
+ *  c is finite. The folds of scipy.ndimage; with one change that no result shows: where REFLECT
+ *  falls before the first pixel, the first is returned. Of two taps one may lie behind the last
+ *  pixel: it then has weight 0, or is the last pixel again. */
+double ani_warp_fold(double c, int64_t n, int32_t fill);
+
+/**
+ * Sample one output row with bilinear interpolation.
+ *
+ * out[k] for k = 0..count-1 comes from source position row + step_row * j, column + step_column * j
+ * with j = k, or count - 1 - k with mirror 1: positions are computed in double, as a product, so
+ * that they do not drift; weights and sums are float. No element outside of out [count,3] and src
+ * is touched.
+ */
+void ani_warp_row(float *out, int64_t count, double row, double column, int32_t mirror,
+                  const ani_warp *warp);
+
+#endif
