@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ * Command lines of the example programs: a table of options gives the parsing, the checks and the
+ * help. */
+#ifndef EXAMPLES_OPTIONS_H
+#define EXAMPLES_OPTIONS_H
+
+#include <stdint.h>
+
+typedef enum option_kind {
+    OPTION_TEXT,
+    OPTION_COUNT,
+    OPTION_NUMBER,
+    OPTION_CHOICE,
+    OPTION_FLAG
+} option_kind;
+
+/** One option. Made by the functions below. */
+typedef struct option_row {
+    const char *name; /* without "--" */
+    option_kind kind;
+    void *value;          /* holds the default before the parsing; the help shows it */
+    const char *argument; /* what the help calls the argument */
+    const char *help;     /* lines are broken at line feeds */
+    double low, high;     /* numbers: limits, both allowed */
+    const char *choices;  /* OPTION_CHOICE: words, as "auto|fixed" */
+} option_row;
+
+option_row option_text(const char *name, const char **value, const char *argument,
+                       const char *help);
+option_row option_count(const char *name, int32_t *value, int32_t low, int32_t high,
+                        const char *help);
+option_row option_number(const char *name, double *value, double low, double high,
+                         const char *help);
+/** value: the place of the word in choices, from 0. */
+option_row option_choice(const char *name, int32_t *value, const char *choices, const char *help);
+/** value: becomes 1. */
+option_row option_flag(const char *name, int32_t *value, const char *help);
+/** The end of a table. */
+option_row option_end(void);
+
+/** What a program says of itself. */
+typedef struct program_text {
+    const char *usage;    /* after the program's name, as "--data FILE [options]" */
+    const char *about;    /* what it does, and how it is used */
+    const char *examples; /* command lines to copy, or NULL */
+} program_text;
+
+/**
+ * Parse a command line.
+ *
+ * Takes:   rows: up to option_end(); --help is added.
+ * Returns: the place in argv of the first argument that is no option; options may stand anywhere.
+ *          With --help the help is printed and the program ends with 0; a wrong option ends it with
+ *          2.
+ */
+int options_parse(int argc, char **argv, const option_row *rows, const program_text *text);
+
+/** Copy the word at a place of "first|second" into text. Returns text. */
+const char *option_word(char text[32], const char *words, int32_t place);
+
+#endif

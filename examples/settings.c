@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ * All options of the tutorial's programs, in one table with their defaults; each program has some.
+ */
+#include "steps.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SETTINGS = 40 };
+
+/* Words of choices, in the order of the library's constants. */
+static const char padding_words[] = "auto|fixed|tutorial";
+static const char augment_words[] = "none|fast|keras|legacy";
+static const char base_words[] = "frozen|statistics|train|finetune";
+static const char verbose_words[] = "none|bar|keras";
+static const char cache_words[] = "none|encoded|pixels";
+const char scale_words[] = "auto|unit|tf|seed";
+
+static const settings defaults = {.weights = "imagenet",
+                                  .size = 350,
+                                  .alpha = 1.0,
+                                  .padding = AN_PADDING_AUTO,
+                                  .scale = AN_SCALE_AUTO,
+                                  .batch = 32,
+                                  .epochs1 = 30,
+                                  .epochs2 = 30,
+                                  .lr1 = 1e-3,
+                                  .lr2 = 1e-4,
+                                  .augment = AN_AUGMENT_FAST,
+                                  .seed = 42,
+                                  .base2 = AN_BASE_TRAIN,
+                                  .patience = 7,
+                                  .min_delta = 1e-3,
+                                  .momentum = 0.999,
+                                  .verbose = AN_VERBOSE_BAR,
+                                  .cache = AN_CACHE_ENCODED};
+
+static int has_name(const char *names, const char *name) {
+    const size_t length = strlen(name);
+    for (const char *at = names; (at = strstr(at, name)); at += length)
+        if ((at == names || at[-1] == ' ') && (at[length] == ' ' || !at[length])) return 1;
+    return 0;
+}
+
+static void need(const char *names, const char *name, const char *value, char **argv,
+                 const program_text *text) {
+    if (value || !has_name(names, name)) return;
+    fprintf(stderr, "--%s is missing\nusage: %s %s\n'%s --help' explains\n", name, argv[0],
+            text->usage, argv[0]);
+    exit(2);
+}
+
+void settings_parse(settings *s, int argc, char **argv, const char *names,
+                    const program_text *text) {
+    *s = defaults;
+    const option_row all[] = {
+        option_text("data", &s->data, "PATH|URL",
+                    "archive or folder of images with All_labels.txt, or where to\n"
+                    "download an archive"),
+        option_text("model", &s->model, "FILE", "a model file"),
+        option_text("history", &s->history, "FILE", "history.csv of a training"),
+        option_text("out", &s->out, "DIR", "folder for the results; made if it is not there"),
+        option_count("size", &s->size, 32, 8192, "width and height that images are resized to"),
+        option_number("alpha", &s->alpha, 0.01, 10, "width of the network"),
+        option_choice("padding", &s->padding, padding_words,
+                      "auto: as the model file says, else the tutorial's;\n"
+                      "fixed: as Keras with the input shape given"),
+        option_text("weights", &s->weights, "imagenet|none|FILE",
+                    "imagenet: Keras' file, downloaded once; none: random; or a file"),
+        option_choice("scale", &s->scale, scale_words,
+                      "pixels become: unit 0..1, tf -1..1, seed 0..1000 (the article's\n"
+                      "code); auto: as the file says, tf for ImageNet weights, unit for\n"
+                      "random ones"),
+        option_count("batch", &s->batch, 1, 65536, "images in a training step"),
+        option_count("epochs1", &s->epochs1, 0, 1000000,
+                     "stage 1, the head alone: epochs at most; 0 leaves it out"),
+        option_count("epochs2", &s->epochs2, 0, 1000000,
+                     "stage 2, the whole network: epochs at most; 0 leaves it out"),
+        option_number("lr1", &s->lr1, 0, 1000, "learning rate of stage 1"),
+        option_number("lr2", &s->lr2, 0, 1000, "learning rate of stage 2"),
+        option_choice("augment", &s->augment, augment_words,
+                      "vary training images: keras draws and samples as its\n"
+                      "ImageDataGenerator, legacy as that of 2020, fast does it faster"),
+        option_count("seed", &s->seed, 0, INT32_MAX,
+                     "of split, order, augmentation and random weights"),
+        option_count("threads", &s->threads, 0, 1024,
+                     "that compute; 0: as many as there are processors"),
+        option_flag("quiet", &s->quiet, "print errors only"),
+        option_flag("keras-checkpoint", &s->keras_checkpoint,
+                    "stage 2 overwrites the model of stage 1 even if it is worse, as the\n"
+                    "tutorial's code does"),
+        option_choice("base2", &s->base2, base_words,
+                      "what stage 2 does to the base: train (weights, batch statistics),\n"
+                      "finetune (weights, batch norm stays), statistics (batch norm only),\n"
+                      "frozen"),
+        option_number("bn-momentum", &s->momentum, 0, 1,
+                      "of batch norm's moving statistics; 0.9 suits short runs"),
+        option_flag("recalibrate", &s->recalibrate,
+                    "recompute the moving statistics after each epoch of stage 2"),
+        option_count("patience", &s->patience, -1, 1000000,
+                     "epochs without improvement before a stage ends; -1: never"),
+        option_number("min-delta", &s->min_delta, 0, 1000,
+                      "what counts as an improvement of val_loss"),
+        option_choice("cache", &s->cache, cache_words,
+                      "kept in memory: files as they are, or decoded pixels (faster)"),
+        option_flag("extract", &s->extract, "unpack the archive into DIR/data first"),
+        option_text("sha256", &s->sha256, "HEX", "a download must have this hash"),
+        option_text("tensorboard", &s->tensorboard, "FOLDER", "write event files there"),
+        option_choice("verbose", &s->verbose, verbose_words,
+                      "progress of a training: our bar, Keras' texts, or nothing"),
+    };
+    const int count = (int)(sizeof all / sizeof all[0]);
+    option_row rows[MAX_SETTINGS];
+    int used = 0;
+    for (int i = 0; i < count && used < MAX_SETTINGS - 1; i++)
+        if (has_name(names, all[i].name)) rows[used++] = all[i];
+    rows[used] = option_end();
+    if (options_parse(argc, argv, rows, text) < argc) {
+        fprintf(stderr, "usage: %s %s\n'%s --help' explains\n", argv[0], text->usage, argv[0]);
+        exit(2);
+    }
+    need(names, "data", s->data, argv, text);
+    need(names, "out", s->out, argv, text);
+    need(names, "model", s->model, argv, text);
+    need(names, "history", s->history, argv, text);
+    if (has_name(names, "epochs2") && s->epochs1 + s->epochs2 == 0) {
+        fprintf(stderr, "--epochs1 and --epochs2 are both 0: nothing to train\n");
+        exit(2);
+    }
+}

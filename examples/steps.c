@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT
+ * The steps of the tutorial with the library's calls in the order in which they are needed. */
+#include "steps.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- what the steps share --------------------------------------------------------------------- */
+
+static const char *best_model_path(const settings *s, char path[PATH_SIZE]) {
+    return join_path(path, s->out, "model.safetensors");
+}
+
+static int make_backend(settings *s, an_backend **backend) {
+    an_error err;
+    an_backend_options options;
+    an_backend_options_init(&options, sizeof options);
+    options.threads = s->threads;
+    return an_backend_create(backend, &options, &err) ? complain(&err) : 0;
+}
+
+int load_model(settings *s, an_model **model) {
+    an_error err;
+    char path[PATH_SIZE];
+    an_backend *backend = NULL;
+    *model = NULL;
+    if (make_backend(s, &backend)) return 1;
+    const an_status status =
+        an_model_load(model, backend, s->model ? s->model : best_model_path(s, path), NULL, &err);
+    an_backend_destroy(backend); /* the model holds it */
+    return status ? complain(&err) : 0;
+}
+
+an_model_info model_info(const an_model *model) {
+    an_model_info info = {.struct_size = sizeof info};
+    an_model_describe(model, &info, NULL);
+    return info;
+}
+
+/* --- 1: get the data -------------------------------------------------------------------------- */
+
+static int download(settings *s, char path[PATH_SIZE]) {
+    an_error err;
+    an_download_options options;
+    an_download_options_init(&options, sizeof options);
+    options.sha256 = s->sha256;
+    options.expected_type = "zip";
+    options.progress = show_progress;
+    options.progress_user = &s->quiet;
+    options.warn = show_warning;
+    if (make_folder(s->out)) return 1;
+    join_path(path, s->out, "archive.zip");
+    say(s->quiet, "downloading %s\n", s->data);
+    if (an_download(s->data, path, &options, &err)) return complain(&err);
+    say(s->quiet, "the archive is %s\n", path);
+    return 0;
+}
+
+static int extract(settings *s, char path[PATH_SIZE]) {
+    an_error err;
+    char folder[PATH_SIZE];
+    an_extract_options options;
+    an_extract_report report = {.struct_size = sizeof report};
+    an_extract_options_init(&options, sizeof options);
+    options.progress = show_progress;
+    options.progress_user = &s->quiet;
+    options.warn = show_warning;
+    join_path(folder, s->out, "data");
+    if (make_folder(s->out)) return 1;
+    if (an_archive_extract(path, folder, &options, &report, &err)) return complain(&err);
+    say(s->quiet, "%lld files extracted into %s, %lld were there already\n",
+        (long long)report.written, folder, (long long)report.present);
+    memcpy(path, folder, PATH_SIZE);
+    return 0;
+}
+
+int get_data(settings *s, char path[PATH_SIZE]) {
+    struct stat found;
+    if (strstr(s->data, "://")) {
+        if (download(s, path)) return 1;
+    } else if (stat(s->data, &found)) {
+        return complain_of("cannot open '%s': %s", s->data, strerror(errno));
+    } else {
+        snprintf(path, PATH_SIZE, "%s", s->data);
+        if (S_ISDIR(found.st_mode)) return 0;
+    }
+    return s->extract ? extract(s, path) : 0;
+}
+
+/* --- 2: load ---------------------------------------------------------------------------------- */
+
+int load_data(settings *s, const char *path, data *d) {
+    an_error err;
+    an_dataset_options options;
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = s->size;
+    options.cache = s->cache;
+    options.warn = show_warning;
+    if (an_dataset_open(&d->faces, path, &options, &err)) return complain(&err);
+    say(s->quiet, "%lld images with scores in %s\n", (long long)an_dataset_count(d->faces), path);
+    return 0;
+}
+
+void data_close(data *d) {
+    an_batches_destroy(d->train);
+    an_batches_destroy(d->val);
+    an_batches_destroy(d->test);
+    an_dataset_destroy(d->faces);
+    free(d->indices);
+    *d = (data){0};
+}
+
+/* --- 3: prepare ------------------------------------------------------------------------------- */
+
+int prepare_data(settings *s, int32_t scale, data *d) {
+    an_error err;
+    an_batches_options options;
+    const int64_t count = an_dataset_count(d->faces);
+    d->indices = malloc((size_t)count * sizeof *d->indices);
+    if (!d->indices) {
+        return complain_of("no memory for the split");
+    }
+    if (an_tutorial_split(count, (uint32_t)s->seed, d->indices, &d->n_train, &d->n_val, &d->n_test,
+                          &err))
+        return complain(&err);
+    say(s->quiet, "split with seed %d: %lld to train on, %lld to validate, %lld to test\n",
+        (int)s->seed, (long long)d->n_train, (long long)d->n_val, (long long)d->n_test);
+
+    an_batches_options_init(&options, sizeof options);
+    options.batch = s->batch;
+    options.seed = (uint32_t)s->seed;
+    options.scale = scale;
+    const int64_t *val = d->indices + d->n_train, *test = val + d->n_val;
+    if (an_batches_create(&d->val, d->faces, val, d->n_val, &options, &err) ||
+        an_batches_create(&d->test, d->faces, test, d->n_test, &options, &err))
+        return complain(&err);
+
+    /* Only what the network learns from is shuffled and varied; what it is judged by stays as it
+     * is. */
+    if (s->augment != AN_AUGMENT_NONE) {
+        an_augment_options_tutorial(&options.augment, sizeof options.augment);
+        options.augment.mode = s->augment;
+    }
+    options.shuffle = 1;
+    options.last_batch = 0;
+    if (an_batches_create(&d->train, d->faces, d->indices, d->n_train, &options, &err))
+        return complain(&err);
+    return 0;
+}
+
+/* --- 4: build --------------------------------------------------------------------------------- */
+
+int build_model(settings *s, an_model **model) {
+    an_error err;
+    char scale[32];
+    an_backend *backend = NULL;
+    an_mobilenetv2_options options;
+    *model = NULL;
+    if (make_backend(s, &backend)) return 1;
+    say(s->quiet, "computing on %s (%s), threads: %d\n", an_backend_name(backend),
+        an_backend_level(backend), (int)an_backend_threads(backend));
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = s->size;
+    options.alpha = s->alpha;
+    options.padding = s->padding;
+    options.scale = s->scale;
+    options.seed = (uint32_t)s->seed;
+    options.weights = s->weights;
+    options.progress = show_progress;
+    options.progress_user = &s->quiet;
+    const an_status status = an_mobilenetv2_create(model, backend, &options, &err);
+    an_backend_destroy(backend);
+    if (status) return complain(&err);
+    const an_model_info info = model_info(*model);
+    say(s->quiet,
+        "MobileNetV2, alpha %g, %dx%d, weights: %s, pixels scaled as '%s': %lld parameters\n",
+        info.alpha, (int)info.height, (int)info.width, s->weights,
+        option_word(scale, scale_words, info.scale), (long long)info.parameters);
+    return 0;
+}
+
+/* --- 5: train --------------------------------------------------------------------------------- */
+
+/** One stage of the two. */
+typedef struct stage {
+    int32_t number, base, epochs, first_epoch;
+    double rate;
+    double best; /* in: a checkpoint must be better; out: the lowest val_loss so far */
+} stage;
+
+static const char *base_meaning(int32_t base) {
+    switch (base) {
+    case AN_BASE_FROZEN:
+        return "the head learns; the base is frozen, batch norm included";
+    case AN_BASE_STATISTICS:
+        return "the head learns; the base only follows the batch statistics";
+    case AN_BASE_FINETUNE:
+        return "all learns; batch norm keeps its moving statistics";
+    default:
+        return "all learns; batch norm by batch statistics";
+    }
+}
+
+static int train_stage(settings *s, stage *now, an_model *model, const data *d,
+                       an_history *history) {
+    an_error err;
+    char path[PATH_SIZE], csv[PATH_SIZE];
+    an_trainer *trainer = NULL;
+    an_train_options options;
+    an_train_options_init(&options, sizeof options);
+    options.stage = now->number;
+    options.max_epochs = now->epochs;
+    options.first_epoch = now->first_epoch;
+    options.base = now->base;
+    options.learning_rate = now->rate;
+    options.checkpoint_best = now->best;
+    options.checkpoint_path = best_model_path(s, path);
+    options.csv_path = join_path(csv, s->out, "history.csv");
+    options.tensorboard_dir = s->tensorboard;
+    options.early_stop_patience = s->patience;
+    options.early_stop_min_delta = s->min_delta;
+    options.recalibrate = s->recalibrate;
+    options.verbose = s->quiet ? AN_VERBOSE_NONE : s->verbose;
+    options.text = show_text;
+    options.text_is_terminal = isatty(1);
+    options.warn = show_warning;
+    int status = 1;
+    if (an_trainer_create(&trainer, model, d->train, d->val, history, &options, &err)) {
+        complain(&err);
+        goto done;
+    }
+    const an_model_info info = model_info(model);
+    say(s->quiet, "\nstage %d: %s: %lld of %lld parameters, learning rate %g, up to %d epochs\n",
+        (int)now->number, base_meaning(now->base), (long long)info.trainable,
+        (long long)info.parameters, now->rate, (int)now->epochs);
+    if (an_trainer_run(trainer, &err)) {
+        complain(&err);
+        goto done;
+    }
+    now->best = an_trainer_best(trainer);
+    status = 0;
+done:
+    an_trainer_destroy(trainer);
+    return status;
+}
+
+static int take_best_weights(settings *s, an_model *model) {
+    an_error err;
+    char path[PATH_SIZE];
+    an_arrays *best = NULL;
+    const int bad = an_arrays_read(&best, best_model_path(s, path), &err) ||
+                    an_model_set_weights(model, best, &err);
+    an_arrays_destroy(best);
+    return bad ? complain(&err) : 0;
+}
+
+/* What an earlier run left in the folder would describe another model than the one there now. */
+static void remove_old_results(settings *s) {
+    static const char *const names[] = {"metrics.json", "loss.png", "scatter.png"};
+    char path[PATH_SIZE];
+    for (int i = 0; i < 3; i++)
+        unlink(join_path(path, s->out, names[i]));
+}
+
+int train_model(settings *s, an_model *model, const data *d, an_history **history) {
+    an_error err;
+    stage first = {1, AN_BASE_FROZEN, s->epochs1, 0, s->lr1, INFINITY};
+    *history = NULL;
+    if (make_folder(s->out)) return 1;
+    remove_old_results(s);
+    if (an_model_set_momentum(model, s->momentum, &err) || an_history_create(history, &err))
+        return complain(&err);
+    if (s->epochs1 > 0) {
+        if (train_stage(s, &first, model, d, *history)) return 1;
+        if (s->epochs2 > 0 && isfinite(first.best) && take_best_weights(s, model)) return 1;
+    }
+    stage second = {2,          s->base2,
+                    s->epochs2, (int32_t)an_history_count(*history),
+                    s->lr2,     s->keras_checkpoint ? INFINITY : first.best};
+    if (s->epochs2 > 0 && train_stage(s, &second, model, d, *history)) return 1;
+    if (!isfinite(fmin(first.best, second.best))) {
+        return complain_of("the validation loss was never a number: nothing to keep; a smaller "
+                           "learning rate may help");
+    }
+    char path[PATH_SIZE];
+    say(s->quiet, "\nthe best model is %s\n", best_model_path(s, path));
+    return 0;
+}
+
+/* --- 6: plot ---------------------------------------------------------------------------------- */
+
+int plot_history(settings *s, const an_history *history) {
+    an_error err;
+    int status = 1;
+    char path[PATH_SIZE];
+    const int64_t count = an_history_count(history);
+    double *loss = malloc((size_t)count * 2 * sizeof *loss), *val_loss = loss + count;
+    int64_t second_stage = 0;
+    if (!loss) {
+        return complain_of("no memory for %lld epochs", (long long)count);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        an_epoch_report report = {.struct_size = sizeof report};
+        if (an_history_epoch(history, i, &report, &err)) {
+            complain(&err);
+            goto done;
+        }
+        loss[i] = report.loss;
+        val_loss[i] = report.val_loss;
+        if (report.stage > 1 && !second_stage) second_stage = i + 1;
+    }
+    const an_curve curves[] = {{"training", loss, count}, {"validation", val_loss, count}};
+    const int has_mark = second_stage > 1;
+    an_plot_options options;
+    an_plot_options_init(&options, sizeof options);
+    options.title = "Loss over the epochs";
+    options.x_label = "epoch";
+    options.y_label = "mean squared error";
+    if (an_plot_curves(join_path(path, s->out, "loss.png"), curves, 2,
+                       has_mark ? &second_stage : NULL, has_mark, &options, &err)) {
+        complain(&err);
+        goto done;
+    }
+    say(s->quiet, "the course of the losses is %s\n", path);
+    status = 0;
+done:
+    free(loss);
+    return status;
+}
+
+/* --- 7: test ---------------------------------------------------------------------------------- */
+
+/* NaN is no JSON number. */
+static void write_number(FILE *file, const char *name, double value) {
+    fprintf(file, "  \"%s\": ", name);
+    if (isfinite(value))
+        fprintf(file, "%.17g,\n", value);
+    else
+        fprintf(file, "null,\n");
+}
+
+static int write_metrics(settings *s, const an_metrics *m, double deviation, const data *d) {
+    char path[PATH_SIZE], part[PATH_SIZE];
+    join_path(path, s->out, "metrics.json");
+    join_path(part, s->out, "metrics.json.part");
+    FILE *file = fopen(part, "w");
+    if (file) {
+        fprintf(file, "{\n");
+        write_number(file, "rmse", m->rmse);
+        write_number(file, "mae", m->mae);
+        write_number(file, "r2", m->r2);
+        write_number(file, "pearson", m->pearson);
+        write_number(file, "deviation", deviation);
+        fprintf(file, "  \"n_train\": %lld,\n  \"n_val\": %lld,\n  \"n_test\": %lld\n}\n",
+                (long long)d->n_train, (long long)d->n_val, (long long)d->n_test);
+        const int bad = ferror(file);
+        if (!fclose(file) && !bad && !rename(part, path)) {
+            say(s->quiet, "the metrics are %s\n", path);
+            return 0;
+        }
+    }
+    return complain_of("cannot write '%s': %s", path, strerror(errno));
+    unlink(part);
+}
+
+static double standard_deviation(const double *values, int64_t count) {
+    double mean = 0, sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        mean += values[i] / (double)count;
+    for (int64_t i = 0; i < count; i++)
+        sum += (values[i] - mean) * (values[i] - mean);
+    return sqrt(sum / (double)count);
+}
+
+int test_model(settings *s, an_model *model, const data *d) {
+    an_error err;
+    int status = 1;
+    char path[PATH_SIZE];
+    const int64_t *test = d->indices + d->n_train + d->n_val;
+    double *truth = malloc((size_t)d->n_test * sizeof *truth);
+    float *scores = malloc((size_t)d->n_test * sizeof *scores);
+    an_metrics metrics = {.struct_size = sizeof metrics};
+    if (!truth || !scores) {
+        complain_of("no memory for %lld scores", (long long)d->n_test);
+        goto done;
+    }
+    for (int64_t i = 0; i < d->n_test; i++)
+        truth[i] = an_dataset_score(d->faces, test[i], 0);
+    if (an_predict_batches(model, d->test, scores, show_progress, &s->quiet, &err) ||
+        an_metrics_compute(truth, scores, d->n_test, &metrics, &err)) {
+        complain(&err);
+        goto done;
+    }
+    const double deviation = standard_deviation(truth, d->n_test);
+    say(s->quiet,
+        "\non %lld pictures that the network has never seen:\n"
+        "  RMSE     %.4f   (always guessing the mean: %.4f)\n"
+        "  MAE      %.4f\n"
+        "  R2       %.4f\n"
+        "  Pearson  %.4f\n",
+        (long long)d->n_test, metrics.rmse, deviation, metrics.mae, metrics.r2, metrics.pearson);
+    if (an_plot_scatter(join_path(path, s->out, "scatter.png"), truth, scores, d->n_test, NULL,
+                        &err)) {
+        complain(&err);
+        goto done;
+    }
+    say(s->quiet, "predicted against true scores are %s\n", path);
+    status = write_metrics(s, &metrics, deviation, d);
+done:
+    free(scores);
+    free(truth);
+    return status;
+}

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""Use the shared library from another language with nothing but its symbols: Python's ctypes.
+
+usage: ffi.py LIBRARY
+"""
+import ctypes
+import math
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from tap import Tap  # noqa: E402
+
+AN_OK, AN_DONE, AN_ERR_ARG = 0, 1, -1
+ERROR_BYTES = 256
+
+
+class Error(ctypes.Structure):
+    _fields_ = [("status", ctypes.c_int32), ("message", ctypes.c_char * 252)]
+
+
+class SplitOptions(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32), ("shuffle", ctypes.c_int32),
+                ("test_kind", ctypes.c_int32), ("train_kind", ctypes.c_int32),
+                ("test_fraction", ctypes.c_double), ("train_fraction", ctypes.c_double),
+                ("test_count", ctypes.c_int64), ("train_count", ctypes.c_int64),
+                ("seed", ctypes.c_uint32), ("reserved", ctypes.c_uint32)]
+
+
+class Metrics(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32), ("reserved", ctypes.c_int32),
+                ("count", ctypes.c_int64)] + [(name, ctypes.c_double) for name in
+                                              ("mse", "rmse", "mae", "r2", "pearson")]
+
+
+class ModelOptions(ctypes.Structure):
+    _fields_ = ([("struct_size", ctypes.c_uint32)]
+                + [(name, ctypes.c_int32) for name in ("height", "width", "outputs", "task", "padding", "scale")]
+                + [("seed", ctypes.c_uint32), ("alpha", ctypes.c_double), ("weights", ctypes.c_char_p),
+                   ("progress", ctypes.c_void_p), ("progress_user", ctypes.c_void_p)])
+
+
+class ModelInfo(ctypes.Structure):
+    _fields_ = ([("struct_size", ctypes.c_uint32)]
+                + [(name, ctypes.c_int32) for name in ("height", "width", "outputs", "task", "scale", "padding",
+                                                       "base", "features", "reserved")]
+                + [("alpha", ctypes.c_double), ("parameters", ctypes.c_int64), ("trainable", ctypes.c_int64)])
+
+
+def expect(tap, name, got, want):
+    tap.case(name, [] if got == want else [f"got {got!r}, expected {want!r}"])
+
+
+def versions(tap, lib):
+    lib.an_version.restype = ctypes.c_char_p
+    lib.an_status_name.restype = ctypes.c_char_p
+    numbers = lib.an_version().decode().split(".")
+    tap.case("an_version has three numbers", [] if len(numbers) == 3 and all(n.isdigit() for n in numbers) else [numbers])
+    expect(tap, "an_abi is the number of the file name", lib.an_abi(),
+           int(Path(sys.argv[1]).resolve().name.split(".so.")[1].split(".")[0]))
+    expect(tap, "an_status_name names a status", lib.an_status_name(AN_ERR_ARG), b"AN_ERR_ARG")
+    expect(tap, "an unknown feature is not built in", lib.an_has_feature(b"telepathy"), 0)
+
+
+def split(tap, lib):
+    options = SplitOptions()
+    lib.an_split_options_init(ctypes.byref(options), ctypes.sizeof(options))
+    expect(tap, "defaults of a split: seed 42", (options.struct_size, options.seed), (ctypes.sizeof(options), 42))
+    count = 5500
+    indices = (ctypes.c_int64 * count)()
+    sizes = [ctypes.c_int64() for _ in range(3)]
+    error = Error()
+    status = lib.an_tutorial_split(ctypes.c_int64(count), ctypes.c_uint32(42), indices,
+                                   *[ctypes.byref(size) for size in sizes], ctypes.byref(error))
+    expect(tap, "the tutorial's split: 3850, 1100, 550", (status, [s.value for s in sizes]), (AN_OK, [3850, 1100, 550]))
+    expect(tap, "the tutorial's split: first samples of each part", [list(indices[i:i + 3]) for i in (0, 3850, 4950)],
+           [[5409, 2910, 4019], [3269, 5132, 2658], [2209, 926, 177]])
+    expect(tap, "the tutorial's split: every sample once", sorted(indices), list(range(count)))
+    options.test_kind, options.test_fraction = 1, 1.5
+    status = lib.an_train_test_split(ctypes.c_int64(10), ctypes.byref(options), indices, indices, ctypes.byref(error))
+    expect(tap, "a wrong fraction is AN_ERR_ARG, in the error too", (status, error.status), (AN_ERR_ARG, AN_ERR_ARG))
+    tap.case("the message has the number", [] if b"1.5" in error.message else [error.message])
+    expect(tap, "the error object may be left out",
+           lib.an_train_test_split(ctypes.c_int64(10), ctypes.byref(options), indices, indices, None), AN_ERR_ARG)
+
+
+def metrics(tap, lib):
+    result = Metrics(struct_size=ctypes.sizeof(Metrics))
+    truth = (ctypes.c_double * 4)(1, 2, 3, 4)
+    prediction = (ctypes.c_float * 4)(1.5, 2, 3, 3.5)
+    status = lib.an_metrics_compute(truth, prediction, ctypes.c_int64(4), ctypes.byref(result), None)
+    expect(tap, "metrics of four pairs", (status, result.count, result.mse, result.mae, result.r2), (AN_OK, 4, 0.125, 0.25, 0.9))
+    tap.case("rmse is the root of mse", [] if math.isclose(result.rmse, math.sqrt(0.125)) else [result.rmse])
+
+
+def model(tap, lib):
+    error = Error()
+
+    def call(name, status):
+        tap.case(name, [] if status == AN_OK else [error.message.decode()])
+    backend, net, again = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
+    call("a backend", lib.an_backend_create(ctypes.byref(backend), None, ctypes.byref(error)))
+    options = ModelOptions()
+    lib.an_mobilenetv2_options_init(ctypes.byref(options), ctypes.sizeof(options))
+    options.height = options.width = 32
+    options.alpha = 0.35
+    call("a network", lib.an_mobilenetv2_create(ctypes.byref(net), backend, ctypes.byref(options), ctypes.byref(error)))
+    info = ModelInfo(struct_size=ctypes.sizeof(ModelInfo))
+    call("its description", lib.an_model_describe(net, ctypes.byref(info), ctypes.byref(error)))
+    expect(tap, "its parameters are Keras'", (info.parameters, info.features), (411489, 1280))
+    pixels = (ctypes.c_float * (32 * 32 * 3))(*[(i % 255) / 255 for i in range(32 * 32 * 3)])
+    scores = [ctypes.c_float(), ctypes.c_float()]
+    call("a score", lib.an_model_predict(net, pixels, ctypes.c_int64(1), ctypes.byref(scores[0]), ctypes.byref(error)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.fsencode(os.path.join(folder, "model.safetensors"))
+        call("a saved model", lib.an_model_save(net, path, ctypes.byref(error)))
+        call("a loaded model", lib.an_model_load(ctypes.byref(again), backend, path, None, ctypes.byref(error)))
+    lib.an_model_destroy(net)
+    lib.an_backend_destroy(backend)  # parents first, as a garbage collector may do
+    call("a score of the loaded model",
+         lib.an_model_predict(again, pixels, ctypes.c_int64(1), ctypes.byref(scores[1]), ctypes.byref(error)))
+    expect(tap, "it is the same score", scores[1].value, scores[0].value)
+    lib.an_model_destroy(again)
+
+
+def main():
+    tap = Tap()
+    lib = ctypes.CDLL(sys.argv[1])
+    for name in ("an_model_destroy", "an_backend_destroy"):
+        getattr(lib, name).argtypes = [ctypes.c_void_p]
+        getattr(lib, name).restype = None
+    expect(tap, "an_error has 256 bytes", ctypes.sizeof(Error), ERROR_BYTES)
+    versions(tap, lib)
+    split(tap, lib)
+    metrics(tap, lib)
+    model(tap, lib)
+    tap.exit()
+
+
+if __name__ == "__main__":
+    main()

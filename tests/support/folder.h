@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * Folders that a test may fill: made empty, removed with all that is in them, listed. */
+#ifndef SUPPORT_FOLDER_H
+#define SUPPORT_FOLDER_H
+
+#include <stdint.h>
+
+/** Make an empty folder where temporary files go. Free with folder_remove(). Fails the test. */
+char *folder_make(void);
+/** Remove a folder with all that is in it, free its name; NULL is allowed. */
+void folder_remove(char *folder);
+/** Return folder/name in a static ring of buffers (valid for the next 8 calls). */
+const char *folder_path(const char *folder, const char *name);
+/** Return how many entries a folder has ("." and ".." left out); 0 if there is no such folder. */
+int64_t folder_count(const char *folder);
+/** Call visit with the name of each entry, sorted by bytes. */
+void folder_walk(const char *folder, void (*visit)(void *user, const char *name), void *user);
+
+/** Read a whole file; free() it; fails the test. A zero byte follows, which *size does not count.
+ */
+uint8_t *folder_read(const char *path, int64_t *size);
+/** Write a whole file; fails the test. */
+void folder_write(const char *path, const void *bytes, int64_t size);
+
+#endif
