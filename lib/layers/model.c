@@ -1,2 +1,401 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * an_model: the public doors to a net, its weights as named arrays, its file. */
+#include "layers/model.h"
+
+#include <attractivenet/version.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/options.h"
+#include "base/text.h"
+
+/* Predictions go in slices of so many pictures: memory stays small whatever n is. */
+enum { PREDICT_SLICE = 32 };
+
+struct an_model {
+    atomic_int references;
+    int32_t base;          /* AN_BASE_* */
+    int32_t gradient_base; /* of the gradients that are there; -1: none */
+    int32_t reserved;
+    double momentum;
+    ani_net *net;
+    ani_model_facts facts;
+    /* recalibration under way: sums and scratch [2][channels] each; NULL: none */
+    double *statistics;
+    int64_t samples;
+};
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+an_status ani_model_create(an_model **out, an_backend *backend, const ani_net_spec *spec,
+                           const ani_model_facts *facts, an_error *err) {
+    *out = NULL;
+    an_model *model = ani_alloc_zero(1, sizeof *model);
+    if (!model) return ani_fail_memory(err, sizeof *model, "a model");
+    atomic_init(&model->references, 1);
+    model->base = AN_BASE_FROZEN;
+    model->gradient_base = -1;
+    model->momentum = 0.999;
+    model->facts = *facts;
+    an_status st = ani_net_create(&model->net, backend, spec, err);
+    if (st) {
+        an_model_destroy(model);
+        return st;
+    }
+    *out = model;
+    return AN_OK;
+}
+
+void ani_model_hold(an_model *model) {
+    atomic_fetch_add(&model->references, 1);
+}
+
+void an_model_destroy(an_model *model) {
+    if (!model || atomic_fetch_sub(&model->references, 1) > 1) return;
+    ani_free(model->statistics);
+    ani_net_destroy(model->net);
+    ani_free(model);
+}
+
+ani_net *ani_model_net(const an_model *model) {
+    return model->net;
+}
+
+const ani_model_facts *ani_model_facts_of(const an_model *model) {
+    return &model->facts;
+}
+
+int32_t ani_model_base(const an_model *model) {
+    return model->base;
+}
+
+int32_t ani_model_gradient_base(const an_model *model) {
+    return model->gradient_base;
+}
+
+an_backend *an_model_backend(const an_model *model) {
+    return ani_net_backend(model->net);
+}
+
+an_status an_model_describe(const an_model *model, an_model_info *info, an_error *err) {
+    if (!info || info->struct_size == 0)
+        return ani_fail(err, AN_ERR_ARG, "model info: struct_size is 0; set it to its sizeof");
+    const ani_net_spec *spec = ani_net_spec_of(model->net);
+    an_model_info ours = {.struct_size = sizeof ours,
+                          .height = (int32_t)spec->height,
+                          .width = (int32_t)spec->width,
+                          .outputs = spec->outputs,
+                          .task = model->facts.task,
+                          .scale = model->facts.scale,
+                          .padding = model->facts.padding,
+                          .base = model->base,
+                          .features = (int32_t)ani_net_features(model->net),
+                          .alpha = model->facts.alpha};
+    const int32_t all = model->base == AN_BASE_TRAIN || model->base == AN_BASE_FINETUNE;
+    for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
+        const ani_net_array *array = ani_net_array_at(model->net, i);
+        const int32_t head = i >= ani_net_array_count(model->net) - 2;
+        ours.parameters += array->count;
+        if (head || (all && !array->moving)) ours.trainable += array->count;
+    }
+    ani_report_copy(info, &ours, sizeof ours);
+    return AN_OK;
+}
+
+an_status an_model_set_base(an_model *model, int32_t base, an_error *err) {
+    if (base < AN_BASE_FROZEN || base > AN_BASE_FINETUNE)
+        return ani_fail(err, AN_ERR_ARG, "model: base mode is %d; it must be one of AN_BASE_*",
+                        base);
+    model->base = base;
+    return AN_OK;
+}
+
+an_status an_model_set_momentum(an_model *model, double momentum, an_error *err) {
+    if (!(momentum >= 0 && momentum <= 1))
+        return ani_fail(err, AN_ERR_ARG, "model: momentum is %g; it must be 0 to 1", momentum);
+    model->momentum = momentum;
+    return AN_OK;
+}
+
+/* --- runs ------------------------------------------------------------------------------------- */
+
+static an_status check_batch(const void *a, const void *b, int64_t n, an_error *err) {
+    if (n < 1)
+        return ani_fail(err, AN_ERR_ARG, "model: a batch of %lld; it must be 1 or more",
+                        (long long)n);
+    if (!a || !b) return ani_fail(err, AN_ERR_ARG, "model: an array of the batch is NULL");
+    return AN_OK;
+}
+
+static an_status check_loss(int32_t kind, an_error *err) {
+    if (kind >= AN_LOSS_MSE && kind <= AN_LOSS_BINARY) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "model: loss is %d; it must be one of AN_LOSS_*", kind);
+}
+
+/* Predict in slices; features or y may be NULL. */
+static an_status predict(an_model *model, const float *x, int64_t n, float *features, float *y,
+                         an_error *err) {
+    const ani_net_spec *spec = ani_net_spec_of(model->net);
+    const int64_t picture = spec->height * spec->width * 3;
+    const int64_t width = ani_net_features(model->net);
+    for (int64_t i = 0; i < n; i += PREDICT_SLICE) {
+        const int64_t slice = n - i < PREDICT_SLICE ? n - i : PREDICT_SLICE;
+        an_status st = ani_net_predict(
+            model->net, x + i * picture, slice, model->facts.task == AN_TASK_CLASSIFICATION,
+            features ? features + i * width : NULL, y ? y + i * spec->outputs : NULL, err);
+        if (st) return st;
+    }
+    return AN_OK;
+}
+
+an_status an_model_predict(an_model *model, const float *x, int64_t n, float *y, an_error *err) {
+    an_status st = check_batch(x, y, n, err);
+    return st ? st : predict(model, x, n, NULL, y, err);
+}
+
+an_status an_model_features(an_model *model, const float *x, int64_t n, float *features,
+                            an_error *err) {
+    an_status st = check_batch(x, features, n, err);
+    return st ? st : predict(model, x, n, features, NULL, err);
+}
+
+an_status an_model_predict_features(an_model *model, const float *features, int64_t n, float *y,
+                                    an_error *err) {
+    an_status st = check_batch(features, y, n, err);
+    if (st) return st;
+    return ani_net_predict_head(model->net, features, n,
+                                model->facts.task == AN_TASK_CLASSIFICATION, y, err);
+}
+
+an_status an_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
+                             int32_t loss_kind, double *loss, an_error *err) {
+    double value;
+    an_status st = check_batch(x, y, n, err);
+    if (!st) st = check_loss(loss_kind, err);
+    if (st) return st;
+    const ani_net_step step = {model->base, loss_kind, model->momentum};
+    st = ani_net_gradients(model->net, &step, x, y, n, &value, err);
+    if (st) return st;
+    model->gradient_base = model->base;
+    if (loss) *loss = value;
+    return AN_OK;
+}
+
+an_status an_model_head_gradients(an_model *model, const float *features, const float *y, int64_t n,
+                                  int32_t loss_kind, double *loss, an_error *err) {
+    double value;
+    an_status st = check_batch(features, y, n, err);
+    if (!st) st = check_loss(loss_kind, err);
+    if (st) return st;
+    st = ani_net_head_gradients(model->net, loss_kind, features, y, n, &value, err);
+    if (st) return st;
+    model->gradient_base = AN_BASE_FROZEN;
+    if (loss) *loss = value;
+    return AN_OK;
+}
+
+/* --- recalibration -----------------------------------------------------------------------------
+ */
+
+an_status an_model_recalibrate_begin(an_model *model, an_error *err) {
+    const int64_t count = 4 * ani_net_channels(model->net);
+    double *statistics = ani_alloc_zero(count, sizeof *statistics);
+    if (!statistics)
+        return ani_fail_memory(err, count * (int64_t)sizeof *statistics, "a recalibration");
+    ani_free(model->statistics);
+    model->statistics = statistics;
+    model->samples = 0;
+    return AN_OK;
+}
+
+an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
+    an_status st = check_batch(x, x, n, err);
+    if (st) return st;
+    if (!model->statistics) return ani_fail(err, AN_ERR_ARG, "model: no recalibration was begun");
+    double *scratch = model->statistics + 2 * ani_net_channels(model->net);
+    st = ani_net_add_statistics(model->net, x, n, scratch, model->statistics, err);
+    if (!st) model->samples += n;
+    return st;
+}
+
+an_status an_model_recalibrate_end(an_model *model, an_error *err) {
+    const int64_t count = 2 * ani_net_channels(model->net);
+    if (!model->statistics || model->samples == 0)
+        return ani_fail(err, AN_ERR_ARG, "model: no batch was added to the recalibration");
+    float *means = ani_alloc_zero(count, sizeof *means);
+    if (!means) return ani_fail_memory(err, count * (int64_t)sizeof *means, "a recalibration");
+    for (int64_t i = 0; i < count; i++)
+        means[i] = (float)(model->statistics[i] / (double)model->samples);
+    ani_net_set_statistics(model->net, means);
+    ani_free(means);
+    ani_free(model->statistics);
+    model->statistics = NULL;
+    return AN_OK;
+}
+
+/* --- weights ---------------------------------------------------------------------------------- */
+
+void ani_array_name(char out[ANI_ARRAY_NAME_SIZE], const ani_net_array *array) {
+    snprintf(out, ANI_ARRAY_NAME_SIZE, "%s/%s", array->layer, array->variable);
+}
+
+/* Copy weights or gradients of the arrays from first on. */
+static an_status copy_out(const an_model *model, an_arrays *arrays, int64_t first,
+                          int32_t gradients, an_error *err) {
+    for (int64_t i = first; i < ani_net_array_count(model->net); i++) {
+        const ani_net_array *array = ani_net_array_at(model->net, i);
+        char name[ANI_ARRAY_NAME_SIZE];
+        if (gradients && array->moving) continue;
+        float *values = ani_alloc_zero(array->count, sizeof *values);
+        if (!values)
+            return ani_fail_memory(err, array->count * (int64_t)sizeof *values,
+                                   "a copy of weights");
+        if (gradients)
+            ani_net_read_gradient(model->net, array, values);
+        else
+            ani_net_read_array(model->net, array, values);
+        ani_array_name(name, array);
+        an_status st = an_arrays_add(arrays, name, values, array->shape, array->rank, err);
+        ani_free(values);
+        if (st) return st;
+    }
+    return AN_OK;
+}
+
+static an_status copy_arrays(const an_model *model, an_arrays **out, int64_t first,
+                             int32_t gradients, an_error *err) {
+    an_arrays *arrays = NULL;
+    *out = NULL;
+    an_status st = an_arrays_create(&arrays, err);
+    if (!st) st = copy_out(model, arrays, first, gradients, err);
+    if (st) {
+        an_arrays_destroy(arrays);
+        return st;
+    }
+    *out = arrays;
+    return AN_OK;
+}
+
+an_status an_model_weights(const an_model *model, an_arrays **out, an_error *err) {
+    return copy_arrays(model, out, 0, 0, err);
+}
+
+an_status an_model_last_gradients(const an_model *model, an_arrays **out, an_error *err) {
+    const int32_t base = model->gradient_base;
+    *out = NULL;
+    if (base < 0) return ani_fail(err, AN_ERR_ARG, "model: no gradients have been computed yet");
+    const int32_t all = base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE;
+    return copy_arrays(model, out, all ? 0 : ani_net_array_count(model->net) - 2, 1, err);
+}
+
+/* Write a shape as "[1,1,16,96]". */
+static void shape_text(char *out, size_t size, int32_t rank, const int64_t *shape) {
+    size_t at = (size_t)snprintf(out, size, "[");
+    for (int32_t axis = 0; axis < rank && at < size; axis++)
+        at +=
+            (size_t)snprintf(out + at, size - at, axis ? ",%lld" : "%lld", (long long)shape[axis]);
+    if (at < size) snprintf(out + at, size - at, "]");
+}
+
+an_status ani_array_check(const ani_net_array *array, const an_arrays *arrays, int64_t index,
+                          an_error *err) {
+    char name[ANI_ARRAY_NAME_SIZE], found[160], wanted[96];
+    int64_t shape[8] = {0};
+    const int32_t rank = an_arrays_rank(arrays, index);
+    int32_t same = rank == array->rank;
+    for (int32_t axis = 0; axis < rank && axis < 8; axis++) {
+        shape[axis] = an_arrays_length(arrays, index, axis);
+        same = same && shape[axis] == array->shape[axis];
+    }
+    if (same) return AN_OK;
+    ani_array_name(name, array);
+    shape_text(found, sizeof found, rank, shape);
+    shape_text(wanted, sizeof wanted, array->rank, array->shape);
+    return ani_fail(err, AN_ERR_FORMAT, "weights: '%s' has shape %s; '%s' of the network has %s",
+                    an_arrays_name(arrays, index), found, name, wanted);
+}
+
+an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err) {
+    char name[ANI_ARRAY_NAME_SIZE];
+    if (!arrays) return ani_fail(err, AN_ERR_ARG, "model: the list of weights is NULL");
+    for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
+        const ani_net_array *array = ani_net_array_at(model->net, i);
+        ani_array_name(name, array);
+        const int64_t index = an_arrays_find(arrays, name);
+        if (index < 0) return ani_fail(err, AN_ERR_FORMAT, "weights: there is no '%s'", name);
+        an_status st = ani_array_check(array, arrays, index, err);
+        if (st) return st;
+    }
+    for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
+        const ani_net_array *array = ani_net_array_at(model->net, i);
+        ani_array_name(name, array);
+        ani_net_write_array(model->net, array,
+                            an_arrays_data(arrays, an_arrays_find(arrays, name)));
+    }
+    return AN_OK;
+}
+
+an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *err) {
+    return ani_net_draw(model->net, seed, ani_net_array_count(model->net) - 2, err);
+}
+
+/* --- file ------------------------------------------------------------------------------------- */
+
+/* Write value so that reading it gives the same double, as short as that allows. */
+static void double_text(char *out, int64_t size, double value) {
+    const char *end;
+    double back;
+    ani_format_double(out, size, value, 15);
+    if (!ani_parse_double(out, &end, &back, NULL) || back < value || back > value)
+        ani_format_double(out, size, value, 17);
+}
+
+static an_status set_number(an_arrays *arrays, const char *key, int64_t value, an_error *err) {
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    return an_arrays_set_metadata(arrays, key, text, err);
+}
+
+static an_status set_size(an_arrays *arrays, const ani_net_spec *spec, an_error *err) {
+    if (spec->height == spec->width) return set_number(arrays, "size", spec->height, err);
+    an_status st = set_number(arrays, "height", spec->height, err);
+    return st ? st : set_number(arrays, "width", spec->width, err);
+}
+
+static an_status set_metadata(an_arrays *arrays, const an_model *model, an_error *err) {
+    const ani_net_spec *spec = ani_net_spec_of(model->net);
+    const ani_model_facts *facts = &model->facts;
+    char alpha[40];
+    double_text(alpha, sizeof alpha, facts->alpha);
+    const char *const texts[][2] = {
+        {"format", "attractivenet-1"},
+        {"alpha", alpha},
+        {"padding", facts->padding == AN_PADDING_FIXED ? "fixed" : "tutorial"},
+        {"scale", facts->scale_name},
+        {"task", facts->task == AN_TASK_CLASSIFICATION ? "classification" : "regression"},
+        {"library_version", an_version()},
+        {"base_name", facts->base_name},
+        {"pads", facts->pads},
+    };
+    an_status st = set_size(arrays, spec, err);
+    if (!st) st = set_number(arrays, "outputs", spec->outputs, err);
+    if (!st) st = set_number(arrays, "seed", facts->seed, err);
+    for (size_t i = 0; !st && i < sizeof texts / sizeof *texts; i++)
+        if (texts[i][1][0]) st = an_arrays_set_metadata(arrays, texts[i][0], texts[i][1], err);
+    return st;
+}
+
+an_status an_model_save(const an_model *model, const char *path, an_error *err) {
+    an_arrays *arrays = NULL;
+    if (!path) return ani_fail(err, AN_ERR_ARG, "model: the path to save to is NULL");
+    an_status st = an_model_weights(model, &arrays, err);
+    if (st) goto done;
+    st = set_metadata(arrays, model, err);
+    if (st) goto done;
+    st = an_arrays_write(arrays, path, err);
+done:
+    an_arrays_destroy(arrays);
+    return st;
+}

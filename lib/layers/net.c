@@ -1,2 +1,368 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * A network's weights: where each array lies, and how it gets in and out. */
+#include "layers/net_state.h"
+
+#include <attractivenet/layers.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum { ARRAY_ALIGN = 16 }; /* floats: each array begins on a cache line */
+
+static int64_t aligned(int64_t count) {
+    return (count + ARRAY_ALIGN - 1) / ARRAY_ALIGN * ARRAY_ALIGN;
+}
+
+/* --- checking a spec ------------------------------------------------------------------------- */
+
+static an_status spec_error(const ani_net_spec *spec, int32_t u, const char *what, an_error *err) {
+    return ani_fail(err, AN_ERR_ARG, "network: unit %d ('%s') %s", u, spec->units[u].conv_name,
+                    what);
+}
+
+static bool shape_is_possible(const ani_unit_spec *s) {
+    if (s->cin < 1 || s->cout < 1 || s->stride < 1 || s->stride > 2) return false;
+    const int32_t pads[4] = {s->pad_top, s->pad_bottom, s->pad_left, s->pad_right};
+    for (int32_t i = 0; i < 4; i++)
+        if (pads[i] < 0 || pads[i] > 2 || (s->kind == ANI_UNIT_POINTWISE && pads[i])) return false;
+    switch (s->kind) {
+    case ANI_UNIT_FULL:
+        return true;
+    case ANI_UNIT_POINTWISE:
+        return s->stride == 1;
+    case ANI_UNIT_DEPTHWISE:
+        return s->cin == s->cout;
+    default:
+        return false;
+    }
+}
+
+/* Wire unit u to the one that it reads and work out its sizes. */
+static an_status connect_input(ani_net *net, const ani_net_spec *spec, int32_t u, an_error *err) {
+    ani_net_unit *unit = &net->units[u];
+    const ani_unit_spec *s = &unit->spec;
+    int64_t channels = 3;
+    unit->h = spec->height;
+    unit->w = spec->width;
+    if (s->input != ANI_INPUT || u > 0) {
+        if (s->input < 0 || s->input >= u)
+            return spec_error(spec, u, "does not read the value of a unit before it", err);
+        ani_net_unit *source = &net->units[s->input];
+        if (source->consumer != spec->unit_count)
+            return spec_error(spec, u, "reads a value that another unit convolves", err);
+        source->consumer = u;
+        unit->h = source->oh;
+        unit->w = source->ow;
+        channels = source->spec.cout;
+    }
+    if (s->cin != channels) return spec_error(spec, u, "has other channels than its input", err);
+    const int64_t kernel = s->kind == ANI_UNIT_POINTWISE ? 1 : 3;
+    const int64_t rows = unit->h + s->pad_top + s->pad_bottom - kernel;
+    const int64_t columns = unit->w + s->pad_left + s->pad_right - kernel;
+    if (rows < 0 || columns < 0) return spec_error(spec, u, "has no output: too small", err);
+    unit->oh = rows / s->stride + 1;
+    unit->ow = columns / s->stride + 1;
+    return AN_OK;
+}
+
+static an_status connect_residual(ani_net *net, const ani_net_spec *spec, int32_t u,
+                                  an_error *err) {
+    const ani_net_unit *unit = &net->units[u];
+    const int32_t r = unit->spec.residual;
+    if (r == ANI_INPUT) return AN_OK;
+    if (r < 0 || r >= u) return spec_error(spec, u, "adds no value of a unit before it", err);
+    ani_net_unit *source = &net->units[r];
+    if (unit->spec.relu6) return spec_error(spec, u, "has a residual after an activation", err);
+    if (source->adder >= 0) return spec_error(spec, u, "adds a value that is added already", err);
+    if (source->consumer > u)
+        return spec_error(spec, u, "adds a value before it is convolved", err);
+    if (source->oh != unit->oh || source->ow != unit->ow || source->spec.cout != unit->spec.cout)
+        return spec_error(spec, u, "adds a value of another shape", err);
+    source->adder = u;
+    return AN_OK;
+}
+
+static an_status connect(ani_net *net, const ani_net_spec *spec, an_error *err) {
+    for (int32_t u = 0; u < spec->unit_count; u++) {
+        ani_net_unit *unit = &net->units[u];
+        unit->spec = spec->units[u];
+        unit->consumer = spec->unit_count;
+        unit->adder = -1;
+        if (!shape_is_possible(&unit->spec))
+            return spec_error(spec, u, "has a shape that no convolution here has", err);
+        an_status st = connect_input(net, spec, u, err);
+        if (st) return st;
+        st = connect_residual(net, spec, u, err);
+        if (st) return st;
+        if (unit->spec.cout > net->widest) net->widest = unit->spec.cout;
+        if (!ani_add_size(net->channels, unit->spec.cout, &net->channels))
+            return ani_fail_memory(err, -1, "a network");
+    }
+    for (int32_t u = 0; u + 1 < spec->unit_count; u++)
+        if (net->units[u].consumer == spec->unit_count)
+            return spec_error(spec, u, "has a value that no unit convolves", err);
+    return AN_OK;
+}
+
+/* --- laying out the weights ------------------------------------------------------------------- */
+
+/* Reserve count elements, aligned, at the end of an arena of *size; false on overflow. */
+static bool reserve(int64_t *size, int64_t count, int64_t *offset) {
+    *offset = *size;
+    return count <= INT64_MAX - ARRAY_ALIGN && ani_add_size(*size, aligned(count), size);
+}
+
+/* Append an array. Its data is an offset until memory is there: see place_arrays(). */
+static bool add_array(ani_net *net, int64_t *offsets, const char *layer, const char *variable,
+                      const int64_t *shape, int32_t rank, int32_t moving) {
+    ani_net_array *array = &net->arrays[net->array_count];
+    array->layer = layer;
+    array->variable = variable;
+    array->rank = rank;
+    array->moving = moving;
+    array->count = 1;
+    for (int32_t axis = 0; axis < rank; axis++) {
+        array->shape[axis] = shape[axis];
+        if (!ani_mul_size(array->count, shape[axis], &array->count)) return false;
+    }
+    int64_t *size = moving ? &net->moving_count : &net->parameter_count;
+    return reserve(size, array->count, &offsets[net->array_count++]);
+}
+
+static bool add_unit_arrays(ani_net *net, int64_t *offsets, ani_net_unit *unit) {
+    const ani_unit_spec *s = &unit->spec;
+    const int64_t full[4] = {3, 3, s->cin, s->cout}, pointwise[4] = {1, 1, s->cin, s->cout};
+    const int64_t depthwise[4] = {3, 3, s->cin, 1}, channels[1] = {s->cout};
+    const int64_t *shape = s->kind == ANI_UNIT_FULL        ? full
+                           : s->kind == ANI_UNIT_POINTWISE ? pointwise
+                                                           : depthwise;
+    const char *variable = s->kind == ANI_UNIT_DEPTHWISE ? "depthwise_kernel" : "kernel";
+    unit->kernel = &net->arrays[net->array_count];
+    unit->gamma = unit->kernel + 1;
+    unit->beta = unit->kernel + 2;
+    unit->moving_mean = unit->kernel + 3;
+    unit->moving_variance = unit->kernel + 4;
+    return add_array(net, offsets, s->conv_name, variable, shape, 4, 0) &&
+           add_array(net, offsets, s->bn_name, "gamma", channels, 1, 0) &&
+           add_array(net, offsets, s->bn_name, "beta", channels, 1, 0) &&
+           add_array(net, offsets, s->bn_name, "moving_mean", channels, 1, 1) &&
+           add_array(net, offsets, s->bn_name, "moving_variance", channels, 1, 1);
+}
+
+static bool lay_out(ani_net *net, int64_t *offsets) {
+    for (int32_t u = 0; u < net->spec.unit_count; u++) {
+        int64_t offset;
+        if (!add_unit_arrays(net, offsets, &net->units[u])) return false;
+        const int64_t c = net->units[u].spec.cout;
+        for (int32_t i = 0; i < 8; i++)
+            if (!reserve(&net->norm_count, c, &offset)) return false;
+        if (!reserve(&net->sum_count, 2 * c, &offset)) return false;
+    }
+    const int64_t features = ani_net_features(net);
+    const int64_t kernel[2] = {features, net->spec.outputs}, bias[1] = {net->spec.outputs};
+    net->head_offset = net->parameter_count;
+    net->head_kernel = &net->arrays[net->array_count];
+    net->head_bias = net->head_kernel + 1;
+    int64_t offset;
+    bool fits = add_array(net, offsets, "dense", "kernel", kernel, 2, 0) &&
+                add_array(net, offsets, "dense", "bias", bias, 1, 0) &&
+                reserve(&net->sum_count, 1, &offset);
+    for (int32_t i = 0; i < 3; i++)
+        fits = fits && reserve(&net->norm_count, net->widest, &offset);
+    return fits;
+}
+
+static an_status allocate(ani_net *net, int64_t count, int64_t element, void *out, an_error *err) {
+    int64_t size = -1;
+    void *memory = NULL;
+    if (ani_mul_size(count, element, &size)) memory = net->backend->ops->alloc(net->backend, size);
+    memcpy(out, &memory, sizeof memory);
+    return memory ? AN_OK : ani_fail_memory(err, size, "a network's weights");
+}
+
+/* Take the next count floats of the norm arena. */
+static float *take(float **at, int64_t count) {
+    float *taken = *at;
+    *at += aligned(count);
+    return taken;
+}
+
+static void place_unit(ani_net_unit *unit, float **norm, double **sums) {
+    const int64_t c = unit->spec.cout;
+    unit->running = (ani_bn){.gamma = unit->gamma->data,
+                             .beta = unit->beta->data,
+                             .moving_mean = unit->moving_mean->data,
+                             .moving_variance = unit->moving_variance->data};
+    unit->batch = unit->running;
+    ani_bn *both[2] = {&unit->running, &unit->batch};
+    for (int32_t i = 0; i < 2; i++) {
+        both[i]->scale = take(norm, c);
+        both[i]->shift = take(norm, c);
+        both[i]->mean = take(norm, c);
+        both[i]->inv_std = take(norm, c);
+    }
+    unit->sums = *sums;
+    *sums += aligned(2 * c);
+}
+
+static an_status place(ani_net *net, const int64_t *offsets, an_error *err) {
+    an_status st = allocate(net, net->parameter_count, sizeof(float), &net->parameters, err);
+    if (!st) st = allocate(net, net->parameter_count, sizeof(float), &net->gradients, err);
+    if (!st) st = allocate(net, net->moving_count, sizeof(float), &net->moving, err);
+    if (!st) st = allocate(net, net->norm_count, sizeof(float), &net->norm, err);
+    if (!st) st = allocate(net, net->sum_count, sizeof(double), &net->sums, err);
+    if (st) return st;
+    for (int64_t i = 0; i < net->array_count; i++) {
+        ani_net_array *array = &net->arrays[i];
+        array->data = (array->moving ? net->moving : net->parameters) + offsets[i];
+        array->gradient = array->moving ? NULL : net->gradients + offsets[i];
+    }
+    float *norm = net->norm;
+    double *sums = net->sums;
+    for (int32_t u = 0; u < net->spec.unit_count; u++)
+        place_unit(&net->units[u], &norm, &sums);
+    net->a = take(&norm, net->widest);
+    net->b = take(&norm, net->widest);
+    net->c = take(&norm, net->widest);
+    net->loss = sums;
+    return AN_OK;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec *spec,
+                         an_error *err) {
+    *out = NULL;
+    int64_t *offsets = NULL;
+    an_status st = AN_OK;
+    if (spec->unit_count < 1 || spec->unit_count > 100000 || spec->outputs < 1 ||
+        spec->height < 1 || spec->height > ANI_NET_MAX_SIDE || spec->width < 1 ||
+        spec->width > ANI_NET_MAX_SIDE)
+        return ani_fail(
+            err, AN_ERR_ARG, "network: %d units, %d outputs, %lldx%lld pixels; one is out of range",
+            spec->unit_count, spec->outputs, (long long)spec->height, (long long)spec->width);
+    const int64_t units = spec->unit_count, arrays = 5 * units + 2;
+    ani_net *net = ani_alloc_zero(1, sizeof *net);
+    if (!net) return ani_fail_memory(err, sizeof *net, "a network");
+    net->backend = backend;
+    ani_backend_hold(backend);
+    net->spec = *spec;
+    net->spec.units = NULL;
+    net->running_old = 1;
+    net->units = ani_alloc_zero(units, sizeof *net->units);
+    net->unit_specs = ani_alloc_zero(units, sizeof *net->unit_specs);
+    net->arrays = ani_alloc_zero(arrays, sizeof *net->arrays);
+    offsets = ani_alloc_zero(arrays, sizeof *offsets);
+    if (!net->units || !net->unit_specs || !net->arrays || !offsets) {
+        st = ani_fail_memory(err, arrays * (int64_t)sizeof *net->arrays, "a network");
+        goto done;
+    }
+    st = connect(net, spec, err);
+    if (st) goto done;
+    memcpy(net->unit_specs, spec->units, (size_t)units * sizeof *net->unit_specs);
+    net->spec.units = net->unit_specs;
+    if (!lay_out(net, offsets)) {
+        st = ani_fail_memory(err, -1, "a network's weights");
+        goto done;
+    }
+    st = place(net, offsets, err);
+    if (st) goto done;
+    *out = net;
+    net = NULL;
+done:
+    ani_free(offsets);
+    ani_net_destroy(net);
+    return st;
+}
+
+void ani_net_destroy(ani_net *net) {
+    if (!net) return;
+    const ani_backend_ops *ops = net->backend->ops;
+    for (int32_t i = 0; i < ANI_NET_PLANS; i++)
+        ani_net_plan_clear(&net->plans[i]);
+    const int64_t weights = net->parameter_count * (int64_t)sizeof(float);
+    if (net->arena) ops->free(net->backend, net->arena, net->arena_size);
+    if (net->parameters) ops->free(net->backend, net->parameters, weights);
+    if (net->gradients) ops->free(net->backend, net->gradients, weights);
+    if (net->moving)
+        ops->free(net->backend, net->moving, net->moving_count * (int64_t)sizeof(float));
+    if (net->norm) ops->free(net->backend, net->norm, net->norm_count * (int64_t)sizeof(float));
+    if (net->sums) ops->free(net->backend, net->sums, net->sum_count * (int64_t)sizeof(double));
+    ani_free(net->arrays);
+    ani_free(net->unit_specs);
+    ani_free(net->units);
+    an_backend_destroy(net->backend);
+    ani_free(net);
+}
+
+an_backend *ani_net_backend(const ani_net *net) {
+    return net->backend;
+}
+
+const ani_net_spec *ani_net_spec_of(const ani_net *net) {
+    return &net->spec;
+}
+
+int64_t ani_net_features(const ani_net *net) {
+    return net->units[net->spec.unit_count - 1].spec.cout;
+}
+
+void ani_net_unit_size(const ani_net *net, int32_t unit, int64_t *height, int64_t *width) {
+    *height = net->units[unit].oh;
+    *width = net->units[unit].ow;
+}
+
+int64_t ani_net_channels(const ani_net *net) {
+    return net->channels;
+}
+
+int64_t ani_net_arena_size(const ani_net *net) {
+    return net->arena_size;
+}
+
+/* --- weights ---------------------------------------------------------------------------------- */
+
+int64_t ani_net_array_count(const ani_net *net) {
+    return net->array_count;
+}
+
+const ani_net_array *ani_net_array_at(const ani_net *net, int64_t index) {
+    return &net->arrays[index];
+}
+
+void ani_net_read_array(const ani_net *net, const ani_net_array *array, float *host) {
+    net->backend->ops->read(net->backend, host, array->data, array->count * (int64_t)sizeof *host);
+}
+
+void ani_net_read_gradient(const ani_net *net, const ani_net_array *array, float *host) {
+    net->backend->ops->read(net->backend, host, array->gradient,
+                            array->count * (int64_t)sizeof *host);
+}
+
+void ani_net_write_array(ani_net *net, const ani_net_array *array, const float *host) {
+    net->backend->ops->write(net->backend, array->data, host, array->count * (int64_t)sizeof *host);
+    net->running_old = 1;
+}
+
+ani_net_range ani_net_trained(const ani_net *net, int32_t base) {
+    const bool all = base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE;
+    const int64_t first = all ? 0 : net->head_offset;
+    return (ani_net_range){net->parameters + first, net->gradients + first,
+                           net->parameter_count - first};
+}
+
+void ani_net_weights_changed(ani_net *net) {
+    net->running_old = 1;
+}
+
+void ani_net_set_statistics(ani_net *net, const float *statistics) {
+    const float *mean = statistics, *variance = statistics + net->channels;
+    for (int32_t u = 0; u < net->spec.unit_count; u++) {
+        const ani_net_unit *unit = &net->units[u];
+        ani_net_write_array(net, unit->moving_mean, mean);
+        ani_net_write_array(net, unit->moving_variance, variance);
+        mean += unit->spec.cout;
+        variance += unit->spec.cout;
+    }
+}

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * A network as data: a list of units with their names, wired by tensor numbers, then pooling and a dense
- * head. mobilenetv2 writes such a list; net.c plans memory for it and runs it. No arithmetic here. */
+ * A network as data: a list of units with their names, wired by tensor numbers, then pooling and a
+ * dense head. mobilenetv2 writes such a list; net.c holds its weights, plan.c plans the memory of a
+ * run and run.c runs it. No arithmetic here: all of it is the backend's.
+ *
+ * Each value is convolved by exactly one later unit (the last one is pooled) and may be the
+ * residual of one unit after that. So the convolution's backward comes last and has the whole
+ * gradient. */
 #ifndef LAYERS_NET_H
 #define LAYERS_NET_H
 
@@ -10,27 +15,110 @@
 
 enum { ANI_NAME_SIZE = 48, ANI_INPUT = -1 };
 
-/** One convolution with batch norm, activation and optional shortcut. Its value is tensor number i, its
- *  place in the list. */
+/** One convolution with batch norm, activation and optional shortcut. Its value is tensor number i,
+ * its place in the list. */
 typedef struct ani_unit_spec {
     char conv_name[ANI_NAME_SIZE]; /* Keras layer, as "block_1_expand" */
     char bn_name[ANI_NAME_SIZE];   /* Keras layer, as "block_1_expand_BN" */
     int32_t kind;                  /* ANI_UNIT_* */
     int32_t stride;
-    int32_t relu6;                 /* 0 or 1 */
-    int32_t input;                 /* unit whose value is the input; ANI_INPUT: the picture */
-    int32_t residual;              /* unit whose value is added to this one's; ANI_INPUT: none */
+    int32_t relu6;    /* 0 or 1; 0 with a residual */
+    int32_t input;    /* unit whose value is the input; ANI_INPUT: the picture */
+    int32_t residual; /* unit whose value is added to this one's; ANI_INPUT: none */
     int32_t pad_top, pad_bottom, pad_left, pad_right;
     int32_t reserved;
     int64_t cin, cout;
 } ani_unit_spec;
 
-/** A whole network: units in order, then global average pooling of the last unit's value, then dense. */
+/** A whole network: units in order, then global average pooling of the last unit's value, then
+ * dense. */
 typedef struct ani_net_spec {
     const ani_unit_spec *units;
     int32_t unit_count;
     int32_t outputs;
-    int64_t height, width;         /* of the picture, 3 channels */
+    int64_t height, width; /* of the picture, 3 channels */
 } ani_net_spec;
+
+/** A named array of weights. In memory they lie in two arenas: trained ones in the order of layers,
+ * the head last; moving statistics. Gradients lie as the trained ones. */
+typedef struct ani_net_array {
+    const char *layer;    /* "block_1_expand_BN", "dense" */
+    const char *variable; /* "kernel", "depthwise_kernel", "gamma", "beta", "moving_mean", ... */
+    int32_t rank;
+    int32_t moving;   /* 1: a moving statistic */
+    int64_t shape[4]; /* as Keras: [3,3,cin,cout], [1,1,cin,cout], [3,3,c,1], [c], [in,out] */
+    int64_t count;
+    float *data;     /* backend memory */
+    float *gradient; /* backend memory; NULL for a moving statistic */
+} ani_net_array;
+
+typedef struct ani_net ani_net;
+
+/** Make a network with all weights zero. The spec is copied. AN_ERR_ARG: a spec that cannot be run.
+ */
+an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec *spec,
+                         an_error *err);
+void ani_net_destroy(ani_net *net); /* NULL is allowed */
+an_backend *ani_net_backend(const ani_net *net);
+const ani_net_spec *ani_net_spec_of(const ani_net *net);
+int64_t ani_net_features(const ani_net *net); /* channels of the last unit */
+/** Height and width of a unit's output. */
+void ani_net_unit_size(const ani_net *net, int32_t unit, int64_t *height, int64_t *width);
+
+/** All arrays of weights in Keras' order: kernel; gamma, beta, moving_mean, moving_variance; and so
+ * on; dense kernel, bias. */
+int64_t ani_net_array_count(const ani_net *net);
+const ani_net_array *ani_net_array_at(const ani_net *net, int64_t index);
+/** Copy an array's values or its gradient to the host, or its values from there. */
+void ani_net_read_array(const ani_net *net, const ani_net_array *array, float *host);
+void ani_net_read_gradient(const ani_net *net, const ani_net_array *array, float *host);
+void ani_net_write_array(ani_net *net, const ani_net_array *array, const float *host);
+
+/** What a base mode (AN_BASE_*) trains, as one range of backend memory; gaps between arrays are
+ * zero. */
+typedef struct ani_net_range {
+    float *weights, *gradients;
+    int64_t count;
+} ani_net_range;
+ani_net_range ani_net_trained(const ani_net *net, int32_t base);
+/** Say that weights were changed from outside (by an optimizer). */
+void ani_net_weights_changed(ani_net *net);
+
+/* Runs. x [n,h,w,3], y [n,outputs] and features are host memory. Each call is done when it returns.
+ * The memory of a run is planned once for each kind of run and n and kept, so that steps of the
+ * same size allocate nothing. */
+
+/** Forward by the moving statistics; features [n,features] and y (logits; probabilities 1: see
+ *  ani_backend_ops) may be NULL. */
+an_status ani_net_predict(ani_net *net, const float *x, int64_t n, int32_t probabilities,
+                          float *features, float *y, an_error *err);
+/** The head alone, from features. */
+an_status ani_net_predict_head(ani_net *net, const float *features, int64_t n,
+                               int32_t probabilities, float *y, an_error *err);
+
+/** What a training step does. */
+typedef struct ani_net_step {
+    int32_t base;      /* AN_BASE_* */
+    int32_t loss_kind; /* AN_LOSS_* */
+    double momentum;   /* of the moving statistics */
+} ani_net_step;
+/** Compute the loss and the gradients of what the base mode trains. */
+an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float *x, const float *y,
+                            int64_t n, double *loss, an_error *err);
+/** The same for the head alone, from features. */
+an_status ani_net_head_gradients(ani_net *net, int32_t loss_kind, const float *features,
+                                 const float *y, int64_t n, double *loss, an_error *err);
+
+/** Forward by batch statistics without any update, and add each channel's mean and variance (as a
+ * moving update would take it: with N/(N-1)) times n to sums, [2][channels of all units], in unit
+ * order. scratch: as many numbers. */
+an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double *scratch,
+                                 double *sums, an_error *err);
+int64_t ani_net_channels(const ani_net *net); /* of all units' outputs together */
+/** Set all moving statistics: mean and variance [2][channels], as above. */
+void ani_net_set_statistics(ani_net *net, const float *statistics);
+
+/** Bytes of activation memory held at present. */
+int64_t ani_net_arena_size(const ani_net *net);
 
 #endif

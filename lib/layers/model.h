@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * an_model from the inside: a net with the facts that go into its files and summaries. */
+#ifndef LAYERS_MODEL_H
+#define LAYERS_MODEL_H
+
+#include <attractivenet/layers.h>
+
+#include "layers/net.h"
+
+enum { ANI_FACT_SIZE = 64, ANI_PADS_SIZE = 256 };
+
+/** What the units do not tell. Texts are those of the model file's metadata. */
+typedef struct ani_model_facts {
+    double alpha;
+    int32_t task;                      /* AN_TASK_* */
+    int32_t scale;                     /* AN_SCALE_* */
+    int32_t padding;                   /* AN_PADDING_FIXED or TUTORIAL */
+    uint32_t seed;                     /* of the random weights */
+    char scale_name[ANI_FACT_SIZE];    /* "unit", "tf", "seed" */
+    char base_name[ANI_FACT_SIZE];     /* as Keras names the base: "mobilenetv2_1.00_224" */
+    char notebook_name[ANI_FACT_SIZE]; /* as the tutorial's notebook shows it */
+    char pads[ANI_PADS_SIZE];          /* paddings other than those that padding stands for; "" */
+} ani_model_facts;
+
+/** Make a model with all weights zero; it holds the backend. */
+an_status ani_model_create(an_model **out, an_backend *backend, const ani_net_spec *spec,
+                           const ani_model_facts *facts, an_error *err);
+/** Count a holder; an_model_destroy() gives it back. */
+void ani_model_hold(an_model *model);
+ani_net *ani_model_net(const an_model *model); /* borrowed */
+const ani_model_facts *ani_model_facts_of(const an_model *model);
+int32_t ani_model_base(const an_model *model); /* AN_BASE_* as set */
+/** Base mode of the gradients that are there; -1: none yet. */
+int32_t ani_model_gradient_base(const an_model *model);
+
+/** Write "LAYER/VARIABLE" of an array. */
+enum { ANI_ARRAY_NAME_SIZE = 96 };
+void ani_array_name(char out[ANI_ARRAY_NAME_SIZE], const ani_net_array *array);
+
+/** AN_ERR_FORMAT with both names and shapes unless array index of a list has the shape of array. */
+an_status ani_array_check(const ani_net_array *array, const an_arrays *arrays, int64_t index,
+                          an_error *err);
+
+/** Draw weights as Keras does by default, from the first-th array on: kernels GlorotUniform (in
+ * Keras' rule for a depthwise kernel [3,3,c,1]: fan in 9*c, fan out 9), gamma and moving variance
+ * 1, the rest 0. Array i comes from the stream (seed, 0, i), so each depends on the seed and its
+ * place alone. */
+an_status ani_net_draw(ani_net *net, uint32_t seed, int64_t first, an_error *err);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ * The memory of a run: which tensor lives from which step to which, and the arena that they share.
+ *
+ * Steps: unit u forward is step u; the head is step U (the number of units); the pooling's backward
+ * is step U+1; unit u backward is step U+2 + (U-1-u). */
+#include "layers/net_state.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "layers/plan.h"
+
+/* The buffers of a plan while it is made, with where each one's offset goes. */
+typedef struct buffer_list {
+    ani_buffer *buffers;
+    int64_t **targets;
+    int64_t count;
+    int32_t failed; /* 1: a size overflowed */
+} buffer_list;
+
+enum { UNIT_BUFFERS = 5, HEAD_BUFFERS = 6 };
+
+static int32_t backward_step(const ani_net *net, int32_t u) {
+    const int32_t units = net->spec.unit_count;
+    return u >= units ? units + 1 : units + 2 + (units - 1 - u);
+}
+
+/* Add a buffer of rows*columns elements of size bytes; nothing if that is 0. */
+static void add_buffer(buffer_list *list, int64_t *target, int64_t rows, int64_t columns,
+                       int64_t size, int32_t first, int32_t last) {
+    ani_buffer *buffer = &list->buffers[list->count];
+    *target = -1;
+    if (!ani_mul_size(rows, columns, &buffer->size) ||
+        !ani_mul_size(buffer->size, size, &buffer->size)) {
+        list->failed = 1;
+        return;
+    }
+    if (!buffer->size) return;
+    buffer->first = first;
+    buffer->last = last;
+    list->targets[list->count++] = target;
+}
+
+/* The last forward step that reads the value of unit u. */
+static int32_t last_reader(const ani_net_unit *unit) {
+    return unit->adder > unit->consumer ? unit->adder : unit->consumer;
+}
+
+static void add_unit_buffers(const ani_net *net, ani_net_plan *plan, buffer_list *list, int32_t u) {
+    const ani_net_unit *unit = &net->units[u];
+    ani_unit_run *run = &plan->units[u];
+    const int64_t rows = plan->n * unit->oh * unit->ow, c = unit->spec.cout;
+    const int32_t back = backward_step(net, u), f = (int32_t)sizeof(float);
+    const int32_t adds = unit->spec.residual != ANI_INPUT;
+    run->sum = run->g = -1;
+    add_buffer(list, &run->scratch_forward, run->plan.scratch_forward, 1, 1, u, u);
+    run->scratch_backward = -1;
+    switch (plan->kind) {
+    case ANI_RUN_INFERENCE:
+        add_buffer(list, &run->y, rows, c, f, u, last_reader(unit));
+        break;
+    case ANI_RUN_STATISTICS:
+        add_buffer(list, &run->y, rows, c, f, u, adds ? u : last_reader(unit));
+        if (adds) add_buffer(list, &run->sum, rows, c, f, u, last_reader(unit));
+        break;
+    default: { /* ANI_RUN_TRAINING */
+        const int32_t arrives = backward_step(net, unit->consumer);
+        add_buffer(list, &run->y, rows, c, f, u, back);
+        if (adds) add_buffer(list, &run->sum, rows, c, f, u, arrives);
+        add_buffer(list, &run->scratch_backward, run->plan.scratch_backward, 1, 1, back, back);
+        /* A value that is a residual gets the gradient of the sum in place: one buffer for both,
+         * from the sum's arrival to the last backward that reads it. */
+        if (unit->adder < 0) {
+            int32_t root = u;
+            while (net->units[root].spec.residual != ANI_INPUT)
+                root = net->units[root].spec.residual;
+            add_buffer(list, &run->g, rows, c, f, arrives, backward_step(net, root));
+        }
+    }
+    }
+}
+
+static void add_head_buffers(const ani_net *net, ani_net_plan *plan, buffer_list *list) {
+    const int32_t head = net->spec.unit_count, f = (int32_t)sizeof(float);
+    const int64_t n = plan->n, features = ani_net_features(net), outputs = net->spec.outputs;
+    add_buffer(list, &plan->features, n, features, f, head, head);
+    add_buffer(list, &plan->dfeatures, n, features, f, head, head + 1);
+    add_buffer(list, &plan->y, n, outputs, f, head, head);
+    add_buffer(list, &plan->target, n, outputs, f, head, head);
+    add_buffer(list, &plan->dy, n, outputs, f, head, head);
+}
+
+static void plan_units(const ani_net *net, ani_net_plan *plan) {
+    for (int32_t u = 0; u < plan->unit_count; u++) {
+        const ani_net_unit *unit = &net->units[u];
+        const ani_unit_shape shape = {.kind = unit->spec.kind,
+                                      .stride = unit->spec.stride,
+                                      .pad_top = unit->spec.pad_top,
+                                      .pad_left = unit->spec.pad_left,
+                                      .n = plan->n,
+                                      .h = unit->h,
+                                      .w = unit->w,
+                                      .cin = unit->spec.cin,
+                                      .oh = unit->oh,
+                                      .ow = unit->ow,
+                                      .cout = unit->spec.cout};
+        net->backend->ops->unit_plan(net->backend, &shape, &plan->units[u].plan);
+    }
+}
+
+static an_status fill_plan(const ani_net *net, ani_net_plan *plan, an_error *err) {
+    const int64_t most = (int64_t)plan->unit_count * UNIT_BUFFERS + HEAD_BUFFERS;
+    buffer_list list = {0};
+    an_status st = AN_OK;
+    list.buffers = ani_alloc_zero(most, sizeof *list.buffers);
+    list.targets = ani_alloc_zero(most, sizeof *list.targets);
+    if (!list.buffers || !list.targets) {
+        st = ani_fail_memory(err, most * (int64_t)sizeof *list.buffers, "a memory plan");
+        goto done;
+    }
+    plan_units(net, plan);
+    plan->picture = -1;
+    if (plan->unit_count)
+        add_buffer(&list, &plan->picture, plan->n * net->spec.height, net->spec.width * 3,
+                   sizeof(float), 0, plan->kind == ANI_RUN_TRAINING ? backward_step(net, 0) : 0);
+    for (int32_t u = 0; u < plan->unit_count; u++)
+        add_unit_buffers(net, plan, &list, u);
+    add_head_buffers(net, plan, &list);
+    if (list.failed) {
+        st = ani_fail_memory(err, -1, "a memory plan");
+        goto done;
+    }
+    st = ani_plan_buffers(list.buffers, list.count, &plan->size, err);
+    if (st) goto done;
+    for (int64_t i = 0; i < list.count; i++)
+        *list.targets[i] = list.buffers[i].offset;
+    if (plan->kind == ANI_RUN_TRAINING)
+        for (int32_t u = plan->unit_count - 1; u >= 0; u--)
+            if (net->units[u].adder >= 0) plan->units[u].g = plan->units[net->units[u].adder].g;
+done:
+    ani_free(list.targets);
+    ani_free(list.buffers);
+    return st;
+}
+
+void ani_net_plan_clear(ani_net_plan *plan) {
+    ani_free(plan->units);
+    *plan = (ani_net_plan){0};
+}
+
+/* The plan of a run if it is there; else *free is the place for it. */
+static ani_net_plan *find_plan(ani_net *net, int32_t kind, int64_t n, ani_net_plan **free) {
+    *free = &net->plans[0];
+    for (int32_t i = 0; i < ANI_NET_PLANS; i++) {
+        ani_net_plan *plan = &net->plans[i];
+        if (plan->n == n && plan->kind == kind) return plan;
+        if (plan->used < (*free)->used) *free = plan;
+    }
+    return NULL;
+}
+
+static an_status grow_arena(ani_net *net, int64_t size, an_error *err) {
+    if (size <= net->arena_size) return AN_OK;
+    const ani_backend_ops *ops = net->backend->ops;
+    if (net->arena) ops->free(net->backend, net->arena, net->arena_size);
+    net->arena_size = 0;
+    net->arena = ops->alloc(net->backend, size);
+    if (!net->arena) return ani_fail_memory(err, size, "the activations of a batch");
+    net->arena_size = size;
+    return AN_OK;
+}
+
+an_status ani_net_prepare(ani_net *net, int32_t kind, int64_t n, const ani_net_plan **out,
+                          an_error *err) {
+    ani_net_plan *place, *plan = find_plan(net, kind, n, &place);
+    an_status st;
+    *out = NULL;
+    if (n < 1 || n > ANI_NET_MAX_BATCH)
+        return ani_fail(err, AN_ERR_ARG, "network: a batch of %lld; it must be 1 to %d",
+                        (long long)n, ANI_NET_MAX_BATCH);
+    if (!plan) {
+        ani_net_plan made = {.kind = kind, .n = n};
+        made.unit_count = kind == ANI_RUN_HEAD ? 0 : net->spec.unit_count;
+        made.units = ani_alloc_zero(made.unit_count, sizeof *made.units);
+        if (!made.units)
+            return ani_fail_memory(err, made.unit_count * (int64_t)sizeof *made.units,
+                                   "a memory plan");
+        st = fill_plan(net, &made, err);
+        if (st) {
+            ani_net_plan_clear(&made);
+            return st;
+        }
+        ani_net_plan_clear(place);
+        *place = made;
+        plan = place;
+    }
+    plan->used = ++net->clock;
+    st = grow_arena(net, plan->size, err);
+    if (st) return st;
+    *out = plan;
+    return AN_OK;
+}

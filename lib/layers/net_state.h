@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * What a network holds, shared by net.c (weights), net_plan.c (memory of a run) and run.c (runs)
+ * alone. */
+#ifndef LAYERS_NET_STATE_H
+#define LAYERS_NET_STATE_H
+
+#include "layers/net.h"
+
+/** A unit with its place in the weights. */
+typedef struct ani_net_unit {
+    ani_unit_spec spec;
+    int64_t h, w, oh, ow;
+    int32_t consumer; /* unit that convolves this value; unit_count: the pooling */
+    int32_t adder;    /* unit that has this value as its residual; -1: none */
+    const ani_net_array *kernel, *gamma, *beta, *moving_mean, *moving_variance;
+    ani_bn running; /* normalises by the moving statistics */
+    ani_bn batch;   /* normalises by the batch's */
+    double *sums;   /* [2][cout]: moments in the forward pass, gradient sums in the backward pass */
+} ani_net_unit;
+
+/** Kinds of runs, by what they keep. */
+enum {
+    ANI_RUN_HEAD,       /* the head alone */
+    ANI_RUN_INFERENCE,  /* values are written normalised; each lives until its last reader */
+    ANI_RUN_STATISTICS, /* z is written; each lives until its last reader */
+    ANI_RUN_TRAINING    /* z is written and lives until its unit's backward */
+};
+
+/** How a unit is run; offsets into the arena, -1 = none. */
+typedef struct ani_unit_run {
+    ani_unit_plan plan;
+    int64_t y;   /* z, or the value in inference */
+    int64_t sum; /* the value after the residual was added */
+    int64_t g;   /* gradient by the batch norm's output; shared with the unit that adds it */
+    int64_t scratch_forward, scratch_backward;
+} ani_unit_run;
+
+/** The memory of one kind of run for n pictures. */
+typedef struct ani_net_plan {
+    int32_t kind;
+    int32_t unit_count;
+    int64_t n;    /* 0: the place is free */
+    int64_t used; /* when, to give up the one that was not used for longest */
+    int64_t size; /* of the arena */
+    int64_t picture, features, dfeatures, y, target, dy; /* offsets */
+    ani_unit_run *units;
+} ani_net_plan;
+
+/* Limits that keep n*h*w far from overflow. */
+enum { ANI_NET_PLANS = 6, ANI_NET_MAX_BATCH = 1 << 24, ANI_NET_MAX_SIDE = 1 << 16 };
+
+struct ani_net {
+    an_backend *backend;
+    ani_net_spec spec; /* units: NULL; they are in units */
+    ani_unit_spec *unit_specs;
+    ani_net_unit *units;
+    ani_net_array *arrays;
+    int64_t array_count;
+    const ani_net_array *head_kernel, *head_bias;
+    int64_t channels, widest;
+
+    /* backend memory, counts in elements */
+    float *parameters, *gradients, *moving, *norm;
+    double *sums;
+    int64_t parameter_count, head_offset, moving_count, norm_count, sum_count;
+    float *a, *b, *c; /* [widest]: of ani_gradient, for the unit at work; in norm */
+    double *loss;     /* one; in sums */
+
+    uint8_t *arena;
+    int64_t arena_size;
+    ani_net_plan plans[ANI_NET_PLANS];
+    int64_t clock;       /* counts uses of plans */
+    int32_t running_old; /* 1: units' running must be computed anew */
+    int32_t reserved;
+};
+
+/** Find or make the plan of a run and make the arena large enough. On failure older plans stay. */
+an_status ani_net_prepare(ani_net *net, int32_t kind, int64_t n, const ani_net_plan **out,
+                          an_error *err);
+void ani_net_plan_clear(ani_net_plan *plan);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT
+ * Runs of a network: forward by moving or batch statistics, and the backward pass. Each is a loop
+ * over the units in the order of their steps; see net_plan.c for the memory. */
+#include "layers/net_state.h"
+
+#include <attractivenet/layers.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/** One run under way. */
+typedef struct net_run {
+    ani_net *net;
+    const ani_net_plan *plan;
+    bool batch; /* normalise by the batch's statistics */
+} net_run;
+
+static float *floats_at(const net_run *run, int64_t offset) {
+    return (float *)(void *)(run->net->arena + offset);
+}
+
+static void *scratch_at(const net_run *run, int64_t offset) {
+    return offset < 0 ? NULL : run->net->arena + offset;
+}
+
+static const ani_bn *norm_of(const net_run *run, int32_t u) {
+    const ani_net_unit *unit = &run->net->units[u];
+    return run->batch ? &unit->batch : &unit->running;
+}
+
+/* The normalised z of unit u, without its residual. */
+static ani_lazy own_value(const net_run *run, int32_t u) {
+    const ani_bn *bn = norm_of(run, u);
+    return (ani_lazy){.z = floats_at(run, run->plan->units[u].y),
+                      .scale = bn->scale,
+                      .shift = bn->shift,
+                      .relu6 = run->net->units[u].spec.relu6};
+}
+
+/* The value of unit u, or the picture, as its readers load it. */
+static ani_lazy value_of(const net_run *run, int32_t u) {
+    if (u == ANI_INPUT) return (ani_lazy){.z = floats_at(run, run->plan->picture)};
+    const ani_unit_run *at = &run->plan->units[u];
+    if (run->plan->kind == ANI_RUN_INFERENCE) return (ani_lazy){.z = floats_at(run, at->y)};
+    if (at->sum >= 0) return (ani_lazy){.z = floats_at(run, at->sum)};
+    return own_value(run, u);
+}
+
+static int64_t rows_of(const net_run *run, int32_t u) {
+    return run->plan->n * run->net->units[u].oh * run->net->units[u].ow;
+}
+
+static void write_floats(const net_run *run, int64_t offset, const float *host, int64_t count) {
+    an_backend *backend = run->net->backend;
+    backend->ops->write(backend, floats_at(run, offset), host, count * (int64_t)sizeof *host);
+}
+
+static void read_floats(const net_run *run, float *host, int64_t offset, int64_t count) {
+    an_backend *backend = run->net->backend;
+    backend->ops->read(backend, host, floats_at(run, offset), count * (int64_t)sizeof *host);
+}
+
+/* Plan a run and hand over the pictures (NULL: a run of the head). */
+static an_status begin(net_run *run, ani_net *net, int32_t kind, const float *x, int64_t n,
+                       an_error *err) {
+    run->net = net;
+    an_status st = ani_net_prepare(net, kind, n, &run->plan, err);
+    if (st || !x) return st;
+    write_floats(run, run->plan->picture, x, n * net->spec.height * net->spec.width * 3);
+    return AN_OK;
+}
+
+/* --- forward ---------------------------------------------------------------------------------- */
+
+/* Bring scale and shift by the moving statistics up to date. */
+static void refresh_running(ani_net *net) {
+    if (!net->running_old) return;
+    for (int32_t u = 0; u < net->spec.unit_count; u++)
+        net->backend->ops->bn_running(net->backend, net->units[u].spec.cout,
+                                      &net->units[u].running);
+    net->running_old = 0;
+}
+
+/* Forward with everything written normalised: batch norm, activation and residual in the epilogue.
+ */
+static void forward_inference(const net_run *run) {
+    an_backend *backend = run->net->backend;
+    for (int32_t u = 0; u < run->plan->unit_count; u++) {
+        const ani_net_unit *unit = &run->net->units[u];
+        const ani_unit_run *at = &run->plan->units[u];
+        const int32_t r = unit->spec.residual;
+        const ani_unit_forward args = {
+            .x = value_of(run, unit->spec.input),
+            .w = unit->kernel->data,
+            .y = floats_at(run, at->y),
+            .scale = unit->running.scale,
+            .shift = unit->running.shift,
+            .residual = r == ANI_INPUT ? NULL : floats_at(run, run->plan->units[r].y),
+            .relu6 = unit->spec.relu6,
+            .scratch = scratch_at(run, at->scratch_forward)};
+        backend->ops->unit_forward(backend, &at->plan, &args);
+    }
+}
+
+/* Forward with raw z written and normalised by the next reader; residual sums are written. momentum
+ * < 0: moving statistics stay. */
+static void forward_lazy(const net_run *run, double momentum) {
+    an_backend *backend = run->net->backend;
+    for (int32_t u = 0; u < run->plan->unit_count; u++) {
+        const ani_net_unit *unit = &run->net->units[u];
+        const ani_unit_run *at = &run->plan->units[u];
+        const int64_t c = unit->spec.cout, rows = rows_of(run, u);
+        const ani_unit_forward args = {.x = value_of(run, unit->spec.input),
+                                       .w = unit->kernel->data,
+                                       .y = floats_at(run, at->y),
+                                       .moments = run->batch ? unit->sums : NULL,
+                                       .scratch = scratch_at(run, at->scratch_forward)};
+        backend->ops->unit_forward(backend, &at->plan, &args);
+        if (run->batch)
+            backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum >= 0,
+                                   &unit->batch);
+        if (unit->spec.residual == ANI_INPUT) continue;
+        const ani_lazy own = own_value(run, u), residual = value_of(run, unit->spec.residual);
+        backend->ops->materialise(backend, rows, c, &own, &residual, floats_at(run, at->sum));
+    }
+    if (run->batch && momentum >= 0) run->net->running_old = 1;
+}
+
+static void pool(const net_run *run) {
+    const ani_net *net = run->net;
+    const int32_t last = net->spec.unit_count - 1;
+    const ani_lazy x = value_of(run, last);
+    net->backend->ops->pool_forward(net->backend, run->plan->n,
+                                    net->units[last].oh * net->units[last].ow,
+                                    ani_net_features(net), &x, floats_at(run, run->plan->features));
+}
+
+/* --- head ------------------------------------------------------------------------------------- */
+
+static void dense(const net_run *run) {
+    const ani_net *net = run->net;
+    net->backend->ops->dense_forward(net->backend, run->plan->n, ani_net_features(net),
+                                     net->spec.outputs, floats_at(run, run->plan->features),
+                                     net->head_kernel->data, net->head_bias->data,
+                                     floats_at(run, run->plan->y));
+}
+
+/* From features to the loss and the head's gradients; below: also the gradient by the features. */
+static void head_step(const net_run *run, int32_t loss_kind, const float *target, bool below) {
+    const ani_net *net = run->net;
+    const ani_backend_ops *ops = net->backend->ops;
+    const int64_t n = run->plan->n, outputs = net->spec.outputs;
+    write_floats(run, run->plan->target, target, n * outputs);
+    dense(run);
+    float *dy = floats_at(run, run->plan->dy);
+    ops->loss(net->backend, loss_kind, n, outputs, floats_at(run, run->plan->y),
+              floats_at(run, run->plan->target), net->loss, dy);
+    ops->dense_backward(net->backend, n, ani_net_features(net), outputs,
+                        floats_at(run, run->plan->features), net->head_kernel->data, dy,
+                        below ? floats_at(run, run->plan->dfeatures) : NULL,
+                        net->head_kernel->gradient, net->head_bias->gradient);
+}
+
+static void predict_head(const net_run *run, int32_t probabilities, float *y) {
+    const ani_net *net = run->net;
+    dense(run);
+    if (probabilities)
+        net->backend->ops->probabilities(net->backend, run->plan->n, net->spec.outputs,
+                                         floats_at(run, run->plan->y));
+    read_floats(run, y, run->plan->y, run->plan->n * net->spec.outputs);
+}
+
+static an_status finish(const net_run *run, double *loss, an_error *err) {
+    an_backend *backend = run->net->backend;
+    if (loss) backend->ops->read(backend, loss, run->net->loss, sizeof *loss);
+    return backend->ops->wait(backend, err);
+}
+
+/* --- backward --------------------------------------------------------------------------------- */
+
+/* Where the gradient by unit u's batch norm output is stored, with the sums its backward needs. */
+static ani_store store_for(const net_run *run, int32_t u) {
+    const ani_unit_run *at = &run->plan->units[u];
+    ani_store store = {.dx = floats_at(run, at->g),
+                       .sums = run->net->units[u].sums,
+                       .z = floats_at(run, at->y),
+                       .mean = norm_of(run, u)->mean};
+    /* As a residual the value got the sum's gradient already; it lies in the same buffer. */
+    if (run->net->units[u].adder >= 0) store.add = store.dx;
+    return store;
+}
+
+static void backward_pool(const net_run *run) {
+    const ani_net *net = run->net;
+    const int32_t last = net->spec.unit_count - 1;
+    const ani_lazy x = value_of(run, last);
+    const ani_store store = store_for(run, last);
+    net->backend->ops->pool_backward(
+        net->backend, run->plan->n, net->units[last].oh * net->units[last].ow,
+        ani_net_features(net), floats_at(run, run->plan->dfeatures), &x, &store);
+}
+
+static void backward_unit(const net_run *run, int32_t u) {
+    const ani_net *net = run->net;
+    const ani_net_unit *unit = &net->units[u];
+    const ani_unit_run *at = &run->plan->units[u];
+    const ani_backend_ops *ops = net->backend->ops;
+    ops->bn_backward(net->backend, unit->spec.cout, rows_of(run, u), run->batch, unit->sums,
+                     norm_of(run, u), unit->gamma->gradient, unit->beta->gradient, net->a, net->b,
+                     net->c);
+    ani_unit_backward args = {.dz = {.g = floats_at(run, at->g), .a = net->a},
+                              .x = value_of(run, unit->spec.input),
+                              .w = unit->kernel->data,
+                              .dw = unit->kernel->gradient,
+                              .scratch = scratch_at(run, at->scratch_backward)};
+    if (run->batch) {
+        args.dz.z = floats_at(run, at->y);
+        args.dz.b = net->b;
+        args.dz.c = net->c;
+    }
+    if (unit->spec.input != ANI_INPUT) args.store = store_for(run, unit->spec.input);
+    ops->unit_backward(net->backend, &at->plan, &args);
+}
+
+/* --- the runs --------------------------------------------------------------------------------- */
+
+an_status ani_net_predict(ani_net *net, const float *x, int64_t n, int32_t probabilities,
+                          float *features, float *y, an_error *err) {
+    net_run run = {0};
+    an_status st = begin(&run, net, ANI_RUN_INFERENCE, x, n, err);
+    if (st) return st;
+    refresh_running(net);
+    forward_inference(&run);
+    pool(&run);
+    if (features) read_floats(&run, features, run.plan->features, n * ani_net_features(net));
+    if (y) predict_head(&run, probabilities, y);
+    return finish(&run, NULL, err);
+}
+
+an_status ani_net_predict_head(ani_net *net, const float *features, int64_t n,
+                               int32_t probabilities, float *y, an_error *err) {
+    net_run run = {0};
+    an_status st = begin(&run, net, ANI_RUN_HEAD, NULL, n, err);
+    if (st) return st;
+    write_floats(&run, run.plan->features, features, n * ani_net_features(net));
+    predict_head(&run, probabilities, y);
+    return finish(&run, NULL, err);
+}
+
+an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float *x, const float *y,
+                            int64_t n, double *loss, an_error *err) {
+    const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
+    const int32_t kind = all                                ? ANI_RUN_TRAINING
+                         : step->base == AN_BASE_STATISTICS ? ANI_RUN_STATISTICS
+                                                            : ANI_RUN_INFERENCE;
+    net_run run = {.batch = step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS};
+    an_status st = begin(&run, net, kind, x, n, err);
+    if (st) return st;
+    if (!run.batch) refresh_running(net);
+    if (kind == ANI_RUN_INFERENCE)
+        forward_inference(&run);
+    else
+        forward_lazy(&run, step->momentum);
+    pool(&run);
+    head_step(&run, step->loss_kind, y, all);
+    if (all) {
+        backward_pool(&run);
+        for (int32_t u = net->spec.unit_count - 1; u >= 0; u--)
+            backward_unit(&run, u);
+    }
+    return finish(&run, loss, err);
+}
+
+an_status ani_net_head_gradients(ani_net *net, int32_t loss_kind, const float *features,
+                                 const float *y, int64_t n, double *loss, an_error *err) {
+    net_run run = {0};
+    an_status st = begin(&run, net, ANI_RUN_HEAD, NULL, n, err);
+    if (st) return st;
+    write_floats(&run, run.plan->features, features, n * ani_net_features(net));
+    head_step(&run, loss_kind, y, false);
+    return finish(&run, loss, err);
+}
+
+an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double *scratch,
+                                 double *sums, an_error *err) {
+    net_run run = {.batch = true};
+    an_status st = begin(&run, net, ANI_RUN_STATISTICS, x, n, err);
+    if (st) return st;
+    forward_lazy(&run, -1);
+    st = finish(&run, NULL, err);
+    if (st) return st;
+    double *mean = sums, *variance = sums + net->channels;
+    for (int32_t u = 0; u < net->spec.unit_count; u++) {
+        const int64_t c = net->units[u].spec.cout, rows = rows_of(&run, u);
+        net->backend->ops->read(net->backend, scratch, net->units[u].sums,
+                                2 * c * (int64_t)sizeof *scratch);
+        for (int64_t i = 0; i < c; i++) {
+            *mean++ += (double)n * scratch[i];
+            *variance++ += (double)n * scratch[c + i] / (double)(rows > 1 ? rows - 1 : 1);
+        }
+    }
+    return AN_OK;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ * MobileNetV2 as a list of units: the stage table, the channel rule, Keras' names and paddings. */
+#ifndef MOBILENETV2_BUILD_H
+#define MOBILENETV2_BUILD_H
+
+#include "layers/net.h"
+
+enum {
+    ANI_MNV2_UNITS = 52, /* stem, 17 blocks (the first without expand), last 1x1 */
+    ANI_MNV2_DOWN = 4    /* depthwise layers of stride 2: blocks 1, 3, 6, 13 */
+};
+
+/** Rows above, below; columns to the left, right. */
+typedef struct ani_mnv2_pad {
+    int32_t top, bottom, left, right;
+} ani_mnv2_pad;
+/** The paddings that depend on how a network was built. */
+typedef struct ani_mnv2_pads {
+    ani_mnv2_pad stem, down[ANI_MNV2_DOWN];
+} ani_mnv2_pads;
+
+/** Smallest and largest alpha that is computed with. */
+#define ANI_MNV2_MAX_ALPHA 1000.0
+
+/** Keras' _make_divisible(value, 8). */
+int64_t ani_mnv2_divisible(double value);
+/** Compute the paddings of AN_PADDING_FIXED or TUTORIAL for a size of the picture. */
+void ani_mnv2_pads_for(ani_mnv2_pads *pads, int32_t padding, int64_t height, int64_t width);
+/** Write the units of an alpha: channels, names, wiring, paddings. */
+void ani_mnv2_units(ani_unit_spec units[ANI_MNV2_UNITS], double alpha, const ani_mnv2_pads *pads);
+/** Name of the padding layer of stride-2 block number i of ANI_MNV2_DOWN, as "block_1_pad". */
+const char *ani_mnv2_pad_name(int32_t i);
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT
+ * Reading of what a file says: safetensors metadata (format attractivenet-1, or loose keys of
+ * others), and the layers of a Keras model_config. */
+#include "mobilenetv2/facts.h"
+
+#include <attractivenet/dataset.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "io/keras.h"
+
+static const char *const format_name = "attractivenet-1";
+
+int32_t ani_scale_of(const char *name) {
+    static const struct {
+        const char *name;
+        int32_t scale;
+    } words[] = {{"unit", AN_SCALE_UNIT}, {"tf", AN_SCALE_TF}, {"seed", AN_SCALE_SEED}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(name, words[i].name)) return words[i].scale;
+    return AN_SCALE_AUTO;
+}
+
+const char *ani_scale_name(int32_t scale) {
+    return scale == AN_SCALE_UNIT ? "unit" : scale == AN_SCALE_TF ? "tf" : "seed";
+}
+
+/* --- our metadata -------------------------------------------------------------------------------
+ */
+
+/* Read a whole number of a metadata key within limits; *value stays if the key is absent. */
+static an_status read_number(const ani_weights *weights, const char *key, int64_t low, int64_t high,
+                             int64_t *value, an_error *err) {
+    const char *text = an_arrays_metadata(weights->arrays, key), *end;
+    double number;
+    if (!text) return AN_OK;
+    if (!ani_parse_double(text, &end, &number, NULL) || *end || floor(number) < number ||
+        number < (double)low || number > (double)high)
+        return ani_fail(err, AN_ERR_FORMAT, "model: '%s': %s is '%.40s'; it must be %lld to %lld",
+                        weights->path, key, text, (long long)low, (long long)high);
+    *value = (int64_t)number;
+    return AN_OK;
+}
+
+static an_status read_alpha(ani_weights *weights, an_error *err) {
+    const char *text = an_arrays_metadata(weights->arrays, "alpha"), *end;
+    if (!text) return AN_OK;
+    if (!ani_parse_double(text, &end, &weights->alpha, NULL) || *end || !(weights->alpha > 0) ||
+        weights->alpha > ANI_MNV2_MAX_ALPHA)
+        return ani_fail(err, AN_ERR_FORMAT, "model: '%s': alpha is '%.40s'; it must be above 0",
+                        weights->path, text);
+    return AN_OK;
+}
+
+static an_status read_size(ani_weights *weights, an_error *err) {
+    int64_t size = 0, height = 0, width = 0;
+    an_status st = read_number(weights, "size", 1, 65536, &size, err);
+    if (!st) st = read_number(weights, "height", 1, 65536, &height, err);
+    if (!st) st = read_number(weights, "width", 1, 65536, &width, err);
+    if (st) return st;
+    weights->height = (int32_t)(height ? height : size);
+    weights->width = (int32_t)(width ? width : size);
+    return AN_OK;
+}
+
+/* Read a word of a list into its place in it; *value stays if the key is absent. */
+static an_status read_word(const ani_weights *weights, const char *key, const char *const *words,
+                           int32_t count, int32_t *value, an_error *err) {
+    const char *text = an_arrays_metadata(weights->arrays, key);
+    if (!text) return AN_OK;
+    for (int32_t i = 0; i < count; i++) {
+        if (strcmp(text, words[i])) continue;
+        *value = i;
+        return AN_OK;
+    }
+    return ani_fail(err, AN_ERR_FORMAT, "model: '%s': %s is '%.40s', which is unknown",
+                    weights->path, key, text);
+}
+
+void ani_pads_text(char text[ANI_PADS_SIZE], const ani_mnv2_pads *pads) {
+    int32_t at = 0;
+    for (int32_t i = 0; i <= ANI_MNV2_DOWN; i++) {
+        const ani_mnv2_pad *p = i ? &pads->down[i - 1] : &pads->stem;
+        at += snprintf(text + at, (size_t)(ANI_PADS_SIZE - at), "%s%d,%d,%d,%d", i ? "," : "",
+                       p->top, p->bottom, p->left, p->right);
+    }
+}
+
+static an_status read_pads(ani_weights *weights, an_error *err) {
+    const char *text = an_arrays_metadata(weights->arrays, "pads"), *at = text;
+    if (!text) return AN_OK;
+    int32_t numbers[4 * (ANI_MNV2_DOWN + 1)];
+    enum { NUMBERS = sizeof numbers / sizeof *numbers };
+    for (int32_t i = 0; i < NUMBERS; i++) {
+        const char after = i + 1 < NUMBERS ? ',' : 0;
+        if (*at < '0' || *at > '2' || at[1] != after)
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "model: '%s': pads is '%.60s'; it must be %d numbers of 0 to 2",
+                            weights->path, text, (int)NUMBERS);
+        numbers[i] = *at - '0';
+        at += 2;
+    }
+    for (int32_t i = 0; i <= ANI_MNV2_DOWN; i++) {
+        const int32_t *n = numbers + 4 * (size_t)i;
+        *(i ? &weights->pads.down[i - 1] : &weights->pads.stem) =
+            (ani_mnv2_pad){n[0], n[1], n[2], n[3]};
+    }
+    weights->known_pads = ANI_PADS_ALL;
+    return AN_OK;
+}
+
+static an_status read_metadata(ani_weights *weights, an_error *err) {
+    static const char *const paddings[] = {"", "fixed", "tutorial"};
+    static const char *const scales[] = {"", "unit", "tf", "seed"};
+    static const char *const tasks[] = {"regression", "classification"};
+    int64_t seed = -1;
+    an_status st = read_alpha(weights, err);
+    if (!st) st = read_size(weights, err);
+    if (!st) st = read_word(weights, "padding", paddings, 3, &weights->padding, err);
+    if (!st) st = read_word(weights, "scale", scales, 4, &weights->scale, err);
+    if (!st) st = read_word(weights, "task", tasks, 2, &weights->task, err);
+    if (!st) st = read_number(weights, "seed", 0, UINT32_MAX, &seed, err);
+    if (!st) st = read_pads(weights, err);
+    if (st) return st;
+    weights->has_seed = seed >= 0;
+    weights->seed = seed >= 0 ? (uint32_t)seed : 0;
+    const char *name = an_arrays_metadata(weights->arrays, "base_name");
+    if (name) snprintf(weights->base_name, sizeof weights->base_name, "%s", name);
+    return AN_OK;
+}
+
+/* --- Keras --------------------------------------------------------------------------------------
+ */
+
+static bool is_class(const ani_keras_layer *layer, const char *name) {
+    return !strcmp(layer->class_name, name);
+}
+
+/* Paddings from the ZeroPadding2D layers in order: four before the depthwise layers, and one more
+ * before the stem where that is "valid". */
+static an_status keras_pads(ani_weights *weights, const ani_keras_config *config, an_error *err) {
+    ani_mnv2_pad found[ANI_MNV2_DOWN + 1];
+    int32_t count = 0, stem_same = -1;
+    for (int64_t i = 0; i < config->base_count; i++) {
+        const ani_keras_layer *layer = &config->base[i];
+        if (stem_same < 0 && is_class(layer, "Conv2D"))
+            stem_same = layer->padding == ANI_KERAS_PAD_SAME;
+        if (!is_class(layer, "ZeroPadding2D")) continue;
+        const ani_mnv2_pad pad = {layer->top, layer->bottom, layer->left, layer->right};
+        if (count > ANI_MNV2_DOWN || pad.top < 0 || pad.top > 2 || pad.bottom < 0 ||
+            pad.bottom > 2 || pad.left < 0 || pad.left > 2 || pad.right < 0 || pad.right > 2)
+            return ani_fail(err, AN_ERR_UNSUPPORTED,
+                            "model: '%s': the padding of layer '%s' is none of MobileNetV2",
+                            weights->path, layer->name);
+        found[count++] = pad;
+    }
+    const int32_t wanted = ANI_MNV2_DOWN + (stem_same == 1 ? 0 : 1);
+    if (stem_same < 0 || count != wanted)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s' has %d ZeroPadding2D layers; this MobileNetV2 has %d",
+                        weights->path, count, wanted);
+    if (!stem_same) weights->pads.stem = found[0];
+    for (int32_t i = 0; i < ANI_MNV2_DOWN; i++)
+        weights->pads.down[i] = found[i + (stem_same ? 0 : 1)];
+    weights->known_pads = stem_same ? ANI_PADS_DOWN : ANI_PADS_ALL;
+    return AN_OK;
+}
+
+/* A layer of another kind would change the numbers without a trace. */
+static an_status check_class(const ani_weights *weights, const ani_keras_layer *layer,
+                             an_error *err) {
+    static const char *const known[] = {
+        "InputLayer", "Conv2D", "DepthwiseConv2D",        "BatchNormalization", "ReLU",
+        "Activation", "Add",    "GlobalAveragePooling2D", "ZeroPadding2D",      "Dense",
+        "Dropout"};
+    bool fits = false;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        fits = fits || is_class(layer, known[i]);
+    if (!fits)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': layer '%s' of class '%s' is no part of MobileNetV2",
+                        weights->path, layer->name, layer->class_name);
+    if (is_class(layer, "BatchNormalization") && fabs(layer->epsilon - 1e-3) > 1e-9)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': epsilon of layer '%s' is %g; it must be 0.001", weights->path,
+                        layer->name, layer->epsilon);
+    return AN_OK;
+}
+
+/* The task from the head's activation. */
+static an_status keras_task(ani_weights *weights, const ani_keras_layer *layer, an_error *err) {
+    const char *activation = layer->activation;
+    const bool one = layer->units == 1;
+    if (!strcmp(activation, "") || !strcmp(activation, "linear"))
+        weights->task = AN_TASK_REGRESSION;
+    else if (!strcmp(activation, one ? "sigmoid" : "softmax"))
+        weights->task = AN_TASK_CLASSIFICATION;
+    else
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': activation of layer '%s' is '%s'; it must be linear or %s",
+                        weights->path, layer->name, activation, one ? "sigmoid" : "softmax");
+    return AN_OK;
+}
+
+static an_status keras_layers(ani_weights *weights, const ani_keras_config *config, an_error *err) {
+    for (int64_t i = 0; i < config->base_count + config->head_count; i++) {
+        const ani_keras_layer *layer =
+            i < config->base_count ? &config->base[i] : &config->head[i - config->base_count];
+        an_status st = check_class(weights, layer, err);
+        if (!st && is_class(layer, "Dense")) st = keras_task(weights, layer, err);
+        if (st) return st;
+    }
+    return keras_pads(weights, config, err);
+}
+
+static an_status read_config(ani_weights *weights, const char *json, an_error *err) {
+    ani_keras_config *config = NULL;
+    an_status st = ani_keras_config_read(&config, json, err);
+    if (st) return st;
+    st = keras_layers(weights, config, err);
+    if (config->height > 0 && config->width > 0) {
+        weights->height = config->height;
+        weights->width = config->width;
+    }
+    if (config->alpha > 0) weights->alpha = config->alpha;
+    snprintf(weights->base_name, sizeof weights->base_name, "%.*s", ANI_FACT_SIZE - 1,
+             config->base_name);
+    ani_keras_config_free(config);
+    return st;
+}
+
+/* --- both ---------------------------------------------------------------------------------------
+ */
+
+an_status ani_facts_read(ani_weights *weights, an_error *err) {
+    const char *config = an_arrays_metadata(weights->arrays, "model_config");
+    const char *format = an_arrays_metadata(weights->arrays, "format");
+    if (config) return read_config(weights, config, err);
+    /* "pt", "tf", "np" are what other programs write there: arrays and nothing more. */
+    if (format && strcmp(format, format_name) && strcmp(format, "pt") && strcmp(format, "tf") &&
+        strcmp(format, "np"))
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s' has format '%.40s'; this library reads '%s'", weights->path,
+                        format, format_name);
+    an_status st = read_metadata(weights, err);
+    if (st || !format || strcmp(format, format_name)) return st;
+    if (!(weights->alpha > 0) || !weights->height || !weights->width || !weights->padding ||
+        !weights->scale)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "model: '%s' lacks one of alpha, size, padding, scale in its metadata",
+                        weights->path);
+    return AN_OK;
+}

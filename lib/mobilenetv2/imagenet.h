@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * The published ImageNet weights: which file, from where, and where it is kept. */
+#ifndef MOBILENETV2_IMAGENET_H
+#define MOBILENETV2_IMAGENET_H
+
+#include <attractivenet/mobilenetv2.h>
+
+/** Find the no-top weight file that Keras would take for these options in the user's cache folder
+ *  ($XDG_CACHE_HOME/attractivenet, else $HOME/.cache/attractivenet); download it if it is not
+ * there. *path is the caller's: ani_imagenet_free(). */
+an_status ani_imagenet_file(char **path, const an_mobilenetv2_options *options, an_error *err);
+void ani_imagenet_free(char *path); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT
+ * Which array of a file belongs to which layer: by name if the file has all of today's names, else
+ * by the order of its layers, as Keras itself loads the published files, whose layers carry other
+ * names. */
+#include "mobilenetv2/weights.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "mobilenetv2/facts.h"
+
+/* --- matching ----------------------------------------------------------------------------------
+ */
+
+/* Classes of layers with weights, told apart by their variables. */
+enum { CLASS_CONV, CLASS_DEPTHWISE, CLASS_NORM, CLASS_DENSE, CLASS_OTHER, CLASSES };
+
+/* The arrays of one layer of the file: they follow each other. */
+typedef struct group {
+    int64_t first, count;
+    int32_t kind; /* CLASS_* */
+} group;
+
+static const char *variable_of(const an_arrays *arrays, int64_t index) {
+    const char *name = an_arrays_name(arrays, index);
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}
+
+static size_t layer_length(const char *name) {
+    const char *slash = strrchr(name, '/');
+    return slash ? (size_t)(slash - name) : strlen(name);
+}
+
+static bool same_layer(const an_arrays *arrays, int64_t a, int64_t b) {
+    const char *left = an_arrays_name(arrays, a), *right = an_arrays_name(arrays, b);
+    const size_t length = layer_length(left);
+    return length == layer_length(right) && !strncmp(left, right, length);
+}
+
+/* Find a variable of a layer; -1 if it is not there. */
+static int64_t find_variable(const an_arrays *arrays, const group *layer, const char *variable) {
+    for (int64_t i = layer->first; i < layer->first + layer->count; i++)
+        if (!strcmp(variable_of(arrays, i), variable)) return i;
+    return -1;
+}
+
+static int32_t class_of(const an_arrays *arrays, const group *layer) {
+    if (find_variable(arrays, layer, "gamma") >= 0) return CLASS_NORM;
+    if (find_variable(arrays, layer, "depthwise_kernel") >= 0) return CLASS_DEPTHWISE;
+    const int64_t kernel = find_variable(arrays, layer, "kernel");
+    if (kernel < 0) return CLASS_OTHER;
+    return an_arrays_rank(arrays, kernel) == 4   ? CLASS_CONV
+           : an_arrays_rank(arrays, kernel) == 2 ? CLASS_DENSE
+                                                 : CLASS_OTHER;
+}
+
+/* Find the next layer of a class from *at on; false if there is none. */
+static bool next_layer(const an_arrays *arrays, int32_t kind, int64_t *at, group *layer) {
+    const int64_t count = an_arrays_count(arrays);
+    while (*at < count) {
+        layer->first = *at;
+        layer->count = 1;
+        while (layer->first + layer->count < count &&
+               same_layer(arrays, layer->first, layer->first + layer->count))
+            layer->count++;
+        *at += layer->count;
+        layer->kind = class_of(arrays, layer);
+        if (layer->kind == kind) return true;
+    }
+    return false;
+}
+
+static const char *const norm_variables[4] = {"gamma", "beta", "moving_mean", "moving_variance"};
+
+static bool match_by_name(ani_weights *weights, const ani_unit_spec *units) {
+    for (int32_t u = 0; u < ANI_MNV2_UNITS; u++) {
+        int64_t *place = &weights->base[(int64_t)u * 5];
+        char name[ANI_ARRAY_NAME_SIZE];
+        snprintf(name, sizeof name, "%s/%s", units[u].conv_name,
+                 units[u].kind == ANI_UNIT_DEPTHWISE ? "depthwise_kernel" : "kernel");
+        place[0] = an_arrays_find(weights->arrays, name);
+        if (place[0] < 0) return false;
+        for (int32_t i = 0; i < 4; i++) {
+            snprintf(name, sizeof name, "%s/%s", units[u].bn_name, norm_variables[i]);
+            place[i + 1] = an_arrays_find(weights->arrays, name);
+            if (place[i + 1] < 0) return false;
+        }
+    }
+    return true;
+}
+
+static an_status match_by_order(ani_weights *weights, const ani_unit_spec *units, an_error *err) {
+    static const char *const words[CLASSES] = {"convolution", "depthwise convolution", "batch norm",
+                                               "", ""};
+    const an_arrays *arrays = weights->arrays;
+    int64_t at[CLASSES] = {0};
+    group layer;
+    for (int32_t u = 0; u < ANI_MNV2_UNITS; u++) {
+        int64_t *place = &weights->base[(int64_t)u * 5];
+        const bool depthwise = units[u].kind == ANI_UNIT_DEPTHWISE;
+        const int32_t kind = depthwise ? CLASS_DEPTHWISE : CLASS_CONV;
+        if (!next_layer(arrays, kind, &at[kind], &layer))
+            return ani_fail(err, AN_ERR_FORMAT, "weights: '%s' has no %s for '%s'", weights->path,
+                            words[kind], units[u].conv_name);
+        place[0] = find_variable(arrays, &layer, depthwise ? "depthwise_kernel" : "kernel");
+        if (!next_layer(arrays, CLASS_NORM, &at[CLASS_NORM], &layer))
+            return ani_fail(err, AN_ERR_FORMAT, "weights: '%s' has no %s for '%s'", weights->path,
+                            words[CLASS_NORM], units[u].bn_name);
+        for (int32_t i = 0; i < 4; i++) {
+            place[i + 1] = find_variable(arrays, &layer, norm_variables[i]);
+            if (place[i + 1] < 0)
+                return ani_fail(err, AN_ERR_FORMAT, "weights: '%s': layer of '%s' has no %s",
+                                weights->path, an_arrays_name(arrays, layer.first),
+                                norm_variables[i]);
+        }
+    }
+    for (int32_t kind = CLASS_CONV; kind <= CLASS_NORM; kind++)
+        if (next_layer(arrays, kind, &at[kind], &layer))
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "weights: '%s' has one %s more than MobileNetV2: '%s'", weights->path,
+                            words[kind], an_arrays_name(arrays, layer.first));
+    return AN_OK;
+}
+
+/* Find the dense layer. More than one is no head of this library's kind. */
+static an_status match_head(ani_weights *weights, an_error *err) {
+    const an_arrays *arrays = weights->arrays;
+    group layer, second;
+    int64_t at = 0;
+    weights->head_kernel = weights->head_bias = -1;
+    if (!next_layer(arrays, CLASS_DENSE, &at, &layer)) return AN_OK;
+    if (next_layer(arrays, CLASS_DENSE, &at, &second))
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "weights: '%s' has two dense layers, '%s' and '%s'", weights->path,
+                        an_arrays_name(arrays, layer.first), an_arrays_name(arrays, second.first));
+    weights->head_kernel = find_variable(arrays, &layer, "kernel");
+    weights->head_bias = find_variable(arrays, &layer, "bias");
+    if (weights->head_bias < 0)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "weights: '%s': the dense layer of '%s' has no bias", weights->path,
+                        an_arrays_name(arrays, layer.first));
+    const int64_t outputs = an_arrays_length(arrays, weights->head_kernel, 1);
+    weights->outputs = outputs > 0 && outputs <= INT32_MAX ? (int32_t)outputs : 0;
+    return AN_OK;
+}
+
+/* The published files: Keras weights of the base alone, or with the 1000 classes of ImageNet. */
+static bool looks_like_imagenet(const ani_weights *weights) {
+    const char *layout = an_arrays_metadata(weights->arrays, "layout");
+    if (!layout || strcmp(layout, "keras-weights")) return false;
+    return weights->head_kernel < 0 || weights->outputs == 1000;
+}
+
+an_status ani_weights_open(ani_weights *weights, const char *path, an_error *err) {
+    *weights = (ani_weights){.path = path, .task = -1, .head_kernel = -1, .head_bias = -1};
+    ani_unit_spec *units = ani_alloc_zero(ANI_MNV2_UNITS, sizeof *units);
+    an_status st = AN_OK;
+    if (!units) {
+        st = ani_fail_memory(err, ANI_MNV2_UNITS * (int64_t)sizeof *units, "a list of units");
+        goto done;
+    }
+    ani_mnv2_pads pads;
+    ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, 224, 224);
+    ani_mnv2_units(units, 1, &pads); /* for the names, which do not depend on alpha */
+    st = an_arrays_read(&weights->arrays, path, err);
+    if (st) goto done;
+    st = ani_facts_read(weights, err);
+    if (st) goto done;
+    if (!match_by_name(weights, units)) st = match_by_order(weights, units, err);
+    if (!st) st = match_head(weights, err);
+    if (st) goto done;
+    weights->imagenet = looks_like_imagenet(weights);
+    if (weights->imagenet && !weights->scale) weights->scale = ani_scale_of("tf");
+done:
+    ani_free(units);
+    if (st) ani_weights_close(weights);
+    return st;
+}
+
+void ani_weights_close(ani_weights *weights) {
+    an_arrays_destroy(weights->arrays);
+    weights->arrays = NULL;
+}
+
+/* --- alpha --------------------------------------------------------------------------------------
+ */
+
+/* True if every convolution of alpha has as many filters as the file's. */
+static bool alpha_fits(const ani_weights *weights, double alpha, ani_unit_spec *units) {
+    ani_mnv2_pads pads;
+    ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, 224, 224);
+    ani_mnv2_units(units, alpha, &pads);
+    for (int32_t u = 0; u < ANI_MNV2_UNITS; u++) {
+        const int64_t kernel = weights->base[(int64_t)u * 5];
+        if (units[u].kind == ANI_UNIT_DEPTHWISE) continue;
+        if (an_arrays_length(weights->arrays, kernel, 3) != units[u].cout) return false;
+    }
+    return true;
+}
+
+an_status ani_weights_find_alpha(ani_weights *weights, an_error *err) {
+    static const double usual[] = {1.0, 0.35, 0.5, 0.75, 1.3, 1.4};
+    enum { USUAL = sizeof usual / sizeof *usual, HUNDREDTHS = 1000 };
+    ani_unit_spec *units = ani_alloc_zero(ANI_MNV2_UNITS, sizeof *units);
+    if (!units)
+        return ani_fail_memory(err, ANI_MNV2_UNITS * (int64_t)sizeof *units, "a list of units");
+    double found = 0;
+    /* What the file says, else the usual ones, else any in steps of 0.01. */
+    if (weights->alpha > 0 && alpha_fits(weights, weights->alpha, units)) found = weights->alpha;
+    for (int32_t i = 0; !(found > 0) && i < USUAL; i++)
+        if (alpha_fits(weights, usual[i], units)) found = usual[i];
+    for (int32_t i = 1; !(found > 0) && i <= HUNDREDTHS; i++)
+        if (alpha_fits(weights, i / 100.0, units)) found = i / 100.0;
+    ani_free(units);
+    if (!(found > 0))
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "weights: '%s' has the channels of no MobileNetV2 with alpha up to 10",
+                        weights->path);
+    weights->alpha = found;
+    return AN_OK;
+}
+
+/* --- taking -------------------------------------------------------------------------------------
+ */
+
+static int64_t place_of(const ani_weights *weights, int64_t index) {
+    if (index < ANI_MNV2_BASE_ARRAYS) return weights->base[index];
+    return index == ANI_MNV2_BASE_ARRAYS ? weights->head_kernel : weights->head_bias;
+}
+
+an_status ani_weights_take(const ani_weights *weights, ani_net *net, int32_t head, an_error *err) {
+    const int64_t count = ANI_MNV2_BASE_ARRAYS + (head ? 2 : 0);
+    for (int64_t i = 0; i < count; i++) {
+        an_status st =
+            ani_array_check(ani_net_array_at(net, i), weights->arrays, place_of(weights, i), err);
+        if (st) return st;
+    }
+    for (int64_t i = 0; i < count; i++)
+        ani_net_write_array(net, ani_net_array_at(net, i),
+                            an_arrays_data(weights->arrays, place_of(weights, i)));
+    return AN_OK;
+}
