@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A stranger's program, in the language that C and C++ share: the split of the tutorial, and an error. */
+ * A stranger's program, in the language that C and C++ share: the split of the tutorial, and an
+ * error. */
 #include <attractivenet/attractivenet.h>
 
 #include <stdio.h>
