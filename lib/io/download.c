@@ -1,2 +1,607 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * Downloads that can be gone on with. Bytes go to PATH.part; PATH.part.info beside it tells what
+ * they are the beginning of: address, the server's validator and the length. Only if the server
+ * still has exactly that is a part continued, and only a part of the right length, type and hash
+ * gets its name. */
+#include "io/download.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "base/text.h"
+#include "io/page.h"
+#include "io/sha256.h"
+#include "io/transfer.h"
+
+enum {
+    SNIFF_SIZE = 512,   /* bytes that tell what an answer is */
+    MAX_PAGE = 1 << 18, /* bytes kept of a web page */
+    MAX_REQUESTS = 6,   /* for one download: confirmations, fresh starts */
+    SHOWN_SIZE = 100    /* bytes of an address in a message */
+};
+
+static const char info_mark[] = "attractivenet-part-1";
+
+typedef enum sink { SINK_UNKNOWN, SINK_PAGE, SINK_FILE } sink;
+
+/* One call of an_download(). */
+typedef struct job {
+    an_download_options options;
+    const char *url, *path;
+    char shown[SHOWN_SIZE];
+    char *part, *info;
+    /* what PATH.part.info says, or will say */
+    char *validator;
+    int64_t total; /* of the whole file; -1 = not known */
+    /* the request under way */
+    int64_t offset; /* asked for */
+    sink sink;
+    uint8_t head[SNIFF_SIZE]; /* of an answer not yet understood */
+    int64_t head_size;
+    ani_text page;
+    ani_appender *out;
+    int64_t done; /* bytes in the part */
+    bool must_restart;
+    /* progress */
+    double begin, reported;
+    int64_t done_at_begin;
+} job;
+
+void an_download_options_init(an_download_options *options, uint32_t struct_size) {
+    const an_download_options defaults = {
+        .struct_size = sizeof defaults,
+        .max_redirects = 10,
+        .max_bytes = INT64_C(8) << 30,
+        .low_speed_bytes = 1024,
+        .low_speed_seconds = 30,
+    };
+    ani_options_init(options, struct_size, &defaults, sizeof defaults);
+}
+
+/* --- options and messages ----------------------------------------------------------------------
+ */
+
+static an_status check_options(const an_download_options *options, an_error *err) {
+    if (options->max_redirects < 0 || options->max_redirects > 50)
+        return ani_fail(err, AN_ERR_ARG, "max_redirects is %d; it must be 0 to 50",
+                        options->max_redirects);
+    if (options->max_bytes < 1)
+        return ani_fail(err, AN_ERR_ARG, "max_bytes is %" PRId64 "; it must be 1 or more",
+                        options->max_bytes);
+    if (options->low_speed_bytes < 0 || options->low_speed_seconds < 0)
+        return ani_fail(err, AN_ERR_ARG, "%s is negative",
+                        options->low_speed_bytes < 0 ? "low_speed_bytes" : "low_speed_seconds");
+    if (options->sha256 &&
+        (strlen(options->sha256) != 64 || strspn(options->sha256, "0123456789abcdefABCDEF") != 64))
+        return ani_fail(err, AN_ERR_ARG, "sha256 is '%.70s'; it must be 64 hexadecimal digits",
+                        options->sha256);
+    const char *type = options->expected_type;
+    if (type && strcmp(type, "zip") != 0 && strcmp(type, "hdf5") != 0 && strcmp(type, "any") != 0)
+        return ani_fail(err, AN_ERR_ARG, "expected_type is '%.40s'; it must be zip, hdf5 or any",
+                        type);
+    return AN_OK;
+}
+
+/* Write an address for messages: no "user:password@", no control characters, cut if long. */
+static void show_url(char shown[SHOWN_SIZE], const char *url) {
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    const char *const path = host + strcspn(host, "/?#");
+    const char *at = path;
+    while (at > host && at[-1] != '@')
+        at--;
+    size_t size = (size_t)(host - url);
+    if (size > SHOWN_SIZE / 2) size = 0;
+    memcpy(shown, url, size);
+    for (const char *s = at; *s && size < SHOWN_SIZE - 1; s++)
+        shown[size++] = (uint8_t)*s > 0x20 && (uint8_t)*s < 0x7f ? *s : '?';
+    if (size == SHOWN_SIZE - 1) memcpy(shown + size - 3, "...", 3);
+    shown[size] = '\0';
+}
+
+static an_status warn(const job *now, const char *message, an_error *err) {
+    const an_warning warning = {
+        .struct_size = sizeof warning, .code = AN_WARN_OTHER, .count = 1, .message = message};
+    if (now->options.warn && now->options.warn(now->options.warn_user, &warning))
+        return ani_fail(err, AN_ERR_CANCELLED, "the download of '%s' was stopped", now->shown);
+    return AN_OK;
+}
+
+static an_status report(job *now, bool is_last, an_error *err) {
+    const double seconds = ani_clock_seconds() - now->begin;
+    if (!now->options.progress || (!is_last && seconds - now->reported < 0.1)) return AN_OK;
+    now->reported = seconds;
+    const an_progress progress = {.struct_size = sizeof progress,
+                                  .done = now->done,
+                                  .total = now->total,
+                                  .seconds = seconds,
+                                  .seconds_left =
+                                      ani_seconds_left(now->done - now->done_at_begin,
+                                                       now->total - now->done_at_begin, seconds),
+                                  .what = "bytes"};
+    if (now->options.progress(now->options.progress_user, &progress))
+        return ani_fail(err, AN_ERR_CANCELLED, "the download of '%s' was stopped", now->shown);
+    return AN_OK;
+}
+
+/* --- the part and what is known of it ----------------------------------------------------------
+ */
+
+static an_status close_part(job *now, bool sync, an_error *err) {
+    an_status st = ani_appender_close(now->out, sync, err);
+    now->out = NULL;
+    return st;
+}
+
+static an_status remove_part(job *now, an_error *err) {
+    an_status st = close_part(now, false, err);
+    if (!st) st = ani_file_remove(now->part, err);
+    if (!st) st = ani_file_remove(now->info, err);
+    return st;
+}
+
+/* After a failure of its own: what matters is reported already. */
+static void drop_part(job *now) {
+    an_error ignored;
+    (void)remove_part(now, &ignored);
+}
+
+static an_status write_info(const job *now, an_error *err) {
+    ani_text text = {0};
+    ani_text_print(&text, "%s\n%s\n%s\n%" PRId64 "\n", info_mark, now->url,
+                   now->validator ? now->validator : "", now->total);
+    an_status st = text.failed ? ani_fail_memory(err, text.size, now->info)
+                               : ani_file_write_all(now->info, text.bytes, text.size, err);
+    ani_text_clear(&text);
+    return st;
+}
+
+/* Cut the next line off *rest; NULL if there is none. */
+static char *next_line(char **rest) {
+    char *line = *rest;
+    char *end = strchr(line, '\n');
+    if (!end) return NULL;
+    *end = '\0';
+    *rest = end + 1;
+    return line;
+}
+
+/* Find out where to go on: at now->offset, 0 = from the beginning. A part of which we do not know
+ * what it belongs to is worth nothing. */
+static an_status look_at_part(job *now, an_error *err) {
+    uint8_t *bytes = NULL;
+    int64_t size;
+    ani_file *file = NULL;
+    an_status st = AN_OK;
+    if (!ani_is_file(now->part) || !ani_is_file(now->info)) goto done;
+    st = ani_file_read_all(now->info, 1 << 16, &bytes, &size, err);
+    if (st) goto done;
+    char *rest = (char *)bytes, *behind;
+    const char *mark = next_line(&rest), *url = mark ? next_line(&rest) : NULL;
+    const char *validator = url ? next_line(&rest) : NULL,
+               *total = validator ? next_line(&rest) : NULL;
+    if (!total || strcmp(mark, info_mark) != 0 || strcmp(url, now->url) != 0) goto done;
+    const int64_t length = strtoll(total, &behind, 10);
+    st = ani_file_open(&file, now->part, err);
+    if (st) goto done;
+    const int64_t there = ani_file_size(file);
+    /* Without a validator only a hash can tell that two halves are of one file. */
+    const bool is_sure = validator[0] || now->options.sha256;
+    if (*behind || length < -1 || !is_sure || (length >= 0 && there > length) ||
+        !strncmp(now->url, "file:", 5))
+        goto done;
+    now->validator = ani_strdup(validator);
+    if (!now->validator) {
+        st = ani_fail_memory(err, (int64_t)strlen(validator), "a validator");
+        goto done;
+    }
+    now->offset = now->done = now->done_at_begin = there;
+    now->total = length;
+done:
+    ani_file_close(file);
+    ani_free(bytes);
+    return st;
+}
+
+/* --- taking an answer --------------------------------------------------------------------------
+ */
+
+static an_status check_size(const job *now, int64_t size, an_error *err) {
+    if (size <= now->options.max_bytes) return AN_OK;
+    return ani_fail(err, AN_ERR_IO, "'%s' has %" PRId64 " bytes or more; max_bytes is %" PRId64,
+                    now->shown, size, now->options.max_bytes);
+}
+
+static an_status append_to_page(job *now, const void *bytes, int64_t size, an_error *err) {
+    const int64_t room = MAX_PAGE - now->page.size;
+    const int64_t from = now->page.size;
+    ani_text_add(&now->page, bytes, size < room ? size : room);
+    if (now->page.failed) return ani_fail_memory(err, now->page.size, "a web page");
+    for (int64_t i = from; i < now->page.size; i++)
+        if (!now->page.bytes[i]) now->page.bytes[i] = ' ';
+    return AN_OK;
+}
+
+static an_status append_to_file(job *now, const void *bytes, int64_t size, an_error *err) {
+    an_status st = check_size(now, now->done + size, err);
+    if (!st) st = ani_appender_write(now->out, bytes, size, err);
+    if (!st) now->done += size;
+    return st;
+}
+
+/* Decide from the beginning of an answer where it goes, and send it there. */
+static an_status take_head(job *now, const ani_answer *answer, an_error *err) {
+    const bool is_page = answer->status != 200 || !strncmp(answer->type, "text/html", 9) ||
+                         ani_page_is_html(now->head, now->head_size);
+    an_status st = AN_OK;
+    if (is_page) {
+        now->sink = SINK_PAGE;
+        return append_to_page(now, now->head, now->head_size, err);
+    }
+    if (answer->length >= 0) st = check_size(now, answer->length, err);
+    if (st) return st;
+    now->sink = SINK_FILE;
+    now->done = now->done_at_begin = 0;
+    now->total = answer->length;
+    ani_free(now->validator);
+    now->validator = ani_strdup(answer->validator);
+    if (!now->validator) return ani_fail_memory(err, sizeof answer->validator, "a validator");
+    st = ani_appender_open(&now->out, now->part, true, err);
+    if (!st) st = write_info(now, err);
+    if (!st) st = append_to_file(now, now->head, now->head_size, err);
+    return st;
+}
+
+/* The first bytes of an answer that goes on where the part ends. */
+static an_status continue_part(job *now, const ani_answer *answer, an_error *err) {
+    if (now->offset == 0)
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' gives a part of the file, but all was asked for",
+                        now->shown);
+    if (answer->offset != now->offset ||
+        (now->total >= 0 && answer->length >= 0 && answer->length != now->total)) {
+        now->must_restart = true;
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' goes on with something else", now->shown);
+    }
+    if (now->total < 0) now->total = answer->length;
+    now->sink = SINK_FILE;
+    return ani_appender_open(&now->out, now->part, false, err);
+}
+
+static an_status take_bytes(void *user, const ani_answer *answer, const void *bytes, int64_t size,
+                            an_error *err) {
+    job *now = user;
+    if (now->sink == SINK_UNKNOWN && answer->status == 206) {
+        an_status st = continue_part(now, answer, err);
+        if (st) return st;
+    }
+    if (now->sink == SINK_PAGE) return append_to_page(now, bytes, size, err);
+    if (now->sink == SINK_FILE) return append_to_file(now, bytes, size, err);
+    const int64_t room = SNIFF_SIZE - now->head_size;
+    const int64_t used = size < room ? size : room;
+    if (used) memcpy(now->head + now->head_size, bytes, (size_t)used);
+    now->head_size += used;
+    if (now->head_size < SNIFF_SIZE) return AN_OK;
+    an_status st = take_head(now, answer, err);
+    return st ? st : take_bytes(now, answer, (const uint8_t *)bytes + used, size - used, err);
+}
+
+static an_status tick(void *user, an_error *err) {
+    return report(user, false, err);
+}
+
+/* --- Google Drive ------------------------------------------------------------------------------
+ */
+
+static bool is_drive(const char *url, const char *drive_origin) {
+    static const char *const hosts[] = {"drive.google.com", "docs.google.com",
+                                        "drive.usercontent.google.com"};
+    ani_text text = {0};
+    bool found = false;
+    if (drive_origin && ani_url_origin(&text, url)) found = !strcmp(text.bytes, drive_origin);
+    ani_text_clear(&text);
+    if (!found && ani_url_host(&text, url) && text.size > 0)
+        for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
+            found |= !strcmp(text.bytes, hosts[i]);
+    ani_text_clear(&text);
+    return found;
+}
+
+/* Where a page of Drive may send us on to: to Drive. */
+static bool is_drive_target(const char *url, const char *drive_origin) {
+    ani_text host = {0};
+    const bool is_google = ani_url_host(&host, url) && host.size > 0 &&
+                           !strncmp(url, "https:", 6) &&
+                           (ani_ends_with(host.bytes, ".google.com") ||
+                            ani_ends_with(host.bytes, ".googleusercontent.com"));
+    ani_text_clear(&host);
+    return is_google || (drive_origin && is_drive(url, drive_origin));
+}
+
+/* Turn Drive's links for people (/file/d/ID/view, /open?id=ID, /uc?id=ID) into the one that gives
+ * the file; any other address is copied. */
+static an_status direct_url(ani_text *direct, const char *url, const char *drive_origin,
+                            an_error *err) {
+    ani_text id = {0}, key = {0};
+    if (is_drive(url, drive_origin)) {
+        const char *in_path = strstr(url, "/file/d/");
+        if (in_path) {
+            in_path += strlen("/file/d/");
+            ani_text_add(&id, in_path, (int64_t)strcspn(in_path, "/?#"));
+        } else if (strstr(url, "/open?") || strstr(url, "/uc?")) {
+            ani_url_field(&id, url, "id");
+        }
+        ani_url_field(&key, url, "resourcekey");
+    }
+    /* An ID has letters, digits, '-' and '_': whatever has others is left to the server. */
+    const bool is_id = id.size > 0 && (int64_t)strspn(id.bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                                "abcdefghijklmnopqrstuvwxyz"
+                                                                "0123456789-_") == id.size;
+    if (is_id) {
+        ani_text_print(direct, "%s/uc?export=download&id=%s",
+                       drive_origin ? drive_origin : "https://drive.google.com", id.bytes);
+        if (key.size > 0 && !strpbrk(key.bytes, "&#? "))
+            ani_text_print(direct, "&resourcekey=%s", key.bytes);
+    } else {
+        ani_text_print(direct, "%s", url);
+    }
+    an_status st = AN_OK;
+    if (direct->failed || id.failed || key.failed) st = ani_fail_memory(err, direct->size, "a URL");
+    ani_text_clear(&id);
+    ani_text_clear(&key);
+    return st;
+}
+
+/* --- pages and statuses ------------------------------------------------------------------------
+ */
+
+/* A web page came. Go on where Drive's virus-scan page leads (next gets the address), else say what
+ * it is. */
+static an_status take_page(job *now, const ani_answer *answer, const char *url,
+                           const char *drive_origin, ani_text *next, an_error *err) {
+    char title[ANI_PAGE_TITLE_SIZE];
+    ani_text link = {0};
+    const char *page = now->page.bytes ? now->page.bytes : "";
+    const bool is_html =
+        !strncmp(answer->type, "text/html", 9) || ani_page_is_html(page, now->page.size);
+    const ani_page_kind kind = is_html ? ani_page_classify(page) : ANI_PAGE_OTHER;
+    an_status st = AN_OK;
+    ani_page_title(title, is_html ? page : "");
+    if (kind == ANI_PAGE_QUOTA)
+        st = ani_fail(
+            err, AN_ERR_FORMAT,
+            "'%s': the file's download quota is used up; try again in some hours, or fetch it "
+            "by hand and put it where it belongs",
+            now->shown);
+    else if (kind == ANI_PAGE_LOGIN)
+        st = ani_fail(
+            err, AN_ERR_FORMAT,
+            "'%s' asks to log in ('%s'); the file must be shared with anyone who has the link",
+            now->shown, title);
+    else if (kind == ANI_PAGE_VIRUS_SCAN && is_drive(url, drive_origin) &&
+             ani_page_confirm_link(&link, page) && ani_url_resolve(next, url, link.bytes) &&
+             is_drive_target(next->bytes, drive_origin))
+        st = AN_OK;
+    else if (link.failed || next->failed)
+        st = ani_fail_memory(err, link.size, "a link");
+    else if (kind == ANI_PAGE_VIRUS_SCAN)
+        st = ani_fail(
+            err, AN_ERR_FORMAT,
+            "'%s' gives a virus-scan page that cannot be confirmed; fetch the file by hand",
+            now->shown);
+    else if (answer->status != 200)
+        st = ani_fail(err, AN_ERR_IO, "'%s' answers with HTTP status %d%s%s%s", now->shown,
+                      answer->status, title[0] ? " ('" : "", title, title[0] ? "')" : "");
+    else
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' gives a web page, titled '%s', instead of data",
+                      now->shown, title);
+    ani_text_clear(&link);
+    return st;
+}
+
+/* Make one request after the other until the file is there. */
+static an_status fetch(job *now, const char *drive_origin, an_error *err) {
+    const ani_session_limits limits = {.max_redirects = now->options.max_redirects,
+                                       .low_speed_bytes = now->options.low_speed_bytes,
+                                       .low_speed_seconds = now->options.low_speed_seconds};
+    ani_session *session = NULL;
+    ani_text url = {0}, next = {0};
+    an_status st = ani_session_open(&session, &limits, err);
+    if (!st) st = direct_url(&url, now->url, drive_origin, err);
+    for (int requests = 0; !st; requests++) {
+        ani_answer answer;
+        if (requests == MAX_REQUESTS) {
+            st = ani_fail(err, AN_ERR_FORMAT, "'%s' asks for confirmation again and again",
+                          now->shown);
+            break;
+        }
+        const ani_request request = {.url = url.bytes,
+                                     .shown = now->shown,
+                                     .offset = now->offset,
+                                     .validator = now->validator,
+                                     .write = take_bytes,
+                                     .tick = tick,
+                                     .user = now};
+        now->sink = SINK_UNKNOWN;
+        now->head_size = 0;
+        ani_text_clear(&now->page);
+        st = ani_session_get(session, &request, &answer, err);
+        if (!st && now->sink == SINK_UNKNOWN) st = take_head(now, &answer, err);
+        const bool is_past_end = !st && answer.status == 416 && now->offset > 0;
+        if (now->must_restart || is_past_end) {
+            /* What the server has now is not what the part begins. */
+            now->must_restart = false;
+            now->offset = 0;
+            st = remove_part(now, err);
+            continue;
+        }
+        if (st || now->sink == SINK_FILE) break;
+        st = take_page(now, &answer, url.bytes, drive_origin, &next, err);
+        ani_text_clear(&url);
+        url = next;
+        next = (ani_text){0};
+    }
+    ani_text_clear(&url);
+    ani_text_clear(&next);
+    ani_session_close(session);
+    return st;
+}
+
+/* --- what has come -----------------------------------------------------------------------------
+ */
+
+static an_status hash_file(char hash[65], const char *path, an_error *err) {
+    enum { BUFFER_SIZE = 1 << 18 };
+    ani_file *file = NULL;
+    ani_sha256 sha;
+    uint8_t *buffer = ani_alloc(BUFFER_SIZE);
+    an_status st =
+        buffer ? ani_file_open(&file, path, err) : ani_fail_memory(err, BUFFER_SIZE, path);
+    if (st) goto done;
+    ani_sha256_begin(&sha);
+    for (int64_t place = 0; place < ani_file_size(file);) {
+        const int64_t left = ani_file_size(file) - place;
+        const int64_t size = left < BUFFER_SIZE ? left : BUFFER_SIZE;
+        st = ani_file_read(file, place, buffer, size, err);
+        if (st) goto done;
+        ani_sha256_add(&sha, buffer, size);
+        place += size;
+    }
+    ani_sha256_end(&sha, hash);
+done:
+    ani_file_close(file);
+    ani_free(buffer);
+    return st;
+}
+
+static bool is_same_hash(const char *hash, const char *wanted) {
+    for (int i = 0; i < 64; i++)
+        if (hash[i] != (wanted[i] >= 'A' && wanted[i] <= 'F' ? wanted[i] + 32 : wanted[i]))
+            return false;
+    return true;
+}
+
+static an_status check_type(const job *now, ani_file *file, an_error *err) {
+    static const uint8_t hdf5_magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    uint8_t head[8] = {0};
+    const char *type = now->options.expected_type ? now->options.expected_type : "any";
+    const int64_t size = ani_file_size(file);
+    an_status st = ani_file_read(file, 0, head, size < 8 ? size : 8, err);
+    if (st) return st;
+    const bool is_zip = !memcmp(head, "PK\3\4", 4) || !memcmp(head, "PK\5\6", 4);
+    const bool is_hdf5 = !memcmp(head, hdf5_magic, sizeof hdf5_magic);
+    if ((!strcmp(type, "zip") && !is_zip) || (!strcmp(type, "hdf5") && !is_hdf5))
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "'%s' gives no %s file: it begins with the bytes %02x %02x %02x %02x",
+                        now->shown, type, head[0], head[1], head[2], head[3]);
+    return AN_OK;
+}
+
+/* Check the part and give it its name. One that is too short is kept to be gone on with, one that
+ * is wrong is removed. */
+static an_status finish(job *now, an_error *err) {
+    ani_file *file = NULL;
+    char hash[65];
+    an_status st = close_part(now, true, err);
+    if (!st) st = ani_file_open(&file, now->part, err);
+    if (st) goto done;
+    const int64_t size = ani_file_size(file);
+    if (size == 0) {
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' gives an empty file", now->shown);
+    } else if (now->total >= 0 && size < now->total) {
+        st = ani_fail(err, AN_ERR_IO,
+                      "'%s' gave %" PRId64 " of %" PRId64 " bytes; another call goes on from there",
+                      now->shown, size, now->total);
+        goto done;
+    } else if (now->total >= 0 && size > now->total) {
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' gave %" PRId64 " bytes instead of %" PRId64,
+                      now->shown, size, now->total);
+    } else {
+        st = check_type(now, file, err);
+        if (!st && now->options.sha256) {
+            st = hash_file(hash, now->part, err);
+            if (!st && !is_same_hash(hash, now->options.sha256))
+                st = ani_fail(err, AN_ERR_FORMAT,
+                              "'%s' gave a file with the SHA-256 %s, not the expected one",
+                              now->shown, hash);
+        }
+    }
+    if (st == AN_ERR_FORMAT) drop_part(now);
+    if (!st) st = ani_file_rename(now->part, now->path, err);
+    if (!st) st = ani_file_remove(now->info, err);
+done:
+    ani_file_close(file);
+    return st;
+}
+
+/* Is there nothing to do? A file of another hash than wanted is fetched again. */
+static an_status look_at_file(const job *now, bool *is_there, an_error *err) {
+    char hash[65];
+    *is_there = false;
+    if (ani_is_folder(now->path))
+        return ani_fail(err, AN_ERR_IO, "cannot download to '%s': it is a folder", now->path);
+    if (!ani_is_file(now->path)) return AN_OK;
+    if (now->options.sha256) {
+        an_status st = hash_file(hash, now->path, err);
+        if (st) return st;
+        if (!is_same_hash(hash, now->options.sha256)) {
+            return warn(now, "the file that is there has another SHA-256 and is downloaded again",
+                        err);
+        }
+    }
+    *is_there = true;
+    return AN_OK;
+}
+
+an_status ani_download(const char *url, const char *path, const an_download_options *options,
+                       const char *drive_origin, an_error *err) {
+    bool is_there;
+    if (!url || !path || !url[0] || !path[0])
+        return ani_fail(err, AN_ERR_ARG, "%s is empty", !url || !url[0] ? "url" : "path");
+    if (strpbrk(url, "\r\n")) return ani_fail(err, AN_ERR_ARG, "url has a line break in it");
+    job now = {.url = url, .path = path, .total = -1, .begin = ani_clock_seconds(), .reported = -1};
+    an_download_options_init(&now.options, sizeof now.options);
+    an_status st =
+        ani_options_copy(&now.options, sizeof now.options, options, "download options", err);
+    if (!st) st = check_options(&now.options, err);
+    if (st) return st;
+    show_url(now.shown, url);
+    st = look_at_file(&now, &is_there, err);
+    if (st || is_there) goto done;
+
+    const int64_t name_size = (int64_t)strlen(path) + 16;
+    now.part = ani_alloc(name_size);
+    now.info = ani_alloc(name_size);
+    if (!now.part || !now.info) {
+        st = ani_fail_memory(err, name_size, "a path");
+        goto done;
+    }
+    snprintf(now.part, (size_t)name_size, "%s.part", path);
+    snprintf(now.info, (size_t)name_size, "%s.part.info", path);
+    st = look_at_part(&now, err);
+    if (st) goto done;
+    const bool is_whole = now.total > 0 && now.offset == now.total;
+    if (!is_whole) st = fetch(&now, drive_origin, err);
+    if (!st) st = report(&now, true, err);
+    if (!st) st = finish(&now, err);
+done:
+    if (now.out) {
+        an_error ignored; /* the first failure is the one to report */
+        (void)close_part(&now, true, &ignored);
+    }
+    ani_text_clear(&now.page);
+    ani_free(now.validator);
+    ani_free(now.part);
+    ani_free(now.info);
+    return st;
+}
+
+an_status an_download(const char *url, const char *path, const an_download_options *options,
+                      an_error *err) {
+    return ani_download(url, path, options, NULL, err);
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ * The only file that calls libcurl (7.88 and later). */
+#include "io/transfer.h"
+
+#include "config.h"
+
+#if AN_HAVE_CURL
+
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+struct ani_session {
+    CURL *curl;
+    ani_session_limits limits;
+    char why[CURL_ERROR_SIZE];
+};
+
+/* One request under way. */
+typedef struct running {
+    CURL *curl;
+    const ani_request *request;
+    ani_answer *answer;
+    an_error *err;
+    an_status status; /* of the callbacks */
+    bool is_begun;    /* answer is filled */
+} running;
+
+static pthread_once_t begin_once = PTHREAD_ONCE_INIT;
+
+static void begin_curl(void) {
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+an_status ani_session_open(ani_session **out, const ani_session_limits *limits, an_error *err) {
+    *out = NULL;
+    pthread_once(&begin_once, begin_curl);
+    ani_session *session = ani_alloc_zero(1, sizeof *session);
+    if (!session) return ani_fail_memory(err, sizeof *session, "a connection");
+    session->limits = *limits;
+    session->curl = curl_easy_init();
+    if (!session->curl) {
+        ani_free(session);
+        return ani_fail(err, AN_ERR_NOMEM, "libcurl cannot be started");
+    }
+    *out = session;
+    return AN_OK;
+}
+
+void ani_session_close(ani_session *session) {
+    if (!session) return;
+    curl_easy_cleanup(session->curl);
+    ani_free(session);
+}
+
+/* --- the answer --------------------------------------------------------------------------------
+ */
+
+/* Copy a header field of the last response; "" if it is not there or too long to be of use. */
+static void read_field(char *out, size_t size, CURL *curl, const char *name) {
+    struct curl_header *field;
+    out[0] = '\0';
+    if (curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &field) == CURLHE_OK &&
+        strlen(field->value) < size)
+        strcpy(out, field->value);
+}
+
+/* "bytes 100-199/500" or "bytes 100-199/" and a star; false if it is neither. */
+static bool read_content_range(const char *text, int64_t *begin, int64_t *length) {
+    intmax_t first, last, all = -1;
+    int used = 0;
+    if (sscanf(text, "bytes %jd-%jd/%n", &first, &last, &used) != 2 || !used) return false;
+    if (strcmp(text + used, "*") != 0) {
+        int end = 0;
+        if (sscanf(text + used, "%jd%n", &all, &end) != 1 || text[used + end]) return false;
+        if (all <= last) return false;
+    }
+    if (first < 0 || last < first) return false;
+    *begin = first;
+    *length = all;
+    return true;
+}
+
+static an_status read_answer(running *now) {
+    ani_answer *answer = now->answer;
+    char range[128];
+    long status = 0;
+    curl_off_t length = -1;
+    curl_easy_getinfo(now->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(now->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    now->is_begun = true;
+    answer->status = status ? (int32_t)status : 200; /* a local file has none */
+    answer->length = length;
+    answer->offset = 0;
+    read_field(answer->type, sizeof answer->type, now->curl, "Content-Type");
+    /* A weak ETag says nothing of the bytes. */
+    read_field(answer->validator, sizeof answer->validator, now->curl, "ETag");
+    if (answer->validator[0] != '"')
+        read_field(answer->validator, sizeof answer->validator, now->curl, "Last-Modified");
+    if (answer->status != 206) return AN_OK;
+    read_field(range, sizeof range, now->curl, "Content-Range");
+    if (!read_content_range(range, &answer->offset, &answer->length))
+        return ani_fail(now->err, AN_ERR_FORMAT,
+                        "'%s' answers with a part of the file, but its range '%s' is no such",
+                        now->request->shown, range);
+    return AN_OK;
+}
+
+static size_t take_bytes(char *bytes, size_t size, size_t count, void *user) {
+    running *now = user;
+    if (!now->is_begun) now->status = read_answer(now);
+    if (!now->status)
+        now->status = now->request->write(now->request->user, now->answer, bytes,
+                                          (int64_t)(size * count), now->err);
+    return now->status ? CURL_WRITEFUNC_ERROR : size * count;
+}
+
+static int take_tick(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                     curl_off_t up) {
+    running *now = user;
+    (void)down_total;
+    (void)down;
+    (void)up_total;
+    (void)up;
+    if (!now->status) now->status = now->request->tick(now->request->user, now->err);
+    return now->status ? 1 : 0;
+}
+
+static an_status fail_transfer(const ani_session *session, const running *now, CURLcode code) {
+    const char *url = now->request->shown;
+    const ani_session_limits *limits = &session->limits;
+    const char *why = session->why[0] ? session->why : curl_easy_strerror(code);
+    switch (code) {
+    case CURLE_OUT_OF_MEMORY:
+        return ani_fail(now->err, AN_ERR_NOMEM, "no memory to download '%s'", url);
+    case CURLE_TOO_MANY_REDIRECTS:
+        return ani_fail(now->err, AN_ERR_IO, "'%s' leads on more than %d times", url,
+                        limits->max_redirects);
+    case CURLE_OPERATION_TIMEDOUT:
+        return ani_fail(
+            now->err, AN_ERR_IO,
+            "'%s' is too slow: no connection, or under %d bytes a second for %d seconds", url,
+            limits->low_speed_bytes, limits->low_speed_seconds);
+    case CURLE_PARTIAL_FILE:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_HTTP2_STREAM:
+        return ani_fail(now->err, AN_ERR_IO, "the connection for '%s' was cut: %s", url, why);
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+        return ani_fail(now->err, now->is_begun ? AN_ERR_IO : AN_ERR_ARG,
+                        "'%s' is not, or leads away from, an address that is allowed: %s", url,
+                        why);
+    default:
+        return ani_fail(now->err, AN_ERR_IO, "cannot download '%s': %s", url, why);
+    }
+}
+
+an_status ani_session_get(ani_session *session, const ani_request *request, ani_answer *answer,
+                          an_error *err) {
+    CURL *curl = session->curl;
+    running now = {.curl = curl, .request = request, .answer = answer, .err = err};
+    struct curl_slist *fields = NULL;
+    an_status st = AN_OK;
+    *answer = (ani_answer){.length = -1};
+    curl_easy_reset(curl); /* keeps cookies and connections */
+    session->why[0] = '\0';
+    /* What began encrypted stays so. */
+    const bool is_secure = !strncmp(request->url, "https:", 6);
+    const bool is_asked = request->offset > 0 && request->validator && request->validator[0];
+    if (is_asked) {
+        ani_text field = {0};
+        ani_text_print(&field, "If-Range: %s", request->validator);
+        if (!field.failed) fields = curl_slist_append(NULL, field.bytes);
+        ani_text_clear(&field);
+        if (!fields) return ani_fail_memory(err, 0, "a header field");
+    }
+    const bool is_set =
+        !curl_easy_setopt(curl, CURLOPT_URL, request->url) &&
+        !curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,file") &&
+        !curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, is_secure ? "https" : "http,https") &&
+        !curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L) &&
+        !curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)session->limits.max_redirects) &&
+        !curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) &&
+        !curl_easy_setopt(curl, CURLOPT_COOKIEFILE, "") &&
+        !curl_easy_setopt(curl, CURLOPT_USERAGENT, "libattractivenet/" AN_VERSION_STRING) &&
+        !curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)session->limits.low_speed_seconds) &&
+        !curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)session->limits.low_speed_bytes) &&
+        !curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)session->limits.low_speed_seconds) &&
+        !curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, session->why) &&
+        !curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes) &&
+        !curl_easy_setopt(curl, CURLOPT_WRITEDATA, &now) &&
+        !curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) &&
+        !curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, take_tick) &&
+        !curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &now) &&
+        !curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
+    char range[32];
+    if (is_set && request->offset > 0) {
+        /* Not CURLOPT_RESUME_FROM: that makes an error of a server that sends all. */
+        snprintf(range, sizeof range, "%" PRId64 "-", request->offset);
+        curl_easy_setopt(curl, CURLOPT_RANGE, range);
+    }
+    const CURLcode code = is_set ? curl_easy_perform(curl) : CURLE_OUT_OF_MEMORY;
+    if (now.status)
+        st = now.status;
+    else if (code)
+        st = fail_transfer(session, &now, code);
+    else if (!now.is_begun) {
+        st = read_answer(&now);
+        if (!st) st = request->write(request->user, answer, "", 0, err);
+    }
+    curl_slist_free_all(fields);
+    return st;
+}
+
+/* --- addresses ---------------------------------------------------------------------------------
+ */
+
+static void add_part(ani_text *text, CURLU *url, CURLUPart part, unsigned flags,
+                     const char *before) {
+    char *value = NULL;
+    const CURLUcode code = curl_url_get(url, part, &value, flags);
+    if (code == CURLUE_OUT_OF_MEMORY) text->failed = true;
+    if (code == CURLUE_OK) ani_text_print(text, "%s%s", before, value);
+    curl_free(value);
+}
+
+static CURLU *parse_url(const char *text) {
+    CURLU *url = curl_url();
+    if (url && curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK) {
+        curl_url_cleanup(url);
+        url = NULL;
+    }
+    return url;
+}
+
+bool ani_url_origin(ani_text *origin, const char *url) {
+    CURLU *parsed = parse_url(url);
+    if (!parsed) return false;
+    add_part(origin, parsed, CURLUPART_SCHEME, 0, "");
+    add_part(origin, parsed, CURLUPART_HOST, 0, "://");
+    add_part(origin, parsed, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT, ":");
+    curl_url_cleanup(parsed);
+    return !origin->failed;
+}
+
+bool ani_url_host(ani_text *host, const char *url) {
+    CURLU *parsed = parse_url(url);
+    if (!parsed) return false;
+    add_part(host, parsed, CURLUPART_HOST, 0, "");
+    for (int64_t i = 0; i < host->size; i++)
+        if (host->bytes[i] >= 'A' && host->bytes[i] <= 'Z') host->bytes[i] += 'a' - 'A';
+    curl_url_cleanup(parsed);
+    return !host->failed;
+}
+
+bool ani_url_field(ani_text *value, const char *url, const char *name) {
+    const size_t length = strlen(name);
+    CURLU *parsed = parse_url(url);
+    char *query = NULL;
+    if (parsed && curl_url_get(parsed, CURLUPART_QUERY, &query, 0) == CURLUE_OK) {
+        for (const char *s = query; s; s = strchr(s, '&')) {
+            if (*s == '&') s++;
+            if (strncmp(s, name, length) != 0 || s[length] != '=') continue;
+            const char *begin = s + length + 1;
+            int size = 0;
+            char *decoded = curl_easy_unescape(NULL, begin, (int)strcspn(begin, "&"), &size);
+            if (decoded)
+                ani_text_add(value, decoded, size);
+            else
+                value->failed = true;
+            curl_free(decoded);
+            break;
+        }
+    }
+    curl_free(query);
+    curl_url_cleanup(parsed);
+    return parsed && !value->failed;
+}
+
+bool ani_url_resolve(ani_text *whole, const char *url, const char *link) {
+    CURLU *parsed = parse_url(url);
+    char *resolved = NULL;
+    const bool is_good = parsed && curl_url_set(parsed, CURLUPART_URL, link, 0) == CURLUE_OK &&
+                         curl_url_get(parsed, CURLUPART_URL, &resolved, 0) == CURLUE_OK;
+    if (is_good) ani_text_print(whole, "%s", resolved);
+    curl_free(resolved);
+    curl_url_cleanup(parsed);
+    return is_good && !whole->failed;
+}
+
+#else /* a build without libcurl: nothing can be asked for, and addresses need not be understood   \
+       */
+
+an_status ani_session_open(ani_session **out, const ani_session_limits *limits, an_error *err) {
+    (void)limits;
+    *out = NULL;
+    return ani_fail(
+        err, AN_ERR_UNSUPPORTED,
+        "cannot download: this build has no libcurl (configure it with -Dcurl=enabled)");
+}
+
+void ani_session_close(ani_session *session) {
+    (void)session;
+}
+
+an_status ani_session_get(ani_session *session, const ani_request *request, ani_answer *answer,
+                          an_error *err) {
+    (void)session;
+    *answer = (ani_answer){.length = -1};
+    return ani_fail(err, AN_ERR_UNSUPPORTED, "cannot download '%s' without libcurl",
+                    request->shown);
+}
+
+bool ani_url_origin(ani_text *origin, const char *url) {
+    (void)origin;
+    (void)url;
+    return false;
+}
+
+bool ani_url_host(ani_text *host, const char *url) {
+    (void)host;
+    (void)url;
+    return false;
+}
+
+bool ani_url_field(ani_text *value, const char *url, const char *name) {
+    (void)value;
+    (void)url;
+    (void)name;
+    return false;
+}
+
+bool ani_url_resolve(ani_text *whole, const char *url, const char *link) {
+    (void)whole;
+    (void)url;
+    (void)link;
+    return false;
+}
+
+#endif
