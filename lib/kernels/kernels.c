@@ -1,2 +1,65 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * The table of kernels: which level has what, and the parts that no level does in its own way. */
+#include "kernels/kernels.h"
+
+#include "base/cpu.h"
+#include "config.h"
+#include "kernels/c/c.h"
+
+void ani_kernels_c(ani_kernels *table) {
+    *table = (ani_kernels){
+        .level = "c",
+        .wide = ANI_C_WIDE,
+        .narrow = ANI_C_NARROW,
+        .wide_rows = ANI_C_ROWS,
+        .narrow_rows = ANI_C_ROWS,
+        .normalise = ani_c_normalise,
+        .gradient = ani_c_gradient,
+        .store_moments = ani_c_store_moments,
+        .store_affine = ani_c_store_affine,
+        .store_gradient = ani_c_store_gradient,
+        .column_sums = ani_c_column_sums,
+        .fence = ani_c_fence,
+        .product = ani_c_product,
+        .product_transposed = ani_c_product_transposed,
+        .depthwise = ani_c_depthwise,
+        .depthwise_spread = ani_c_depthwise_spread,
+        .depthwise_weights = ani_c_depthwise_weights,
+        .adam = ani_c_adam,
+        .sgd = ani_c_sgd,
+        .sum_squares = ani_c_sum_squares,
+    };
+}
+
+void ani_kernels_init(ani_kernels *table, uint32_t mask) {
+    ani_kernels_c(table);
+#ifdef ANI_HAVE_AVX2
+    if (mask & ANI_CPU_AVX2) ani_kernels_avx2(table);
+#endif
+#ifdef ANI_HAVE_AVX512
+    if (mask & ANI_CPU_AVX512) ani_kernels_avx512(table);
+#endif
+#ifdef ANI_HAVE_NEON
+    if (mask & ANI_CPU_NEON) ani_kernels_neon(table);
+#endif
+    (void)mask;
+}
+
+int32_t ani_panel_width(const ani_kernels *table, int64_t n) {
+    const int64_t wide = (n + table->wide - 1) / table->wide * table->wide;
+    const int64_t narrow = (n + table->narrow - 1) / table->narrow * table->narrow;
+    return wide <= narrow ? table->wide : table->narrow;
+}
+
+void ani_pack(float *out, const float *b, int64_t row_stride, int64_t column_stride, int64_t k,
+              int64_t n, int32_t width, int64_t panel) {
+    const int64_t first = panel * width;
+    const int64_t columns = n - first < width ? n - first : width;
+    b += first * column_stride;
+    for (int64_t i = 0; i < k; i++, out += width, b += row_stride) {
+        for (int64_t j = 0; j < columns; j++)
+            out[j] = b[j * column_stride];
+        for (int64_t j = columns; j < width; j++)
+            out[j] = 0;
+    }
+}

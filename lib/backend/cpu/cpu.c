@@ -1,2 +1,153 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * The CPU backend's table, its memory (the host's) and its queue (none: every call is done when it
+ * returns). Batch norm on channels, the losses and the probabilities are the reference's: they are
+ * a few thousand numbers in double, and there is nothing to gain. */
+#include "backend/cpu/cpu.h"
+
+#include <string.h>
+
+#include "backend/ref/ref.h"
+#include "base/cpu.h"
+#include "base/memory.h"
+
+static void cpu_destroy(an_backend *backend) {
+    cpu_backend *cpu = ani_cpu(backend);
+    ani_pool_destroy(cpu->pool);
+    ani_free(cpu->workspace);
+    ani_free(cpu->partials);
+    ani_free(cpu);
+}
+
+static void *cpu_alloc(an_backend *backend, int64_t size) {
+    (void)backend;
+    return ani_alloc_large(size);
+}
+
+static void cpu_free(an_backend *backend, void *memory, int64_t size) {
+    (void)backend;
+    ani_free_large(memory, size);
+}
+
+static void cpu_copy(an_backend *backend, void *to, const void *from, int64_t size) {
+    (void)backend;
+    if (size > 0) memcpy(to, from, (size_t)size);
+}
+
+static void cpu_fill(an_backend *backend, void *memory, int32_t byte, int64_t size) {
+    (void)backend;
+    if (size > 0) memset(memory, byte, (size_t)size);
+}
+
+static an_status cpu_wait(an_backend *backend, an_error *err) {
+    (void)backend;
+    (void)err;
+    return AN_OK;
+}
+
+static void cpu_unit_plan(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan) {
+    const cpu_backend *cpu = ani_cpu(backend);
+    *plan = (ani_unit_plan){.shape = *shape, .algorithm = shape->kind};
+    switch (shape->kind) {
+    case ANI_UNIT_POINTWISE:
+        plan->scratch_forward = ani_cpu_pointwise_scratch(cpu, shape, 0);
+        plan->scratch_backward = ani_cpu_pointwise_scratch(cpu, shape, 1);
+        break;
+    case ANI_UNIT_DEPTHWISE:
+        plan->scratch_forward = ani_cpu_depthwise_scratch(cpu, shape, 0);
+        plan->scratch_backward = ani_cpu_depthwise_scratch(cpu, shape, 1);
+        break;
+    default:
+        plan->scratch_forward = ani_cpu_full_scratch(cpu, shape, 0);
+        plan->scratch_backward = ani_cpu_full_scratch(cpu, shape, 1);
+    }
+}
+
+static void cpu_unit_forward(an_backend *backend, const ani_unit_plan *plan,
+                             const ani_unit_forward *args) {
+    cpu_backend *cpu = ani_cpu(backend);
+    switch (plan->algorithm) {
+    case ANI_UNIT_POINTWISE:
+        ani_cpu_pointwise_forward(cpu, &plan->shape, args);
+        break;
+    case ANI_UNIT_DEPTHWISE:
+        ani_cpu_depthwise_forward(cpu, &plan->shape, args);
+        break;
+    default:
+        ani_cpu_full_forward(cpu, &plan->shape, args);
+    }
+}
+
+static void cpu_unit_backward(an_backend *backend, const ani_unit_plan *plan,
+                              const ani_unit_backward *args) {
+    cpu_backend *cpu = ani_cpu(backend);
+    switch (plan->algorithm) {
+    case ANI_UNIT_POINTWISE:
+        ani_cpu_pointwise_backward(cpu, &plan->shape, args);
+        break;
+    case ANI_UNIT_DEPTHWISE:
+        ani_cpu_depthwise_backward(cpu, &plan->shape, args);
+        break;
+    default:
+        ani_cpu_full_backward(cpu, &plan->shape, args);
+    }
+}
+
+static const ani_backend_ops cpu_ops = {
+    .name = "cpu",
+    .destroy = cpu_destroy,
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .write = cpu_copy,
+    .read = cpu_copy,
+    .fill = cpu_fill,
+    .wait = cpu_wait,
+    .unit_plan = cpu_unit_plan,
+    .unit_forward = cpu_unit_forward,
+    .unit_backward = cpu_unit_backward,
+    .bn_batch = ani_ref_bn_batch,
+    .bn_running = ani_ref_bn_running,
+    .bn_backward = ani_ref_bn_backward,
+    .materialise = ani_cpu_materialise,
+    .pool_forward = ani_cpu_pool_forward,
+    .pool_backward = ani_cpu_pool_backward,
+    .dense_forward = ani_cpu_dense_forward,
+    .dense_backward = ani_cpu_dense_backward,
+    .loss = ani_ref_loss,
+    .probabilities = ani_ref_probabilities,
+    .optim_step = ani_cpu_optim_step,
+    .sum_squares = ani_cpu_sum_squares,
+};
+
+an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an_error *err) {
+    *out = NULL;
+    an_status st = AN_OK;
+    int known = 1;
+    const uint32_t mask = ani_cpu_mask(&known);
+    cpu_backend *cpu = ani_alloc_zero(1, sizeof *cpu);
+    if (!cpu) return ani_fail_memory(err, sizeof *cpu, "the cpu backend");
+    if (!known) {
+        st = ani_fail(err, AN_ERR_ARG,
+                      "AN_CPU is not one of 'c', 'avx2', 'avx512', 'avx512bf16', 'neon'");
+        goto done;
+    }
+    cpu->base.ops = &cpu_ops;
+    atomic_init(&cpu->base.references, 1);
+    cpu->base.threads = options->threads;
+    ani_kernels_init(&cpu->k, mask);
+    cpu->base.level = cpu->k.level;
+    cpu->base.uses_blas = cpu->blas = !strcmp(cpu->k.level, "c");
+    const int64_t size = options->threads * (int64_t)ANI_CPU_WORKSPACE * (int64_t)sizeof(float);
+    cpu->workspace = ani_alloc(size);
+    cpu->partials = ani_alloc(ANI_CPU_PARTIALS * (int64_t)sizeof(double));
+    if (!cpu->workspace || !cpu->partials) {
+        st = ani_fail_memory(err, size, "the cpu backend");
+        goto done;
+    }
+    st = ani_pool_create(&cpu->pool, options->threads, err);
+    if (st) goto done;
+    *out = &cpu->base;
+    cpu = NULL;
+done:
+    if (cpu) cpu_destroy(&cpu->base);
+    return st;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ * The CPU backend: drivers that cut each operation into pieces for the pool and feed the kernels.
+ *
+ * Work is cut by the shape alone: into chunks (pieces of pool work) of tiles (pieces that stay in
+ * cache). Each chunk writes its partial sums to a place of its own, and they are joined in the
+ * order of chunks. So the same bits come out whatever the number of threads. */
+#ifndef BACKEND_CPU_CPU_H
+#define BACKEND_CPU_CPU_H
+
+#include <stddef.h>
+
+#include "backend/backend.h"
+#include "base/pool.h"
+#include "kernels/kernels.h"
+
+enum {
+    ANI_CPU_WORKSPACE = 16384 /* floats that each worker has for entries without scratch */
+};
+
+typedef struct cpu_backend {
+    an_backend base;
+    ani_pool *pool;
+    ani_kernels k;
+    int32_t blas;     /* 1: products go to OpenBLAS */
+    float *workspace; /* [threads][ANI_CPU_WORKSPACE] */
+    double *partials; /* [ANI_CPU_PARTIALS] for sum_squares */
+} cpu_backend;
+
+enum { ANI_CPU_PARTIALS = 256 };
+
+static inline cpu_backend *ani_cpu(an_backend *backend) {
+    return (cpu_backend *)backend;
+}
+
+static inline float *ani_cpu_workspace(const cpu_backend *cpu, int32_t worker) {
+    return cpu->workspace + (int64_t)worker * ANI_CPU_WORKSPACE;
+}
+
+static inline int64_t ani_divide_up(int64_t value, int64_t step) {
+    return (value + step - 1) / step;
+}
+static inline int64_t ani_round_up(int64_t value, int64_t step) {
+    return ani_divide_up(value, step) * step;
+}
+static inline int64_t ani_min(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+static inline int64_t ani_max(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+/** Take count elements of size bytes from a bump pointer, 64-byte aligned. With base NULL it only
+ *  counts, so that planning and running are the same code. */
+static inline void *ani_take(void *base, int64_t *used, int64_t count, int64_t size) {
+    void *taken = base ? (char *)base + *used : NULL;
+    *used += ani_round_up(count * size, 64);
+    return taken;
+}
+
+/* --- products (product.c) ----------------------------------------------------------------------
+ */
+
+/** The right-hand matrix [k,n] of a product, as it lies packed. */
+typedef struct cpu_matrix {
+    int64_t k, n;
+    int64_t columns; /* of a result row: n rounded up to whole panels */
+    int64_t panels;
+    int64_t size;  /* floats of all panels */
+    int32_t width; /* columns of a panel */
+    int32_t reserved;
+} cpu_matrix;
+
+cpu_matrix ani_cpu_matrix(const cpu_backend *cpu, int64_t k, int64_t n);
+/** Return the row stride of a tile of c columns, which may be any operand or the result of a
+ * product: whole panels and register tiles; an odd number of cache lines, so that the rows of one
+ * column do not fall into the same few sets of a cache. */
+int64_t ani_cpu_stride(const cpu_backend *cpu, int64_t c);
+/** Pack b[i*row_stride + j*column_stride] into packed, on all threads. */
+void ani_cpu_pack(const cpu_backend *cpu, const cpu_matrix *m, float *packed, const float *b,
+                  int64_t row_stride, int64_t column_stride);
+/** c[rows][m.columns] = a[rows][m.k] * m. Tiles have room for rows rounded up to ANI_TILE_ROWS. */
+void ani_cpu_product(const cpu_backend *cpu, const cpu_matrix *m, float *c, int64_t ldc,
+                     const float *a, int64_t lda, const float *packed, int64_t rows);
+/** c[k][n] += a[rows][k]' * b[rows][n]; all three have strides from ani_cpu_stride(), c has room
+ * for k rounded up to ANI_TILE_ROWS. What lies in the padding of a and b does not matter. */
+void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, const float *a,
+                                int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t k,
+                                int64_t n);
+
+/* --- joining of partial sums (join.c) ----------------------------------------------------------
+ */
+
+/** Choose the pivot of a chunk, the channel means of its first rows t, and clear its sums. */
+void ani_cpu_begin_moments(const ani_kernels *k, float *pivot, double *sum, double *square,
+                           const float *t, int64_t ldt, int64_t rows, int64_t c);
+/** Store rows of an input gradient from a tile: channels first.. of c, at element `at` of the
+ * tensors (row stride `stride`); sum and dot as in ani_kernels, NULL without sums. */
+void ani_cpu_store_gradient(const ani_kernels *k, const ani_store *store, const ani_lazy *x,
+                            int64_t at, int64_t stride, int64_t channel, const float *t,
+                            int64_t ldt, int64_t rows, int64_t c, double *sum, double *dot);
+/** Turn the sums of a chunk about a pivot into [2][c] mean and sum of squared distances from it. */
+void ani_cpu_finish_moments(int64_t count, int64_t c, const float *pivot, const double *sum,
+                            const double *square, double *mean, double *m2);
+/** Join moments of parts [parts][2][c] with counts elements each, in their order. */
+void ani_cpu_join_moments(const cpu_backend *cpu, int64_t parts, const int64_t *counts,
+                          const double *partials, int64_t c, double *moments);
+/** Add up parts [parts][count], in their order. */
+void ani_cpu_join_sums(const cpu_backend *cpu, int64_t parts, const double *partials, int64_t count,
+                       double *sums);
+/** Add up float matrices: out[rows][columns] from parts, each [.][stride], part_size floats apart.
+ */
+void ani_cpu_join_matrix(const cpu_backend *cpu, int64_t parts, const float *partials,
+                         int64_t part_size, int64_t stride, int64_t rows, int64_t columns,
+                         float *out);
+
+/* --- units -------------------------------------------------------------------------------------
+ */
+
+int64_t ani_cpu_pointwise_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward);
+void ani_cpu_pointwise_forward(cpu_backend *cpu, const ani_unit_shape *s,
+                               const ani_unit_forward *args);
+void ani_cpu_pointwise_backward(cpu_backend *cpu, const ani_unit_shape *s,
+                                const ani_unit_backward *args);
+
+int64_t ani_cpu_depthwise_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward);
+void ani_cpu_depthwise_forward(cpu_backend *cpu, const ani_unit_shape *s,
+                               const ani_unit_forward *args);
+void ani_cpu_depthwise_backward(cpu_backend *cpu, const ani_unit_shape *s,
+                                const ani_unit_backward *args);
+
+int64_t ani_cpu_full_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward);
+void ani_cpu_full_forward(cpu_backend *cpu, const ani_unit_shape *s, const ani_unit_forward *args);
+void ani_cpu_full_backward(cpu_backend *cpu, const ani_unit_shape *s,
+                           const ani_unit_backward *args);
+
+/* --- the rest (elementwise.c, head.c) ------------------------------------------------------------
+ */
+
+void ani_cpu_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
+                         const ani_lazy *r, float *y);
+void ani_cpu_optim_step(an_backend *backend, const ani_optim_step *step);
+void ani_cpu_sum_squares(an_backend *backend, int64_t count, const float *x, double *sum);
+void ani_cpu_pool_forward(an_backend *backend, int64_t n, int64_t hw, int64_t c, const ani_lazy *x,
+                          float *y);
+void ani_cpu_pool_backward(an_backend *backend, int64_t n, int64_t hw, int64_t c, const float *dy,
+                           const ani_lazy *x, const ani_store *store);
+void ani_cpu_dense_forward(an_backend *backend, int64_t n, int64_t in, int64_t out, const float *x,
+                           const float *w, const float *b, float *y);
+void ani_cpu_dense_backward(an_backend *backend, int64_t n, int64_t in, int64_t out, const float *x,
+                            const float *w, const float *dy, float *dx, float *dw, float *db);
+
+#endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT
+ * Depthwise 3x3 units. A piece of pool work is a band of rows of one picture, a range of columns
+ * and a group of channels. Its input rows are normalised once each into a ring of row buffers laid
+ * out as [blocks of 16 channels][columns][16]: there, padding is a zero, channels past the last are
+ * zero, and the kernels run over memory that is in order and in cache.
+ *
+ * Backward does the same with rows of dz and of x: each dz row is formed once and serves the
+ * weight gradient of its own row and the input gradient of the rows around it. */
+#include "backend/cpu/cpu.h"
+
+#include <stddef.h>
+#include <string.h>
+
+enum {
+    RING = 4,          /* rows of a ring: three in use and the next, whatever stride and padding */
+    ROW_FLOATS = 9216, /* of a row buffer, about: a dozen of them should fit into L2 */
+    MIN_GROUP = 192,   /* channels: below, columns are cut and not channels */
+    PIECES = 64,       /* at least so many pieces if the bands stay MIN_BAND rows high */
+    MIN_BAND = 8
+};
+
+/** How a unit is cut. Pieces are numbered ((picture * bands + band) * ranges + range) * groups +
+ * group; a part is a piece without its group. */
+typedef struct cut {
+    int64_t band, bands;   /* output rows of a band */
+    int64_t range, ranges; /* output columns of a range */
+    int64_t group, groups; /* channels of a group, a multiple of ANI_BLOCK */
+    int64_t parts, pieces;
+    int64_t x_columns; /* of a buffer of x rows */
+    int64_t z_columns; /* of a buffer of dz rows */
+} cut;
+
+static cut cut_unit(const ani_unit_shape *s) {
+    cut c;
+    const int64_t channels = ani_round_up(s->cin, ANI_BLOCK);
+    const int64_t width = ani_max(s->w, s->ow) + 2;
+    c.groups = 1;
+    while (width * ani_divide_up(channels, c.groups) > ROW_FLOATS &&
+           ani_divide_up(channels, c.groups + 1) >= MIN_GROUP)
+        c.groups++;
+    c.group = ani_round_up(ani_divide_up(channels, c.groups), ANI_BLOCK);
+    c.groups = ani_divide_up(channels, c.group);
+    c.ranges = ani_divide_up(width * c.group, ROW_FLOATS + ROW_FLOATS / 4);
+    c.range = ani_divide_up(s->ow, c.ranges);
+    c.ranges = ani_divide_up(s->ow, c.range);
+    const int64_t wanted = ani_divide_up(PIECES, s->n * c.ranges * c.groups);
+    c.bands = ani_max(ani_min(wanted, s->oh / MIN_BAND), 1);
+    c.band = ani_divide_up(s->oh, c.bands);
+    c.bands = ani_divide_up(s->oh, c.band);
+    c.parts = s->n * c.bands * c.ranges;
+    c.pieces = c.parts * c.groups;
+    c.x_columns = (c.range - 1) * s->stride + 3;
+    c.z_columns = c.range + 8;
+    return c;
+}
+
+/** Where a piece lies. */
+typedef struct place {
+    int64_t part, n;
+    int64_t row, last_row;       /* output rows */
+    int64_t column, last_column; /* output columns */
+    int64_t channel, channels;
+    int64_t blocks;
+} place;
+
+static place find_place(const ani_unit_shape *s, const cut *c, int64_t piece) {
+    place p;
+    p.part = piece / c->groups;
+    p.n = p.part / (c->bands * c->ranges);
+    p.row = p.part / c->ranges % c->bands * c->band;
+    p.last_row = ani_min(p.row + c->band, s->oh);
+    p.column = p.part % c->ranges * c->range;
+    p.last_column = ani_min(p.column + c->range, s->ow);
+    p.channel = piece % c->groups * c->group;
+    p.channels = ani_min(c->group, s->cin - p.channel);
+    p.blocks = ani_divide_up(p.channels, ANI_BLOCK);
+    return p;
+}
+
+static inline int64_t block_channels(const place *p, int64_t block) {
+    return ani_min(p->channels - block * ANI_BLOCK, ANI_BLOCK);
+}
+
+/** A ring of row buffers over columns first.. of a tensor; slot row & (RING - 1) holds a row. */
+typedef struct ring {
+    float *rows;   /* [RING][blocks][columns][ANI_BLOCK] */
+    int64_t first; /* column of the tensor in buffer column 0; may be negative */
+    int64_t columns;
+    int64_t next; /* the row to load next */
+} ring;
+
+static inline float *ring_row(const ring *r, const place *p, int64_t row) {
+    return r->rows + (row & (RING - 1)) * p->blocks * r->columns * ANI_BLOCK;
+}
+
+/* Clear what the tensor does not fill: all of a row outside of it; else the columns left and right
+ * of it, and the lanes past the last channel. Returns the columns that are inside. */
+static int64_t clear_outside(const ring *r, const place *p, float *row, int inside, int64_t width,
+                             int64_t *from) {
+    const int64_t left = inside ? ani_min(ani_max(-r->first, 0), r->columns) : r->columns;
+    const int64_t end = ani_max(ani_min(width - r->first, r->columns), left);
+    for (int64_t b = 0; b < p->blocks; b++, row += r->columns * ANI_BLOCK) {
+        if (block_channels(p, b) < ANI_BLOCK) {
+            memset(row, 0, (size_t)(r->columns * ANI_BLOCK) * sizeof *row);
+            continue;
+        }
+        memset(row, 0, (size_t)(left * ANI_BLOCK) * sizeof *row);
+        memset(row + end * ANI_BLOCK, 0, (size_t)((r->columns - end) * ANI_BLOCK) * sizeof *row);
+    }
+    *from = left;
+    return inside ? end - left : 0;
+}
+
+/* Load rows of x up to and with row `until`, normalised. */
+static void load_x(const ani_kernels *k, const ani_unit_shape *s, const place *p, ring *r,
+                   const ani_lazy *x, int64_t until) {
+    for (; r->next <= until; r->next++) {
+        float *row = ring_row(r, p, r->next);
+        int64_t from;
+        const int64_t count = clear_outside(r, p, row, r->next >= 0 && r->next < s->h, s->w, &from);
+        if (count <= 0) continue;
+        const float *z =
+            x->z + ((p->n * s->h + r->next) * s->w + r->first + from) * s->cin + p->channel;
+        for (int64_t b = 0; b < p->blocks; b++) {
+            const int64_t channel = b * ANI_BLOCK;
+            k->normalise(row + (b * r->columns + from) * ANI_BLOCK, ANI_BLOCK, z + channel, s->cin,
+                         count, block_channels(p, b),
+                         x->scale ? x->scale + p->channel + channel : NULL,
+                         x->scale ? x->shift + p->channel + channel : NULL, x->relu6);
+        }
+    }
+}
+
+/* Load rows of dz up to and with row `until`. */
+static void load_dz(const ani_kernels *k, const ani_unit_shape *s, const place *p, ring *r,
+                    const ani_gradient *dz, int64_t until) {
+    for (; r->next <= until; r->next++) {
+        float *row = ring_row(r, p, r->next);
+        int64_t from;
+        const int64_t count =
+            clear_outside(r, p, row, r->next >= 0 && r->next < s->oh, s->ow, &from);
+        if (count <= 0) continue;
+        const int64_t at =
+            ((p->n * s->oh + r->next) * s->ow + r->first + from) * s->cin + p->channel;
+        for (int64_t b = 0; b < p->blocks; b++) {
+            const int64_t channel = p->channel + b * ANI_BLOCK;
+            const int64_t element = at + b * ANI_BLOCK;
+            k->gradient(row + (b * r->columns + from) * ANI_BLOCK, ANI_BLOCK, dz->g + element,
+                        dz->z ? dz->z + element : NULL, s->cin, count, block_channels(p, b),
+                        dz->a ? dz->a + channel : NULL, dz->z ? dz->b + channel : NULL,
+                        dz->z ? dz->c + channel : NULL);
+        }
+    }
+}
+
+/* Pack w[9][c] by blocks: out[blocks][9][ANI_BLOCK], tap order[i] at place i, zero past channel c.
+ */
+static void pack_taps(float *out, const float *w, int64_t c, const int32_t order[9]) {
+    for (int64_t first = 0; first < c; first += ANI_BLOCK)
+        for (int64_t tap = 0; tap < 9; tap++, out += ANI_BLOCK) {
+            const int64_t count = ani_min(c - first, ANI_BLOCK);
+            memset(out, 0, ANI_BLOCK * sizeof *out);
+            memcpy(out, w + order[tap] * c + first, (size_t)count * sizeof *out);
+        }
+}
+
+/* --- forward -----------------------------------------------------------------------------------
+ */
+
+typedef struct forward_job {
+    const cpu_backend *cpu;
+    const ani_unit_shape *s;
+    const ani_unit_forward *args;
+    cut cut;
+
+    /* in scratch */
+    float *taps;      /* [blocks][9][ANI_BLOCK] */
+    int64_t *counts;  /* [parts] */
+    double *partials; /* [parts][2][c] */
+    float *tiles;     /* [threads][tile_floats]: ring, output row, pivot */
+    double *sums;     /* [threads][2][group] */
+    int64_t tile_floats;
+} forward_job;
+
+static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_unit_shape *s,
+                            void *scratch) {
+    int64_t used = 0;
+    const cut c = job->cut = cut_unit(s);
+    job->cpu = cpu;
+    job->s = s;
+    job->tile_floats = RING * c.x_columns * c.group + c.range * c.group + c.group;
+    job->taps = ani_take(scratch, &used, 9 * ani_round_up(s->cin, ANI_BLOCK), sizeof(float));
+    job->counts = ani_take(scratch, &used, c.parts, sizeof(int64_t));
+    job->partials = ani_take(scratch, &used, c.parts * 2 * s->cin, sizeof(double));
+    job->tiles = ani_take(scratch, &used, cpu->base.threads * job->tile_floats, sizeof(float));
+    job->sums = ani_take(scratch, &used, cpu->base.threads * 2 * c.group, sizeof(double));
+    return used;
+}
+
+static void store_row(const forward_job *job, const place *p, int64_t oy, const float *tile,
+                      float *pivot, double *sum) {
+    const ani_unit_shape *s = job->s;
+    const ani_unit_forward *args = job->args;
+    const ani_kernels *k = &job->cpu->k;
+    const int64_t columns = p->last_column - p->column;
+    const int64_t at = ((p->n * s->oh + oy) * s->ow + p->column) * s->cin + p->channel;
+    double *square = sum + job->cut.group;
+    for (int64_t b = 0; b < p->blocks; b++, tile += columns * ANI_BLOCK) {
+        const int64_t first = b * ANI_BLOCK, c = block_channels(p, b);
+        float *y = args->y + at + first;
+        if (!args->moments) {
+            const int64_t channel = p->channel + first;
+            k->store_affine(y, s->cin, tile, ANI_BLOCK, columns, c,
+                            args->scale ? args->scale + channel : NULL,
+                            args->scale ? args->shift + channel : NULL, args->relu6,
+                            args->residual ? args->residual + at + first : NULL, 0);
+            continue;
+        }
+        if (oy == p->row)
+            ani_cpu_begin_moments(k, pivot + first, sum + first, square + first, tile, ANI_BLOCK,
+                                  columns, c);
+        k->store_moments(y, s->cin, tile, ANI_BLOCK, columns, c, pivot + first, sum + first,
+                         square + first, 0);
+    }
+}
+
+static void forward_piece(void *context, int64_t index, int32_t worker) {
+    const forward_job *job = context;
+    const ani_unit_shape *s = job->s;
+    const ani_unit_forward *args = job->args;
+    const ani_kernels *k = &job->cpu->k;
+    const place p = find_place(s, &job->cut, index);
+    const int64_t columns = p.last_column - p.column;
+    float *memory = job->tiles + worker * job->tile_floats;
+    float *tile = memory + RING * job->cut.x_columns * job->cut.group;
+    float *pivot = tile + job->cut.range * job->cut.group;
+    double *sum = job->sums + worker * 2 * job->cut.group;
+    ring x = {.rows = memory,
+              .first = p.column * s->stride - s->pad_left,
+              .columns = (columns - 1) * s->stride + 3,
+              .next = p.row * s->stride - s->pad_top};
+    for (int64_t oy = p.row; oy < p.last_row; oy++) {
+        const int64_t top = oy * s->stride - s->pad_top;
+        load_x(k, s, &p, &x, &args->x, top + 2);
+        for (int64_t b = 0; b < p.blocks; b++) {
+            const int64_t at = b * x.columns * ANI_BLOCK;
+            const float *rows[3] = {ring_row(&x, &p, top) + at, ring_row(&x, &p, top + 1) + at,
+                                    ring_row(&x, &p, top + 2) + at};
+            k->depthwise(tile + b * columns * ANI_BLOCK, rows,
+                         job->taps + (p.channel / ANI_BLOCK + b) * 9 * ANI_BLOCK, columns,
+                         s->stride);
+        }
+        store_row(job, &p, oy, tile, pivot, sum);
+    }
+    k->fence();
+    if (args->moments) {
+        const int64_t count = (p.last_row - p.row) * columns;
+        double *mean = job->partials + p.part * 2 * s->cin + p.channel;
+        if (p.channel == 0) job->counts[p.part] = count;
+        ani_cpu_finish_moments(count, p.channels, pivot, sum, sum + job->cut.group, mean,
+                               mean + s->cin);
+    }
+}
+
+void ani_cpu_depthwise_forward(cpu_backend *cpu, const ani_unit_shape *s,
+                               const ani_unit_forward *args) {
+    static const int32_t order[9] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+    forward_job job = {.args = args};
+    plan_forward(&job, cpu, s, args->scratch);
+    pack_taps(job.taps, args->w, s->cin, order);
+    ani_pool_run(cpu->pool, job.cut.pieces, forward_piece, &job);
+    if (args->moments)
+        ani_cpu_join_moments(cpu, job.cut.parts, job.counts, job.partials, s->cin, args->moments);
+}
+
+/* --- backward ----------------------------------------------------------------------------------
+ */
+
+typedef struct backward_job {
+    const cpu_backend *cpu;
+    const ani_unit_shape *s;
+    const ani_unit_backward *args;
+    cut cut;
+
+    /* in scratch */
+    float *taps;      /* [blocks][9][ANI_BLOCK], ordered for the input gradient */
+    float *gradients; /* [parts][9][c] */
+    double *partials; /* [parts][2][c] */
+    float *tiles;     /* [threads][tile_floats]: rings of x and dz, dx row, a row of zeros, dw */
+    int64_t tile_floats;
+} backward_job;
+
+/* A dx row of stride 2 is computed in whole pairs of columns, with one or two more than it has. */
+static int64_t dx_columns(const ani_unit_shape *s, const cut *c) {
+    return c->range * s->stride + 6;
+}
+
+static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const ani_unit_shape *s,
+                             void *scratch) {
+    int64_t used = 0;
+    const cut c = job->cut = cut_unit(s);
+    job->cpu = cpu;
+    job->s = s;
+    job->tile_floats =
+        (RING * c.x_columns + (RING + 1) * c.z_columns + dx_columns(s, &c) + 9) * c.group;
+    job->taps = ani_take(scratch, &used, 9 * ani_round_up(s->cin, ANI_BLOCK), sizeof(float));
+    job->gradients = ani_take(scratch, &used, c.parts * 9 * s->cin, sizeof(float));
+    job->partials = ani_take(scratch, &used, c.parts * 2 * s->cin, sizeof(double));
+    job->tiles = ani_take(scratch, &used, cpu->base.threads * job->tile_floats, sizeof(float));
+    return used;
+}
+
+/** What a piece of backward works with. */
+typedef struct backward_piece {
+    const backward_job *job;
+    place p;
+    ring x, z;
+    int64_t dx_first, dx_last; /* columns of dx that this piece writes */
+    float *dx_row;             /* [blocks][dx columns][ANI_BLOCK] */
+    const float *zeros;        /* a row of dz outside of the picture */
+    float *dw;                 /* [blocks][9][ANI_BLOCK] */
+    double *sum;               /* NULL: not wanted; dot is s->cin after it */
+} backward_piece;
+
+static void add_weights(backward_piece *b, int64_t oy) {
+    const backward_job *job = b->job;
+    const ani_unit_shape *s = job->s;
+    const int64_t top = oy * s->stride - s->pad_top;
+    load_x(&job->cpu->k, s, &b->p, &b->x, &job->args->x, top + 2);
+    for (int64_t block = 0; block < b->p.blocks; block++) {
+        const int64_t at = block * b->x.columns * ANI_BLOCK;
+        const float *rows[3] = {ring_row(&b->x, &b->p, top) + at,
+                                ring_row(&b->x, &b->p, top + 1) + at,
+                                ring_row(&b->x, &b->p, top + 2) + at};
+        const float *d = ring_row(&b->z, &b->p, oy) +
+                         (block * b->z.columns + b->p.column - b->z.first) * ANI_BLOCK;
+        job->cpu->k.depthwise_weights(b->dw + block * 9 * ANI_BLOCK, rows, d,
+                                      b->p.last_column - b->p.column, s->stride);
+    }
+}
+
+/* Row oy of dz, zeros outside of the picture; at the buffer's column of tensor column `column`. */
+static const float *dz_row(const backward_piece *b, int64_t oy, int64_t block, int64_t column) {
+    if (oy < 0 || oy >= b->job->s->oh) return b->zeros;
+    return ring_row(&b->z, &b->p, oy) + (block * b->z.columns + column - b->z.first) * ANI_BLOCK;
+}
+
+/* Stride 1: dx is dz correlated with the turned kernel. */
+static void dx_dense(backward_piece *b, int64_t iy) {
+    const backward_job *job = b->job;
+    const ani_unit_shape *s = job->s;
+    const int64_t top = iy + s->pad_top - 2, left = b->dx_first + s->pad_left - 2;
+    const int64_t columns = b->dx_last - b->dx_first;
+    load_dz(&job->cpu->k, s, &b->p, &b->z, &job->args->dz, ani_min(top + 2, s->oh - 1));
+    for (int64_t block = 0; block < b->p.blocks; block++) {
+        const float *rows[3] = {dz_row(b, top, block, left), dz_row(b, top + 1, block, left),
+                                dz_row(b, top + 2, block, left)};
+        job->cpu->k.depthwise(b->dx_row + block * columns * ANI_BLOCK, rows,
+                              job->taps + (b->p.channel / ANI_BLOCK + block) * 9 * ANI_BLOCK,
+                              columns, 1);
+    }
+}
+
+/* Stride 2: a row of dx meets kernel rows 0 and 2, or row 1 alone. */
+static void dx_spread(backward_piece *b, int64_t iy, int64_t pair, int64_t pairs) {
+    const backward_job *job = b->job;
+    const ani_unit_shape *s = job->s;
+    const int64_t at = iy + s->pad_top, oy = at / 2;
+    const int odd = at & 1;
+    load_dz(&job->cpu->k, s, &b->p, &b->z, &job->args->dz, ani_min(oy, s->oh - 1));
+    for (int64_t block = 0; block < b->p.blocks; block++) {
+        const float *rows[2] = {dz_row(b, oy, block, pair - 1), dz_row(b, oy - 1, block, pair - 1)};
+        const float *taps = job->taps + (b->p.channel / ANI_BLOCK + block) * 9 * ANI_BLOCK;
+        job->cpu->k.depthwise_spread(b->dx_row + block * 2 * pairs * ANI_BLOCK, rows,
+                                     taps + (odd ? 6 * ANI_BLOCK : 0), odd ? 1 : 2, pairs);
+    }
+}
+
+static void store_dx(backward_piece *b, int64_t iy) {
+    const backward_job *job = b->job;
+    const ani_unit_shape *s = job->s;
+    const int64_t columns = b->dx_last - b->dx_first;
+    int64_t row_columns = columns, skip = 0;
+    if (columns <= 0) return; /* outputs past the input, by padding alone */
+    if (s->stride == 1) {
+        dx_dense(b, iy);
+    } else {
+        const int64_t pair = (b->dx_first + s->pad_left) / 2;
+        skip = (b->dx_first + s->pad_left) & 1;
+        row_columns = ani_round_up(skip + columns, 2);
+        dx_spread(b, iy, pair, row_columns / 2);
+    }
+    const int64_t at = ((b->p.n * s->h + iy) * s->w + b->dx_first) * s->cin + b->p.channel;
+    for (int64_t block = 0; block < b->p.blocks; block++) {
+        const int64_t first = block * ANI_BLOCK;
+        ani_cpu_store_gradient(
+            &job->cpu->k, &job->args->store, &job->args->x, at + first, s->cin,
+            b->p.channel + first, b->dx_row + (block * row_columns + skip) * ANI_BLOCK, ANI_BLOCK,
+            columns, block_channels(&b->p, block), b->sum ? b->sum + first : NULL,
+            b->sum ? b->sum + s->cin + first : NULL);
+    }
+}
+
+/* Where the input that belongs to output `first` begins: each input row and column is of one piece.
+ */
+static int64_t input_edge(int64_t edge, int64_t outputs, int64_t inputs, int64_t stride) {
+    if (edge >= outputs) return inputs;
+    return ani_min(edge * stride, inputs);
+}
+
+static void backward_run(void *context, int64_t index, int32_t worker) {
+    const backward_job *job = context;
+    const ani_unit_shape *s = job->s;
+    const ani_unit_backward *args = job->args;
+    const cut *c = &job->cut;
+    backward_piece b = {.job = job, .p = find_place(s, c, index)};
+    const place *p = &b.p;
+    float *memory = job->tiles + worker * job->tile_floats;
+
+    b.x = (ring){.rows = memory,
+                 .first = p->column * s->stride - s->pad_left,
+                 .columns = (p->last_column - p->column - 1) * s->stride + 3,
+                 .next = p->row * s->stride - s->pad_top};
+    b.dx_first = input_edge(p->column, s->ow, s->w, s->stride);
+    b.dx_last = input_edge(p->last_column, s->ow, s->w, s->stride);
+    const int64_t before =
+        s->stride == 1 ? b.dx_first + s->pad_left - 2 : (b.dx_first + s->pad_left) / 2 - 1;
+    const int64_t after = (b.dx_last - 1 + s->pad_left) / s->stride + 1;
+    b.z.rows = memory + RING * c->x_columns * c->group;
+    b.z.first = ani_min(p->column, before);
+    b.z.columns = ani_max(p->last_column, after) - b.z.first;
+    float *zeros = b.z.rows + RING * c->z_columns * c->group;
+    b.dx_row = zeros + c->z_columns * c->group;
+    b.dw = b.dx_row + dx_columns(s, c) * c->group;
+    memset(zeros, 0, (size_t)(c->z_columns * ANI_BLOCK) * sizeof *zeros);
+    b.zeros = zeros;
+    memset(b.dw, 0, (size_t)(9 * p->blocks * ANI_BLOCK) * sizeof *b.dw);
+    if (args->store.sums) {
+        b.sum = job->partials + p->part * 2 * s->cin + p->channel;
+        memset(b.sum, 0, (size_t)p->channels * sizeof *b.sum);
+        memset(b.sum + s->cin, 0, (size_t)p->channels * sizeof *b.sum);
+    }
+
+    int64_t iy = input_edge(p->row, s->oh, s->h, s->stride);
+    /* The first dz row that either gradient reads. */
+    const int64_t first_dx = s->stride == 1 ? iy + s->pad_top - 2 : (iy + s->pad_top) / 2 - 1;
+    b.z.next = ani_max(args->store.dx ? ani_min(first_dx, p->row) : p->row, 0);
+    for (int64_t oy = p->row; oy < p->last_row; oy++) {
+        if (args->dw) {
+            load_dz(&job->cpu->k, s, p, &b.z, &args->dz, oy);
+            add_weights(&b, oy);
+        }
+        if (!args->store.dx) continue;
+        const int64_t end = input_edge(oy + 1, s->oh, s->h, s->stride);
+        for (; iy < end; iy++)
+            store_dx(&b, iy);
+    }
+    job->cpu->k.fence();
+    if (!args->dw) return;
+    float *dw = job->gradients + p->part * 9 * s->cin + p->channel;
+    for (int64_t tap = 0; tap < 9; tap++)
+        for (int64_t block = 0; block < p->blocks; block++)
+            memcpy(dw + tap * s->cin + block * ANI_BLOCK, b.dw + (block * 9 + tap) * ANI_BLOCK,
+                   (size_t)block_channels(p, block) * sizeof *dw);
+}
+
+void ani_cpu_depthwise_backward(cpu_backend *cpu, const ani_unit_shape *s,
+                                const ani_unit_backward *args) {
+    static const int32_t turned[9] = {8, 7, 6, 5, 4, 3, 2, 1, 0};
+    static const int32_t even_then_odd[9] = {0, 1, 2, 6, 7, 8, 3, 4, 5};
+    backward_job job = {.args = args};
+    plan_backward(&job, cpu, s, args->scratch);
+    pack_taps(job.taps, args->w, s->cin, s->stride == 1 ? turned : even_then_odd);
+    ani_pool_run(cpu->pool, job.cut.pieces, backward_run, &job);
+    if (args->dw)
+        ani_cpu_join_matrix(cpu, job.cut.parts, job.gradients, 9 * s->cin, s->cin, 9, s->cin,
+                            args->dw);
+    if (args->store.dx && args->store.sums)
+        ani_cpu_join_sums(cpu, job.cut.parts, job.partials, 2 * s->cin, args->store.sums);
+}
+
+int64_t ani_cpu_depthwise_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward) {
+    forward_job forward;
+    backward_job back;
+    return backward ? plan_backward(&back, cpu, s, NULL) : plan_forward(&forward, cpu, s, NULL);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ * Entries that run over arrays element by element: materialise, the optimizers, sums of squares. */
+#include "backend/cpu/cpu.h"
+
+#include <attractivenet/optim.h>
+#include <math.h>
+#include <stddef.h>
+
+enum {
+    COLUMNS = 1024,           /* of a piece of materialise */
+    TILE = ANI_CPU_WORKSPACE, /* floats of one */
+    OPTIM_PIECE = 16384       /* parameters of one pool pass */
+};
+
+/* --- materialise -------------------------------------------------------------------------------
+ */
+
+typedef struct materialise_job {
+    const cpu_backend *cpu;
+    int64_t rows, c;
+    int64_t tile, columns, ranges; /* rows and columns of a piece, pieces side by side */
+    const ani_lazy *x, *r;
+    float *y;
+} materialise_job;
+
+static void normalise_piece(const ani_kernels *k, const ani_lazy *x, int64_t c, int64_t at,
+                            int64_t column, int64_t rows, int64_t columns, float *to, int64_t ld) {
+    k->normalise(to, ld, x->z + at, c, rows, columns, x->scale ? x->scale + column : NULL,
+                 x->scale ? x->shift + column : NULL, x->relu6);
+}
+
+static void materialise_piece(void *context, int64_t index, int32_t worker) {
+    const materialise_job *job = context;
+    const ani_kernels *k = &job->cpu->k;
+    const int64_t first = index / job->ranges * job->tile;
+    const int64_t rows = ani_min(job->tile, job->rows - first);
+    const int64_t column = index % job->ranges * job->columns;
+    const int64_t columns = ani_min(job->columns, job->c - column);
+    const int64_t at = first * job->c + column;
+    float *y = job->y + at;
+    if (!job->r->z) {
+        normalise_piece(k, job->x, job->c, at, column, rows, columns, y, job->c);
+        return;
+    }
+    float *tile = ani_cpu_workspace(job->cpu, worker);
+    normalise_piece(k, job->x, job->c, at, column, rows, columns, tile, columns);
+    const float *residual = job->r->z + at;
+    if (job->r->scale || job->r->relu6) {
+        normalise_piece(k, job->r, job->c, at, column, rows, columns, y, job->c);
+        residual = y;
+    }
+    k->store_affine(y, job->c, tile, columns, rows, columns, NULL, NULL, 0, residual, 0);
+}
+
+void ani_cpu_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
+                         const ani_lazy *r, float *y) {
+    cpu_backend *cpu = ani_cpu(backend);
+    if (rows <= 0 || c <= 0) return;
+    materialise_job job = {.cpu = cpu, .rows = rows, .c = c, .x = x, .r = r, .y = y};
+    job.columns = ani_min(c, COLUMNS);
+    job.ranges = ani_divide_up(c, job.columns);
+    job.tile = TILE / job.columns;
+    ani_pool_run(cpu->pool, ani_divide_up(rows, job.tile) * job.ranges, materialise_piece, &job);
+}
+
+/* --- optimizers --------------------------------------------------------------------------------
+ */
+
+typedef struct optim_job {
+    const cpu_backend *cpu;
+    const ani_optim_step *step;
+    float decay, m_rate, v_rate, alpha;
+} optim_job;
+
+static void optim_piece(void *context, int64_t index, int32_t worker) {
+    (void)worker;
+    const optim_job *job = context;
+    const ani_optim_step *s = job->step;
+    const int64_t first = index * OPTIM_PIECE, count = ani_min(OPTIM_PIECE, s->count - first);
+    if (s->kind == AN_OPTIM_SGD)
+        job->cpu->k.sgd(s->w + first, s->g + first, s->m + first, count, job->alpha,
+                        (float)s->momentum, s->nesterov);
+    else
+        job->cpu->k.adam(s->w + first, s->g + first, s->m + first, s->v + first, count,
+                         (float)s->gradient_scale, job->decay, job->m_rate, job->v_rate, job->alpha,
+                         (float)s->epsilon);
+}
+
+void ani_cpu_optim_step(an_backend *backend, const ani_optim_step *step) {
+    cpu_backend *cpu = ani_cpu(backend);
+    optim_job job = {.cpu = cpu, .step = step};
+    if (step->kind == AN_OPTIM_SGD) {
+        job.alpha = (float)(step->rate * step->gradient_scale);
+    } else {
+        const double t = (double)step->step;
+        job.alpha = (float)(step->rate * sqrt(1 - pow(step->beta2, t)) / (1 - pow(step->beta1, t)));
+        job.m_rate = (float)(1 - step->beta1);
+        job.v_rate = (float)(1 - step->beta2);
+        if (step->kind == AN_OPTIM_ADAMW) job.decay = (float)(step->rate * step->weight_decay);
+    }
+    ani_pool_run(cpu->pool, ani_divide_up(step->count, OPTIM_PIECE), optim_piece, &job);
+}
+
+/* --- sum of squares ----------------------------------------------------------------------------
+ */
+
+typedef struct squares_job {
+    const cpu_backend *cpu;
+    const float *x;
+    int64_t count, piece;
+} squares_job;
+
+static void squares_piece(void *context, int64_t index, int32_t worker) {
+    (void)worker;
+    const squares_job *job = context;
+    const int64_t first = index * job->piece;
+    job->cpu->partials[index] =
+        job->cpu->k.sum_squares(job->x + first, ani_min(job->piece, job->count - first));
+}
+
+void ani_cpu_sum_squares(an_backend *backend, int64_t count, const float *x, double *sum) {
+    cpu_backend *cpu = ani_cpu(backend);
+    squares_job job = {.cpu = cpu, .x = x, .count = count};
+    job.piece = ani_max(ani_divide_up(count, ANI_CPU_PARTIALS), 4096);
+    const int64_t pieces = ani_divide_up(count, job.piece);
+    ani_pool_run(cpu->pool, pieces, squares_piece, &job);
+    *sum = 0;
+    for (int64_t i = 0; i < pieces; i++)
+        *sum += cpu->partials[i];
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ * Joining of the partial sums of chunks, always in the order of chunks: this is what makes results
+ * independent of the number of threads. Pieces of columns are independent and run on the pool. */
+#include "backend/cpu/cpu.h"
+
+#include <stddef.h>
+
+enum { PIECE = 128 }; /* columns of one pool pass */
+
+void ani_cpu_begin_moments(const ani_kernels *k, float *pivot, double *sum, double *square,
+                           const float *t, int64_t ldt, int64_t rows, int64_t c) {
+    for (int64_t i = 0; i < c; i++)
+        sum[i] = square[i] = 0;
+    k->column_sums(sum, t, ldt, rows, c);
+    for (int64_t i = 0; i < c; i++) {
+        pivot[i] = (float)(sum[i] / (double)rows);
+        sum[i] = 0;
+    }
+}
+
+void ani_cpu_store_gradient(const ani_kernels *k, const ani_store *store, const ani_lazy *x,
+                            int64_t at, int64_t stride, int64_t channel, const float *t,
+                            int64_t ldt, int64_t rows, int64_t c, double *sum, double *dot) {
+    const int32_t masked = x->relu6, affine = masked && x->scale;
+    k->store_gradient(store->dx + at, stride, t, ldt, rows, c, masked ? x->z + at : NULL,
+                      affine ? x->scale + channel : NULL, affine ? x->shift + channel : NULL,
+                      store->add ? store->add + at : NULL, sum ? store->z + at : NULL,
+                      sum ? store->mean + channel : NULL, sum, dot, 0);
+}
+
+void ani_cpu_finish_moments(int64_t count, int64_t c, const float *pivot, const double *sum,
+                            const double *square, double *mean, double *m2) {
+    const double inverse = 1 / (double)count;
+    for (int64_t i = 0; i < c; i++) {
+        const double shift = sum[i] * inverse, rest = square[i] - sum[i] * shift;
+        mean[i] = pivot[i] + shift;
+        m2[i] = rest > 0 ? rest : rest < 0 ? 0 : rest; /* below 0 is rounding; NaN stays */
+    }
+}
+
+typedef struct moments_job {
+    int64_t parts, c;
+    const int64_t *counts;
+    const double *partials;
+    double *moments;
+} moments_job;
+
+/* Chan, Golub, LeVeque: M2 of a union = M2a + M2b + delta^2 * na * nb / (na + nb). */
+static void join_moments(void *context, int64_t index, int32_t worker) {
+    (void)worker;
+    const moments_job *job = context;
+    const int64_t first = index * PIECE, last = ani_min(first + PIECE, job->c);
+    double *mean = job->moments, *m2 = mean + job->c;
+    for (int64_t i = first; i < last; i++)
+        mean[i] = m2[i] = 0;
+    int64_t count = 0;
+    for (int64_t part = 0; part < job->parts; part++) {
+        if (job->counts[part] == 0) continue;
+        const double *part_mean = job->partials + part * 2 * job->c, *part_m2 = part_mean + job->c;
+        const double share = (double)job->counts[part] / (double)(count + job->counts[part]);
+        const double factor = (double)count * share;
+        for (int64_t i = first; i < last; i++) {
+            const double delta = part_mean[i] - mean[i];
+            mean[i] += delta * share;
+            m2[i] += part_m2[i] + delta * delta * factor;
+        }
+        count += job->counts[part];
+    }
+}
+
+void ani_cpu_join_moments(const cpu_backend *cpu, int64_t parts, const int64_t *counts,
+                          const double *partials, int64_t c, double *moments) {
+    moments_job job = {parts, c, counts, partials, moments};
+    ani_pool_run(cpu->pool, ani_divide_up(c, PIECE), join_moments, &job);
+}
+
+typedef struct sums_job {
+    int64_t parts, count;
+    const double *partials;
+    double *sums;
+} sums_job;
+
+static void join_sums(void *context, int64_t index, int32_t worker) {
+    (void)worker;
+    const sums_job *job = context;
+    const int64_t first = index * PIECE, last = ani_min(first + PIECE, job->count);
+    for (int64_t i = first; i < last; i++)
+        job->sums[i] = 0;
+    for (int64_t part = 0; part < job->parts; part++)
+        for (int64_t i = first; i < last; i++)
+            job->sums[i] += job->partials[part * job->count + i];
+}
+
+void ani_cpu_join_sums(const cpu_backend *cpu, int64_t parts, const double *partials, int64_t count,
+                       double *sums) {
+    sums_job job = {parts, count, partials, sums};
+    ani_pool_run(cpu->pool, ani_divide_up(count, PIECE), join_sums, &job);
+}
+
+typedef struct matrix_job {
+    int64_t parts, part_size, stride, rows, columns, pieces;
+    const float *partials;
+    float *out;
+} matrix_job;
+
+static void join_matrix(void *context, int64_t index, int32_t worker) {
+    (void)worker;
+    const matrix_job *job = context;
+    const int64_t row = index / job->pieces, first = index % job->pieces * PIECE;
+    const int64_t count = ani_min(PIECE, job->columns - first);
+    const float *from = job->partials + row * job->stride + first;
+    double sums[PIECE] = {0};
+    for (int64_t part = 0; part < job->parts; part++, from += job->part_size)
+        for (int64_t i = 0; i < count; i++)
+            sums[i] += from[i];
+    for (int64_t i = 0; i < count; i++)
+        job->out[row * job->columns + first + i] = (float)sums[i];
+}
+
+void ani_cpu_join_matrix(const cpu_backend *cpu, int64_t parts, const float *partials,
+                         int64_t part_size, int64_t stride, int64_t rows, int64_t columns,
+                         float *out) {
+    matrix_job job = {parts,    part_size, stride, rows, columns, ani_divide_up(columns, PIECE),
+                      partials, out};
+    ani_pool_run(cpu->pool, rows * job.pieces, join_matrix, &job);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ * Products of tiles: our own kernels where the level has them, OpenBLAS at the C level. */
+#include "backend/cpu/cpu.h"
+
+#include <cblas.h>
+
+cpu_matrix ani_cpu_matrix(const cpu_backend *cpu, int64_t k, int64_t n) {
+    cpu_matrix m = {.k = k, .n = n};
+    m.width = cpu->blas ? (int32_t)n : ani_panel_width(&cpu->k, n);
+    m.panels = ani_divide_up(n, m.width);
+    m.columns = m.panels * m.width;
+    m.size = m.columns * k;
+    return m;
+}
+
+int64_t ani_cpu_stride(const cpu_backend *cpu, int64_t c) {
+    const int64_t panels = ani_round_up(c, ani_panel_width(&cpu->k, c));
+    const int64_t columns = ani_max(panels, ani_round_up(c, ANI_TILE_ROWS));
+    return (ani_divide_up(columns, 16) | 1) * 16;
+}
+
+typedef struct pack_job {
+    const cpu_matrix *m;
+    const float *b;
+    float *packed;
+    int64_t row_stride, column_stride;
+} pack_job;
+
+static void pack_panel(void *context, int64_t panel, int32_t worker) {
+    (void)worker;
+    const pack_job *job = context;
+    const cpu_matrix *m = job->m;
+    ani_pack(job->packed + panel * m->k * m->width, job->b, job->row_stride, job->column_stride,
+             m->k, m->n, m->width, panel);
+}
+
+void ani_cpu_pack(const cpu_backend *cpu, const cpu_matrix *m, float *packed, const float *b,
+                  int64_t row_stride, int64_t column_stride) {
+    pack_job job = {m, b, packed, row_stride, column_stride};
+    ani_pool_run(cpu->pool, m->panels, pack_panel, &job);
+}
+
+void ani_cpu_product(const cpu_backend *cpu, const cpu_matrix *m, float *c, int64_t ldc,
+                     const float *a, int64_t lda, const float *packed, int64_t rows) {
+    if (cpu->blas)
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, (blasint)m->n,
+                    (blasint)m->k, 1, a, (blasint)lda, packed, (blasint)m->n, 0, c, (blasint)ldc);
+    else
+        cpu->k.product(c, ldc, a, lda, packed, rows, m->k, m->n, m->width);
+}
+
+void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, const float *a,
+                                int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t k,
+                                int64_t n) {
+    if (cpu->blas)
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)k, (blasint)n, (blasint)rows,
+                    1, a, (blasint)lda, b, (blasint)ldb, 1, c, (blasint)ldc);
+    else
+        cpu->k.product_transposed(c, ldc, a, lda, b, ldb, rows, k, n, ani_panel_width(&cpu->k, n));
+}

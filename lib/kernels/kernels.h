@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ * The SIMD leaf functions of the CPU backend behind one table: one entry = one signature, the same
+ * in every level. Kernels are pure: pointers and sizes in, numbers out; no allocation, no errors,
+ * no threads, no globals. They touch no element outside of the stated extents. Pointers need no
+ * more alignment than a float has; output never overlaps input unless an entry says so.
+ *
+ * c/ is the contract of each entry in plain C. simd/ holds each entry once more, written over the
+ * vector type of vec.h, which avx2/, avx512/ and neon/ define; so there is one source for all
+ * levels. Sums over many elements run in several float partial sums inside of one call, and in
+ * double across calls: a call should cover some hundred rows at most. */
+#ifndef KERNELS_KERNELS_H
+#define KERNELS_KERNELS_H
+
+#include <stdint.h>
+
+enum {
+    ANI_BLOCK = 16,    /* channels of a block in the depthwise entries: one cache line of floats */
+    ANI_TILE_ROWS = 24 /* row counts of product tiles are multiples of it: all register tiles fit */
+};
+
+typedef struct ani_kernels {
+    const char *level;   /* "c", "avx2", "avx512", "neon" */
+    int32_t wide;        /* columns of the wide panels of products; a multiple of 8 */
+    int32_t narrow;      /* columns of the narrow panels; a multiple of 8 */
+    int32_t wide_rows;   /* rows of a register tile with wide panels; divides ANI_TILE_ROWS */
+    int32_t narrow_rows; /* the same with narrow panels */
+
+    /* --- loading: [rows][c], one scale, shift, a, b, c a column; ld* are row strides in floats ---
+     */
+
+    /** out = clip(z * scale + shift), clip being min(max(., 0), 6) with relu6 (NaN stays NaN), else
+     *  nothing; scale NULL (then shift too): clip(z). */
+    void (*normalise)(float *out, int64_t ldo, const float *z, int64_t ldz, int64_t rows, int64_t c,
+                      const float *scale, const float *shift, int32_t relu6);
+    /** out = a*g + b*z + c; z NULL: a*g; a NULL (then z too): g. g and z have stride ldg. */
+    void (*gradient)(float *out, int64_t ldo, const float *g, const float *z, int64_t ldg,
+                     int64_t rows, int64_t channels, const float *a, const float *b,
+                     const float *c);
+
+    /* --- storing: from a tile t of stride ldt. stream 1: past the caches where alignment allows
+     *     (fence() must follow before another thread reads) -------------------------------------
+     */
+
+    /** y = t; sum[c] += sum of (t - pivot), square[c] += sum of (t - pivot)^2 over the rows. */
+    void (*store_moments)(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+                          int64_t c, const float *pivot, double *sum, double *square,
+                          int32_t stream);
+    /** y = clip(t * scale + shift) + residual (stride ldy, NULL: none); scale NULL: clip(t). */
+    void (*store_affine)(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+                         int64_t c, const float *scale, const float *shift, int32_t relu6,
+                         const float *residual, int32_t stream);
+    /** dx = mask * (t + add). mask is 1 where 0 < x*scale + shift < 6, else 0; x NULL: 1
+     * everywhere; scale NULL: 0 < x < 6. add NULL: none; may be dx itself. sum NULL: no sums; else
+     * sum[c] += sum of dx, dot[c] += sum of dx * (z - mean). x, add, z have stride ldx, as dx. */
+    void (*store_gradient)(float *dx, int64_t ldx, const float *t, int64_t ldt, int64_t rows,
+                           int64_t c, const float *x, const float *scale, const float *shift,
+                           const float *add, const float *z, const float *mean, double *sum,
+                           double *dot, int32_t stream);
+    /** sum[c] += sum over the rows of t. */
+    void (*column_sums)(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c);
+    /** Make streamed stores visible before anything that follows. */
+    void (*fence)(void);
+
+    /* --- products ------------------------------------------------------------------------------
+     * width is `wide` or `narrow`, round(n) below is n rounded up to a multiple of it, round(rows)
+     * rows rounded up to a multiple of wide_rows or narrow_rows. */
+
+    /** c[round(rows)][round(n)] = a[round(rows)][k] * b[k][n]; b is packed in panels: panel p holds
+     *  columns p*width.. as [k][width] (see ani_pack), columns past n being anything finite. */
+    void (*product)(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
+                    int64_t rows, int64_t k, int64_t n, int32_t width);
+    /** c[round(k)][round(n)] += a' * b summed over rows; a[rows][round(k)], b[rows][round(n)]. */
+    void (*product_transposed)(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
+                               int64_t ldb, int64_t rows, int64_t k, int64_t n, int32_t width);
+
+    /* --- depthwise 3x3: one block of ANI_BLOCK channels, rows as [columns][ANI_BLOCK] -----------
+     */
+
+    /** out[count]: out[i] = sum over r, k of x[r][i*stride + k] * w[r*3 + k]; x[r] has
+     *  (count-1)*stride + 3 columns. */
+    void (*depthwise)(float *out, const float *const x[3], const float *w, int64_t count,
+                      int64_t stride);
+    /** The data gradient of stride 2, one row: out[2*i] = sum over r of d[r][i+1]*w[r*3] +
+     *  d[r][i]*w[r*3+2], out[2*i+1] = sum over r of d[r][i+1]*w[r*3+1]; `rows` (1 or 2) rows of
+     *  gradient with count+1 columns, count output pairs. */
+    void (*depthwise_spread)(float *out, const float *const d[2], const float *w, int64_t rows,
+                             int64_t count);
+    /** The weight gradient, one row: dw[r*3 + k] += sum over i of x[r][i*stride + k] * d[i]. */
+    void (*depthwise_weights)(float *dw, const float *const x[3], const float *d, int64_t count,
+                              int64_t stride);
+
+    /* --- optimizers ------------------------------------------------------------------------------
+     */
+
+    /** One step of Adam: w -= decay * w; g *= gradient_scale; m += (g - m) * m_rate;
+     *  v += (g*g - v) * v_rate; w -= alpha * m / (sqrt(v) + epsilon). */
+    void (*adam)(float *w, const float *g, float *m, float *v, int64_t count, float gradient_scale,
+                 float decay, float m_rate, float v_rate, float alpha, float epsilon);
+    /** One step of SGD: s = rate * g; m = momentum * m - s; w += m, or momentum * m - s with
+     * nesterov. */
+    void (*sgd)(float *w, const float *g, float *m, int64_t count, float rate, float momentum,
+                int32_t nesterov);
+    /** Return the sum of squares of x, in double. */
+    double (*sum_squares)(const float *x, int64_t count);
+} ani_kernels;
+
+/** Fill a table for a mask of ANI_CPU_*: the C entries, then those of each level that the mask has
+ *  and this build knows. */
+void ani_kernels_init(ani_kernels *table, uint32_t mask);
+
+/** Choose the panel width for n columns: the one that pads less; `wide` if both do the same. */
+int32_t ani_panel_width(const ani_kernels *table, int64_t n);
+
+/** Pack panel `panel` of b for product(): out[k][width] from b[i*row_stride + j*column_stride],
+ * zeros past column n. */
+void ani_pack(float *out, const float *b, int64_t row_stride, int64_t column_stride, int64_t k,
+              int64_t n, int32_t width, int64_t panel);
+
+/* The levels, named by kernels.c alone. */
+void ani_kernels_c(ani_kernels *table);
+void ani_kernels_avx2(ani_kernels *table);
+void ani_kernels_avx512(ani_kernels *table);
+void ani_kernels_neon(ani_kernels *table);
+
+#endif

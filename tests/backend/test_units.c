@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT
+ * Units of the CPU backend against ref, over cases.h and over what the arguments can ask for.
+ * Limits are derived: a sum of terms with absolute sum S may be off by (8 + 2 sqrt(terms)) * 2^-24
+ * * S; S is what ref computes from the absolute values of all operands. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cases.h"
+#include "base/memory.h"
+#include "base/random.h"
+
+/** What one run is to do besides its shape. */
+typedef struct variant {
+    int scaled, relu6;               /* how x is loaded */
+    int moments, epilogue, residual; /* forward */
+    int gradient;                    /* dz: 0 g; 1 a*g; 2 a*g + b*z + c */
+    int dw, dx, add, alias, sums;    /* backward */
+} variant;
+
+static const variant variants[] = {
+    {1, 1, 1, 0, 0, 2, 1, 1, 0, 0, 1}, /* inside of the network, training */
+    {0, 0, 1, 0, 0, 2, 1, 1, 1, 1, 1}, /* an expand unit after a shortcut */
+    {1, 0, 1, 0, 0, 1, 1, 1, 1, 0, 1}, /* batch norm by moving statistics */
+    {0, 0, 0, 1, 1, 0, 1, 1, 0, 0, 0}, /* inference with residual; a single layer's gradients */
+    {1, 1, 0, 2, 0, 2, 0, 1, 0, 0, 1}, /* inference with relu6; no dw */
+    {0, 1, 0, 0, 0, 2, 1, 0, 0, 0, 0}, /* plain; no dx */
+    {1, 1, 0, 0, 1, 2, 0, 1, 1, 0, 0},
+};
+
+typedef struct buffers {
+    int64_t in, out, weights, channels;
+    float *x, *w, *y, *scale, *shift, *out_scale, *out_shift, *residual;
+    float *g, *z, *a, *b, *c, *add, *dx, *dw, *mean;
+    double *moments, *sums;
+} buffers;
+
+static float *floats(int64_t count, ani_stream *random, double low, double high) {
+    float *values = ani_alloc((count ? count : 1) * (int64_t)sizeof *values);
+    assert_non_null(values);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (float)ani_stream_uniform(random, low, high);
+    return values;
+}
+
+static buffers make_buffers(const ani_unit_shape *s, uint32_t seed) {
+    ani_stream r = ani_stream_begin(seed, 0, 0);
+    buffers b = {.in = s->n * s->h * s->w * s->cin, .out = s->n * s->oh * s->ow * s->cout};
+    const int64_t taps = s->kind == ANI_UNIT_POINTWISE ? 1 : 9;
+    b.weights = taps * s->cin * (s->kind == ANI_UNIT_DEPTHWISE ? 1 : s->cout);
+    b.x = floats(b.in, &r, -2, 7);
+    b.w = floats(b.weights, &r, -1, 1);
+    b.y = floats(b.out, &r, 0, 0);
+    b.scale = floats(s->cin, &r, -1.5, 1.5);
+    b.shift = floats(s->cin, &r, -1, 4);
+    b.out_scale = floats(s->cout, &r, -1, 1);
+    b.out_shift = floats(s->cout, &r, -1, 1);
+    b.residual = floats(b.out, &r, -1, 1);
+    b.g = floats(b.out, &r, -1, 1);
+    b.z = floats(b.out, &r, -3, 3);
+    b.a = floats(s->cout, &r, 0.5, 2);
+    b.b = floats(s->cout, &r, -0.1, 0.1);
+    b.c = floats(s->cout, &r, -0.1, 0.1);
+    b.add = floats(b.in, &r, -1, 1);
+    b.dx = floats(b.in, &r, 0, 0);
+    b.dw = floats(b.weights, &r, 0, 0);
+    b.mean = floats(s->cin, &r, -1, 1);
+    b.moments = ani_alloc_zero(2 * s->cout, sizeof(double));
+    b.sums = ani_alloc_zero(2 * s->cin, sizeof(double));
+    return b;
+}
+
+static void free_buffers(buffers *b) {
+    float *all[] = {b->x,         b->w,        b->y,  b->scale, b->shift, b->out_scale,
+                    b->out_shift, b->residual, b->g,  b->z,     b->a,     b->b,
+                    b->c,         b->add,      b->dx, b->dw,    b->mean};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        ani_free(all[i]);
+    ani_free(b->moments);
+    ani_free(b->sums);
+}
+
+static ani_lazy lazy_of(const buffers *b, const variant *v) {
+    return (ani_lazy){b->x, v->scaled ? b->scale : NULL, v->scaled ? b->shift : NULL, v->relu6};
+}
+
+static void run_forward(an_backend *backend, const ani_unit_plan *plan, buffers *b,
+                        const variant *v) {
+    void *scratch = ani_alloc_zero(plan->scratch_forward, 1);
+    const ani_unit_forward args = {.x = lazy_of(b, v),
+                                   .w = b->w,
+                                   .y = b->y,
+                                   .moments = v->moments ? b->moments : NULL,
+                                   .scale = v->epilogue ? b->out_scale : NULL,
+                                   .shift = v->epilogue ? b->out_shift : NULL,
+                                   .residual = v->residual ? b->residual : NULL,
+                                   .relu6 = v->epilogue == 2,
+                                   .scratch = scratch};
+    backend->ops->unit_forward(backend, plan, &args);
+    assert_int_equal(backend->ops->wait(backend, NULL), AN_OK);
+    ani_free(scratch);
+}
+
+static void run_backward(an_backend *backend, const ani_unit_plan *plan, buffers *b,
+                         const variant *v) {
+    void *scratch = ani_alloc_zero(plan->scratch_backward, 1);
+    if (v->alias) memcpy(b->dx, b->add, (size_t)b->in * sizeof *b->dx);
+    const ani_unit_backward args = {.dz = {.g = b->g,
+                                           .z = v->gradient == 2 ? b->z : NULL,
+                                           .a = v->gradient ? b->a : NULL,
+                                           .b = v->gradient == 2 ? b->b : NULL,
+                                           .c = v->gradient == 2 ? b->c : NULL},
+                                    .x = lazy_of(b, v),
+                                    .w = b->w,
+                                    .dw = v->dw ? b->dw : NULL,
+                                    .store = {.dx = v->dx ? b->dx : NULL,
+                                              .add = v->add ? (v->alias ? b->dx : b->add) : NULL,
+                                              .sums = v->sums ? b->sums : NULL,
+                                              .z = v->sums ? b->x : NULL,
+                                              .mean = v->sums ? b->mean : NULL},
+                                    .scratch = scratch};
+    backend->ops->unit_backward(backend, plan, &args);
+    assert_int_equal(backend->ops->wait(backend, NULL), AN_OK);
+    ani_free(scratch);
+}
+
+/** Replace all operands by absolute values, so that ref then computes S. The mask of the activation
+ * must stay what it was: S is computed without it, which only makes it larger. */
+static buffers make_absolute(const ani_unit_shape *s, uint32_t seed) {
+    buffers b = make_buffers(s, seed);
+    float *all[] = {b.w, b.out_scale, b.out_shift, b.residual, b.g, b.z, b.a, b.b, b.c, b.add};
+    const int64_t counts[] = {b.weights, s->cout, s->cout, b.out,   b.out,
+                              b.out,     s->cout, s->cout, s->cout, b.in};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (int64_t j = 0; j < counts[i]; j++)
+            all[i][j] = fabsf(all[i][j]);
+    for (int64_t i = 0; i < b.in; i++)
+        b.x[i] = fabsf(b.x[i]);
+    for (int64_t i = 0; i < s->cin; i++) {
+        b.scale[i] = fabsf(b.scale[i]);
+        b.shift[i] = fabsf(b.shift[i]);
+        b.mean[i] = -fabsf(b.mean[i]);
+    }
+    return b;
+}
+
+static double limit_of(double terms, double absolute_sum) {
+    return (8 + 2 * sqrt(terms)) * ldexp(1, -24) * absolute_sum + 1e-30;
+}
+
+typedef struct context {
+    const ani_unit_shape *s;
+    int case_number, variant_number;
+} context;
+
+static void compare(const context *at, const char *what, int64_t count, const float *got,
+                    const float *want, const float *absolute, double terms) {
+    for (int64_t i = 0; i < count; i++) {
+        const double limit = limit_of(terms, fabs((double)absolute[i]));
+        if (fabs((double)got[i] - want[i]) <= limit) continue;
+        fail_msg("case %d (kind %d, %dx%dx%d to %dx%dx%d) variant %d: %s[%lld] is %.9g, ref %.9g, "
+                 "limit %.3g",
+                 at->case_number, (int)at->s->kind, (int)at->s->h, (int)at->s->w, (int)at->s->cin,
+                 (int)at->s->oh, (int)at->s->ow, (int)at->s->cout, at->variant_number, what,
+                 (long long)i, got[i], want[i], limit);
+    }
+}
+
+static void compare_sums(const context *at, const char *what, int64_t count, const double *got,
+                         const double *want, const double *absolute, double terms) {
+    for (int64_t i = 0; i < count; i++) {
+        const double limit = limit_of(terms, fabs(absolute[i]));
+        if (fabs(got[i] - want[i]) <= limit) continue;
+        fail_msg("case %d (kind %d) variant %d: %s[%lld] is %.17g, ref %.17g, limit %.3g",
+                 at->case_number, (int)at->s->kind, at->variant_number, what, (long long)i, got[i],
+                 want[i], limit);
+    }
+}
+
+/* A value that lies so near to a bound of the activation that rounding may decide the mask: push
+ * the inputs off it. */
+static void avoid_bounds(buffers *b, const ani_unit_shape *s, const variant *v) {
+    for (int64_t i = 0; i < b->in; i++) {
+        const int64_t c = i % s->cin;
+        for (int tries = 0; tries < 4; tries++) {
+            const double y = v->scaled ? (double)b->x[i] * b->scale[c] + b->shift[c] : b->x[i];
+            if (fabs(y) > 1e-4 && fabs(y - 6) > 1e-4) break;
+            b->x[i] += 0.01f;
+        }
+    }
+}
+
+static void check_case(an_backend *ref, an_backend *cpu, const context *at, const variant *v) {
+    const ani_unit_shape *s = at->s;
+    const uint32_t seed = (uint32_t)(at->case_number * 100 + at->variant_number);
+    buffers want = make_buffers(s, seed), got = make_buffers(s, seed);
+    buffers absolute = make_absolute(s, seed);
+    avoid_bounds(&want, s, v);
+    avoid_bounds(&got, s, v);
+    variant open = *v; /* S without the clip: it could make S smaller than a rounding's source */
+    open.relu6 = 0;
+    open.epilogue = v->epilogue ? 1 : 0;
+    ani_unit_plan ref_plan, cpu_plan;
+    ref->ops->unit_plan(ref, s, &ref_plan);
+    cpu->ops->unit_plan(cpu, s, &cpu_plan);
+    const double taps = s->kind == ANI_UNIT_POINTWISE ? 1 : 9;
+    const double depth = s->kind == ANI_UNIT_DEPTHWISE ? 1 : (double)s->cin;
+    const double outputs = (double)(s->n * s->oh * s->ow), inputs = (double)(s->n * s->h * s->w);
+
+    run_forward(ref, &ref_plan, &want, v);
+    run_forward(ref, &ref_plan, &absolute, &open);
+    run_forward(cpu, &cpu_plan, &got, v);
+    compare(at, "y", want.out, got.y, want.y, absolute.y, taps * depth);
+    if (v->moments) {
+        /* The mean's S is the sum of |z|; M2 is compared with the same relative limit, plus what
+         * the errors of z itself move it by: 2 * |z - mean| * error each. */
+        for (int64_t c = 0; c < s->cout; c++) {
+            double sum = 0;
+            for (int64_t i = c; i < want.out; i += s->cout)
+                sum += fabs((double)absolute.y[i]);
+            absolute.moments[c] = sum / outputs;
+            const double spread = sqrt(want.moments[s->cout + c] * outputs);
+            absolute.moments[s->cout + c] = want.moments[s->cout + c] + 2 * spread * sum / outputs;
+        }
+        compare_sums(at, "mean", s->cout, got.moments, want.moments, absolute.moments,
+                     taps * depth);
+        compare_sums(at, "m2", s->cout, got.moments + s->cout, want.moments + s->cout,
+                     absolute.moments + s->cout, taps * depth + outputs);
+    }
+
+    run_backward(ref, &ref_plan, &want, v);
+    run_backward(ref, &ref_plan, &absolute, &open);
+    run_backward(cpu, &cpu_plan, &got, v);
+    if (v->dw) compare(at, "dw", want.weights, got.dw, want.dw, absolute.dw, outputs);
+    if (v->dx) {
+        const double terms = taps * (s->kind == ANI_UNIT_DEPTHWISE ? 1 : (double)s->cout);
+        compare(at, "dx", want.in, got.dx, want.dx, absolute.dx, terms);
+        if (v->sums)
+            compare_sums(at, "sums", 2 * s->cin, got.sums, want.sums, absolute.sums,
+                         terms + inputs);
+    }
+    free_buffers(&want);
+    free_buffers(&got);
+    free_buffers(&absolute);
+}
+
+static an_backend *make_backend(int32_t kind, int32_t threads) {
+    an_backend_options options;
+    an_backend_options_init(&options, sizeof options);
+    options.kind = kind;
+    options.threads = threads;
+    an_backend *backend = NULL;
+    an_error err;
+    if (an_backend_create(&backend, &options, &err)) fail_msg("%s", err.message);
+    return backend;
+}
+
+static void units_agree_with_ref(void **state) {
+    (void)state;
+    ani_unit_shape cases[200];
+    const int count = list_unit_cases(cases);
+    an_backend *ref = make_backend(AN_BACKEND_REF, 1), *cpu = make_backend(AN_BACKEND_CPU, 2);
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < (int)(sizeof variants / sizeof *variants); j++) {
+            const context at = {&cases[i], i, j};
+            check_case(ref, cpu, &at, &variants[j]);
+        }
+    an_backend_destroy(ref);
+    an_backend_destroy(cpu);
+}
+
+static void expect_equal_bits(const char *what, int number, const void *got, const void *want,
+                              int64_t size) {
+    if (memcmp(got, want, (size_t)size))
+        fail_msg("case %d: %s depends on the number of threads", number, what);
+}
+
+static void units_do_not_depend_on_threads(void **state) {
+    (void)state;
+    static const int32_t threads[] = {2, 3, 7};
+    ani_unit_shape cases[200];
+    const int count = list_unit_cases(cases);
+    an_backend *one = make_backend(AN_BACKEND_CPU, 1);
+    for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+        an_backend *many = make_backend(AN_BACKEND_CPU, threads[t]);
+        for (int i = 0; i < count; i++) {
+            const ani_unit_shape *s = &cases[i];
+            buffers want = make_buffers(s, 7), got = make_buffers(s, 7);
+            ani_unit_plan plan_one, plan_many;
+            one->ops->unit_plan(one, s, &plan_one);
+            many->ops->unit_plan(many, s, &plan_many);
+            run_forward(one, &plan_one, &want, &variants[0]);
+            run_forward(many, &plan_many, &got, &variants[0]);
+            run_backward(one, &plan_one, &want, &variants[0]);
+            run_backward(many, &plan_many, &got, &variants[0]);
+            expect_equal_bits("y", i, got.y, want.y, want.out * 4);
+            expect_equal_bits("moments", i, got.moments, want.moments, s->cout * 16);
+            expect_equal_bits("dw", i, got.dw, want.dw, want.weights * 4);
+            expect_equal_bits("dx", i, got.dx, want.dx, want.in * 4);
+            expect_equal_bits("sums", i, got.sums, want.sums, s->cin * 16);
+            free_buffers(&want);
+            free_buffers(&got);
+        }
+        an_backend_destroy(many);
+    }
+    an_backend_destroy(one);
+}
+
+static void nan_stays_and_has_no_gradient(void **state) {
+    (void)state;
+    const ani_unit_shape cases[] = {pointwise_case(1, 2, 3, 20, 9),
+                                    depthwise_case(1, 1, 1, 1, 1, 1, 3, 3, 20)};
+    an_backend *ref = make_backend(AN_BACKEND_REF, 1), *cpu = make_backend(AN_BACKEND_CPU, 2);
+    an_backend *both[] = {ref, cpu};
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++) {
+            buffers b = make_buffers(&cases[i], 5);
+            b.x[4] = NAN;
+            ani_unit_plan plan;
+            both[j]->ops->unit_plan(both[j], &cases[i], &plan);
+            run_forward(both[j], &plan, &b, &variants[5]);
+            assert_true(isnan(b.y[4]));
+            run_backward(both[j], &plan, &b, &variants[4]);
+            assert_true(b.dx[4] == 0);
+            free_buffers(&b);
+        }
+    an_backend_destroy(ref);
+    an_backend_destroy(cpu);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(units_agree_with_ref),
+        cmocka_unit_test(units_do_not_depend_on_threads),
+        cmocka_unit_test(nan_stays_and_has_no_gradient),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
