@@ -86,10 +86,15 @@ typedef struct an_extract_report {
  *
  * Takes:   archive: path of a zip file; folder: made if absent; options: NULL = defaults; report may
  *          be NULL. A member is taken if its base name ends in suffix or equals label_file.
- * Writes:  only inside folder; each file whole or not at all (CRC checked before it gets its name).
- * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, overlapping members, ratio,
- *          duplicate base names, no member to take), AN_ERR_UNSUPPORTED (encrypted, unknown method);
- *          AN_ERR_CANCELLED; AN_ERR_NOMEM. The message names the member.
+ * Checks:  all names, sizes and places before the first file is written; policy skip leaves out members
+ *          with a name that no file should have, links, and all but the first of one base name.
+ * Writes:  only inside folder; each file whole or not at all (CRC checked before it gets its name). After
+ *          a failure the files written so far stay, and another call goes on from there. report: also
+ *          after a failure.
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, overlapping members, a refused
+ *          name, duplicate base names, no member to take); AN_ERR_UNSUPPORTED (encrypted, unknown
+ *          method, more than one volume, over a limit); AN_ERR_CANCELLED (by a callback); AN_ERR_ARG;
+ *          AN_ERR_NOMEM. The message names the member.
  * Threads: any.
  * Source:  Python zipfile as the tutorial uses it (docs/numerics.md, section archive).
  */

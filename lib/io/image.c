@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/show.h"
 #include "kernels/resize.h"
 
 enum { IMAGE_MAX_LENGTH = 65535 };
@@ -73,7 +74,8 @@ an_status an_image_decode(an_image **out, const void *bytes, int64_t size, const
     static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
-    if (!name) name = "in memory";
+    char shown[ANI_SHOWN_NAME_SIZE];
+    name = ani_name_show(shown, name ? name : "in memory");
     if (size < 0 || (size > 0 && !bytes))
         return ani_fail(err, AN_ERR_ARG, "image '%s': bytes is NULL or size below 0", name);
     an_image_limits ours;

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/show.h"
 
 /* Left-over bytes of a scan that are no damage: some encoders flush a byte or two too many. More
  * mean that the decoder lost its way in the data before. */
@@ -293,7 +294,8 @@ an_status an_image_write_jpeg(const an_image *image, const char *path, int32_t q
     if (quality < 1 || quality > 100)
         return ani_fail(err, AN_ERR_ARG, "write JPEG: quality is %d; it must be 1 to 100", quality);
     struct encoder encoder = {.writer = NULL};
-    encoder.cinfo.err = begin_failure(&encoder.failure, path, err);
+    char shown[ANI_SHOWN_NAME_SIZE];
+    encoder.cinfo.err = begin_failure(&encoder.failure, ani_name_show(shown, path), err);
     an_status st = ani_writer_begin(&encoder.writer, path, err);
     if (st) return st;
     st = encode(&encoder, image, quality);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/show.h"
 
 enum {
     CHUNK_MEMORY_MAX =
@@ -192,7 +193,8 @@ static an_status encode(struct encoder *encoder, const an_image *image) {
 an_status an_image_write_png(const an_image *image, const char *path, an_error *err) {
     if (!image || !path)
         return ani_fail(err, AN_ERR_ARG, "write PNG: %s is NULL", image ? "path" : "image");
-    struct encoder encoder = {.failure = {.name = path, .err = err}};
+    char shown[ANI_SHOWN_NAME_SIZE];
+    struct encoder encoder = {.failure = {.name = ani_name_show(shown, path), .err = err}};
     an_status st = ani_writer_begin(&encoder.writer, path, err);
     if (st) goto done;
     encoder.png =

@@ -57,6 +57,7 @@ enum {
 
 struct ani_zip {
     ani_file *file;
+    char path[ANI_SHOWN_NAME_SIZE]; /* for messages */
     ani_zip_member *members;
     int64_t count;
     char *names; /* the central directory, of which the names are left */
@@ -82,33 +83,6 @@ static uint32_t get32(const uint8_t *p) {
 
 static uint64_t get64(const uint8_t *p) {
     return (uint64_t)get32(p) | (uint64_t)get32(p + 4) << 32;
-}
-
-const char *ani_name_show(char shown[ANI_SHOWN_NAME_SIZE], const char *name) {
-    enum { ESCAPE = 4, HEAD = 3 };
-    const bool utf8 = ani_is_utf8(name, (int64_t)strlen(name));
-    int64_t need = 0;
-    for (const char *c = name; *c; c++)
-        need += (unsigned char)*c < 0x20 || *c == 0x7f || (!utf8 && *c < 0) ? ESCAPE : 1;
-    char *out = shown;
-    if (need >= ANI_SHOWN_NAME_SIZE) {
-        /* The end tells more than the beginning, which many members share. */
-        while (need >= ANI_SHOWN_NAME_SIZE - HEAD || (utf8 && (*name & 0xC0) == 0x80)) {
-            const char c = *name++;
-            need -= (unsigned char)c < 0x20 || c == 0x7f || (!utf8 && c < 0) ? ESCAPE : 1;
-        }
-        memcpy(out, "...", HEAD);
-        out += HEAD;
-    }
-    for (; *name; name++) {
-        const unsigned char c = (unsigned char)*name;
-        if (c < 0x20 || c == 0x7f || (!utf8 && c >= 0x80))
-            out += snprintf(out, ESCAPE + 1, "\\x%02x", c);
-        else
-            *out++ = *name;
-    }
-    *out = '\0';
-    return shown;
 }
 
 /* --- the end record
@@ -141,8 +115,9 @@ static bool widen(int64_t *value, uint32_t narrow, uint32_t marker, uint64_t wid
     return true;
 }
 
-static an_status read_end(struct directory *dir, ani_file *file, an_error *err) {
-    const char *path = ani_file_path(file);
+static an_status read_end(struct directory *dir, const ani_zip *zip, an_error *err) {
+    ani_file *file = zip->file;
+    const char *path = zip->path;
     const int64_t file_size = ani_file_size(file);
     const int64_t most = LOCATOR_SIZE + END64_SIZE + END_SIZE + END_COMMENT_MAX;
     const int64_t tail_size = file_size < most ? file_size : most;
@@ -281,20 +256,20 @@ static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_err
         names_size += name_size + 1;
         member->name = name;
         member->base = ani_base_name(name);
-        ani_name_show(shown, name);
         if ((int64_t)strlen(name) != name_size)
             return ani_fail(err, AN_ERR_FORMAT,
                             "archive '%s': the name of member '%s' goes on after a NUL byte", path,
-                            shown);
+                            ani_name_show(shown, name));
         if (volume != 0 && volume != UINT16_MAX)
             return ani_fail(err, AN_ERR_UNSUPPORTED,
-                            "archive '%s': member '%s' lies on another volume", path, shown);
+                            "archive '%s': member '%s' lies on another volume", path,
+                            ani_name_show(shown, name));
         if (!fits || !ani_add_size(member->offset, dir->shift, &member->offset) ||
             member->offset > dir->offset - LOCAL_SIZE ||
             member->packed > dir->offset - LOCAL_SIZE - member->offset)
             return ani_fail(err, AN_ERR_FORMAT,
                             "archive '%s': member '%s' lies outside the archive's data", path,
-                            shown);
+                            ani_name_show(shown, name));
         at += entry_size;
     }
     if (at != dir->size)
@@ -367,20 +342,21 @@ an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options
     zip->max_ratio = options.max_ratio < DEFLATE_RATIO_MAX ? options.max_ratio : DEFLATE_RATIO_MAX;
     st = ani_file_open(&zip->file, path, err);
     if (st) goto done;
-    st = read_end(&dir, zip->file, err);
+    ani_name_show(zip->path, path);
+    st = read_end(&dir, zip, err);
     if (st) goto done;
     if (dir.count > options.max_members || dir.size > DIRECTORY_MAX) {
         st = ani_fail(err, AN_ERR_UNSUPPORTED,
                       "archive '%s' has %" PRId64 " members in a directory of %" PRId64
                       " bytes; the limits are %" PRId64 " and %d",
-                      path, dir.count, dir.size, options.max_members, DIRECTORY_MAX);
+                      zip->path, dir.count, dir.size, options.max_members, DIRECTORY_MAX);
         goto done;
     }
     if (dir.count > dir.size / ENTRY_SIZE) {
         st = ani_fail(err, AN_ERR_FORMAT,
                       "archive '%s': %" PRId64 " entries do not fit into a directory of %" PRId64
                       " bytes",
-                      path, dir.count, dir.size);
+                      zip->path, dir.count, dir.size);
         goto done;
     }
     zip->names = ani_alloc(dir.size + 1);
@@ -413,7 +389,7 @@ void ani_zip_close(ani_zip *zip) {
 }
 
 const char *ani_zip_path(const ani_zip *zip) {
-    return ani_file_path(zip->file);
+    return zip->path;
 }
 
 int64_t ani_zip_count(const ani_zip *zip) {

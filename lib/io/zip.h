@@ -10,6 +10,8 @@
 
 #include <attractivenet/io.h>
 
+#include "base/show.h"
+
 /** An archive open for reading. */
 typedef struct ani_zip ani_zip;
 
@@ -40,6 +42,7 @@ typedef struct ani_zip_member {
 an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options *caps,
                        an_error *err);
 void ani_zip_close(ani_zip *zip); /* NULL is allowed; no read may be under way */
+/** Return the path of the archive as ani_name_show() makes it for messages. */
 const char *ani_zip_path(const ani_zip *zip);
 int64_t ani_zip_count(const ani_zip *zip);
 /** Return member index, in the order of the central directory; borrowed from zip; NULL if index is
@@ -47,11 +50,6 @@ int64_t ani_zip_count(const ani_zip *zip);
 const ani_zip_member *ani_zip_member_at(const ani_zip *zip, int64_t index);
 /** Return the place of the first member with this name (the whole path), -1 if there is none. */
 int64_t ani_zip_find(const ani_zip *zip, const char *name);
-
-/** Write name for a message: bytes that do not show (control characters, invalid UTF-8) become
- * "\\x0a", and a long name loses its beginning. Returns shown. */
-enum { ANI_SHOWN_NAME_SIZE = 104 };
-const char *ani_name_show(char shown[ANI_SHOWN_NAME_SIZE], const char *name);
 
 /** Check what can be known of a member without reading it: encryption, method, size and ratio
  * against the caps. ani_zip_read() does it too. */

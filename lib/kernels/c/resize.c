@@ -83,7 +83,9 @@ static void blend_rows(uint8_t *restrict out, const int16_t *restrict upper,
     }
 }
 
-/* Exactly half in both directions is the mean of four, as in OpenCV. */
+/* Exactly half in both directions is the mean of four, as in OpenCV: a half is rounded up, but to
+ * the even number if there are two channels, which OpenCV's vector code leaves to its plain code.
+ */
 static void halve(uint8_t *restrict dst, int64_t dst_height, int64_t dst_width,
                   const uint8_t *restrict src, int32_t channels) {
     const int64_t stride = 2 * dst_width * channels;
@@ -92,8 +94,9 @@ static void halve(uint8_t *restrict dst, int64_t dst_height, int64_t dst_width,
         for (int64_t x = 0; x < dst_width; x++)
             for (int32_t c = 0; c < channels; c++) {
                 const int64_t left = 2 * x * channels + c, right = left + channels;
-                *dst++ =
-                    (uint8_t)((upper[left] + upper[right] + lower[left] + lower[right] + 2) >> 2);
+                const int32_t sum = upper[left] + upper[right] + lower[left] + lower[right];
+                const int32_t half = channels == 2 ? 1 + (sum >> 2 & 1) : 2;
+                *dst++ = (uint8_t)((sum + half) >> 2);
             }
     }
 }
