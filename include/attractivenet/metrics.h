@@ -13,12 +13,12 @@ extern "C" {
 typedef struct an_metrics {
     uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
     int32_t reserved;
-    int64_t count;        /* pairs */
+    int64_t count; /* pairs */
     double mse;
-    double rmse;          /* root of mse */
+    double rmse; /* root of mse */
     double mae;
-    double r2;            /* NaN for fewer than 2 pairs; constant truth: 1 if perfect, else 0 */
-    double pearson;       /* -1 to 1; NaN if a side is constant or there are fewer than 2 pairs */
+    double r2;      /* NaN for fewer than 2 pairs; constant truth: 1 if perfect, else 0 */
+    double pearson; /* -1 to 1; NaN if a side is constant or there are fewer than 2 pairs */
 } an_metrics;
 
 /**
@@ -59,14 +59,13 @@ typedef struct an_curve {
  * Draw curves over epochs as a PNG file, whole or not at all.
  *
  * Takes:   curves [curve_count], 1 to 8, told apart by colour, dash and mark; the legend names each
- *          with its lowest value and that value's epoch. marks [mark_count]: epochs where a new stage
- *          begins (a vertical line before them, stages numbered from 1); NULL = none.
- * Returns: AN_OK; AN_ERR_ARG (a text that is not UTF-8, a size out of range); AN_ERR_IO;
- *          AN_ERR_UNSUPPORTED in a build without plots (feature 'plot'); AN_ERR_NOMEM.
- * Note:    texts are drawn with the system's sans-serif font (fontconfig), or with plain built-in
- *          letters where there is none. Control characters in texts become blanks; texts that are too
- *          long are cut with an ellipsis.
- * Threads: any.
+ *          with its lowest value and that value's epoch. marks [mark_count]: epochs where a new
+ * stage begins (a vertical line before them, stages numbered from 1); NULL = none. Returns: AN_OK;
+ * AN_ERR_ARG (a text that is not UTF-8, a size out of range); AN_ERR_IO; AN_ERR_UNSUPPORTED in a
+ * build without plots (feature 'plot'); AN_ERR_NOMEM. Note:    texts are drawn with the system's
+ * sans-serif font (fontconfig), or with plain built-in letters where there is none. Control
+ * characters in texts become blanks; texts that are too long are cut with an ellipsis. Threads:
+ * any.
  */
 AN_API an_status an_plot_curves(const char *path, const an_curve *curves, int32_t curve_count,
                                 const int64_t *marks, int32_t mark_count,

@@ -23,7 +23,7 @@ typedef struct an_epoch_report {
     int32_t epoch;        /* from 1 in each stage */
     int32_t improved;     /* 1 if val_loss (loss without validation) is the best so far */
     int32_t saved;        /* 1 if a checkpoint was written */
-    int32_t stopped;      /* 1 if this was the last epoch of the stage, for AN_STOP_* reason */
+    int32_t stopped;      /* 1 if this was the last epoch of the stage, for its reason */
     int32_t reason;       /* AN_STOP_* */
     int32_t reserved;     /* 0 */
     int64_t steps;        /* batches done */
@@ -32,58 +32,80 @@ typedef struct an_epoch_report {
     double rate;          /* learning rate of the last step */
     double seconds;       /* wall time, validation included */
 } an_epoch_report;
-enum { AN_STOP_NONE = 0, AN_STOP_EPOCHS = 1, AN_STOP_EARLY = 2, AN_STOP_NAN = 3, AN_STOP_ASKED = 4 };
+enum {
+    AN_STOP_NONE = 0,
+    AN_STOP_EPOCHS = 1, /* max_epochs done */
+    AN_STOP_EARLY = 2,  /* early stopping */
+    AN_STOP_NAN = 3,    /* the loss became NaN or infinite (terminate_on_nan) */
+    AN_STOP_ASKED = 4   /* an_trainer_stop() */
+};
 
+/** Make an empty history. Owns: *out is the caller's; free with an_history_destroy(). */
 AN_API an_status an_history_create(an_history **out, an_error *err);
-AN_API void an_history_destroy(an_history *history); /**< Free; NULL is allowed. */
+/** Give up a history; NULL is allowed. It lives on while a trainer uses it. */
+AN_API void an_history_destroy(an_history *history);
 AN_API int64_t an_history_count(const an_history *history); /**< Return the number of epochs. */
 /** Copy epoch index (from 0, over all stages) out. Returns AN_ERR_ARG if there is no such epoch. */
 AN_API an_status an_history_epoch(const an_history *history, int64_t index, an_epoch_report *report,
                                   an_error *err);
+/** Append an epoch, which is copied. Returns AN_OK; AN_ERR_ARG; AN_ERR_NOMEM. */
 AN_API an_status an_history_append(an_history *history, const an_epoch_report *report,
                                    an_error *err);
-/** Write "stage,epoch,loss,val_loss,rate,seconds" lines with a header, whole or not at all. */
+/** Write a header "stage,epoch,loss,val_loss,rate,seconds" and a line an epoch, whole or not at
+ * all. Numbers as Python's repr writes them (they read back as the same double), without validation
+ * "nan". */
 AN_API an_status an_history_write_csv(const an_history *history, const char *path, an_error *err);
 
 /* --- decisions: Keras' callbacks as plain state machines -------------------------------------- */
 
 /** EarlyStopping on values that should fall. Owned by the caller; begin with init. */
 typedef struct an_early_stopping {
-    double min_delta;      /* sign ignored */
-    double baseline;       /* NaN = none */
-    double best;
-    int32_t patience;      /* epochs; -1 = never stops */
-    int32_t start_from_epoch; /* epochs before it are not looked at */
-    int32_t wait;
-    int32_t best_epoch;    /* from 0; the epoch whose weights are to be kept; -1 = none yet */
-    int32_t stopped_epoch; /* from 0; 0 = not stopped */
-    int32_t reserved;      /* 0 */
+    double min_delta;         /* a gain must be larger; sign ignored */
+    double baseline;          /* wait counts from 0 again only below it; NaN = none; init: NaN */
+    double best;              /* infinity before the first gain */
+    int32_t patience;         /* epochs; -1 = never stops */
+    int32_t start_from_epoch; /* epochs (from 0) before it are not looked at; init: 0 */
+    int32_t wait;             /* epochs since the last gain */
+    int32_t best_epoch;       /* from 0; whose weights are to be kept; -1 = none yet */
+    int32_t stopped_epoch;    /* from 0; 0 = not stopped */
+    int32_t reserved;         /* 0 */
 } an_early_stopping;
 
 AN_API void an_early_stopping_init(an_early_stopping *state, double min_delta, int32_t patience);
+enum { AN_EARLY_KEEP = 1, AN_EARLY_STOP = 2 };
 /**
- * Look at the value of an epoch (from 0).
+ * Look at the value of an epoch (from 0). Epochs without a value are not shown to it.
  *
- * Returns: 0 go on; 1 go on, and keep these weights (they are the best, or the first); 2 stop.
- * Source:  Keras 2.19 EarlyStopping, mode min (docs/numerics.md, section callbacks).
+ * Returns: a sum of AN_EARLY_KEEP (the weights of this epoch are the best, or the first) and
+ *          AN_EARLY_STOP (this is to be the last epoch); 0 = go on.
+ * Source:  Keras 2.19 EarlyStopping, mode min (docs/numerics.md, section callbacks). NaN never is a
+ *          gain.
  */
 AN_API int32_t an_early_stopping_update(an_early_stopping *state, int32_t epoch, double value);
 
 /** ModelCheckpoint(save_best_only). Owned by the caller. */
 typedef struct an_best_checkpoint {
-    double best;           /* infinity, or an initial threshold */
+    double best;            /* of what was saved; init: infinity; an initial threshold may be set */
     int32_t save_best_only; /* 0 or 1 */
-    int32_t reserved;      /* 0 */
+    int32_t reserved;       /* 0 */
 } an_best_checkpoint;
+
 AN_API void an_best_checkpoint_init(an_best_checkpoint *state, int32_t save_best_only);
 /** Look at an epoch's value. Returns 1 to save, 0 not to. Source: Keras 2.19 ModelCheckpoint. */
 AN_API int32_t an_best_checkpoint_update(an_best_checkpoint *state, double value);
 
 /** ReduceLROnPlateau on values that should fall. Owned by the caller. */
 typedef struct an_reduce_rate {
-    double factor, min_delta, min_rate, best;
-    int32_t patience, cooldown, wait, cooldown_left;
+    double factor;         /* of the rate, 0 to 1 */
+    double min_delta;      /* a gain must be larger; init: 1e-4 */
+    double min_rate;       /* the rate goes no lower; init: 0 */
+    double best;           /* infinity before the first gain */
+    int32_t patience;      /* epochs without a gain before the rate is reduced */
+    int32_t cooldown;      /* epochs after a reduction in which none are counted; init: 0 */
+    int32_t wait;          /* epochs counted */
+    int32_t cooldown_left; /* epochs */
 } an_reduce_rate;
+
 AN_API void an_reduce_rate_init(an_reduce_rate *state, double factor, int32_t patience);
 /** Look at an epoch's value. Returns the learning rate from now on, a float32 value after a change.
  *  Source: Keras 2.19 ReduceLROnPlateau. */
@@ -91,19 +113,30 @@ AN_API double an_reduce_rate_update(an_reduce_rate *state, double value, double 
 
 /* --- trainer --------------------------------------------------------------------------------- */
 
-enum { AN_VERBOSE_NONE = 0, AN_VERBOSE_BAR = 1, AN_VERBOSE_KERAS = 2 };
+/** What a run prints. Not on a terminal, both give one line an epoch (Keras: as its verbose=2). */
+enum {
+    AN_VERBOSE_NONE = 0,
+    AN_VERBOSE_BAR = 1,  /* a bar with loss and time left, then a line an epoch */
+    AN_VERBOSE_KERAS = 2 /* the texts of Keras 2.19 */
+};
 
 /** One event of a run, for the caller's own callback. */
 typedef struct an_train_event {
-    uint32_t struct_size;  /* bytes of this struct in the library that fills it */
-    int32_t kind;          /* AN_EVENT_* */
-    int32_t stage, epoch;  /* from 1 */
-    int64_t step, steps;   /* batches done, and in all, of this epoch */
-    double loss;           /* running mean of the epoch */
-    double seconds_left;   /* of the epoch, estimated; -1 = not known */
+    uint32_t struct_size;          /* bytes of this struct in the library that fills it */
+    int32_t kind;                  /* AN_EVENT_* */
+    int32_t stage, epoch;          /* from 1 */
+    int64_t step, steps;           /* batches done, and in all, of this epoch */
+    double loss;                   /* running mean of the epoch */
+    double seconds_left;           /* of this epoch's steps, estimated; -1 = not known */
     const an_epoch_report *report; /* AN_EVENT_EPOCH_END only; borrowed during the call */
 } an_train_event;
-enum { AN_EVENT_EPOCH_BEGIN = 1, AN_EVENT_STEP = 2, AN_EVENT_EPOCH_END = 3 };
+enum {
+    AN_EVENT_EPOCH_BEGIN = 1,
+    AN_EVENT_STEP = 2,
+    AN_EVENT_EPOCH_END = 3,
+    AN_EVENT_FEATURES =
+        4 /* before epoch 1 with a frozen base: batches whose features are computed */
+};
 
 /** Called on the thread that called the trainer. Non-zero stops the run with AN_ERR_CANCELLED. */
 typedef int32_t (*an_train_fn)(void *user, const an_train_event *event);
@@ -113,25 +146,28 @@ typedef int32_t (*an_text_fn)(void *user, const char *text);
 
 /** How to train one stage. Fill with an_train_options_init(), then change what you need. */
 typedef struct an_train_options {
-    uint32_t struct_size;         /* set by init; later fields are only appended */
-    int32_t stage;                /* number shown in reports, from 1; default 1 */
-    int32_t max_epochs;           /* 1 to 1,000,000; default 30 */
-    int32_t first_epoch;          /* epochs done in the stages before: the order of samples and the
-                                     augmentation go on from there; default 0 */
-    int32_t base;                 /* AN_BASE_*; default AN_BASE_FROZEN */
-    int32_t loss;                 /* AN_LOSS_*; default MSE */
-    int32_t early_stop_patience;  /* epochs, as Keras; -1 = never stop; default 7 */
-    int32_t restore_best;         /* 0 or 1: best weights back into the model at the end; default 0 */
-    int32_t save_best_only;       /* 0 or 1; default 1 */
+    uint32_t struct_size;        /* set by init; later fields are only appended */
+    int32_t stage;               /* number shown in reports, from 1; default 1 */
+    int32_t max_epochs;          /* 1 to 1,000,000; default 30 */
+    int32_t first_epoch;         /* epochs done in the stages before: the order of samples and the
+                                    augmentation go on from there; default 0 */
+    int32_t base;                /* AN_BASE_*; default AN_BASE_FROZEN */
+    int32_t loss;                /* AN_LOSS_*; default MSE */
+    int32_t early_stop_patience; /* epochs, as Keras; -1 = never stop; default 7 */
+    int32_t restore_best;   /* 0 or 1: best weights back into the model at the end; default 0 */
+    int32_t save_best_only; /* 0 or 1; default 1 */
     int32_t reduce_rate_patience; /* epochs; -1 = off; default -1 */
     int32_t reduce_rate_cooldown; /* epochs; default 0 */
-    int32_t terminate_on_nan;     /* 0 or 1; default 1 */
-    int32_t recalibrate;          /* 0 or 1: after each epoch of a mode with batch statistics,
-                                     recompute the moving ones from the training data; default 0 */
-    int32_t verbose;              /* AN_VERBOSE_*, needs text; default NONE */
-    int32_t text_is_terminal;     /* 0: no bars that overwrite themselves; default 0 */
-    int32_t reserved;             /* 0 */
-    double learning_rate;         /* finite, >= 0; default 1e-3 */
+    int32_t terminate_on_nan; /* 0 or 1: a loss that is not finite ends the run before the weights
+                                 move by it (see AN_STOP_NAN); default 1 */
+    int32_t recalibrate;      /* 0 or 1: after each epoch of a mode with batch statistics,
+                                 recompute the moving ones from that epoch's batches (one more
+                                 forward pass); default 0 */
+    int32_t verbose;          /* AN_VERBOSE_*, needs text; default NONE */
+    int32_t text_is_terminal; /* 0: no bars that overwrite themselves; 1: a terminal; 2: one that
+                                 shows UTF-8; default 0 */
+    int32_t reserved;         /* 0 */
+    double learning_rate;     /* finite, >= 0; default 1e-3 */
     double early_stop_min_delta;  /* loss must fall by more than this; default 1e-3 */
     double checkpoint_best;       /* a checkpoint needs a lower value; default infinity */
     double reduce_rate_factor;    /* 0 < factor < 1; default 0.1 */
@@ -139,14 +175,17 @@ typedef struct an_train_options {
     double reduce_rate_min;       /* default 0 */
     an_optimizer_options optimizer;
     an_schedule_options schedule;
-    const char *checkpoint_path;  /* model file of the best epoch; copied; NULL = none */
-    const char *csv_path;         /* log, rewritten whole each epoch; copied; NULL = none */
-    const char *tensorboard_dir;  /* folder for event files; copied; NULL = none */
-    an_train_fn on_event;         /* NULL = none */
+    const char *checkpoint_path; /* model file of the best epoch, by val_loss (loss without
+                                    validation); copied; NULL = none */
+    const char *csv_path;        /* log, rewritten whole each epoch: all epochs of history; copied;
+                                    NULL = none */
+    const char *tensorboard_dir; /* folder for event files, made if absent (in it: train/ and
+                                    validation/); copied; NULL = none */
+    an_train_fn on_event;        /* NULL = none */
     void *event_user;
-    an_text_fn text;              /* NULL = none */
+    an_text_fn text; /* NULL = none */
     void *text_user;
-    an_warning_fn warn;           /* NULL = none */
+    an_warning_fn warn; /* NULL = none */
     void *warn_user;
 } an_train_options;
 
@@ -158,11 +197,14 @@ typedef struct an_trainer an_trainer;
 /**
  * Make a trainer.
  *
- * Takes:   train: batches with the model's size, outputs and scale; val: the same, not augmented, or
- *          NULL; history: epochs are appended to it, or NULL. options: copied; NULL = defaults.
- * Owns:    *out is the caller's; it holds model, batches and history.
- * Returns: AN_OK; AN_ERR_ARG (an option, or batches that do not fit the model: what was found and
- *          expected); AN_ERR_NOMEM; AN_ERR_IO (log files).
+ * Takes:   train: batches with the model's size, outputs and scale; val: the same, not augmented,
+ * or NULL; history: epochs are appended to it, or NULL. options: copied; NULL = defaults. Owns:
+ * *out is the caller's; it holds model, batches and history. While it lives the batches are read by
+ * it alone; the base's weights must not be changed from outside in AN_BASE_FROZEN (features are
+ * computed once: always of val; of train if it is not augmented). Returns: AN_OK; AN_ERR_ARG (an
+ * option, or batches that do not fit the model: what was found and expected); AN_ERR_NOMEM;
+ * AN_ERR_IO (folder of the log files). The model's base mode is set at each epoch's begin, so
+ * trainers of several stages may be made beforehand.
  */
 AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train,
                                    an_batches *val, an_history *history,
@@ -172,24 +214,43 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches
  * Run one epoch of training and one pass over the validation batches.
  *
  * Writes:  report (may be NULL).
- * Returns: AN_OK; AN_DONE when max_epochs, early stopping or TerminateOnNaN ended the run (report
- *          untouched); AN_ERR_IO if the checkpoint could not be written: the epoch itself has been
- *          done; AN_ERR_CANCELLED.
+ * Returns: AN_OK; AN_DONE when the epoch before was the last one (report untouched); AN_ERR_IO if
+ *          checkpoint or logs could not be written: the epoch itself has been done and is in report
+ *          and history; AN_ERR_CANCELLED by a callback, and errors of the batches and the device:
+ *          the epoch is not counted, weights are where the last step left them, and the next call
+ *          begins the epoch anew.
+ *          A loss that is not finite (terminate_on_nan) is a normal ending of the run, with reason
+ *          AN_STOP_NAN, a warning that names step and rate, no validation, and no checkpoint: what
+ *          was saved before stays. With restore_best the best weights are back in the model.
  * Threads: one call at a time per trainer; different trainers are independent.
- * Source:  Keras Model.fit with EarlyStopping and ModelCheckpoint (docs/numerics.md, section fit).
+ * Source:  Keras Model.fit with EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
+ * TerminateOnNaN (docs/numerics.md, section fit).
  */
 AN_API an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err);
 
-/** Run epochs until the end. Returns AN_OK when the run ended by itself; else as an_trainer_epoch(). */
+/** Run epochs until the end. Returns AN_OK when the run ended by itself (an_trainer_reason() tells
+ *  why); else as an_trainer_epoch(). */
 AN_API an_status an_trainer_run(an_trainer *trainer, an_error *err);
+
+/** Ask the run to end after the epoch under way. Threads: any, also from a signal handler. */
+AN_API void an_trainer_stop(an_trainer *trainer);
+
+/** Return why the run ended, AN_STOP_*; AN_STOP_NONE while it has not. */
+AN_API int32_t an_trainer_reason(const an_trainer *trainer);
 
 /** Return the lowest val_loss (loss without validation) so far; infinity before the first epoch. */
 AN_API double an_trainer_best(const an_trainer *trainer);
 
-/** Free a trainer; NULL is allowed. Model and batches stay valid, in whatever order all are destroyed. */
+/** Return the value that a checkpoint must beat: what checkpoint_best of the next stage should be.
+ */
+AN_API double an_trainer_checkpoint_best(const an_trainer *trainer);
+
+/** Free a trainer; NULL is allowed. Model and batches stay valid, in whatever order all are
+ *  destroyed. */
 AN_API void an_trainer_destroy(an_trainer *trainer);
 
-/** Compute the mean loss of a model over the batches of a source (inference mode). */
+/** Compute the mean loss of a model over the batches of a source (its epoch 0, inference mode).
+ *  Returns AN_OK; AN_ERR_ARG; errors of the batches and the device. */
 AN_API an_status an_model_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
                                    double *loss, an_error *err);
 

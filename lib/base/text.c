@@ -88,12 +88,43 @@ bool ani_parse_double(const char *text, const char **end, double *value, bool *o
     return true;
 }
 
-int ani_format_double(char *out, int64_t capacity, double value, int digits) {
+/** printf of one number in the C locale; style f, e or g. */
+static int format_number(char *out, int64_t capacity, char style, int digits, double value) {
+    if (isnan(value)) return snprintf(out, (size_t)capacity, "nan");
     pthread_once(&c_locale_once, make_c_locale);
     const locale_t old = c_locale ? uselocale(c_locale) : (locale_t)0;
-    const int size = snprintf(out, (size_t)capacity, "%.*g", digits, value);
+    const int size = style == 'f'   ? snprintf(out, (size_t)capacity, "%.*f", digits, value)
+                     : style == 'e' ? snprintf(out, (size_t)capacity, "%.*e", digits, value)
+                                    : snprintf(out, (size_t)capacity, "%.*g", digits, value);
     if (old) uselocale(old);
     return size;
+}
+
+int ani_format_double(char *out, int64_t capacity, double value, int digits) {
+    return format_number(out, capacity, 'g', digits, value);
+}
+
+int ani_format_fixed(char *out, int64_t capacity, double value, int decimals) {
+    return format_number(out, capacity, 'f', decimals, value);
+}
+
+int ani_format_exponent(char *out, int64_t capacity, double value, int decimals) {
+    return format_number(out, capacity, 'e', decimals, value);
+}
+
+int ani_format_shortest(char *out, int64_t capacity, double value) {
+    char text[32];
+    const char *end;
+    double back;
+    if (!isfinite(value)) return format_number(out, capacity, 'g', 1, value);
+    int digits = 0; /* behind the first one */
+    do
+        format_number(text, sizeof text, 'e', digits, value);
+    while ((!ani_parse_double(text, &end, &back, NULL) || back != value) && ++digits < 17);
+    const int exponent = atoi(strchr(text, 'e') + 1);
+    if (exponent < -4 || exponent >= 16) return snprintf(out, (size_t)capacity, "%s", text);
+    const int decimals = digits - exponent;
+    return format_number(out, capacity, 'f', decimals > 1 ? decimals : 1, value);
 }
 
 bool ani_ends_with(const char *text, const char *suffix) {

@@ -26,6 +26,14 @@ bool ani_parse_double(const char *text, const char **end, double *value, bool *o
 
 /** Write value with a point in every locale: as "%.*g" with digits significant digits. */
 int ani_format_double(char *out, int64_t capacity, double value, int digits);
+/** The same as "%.*f", with decimals behind the point. NaN is "nan" whatever its sign, here and
+ * below. */
+int ani_format_fixed(char *out, int64_t capacity, double value, int decimals);
+/** The same as "%.*e". */
+int ani_format_exponent(char *out, int64_t capacity, double value, int decimals);
+/** Write the shortest number that reads back as value, laid out as Python's repr ("0.001", "1e-05",
+ *  "3.0"); 32 bytes are enough. */
+int ani_format_shortest(char *out, int64_t capacity, double value);
 
 bool ani_ends_with(const char *text, const char *suffix);
 /** True if size bytes are valid UTF-8. */

@@ -309,6 +309,29 @@ static void numbers_do_not_depend_on_the_locale(void **state) {
         char text[32];
         ani_format_double(text, sizeof text, 0.1, 17);
         assert_string_equal(text, "0.10000000000000001");
+        ani_format_fixed(text, sizeof text, -2.5, 4);
+        assert_string_equal(text, "-2.5000");
+        ani_format_exponent(text, sizeof text, 0.00025, 4);
+        assert_string_equal(text, "2.5000e-04");
+        ani_format_fixed(text, sizeof text, -NAN, 4);
+        assert_string_equal(text, "nan");
+        /* as Python's repr */
+        const double numbers[] = {0.1,      1e-3,
+                                  1e-5,     3,
+                                  -0.0,     0.00010000000474974513,
+                                  1e16,     1e15,
+                                  5e-324,   1.7976931348623157e308,
+                                  -INFINITY};
+        const char *shortest[] = {"0.1",    "0.001",
+                                  "1e-05",  "3.0",
+                                  "-0.0",   "0.00010000000474974513",
+                                  "1e+16",  "1000000000000000.0",
+                                  "5e-324", "1.7976931348623157e+308",
+                                  "-inf"};
+        for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++) {
+            ani_format_shortest(text, sizeof text, numbers[j]);
+            assert_string_equal(text, shortest[j]);
+        }
     }
     setlocale(LC_ALL, "C");
 }

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ * EarlyStopping, ModelCheckpoint and ReduceLROnPlateau of Keras 2.19 (mode min) as state machines:
+ * a value goes in, a decision comes out. NaN compares as false, so it never is a gain. */
+#include "train/decisions.h"
+
+#include <math.h>
+
+void an_early_stopping_init(an_early_stopping *state, double min_delta, int32_t patience) {
+    *state = (an_early_stopping){.min_delta = min_delta,
+                                 .baseline = NAN,
+                                 .best = INFINITY,
+                                 .patience = patience,
+                                 .best_epoch = -1};
+}
+
+int32_t an_early_stopping_update(an_early_stopping *state, int32_t epoch, double value) {
+    const double delta = fabs(state->min_delta);
+    int32_t decision = 0;
+    if (epoch < state->start_from_epoch) return 0;
+    if (state->best_epoch < 0) {
+        state->best_epoch = epoch; /* the first weights are the best while there are no others */
+        decision = AN_EARLY_KEEP;
+    }
+    state->wait++;
+    if (value + delta < state->best) {
+        state->best = value;
+        state->best_epoch = epoch;
+        if (isnan(state->baseline) || value + delta < state->baseline) state->wait = 0;
+        return AN_EARLY_KEEP;
+    }
+    if (state->patience >= 0 && state->wait >= state->patience && epoch > 0) {
+        state->stopped_epoch = epoch;
+        decision |= AN_EARLY_STOP;
+    }
+    return decision;
+}
+
+void an_best_checkpoint_init(an_best_checkpoint *state, int32_t save_best_only) {
+    *state = (an_best_checkpoint){.best = INFINITY, .save_best_only = save_best_only};
+}
+
+int32_t an_best_checkpoint_update(an_best_checkpoint *state, double value) {
+    if (!state->save_best_only) return 1;
+    if (!(value < state->best)) return 0;
+    state->best = value;
+    return 1;
+}
+
+void an_reduce_rate_init(an_reduce_rate *state, double factor, int32_t patience) {
+    *state = (an_reduce_rate){
+        .factor = factor, .min_delta = 1e-4, .best = INFINITY, .patience = patience};
+}
+
+double ani_reduce_rate_update(an_reduce_rate *state, double value, double rate, double *exact) {
+    *exact = 0;
+    if (state->cooldown_left > 0) {
+        state->cooldown_left--;
+        state->wait = 0;
+    }
+    if (value < state->best - state->min_delta) {
+        state->best = value;
+        state->wait = 0;
+        return rate;
+    }
+    if (state->cooldown_left > 0 || ++state->wait < state->patience) return rate;
+    /* Keras holds the rate as float32, NumPy 2 multiplies it as such; min_rate is a double there */
+    const float old = (float)rate;
+    if (!(old > (float)state->min_rate)) return rate;
+    *exact = fmax((double)(old * (float)state->factor), state->min_rate);
+    state->cooldown_left = state->cooldown;
+    state->wait = 0;
+    return (double)(float)*exact;
+}
+
+double an_reduce_rate_update(an_reduce_rate *state, double value, double rate) {
+    double exact;
+    return ani_reduce_rate_update(state, value, rate, &exact);
+}

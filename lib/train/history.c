@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ * The epochs of a run, in memory and as CSV. */
+#include "train/history.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "base/text.h"
+
+struct an_history {
+    atomic_int references;
+    int64_t count, capacity;
+    an_epoch_report *epochs;
+};
+
+an_status an_history_create(an_history **out, an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    an_history *history = ani_alloc_zero(1, sizeof *history);
+    *out = history;
+    if (!history) return ani_fail_memory(err, sizeof *history, "a history");
+    atomic_init(&history->references, 1);
+    return AN_OK;
+}
+
+void ani_history_hold(an_history *history) {
+    atomic_fetch_add(&history->references, 1);
+}
+
+void an_history_destroy(an_history *history) {
+    if (!history || atomic_fetch_sub(&history->references, 1) > 1) return;
+    ani_free(history->epochs);
+    ani_free(history);
+}
+
+int64_t an_history_count(const an_history *history) {
+    return history->count;
+}
+
+an_status an_history_epoch(const an_history *history, int64_t index, an_epoch_report *report,
+                           an_error *err) {
+    if (index < 0 || index >= history->count)
+        return ani_fail(err, AN_ERR_ARG, "epoch %lld is not in the history, which has %lld",
+                        (long long)index, (long long)history->count);
+    ani_report_copy(report, &history->epochs[index], sizeof *history->epochs);
+    return AN_OK;
+}
+
+an_status ani_history_reserve(an_history *history, an_error *err) {
+    if (history->count < history->capacity) return AN_OK;
+    const int64_t capacity = history->capacity ? 2 * history->capacity : 64;
+    int64_t size;
+    if (!ani_mul_size(capacity, sizeof *history->epochs, &size))
+        return ani_fail_memory(err, -1, "a history");
+    an_epoch_report *grown =
+        ani_realloc(history->epochs, history->capacity * (int64_t)sizeof *history->epochs, size);
+    if (!grown) return ani_fail_memory(err, size, "a history");
+    history->epochs = grown;
+    history->capacity = capacity;
+    return AN_OK;
+}
+
+an_status an_history_append(an_history *history, const an_epoch_report *report, an_error *err) {
+    an_epoch_report ours = {.struct_size = sizeof ours};
+    if (!report) return ani_fail(err, AN_ERR_ARG, "report is NULL");
+    an_status st = ani_options_copy(&ours, sizeof ours, report, "an_epoch_report", err);
+    if (!st) st = ani_history_reserve(history, err);
+    if (st) return st;
+    history->epochs[history->count++] = ours;
+    return AN_OK;
+}
+
+an_status an_history_write_csv(const an_history *history, const char *path, an_error *err) {
+    if (!path) return ani_fail(err, AN_ERR_ARG, "the path of the history is NULL");
+    an_status st = AN_OK;
+    ani_text text = {0};
+    ani_text_print(&text, "stage,epoch,loss,val_loss,rate,seconds\n");
+    for (int64_t i = 0; i < history->count; i++) {
+        const an_epoch_report *epoch = &history->epochs[i];
+        const double values[] = {epoch->loss, epoch->val_loss, epoch->rate};
+        char number[32];
+        ani_text_print(&text, "%d,%d", (int)epoch->stage, (int)epoch->epoch);
+        for (int k = 0; k < 3; k++) {
+            ani_format_shortest(number, sizeof number, values[k]);
+            ani_text_print(&text, ",%s", number);
+        }
+        ani_format_fixed(number, sizeof number, epoch->seconds, 3);
+        ani_text_print(&text, ",%s\n", number);
+    }
+    if (text.failed) {
+        st = ani_fail_memory(err, text.size, "a history as text");
+        goto done;
+    }
+    st = ani_file_write_all(path, text.bytes, text.size, err);
+done:
+    ani_text_clear(&text);
+    return st;
+}
