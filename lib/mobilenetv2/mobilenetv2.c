@@ -109,16 +109,15 @@ static void name_base(ani_model_facts *facts, const blueprint *b) {
     static const int32_t sizes[] = {96, 128, 160, 192, 224};
     const bool imagenet = b->weights && b->weights->imagenet;
     const bool fixed = b->padding == AN_PADDING_FIXED;
-    const int64_t hundredths = llround(b->alpha * 100);
+    const int32_t hundredths = (int32_t)lround(b->alpha * 100);
     int32_t rows = fixed ? b->height : 0;
     if (imagenet) {
         rows = 224;
         for (size_t i = 0; fixed && i < sizeof sizes / sizeof *sizes; i++)
             if (b->height == b->width && b->height == sizes[i]) rows = sizes[i];
     }
-    char stem[32], size[16];
-    snprintf(stem, sizeof stem, "mobilenetv2_%lld.%02lld", (long long)(hundredths / 100),
-             (long long)(hundredths % 100));
+    char stem[40], size[16];
+    snprintf(stem, sizeof stem, "mobilenetv2_%d.%02d", hundredths / 100, hundredths % 100);
     snprintf(size, sizeof size, "%d", rows);
     snprintf(facts->base_name, sizeof facts->base_name, "%s_%s", stem, rows ? size : "None");
     snprintf(facts->notebook_name, sizeof facts->notebook_name, "%s_%s", stem, rows ? size : "224");
