@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 const char *an_status_name(an_status status) {
     switch (status) {
     case AN_OK:
@@ -52,6 +54,22 @@ static void drop_cut_character(char *message, size_t capacity) {
     if (length - start < wanted) message[start] = '\0';
 }
 
+/* Names and texts of strangers' files end up in messages, and messages on terminals: control
+ * characters, those of C1 (U+0080 to U+009F) included, and what is not UTF-8 become '?'. */
+static void hide_controls(char *message) {
+    const size_t length = strlen(message);
+    for (size_t i = 0; i < length;) {
+        const unsigned char lead = (unsigned char)message[i];
+        const size_t size = lead < 0xC0u ? 1 : lead < 0xE0u ? 2 : lead < 0xF0u ? 3 : 4;
+        const bool is_control = lead < 0x20u || lead == 0x7fu ||
+                                (lead == 0xC2u && (unsigned char)message[i + 1] < 0xA0u);
+        if (is_control || size > length - i || !ani_is_utf8(message + i, (int64_t)size))
+            message[i++] = '?';
+        else
+            i += size;
+    }
+}
+
 an_status ani_fail(an_error *err, an_status status, const char *format, ...) {
     if (err) {
         /* Built aside: an argument may be the old message, put in a larger frame. */
@@ -61,6 +79,7 @@ an_status ani_fail(an_error *err, an_status status, const char *format, ...) {
         vsnprintf(message, sizeof message, format, arguments);
         va_end(arguments);
         drop_cut_character(message, sizeof message);
+        hide_controls(message);
         memcpy(err->message, message, sizeof message);
         err->status = status;
     }

@@ -77,6 +77,15 @@ static void fail_cuts_long_messages_between_characters(void **state) {
     assert_int_equal(ani_fail(NULL, AN_ERR_ARG, "x"), AN_ERR_ARG);
 }
 
+static void fail_hides_what_a_terminal_would_obey(void **state) {
+    (void)state;
+    an_error err;
+    ani_fail(&err, AN_ERR_IO, "'%s'",
+             "a\x1b[2Jb\n\x7f\xC2\x9B"
+             "1m\xE4\xC3\xA4\xC2\xA0\xF0\x9F\x98");
+    assert_string_equal(err.message, "'a\?[2Jb\?\?\?\?1m\?\xC3\xA4\xC2\xA0\?\?\?'");
+}
+
 static void fail_can_frame_the_old_message(void **state) {
     (void)state;
     an_error err;
@@ -501,6 +510,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(status_has_names),
         cmocka_unit_test(fail_cuts_long_messages_between_characters),
+        cmocka_unit_test(fail_hides_what_a_terminal_would_obey),
         cmocka_unit_test(fail_can_frame_the_old_message),
         cmocka_unit_test(options_of_older_and_newer_callers),
         cmocka_unit_test(sizes_say_when_they_overflow),

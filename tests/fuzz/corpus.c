@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ * The list of seeds, and which targets there are. */
+#include "corpus.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void *need(void *memory) {
+    if (!memory) {
+        fputs("no memory for the corpus\n", stderr);
+        exit(2);
+    }
+    return memory;
+}
+
+void corpus_add(corpus *all, const char *name, const void *bytes, int64_t size, bool is_good) {
+    if (all->count == all->capacity) {
+        all->capacity = all->capacity ? 2 * all->capacity : 64;
+        all->items = need(realloc(all->items, (size_t)all->capacity * sizeof *all->items));
+    }
+    corpus_item *item = &all->items[all->count++];
+    *item = (corpus_item){.size = size, .is_good = is_good};
+    snprintf(item->name, sizeof item->name, "%s", name);
+    item->bytes = need(malloc(size ? (size_t)size : 1));
+    if (size) memcpy(item->bytes, bytes, (size_t)size);
+}
+
+void corpus_clear(corpus *all) {
+    for (int64_t i = 0; i < all->count; i++)
+        free(all->items[i].bytes);
+    free(all->items);
+    *all = (corpus){0};
+}
+
+static void add_file(corpus *all, const char *path, const char *name, int64_t max_size,
+                     bool is_good) {
+    struct stat info;
+    FILE *file = fopen(path, "rb");
+    if (!file) return;
+    if (fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode) && info.st_size <= max_size) {
+        uint8_t *bytes = need(malloc((size_t)info.st_size + 1));
+        const size_t size = fread(bytes, 1, (size_t)info.st_size, file);
+        corpus_add(all, name, bytes, (int64_t)size, is_good);
+        free(bytes);
+    }
+    fclose(file);
+}
+
+void corpus_add_folder(corpus *all, const char *folder, int64_t max_size, bool is_good) {
+    struct dirent **entries;
+    const int count = scandir(folder, &entries, NULL, alphasort);
+    for (int i = 0; i < count; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+        if (entries[i]->d_name[0] != '.')
+            add_file(all, path, entries[i]->d_name, max_size, is_good);
+        free(entries[i]);
+    }
+    if (count >= 0) free(entries);
+}
+
+/* What a target starts from. Files of other makers are no starts for the count of flips: the
+ * hostile ones are refused anyway. */
+static const struct {
+    const char *target;
+    void (*make)(corpus *all);
+    const char *golden; /* folder in AN_GOLDEN_DIR; NULL: none */
+    int64_t golden_size;
+} targets[] = {
+    {"zip", corpus_zip, "zip/hostile", 32 << 10},
+    {"image", corpus_image, "images/files", 8 << 10},
+    {"labels", corpus_labels, "labels/files", 128 << 10},
+    {"safetensors", corpus_safetensors, NULL, 0},
+    {"keras", corpus_keras, NULL, 0},
+    {"config", corpus_config, NULL, 0},
+    {"page", corpus_page, NULL, 0},
+};
+
+bool corpus_make(corpus *all, const char *target) {
+    const char *golden = getenv("AN_GOLDEN_DIR");
+    const char *tests = getenv("AN_TEST_DATA");
+    char folder[4096];
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        if (strcmp(targets[i].target, target) != 0) continue;
+        targets[i].make(all);
+        if (tests) {
+            snprintf(folder, sizeof folder, "%s/fuzz/regress/%s", tests, target);
+            corpus_add_folder(all, folder, 1 << 20, false);
+        }
+        if (golden && targets[i].golden) {
+            snprintf(folder, sizeof folder, "%s/%s", golden, targets[i].golden);
+            corpus_add_folder(all, folder, targets[i].golden_size, false);
+        }
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * Seeds for the fuzz targets, made when they are needed with the libraries that wrote such files in
+ * the first place. */
+#ifndef FUZZ_CORPUS_H
+#define FUZZ_CORPUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct corpus_item {
+    char name[96];
+    uint8_t *bytes;
+    int64_t size;
+    bool is_good; /* a well-formed file: a start for flips, cuts and splices */
+} corpus_item;
+
+typedef struct corpus {
+    corpus_item *items;
+    int64_t count, capacity;
+} corpus;
+
+/** Append a copy of bytes. */
+void corpus_add(corpus *all, const char *name, const void *bytes, int64_t size, bool is_good);
+/** Append the files of a folder (not of its sub-folders), sorted by name, up to max_size bytes
+ * each; no folder there is no error. */
+void corpus_add_folder(corpus *all, const char *folder, int64_t max_size, bool is_good);
+void corpus_clear(corpus *all);
+
+/** Append what a target starts from: made seeds, tests/fuzz/regress/TARGET and, if AN_GOLDEN_DIR is
+ * set, reference and hostile files of its kind. Returns false for an unknown target. */
+bool corpus_make(corpus *all, const char *target);
+
+/* One a target; corpus_*.c. */
+void corpus_zip(corpus *all);
+void corpus_image(corpus *all);
+void corpus_labels(corpus *all);
+void corpus_safetensors(corpus *all);
+void corpus_keras(corpus *all);
+void corpus_config(corpus *all);
+void corpus_page(corpus *all);
+
+/** Make a zip archive of one deflated or stored member a line: for the Keras archive. */
+uint8_t *corpus_archive(const char *const *names, const uint8_t *const *contents,
+                        const int64_t *sizes, int count, int64_t *size);
+
+/** The model_config of a small Keras model. */
+extern const char corpus_keras_config[];
+
+#endif
