@@ -185,9 +185,9 @@ AN_API void an_arrays_destroy(an_arrays *arrays);
  * Metadata: safetensors: its own. Keras: "keras_version", "model_config" (JSON text) if the file has
  *          them, and "layout": "keras-model", "keras-weights", "keras3-weights", "keras3-archive".
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, links out of the file);
- *          AN_ERR_UNSUPPORTED (HDF5 without libhdf5 in the build, filters, unknown format);
+ *          AN_ERR_UNSUPPORTED (HDF5 with filters or fractal heaps, unknown format);
  *          AN_ERR_NOMEM. The message names the array or layer.
- * Threads: any; calls into libhdf5 are serialised.
+ * Threads: any.
  */
 AN_API an_status an_arrays_read(an_arrays **out, const char *path, an_error *err);
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * A small, careful way to read HDF5: groups, text attributes and arrays of numbers from a file in
- * memory. Refused before libhdf5 follows or allocates anything: links that are not hard, virtual
- * and external storage, filters, and arrays that declare more bytes than the file has.
+ * memory. Refused are links that are not hard, virtual and external storage, filters, and arrays
+ * that declare more bytes than the file has.
+ *
+ * libhdf5 is not used: a single flipped bit in a file makes version 1.10 write to memory that it
+ * has given back (docs/reliability.md), and what Keras writes is a small part of the format.
  *
  * A path is relative to the root, its parts joined by '/'; "" is the root. */
 #ifndef IO_HDF5_FILE_H
@@ -21,8 +24,7 @@ typedef struct ani_names {
 
 void ani_names_clear(ani_names *names);
 
-/** An open file. libhdf5 is not safe for threads as distributions build it: from open to close the
- *  calling thread holds the one lock for it, and its messages to the terminal are off. */
+/** An open file. One thread at a time may use it. */
 typedef struct ani_hdf5 ani_hdf5;
 
 typedef enum ani_hdf5_kind { ANI_HDF5_NOTHING, ANI_HDF5_GROUP, ANI_HDF5_ARRAY } ani_hdf5_kind;
@@ -32,10 +34,10 @@ typedef struct ani_hdf5_shape {
     int64_t lengths[ANI_ARRAYS_MAX_RANK];
 } ani_hdf5_shape;
 
-/** Open a file of which the bytes are in memory; they are kept until close and not changed. name is
- * for messages. AN_ERR_FORMAT if they are damaged; AN_ERR_UNSUPPORTED in a build without libhdf5.
- */
-an_status ani_hdf5_open(ani_hdf5 **out, uint8_t *bytes, int64_t size, const char *name,
+/** Open a file of which the bytes are in memory; they and name (for messages) are kept until close.
+ * AN_ERR_FORMAT if they are no HDF5 or damaged; AN_ERR_UNSUPPORTED for parts of the format that
+ * Keras does not write. */
+an_status ani_hdf5_open(ani_hdf5 **out, const uint8_t *bytes, int64_t size, const char *name,
                         an_error *err);
 void ani_hdf5_close(ani_hdf5 *file); /* NULL is allowed */
 

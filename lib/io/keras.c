@@ -218,6 +218,7 @@ static int compare_layer(const void *left, const void *right) {
 /* Give each layer its position within its group: that in the config, else, behind all those, that
  * at which the file first names it. */
 static void set_positions(collection *all) {
+    if (all->count == 0) return;
     qsort(all->places, (size_t)all->count, sizeof *all->places, compare_layer);
     for (int64_t i = 0; i < all->count; i++) {
         place *here = &all->places[i];
@@ -520,8 +521,8 @@ done:
     return st;
 }
 
-an_status ani_keras_read_hdf5(an_arrays *arrays, uint8_t *bytes, int64_t size, const char *name,
-                              const char *config_json, an_error *err) {
+an_status ani_keras_read_hdf5(an_arrays *arrays, const uint8_t *bytes, int64_t size,
+                              const char *name, const char *config_json, an_error *err) {
     collection all = {.name = name};
     ani_keras_config *config = NULL;
     const char *layout;

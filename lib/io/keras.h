@@ -26,9 +26,9 @@
 
 /** Append the arrays and the metadata of an HDF5 weight or model file, given as its bytes. name is
  * for messages; config (may be NULL) is the model_config of a .keras archive, which a plain file
- * carries in itself. AN_ERR_UNSUPPORTED in a build without libhdf5. */
-an_status ani_keras_read_hdf5(an_arrays *arrays, uint8_t *bytes, int64_t size, const char *name,
-                              const char *config, an_error *err);
+ * carries in itself. */
+an_status ani_keras_read_hdf5(an_arrays *arrays, const uint8_t *bytes, int64_t size,
+                              const char *name, const char *config, an_error *err);
 
 /** Append the arrays and the metadata of a .keras archive. */
 an_status ani_keras_read_archive(an_arrays *arrays, const char *path, an_error *err);
