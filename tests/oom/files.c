@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT
+ * Scenarios: archives, images, data sets, weight files, history. */
+#include "oom.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpus.h"
+
+static void put(const char *folder, const char *name, const void *bytes, int64_t size) {
+    FILE *file = fopen(oom_path(folder, name), "wb");
+    OOM_NEED(file && fwrite(bytes, 1, (size_t)size, file) == (size_t)size && !fclose(file));
+}
+
+/* Write a seed of a fuzz target. */
+static void put_seed(const char *folder, const char *target, const char *seed, const char *name) {
+    corpus all = {0};
+    bool found = false;
+    OOM_NEED(corpus_make(&all, target));
+    for (int64_t i = 0; i < all.count; i++) {
+        if (strcmp(all.items[i].name, seed) != 0) continue;
+        put(folder, name, all.items[i].bytes, all.items[i].size);
+        found = true;
+    }
+    OOM_NEED(found);
+    corpus_clear(&all);
+}
+
+static an_image *drawn(int64_t height, int64_t width) {
+    an_image *image = NULL;
+    an_error err;
+    OOM_NEED(!an_image_create(&image, NULL, height, width, &err));
+    uint8_t *rgb = an_image_data(image);
+    for (int64_t i = 0; i < height * width * 3; i++)
+        rgb[i] = (uint8_t)(i * 7 + i / 50);
+    return image;
+}
+
+/* --- archives ----------------------------------------------------------------------------------
+ */
+
+static void prepare_archive(bench *b) {
+    put_seed(b->in, "zip", "tutorial.zip", "a.zip");
+    put(b->out, "other.txt", "stays", 5);
+    put(b->out, "a.jpg", "is replaced", 11);
+}
+
+static an_status extract(bench *b, an_error *err) {
+    return an_archive_extract(oom_path(b->in, "a.zip"), b->out, NULL, NULL, err);
+}
+
+/* --- images ------------------------------------------------------------------------------------
+ */
+
+static an_status read_image(bench *b, const char *name, an_error *err) {
+    an_image *image = NULL;
+    const an_status st = an_image_read(&image, oom_path(b->in, name), NULL, err);
+    if (!st)
+        b->result = oom_mix(b->result, an_image_const_data(image),
+                            an_image_height(image) * an_image_width(image) * 3);
+    an_image_destroy(image);
+    return st;
+}
+
+static void prepare_images(bench *b) {
+    put_seed(b->in, "image", "rgb_422.jpg", "turned.jpg"); /* EXIF says turn */
+    put_seed(b->in, "image", "progressive.jpg", "progressive.jpg");
+    put_seed(b->in, "image", "cmyk.jpg", "cmyk.jpg");
+    put_seed(b->in, "image", "rgb.png", "interlaced.png");
+    put_seed(b->in, "image", "palette4.png", "palette.png");
+}
+
+static an_status decode(bench *b, an_error *err) {
+    static const char *const names[] = {"turned.jpg", "progressive.jpg", "cmyk.jpg",
+                                        "interlaced.png", "palette.png"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const an_status st = read_image(b, names[i], err);
+        if (st) return st;
+    }
+    return AN_OK;
+}
+
+static void prepare_drawn(bench *b) {
+    b->object = drawn(40, 30);
+    put(b->out, "a.png", "old", 3);
+}
+
+static an_status write_images(bench *b, an_error *err) {
+    an_status st = an_image_write_png(b->object, oom_path(b->out, "a.png"), err);
+    return st ? st : an_image_write_jpeg(b->object, oom_path(b->out, "a.jpg"), 90, err);
+}
+
+static void finish_drawn(bench *b) {
+    an_image_destroy(b->object);
+}
+
+static an_status resize(bench *b, an_error *err) {
+    static uint8_t small[20 * 25 * 3];
+    const an_status st =
+        an_resize_u8(small, 20, 25, an_image_const_data(b->object), 40, 30, 3, err);
+    if (!st) b->result = oom_mix(0, small, sizeof small);
+    return st;
+}
+
+/* --- data sets ---------------------------------------------------------------------------------
+ */
+
+static void prepare_folder(bench *b) {
+    static const char labels[] = "a.jpg 1.5\nb.jpg 2\nc.jpg 3.25\nabsent.jpg 4\n";
+    an_error err;
+    an_image *image = drawn(24, 24);
+    for (const char *name = "a.jpg\0b.jpg\0c.jpg\0"; *name; name += 6)
+        OOM_NEED(!an_image_write_jpeg(image, oom_path(b->in, name), 80, &err));
+    an_image_destroy(image);
+    put(b->in, "All_labels.txt", labels, sizeof labels - 1);
+}
+
+static an_status use_dataset(bench *b, const char *path, bool pixels, an_error *err) {
+    static uint8_t rgb[16 * 16 * 3];
+    an_dataset *dataset = NULL;
+    an_dataset_options options;
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = 16;
+    an_status st = an_dataset_open(&dataset, path, &options, err);
+    for (int64_t i = 0; !st && i < an_dataset_count(dataset); i++) {
+        const double score = an_dataset_score(dataset, i, 0);
+        const char *name = an_dataset_name(dataset, i);
+        b->result = oom_mix(b->result, &score, sizeof score);
+        b->result = oom_mix(b->result, name, (int64_t)strlen(name));
+        if (!pixels) continue;
+        st = an_dataset_pixels(dataset, i, rgb, err);
+        if (!st) b->result = oom_mix(b->result, rgb, sizeof rgb);
+    }
+    an_dataset_destroy(dataset);
+    return st;
+}
+
+static an_status open_folder(bench *b, an_error *err) {
+    return use_dataset(b, b->in, true, err);
+}
+
+static void prepare_zip(bench *b) {
+    put_seed(b->in, "zip", "tutorial.zip", "a.zip");
+}
+
+static an_status open_archive(bench *b, an_error *err) {
+    return use_dataset(b, oom_path(b->in, "a.zip"), false, err);
+}
+
+/* The data set lives on: each failure must leave it as it was. */
+static void prepare_pixels(bench *b) {
+    an_error err;
+    an_dataset *dataset;
+    an_dataset_options options;
+    prepare_folder(b);
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = 16;
+    options.cache = AN_CACHE_NONE;
+    OOM_NEED(!an_dataset_open(&dataset, b->in, &options, &err));
+    b->object = dataset;
+}
+
+static an_status read_pixels(bench *b, an_error *err) {
+    static uint8_t rgb[16 * 16 * 3];
+    an_status st = AN_OK;
+    for (int64_t i = 0; i < an_dataset_count(b->object) && !st; i++) {
+        st = an_dataset_pixels(b->object, i, rgb, err);
+        if (!st) b->result = oom_mix(b->result, rgb, sizeof rgb);
+    }
+    return st;
+}
+
+static void finish_dataset(bench *b) {
+    an_dataset_destroy(b->object);
+}
+
+/* One epoch of batches, made in the caller's thread, so that the order of calls is fixed. */
+static an_status epoch(bench *b, an_error *err) {
+    an_batches *batches = NULL;
+    an_batches_options options;
+    an_batches_options_init(&options, sizeof options);
+    options.batch = 2;
+    options.threads = 0;
+    options.shuffle = 1;
+    an_augment_options_tutorial(&options.augment, sizeof options.augment);
+    options.augment.mode = AN_AUGMENT_FAST;
+    an_status st = an_batches_create(&batches, b->object, NULL, 0, &options, err);
+    if (!st) st = an_batches_begin(batches, 0, 0, err);
+    while (!st) {
+        const float *x, *y;
+        const int64_t *samples;
+        int64_t n;
+        st = an_batches_next(batches, &x, &y, &samples, &n, err);
+        if (st) break;
+        b->result = oom_mix(b->result, x, n * 16 * 16 * 3 * (int64_t)sizeof *x);
+        b->result = oom_mix(b->result, y, n * (int64_t)sizeof *y);
+    }
+    an_batches_destroy(batches);
+    return st == AN_DONE ? AN_OK : st;
+}
+
+/* --- weight files ------------------------------------------------------------------------------
+ */
+
+static void mix_arrays(bench *b, const an_arrays *arrays) {
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
+        const char *name = an_arrays_name(arrays, i);
+        int64_t count = 1;
+        for (int32_t axis = 0; axis < an_arrays_rank(arrays, i); axis++)
+            count *= an_arrays_length(arrays, i, axis);
+        b->result = oom_mix(b->result, name, (int64_t)strlen(name));
+        b->result = oom_mix(b->result, an_arrays_data(arrays, i), count * (int64_t)sizeof(float));
+    }
+    for (int64_t i = 0; i < an_arrays_metadata_count(arrays); i++) {
+        const char *text = an_arrays_metadata(arrays, an_arrays_metadata_key(arrays, i));
+        b->result = oom_mix(b->result, text, (int64_t)strlen(text));
+    }
+}
+
+static an_status read_arrays(bench *b, an_error *err) {
+    an_arrays *arrays = NULL;
+    const an_status st = an_arrays_read(&arrays, oom_path(b->in, "weights"), err);
+    if (!st) mix_arrays(b, arrays);
+    an_arrays_destroy(arrays);
+    return st;
+}
+
+static void prepare_safetensors(bench *b) {
+    put_seed(b->in, "safetensors", "types.safetensors", "weights");
+}
+
+#if OOM_HAVE_KERAS
+static void prepare_h5(bench *b) {
+    put_seed(b->in, "keras", "model.h5", "weights");
+}
+
+static void prepare_keras(bench *b) {
+    put_seed(b->in, "keras", "model.keras", "weights");
+}
+#endif
+
+static void prepare_write(bench *b) {
+    an_error err;
+    an_arrays *arrays;
+    put_seed(b->in, "safetensors", "types.safetensors", "weights");
+    OOM_NEED(!an_arrays_read(&arrays, oom_path(b->in, "weights"), &err));
+    b->object = arrays;
+    put(b->out, "w.safetensors", "the one before", 14);
+}
+
+static an_status write_arrays(bench *b, an_error *err) {
+    return an_arrays_write(b->object, oom_path(b->out, "w.safetensors"), err);
+}
+
+static void finish_arrays(bench *b) {
+    an_arrays_destroy(b->object);
+}
+
+/* --- history -----------------------------------------------------------------------------------
+ */
+
+static an_status history(bench *b, an_error *err) {
+    an_history *history = NULL;
+    an_epoch_report report = {.struct_size = sizeof report, .stage = 1, .steps = 3, .loss = 0.5};
+    an_status st = an_history_create(&history, err);
+    for (int i = 1; i <= 40 && !st; i++) {
+        report.epoch = i;
+        st = an_history_append(history, &report, err);
+    }
+    if (!st) st = an_history_write_csv(history, oom_path(b->out, "log.csv"), err);
+    an_history_destroy(history);
+    return st;
+}
+
+static void prepare_history(bench *b) {
+    put(b->out, "log.csv", "stage,epoch\n", 12);
+}
+
+const scenario oom_file_scenarios[] = {
+    {"extract an archive", prepare_archive, extract, NULL, true},
+    {"decode images", prepare_images, decode, NULL, false},
+    {"write images", prepare_drawn, write_images, finish_drawn, true},
+    {"resize", prepare_drawn, resize, finish_drawn, false},
+    {"open a folder", prepare_folder, open_folder, NULL, false},
+    {"open an archive", prepare_zip, open_archive, NULL, false},
+    {"read pixels", prepare_pixels, read_pixels, finish_dataset, false},
+    {"an epoch of batches", prepare_pixels, epoch, finish_dataset, false},
+    {"read safetensors", prepare_safetensors, read_arrays, NULL, false},
+#if OOM_HAVE_KERAS
+    {"read .h5", prepare_h5, read_arrays, NULL, false},
+    {"read .keras", prepare_keras, read_arrays, NULL, false},
+#endif
+    {"write safetensors", prepare_write, write_arrays, finish_arrays, true},
+    {"write the history", prepare_history, history, NULL, true},
+};
+const int oom_file_scenario_count = sizeof oom_file_scenarios / sizeof *oom_file_scenarios;

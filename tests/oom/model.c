@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ * Scenarios: models, on the smallest network there is. */
+#include "oom.h"
+
+#include <string.h>
+
+enum { SIZE = 32, BATCH = 2 };
+
+static float pixels[BATCH * SIZE * SIZE * 3];
+static const float targets[BATCH] = {1, 3};
+
+static an_status make_model(an_model **model, an_error *err) {
+    an_backend *backend = NULL;
+    an_backend_options device;
+    an_mobilenetv2_options options;
+    *model = NULL;
+    an_backend_options_init(&device, sizeof device);
+    device.threads = 1;
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    options.alpha = 0.1;
+    options.scale = AN_SCALE_UNIT;
+    an_status st = an_backend_create(&backend, &device, err);
+    if (!st) st = an_mobilenetv2_create(model, backend, &options, err);
+    an_backend_destroy(backend);
+    return st;
+}
+
+static void prepare_model(bench *b) {
+    an_error err;
+    an_model *model;
+    for (size_t i = 0; i < sizeof pixels / sizeof *pixels; i++)
+        pixels[i] = (float)(i * 31 % 255) / 255;
+    OOM_NEED(!make_model(&model, &err));
+    b->object = model;
+}
+
+static void finish_model(bench *b) {
+    an_model_destroy(b->object);
+}
+
+static an_status create(bench *b, an_error *err) {
+    an_model *model = NULL;
+    (void)b;
+    const an_status st = make_model(&model, err);
+    an_model_destroy(model);
+    return st;
+}
+
+static an_status save(bench *b, an_error *err) {
+    return an_model_save(b->object, oom_path(b->out, "m.safetensors"), err);
+}
+
+static void prepare_load(bench *b) {
+    an_error err;
+    prepare_model(b);
+    OOM_NEED(!an_model_save(b->object, oom_path(b->in, "m.safetensors"), &err));
+}
+
+static an_status load(bench *b, an_error *err) {
+    an_model *model = NULL;
+    const an_status st = an_model_load(&model, an_model_backend(b->object),
+                                       oom_path(b->in, "m.safetensors"), NULL, err);
+    an_model_destroy(model);
+    return st;
+}
+
+/* A new model each time, so that the buffers of the first prediction are among the points. */
+static an_status predict(bench *b, an_error *err) {
+    an_model *model = NULL;
+    float scores[BATCH] = {0};
+    an_status st = make_model(&model, err);
+    if (!st) st = an_model_predict(model, pixels, BATCH, scores, err);
+    if (!st) b->result = oom_mix(0, scores, sizeof scores);
+    an_model_destroy(model);
+    return st;
+}
+
+static an_status predict_again(bench *b, an_error *err) {
+    float scores[BATCH] = {0};
+    an_status st = an_model_predict(b->object, pixels, BATCH, scores, err);
+    if (!st) st = an_model_predict(b->object, pixels, 1, scores + 1, err);
+    if (!st) b->result = oom_mix(0, scores, sizeof scores);
+    return st;
+}
+
+/* One step's gradients, in each mode of the base. */
+static an_status gradients(bench *b, an_error *err) {
+    an_model *model = NULL;
+    an_status st = make_model(&model, err);
+    for (int32_t base = AN_BASE_FROZEN; base <= AN_BASE_FINETUNE && !st; base++) {
+        double loss = 0;
+        st = an_model_set_base(model, base, err);
+        if (!st) st = an_model_gradients(model, pixels, targets, BATCH, AN_LOSS_MSE, &loss, err);
+        b->result = oom_mix(b->result, &loss, sizeof loss);
+    }
+    an_model_destroy(model);
+    return st;
+}
+
+const scenario oom_model_scenarios[] = {
+    {"create a model", NULL, create, NULL, false},
+    {"save a model", prepare_model, save, finish_model, true},
+    {"load a model", prepare_load, load, finish_model, false},
+    {"first prediction", prepare_model, predict, finish_model, false},
+    {"prediction", prepare_model, predict_again, finish_model, false},
+    {"gradients", prepare_model, gradients, finish_model, false},
+};
+const int oom_model_scenario_count = sizeof oom_model_scenarios / sizeof *oom_model_scenarios;
