@@ -300,6 +300,7 @@ static an_status make_threads(an_batches *b, an_error *err) {
 
 an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t *indices,
                             int64_t count, const an_batches_options *options, an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
     an_batches *b = NULL;
     an_batches_options checked;
@@ -394,6 +395,7 @@ void an_batches_destroy(an_batches *batches) {
 
 an_status an_batches_begin(an_batches *batches, int64_t epoch, int64_t first, an_error *err) {
     an_batches *b = batches;
+    if (!batches) return ani_fail(err, AN_ERR_ARG, "batches is NULL");
     if (epoch < 0)
         return ani_fail(err, AN_ERR_ARG, "epoch is %lld; it must be at least 0", (long long)epoch);
     if (first < 0 || first > b->order.steps)
@@ -463,6 +465,7 @@ static an_status leave_out(an_batches *b, slot *s, an_error *err) {
 
 an_status an_batches_next(an_batches *batches, const float **x, const float **y,
                           const int64_t **samples, int64_t *n, an_error *err) {
+    if (!batches) return ani_fail(err, AN_ERR_ARG, "batches is NULL");
     an_status st = batches->begun ? AN_OK : an_batches_begin(batches, 0, 0, err);
     slot *s = NULL;
     while (!st && (!s || s->count == 0)) {
@@ -482,33 +485,33 @@ an_status an_batches_next(an_batches *batches, const float **x, const float **y,
  * ---------------------------------------------------------------------------------------- */
 
 int64_t an_batches_steps(const an_batches *batches) {
-    return batches->order.steps;
+    return batches ? batches->order.steps : 0;
 }
 
 int64_t an_batches_samples(const an_batches *batches) {
-    return batches->order.count;
+    return batches ? batches->order.count : 0;
 }
 
 int32_t an_batches_batch(const an_batches *batches) {
-    return batches->options.batch;
+    return batches ? batches->options.batch : 0;
 }
 
 int32_t an_batches_height(const an_batches *batches) {
-    return (int32_t)batches->order.height;
+    return batches ? (int32_t)batches->order.height : 0;
 }
 
 int32_t an_batches_width(const an_batches *batches) {
-    return (int32_t)batches->order.width;
+    return batches ? (int32_t)batches->order.width : 0;
 }
 
 int32_t an_batches_outputs(const an_batches *batches) {
-    return batches->outputs;
+    return batches ? batches->outputs : 0;
 }
 
 int32_t an_batches_scale(const an_batches *batches) {
-    return batches->options.scale;
+    return batches ? batches->options.scale : 0;
 }
 
 int32_t an_batches_is_plain(const an_batches *batches) {
-    return !ani_augment_is_active(&batches->options.augment);
+    return batches && !ani_augment_is_active(&batches->options.augment);
 }

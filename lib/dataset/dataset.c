@@ -213,6 +213,7 @@ static an_status add_samples(an_dataset *d, int32_t cache, an_error *err) {
 
 an_status an_dataset_open(an_dataset **out, const char *path, const an_dataset_options *options,
                           an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
     an_dataset *d = NULL;
     if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
@@ -234,6 +235,7 @@ done:
 
 an_status an_dataset_from_pixels(an_dataset **out, const uint8_t *rgb, const float *scores,
                                  int64_t count, const an_dataset_options *options, an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
     an_dataset *d = NULL;
     int64_t size, labels;
@@ -300,23 +302,23 @@ void an_dataset_destroy(an_dataset *dataset) {
  */
 
 int64_t an_dataset_count(const an_dataset *dataset) {
-    return dataset->count;
+    return dataset ? dataset->count : 0;
 }
 
 int32_t an_dataset_height(const an_dataset *dataset) {
-    return dataset->options.height;
+    return dataset ? dataset->options.height : 0;
 }
 
 int32_t an_dataset_width(const an_dataset *dataset) {
-    return dataset->options.width;
+    return dataset ? dataset->options.width : 0;
 }
 
 int32_t an_dataset_outputs(const an_dataset *dataset) {
-    return dataset->options.outputs;
+    return dataset ? dataset->options.outputs : 0;
 }
 
 static bool is_sample(const an_dataset *dataset, int64_t index) {
-    return index >= 0 && index < dataset->count;
+    return dataset && index >= 0 && index < dataset->count;
 }
 
 const char *an_dataset_name(const an_dataset *dataset, int64_t index) {
@@ -326,17 +328,17 @@ const char *an_dataset_name(const an_dataset *dataset, int64_t index) {
 }
 
 double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output) {
-    const int32_t outputs = dataset->options.outputs;
+    const int32_t outputs = an_dataset_outputs(dataset);
     if (!is_sample(dataset, index) || output < 0 || output >= outputs) return NAN;
     return dataset->scores[index * outputs + output];
 }
 
 int64_t an_dataset_labels_without_image(const an_dataset *dataset) {
-    return dataset->labels_without_image;
+    return dataset ? dataset->labels_without_image : 0;
 }
 
 int64_t an_dataset_skipped(const an_dataset *dataset) {
-    return atomic_load(&dataset->skipped);
+    return dataset ? atomic_load(&dataset->skipped) : 0;
 }
 
 /* --- pixels -------------------------------------------------------------------------------------
@@ -439,7 +441,8 @@ an_status ani_dataset_view(an_dataset *dataset, int64_t index, uint8_t *scratch,
 
 an_status an_dataset_pixels(an_dataset *dataset, int64_t index, uint8_t *rgb, an_error *err) {
     const uint8_t *pixels;
-    if (!rgb) return ani_fail(err, AN_ERR_ARG, "rgb is NULL");
+    if (!dataset || !rgb)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", dataset ? "rgb" : "dataset");
     an_status st = ani_dataset_view(dataset, index, rgb, &pixels, err);
     if (!st && pixels != rgb) memcpy(rgb, pixels, (size_t)image_bytes(dataset));
     return st;

@@ -11,6 +11,7 @@ static an_status check(int32_t scale, an_error *err) {
 }
 
 an_status an_scale_table(float table[256], int32_t scale, an_error *err) {
+    if (!table) return ani_fail(err, AN_ERR_ARG, "table is NULL");
     an_status st = check(scale, err);
     if (st) return st;
     for (int i = 0; i < 256; i++) {

@@ -101,6 +101,8 @@ static an_status sizes(int64_t count, const an_split_options *o, int64_t *n_trai
 an_status an_split_sizes(int64_t count, const an_split_options *options, int64_t *n_train,
                          int64_t *n_test, an_error *err) {
     an_split_options o;
+    if (!n_train || !n_test)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", n_train ? "n_test" : "n_train");
     an_status st = read_options(&o, count, options, err);
     if (st) return st;
     return sizes(count, &o, n_train, n_test, err);
@@ -110,6 +112,7 @@ an_status an_train_test_split(int64_t count, const an_split_options *options, in
                               int64_t *test, an_error *err) {
     an_split_options o;
     int64_t n_train, n_test, bytes;
+    if (!train || !test) return ani_fail(err, AN_ERR_ARG, "%s is NULL", train ? "test" : "train");
     an_status st = read_options(&o, count, options, err);
     if (st) return st;
     st = sizes(count, &o, &n_train, &n_test, err);
@@ -135,6 +138,12 @@ an_status an_train_test_split(int64_t count, const an_split_options *options, in
 an_status an_tutorial_split(int64_t count, uint32_t seed, int64_t *indices, int64_t *n_train,
                             int64_t *n_val, int64_t *n_test, an_error *err) {
     an_split_options first = defaults, second = defaults;
+    if (!indices || !n_train || !n_val || !n_test)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
+                        !indices   ? "indices"
+                        : !n_train ? "n_train"
+                        : !n_val   ? "n_val"
+                                   : "n_test");
     first.test_kind = second.test_kind = AN_SIZE_FRACTION;
     first.test_fraction = 0.30;
     second.test_fraction = 1.0 / 3.0;

@@ -76,10 +76,11 @@ int32_t ani_model_gradient_base(const an_model *model) {
 }
 
 an_backend *an_model_backend(const an_model *model) {
-    return ani_net_backend(model->net);
+    return model ? ani_net_backend(model->net) : NULL;
 }
 
 an_status an_model_describe(const an_model *model, an_model_info *info, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     if (!info || info->struct_size == 0)
         return ani_fail(err, AN_ERR_ARG, "model info: struct_size is 0; set it to its sizeof");
     const ani_net_spec *spec = ani_net_spec_of(model->net);
@@ -105,6 +106,7 @@ an_status an_model_describe(const an_model *model, an_model_info *info, an_error
 }
 
 an_status an_model_set_base(an_model *model, int32_t base, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     if (base < AN_BASE_FROZEN || base > AN_BASE_FINETUNE)
         return ani_fail(err, AN_ERR_ARG, "model: base mode is %d; it must be one of AN_BASE_*",
                         base);
@@ -113,6 +115,7 @@ an_status an_model_set_base(an_model *model, int32_t base, an_error *err) {
 }
 
 an_status an_model_set_momentum(an_model *model, double momentum, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     if (!(momentum >= 0 && momentum <= 1))
         return ani_fail(err, AN_ERR_ARG, "model: momentum is %g; it must be 0 to 1", momentum);
     model->momentum = momentum;
@@ -121,7 +124,9 @@ an_status an_model_set_momentum(an_model *model, double momentum, an_error *err)
 
 /* --- runs ------------------------------------------------------------------------------------- */
 
-static an_status check_batch(const void *a, const void *b, int64_t n, an_error *err) {
+static an_status check_batch(const an_model *model, const void *a, const void *b, int64_t n,
+                             an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     if (n < 1)
         return ani_fail(err, AN_ERR_ARG, "model: a batch of %lld; it must be 1 or more",
                         (long long)n);
@@ -151,19 +156,19 @@ static an_status predict(an_model *model, const float *x, int64_t n, float *feat
 }
 
 an_status an_model_predict(an_model *model, const float *x, int64_t n, float *y, an_error *err) {
-    an_status st = check_batch(x, y, n, err);
+    an_status st = check_batch(model, x, y, n, err);
     return st ? st : predict(model, x, n, NULL, y, err);
 }
 
 an_status an_model_features(an_model *model, const float *x, int64_t n, float *features,
                             an_error *err) {
-    an_status st = check_batch(x, features, n, err);
+    an_status st = check_batch(model, x, features, n, err);
     return st ? st : predict(model, x, n, features, NULL, err);
 }
 
 an_status an_model_predict_features(an_model *model, const float *features, int64_t n, float *y,
                                     an_error *err) {
-    an_status st = check_batch(features, y, n, err);
+    an_status st = check_batch(model, features, y, n, err);
     if (st) return st;
     return ani_net_predict_head(model->net, features, n,
                                 model->facts.task == AN_TASK_CLASSIFICATION, y, err);
@@ -172,7 +177,7 @@ an_status an_model_predict_features(an_model *model, const float *features, int6
 an_status an_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
                              int32_t loss_kind, double *loss, an_error *err) {
     double value;
-    an_status st = check_batch(x, y, n, err);
+    an_status st = check_batch(model, x, y, n, err);
     if (!st) st = check_loss(loss_kind, err);
     if (st) return st;
     const ani_net_step step = {model->base, loss_kind, model->momentum};
@@ -186,7 +191,7 @@ an_status an_model_gradients(an_model *model, const float *x, const float *y, in
 an_status an_model_head_gradients(an_model *model, const float *features, const float *y, int64_t n,
                                   int32_t loss_kind, double *loss, an_error *err) {
     double value;
-    an_status st = check_batch(features, y, n, err);
+    an_status st = check_batch(model, features, y, n, err);
     if (!st) st = check_loss(loss_kind, err);
     if (st) return st;
     st = ani_net_head_gradients(model->net, loss_kind, features, y, n, &value, err);
@@ -200,6 +205,7 @@ an_status an_model_head_gradients(an_model *model, const float *features, const 
  */
 
 an_status an_model_recalibrate_begin(an_model *model, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     const int64_t count = 4 * ani_net_channels(model->net);
     double *statistics = ani_alloc_zero(count, sizeof *statistics);
     if (!statistics)
@@ -211,7 +217,8 @@ an_status an_model_recalibrate_begin(an_model *model, an_error *err) {
 }
 
 an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
-    an_status st = check_batch(x, x, n, err);
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    an_status st = check_batch(model, x, x, n, err);
     if (st) return st;
     if (!model->statistics) return ani_fail(err, AN_ERR_ARG, "model: no recalibration was begun");
     double *scratch = model->statistics + 2 * ani_net_channels(model->net);
@@ -221,6 +228,7 @@ an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n, a
 }
 
 an_status an_model_recalibrate_end(an_model *model, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     const int64_t count = 2 * ani_net_channels(model->net);
     if (!model->statistics || model->samples == 0)
         return ani_fail(err, AN_ERR_ARG, "model: no batch was added to the recalibration");
@@ -279,10 +287,12 @@ static an_status copy_arrays(const an_model *model, an_arrays **out, int64_t fir
 }
 
 an_status an_model_weights(const an_model *model, an_arrays **out, an_error *err) {
+    if (!model || !out) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "out" : "model");
     return copy_arrays(model, out, 0, 0, err);
 }
 
 an_status an_model_last_gradients(const an_model *model, an_arrays **out, an_error *err) {
+    if (!model || !out) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "out" : "model");
     const int32_t base = model->gradient_base;
     *out = NULL;
     if (base < 0) return ani_fail(err, AN_ERR_ARG, "model: no gradients have been computed yet");
@@ -318,6 +328,7 @@ an_status ani_array_check(const ani_net_array *array, const an_arrays *arrays, i
 }
 
 an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     char name[ANI_ARRAY_NAME_SIZE];
     if (!arrays) return ani_fail(err, AN_ERR_ARG, "model: the list of weights is NULL");
     for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
@@ -338,6 +349,7 @@ an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_erro
 }
 
 an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     return ani_net_draw(model->net, seed, ani_net_array_count(model->net) - 2, err);
 }
 
@@ -388,6 +400,7 @@ static an_status set_metadata(an_arrays *arrays, const an_model *model, an_error
 }
 
 an_status an_model_save(const an_model *model, const char *path, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     an_arrays *arrays = NULL;
     if (!path) return ani_fail(err, AN_ERR_ARG, "model: the path to save to is NULL");
     an_status st = an_model_weights(model, &arrays, err);

@@ -188,6 +188,7 @@ static void layer_table(ani_text *text, const an_model *model) {
 
 int64_t an_model_summary(const an_model *model, int32_t style, char *text, int64_t capacity) {
     ani_text table = {0};
+    if (!model) return 0;
     switch (style) {
     case AN_SUMMARY_NOTEBOOK:
         notebook_table(&table, model);

@@ -45,6 +45,7 @@ static an_status tensor_begin(an_tensor **out, const int64_t *shape, int32_t ran
 
 an_status an_tensor_create(an_tensor **out, const int64_t *shape, int32_t rank, an_error *err) {
     an_tensor *tensor = NULL;
+    if (!out) return ani_fail(err, AN_ERR_ARG, "tensor: out is NULL");
     *out = NULL;
     an_status st = tensor_begin(&tensor, shape, rank, err);
     if (st) return st;
@@ -62,6 +63,7 @@ an_status an_tensor_create(an_tensor **out, const int64_t *shape, int32_t rank, 
 an_status an_tensor_borrow(an_tensor **out, float *data, const int64_t *shape, int32_t rank,
                            an_error *err) {
     an_tensor *tensor = NULL;
+    if (!out) return ani_fail(err, AN_ERR_ARG, "tensor: out is NULL");
     *out = NULL;
     an_status st = tensor_begin(&tensor, shape, rank, err);
     if (st) return st;
@@ -82,21 +84,21 @@ void an_tensor_destroy(an_tensor *tensor) {
 }
 
 float *an_tensor_data(an_tensor *tensor) {
-    return tensor->data;
+    return tensor ? tensor->data : NULL;
 }
 
 const float *an_tensor_const_data(const an_tensor *tensor) {
-    return tensor->data;
+    return tensor ? tensor->data : NULL;
 }
 
 int32_t an_tensor_rank(const an_tensor *tensor) {
-    return tensor->rank;
+    return tensor ? tensor->rank : 0;
 }
 
 int64_t an_tensor_length(const an_tensor *tensor, int32_t axis) {
-    return axis >= 0 && axis < tensor->rank ? tensor->shape[axis] : 0;
+    return tensor && axis >= 0 && axis < tensor->rank ? tensor->shape[axis] : 0;
 }
 
 int64_t an_tensor_count(const an_tensor *tensor) {
-    return tensor->count;
+    return tensor ? tensor->count : 0;
 }

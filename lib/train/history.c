@@ -37,11 +37,12 @@ void an_history_destroy(an_history *history) {
 }
 
 int64_t an_history_count(const an_history *history) {
-    return history->count;
+    return history ? history->count : 0;
 }
 
 an_status an_history_epoch(const an_history *history, int64_t index, an_epoch_report *report,
                            an_error *err) {
+    if (!history) return ani_fail(err, AN_ERR_ARG, "history is NULL");
     if (index < 0 || index >= history->count)
         return ani_fail(err, AN_ERR_ARG, "epoch %lld is not in the history, which has %lld",
                         (long long)index, (long long)history->count);
@@ -65,7 +66,8 @@ an_status ani_history_reserve(an_history *history, an_error *err) {
 
 an_status an_history_append(an_history *history, const an_epoch_report *report, an_error *err) {
     an_epoch_report ours = {.struct_size = sizeof ours};
-    if (!report) return ani_fail(err, AN_ERR_ARG, "report is NULL");
+    if (!history || !report)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", history ? "report" : "history");
     an_status st = ani_options_copy(&ours, sizeof ours, report, "an_epoch_report", err);
     if (!st) st = ani_history_reserve(history, err);
     if (st) return st;
@@ -74,6 +76,7 @@ an_status an_history_append(an_history *history, const an_epoch_report *report, 
 }
 
 an_status an_history_write_csv(const an_history *history, const char *path, an_error *err) {
+    if (!history) return ani_fail(err, AN_ERR_ARG, "history is NULL");
     if (!path) return ani_fail(err, AN_ERR_ARG, "the path of the history is NULL");
     an_status st = AN_OK;
     ani_text text = {0};
