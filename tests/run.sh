@@ -21,6 +21,7 @@ Environment:
                   else the small part of it in tests/golden/data
   AN_WEIGHTS_DIR  Keras' ImageNet weight files; else ../shared/weights if it is there
   AN_DATA_DIR     archives of photographs; else ../shared/data if it is there
+  AN_SEED         any text: draws the mutations of the fuzz tests; default: the commit
   JOBS            how many programs at once; default: the number of processors
 Tests whose data is not there are counted as skipped.
 TEXT
@@ -52,6 +53,9 @@ use_shared() { # VARIABLE FOLDER: set it to the folder beside the checkout, unle
 use_shared AN_GOLDEN_DIR golden
 use_shared AN_WEIGHTS_DIR weights
 use_shared AN_DATA_DIR data
+
+# Mutations and fault points that are drawn: others for each commit, the same for one.
+export AN_SEED="${AN_SEED:-$(git rev-parse HEAD 2>/dev/null || echo 1)}"
 
 jobs=${JOBS:-$(nproc)}
 started=$(date +%s)

@@ -149,6 +149,18 @@ static void add_hostile(corpus *all) {
     add(all, "links.h5", bytes, size, false);
 }
 
+/* No layers: sorting none of them was undefined behaviour once. */
+static void add_empty(corpus *all) {
+    const hsize_t none = 0;
+    const hid_t file = begin(false), space = need(H5Screate_simple(1, &none, NULL));
+    int64_t size;
+    H5Aclose(
+        need(H5Acreate2(file, "layer_names", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT)));
+    H5Sclose(space);
+    uint8_t *bytes = end(file, &size);
+    add(all, "no_layers.h5", bytes, size, false);
+}
+
 void corpus_keras(corpus *all) {
     static const char *const version[] = {"2.13.1"};
     static const char *const config[] = {corpus_keras_config};
@@ -187,6 +199,7 @@ void corpus_keras(corpus *all) {
         add(all, is_latest ? "latest.keras" : "model.keras", archive, archive_size, true);
     }
     add_hostile(all);
+    add_empty(all);
     corpus_add(all, "magic.h5", "\x89HDF\r\n\x1a\n", 8, false);
 }
 
