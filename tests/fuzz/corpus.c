@@ -76,6 +76,7 @@ static const struct {
     {"safetensors", corpus_safetensors, NULL, 0},
     {"keras", corpus_keras, NULL, 0},
     {"config", corpus_config, NULL, 0},
+    {"model", corpus_model, NULL, 0},
     {"page", corpus_page, NULL, 0},
 };
 

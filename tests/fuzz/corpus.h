@@ -37,6 +37,7 @@ void corpus_labels(corpus *all);
 void corpus_safetensors(corpus *all);
 void corpus_keras(corpus *all);
 void corpus_config(corpus *all);
+void corpus_model(corpus *all);
 void corpus_page(corpus *all);
 
 /** Make a zip archive of one deflated or stored member a line: for the Keras archive. */

@@ -161,6 +161,58 @@ static void add_empty(corpus *all) {
     add(all, "no_layers.h5", bytes, size, false);
 }
 
+/* Long lists of names come in parts; a model within a model keeps the names of its layers. */
+static void add_parts(corpus *all) {
+    static const char *const layers[] = {"base", "dense"};
+    static const char *const weights[] = {"Conv1/kernel:0", "bn/gamma:0", "x/y"};
+    const hsize_t one[1] = {1};
+    const hid_t file = begin(false), base = group(file, "base"), dense = group(file, "dense");
+    int64_t size;
+    texts(file, "layer_names0", layers, 1, 8);
+    texts(file, "layer_names1", layers + 1, 1, 8);
+    texts(base, "weight_names0", weights, 1, 16);
+    texts(base, "weight_names1", weights + 1, 1, 0);
+    texts(dense, "weight_names", weights + 2, 1, 0);
+    for (int i = 0; i < 3; i++) {
+        const char *parts[] = {"Conv1", "bn", "x"}, *names[] = {"kernel:0", "gamma:0", "y"};
+        const hid_t inner = group(i < 2 ? base : dense, parts[i]);
+        array(inner, names[i], 1, one, H5T_IEEE_F32LE, false);
+        H5Gclose(inner);
+    }
+    H5Gclose(base);
+    H5Gclose(dense);
+    uint8_t *bytes = end(file, &size);
+    add(all, "parts.h5", bytes, size, true);
+}
+
+/* Numbered groups with a model inside, and classes that are counted. */
+static void add_nested(corpus *all) {
+    static const char *const paths[] = {"functional/layers/conv2d",
+                                        "functional/layers/depthwise_conv2d_1",
+                                        "functional/layers/batch_normalization_2", "dense"};
+    static const int counts[] = {1, 1, 4, 2};
+    const hsize_t shape[4] = {1, 1, 1, 1};
+    const hid_t file = begin(false), layers = group(file, "layers");
+    hid_t inner = group(layers, "functional");
+    int64_t size;
+    H5Gclose(group(inner, "layers"));
+    H5Gclose(group(inner, "vars"));
+    H5Gclose(inner);
+    for (int i = 0; i < 4; i++) {
+        const hid_t layer = group(layers, paths[i]), vars = group(layer, "vars");
+        for (int k = 0; k < counts[i]; k++) {
+            char name[16];
+            snprintf(name, sizeof name, "%d", k);
+            array(vars, name, i < 2 ? 4 : 1, shape, H5T_IEEE_F32LE, false);
+        }
+        H5Gclose(vars);
+        H5Gclose(layer);
+    }
+    H5Gclose(layers);
+    uint8_t *bytes = end(file, &size);
+    add(all, "nested.weights.h5", bytes, size, true);
+}
+
 void corpus_keras(corpus *all) {
     static const char *const version[] = {"2.13.1"};
     static const char *const config[] = {corpus_keras_config};
@@ -200,6 +252,8 @@ void corpus_keras(corpus *all) {
     }
     add_hostile(all);
     add_empty(all);
+    add_parts(all);
+    add_nested(all);
     corpus_add(all, "magic.h5", "\x89HDF\r\n\x1a\n", 8, false);
 }
 

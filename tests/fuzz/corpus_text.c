@@ -89,6 +89,48 @@ void corpus_config(corpus *all) {
          "{\"class_name\":\"Lambda\",\"config\":{\"layers\":[{\"class_name\":\"Lambda\",\"config\":"
          "{\"name\":\"l\",\"function\":{\"code\":\"4wEAAAA=\"}}}]}}",
          false},
+        {"settings.json",
+         "{\"class_name\":\"Model\",\"config\":{\"name\":7,\"layers\":[{\"class_name\":"
+         "\"ZeroPadding2D\","
+         "\"config\":{\"name\":\"a\",\"padding\":3}},{\"class_name\":\"ZeroPadding2D\",\"config\":{"
+         "\"name\":"
+         "\"b\",\"padding\":[1,2]}},{\"class_name\":\"BatchNormalizationV1\",\"config\":{\"name\":"
+         "\"c\","
+         "\"epsilon\":\"x\"}},{\"class_name\":\"ReLU\",\"config\":{\"name\":\"d\",\"max_value\":"
+         "null}}]}}",
+         true},
+        {"wrong_padding.json",
+         "{\"config\":{\"layers\":[{\"class_name\":\"ZeroPadding2D\",\"config\":{\"name\":\"a\","
+         "\"padding\":"
+         "[[0,1],[0]]}}]}}",
+         false},
+        {"wrong_momentum.json",
+         "{\"config\":{\"layers\":[{\"class_name\":\"BatchNormalization\",\"config\":{\"name\":"
+         "\"a\","
+         "\"epsilon\":1,\"momentum\":[]}}]}}",
+         false},
+        {"wrong_units.json",
+         "{\"config\":{\"layers\":[{\"class_name\":\"Dense\",\"config\":{\"name\":\"a\",\"units\":"
+         "1.5,"
+         "\"activation\":3}}]}}",
+         false},
+        {"wrong_shape.json",
+         "{\"config\":{\"layers\":[{\"class_name\":\"InputLayer\",\"config\":{\"name\":\"a\","
+         "\"batch_shape\":"
+         "[null,-8,8,3]}}]}}",
+         false},
+        {"two_nested.json",
+         "{\"config\":{\"layers\":[{\"class_name\":\"Model\",\"config\":{\"layers\":[]}},{\"class_"
+         "name\":"
+         "\"Model\",\"config\":{\"layers\":[]}}]}}",
+         false},
+        {"nested_twice.json",
+         "{\"config\":{\"layers\":[{\"class_name\":\"Model\",\"config\":{\"layers\":[{\"class_"
+         "name\":"
+         "\"Model\",\"config\":{\"layers\":[]}}]}}]}}",
+         false},
+        {"no_names.json", "{\"config\":{\"layers\":[{},{\"class_name\":\"Dense\"},7,null]}}",
+         false},
         {"deep.json", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", false},
         {"empty.json", "", false},
     };
