@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT
+ * Topic weights: files of Keras 2 and 3 in every layout give the arrays that were saved, bit for
+ * bit, in the order of the layers; their configs say what the network was. */
+#include "support/golden.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <attractivenet/io.h>
+
+#include "base/text.h"
+#include "io/keras.h"
+#include "support/folder.h"
+
+/* --- comparing ---------------------------------------------------------------------------------
+ */
+
+static an_arrays *read_arrays(const char *path) {
+    an_error err;
+    an_arrays *arrays;
+    if (an_arrays_read(&arrays, path, &err)) fail_msg("%s", err.message);
+    return arrays;
+}
+
+static void expect_shape(const an_arrays *arrays, int64_t index, const st_array *want) {
+    const char *name = an_arrays_name(arrays, index);
+    if (an_arrays_rank(arrays, index) != want->rank)
+        fail_msg("'%s' has %d axes, expected %d as '%s'", name, an_arrays_rank(arrays, index),
+                 want->rank, want->name);
+    for (int32_t axis = 0; axis < want->rank; axis++)
+        if (an_arrays_length(arrays, index, axis) != want->shape[axis])
+            fail_msg("'%s': axis %d is %lld, expected %lld as '%s'", name, axis,
+                     (long long)an_arrays_length(arrays, index, axis), (long long)want->shape[axis],
+                     want->name);
+}
+
+/* Exact, NaN included: values of 4 bytes are copied, others rounded once. */
+static void expect_values(const an_arrays *arrays, int64_t index, const st_array *want) {
+    expect_shape(arrays, index, want);
+    const float *got = an_arrays_data(arrays, index);
+    for (int64_t i = 0; i < want->count; i++) {
+        const float value = (float)st_value(want, i);
+        if (got[i] != value && !(isnan(got[i]) && isnan(value)))
+            fail_msg("'%s': element %lld is %.9g, expected %.9g", want->name, (long long)i, got[i],
+                     value);
+    }
+}
+
+static bool is_head(const char *name) {
+    return !strncmp(name, "dense/", 6) || !strncmp(name, "dense_1/", 8);
+}
+
+/* Find an array of the truth; the tutorial's head is "dense_1", the truth's "dense". */
+static const st_array *find_truth(const st_file *truth, const char *name) {
+    const char *variable = strrchr(name, '/');
+    return is_head(name) ? st_find(truth, "dense%s", variable) : st_find(truth, "%s", name);
+}
+
+/* Every array of the file is in the truth, and every base array of the truth in the file. */
+static void expect_arrays(const an_arrays *arrays, const st_file *base, const st_file *head) {
+    int64_t base_count = 0, heads = 0;
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
+        const char *name = an_arrays_name(arrays, i);
+        const st_array *want = find_truth(is_head(name) ? head : base, name);
+        if (!want) fail_msg("'%s' is not in the truth", name);
+        expect_values(arrays, i, want);
+        heads += is_head(name);
+    }
+    for (int64_t i = 0; i < base->count; i++)
+        base_count += !is_head(base->arrays[i].name);
+    assert_int_equal(an_arrays_count(arrays) - heads, base_count);
+    assert_true(heads == 0 || heads == 2);
+}
+
+/* --- the network's own order -------------------------------------------------------------------
+ */
+
+/* The names of the base's arrays in network order: "Conv1/kernel", "bn_Conv1/gamma", ... */
+typedef struct order {
+    char **names;
+    int64_t count;
+} order;
+
+static order read_order(void) {
+    order all = {0};
+    const char *path = golden_path("mobilenetv2/layers_1.00_224.json");
+    if (!path) return all;
+    json_t *layers = golden_json(path);
+    size_t i, k;
+    json_t *layer, *weight;
+    all.names = calloc(1024, sizeof *all.names);
+    json_array_foreach(layers, i, layer) {
+        json_array_foreach(json_object_get(layer, "weights"), k, weight) {
+            assert_true(all.count < 1024);
+            char *name = strdup(json_string_value(json_array_get(weight, 0)));
+            *strrchr(name, ':') = '\0';
+            all.names[all.count++] = name;
+        }
+    }
+    json_decref(layers);
+    return all;
+}
+
+static void clear_order(order *all) {
+    for (int64_t i = 0; i < all->count; i++)
+        free(all->names[i]);
+    free(all->names);
+}
+
+/* --- files -------------------------------------------------------------------------------------
+ */
+
+/* Find the truth of a tag as "0.35_96": in the folder itself, else in pretrained/. */
+static st_file *open_truth(const char *tag) {
+    static const char *const folders[] = {"mobilenetv2", "pretrained"};
+    char relative[512];
+    for (int i = 0; i < 2; i++) {
+        snprintf(relative, sizeof relative, "%s/weights_%s.safetensors", folders[i], tag);
+        const char *path = golden_path(relative);
+        if (path) return st_open(path);
+    }
+    return NULL;
+}
+
+/* Find "NUMBER.NUMBER_NUMBER" in a file's name; false if it has none. */
+static bool find_tag(char tag[32], const char *name) {
+    for (const char *s = name; *s; s++) {
+        int size = 0;
+        if (s > name && s[-1] != '_') continue;
+        if (sscanf(s, "%*[0-9].%*[0-9]_%*[0-9]%n", &size) == 0 && size > 0 && size < 32) {
+            memcpy(tag, s, (size_t)size);
+            tag[size] = '\0';
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A model's config against its name and the table of paddings. */
+static void check_config(const an_arrays *arrays, const char *name) {
+    const char *json = an_arrays_metadata(arrays, "model_config");
+    if (!json) return;
+    an_error err;
+    ani_keras_config *config;
+    char size[16];
+    if (ani_keras_config_read(&config, json, &err)) fail_msg("'%s': %s", name, err.message);
+    assert_string_equal(config->name, "attractiveNet_mnv2");
+    assert_int_equal(config->head_count, 1);
+    assert_string_equal(config->head[0].class_name, "Dense");
+    assert_int_equal(config->head[0].units, 1);
+    assert_string_equal(config->head[0].activation, "linear");
+    assert_string_equal(config->base[0].class_name, "InputLayer");
+    assert_string_equal(config->base[config->base_count - 1].class_name, "GlobalAveragePooling2D");
+    assert_int_equal(config->channels, 3);
+    double alpha;
+    const char *end;
+    assert_true(ani_parse_double(config->base_name + strlen("mobilenetv2_"), &end, &alpha, NULL));
+    assert_true(config->alpha == alpha);
+    snprintf(size, sizeof size, "%d", config->height);
+    if (config->height < 0) snprintf(size, sizeof size, "None");
+    assert_int_equal(config->width, config->height);
+    assert_string_equal(end + 1, size);
+
+    for (int64_t i = 0; i < config->base_count; i++) {
+        const ani_keras_layer *layer = &config->base[i];
+        if (!strncmp(layer->class_name, "BatchNormalization", 18)) {
+            assert_true(layer->epsilon == 1e-3 && layer->momentum == 0.999);
+        } else if (!strcmp(layer->class_name, "ReLU")) {
+            assert_true(layer->max_value == 6);
+        } else if (!strcmp(layer->class_name, "DepthwiseConv2D")) {
+            assert_int_equal(layer->kernel_height, 3);
+            assert_int_equal(layer->stride_width, layer->padding == ANI_KERAS_PAD_SAME ? 1 : 2);
+        } else if (!strcmp(layer->class_name, "Conv2D")) {
+            if (layer->kernel_height > 1) assert_int_equal(layer->padding, ANI_KERAS_PAD_SAME);
+            assert_true(layer->filters > 0);
+        }
+    }
+    const char *table_path = golden_path("mobilenetv2/sizes_padding.json");
+    json_t *table = table_path ? golden_json(table_path) : NULL;
+    const json_t *pads = json_object_get(json_object_get(table, size), "pads");
+    for (int64_t i = 0; i < config->base_count && pads; i++) {
+        const ani_keras_layer *layer = &config->base[i];
+        if (strcmp(layer->class_name, "ZeroPadding2D") != 0) continue;
+        const int32_t got[4] = {layer->top, layer->bottom, layer->left, layer->right};
+        const json_t *want = json_object_get(pads, layer->name);
+        for (size_t k = 0; k < 4; k++)
+            assert_int_equal(
+                got[k], json_integer_value(json_array_get(json_array_get(want, k / 2), k % 2)));
+    }
+    json_decref(table);
+    ani_keras_config_free(config);
+}
+
+/* The layers come in the network's order, the head last. Keras 3 weights alone have no such order.
+ */
+static void check_order(const an_arrays *arrays, const order *all, const char *name) {
+    const char *layout = an_arrays_metadata(arrays, "layout");
+    if (!strcmp(layout, "keras3-weights") || !all->count) return;
+    for (int64_t i = 0; i < all->count; i++)
+        if (strcmp(an_arrays_name(arrays, i), all->names[i]) != 0)
+            fail_msg("'%s': array %lld is '%s', expected '%s'", name, (long long)i,
+                     an_arrays_name(arrays, i), all->names[i]);
+    assert_true(an_arrays_count(arrays) == all->count ||
+                is_head(an_arrays_name(arrays, all->count)));
+}
+
+typedef struct walk {
+    order all;
+    int64_t compared; /* files with values to compare with */
+} walk;
+
+static void check_model_file(void *user, const char *name) {
+    walk *now = user;
+    char relative[512], tag[32];
+    if (!ani_ends_with(name, ".h5") && !ani_ends_with(name, ".keras")) return;
+    if (!strncmp(name, "oldnames_", 9)) return; /* a test of its own */
+    snprintf(relative, sizeof relative, "mobilenetv2/%s", name);
+    an_arrays *arrays = read_arrays(golden_path(relative));
+    st_file *truth = find_tag(tag, name) ? open_truth(tag) : NULL;
+    if (truth) {
+        expect_arrays(arrays, truth, truth);
+        now->compared++;
+    }
+    check_order(arrays, &now->all, name);
+    check_config(arrays, name);
+    assert_int_equal(an_arrays_metadata(arrays, "layer_names") != NULL, 0);
+    st_close(truth);
+    an_arrays_destroy(arrays);
+}
+
+static void files_of_keras(void **state) {
+    (void)state;
+    const char *folder = golden_path("mobilenetv2");
+    if (!folder) skip();
+    walk now = {.all = read_order()};
+    folder_walk(folder, check_model_file, &now);
+    clear_order(&now.all);
+    assert_true(now.compared > 0);
+}
+
+static void check_old_names(void *user, const char *name) {
+    walk *now = user;
+    char relative[512], tag[32];
+    if (strncmp(name, "oldnames_", 9) != 0 || !ani_ends_with(name, "_no_top.h5")) return;
+    assert_true(find_tag(tag, name));
+    snprintf(relative, sizeof relative, "mobilenetv2/%s", name);
+    an_arrays *arrays = read_arrays(golden_path(relative));
+    snprintf(relative, sizeof relative, "mobilenetv2/oldnames_%s_truth.safetensors", tag);
+    st_file *truth = st_open(golden_path(relative));
+    assert_int_equal(an_arrays_count(arrays), truth->count);
+    assert_int_equal(an_arrays_count(arrays), now->all.count);
+    int64_t unfamiliar = 0;
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
+        const st_array *want = st_find(truth, "%s", now->all.names[i]);
+        assert_non_null(want);
+        expect_values(arrays, i, want);
+        unfamiliar += strcmp(an_arrays_name(arrays, i), now->all.names[i]) != 0;
+        /* only the layers' names are others: the variables' are the same */
+        assert_string_equal(strrchr(an_arrays_name(arrays, i), '/'),
+                            strrchr(now->all.names[i], '/'));
+    }
+    assert_true(unfamiliar > 0);
+    now->compared++;
+    st_close(truth);
+    an_arrays_destroy(arrays);
+}
+
+static void old_names_by_order(void **state) {
+    (void)state;
+    const char *folder = golden_path("mobilenetv2");
+    if (!folder) skip();
+    walk now = {.all = read_order()};
+    if (now.all.count) folder_walk(folder, check_old_names, &now);
+    clear_order(&now.all);
+    if (!now.compared) skip();
+}
+
+/* A checkpoint with a frozen base (another order of names) and the optimizer's state, which stays
+ * out. */
+static void check_checkpoint(void *user, const char *name) {
+    walk *now = user;
+    char relative[512];
+    an_error err;
+    ani_keras_config *config;
+    if (!ani_ends_with(name, ".h5")) return;
+    snprintf(relative, sizeof relative, "training/%s", name);
+    an_arrays *arrays = read_arrays(golden_path(relative));
+    check_order(arrays, &now->all, name);
+    check_config(arrays, name);
+    const char *json = an_arrays_metadata(arrays, "model_config");
+    if (ani_keras_config_read(&config, json ? json : "", &err)) fail_msg("%s", err.message);
+    st_file *truth = open_truth(config->base_name + strlen("mobilenetv2_"));
+    const char *head_path = golden_path("training/stage1_final_head_keras2.safetensors");
+    if (truth && head_path) {
+        st_file *head = st_open(head_path);
+        expect_arrays(arrays, truth, head);
+        st_close(head);
+        now->compared++;
+    }
+    st_close(truth);
+    ani_keras_config_free(config);
+    an_arrays_destroy(arrays);
+}
+
+static void checkpoints(void **state) {
+    (void)state;
+    const char *folder = golden_path("training");
+    if (!folder) skip();
+    walk now = {.all = read_order()};
+    folder_walk(folder, check_checkpoint, &now);
+    clear_order(&now.all);
+    if (!now.compared) skip();
+}
+
+/* --- safetensors of every number type ----------------------------------------------------------
+ */
+
+static void check_safetensors(void *user, const char *name) {
+    int64_t *compared = user;
+    static const char *folder_name; /* of the walk one level up */
+    char relative[512];
+    if (!ani_ends_with(name, ".safetensors")) {
+        if (strchr(name, '.') || folder_name) return;
+        const char *inner = golden_path(name);
+        if (!inner) return;
+        folder_name = name;
+        folder_walk(inner, check_safetensors, user);
+        folder_name = NULL;
+        return;
+    }
+    snprintf(relative, sizeof relative, "%s/%s", folder_name ? folder_name : ".", name);
+    const char *path = golden_path(relative);
+    an_arrays *arrays = read_arrays(path);
+    st_file *truth = st_open(path);
+    assert_int_equal(an_arrays_count(arrays), truth->count);
+    for (int64_t i = 0; i < truth->count; i++) {
+        assert_string_equal(an_arrays_name(arrays, i), truth->arrays[i].name);
+        assert_int_equal(an_arrays_find(arrays, truth->arrays[i].name), i);
+        expect_values(arrays, i, &truth->arrays[i]);
+    }
+    const char *key;
+    json_t *value;
+    json_object_foreach(truth->metadata, key, value) {
+        assert_string_equal(an_arrays_metadata(arrays, key), json_string_value(value));
+    }
+    ++*compared;
+    st_close(truth);
+    an_arrays_destroy(arrays);
+}
+
+static void all_safetensors(void **state) {
+    (void)state;
+    int64_t compared = 0;
+    const char *folder = golden_path("");
+    if (!folder) skip();
+    folder_walk(folder, check_safetensors, &compared);
+    if (!compared) skip();
+}
+
+/* --- published weights, where they are at hand -------------------------------------------------
+ */
+
+typedef struct published {
+    an_arrays *arrays[16];
+    int count;
+    const char *folder;
+} published;
+
+static void read_published(void *user, const char *name) {
+    published *all = user;
+    if (!ani_ends_with(name, ".h5") || all->count == 16) return;
+    all->arrays[all->count++] = read_arrays(folder_path(all->folder, name));
+}
+
+/* Files of the same network hold the same base in the same order, whatever the layers are called.
+ */
+static void published_weights(void **state) {
+    (void)state;
+    published all = {.folder = getenv("AN_WEIGHTS_DIR")};
+    if (!all.folder) skip();
+    folder_walk(all.folder, read_published, &all);
+    for (int f = 0; f < all.count; f++) {
+        const an_arrays *first = all.arrays[0], *arrays = all.arrays[f];
+        assert_string_equal(an_arrays_metadata(arrays, "layout"), "keras-weights");
+        assert_true(an_arrays_count(arrays) >= 260);
+        for (int64_t i = 0; i < 260; i++) {
+            int64_t count = 1;
+            assert_int_equal(an_arrays_rank(arrays, i), an_arrays_rank(first, i));
+            for (int32_t axis = 0; axis < an_arrays_rank(first, i); axis++) {
+                assert_int_equal(an_arrays_length(arrays, i, axis),
+                                 an_arrays_length(first, i, axis));
+                count *= an_arrays_length(first, i, axis);
+            }
+            assert_string_equal(strrchr(an_arrays_name(arrays, i), '/'),
+                                strrchr(an_arrays_name(first, i), '/'));
+            assert_memory_equal(an_arrays_data(arrays, i), an_arrays_data(first, i),
+                                (size_t)count * sizeof(float));
+        }
+    }
+    for (int f = 0; f < all.count; f++)
+        an_arrays_destroy(all.arrays[f]);
+    if (!all.count) skip();
+}
+
+int golden_weights(void);
+int golden_weights(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_of_keras),    cmocka_unit_test(old_names_by_order),
+        cmocka_unit_test(checkpoints),       cmocka_unit_test(all_safetensors),
+        cmocka_unit_test(published_weights),
+    };
+    return cmocka_run_group_tests_name("golden weights", tests, NULL, NULL);
+}
