@@ -25,12 +25,6 @@ want_library() { # PKG-CONFIG-NAME PACKAGE WORDS
   $3 (pkg-config name: $1)"
 }
 
-want_hdf5() { # its pkg-config file has another name on each system; h5cc is its own way
-    command -v h5cc >/dev/null 2>&1 && return 0
-    pkg-config --exists hdf5-serial >/dev/null 2>&1 && return 0
-    want_library hdf5 libhdf5-dev 'HDF5: Keras files'
-}
-
 # A compiler without the C library's headers compiles nothing.
 want_c_headers() {
     printf '#include <stdlib.h>\n' | cc -E - >/dev/null 2>&1 && return 0
@@ -56,7 +50,6 @@ look_for_packages() { # build [tests]
             want_library jansson libjansson-dev 'jansson: JSON'
             want_library zlib zlib1g-dev 'zlib'
             want_library openblas libopenblas-dev 'OpenBLAS: matrix products'
-            want_hdf5
             want_library libcurl libcurl4-openssl-dev 'libcurl: downloads'
             want_library cairo libcairo2-dev 'cairo: plots'
             ;;
@@ -67,6 +60,7 @@ look_for_packages() { # build [tests]
             want_command clang-format clang-format 'clang-format: the look of the source'
             want_command cmake cmake 'CMake: a user with CMake'
             want_command python3 python3 'Python 3'
+            want_command h5cc libhdf5-dev 'HDF5: tests make Keras files with it'
             want_library cmocka libcmocka-dev 'cmocka: unit tests'
             ;;
         esac
