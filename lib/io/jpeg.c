@@ -25,8 +25,7 @@
  * mean that the decoder lost its way in the data before. */
 enum { EXTRANEOUS_MAX = 2 };
 
-/* --- errors
- * --------------------------------------------------------------------------------------- */
+/* --- errors ---------------------------------------------------------------------------------- */
 
 struct failure {
     struct jpeg_error_mgr manager; /* first: libjpeg hands out a pointer to it */
@@ -108,8 +107,7 @@ static struct jpeg_error_mgr *begin_failure(struct failure *failure, const char 
     return &failure->manager;
 }
 
-/* --- decoding
- * ------------------------------------------------------------------------------------- */
+/* --- decoding -------------------------------------------------------------------------------- */
 
 struct decoder {
     struct jpeg_decompress_struct cinfo;
@@ -228,8 +226,7 @@ done:
     return st;
 }
 
-/* --- encoding
- * ------------------------------------------------------------------------------------- */
+/* --- encoding -------------------------------------------------------------------------------- */
 
 struct encoder {
     struct jpeg_compress_struct cinfo;

@@ -85,8 +85,7 @@ static uint64_t get64(const uint8_t *p) {
     return (uint64_t)get32(p) | (uint64_t)get32(p + 4) << 32;
 }
 
-/* --- the end record
- * ------------------------------------------------------------------------------- */
+/* --- the end record -------------------------------------------------------------------------- */
 
 /* Find the end record in the file's last bytes. Its comment must reach to the end of the file
  * exactly, so a signature inside the comment does not count; two that fit are refused, as readers
@@ -183,8 +182,7 @@ done:
     return st;
 }
 
-/* --- the central directory
- * ------------------------------------------------------------------------ */
+/* --- the central directory ------------------------------------------------------------------- */
 
 /* Replace those of size, packed size and offset that are all ones by their 64-bit values. */
 static bool read_extra(ani_zip_member *member, const uint8_t *extra, int64_t size, uint32_t size32,
@@ -406,8 +404,7 @@ int64_t ani_zip_find(const ani_zip *zip, const char *name) {
     return -1;
 }
 
-/* --- the bytes of a member
- * ------------------------------------------------------------------------ */
+/* --- the bytes of a member ------------------------------------------------------------------- */
 
 an_status ani_zip_check(const ani_zip *zip, int64_t index, an_error *err) {
     const ani_zip_member *member = ani_zip_member_at(zip, index);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * A writer of zip archives, byte by byte, in which each field can lie. */
+#ifndef SUPPORT_ARCHIVE_H
+#define SUPPORT_ARCHIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Bytes that grow; free(data). */
+struct bytes {
+    uint8_t *data;
+    int64_t size;
+};
+
+void bytes_add(struct bytes *to, const void *data, int64_t size);
+void bytes_add_number(struct bytes *to, uint64_t value, int size); /* little-endian */
+
+/** A member; what is not 0 here overrules what would be true. */
+struct entry {
+    const char *name;
+    int64_t name_size; /* 0: up to the zero */
+    const void *data;
+    int64_t data_size;
+    bool deflate;
+    const char *local_name;
+    uint32_t flags, method, mode, disk, crc_flip;
+    int64_t size_lie, packed_lie, offset_lie; /* added */
+    bool zip64;
+};
+
+/** A whole archive; likewise. */
+struct archive {
+    const struct entry *entries;
+    int count;
+    const char *prefix, *comment, *trailer;
+    int32_t count_lie, size_lie, offset_lie, disk,
+        between; /* between: bytes before the directory */
+    bool zip64, locator_only;
+    int64_t wide_lie;
+};
+
+/** Write an archive; free the bytes. */
+struct bytes archive_build(const struct archive *archive);
+/** The same into a file. */
+void archive_write(const struct archive *archive, const char *path);
+
+/* What most archives of tests hold. */
+#define HELLO .data = "hello, hello, hello, hello", .data_size = 26
+#define LABELS .name = "All_labels.txt", .data = "a.jpg 1\nb.jpg 2\n", .data_size = 16
+#define GOOD .entries = good_entries, .count = 6
+/** A folder, two pictures packed and stored, a text, an empty picture, the labels. */
+extern const struct entry good_entries[6];
+
+#endif

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT
+ * io: which members a data set takes, extraction, names from outside, SHA-256. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "io/members.h"
+#include "io/sha256.h"
+#include "support/archive.h"
+#include "support/folder.h"
+
+static char *folder;
+
+static int make_folder(void **state) {
+    (void)state;
+    folder = folder_make();
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    ani_fault_disarm();
+    folder_remove(folder);
+    folder = NULL;
+    return 0;
+}
+
+static const struct archive good = {GOOD};
+
+static const char *write_archive(const struct archive *archive) {
+    const char *path = folder_path(folder, "a.zip");
+    archive_write(archive, path);
+    return path;
+}
+
+static bool is_message(const an_error *err, const char *expected) {
+    const char *at = strstr(expected, "A.ZIP"); /* stands for the archive's path */
+    if (!at) return !strcmp(err->message, expected);
+    const size_t before = (size_t)(at - expected);
+    if (strncmp(err->message, expected, before) != 0) return false;
+    const char *path = strstr(err->message + before, "a.zip");
+    return path && !strcmp(path + 5, at + 5);
+}
+
+static void expect_message(const an_error *err, const char *expected) {
+    if (!is_message(err, expected)) fail_msg("'%s', expected '%s'", err->message, expected);
+}
+
+/* --- names ----------------------------------------------------------------------------------- */
+
+static void names_are_judged(void **state) {
+    (void)state;
+    char longest[ANI_NAME_MAX_BYTES + 2];
+    memset(longest, 'n', sizeof longest);
+    longest[ANI_NAME_MAX_BYTES] = 0;
+    assert_null(ani_name_fault(longest, ".jpg"));
+    longest[ANI_NAME_MAX_BYTES] = 'n';
+    longest[ANI_NAME_MAX_BYTES + 1] = 0;
+    assert_string_equal(ani_name_fault(longest, ".jpg"), "is longer than 200 bytes");
+    assert_null(ani_name_fault("AF1.jpg", ".jpg"));
+    assert_null(ani_name_fault("r\303\251sum\303\251 1.jpg", ".jpg"));
+    assert_null(ani_name_fault("._AF1.jpg", ".jpg"));
+    assert_string_equal(ani_name_fault("", ".jpg"), "is empty");
+    assert_string_equal(ani_name_fault(".jpg", ".jpg"), "has nothing before its ending");
+    assert_string_equal(ani_name_fault("..", "."), "is that of a folder");
+    assert_string_equal(ani_name_fault("a\n.jpg", ".jpg"), "has a control character");
+    assert_string_equal(ani_name_fault("a\177.jpg", ".jpg"), "has a control character");
+    assert_string_equal(ani_name_fault("..\\a.jpg", ".jpg"), "has a backslash");
+    assert_string_equal(ani_name_fault("../a.jpg", ".jpg"), "has a slash");
+    assert_string_equal(ani_name_fault("\351.jpg", ".jpg"), "is not valid UTF-8");
+    assert_true(ani_name_is_wanted("a.jpg", ".jpg", "All_labels.txt"));
+    assert_true(ani_name_is_wanted("All_labels.txt", ".jpg", "All_labels.txt"));
+    assert_false(ani_name_is_wanted("a.JPG", ".jpg", "All_labels.txt"));
+    assert_false(ani_name_is_wanted("all_labels.txt", ".jpg", "All_labels.txt"));
+    assert_false(ani_name_is_wanted("", "", "All_labels.txt"));
+    assert_true(ani_name_is_hidden("._AF1.jpg"));
+    assert_false(ani_name_is_hidden("AF1.jpg"));
+}
+
+static void names_are_shown_so_that_a_message_can_hold_them(void **state) {
+    (void)state;
+    char shown[ANI_SHOWN_NAME_SIZE], name[400];
+    assert_string_equal(ani_name_show(shown, ""), "");
+    assert_string_equal(ani_name_show(shown, "a b.jpg"), "a b.jpg");
+    assert_string_equal(ani_name_show(shown, "a\nb\177"), "a\\x0ab\\x7f");
+    assert_string_equal(ani_name_show(shown, "\303\251"), "\303\251");
+    assert_string_equal(ani_name_show(shown, "\351"), "\\xe9");
+    for (int size = 95; size < 399; size++) {
+        memset(name, 'x', sizeof name);
+        memcpy(name + size - 5, "e.jpg", 6);
+        ani_name_show(shown, name);
+        const size_t length = strlen(shown);
+        assert_true(length < sizeof shown);
+        assert_string_equal(shown + length - 5, "e.jpg");
+        assert_int_equal(size >= ANI_SHOWN_NAME_SIZE, !strncmp(shown, "...", 3));
+        for (int i = 0; i + 1 < size - 5; i += 2)
+            memcpy(name + i, "\303\251", 2); /* a character is not cut in two */
+        if (size % 2 == 0) name[size - 6] = 'y';
+        ani_name_show(shown, name);
+        assert_true(strlen(shown) < sizeof shown);
+        assert_null(strchr(shown, '\\'));
+        memset(name, '\1', (size_t)size);
+        ani_name_show(shown, name);
+        assert_true(strlen(shown) < sizeof shown);
+    }
+}
+
+/* --- choice and extraction ------------------------------------------------------------------- */
+
+struct heard {
+    int64_t count;
+    int64_t stop_at; /* call that cancels; -1: none */
+    char last[256];
+    int64_t done, total;
+};
+
+static int32_t hear_warning(void *user, const an_warning *warning) {
+    struct heard *heard = user;
+    assert_int_equal(warning->code, AN_WARN_MEMBER_SKIPPED);
+    assert_int_equal(warning->count, 1);
+    snprintf(heard->last, sizeof heard->last, "%s", warning->message);
+    return heard->count++ == heard->stop_at;
+}
+
+static int32_t hear_progress(void *user, const an_progress *progress) {
+    struct heard *heard = user;
+    assert_string_equal(progress->what, "members");
+    assert_int_equal(progress->done, heard->done + 1);
+    heard->done = progress->done;
+    heard->total = progress->total;
+    return heard->count++ == heard->stop_at;
+}
+
+static const struct entry doubtful_entries[] = {
+    {.name = "set/a.jpg", HELLO},
+    {.name = "set/.jpg", HELLO},
+    {.name = "other/a.jpg", .data = "second", .data_size = 6},
+    {.name = "link.jpg", HELLO, .mode = 0120777},
+    {.name = "fifo.jpg", HELLO, .mode = 0010644},
+    {.name = "..\\..\\c.jpg", HELLO},
+    {.name = "../../d.jpg", HELLO},
+    {LABELS},
+};
+static const struct archive doubtful = {.entries = doubtful_entries, .count = 8};
+
+static void doubtful_members_are_refused_or_skipped(void **state) {
+    (void)state;
+    char *target = strdup(folder_path(folder, "target"));
+    an_error err = {0};
+    struct heard heard = {.stop_at = -1};
+    an_extract_report report = {.struct_size = sizeof report};
+    an_extract_options options;
+    an_extract_options_init(&options, sizeof options);
+    options.warn = hear_warning;
+    options.warn_user = &heard;
+    assert_int_equal(an_archive_extract(write_archive(&doubtful), target, &options, &report, &err),
+                     AN_ERR_FORMAT);
+    expect_message(
+        &err, "member 'set/.jpg' of 'A.ZIP' is refused: its name has nothing before its ending");
+    assert_int_equal(folder_count(target), 0);
+    assert_int_equal(heard.count, 0);
+
+    options.policy = AN_POLICY_SKIP;
+    assert_int_equal(an_archive_extract(write_archive(&doubtful), target, &options, &report, &err),
+                     AN_OK);
+    assert_int_equal(heard.count, 5);
+    assert_non_null(strstr(heard.last, "is refused: 'set/a.jpg' has the same base name"));
+    assert_int_equal(report.written, 3);
+    assert_int_equal(report.skipped, 5);
+    assert_int_equal(report.ignored, 0);
+    assert_int_equal(report.bytes, 26 + 26 + 16);
+    assert_int_equal(folder_count(target), 3);
+    int64_t size;
+    uint8_t *bytes = folder_read(folder_path(target, "a.jpg"), &size);
+    assert_int_equal(size, 26); /* the first of its name */
+    free(bytes);
+    assert_int_equal(folder_count(folder), 2); /* nothing beside the archive and the target */
+
+    heard = (struct heard){.stop_at = 1};
+    assert_int_equal(an_archive_extract(write_archive(&doubtful), target, &options, NULL, &err),
+                     AN_ERR_CANCELLED);
+    assert_string_equal(err.message, "stopped by the warning callback");
+    assert_int_equal(heard.count, 2);
+    free(target);
+}
+
+static void a_refused_member_does_not_hide_a_good_one(void **state) {
+    (void)state;
+    const struct entry entries[] = {{.name = "x/a.jpg", HELLO, .mode = 0120777},
+                                    {.name = "y/a.jpg", .data = "plain", .data_size = 5}};
+    ani_members members;
+    ani_zip *zip;
+    an_error err;
+    an_extract_options options;
+    an_extract_options_init(&options, sizeof options);
+    options.policy = AN_POLICY_SKIP;
+    const char *path = write_archive(&(struct archive){.entries = entries, .count = 2});
+    assert_int_equal(ani_zip_open(&zip, path, NULL, &err), AN_OK);
+    assert_int_equal(ani_members_select(&members, zip, &options, &err), AN_OK);
+    assert_int_equal(members.count, 1);
+    assert_int_equal(members.index[0], 1);
+    assert_int_equal(members.skipped, 1);
+    assert_int_equal(members.bytes, 5);
+    ani_members_clear(&members);
+    ani_members_clear(&members);
+    ani_zip_close(zip);
+}
+
+static void nothing_to_take_is_an_error(void **state) {
+    (void)state;
+    an_error err;
+    const struct entry entry = {.name = "x.txt", HELLO};
+    const char *path = write_archive(&(struct archive){.entries = &entry, .count = 1});
+    assert_int_equal(an_archive_extract(path, folder, NULL, NULL, &err), AN_ERR_FORMAT);
+    expect_message(&err, "archive 'A.ZIP' has no member that ends in '.jpg' or is called "
+                         "'All_labels.txt' (1 members in all)");
+    assert_int_equal(an_archive_extract(NULL, folder, NULL, NULL, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "archive is NULL");
+    assert_int_equal(an_archive_extract(path, NULL, NULL, NULL, NULL), AN_ERR_ARG);
+    assert_int_equal(an_archive_extract(folder_path(folder, "none"), folder, NULL, NULL, &err),
+                     AN_ERR_IO);
+    assert_non_null(strstr(err.message, "cannot open '"));
+}
+
+static void what_is_there_is_kept_and_what_is_damaged_replaced(void **state) {
+    (void)state;
+    char *target = strdup(folder_path(folder, "new/target"));
+    an_error err = {0};
+    an_extract_report report = {.struct_size = sizeof report};
+    struct heard heard = {.stop_at = -1};
+    an_extract_options options;
+    an_extract_options_init(&options, sizeof options);
+    options.progress = hear_progress;
+    options.progress_user = &heard;
+    const char *path = write_archive(&good);
+    if (an_archive_extract(path, target, &options, &report, &err)) fail_msg("%s", err.message);
+    assert_int_equal(report.written, 4);
+    assert_int_equal(report.ignored, 2);
+    assert_int_equal(heard.done, 4);
+    assert_int_equal(heard.total, 4);
+
+    /* one file has other bytes, one another size, one is a link to a file outside */
+    folder_write(folder_path(target, "a.jpg"), "HELLO, hello, hello, hello", 26);
+    folder_write(folder_path(target, "All_labels.txt"), "cut", 3);
+    folder_write(folder_path(folder, "outside"), "outside", 7);
+    unlink(folder_path(target, "b.jpg"));
+    assert_int_equal(symlink("../../outside", folder_path(target, "b.jpg")), 0);
+    heard = (struct heard){.stop_at = -1};
+    path = write_archive(&good);
+    if (an_archive_extract(path, target, &options, &report, &err)) fail_msg("%s", err.message);
+    assert_int_equal(report.written, 3);
+    assert_int_equal(report.present, 1);
+    struct stat info;
+    assert_int_equal(lstat(folder_path(target, "b.jpg"), &info), 0);
+    assert_true(S_ISREG(info.st_mode));
+    int64_t size;
+    uint8_t *bytes = folder_read(folder_path(folder, "outside"), &size);
+    assert_string_equal(bytes, "outside"); /* not written through the link */
+    free(bytes);
+    bytes = folder_read(folder_path(target, "a.jpg"), &size);
+    assert_string_equal(bytes, "hello, hello, hello, hello");
+    free(bytes);
+
+    heard = (struct heard){.stop_at = 1};
+    assert_int_equal(an_archive_extract(path, target, &options, &report, &err), AN_ERR_CANCELLED);
+    assert_int_equal(report.present, 2);
+    free(target);
+}
+
+/* --- limits, damage, faults -------------------------------------------------------------- */
+
+static void caps_hold(void **state) {
+    (void)state;
+    const struct {
+        an_extract_options caps;
+        const char *message;
+        an_status status;
+    } cases[] = {
+        {{.max_members = 5},
+         "archive 'A.ZIP' has 6 members in a directory of 343 bytes; the limits are 5 and "
+         "268435456",
+         AN_ERR_UNSUPPORTED},
+        {{.max_member_bytes = 25},
+         "member 'set/a.jpg' of 'A.ZIP' has 26 bytes; the limit is 25",
+         AN_ERR_UNSUPPORTED},
+        {{.max_total_bytes = 31},
+         "archive 'A.ZIP' unpacks to more than the limit of 31 bytes",
+         AN_ERR_UNSUPPORTED},
+        {{.max_members = -1}, "extract options: max_members must be at least 1", AN_ERR_ARG},
+        {{.max_member_bytes = -1},
+         "extract options: max_member_bytes must be at least 1",
+         AN_ERR_ARG},
+        {{.max_total_bytes = -1},
+         "extract options: max_total_bytes must be at least 1",
+         AN_ERR_ARG},
+        {{.max_ratio = -1}, "extract options: max_ratio must be at least 1", AN_ERR_ARG},
+        {{.policy = 2}, "extract options: policy is 2; it must be 0 or 1", AN_ERR_ARG},
+    };
+    char *target = strdup(folder_path(folder, "target"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        an_error err = {0};
+        an_extract_options options;
+        an_extract_options_init(&options, sizeof options);
+        const an_extract_options *caps = &cases[i].caps;
+        options.policy = caps->policy;
+        if (caps->max_members) options.max_members = caps->max_members;
+        if (caps->max_member_bytes) options.max_member_bytes = caps->max_member_bytes;
+        if (caps->max_total_bytes) options.max_total_bytes = caps->max_total_bytes;
+        if (caps->max_ratio) options.max_ratio = caps->max_ratio;
+        assert_int_equal(an_archive_extract(write_archive(&good), target, &options, NULL, &err),
+                         cases[i].status);
+        expect_message(&err, cases[i].message);
+        assert_int_equal(folder_count(target), 0);
+    }
+    free(target);
+}
+
+static void every_truncation_is_an_error(void **state) {
+    (void)state;
+    struct bytes bytes = archive_build(&good);
+    char *target = strdup(folder_path(folder, "target"));
+    const char *path = folder_path(folder, "cut.zip");
+    for (int64_t size = 0; size < bytes.size; size++) {
+        an_error err = {0};
+        path = folder_path(folder, "cut.zip");
+        folder_write(path, bytes.data, size);
+        assert_int_equal(an_archive_extract(path, target, NULL, NULL, &err), AN_ERR_FORMAT);
+        assert_non_null(strstr(err.message, "cut.zip"));
+        assert_int_equal(folder_count(target), 0);
+    }
+    free(target);
+    free(bytes.data);
+}
+
+static void expect_no_part(void *user, const char *name) {
+    (void)user;
+    if (strstr(name, "tmp")) fail_msg("'%s' was left behind", name);
+}
+
+static void every_fault_is_reported_and_leaves_nothing_half_done(void **state) {
+    (void)state;
+    const struct {
+        int kind, code;
+    } faults[] = {{ANI_FAULT_ALLOC, ENOMEM}, {ANI_FAULT_OPEN, EMFILE}, {ANI_FAULT_READ, EIO},
+                  {ANI_FAULT_WRITE, ENOSPC}, {ANI_FAULT_SYNC, EIO},    {ANI_FAULT_RENAME, EACCES},
+                  {ANI_FAULT_READ, -1},      {ANI_FAULT_READ, EINTR},  {ANI_FAULT_WRITE, -1},
+                  {ANI_FAULT_WRITE, EINTR}};
+    write_archive(&good);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        const bool harmless = faults[i].code == -1 || faults[i].code == EINTR;
+        for (int64_t n = 0;; n++) {
+            char *target = folder_make();
+            const char *path = folder_path(folder, "a.zip");
+            an_error err = {0};
+            ani_fault_arm(faults[i].kind, n, faults[i].code, false);
+            const an_status st = an_archive_extract(path, target, NULL, NULL, &err);
+            const bool reached = ani_fault_calls(faults[i].kind) > n;
+            ani_fault_disarm();
+            if (reached && !harmless) {
+                if (st != AN_ERR_IO && st != AN_ERR_NOMEM)
+                    fail_msg("fault %zu, call %lld: %s", i, (long long)n, an_status_name(st));
+                assert_true(strlen(err.message) > 10);
+            } else if (st) {
+                fail_msg("%s", err.message);
+            }
+            folder_walk(target, expect_no_part, NULL);
+            if (st) { /* the next call goes on from there */
+                if (an_archive_extract(path, target, NULL, NULL, &err)) fail_msg("%s", err.message);
+            }
+            assert_int_equal(folder_count(target), 4);
+            folder_remove(target);
+            if (!reached) break;
+        }
+    }
+}
+
+/* --- SHA-256 --------------------------------------------------------------------------------- */
+
+static void sha256_is_that_of_fips_180(void **state) {
+    (void)state;
+    ani_sha256 sha;
+    char text[65];
+    ani_sha256_begin(&sha);
+    ani_sha256_end(&sha, text);
+    assert_string_equal(text, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    ani_sha256_begin(&sha);
+    ani_sha256_add(&sha, "abc", 3);
+    ani_sha256_end(&sha, text);
+    assert_string_equal(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    ani_sha256_begin(&sha);
+    for (int i = 0; i < 1000000; i += 100) /* a million times 'a', in odd parts */
+        for (int part = 1, left = 100; left > 0; left -= part, part = left < 13 ? left : 13)
+            ani_sha256_add(&sha, "aaaaaaaaaaaaa", part);
+    ani_sha256_end(&sha, text);
+    assert_string_equal(text, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+int main(void) {
+#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_judged),
+        cmocka_unit_test(names_are_shown_so_that_a_message_can_hold_them),
+        TEST(doubtful_members_are_refused_or_skipped),
+        TEST(a_refused_member_does_not_hide_a_good_one),
+        TEST(nothing_to_take_is_an_error),
+        TEST(what_is_there_is_kept_and_what_is_damaged_replaced),
+        TEST(caps_hold),
+        TEST(every_truncation_is_an_error),
+        TEST(every_fault_is_reported_and_leaves_nothing_half_done),
+        cmocka_unit_test(sha256_is_that_of_fips_180),
+    };
+    return cmocka_run_group_tests_name("extract", tests, NULL, NULL);
+}
