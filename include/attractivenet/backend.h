@@ -26,7 +26,8 @@ typedef struct an_backend_options {
     int32_t device;       /* number of the GPU, from 0; default 0 */
 } an_backend_options;
 
-/** Set the defaults. Takes: struct_size: sizeof(an_backend_options) where the caller was compiled. */
+/** Set the defaults. Takes: struct_size: sizeof(an_backend_options) where the caller was compiled.
+ */
 AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct_size);
 
 /**
@@ -49,8 +50,8 @@ AN_API void an_backend_destroy(an_backend *backend);
 /** Name the kind: "cpu", "ref" or "cuda". Returns a constant. Threads: any. */
 AN_API const char *an_backend_name(const an_backend *backend);
 
-/** Name the instruction level in use: "c", "avx2", "avx512", "avx512bf16", "neon"; "" if the backend
- *  has none. Returns a constant. Threads: any. */
+/** Name the instruction level in use: "c", "avx2", "avx512", "avx512bf16", "neon"; "" if the
+ * backend has none. Returns a constant. Threads: any. */
 AN_API const char *an_backend_level(const an_backend *backend);
 
 /** Return the number of threads that compute, the caller's included. Threads: any. */

@@ -13,17 +13,17 @@ extern "C" {
 
 /** How to download. Fill with an_download_options_init(), then change what you need. */
 typedef struct an_download_options {
-    uint32_t struct_size;        /* set by init; later fields are only appended */
-    int32_t max_redirects;       /* 0 to 50; default 10 */
-    int64_t max_bytes;           /* a larger answer is an error; default 8 GiB */
-    int32_t low_speed_bytes;     /* bytes per second below which ... default 1024 */
-    int32_t low_speed_seconds;   /* ... for so long the transfer is given up; default 30 */
-    const char *sha256;          /* 64 hexadecimal digits to be checked; NULL = none; default NULL */
-    const char *expected_type;   /* "zip", "hdf5", "any": refuse other content; NULL = "any" */
-    an_progress_fn progress;     /* NULL = none; counts bytes */
-    void *progress_user;         /* handed to progress */
-    an_warning_fn warn;          /* NULL = none */
-    void *warn_user;             /* handed to warn */
+    uint32_t struct_size;      /* set by init; later fields are only appended */
+    int32_t max_redirects;     /* 0 to 50; default 10 */
+    int64_t max_bytes;         /* a larger answer is an error; default 8 GiB */
+    int32_t low_speed_bytes;   /* bytes per second below which ... default 1024 */
+    int32_t low_speed_seconds; /* ... for so long the transfer is given up; default 30 */
+    const char *sha256;        /* 64 hexadecimal digits to be checked; NULL = none; default NULL */
+    const char *expected_type; /* "zip", "hdf5", "any": refuse other content; NULL = "any" */
+    an_progress_fn progress;   /* NULL = none; counts bytes */
+    void *progress_user;       /* handed to progress */
+    an_warning_fn warn;        /* NULL = none */
+    void *warn_user;           /* handed to warn */
 } an_download_options;
 
 AN_API void an_download_options_init(an_download_options *options, uint32_t struct_size);
@@ -53,18 +53,18 @@ enum {
 
 /** What to take from an archive and how much at most. Fill with an_extract_options_init(). */
 typedef struct an_extract_options {
-    uint32_t struct_size;      /* set by init; later fields are only appended */
-    int32_t policy;            /* AN_POLICY_*, for refused names and duplicates; default STRICT */
-    const char *label_file;    /* base name of the label file; default "All_labels.txt" */
-    const char *suffix;        /* ending of image members, case-sensitive; default ".jpg" */
-    int64_t max_members;       /* of the archive; default 1,000,000 */
-    int64_t max_member_bytes;  /* uncompressed, of one; default 256 MiB */
-    int64_t max_total_bytes;   /* uncompressed, of all taken; default 16 GiB */
-    int32_t max_ratio;         /* uncompressed to compressed after the first MiB; default 200 */
-    int32_t reserved;          /* 0 */
-    an_progress_fn progress;   /* NULL = none; counts members */
+    uint32_t struct_size;     /* set by init; later fields are only appended */
+    int32_t policy;           /* AN_POLICY_*, for refused names and duplicates; default STRICT */
+    const char *label_file;   /* base name of the label file; default "All_labels.txt" */
+    const char *suffix;       /* ending of image members, case-sensitive; default ".jpg" */
+    int64_t max_members;      /* of the archive; default 1,000,000 */
+    int64_t max_member_bytes; /* uncompressed, of one; default 256 MiB */
+    int64_t max_total_bytes;  /* uncompressed, of all taken; default 16 GiB */
+    int32_t max_ratio;        /* uncompressed to compressed after the first MiB; default 200 */
+    int32_t reserved;         /* 0 */
+    an_progress_fn progress;  /* NULL = none; counts members */
     void *progress_user;
-    an_warning_fn warn;        /* NULL = none; AN_WARN_MEMBER_SKIPPED */
+    an_warning_fn warn; /* NULL = none; AN_WARN_MEMBER_SKIPPED */
     void *warn_user;
 } an_extract_options;
 
@@ -74,29 +74,27 @@ AN_API void an_extract_options_init(an_extract_options *options, uint32_t struct
 typedef struct an_extract_report {
     uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
     int32_t reserved;
-    int64_t written;      /* files written */
-    int64_t present;      /* files that were already there with the right size and CRC */
-    int64_t skipped;      /* members that the filter took but a check refused (policy skip) */
-    int64_t ignored;      /* members that the filter left out */
-    int64_t bytes;        /* written */
+    int64_t written; /* files written */
+    int64_t present; /* files that were already there with the right size and CRC */
+    int64_t skipped; /* members that the filter took but a check refused (policy skip) */
+    int64_t ignored; /* members that the filter left out */
+    int64_t bytes;   /* written */
 } an_extract_report;
 
 /**
  * Extract the members that a data set needs, flat, by base name, into a folder.
  *
- * Takes:   archive: path of a zip file; folder: made if absent; options: NULL = defaults; report may
- *          be NULL. A member is taken if its base name ends in suffix or equals label_file.
- * Checks:  all names, sizes and places before the first file is written; policy skip leaves out members
- *          with a name that no file should have, links, and all but the first of one base name.
- * Writes:  only inside folder; each file whole or not at all (CRC checked before it gets its name). After
- *          a failure the files written so far stay, and another call goes on from there. report: also
- *          after a failure.
- * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, overlapping members, a refused
- *          name, duplicate base names, no member to take); AN_ERR_UNSUPPORTED (encrypted, unknown
- *          method, more than one volume, over a limit); AN_ERR_CANCELLED (by a callback); AN_ERR_ARG;
- *          AN_ERR_NOMEM. The message names the member.
- * Threads: any.
- * Source:  Python zipfile as the tutorial uses it (docs/numerics.md, section archive).
+ * Takes:   archive: path of a zip file; folder: made if absent; options: NULL = defaults; report
+ * may be NULL. A member is taken if its base name ends in suffix or equals label_file. Checks:  all
+ * names, sizes and places before the first file is written; policy skip leaves out members with a
+ * name that no file should have, links, and all but the first of one base name. Writes:  only
+ * inside folder; each file whole or not at all (CRC checked before it gets its name). After a
+ * failure the files written so far stay, and another call goes on from there. report: also after a
+ * failure. Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, overlapping
+ * members, a refused name, duplicate base names, no member to take); AN_ERR_UNSUPPORTED (encrypted,
+ * unknown method, more than one volume, over a limit); AN_ERR_CANCELLED (by a callback);
+ * AN_ERR_ARG; AN_ERR_NOMEM. The message names the member. Threads: any. Source:  Python zipfile as
+ * the tutorial uses it (docs/numerics.md, section archive).
  */
 AN_API an_status an_archive_extract(const char *archive, const char *folder,
                                     const an_extract_options *options, an_extract_report *report,
@@ -110,9 +108,9 @@ typedef struct an_image an_image;
 /** Limits for decoding. Fill with an_image_limits_init(). */
 typedef struct an_image_limits {
     uint32_t struct_size;
-    int32_t max_scans;    /* of a progressive JPEG; default 500 */
-    int64_t max_pixels;   /* width times height; default 64,000,000 */
-    int64_t max_memory;   /* bytes that decoding one picture may take; default 1 GiB */
+    int32_t max_scans;  /* of a progressive JPEG; default 500 */
+    int64_t max_pixels; /* width times height; default 64,000,000 */
+    int64_t max_memory; /* bytes that decoding one picture may take; default 1 GiB */
 } an_image_limits;
 
 AN_API void an_image_limits_init(an_image_limits *limits, uint32_t struct_size);
@@ -130,7 +128,8 @@ AN_API void an_image_limits_init(an_image_limits *limits, uint32_t struct_size);
 AN_API an_status an_image_decode(an_image **out, const void *bytes, int64_t size, const char *name,
                                  const an_image_limits *limits, an_error *err);
 
-/** Read and decode an image file: an_image_decode() of its content; AN_ERR_IO if it can't be read. */
+/** Read and decode an image file: an_image_decode() of its content; AN_ERR_IO if it can't be read.
+ */
 AN_API an_status an_image_read(an_image **out, const char *path, const an_image_limits *limits,
                                an_error *err);
 
@@ -158,7 +157,8 @@ AN_API an_status an_resize_u8(uint8_t *dst, int64_t dst_height, int64_t dst_widt
                               const uint8_t *src, int64_t src_height, int64_t src_width,
                               int32_t channels, an_error *err);
 
-/** Write an image as an 8-bit RGB PNG, whole or not at all. Returns AN_OK, AN_ERR_IO, AN_ERR_NOMEM. */
+/** Write an image as an 8-bit RGB PNG, whole or not at all. Returns AN_OK, AN_ERR_IO, AN_ERR_NOMEM.
+ */
 AN_API an_status an_image_write_png(const an_image *image, const char *path, an_error *err);
 
 /** Write an image as a baseline JPEG (4:2:0), whole or not at all. Takes: quality: 1 to 100. */
@@ -177,13 +177,13 @@ AN_API void an_arrays_destroy(an_arrays *arrays);
 
 /**
  * Read a weight or model file, told apart by content: safetensors (float32 arrays; other number
- * types are converted to float32), Keras legacy HDF5 (weights or full model, Keras 2 and 3), Keras 3
- * .weights.h5 and .keras.
+ * types are converted to float32), Keras legacy HDF5 (weights or full model, Keras 2 and 3), Keras
+ * 3 .weights.h5 and .keras.
  *
  * Names:   as the file has them, normalised to "LAYER/VARIABLE" without ":0" ("dense/kernel",
  *          "block_1_depthwise/depthwise_kernel"); in the order of the file's layers.
- * Metadata: safetensors: its own. Keras: "keras_version", "model_config" (JSON text) if the file has
- *          them, and "layout": "keras-model", "keras-weights", "keras3-weights", "keras3-archive".
+ * Metadata: safetensors: its own. Keras: "keras_version", "model_config" (JSON text) if the file
+ * has them, and "layout": "keras-model", "keras-weights", "keras3-weights", "keras3-archive".
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, links out of the file);
  *          AN_ERR_UNSUPPORTED (HDF5 with filters or fractal heaps, unknown format);
  *          AN_ERR_NOMEM. The message names the array or layer.

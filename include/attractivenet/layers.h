@@ -21,9 +21,9 @@ enum { AN_CONV_FULL = 0, AN_CONV_DEPTHWISE = 1 };
 
 /** A 2-D convolution without bias: cross-correlation, zero padding, channels last. */
 typedef struct an_conv_options {
-    uint32_t struct_size; /* set by init */
-    int32_t kind;         /* AN_CONV_*; default FULL */
-    int32_t stride;       /* 1 or 2, both directions; default 1 */
+    uint32_t struct_size;                             /* set by init */
+    int32_t kind;                                     /* AN_CONV_*; default FULL */
+    int32_t stride;                                   /* 1 or 2, both directions; default 1 */
     int32_t pad_top, pad_bottom, pad_left, pad_right; /* rows and columns of zeros, 0 to 2 */
 } an_conv_options;
 
@@ -56,7 +56,8 @@ AN_API an_status an_batch_norm_forward(an_backend *backend, const an_tensor *x,
                                        const an_tensor *gamma, const an_tensor *beta,
                                        an_tensor *mean, an_tensor *variance, double momentum,
                                        int32_t training, an_tensor *y, an_error *err);
-/** Compute dx, dgamma, dbeta from dy; mean and variance are the moving ones (used if training is 0). */
+/** Compute dx, dgamma, dbeta from dy; mean and variance are the moving ones (used if training is
+ * 0). */
 AN_API an_status an_batch_norm_backward(an_backend *backend, const an_tensor *x,
                                         const an_tensor *gamma, const an_tensor *mean,
                                         const an_tensor *variance, int32_t training,
@@ -83,15 +84,15 @@ AN_API an_status an_dense_forward(an_backend *backend, const an_tensor *x, const
                                   const an_tensor *b, an_tensor *y, an_error *err);
 /** Compute dx, dw, db from dy. */
 AN_API an_status an_dense_backward(an_backend *backend, const an_tensor *x, const an_tensor *w,
-                                   const an_tensor *dy, an_tensor *dx, an_tensor *dw,
-                                   an_tensor *db, an_error *err);
+                                   const an_tensor *dy, an_tensor *dx, an_tensor *dw, an_tensor *db,
+                                   an_error *err);
 
 enum {
-    AN_LOSS_MSE = 0,                 /* mean over outputs, then over the batch */
+    AN_LOSS_MSE = 0, /* mean over outputs, then over the batch */
     AN_LOSS_MAE = 1,
-    AN_LOSS_HUBER = 2,               /* delta 1 */
-    AN_LOSS_CATEGORICAL = 3,         /* softmax cross-entropy from logits; y is one-hot */
-    AN_LOSS_BINARY = 4               /* sigmoid cross-entropy from logits; mean over outputs */
+    AN_LOSS_HUBER = 2,       /* delta 1 */
+    AN_LOSS_CATEGORICAL = 3, /* softmax cross-entropy from logits; y is one-hot */
+    AN_LOSS_BINARY = 4       /* sigmoid cross-entropy from logits; mean over outputs */
 };
 /**
  * Compute a loss and its gradient by the prediction.
@@ -99,8 +100,7 @@ enum {
  * Shapes:  prediction, target [N,out]; gradient [N,out] or NULL. loss: summed in double.
  */
 AN_API an_status an_loss(an_backend *backend, int32_t kind, const an_tensor *prediction,
-                         const an_tensor *target, double *loss, an_tensor *gradient,
-                         an_error *err);
+                         const an_tensor *target, double *loss, an_tensor *gradient, an_error *err);
 
 /* --- model ----------------------------------------------------------------------------------- */
 
@@ -112,21 +112,22 @@ enum {
     AN_BASE_FROZEN = 0,     /* nothing: weights fixed, batch norm by its moving statistics (Keras 2:
                                trainable = False) */
     AN_BASE_STATISTICS = 1, /* weights fixed, batch norm by batch statistics, moving ones updated */
-    AN_BASE_TRAIN = 2,      /* weights trained, batch norm by batch statistics, moving ones updated */
-    AN_BASE_FINETUNE = 3    /* weights trained, batch norm by its moving statistics, those fixed
-                               (Keras: base(x, training=False)) */
+    AN_BASE_TRAIN = 2,   /* weights trained, batch norm by batch statistics, moving ones updated */
+    AN_BASE_FINETUNE = 3 /* weights trained, batch norm by its moving statistics, those fixed
+                            (Keras: base(x, training=False)) */
 };
 
 enum { AN_TASK_REGRESSION = 0, AN_TASK_CLASSIFICATION = 1 };
 enum {
     AN_PADDING_AUTO = 0,  /* the file's word; else TUTORIAL */
     AN_PADDING_FIXED = 1, /* as Keras with the input shape given: depends on the size */
-    AN_PADDING_TUTORIAL = 2 /* as Keras without input shape: (0,1) in all stride-2 depthwise layers */
+    AN_PADDING_TUTORIAL =
+        2 /* as Keras without input shape: (0,1) in all stride-2 depthwise layers */
 };
 
 /** What a model is. */
 typedef struct an_model_info {
-    uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
+    uint32_t struct_size;  /* set by the caller to sizeof; the library fills no more than that */
     int32_t height, width; /* pixels of the input */
     int32_t outputs;       /* numbers a picture gets */
     int32_t task;          /* AN_TASK_* */
@@ -197,22 +198,24 @@ AN_API an_status an_model_gradients(an_model *model, const float *x, const float
                                     int32_t loss_kind, double *loss, an_error *err);
 /** The same for the head alone, from features [n,features] (base frozen). */
 AN_API an_status an_model_head_gradients(an_model *model, const float *features, const float *y,
-                                         int64_t n, int32_t loss_kind, double *loss,
-                                         an_error *err);
+                                         int64_t n, int32_t loss_kind, double *loss, an_error *err);
 /**
  * Recompute the moving statistics as the mean of those of some batches: begin, add each batch
  * (forward only, batch statistics), end (nothing changes before it).
  */
 AN_API an_status an_model_recalibrate_begin(an_model *model, an_error *err);
-AN_API an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err);
+AN_API an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n,
+                                          an_error *err);
 AN_API an_status an_model_recalibrate_end(an_model *model, an_error *err);
 
-/** Copy all weights out, named as Keras does, in the order of layers. Owns: *out is the caller's. */
+/** Copy all weights out, named as Keras does, in the order of layers. Owns: *out is the caller's.
+ */
 AN_API an_status an_model_weights(const an_model *model, an_arrays **out, an_error *err);
 /** Copy the gradients of the last an_model_gradients() out, same names, trained arrays only. */
 AN_API an_status an_model_last_gradients(const an_model *model, an_arrays **out, an_error *err);
 /** Take weights by name; the list must hold every array of the model with its shape (the message
- *  names the first that differs, with both shapes); more arrays are allowed. On error: as before. */
+ *  names the first that differs, with both shapes); more arrays are allowed. On error: as before.
+ */
 AN_API an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err);
 /** Draw new head weights (Glorot uniform, bias 0). */
 AN_API an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *err);

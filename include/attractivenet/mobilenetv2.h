@@ -17,12 +17,12 @@ typedef struct an_mobilenetv2_options {
     int32_t outputs;       /* 1 to 10000; default 1 */
     int32_t task;          /* AN_TASK_*; default REGRESSION */
     int32_t padding;       /* AN_PADDING_*; default AUTO */
-    int32_t scale;         /* AN_SCALE_*; default AUTO: tf for ImageNet weights, unit for random ones */
-    uint32_t seed;         /* of random weights; default 42 */
-    double alpha;          /* > 0; default 1.0 */
-    const char *weights;   /* NULL or "none": random (Keras' initialisers); "imagenet": the Keras
-                              no-top file of alpha, downloaded into the user's cache folder; else the
-                              path of a weight file (base, or base and head); default NULL */
+    int32_t scale; /* AN_SCALE_*; default AUTO: tf for ImageNet weights, unit for random ones */
+    uint32_t seed; /* of random weights; default 42 */
+    double alpha;  /* > 0; default 1.0 */
+    const char *weights;     /* NULL or "none": random (Keras' initialisers); "imagenet": the Keras
+                                no-top file of alpha, downloaded into the user's cache folder; else the
+                                path of a weight file (base, or base and head); default NULL */
     an_progress_fn progress; /* of the download; NULL = none */
     void *progress_user;
 } an_mobilenetv2_options;

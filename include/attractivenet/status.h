@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What every call reports: a status, why it failed, what it wants to warn of, how far it has come. */
+ * What every call reports: a status, why it failed, what it wants to warn of, how far it has come.
+ */
 #ifndef ATTRACTIVENET_STATUS_H
 #define ATTRACTIVENET_STATUS_H
 
@@ -55,7 +56,7 @@ enum {
     AN_WARN_IMAGE_SKIPPED = 2,       /* a damaged image left out (policy skip) */
     AN_WARN_LABEL_SKIPPED = 3,       /* label lines left out (policy skip) */
     AN_WARN_MEMBER_SKIPPED = 4,      /* archive members refused or left out */
-    AN_WARN_OLD_CHECKPOINT = 5,      /* the newest checkpoint was unreadable; the one before was taken */
+    AN_WARN_OLD_CHECKPOINT = 5, /* the newest checkpoint was unreadable; the one before was taken */
     AN_WARN_OTHER = 6
 };
 

@@ -13,7 +13,8 @@
 extern "C" {
 #endif
 
-/** Name the release of the library that is running, as "0.1.0". Returns a constant. Threads: any. */
+/** Name the release of the library that is running, as "0.1.0". Returns a constant. Threads: any.
+ */
 AN_API const char *an_version(void);
 
 /** Return the ABI number of the library that is running: the number of its SONAME. Threads: any. */

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * The seam: the only door between network code and devices. Each backend fills one ani_backend_ops; no
- * entry is optional, so a caller never asks "can you?". ref/ is the readable specification of each entry.
+ * The seam: the only door between network code and devices. Each backend fills one ani_backend_ops;
+ * no entry is optional, so a caller never asks "can you?". ref/ is the readable specification of
+ * each entry.
  *
- * A unit is a convolution, its batch norm and its activation. One rule makes this library fast: a unit
- * writes one tensor, the raw output z of its convolution; normalisation and activation are never
- * written in training, whoever reads z applies them while loading. So
+ * A unit is a convolution, its batch norm and its activation. One rule makes this library fast: a
+ * unit writes one tensor, the raw output z of its convolution; normalisation and activation are
+ * never written in training, whoever reads z applies them while loading. So
  *   - an input is an ani_lazy: value = clip(z * scale + shift);
- *   - a gradient is kept as g, by the output of a batch norm (the activation's mask was applied by the
- *     one who stored it), and dz = a * g + b * z + c is formed while loading (ani_gradient).
+ *   - a gradient is kept as g, by the output of a batch norm (the activation's mask was applied by
+ * the one who stored it), and dz = a * g + b * z + c is formed while loading (ani_gradient).
  *
  * All pointers are memory of the backend (alloc), layouts are row-major, channels last:
- * activations [n,h,w,c], weights as Keras: full [3,3,cin,cout], pointwise [cin,cout] (of [1,1,cin,cout]),
- * depthwise [3,3,c] (of [3,3,c,1]), dense [in,out]. Sums over many elements are in double.
- * Determinism: for one instruction level the same bits whatever the number of threads. */
+ * activations [n,h,w,c], weights as Keras: full [3,3,cin,cout], pointwise [cin,cout] (of
+ * [1,1,cin,cout]), depthwise [3,3,c] (of [3,3,c,1]), dense [in,out]. Sums over many elements are in
+ * double. Determinism: for one instruction level the same bits whatever the number of threads. */
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
 
@@ -24,8 +25,8 @@
 
 enum { ANI_UNIT_FULL, ANI_UNIT_POINTWISE, ANI_UNIT_DEPTHWISE };
 
-/** The shape of a unit's convolution: cross-correlation, kernel 3x3 (POINTWISE: 1x1), zero padding. Rows
- *  and columns beyond the input below and to the right count as zero as far as oh, ow reach. */
+/** The shape of a unit's convolution: cross-correlation, kernel 3x3 (POINTWISE: 1x1), zero padding.
+ * Rows and columns beyond the input below and to the right count as zero as far as oh, ow reach. */
 typedef struct ani_unit_shape {
     int32_t kind;              /* ANI_UNIT_* */
     int32_t stride;            /* 1 or 2; POINTWISE: 1 */
@@ -37,14 +38,15 @@ typedef struct ani_unit_shape {
 /** How a backend will compute a unit. Filled by unit_plan. */
 typedef struct ani_unit_plan {
     ani_unit_shape shape;
-    int32_t algorithm;        /* of the backend's own numbering */
+    int32_t algorithm; /* of the backend's own numbering */
     int32_t reserved;
     int64_t scratch_forward;  /* bytes that unit_forward needs in scratch */
     int64_t scratch_backward; /* bytes that unit_backward needs in scratch */
 } ani_unit_plan;
 
-/** A value that is normalised and clipped while it is loaded: min(max(z*scale + shift, 0), 6) with relu6
- *  (NaN stays NaN), z*scale + shift without; scale NULL: z itself (relu6 is then applied to z). */
+/** A value that is normalised and clipped while it is loaded: min(max(z*scale + shift, 0), 6) with
+ * relu6 (NaN stays NaN), z*scale + shift without; scale NULL: z itself (relu6 is then applied to
+ * z). */
 typedef struct ani_lazy {
     const float *z;     /* [n,h,w,c] */
     const float *scale; /* [c] or NULL */
@@ -54,10 +56,10 @@ typedef struct ani_lazy {
 
 /** Arguments of unit_forward. */
 typedef struct ani_unit_forward {
-    ani_lazy x;            /* input; padding is zero AFTER normalisation */
+    ani_lazy x; /* input; padding is zero AFTER normalisation */
     const float *w;
-    float *y;              /* [n,oh,ow,cout], written */
-    double *moments;       /* [2][cout]: mean of z, sum of (z - mean)^2 over n*oh*ow; NULL: not wanted */
+    float *y;        /* [n,oh,ow,cout], written */
+    double *moments; /* [2][cout]: mean of z, sum of (z - mean)^2 over n*oh*ow; NULL: not wanted */
     /* Epilogue of inference, all NULL and 0 in training (then y is the raw z):
      * y = clip(z * scale + shift) + residual. */
     const float *scale, *shift; /* [cout] */
@@ -69,29 +71,30 @@ typedef struct ani_unit_forward {
 
 /** A gradient by z, formed while loading: dz = a*g + b*z + c per channel. */
 typedef struct ani_gradient {
-    const float *g;       /* [n,h,w,c]: gradient by the batch norm's output */
-    const float *z;       /* [n,h,w,c]; NULL together with b and c: dz = a*g */
-    const float *a;       /* [c]; NULL: dz = g */
-    const float *b, *c;   /* [c] or NULL */
+    const float *g;     /* [n,h,w,c]: gradient by the batch norm's output */
+    const float *z;     /* [n,h,w,c]; NULL together with b and c: dz = a*g */
+    const float *a;     /* [c]; NULL: dz = g */
+    const float *b, *c; /* [c] or NULL */
 } ani_gradient;
 
-/** How an input gradient is stored: dx = mask * (value + add), mask being 1 where the activation of the
- *  loaded input passes (0 < z*scale+shift < 6 with relu6; 1 everywhere without). The shortcut's gradient
- *  is by the value after the activation too: with a small alpha the first block adds a relu6 value. */
+/** How an input gradient is stored: dx = mask * (value + add), mask being 1 where the activation of
+ * the loaded input passes (0 < z*scale+shift < 6 with relu6; 1 everywhere without). The shortcut's
+ * gradient is by the value after the activation too: with a small alpha the first block adds a
+ * relu6 value. */
 typedef struct ani_store {
-    float *dx;          /* [n,h,w,c], written; NULL: no input gradient is wanted. May be the same as add */
-    const float *add;   /* [n,h,w,c] or NULL: gradient that arrives by a shortcut */
-    double *sums;       /* [2][c]: sum of dx, sum of dx * (z - mean); NULL: not wanted */
-    const float *z;     /* [n,h,w,c]: for the second sum */
-    const float *mean;  /* [c]: for the second sum */
+    float *dx; /* [n,h,w,c], written; NULL: no input gradient is wanted. May be the same as add */
+    const float *add;  /* [n,h,w,c] or NULL: gradient that arrives by a shortcut */
+    double *sums;      /* [2][c]: sum of dx, sum of dx * (z - mean); NULL: not wanted */
+    const float *z;    /* [n,h,w,c]: for the second sum */
+    const float *mean; /* [c]: for the second sum */
 } ani_store;
 
 /** Arguments of unit_backward. */
 typedef struct ani_unit_backward {
-    ani_gradient dz;  /* gradient by the unit's convolution output */
-    ani_lazy x;       /* the unit's input, as in forward */
+    ani_gradient dz; /* gradient by the unit's convolution output */
+    ani_lazy x;      /* the unit's input, as in forward */
     const float *w;
-    float *dw;        /* like w, overwritten; NULL: not wanted */
+    float *dw; /* like w, overwritten; NULL: not wanted */
     ani_store store;
     void *scratch;
 } ani_unit_backward;
@@ -106,15 +109,15 @@ typedef struct ani_bn {
 
 /** One step of an optimizer over count numbers. */
 typedef struct ani_optim_step {
-    int32_t kind;      /* AN_OPTIM_* */
+    int32_t kind; /* AN_OPTIM_* */
     int32_t nesterov;
     int64_t count;
-    int64_t step;      /* from 1 */
+    int64_t step; /* from 1 */
     double rate, beta1, beta2, epsilon, momentum, weight_decay;
     double gradient_scale; /* each gradient is multiplied by it first (clipping); 1 = as it is */
     float *w;
     const float *g;
-    float *m, *v;      /* v unused by SGD */
+    float *m, *v; /* v unused by SGD */
 } ani_optim_step;
 
 typedef struct ani_backend_ops {
@@ -136,14 +139,16 @@ typedef struct ani_backend_ops {
                          const ani_unit_forward *args);
     void (*unit_backward)(an_backend *backend, const ani_unit_plan *plan,
                           const ani_unit_backward *args);
-    /** From moments over count elements a channel: mean, inv_std (epsilon 1e-3 inside the root, biased
-     *  variance), scale, shift. update: moving statistics move with momentum (variance: unbiased). */
+    /** From moments over count elements a channel: mean, inv_std (epsilon 1e-3 inside the root,
+     * biased variance), scale, shift. update: moving statistics move with momentum (variance:
+     * unbiased). */
     void (*bn_batch)(an_backend *backend, int64_t c, int64_t count, const double *moments,
                      double momentum, int32_t update, const ani_bn *bn);
     /** The same from the moving statistics. */
     void (*bn_running)(an_backend *backend, int64_t c, const ani_bn *bn);
-    /** From the sums over count elements: dgamma, dbeta [c] (may be NULL) and the a, b, c of ani_gradient;
-     *  batch 1: z was normalised by batch statistics; 0: by moving ones (b and c become 0). */
+    /** From the sums over count elements: dgamma, dbeta [c] (may be NULL) and the a, b, c of
+     * ani_gradient; batch 1: z was normalised by batch statistics; 0: by moving ones (b and c
+     * become 0). */
     void (*bn_backward)(an_backend *backend, int64_t channels, int64_t count, int32_t batch,
                         const double *sums, const ani_bn *bn, float *dgamma, float *dbeta, float *a,
                         float *b, float *c);

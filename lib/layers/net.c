@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A network's weights: where each array lies, and how it gets in and out. */
+#include "layers/net.h"
+
 #include "layers/net_state.h"
 
 #include <attractivenet/layers.h>

@@ -117,7 +117,8 @@ const st_array *st_find(const st_file *file, const char *format, ...) {
 #define VALUE(type)                                                                                \
     do {                                                                                           \
         type value;                                                                                \
-        memcpy(&value, (const uint8_t *)array->data + index * (int64_t)sizeof value, sizeof value); \
+        memcpy(&value, (const uint8_t *)array->data + index * (int64_t)sizeof value,               \
+               sizeof value);                                                                      \
         return (double)value;                                                                      \
     } while (0)
 

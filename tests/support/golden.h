@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What tests need to meet reference data: where it lies, safetensors with every number type (read here
- * without the library under test), JSON, and comparisons that say where the worst element is. */
+ * What tests need to meet reference data: where it lies, safetensors with every number type (read
+ * here without the library under test), JSON, and comparisons that say where the worst element is.
+ */
 #ifndef SUPPORT_GOLDEN_H
 #define SUPPORT_GOLDEN_H
 
@@ -8,23 +9,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Return AN_GOLDEN_DIR/relative in a static ring of buffers (valid for the next 8 calls); NULL if the
- *  variable is not set or there is no such file. A test that gets NULL calls skip(). Without
+/** Return AN_GOLDEN_DIR/relative in a static ring of buffers (valid for the next 8 calls); NULL if
+ * the variable is not set or there is no such file. A test that gets NULL calls skip(). Without
  *  AN_GOLDEN_DIR the small copy in tests/golden/data is used. */
 const char *golden_path(const char *relative);
 
 typedef struct st_array {
     char *name;
-    char dtype[8];      /* as in the file: "F32", "F64", "U8", "I64", ... */
+    char dtype[8]; /* as in the file: "F32", "F64", "U8", "I64", ... */
     int32_t rank;
     int64_t shape[8];
     int64_t count;
-    const void *data;   /* borrowed from the file */
+    const void *data; /* borrowed from the file */
 } st_array;
 typedef struct st_file {
     st_array *arrays;
     int64_t count;
-    json_t *metadata;   /* object of strings, or NULL */
+    json_t *metadata; /* object of strings, or NULL */
     uint8_t *bytes;
 } st_file;
 
@@ -34,16 +35,17 @@ void st_close(st_file *file);
 /** Return an array by name, NULL if it is not there; printf-style name. */
 const st_array *st_find(const st_file *file, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-double st_value(const st_array *array, int64_t index);   /* any dtype, as double */
-float *st_floats(const st_array *array);                 /* a float copy; free() */
-double *st_doubles(const st_array *array);               /* a double copy; free() */
+double st_value(const st_array *array, int64_t index); /* any dtype, as double */
+float *st_floats(const st_array *array);               /* a float copy; free() */
+double *st_doubles(const st_array *array);             /* a double copy; free() */
 
-/** Load JSON; fails the test if it is damaged. The strings "nan", "inf", "-inf" stand for numbers. */
+/** Load JSON; fails the test if it is damaged. The strings "nan", "inf", "-inf" stand for numbers.
+ */
 json_t *golden_json(const char *path);
-double golden_number(const json_t *value);               /* number or one of those strings */
+double golden_number(const json_t *value); /* number or one of those strings */
 
-/** Compare got with want: |got - want| <= absolute + relative * max|want|. A failure prints what, the
- *  worst element, its index, both values and the limit, and fails the test. */
+/** Compare got with want: |got - want| <= absolute + relative * max|want|. A failure prints what,
+ * the worst element, its index, both values and the limit, and fails the test. */
 void expect_close(const char *what, const float *got, const double *want, int64_t count,
                   double absolute, double relative);
 /** Compare bytes exactly; a failure prints the first difference. */

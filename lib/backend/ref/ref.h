@@ -16,8 +16,8 @@ static inline double ani_ref_load(const ani_lazy *x, int64_t element, int64_t ch
     return value;
 }
 
-/** Store one element of an input gradient, dx = mask * (value + add), and add it to the channel sums.
- *  Keras ReLU(6): the gradient passes where 0 < y < 6, and nowhere for NaN. */
+/** Store one element of an input gradient, dx = mask * (value + add), and add it to the channel
+ * sums. Keras ReLU(6): the gradient passes where 0 < y < 6, and nowhere for NaN. */
 static inline void ani_ref_store(const ani_store *store, const ani_lazy *x, int64_t element,
                                  int64_t channel, int64_t channels, double value) {
     if (store->add) value += store->add[element];
