@@ -275,12 +275,12 @@ static void lies_of_members_are_refused(void **state) {
 static void a_large_member_is_read_in_chunks(void **state) {
     (void)state;
     enum { SIZE = 300000 };
-    uint8_t *data = malloc(SIZE), *bytes;
+    uint8_t *data = malloc(SIZE), *bytes = NULL;
     uint32_t random = 1;
     for (int i = 0; i < SIZE; i++, random = random * 1664525 + 1013904223)
         data[i] = (uint8_t)(random >> 24);
     const struct entry entry = {.name = "a", .data = data, .data_size = SIZE, .deflate = true};
-    int64_t size;
+    int64_t size = 0;
     an_error err = {0};
     ani_zip *zip;
     if (ani_zip_open(&zip, write_archive(&(struct archive){.entries = &entry, .count = 1}), NULL,

@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: MIT
+ * io: decoding of 8-bit images, whole, damaged and hostile; turning, resizing, writing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <zlib.h>
+
+#include "base/fault.h"
+#include "io/image.h"
+#include "support/folder.h"
+
+static char *folder;
+
+static int make_folder(void **state) {
+    (void)state;
+    folder = folder_make();
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    ani_fault_disarm();
+    folder_remove(folder);
+    folder = NULL;
+    return 0;
+}
+
+/* --- pictures -------------------------------------------------------------------------------- */
+
+struct file {
+    uint8_t *bytes;
+    int64_t size;
+};
+
+enum { BASELINE, PROGRESSIVE, GREY };
+
+static an_image *make_picture(int64_t height, int64_t width) {
+    an_image *image;
+    uint32_t random = 7;
+    assert_int_equal(an_image_create(&image, NULL, height, width, NULL), AN_OK);
+    uint8_t *rgb = an_image_data(image);
+    for (int64_t i = 0; i < height * width * 3; i++, random = random * 1664525 + 1013904223)
+        rgb[i] = (uint8_t)(i + (random >> 27));
+    return image;
+}
+
+static struct file make_jpeg(int64_t height, int64_t width, int kind) {
+    struct file file = {0};
+    struct jpeg_compress_struct cinfo;
+    struct jpeg_error_mgr errors;
+    unsigned long size = 0;
+    an_image *image = make_picture(height, width);
+    cinfo.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&cinfo);
+    jpeg_mem_dest(&cinfo, &file.bytes, &size);
+    cinfo.image_height = (JDIMENSION)height;
+    cinfo.image_width = (JDIMENSION)width;
+    cinfo.input_components = kind == GREY ? 1 : 3;
+    cinfo.in_color_space = kind == GREY ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_set_defaults(&cinfo);
+    if (kind == PROGRESSIVE) jpeg_simple_progression(&cinfo);
+    jpeg_start_compress(&cinfo, TRUE);
+    while (cinfo.next_scanline < cinfo.image_height) {
+        JSAMPROW row = an_image_data(image) + (int64_t)cinfo.next_scanline * width * 3;
+        jpeg_write_scanlines(&cinfo, &row, 1);
+    }
+    jpeg_finish_compress(&cinfo);
+    jpeg_destroy_compress(&cinfo);
+    an_image_destroy(image);
+    file.size = (int64_t)size;
+    return file;
+}
+
+static struct file make_png(int64_t height, int64_t width) {
+    struct file file;
+    an_error err = {0};
+    an_image *image = make_picture(height, width);
+    const char *path = folder_path(folder, "made.png");
+    if (an_image_write_png(image, path, &err)) fail_msg("%s", err.message);
+    file.bytes = folder_read(path, &file.size);
+    an_image_destroy(image);
+    return file;
+}
+
+static void put_big(uint8_t *out, uint32_t value) {
+    for (int i = 0; i < 4; i++)
+        out[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+/* Change the size that a PNG claims, checksum and all. */
+static void set_png_size(struct file *file, uint32_t height, uint32_t width) {
+    put_big(file->bytes + 16, width);
+    put_big(file->bytes + 20, height);
+    put_big(file->bytes + 29, (uint32_t)crc32_z(0, file->bytes + 12, 17));
+}
+
+/* Find a marker with its 0xff; after `from`. */
+static int64_t find_marker(const struct file *file, uint8_t marker, int64_t from) {
+    for (int64_t i = from; i + 1 < file->size; i++)
+        if (file->bytes[i] == 0xff && file->bytes[i + 1] == marker) return i;
+    fail_msg("no marker %02x", marker);
+    return -1;
+}
+
+static struct file insert(const struct file *file, int64_t at, const void *bytes, int64_t size) {
+    struct file longer = {malloc((size_t)(file->size + size)), file->size + size};
+    memcpy(longer.bytes, file->bytes, (size_t)at);
+    memcpy(longer.bytes + at, bytes, (size_t)size);
+    memcpy(longer.bytes + at + size, file->bytes + at, (size_t)(file->size - at));
+    return longer;
+}
+
+static an_status decode(const struct file *file, an_error *err) {
+    an_image *image = (an_image *)(uintptr_t)1;
+    const an_status st = an_image_decode(&image, file->bytes, file->size, "x.jpg", NULL, err);
+    if (st) assert_null(image);
+    an_image_destroy(image);
+    return st;
+}
+
+static void expect_decode(const struct file *file, an_status status, const char *message) {
+    an_error err = {0};
+    const an_status st = decode(file, &err);
+    if (st != status || (st && strcmp(err.message, message) != 0))
+        fail_msg("%s: '%s', expected '%s'", an_status_name(st), err.message, message);
+}
+
+/* --- misuse, no image at all ----------------------------------------------------------------- */
+
+static void misuse_is_told(void **state) {
+    (void)state;
+    an_error err;
+    an_image *image;
+    an_image_limits limits;
+    assert_int_equal(an_image_decode(NULL, "x", 1, "n", NULL, &err), AN_ERR_ARG);
+    assert_int_equal(an_image_decode(&image, NULL, 1, "n", NULL, &err), AN_ERR_ARG);
+    assert_int_equal(an_image_decode(&image, "x", -1, "n", NULL, &err), AN_ERR_ARG);
+    assert_int_equal(an_image_decode(&image, NULL, 0, "n.jpg", NULL, &err), AN_ERR_FORMAT);
+    assert_string_equal(err.message, "image 'n.jpg' is empty");
+    assert_int_equal(an_image_decode(&image, "text", 4, "n\n.jpg", NULL, &err), AN_ERR_FORMAT);
+    assert_string_equal(err.message, "image 'n\\x0a.jpg' is neither JPEG nor PNG");
+    assert_int_equal(an_image_decode(&image, "text", 4, NULL, NULL, &err), AN_ERR_FORMAT);
+    assert_string_equal(err.message, "image 'in memory' is neither JPEG nor PNG");
+    an_image_limits_init(&limits, sizeof limits);
+    limits.max_scans = 0;
+    assert_int_equal(an_image_decode(&image, "text", 4, "n", &limits, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "image limits: max_scans must be at least 1");
+    assert_int_equal(an_image_read(&image, NULL, NULL, &err), AN_ERR_ARG);
+    assert_int_equal(an_image_read(&image, folder_path(folder, "none"), NULL, &err), AN_ERR_IO);
+    assert_int_equal(an_image_create(&image, NULL, 0, 5, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "image of 5 x 0 pixels; each must be 1 to 65535");
+    assert_int_equal(an_image_create(&image, NULL, 65536, 5, &err), AN_ERR_ARG);
+    assert_null(image);
+    assert_int_equal(an_image_height(NULL), 0);
+    assert_int_equal(an_image_width(NULL), 0);
+    assert_null(an_image_data(NULL));
+    assert_null(an_image_const_data(NULL));
+    an_image_destroy(NULL);
+}
+
+/* --- limits ---------------------------------------------------------------------------------- */
+
+static void huge_sizes_are_refused_before_memory_is_taken(void **state) {
+    (void)state;
+    struct file jpeg = make_jpeg(16, 16, BASELINE), png = make_png(16, 16);
+    const int64_t frame = find_marker(&jpeg, 0xc0, 0);
+    put_big(jpeg.bytes + frame + 5, 65500u << 16 | 65500u);
+    set_png_size(&png, 65500, 65500);
+    const char *message = "image 'x.jpg' is too large: 65500 x 65500 pixels; the limit is 64000000";
+    ani_fault_arm(ANI_FAULT_ALLOC, INT64_MAX, ENOMEM, false);
+    expect_decode(&jpeg, AN_ERR_UNSUPPORTED, message);
+    expect_decode(&png, AN_ERR_UNSUPPORTED, message);
+    assert_int_equal(ani_fault_calls(ANI_FAULT_ALLOC), 0);
+    ani_fault_disarm();
+    set_png_size(&png, 0x7fffffff, 0x7fffffff);
+    expect_decode(&png, AN_ERR_UNSUPPORTED,
+                  "image 'x.jpg' is too large: 2147483647 x 2147483647 pixels; the limit is "
+                  "64000000");
+    put_big(jpeg.bytes + frame + 5, 0);
+    an_error err;
+    assert_int_equal(decode(&jpeg, &err), AN_ERR_FORMAT);
+    set_png_size(&png, 0, 1);
+    assert_int_equal(decode(&png, &err), AN_ERR_FORMAT);
+    free(jpeg.bytes);
+    free(png.bytes);
+}
+
+static void memory_is_limited(void **state) {
+    (void)state;
+    an_error err;
+    an_image *image;
+    an_image_limits limits;
+    an_image_limits_init(&limits, sizeof limits);
+    struct file jpeg = make_jpeg(200, 200, PROGRESSIVE);
+    limits.max_memory = 200 * 200 * 3 - 1;
+    assert_int_equal(an_image_decode(&image, jpeg.bytes, jpeg.size, "x.jpg", &limits, &err),
+                     AN_ERR_UNSUPPORTED);
+    assert_string_equal(
+        err.message,
+        "image 'x.jpg' is too large: 200 x 200 pixels take more than the limit of 119999 bytes");
+    limits.max_memory = 200 * 200 * 3 + 1000; /* not enough for the coefficients */
+    assert_int_equal(an_image_decode(&image, jpeg.bytes, jpeg.size, "x.jpg", &limits, &err),
+                     AN_ERR_UNSUPPORTED);
+    assert_string_equal(err.message, "image 'x.jpg' takes more memory than the limit allows");
+    limits.max_memory = 1 << 20;
+    assert_int_equal(an_image_decode(&image, jpeg.bytes, jpeg.size, "x.jpg", &limits, &err), AN_OK);
+    an_image_destroy(image);
+    free(jpeg.bytes);
+}
+
+static void scans_are_limited(void **state) {
+    (void)state;
+    struct file jpeg = make_jpeg(16, 16, PROGRESSIVE);
+    /* the first scan, of which more of the same change nothing */
+    const int64_t scan = find_marker(&jpeg, 0xda, 0), end = find_marker(&jpeg, 0xc4, scan);
+    const int64_t size = end - scan;
+    struct file many = {malloc((size_t)(jpeg.size + 2000 * size)), jpeg.size + 2000 * size};
+    memcpy(many.bytes, jpeg.bytes, (size_t)end);
+    for (int i = 0; i < 2000; i++)
+        memcpy(many.bytes + end + i * size, jpeg.bytes + scan, (size_t)size);
+    memcpy(many.bytes + end + 2000 * size, jpeg.bytes + end, (size_t)(jpeg.size - end));
+    expect_decode(&many, AN_ERR_UNSUPPORTED, "image 'x.jpg' has more than 500 scans, the limit");
+    expect_decode(&jpeg, AN_OK, NULL);
+    free(many.bytes);
+    free(jpeg.bytes);
+}
+
+/* --- damage ---------------------------------------------------------------------------------- */
+
+static void expect_all_cuts_refused(struct file file, const char *what) {
+    expect_decode(&file, AN_OK, NULL);
+    for (int64_t size = 0; size < file.size; size++) {
+        an_error err = {0};
+        struct file cut = {malloc((size_t)size + 1), size}; /* its own end: guarded by ASan */
+        memcpy(cut.bytes, file.bytes, (size_t)size);
+        const an_status st = decode(&cut, &err);
+        if (st != AN_ERR_FORMAT)
+            fail_msg("%s cut to %lld of %lld bytes: %s: %s", what, (long long)size,
+                     (long long)file.size, an_status_name(st), err.message);
+        if (!strstr(err.message, "'x.jpg'")) fail_msg("'%s' names no file", err.message);
+        free(cut.bytes);
+    }
+    free(file.bytes);
+}
+
+static void every_truncation_is_refused(void **state) {
+    (void)state;
+    expect_all_cuts_refused(make_jpeg(19, 21, BASELINE), "baseline");
+    expect_all_cuts_refused(make_jpeg(19, 21, PROGRESSIVE), "progressive");
+    expect_all_cuts_refused(make_jpeg(9, 9, GREY), "grey");
+    expect_all_cuts_refused(make_png(7, 9), "PNG");
+}
+
+/* A changed byte may go unnoticed in a JPEG, which has no checksum; it must do no harm. */
+static void changed_bytes_do_no_harm(void **state) {
+    (void)state;
+    const uint8_t changes[] = {0x01, 0x10, 0x80, 0xff};
+    struct file files[] = {make_jpeg(19, 21, BASELINE), make_jpeg(19, 21, PROGRESSIVE),
+                           make_jpeg(9, 9, GREY), make_png(7, 9)};
+    for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
+        struct file *file = &files[k];
+        for (int64_t at = 0; at < file->size; at++)
+            for (size_t i = 0; i < sizeof changes; i++) {
+                an_error err = {0};
+                file->bytes[at] ^= changes[i];
+                const an_status st = decode(file, &err);
+                if (st && st != AN_ERR_FORMAT && st != AN_ERR_UNSUPPORTED)
+                    fail_msg("byte %lld: %s", (long long)at, an_status_name(st));
+                if (st && !strstr(err.message, "'x.jpg'")) fail_msg("'%s'", err.message);
+                file->bytes[at] ^= changes[i];
+            }
+        free(file->bytes);
+    }
+}
+
+static void left_over_bytes_of_a_scan_are_judged(void **state) {
+    (void)state;
+    struct file jpeg = make_jpeg(16, 16, BASELINE);
+    const struct file two = insert(&jpeg, jpeg.size - 2, "ab", 2);
+    const struct file ten = insert(&jpeg, jpeg.size - 2, "abcdefghij", 10);
+    const struct file header = insert(&jpeg, find_marker(&jpeg, 0xdb, 0), "abcdefghij", 10);
+    const struct file behind = insert(&jpeg, jpeg.size, "trailing", 8);
+    expect_decode(&two, AN_OK, NULL); /* some encoders leave them */
+    expect_decode(&header, AN_OK, NULL);
+    expect_decode(&behind, AN_OK, NULL);
+    an_error err;
+    assert_int_equal(decode(&ten, &err), AN_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "extraneous bytes before marker 0xd9"));
+    free(two.bytes);
+    free(ten.bytes);
+    free(header.bytes);
+    free(behind.bytes);
+    free(jpeg.bytes);
+}
+
+/* --- orientation ----------------------------------------------------------------------------- */
+
+static void exif_garbage_is_as_stored(void **state) {
+    (void)state;
+    const uint8_t good[] = {'M',  'M', 0, 42, 0, 0, 0, 8, 0, 1, 1,
+                            0x12, 0,   3, 0,  0, 0, 1, 0, 6, 0, 0};
+    const uint8_t itself[] = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x69, 0x87, 4,
+                              0,   1,   0,  0, 0, 8, 0, 0, 0, 8, 0,    0,    0};
+    assert_int_equal(ani_exif_orientation(good, sizeof good), 6);
+    for (int64_t size = 0; size < (int64_t)sizeof good; size++)
+        assert_int_equal(ani_exif_orientation(good, size), 1);
+    assert_int_equal(ani_exif_orientation(itself, sizeof itself), 1);
+    uint8_t bad[sizeof good];
+    uint32_t random = 3;
+    for (int i = 0; i < 200000; i++) {
+        memcpy(bad, good, sizeof good);
+        for (int k = 0; k < 3; k++, random = random * 1664525 + 1013904223)
+            bad[(random >> 16) % sizeof bad] = (uint8_t)(random >> 8);
+        const int32_t orientation = ani_exif_orientation(bad, sizeof bad);
+        assert_in_range(orientation, 1, 8);
+    }
+}
+
+static void pictures_are_turned(void **state) {
+    (void)state;
+    /* the picture ab/cd/ef as each orientation shows it, row by row */
+    static const struct {
+        int64_t height, width;
+        const char *pixels;
+    } want[9] = {{0, 0, ""},       {3, 2, "abcdef"}, {3, 2, "badcfe"},
+                 {3, 2, "fedcba"}, {3, 2, "efcdab"}, {2, 3, "acebdf"},
+                 {2, 3, "ecafdb"}, {2, 3, "fdbeca"}, {2, 3, "bdface"}};
+    for (int32_t orientation = 1; orientation <= 8; orientation++) {
+        an_image *image;
+        assert_int_equal(an_image_create(&image, NULL, 3, 2, NULL), AN_OK);
+        for (int i = 0; i < 18; i++)
+            an_image_data(image)[i] = (uint8_t)("abcdef"[i / 3] + 10 * (i % 3));
+        assert_int_equal(ani_image_turn(image, orientation, "x", NULL), AN_OK);
+        assert_int_equal(an_image_height(image), want[orientation].height);
+        assert_int_equal(an_image_width(image), want[orientation].width);
+        for (int i = 0; i < 18; i++)
+            assert_int_equal(an_image_const_data(image)[i],
+                             want[orientation].pixels[i / 3] + 10 * (i % 3));
+        an_image_destroy(image);
+    }
+}
+
+static void png_orientation_is_read_and_texts_are_not(void **state) {
+    (void)state;
+    const uint8_t exif[] = {'e', 'X',  'I', 'f', 'I', 'I', 42, 0, 8, 0, 0, 0, 1,
+                            0,   0x12, 1,   3,   0,   1,   0,  0, 0, 8, 0, 0, 0};
+    const uint8_t text[] = "zTXtkey\0\0this is no zlib data";
+    struct file png = make_png(7, 9);
+    const struct {
+        const uint8_t *chunk;
+        uint32_t size;
+        int64_t height;
+    } cases[] = {{exif, sizeof exif, 9}, {text, sizeof text - 1, 7}};
+    for (int i = 0; i < 2; i++)
+        for (int behind = 0; behind < 2; behind++) { /* before and behind the pixels */
+            uint8_t chunk[64];
+            const uint32_t size = cases[i].size;
+            put_big(chunk, size - 4);
+            memcpy(chunk + 4, cases[i].chunk, size);
+            put_big(chunk + 4 + size, (uint32_t)crc32_z(0, cases[i].chunk, size));
+            struct file more = insert(&png, behind ? png.size - 12 : 33, chunk, size + 8);
+            an_image *image;
+            an_error err = {0};
+            if (an_image_decode(&image, more.bytes, more.size, "x.png", NULL, &err))
+                fail_msg("%s", err.message);
+            assert_int_equal(an_image_height(image), cases[i].height);
+            an_image_destroy(image);
+            free(more.bytes);
+        }
+    free(png.bytes);
+}
+
+/* --- resize ---------------------------------------------------------------------------------- */
+
+static void resize_checks_its_arguments(void **state) {
+    (void)state;
+    an_error err;
+    uint8_t a[4] = {0}, b[4];
+    assert_int_equal(an_resize_u8(NULL, 1, 1, a, 1, 1, 1, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "resize: dst is NULL");
+    assert_int_equal(an_resize_u8(b, 0, 1, a, 1, 1, 1, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "resize: dst_height is 0; it must be 1 to 65535");
+    assert_int_equal(an_resize_u8(b, 1, 1, a, 1, 65536, 1, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "resize: src_width is 65536; it must be 1 to 65535");
+    assert_int_equal(an_resize_u8(b, 1, 1, a, 1, 1, 5, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "resize: channels is 5; it must be 1 to 4");
+}
+
+/* The formula of the specification, pixel by pixel. */
+static void place(int64_t at, int64_t dst, int64_t src, bool clamp, int64_t *index, int32_t w[2]) {
+    const double scale = 1.0 / ((double)dst / (double)src);
+    float f = (float)(((double)at + 0.5) * scale - 0.5);
+    *index = (int64_t)floorf(f);
+    f -= (float)*index;
+    if (clamp && *index < 0) *index = 0, f = 0;
+    if (clamp && *index >= src - 1) *index = src - 1, f = 0;
+    w[0] = (int32_t)rintf((1 - f) * 2048);
+    w[1] = (int32_t)rintf(f * 2048);
+}
+
+static int64_t inside(int64_t index, int64_t length) {
+    return index < 0 ? 0 : index >= length ? length - 1 : index;
+}
+
+static void resize_follows_its_formula(void **state) {
+    (void)state;
+    uint32_t random = 11;
+#define RANDOM(n) ((int64_t)((random = random * 1664525 + 1013904223) >> 8) % (n) + 1)
+    for (int round = 0; round < 400; round++) {
+        const int64_t sh = RANDOM(30), sw = RANDOM(30), dh = RANDOM(30), dw = RANDOM(30);
+        const int32_t channels = (int32_t)RANDOM(4);
+        if ((sh == dh && sw == dw) || (sh == 2 * dh && sw == 2 * dw)) continue;
+        /* exact sizes, so that ASan sees a byte too far */
+        uint8_t *src = malloc((size_t)(sh * sw * channels));
+        uint8_t *dst = malloc((size_t)(dh * dw * channels));
+        for (int64_t i = 0; i < sh * sw * channels; i++)
+            src[i] = round % 4 ? (uint8_t)RANDOM(256) : 255;
+        assert_int_equal(an_resize_u8(dst, dh, dw, src, sh, sw, channels, NULL), AN_OK);
+        for (int64_t y = 0; y < dh; y++)
+            for (int64_t x = 0; x < dw; x++)
+                for (int32_t c = 0; c < channels; c++) {
+                    int64_t iy, ix;
+                    int32_t wy[2], wx[2], v = 0;
+                    place(y, dh, sh, false, &iy, wy);
+                    place(x, dw, sw, true, &ix, wx);
+                    for (int k = 0; k < 2; k++) {
+                        const uint8_t *row = src + inside(iy + k, sh) * sw * channels;
+                        const int32_t h = row[ix * channels + c] * wx[0] +
+                                          row[inside(ix + 1, sw) * channels + c] * wx[1];
+                        v += (wy[k] * (h >> 4)) >> 16;
+                    }
+                    assert_int_equal(dst[(y * dw + x) * channels + c], (v + 2) >> 2);
+                }
+        free(src);
+        free(dst);
+    }
+}
+
+static void exact_halves_are_means(void **state) {
+    (void)state;
+    const uint8_t src[2][4] = {{1, 2, 255, 255}, {3, 4, 255, 255}};
+    uint8_t dst[2];
+    assert_int_equal(an_resize_u8(dst, 1, 2, src[0], 2, 4, 1, NULL), AN_OK);
+    assert_int_equal(dst[0], 3); /* 2.5 */
+    assert_int_equal(dst[1], 255);
+    assert_int_equal(an_resize_u8(dst, 1, 1, src[0], 2, 2, 2, NULL), AN_OK);
+    assert_int_equal(dst[0], 128); /* 128.5; with two channels to the even number */
+    assert_int_equal(an_resize_u8(dst, 2, 1, src[0], 2, 1, 1, NULL), AN_OK); /* same size */
+    assert_memory_equal(dst, src[0], 2);
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static void png_gives_back_what_was_written(void **state) {
+    (void)state;
+    const int64_t sizes[][2] = {{1, 1}, {1, 77}, {53, 1}, {37, 23}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        an_error err = {0};
+        an_image *image = make_picture(sizes[i][0], sizes[i][1]), *back = NULL;
+        const char *path = folder_path(folder, "a.png");
+        if (an_image_write_png(image, path, &err) || an_image_read(&back, path, NULL, &err))
+            fail_msg("%s", err.message);
+        assert_int_equal(an_image_height(back), sizes[i][0]);
+        assert_int_equal(an_image_width(back), sizes[i][1]);
+        assert_memory_equal(an_image_data(back), an_image_data(image),
+                            (size_t)(sizes[i][0] * sizes[i][1] * 3));
+        an_image_destroy(image);
+        an_image_destroy(back);
+    }
+}
+
+static void jpeg_comes_close_to_what_was_written(void **state) {
+    (void)state;
+    an_error err = {0};
+    an_image *image, *back = NULL;
+    assert_int_equal(an_image_create(&image, NULL, 40, 50, NULL), AN_OK);
+    for (int y = 0; y < 40; y++)
+        for (int x = 0; x < 50; x++)
+            for (int c = 0; c < 3; c++) /* smooth, or 4:2:0 would blur it */
+                an_image_data(image)[(y * 50 + x) * 3 + c] = (uint8_t)(2 * x + 3 * y + 20 * c);
+    const char *path = folder_path(folder, "a.jpg");
+    if (an_image_write_jpeg(image, path, 95, &err) || an_image_read(&back, path, NULL, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(an_image_height(back), 40);
+    assert_int_equal(an_image_width(back), 50);
+    for (int i = 0; i < 40 * 50 * 3; i++)
+        assert_in_range(an_image_data(back)[i] - an_image_data(image)[i] + 8, 0, 16);
+    an_image_destroy(back);
+    assert_int_equal(an_image_write_jpeg(image, path, 0, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "write JPEG: quality is 0; it must be 1 to 100");
+    assert_int_equal(an_image_write_jpeg(image, NULL, 90, &err), AN_ERR_ARG);
+    assert_int_equal(an_image_write_png(NULL, path, &err), AN_ERR_ARG);
+    assert_int_equal(an_image_write_png(image, folder_path(folder, "no/a.png"), &err), AN_ERR_IO);
+    assert_int_equal(folder_count(folder), 1);
+    an_image_destroy(image);
+    assert_int_equal(an_image_create(&image, NULL, 1, 65535, NULL), AN_OK);
+    assert_int_equal(an_image_write_jpeg(image, folder_path(folder, "b.jpg"), 90, &err),
+                     AN_ERR_UNSUPPORTED); /* JPEG of libjpeg ends at 65500 */
+    assert_int_equal(folder_count(folder), 1);
+    an_image_destroy(image);
+}
+
+static an_status write_and_read(const an_image *image, bool png, an_error *err) {
+    an_image *back = NULL;
+    const char *path = folder_path(folder, "a");
+    an_status st =
+        png ? an_image_write_png(image, path, err) : an_image_write_jpeg(image, path, 90, err);
+    if (!st) st = an_image_read(&back, path, NULL, err);
+    an_image_destroy(back);
+    return st;
+}
+
+static void every_fault_is_reported(void **state) {
+    (void)state;
+    const struct {
+        int kind, code;
+    } faults[] = {{ANI_FAULT_ALLOC, ENOMEM}, {ANI_FAULT_OPEN, EMFILE}, {ANI_FAULT_READ, EIO},
+                  {ANI_FAULT_WRITE, ENOSPC}, {ANI_FAULT_SYNC, EIO},    {ANI_FAULT_RENAME, EACCES}};
+    an_image *image = make_picture(200, 190); /* more than a writer's buffer */
+    for (int png = 0; png < 2; png++)
+        for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+            for (int64_t n = 0;; n++) {
+                an_error err = {0};
+                ani_fault_arm(faults[i].kind, n, faults[i].code, false);
+                const an_status st = write_and_read(image, png, &err);
+                const bool reached = ani_fault_calls(faults[i].kind) > n;
+                ani_fault_disarm();
+                if (reached && st != AN_ERR_IO && st != AN_ERR_NOMEM)
+                    fail_msg("fault %zu, call %lld: %s", i, (long long)n, an_status_name(st));
+                if (reached) assert_true(strlen(err.message) > 10);
+                if (!reached && st) fail_msg("%s", err.message);
+                assert_true(folder_count(folder) <= 1); /* whole or not at all */
+                if (!reached) break;
+            }
+    an_image_destroy(image);
+    /* a picture that is turned takes memory twice */
+    struct file jpeg = make_jpeg(8, 16, BASELINE);
+    const uint8_t exif[] = "\xff\xe1\0\x1e"
+                           "Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0";
+    struct file turned = insert(&jpeg, 2, exif, sizeof exif - 1);
+    expect_decode(&turned, AN_OK, NULL);
+    for (int64_t n = 0; n < 4; n++) {
+        an_error err;
+        ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
+        assert_int_equal(decode(&turned, &err), AN_ERR_NOMEM);
+        ani_fault_disarm();
+    }
+    free(jpeg.bytes);
+    free(turned.bytes);
+}
+
+int main(void) {
+#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
+    const struct CMUnitTest tests[] = {
+        TEST(misuse_is_told),
+        TEST(huge_sizes_are_refused_before_memory_is_taken),
+        cmocka_unit_test(memory_is_limited),
+        cmocka_unit_test(scans_are_limited),
+        TEST(every_truncation_is_refused),
+        TEST(changed_bytes_do_no_harm),
+        cmocka_unit_test(left_over_bytes_of_a_scan_are_judged),
+        cmocka_unit_test(exif_garbage_is_as_stored),
+        cmocka_unit_test(pictures_are_turned),
+        TEST(png_orientation_is_read_and_texts_are_not),
+        cmocka_unit_test(resize_checks_its_arguments),
+        cmocka_unit_test(resize_follows_its_formula),
+        cmocka_unit_test(exact_halves_are_means),
+        TEST(png_gives_back_what_was_written),
+        TEST(jpeg_comes_close_to_what_was_written),
+        TEST(every_fault_is_reported),
+    };
+    return cmocka_run_group_tests_name("image", tests, NULL, NULL);
+}
