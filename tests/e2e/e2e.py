@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""The example programs from a made data set to scores, and what scripts rely on: names of outputs, their
+columns and keys, exit statuses.
+
+usage: e2e.py FOLDER    FOLDER: of the built examples
+"""
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from tap import Tap  # noqa: E402
+
+PROGRAMS = Path(sys.argv[1]).resolve()
+STEPS = ["01_get_data", "02_load_data", "03_prepare_data", "04_build_model", "05_train", "06_plot", "07_test"]
+RESULTS = ["model.safetensors", "history.csv", "loss.png", "scatter.png", "metrics.json"]
+SMALL = ["--size", "32", "--alpha", "0.35", "--weights", "none", "--batch", "8"]
+SHORT = ["--epochs1", "1", "--epochs2", "2", "--bn-momentum", "0.5"]
+
+
+class Done:
+    def __init__(self, name, *arguments):
+        done = subprocess.run([str(PROGRAMS / name), *map(str, arguments)], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, errors="replace")
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+        self.line = " ".join([name, *map(str, arguments)])
+
+    def ended(self, status=0):
+        """Problems unless it ended with this status."""
+        return [] if self.status == status else \
+            [f"{self.line}: exit status {self.status}, expected {status}", self.out[-2000:], self.err[-2000:]]
+
+
+def missing(folder, names):
+    return [f"no {name}" for name in names if not (folder / name).is_file()]
+
+
+def helps(tap):
+    for name in ["attractivenet", "predict", "make_faces", *STEPS]:
+        done = Done(name, "--help")
+        tap.case(f"{name} --help explains itself",
+                 done.ended() or ([] if "usage: " + name in done.out and "--help" in done.out else [done.out]))
+    tap.case("an unknown option is a mistake", Done("attractivenet", "--colour", "red").ended(2))
+    done = Done("attractivenet", "--out", "x")
+    tap.case("a missing option is named", done.ended(2) or ([] if "--data" in done.err else [done.err]))
+    done = Done("attractivenet", "--data", "x", "--out", "y", "--size", "12")
+    tap.case("a number out of range is shown with its limits",
+             done.ended(2) or ([] if "32" in done.err and "12" in done.err else [done.err]))
+
+
+def make(tap, work):
+    tap.case("make_faces draws an archive", Done("make_faces", "--out", work / "faces.zip", "--count", 60, "--size", 64).ended())
+    tap.case("make_faces draws a folder", Done("make_faces", "--out", work / "faces", "--count", 3, "--size", 64).ended())
+    Done("make_faces", "--out", work / "again.zip", "--count", 60, "--size", 64)
+    same = (work / "faces.zip").read_bytes() == (work / "again.zip").read_bytes()
+    tap.case("make_faces draws the same for the same seed", [] if same else ["the archives differ"])
+    labels = (work / "faces/SCUT-FBP5500_v2/train_test_files/All_labels.txt").read_text().splitlines()
+    tap.case("each face has a score from 1 to 5",
+             [line for line in labels if not re.fullmatch(r"AF\d+\.jpg [1-5]\.\d{6}", line)] or
+             ([] if len(labels) == 3 else [labels]))
+
+
+def tutorial(tap, work):
+    out = work / "run"
+    done = Done("attractivenet", "--data", work / "faces.zip", "--out", out, *SMALL, *SHORT, "--threads", 2)
+    problems = done.ended() or missing(out, RESULTS)
+    tap.case("attractivenet leaves all its results", problems)
+    if problems:
+        return
+    lines = (out / "history.csv").read_text().splitlines()
+    places = [line.split(",")[:2] for line in lines[1:]]
+    tap.case("history.csv: header, epochs from 1 in each stage",
+             [] if lines[0] == "stage,epoch,loss,val_loss,rate,seconds" and places == [["1", "1"], ["2", "1"], ["2", "2"]]
+             else lines)
+    metrics = json.loads((out / "metrics.json").read_text())
+    wanted = {"rmse", "mae", "r2", "pearson", "n_train", "n_val", "n_test"}
+    tap.case("metrics.json: keys, and the sizes of the split",
+             [] if wanted <= set(metrics) and [metrics[k] for k in ("n_train", "n_val", "n_test")] == [42, 12, 6]
+             else [metrics])
+    tap.case("pictures are PNG", [name for name in ("loss.png", "scatter.png")
+                                  if (out / name).read_bytes()[:8] != b"\x89PNG\r\n\x1a\n"])
+    quiet = Done("attractivenet", "--data", work / "faces.zip", "--out", work / "quiet", *SMALL, *SHORT, "--quiet",
+                 "--threads", 1)
+    tap.case("--quiet says nothing", quiet.ended() or [text for text in (quiet.out, quiet.err) if text])
+    same = (work / "quiet/model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
+    tap.case("one thread gives the model of two threads, bit for bit", [] if same else ["the models differ"])
+    tap.case("a missing archive is an error, and nothing is left of it",
+             Done("attractivenet", "--data", work / "none.zip", "--out", work / "none", *SMALL).ended(1))
+
+
+def predict(tap, work):
+    model = work / "run/model.safetensors"
+    faces = work / "faces/SCUT-FBP5500_v2/Images"
+    folder = Done("predict", "--model", model, faces)
+    lines = folder.out.splitlines()
+    tap.case("predict scores a folder: name, tab, six decimals, sorted",
+             folder.ended() or [line for line in lines if not re.fullmatch(r"[^\t]+\t-?\d+\.\d{6}", line)] or
+             ([] if [line.split("\t")[0] for line in lines] == ["AF1.jpg", "AF2.jpg", "AF3.jpg"] else lines))
+    (work / "bad.jpg").write_text("this is no picture")
+    mixed = Done("predict", "--model", model, work / "bad.jpg", faces / "AF2.jpg", work / "gone.jpg", faces / "AF1.jpg")
+    tap.case("an unreadable image is told, the others are scored, the status is 1",
+             mixed.ended(1) or ([] if mixed.out.splitlines() == lines[:2] and "bad.jpg" in mixed.err
+                                and "gone.jpg" in mixed.err else [mixed.out, mixed.err]))
+    tap.case("predict without images is a mistake", Done("predict", "--model", model).ended(2))
+    (work / "empty").mkdir()
+    tap.case("an empty folder is an error", Done("predict", "--model", model, work / "empty").ended(1))
+    tap.case("a missing model is an error", Done("predict", "--model", work / "none", faces).ended(1))
+
+
+def steps(tap, work):
+    out = work / "steps"
+    data = out / "data"
+    for name, arguments, files in (
+            ("01_get_data", ["--data", work / "faces.zip"], ["data/AF1.jpg", "data/All_labels.txt"]),
+            ("01_get_data", ["--data", work / "faces.zip"], ["data/AF60.jpg"]),
+            ("02_load_data", ["--data", data, "--size", 32], []),
+            ("03_prepare_data", ["--data", data, "--size", 32, "--batch", 8], ["batch.png"]),
+            ("04_build_model", ["--size", 32, "--alpha", "0.35", "--weights", "none"], ["initial.safetensors"]),
+            ("05_train", ["--data", data, "--model", out / "initial.safetensors", "--batch", 8, *SHORT],
+             ["model.safetensors", "history.csv"]),
+            ("06_plot", ["--history", out / "history.csv"], ["loss.png"]),
+            ("07_test", ["--data", data, "--model", out / "model.safetensors", "--batch", 8],
+             ["metrics.json", "scatter.png"])):
+        done = Done(name, *arguments, *([] if name == "02_load_data" else ["--out", out]))
+        tap.case(f"{name} takes its step", done.ended() or missing(out, files))
+    run, alone = ((work / folder / "metrics.json") for folder in ("run", "steps"))
+    if run.is_file() and alone.is_file():
+        tap.case("the steps alone end where all in one do",
+                 [] if run.read_bytes() == alone.read_bytes() else [run.read_text(), alone.read_text()])
+
+
+def main():
+    tap = Tap()
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        helps(tap)
+        make(tap, work)
+        tutorial(tap, work)
+        if (work / "run/model.safetensors").is_file():
+            predict(tap, work)
+        steps(tap, work)
+    tap.exit()
+
+
+if __name__ == "__main__":
+    main()
