@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT
+ * Data sets: folders and archives hold the same samples, labels are joined, caches change nothing,
+ * and each allocation and read may fail. */
+#include <attractivenet/dataset.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "support/data.h"
+#include "support/folder.h"
+#include "support/golden.h"
+
+enum { COUNT = 6, SIDE = 24, BYTES = SIDE * SIDE * 3 };
+
+typedef struct warnings {
+    int64_t calls;
+    int64_t counts[8]; /* by code */
+    char last[256];
+    int32_t answer;
+} warnings;
+
+static int32_t note(void *user, const an_warning *warning) {
+    warnings *w = user;
+    w->calls++;
+    w->counts[warning->code] += warning->count;
+    snprintf(w->last, sizeof w->last, "%s", warning->message);
+    return w->answer;
+}
+
+static an_dataset_options small(warnings *w) {
+    an_dataset_options options;
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = SIDE;
+    options.warn = w ? note : NULL;
+    options.warn_user = w;
+    return options;
+}
+
+/* A folder of pictures, made anew for each test. */
+static int set_up(void **state) {
+    char *folder = folder_make();
+    data_folder(folder, COUNT, SIDE, SIDE);
+    *state = folder;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    folder_remove(*state);
+    return 0;
+}
+
+static void write_labels(const char *folder, const char *text) {
+    folder_write(folder_path(folder, "All_labels.txt"), text, (int64_t)strlen(text));
+}
+
+static void expect_failure(const char *folder, int32_t policy, an_status status,
+                           const char *message) {
+    an_dataset_options options = small(NULL);
+    an_dataset *dataset = NULL;
+    an_error err;
+    options.policy = policy;
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, &err), status);
+    assert_null(dataset);
+    assert_non_null(strstr(err.message, message));
+}
+
+static void folder_and_archive_are_the_same(void **state) {
+    const char *folder = *state;
+    char archive[512];
+    snprintf(archive, sizeof archive, "%s.zip", folder);
+    data_zip(archive, folder, "some/folder/");
+    an_dataset_options options = small(NULL);
+    for (int32_t cache = AN_CACHE_NONE; cache <= AN_CACHE_PIXELS; cache++) {
+        an_dataset *a, *b;
+        options.cache = cache;
+        assert_int_equal(an_dataset_open(&a, folder, &options, NULL), AN_OK);
+        assert_int_equal(an_dataset_open(&b, archive, &options, NULL), AN_OK);
+        assert_int_equal(an_dataset_count(a), COUNT);
+        assert_int_equal(an_dataset_count(b), COUNT);
+        for (int round = 0; round < 2; round++) { /* the second from the cache */
+            for (int64_t i = 0; i < COUNT; i++) {
+                uint8_t x[BYTES], y[BYTES];
+                char name[32];
+                snprintf(name, sizeof name, "P%04d.jpg", (int)i);
+                assert_string_equal(an_dataset_name(a, i), name);
+                assert_string_equal(an_dataset_name(b, i), name);
+                assert_true(an_dataset_score(a, i, 0) == data_score(i));
+                assert_true(an_dataset_score(b, i, 0) == data_score(i));
+                assert_int_equal(an_dataset_pixels(a, i, x, NULL), AN_OK);
+                assert_int_equal(an_dataset_pixels(b, i, y, NULL), AN_OK);
+                expect_bytes(name, x, y, BYTES);
+            }
+        }
+        assert_null(an_dataset_name(a, COUNT));
+        assert_true(isnan(an_dataset_score(a, 0, 1)));
+        an_dataset_destroy(a);
+        an_dataset_destroy(b);
+    }
+    unlink(archive);
+}
+
+static void pixels_are_resized(void **state) {
+    const char *folder = *state;
+    an_dataset_options options = small(NULL);
+    an_dataset *whole, *half;
+    uint8_t x[BYTES], y[11 * 13 * 3], want[11 * 13 * 3];
+    assert_int_equal(an_dataset_open(&whole, folder, &options, NULL), AN_OK);
+    options.height = 11;
+    options.width = 13;
+    assert_int_equal(an_dataset_open(&half, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_pixels(whole, 2, x, NULL), AN_OK);
+    assert_int_equal(an_dataset_pixels(half, 2, y, NULL), AN_OK);
+    assert_int_equal(an_resize_u8(want, 11, 13, x, SIDE, SIDE, 3, NULL), AN_OK);
+    expect_bytes("resized", y, want, sizeof want);
+    an_error err;
+    assert_int_equal(an_dataset_pixels(half, COUNT, y, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "index is 6; the data set has 6 samples");
+    an_dataset_destroy(whole);
+    an_dataset_destroy(half);
+}
+
+static void sub_folders_links_and_hidden_files(void **state) {
+    const char *folder = *state;
+    an_dataset *dataset;
+    an_dataset_options options = small(NULL);
+    const char *deeper = folder_path(folder, "deeper"), *hidden = folder_path(folder, ".trash");
+    assert_int_equal(mkdir(deeper, 0777), 0);
+    assert_int_equal(mkdir(hidden, 0777), 0);
+    assert_int_equal(symlink(folder, folder_path(deeper, "loop")), 0);
+    assert_int_equal(rename(folder_path(folder, "P0000.jpg"), folder_path(deeper, "P0000.jpg")), 0);
+    assert_int_equal(symlink("deeper/P0000.jpg", folder_path(folder, "Z.jpg")), 0);
+    folder_write(folder_path(folder, "._P0001.jpg"), "x", 1);
+    folder_write(folder_path(hidden, "P0001.jpg"), "x", 1);
+    write_labels(folder, "P0000.jpg 1\nP0001.jpg 2\nP0002.jpg 3\nP0003.jpg 4\nP0004.jpg 5\n"
+                         "P0005.jpg 6\nZ.jpg 7\n");
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_count(dataset), COUNT + 1);
+    uint8_t x[BYTES], y[BYTES];
+    assert_int_equal(an_dataset_pixels(dataset, 0, x, NULL), AN_OK);
+    assert_int_equal(an_dataset_pixels(dataset, COUNT, y, NULL), AN_OK);
+    expect_bytes("through a link", y, x, BYTES);
+    an_dataset_destroy(dataset);
+}
+
+static void a_base_name_twice(void **state) {
+    const char *folder = *state;
+    warnings w = {0};
+    an_dataset *dataset;
+    an_dataset_options options = small(&w);
+    const char *deeper = folder_path(folder, "deeper");
+    assert_int_equal(mkdir(deeper, 0777), 0);
+    folder_write(folder_path(deeper, "P0003.jpg"), "x", 1);
+    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT, "have the same base name");
+    options.policy = AN_POLICY_SKIP;
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_count(dataset), COUNT);
+    assert_int_equal(an_dataset_skipped(dataset), 1);
+    assert_int_equal(w.counts[AN_WARN_MEMBER_SKIPPED], 1);
+    uint8_t x[BYTES]; /* the first by path is kept: that of the upper folder */
+    assert_int_equal(an_dataset_pixels(dataset, 3, x, NULL), AN_OK);
+    an_dataset_destroy(dataset);
+}
+
+static void images_without_label(void **state) {
+    const char *folder = *state;
+    warnings w = {0};
+    an_dataset *dataset;
+    an_dataset_options options = small(&w);
+    write_labels(folder, "P0003.jpg 2.5\nnobody.jpg 1\n");
+    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
+                   "5 images have no label in 'All_labels.txt': 'P0000.jpg', 'P0001.jpg', "
+                   "'P0002.jpg' and 2 more");
+    options.policy = AN_POLICY_SKIP;
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_count(dataset), 1);
+    assert_string_equal(an_dataset_name(dataset, 0), "P0003.jpg");
+    assert_int_equal(an_dataset_skipped(dataset), 5);
+    assert_int_equal(an_dataset_labels_without_image(dataset), 1);
+    assert_int_equal(w.counts[AN_WARN_IMAGE_SKIPPED], 5);
+    assert_int_equal(w.counts[AN_WARN_LABEL_WITHOUT_IMAGE], 1);
+    assert_string_equal(w.last, "1 of 2 labels in 'All_labels.txt' have no image");
+    an_dataset_destroy(dataset);
+    write_labels(folder, "nobody.jpg 1\n");
+    expect_failure(folder, AN_POLICY_SKIP, AN_ERR_FORMAT, "none of the images has a label");
+}
+
+static void a_warning_may_stop(void **state) {
+    const char *folder = *state;
+    warnings w = {.answer = 1};
+    an_dataset *dataset;
+    an_error err;
+    an_dataset_options options = small(&w);
+    folder_write(folder_path(folder, "All_labels.txt"), "P0000.jpg 1\n", 12);
+    options.policy = AN_POLICY_SKIP;
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, &err), AN_ERR_CANCELLED);
+    assert_int_equal(w.calls, 1);
+}
+
+static void what_is_missing_is_named(void **state) {
+    const char *folder = *state;
+    unlink(folder_path(folder, "All_labels.txt"));
+    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT, "holds no label file 'All_labels.txt'");
+    expect_failure(folder_path(folder, "nowhere"), AN_POLICY_STRICT, AN_ERR_IO, "nowhere");
+    write_labels(folder, "a 1\n");
+    for (int i = 0; i < COUNT; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "P%04d.jpg", i);
+        unlink(folder_path(folder, name));
+    }
+    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
+                   "holds no images whose names end in '.jpg'");
+}
+
+static void damaged_images_are_named(void **state) {
+    const char *folder = *state;
+    an_dataset *dataset;
+    an_dataset_options options = small(NULL);
+    an_error err;
+    uint8_t x[BYTES];
+    folder_write(folder_path(folder, "P0002.jpg"), "no picture", 10);
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_pixels(dataset, 2, x, &err), AN_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "P0002.jpg"));
+    unlink(folder_path(folder, "P0003.jpg"));
+    assert_int_equal(an_dataset_pixels(dataset, 3, x, &err), AN_ERR_IO);
+    assert_non_null(strstr(err.message, "P0003.jpg"));
+    assert_int_equal(an_dataset_pixels(dataset, 4, x, &err), AN_OK);
+    an_dataset_destroy(dataset);
+}
+
+static void pixels_in_memory(void **state) {
+    (void)state;
+    an_dataset *dataset = data_pixels(3, 5, 7);
+    uint8_t got[5 * 7 * 3], want[5 * 7 * 3];
+    data_draw(want, 5, 7, 2);
+    assert_int_equal(an_dataset_pixels(dataset, 2, got, NULL), AN_OK);
+    expect_bytes("from memory", got, want, sizeof want);
+    assert_string_equal(an_dataset_name(dataset, 2), "00000002");
+    assert_true(an_dataset_score(dataset, 2, 0) == data_score(2));
+    an_dataset_destroy(dataset);
+    const float bad = NAN;
+    an_error err;
+    an_dataset_options options = small(NULL);
+    uint8_t rgb[BYTES] = {0};
+    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, &bad, 1, &options, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "label 0 of sample 0 is not finite");
+}
+
+/* Open, read one picture, give up: fails with the injected error or works; what leaks, ASan tells.
+ */
+static an_status open_and_read(const char *path, int32_t cache) {
+    an_dataset *dataset = NULL;
+    an_dataset_options options = small(NULL);
+    uint8_t x[BYTES];
+    an_error err = {0};
+    options.cache = cache;
+    an_status st = an_dataset_open(&dataset, path, &options, &err);
+    if (st) assert_null(dataset);
+    if (!st) st = an_dataset_pixels(dataset, 1, x, &err);
+    if (st) assert_true(err.message[0] != '\0');
+    an_dataset_destroy(dataset);
+    return st;
+}
+
+static void fail_each(const char *path, int32_t cache, int kind, int code) {
+    ani_fault_arm(kind, INT64_MAX, code, false);
+    assert_int_equal(open_and_read(path, cache), AN_OK);
+    const int64_t calls = ani_fault_calls(kind);
+    assert_true(calls > 0);
+    for (int64_t n = 0; n < calls; n++) {
+        ani_fault_arm(kind, n, code, false);
+        const an_status st = open_and_read(path, cache);
+        ani_fault_disarm();
+        if (st != AN_ERR_NOMEM && st != AN_ERR_IO)
+            fail_msg("kind %d, call %lld of %lld: %s", kind, (long long)n, (long long)calls,
+                     an_status_name(st));
+    }
+    ani_fault_disarm();
+}
+
+static void each_call_may_fail(void **state) {
+    const char *folder = *state;
+    char archive[512];
+    snprintf(archive, sizeof archive, "%s.zip", folder);
+    data_zip(archive, folder, "");
+    for (int32_t cache = AN_CACHE_NONE; cache <= AN_CACHE_PIXELS; cache++) {
+        fail_each(folder, cache, ANI_FAULT_ALLOC, ENOMEM);
+        fail_each(folder, cache, ANI_FAULT_OPEN, EACCES);
+        fail_each(folder, cache, ANI_FAULT_READ, EIO);
+        fail_each(archive, cache, ANI_FAULT_ALLOC, ENOMEM);
+        fail_each(archive, cache, ANI_FAULT_OPEN, EACCES);
+        fail_each(archive, cache, ANI_FAULT_READ, EIO);
+    }
+    unlink(archive);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(folder_and_archive_are_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pixels_are_resized, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sub_folders_links_and_hidden_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_base_name_twice, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(images_without_label, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_warning_may_stop, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_missing_is_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(damaged_images_are_named, set_up, tear_down),
+        cmocka_unit_test(pixels_in_memory),
+        cmocka_unit_test_setup_teardown(each_call_may_fail, set_up, tear_down),
+    };
+    return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);
+}
