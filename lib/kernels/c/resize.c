@@ -74,13 +74,23 @@ static void blend_row(int16_t *restrict out, const uint8_t *restrict src,
 
 /* Interpolate between two rows. Each product is cut by itself; weights are not negative, so the sum
  * needs no clamp at 0, and 1020 + 2 is the largest sum: 255. */
-static void blend_rows(uint8_t *restrict out, const int16_t *restrict upper,
-                       const int16_t *restrict lower, int16_t w0, int16_t w1, int64_t count) {
+static inline void blend_part(uint8_t *restrict out, const int16_t *restrict upper,
+                              const int16_t *restrict lower, int16_t w0, int16_t w1,
+                              int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         const int16_t a = (int16_t)((upper[i] * w0) >> 16);
         const int16_t b = (int16_t)((lower[i] * w1) >> 16);
         out[i] = (uint8_t)((int16_t)(a + b + 2) >> 2);
     }
+}
+
+static void blend_rows(uint8_t *restrict out, const int16_t *restrict upper,
+                       const int16_t *restrict lower, int16_t w0, int16_t w1, int64_t count) {
+    enum { PART = 32 }; /* a constant count: then compilers use vectors at -O2, too */
+    int64_t i = 0;
+    for (; i + PART <= count; i += PART)
+        blend_part(out + i, upper + i, lower + i, w0, w1, PART);
+    blend_part(out + i, upper + i, lower + i, w0, w1, count - i);
 }
 
 /* Exactly half in both directions is the mean of four, as in OpenCV: a half is rounded up, but to
