@@ -44,8 +44,9 @@ an_status ani_session_open(ani_session **out, const ani_session_limits *limits, 
     if (!session) return ani_fail_memory(err, sizeof *session, "a connection");
     session->limits = *limits;
     session->curl = curl_easy_init();
-    if (!session->curl) {
-        ani_free(session);
+    /* An empty file name: cookies are kept, and none are read. */
+    if (!session->curl || curl_easy_setopt(session->curl, CURLOPT_COOKIEFILE, "")) {
+        ani_session_close(session);
         return ani_fail(err, AN_ERR_NOMEM, "libcurl cannot be started");
     }
     *out = session;
@@ -168,7 +169,6 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
     struct curl_slist *fields = NULL;
     an_status st = AN_OK;
     *answer = (ani_answer){.length = -1};
-    curl_easy_reset(curl); /* keeps cookies and connections */
     session->why[0] = '\0';
     /* What began encrypted stays so. */
     const bool is_secure = !strncmp(request->url, "https:", 6);
@@ -187,7 +187,6 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
         !curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L) &&
         !curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)session->limits.max_redirects) &&
         !curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) &&
-        !curl_easy_setopt(curl, CURLOPT_COOKIEFILE, "") &&
         !curl_easy_setopt(curl, CURLOPT_USERAGENT, "libattractivenet/" AN_VERSION_STRING) &&
         !curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)session->limits.low_speed_seconds) &&
         !curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)session->limits.low_speed_bytes) &&
@@ -200,11 +199,9 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
         !curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &now) &&
         !curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
     char range[32];
-    if (is_set && request->offset > 0) {
-        /* Not CURLOPT_RESUME_FROM: that makes an error of a server that sends all. */
-        snprintf(range, sizeof range, "%" PRId64 "-", request->offset);
-        curl_easy_setopt(curl, CURLOPT_RANGE, range);
-    }
+    snprintf(range, sizeof range, "%" PRId64 "-", request->offset);
+    /* Not CURLOPT_RESUME_FROM: that makes an error of a server that sends all. */
+    if (is_set) curl_easy_setopt(curl, CURLOPT_RANGE, request->offset > 0 ? range : NULL);
     const CURLcode code = is_set ? curl_easy_perform(curl) : CURLE_OUT_OF_MEMORY;
     if (now.status)
         st = now.status;
