@@ -2,9 +2,10 @@
  * Batches made ahead by threads. A batch is a slot of a ring; its samples are handed out one by
  * one, so that all threads work on the batch that is needed next. What a sample becomes depends on
  * (options, epoch, place) alone; who makes it, and when, changes nothing. */
-#include <attractivenet/augment.h>
+#include "augment/batches.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "augment/order.h"
@@ -42,6 +43,7 @@ typedef struct worker {
 } worker;
 
 struct an_batches {
+    atomic_int references;
     an_dataset *dataset;
     an_batches_options options;
     int64_t *indices; /* [count] samples of the data set */
@@ -313,6 +315,7 @@ an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t
 
     b = ani_alloc_zero(1, sizeof *b);
     if (!b) return ani_fail_memory(err, sizeof *b, "a source of batches");
+    atomic_init(&b->references, 1);
     ani_dataset_retain(dataset);
     b->dataset = dataset;
     b->options = checked;
@@ -354,7 +357,7 @@ static void free_choices(const double *choices) {
 }
 
 void an_batches_destroy(an_batches *batches) {
-    if (!batches) return;
+    if (!batches || atomic_fetch_sub(&batches->references, 1) > 1) return;
     an_batches *b = batches;
     pthread_mutex_lock(&b->lock);
     b->stop = true;
@@ -514,4 +517,35 @@ int32_t an_batches_scale(const an_batches *batches) {
 
 int32_t an_batches_is_plain(const an_batches *batches) {
     return batches && !ani_augment_is_active(&batches->options.augment);
+}
+
+/* --- from the inside
+ * --------------------------------------------------------------------------------- */
+
+void ani_batches_hold(an_batches *batches) {
+    atomic_fetch_add(&batches->references, 1);
+}
+
+an_status ani_batches_in_order(an_batches **out, const an_batches *batches, an_error *err) {
+    an_batches_options options;
+    an_batches_options_init(&options, sizeof options);
+    options.batch = batches->options.batch;
+    options.scale = batches->options.scale;
+    options.threads = batches->options.threads;
+    options.ahead = batches->options.ahead;
+    return an_batches_create(out, batches->dataset, batches->indices, batches->order.count,
+                             &options, err);
+}
+
+int64_t ani_batches_sample(const an_batches *batches, int64_t place) {
+    return batches->indices[place];
+}
+
+void ani_batches_order(const an_batches *batches, int64_t epoch, int64_t *places) {
+    ani_mt19937 first;
+    ani_order_epoch(&batches->order, epoch, places, &first);
+}
+
+int64_t ani_batches_size(const an_batches *batches, int64_t step) {
+    return ani_order_batch(&batches->order, step);
 }

@@ -1,2 +1,197 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * Optimizers: which parameters move, their moments, and the clipping of all gradients together. The
+ * formulas are the backend's. */
+#include <attractivenet/optim.h>
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "layers/model.h"
+
+struct an_optimizer {
+    an_model *model;
+    an_optimizer_options options;
+    int64_t steps;
+    int64_t count;   /* of all parameters that can be trained */
+    float *m, *v;    /* [count], in backend memory, as the parameters lie; v NULL for SGD */
+    double *squares; /* one, in backend memory */
+};
+
+void an_optimizer_options_init(an_optimizer_options *options, uint32_t struct_size) {
+    const an_optimizer_options defaults = {.struct_size = sizeof defaults,
+                                           .kind = AN_OPTIM_ADAM,
+                                           .beta1 = 0.9,
+                                           .beta2 = 0.999,
+                                           .epsilon = 1e-7,
+                                           .weight_decay = 0.004};
+    ani_options_init(options, struct_size, &defaults, sizeof defaults);
+}
+
+static an_status check_number(const char *field, double value, bool fits, const char *range,
+                              an_error *err) {
+    if (fits && isfinite(value)) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "an_optimizer_options: %s is %g; it must be %s", field, value,
+                    range);
+}
+
+static an_status take_options(an_optimizer_options *o, const an_optimizer_options *options,
+                              an_error *err) {
+    an_optimizer_options_init(o, sizeof *o);
+    an_status st = ani_options_copy(o, sizeof *o, options, "an_optimizer_options", err);
+    if (st) return st;
+    if (o->kind < AN_OPTIM_ADAM || o->kind > AN_OPTIM_ADAMW)
+        return ani_fail(err, AN_ERR_ARG, "an_optimizer_options: kind is %d; it must be AN_OPTIM_*",
+                        (int)o->kind);
+    if (o->nesterov < 0 || o->nesterov > 1)
+        return ani_fail(err, AN_ERR_ARG, "an_optimizer_options: nesterov is %d; it must be 0 or 1",
+                        (int)o->nesterov);
+    const char *fraction = "at least 0 and below 1";
+    st = check_number("beta1", o->beta1, o->beta1 >= 0 && o->beta1 < 1, fraction, err);
+    if (!st) st = check_number("beta2", o->beta2, o->beta2 >= 0 && o->beta2 < 1, fraction, err);
+    if (!st) st = check_number("epsilon", o->epsilon, o->epsilon > 0, "above 0", err);
+    if (!st)
+        st = check_number("momentum", o->momentum, o->momentum >= 0 && o->momentum <= 1, "0 to 1",
+                          err);
+    if (!st)
+        st = check_number("weight_decay", o->weight_decay, o->weight_decay >= 0, "at least 0", err);
+    if (!st) st = check_number("clip_norm", o->clip_norm, o->clip_norm >= 0, "at least 0", err);
+    return st;
+}
+
+static an_status check_rate(double rate, an_error *err) {
+    if (isfinite(rate) && rate >= 0) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "the learning rate is %g; it must be finite and at least 0",
+                    rate);
+}
+
+/** A step with the options' numbers and no arrays yet. */
+static ani_optim_step make_step(const an_optimizer_options *o, int64_t step, double rate) {
+    return (ani_optim_step){.kind = o->kind,
+                            .nesterov = o->nesterov,
+                            .step = step,
+                            .rate = rate,
+                            .beta1 = o->beta1,
+                            .beta2 = o->beta2,
+                            .epsilon = o->epsilon,
+                            .momentum = o->momentum,
+                            .weight_decay = o->weight_decay,
+                            .gradient_scale = 1};
+}
+
+an_status an_optimizer_create(an_optimizer **out, an_model *model,
+                              const an_optimizer_options *options, an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    an_optimizer_options ours;
+    an_status st = take_options(&ours, options, err);
+    if (st) return st;
+    an_optimizer *optimizer = ani_alloc_zero(1, sizeof *optimizer);
+    if (!optimizer) return ani_fail_memory(err, sizeof *optimizer, "an optimizer");
+    an_backend *backend = an_model_backend(model);
+    ani_model_hold(model);
+    optimizer->model = model;
+    optimizer->options = ours;
+    optimizer->count = ani_net_trained(ani_model_net(model), AN_BASE_TRAIN).count;
+    const int64_t size = optimizer->count * (int64_t)sizeof(float);
+    optimizer->m = backend->ops->alloc(backend, size);
+    optimizer->v = ours.kind == AN_OPTIM_SGD ? NULL : backend->ops->alloc(backend, size);
+    optimizer->squares = backend->ops->alloc(backend, sizeof *optimizer->squares);
+    if (!optimizer->m || !optimizer->squares || (ours.kind != AN_OPTIM_SGD && !optimizer->v)) {
+        an_optimizer_destroy(optimizer);
+        return ani_fail_memory(err, size, "the moments of an optimizer");
+    }
+    *out = optimizer;
+    return AN_OK;
+}
+
+void an_optimizer_destroy(an_optimizer *optimizer) {
+    if (!optimizer) return;
+    an_backend *backend = an_model_backend(optimizer->model);
+    const int64_t size = optimizer->count * (int64_t)sizeof(float);
+    if (optimizer->m) backend->ops->free(backend, optimizer->m, size);
+    if (optimizer->v) backend->ops->free(backend, optimizer->v, size);
+    if (optimizer->squares)
+        backend->ops->free(backend, optimizer->squares, sizeof *optimizer->squares);
+    an_model_destroy(optimizer->model);
+    ani_free(optimizer);
+}
+
+/** The factor that brings the norm of all gradients down to clip_norm. */
+static double clip_factor(an_optimizer *optimizer, const ani_net_range *range) {
+    an_backend *backend = an_model_backend(optimizer->model);
+    double squares;
+    if (optimizer->options.clip_norm <= 0) return 1;
+    backend->ops->sum_squares(backend, range->count, range->gradients, optimizer->squares);
+    backend->ops->read(backend, &squares, optimizer->squares, sizeof squares);
+    const double norm = sqrt(squares);
+    return norm > optimizer->options.clip_norm ? optimizer->options.clip_norm / norm : 1;
+}
+
+an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err) {
+    if (!optimizer) return ani_fail(err, AN_ERR_ARG, "optimizer is NULL");
+    an_status st = check_rate(learning_rate, err);
+    if (st) return st;
+    ani_net *net = ani_model_net(optimizer->model);
+    an_backend *backend = an_model_backend(optimizer->model);
+    const int32_t base = ani_model_gradient_base(optimizer->model);
+    if (base < 0)
+        return ani_fail(err, AN_ERR_ARG, "optimizer: no gradients have been computed yet");
+    const ani_net_range range = ani_net_trained(net, base);
+    const int64_t offset = range.weights - ani_net_trained(net, AN_BASE_TRAIN).weights;
+    ani_optim_step step = make_step(&optimizer->options, optimizer->steps + 1, learning_rate);
+    step.count = range.count;
+    step.gradient_scale = clip_factor(optimizer, &range);
+    step.w = range.weights;
+    step.g = range.gradients;
+    step.m = optimizer->m + offset;
+    step.v = optimizer->v ? optimizer->v + offset : NULL;
+    backend->ops->optim_step(backend, &step);
+    ani_net_weights_changed(net);
+    optimizer->steps++;
+    return backend->ops->wait(backend, err);
+}
+
+int64_t an_optimizer_steps(const an_optimizer *optimizer) {
+    return optimizer ? optimizer->steps : 0;
+}
+
+an_status an_optimizer_apply(const an_optimizer_options *options, int64_t step,
+                             double learning_rate, int64_t count, float *parameters,
+                             const float *gradients, float *m, float *v, an_error *err) {
+    an_optimizer_options ours;
+    an_backend *backend = NULL;
+    an_status st = take_options(&ours, options, err);
+    if (!st) st = check_rate(learning_rate, err);
+    if (!st && step < 1)
+        st = ani_fail(err, AN_ERR_ARG, "step is %lld; it must be at least 1", (long long)step);
+    if (!st && count < 0)
+        st = ani_fail(err, AN_ERR_ARG, "count is %lld; it must be at least 0", (long long)count);
+    if (!st && count && (!parameters || !gradients || !m || (!v && ours.kind != AN_OPTIM_SGD)))
+        st = ani_fail(err, AN_ERR_ARG, "an array of the optimizer is NULL");
+    if (st) return st;
+    /* the reference backend's memory is the host's */
+    an_backend_options kind;
+    an_backend_options_init(&kind, sizeof kind);
+    kind.kind = AN_BACKEND_REF;
+    st = an_backend_create(&backend, &kind, err);
+    if (st) return st;
+    ani_optim_step apply = make_step(&ours, step, learning_rate);
+    if (ours.clip_norm > 0) {
+        double squares;
+        backend->ops->sum_squares(backend, count, gradients, &squares);
+        const double norm = sqrt(squares);
+        if (norm > ours.clip_norm) apply.gradient_scale = ours.clip_norm / norm;
+    }
+    apply.count = count;
+    apply.w = parameters;
+    apply.g = gradients;
+    apply.m = m;
+    apply.v = v;
+    backend->ops->optim_step(backend, &apply);
+    an_backend_destroy(backend);
+    return AN_OK;
+}

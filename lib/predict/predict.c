@@ -1,2 +1,214 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * Scores of pictures one by one, with all buffers made once, and of whole sources. */
+#include <attractivenet/predict.h>
+
+#include <math.h>
+
+#include "augment/batches.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "layers/model.h"
+
+enum { MAX_SIDE = 65535 };
+
+struct an_predictor {
+    an_model *model;
+    int64_t height, width; /* of the model */
+    float table[256];      /* its scale */
+    uint8_t *resized;      /* [height,width,3] */
+    float *x;              /* [height,width,3] */
+    uint8_t *packed;       /* rows of a frame without what lies between them */
+    int64_t packed_size;
+};
+
+an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    an_model_info info = {.struct_size = sizeof info};
+    an_status st = an_model_describe(model, &info, err);
+    if (st) return st;
+    an_predictor *predictor = ani_alloc_zero(1, sizeof *predictor);
+    if (!predictor) return ani_fail_memory(err, sizeof *predictor, "a predictor");
+    ani_model_hold(model);
+    predictor->model = model;
+    predictor->height = info.height;
+    predictor->width = info.width;
+    const int64_t count = 3 * (int64_t)info.height * info.width;
+    predictor->resized = ani_alloc(count);
+    predictor->x = ani_alloc_zero(count, sizeof *predictor->x);
+    st = an_scale_table(predictor->table, info.scale, err);
+    if (!st && (!predictor->resized || !predictor->x))
+        st = ani_fail_memory(err, count * (int64_t)sizeof *predictor->x, "a picture");
+    if (st) {
+        an_predictor_destroy(predictor);
+        return st;
+    }
+    *out = predictor;
+    return AN_OK;
+}
+
+void an_predictor_destroy(an_predictor *predictor) {
+    if (!predictor) return;
+    ani_free(predictor->resized);
+    ani_free(predictor->x);
+    ani_free(predictor->packed);
+    an_model_destroy(predictor->model);
+    ani_free(predictor);
+}
+
+/** Bring the rows of a frame together, as resizing wants them. */
+static an_status pack(an_predictor *predictor, const uint8_t **rgb, int64_t height, int64_t width,
+                      int64_t stride, an_error *err) {
+    const int64_t row = 3 * width, size = row * height;
+    if (stride == row) return AN_OK;
+    if (size > predictor->packed_size) {
+        uint8_t *larger = ani_alloc(size);
+        if (!larger) return ani_fail_memory(err, size, "a frame");
+        ani_free(predictor->packed);
+        predictor->packed = larger;
+        predictor->packed_size = size;
+    }
+    for (int64_t y = 0; y < height; y++)
+        for (int64_t i = 0; i < row; i++)
+            predictor->packed[y * row + i] = (*rgb)[y * stride + i];
+    *rgb = predictor->packed;
+    return AN_OK;
+}
+
+an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_t height,
+                             int64_t width, int64_t stride, float *scores, an_error *err) {
+    if (!predictor || !rgb || !scores)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
+                        !predictor ? "predictor"
+                        : !rgb     ? "rgb"
+                                   : "scores");
+    if (height < 1 || height > MAX_SIDE || width < 1 || width > MAX_SIDE)
+        return ani_fail(err, AN_ERR_ARG, "the frame is %lld x %lld; each must be 1 to %d",
+                        (long long)height, (long long)width, MAX_SIDE);
+    if (stride < 3 * width)
+        return ani_fail(err, AN_ERR_ARG, "stride is %lld; rows of %lld pixels have %lld bytes",
+                        (long long)stride, (long long)width, 3 * (long long)width);
+    an_status st = pack(predictor, &rgb, height, width, stride, err);
+    if (st) return st;
+    if (height != predictor->height || width != predictor->width) {
+        st = an_resize_u8(predictor->resized, predictor->height, predictor->width, rgb, height,
+                          width, 3, err);
+        if (st) return st;
+        rgb = predictor->resized;
+    }
+    const int64_t count = 3 * predictor->height * predictor->width;
+    for (int64_t i = 0; i < count; i++)
+        predictor->x[i] = predictor->table[rgb[i]];
+    return an_model_predict(predictor->model, predictor->x, 1, scores, err);
+}
+
+static an_status score_image(an_predictor *predictor, const an_image *image, float *scores,
+                             an_error *err) {
+    const int64_t width = an_image_width(image);
+    return an_predictor_frame(predictor, an_image_const_data(image), an_image_height(image), width,
+                              3 * width, scores, err);
+}
+
+an_status an_predictor_file(an_predictor *predictor, const char *path, float *scores,
+                            an_error *err) {
+    an_image *image = NULL;
+    if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
+    an_status st = an_image_read(&image, path, NULL, err);
+    if (!st) st = score_image(predictor, image, scores, err);
+    an_image_destroy(image);
+    return st;
+}
+
+an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, int64_t size,
+                             const char *name, float *scores, an_error *err) {
+    an_image *image = NULL;
+    an_status st = an_image_decode(&image, bytes, size, name, NULL, err);
+    if (!st) st = score_image(predictor, image, scores, err);
+    an_image_destroy(image);
+    return st;
+}
+
+/* --- whole sources ------------------------------------------------------------------------------
+ */
+
+static an_status report(an_progress_fn progress, void *user, int64_t done, int64_t total,
+                        double begun, an_error *err) {
+    const double seconds = ani_clock_seconds() - begun;
+    const an_progress now = {.struct_size = sizeof now,
+                             .done = done,
+                             .total = total,
+                             .seconds = seconds,
+                             .seconds_left = ani_seconds_left(done, total, seconds),
+                             .what = "images"};
+    if (progress && progress(user, &now))
+        return ani_fail(err, AN_ERR_CANCELLED, "the progress callback asked to stop");
+    return AN_OK;
+}
+
+static an_status check_source(const an_model *model, const an_batches *batches, int64_t *outputs,
+                              an_error *err) {
+    an_model_info info = {.struct_size = sizeof info};
+    an_status st = an_model_describe(model, &info, err);
+    if (st) return st;
+    *outputs = info.outputs;
+    if (an_batches_height(batches) != info.height || an_batches_width(batches) != info.width)
+        return ani_fail(err, AN_ERR_ARG, "batches are %d x %d; the model wants %d x %d",
+                        (int)an_batches_height(batches), (int)an_batches_width(batches),
+                        (int)info.height, (int)info.width);
+    if (an_batches_scale(batches) != info.scale)
+        return ani_fail(err, AN_ERR_ARG,
+                        "batches have scale %d, the model was trained with scale %d of AN_SCALE_*",
+                        (int)an_batches_scale(batches), (int)info.scale);
+    return AN_OK;
+}
+
+an_status an_predict_batches(an_model *model, an_batches *batches, float *scores,
+                             an_progress_fn progress, void *progress_user, an_error *err) {
+    if (!model || !batches || !scores)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
+                        !model     ? "model"
+                        : !batches ? "batches"
+                                   : "scores");
+    an_batches *ordered = NULL;
+    float *batch = NULL;
+    const int64_t count = an_batches_samples(batches);
+    const double begun = ani_clock_seconds();
+    int64_t outputs = 0, place = 0;
+    an_status st = check_source(model, batches, &outputs, err);
+    if (st) goto done;
+    const int64_t size = an_batches_batch(batches) * outputs;
+    batch = ani_alloc_zero(size, sizeof *batch);
+    if (!batch) {
+        st = ani_fail_memory(err, size * (int64_t)sizeof *batch, "scores");
+        goto done;
+    }
+    st = ani_batches_in_order(&ordered, batches, err);
+    if (!st) st = an_batches_begin(ordered, 0, 0, err);
+    while (!st) {
+        const float *x;
+        const int64_t *samples;
+        int64_t n;
+        st = an_batches_next(ordered, &x, NULL, &samples, &n, err);
+        if (!st) st = an_model_predict(model, x, n, batch, err);
+        if (st) break;
+        for (int64_t i = 0; i < n; i++, place++) {
+            /* images that policy skip left out have no score */
+            for (; ani_batches_sample(ordered, place) != samples[i]; place++)
+                for (int64_t k = 0; k < outputs; k++)
+                    scores[place * outputs + k] = NAN;
+            for (int64_t k = 0; k < outputs; k++)
+                scores[place * outputs + k] = batch[i * outputs + k];
+        }
+        st = report(progress, progress_user, place, count, begun, err);
+    }
+    if (st != AN_DONE) goto done;
+    st = AN_OK;
+    for (int64_t i = place * outputs; i < count * outputs; i++)
+        scores[i] = NAN;
+done:
+    an_batches_destroy(ordered);
+    ani_free(batch);
+    return st;
+}

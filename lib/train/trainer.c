@@ -1,2 +1,569 @@
-/* SPDX-License-Identifier: MIT */
-typedef int ani_empty;
+/* SPDX-License-Identifier: MIT
+ * One stage of training: epochs of steps, validation, and what the callbacks decide about it. */
+#include <attractivenet/train.h>
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "augment/batches.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "layers/model.h"
+#include "train/console.h"
+#include "train/decisions.h"
+#include "train/evaluate.h"
+#include "train/events.h"
+#include "train/history.h"
+#include "train/options.h"
+
+/** What changes from epoch to epoch, beside the weights and the optimizer's moments: with these,
+ * all that a checkpoint of a run would have to hold. */
+typedef struct train_state {
+    int32_t epoch;  /* done */
+    int32_t reason; /* AN_STOP_*: why there are no more */
+    double rate;    /* before the schedule */
+    double best;    /* lowest value so far */
+    an_early_stopping early;
+    an_best_checkpoint checkpoint;
+    an_reduce_rate reduce;
+} train_state;
+
+struct an_trainer {
+    an_model *model;
+    an_batches *train, *val;
+    an_history *history;
+    an_optimizer *optimizer;
+    an_train_options options;
+    train_state state;
+    an_arrays *kept; /* best weights, with restore_best */
+    ani_console console;
+    ani_events *events;
+    bool introduced; /* the stage was printed */
+    atomic_int asked_to_stop;
+    /* frozen base */
+    ani_features *train_features, *val_features;
+    int64_t *places; /* [samples]: order of the epoch */
+    float *x, *y;    /* [batch,features], [batch,outputs]: rows of a step */
+};
+
+/** One epoch under way. */
+typedef struct epoch_run {
+    an_epoch_report report;
+    double begun;
+    double loss_sum; /* over samples */
+    int64_t samples;
+    int64_t step; /* done */
+    int64_t steps;
+    int64_t next; /* place of the order that the next step begins with */
+    bool broken;  /* a loss was not finite: the run ends */
+} epoch_run;
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void begin_state(train_state *state, const an_train_options *options) {
+    *state = (train_state){.rate = options->learning_rate, .best = INFINITY};
+    an_early_stopping_init(&state->early, options->early_stop_min_delta,
+                           options->early_stop_patience);
+    an_best_checkpoint_init(&state->checkpoint, options->save_best_only);
+    state->checkpoint.best = options->checkpoint_best;
+    an_reduce_rate_init(&state->reduce, options->reduce_rate_factor, options->reduce_rate_patience);
+    state->reduce.min_delta = options->reduce_rate_min_delta;
+    state->reduce.min_rate = options->reduce_rate_min;
+    state->reduce.cooldown = options->reduce_rate_cooldown;
+}
+
+/** The steps of a schedule that is to fill the stage. */
+static void fit_schedule(an_trainer *trainer) {
+    an_schedule_options *schedule = &trainer->options.schedule;
+    int64_t all;
+    if (schedule->kind != AN_SCHEDULE_COSINE || schedule->decay_steps) return;
+    if (!ani_mul_size(trainer->options.max_epochs, an_batches_steps(trainer->train), &all))
+        all = INT64_MAX;
+    schedule->decay_steps = all > schedule->warmup_steps ? all - schedule->warmup_steps : 1;
+}
+
+static an_status make_parts(an_trainer *trainer, an_error *err) {
+    const an_train_options *options = &trainer->options;
+    const int32_t base = ani_model_base(trainer->model);
+    an_status st = an_model_set_base(trainer->model, options->base, err);
+    if (st) return st;
+    st = an_optimizer_create(&trainer->optimizer, trainer->model, &options->optimizer, err);
+    an_model_set_base(trainer->model, base, NULL);
+    if (st) return st;
+    if (options->tensorboard_dir) {
+        st = ani_events_create(&trainer->events, options->tensorboard_dir, trainer->val != NULL,
+                               options->stage, err);
+        if (st) return st;
+    }
+    if (!trainer->history) return an_history_create(&trainer->history, err);
+    return AN_OK;
+}
+
+an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train, an_batches *val,
+                            an_history *history, const an_train_options *options, an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    an_train_options ours;
+    an_trainer *trainer = NULL;
+    an_model_info info = {.struct_size = sizeof info};
+    if (!model || !train) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "train" : "model");
+    an_status st = an_model_describe(model, &info, err);
+    if (!st) st = ani_train_batches_check(&info, train, "training", err);
+    if (!st && val) st = ani_train_batches_check(&info, val, "validation", err);
+    if (!st && val && !an_batches_is_plain(val))
+        st = ani_fail(err, AN_ERR_ARG, "validation batches are augmented; they must be plain");
+    if (!st && train == val)
+        st = ani_fail(err, AN_ERR_ARG, "training and validation are the same batches");
+    if (!st) st = ani_train_options_take(&ours, options, err);
+    if (st) return st;
+
+    trainer = ani_alloc_zero(1, sizeof *trainer);
+    if (!trainer) {
+        ani_train_options_clear(&ours);
+        return ani_fail_memory(err, sizeof *trainer, "a trainer");
+    }
+    trainer->options = ours;
+    ani_model_hold(model);
+    trainer->model = model;
+    ani_batches_hold(train);
+    trainer->train = train;
+    if (val) ani_batches_hold(val);
+    trainer->val = val;
+    if (history) ani_history_hold(history);
+    trainer->history = history;
+    atomic_init(&trainer->asked_to_stop, 0);
+    ani_console_init(&trainer->console, &trainer->options);
+    begin_state(&trainer->state, &trainer->options);
+    fit_schedule(trainer);
+    st = make_parts(trainer, err);
+    if (st) {
+        an_trainer_destroy(trainer);
+        return st;
+    }
+    *out = trainer;
+    return AN_OK;
+}
+
+void an_trainer_destroy(an_trainer *trainer) {
+    if (!trainer) return;
+    ani_features_destroy(trainer->train_features);
+    ani_features_destroy(trainer->val_features);
+    ani_free(trainer->places);
+    ani_free(trainer->x);
+    ani_free(trainer->y);
+    an_arrays_destroy(trainer->kept);
+    ani_events_destroy(trainer->events);
+    ani_console_clear(&trainer->console);
+    an_optimizer_destroy(trainer->optimizer);
+    an_history_destroy(trainer->history);
+    an_batches_destroy(trainer->val);
+    an_batches_destroy(trainer->train);
+    an_model_destroy(trainer->model);
+    ani_train_options_clear(&trainer->options);
+    ani_free(trainer);
+}
+
+void an_trainer_stop(an_trainer *trainer) {
+    if (trainer) atomic_store(&trainer->asked_to_stop, 1);
+}
+
+int32_t an_trainer_reason(const an_trainer *trainer) {
+    return trainer ? trainer->state.reason : AN_STOP_NONE;
+}
+
+double an_trainer_best(const an_trainer *trainer) {
+    return trainer ? trainer->state.best : INFINITY;
+}
+
+double an_trainer_checkpoint_best(const an_trainer *trainer) {
+    return trainer ? trainer->state.checkpoint.best : INFINITY;
+}
+
+/* --- telling the caller ------------------------------------------------------------------------
+ */
+
+static an_status tell(an_trainer *trainer, int32_t kind, const epoch_run *run, int64_t step,
+                      int64_t steps, double begun, const an_epoch_report *report, an_error *err) {
+    const an_train_options *options = &trainer->options;
+    if (!options->on_event) return AN_OK;
+    const an_train_event event = {
+        .struct_size = sizeof event,
+        .kind = kind,
+        .stage = options->stage,
+        .epoch = trainer->state.epoch + (report ? 0 : 1),
+        .step = step,
+        .steps = steps,
+        .loss = run && run->samples ? run->loss_sum / (double)run->samples : NAN,
+        .seconds_left = ani_seconds_left(step, steps, ani_clock_seconds() - begun),
+        .report = report};
+    if (options->on_event(options->event_user, &event))
+        return ani_fail(err, AN_ERR_CANCELLED, "the event callback asked to stop");
+    return AN_OK;
+}
+
+static an_status warn(an_trainer *trainer, const char *message, an_error *err) {
+    const an_train_options *options = &trainer->options;
+    const an_warning warning = {
+        .struct_size = sizeof warning, .code = AN_WARN_OTHER, .count = 1, .message = message};
+    if (options->warn && options->warn(options->warn_user, &warning))
+        return ani_fail(err, AN_ERR_CANCELLED, "the warning callback asked to stop");
+    return AN_OK;
+}
+
+static an_status introduce(an_trainer *trainer, an_error *err) {
+    an_model_info info = {.struct_size = sizeof info};
+    if (trainer->introduced) return AN_OK;
+    an_status st = an_model_describe(trainer->model, &info, err);
+    if (!st) st = ani_console_stage(&trainer->console, &info, trainer->options.stage, err);
+    trainer->introduced = true;
+    return st;
+}
+
+/* --- features of a frozen base ------------------------------------------------------------------
+ */
+
+typedef struct features_progress {
+    an_trainer *trainer;
+    int64_t before, all; /* batches: done for another source, and of both */
+    double begun;
+} features_progress;
+
+static an_status features_step(void *user, int64_t step, int64_t steps, an_error *err) {
+    const features_progress *progress = user;
+    an_trainer *trainer = progress->trainer;
+    const int64_t done = progress->before + step;
+    (void)steps;
+    an_status st = ani_console_step(&trainer->console, done, NAN, ani_clock_seconds(), err);
+    if (!st)
+        st =
+            tell(trainer, AN_EVENT_FEATURES, NULL, done, progress->all, progress->begun, NULL, err);
+    return st;
+}
+
+static int64_t batches_in_order(const an_batches *batches) {
+    const int64_t batch = an_batches_batch(batches);
+    return (an_batches_samples(batches) + batch - 1) / batch;
+}
+
+/** Room for the rows of a step. */
+static an_status make_step(an_trainer *trainer, an_error *err) {
+    const int64_t batch = an_batches_batch(trainer->train);
+    const ani_features *features = trainer->train_features;
+    if (!trainer->places)
+        trainer->places = ani_alloc_zero(an_batches_samples(trainer->train), sizeof(int64_t));
+    if (!trainer->x) trainer->x = ani_alloc_zero(batch * features->width, sizeof(float));
+    if (!trainer->y) trainer->y = ani_alloc_zero(batch * features->outputs, sizeof(float));
+    if (!trainer->places || !trainer->x || !trainer->y)
+        return ani_fail_memory(err, batch * features->width * (int64_t)sizeof(float),
+                               "a batch of features");
+    return AN_OK;
+}
+
+/** Compute what a frozen base makes of the samples, once: the weights that it depends on stay. */
+static an_status make_features(an_trainer *trainer, an_error *err) {
+    if (trainer->options.base != AN_BASE_FROZEN) return AN_OK;
+    an_model *model = trainer->model;
+    const bool train = !trainer->train_features && an_batches_is_plain(trainer->train) &&
+                       ani_features_fit(model, trainer->train);
+    const bool val =
+        trainer->val && !trainer->val_features && ani_features_fit(model, trainer->val);
+    an_status st = AN_OK;
+    if (train || val) {
+        features_progress progress = {.trainer = trainer, .begun = ani_clock_seconds()};
+        const int64_t train_steps = train ? batches_in_order(trainer->train) : 0;
+        progress.all = train_steps + (val ? batches_in_order(trainer->val) : 0);
+        st = ani_console_begin(&trainer->console, trainer->options.stage, 0, 0, progress.all,
+                               progress.begun, err);
+        if (!st && train)
+            st = ani_features_create(&trainer->train_features, model, trainer->train, features_step,
+                                     &progress, err);
+        progress.before = train_steps;
+        if (!st && val)
+            st = ani_features_create(&trainer->val_features, model, trainer->val, features_step,
+                                     &progress, err);
+        if (!st) st = ani_console_end_features(&trainer->console, ani_clock_seconds(), err);
+    }
+    if (!st && trainer->train_features) st = make_step(trainer, err);
+    return st;
+}
+
+/* --- steps -------------------------------------------------------------------------------------
+ */
+
+/** Fill x and y with the rows of the next batch; 0 if all its images were left out. */
+static int64_t gather(an_trainer *trainer, epoch_run *run, int64_t step) {
+    const ani_features *f = trainer->train_features;
+    const int64_t size = ani_batches_size(trainer->train, step);
+    int64_t n = 0;
+    for (int64_t i = 0; i < size; i++) {
+        const int64_t row = f->rows[trainer->places[run->next + i]];
+        if (row < 0) continue;
+        memcpy(trainer->x + n * f->width, f->values + row * f->width,
+               (size_t)f->width * sizeof(float));
+        memcpy(trainer->y + n * f->outputs, f->targets + row * f->outputs,
+               (size_t)f->outputs * sizeof(float));
+        n++;
+    }
+    run->next += size;
+    return n;
+}
+
+/** The loss of a step is NaN or infinite: say so, with what was saved before. */
+static an_status report_broken(an_trainer *trainer, const epoch_run *run, double loss,
+                               an_error *err) {
+    an_error text; /* as a buffer for the message */
+    const an_train_options *options = &trainer->options;
+    const bool saved = options->checkpoint_path && isfinite(trainer->state.checkpoint.best);
+    ani_fail(&text, AN_OK,
+             "the loss is %s at step %lld of epoch %d of stage %d, with learning rate %g; training "
+             "ends, and %s%s",
+             isnan(loss) ? "nan" : "infinite", (long long)run->step + 1,
+             (int)trainer->state.epoch + 1, (int)options->stage, run->report.rate,
+             saved ? "the best model so far is in " : "no checkpoint was written",
+             saved ? options->checkpoint_path : "");
+    an_status st = ani_console_not_finite(&trainer->console, run->step + 1, text.message, err);
+    return st ? st : warn(trainer, text.message, err);
+}
+
+/** Account for a batch whose gradients are there, and move the weights. */
+static an_status finish_step(an_trainer *trainer, epoch_run *run, double loss, int64_t n,
+                             an_error *err) {
+    const an_train_options *options = &trainer->options;
+    const int64_t all = (int64_t)trainer->state.epoch * run->steps + run->step;
+    run->report.rate = an_schedule_rate(&options->schedule, trainer->state.rate, all);
+    if (!isfinite(loss) && options->terminate_on_nan) {
+        run->broken = true;
+        run->report.loss = loss;
+        return report_broken(trainer, run, loss, err);
+    }
+    an_status st = an_optimizer_step(trainer->optimizer, run->report.rate, err);
+    if (st) return st;
+    run->loss_sum += loss * (double)n;
+    run->samples += n;
+    run->step++;
+    st = ani_console_step(&trainer->console, run->step, run->loss_sum / (double)run->samples,
+                          ani_clock_seconds(), err);
+    if (!st) st = tell(trainer, AN_EVENT_STEP, run, run->step, run->steps, run->begun, NULL, err);
+    return st;
+}
+
+static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
+    const an_train_options *options = &trainer->options;
+    const int64_t number = (int64_t)options->first_epoch + trainer->state.epoch;
+    an_status st = AN_OK;
+    double loss;
+    if (trainer->train_features) {
+        ani_batches_order(trainer->train, number, trainer->places);
+        for (int64_t step = 0; !st && !run->broken && step < run->steps; step++) {
+            const int64_t n = gather(trainer, run, step);
+            if (!n) continue;
+            st = an_model_head_gradients(trainer->model, trainer->x, trainer->y, n, options->loss,
+                                         &loss, err);
+            if (!st) st = finish_step(trainer, run, loss, n, err);
+        }
+        return st;
+    }
+    st = an_batches_begin(trainer->train, number, 0, err);
+    while (!st && !run->broken) {
+        const float *x, *y;
+        int64_t n;
+        st = an_batches_next(trainer->train, &x, &y, NULL, &n, err);
+        if (!st) st = an_model_gradients(trainer->model, x, y, n, options->loss, &loss, err);
+        if (!st) st = finish_step(trainer, run, loss, n, err);
+    }
+    return st == AN_DONE ? AN_OK : st;
+}
+
+/** Give the moving statistics the values that this epoch's batches have with the weights of now. */
+static an_status recalibrate(an_trainer *trainer, an_error *err) {
+    const an_train_options *options = &trainer->options;
+    if (!options->recalibrate ||
+        (options->base != AN_BASE_STATISTICS && options->base != AN_BASE_TRAIN))
+        return AN_OK;
+    an_status st = an_model_recalibrate_begin(trainer->model, err);
+    if (!st)
+        st = an_batches_begin(trainer->train, (int64_t)options->first_epoch + trainer->state.epoch,
+                              0, err);
+    while (!st) {
+        const float *x;
+        int64_t n;
+        st = an_batches_next(trainer->train, &x, NULL, NULL, &n, err);
+        if (!st) st = an_model_recalibrate_add(trainer->model, x, n, err);
+    }
+    return st == AN_DONE ? an_model_recalibrate_end(trainer->model, err) : st;
+}
+
+static an_status validate(an_trainer *trainer, epoch_run *run, an_error *err) {
+    run->report.val_loss = NAN;
+    if (!trainer->val) return AN_OK;
+    if (trainer->val_features)
+        return ani_features_loss(trainer->val_features, trainer->model, trainer->options.loss,
+                                 &run->report.val_loss, err);
+    return an_model_evaluate(trainer->model, trainer->val, trainer->options.loss,
+                             &run->report.val_loss, err);
+}
+
+/* --- the end of an epoch ------------------------------------------------------------------------
+ */
+
+/** Keep the weights in memory. The old ones go when the new ones are there. */
+static an_status keep_weights(an_trainer *trainer, an_error *err) {
+    an_arrays *weights = NULL;
+    an_status st = an_model_weights(trainer->model, &weights, err);
+    if (st) return st;
+    an_arrays_destroy(trainer->kept);
+    trainer->kept = weights;
+    return AN_OK;
+}
+
+/** Save the model if it is good enough. What fails leaves the file of before, and the value to
+ * beat. */
+static an_status save(an_trainer *trainer, epoch_run *run, double value, an_error *err) {
+    const an_train_options *options = &trainer->options;
+    an_best_checkpoint *checkpoint = &trainer->state.checkpoint;
+    const an_best_checkpoint before = *checkpoint;
+    if (!options->checkpoint_path) return AN_OK;
+    int32_t wanted = an_best_checkpoint_update(checkpoint, value);
+    if (wanted && !(isfinite(value) && isfinite(run->report.loss))) wanted = 0;
+    an_status st = ani_console_checkpoint(
+        &trainer->console, run->report.epoch, trainer->val ? "val_loss" : "loss", before.best,
+        value, options->save_best_only, wanted, options->checkpoint_path, err);
+    if (!st && wanted) st = an_model_save(trainer->model, options->checkpoint_path, err);
+    if (st) {
+        *checkpoint = before;
+        return st;
+    }
+    if (wanted && value < checkpoint->best) checkpoint->best = value; /* every epoch is saved */
+    run->report.saved = wanted;
+    return AN_OK;
+}
+
+/** Let the callbacks decide. Sets reason if this was the last epoch; *exact: a new rate, or 0. */
+static an_status decide(an_trainer *trainer, epoch_run *run, double value, double *exact,
+                        an_error *err) {
+    const an_train_options *options = &trainer->options;
+    train_state *state = &trainer->state;
+    an_epoch_report *report = &run->report;
+    an_status st = AN_OK;
+    *exact = 0;
+    if (run->broken) {
+        report->reason = AN_STOP_NAN;
+    } else {
+        if (value < state->best) {
+            state->best = value;
+            report->improved = 1;
+        }
+        const int32_t early = an_early_stopping_update(&state->early, report->epoch - 1, value);
+        if (options->restore_best && (early & AN_EARLY_KEEP)) st = keep_weights(trainer, err);
+        if (options->reduce_rate_patience >= 0)
+            state->rate = ani_reduce_rate_update(&state->reduce, value, state->rate, exact);
+        report->reason = early & AN_EARLY_STOP                  ? AN_STOP_EARLY
+                         : report->epoch == options->max_epochs ? AN_STOP_EPOCHS
+                         : atomic_load(&trainer->asked_to_stop) ? AN_STOP_ASKED
+                                                                : AN_STOP_NONE;
+    }
+    report->stopped = report->reason != AN_STOP_NONE;
+    state->reason = report->reason;
+    return st;
+}
+
+/** The first failure of several things that are all to be tried. */
+typedef struct failures {
+    an_status first;
+    an_error error;
+} failures;
+
+static void collect(failures *failed, an_status st, const an_error *error) {
+    if (!st || failed->first) return;
+    failed->first = st;
+    failed->error = *error;
+}
+
+/** Record a finished epoch everywhere. Whatever fails, the rest is done; the first failure is
+ * returned. */
+static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
+    const an_train_options *options = &trainer->options;
+    an_epoch_report *report = &run->report;
+    failures failed = {0};
+    an_error error;
+    double exact;
+    if (!run->broken) report->loss = run->samples ? run->loss_sum / (double)run->samples : NAN;
+    report->steps = run->step;
+    const double value = trainer->val ? report->val_loss : report->loss;
+    trainer->state.epoch++;
+    collect(&failed, decide(trainer, run, value, &exact, &error), &error);
+    if (!run->broken) collect(&failed, save(trainer, run, value, &error), &error);
+    const double now = ani_clock_seconds();
+    report->seconds = now - run->begun;
+    collect(&failed, an_history_append(trainer->history, report, &error), &error);
+    if (options->csv_path)
+        collect(&failed, an_history_write_csv(trainer->history, options->csv_path, &error), &error);
+    if (trainer->events)
+        collect(&failed,
+                ani_events_epoch(trainer->events, (int64_t)options->first_epoch + report->epoch - 1,
+                                 report, &error),
+                &error);
+    if (exact > 0)
+        collect(&failed, ani_console_reduced(&trainer->console, report->epoch, exact, &error),
+                &error);
+    collect(
+        &failed,
+        ani_console_end(&trainer->console, report, options->reduce_rate_patience >= 0, now, &error),
+        &error);
+    if (report->reason == AN_STOP_EARLY)
+        collect(&failed, ani_console_stopped(&trainer->console, report->epoch, &error), &error);
+    if (report->stopped && trainer->kept) {
+        collect(&failed, an_model_set_weights(trainer->model, trainer->kept, &error), &error);
+        collect(
+            &failed,
+            ani_console_restored(&trainer->console, trainer->state.early.best_epoch + 1, &error),
+            &error);
+    }
+    collect(
+        &failed,
+        tell(trainer, AN_EVENT_EPOCH_END, run, run->step, run->steps, run->begun, report, &error),
+        &error);
+    if (failed.first) return ani_fail(err, failed.first, "%s", failed.error.message);
+    return AN_OK;
+}
+
+an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
+    if (!trainer) return ani_fail(err, AN_ERR_ARG, "trainer is NULL");
+    if (trainer->state.reason) return AN_DONE;
+    const an_train_options *options = &trainer->options;
+    epoch_run run = {.steps = an_batches_steps(trainer->train)};
+    run.report = (an_epoch_report){.struct_size = sizeof run.report,
+                                   .stage = options->stage,
+                                   .epoch = trainer->state.epoch + 1,
+                                   .loss = NAN,
+                                   .val_loss = NAN,
+                                   .rate = trainer->state.rate};
+    run.begun = ani_clock_seconds();
+    an_status st = an_model_set_base(trainer->model, options->base, err);
+    if (!st) st = ani_history_reserve(trainer->history, err);
+    if (!st) st = introduce(trainer, err);
+    if (!st) st = make_features(trainer, err);
+    const double begun = ani_clock_seconds();
+    if (!st)
+        st = ani_console_begin(&trainer->console, options->stage, run.report.epoch,
+                               options->max_epochs, run.steps, begun, err);
+    if (!st) st = tell(trainer, AN_EVENT_EPOCH_BEGIN, &run, 0, run.steps, begun, NULL, err);
+    if (!st) st = run_steps(trainer, &run, err);
+    if (!st && !run.broken) st = recalibrate(trainer, err);
+    if (!st && !run.broken) st = validate(trainer, &run, err);
+    if (st) return st;
+    st = finish_epoch(trainer, &run, err);
+    ani_report_copy(report, &run.report, sizeof run.report);
+    return st;
+}
+
+an_status an_trainer_run(an_trainer *trainer, an_error *err) {
+    an_status st = AN_OK;
+    while (!st)
+        st = an_trainer_epoch(trainer, NULL, err);
+    return st == AN_DONE ? AN_OK : st;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * A source of batches from the inside: counted references, and its order without its pixels. */
+#ifndef AUGMENT_BATCHES_H
+#define AUGMENT_BATCHES_H
+
+#include <attractivenet/augment.h>
+
+/** Count a holder; an_batches_destroy() gives it back. */
+void ani_batches_hold(an_batches *batches);
+/** Make a source of the same samples, all of them, in their own order and without augmentation. */
+an_status ani_batches_in_order(an_batches **out, const an_batches *batches, an_error *err);
+/** Return the sample of the data set at a place of the source, 0 to an_batches_samples()-1. */
+int64_t ani_batches_sample(const an_batches *batches, int64_t place);
+/** Fill places [an_batches_samples()] with the order of an epoch. Batch 0 has the first
+ * ani_batches_size() of them, and so on; with last_batch 0 some at the end are in no batch. */
+void ani_batches_order(const an_batches *batches, int64_t epoch, int64_t *places);
+/** Return how many samples batch number step has. */
+int64_t ani_batches_size(const an_batches *batches, int64_t step);
+
+#endif

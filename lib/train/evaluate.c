@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT
+ * The loss of a model over a source, by pictures or by features. */
+#include "train/evaluate.h"
+
+#include <math.h>
+
+#include "augment/batches.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "layers/model.h"
+
+/* Features beyond this are computed again for each batch. */
+static const int64_t max_feature_bytes = INT64_C(2) << 30;
+enum { HEAD_SLICE = 1024 };
+
+/* --- losses ------------------------------------------------------------------------------------
+ */
+
+/** Cross-entropy of softmax(z) against t, by log(sum exp) with the largest logit taken out. */
+static double categorical(const float *z, const float *t, int64_t outputs) {
+    double largest = -INFINITY, sum = 0, loss = 0;
+    for (int64_t i = 0; i < outputs; i++)
+        if ((double)z[i] > largest || isnan(z[i])) largest = z[i];
+    for (int64_t i = 0; i < outputs; i++)
+        sum += exp((double)z[i] - largest);
+    for (int64_t i = 0; i < outputs; i++)
+        loss += (double)t[i] * (log(sum) + largest - (double)z[i]);
+    return loss;
+}
+
+static double one_output(int32_t kind, double z, double t) {
+    const double distance = fabs(z - t);
+    switch (kind) {
+    case AN_LOSS_MAE:
+        return distance;
+    case AN_LOSS_HUBER:
+        return distance <= 1 ? 0.5 * distance * distance : distance - 0.5;
+    case AN_LOSS_BINARY:
+        return (z > 0 ? z : 0) - z * t + log1p(exp(-fabs(z))) + (isnan(z) ? z : 0);
+    default:
+        return distance * distance;
+    }
+}
+
+double ani_loss_sum(int32_t kind, const float *logits, const float *target, int64_t n,
+                    int64_t outputs) {
+    double total = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const float *z = logits + i * outputs, *t = target + i * outputs;
+        double loss = 0;
+        if (kind == AN_LOSS_CATEGORICAL) {
+            loss = categorical(z, t, outputs);
+        } else {
+            for (int64_t k = 0; k < outputs; k++)
+                loss += one_output(kind, z[k], t[k]);
+            loss /= (double)outputs;
+        }
+        total += loss;
+    }
+    return total;
+}
+
+/* --- by pictures -------------------------------------------------------------------------------
+ */
+
+an_status an_model_evaluate(an_model *model, an_batches *batches, int32_t loss_kind, double *loss,
+                            an_error *err) {
+    float *logits = NULL;
+    double total = 0;
+    int64_t samples = 0;
+    if (!model || !batches || !loss)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
+                        !model     ? "model"
+                        : !batches ? "batches"
+                                   : "loss");
+    if (loss_kind < AN_LOSS_MSE || loss_kind > AN_LOSS_BINARY)
+        return ani_fail(err, AN_ERR_ARG, "loss is %d; it must be one of AN_LOSS_*", (int)loss_kind);
+    const ani_net_spec *spec = ani_net_spec_of(ani_model_net(model));
+    if (an_batches_height(batches) != spec->height || an_batches_width(batches) != spec->width ||
+        an_batches_outputs(batches) != spec->outputs)
+        return ani_fail(err, AN_ERR_ARG,
+                        "batches are %d x %d with %d outputs; the model wants %lld x %lld, %d",
+                        (int)an_batches_height(batches), (int)an_batches_width(batches),
+                        (int)an_batches_outputs(batches), (long long)spec->height,
+                        (long long)spec->width, (int)spec->outputs);
+    const int64_t size = (int64_t)an_batches_batch(batches) * spec->outputs;
+    logits = ani_alloc_zero(size, sizeof *logits);
+    if (!logits) return ani_fail_memory(err, size * (int64_t)sizeof *logits, "predictions");
+    an_status st = an_batches_begin(batches, 0, 0, err);
+    while (!st) {
+        const float *x, *y;
+        int64_t n;
+        st = an_batches_next(batches, &x, &y, NULL, &n, err);
+        if (!st) st = ani_net_predict(ani_model_net(model), x, n, 0, NULL, logits, err);
+        if (st) break;
+        total += ani_loss_sum(loss_kind, logits, y, n, spec->outputs);
+        samples += n;
+    }
+    if (st == AN_DONE) {
+        st = AN_OK;
+        *loss = samples ? total / (double)samples : NAN;
+    }
+    ani_free(logits);
+    return st;
+}
+
+/* --- by features -------------------------------------------------------------------------------
+ */
+
+static bool feature_bytes(const an_model *model, const an_batches *batches, int64_t *bytes) {
+    const int64_t width = ani_net_features(ani_model_net(model));
+    return ani_mul_size(an_batches_samples(batches), width * (int64_t)sizeof(float), bytes);
+}
+
+bool ani_features_fit(const an_model *model, const an_batches *batches) {
+    int64_t bytes;
+    return feature_bytes(model, batches, &bytes) && bytes <= max_feature_bytes;
+}
+
+/** Take a batch into the rows that come next. Images left out leave a place without row. */
+static an_status add_batch(ani_features *f, an_model *model, const an_batches *batches,
+                           const float *x, const float *y, const int64_t *samples, int64_t n,
+                           int64_t *place, an_error *err) {
+    an_status st = an_model_features(model, x, n, f->values + f->samples * f->width, err);
+    if (st) return st;
+    for (int64_t i = 0; i < n; i++) {
+        while (ani_batches_sample(batches, *place) != samples[i])
+            f->rows[(*place)++] = -1;
+        f->rows[(*place)++] = f->samples + i;
+    }
+    for (int64_t i = 0; i < n * f->outputs; i++)
+        f->targets[f->samples * f->outputs + i] = y[i];
+    f->samples += n;
+    return AN_OK;
+}
+
+an_status ani_features_create(ani_features **out, an_model *model, const an_batches *batches,
+                              ani_batch_done_fn done, void *user, an_error *err) {
+    *out = NULL;
+    an_batches *ordered = NULL;
+    const int64_t count = an_batches_samples(batches);
+    int64_t bytes = -1, place = 0;
+    an_status st = AN_OK;
+    ani_features *f = ani_alloc_zero(1, sizeof *f);
+    if (!f) return ani_fail_memory(err, sizeof *f, "features");
+    f->width = ani_net_features(ani_model_net(model));
+    f->outputs = an_batches_outputs(batches);
+    f->rows = ani_alloc_zero(count, sizeof *f->rows);
+    f->targets = ani_alloc_zero(count * f->outputs, sizeof *f->targets);
+    f->values = feature_bytes(model, batches, &bytes) ? ani_alloc(bytes) : NULL;
+    if (!f->rows || !f->targets || !f->values) {
+        st = ani_fail_memory(err, bytes, "features");
+        goto done;
+    }
+    st = ani_batches_in_order(&ordered, batches, err);
+    if (!st) st = an_batches_begin(ordered, 0, 0, err);
+    for (int64_t step = 1; !st; step++) {
+        const float *x, *y;
+        const int64_t *samples;
+        int64_t n;
+        st = an_batches_next(ordered, &x, &y, &samples, &n, err);
+        if (!st) st = add_batch(f, model, batches, x, y, samples, n, &place, err);
+        if (!st) st = done(user, step, an_batches_steps(ordered), err);
+    }
+    if (st != AN_DONE) goto done;
+    st = AN_OK;
+    while (place < count)
+        f->rows[place++] = -1;
+    *out = f;
+    f = NULL;
+done:
+    an_batches_destroy(ordered);
+    ani_features_destroy(f);
+    return st;
+}
+
+void ani_features_destroy(ani_features *features) {
+    if (!features) return;
+    ani_free(features->rows);
+    ani_free(features->values);
+    ani_free(features->targets);
+    ani_free(features);
+}
+
+an_status ani_features_loss(const ani_features *f, an_model *model, int32_t kind, double *loss,
+                            an_error *err) {
+    double total = 0;
+    an_status st = AN_OK;
+    float *logits = ani_alloc_zero(HEAD_SLICE * f->outputs, sizeof *logits);
+    if (!logits) return ani_fail_memory(err, HEAD_SLICE * f->outputs, "predictions");
+    for (int64_t i = 0; !st && i < f->samples; i += HEAD_SLICE) {
+        const int64_t n = f->samples - i < HEAD_SLICE ? f->samples - i : HEAD_SLICE;
+        st =
+            ani_net_predict_head(ani_model_net(model), f->values + i * f->width, n, 0, logits, err);
+        if (!st) total += ani_loss_sum(kind, logits, f->targets + i * f->outputs, n, f->outputs);
+    }
+    if (!st) *loss = f->samples ? total / (double)f->samples : NAN;
+    ani_free(logits);
+    return st;
+}

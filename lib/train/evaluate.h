@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * Losses of predictions on the host, in double, and the features of a frozen base, computed once.
+ */
+#ifndef TRAIN_EVALUATE_H
+#define TRAIN_EVALUATE_H
+
+#include <attractivenet/train.h>
+
+#include <stdbool.h>
+
+/** Return the sum over n samples of each one's loss. logits, target [n,outputs]; kind: AN_LOSS_*.
+ */
+double ani_loss_sum(int32_t kind, const float *logits, const float *target, int64_t n,
+                    int64_t outputs);
+
+/** Called after each batch; other than AN_OK ends what goes on. */
+typedef an_status (*ani_batch_done_fn)(void *user, int64_t step, int64_t steps, an_error *err);
+
+/** What a frozen base makes of the samples of a source. */
+typedef struct ani_features {
+    int64_t samples; /* rows that are filled */
+    int64_t width;   /* features of a row */
+    int64_t outputs;
+    int64_t *rows;  /* [places of the source]: row of a place; -1: the image was left out */
+    float *values;  /* [samples,width] */
+    float *targets; /* [samples,outputs] */
+} ani_features;
+
+/** Return whether the features of a source are few enough to be kept. */
+bool ani_features_fit(const an_model *model, const an_batches *batches);
+/** Compute them, in the order of the source's samples, so that they do not depend on the epoch. */
+an_status ani_features_create(ani_features **out, an_model *model, const an_batches *batches,
+                              ani_batch_done_fn done, void *user, an_error *err);
+void ani_features_destroy(ani_features *features); /* NULL is allowed */
+/** Compute the mean loss of the head over all rows. */
+an_status ani_features_loss(const ani_features *features, an_model *model, int32_t kind,
+                            double *loss, an_error *err);
+
+#endif

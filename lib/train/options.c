@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ * What may be asked of a trainer. */
+#include "train/options.h"
+
+#include <math.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+
+void an_train_options_init(an_train_options *options, uint32_t struct_size) {
+    an_train_options defaults = {.struct_size = sizeof defaults,
+                                 .stage = 1,
+                                 .max_epochs = 30,
+                                 .base = AN_BASE_FROZEN,
+                                 .loss = AN_LOSS_MSE,
+                                 .early_stop_patience = 7,
+                                 .save_best_only = 1,
+                                 .reduce_rate_patience = -1,
+                                 .terminate_on_nan = 1,
+                                 .verbose = AN_VERBOSE_NONE,
+                                 .learning_rate = 1e-3,
+                                 .early_stop_min_delta = 1e-3,
+                                 .checkpoint_best = INFINITY,
+                                 .reduce_rate_factor = 0.1,
+                                 .reduce_rate_min_delta = 1e-4};
+    an_optimizer_options_init(&defaults.optimizer, sizeof defaults.optimizer);
+    an_schedule_options_init(&defaults.schedule, sizeof defaults.schedule);
+    ani_options_init(options, struct_size, &defaults, sizeof defaults);
+}
+
+static an_status check_whole(const char *field, int64_t value, int64_t low, int64_t high,
+                             an_error *err) {
+    if (value >= low && value <= high) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "an_train_options: %s is %lld; it must be %lld to %lld", field,
+                    (long long)value, (long long)low, (long long)high);
+}
+
+/** low <= value <= high; NaN fails. */
+static an_status check_number(const char *field, double value, double low, double high,
+                              an_error *err) {
+    if (value >= low && value <= high) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "an_train_options: %s is %g; it must be %g to %g", field,
+                    value, low, high);
+}
+
+static an_status check_schedule(const an_schedule_options *s, an_error *err) {
+    an_status st =
+        check_whole("schedule.kind", s->kind, AN_SCHEDULE_CONSTANT, AN_SCHEDULE_COSINE, err);
+    if (!st) st = check_whole("schedule.warmup_steps", s->warmup_steps, 0, INT64_MAX / 2, err);
+    if (!st) st = check_whole("schedule.decay_steps", s->decay_steps, 0, INT64_MAX / 2, err);
+    if (!st) st = check_number("schedule.warmup_start", s->warmup_start, 0, 1, err);
+    if (!st) st = check_number("schedule.final_fraction", s->final_fraction, 0, 1, err);
+    return st;
+}
+
+static an_status check(const an_train_options *o, an_error *err) {
+    const int32_t million = 1000000;
+    const double largest = 1e300;
+    const struct {
+        const char *field;
+        int64_t value, low, high;
+    } whole[] = {
+        {"stage", o->stage, 1, million},
+        {"max_epochs", o->max_epochs, 1, million},
+        {"first_epoch", o->first_epoch, 0, INT32_MAX - million},
+        {"base", o->base, AN_BASE_FROZEN, AN_BASE_FINETUNE},
+        {"loss", o->loss, AN_LOSS_MSE, AN_LOSS_BINARY},
+        {"early_stop_patience", o->early_stop_patience, -1, million},
+        {"restore_best", o->restore_best, 0, 1},
+        {"save_best_only", o->save_best_only, 0, 1},
+        {"reduce_rate_patience", o->reduce_rate_patience, -1, million},
+        {"reduce_rate_cooldown", o->reduce_rate_cooldown, 0, million},
+        {"terminate_on_nan", o->terminate_on_nan, 0, 1},
+        {"recalibrate", o->recalibrate, 0, 1},
+        {"verbose", o->verbose, AN_VERBOSE_NONE, AN_VERBOSE_KERAS},
+        {"text_is_terminal", o->text_is_terminal, 0, 2},
+        {"reserved", o->reserved, 0, 0},
+    };
+    const struct {
+        const char *field;
+        double value, low, high;
+    } numbers[] = {
+        {"learning_rate", o->learning_rate, 0, largest},
+        {"early_stop_min_delta", o->early_stop_min_delta, -largest, largest},
+        {"checkpoint_best", o->checkpoint_best, -INFINITY, INFINITY},
+        {"reduce_rate_min_delta", o->reduce_rate_min_delta, -largest, largest},
+        {"reduce_rate_min", o->reduce_rate_min, 0, largest},
+    };
+    an_status st = AN_OK;
+    for (size_t i = 0; !st && i < sizeof whole / sizeof *whole; i++)
+        st = check_whole(whole[i].field, whole[i].value, whole[i].low, whole[i].high, err);
+    for (size_t i = 0; !st && i < sizeof numbers / sizeof *numbers; i++)
+        st = check_number(numbers[i].field, numbers[i].value, numbers[i].low, numbers[i].high, err);
+    if (!st && !(o->reduce_rate_factor > 0 && o->reduce_rate_factor < 1))
+        st = ani_fail(err, AN_ERR_ARG,
+                      "an_train_options: reduce_rate_factor is %g; it must be between 0 and 1",
+                      o->reduce_rate_factor);
+    if (!st) st = check_schedule(&o->schedule, err);
+    return st;
+}
+
+/** The three texts, in place. */
+static const char **texts_of(an_train_options *options, int which) {
+    return which == 0   ? &options->checkpoint_path
+           : which == 1 ? &options->csv_path
+                        : &options->tensorboard_dir;
+}
+
+an_status ani_train_options_take(an_train_options *ours, const an_train_options *options,
+                                 an_error *err) {
+    an_train_options_init(ours, sizeof *ours);
+    an_status st = ani_options_copy(ours, sizeof *ours, options, "an_train_options", err);
+    if (!st) st = check(ours, err);
+    const an_train_options theirs = *ours;
+    ours->checkpoint_path = ours->csv_path = ours->tensorboard_dir = NULL;
+    if (st) return st;
+    for (int i = 0; i < 3; i++) {
+        an_train_options copy = theirs;
+        const char *text = *texts_of(&copy, i);
+        if (text && !(*texts_of(ours, i) = ani_strdup(text))) {
+            ani_train_options_clear(ours);
+            return ani_fail_memory(err, -1, "a path");
+        }
+    }
+    return AN_OK;
+}
+
+void ani_train_options_clear(an_train_options *ours) {
+    for (int i = 0; i < 3; i++) {
+        union {
+            const char *kept;
+            void *owned;
+        } text = {*texts_of(ours, i)};
+        ani_free(text.owned);
+        *texts_of(ours, i) = NULL;
+    }
+}
+
+static const char *scale_name(int32_t scale) {
+    return scale == AN_SCALE_UNIT ? "unit" : scale == AN_SCALE_TF ? "tf" : "seed";
+}
+
+an_status ani_train_batches_check(const an_model_info *model, const an_batches *batches,
+                                  const char *what, an_error *err) {
+    const int32_t height = an_batches_height(batches), width = an_batches_width(batches);
+    if (height != model->height || width != model->width)
+        return ani_fail(err, AN_ERR_ARG, "%s batches are %d x %d; the model wants %d x %d", what,
+                        (int)height, (int)width, (int)model->height, (int)model->width);
+    if (an_batches_outputs(batches) != model->outputs)
+        return ani_fail(err, AN_ERR_ARG,
+                        "%s batches have %d numbers a picture; the model has %d outputs", what,
+                        (int)an_batches_outputs(batches), (int)model->outputs);
+    if (an_batches_scale(batches) != model->scale)
+        return ani_fail(err, AN_ERR_ARG, "%s batches have scale '%s'; the model wants '%s'", what,
+                        scale_name(an_batches_scale(batches)), scale_name(model->scale));
+    return AN_OK;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * The options of a stage: checked, with texts of their own. */
+#ifndef TRAIN_OPTIONS_H
+#define TRAIN_OPTIONS_H
+
+#include <attractivenet/train.h>
+
+/** Take the caller's options over the defaults, check all, copy the texts. On failure nothing is
+ * held. */
+an_status ani_train_options_take(an_train_options *ours, const an_train_options *options,
+                                 an_error *err);
+/** Free the texts. */
+void ani_train_options_clear(an_train_options *ours);
+/** Fail unless batches (what: "training" or "validation") have the model's size, outputs and scale.
+ */
+an_status ani_train_batches_check(const an_model_info *model, const an_batches *batches,
+                                  const char *what, an_error *err);
+
+#endif
