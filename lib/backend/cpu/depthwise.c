@@ -213,7 +213,7 @@ static void store_row(const forward_job *job, const place *p, int64_t oy, const 
             k->store_affine(y, s->cin, tile, ANI_BLOCK, columns, c,
                             args->scale ? args->scale + channel : NULL,
                             args->scale ? args->shift + channel : NULL, args->relu6,
-                            args->residual ? args->residual + at + first : NULL, 0);
+                            args->residual ? args->residual + at + first : NULL);
             continue;
         }
         if (oy == p->row)

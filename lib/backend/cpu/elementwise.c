@@ -49,7 +49,7 @@ static void materialise_piece(void *context, int64_t index, int32_t worker) {
         normalise_piece(k, job->r, job->c, at, column, rows, columns, y, job->c);
         residual = y;
     }
-    k->store_affine(y, job->c, tile, columns, rows, columns, NULL, NULL, 0, residual, 0);
+    k->store_affine(y, job->c, tile, columns, rows, columns, NULL, NULL, 0, residual);
 }
 
 void ani_cpu_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,

@@ -88,7 +88,7 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
         float *y = args->y + row * cout;
         if (!args->moments) {
             k->store_affine(y, cout, c, job->ldc, rows, cout, args->scale, args->shift, args->relu6,
-                            args->residual ? args->residual + row * cout : NULL, 0);
+                            args->residual ? args->residual + row * cout : NULL);
             continue;
         }
         if (row == first) ani_cpu_begin_moments(k, pivot, sum, square, c, job->ldc, rows, cout);

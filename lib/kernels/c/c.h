@@ -16,7 +16,7 @@ void ani_c_store_moments(float *y, int64_t ldy, const float *t, int64_t ldt, int
                          int32_t stream);
 void ani_c_store_affine(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
                         const float *scale, const float *shift, int32_t relu6,
-                        const float *residual, int32_t stream);
+                        const float *residual);
 void ani_c_store_gradient(float *dx, int64_t ldx, const float *t, int64_t ldt, int64_t rows,
                           int64_t c, const float *x, const float *scale, const float *shift,
                           const float *add, const float *z, const float *mean, double *sum,

@@ -54,8 +54,7 @@ void ani_c_store_moments(float *y, int64_t ldy, const float *t, int64_t ldt, int
 
 void ani_c_store_affine(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
                         const float *scale, const float *shift, int32_t relu6,
-                        const float *residual, int32_t stream) {
-    (void)stream;
+                        const float *residual) {
     for (int64_t r = 0; r < rows; r++, y += ldy, t += ldt)
         for (int64_t i = 0; i < c; i++) {
             float value = scale ? t[i] * scale[i] + shift[i] : t[i];

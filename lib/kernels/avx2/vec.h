@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ * The vector of AVX2 with FMA, for the templates in simd/: 8 floats, 16 registers. */
+#ifndef KERNELS_AVX2_VEC_H
+#define KERNELS_AVX2_VEC_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+enum {
+    LANES = 8,
+    WIDE_ROWS = 4,  /* register tile with panels of 3 vectors: 12 sums, 3 operands, 1 broadcast */
+    NARROW_ROWS = 6 /* with panels of 2 vectors: 12 sums, 2 operands, 1 broadcast */
+};
+
+typedef __m256 vec;
+
+static inline vec v_zero(void) {
+    return _mm256_setzero_ps();
+}
+static inline vec v_set(float value) {
+    return _mm256_set1_ps(value);
+}
+static inline vec v_broadcast(const float *from) {
+    return _mm256_broadcast_ss(from);
+}
+static inline vec v_load(const float *from) {
+    return _mm256_loadu_ps(from);
+}
+static inline void v_store(float *to, vec v) {
+    _mm256_storeu_ps(to, v);
+}
+/* Store past the caches; `to` is aligned to the vector's size. */
+static inline void v_stream(float *to, vec v) {
+    _mm256_stream_ps(to, v);
+}
+static inline void v_fence(void) {
+    _mm_sfence();
+}
+static inline __m256i v_first_lanes(int64_t count) {
+    static const int32_t lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const __m256i *)(const void *)(lanes + 8 - count));
+}
+/* The first count lanes, 0 <= count < LANES; the others are 0 and not touched in memory. */
+static inline vec v_load_part(const float *from, int64_t count) {
+    return _mm256_maskload_ps(from, v_first_lanes(count));
+}
+static inline void v_store_part(float *to, vec v, int64_t count) {
+    _mm256_maskstore_ps(to, v_first_lanes(count), v);
+}
+static inline vec v_add(vec a, vec b) {
+    return _mm256_add_ps(a, b);
+}
+static inline vec v_sub(vec a, vec b) {
+    return _mm256_sub_ps(a, b);
+}
+static inline vec v_mul(vec a, vec b) {
+    return _mm256_mul_ps(a, b);
+}
+static inline vec v_div(vec a, vec b) {
+    return _mm256_div_ps(a, b);
+}
+static inline vec v_sqrt(vec a) {
+    return _mm256_sqrt_ps(a);
+}
+/* a * b + c, rounded once */
+static inline vec v_fma(vec a, vec b, vec c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+/* min(max(a, 0), 6); NaN stays, since the second operand is what comes out for it */
+static inline vec v_clip(vec a) {
+    return _mm256_min_ps(_mm256_set1_ps(6), _mm256_max_ps(_mm256_setzero_ps(), a));
+}
+/* a where 0 < y < 6, else 0 (also where y is NaN) */
+static inline vec v_pass(vec a, vec y) {
+    const vec above = _mm256_cmp_ps(y, _mm256_setzero_ps(), _CMP_GT_OQ);
+    const vec below = _mm256_cmp_ps(y, _mm256_set1_ps(6), _CMP_LT_OQ);
+    return _mm256_and_ps(a, _mm256_and_ps(above, below));
+}
+/* sum[0..LANES) += a, in double */
+static inline void v_add_double(double *sum, vec a) {
+    const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(a));
+    const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
+    _mm256_storeu_pd(sum, _mm256_add_pd(_mm256_loadu_pd(sum), low));
+    _mm256_storeu_pd(sum + 4, _mm256_add_pd(_mm256_loadu_pd(sum + 4), high));
+}
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * The vector of AVX-512 (F, DQ, VL), for the templates in simd/: 16 floats, 32 registers. */
+#ifndef KERNELS_AVX512_VEC_H
+#define KERNELS_AVX512_VEC_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+enum {
+    LANES = 16,
+    WIDE_ROWS = 8,   /* register tile with panels of 3 vectors: 24 sums, 3 operands */
+    NARROW_ROWS = 12 /* with panels of 2 vectors: 24 sums, 2 operands */
+};
+
+typedef __m512 vec;
+
+static inline vec v_zero(void) {
+    return _mm512_setzero_ps();
+}
+static inline vec v_set(float value) {
+    return _mm512_set1_ps(value);
+}
+static inline vec v_broadcast(const float *from) {
+    return _mm512_set1_ps(*from);
+}
+static inline vec v_load(const float *from) {
+    return _mm512_loadu_ps(from);
+}
+static inline void v_store(float *to, vec v) {
+    _mm512_storeu_ps(to, v);
+}
+/* Store past the caches; `to` is aligned to the vector's size. */
+static inline void v_stream(float *to, vec v) {
+    _mm512_stream_ps(to, v);
+}
+static inline void v_fence(void) {
+    _mm_sfence();
+}
+/* The first count lanes, 0 <= count < LANES; the others are 0 and not touched in memory. */
+static inline vec v_load_part(const float *from, int64_t count) {
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
+}
+static inline void v_store_part(float *to, vec v, int64_t count) {
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), v);
+}
+static inline vec v_add(vec a, vec b) {
+    return _mm512_add_ps(a, b);
+}
+static inline vec v_sub(vec a, vec b) {
+    return _mm512_sub_ps(a, b);
+}
+static inline vec v_mul(vec a, vec b) {
+    return _mm512_mul_ps(a, b);
+}
+static inline vec v_div(vec a, vec b) {
+    return _mm512_div_ps(a, b);
+}
+static inline vec v_sqrt(vec a) {
+    return _mm512_sqrt_ps(a);
+}
+/* a * b + c, rounded once */
+static inline vec v_fma(vec a, vec b, vec c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+/* min(max(a, 0), 6); NaN stays, since the second operand is what comes out for it */
+static inline vec v_clip(vec a) {
+    return _mm512_min_ps(_mm512_set1_ps(6), _mm512_max_ps(_mm512_setzero_ps(), a));
+}
+/* a where 0 < y < 6, else 0 (also where y is NaN) */
+static inline vec v_pass(vec a, vec y) {
+    const __mmask16 above = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
+    return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, y, _mm512_set1_ps(6), _CMP_LT_OQ), a);
+}
+/* sum[0..LANES) += a, in double */
+static inline void v_add_double(double *sum, vec a) {
+    const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(a));
+    const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
+    _mm512_storeu_pd(sum, _mm512_add_pd(_mm512_loadu_pd(sum), low));
+    _mm512_storeu_pd(sum + 8, _mm512_add_pd(_mm512_loadu_pd(sum + 8), high));
+}
+
+#endif

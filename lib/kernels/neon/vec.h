@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * The vector of Advanced SIMD on aarch64, for the templates in simd/: 4 floats, 32 registers. */
+#ifndef KERNELS_NEON_VEC_H
+#define KERNELS_NEON_VEC_H
+
+#include <arm_neon.h>
+#include <stdint.h>
+
+enum {
+    LANES = 4,
+    WIDE_ROWS = 8,   /* register tile with panels of 3 vectors: 24 sums, 3 operands */
+    NARROW_ROWS = 12 /* with panels of 2 vectors: 24 sums, 2 operands */
+};
+
+typedef float32x4_t vec;
+
+static inline vec v_zero(void) {
+    return vdupq_n_f32(0);
+}
+static inline vec v_set(float value) {
+    return vdupq_n_f32(value);
+}
+static inline vec v_broadcast(const float *from) {
+    return vld1q_dup_f32(from);
+}
+static inline vec v_load(const float *from) {
+    return vld1q_f32(from);
+}
+static inline void v_store(float *to, vec v) {
+    vst1q_f32(to, v);
+}
+/* There is no store past the caches that pays here. */
+static inline void v_stream(float *to, vec v) {
+    vst1q_f32(to, v);
+}
+static inline void v_fence(void) {}
+/* The first count lanes, 0 <= count < LANES; the others are 0 and not touched in memory. */
+static inline vec v_load_part(const float *from, int64_t count) {
+    float lanes[LANES] = {0};
+    for (int64_t i = 0; i < count; i++)
+        lanes[i] = from[i];
+    return vld1q_f32(lanes);
+}
+static inline void v_store_part(float *to, vec v, int64_t count) {
+    float lanes[LANES];
+    vst1q_f32(lanes, v);
+    for (int64_t i = 0; i < count; i++)
+        to[i] = lanes[i];
+}
+static inline vec v_add(vec a, vec b) {
+    return vaddq_f32(a, b);
+}
+static inline vec v_sub(vec a, vec b) {
+    return vsubq_f32(a, b);
+}
+static inline vec v_mul(vec a, vec b) {
+    return vmulq_f32(a, b);
+}
+static inline vec v_div(vec a, vec b) {
+    return vdivq_f32(a, b);
+}
+static inline vec v_sqrt(vec a) {
+    return vsqrtq_f32(a);
+}
+/* a * b + c, rounded once */
+static inline vec v_fma(vec a, vec b, vec c) {
+    return vfmaq_f32(c, a, b);
+}
+/* min(max(a, 0), 6) by comparisons, which are false for NaN: it stays, as in the other levels */
+static inline vec v_clip(vec a) {
+    const vec low = vbslq_f32(vcltq_f32(a, v_zero()), v_zero(), a);
+    return vbslq_f32(vcgtq_f32(low, v_set(6)), v_set(6), low);
+}
+/* a where 0 < y < 6, else 0 (also where y is NaN) */
+static inline vec v_pass(vec a, vec y) {
+    const uint32x4_t inside = vandq_u32(vcgtq_f32(y, v_zero()), vcltq_f32(y, v_set(6)));
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), inside));
+}
+/* sum[0..LANES) += a, in double */
+static inline void v_add_double(double *sum, vec a) {
+    vst1q_f64(sum, vaddq_f64(vld1q_f64(sum), vcvt_f64_f32(vget_low_f32(a))));
+    vst1q_f64(sum + 2, vaddq_f64(vld1q_f64(sum + 2), vcvt_high_f64_f32(a)));
+}
+
+#endif

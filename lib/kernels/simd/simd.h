@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * What the templates in this folder share. A level's one source file includes its vec.h, then
+ * simd/level.h, which takes in the templates and makes their table. */
+#ifndef KERNELS_SIMD_SIMD_H
+#define KERNELS_SIMD_SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ANI_INLINE static inline __attribute__((always_inline))
+
+/* Unroll the loop that follows in full; its count is a constant after inlining. */
+#if defined(__clang__)
+#define ANI_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define ANI_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+ANI_INLINE int is_aligned(const float *pointer, int64_t stride) {
+    return ((uintptr_t)pointer | ((uintptr_t)stride * sizeof(float))) % (LANES * sizeof(float)) ==
+           0;
+}
+
+/* sum[0..count) += a, in double */
+ANI_INLINE void add_part_double(double *sum, vec a, int64_t count) {
+    float lanes[LANES];
+    v_store(lanes, a);
+    for (int64_t i = 0; i < count; i++)
+        sum[i] += lanes[i];
+}
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT
+ * Storing of tiles, with what is summed while they pass. The tile is in cache, so columns of some
+ * vectors are run down all rows, with the channels' sums in registers. */
+
+enum { STORE_VECTORS = 4, GRADIENT_VECTORS = 2 };
+
+ANI_INLINE void put(float *to, vec v, const int stream) {
+    if (stream)
+        v_stream(to, v);
+    else
+        v_store(to, v);
+}
+
+ANI_INLINE void moments_columns(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+                                const float *pivot, double *sum, double *square, const int vectors,
+                                const int stream) {
+    vec p[STORE_VECTORS], s[STORE_VECTORS], q[STORE_VECTORS];
+    ANI_UNROLL
+    for (int j = 0; j < vectors; j++) {
+        p[j] = v_load(pivot + j * LANES);
+        s[j] = q[j] = v_zero();
+    }
+    for (int64_t r = 0; r < rows; r++, y += ldy, t += ldt)
+        ANI_UNROLL
+    for (int j = 0; j < vectors; j++) {
+        const vec value = v_load(t + j * LANES), distance = v_sub(value, p[j]);
+        put(y + j * LANES, value, stream);
+        s[j] = v_add(s[j], distance);
+        q[j] = v_fma(distance, distance, q[j]);
+    }
+    ANI_UNROLL
+    for (int j = 0; j < vectors; j++) {
+        v_add_double(sum + j * LANES, s[j]);
+        v_add_double(square + j * LANES, q[j]);
+    }
+}
+
+ANI_INLINE void moments_all(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+                            int64_t c, const float *pivot, double *sum, double *square,
+                            const int stream) {
+    int64_t i = 0;
+    for (; i + STORE_VECTORS * LANES <= c; i += STORE_VECTORS * LANES)
+        moments_columns(y + i, ldy, t + i, ldt, rows, pivot + i, sum + i, square + i, STORE_VECTORS,
+                        stream);
+    const int64_t whole = (c - i) / LANES;
+    if (whole == 3)
+        moments_columns(y + i, ldy, t + i, ldt, rows, pivot + i, sum + i, square + i, 3, stream);
+    else if (whole == 2)
+        moments_columns(y + i, ldy, t + i, ldt, rows, pivot + i, sum + i, square + i, 2, stream);
+    else if (whole == 1)
+        moments_columns(y + i, ldy, t + i, ldt, rows, pivot + i, sum + i, square + i, 1, stream);
+    i += whole * LANES;
+    const int64_t rest = c - i;
+    if (!rest) return;
+    const vec p = v_load_part(pivot + i, rest);
+    vec s = v_zero(), q = v_zero();
+    for (int64_t r = 0; r < rows; r++) {
+        const vec value = v_load_part(t + r * ldt + i, rest), distance = v_sub(value, p);
+        v_store_part(y + r * ldy + i, value, rest);
+        s = v_add(s, distance);
+        q = v_fma(distance, distance, q);
+    }
+    add_part_double(sum + i, s, rest);
+    add_part_double(square + i, q, rest);
+}
+
+static void store_moments(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+                          int64_t c, const float *pivot, double *sum, double *square,
+                          int32_t stream) {
+    if (stream && is_aligned(y, ldy))
+        moments_all(y, ldy, t, ldt, rows, c, pivot, sum, square, 1);
+    else
+        moments_all(y, ldy, t, ldt, rows, c, pivot, sum, square, 0);
+}
+
+ANI_INLINE vec affine_vector(vec t, vec scale, vec shift, const float *residual, int64_t rest,
+                             const int affine, const int clip) {
+    if (affine) t = v_fma(t, scale, shift);
+    if (clip) t = v_clip(t);
+    if (!residual) return t;
+    return v_add(t, rest ? v_load_part(residual, rest) : v_load(residual));
+}
+
+ANI_INLINE void affine_all(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+                           int64_t c, const float *scale, const float *shift, const float *residual,
+                           const int affine, const int clip) {
+    const int64_t whole = c / LANES * LANES, rest = c - whole;
+    for (int64_t r = 0; r < rows; r++, y += ldy, t += ldt) {
+        const float *add = residual ? residual + r * ldy : NULL;
+        for (int64_t i = 0; i < whole; i += LANES)
+            v_store(y + i, affine_vector(v_load(t + i), affine ? v_load(scale + i) : v_zero(),
+                                         affine ? v_load(shift + i) : v_zero(),
+                                         add ? add + i : NULL, 0, affine, clip));
+        if (rest)
+            v_store_part(y + whole,
+                         affine_vector(v_load_part(t + whole, rest),
+                                       affine ? v_load_part(scale + whole, rest) : v_zero(),
+                                       affine ? v_load_part(shift + whole, rest) : v_zero(),
+                                       add ? add + whole : NULL, rest, affine, clip),
+                         rest);
+    }
+}
+
+static void store_affine(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+                         int64_t c, const float *scale, const float *shift, int32_t relu6,
+                         const float *residual) {
+    if (scale && relu6)
+        affine_all(y, ldy, t, ldt, rows, c, scale, shift, residual, 1, 1);
+    else if (scale)
+        affine_all(y, ldy, t, ldt, rows, c, scale, shift, residual, 1, 0);
+    else if (relu6)
+        affine_all(y, ldy, t, ldt, rows, c, scale, shift, residual, 0, 1);
+    else
+        affine_all(y, ldy, t, ldt, rows, c, scale, shift, residual, 0, 0);
+}
+
+/** What store_gradient works on, at one column. */
+typedef struct gradient_at {
+    float *dx;
+    const float *t, *x, *scale, *shift, *add, *z, *mean;
+    double *sum, *dot;
+} gradient_at;
+
+ANI_INLINE gradient_at gradient_step(gradient_at at, int64_t columns, const int masked,
+                                     const int affine, const int summed) {
+    at.dx += columns;
+    at.t += columns;
+    if (masked) at.x += columns;
+    if (affine) at.scale += columns;
+    if (affine) at.shift += columns;
+    if (at.add) at.add += columns;
+    if (!summed) return at;
+    at.z += columns;
+    at.mean += columns;
+    at.sum += columns;
+    at.dot += columns;
+    return at;
+}
+
+/* rest 0: `vectors` whole vectors; else one vector of the first `rest` lanes. same: z is x. */
+ANI_INLINE void gradient_store_columns(gradient_at at, int64_t ldx, int64_t ldt, int64_t rows,
+                                       int64_t rest, const int vectors, const int masked,
+                                       const int affine, const int summed, const int same,
+                                       const int stream) {
+    vec scale[GRADIENT_VECTORS], shift[GRADIENT_VECTORS], mean[GRADIENT_VECTORS];
+    vec sum[GRADIENT_VECTORS], dot[GRADIENT_VECTORS];
+    ANI_UNROLL
+    for (int j = 0; j < vectors; j++) {
+        const int64_t i = j * LANES;
+        scale[j] = !affine ? v_zero() : rest ? v_load_part(at.scale, rest) : v_load(at.scale + i);
+        shift[j] = !affine ? v_zero() : rest ? v_load_part(at.shift, rest) : v_load(at.shift + i);
+        mean[j] = !summed ? v_zero() : rest ? v_load_part(at.mean, rest) : v_load(at.mean + i);
+        sum[j] = dot[j] = v_zero();
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        ANI_UNROLL
+        for (int j = 0; j < vectors; j++) {
+            const int64_t i = r * ldx + j * LANES;
+            vec value =
+                rest ? v_load_part(at.t + r * ldt, rest) : v_load(at.t + r * ldt + j * LANES);
+            vec x = v_zero();
+            if (at.add)
+                value = v_add(value, rest ? v_load_part(at.add + i, rest) : v_load(at.add + i));
+            if (masked) {
+                x = rest ? v_load_part(at.x + i, rest) : v_load(at.x + i);
+                value = v_pass(value, affine ? v_fma(x, scale[j], shift[j]) : x);
+            }
+            if (rest)
+                v_store_part(at.dx + i, value, rest);
+            else
+                put(at.dx + i, value, stream);
+            if (!summed) continue;
+            if (!same) x = rest ? v_load_part(at.z + i, rest) : v_load(at.z + i);
+            sum[j] = v_add(sum[j], value);
+            dot[j] = v_fma(value, v_sub(x, mean[j]), dot[j]);
+        }
+    }
+    if (!summed) return;
+    if (rest) {
+        add_part_double(at.sum, sum[0], rest);
+        add_part_double(at.dot, dot[0], rest);
+        return;
+    }
+    ANI_UNROLL
+    for (int j = 0; j < vectors; j++) {
+        v_add_double(at.sum + j * LANES, sum[j]);
+        v_add_double(at.dot + j * LANES, dot[j]);
+    }
+}
+
+ANI_INLINE void gradient_store_all(gradient_at at, int64_t ldx, int64_t ldt, int64_t rows,
+                                   int64_t c, const int masked, const int affine, const int summed,
+                                   const int same, const int stream) {
+    enum { STEP = GRADIENT_VECTORS * LANES };
+    for (; c >= STEP; c -= STEP) {
+        gradient_store_columns(at, ldx, ldt, rows, 0, GRADIENT_VECTORS, masked, affine, summed,
+                               same, stream);
+        at = gradient_step(at, STEP, masked, affine, summed);
+    }
+    for (; c >= LANES; c -= LANES) {
+        gradient_store_columns(at, ldx, ldt, rows, 0, 1, masked, affine, summed, same, stream);
+        at = gradient_step(at, LANES, masked, affine, summed);
+    }
+    if (c > 0)
+        gradient_store_columns(at, ldx, ldt, rows, c, 1, masked, affine, summed, same, stream);
+}
+
+/* The cases that the network meets are compiled each for itself; the others share one. */
+static void store_gradient(float *dx, int64_t ldx, const float *t, int64_t ldt, int64_t rows,
+                           int64_t c, const float *x, const float *scale, const float *shift,
+                           const float *add, const float *z, const float *mean, double *sum,
+                           double *dot, int32_t stream) {
+    const gradient_at at = {dx, t, x, scale, shift, add, z, mean, sum, dot};
+    const int streamed = stream && is_aligned(dx, ldx);
+    if (x && scale && sum && z == x) {
+        if (streamed)
+            gradient_store_all(at, ldx, ldt, rows, c, 1, 1, 1, 1, 1);
+        else
+            gradient_store_all(at, ldx, ldt, rows, c, 1, 1, 1, 1, 0);
+    } else if (!x && sum) {
+        if (streamed)
+            gradient_store_all(at, ldx, ldt, rows, c, 0, 0, 1, 0, 1);
+        else
+            gradient_store_all(at, ldx, ldt, rows, c, 0, 0, 1, 0, 0);
+    } else if (!x) {
+        gradient_store_all(at, ldx, ldt, rows, c, 0, 0, 0, 0, 0);
+    } else {
+        gradient_store_all(at, ldx, ldt, rows, c, 1, scale != NULL, sum != NULL, 0, 0);
+    }
+}
+
+static void column_sums(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c) {
+    int64_t i = 0;
+    for (; i + LANES <= c; i += LANES) {
+        vec s = v_zero();
+        for (int64_t r = 0; r < rows; r++)
+            s = v_add(s, v_load(t + r * ldt + i));
+        v_add_double(sum + i, s);
+    }
+    if (i == c) return;
+    vec s = v_zero();
+    for (int64_t r = 0; r < rows; r++)
+        s = v_add(s, v_load_part(t + r * ldt + i, c - i));
+    add_part_double(sum + i, s, c - i);
+}
+
+static void fence(void) {
+    v_fence();
+}
