@@ -118,6 +118,12 @@ int64_t ani_net_channels(const ani_net *net); /* of all units' outputs together 
 /** Set all moving statistics: mean and variance [2][channels], as above. */
 void ani_net_set_statistics(ani_net *net, const float *statistics);
 
+/** Forward by the moving statistics as training does it, and hand each unit's z and value (as its
+ * readers load it), [n,oh,ow,cout] in backend memory, to observe before they are overwritten. */
+typedef void (*ani_net_observer)(void *user, int32_t unit, const float *z, const ani_lazy *value);
+an_status ani_net_inspect(ani_net *net, const float *x, int64_t n, ani_net_observer observe,
+                          void *user, an_error *err);
+
 /** Bytes of activation memory held at present. */
 int64_t ani_net_arena_size(const ani_net *net);
 

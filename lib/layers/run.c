@@ -11,7 +11,9 @@
 typedef struct net_run {
     ani_net *net;
     const ani_net_plan *plan;
-    bool batch; /* normalise by the batch's statistics */
+    bool batch;               /* normalise by the batch's statistics */
+    ani_net_observer observe; /* NULL: nobody looks */
+    void *user;
 } net_run;
 
 static float *floats_at(const net_run *run, int64_t offset) {
@@ -118,9 +120,13 @@ static void forward_lazy(const net_run *run, double momentum) {
         if (run->batch)
             backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum >= 0,
                                    &unit->batch);
-        if (unit->spec.residual == ANI_INPUT) continue;
-        const ani_lazy own = own_value(run, u), residual = value_of(run, unit->spec.residual);
-        backend->ops->materialise(backend, rows, c, &own, &residual, floats_at(run, at->sum));
+        if (unit->spec.residual != ANI_INPUT) {
+            const ani_lazy own = own_value(run, u), residual = value_of(run, unit->spec.residual);
+            backend->ops->materialise(backend, rows, c, &own, &residual, floats_at(run, at->sum));
+        }
+        if (!run->observe) continue;
+        const ani_lazy value = value_of(run, u);
+        run->observe(run->user, u, floats_at(run, at->y), &value);
     }
     if (run->batch && momentum >= 0) run->net->running_old = 1;
 }
@@ -299,4 +305,14 @@ an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double
         }
     }
     return AN_OK;
+}
+
+an_status ani_net_inspect(ani_net *net, const float *x, int64_t n, ani_net_observer observe,
+                          void *user, an_error *err) {
+    net_run run = {.observe = observe, .user = user};
+    an_status st = begin(&run, net, ANI_RUN_STATISTICS, x, n, err);
+    if (st) return st;
+    refresh_running(net);
+    forward_lazy(&run, -1);
+    return finish(&run, NULL, err);
 }

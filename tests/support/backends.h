@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * The backends that a test runs on: ref, and cpu at each instruction level that this machine has.
+ */
+#ifndef SUPPORT_BACKENDS_H
+#define SUPPORT_BACKENDS_H
+
+#include <attractivenet/backend.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct test_backend {
+    const char *level; /* of the cpu backend; "": ref */
+    char label[24];    /* "cpu avx2" */
+} test_backend;
+
+enum { TEST_BACKENDS = 8 };
+
+static inline an_backend *test_backend_make(int32_t kind, const char *level, int32_t threads) {
+    an_backend_options options;
+    an_backend *backend = NULL;
+    an_error error = {0};
+    an_backend_options_init(&options, sizeof options);
+    options.kind = kind;
+    options.threads = threads;
+    if (level && *level) setenv("AN_CPU", level, 1);
+    const an_status st = an_backend_create(&backend, &options, &error);
+    if (level && *level) unsetenv("AN_CPU");
+    if (st) fail_msg("cannot make a backend: %s", error.message);
+    return backend;
+}
+
+/** List them; only fastest leaves of cpu the level that it picks by itself. A level that the
+ * machine does not have shows as another one and is left out. AN_CPU, if the caller set it, is the
+ * only level. */
+static inline int32_t test_backends(test_backend out[TEST_BACKENDS], int32_t only_fastest) {
+    static const char *const levels[] = {"c", "avx2", "avx512", "avx512bf16", "neon"};
+    int32_t count = 0;
+    out[count++] = (test_backend){"", "ref"};
+    an_backend *best = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if ((only_fastest || getenv("AN_CPU")) && strcmp(levels[i], an_backend_level(best)))
+            continue;
+        const char *given = getenv("AN_CPU");
+        an_backend *backend = test_backend_make(AN_BACKEND_CPU, given ? NULL : levels[i], 1);
+        if (!strcmp(an_backend_level(backend), levels[i])) {
+            out[count].level = levels[i];
+            snprintf(out[count].label, sizeof out[count].label, "cpu %s", levels[i]);
+            count++;
+        }
+        an_backend_destroy(backend);
+    }
+    an_backend_destroy(best);
+    return count;
+}
+
+static inline an_backend *test_backend_open(const test_backend *which) {
+    const int32_t ref = !*which->level;
+    const char *level = getenv("AN_CPU") ? NULL : which->level;
+    return test_backend_make(ref ? AN_BACKEND_REF : AN_BACKEND_CPU, level, 2);
+}
+
+#endif
