@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ * A data set of the tutorial's size, 5,500 pictures of 350x350 in an archive: opened in place, and
+ * an epoch of augmented batches read. What the process had in memory at most is printed and must
+ * stay under 600 MB, with all pictures kept encoded. */
+#include <attractivenet/augment.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <zip.h>
+
+#include "support/data.h"
+#include "support/folder.h"
+
+enum { COUNT = 5500, SIDE = 350, DRAWN = 25, LIMIT_MB = 600 };
+
+/* Pack drawn pictures again and again under other names; no member is compressed, as JPEGs are not.
+ */
+static void pack(const char *archive, const char *folder) {
+    zip_t *zip = zip_open(archive, ZIP_CREATE | ZIP_TRUNCATE, NULL);
+    uint8_t *bytes[DRAWN];
+    int64_t sizes[DRAWN], total = 0;
+    char *labels = malloc((size_t)COUNT * 32);
+    int labels_size = 0;
+    assert_non_null(zip);
+    for (int i = 0; i < DRAWN; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "P%04d.jpg", i);
+        bytes[i] = folder_read(folder_path(folder, name), &sizes[i]);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "SCUT/Images/F%04d.jpg", i);
+        zip_source_t *source =
+            zip_source_buffer(zip, bytes[i % DRAWN], (zip_uint64_t)sizes[i % DRAWN], 0);
+        const zip_int64_t index = zip_file_add(zip, name, source, 0);
+        assert_true(index >= 0);
+        assert_int_equal(zip_set_file_compression(zip, (zip_uint64_t)index, ZIP_CM_STORE, 0), 0);
+        labels_size += snprintf(labels + labels_size, 32, "F%04d.jpg %.2f\n", i, data_score(i));
+        total += sizes[i % DRAWN];
+    }
+    zip_source_t *source = zip_source_buffer(zip, labels, (zip_uint64_t)labels_size, 0);
+    assert_true(zip_file_add(zip, "SCUT/train_test_files/All_labels.txt", source, 0) >= 0);
+    assert_int_equal(zip_close(zip), 0);
+    print_message("%d pictures, %.0f MB encoded\n", COUNT, (double)total / 1e6);
+    for (int i = 0; i < DRAWN; i++)
+        free(bytes[i]);
+    free(labels);
+}
+
+/* Most memory this process ever had, in MB. */
+static double peak(void) {
+    FILE *file = fopen("/proc/self/status", "r");
+    char line[256];
+    long long kilobytes = -1;
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file))
+        if (!strncmp(line, "VmHWM:", 6)) kilobytes = strtoll(line + 6, NULL, 10);
+    fclose(file);
+    assert_true(kilobytes > 0);
+    return (double)kilobytes * 1024.0 / 1e6;
+}
+
+static void an_epoch_fits(void **state) {
+    (void)state;
+    char *folder = folder_make();
+    char archive[4096];
+    int status;
+    snprintf(archive, sizeof archive, "%s/faces.zip", folder);
+    const pid_t child = fork(); /* what packing takes is not counted */
+    assert_true(child >= 0);
+    if (!child) {
+        data_folder(folder, DRAWN, SIDE, SIDE);
+        pack(archive, folder);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+
+    an_dataset *dataset;
+    an_batches *batches;
+    an_batches_options options;
+    an_error err = {0};
+    if (an_dataset_open(&dataset, archive, NULL, &err)) fail_msg("%s", err.message);
+    assert_int_equal(an_dataset_count(dataset), COUNT);
+    print_message("opened: %.0f MB\n", peak());
+    an_batches_options_init(&options, sizeof options);
+    an_augment_options_tutorial(&options.augment, sizeof options.augment);
+    options.shuffle = 1;
+    options.threads = 2;
+    if (an_batches_create(&batches, dataset, NULL, 0, &options, &err)) fail_msg("%s", err.message);
+    int64_t read = 0, n;
+    an_status st;
+    while (!(st = an_batches_next(batches, NULL, NULL, NULL, &n, &err)))
+        read += n;
+    if (st != AN_DONE) fail_msg("%s", err.message);
+    assert_int_equal(read, COUNT);
+    print_message("an epoch of batches of 32: %.0f MB, limit %d MB\n", peak(), LIMIT_MB);
+    assert_true(peak() < LIMIT_MB);
+    an_batches_destroy(batches);
+    an_dataset_destroy(dataset);
+    folder_remove(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(an_epoch_fits)};
+    return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}
