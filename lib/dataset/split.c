@@ -111,7 +111,7 @@ an_status an_split_sizes(int64_t count, const an_split_options *options, int64_t
 an_status an_train_test_split(int64_t count, const an_split_options *options, int64_t *train,
                               int64_t *test, an_error *err) {
     an_split_options o;
-    int64_t n_train, n_test, bytes;
+    int64_t n_train, n_test, bytes = -1;
     if (!train || !test) return ani_fail(err, AN_ERR_ARG, "%s is NULL", train ? "test" : "train");
     an_status st = read_options(&o, count, options, err);
     if (st) return st;
@@ -148,7 +148,7 @@ an_status an_tutorial_split(int64_t count, uint32_t seed, int64_t *indices, int6
     first.test_fraction = 0.30;
     second.test_fraction = 1.0 / 3.0;
     first.seed = second.seed = seed;
-    int64_t train, rest, val, test, bytes;
+    int64_t train, rest, val, test, bytes = -1;
     an_status st = an_split_sizes(count, &first, &train, &rest, err);
     if (st) return st;
     st = an_split_sizes(rest, &second, &val, &test, err);
