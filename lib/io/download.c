@@ -152,9 +152,19 @@ static void drop_part(job *now) {
     (void)remove_part(now, &ignored);
 }
 
+/* The address by its hash: it may hold a password. */
+static void hash_url(char hash[65], const char *url) {
+    ani_sha256 sha;
+    ani_sha256_begin(&sha);
+    ani_sha256_add(&sha, url, (int64_t)strlen(url));
+    ani_sha256_end(&sha, hash);
+}
+
 static an_status write_info(const job *now, an_error *err) {
+    char hash[65];
     ani_text text = {0};
-    ani_text_print(&text, "%s\n%s\n%s\n%" PRId64 "\n", info_mark, now->url,
+    hash_url(hash, now->url);
+    ani_text_print(&text, "%s\n%s\n%s\n%" PRId64 "\n", info_mark, hash,
                    now->validator ? now->validator : "", now->total);
     an_status st = text.failed ? ani_fail_memory(err, text.size, now->info)
                                : ani_file_write_all(now->info, text.bytes, text.size, err);
@@ -175,6 +185,7 @@ static char *next_line(char **rest) {
 /* Find out where to go on: at now->offset, 0 = from the beginning. A part of which we do not know
  * what it belongs to is worth nothing. */
 static an_status look_at_part(job *now, an_error *err) {
+    char hash[65];
     uint8_t *bytes = NULL;
     int64_t size;
     ani_file *file = NULL;
@@ -182,11 +193,12 @@ static an_status look_at_part(job *now, an_error *err) {
     if (!ani_is_file(now->part) || !ani_is_file(now->info)) goto done;
     st = ani_file_read_all(now->info, 1 << 16, &bytes, &size, err);
     if (st) goto done;
+    hash_url(hash, now->url);
     char *rest = (char *)bytes, *behind;
     const char *mark = next_line(&rest), *url = mark ? next_line(&rest) : NULL;
     const char *validator = url ? next_line(&rest) : NULL,
                *total = validator ? next_line(&rest) : NULL;
-    if (!total || strcmp(mark, info_mark) != 0 || strcmp(url, now->url) != 0) goto done;
+    if (!total || strcmp(mark, info_mark) != 0 || strcmp(url, hash) != 0) goto done;
     const int64_t length = strtoll(total, &behind, 10);
     st = ani_file_open(&file, now->part, err);
     if (st) goto done;
