@@ -87,10 +87,10 @@ static void draw_parameters(face *f, uint64_t *random) {
     f->eye_width = random_in(random, 0.16, 0.32);
     f->eye_open = random_in(random, 0.35, 0.95);
     f->ratio = random_in(random, 0.60, 0.95);
-    f->center_x = random_in(random, 0.47, 0.53);
-    f->center_y = random_in(random, 0.48, 0.54);
-    f->height = random_in(random, 0.64, 0.72);
-    f->tilt = random_in(random, -0.1, 0.1);
+    f->center_x = random_in(random, 0.48, 0.52);
+    f->center_y = random_in(random, 0.49, 0.52);
+    f->height = random_in(random, 0.68, 0.74);
+    f->tilt = random_in(random, -0.06, 0.06);
     f->eye_gap = random_in(random, 0.42, 0.50);
     f->eye_y = random_in(random, -0.13, -0.07);
     f->mouth_width = random_in(random, 0.40, 0.50);
@@ -116,7 +116,7 @@ static void draw_parameters(face *f, uint64_t *random) {
 static double face_score(const face *f) {
     const double eyes = (f->eye_width - 0.24) / 0.08, open = (f->eye_open - 0.65) / 0.30;
     const double narrow = (0.775 - f->ratio) / 0.175;
-    return 3 + 2 * tanh(0.75 * f->smile + 0.45 * eyes + 0.35 * open + 0.75 * narrow);
+    return 3 + 2 * tanh(0.5 * f->smile + 0.6 * eyes + 0.3 * open + 0.9 * narrow);
 }
 
 /* --- drawing

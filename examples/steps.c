@@ -193,19 +193,6 @@ typedef struct stage {
     double best; /* in: a checkpoint must be better; out: the lowest val_loss so far */
 } stage;
 
-static const char *base_meaning(int32_t base) {
-    switch (base) {
-    case AN_BASE_FROZEN:
-        return "the head learns; the base is frozen, batch norm included";
-    case AN_BASE_STATISTICS:
-        return "the head learns; the base only follows the batch statistics";
-    case AN_BASE_FINETUNE:
-        return "all learns; batch norm keeps its moving statistics";
-    default:
-        return "all learns; batch norm by batch statistics";
-    }
-}
-
 static int train_stage(settings *s, stage *now, an_model *model, const data *d,
                        an_history *history) {
     an_error err;
@@ -234,10 +221,7 @@ static int train_stage(settings *s, stage *now, an_model *model, const data *d,
         complain(&err);
         goto done;
     }
-    const an_model_info info = model_info(model);
-    say(s->quiet, "\nstage %d: %s: %lld of %lld parameters, learning rate %g, up to %d epochs\n",
-        (int)now->number, base_meaning(now->base), (long long)info.trainable,
-        (long long)info.parameters, now->rate, (int)now->epochs);
+    say(s->quiet, "\n");
     if (an_trainer_run(trainer, &err)) {
         complain(&err);
         goto done;
