@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "kernels/resize.h"
 #include "layers/model.h"
 
 enum { MAX_SIDE = 65535 };
@@ -18,6 +19,7 @@ struct an_predictor {
     float table[256];      /* its scale */
     uint8_t *resized;      /* [height,width,3] */
     float *x;              /* [height,width,3] */
+    void *scratch;         /* of resizing */
     uint8_t *packed;       /* rows of a frame without what lies between them */
     int64_t packed_size;
 };
@@ -37,9 +39,10 @@ an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err
     predictor->width = info.width;
     const int64_t count = 3 * (int64_t)info.height * info.width;
     predictor->resized = ani_alloc(count);
+    predictor->scratch = ani_alloc(ani_resize_u8_scratch(info.width, 3));
     predictor->x = ani_alloc_zero(count, sizeof *predictor->x);
     st = an_scale_table(predictor->table, info.scale, err);
-    if (!st && (!predictor->resized || !predictor->x))
+    if (!st && (!predictor->resized || !predictor->scratch || !predictor->x))
         st = ani_fail_memory(err, count * (int64_t)sizeof *predictor->x, "a picture");
     if (st) {
         an_predictor_destroy(predictor);
@@ -52,6 +55,7 @@ an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err
 void an_predictor_destroy(an_predictor *predictor) {
     if (!predictor) return;
     ani_free(predictor->resized);
+    ani_free(predictor->scratch);
     ani_free(predictor->x);
     ani_free(predictor->packed);
     an_model_destroy(predictor->model);
@@ -93,9 +97,8 @@ an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_
     an_status st = pack(predictor, &rgb, height, width, stride, err);
     if (st) return st;
     if (height != predictor->height || width != predictor->width) {
-        st = an_resize_u8(predictor->resized, predictor->height, predictor->width, rgb, height,
-                          width, 3, err);
-        if (st) return st;
+        ani_resize_u8(predictor->resized, predictor->height, predictor->width, rgb, height, width,
+                      3, predictor->scratch);
         rgb = predictor->resized;
     }
     const int64_t count = 3 * predictor->height * predictor->width;

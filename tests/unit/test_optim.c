@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ * optim: the formulas by hand on plain arrays, schedules, what a step of a model moves, what is
+ * refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <attractivenet/mobilenetv2.h>
+#include <attractivenet/optim.h>
+
+#include "base/fault.h"
+
+enum { SIZE = 32 };
+
+static void adam_by_hand(void **state) {
+    (void)state;
+    float w[] = {1, 2}, m[2] = {0}, v[2] = {0};
+    const float g[] = {0.5f, 0};
+    double em = 0, ev = 0, ew = 1;
+    for (int64_t step = 1; step <= 5; step++) {
+        assert_int_equal(an_optimizer_apply(NULL, step, 0.1, 2, w, g, m, v, NULL), AN_OK);
+        em += (0.5 - em) * 0.1;
+        ev += (0.25 - ev) * 0.001;
+        ew -= 0.1 * sqrt(1 - pow(0.999, (double)step)) / (1 - pow(0.9, (double)step)) * em /
+              (sqrt(ev) + 1e-7);
+        assert_true(fabs((double)w[0] - ew) < 1e-6);
+    }
+    assert_true(w[1] == 2); /* no gradient since the start: it does not move */
+}
+
+static void sgd_and_decay_by_hand(void **state) {
+    (void)state;
+    an_optimizer_options options;
+    an_optimizer_options_init(&options, sizeof options);
+    options.kind = AN_OPTIM_SGD;
+    options.momentum = 0.5;
+    float w = 1, m = 0;
+    const float g = 1;
+    assert_int_equal(an_optimizer_apply(&options, 1, 0.25, 1, &w, &g, &m, NULL, NULL), AN_OK);
+    assert_true(w == 0.75f);
+    assert_int_equal(an_optimizer_apply(&options, 2, 0.25, 1, &w, &g, &m, NULL, NULL), AN_OK);
+    assert_true(w == 0.375f);
+    options.clip_norm = 0.5;
+    w = 1;
+    m = 0;
+    assert_int_equal(an_optimizer_apply(&options, 1, 0.25, 1, &w, &g, &m, NULL, NULL), AN_OK);
+    assert_true(w == 0.875f);
+    options.kind = AN_OPTIM_ADAMW;
+    options.weight_decay = 0.5;
+    float v = 0;
+    const float none = 0;
+    w = 1;
+    m = 0;
+    assert_int_equal(an_optimizer_apply(&options, 1, 0.25, 1, &w, &none, &m, &v, NULL), AN_OK);
+    assert_true(w == 0.875f);
+}
+
+static void schedules(void **state) {
+    (void)state;
+    an_schedule_options s;
+    an_schedule_options_init(&s, sizeof s);
+    assert_true(an_schedule_rate(&s, 0.1, 12345) == 0.1);
+    assert_true(an_schedule_rate(NULL, 0.1, 0) == 0.1);
+    s.kind = AN_SCHEDULE_COSINE;
+    s.warmup_steps = 10;
+    s.warmup_start = 0.5;
+    s.decay_steps = 100;
+    s.final_fraction = 0.2;
+    assert_true(an_schedule_rate(&s, 1, 0) == 0.5);
+    assert_true(an_schedule_rate(&s, 1, 5) == 0.75);
+    assert_true(an_schedule_rate(&s, 1, 10) == 1);
+    assert_true(fabs(an_schedule_rate(&s, 1, 60) - 0.6) < 1e-15);
+    assert_true(fabs(an_schedule_rate(&s, 1, 110) - 0.2) < 1e-15);
+    assert_true(fabs(an_schedule_rate(&s, 1, 1000000) - 0.2) < 1e-15);
+}
+
+static an_model *make_model(an_backend *backend) {
+    an_model *model = NULL;
+    an_mobilenetv2_options options;
+    an_error err = {0};
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    options.alpha = 0.1;
+    if (an_mobilenetv2_create(&model, backend, &options, &err)) fail_msg("%s", err.message);
+    return model;
+}
+
+/** Count the arrays that differ between two lists. */
+static int64_t moved(const an_arrays *a, const an_arrays *b, bool *head) {
+    int64_t count = 0;
+    *head = false;
+    for (int64_t i = 0; i < an_arrays_count(a); i++) {
+        int64_t size = sizeof(float);
+        for (int32_t axis = 0; axis < an_arrays_rank(a, i); axis++)
+            size *= an_arrays_length(a, i, axis);
+        if (!memcmp(an_arrays_data(a, i), an_arrays_data(b, i), (size_t)size)) continue;
+        count++;
+        if (!strcmp(an_arrays_name(a, i), "dense/kernel")) *head = true;
+    }
+    return count;
+}
+
+static void a_step_moves_what_is_trained(void **state) {
+    (void)state;
+    an_backend *backend = NULL;
+    assert_int_equal(an_backend_create(&backend, NULL, NULL), AN_OK);
+    an_model *model = make_model(backend);
+    an_optimizer *optimizer = NULL;
+    an_optimizer_options options;
+    an_error err = {0};
+    an_optimizer_options_init(&options, sizeof options);
+    options.clip_norm = 1;
+    assert_int_equal(an_optimizer_create(&optimizer, model, &options, NULL), AN_OK);
+    assert_int_equal(an_optimizer_step(optimizer, 0.1, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "optimizer: no gradients have been computed yet");
+    static float x[2 * SIZE * SIZE * 3];
+    for (int i = 0; i < 2 * SIZE * SIZE * 3; i++)
+        x[i] = (float)(i % 97) / 97;
+    const float y[] = {2, 3};
+    for (int32_t base = AN_BASE_FROZEN; base <= AN_BASE_FINETUNE; base += AN_BASE_FINETUNE) {
+        an_arrays *before = NULL, *after = NULL;
+        bool head;
+        assert_int_equal(an_model_set_base(model, base, NULL), AN_OK);
+        assert_int_equal(an_model_weights(model, &before, NULL), AN_OK);
+        assert_int_equal(an_model_gradients(model, x, y, 2, AN_LOSS_MSE, NULL, NULL), AN_OK);
+        assert_int_equal(an_optimizer_step(optimizer, 0.01, NULL), AN_OK);
+        assert_int_equal(an_model_weights(model, &after, NULL), AN_OK);
+        const int64_t count = moved(before, after, &head);
+        assert_true(head);
+        if (base == AN_BASE_FROZEN)
+            assert_int_equal(count, 2); /* kernel and bias */
+        else
+            assert_true(count > 100);
+        an_arrays_destroy(before);
+        an_arrays_destroy(after);
+    }
+    assert_int_equal(an_optimizer_steps(optimizer), 2);
+    assert_int_equal(an_optimizer_step(optimizer, NAN, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "the learning rate is nan; it must be finite and at least 0");
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+    an_optimizer_destroy(optimizer);
+    an_optimizer_destroy(NULL);
+}
+
+static void refuses_wrong_options(void **state) {
+    (void)state;
+    float w = 1, m = 0, v = 0;
+    const float g = 1;
+    an_error err = {0};
+    an_optimizer_options options;
+    an_optimizer_options_init(&options, sizeof options);
+    options.beta2 = 1;
+    assert_int_equal(an_optimizer_apply(&options, 1, 0.1, 1, &w, &g, &m, &v, &err), AN_ERR_ARG);
+    assert_string_equal(err.message,
+                        "an_optimizer_options: beta2 is 1; it must be at least 0 and below 1");
+    an_optimizer_options_init(&options, sizeof options);
+    options.kind = 3;
+    assert_int_equal(an_optimizer_apply(&options, 1, 0.1, 1, &w, &g, &m, &v, &err), AN_ERR_ARG);
+    assert_int_equal(an_optimizer_apply(NULL, 0, 0.1, 1, &w, &g, &m, &v, &err), AN_ERR_ARG);
+    assert_int_equal(an_optimizer_apply(NULL, 1, 0.1, 1, &w, &g, &m, NULL, &err), AN_ERR_ARG);
+    assert_int_equal(an_optimizer_apply(NULL, 1, -1, 1, &w, &g, &m, &v, &err), AN_ERR_ARG);
+    assert_true(w == 1);
+}
+
+static void no_memory_leaves_nothing(void **state) {
+    (void)state;
+    an_backend *backend = NULL;
+    assert_int_equal(an_backend_create(&backend, NULL, NULL), AN_OK);
+    an_model *model = make_model(backend);
+    for (int64_t n = 0;; n++) {
+        an_optimizer *optimizer = NULL;
+        ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
+        const an_status st = an_optimizer_create(&optimizer, model, NULL, NULL);
+        const bool reached = ani_fault_calls(ANI_FAULT_ALLOC) > n;
+        ani_fault_disarm();
+        an_optimizer_destroy(optimizer);
+        assert_int_equal(st, reached ? AN_ERR_NOMEM : AN_OK);
+        if (!reached) break;
+    }
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(adam_by_hand),
+        cmocka_unit_test(sgd_and_decay_by_hand),
+        cmocka_unit_test(schedules),
+        cmocka_unit_test(a_step_moves_what_is_trained),
+        cmocka_unit_test(refuses_wrong_options),
+        cmocka_unit_test(no_memory_leaves_nothing),
+    };
+    return cmocka_run_group_tests_name("optim", tests, NULL, NULL);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ * predict: a frame, a file, bytes and a source give the same score; frames allocate nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <attractivenet/mobilenetv2.h>
+#include <attractivenet/predict.h>
+
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+enum { SIZE = 32, HEIGHT = 40, WIDTH = 51 };
+
+static an_backend *backend;
+static an_model *model;
+static uint8_t frame[HEIGHT * WIDTH * 3];
+
+static int make_model(void **state) {
+    (void)state;
+    an_mobilenetv2_options options;
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    options.alpha = 0.1;
+    for (int i = 0; i < (int)sizeof frame; i++)
+        frame[i] = (uint8_t)(i * i / 7 + i);
+    return an_backend_create(&backend, NULL, NULL) ||
+           an_mobilenetv2_create(&model, backend, &options, NULL);
+}
+
+static int drop_model(void **state) {
+    (void)state;
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+    return 0;
+}
+
+static an_predictor *make_predictor(void) {
+    an_predictor *predictor = NULL;
+    an_error err = {0};
+    if (an_predictor_create(&predictor, model, &err)) fail_msg("%s", err.message);
+    return predictor;
+}
+
+static float score_frame(an_predictor *predictor, const uint8_t *rgb, int64_t height, int64_t width,
+                         int64_t stride) {
+    float score = NAN;
+    an_error err = {0};
+    if (an_predictor_frame(predictor, rgb, height, width, stride, &score, &err))
+        fail_msg("%s", err.message);
+    assert_true(isfinite(score));
+    return score;
+}
+
+static void frame_file_and_bytes_agree(void **state) {
+    (void)state;
+    char path[] = "/tmp/an_predict_XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    an_image *image = NULL;
+    an_error err = {0};
+    assert_int_equal(an_image_create(&image, frame, HEIGHT, WIDTH, NULL), AN_OK);
+    if (an_image_write_png(image, path, &err)) fail_msg("%s", err.message);
+    an_image_destroy(image);
+    an_predictor *predictor = make_predictor();
+    const float want = score_frame(predictor, frame, HEIGHT, WIDTH, 3 * WIDTH);
+    float score = NAN;
+    assert_int_equal(an_predictor_file(predictor, path, &score, NULL), AN_OK);
+    assert_true(score == want);
+    uint8_t *bytes = NULL;
+    int64_t size;
+    assert_int_equal(ani_file_read_all(path, 1 << 20, &bytes, &size, NULL), AN_OK);
+    score = NAN;
+    assert_int_equal(an_predictor_bytes(predictor, bytes, size, "picture", &score, NULL), AN_OK);
+    assert_true(score == want);
+    assert_int_equal(an_predictor_bytes(predictor, bytes, size / 2, "half.png", &score, &err),
+                     AN_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "half.png"));
+    ani_free(bytes);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(an_predictor_file(predictor, path, &score, &err), AN_ERR_IO);
+    an_predictor_destroy(predictor);
+}
+
+static void rows_may_lie_apart(void **state) {
+    (void)state;
+    enum { STRIDE = 3 * WIDTH + 13 };
+    static uint8_t apart[HEIGHT * STRIDE];
+    memset(apart, 0xEE, sizeof apart);
+    for (int y = 0; y < HEIGHT; y++)
+        memcpy(apart + y * STRIDE, frame + y * 3 * WIDTH, 3 * WIDTH);
+    an_predictor *predictor = make_predictor();
+    const float want = score_frame(predictor, frame, HEIGHT, WIDTH, 3 * WIDTH);
+    assert_true(score_frame(predictor, apart, HEIGHT, WIDTH, STRIDE) == want);
+    an_predictor_destroy(predictor);
+}
+
+static void sizes_may_change(void **state) {
+    (void)state;
+    an_predictor *predictor = make_predictor();
+    const float want = score_frame(predictor, frame, HEIGHT, WIDTH, 3 * WIDTH);
+    score_frame(predictor, frame, SIZE, SIZE, 3 * SIZE);
+    score_frame(predictor, frame, 1, 1, 3);
+    assert_true(score_frame(predictor, frame, HEIGHT, WIDTH, 3 * WIDTH) == want);
+    an_predictor_destroy(predictor);
+}
+
+static void source_gives_the_same_scores(void **state) {
+    (void)state;
+    enum { COUNT = 7 };
+    static uint8_t rgb[COUNT * SIZE * SIZE * 3];
+    float labels[COUNT], scores[COUNT];
+    for (int i = 0; i < (int)sizeof rgb; i++)
+        rgb[i] = (uint8_t)(i * 31 + i / 3072 * 40);
+    for (int i = 0; i < COUNT; i++)
+        labels[i] = (float)i;
+    an_dataset_options options;
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    an_dataset *dataset = NULL;
+    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &options, NULL), AN_OK);
+    const int64_t indices[COUNT] = {3, 1, 6, 0, 2, 5, 4};
+    an_batches_options how;
+    an_batches_options_init(&how, sizeof how);
+    how.batch = 2;
+    how.shuffle = 1; /* scores come in the order of the indices all the same */
+    how.last_batch = 0;
+    an_augment_options_tutorial(&how.augment, sizeof how.augment);
+    an_batches *batches = NULL;
+    an_error err = {0};
+    assert_int_equal(an_batches_create(&batches, dataset, indices, COUNT, &how, NULL), AN_OK);
+    if (an_predict_batches(model, batches, scores, NULL, NULL, &err)) fail_msg("%s", err.message);
+    an_predictor *predictor = make_predictor();
+    for (int i = 0; i < COUNT; i++) {
+        const float want =
+            score_frame(predictor, rgb + indices[i] * SIZE * SIZE * 3, SIZE, SIZE, 3 * SIZE);
+        assert_true(fabsf(scores[i] - want) <= 1e-5f * fmaxf(1, fabsf(want)));
+    }
+    an_predictor_destroy(predictor);
+    an_batches_destroy(batches);
+    how.scale = AN_SCALE_TF;
+    assert_int_equal(an_batches_create(&batches, dataset, indices, COUNT, &how, NULL), AN_OK);
+    assert_int_equal(an_predict_batches(model, batches, scores, NULL, NULL, &err), AN_ERR_ARG);
+    an_batches_destroy(batches);
+    an_dataset_destroy(dataset);
+}
+
+static void frames_allocate_nothing(void **state) {
+    (void)state;
+    an_predictor *predictor = make_predictor();
+    score_frame(predictor, frame, HEIGHT, WIDTH, 3 * WIDTH);
+    score_frame(predictor, frame, HEIGHT - 1, WIDTH - 2, 3 * WIDTH);
+    ani_fault_arm(ANI_FAULT_ALLOC, INT64_MAX, ENOMEM, false);
+    for (int i = 0; i < 3; i++)
+        score_frame(predictor, frame, HEIGHT, WIDTH, 3 * WIDTH);
+    const int64_t calls = ani_fault_calls(ANI_FAULT_ALLOC);
+    ani_fault_disarm();
+    assert_int_equal(calls, 0);
+    an_predictor_destroy(predictor);
+}
+
+static void refuses_what_is_no_frame(void **state) {
+    (void)state;
+    an_predictor *predictor = make_predictor();
+    float score;
+    an_error err = {0};
+    assert_int_equal(an_predictor_frame(predictor, frame, 0, WIDTH, 3 * WIDTH, &score, &err),
+                     AN_ERR_ARG);
+    assert_string_equal(err.message, "the frame is 0 x 51; each must be 1 to 65535");
+    assert_int_equal(an_predictor_frame(predictor, frame, HEIGHT, WIDTH, 152, &score, &err),
+                     AN_ERR_ARG);
+    assert_string_equal(err.message, "stride is 152; rows of 51 pixels have 153 bytes");
+    assert_int_equal(an_predictor_frame(predictor, NULL, 1, 1, 3, &score, &err), AN_ERR_ARG);
+    an_predictor *none = predictor;
+    assert_int_equal(an_predictor_create(&none, NULL, &err), AN_ERR_ARG);
+    assert_null(none);
+    an_predictor_destroy(predictor);
+}
+
+static void model_may_go_first(void **state) {
+    (void)state;
+    an_model *own = NULL;
+    an_predictor *predictor = NULL;
+    an_mobilenetv2_options options;
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    options.alpha = 0.1;
+    assert_int_equal(an_mobilenetv2_create(&own, backend, &options, NULL), AN_OK);
+    assert_int_equal(an_predictor_create(&predictor, own, NULL), AN_OK);
+    an_model_destroy(own);
+    score_frame(predictor, frame, HEIGHT, WIDTH, 3 * WIDTH);
+    an_predictor_destroy(predictor);
+    an_predictor_destroy(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frame_file_and_bytes_agree),
+        cmocka_unit_test(rows_may_lie_apart),
+        cmocka_unit_test(sizes_may_change),
+        cmocka_unit_test(source_gives_the_same_scores),
+        cmocka_unit_test(frames_allocate_nothing),
+        cmocka_unit_test(refuses_what_is_no_frame),
+        cmocka_unit_test(model_may_go_first),
+    };
+    return cmocka_run_group_tests_name("predict", tests, make_model, drop_model);
+}
