@@ -73,8 +73,7 @@ struct an_batches {
     ani_mt19937 first; /* stream of batch 0 (KERAS, LEGACY) */
 };
 
-/* --- options
- * -------------------------------------------------------------------------------------- */
+/* --- options --------------------------------------------------------------------------------- */
 
 void an_batches_options_init(an_batches_options *options, uint32_t struct_size) {
     an_batches_options defaults = {.struct_size = sizeof defaults,
@@ -116,8 +115,7 @@ static bool is_keras(const an_batches *b) {
            b->options.augment.mode == AN_AUGMENT_LEGACY;
 }
 
-/* --- making samples
- * --------------------------------------------------------------------------------- */
+/* --- making samples -------------------------------------------------------------------------- */
 
 /* Set up the slot of batch number filling. With the lock. */
 static void set_up(an_batches *b, slot *s) {
@@ -210,8 +208,7 @@ static void *worker_main(void *argument) {
     return NULL;
 }
 
-/* --- making the source
- * ------------------------------------------------------------------------------ */
+/* --- making the source ----------------------------------------------------------------------- */
 
 static an_status take_indices(an_batches *b, const int64_t *indices, int64_t count, an_error *err) {
     const int64_t there = an_dataset_count(b->dataset);
@@ -393,8 +390,7 @@ void an_batches_destroy(an_batches *batches) {
     ani_free(b);
 }
 
-/* --- epochs
- * ----------------------------------------------------------------------------------------- */
+/* --- epochs ---------------------------------------------------------------------------------- */
 
 an_status an_batches_begin(an_batches *batches, int64_t epoch, int64_t first, an_error *err) {
     an_batches *b = batches;
@@ -484,8 +480,7 @@ an_status an_batches_next(an_batches *batches, const float **x, const float **y,
     return AN_OK;
 }
 
-/* --- getters
- * ---------------------------------------------------------------------------------------- */
+/* --- getters --------------------------------------------------------------------------------- */
 
 int64_t an_batches_steps(const an_batches *batches) {
     return batches ? batches->order.steps : 0;
@@ -519,8 +514,7 @@ int32_t an_batches_is_plain(const an_batches *batches) {
     return batches && !ani_augment_is_active(&batches->options.augment);
 }
 
-/* --- from the inside
- * --------------------------------------------------------------------------------- */
+/* --- from the inside ------------------------------------------------------------------------- */
 
 void ani_batches_hold(an_batches *batches) {
     atomic_fetch_add(&batches->references, 1);

@@ -10,8 +10,7 @@
 #include "base/options.h"
 #include "kernels/warp.h"
 
-/* --- options ------------------------------------------------------------------------------------
- */
+/* --- options --------------------------------------------------------------------------------- */
 
 static const an_augment_options defaults = {.struct_size = sizeof defaults,
                                             .mode = AN_AUGMENT_NONE,
@@ -103,8 +102,7 @@ int ani_geometry(int32_t mode) {
                                        : ANI_GEOMETRY_PLAIN;
 }
 
-/* --- drawing -------------------------------------------------------------------------------------
- */
+/* --- drawing --------------------------------------------------------------------------------- */
 
 void ani_transform_init(ani_transform *transform) {
     *transform = (ani_transform){.zx = 1.0, .zy = 1.0, .brightness = 1.0};
@@ -183,8 +181,7 @@ void ani_transform_draw_plain(ani_transform *out, const an_augment_options *opti
     out->ty = height_shift;
 }
 
-/* --- matrix --------------------------------------------------------------------------------------
- */
+/* --- matrix ---------------------------------------------------------------------------------- */
 
 /* a = a * b, as NumPy's dot of two 3x3 matrices. */
 static void multiply(double a[3][3], const double b[3][3]) {
@@ -231,8 +228,7 @@ bool ani_transform_matrix(const ani_transform *t, int geometry, int64_t height, 
     return true;
 }
 
-/* --- pixels: the reference form
- * -------------------------------------------------------------------- */
+/* --- pixels: the reference form -------------------------------------------------------------- */
 
 static void range_of(const float *x, int64_t count, float *low, float *high) {
     *low = *high = x[0];
@@ -326,8 +322,7 @@ void ani_transform_apply(float *out, const float *in, int64_t height, int64_t wi
         enhance_as_keras(out, count, t->brightness, geometry == ANI_GEOMETRY_2020);
 }
 
-/* --- pixels: the fused form
- * ------------------------------------------------------------------------ */
+/* --- pixels: the fused form ------------------------------------------------------------------ */
 
 static void scale_row(float *out, const uint8_t *in, int64_t width, bool mirror,
                       const float table[256]) {

@@ -38,8 +38,7 @@ struct an_dataset {
     char *names;     /* [count][PIXELS_NAME_SIZE], likewise */
 };
 
-/* --- options ------------------------------------------------------------------------------------
- */
+/* --- options --------------------------------------------------------------------------------- */
 
 void an_dataset_options_init(an_dataset_options *options, uint32_t struct_size) {
     an_dataset_options defaults = {.struct_size = sizeof defaults,
@@ -86,8 +85,7 @@ static int64_t image_bytes(const an_dataset *d) {
     return (int64_t)d->options.height * d->options.width * 3;
 }
 
-/* --- joining images and labels
- * -------------------------------------------------------------------- */
+/* --- joining images and labels --------------------------------------------------------------- */
 
 /* Write "'A.jpg', 'B.jpg', 'C.jpg' and 9 more" into text. */
 static void name_images(ani_text *text, const ani_source_image *images, int64_t count) {
@@ -183,8 +181,7 @@ done:
     return st;
 }
 
-/* --- opening ------------------------------------------------------------------------------------
- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 static an_status create(an_dataset **out, const an_dataset_options *options, an_error *err) {
     an_dataset_options checked;
@@ -298,8 +295,7 @@ void an_dataset_destroy(an_dataset *dataset) {
     ani_free(dataset);
 }
 
-/* --- getters ------------------------------------------------------------------------------------
- */
+/* --- getters --------------------------------------------------------------------------------- */
 
 int64_t an_dataset_count(const an_dataset *dataset) {
     return dataset ? dataset->count : 0;
@@ -341,8 +337,7 @@ int64_t an_dataset_skipped(const an_dataset *dataset) {
     return dataset ? atomic_load(&dataset->skipped) : 0;
 }
 
-/* --- pixels -------------------------------------------------------------------------------------
- */
+/* --- pixels ---------------------------------------------------------------------------------- */
 
 static const kept *cached(const an_dataset *d, int64_t index) {
     return d->cache ? atomic_load_explicit(&d->cache[index], memory_order_acquire) : NULL;
@@ -448,8 +443,7 @@ an_status an_dataset_pixels(an_dataset *dataset, int64_t index, uint8_t *rgb, an
     return st;
 }
 
-/* --- damaged images ------------------------------------------------------------------------------
- */
+/* --- damaged images -------------------------------------------------------------------------- */
 
 bool ani_dataset_may_skip(const an_dataset *dataset, an_status status) {
     return dataset->options.policy == AN_POLICY_SKIP &&

@@ -14,8 +14,7 @@
 
 enum { SHOWN = 48 }; /* bytes of a field that a message shows */
 
-/* --- names: a hash table with open addressing --------------------------------------------------
- */
+/* --- names: a hash table with open addressing ------------------------------------------------ */
 
 static uint64_t mix(uint64_t x) {
     x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93u;
@@ -50,8 +49,7 @@ int64_t ani_labels_find(const ani_labels *labels, const char *name, int64_t size
     return (int64_t)*find_slot(labels, name, size) - 1;
 }
 
-/* --- lines --------------------------------------------------------------------------------------
- */
+/* --- lines ----------------------------------------------------------------------------------- */
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\t';
@@ -160,8 +158,7 @@ static an_status read_line(const reader *r, const char *begin, const char *end, 
     return AN_OK;
 }
 
-/* --- the file -----------------------------------------------------------------------------------
- */
+/* --- the file -------------------------------------------------------------------------------- */
 
 /* Upper bound for the labels in a file: its line ends, and a last line without one. */
 static int64_t count_line_ends(const char *bytes, int64_t size) {

@@ -40,8 +40,7 @@ static an_status add(ani_source *source, const char *name, int64_t place, an_err
     return AN_OK;
 }
 
-/* --- folders ------------------------------------------------------------------------------------
- */
+/* --- folders --------------------------------------------------------------------------------- */
 
 typedef struct walk {
     ani_source *source;
@@ -160,8 +159,7 @@ static an_status open_folder(ani_source *source, const char *path, const an_data
     return refuse_duplicates(source, o, err);
 }
 
-/* --- archives -----------------------------------------------------------------------------------
- */
+/* --- archives -------------------------------------------------------------------------------- */
 
 static an_status open_archive(ani_source *source, const char *path, const an_dataset_options *o,
                               an_error *err) {
@@ -190,8 +188,7 @@ done:
     return st;
 }
 
-/* --- both ---------------------------------------------------------------------------------------
- */
+/* --- both ------------------------------------------------------------------------------------ */
 
 /* Take the label file out of the list of images. */
 static an_status take_label_file(ani_source *source, const char *path, const an_dataset_options *o,

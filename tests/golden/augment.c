@@ -17,8 +17,7 @@
 
 #include "augment/transform.h"
 
-/* --- generators by name
- * -------------------------------------------------------------------------------- */
+/* --- generators by name ---------------------------------------------------------------------- */
 
 enum { MAX_CHOICES = 64 };
 
@@ -102,8 +101,7 @@ static bool find_generator(generator *g, const char *name, int size) {
     return found;
 }
 
-/* --- parameters
- * ------------------------------------------------------------------------------------------ */
+/* --- parameters ------------------------------------------------------------------------------ */
 
 static void expect_number(const char *name, const char *field, double got, const json_t *want) {
     if (json_is_null(want)) return;
@@ -156,8 +154,7 @@ static void parameters(void **state) {
     json_decref(list);
 }
 
-/* --- one picture
- * ------------------------------------------------------------------------------------------ */
+/* --- one picture ----------------------------------------------------------------------------- */
 
 static void read_transform(ani_transform *t, json_t *params) {
     const char *key;
@@ -320,8 +317,7 @@ static void big_picture(void **state) {
     json_decref(json);
 }
 
-/* --- order of samples
- * --------------------------------------------------------------------------------------- */
+/* --- order of samples ------------------------------------------------------------------------ */
 
 static void expect_samples(const char *name, const json_t *want, const int64_t *got, int64_t n) {
     assert_int_equal(n, json_array_size(want));
@@ -421,8 +417,7 @@ static void orders(void **state) {
     json_decref(list);
 }
 
-/* --- whole batches
- * --------------------------------------------------------------------------------------------- */
+/* --- whole batches --------------------------------------------------------------------------- */
 
 /* Keys are GENERATOR.HOW.xK, with prefix before them. Each is read alone, by resuming at that
  * batch. */

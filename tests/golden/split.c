@@ -17,8 +17,7 @@
 
 #include "base/random.h"
 
-/* --- generator
- * -------------------------------------------------------------------------------------- */
+/* --- generator ------------------------------------------------------------------------------- */
 
 static void check_stream(const st_array *array) {
     unsigned long seed;
@@ -56,8 +55,7 @@ static void generator(void **state) {
     st_close(file);
 }
 
-/* --- table of cases
- * ---------------------------------------------------------------------------------- */
+/* --- table of cases -------------------------------------------------------------------------- */
 
 static void read_size(const json_t *value, int32_t *kind, double *fraction, int64_t *count) {
     if (json_is_null(value)) {
@@ -139,8 +137,7 @@ static void cases(void **state) {
     json_decref(json);
 }
 
-/* --- the tutorial's split
- * ------------------------------------------------------------------------------ */
+/* --- the tutorial's split -------------------------------------------------------------------- */
 
 static void check_tutorial(const char *path, const char *name) {
     long long n;

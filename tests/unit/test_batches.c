@@ -207,8 +207,7 @@ static void what_cannot_be_is_refused(void **state) {
     an_dataset_destroy(dataset);
 }
 
-/* --- damaged pictures
- * --------------------------------------------------------------------------------- */
+/* --- damaged pictures ------------------------------------------------------------------------ */
 
 static int32_t count_warnings(void *user, const an_warning *warning) {
     if (warning->code == AN_WARN_IMAGE_SKIPPED) ++*(int *)user;
@@ -304,8 +303,7 @@ static void skip_leaves_damaged_pictures_out(void **state) {
     folder_remove(folder);
 }
 
-/* --- faults
- * ------------------------------------------------------------------------------------------- */
+/* --- faults ---------------------------------------------------------------------------------- */
 
 static void each_allocation_may_fail(void **state) {
     (void)state;
