@@ -303,6 +303,35 @@ static void skip_leaves_damaged_pictures_out(void **state) {
     folder_remove(folder);
 }
 
+static int32_t stop_at_once(void *user, const an_warning *warning) {
+    (void)user;
+    (void)warning;
+    return 1;
+}
+
+static void a_warning_may_stop(void **state) {
+    (void)state;
+    char *folder = make_damaged();
+    an_dataset_options options;
+    an_dataset *dataset;
+    an_batches *batches;
+    an_batches_options how = options_of(AN_AUGMENT_NONE, 2);
+    an_error err;
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = SIDE;
+    options.policy = AN_POLICY_SKIP;
+    options.warn = stop_at_once;
+    how.shuffle = 0;
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &how, NULL), AN_OK);
+    assert_int_equal(an_batches_next(batches, NULL, NULL, NULL, NULL, &err), AN_OK);
+    assert_int_equal(an_batches_next(batches, NULL, NULL, NULL, NULL, &err), AN_ERR_CANCELLED);
+    assert_string_equal(err.message, "stopped by the warning callback");
+    an_batches_destroy(batches);
+    an_dataset_destroy(dataset);
+    folder_remove(folder);
+}
+
 /* --- faults ---------------------------------------------------------------------------------- */
 
 static void each_allocation_may_fail(void **state) {
@@ -341,6 +370,7 @@ int main(void) {
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(errors_come_in_order),
         cmocka_unit_test(skip_leaves_damaged_pictures_out),
+        cmocka_unit_test(a_warning_may_stop),
         cmocka_unit_test(each_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("batches", tests, NULL, NULL);
