@@ -49,6 +49,13 @@ static inline int64_t ani_max(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
+/** Say whether a tensor of rows*c floats is stored past the caches: it is so large that nothing of
+ * it is still there when it is read, and a plain store would first read the lines that it
+ * overwrites. Whole lines only: the stores of one line must not be torn apart. */
+static inline int32_t ani_cpu_streams(int64_t rows, int64_t c) {
+    return rows * c >= (4 << 20) && c % 16 == 0;
+}
+
 /** Take count elements of size bytes from a bump pointer, 64-byte aligned. With base NULL it only
  *  counts, so that planning and running are the same code. */
 static inline void *ani_take(void *base, int64_t *used, int64_t count, int64_t size) {
@@ -97,7 +104,8 @@ void ani_cpu_begin_moments(const ani_kernels *k, float *pivot, double *sum, doub
  * tensors (row stride `stride`); sum and dot as in ani_kernels, NULL without sums. */
 void ani_cpu_store_gradient(const ani_kernels *k, const ani_store *store, const ani_lazy *x,
                             int64_t at, int64_t stride, int64_t channel, const float *t,
-                            int64_t ldt, int64_t rows, int64_t c, double *sum, double *dot);
+                            int64_t ldt, int64_t rows, int64_t c, double *sum, double *dot,
+                            int32_t stream);
 /** Turn the sums of a chunk about a pivot into [2][c] mean and sum of squared distances from it. */
 void ani_cpu_finish_moments(int64_t count, int64_t c, const float *pivot, const double *sum,
                             const double *square, double *mean, double *m2);

@@ -220,7 +220,7 @@ static void store_row(const forward_job *job, const place *p, int64_t oy, const 
             ani_cpu_begin_moments(k, pivot + first, sum + first, square + first, tile, ANI_BLOCK,
                                   columns, c);
         k->store_moments(y, s->cin, tile, ANI_BLOCK, columns, c, pivot + first, sum + first,
-                         square + first, 0);
+                         square + first, ani_cpu_streams(s->n * s->oh * s->ow, s->cin));
     }
 }
 
@@ -397,7 +397,7 @@ static void store_dx(backward_piece *b, int64_t iy) {
             &job->cpu->k, &job->args->store, &job->args->x, at + first, s->cin,
             b->p.channel + first, b->dx_row + (block * row_columns + skip) * ANI_BLOCK, ANI_BLOCK,
             columns, block_channels(&b->p, block), b->sum ? b->sum + first : NULL,
-            b->sum ? b->sum + s->cin + first : NULL);
+            b->sum ? b->sum + s->cin + first : NULL, ani_cpu_streams(s->n * s->h * s->w, s->cin));
     }
 }
 

@@ -125,7 +125,8 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
             continue;
         }
         if (row == first) ani_cpu_begin_moments(k, pivot, sum, square, c, job->ldc, rows, cout);
-        k->store_moments(y, cout, c, job->ldc, rows, cout, pivot, sum, square, 0);
+        k->store_moments(y, cout, c, job->ldc, rows, cout, pivot, sum, square,
+                         ani_cpu_streams(job->cut.rows, cout));
     }
     k->fence();
     if (args->moments) {
@@ -248,7 +249,7 @@ static void input_picture(void *context, int64_t n, int32_t worker) {
     for (int64_t y = 0; y < s->h; y++)
         ani_cpu_store_gradient(&job->cpu->k, store, &job->args->x, (n * s->h + y) * s->w * s->cin,
                                s->cin, 0, picture + y * s->w * s->cin, s->cin, s->w, s->cin, sum,
-                               sum ? sum + s->cin : NULL);
+                               sum ? sum + s->cin : NULL, 0);
     job->cpu->k.fence();
 }
 

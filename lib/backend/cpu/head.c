@@ -66,7 +66,7 @@ static void spread_piece(void *context, int64_t index, int32_t worker) {
         for (int64_t row = 0; row < job->hw; row += ROWS)
             ani_cpu_store_gradient(&job->cpu->k, job->store, job->x,
                                    (n * job->hw + row) * job->c + channel, job->c, channel, value,
-                                   0, ani_min(ROWS, job->hw - row), c, sum, dot);
+                                   0, ani_min(ROWS, job->hw - row), c, sum, dot, 0);
     }
     job->cpu->k.fence();
 }

@@ -92,7 +92,8 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
             continue;
         }
         if (row == first) ani_cpu_begin_moments(k, pivot, sum, square, c, job->ldc, rows, cout);
-        k->store_moments(y, cout, c, job->ldc, rows, cout, pivot, sum, square, 0);
+        k->store_moments(y, cout, c, job->ldc, rows, cout, pivot, sum, square,
+                         ani_cpu_streams(job->cut.rows, cout));
     }
     k->fence();
     if (args->moments) {
@@ -182,7 +183,7 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
             ani_cpu_product(job->cpu, &job->m, dx_tile, job->ldx, z_tile, job->ldz, job->packed,
                             rows);
             ani_cpu_store_gradient(k, store, &args->x, row * cin, cin, 0, dx_tile, job->ldx, rows,
-                                   cin, sum, dot);
+                                   cin, sum, dot, ani_cpu_streams(job->cut.rows, cin));
         }
     }
     k->fence();
