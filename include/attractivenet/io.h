@@ -33,16 +33,17 @@ AN_API void an_download_options_init(an_download_options *options, uint32_t stru
  *
  * Takes:   url: http, https or file; Google Drive's share and download links are followed through
  *          its confirmation page. options: copied for the call; NULL = defaults.
- * Writes:  path, at once and whole: data goes to "path.part", and is renamed when length, type and
- *          hash are right. A later call goes on with that part by range if "path.part.info" says
- * that it is of this url and the server still has the same content (ETag or date; without either,
- *          only if sha256 is given), else it begins anew. A part with a wrong hash or type is
- * removed. HTML is never taken for data, whatever expected_type says. Returns: AN_OK; AN_ERR_IO
- * (connection, HTTP status, disk, too slow); AN_ERR_FORMAT (a quota, virus-scan, login or other
- * HTML page instead of data, wrong length, wrong hash); AN_ERR_CANCELLED (by a callback; the part
- * stays); AN_ERR_ARG (an option, or an address that is none of these); AN_ERR_UNSUPPORTED in a
- * build without libcurl. Messages show no password that url has. Threads: any, one call at a time
- * for a path; blocks.
+ * Writes:  path, at once and whole: data goes to "path.part", which gets the name when length, type
+ *          and hash are right, and is removed when type or hash are wrong. A later call goes on
+ *          with a part by range if "path.part.info" says that it is of this url and the server
+ *          still has the same content (ETag or date; without either, only if sha256 is given), else
+ *          it begins anew. HTML is never taken for data, whatever expected_type says.
+ * Returns: AN_OK; AN_ERR_IO (connection, HTTP status, disk, too slow); AN_ERR_FORMAT (a quota,
+ *          virus-scan, login or other HTML page instead of data, wrong length, wrong hash);
+ *          AN_ERR_CANCELLED (by a callback; the part stays); AN_ERR_ARG (an option, or an address
+ *          of another kind); AN_ERR_UNSUPPORTED in a build without libcurl. Messages leave out a
+ *          password that url has.
+ * Threads: any, one call at a time for a path; blocks.
  */
 AN_API an_status an_download(const char *url, const char *path, const an_download_options *options,
                              an_error *err);
