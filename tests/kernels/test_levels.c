@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT
+ * Every table entry of the best level of this processor against plain C: sizes 0, 1 and around the
+ * widths of vectors, panels and blocks, odd strides, unaligned, with canaries around every output.
+ * A sum of terms with absolute sum S may differ by (8 + 2 sqrt(terms)) * 2^-24 * S. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/random.h"
+#include "kernels/kernels.h"
+
+enum { GUARD = 64 };
+static const float canary = 12345.0f;
+
+static ani_kernels plain, best;
+
+/** An output of either table, in the middle of canaries. `shift` moves it off the alignment. */
+typedef struct output {
+    float *memory, *values;
+    int64_t count;
+} output;
+
+static float *random_floats(int64_t count, uint32_t seed, double low, double high) {
+    float *values = malloc((size_t)(count + 1) * sizeof *values);
+    assert_non_null(values);
+    ani_stream stream = ani_stream_begin(seed, 0, 0);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (float)ani_stream_uniform(&stream, low, high);
+    return values;
+}
+
+static output make_output(int64_t count, int64_t shift, float fill) {
+    output out = {.count = count};
+    out.memory = aligned_alloc(64, (size_t)((count + 2 * GUARD + 80) / 16 * 16) * sizeof(float));
+    assert_non_null(out.memory);
+    out.values = out.memory + GUARD + shift;
+    for (int64_t i = 0; i < GUARD + shift; i++)
+        out.memory[i] = canary;
+    for (int64_t i = 0; i < count; i++)
+        out.values[i] = fill;
+    for (int64_t i = count; i < count + GUARD - shift; i++)
+        out.values[i] = canary;
+    return out;
+}
+
+static void check_and_free(output *out, const char *what) {
+    for (int64_t i = 1; i <= GUARD - 1; i++)
+        if (out->values[-i] != canary) fail_msg("%s writes %d floats before", what, (int)i);
+    for (int64_t i = 0; i < GUARD - 8; i++)
+        if (out->values[out->count + i] != canary)
+            fail_msg("%s writes %d floats past", what, (int)i);
+    free(out->memory);
+}
+
+static void expect_near(const char *what, const float *got, const float *want, int64_t count,
+                        double terms, double absolute) {
+    const double limit = (8 + 2 * sqrt(terms)) * ldexp(absolute, -24);
+    for (int64_t i = 0; i < count; i++)
+        if (!(fabs((double)got[i] - want[i]) <= limit))
+            fail_msg("%s[%d] of %d is %.9g, plain C %.9g, limit %.3g", what, (int)i, (int)count,
+                     got[i], want[i], limit);
+}
+
+static void expect_near_doubles(const char *what, const double *got, const double *want,
+                                int64_t count, double terms, double absolute) {
+    const double limit = (8 + 2 * sqrt(terms)) * ldexp(absolute, -24);
+    for (int64_t i = 0; i < count; i++)
+        if (!(fabs(got[i] - want[i]) <= limit))
+            fail_msg("%s[%d] of %d is %.12g, plain C %.12g, limit %.3g", what, (int)i, (int)count,
+                     got[i], want[i], limit);
+}
+
+static const int64_t widths[] = {0,  1,  3,  7,  8,  9,  15, 16, 17, 23, 24,
+                                 25, 31, 32, 33, 40, 47, 48, 64, 95, 96};
+enum { WIDTHS = sizeof widths / sizeof *widths };
+
+static void loading(void **state) {
+    (void)state;
+    const int64_t rows = 5;
+    for (int w = 0; w < WIDTHS; w++)
+        for (int mode = 0; mode < 4; mode++) {
+            const int64_t c = widths[w], ld = c + 3;
+            float *z = random_floats(rows * ld, 1, -9, 9), *g = random_floats(rows * ld, 2, -1, 1);
+            float *a = random_floats(c, 3, -1, 1), *b = random_floats(c, 4, -1, 1);
+            float *d = random_floats(c, 5, -1, 1);
+            const ani_kernels *tables[] = {&plain, &best};
+            output out[2], grad[2];
+            for (int t = 0; t < 2; t++) {
+                const int64_t size = c ? (rows - 1) * ld + c : 0;
+                out[t] = make_output(size, mode & 1, 0);
+                grad[t] = make_output(size, mode & 1, 0);
+                tables[t]->normalise(out[t].values, ld, z, ld, rows, c, mode & 2 ? a : NULL,
+                                     mode & 2 ? b : NULL, mode & 1);
+                tables[t]->gradient(grad[t].values, ld, g, mode == 3 ? z : NULL, ld, rows, c,
+                                    mode ? a : NULL, mode == 3 ? b : NULL, mode == 3 ? d : NULL);
+            }
+            expect_near("normalise", out[1].values, out[0].values, out[0].count, 2, 10);
+            expect_near("gradient", grad[1].values, grad[0].values, grad[0].count, 3, 11);
+            for (int t = 0; t < 2; t++) {
+                check_and_free(&out[t], "normalise");
+                check_and_free(&grad[t], "gradient");
+            }
+            float *all[] = {z, g, a, b, d};
+            for (int i = 0; i < 5; i++)
+                free(all[i]);
+        }
+}
+
+static void storing(void **state) {
+    (void)state;
+    const int64_t rows = 7;
+    for (int w = 0; w < WIDTHS; w++)
+        for (int mode = 0; mode < 16; mode++) {
+            /* mode: 1 unaligned, 2 stream and dense rows, 4 masked, 8 z differs from x */
+            const int64_t c = widths[w], ldt = c + 5, ldy = mode & 2 ? c : c + 3;
+            const int64_t size = c ? (rows - 1) * ldy + c : 0;
+            float *t = random_floats(rows * ldt, 1, -9, 9), *x = random_floats(size, 2, -2, 8);
+            float *z = random_floats(size, 3, -1, 1), *scale = random_floats(c, 4, 0.5, 1);
+            float *shift = random_floats(c, 5, -1, 1), *add = random_floats(size, 6, -1, 1);
+            const ani_kernels *tables[] = {&plain, &best};
+            output y[2], affine[2], dx[2];
+            double sums[2][5][96] = {0};
+            for (int k = 0; k < 2; k++) {
+                y[k] = make_output(size, mode & 1, 0);
+                affine[k] = make_output(size, mode & 1, 0);
+                dx[k] = make_output(size, mode & 1, 0);
+                const int32_t stream = (mode & 2) != 0;
+                tables[k]->store_moments(y[k].values, ldy, t, ldt, rows, c, shift, sums[k][0],
+                                         sums[k][1], stream);
+                tables[k]->store_affine(affine[k].values, ldy, t, ldt, rows, c,
+                                        mode & 4 ? scale : NULL, mode & 4 ? shift : NULL, mode & 1,
+                                        mode & 8 ? add : NULL);
+                tables[k]->store_gradient(dx[k].values, ldy, t, ldt, rows, c, mode & 4 ? x : NULL,
+                                          mode & 4 ? scale : NULL, mode & 4 ? shift : NULL,
+                                          mode & 8 ? add : NULL, mode & 8 ? z : x, shift,
+                                          sums[k][2], sums[k][3], stream);
+                tables[k]->column_sums(sums[k][4], t, ldt, rows, c);
+                tables[k]->fence();
+            }
+            for (int64_t r = 0; c && r < rows; r++) {
+                expect_near("y", y[1].values + r * ldy, y[0].values + r * ldy, c, 0, 0);
+                expect_near("affine", affine[1].values + r * ldy, affine[0].values + r * ldy, c, 3,
+                            11);
+                expect_near("dx", dx[1].values + r * ldy, dx[0].values + r * ldy, c, 0, 0);
+            }
+            static const double absolute[5] = {70, 700, 70, 600, 63};
+            for (int i = 0; i < 5; i++)
+                expect_near_doubles("sums", sums[1][i], sums[0][i], c, (double)rows, absolute[i]);
+            for (int k = 0; k < 2; k++) {
+                check_and_free(&y[k], "store_moments");
+                check_and_free(&affine[k], "store_affine");
+                check_and_free(&dx[k], "store_gradient");
+            }
+            float *all[] = {t, x, z, scale, shift, add};
+            for (int i = 0; i < 6; i++)
+                free(all[i]);
+        }
+}
+
+static int64_t round_up(int64_t value, int64_t step) {
+    return (value + step - 1) / step * step;
+}
+
+static void products(void **state) {
+    (void)state;
+    for (int i = 1; i < WIDTHS; i++)
+        for (int j = 1; j < WIDTHS; j += 2)
+            for (int narrow = 0; narrow < 2; narrow++) {
+                const int64_t k = widths[i], n = widths[j], rows = 1 + (i * 7 + j) % 24;
+                const int64_t lda = round_up(k, ANI_TILE_ROWS) + 1;
+                float *a = random_floats(ANI_TILE_ROWS * lda, 1, -1, 1);
+                float *b = random_floats(k * n, 2, -1, 1);
+                float *d = random_floats(rows * 160, 3, -1, 1);
+                const ani_kernels *tables[] = {&plain, &best};
+                output c[2], dw[2];
+                int64_t ld[2];
+                for (int t = 0; t < 2; t++) {
+                    const ani_kernels *table = tables[t];
+                    const int32_t width = narrow ? table->narrow : table->wide;
+                    const int32_t step = narrow ? table->narrow_rows : table->wide_rows;
+                    ld[t] = round_up(n, width);
+                    float *packed = malloc((size_t)(k * ld[t]) * sizeof *packed);
+                    for (int64_t p = 0; p < ld[t] / width; p++)
+                        ani_pack(packed + p * k * width, b, n, 1, k, n, width, p);
+                    c[t] = make_output(round_up(rows, step) * ld[t], narrow, 0);
+                    dw[t] = make_output(round_up(k, step) * ld[t], narrow, 0.5f);
+                    table->product(c[t].values, ld[t], a, lda, packed, rows, k, n, width);
+                    table->product_transposed(dw[t].values, ld[t], a, lda, d, 160, rows, k, n,
+                                              width);
+                    free(packed);
+                }
+                for (int64_t r = 0; r < rows; r++)
+                    expect_near("product", c[1].values + r * ld[1], c[0].values + r * ld[0], n,
+                                (double)k, (double)k);
+                for (int64_t r = 0; r < k; r++)
+                    expect_near("product_transposed", dw[1].values + r * ld[1],
+                                dw[0].values + r * ld[0], n, (double)rows, (double)rows + 0.5);
+                for (int t = 0; t < 2; t++) {
+                    check_and_free(&c[t], "product");
+                    check_and_free(&dw[t], "product_transposed");
+                }
+                free(a);
+                free(b);
+                free(d);
+            }
+}
+
+static void depthwise(void **state) {
+    (void)state;
+    for (int64_t count = 0; count < 12; count++)
+        for (int64_t stride = 1; stride <= 2; stride++) {
+            const int64_t columns = (count + 1) * stride + 3;
+            float *x = random_floats(3 * columns * ANI_BLOCK, 1, -1, 1);
+            float *w = random_floats(9 * ANI_BLOCK, 2, -1, 1);
+            float *d = random_floats(2 * (count + 1) * ANI_BLOCK, 3, -1, 1);
+            const float *rows[3] = {x, x + columns * ANI_BLOCK, x + 2 * columns * ANI_BLOCK};
+            const float *both[2] = {d, d + (count + 1) * ANI_BLOCK};
+            const ani_kernels *tables[] = {&plain, &best};
+            output y[2], dx[2], dw[2];
+            for (int t = 0; t < 2; t++) {
+                y[t] = make_output(count * ANI_BLOCK, 1, 0);
+                dx[t] = make_output(2 * count * ANI_BLOCK, 1, 0);
+                dw[t] = make_output(9 * ANI_BLOCK, 1, 0.25f);
+                tables[t]->depthwise(y[t].values, rows, w, count, stride);
+                tables[t]->depthwise_spread(dx[t].values, both, w, stride, count);
+                tables[t]->depthwise_weights(dw[t].values, rows, d, count, stride);
+            }
+            expect_near("depthwise", y[1].values, y[0].values, y[0].count, 9, 9);
+            expect_near("depthwise_spread", dx[1].values, dx[0].values, dx[0].count, 4, 4);
+            expect_near("depthwise_weights", dw[1].values, dw[0].values, dw[0].count, (double)count,
+                        (double)count + 0.25);
+            for (int t = 0; t < 2; t++) {
+                check_and_free(&y[t], "depthwise");
+                check_and_free(&dx[t], "depthwise_spread");
+                check_and_free(&dw[t], "depthwise_weights");
+            }
+            free(x);
+            free(w);
+            free(d);
+        }
+}
+
+static void optimizers(void **state) {
+    (void)state;
+    for (int i = 0; i < WIDTHS; i++)
+        for (int nesterov = 0; nesterov < 2; nesterov++) {
+            const int64_t count = widths[i];
+            float *g = random_floats(count, 1, -1, 1), *start = random_floats(count, 2, -1, 1);
+            const ani_kernels *tables[] = {&plain, &best};
+            output w[2], m[2], v[2], u[2];
+            for (int t = 0; t < 2; t++) {
+                w[t] = make_output(count, 1, 0);
+                u[t] = make_output(count, 1, 0);
+                m[t] = make_output(count, 1, 0.125f);
+                v[t] = make_output(count, 1, 0.5f);
+                memcpy(w[t].values, start, (size_t)count * sizeof *start);
+                memcpy(u[t].values, start, (size_t)count * sizeof *start);
+                tables[t]->adam(w[t].values, g, m[t].values, v[t].values, count, 0.5f, 0.01f, 0.1f,
+                                0.001f, 0.05f, 1e-7f);
+                tables[t]->sgd(u[t].values, g, m[t].values, count, 0.1f, 0.9f, nesterov);
+            }
+            expect_near("w", w[1].values, w[0].values, count, 4, 2);
+            expect_near("w of sgd", u[1].values, u[0].values, count, 4, 3);
+            expect_near("m", m[1].values, m[0].values, count, 4, 2);
+            expect_near("v", v[1].values, v[0].values, count, 4, 1);
+            expect_near_doubles("sum of squares", (double[]){best.sum_squares(g, count)},
+                                (double[]){plain.sum_squares(g, count)}, 1, (double)count,
+                                (double)count);
+            for (int t = 0; t < 2; t++) {
+                check_and_free(&w[t], "adam");
+                check_and_free(&u[t], "sgd");
+                check_and_free(&m[t], "m");
+                check_and_free(&v[t], "v");
+            }
+            free(g);
+            free(start);
+        }
+}
+
+int main(void) {
+    ani_kernels_init(&plain, 0);
+    ani_kernels_init(&best, ani_cpu_mask(NULL));
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loading),   cmocka_unit_test(storing),    cmocka_unit_test(products),
+        cmocka_unit_test(depthwise), cmocka_unit_test(optimizers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
