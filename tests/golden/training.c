@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT
+ * Topic training: Adam alone, five steps of both stages, whole gradients, and a shallow network
+ * that is conditioned well enough for tight limits. Limits: spec, h.3. */
+#include "support/golden.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <attractivenet/mobilenetv2.h>
+#include <attractivenet/optim.h>
+
+#include "layers/model.h"
+#include "mobilenetv2/build.h"
+#include "support/backends.h"
+
+static void must(an_status st, const an_error *error, const char *what) {
+    if (st) fail_msg("%s: %s (%s)", what, error->message, an_status_name(st));
+}
+
+static double number(const json_t *object, const char *key) {
+    return golden_number(json_object_get(object, key));
+}
+
+/* --- Adam alone ---------------------------------------------------------------------------------
+ */
+
+static void adam_alone(void **state) {
+    (void)state;
+    const char *path = golden_path("training/adam.safetensors");
+    if (!path) skip();
+    st_file *file = st_open(path);
+    const st_array *p0 = st_find(file, "p0"), *grads = st_find(file, "grads");
+    int32_t checked = 0;
+    for (int64_t k = 0; k < file->count; k++) {
+        double rate;
+        if (sscanf(file->arrays[k].name, "truth.lr%lf.params", &rate) != 1) continue;
+        const int64_t count = p0->count, steps = grads->shape[0];
+        float *p = st_floats(p0), *g = st_floats(grads);
+        float *m = calloc((size_t)count, sizeof *m), *v = calloc((size_t)count, sizeof *v);
+        double *want = st_doubles(&file->arrays[k]);
+        for (int64_t t = 0; t < steps; t++) {
+            an_error error;
+            char label[64];
+            must(an_optimizer_apply(NULL, t + 1, rate, count, p, g + t * count, m, v, &error),
+                 &error, "Adam");
+            snprintf(label, sizeof label, "rate %g step %d", rate, (int)t);
+            expect_close(label, p, want + t * count, count, 1e-6, 0);
+        }
+        free(want);
+        free(v);
+        free(m);
+        free(g);
+        free(p);
+        checked++;
+    }
+    assert_true(checked > 0);
+    st_close(file);
+}
+
+/* --- batches ------------------------------------------------------------------------------------
+ */
+
+typedef struct batches {
+    float *x, *y;
+    int64_t pixels; /* numbers of one picture */
+    int64_t count;  /* pictures */
+    int32_t size;
+} batches;
+
+static batches read_batches(const char *path) {
+    float table[256];
+    st_file *file = st_open(path);
+    const st_array *bytes = st_find(file, "x_u8"), *y = st_find(file, "y");
+    batches b = {.count = bytes->shape[0], .size = (int32_t)bytes->shape[1]};
+    b.pixels = bytes->count / b.count;
+    b.x = malloc((size_t)bytes->count * sizeof *b.x);
+    assert_int_equal(an_scale_table(table, AN_SCALE_TF, NULL), AN_OK);
+    for (int64_t i = 0; i < bytes->count; i++)
+        b.x[i] = table[((const uint8_t *)bytes->data)[i]];
+    b.y = st_floats(y);
+    st_close(file);
+    return b;
+}
+
+static void clear_batches(batches *b) {
+    free(b->x);
+    free(b->y);
+}
+
+/* Train steps of n pictures each; losses [steps]. */
+static void train(an_model *model, const batches *b, int64_t n, int32_t steps, double rate,
+                  double *losses) {
+    an_optimizer *optimizer;
+    an_error error;
+    must(an_optimizer_create(&optimizer, model, NULL, &error), &error, "optimizer");
+    for (int32_t t = 0; t < steps; t++) {
+        must(an_model_gradients(model, b->x + t * n * b->pixels, b->y + t * n, n, AN_LOSS_MSE,
+                                &losses[t], &error),
+             &error, "gradients");
+        must(an_optimizer_step(optimizer, rate, &error), &error, "step");
+    }
+    an_optimizer_destroy(optimizer);
+}
+
+static void expect_losses(const char *what, const double *got, const json_t *want,
+                          double relative) {
+    for (size_t t = 0; t < json_array_size(want); t++) {
+        const double w = golden_number(json_array_get(want, t));
+        if (!(fabs(got[t] - w) <= relative * fabs(w)))
+            fail_msg("%s: loss of step %zu is %.9g, expected %.9g, limit %g of it", what, t, got[t],
+                     w, relative);
+    }
+}
+
+static const float *array_of(const an_arrays *arrays, const char *name, int64_t count) {
+    const int64_t index = an_arrays_find(arrays, name);
+    int64_t have = 1;
+    if (index < 0) fail_msg("no array '%s'", name);
+    for (int32_t axis = 0; axis < an_arrays_rank(arrays, index); axis++)
+        have *= an_arrays_length(arrays, index, axis);
+    assert_int_equal(have, count);
+    return an_arrays_data(arrays, index);
+}
+
+/* --- the whole network --------------------------------------------------------------------------
+ */
+
+typedef struct whole {
+    json_t *report;
+    batches b;
+    double alpha;
+    int64_t n;
+    int32_t steps;
+    char tag[32];
+} whole;
+
+static bool open_whole(whole *w) {
+    const char *report = golden_path("training/report.json");
+    const char *data = golden_path("training/batches.safetensors");
+    if (!report || !data) return false;
+    w->report = golden_json(report);
+    w->b = read_batches(data);
+    w->alpha = number(w->report, "alpha");
+    w->n = (int64_t)number(w->report, "batch");
+    w->steps = (int32_t)number(w->report, "steps");
+    snprintf(w->tag, sizeof w->tag, "%.2f_%d", w->alpha, (int)number(w->report, "size"));
+    return true;
+}
+
+static void close_whole(whole *w) {
+    clear_batches(&w->b);
+    json_decref(w->report);
+}
+
+static an_model *make_whole(const whole *w, an_backend *backend) {
+    an_mobilenetv2_options options;
+    an_model *model = NULL;
+    an_error error;
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = w->b.size;
+    options.alpha = w->alpha;
+    options.padding = AN_PADDING_FIXED;
+    options.scale = AN_SCALE_TF;
+    must(an_mobilenetv2_create(&model, backend, &options, &error), &error, "create");
+    return model;
+}
+
+/* Set the arrays that a file has, the others staying. */
+static void put(an_model *model, const char *path) {
+    ani_net *net = ani_model_net(model);
+    st_file *file = st_open(path);
+    for (int64_t i = 0; i < ani_net_array_count(net); i++) {
+        const ani_net_array *array = ani_net_array_at(net, i);
+        const st_array *values = st_find(file, "%s/%s", array->layer, array->variable);
+        if (!values) continue;
+        assert_int_equal(values->count, array->count);
+        float *floats = st_floats(values);
+        ani_net_write_array(net, array, floats);
+        free(floats);
+    }
+    st_close(file);
+}
+
+static const char *start_path(const whole *w) {
+    const char *own = golden_path("training/initial_weights.safetensors");
+    char relative[128];
+    snprintf(relative, sizeof relative, "pretrained/weights_%s.safetensors", w->tag);
+    return own ? own : golden_path(relative);
+}
+
+/* The state after stage 1: the base has not moved, the head is Keras' own. */
+static an_model *after_stage1(const whole *w, an_backend *backend) {
+    an_model *model = make_whole(w, backend);
+    put(model, start_path(w));
+    put(model, golden_path("training/stage1_final_head_keras2.safetensors"));
+    return model;
+}
+
+static void stage1(void **state) {
+    (void)state;
+    whole w;
+    test_backend backends[TEST_BACKENDS];
+    if (!open_whole(&w)) skip();
+    const int32_t count = test_backends(backends, 0);
+    for (int32_t k = 0; k < count; k++) {
+        double losses[64];
+        an_backend *backend = test_backend_open(&backends[k]);
+        an_model *model = make_whole(&w, backend);
+        an_arrays *before, *after;
+        an_error error;
+        put(model, start_path(&w));
+        put(model, golden_path("training/initial_head.safetensors"));
+        must(an_model_weights(model, &before, &error), &error, "weights");
+        train(model, &w.b, w.n, w.steps, number(w.report, "lr1"), losses);
+        must(an_model_weights(model, &after, &error), &error, "weights");
+        const json_t *truth = json_object_get(w.report, "truth_f64");
+        expect_losses(backends[k].label, losses, json_object_get(truth, "stage1_losses"), 1e-4);
+        st_file *head = st_open(golden_path("training/truth_f64_head_stage1.safetensors"));
+        for (int64_t i = 0; i < head->count; i++) {
+            const st_array *array = &head->arrays[i];
+            double *want = st_doubles(array);
+            expect_close(array->name, array_of(after, array->name, array->count), want,
+                         array->count, 1e-5, 0);
+            free(want);
+        }
+        st_close(head);
+        for (int64_t i = 0; i < an_arrays_count(before) - 2; i++)
+            assert_memory_equal(an_arrays_data(before, i), an_arrays_data(after, i),
+                                (size_t)an_arrays_length(before, i, 0) * sizeof(float));
+        an_arrays_destroy(after);
+        an_arrays_destroy(before);
+        an_model_destroy(model);
+        an_backend_destroy(backend);
+    }
+    close_whole(&w);
+}
+
+static bool is_zero_gradient(const char *name) {
+    return strstr(name, "project_BN/beta") != NULL;
+}
+
+static void expect_direction(const char *label, const float *got, const double *want,
+                             int64_t count) {
+    double dot = 0, left = 0, right = 0;
+    for (int64_t i = 0; i < count; i++) {
+        dot += got[i] * want[i];
+        left += (double)got[i] * got[i];
+        right += want[i] * want[i];
+    }
+    const double cosine = dot / (sqrt(left * right) + 1e-300),
+                 ratio = sqrt(left / (right + 1e-300));
+    if (!(cosine >= 0.995 && fabs(ratio - 1) <= 0.05))
+        fail_msg("%s: cosine %.6f (at least 0.995), norm %.4f times the expected (within 5%%)",
+                 label, cosine, ratio);
+}
+
+/* Compare all gradients of the first batch with a file; by direction, or closely. */
+static void check_gradients(const whole *w, const test_backend *which, int32_t base,
+                            const char *path, double loss) {
+    an_backend *backend = test_backend_open(which);
+    an_model *model = after_stage1(w, backend);
+    an_arrays *gradients;
+    an_error error;
+    double got;
+    must(an_model_set_base(model, base, &error), &error, "base");
+    must(an_model_gradients(model, w->b.x, w->b.y, w->n, AN_LOSS_MSE, &got, &error), &error,
+         "gradients");
+    if (!(fabs(got - loss) <= 1e-4 * loss))
+        fail_msg("%s: loss is %.9g, expected %.9g", which->label, got, loss);
+    must(an_model_last_gradients(model, &gradients, &error), &error, "gradients");
+    st_file *truth = st_open(path);
+    assert_int_equal(an_arrays_count(gradients), truth->count);
+    for (int64_t i = 0; i < truth->count; i++) {
+        const st_array *array = &truth->arrays[i];
+        char label[160];
+        const float *g = array_of(gradients, array->name, array->count);
+        double *want = st_doubles(array);
+        snprintf(label, sizeof label, "%s gradient of %s", which->label, array->name);
+        if (base == AN_BASE_FINETUNE)
+            expect_close(label, g, want, array->count, 1e-12, 2e-4);
+        else if (!is_zero_gradient(array->name))
+            expect_direction(label, g, want, array->count);
+        free(want);
+    }
+    st_close(truth);
+    an_arrays_destroy(gradients);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
+static void gradients_by_moving_statistics(void **state) {
+    (void)state;
+    whole w;
+    test_backend backends[TEST_BACKENDS];
+    const char *path = golden_path("training/frozen_bn_gradients_truth.safetensors");
+    if (!path || !open_whole(&w)) skip();
+    const double loss = number(json_object_get(w.report, "frozen_bn_first_step"), "loss_f64");
+    const int32_t count = test_backends(backends, 0);
+    for (int32_t k = 0; k < count; k++)
+        check_gradients(&w, &backends[k], AN_BASE_FINETUNE, path, loss);
+    close_whole(&w);
+}
+
+static void gradients_by_batch_statistics(void **state) {
+    (void)state;
+    whole w;
+    test_backend backends[TEST_BACKENDS];
+    const char *path = golden_path("training/stage2_first_gradients_truth.safetensors");
+    if (!path || !open_whole(&w)) skip();
+    const double loss = number(json_object_get(w.report, "stage2_first_step"), "loss_f64");
+    const int32_t count = test_backends(backends, 0);
+    for (int32_t k = 0; k < count; k++)
+        check_gradients(&w, &backends[k], AN_BASE_TRAIN, path, loss);
+    close_whole(&w);
+}
+
+/* Statistics near Keras', weights moved by no more than the steps allow. */
+static void check_stage2(const whole *w, const test_backend *which) {
+    double losses[64];
+    an_backend *backend = test_backend_open(which);
+    an_model *model = after_stage1(w, backend);
+    an_arrays *before, *after;
+    an_error error;
+    const double rate = number(w->report, "lr2");
+    must(an_model_set_base(model, AN_BASE_TRAIN, &error), &error, "base");
+    must(an_model_weights(model, &before, &error), &error, "weights");
+    train(model, &w->b, w->n, w->steps, rate, losses);
+    must(an_model_weights(model, &after, &error), &error, "weights");
+    const json_t *truth = json_object_get(w->report, "truth_f64");
+    expect_losses(which->label, losses, json_object_get(truth, "stage2_losses"), 0.05);
+    st_file *keras = st_open(golden_path("training/stage2_final_selected_keras2.safetensors"));
+    for (int64_t i = 0; i < keras->count; i++) {
+        const st_array *array = &keras->arrays[i];
+        const char *name = array->name;
+        const float *now = array_of(after, name, array->count);
+        const float *old = array_of(before, name, array->count);
+        double *want = st_doubles(array);
+        if (strstr(name, "moving_mean"))
+            expect_close(name, now, want, array->count, 1e-4, 0);
+        else if (strstr(name, "moving_variance"))
+            expect_close(name, now, want, array->count, 1e-3, 0);
+        else
+            for (int64_t k = 0; k < array->count; k++)
+                if (!(fabsf(now[k] - old[k]) <= w->steps * rate * 1.01))
+                    fail_msg("%s: '%s' moved by %g in %d steps of %g", which->label, name,
+                             (double)(now[k] - old[k]), w->steps, rate);
+        free(want);
+    }
+    st_close(keras);
+    an_arrays_destroy(after);
+    an_arrays_destroy(before);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
+static void stage2(void **state) {
+    (void)state;
+    whole w;
+    test_backend backends[TEST_BACKENDS];
+    if (!golden_path("training/stage2_final_selected_keras2.safetensors") || !open_whole(&w))
+        skip();
+    const int32_t count = test_backends(backends, 0);
+    for (int32_t k = 0; k < count; k++)
+        check_stage2(&w, &backends[k]);
+    close_whole(&w);
+}
+
+/* --- the shallow network ------------------------------------------------------------------------
+ */
+
+enum { MINI_UNITS = 9 }; /* Conv1 to block_2_add */
+
+static an_model *make_mini(an_backend *backend, double alpha, int32_t size) {
+    ani_unit_spec units[ANI_MNV2_UNITS];
+    ani_mnv2_pads pads;
+    an_model *model = NULL;
+    an_error error;
+    ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, size, size);
+    ani_mnv2_units(units, alpha, &pads);
+    const ani_net_spec spec = {units, MINI_UNITS, 1, size, size};
+    const ani_model_facts facts = {.alpha = alpha};
+    must(ani_model_create(&model, backend, &spec, &facts, &error), &error, "mini");
+    return model;
+}
+
+static void check_mini(const test_backend *which, const json_t *report, const batches *b,
+                       double alpha, int64_t n, int32_t steps) {
+    double losses[64], loss;
+    an_backend *backend = test_backend_open(which);
+    an_model *model = make_mini(backend, alpha, b->size);
+    an_arrays *arrays;
+    an_error error;
+    char label[160];
+    put(model, golden_path("training/mini_initial.safetensors"));
+    must(an_model_set_base(model, AN_BASE_TRAIN, &error), &error, "base");
+    /* first gradients: momentum 1 keeps the moving statistics where they are */
+    must(an_model_set_momentum(model, 1, &error), &error, "momentum");
+    must(an_model_gradients(model, b->x, b->y, n, AN_LOSS_MSE, &loss, &error), &error, "gradients");
+    must(an_model_last_gradients(model, &arrays, &error), &error, "gradients");
+    st_file *file = st_open(golden_path("training/mini_first_gradients_float64.safetensors"));
+    for (int64_t i = 0; i < file->count; i++) {
+        const st_array *array = &file->arrays[i];
+        if (!strcmp(array->name, "expanded_conv_project_BN/beta")) continue;
+        double *want = st_doubles(array);
+        snprintf(label, sizeof label, "%s mini gradient of %s", which->label, array->name);
+        expect_close(label, array_of(arrays, array->name, array->count), want, array->count, 0,
+                     1e-4);
+        free(want);
+    }
+    st_close(file);
+    an_arrays_destroy(arrays);
+    must(an_model_set_momentum(model, 0.999, &error), &error, "momentum");
+    train(model, b, n, steps, number(report, "lr"), losses);
+    snprintf(label, sizeof label, "%s mini", which->label);
+    expect_losses(label, losses, json_object_get(report, "losses_float64"), 1e-5);
+    must(an_model_weights(model, &arrays, &error), &error, "weights");
+    file = st_open(golden_path("training/mini_final_float64.safetensors"));
+    for (int64_t i = 0; i < file->count; i++) {
+        const st_array *array = &file->arrays[i];
+        if (!strcmp(array->name, "expanded_conv_project_BN/beta")) continue;
+        double *want = st_doubles(array);
+        snprintf(label, sizeof label, "%s mini final %s", which->label, array->name);
+        expect_close(label, array_of(arrays, array->name, array->count), want, array->count, 2e-5,
+                     0);
+        free(want);
+    }
+    st_close(file);
+    an_arrays_destroy(arrays);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
+static void mini(void **state) {
+    (void)state;
+    test_backend backends[TEST_BACKENDS];
+    const char *data = golden_path("training/mini_batches.safetensors");
+    const char *path = golden_path("training/report.json");
+    if (!data || !path) skip();
+    json_t *report = golden_json(path);
+    batches b = read_batches(data);
+    const int32_t count = test_backends(backends, 0);
+    for (int32_t k = 0; k < count; k++)
+        check_mini(&backends[k], json_object_get(report, "mini"), &b, number(report, "alpha"),
+                   (int64_t)number(report, "batch"), (int32_t)number(report, "steps"));
+    clear_batches(&b);
+    json_decref(report);
+}
+
+int golden_training(void);
+int golden_training(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(adam_alone),
+        cmocka_unit_test(mini),
+        cmocka_unit_test(stage1),
+        cmocka_unit_test(gradients_by_moving_statistics),
+        cmocka_unit_test(gradients_by_batch_statistics),
+        cmocka_unit_test(stage2),
+    };
+    return cmocka_run_group_tests_name("training", tests, NULL, NULL);
+}
