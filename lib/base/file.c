@@ -67,7 +67,7 @@ static int64_t sys_write(int fd, const void *bytes, int64_t size) {
     return done;
 }
 
-static int sys_sync(int fd) {
+static int sys_sync(int fd, int (*sync)(int fd)) {
     const int code = ani_fault_check(ANI_FAULT_SYNC);
     if (code > 0 && code != EINTR) {
         errno = code;
@@ -75,7 +75,7 @@ static int sys_sync(int fd) {
     }
     int result;
     do {
-        result = fsync(fd);
+        result = sync(fd);
     } while (result < 0 && errno == EINTR);
     return result;
 }
@@ -104,7 +104,7 @@ static an_status sync_folder_of(const char *path, an_error *err) {
     const int fd = sys_open(folder, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         st = ani_fail_system(err, errno, "open folder", folder);
-    else if (sys_sync(fd) < 0 && errno != EINVAL && errno != ENOTSUP)
+    else if (sys_sync(fd, fsync) < 0 && errno != EINVAL && errno != ENOTSUP)
         st = ani_fail_system(err, errno, "sync folder", folder);
     if (fd >= 0) close(fd);
     ani_free(folder);
@@ -272,10 +272,10 @@ an_status ani_writer_write(ani_writer *writer, const void *bytes, int64_t size, 
     return AN_OK;
 }
 
-an_status ani_writer_commit(ani_writer *writer, an_error *err) {
+static an_status commit(ani_writer *writer, bool sync, an_error *err) {
     an_status st = flush_writer(writer, err);
     if (st) goto done;
-    if (sys_sync(writer->fd) < 0) {
+    if (sync && sys_sync(writer->fd, fsync) < 0) {
         st = ani_fail_system(err, errno, "sync", writer->path);
         goto done;
     }
@@ -291,10 +291,18 @@ an_status ani_writer_commit(ani_writer *writer, an_error *err) {
     }
     ani_free(writer->temporary);
     writer->temporary = NULL;
-    st = sync_folder_of(writer->path, err);
+    if (sync) st = sync_folder_of(writer->path, err);
 done:
     ani_writer_abort(writer);
     return st;
+}
+
+an_status ani_writer_commit(ani_writer *writer, an_error *err) {
+    return commit(writer, true, err);
+}
+
+an_status ani_writer_commit_unsynced(ani_writer *writer, an_error *err) {
+    return commit(writer, false, err);
 }
 
 void ani_writer_abort(ani_writer *writer) {
@@ -372,7 +380,7 @@ int64_t ani_appender_size(const ani_appender *appender) {
 an_status ani_appender_close(ani_appender *appender, bool sync, an_error *err) {
     if (!appender) return AN_OK;
     an_status st = AN_OK;
-    if (sync && sys_sync(appender->fd) < 0)
+    if (sync && sys_sync(appender->fd, fsync) < 0)
         st = ani_fail_system(err, errno, "sync", appender->path);
     if (close(appender->fd) < 0 && !st) st = ani_fail_system(err, errno, "close", appender->path);
     ani_free(appender->path);
@@ -412,6 +420,15 @@ an_status ani_folder_make(const char *path, an_error *err) {
         st =
             ani_fail(err, AN_ERR_IO, "cannot make folder '%s': a file of that name is there", path);
     ani_free(partial);
+    return st;
+}
+
+an_status ani_folder_sync(const char *path, an_error *err) {
+    an_status st = AN_OK;
+    const int fd = sys_open(path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0) return ani_fail_system(err, errno, "open folder", path);
+    if (sys_sync(fd, syncfs) < 0) st = ani_fail_system(err, errno, "sync folder", path);
+    close(fd);
     return st;
 }
 

@@ -32,6 +32,9 @@ an_status ani_writer_begin(ani_writer **out, const char *path, an_error *err);
 an_status ani_writer_write(ani_writer *writer, const void *bytes, int64_t size, an_error *err);
 /** Make the file appear. The writer is freed, whether that worked or not. */
 an_status ani_writer_commit(ani_writer *writer, an_error *err);
+/** The same without syncing, for one of many files: a power cut may tear it until ani_folder_sync()
+ * has been called after the last one. */
+an_status ani_writer_commit_unsynced(ani_writer *writer, an_error *err);
 /** Take everything back; NULL is allowed. */
 void ani_writer_abort(ani_writer *writer);
 
@@ -52,6 +55,8 @@ an_status ani_file_rename(const char *from, const char *to, an_error *err);
 an_status ani_file_remove(const char *path, an_error *err);
 /** Make a folder with its parents; AN_OK if it is there. */
 an_status ani_folder_make(const char *path, an_error *err);
+/** Bring all that was written to the folder's file system to its disk. */
+an_status ani_folder_sync(const char *path, an_error *err);
 bool ani_is_folder(const char *path);
 bool ani_is_file(const char *path);
 

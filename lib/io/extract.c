@@ -42,6 +42,18 @@ static an_status is_present(bool *present, const char *path, const ani_zip_membe
     return AN_OK;
 }
 
+static an_status write_file(const char *path, const uint8_t *bytes, int64_t size, an_error *err) {
+    ani_writer *writer = NULL;
+    an_status st = ani_writer_begin(&writer, path, err);
+    if (st) return st;
+    st = ani_writer_write(writer, bytes, size, err);
+    if (st) {
+        ani_writer_abort(writer);
+        return st;
+    }
+    return ani_writer_commit_unsynced(writer, err);
+}
+
 static an_status extract_member(ani_zip *zip, int64_t index, const char *folder,
                                 an_extract_report *report, an_error *err) {
     const ani_zip_member *member = ani_zip_member_at(zip, index);
@@ -62,7 +74,7 @@ static an_status extract_member(ani_zip *zip, int64_t index, const char *folder,
     }
     st = ani_zip_read(zip, index, &bytes, &size, err);
     if (st) goto done;
-    st = ani_file_write_all(path, bytes, size, err);
+    st = write_file(path, bytes, size, err);
     if (st) goto done;
     report->written++;
     report->bytes += size;
@@ -116,6 +128,7 @@ an_status an_archive_extract(const char *archive, const char *folder,
         st = tell(&ours, i + 1, members.count, start, err);
         if (st) goto done;
     }
+    if (did.written > 0) st = ani_folder_sync(folder, err);
 done:
     ani_report_copy(report, &did, sizeof did);
     ani_members_clear(&members);
