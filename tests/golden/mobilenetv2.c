@@ -642,6 +642,7 @@ static void activations(void **state) {
             check_activations(&backends[k], names[i]);
 }
 
+int golden_mobilenetv2(void);
 int golden_mobilenetv2(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alpha_table), cmocka_unit_test(layers),       cmocka_unit_test(paddings),

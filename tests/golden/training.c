@@ -263,7 +263,7 @@ static void expect_direction(const char *label, const float *got, const double *
 
 /* Compare all gradients of the first batch with a file; by direction, or closely. */
 static void check_gradients(const whole *w, const test_backend *which, int32_t base,
-                            const char *path, double loss) {
+                            const char *relative, double loss) {
     an_backend *backend = test_backend_open(which);
     an_model *model = after_stage1(w, backend);
     an_arrays *gradients;
@@ -275,7 +275,7 @@ static void check_gradients(const whole *w, const test_backend *which, int32_t b
     if (!(fabs(got - loss) <= 1e-4 * loss))
         fail_msg("%s: loss is %.9g, expected %.9g", which->label, got, loss);
     must(an_model_last_gradients(model, &gradients, &error), &error, "gradients");
-    st_file *truth = st_open(path);
+    st_file *truth = st_open(golden_path(relative));
     assert_int_equal(an_arrays_count(gradients), truth->count);
     for (int64_t i = 0; i < truth->count; i++) {
         const st_array *array = &truth->arrays[i];
@@ -299,12 +299,12 @@ static void gradients_by_moving_statistics(void **state) {
     (void)state;
     whole w;
     test_backend backends[TEST_BACKENDS];
-    const char *path = golden_path("training/frozen_bn_gradients_truth.safetensors");
-    if (!path || !open_whole(&w)) skip();
+    const char *file = "training/frozen_bn_gradients_truth.safetensors";
+    if (!golden_path(file) || !open_whole(&w)) skip();
     const double loss = number(json_object_get(w.report, "frozen_bn_first_step"), "loss_f64");
     const int32_t count = test_backends(backends, 0);
     for (int32_t k = 0; k < count; k++)
-        check_gradients(&w, &backends[k], AN_BASE_FINETUNE, path, loss);
+        check_gradients(&w, &backends[k], AN_BASE_FINETUNE, file, loss);
     close_whole(&w);
 }
 
@@ -312,12 +312,12 @@ static void gradients_by_batch_statistics(void **state) {
     (void)state;
     whole w;
     test_backend backends[TEST_BACKENDS];
-    const char *path = golden_path("training/stage2_first_gradients_truth.safetensors");
-    if (!path || !open_whole(&w)) skip();
+    const char *file = "training/stage2_first_gradients_truth.safetensors";
+    if (!golden_path(file) || !open_whole(&w)) skip();
     const double loss = number(json_object_get(w.report, "stage2_first_step"), "loss_f64");
     const int32_t count = test_backends(backends, 0);
     for (int32_t k = 0; k < count; k++)
-        check_gradients(&w, &backends[k], AN_BASE_TRAIN, path, loss);
+        check_gradients(&w, &backends[k], AN_BASE_TRAIN, file, loss);
     close_whole(&w);
 }
 
