@@ -77,7 +77,8 @@ an_status an_history_append(an_history *history, const an_epoch_report *report, 
 
 an_status an_history_write_csv(const an_history *history, const char *path, an_error *err) {
     if (!history) return ani_fail(err, AN_ERR_ARG, "history is NULL");
-    if (!path) return ani_fail(err, AN_ERR_ARG, "the path of the history is NULL");
+    if (!history || !path)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", history ? "path" : "history");
     an_status st = AN_OK;
     ani_text text = {0};
     ani_text_print(&text, "stage,epoch,loss,val_loss,rate,seconds\n");

@@ -317,6 +317,7 @@ static void console_of_tf_keras(void **state) {
     ani_text_clear(&printed);
 }
 
+int golden_callbacks(void);
 int golden_callbacks(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(early_stopping_of_keras),

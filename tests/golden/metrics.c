@@ -71,6 +71,7 @@ static void metrics_of_scikit_learn(void **state) {
     json_decref(json);
 }
 
+int golden_metrics(void);
 int golden_metrics(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(metrics_of_scikit_learn)};
     return cmocka_run_group_tests_name("golden metrics", tests, NULL, NULL);
