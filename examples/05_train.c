@@ -14,11 +14,11 @@ static const program_text text = {
 
 int main(int argc, char **argv) {
     settings s;
-    settings_parse(
-        &s, argc, argv,
-        "data model out batch epochs1 epochs2 lr1 lr2 augment seed threads quiet keras-checkpoint "
-        "base2 bn-momentum recalibrate patience min-delta cache tensorboard verbose",
-        &text);
+    settings_parse(&s, argc, argv,
+                   "data model out batch epochs1 epochs2 lr1 lr2 schedule augment seed threads "
+                   "quiet keras-checkpoint "
+                   "base2 bn-momentum recalibrate patience min-delta cache tensorboard verbose",
+                   &text);
     int status = 1;
     data d = {0};
     an_model *model = NULL;

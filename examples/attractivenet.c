@@ -30,7 +30,7 @@ int main(int argc, char **argv) {
     settings s;
     settings_parse(
         &s, argc, argv,
-        "data out size alpha padding weights scale batch epochs1 epochs2 lr1 lr2 augment "
+        "data out size alpha padding weights scale batch epochs1 epochs2 lr1 lr2 schedule augment "
         "seed threads quiet keras-checkpoint base2 bn-momentum recalibrate patience "
         "min-delta cache extract sha256 tensorboard verbose",
         &text);

@@ -97,8 +97,8 @@ static void draw_parameters(face *f, uint64_t *random) {
     f->lip = random_in(random, 0.022, 0.034);
     f->nose = random_in(random, 0.05, 0.08);
     f->brow = random_in(random, -0.02, 0.02);
-    f->hair = random_in(random, 0.1, 0.6);
-    f->light = random_in(random, -0.2, 0.2);
+    f->hair = random_in(random, 0.2, 0.45);
+    f->light = random_in(random, -0.1, 0.1);
     f->noise = random_in(random, 0.002, 0.012);
     f->skin = hsv(random_in(random, 0.03, 0.10), random_in(random, 0.2, 0.6),
                   random_in(random, 0.35, 0.98));
@@ -109,14 +109,14 @@ static void draw_parameters(face *f, uint64_t *random) {
     f->lips = hsv(0.97, 0.65, random_in(random, 0.45, 0.85));
     for (int i = 0; i < 2; i++)
         f->background[i] =
-            hsv(random_in(random, 0, 1), random_in(random, 0, 0.6), random_in(random, 0.3, 1));
+            hsv(random_in(random, 0, 1), random_in(random, 0, 0.3), random_in(random, 0.3, 1));
 }
 
 /* From 1 to 5. Each cue runs from -1 to 1 over its range. */
 static double face_score(const face *f) {
     const double eyes = (f->eye_width - 0.24) / 0.08, open = (f->eye_open - 0.65) / 0.30;
     const double narrow = (0.775 - f->ratio) / 0.175;
-    return 3 + 2 * tanh(0.5 * f->smile + 0.6 * eyes + 0.3 * open + 0.9 * narrow);
+    return 3 + 2 * tanh(0.4 * f->smile + 0.5 * eyes + 0.3 * open + 1.1 * narrow);
 }
 
 /* --- drawing

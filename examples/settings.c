@@ -14,6 +14,7 @@ static const char padding_words[] = "auto|fixed|tutorial";
 static const char augment_words[] = "none|fast|keras|legacy";
 static const char base_words[] = "frozen|statistics|train|finetune";
 static const char verbose_words[] = "none|bar|keras";
+static const char schedule_words[] = "constant|cosine";
 static const char cache_words[] = "none|encoded|pixels";
 const char scale_words[] = "auto|unit|tf|seed";
 
@@ -79,6 +80,8 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
                      "stage 2, the whole network: epochs at most; 0 leaves it out"),
         option_number("lr1", &s->lr1, 0, 1000, "learning rate of stage 1"),
         option_number("lr2", &s->lr2, 0, 1000, "learning rate of stage 2"),
+        option_choice("schedule", &s->schedule, schedule_words,
+                      "learning rate of stage 2: as it is, or falling to 0 over its epochs"),
         option_choice("augment", &s->augment, augment_words,
                       "vary training images: keras draws and samples as its\n"
                       "ImageDataGenerator, legacy as that of 2020, fast does it faster"),

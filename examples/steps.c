@@ -205,6 +205,7 @@ static int train_stage(settings *s, stage *now, an_model *model, const data *d,
     options.first_epoch = now->first_epoch;
     options.base = now->base;
     options.learning_rate = now->rate;
+    if (now->number == 2) options.schedule.kind = s->schedule;
     options.checkpoint_best = now->best;
     options.checkpoint_path = best_model_path(s, path);
     options.csv_path = join_path(csv, s->out, "history.csv");

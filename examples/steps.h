@@ -17,7 +17,8 @@ typedef struct settings {
     const char *sha256;      /* of a download, or NULL */
     const char *tensorboard; /* folder for event files, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
-    int32_t base2, patience, recalibrate, keras_checkpoint, verbose, quiet, extract, cache;
+    int32_t base2, patience, recalibrate, keras_checkpoint, verbose, quiet, extract, cache,
+        schedule;
     double alpha, lr1, lr2, momentum, min_delta;
 } settings;
 

@@ -49,7 +49,7 @@ static int32_t list_files(char names[NAMES][256], const char *prefix, const char
     return count;
 }
 
-static const char *topic_path(const char *format, ...) {
+__attribute__((format(printf, 1, 2))) static const char *topic_path(const char *format, ...) {
     char relative[512];
     va_list args;
     va_start(args, format);
@@ -413,7 +413,7 @@ static void check_outputs(const char *what, an_model *model, const st_file *io,
     float *x = scaled(bytes), *got = malloc((size_t)features->count * sizeof *got);
     double *want = st_doubles(features);
     const int64_t n = bytes->shape[0];
-    char label[256];
+    char label[400];
     an_error error;
     must(an_model_features(model, x, n, got, &error), &error, what);
     snprintf(label, sizeof label, "%s %sfeatures", what, prefix);
@@ -553,7 +553,7 @@ static void check_values(inspection *in, const char *name, const float *got, int
     if (layer) check_statistics(in, name, got, count, layer);
     if (!act) return;
     double *want = st_doubles(act);
-    char label[256];
+    char label[480];
     snprintf(label, sizeof label, "%s act.%s", in->what, name);
     assert_int_equal(act->count, count / in->n);
     expect_close(label, got, want, act->count, 1e-4, 1e-4);
