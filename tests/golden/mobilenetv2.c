@@ -152,7 +152,7 @@ static void check_layer(const ani_net *net, const json_t *layer, int64_t *array)
     const char *name = json_string_value(json_object_get(layer, "name"));
     const char *kind = json_string_value(json_object_get(layer, "kind"));
     const json_t *shape = json_object_get(layer, "output_shape");
-    int32_t u;
+    int32_t u = 0;
     const ani_unit_spec *unit = find_unit(net, name, &u);
     if (!strcmp(kind, "Conv2D") || !strcmp(kind, "DepthwiseConv2D") ||
         !strcmp(kind, "BatchNormalization")) {
@@ -238,7 +238,7 @@ static void check_padding(an_backend *backend, const char *key, const json_t *en
         assert_int_equal(unit->pad_right, json_integer_value(json_array_get(columns, 1)));
     }
     json_object_foreach(json_object_get(entry, "out"), name, value) {
-        int32_t u;
+        int32_t u = 0;
         int64_t height, width;
         const char *layer = !strcmp(name, "out_relu") ? "Conv_1" : name;
         assert_non_null(find_unit(net, layer, &u));
