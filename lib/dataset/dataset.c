@@ -435,7 +435,7 @@ an_status ani_dataset_view(an_dataset *dataset, int64_t index, uint8_t *scratch,
 }
 
 an_status an_dataset_pixels(an_dataset *dataset, int64_t index, uint8_t *rgb, an_error *err) {
-    const uint8_t *pixels;
+    const uint8_t *pixels = NULL;
     if (!dataset || !rgb)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", dataset ? "rgb" : "dataset");
     an_status st = ani_dataset_view(dataset, index, rgb, &pixels, err);

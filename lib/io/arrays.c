@@ -155,7 +155,7 @@ an_status ani_arrays_append(an_arrays *arrays, const char *name, const int64_t *
 an_status an_arrays_add(an_arrays *arrays, const char *name, const float *data,
                         const int64_t *shape, int32_t rank, an_error *err) {
     int64_t count;
-    float *values;
+    float *values = NULL;
     if (!arrays || !name || (!shape && rank > 0))
         return ani_fail(err, AN_ERR_ARG, "%s is NULL",
                         !arrays ? "arrays"

@@ -372,7 +372,7 @@ static an_status read_variable(ani_hdf5 *file, const attribute *from, int64_t co
 an_status ani_hdf5_texts(ani_hdf5 *file, const char *path, const char *name, ani_names *texts,
                          bool *found, an_error *err) {
     int64_t object;
-    attribute from;
+    attribute from = {0};
     type_head type;
     ani_hdf5_shape shape;
     *found = false;
@@ -668,7 +668,7 @@ static an_status read_chunked(ani_hdf5 *file, const array *from, const char *pat
 }
 
 an_status ani_hdf5_read(ani_hdf5 *file, const char *path, float *data, an_error *err) {
-    array from;
+    array from = {0};
     an_status st = open_array(file, path, &from, err);
     if (st) return st;
     if (from.size > file->size - file->bytes_read)
