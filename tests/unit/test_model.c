@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT
+ * Models: save and load, batches, finite differences, recalibration, what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <attractivenet/mobilenetv2.h>
+
+#include "layers/model.h"
+#include "mobilenetv2/build.h"
+#include "support/backends.h"
+
+enum { SIDE = 32, PIXELS = SIDE * SIDE * 3 };
+
+/* A small network whose statistics are not those of the start. alpha 0.1: the first block has a
+ * shortcut from an activated value. */
+static an_model *make(an_backend *backend, int32_t outputs, int32_t task) {
+    an_mobilenetv2_options options;
+    an_model *model = NULL;
+    an_error error;
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIDE;
+    options.alpha = 0.1;
+    options.outputs = outputs;
+    options.task = task;
+    if (an_mobilenetv2_create(&model, backend, &options, &error)) fail_msg("%s", error.message);
+    return model;
+}
+
+static void fill(float *x, int64_t count) {
+    uint32_t state = 12345;
+    for (int64_t i = 0; i < count; i++) {
+        state = state * 1664525u + 1013904223u;
+        x[i] = (float)(state >> 8) / (1 << 23) - 1;
+    }
+}
+
+/* Moving statistics near the data's, so that by them the numbers are as large as in use. */
+static void settle(an_model *model, const float *x, int64_t n) {
+    assert_int_equal(an_model_recalibrate_begin(model, NULL), AN_OK);
+    assert_int_equal(an_model_recalibrate_add(model, x, n, NULL), AN_OK);
+    assert_int_equal(an_model_recalibrate_end(model, NULL), AN_OK);
+}
+
+static void save_then_load_is_identity(void **state) {
+    (void)state;
+    char path[] = "/tmp/an_model_XXXXXX";
+    float x[2 * PIXELS], before[6], after[6];
+    an_error error;
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    an_model *model = make(backend, 3, AN_TASK_CLASSIFICATION), *loaded = NULL;
+    fill(x, 2 * PIXELS);
+    settle(model, x, 2);
+    assert_int_equal(an_model_predict(model, x, 2, before, NULL), AN_OK);
+    if (an_model_save(model, path, &error)) fail_msg("%s", error.message);
+    if (an_model_load(&loaded, backend, path, NULL, &error)) fail_msg("%s", error.message);
+    an_backend_destroy(backend); /* the models hold it */
+    an_model_info a = {.struct_size = sizeof a}, b = {.struct_size = sizeof b};
+    assert_int_equal(an_model_describe(model, &a, NULL), AN_OK);
+    assert_int_equal(an_model_describe(loaded, &b, NULL), AN_OK);
+    assert_memory_equal(&a, &b, sizeof a);
+    assert_int_equal(an_model_predict(loaded, x, 2, after, NULL), AN_OK);
+    assert_memory_equal(before, after, sizeof before);
+    assert_true(fabsf(before[0] + before[1] + before[2] - 1) < 1e-6f);
+    an_model_destroy(loaded);
+    an_model_destroy(model);
+    unlink(path);
+}
+
+static void two_are_two_of_one(void **state) {
+    (void)state;
+    float x[2 * PIXELS], both[2], single[2];
+    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_model *model = make(backend, 1, AN_TASK_REGRESSION);
+    fill(x, 2 * PIXELS);
+    settle(model, x, 2);
+    assert_int_equal(an_model_predict(model, x, 2, both, NULL), AN_OK);
+    assert_int_equal(an_model_predict(model, x, 1, &single[0], NULL), AN_OK);
+    assert_int_equal(an_model_predict(model, x + PIXELS, 1, &single[1], NULL), AN_OK);
+    assert_memory_equal(both, single, sizeof both);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
+/* The first nine units, Conv1 to block_2_add: deep enough for every kind of wiring, and shallow
+ * enough for differences, which 52 batch norms over four pictures would bend. */
+static an_model *make_shallow(an_backend *backend) {
+    ani_unit_spec units[ANI_MNV2_UNITS];
+    ani_mnv2_pads pads;
+    an_model *model = NULL;
+    ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, SIDE, SIDE);
+    ani_mnv2_units(units, 0.1, &pads);
+    assert_int_equal(units[2].residual, 0);
+    const ani_net_spec spec = {units, 9, 1, SIDE, SIDE};
+    const ani_model_facts facts = {.alpha = 0.1};
+    assert_int_equal(ani_model_create(&model, backend, &spec, &facts, NULL), AN_OK);
+    assert_int_equal(ani_net_draw(ani_model_net(model), 7, 0, NULL), AN_OK);
+    return model;
+}
+
+static double loss_of(an_model *model, const float *x, const float *y, int64_t n) {
+    double loss;
+    assert_int_equal(an_model_gradients(model, x, y, n, AN_LOSS_MSE, &loss, NULL), AN_OK);
+    return loss;
+}
+
+/* Along the gradient itself the loss must rise by step * |gradient|^2: central differences, so that
+ * the error is of second order; float32 forward, hence a limit of 2 %. */
+static void expect_slope(an_model *model, const float *x, const float *y, int64_t n) {
+    ani_net *net = ani_model_net(model);
+    const double loss = loss_of(model, x, y, n);
+    for (int64_t i = 0; i < ani_net_array_count(net); i++) {
+        const ani_net_array *array = ani_net_array_at(net, i);
+        if (array->moving) continue;
+        const size_t size = (size_t)array->count * sizeof(float);
+        float *w = malloc(size), *g = malloc(size), *moved = malloc(size);
+        double squares = 0, side[2];
+        loss_of(model, x, y, n);
+        ani_net_read_array(net, array, w);
+        ani_net_read_gradient(net, array, g);
+        for (int64_t k = 0; k < array->count; k++)
+            squares += (double)g[k] * g[k];
+        /* at most 0.001 long, so that few activations cross 0 or 6 on the way */
+        const double step = squares > 0 ? fmin(2e-4 * loss / squares, 1e-3 / sqrt(squares)) : 0;
+        for (int32_t s = 0; s < 2; s++) {
+            for (int64_t k = 0; k < array->count; k++)
+                moved[k] = (float)(w[k] + (s ? step : -step) * g[k]);
+            ani_net_write_array(net, array, moved);
+            side[s] = loss_of(model, x, y, n);
+        }
+        ani_net_write_array(net, array, w);
+        const double rise = (side[1] - side[0]) / (2 * step), limit = 0.02;
+        if (squares > 1e-6 && !(fabs(rise / squares - 1) < limit))
+            fail_msg("%s/%s: slope %.6g, squared gradient %.6g", array->layer, array->variable,
+                     rise, squares);
+        free(moved);
+        free(g);
+        free(w);
+    }
+}
+
+static void gradients_are_slopes(void **state) {
+    (void)state;
+    static const int32_t bases[] = {AN_BASE_TRAIN, AN_BASE_FINETUNE};
+    float x[4 * PIXELS], y[4] = {1, 4, 2, 3};
+    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    fill(x, 4 * PIXELS);
+    for (size_t i = 0; i < 2; i++) {
+        an_model *model = make_shallow(backend);
+        settle(model, x, 4);
+        assert_int_equal(an_model_set_base(model, bases[i], NULL), AN_OK);
+        assert_int_equal(an_model_set_momentum(model, 1, NULL), AN_OK);
+        expect_slope(model, x, y, 4);
+        an_model_destroy(model);
+    }
+    an_backend_destroy(backend);
+}
+
+static void refused(void **state) {
+    (void)state;
+    float x[1] = {0}, y[1] = {0};
+    an_error error;
+    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_model *model = make(backend, 1, AN_TASK_REGRESSION);
+    an_arrays *arrays = NULL;
+    assert_int_equal(an_model_predict(model, x, 0, y, &error), AN_ERR_ARG);
+    assert_int_equal(an_model_predict(model, NULL, 1, y, &error), AN_ERR_ARG);
+    assert_int_equal(an_model_set_base(model, 4, &error), AN_ERR_ARG);
+    assert_int_equal(an_model_set_momentum(model, NAN, &error), AN_ERR_ARG);
+    assert_int_equal(an_model_last_gradients(model, &arrays, &error), AN_ERR_ARG);
+    assert_int_equal(an_model_recalibrate_end(model, &error), AN_ERR_ARG);
+    assert_int_equal(an_arrays_create(&arrays, NULL), AN_OK);
+    assert_int_equal(an_model_set_weights(model, arrays, &error), AN_ERR_FORMAT);
+    assert_string_equal(error.message, "weights: there is no 'Conv1/kernel'");
+    const int64_t shape[4] = {3, 3, 3, 16};
+    float kernel[432] = {0};
+    assert_int_equal(an_arrays_add(arrays, "Conv1/kernel", kernel, shape, 4, NULL), AN_OK);
+    assert_int_equal(an_model_set_weights(model, arrays, &error), AN_ERR_FORMAT);
+    assert_string_equal(error.message, "weights: 'Conv1/kernel' has shape [3,3,3,16]; "
+                                       "'Conv1/kernel' of the network has [3,3,3,8]");
+    an_arrays_destroy(arrays);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(save_then_load_is_identity), cmocka_unit_test(two_are_two_of_one),
+        cmocka_unit_test(gradients_are_slopes), cmocka_unit_test(refused)};
+    return cmocka_run_group_tests_name("model", tests, NULL, NULL);
+}
