@@ -50,11 +50,11 @@ ninja -C build/examples >>"$out/build.log" || { tail -n 40 "$out/build.log" >&2;
 bin=build/examples/examples
 
 step 'Drawing faces with scores'
-$bin/make_faces --out "$out/faces.zip" --count 2400 --size 128 --seed 1
+$bin/make_faces --out "$out/faces.zip" --count 6000 --size 128 --seed 1
 
 step 'The tutorial: split, train, plot, test'
 $bin/attractivenet --data "$out/faces.zip" --out "$out" --weights none --size 64 --alpha 0.35 --batch 16 \
-    --epochs1 0 --epochs2 16 --lr2 2e-3 --schedule cosine --bn-momentum 0.9 --augment none --cache pixels
+    --epochs1 0 --epochs2 14 --lr2 2e-3 --schedule cosine --bn-momentum 0.9 --augment none --cache pixels
 
 step 'Scoring pictures that the network has never seen'
 $bin/make_faces --out "$out/new" --count 8 --size 350 --seed 2 --quiet
