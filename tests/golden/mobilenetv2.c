@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include <attractivenet/mobilenetv2.h>
-#include <attractivenet/version.h>
 
 #include "layers/model.h"
 #include "support/backends.h"
@@ -366,7 +365,6 @@ static void weight_files(void **state) {
     (void)state;
     static const char *const endings[] = {".h5", ".keras"};
     int32_t checked = 0;
-    if (!an_has_feature("hdf5")) skip();
     an_backend *backend = open_ref();
     for (size_t e = 0; e < sizeof endings / sizeof *endings; e++) {
         char names[NAMES][256], tag[32];
@@ -443,14 +441,14 @@ static an_model *model_for(an_backend *backend, const char *name, const char *ta
     if (!strncmp(name, "oldnames_", 9)) {
         char file[128];
         snprintf(file, sizeof file, "oldnames_%s_no_top.h5", tag);
-        if (!an_has_feature("hdf5") || !topic_path("mobilenetv2/%s", file)) return NULL;
+        if (!topic_path("mobilenetv2/%s", file)) return NULL;
         return open_file(backend, file, alpha, size, padding);
     }
     options.weights = truth_path(name, tag);
     if (options.weights) return make_model(backend, &options);
     char file[128];
     snprintf(file, sizeof file, "k2_%s_tutorial_model.h5", tag);
-    if (!an_has_feature("hdf5") || !topic_path("mobilenetv2/%s", file)) return NULL;
+    if (!topic_path("mobilenetv2/%s", file)) return NULL;
     return open_file(backend, file, alpha, size, padding);
 }
 
