@@ -120,6 +120,7 @@ void data_close(data *d) {
 int prepare_data(settings *s, int32_t scale, data *d) {
     an_error err;
     an_batches_options options;
+    an_augment_options augment;
     const int64_t count = an_dataset_count(d->faces);
     d->indices = malloc((size_t)count * sizeof *d->indices);
     if (!d->indices) {
@@ -143,8 +144,9 @@ int prepare_data(settings *s, int32_t scale, data *d) {
     /* Only what the network learns from is shuffled and varied; what it is judged by stays as it
      * is. */
     if (s->augment != AN_AUGMENT_NONE) {
-        an_augment_options_tutorial(&options.augment, sizeof options.augment);
-        options.augment.mode = s->augment;
+        an_augment_options_tutorial(&augment, sizeof augment);
+        augment.mode = s->augment;
+        options.augment = &augment;
     }
     options.shuffle = 1;
     options.last_batch = 0;
@@ -199,13 +201,18 @@ static int train_stage(settings *s, stage *now, an_model *model, const data *d,
     char path[PATH_SIZE], csv[PATH_SIZE];
     an_trainer *trainer = NULL;
     an_train_options options;
+    an_schedule_options schedule;
     an_train_options_init(&options, sizeof options);
+    an_schedule_options_init(&schedule, sizeof schedule);
     options.stage = now->number;
     options.max_epochs = now->epochs;
     options.first_epoch = now->first_epoch;
     options.base = now->base;
     options.learning_rate = now->rate;
-    if (now->number == 2) options.schedule.kind = s->schedule;
+    if (now->number == 2) {
+        schedule.kind = s->schedule;
+        options.schedule = &schedule;
+    }
     options.checkpoint_best = now->best;
     options.checkpoint_path = best_model_path(s, path);
     options.csv_path = join_path(csv, s->out, "history.csv");

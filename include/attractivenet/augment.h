@@ -80,7 +80,7 @@ typedef struct an_batches_options {
     uint32_t seed;        /* default 42 */
     int32_t iterator;     /* AN_ITERATOR_*, for modes KERAS and LEGACY; default NEXT */
     int32_t reserved;     /* 0 */
-    an_augment_options augment;
+    const an_augment_options *augment; /* copied; NULL = no augmentation */
 } an_batches_options;
 
 AN_API void an_batches_options_init(an_batches_options *options, uint32_t struct_size);

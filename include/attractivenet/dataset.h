@@ -41,10 +41,11 @@ typedef struct an_dataset_options {
     int32_t outputs;        /* numbers a label line has after the name, 1 to 1000; default 1 */
     const char *label_file; /* base name; default "All_labels.txt" */
     const char *suffix;     /* ending of image names, case-sensitive; default ".jpg" */
-    an_image_limits limits; /* of decoding */
-    an_extract_options archive; /* caps for an archive; its policy, label_file, suffix and warn are
-                                   not looked at: those above count */
-    an_warning_fn warn;         /* NULL = none */
+    const an_image_limits *limits;     /* of decoding; copied; NULL = defaults */
+    const an_extract_options *archive; /* caps for an archive; copied; NULL = defaults. Its policy,
+                                          label_file, suffix and warn are not looked at: the fields
+                                          of this struct count */
+    an_warning_fn warn;                /* NULL = none */
     void *warn_user;
 } an_dataset_options;
 

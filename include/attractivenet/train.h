@@ -168,13 +168,13 @@ typedef struct an_train_options {
                                  shows UTF-8; default 0 */
     int32_t reserved;         /* 0 */
     double learning_rate;     /* finite, >= 0; default 1e-3 */
-    double early_stop_min_delta;  /* loss must fall by more than this; default 1e-3 */
-    double checkpoint_best;       /* a checkpoint needs a lower value; default infinity */
-    double reduce_rate_factor;    /* 0 < factor < 1; default 0.1 */
-    double reduce_rate_min_delta; /* default 1e-4 */
-    double reduce_rate_min;       /* default 0 */
-    an_optimizer_options optimizer;
-    an_schedule_options schedule;
+    double early_stop_min_delta;           /* loss must fall by more than this; default 1e-3 */
+    double checkpoint_best;                /* a checkpoint needs a lower value; default infinity */
+    double reduce_rate_factor;             /* 0 < factor < 1; default 0.1 */
+    double reduce_rate_min_delta;          /* default 1e-4 */
+    double reduce_rate_min;                /* default 0 */
+    const an_optimizer_options *optimizer; /* copied; NULL = Adam with its defaults */
+    const an_schedule_options *schedule;   /* copied; NULL = constant */
     const char *checkpoint_path; /* model file of the best epoch, by val_loss (loss without
                                     validation); copied; NULL = none */
     const char *csv_path;        /* log, rewritten whole each epoch: all epochs of history; copied;

@@ -45,9 +45,10 @@ typedef struct worker {
 struct an_batches {
     atomic_int references;
     an_dataset *dataset;
-    an_batches_options options;
-    int64_t *indices; /* [count] samples of the data set */
-    int64_t *places;  /* [count] of indices, in the order of the epoch */
+    an_batches_options options; /* augment: the next field */
+    an_augment_options augment; /* its lists are owned */
+    int64_t *indices;           /* [count] samples of the data set */
+    int64_t *places;            /* [count] of indices, in the order of the epoch */
     ani_order order;
     ani_scaling scaling;
     int64_t image; /* values of a picture */
@@ -76,15 +77,14 @@ struct an_batches {
 /* --- options --------------------------------------------------------------------------------- */
 
 void an_batches_options_init(an_batches_options *options, uint32_t struct_size) {
-    an_batches_options defaults = {.struct_size = sizeof defaults,
-                                   .batch = 32,
-                                   .last_batch = 1,
-                                   .scale = AN_SCALE_UNIT,
-                                   .threads = 1,
-                                   .ahead = 2,
-                                   .seed = 42,
-                                   .iterator = AN_ITERATOR_NEXT};
-    an_augment_options_init(&defaults.augment, sizeof defaults.augment);
+    const an_batches_options defaults = {.struct_size = sizeof defaults,
+                                         .batch = 32,
+                                         .last_batch = 1,
+                                         .scale = AN_SCALE_UNIT,
+                                         .threads = 1,
+                                         .ahead = 2,
+                                         .seed = 42,
+                                         .iterator = AN_ITERATOR_NEXT};
     ani_options_init(options, struct_size, &defaults, sizeof defaults);
 }
 
@@ -95,9 +95,10 @@ static an_status check_range(const char *field, int32_t value, int32_t low, int3
                     (int)value, (int)low, (int)high);
 }
 
-static an_status read_options(an_batches_options *o, const an_batches_options *options,
-                              an_error *err) {
+static an_status read_options(an_batches_options *o, an_augment_options *augment,
+                              const an_batches_options *options, an_error *err) {
     an_batches_options_init(o, sizeof *o);
+    an_augment_options_init(augment, sizeof *augment);
     an_status st = ani_options_copy(o, sizeof *o, options, "an_batches_options", err);
     if (!st) st = check_range("batch", o->batch, 1, MAX_BATCH, err);
     if (!st) st = check_range("shuffle", o->shuffle, 0, 1, err);
@@ -106,13 +107,14 @@ static an_status read_options(an_batches_options *o, const an_batches_options *o
     if (!st) st = check_range("ahead", o->ahead, 1, MAX_AHEAD, err);
     if (!st) st = check_range("iterator", o->iterator, AN_ITERATOR_NEXT, AN_ITERATOR_ITEM, err);
     if (!st) st = check_range("reserved", o->reserved, 0, 0, err);
-    if (!st) st = ani_augment_check(&o->augment, err);
+    if (!st) st = ani_options_copy(augment, sizeof *augment, o->augment, "an_augment_options", err);
+    if (!st) st = ani_augment_check(augment, err);
+    o->augment = NULL;
     return st;
 }
 
 static bool is_keras(const an_batches *b) {
-    return b->options.augment.mode == AN_AUGMENT_KERAS ||
-           b->options.augment.mode == AN_AUGMENT_LEGACY;
+    return b->augment.mode == AN_AUGMENT_KERAS || b->augment.mode == AN_AUGMENT_LEGACY;
 }
 
 /* --- making samples -------------------------------------------------------------------------- */
@@ -130,8 +132,7 @@ static void set_up(an_batches *b, slot *s) {
     ani_mt19937 mt = b->first;
     if (step > 0) ani_order_stream(&b->order, b->epoch, step, &mt);
     for (int64_t i = 0; i < s->count; i++)
-        ani_transform_draw(&s->transforms[i], &b->options.augment, b->order.height, b->order.width,
-                           &mt);
+        ani_transform_draw(&s->transforms[i], &b->augment, b->order.height, b->order.width, &mt);
 }
 
 static bool can_claim(const an_batches *b) {
@@ -150,7 +151,7 @@ static slot *claim(an_batches *b, int64_t *k) {
 
 /* Make the pixels and numbers of one sample. Without the lock: nobody else touches this place. */
 static void make(an_batches *b, slot *s, int64_t k, const scratch *mine) {
-    const an_augment_options *augment = &b->options.augment;
+    const an_augment_options *augment = &b->augment;
     const int64_t height = b->order.height, width = b->order.width, sample = s->samples[k];
     an_error *error = &s->errors[k];
     float *x = s->x + k * b->image;
@@ -239,9 +240,8 @@ static an_status take_indices(an_batches *b, const int64_t *indices, int64_t cou
 }
 
 /* The caller's lists of shifts end with the call: keep copies. */
-static an_status copy_choices(const double **choices, int64_t count, an_error *err) {
-    const double *theirs = *choices;
-    *choices = NULL;
+static an_status copy_choices(const double **choices, const double *theirs, int64_t count,
+                              an_error *err) {
     if (!count) return AN_OK;
     const int64_t size = count * (int64_t)sizeof *theirs;
     double *ours = ani_alloc(size);
@@ -303,9 +303,10 @@ an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t
     *out = NULL;
     an_batches *b = NULL;
     an_batches_options checked;
+    an_augment_options augment;
     ani_scaling scaling;
     if (!dataset) return ani_fail(err, AN_ERR_ARG, "dataset is NULL");
-    an_status st = read_options(&checked, options, err);
+    an_status st = read_options(&checked, &augment, options, err);
     if (!st) st = an_scale_table(scaling.table, checked.scale, err);
     if (!st) st = ani_scale_line(checked.scale, &scaling.gain, &scaling.bias, err);
     if (st) return st;
@@ -316,7 +317,9 @@ an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t
     ani_dataset_retain(dataset);
     b->dataset = dataset;
     b->options = checked;
-    b->options.augment.width_shifts = b->options.augment.height_shifts = NULL;
+    b->augment = augment;
+    b->options.augment = &b->augment;
+    b->augment.width_shifts = b->augment.height_shifts = NULL;
     b->scaling = scaling;
     b->outputs = an_dataset_outputs(dataset);
     b->image = (int64_t)an_dataset_height(dataset) * an_dataset_width(dataset) * 3;
@@ -324,12 +327,11 @@ an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->work, NULL);
     pthread_cond_init(&b->changed, NULL);
-    an_augment_options *augment = &b->options.augment;
-    augment->width_shifts = checked.augment.width_shifts;
-    st = copy_choices(&augment->width_shifts, augment->width_shift_count, err);
+    st = copy_choices(&b->augment.width_shifts, augment.width_shifts, augment.width_shift_count,
+                      err);
     if (st) goto done;
-    augment->height_shifts = checked.augment.height_shifts;
-    st = copy_choices(&augment->height_shifts, augment->height_shift_count, err);
+    st = copy_choices(&b->augment.height_shifts, augment.height_shifts, augment.height_shift_count,
+                      err);
     if (st) goto done;
     st = take_indices(b, indices, count, err);
     if (st) goto done;
@@ -384,8 +386,8 @@ void an_batches_destroy(an_batches *batches) {
     ani_free(b->workers);
     ani_free(b->indices);
     ani_free(b->places);
-    free_choices(b->options.augment.width_shifts);
-    free_choices(b->options.augment.height_shifts);
+    free_choices(b->augment.width_shifts);
+    free_choices(b->augment.height_shifts);
     an_dataset_destroy(b->dataset);
     ani_free(b);
 }
@@ -511,7 +513,7 @@ int32_t an_batches_scale(const an_batches *batches) {
 }
 
 int32_t an_batches_is_plain(const an_batches *batches) {
-    return batches && !ani_augment_is_active(&batches->options.augment);
+    return batches && !ani_augment_is_active(&batches->augment);
 }
 
 /* --- from the inside ------------------------------------------------------------------------- */

@@ -35,13 +35,13 @@ static void permute_after(const ani_order *order, int64_t epoch, int64_t *places
     if (epoch == 1 && last == 0) permute(order, places, mt);
     for (int64_t i = 0; i < ani_order_batch(order, last); i++) {
         ani_transform unused;
-        ani_transform_draw(&unused, &order->options->augment, order->height, order->width, mt);
+        ani_transform_draw(&unused, order->options->augment, order->height, order->width, mt);
     }
     permute(order, places, mt);
 }
 
 void ani_order_epoch(const ani_order *order, int64_t epoch, int64_t *places, ani_mt19937 *first) {
-    const int32_t mode = order->options->augment.mode;
+    const int32_t mode = order->options->augment->mode;
     if (mode != AN_AUGMENT_KERAS && mode != AN_AUGMENT_LEGACY) {
         seed(first, order, epoch);
         permute(order, places, first);

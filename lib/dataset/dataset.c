@@ -26,8 +26,9 @@ typedef struct kept {
 
 struct an_dataset {
     atomic_int references;
-    an_dataset_options options; /* its texts are not kept */
-    ani_source source;          /* none for pixels in memory */
+    an_dataset_options options; /* what its pointers show is not kept */
+    an_image_limits limits;
+    ani_source source; /* none for pixels in memory */
     int64_t count;
     double *scores;         /* [count,outputs] */
     _Atomic(kept *) *cache; /* [count]; NULL without a cache */
@@ -41,16 +42,14 @@ struct an_dataset {
 /* --- options --------------------------------------------------------------------------------- */
 
 void an_dataset_options_init(an_dataset_options *options, uint32_t struct_size) {
-    an_dataset_options defaults = {.struct_size = sizeof defaults,
-                                   .policy = AN_POLICY_STRICT,
-                                   .height = 350,
-                                   .width = 350,
-                                   .cache = AN_CACHE_ENCODED,
-                                   .outputs = 1,
-                                   .label_file = "All_labels.txt",
-                                   .suffix = ".jpg"};
-    an_image_limits_init(&defaults.limits, sizeof defaults.limits);
-    an_extract_options_init(&defaults.archive, sizeof defaults.archive);
+    const an_dataset_options defaults = {.struct_size = sizeof defaults,
+                                         .policy = AN_POLICY_STRICT,
+                                         .height = 350,
+                                         .width = 350,
+                                         .cache = AN_CACHE_ENCODED,
+                                         .outputs = 1,
+                                         .label_file = "All_labels.txt",
+                                         .suffix = ".jpg"};
     ani_options_init(options, struct_size, &defaults, sizeof defaults);
 }
 
@@ -61,10 +60,15 @@ static an_status check_range(const char *field, int32_t value, int32_t low, int3
                     (int)value, (int)low, (int)high);
 }
 
-static an_status read_options(an_dataset_options *o, const an_dataset_options *options,
+static an_status read_options(an_dataset_options *o, an_image_limits *limits,
+                              an_extract_options *archive, const an_dataset_options *options,
                               an_error *err) {
     an_dataset_options_init(o, sizeof *o);
+    an_image_limits_init(limits, sizeof *limits);
+    an_extract_options_init(archive, sizeof *archive);
     an_status st = ani_options_copy(o, sizeof *o, options, "an_dataset_options", err);
+    if (!st) st = ani_options_copy(limits, sizeof *limits, o->limits, "an_image_limits", err);
+    if (!st) st = ani_options_copy(archive, sizeof *archive, o->archive, "an_extract_options", err);
     if (!st) st = check_range("policy", o->policy, AN_POLICY_STRICT, AN_POLICY_SKIP, err);
     if (!st) st = check_range("height", o->height, 1, MAX_SIDE, err);
     if (!st) st = check_range("width", o->width, 1, MAX_SIDE, err);
@@ -74,10 +78,12 @@ static an_status read_options(an_dataset_options *o, const an_dataset_options *o
     if (!o->label_file || !*o->label_file || !o->suffix || !*o->suffix)
         return ani_fail(err, AN_ERR_ARG, "an_dataset_options: %s is empty",
                         o->label_file && *o->label_file ? "suffix" : "label_file");
-    if (o->archive.max_member_bytes < 1)
+    if (archive->max_member_bytes < 1)
         return ani_fail(err, AN_ERR_ARG,
                         "an_dataset_options: archive.max_member_bytes is %lld; it must be above 0",
-                        (long long)o->archive.max_member_bytes);
+                        (long long)archive->max_member_bytes);
+    o->limits = limits;
+    o->archive = archive;
     return AN_OK;
 }
 
@@ -183,16 +189,21 @@ done:
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-static an_status create(an_dataset **out, const an_dataset_options *options, an_error *err) {
+/* Make a data set without samples; its options show *archive until add_samples(). */
+static an_status create(an_dataset **out, an_extract_options *archive,
+                        const an_dataset_options *options, an_error *err) {
     an_dataset_options checked;
+    an_image_limits limits;
     *out = NULL;
-    an_status st = read_options(&checked, options, err);
+    an_status st = read_options(&checked, &limits, archive, options, err);
     if (st) return st;
     an_dataset *d = ani_alloc_zero(1, sizeof *d);
     if (!d) return ani_fail_memory(err, sizeof *d, "a data set");
     atomic_init(&d->references, 1);
     atomic_init(&d->skipped, 0);
     d->options = checked;
+    d->limits = limits;
+    d->options.limits = NULL;
     *out = d;
     return AN_OK;
 }
@@ -205,6 +216,7 @@ static an_status add_samples(an_dataset *d, int32_t cache, an_error *err) {
         return ani_fail_memory(err, d->count * (int64_t)sizeof *d->cache, "a data set");
     d->options.label_file = NULL; /* the caller's texts end here */
     d->options.suffix = NULL;
+    d->options.archive = NULL;
     return AN_OK;
 }
 
@@ -213,8 +225,9 @@ an_status an_dataset_open(an_dataset **out, const char *path, const an_dataset_o
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
     an_dataset *d = NULL;
+    an_extract_options archive;
     if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
-    an_status st = create(&d, options, err);
+    an_status st = create(&d, &archive, options, err);
     if (st) goto done;
     st = ani_source_open(&d->source, path, &d->options, err);
     if (st) goto done;
@@ -235,8 +248,9 @@ an_status an_dataset_from_pixels(an_dataset **out, const uint8_t *rgb, const flo
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
     an_dataset *d = NULL;
+    an_extract_options archive;
     int64_t size, labels;
-    an_status st = create(&d, options, err);
+    an_status st = create(&d, &archive, options, err);
     if (st) goto done;
     if (!rgb || !scores || count < 1) {
         st = count < 1 ? ani_fail(err, AN_ERR_ARG, "count is %lld; it must be at least 1",
@@ -369,7 +383,7 @@ static an_status decode(const an_dataset *d, int64_t index, const uint8_t *bytes
                         uint8_t *rgb, an_error *err) {
     an_image *image = NULL;
     an_status st =
-        an_image_decode(&image, bytes, size, d->source.images[index].name, &d->options.limits, err);
+        an_image_decode(&image, bytes, size, d->source.images[index].name, &d->limits, err);
     if (st) return st;
     const int64_t height = an_image_height(image), width = an_image_width(image);
     if (height == d->options.height && width == d->options.width)

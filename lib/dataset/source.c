@@ -164,7 +164,7 @@ static an_status open_folder(ani_source *source, const char *path, const an_data
 static an_status open_archive(ani_source *source, const char *path, const an_dataset_options *o,
                               an_error *err) {
     ani_members members = {0};
-    an_extract_options caps = o->archive;
+    an_extract_options caps = *o->archive;
     caps.struct_size = sizeof caps;
     caps.suffix = o->suffix;
     caps.label_file = o->label_file;
@@ -215,7 +215,7 @@ static an_status take_label_file(ani_source *source, const char *path, const an_
 
 an_status ani_source_open(ani_source *out, const char *path, const an_dataset_options *options,
                           an_error *err) {
-    ani_source source = {.max_file_bytes = options->archive.max_member_bytes};
+    ani_source source = {.max_file_bytes = options->archive->max_member_bytes};
     *out = (ani_source){0};
     an_status st = ani_is_folder(path) ? open_folder(&source, path, options, err)
                                        : open_archive(&source, path, options, err);

@@ -33,7 +33,7 @@ typedef struct ani_source {
  * Find the images (base name ends in options->suffix, no dot in front) and the label file. Links to
  * files are followed, links to folders are not; hidden folders are passed over.
  *
- * Takes:   options: complete, not NULL.
+ * Takes:   options: complete, not NULL, its archive too.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no image, no label file, a base name twice, damaged
  *          archive); AN_ERR_UNSUPPORTED; AN_ERR_CANCELLED (by warn); AN_ERR_NOMEM. Policy skip
  *          keeps the first of two files with one name (sorted by path; archive: in its order) and

@@ -9,23 +9,21 @@
 #include "base/options.h"
 
 void an_train_options_init(an_train_options *options, uint32_t struct_size) {
-    an_train_options defaults = {.struct_size = sizeof defaults,
-                                 .stage = 1,
-                                 .max_epochs = 30,
-                                 .base = AN_BASE_FROZEN,
-                                 .loss = AN_LOSS_MSE,
-                                 .early_stop_patience = 7,
-                                 .save_best_only = 1,
-                                 .reduce_rate_patience = -1,
-                                 .terminate_on_nan = 1,
-                                 .verbose = AN_VERBOSE_NONE,
-                                 .learning_rate = 1e-3,
-                                 .early_stop_min_delta = 1e-3,
-                                 .checkpoint_best = INFINITY,
-                                 .reduce_rate_factor = 0.1,
-                                 .reduce_rate_min_delta = 1e-4};
-    an_optimizer_options_init(&defaults.optimizer, sizeof defaults.optimizer);
-    an_schedule_options_init(&defaults.schedule, sizeof defaults.schedule);
+    const an_train_options defaults = {.struct_size = sizeof defaults,
+                                       .stage = 1,
+                                       .max_epochs = 30,
+                                       .base = AN_BASE_FROZEN,
+                                       .loss = AN_LOSS_MSE,
+                                       .early_stop_patience = 7,
+                                       .save_best_only = 1,
+                                       .reduce_rate_patience = -1,
+                                       .terminate_on_nan = 1,
+                                       .verbose = AN_VERBOSE_NONE,
+                                       .learning_rate = 1e-3,
+                                       .early_stop_min_delta = 1e-3,
+                                       .checkpoint_best = INFINITY,
+                                       .reduce_rate_factor = 0.1,
+                                       .reduce_rate_min_delta = 1e-4};
     ani_options_init(options, struct_size, &defaults, sizeof defaults);
 }
 
@@ -96,7 +94,6 @@ static an_status check(const an_train_options *o, an_error *err) {
         st = ani_fail(err, AN_ERR_ARG,
                       "an_train_options: reduce_rate_factor is %g; it must be between 0 and 1",
                       o->reduce_rate_factor);
-    if (!st) st = check_schedule(&o->schedule, err);
     return st;
 }
 
@@ -107,11 +104,17 @@ static const char **texts_of(an_train_options *options, int which) {
                         : &options->tensorboard_dir;
 }
 
-an_status ani_train_options_take(an_train_options *ours, const an_train_options *options,
-                                 an_error *err) {
+an_status ani_train_options_take(an_train_options *ours, an_schedule_options *schedule,
+                                 const an_train_options *options, an_error *err) {
     an_train_options_init(ours, sizeof *ours);
+    an_schedule_options_init(schedule, sizeof *schedule);
     an_status st = ani_options_copy(ours, sizeof *ours, options, "an_train_options", err);
+    if (!st)
+        st = ani_options_copy(schedule, sizeof *schedule, ours->schedule, "an_schedule_options",
+                              err);
     if (!st) st = check(ours, err);
+    if (!st) st = check_schedule(schedule, err);
+    ours->schedule = NULL;
     const an_train_options theirs = *ours;
     ours->checkpoint_path = ours->csv_path = ours->tensorboard_dir = NULL;
     if (st) return st;

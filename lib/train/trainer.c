@@ -37,7 +37,8 @@ struct an_trainer {
     an_batches *train, *val;
     an_history *history;
     an_optimizer *optimizer;
-    an_train_options options;
+    an_train_options options; /* schedule: see below; optimizer: only while it is made */
+    an_schedule_options schedule;
     train_state state;
     an_arrays *kept; /* best weights, with restore_best */
     ani_console console;
@@ -78,7 +79,7 @@ static void begin_state(train_state *state, const an_train_options *options) {
 
 /** The steps of a schedule that is to fill the stage. */
 static void fit_schedule(an_trainer *trainer) {
-    an_schedule_options *schedule = &trainer->options.schedule;
+    an_schedule_options *schedule = &trainer->schedule;
     int64_t all;
     if (schedule->kind != AN_SCHEDULE_COSINE || schedule->decay_steps) return;
     if (!ani_mul_size(trainer->options.max_epochs, an_batches_steps(trainer->train), &all))
@@ -91,7 +92,8 @@ static an_status make_parts(an_trainer *trainer, an_error *err) {
     const int32_t base = ani_model_base(trainer->model);
     an_status st = an_model_set_base(trainer->model, options->base, err);
     if (st) return st;
-    st = an_optimizer_create(&trainer->optimizer, trainer->model, &options->optimizer, err);
+    st = an_optimizer_create(&trainer->optimizer, trainer->model, options->optimizer, err);
+    trainer->options.optimizer = NULL;
     an_model_set_base(trainer->model, base, NULL);
     if (st) return st;
     if (options->tensorboard_dir) {
@@ -108,6 +110,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
     an_train_options ours;
+    an_schedule_options schedule;
     an_trainer *trainer = NULL;
     an_model_info info = {.struct_size = sizeof info};
     if (!model || !train) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "train" : "model");
@@ -118,7 +121,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
         st = ani_fail(err, AN_ERR_ARG, "validation batches are augmented; they must be plain");
     if (!st && train == val)
         st = ani_fail(err, AN_ERR_ARG, "training and validation are the same batches");
-    if (!st) st = ani_train_options_take(&ours, options, err);
+    if (!st) st = ani_train_options_take(&ours, &schedule, options, err);
     if (st) return st;
 
     trainer = ani_alloc_zero(1, sizeof *trainer);
@@ -127,6 +130,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
         return ani_fail_memory(err, sizeof *trainer, "a trainer");
     }
     trainer->options = ours;
+    trainer->schedule = schedule;
     ani_model_hold(model);
     trainer->model = model;
     ani_batches_hold(train);
@@ -334,7 +338,7 @@ static an_status finish_step(an_trainer *trainer, epoch_run *run, double loss, i
                              an_error *err) {
     const an_train_options *options = &trainer->options;
     const int64_t all = (int64_t)trainer->state.epoch * run->steps + run->step;
-    run->report.rate = an_schedule_rate(&options->schedule, trainer->state.rate, all);
+    run->report.rate = an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
     if (!isfinite(loss) && options->terminate_on_nan) {
         run->broken = true;
         run->report.loss = loss;

@@ -94,7 +94,9 @@ static void an_epoch_fits(void **state) {
     assert_int_equal(an_dataset_count(dataset), COUNT);
     print_message("opened: %.0f MB\n", peak());
     an_batches_options_init(&options, sizeof options);
-    an_augment_options_tutorial(&options.augment, sizeof options.augment);
+    an_augment_options augment;
+    an_augment_options_tutorial(&augment, sizeof augment);
+    options.augment = &augment;
     options.shuffle = 1;
     options.threads = 2;
     if (an_batches_create(&batches, dataset, NULL, 0, &options, &err)) fail_msg("%s", err.message);

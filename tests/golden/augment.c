@@ -353,7 +353,10 @@ static void check_seeded(const char *name, const json_t *item, bool is_next) {
     options.shuffle = json_is_true(json_object_get(item, "shuffle"));
     options.seed = (uint32_t)json_integer_value(json_object_get(item, "seed"));
     options.iterator = is_next ? AN_ITERATOR_NEXT : AN_ITERATOR_ITEM;
-    options.augment.mode = AN_AUGMENT_KERAS;
+    an_augment_options augment;
+    an_augment_options_init(&augment, sizeof augment);
+    augment.mode = AN_AUGMENT_KERAS;
+    options.augment = &augment;
     assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &options, NULL), AN_OK);
     for (size_t epoch = json_array_size(epochs); epoch-- > 0;) {
         const json_t *list = json_array_get(epochs, epoch);
@@ -441,8 +444,8 @@ static void check_batch(an_dataset *dataset, const st_file *expected, const st_a
     options.seed = seed;
     options.threads = 2;
     options.iterator = !strcmp(how, "next") ? AN_ITERATOR_NEXT : AN_ITERATOR_ITEM;
-    options.augment = g.options;
-    options.augment.mode = mode;
+    g.options.mode = mode;
+    options.augment = &g.options;
     assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &options, NULL), AN_OK);
     const int64_t steps = an_batches_steps(batches);
     const float *got_x, *got_y;

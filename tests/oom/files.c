@@ -183,8 +183,9 @@ static an_status epoch(bench *b, an_error *err) {
     options.batch = 2;
     options.threads = 0;
     options.shuffle = 1;
-    an_augment_options_tutorial(&options.augment, sizeof options.augment);
-    options.augment.mode = AN_AUGMENT_FAST;
+    an_augment_options augment;
+    an_augment_options_tutorial(&augment, sizeof augment);
+    options.augment = &augment;
     an_status st = an_batches_create(&batches, b->object, NULL, 0, &options, err);
     if (!st) st = an_batches_begin(batches, 0, 0, err);
     while (!st) {

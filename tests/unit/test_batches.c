@@ -22,10 +22,12 @@
 enum { COUNT = 23, SIDE = 20, BATCH = 5, IMAGE = SIDE * SIDE * 3 };
 
 static an_batches_options options_of(int32_t mode, int32_t threads) {
+    static an_augment_options augment; /* copied by an_batches_create() */
     an_batches_options options;
     an_batches_options_init(&options, sizeof options);
-    an_augment_options_tutorial(&options.augment, sizeof options.augment);
-    options.augment.mode = mode;
+    an_augment_options_tutorial(&augment, sizeof augment);
+    augment.mode = mode;
+    options.augment = &augment;
     options.batch = BATCH;
     options.shuffle = 1;
     options.threads = threads;
@@ -160,8 +162,10 @@ static void the_data_set_lives_on(void **state) {
     an_dataset *dataset = data_pixels(COUNT, SIDE, SIDE);
     an_batches_options options = options_of(AN_AUGMENT_FAST, 2);
     double shift = 2.0;
-    options.augment.width_shifts = &shift;
-    options.augment.width_shift_count = 1;
+    an_augment_options augment = *options.augment;
+    augment.width_shifts = &shift;
+    augment.width_shift_count = 1;
+    options.augment = &augment;
     an_batches *batches;
     assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &options, NULL), AN_OK);
     an_dataset_destroy(dataset);
@@ -340,8 +344,10 @@ static void each_allocation_may_fail(void **state) {
     const double shifts[2] = {1.0, 2.0};
     an_batches_options options = options_of(AN_AUGMENT_KERAS, 2);
     an_batches *batches;
-    options.augment.width_shifts = options.augment.height_shifts = shifts;
-    options.augment.width_shift_count = options.augment.height_shift_count = 2;
+    an_augment_options augment = *options.augment;
+    augment.width_shifts = augment.height_shifts = shifts;
+    augment.width_shift_count = augment.height_shift_count = 2;
+    options.augment = &augment;
     for (int64_t n = 0;; n++) {
         an_error err = {0};
         ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);

@@ -136,7 +136,9 @@ static void source_gives_the_same_scores(void **state) {
     how.batch = 2;
     how.shuffle = 1; /* scores come in the order of the indices all the same */
     how.last_batch = 0;
-    an_augment_options_tutorial(&how.augment, sizeof how.augment);
+    an_augment_options augment;
+    an_augment_options_tutorial(&augment, sizeof augment);
+    how.augment = &augment;
     an_batches *batches = NULL;
     an_error err = {0};
     assert_int_equal(an_batches_create(&batches, dataset, indices, COUNT, &how, NULL), AN_OK);

@@ -398,8 +398,11 @@ static void early_stopping_and_schedules(void **state) {
     an_trainer_destroy(trainer);
 
     options = make_options(AN_BASE_FROZEN, 2);
-    options.schedule.kind = AN_SCHEDULE_COSINE;
-    options.schedule.warmup_steps = 4;
+    an_schedule_options schedule;
+    an_schedule_options_init(&schedule, sizeof schedule);
+    schedule.kind = AN_SCHEDULE_COSINE;
+    schedule.warmup_steps = 4;
+    options.schedule = &schedule;
     trainer = make_trainer(&b, NULL, &options);
     report = run_epoch(trainer);
     assert_true(fabs(report.rate - 0.75 * options.learning_rate) < 1e-12);
