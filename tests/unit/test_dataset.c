@@ -240,6 +240,34 @@ static void damaged_images_are_named(void **state) {
     an_dataset_destroy(dataset);
 }
 
+static void limits_and_caps_are_the_callers(void **state) {
+    const char *folder = *state;
+    char archive[512];
+    an_dataset *dataset;
+    an_dataset_options options = small(NULL);
+    an_image_limits limits;
+    an_extract_options caps;
+    an_error err;
+    uint8_t x[BYTES];
+    snprintf(archive, sizeof archive, "%s.zip", folder);
+    data_zip(archive, folder, "");
+    an_image_limits_init(&limits, sizeof limits);
+    an_extract_options_init(&caps, sizeof caps);
+    limits.max_pixels = SIDE * SIDE - 1;
+    options.limits = &limits;
+    assert_int_equal(an_dataset_open(&dataset, archive, &options, NULL), AN_OK);
+    limits.max_pixels = SIDE * SIDE; /* was copied: changes nothing */
+    assert_int_equal(an_dataset_pixels(dataset, 0, x, &err), AN_ERR_UNSUPPORTED);
+    an_dataset_destroy(dataset);
+    caps.max_members = COUNT; /* and the label file is one more */
+    options.archive = &caps;
+    assert_int_equal(an_dataset_open(&dataset, archive, &options, &err), AN_ERR_UNSUPPORTED);
+    caps.struct_size = 0;
+    assert_int_equal(an_dataset_open(&dataset, archive, &options, &err), AN_ERR_ARG);
+    assert_non_null(strstr(err.message, "an_extract_options: struct_size is 0"));
+    unlink(archive);
+}
+
 static void pixels_in_memory(void **state) {
     (void)state;
     an_dataset *dataset = data_pixels(3, 5, 7);
@@ -316,6 +344,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_warning_may_stop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_missing_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damaged_images_are_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(limits_and_caps_are_the_callers, set_up, tear_down),
         cmocka_unit_test(pixels_in_memory),
         cmocka_unit_test_setup_teardown(each_call_may_fail, set_up, tear_down),
     };
