@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * Intrinsics of AVX-512 for processors without: SIMDe's, and those that SIMDe 0.7.4 lacks. Stands
+ * before the compiler's header; only the level avx512 is compiled with ANI_EMULATE_AVX512. */
+#include_next <immintrin.h>
+
+#if defined(ANI_EMULATE_AVX512) && !defined(PORT_EMULATED_IMMINTRIN_H)
+#define PORT_EMULATED_IMMINTRIN_H
+
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512/add.h>
+#include <simde/x86/avx512/cast.h>
+#include <simde/x86/avx512/cmp.h>
+#include <simde/x86/avx512/div.h>
+#include <simde/x86/avx512/fmadd.h>
+#include <simde/x86/avx512/loadu.h>
+#include <simde/x86/avx512/max.h>
+#include <simde/x86/avx512/min.h>
+#include <simde/x86/avx512/mov.h>
+#include <simde/x86/avx512/mul.h>
+#include <simde/x86/avx512/set1.h>
+#include <simde/x86/avx512/setzero.h>
+#include <simde/x86/avx512/sqrt.h>
+#include <simde/x86/avx512/storeu.h>
+#include <simde/x86/avx512/sub.h>
+
+static inline void emulated_stream_ps(void *to, simde__m512 v) {
+    if ((uintptr_t)to % 64) __builtin_trap(); /* as the processor does */
+    simde_mm512_storeu_ps(to, v);
+}
+#define _mm512_stream_ps emulated_stream_ps
+
+/* Lanes that are not chosen are not touched in memory. */
+static inline simde__m512 emulated_maskz_loadu_ps(simde__mmask16 mask, const void *from) {
+    float lanes[16] = {0};
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1) lanes[i] = ((const float *)from)[i];
+    return simde_mm512_loadu_ps(lanes);
+}
+#define _mm512_maskz_loadu_ps emulated_maskz_loadu_ps
+
+static inline void emulated_mask_storeu_ps(void *to, simde__mmask16 mask, simde__m512 v) {
+    float lanes[16];
+    simde_mm512_storeu_ps(lanes, v);
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1) ((float *)to)[i] = lanes[i];
+}
+#define _mm512_mask_storeu_ps emulated_mask_storeu_ps
+
+#define _mm512_mask_cmp_ps_mask(mask, a, b, predicate)                                             \
+    ((simde__mmask16)((mask)&simde_mm512_cmp_ps_mask(a, b, predicate)))
+
+static inline simde__m512d emulated_cvtps_pd(simde__m256 a) {
+    float from[8];
+    double to[8];
+    simde_mm256_storeu_ps(from, a);
+    for (int i = 0; i < 8; i++)
+        to[i] = from[i];
+    return simde_mm512_loadu_pd(to);
+}
+#define _mm512_cvtps_pd emulated_cvtps_pd
+
+static inline simde__m256 emulated_extractf32x8_ps(simde__m512 a, int half) {
+    float lanes[16];
+    simde_mm512_storeu_ps(lanes, a);
+    return simde_mm256_loadu_ps(lanes + 8 * half);
+}
+#define _mm512_extractf32x8_ps emulated_extractf32x8_ps
+
+#endif
