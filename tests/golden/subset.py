@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 COPIED = [
-    "split/mt19937.safetensors", "split/tutorial_5500_seed42.safetensors", "split/cases.json",
+    "split/mt19937.safetensors", "split/tutorial_5500_seed42.safetensors",
     "images/scale_lut.safetensors",
     "training/adam.safetensors", "training/mini_batches.safetensors", "training/mini_initial.safetensors",
     "training/mini_final_float32.safetensors", "training/mini_final_float64.safetensors",
@@ -22,11 +22,21 @@ COPIED = [
     "training/report.json",
     "callbacks/metrics.json", "callbacks/metrics.safetensors",
 ]
-# File, bytes to keep, and whether a JSON list of cases with names goes with it.
+def of_kept(case, kept):
+    """A case is left out with its arrays."""
+    return case if case["name"].split(".")[0] in kept else None
+
+
+def of_kept_lists(case, kept):
+    """The sizes of a split are a case without its lists, too."""
+    return case if case.get("key") in kept else {k: v for k, v in case.items() if k != "key"}
+
+
+# File, bytes to keep; the JSON list of cases that goes with it, and what becomes of one when arrays are cut.
 CUT = [
-    ("split/cases.safetensors", 80_000, None),
-    ("images/resize.safetensors", 90_000, None),
-    ("layers/layers.safetensors", 170_000, "layers/layers.json"),
+    ("split/cases.safetensors", 80_000, "split/cases.json", of_kept_lists),
+    ("images/resize.safetensors", 90_000, None, None),
+    ("layers/layers.safetensors", 170_000, "layers/layers.json", of_kept),
 ]
 
 
@@ -52,7 +62,7 @@ def write(path, arrays, metadata):
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
-def cut(full, out, name, limit, list_name):
+def cut(full, out, name, limit, list_name, choose):
     arrays, metadata = read(full / name)
     groups = {}
     for array in arrays:
@@ -67,7 +77,8 @@ def cut(full, out, name, limit, list_name):
     write(out / name, [array for owner, group in groups.items() if owner in kept for array in group], metadata)
     if list_name:
         listing = json.loads((full / list_name).read_text())
-        listing["cases"] = [case for case in listing["cases"] if case["name"].split(".")[0] in kept]
+        chosen = [choose(case, kept) for case in listing["cases"]]
+        listing["cases"] = [case for case in chosen if case]
         (out / list_name).write_text(json.dumps(listing, indent=1) + "\n")
     print(f"{name}: {len(kept)} of {len(groups)} cases, {(out / name).stat().st_size} bytes")
 
