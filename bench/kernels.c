@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: MIT
+ * Time every layer shape of the network, one operation at a time and through the same door that a
+ * training step uses, at each level of this processor, beside what the machine can do. Each case is
+ * checked against the reference backend before it is timed: a fast wrong answer is no result. */
+#include <attractivenet/attractivenet.h>
+
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "base/cpu.h"
+#include "base/memory.h"
+#include "ceilings.h"
+#include "layers/model.h"
+
+static const char help[] =
+    "usage: bench_kernels [options]\n"
+    "Time each layer of MobileNetV2 by itself and compare it with what this machine can do.\n\n"
+    "  --level c|avx2|avx512|neon|all  instructions to use                    (all there are)\n"
+    "  --threads N                     0 = all processors                     (2)\n"
+    "  --batch N                       pictures                               (32)\n"
+    "  --size N                        height and width in pixels             (350)\n"
+    "  --alpha X                       width multiplier                       (1.0)\n"
+    "  --only TEXT                     layers whose name has TEXT, as 'expand', 'block_3', 'adam'\n"
+    "  --ms X                          how long to time each case             (150)\n"
+    "  --json                          one JSON line a case instead of a table\n\n"
+    "Passes: forward with the moments of batch norm; dx and dw, either gradient alone; backward,\n"
+    "both at once as a training step asks for them. Layers of one shape are timed once; 'units' "
+    "is\n"
+    "how many of them the network has, and the last line adds up a step.\n\n"
+    "The ceiling of a case is the longest of three times: its arithmetic at the multiply-add "
+    "peak,\n"
+    "its bytes read at the read bandwidth, and all its bytes at the copy bandwidth, each tensor\n"
+    "counted once. The peak and the bandwidths are measured first, by this program, on as many\n"
+    "threads; 'cache' instead of 'memory' where all tensors fit into half of the last cache. So\n"
+    "100 % means that nothing but a plan that moves fewer bytes could be faster.\n";
+
+enum { MAX_LEVELS = 4, MAX_CASES = 256, MAX_PASSES = 4096 };
+
+typedef enum pass { FORWARD, INPUT, WEIGHTS, BACKWARD, PASSES } pass;
+static const char *const pass_names[] = {"forward", "dx", "dw", "backward"};
+
+/** One thing to time. */
+typedef struct bench_case {
+    char name[ANI_NAME_SIZE];
+    int32_t kind;  /* of what: below */
+    int32_t relu6; /* of the input */
+    int32_t units; /* how many of this shape the network has */
+    int32_t stem;  /* 1: no input gradient is ever asked for */
+    ani_unit_shape s;
+} bench_case;
+
+enum { UNIT, POOL, DENSE, ADD, ADAM };
+
+/** Buffers in host memory, large enough for every case. */
+typedef struct tensors {
+    float *x, *y, *g, *dx; /* dx also takes what forward writes */
+    float *w, *dw, *m, *v, *channels;
+    double *sums;
+    void *scratch;
+    char *arena; /* they all lie in it, as those of a training step do: in huge pages */
+    int64_t arena_size;
+} tensors;
+
+typedef struct bench {
+    int threads, size, json;
+    int64_t batch;
+    double alpha, ms;
+    const char *only, *level;
+    an_backend *backends[MAX_LEVELS];
+    bench_ceilings ceilings[MAX_LEVELS];
+    int levels;
+    an_backend *ref;
+    bench_case cases[MAX_CASES];
+    int case_count;
+    tensors t;
+    double step_ms[MAX_LEVELS], step_ceiling[MAX_LEVELS];
+} bench;
+
+static void fail(const char *what) {
+    fprintf(stderr, "bench_kernels: %s\n", what);
+    exit(1);
+}
+
+static void check(an_status status, const an_error *err) {
+    if (status) fail(err->message);
+}
+
+static int64_t max(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+/* --- the cases
+ * ----------------------------------------------------------------------------------*/
+
+static void add_case(bench *b, const bench_case *c) {
+    for (int i = 0; i < b->case_count; i++) {
+        bench_case *other = &b->cases[i];
+        if (other->kind != c->kind || other->relu6 != c->relu6 ||
+            memcmp(&other->s, &c->s, sizeof c->s) != 0)
+            continue;
+        other->units++;
+        return;
+    }
+    if (b->case_count == MAX_CASES) fail("too many layers");
+    b->cases[b->case_count] = *c;
+    b->cases[b->case_count++].units = 1;
+}
+
+static void list_cases(bench *b, ani_net *net) {
+    const ani_net_spec *spec = ani_net_spec_of(net);
+    bench_case head = {.s = {.n = b->batch, .h = 1, .w = 1, .oh = 1, .ow = 1}};
+    for (int32_t u = 0; u < spec->unit_count; u++) {
+        const ani_unit_spec *unit = &spec->units[u];
+        bench_case c = {.kind = UNIT, .stem = unit->input == ANI_INPUT};
+        c.s = (ani_unit_shape){.kind = unit->kind,
+                               .stride = unit->stride,
+                               .pad_top = unit->pad_top,
+                               .pad_left = unit->pad_left,
+                               .n = b->batch,
+                               .h = spec->height,
+                               .w = spec->width,
+                               .cin = unit->cin,
+                               .cout = unit->cout};
+        if (!c.stem) {
+            ani_net_unit_size(net, unit->input, &c.s.h, &c.s.w);
+            c.relu6 = spec->units[unit->input].relu6;
+        }
+        ani_net_unit_size(net, u, &c.s.oh, &c.s.ow);
+        snprintf(c.name, sizeof c.name, "%s", unit->conv_name);
+        add_case(b, &c);
+        if (unit->residual != ANI_INPUT) {
+            c = (bench_case){.kind = ADD, .name = "add", .s = c.s};
+            c.s.cin = c.s.cout;
+            add_case(b, &c);
+        }
+        head.s.h = c.s.oh;
+        head.s.w = c.s.ow;
+        head.s.cin = head.s.cout = c.s.cout;
+    }
+    head.kind = POOL;
+    head.relu6 = 1;
+    snprintf(head.name, sizeof head.name, "pool");
+    add_case(b, &head);
+    head.kind = DENSE;
+    head.s.h = head.s.w = 1;
+    head.s.cout = spec->outputs;
+    snprintf(head.name, sizeof head.name, "dense");
+    add_case(b, &head);
+    const ani_net_range all = ani_net_trained(net, AN_BASE_TRAIN);
+    bench_case adam = {
+        .kind = ADAM, .name = "adam", .s = {.n = 1, .h = 1, .w = 1, .oh = 1, .ow = 1}};
+    adam.s.cin = adam.s.cout = all.count;
+    add_case(b, &adam);
+}
+
+static int64_t weights_of(const ani_unit_shape *s) {
+    switch (s->kind) {
+    case ANI_UNIT_POINTWISE:
+        return s->cin * s->cout;
+    case ANI_UNIT_DEPTHWISE:
+        return 9 * s->cin;
+    default:
+        return 9 * s->cin * s->cout;
+    }
+}
+
+static int64_t inputs_of(const bench_case *c) {
+    return c->s.n * c->s.h * c->s.w * c->s.cin;
+}
+
+static int64_t outputs_of(const bench_case *c) {
+    return c->s.n * c->s.oh * c->s.ow * c->s.cout;
+}
+
+/* Take count floats of the arena, random; without an arena only count them. */
+static float *take_floats(tensors *t, int64_t *used, int64_t count, double low, double high) {
+    float *values = t->arena ? (float *)(void *)(t->arena + *used) : NULL;
+    *used += (count * (int64_t)sizeof *values + 4095) / 4096 * 4096;
+    uint32_t state = 1;
+    for (int64_t i = 0; values && i < count; i++) {
+        state = state * 1664525u + 1013904223u;
+        values[i] = (float)(low + (high - low) * (state >> 8) / 16777216.0);
+    }
+    return values;
+}
+
+static void make_tensors(bench *b) {
+    int64_t in = 1, out = 1, weights = 1, channels = 1, scratch = 64;
+    for (int i = 0; i < b->case_count; i++) {
+        const bench_case *c = &b->cases[i];
+        in = max(in, c->kind == ADAM ? 1 : inputs_of(c));
+        out = max(out, c->kind == ADAM ? 1 : outputs_of(c));
+        weights = max(weights, c->kind == ADAM ? c->s.cin : 9 * c->s.cin * c->s.cout);
+        channels = max(channels, c->kind == ADAM ? 1 : max(c->s.cin, c->s.cout));
+        for (int level = 0; c->kind == UNIT && level <= b->levels; level++) {
+            an_backend *backend = level < b->levels ? b->backends[level] : b->ref;
+            ani_unit_plan plan;
+            backend->ops->unit_plan(backend, &c->s, &plan);
+            scratch = max(scratch, max(plan.scratch_forward, plan.scratch_backward));
+        }
+    }
+    tensors *t = &b->t;
+    for (;;) { /* the first time it only counts */
+        int64_t used = 0;
+        t->x = take_floats(t, &used, in, -1, 4);
+        t->y = take_floats(t, &used, out, -1, 4);
+        t->g = take_floats(t, &used, out, -1, 1);
+        t->dx = take_floats(t, &used, max(in, out), 0, 0);
+        t->w = take_floats(t, &used, weights, -0.5, 0.5);
+        t->dw = take_floats(t, &used, weights, -1, 1);
+        t->m = take_floats(t, &used, weights, -1, 1);
+        t->v = take_floats(t, &used, weights, 0, 1);
+        t->channels = take_floats(t, &used, channels, 0.5, 1.5);
+        t->sums = (double *)(void *)take_floats(t, &used, channels * 4, 0, 0);
+        t->scratch = take_floats(t, &used, scratch / 4 + 1, 0, 0);
+        if (t->arena) return;
+        t->arena_size = used;
+        t->arena = ani_alloc_large(used);
+        if (!t->arena) fail("no memory for the tensors");
+    }
+}
+
+/* --- running one
+ * --------------------------------------------------------------------------------*/
+
+static void run_unit(const tensors *t, an_backend *backend, const bench_case *c, pass p) {
+    ani_unit_plan plan;
+    backend->ops->unit_plan(backend, &c->s, &plan);
+    const float *scale = t->channels, *shift = t->channels;
+    const ani_lazy x = {t->x, c->stem ? NULL : scale, c->stem ? NULL : shift, c->relu6};
+    if (p == FORWARD) {
+        const ani_unit_forward args = {
+            .x = x, .w = t->w, .y = t->dx, .moments = t->sums, .scratch = t->scratch};
+        backend->ops->unit_forward(backend, &plan, &args);
+        return;
+    }
+    ani_unit_backward args = {.dz = {t->g, t->y, t->channels, t->channels, t->channels},
+                              .x = x,
+                              .w = t->w,
+                              .dw = p == INPUT ? NULL : t->dw,
+                              .scratch = t->scratch};
+    if (p != WEIGHTS && !c->stem)
+        args.store = (ani_store){.dx = t->dx, .sums = t->sums, .z = t->x, .mean = t->channels};
+    backend->ops->unit_backward(backend, &plan, &args);
+}
+
+static void run_case(const tensors *t, an_backend *backend, const bench_case *c, pass p) {
+    const ani_backend_ops *ops = backend->ops;
+    const ani_unit_shape *s = &c->s;
+    const int64_t rows = s->n * s->h * s->w;
+    const ani_lazy x = {t->x, t->channels, t->channels, c->relu6}, plain = {.z = t->y};
+    const ani_store store = {.dx = t->dx, .sums = t->sums, .z = t->x, .mean = t->channels};
+    switch (c->kind) {
+    case UNIT:
+        run_unit(t, backend, c, p);
+        break;
+    case POOL:
+        if (p == FORWARD)
+            ops->pool_forward(backend, s->n, s->h * s->w, s->cin, &x, t->dx);
+        else
+            ops->pool_backward(backend, s->n, s->h * s->w, s->cin, t->g, &x, &store);
+        break;
+    case DENSE:
+        if (p == FORWARD)
+            ops->dense_forward(backend, s->n, s->cin, s->cout, t->x, t->w, t->channels, t->dx);
+        else
+            ops->dense_backward(backend, s->n, s->cin, s->cout, t->x, t->w, t->g, t->dx, t->dw,
+                                t->m);
+        break;
+    case ADD:
+        ops->materialise(backend, rows, s->cin, &x, &plain, t->dx);
+        break;
+    default: {
+        const ani_optim_step step = {.kind = AN_OPTIM_ADAM,
+                                     .count = s->cin,
+                                     .step = 1,
+                                     .rate = 1e-3,
+                                     .beta1 = 0.9,
+                                     .beta2 = 0.999,
+                                     .epsilon = 1e-7,
+                                     .gradient_scale = 1,
+                                     .w = t->w,
+                                     .g = t->dw,
+                                     .m = t->m,
+                                     .v = t->v};
+        ops->optim_step(backend, &step);
+    }
+    }
+}
+
+static int has_pass(const bench_case *c, pass p) {
+    if (c->kind == UNIT) return c->stem ? p == FORWARD || p == WEIGHTS : 1;
+    return p == FORWARD || (p == BACKWARD && (c->kind == POOL || c->kind == DENSE));
+}
+
+/* Is it part of a training step, which computes both gradients at once? */
+static int in_step(const bench_case *c, pass p) {
+    return p == FORWARD || p == BACKWARD || c->stem;
+}
+
+/** What a pass has to do at least. */
+typedef struct need {
+    double flop, read, written;
+} need;
+
+static need needs(const bench_case *c, pass p) {
+    const double in = 4.0 * (double)inputs_of(c), out = 4.0 * (double)outputs_of(c);
+    const double w = 4.0 * (double)(c->kind == DENSE ? c->s.cin * c->s.cout : weights_of(&c->s));
+    const double product =
+        0.5 * w * (double)(c->kind == DENSE ? c->s.n : c->s.n * c->s.oh * c->s.ow);
+    if (c->kind == ADAM) return (need){3 * in, 4 * in, 3 * in};
+    if (c->kind == ADD) return (need){0.75 * in, 2 * in, in};
+    if (c->kind == POOL && p == FORWARD) return (need){0.75 * in, in, 0};
+    if (c->kind == POOL) return (need){0.75 * in, in, in};
+    switch (p) {
+    case FORWARD:
+        return (need){product, in + w, out};
+    case INPUT:
+        return (need){product, 2 * out + in + w, in};
+    case WEIGHTS:
+        return (need){product, 2 * out + in, w};
+    default:
+        return (need){2 * product, 2 * out + in + w, in + w};
+    }
+}
+
+/* --- checking
+ * -----------------------------------------------------------------------------------*/
+
+static double distance(const float *a, const float *b, int64_t count) {
+    double difference = 0, norm = 0;
+    for (int64_t i = 0; i < count; i++) {
+        difference += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        norm += (double)b[i] * b[i];
+    }
+    return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
+}
+
+/* One picture of the case, at every level, against ref; results come out in dx and dw. 1e-4 of the
+ * norm is far above rounding and far below any mistake. */
+static void check_case(bench *b, const bench_case *c, pass p) {
+    bench_case one = *c;
+    if (c->kind == ADAM) one.s.cin = one.s.cout = 4096;
+    one.s.n = 1;
+    const int64_t results = p == FORWARD && c->kind != POOL ? outputs_of(&one)
+                            : p == FORWARD                  ? one.s.cin
+                            : p == WEIGHTS                  ? 0
+                                                            : inputs_of(&one);
+    const int64_t weights = c->kind == UNIT && p != FORWARD && p != INPUT ? weights_of(&one.s) : 0;
+    if (c->kind == ADAM) return; /* changes what it reads; its kernel has its own test */
+    float *want = malloc((size_t)(results + weights + 1) * sizeof *want);
+    if (!want) fail("no memory for a check");
+    run_case(&b->t, b->ref, &one, p);
+    memcpy(want, b->t.dx, (size_t)results * sizeof *want);
+    memcpy(want + results, b->t.dw, (size_t)weights * sizeof *want);
+    for (int level = 0; level < b->levels; level++) {
+        run_case(&b->t, b->backends[level], &one, p);
+        const double off =
+            fmax(distance(b->t.dx, want, results), distance(b->t.dw, want + results, weights));
+        if (off <= 1e-4) continue;
+        fprintf(stderr, "bench_kernels: %s %s at level %s differs from ref by %.3g of the norm\n",
+                c->name, pass_names[p], an_backend_level(b->backends[level]), off);
+        exit(1);
+    }
+    free(want);
+}
+
+/* --- timing and printing
+ * ------------------------------------------------------------------------*/
+
+static int by_value(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_ceilings(const bench *b, int level) {
+    const bench_ceilings *c = &b->ceilings[level];
+    const char *name = an_backend_level(b->backends[level]);
+    if (b->json)
+        printf("{\"bench\": \"ceilings\", \"version\": \"%s\", \"level\": \"%s\", \"threads\": %d, "
+               "\"gflops\": %.1f, \"memory_read_gbs\": %.1f, \"memory_copy_gbs\": %.1f, "
+               "\"cache_read_gbs\": %.1f, \"cache_copy_gbs\": %.1f}\n",
+               an_version(), name, b->threads, c->gflops, c->memory.read, c->memory.copy,
+               c->cache.read, c->cache.copy);
+    else
+        printf("%s, %d threads: %.1f GFLOP/s; memory: read %.1f, copy %.1f GB/s; last cache: read "
+               "%.1f, copy %.1f GB/s\n",
+               name, b->threads, c->gflops, c->memory.read, c->memory.copy, c->cache.read,
+               c->cache.copy);
+}
+
+static void print_result(const bench *b, int level, const bench_case *c, pass p, double best,
+                         double median, const need *n, double ceiling, const char *bound) {
+    const double gflops = 1e-6 * n->flop / best, gbs = 1e-6 * (n->read + n->written) / best;
+    const ani_unit_shape *s = &c->s;
+    const char *name = an_backend_level(b->backends[level]);
+    if (b->json) {
+        printf("{\"bench\": \"kernels\", \"level\": \"%s\", \"threads\": %d, \"layer\": \"%s\", "
+               "\"pass\": \"%s\", \"units\": %d, \"n\": %lld, \"h\": %lld, \"w\": %lld, \"cin\": "
+               "%lld, \"oh\": %lld, \"ow\": %lld, \"cout\": %lld, \"stride\": %d, \"ms_min\": "
+               "%.3f, \"ms_median\": %.3f, \"gflops\": %.1f, \"gbs\": %.1f, \"ceiling_ms\": %.3f, "
+               "\"bound\": \"%s\", \"percent\": %.1f}\n",
+               name, b->threads, c->name, pass_names[p], c->units, (long long)s->n, (long long)s->h,
+               (long long)s->w, (long long)s->cin, (long long)s->oh, (long long)s->ow,
+               (long long)s->cout, s->stride, best, median, gflops, gbs, ceiling, bound,
+               100 * ceiling / best);
+    } else {
+        char shape[64];
+        if (c->kind == ADAM)
+            snprintf(shape, sizeof shape, "%lld", (long long)s->cin);
+        else
+            snprintf(shape, sizeof shape, "%lldx%lldx%lld -> %lldx%lldx%lld", (long long)s->h,
+                     (long long)s->w, (long long)s->cin, (long long)s->oh, (long long)s->ow,
+                     (long long)s->cout);
+        printf("%-7s %-24s %-28s %-9s %5d %9.2f %9.2f %8.1f %7.1f  %-10s %5.0f\n", name, c->name,
+               shape, pass_names[p], c->units, best, median, gflops, gbs, bound,
+               100 * ceiling / best);
+    }
+    fflush(stdout);
+}
+
+static void time_case(bench *b, int level, const bench_case *c, pass p) {
+    static double ms[MAX_PASSES];
+    an_backend *backend = b->backends[level];
+    int count = 0;
+    run_case(&b->t, backend, c, p);
+    const double begin = bench_now();
+    double before = begin;
+    do {
+        run_case(&b->t, backend, c, p);
+        const double after = bench_now();
+        ms[count++] = 1e3 * (after - before);
+        before = after;
+    } while (count < MAX_PASSES && (count < 3 || 1e3 * (before - begin) < b->ms));
+    qsort(ms, (size_t)count, sizeof *ms, by_value);
+
+    const need n = needs(c, p);
+    const bench_ceilings *ceilings = &b->ceilings[level];
+    const int cached = n.read + n.written <= ceilings->cache_bytes;
+    const bench_bandwidth *bandwidth = cached ? &ceilings->cache : &ceilings->memory;
+    const double arithmetic = 1e-6 * n.flop / ceilings->gflops;
+    const double moving =
+        1e-6 * fmax(n.read / bandwidth->read, (n.read + n.written) / bandwidth->copy);
+    const double ceiling = fmax(arithmetic, moving);
+    print_result(b, level, c, p, ms[0], ms[count / 2], &n, ceiling,
+                 arithmetic >= moving ? "arithmetic"
+                 : cached             ? "cache"
+                                      : "memory");
+    if (!in_step(c, p)) return;
+    b->step_ms[level] += c->units * ms[0];
+    b->step_ceiling[level] += c->units * ceiling;
+}
+
+/* --- setting up
+ * ---------------------------------------------------------------------------------*/
+
+static an_backend *make_backend(int32_t kind, int threads) {
+    an_error err;
+    an_backend *backend;
+    an_backend_options options;
+    an_backend_options_init(&options, sizeof options);
+    options.kind = kind;
+    options.threads = threads;
+    check(an_backend_create(&backend, &options, &err), &err);
+    return backend;
+}
+
+static void make_backends(bench *b) {
+    static const struct {
+        const char *name;
+        uint32_t feature;
+    } levels[] = {
+        {"c", 0}, {"avx2", ANI_CPU_AVX2}, {"avx512", ANI_CPU_AVX512}, {"neon", ANI_CPU_NEON}};
+    an_error err;
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if (b->level && strcmp(b->level, "all") && strcmp(b->level, levels[i].name)) continue;
+        if ((ani_cpu_features() & levels[i].feature) != levels[i].feature) continue;
+        if (setenv("AN_CPU", levels[i].name, 1)) fail("cannot set AN_CPU");
+        an_backend *backend = make_backend(AN_BACKEND_CPU, b->threads);
+        ani_pool *pool;
+        check(ani_pool_create(&pool, an_backend_threads(backend), &err), &err);
+        if (!bench_measure_ceilings(&b->ceilings[b->levels], pool, levels[i].feature))
+            fail("no memory to measure the ceilings");
+        ani_pool_destroy(pool);
+        b->threads = an_backend_threads(backend);
+        b->backends[b->levels++] = backend;
+    }
+    if (!b->levels) fail("--level must be c, avx2, avx512, neon or all, and in this processor");
+    b->ref = make_backend(AN_BACKEND_REF, b->threads);
+}
+
+static void read_network(bench *b) {
+    an_error err;
+    an_model *model;
+    an_mobilenetv2_options options;
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = b->size;
+    options.alpha = b->alpha;
+    options.padding = AN_PADDING_FIXED;
+    check(an_mobilenetv2_create(&model, b->backends[0], &options, &err), &err);
+    list_cases(b, ani_model_net(model));
+    an_model_destroy(model);
+}
+
+static void destroy(bench *b) {
+    ani_free_large(b->t.arena, b->t.arena_size);
+    for (int level = 0; level < b->levels; level++)
+        an_backend_destroy(b->backends[level]);
+    an_backend_destroy(b->ref);
+}
+
+static void read_options(bench *b, int argc, char **argv) {
+    static const struct option options[] = {
+        {"level", required_argument, NULL, 'l'}, {"threads", required_argument, NULL, 'j'},
+        {"batch", required_argument, NULL, 'b'}, {"size", required_argument, NULL, 's'},
+        {"alpha", required_argument, NULL, 'a'}, {"only", required_argument, NULL, 'o'},
+        {"ms", required_argument, NULL, 'm'},    {"json", no_argument, NULL, 'J'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case 'l':
+            b->level = optarg;
+            break;
+        case 'j':
+            b->threads = atoi(optarg);
+            break;
+        case 'b':
+            b->batch = atoll(optarg);
+            break;
+        case 's':
+            b->size = atoi(optarg);
+            break;
+        case 'a':
+            b->alpha = atof(optarg);
+            break;
+        case 'o':
+            b->only = optarg;
+            break;
+        case 'm':
+            b->ms = atof(optarg);
+            break;
+        case 'J':
+            b->json = 1;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            exit(0);
+        default:
+            fputs(help, stderr);
+            exit(2);
+        }
+    }
+    if (b->batch < 1 || b->batch > 1024) fail("--batch must be 1 to 1024");
+    if (b->threads < 0 || b->threads > 1024) fail("--threads must be 0 to 1024");
+}
+
+int main(int argc, char **argv) {
+    static bench b = {.threads = 2, .size = 350, .batch = 32, .alpha = 1, .ms = 150};
+    read_options(&b, argc, argv);
+    make_backends(&b);
+    read_network(&b);
+    make_tensors(&b);
+    for (int level = 0; level < b.levels; level++)
+        print_ceilings(&b, level);
+    if (!b.json)
+        printf("\n%-7s %-24s %-28s %-9s %5s %9s %9s %8s %7s  %-10s %5s\n", "level", "layer",
+               "shape", "pass", "units", "ms, best", "median", "GFLOP/s", "GB/s", "ceiling", "%");
+    for (int i = 0; i < b.case_count; i++)
+        for (pass p = FORWARD; p < PASSES; p++) {
+            const bench_case *c = &b.cases[i];
+            if (!has_pass(c, p) || (b.only && !strstr(c->name, b.only))) continue;
+            check_case(&b, c, p);
+            for (int level = 0; level < b.levels; level++)
+                time_case(&b, level, c, p);
+        }
+    for (int level = 0; !b.json && level < b.levels; level++)
+        printf("%s: a step of these layers takes %.1f ms, its ceiling %.1f ms (%.0f %%)\n",
+               an_backend_level(b.backends[level]), b.step_ms[level], b.step_ceiling[level],
+               100 * b.step_ceiling[level] / b.step_ms[level]);
+    destroy(&b);
+    return 0;
+}
