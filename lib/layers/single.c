@@ -4,6 +4,7 @@
  * depthwise units with identity weights, so that the fused paths are what is checked. */
 #include <attractivenet/layers.h>
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -24,19 +25,22 @@ typedef struct call {
     int64_t sizes[MAX_PIECES];
     int32_t count;
     bool failed;
+    int64_t failed_size; /* bytes; -1: a size overflowed */
 } call;
+
+static void *fail(call *c, int64_t size) {
+    c->failed = true;
+    c->failed_size = size;
+    return NULL;
+}
 
 static void *hold(call *c, int64_t count, int64_t element) {
     int64_t size;
-    if (c->failed || c->count == MAX_PIECES || !ani_mul_size(count, element, &size)) {
-        c->failed = true;
-        return NULL;
-    }
+    if (c->failed) return NULL;
+    if (!ani_mul_size(count, element, &size)) return fail(c, -1);
+    assert(c->count < MAX_PIECES);
     void *memory = c->backend->ops->alloc(c->backend, size ? size : 1);
-    if (!memory) {
-        c->failed = true;
-        return NULL;
-    }
+    if (!memory) return fail(c, size);
     c->pieces[c->count] = memory;
     c->sizes[c->count++] = size ? size : 1;
     return memory;
@@ -68,7 +72,8 @@ static void download(const call *c, an_tensor *tensor, const float *memory) {
 }
 
 static an_status memory_error(const call *c, an_error *err) {
-    return c->failed ? ani_fail_memory(err, -1, "the tensors of a layer") : AN_OK;
+    if (!c->failed) return AN_OK;
+    return ani_fail_memory(err, c->failed_size, "the tensors of a layer");
 }
 
 static void release(call *c) {
@@ -298,8 +303,9 @@ static void norm_begin(norm_call *n, const an_tensor *x, const an_tensor *gamma,
                      .shift = hold_floats(&n->c, channels),
                      .mean = hold_floats(&n->c, channels),
                      .inv_std = hold_floats(&n->c, channels)};
+    if (n->c.failed) return;
     float *ones = ani_alloc(channels * (int64_t)sizeof *ones);
-    if (!ones) n->c.failed = true;
+    if (!ones) fail(&n->c, channels * (int64_t)sizeof *ones);
     for (int64_t i = 0; ones && i < channels; i++)
         ones[i] = 1;
     if (!n->c.failed)
