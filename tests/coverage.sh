@@ -1,9 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs the fast tests in a build that counts, and prints which lines of lib/ and which branches of
-# the parsers ran. usage: sh tests/coverage.sh [FOLDER]   (default: build/coverage)
+# the parsers ran. usage: sh tests/coverage.sh [--missing] [FOLDER]   (default: build/coverage)
+# --missing: also list what did not run.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
+missing=''
+if [ "${1:-}" = --missing ]; then
+    missing=$1
+    shift
+fi
 folder=${1:-$top/build/coverage}
 cd "$top"
 for name in golden:AN_GOLDEN_DIR weights:AN_WEIGHTS_DIR data:AN_DATA_DIR; do
@@ -20,4 +26,4 @@ find "$folder" -name '*.gcda' -delete
 meson test -C "$folder" --no-rebuild --no-suite slow --no-suite lint --no-suite install \
     --timeout-multiplier 4 >"$folder/coverage-tests.txt" 2>&1 ||
     printf 'some tests failed: %s\n' "$folder/coverage-tests.txt"
-exec python3 "$top/tests/support/coverage.py" "$top" "$folder"
+exec python3 "$top/tests/support/coverage.py" "$top" "$folder" $missing

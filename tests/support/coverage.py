@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Sum up gcov's counts: lines of each file in lib/, branches of those that read strangers' files.
 
-usage: coverage.py SOURCE_ROOT BUILD_ROOT
+usage: coverage.py SOURCE_ROOT BUILD_ROOT [--missing]
+
+--missing: also list each line that did not run, and in parsers each branch, as FILE:LINE.
 
 A line or branch counts once, however many objects hold it. Branches that the compiler adds for
 exceptions are none of ours and left out, as are those of assert().
@@ -26,6 +28,7 @@ def objects(build):
 
 def main():
     source, build = (os.path.realpath(path) for path in sys.argv[1:3])
+    missing = "--missing" in sys.argv[3:]
     lines, branches = {}, {}
     with tempfile.TemporaryDirectory() as work:
         for data in objects(build):
@@ -62,10 +65,26 @@ def main():
             total[2] += sum(count > 0 for count in taken)
             total[3] += len(taken)
         print(f"{path:44} {share(own):>14} {share(taken) if is_parser else '':>14}")
+    if missing:
+        print()
+        for path in files:
+            show_missing(source, path, lines, branches)
     print(f"\nlines of lib/: {total[0]} of {total[1]}, {100 * total[0] / max(total[1], 1):.1f} %")
     print(f"branches of parsers: {total[2]} of {total[3]}, "
           f"{100 * total[2] / max(total[3], 1):.1f} %")
     return 0
+
+
+def show_missing(source, path, lines, branches):
+    with open(os.path.join(source, path), encoding="utf-8") as file:
+        texts = file.read().splitlines()
+    for number, text in enumerate(texts, 1):
+        ways = [branches[path, number, i] for i in range(1000) if (path, number, i) in branches]
+        if lines.get((path, number), 1) == 0:
+            print(f"{path}:{number}: not run: {text.strip()}")
+        elif path.startswith(PARSERS) and 0 in ways:
+            never = ",".join(str(i) for i, count in enumerate(ways) if not count)
+            print(f"{path}:{number}: branch {never} of {len(ways)}: {text.strip()}")
 
 
 def share(counts):
