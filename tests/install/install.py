@@ -123,7 +123,8 @@ def use(tap, work, moved, pc, library):
         project.mkdir()
         shutil.copy(user, project / "user.c")
         shutil.copy(HERE / "CMakeLists.txt", project)
-        problems = run("cmake", "-S", project, "-B", project / "build", f"-DCMAKE_PREFIX_PATH={prefix}", env=env)
+        problems = run("cmake", "-G", "Ninja", "-S", project, "-B", project / "build",
+                       f"-DCMAKE_PREFIX_PATH={prefix}", env=env)
         problems = problems or run("cmake", "--build", project / "build", env=env)
         tap.case(name, problems or run(project / "build/user", env=plain))
     else:
