@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Training: epochs over batches, callbacks, history, checkpoints. */
+ * Training: epochs over batches, callbacks, history, checkpoints to resume from. */
 #ifndef ATTRACTIVENET_TRAIN_H
 #define ATTRACTIVENET_TRAIN_H
 
@@ -22,7 +22,7 @@ typedef struct an_epoch_report {
     int32_t stage;        /* from 1 */
     int32_t epoch;        /* from 1 in each stage */
     int32_t improved;     /* 1 if val_loss (loss without validation) is the best so far */
-    int32_t saved;        /* 1 if a checkpoint was written */
+    int32_t saved;        /* 1 if the model file was written */
     int32_t stopped;      /* 1 if this was the last epoch of the stage, for its reason */
     int32_t reason;       /* AN_STOP_* */
     int32_t reserved;     /* 0 */
@@ -168,17 +168,23 @@ typedef struct an_train_options {
                                  shows UTF-8; default 0 */
     int32_t reserved;         /* 0 */
     double learning_rate;     /* finite, >= 0; default 1e-3 */
-    double early_stop_min_delta;           /* loss must fall by more than this; default 1e-3 */
-    double checkpoint_best;                /* a checkpoint needs a lower value; default infinity */
-    double reduce_rate_factor;             /* 0 < factor < 1; default 0.1 */
-    double reduce_rate_min_delta;          /* default 1e-4 */
-    double reduce_rate_min;                /* default 0 */
+    double early_stop_min_delta;  /* loss must fall by more than this; default 1e-3 */
+    double checkpoint_best;       /* a model file needs a lower value; default infinity */
+    double reduce_rate_factor;    /* 0 < factor < 1; default 0.1 */
+    double reduce_rate_min_delta; /* default 1e-4 */
+    double reduce_rate_min;       /* default 0 */
+    double resume_seconds; /* from one checkpoint to the next within an epoch; 0: one after each
+                              step; default 60 */
     const an_optimizer_options *optimizer; /* copied; NULL = Adam with its defaults */
     const an_schedule_options *schedule;   /* copied; NULL = constant */
     const char *checkpoint_path; /* model file of the best epoch, by val_loss (loss without
                                     validation); copied; NULL = none */
-    const char *csv_path;        /* log, rewritten whole each epoch: all epochs of history; copied;
-                                    NULL = none */
+    const char *resume_path; /* checkpoints, from which a killed run is resumed: written in turn to
+                                "PATH-1.safetensors" and "PATH-2.safetensors", when the stage
+                                begins, after resume_seconds, and at each epoch's end; copied;
+                                NULL = none */
+    const char *csv_path;    /* log, rewritten whole each epoch: all epochs of history; copied;
+                                NULL = none */
     const char *tensorboard_dir; /* folder for event files, made if absent (in it: train/ and
                                     validation/); copied; NULL = none */
     an_train_fn on_event;        /* NULL = none */
@@ -215,13 +221,16 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches
  *
  * Writes:  report (may be NULL).
  * Returns: AN_OK; AN_DONE when the epoch before was the last one (report untouched); AN_ERR_IO if
- *          checkpoint or logs could not be written: the epoch itself has been done and is in report
- *          and history; AN_ERR_CANCELLED by a callback, and errors of the batches and the device:
- *          the epoch is not counted, weights are where the last step left them, and the next call
- *          begins the epoch anew.
+ *          model file, checkpoint or logs could not be written at its end: the epoch itself has
+ *          been done and is in report and history; AN_ERR_CANCELLED after an_trainer_pause(), and
+ *          AN_ERR_IO if a checkpoint could not be written before the epoch's end: the next call
+ *          goes on with the next step; AN_ERR_CANCELLED by a callback, and errors of the batches
+ *          and the device: the epoch is not counted, weights are where the last step left them, and
+ *          the next call begins the epoch anew.
  *          A loss that is not finite (terminate_on_nan) is a normal ending of the run, with reason
- *          AN_STOP_NAN, a warning that names step and rate, no validation, and no checkpoint: what
- *          was saved before stays. With restore_best the best weights are back in the model.
+ *          AN_STOP_NAN, a warning that names step and rate, no validation, no model file and no
+ *          checkpoint: what was saved before stays. Nor is one written whose weights are not
+ *          finite. With restore_best the best weights are back in the model.
  * Threads: one call at a time per trainer; different trainers are independent.
  * Source:  Keras Model.fit with EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
  * TerminateOnNaN (docs/numerics.md, section fit).
@@ -235,6 +244,11 @@ AN_API an_status an_trainer_run(an_trainer *trainer, an_error *err);
 /** Ask the run to end after the epoch under way. Threads: any, also from a signal handler. */
 AN_API void an_trainer_stop(an_trainer *trainer);
 
+/** Ask the run to pause after the step under way: the checkpoint is written, and an_trainer_epoch()
+ *  and an_trainer_run() return AN_ERR_CANCELLED; called again, they go on. Not asked any more when
+ *  that was the run's last epoch. Threads: any, also from a signal handler. */
+AN_API void an_trainer_pause(an_trainer *trainer);
+
 /** Return why the run ended, AN_STOP_*; AN_STOP_NONE while it has not. */
 AN_API int32_t an_trainer_reason(const an_trainer *trainer);
 
@@ -244,6 +258,65 @@ AN_API double an_trainer_best(const an_trainer *trainer);
 /** Return the value that a checkpoint must beat: what checkpoint_best of the next stage should be.
  */
 AN_API double an_trainer_checkpoint_best(const an_trainer *trainer);
+
+/* --- resuming a run that was killed -----------------------------------------------------------
+ * With resume_path, a trainer writes down all that its next step depends on: weights, moving
+ * statistics, the optimizer's moments, the place in the epoch, what the callbacks remember, the
+ * best weights (restore_best) and the history; and its settings. A run that is resumed ends with
+ * the bits, in the model, its file and the history, of one that was never interrupted (but for the
+ * seconds), wherever it was cut, on the same instruction level and library version; with any number
+ * of threads. To resume: make model, batches and the trainer of the checkpoint's stage as before,
+ * then an_trainer_resume(). The files are safetensors; their weights are also read by
+ * an_arrays_read(). */
+
+/** The state of a run, read from its files. */
+typedef struct an_checkpoint an_checkpoint;
+
+/** What a checkpoint is of. */
+typedef struct an_checkpoint_info {
+    uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
+    int32_t stage;        /* as an_train_options */
+    int32_t first_epoch;  /* as an_train_options */
+    int32_t epoch;        /* epochs done of the stage */
+    int32_t reason;       /* AN_STOP_*: why the stage ended; AN_STOP_NONE: it has not */
+    int32_t reserved;     /* 0 */
+    int64_t step;         /* steps done of the epoch under way */
+} an_checkpoint_info;
+
+/**
+ * Read the newest checkpoint of a run.
+ *
+ * Takes:   path: as resume_path. Both files are read whole and checked against their checksums; one
+ *          that cannot be read is passed over with AN_WARN_OLD_CHECKPOINT if the other one can.
+ * Returns: AN_OK; AN_DONE if there is none (*out NULL); AN_ERR_FORMAT or AN_ERR_IO if none can be
+ *          read (the message names each and why); AN_ERR_UNSUPPORTED for one of a newer library;
+ *          AN_ERR_CANCELLED by warn; AN_ERR_ARG; AN_ERR_NOMEM.
+ * Owns:    *out is the caller's; free with an_checkpoint_destroy().
+ * Threads: any.
+ */
+AN_API an_status an_checkpoint_read(an_checkpoint **out, const char *path, an_warning_fn warn,
+                                    void *warn_user, an_error *err);
+AN_API void an_checkpoint_destroy(an_checkpoint *checkpoint); /**< Free; NULL is allowed. */
+/** Fill info. Returns AN_OK; AN_ERR_ARG. */
+AN_API an_status an_checkpoint_describe(const an_checkpoint *checkpoint, an_checkpoint_info *info,
+                                        an_error *err);
+/** Remove the files of path, so that nothing can be resumed. Returns AN_OK, also if there are none;
+ *  AN_ERR_IO; AN_ERR_ARG; AN_ERR_NOMEM. */
+AN_API an_status an_checkpoint_remove(const char *path, an_error *err);
+
+/**
+ * Put a trainer, its model and its history into the state of a checkpoint.
+ *
+ * Returns: AN_OK (an_trainer_epoch() goes on with the next step, or returns AN_DONE if the stage
+ *          had ended); AN_ERR_ARG if a setting or the samples differ from those of the checkpoint:
+ *          the message has the first that does, with both values; AN_ERR_FORMAT; AN_ERR_CANCELLED
+ *          by warn (called if another instruction level or library wrote it); AN_ERR_NOMEM. After a
+ *          failure all is as before.
+ * Note:    free to differ: threads, cache, verbose, callbacks, and all paths. Settings of stages
+ *          that have ended are not looked at, nor are the pixels of the pictures.
+ */
+AN_API an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint,
+                                   an_error *err);
 
 /** Free a trainer; NULL is allowed. Model and batches stay valid, in whatever order all are
  *  destroyed. */

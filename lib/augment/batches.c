@@ -545,3 +545,15 @@ void ani_batches_order(const an_batches *batches, int64_t epoch, int64_t *places
 int64_t ani_batches_size(const an_batches *batches, int64_t step) {
     return ani_order_batch(&batches->order, step);
 }
+
+int64_t ani_batches_place(const an_batches *batches) {
+    return batches->next; /* moved by an_batches_next() alone */
+}
+
+const an_batches_options *ani_batches_options(const an_batches *batches) {
+    return &batches->options;
+}
+
+const an_dataset *ani_batches_dataset(const an_batches *batches) {
+    return batches->dataset;
+}

@@ -14,6 +14,12 @@ int64_t ani_batches_sample(const an_batches *batches, int64_t place);
 /** Fill places [an_batches_samples()] with the order of an epoch. Batch 0 has the first
  * ani_batches_size() of them, and so on; with last_batch 0 some at the end are in no batch. */
 void ani_batches_order(const an_batches *batches, int64_t epoch, int64_t *places);
+/** Return the number of the batch that an_batches_next() looks at next, 0 to an_batches_steps(). */
+int64_t ani_batches_place(const an_batches *batches);
+/** Return what the source was made with; borrowed. Its augment is never NULL. */
+const an_batches_options *ani_batches_options(const an_batches *batches);
+/** Return the data set; borrowed. */
+const an_dataset *ani_batches_dataset(const an_batches *batches);
 /** Return how many samples batch number step has. */
 int64_t ani_batches_size(const an_batches *batches, int64_t step);
 

@@ -2,6 +2,7 @@
  * Counters that tests arm. */
 #include "base/fault.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 typedef struct fault {
@@ -37,5 +38,6 @@ int ani_fault_check(int kind) {
     fault *f = &faults[kind];
     if (!atomic_load_explicit(&f->armed, memory_order_acquire)) return 0;
     const long long call = atomic_fetch_add(&f->calls, 1);
-    return call == f->n || (f->sticky && call > f->n) ? f->code : 0;
+    if (call < f->n || (call > f->n && !f->sticky)) return 0;
+    return f->code == EINTR && call - f->n >= ANI_FAULT_INTERRUPTIONS ? 0 : f->code;
 }

@@ -17,6 +17,9 @@ enum {
     ANI_FAULT_KINDS
 };
 
+/** As often a sticky EINTR comes: who is interrupted tries again, for ever if need be. */
+enum { ANI_FAULT_INTERRUPTIONS = 100 };
+
 /** Make call number n of a kind (from 0, counted from now) fail with errno code; with sticky also
  * all after it. code -1: a short count (read, write) instead of an error. */
 void ani_fault_arm(int kind, int64_t n, int code, bool sticky);

@@ -15,14 +15,11 @@
 /* --- system calls that can fail in tests ------------------------------------------------------ */
 
 static int sys_open(const char *path, int flags, mode_t mode) {
-    const int code = ani_fault_check(ANI_FAULT_OPEN);
-    if (code) {
-        errno = code > 0 ? code : EIO;
-        return -1;
-    }
     int fd;
     do {
-        fd = open(path, flags | O_CLOEXEC, mode);
+        const int code = ani_fault_check(ANI_FAULT_OPEN);
+        errno = code > 0 ? code : EIO;
+        fd = code ? -1 : open(path, flags | O_CLOEXEC, mode);
     } while (fd < 0 && errno == EINTR);
     return fd;
 }

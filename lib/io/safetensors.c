@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "io/arrays.h"
+#include "io/sha256.h"
 
 enum { MAX_METADATA = 4096 }; /* they are searched one by one */
 
@@ -312,16 +313,25 @@ static int64_t value_count(const an_arrays *arrays, int64_t index) {
     return count;
 }
 
-/* The header, padded with spaces so that the data begin at a multiple of 8. */
-static void make_header(ani_text *text, const an_arrays *arrays) {
+/* How a sealed header begins; the digits of the checksum follow. */
+static const char seal_key[] = "sha256", seal_begin[] = "{\"__metadata__\":{\"sha256\":\"";
+enum { SEAL_DIGITS = 64, SEAL_BEGIN = sizeof seal_begin - 1 };
+
+/* The header, padded with spaces so that the data begin at a multiple of 8; sealed: with zeros for
+ * the checksum. */
+static void make_header(ani_text *text, const an_arrays *arrays, bool sealed) {
     const char *separator = "";
     int64_t place = 0;
     ani_text_add(text, "{", 1);
-    if (an_arrays_metadata_count(arrays) > 0) {
+    if (an_arrays_metadata_count(arrays) > 0 || sealed) {
         ani_text_print(text, "\"__metadata__\":{");
+        if (sealed) ani_text_print(text, "\"%s\":\"%0*d\"", seal_key, SEAL_DIGITS, 0);
+        separator = sealed ? "," : "";
         for (int64_t i = 0; i < an_arrays_metadata_count(arrays); i++) {
             const char *key = an_arrays_metadata_key(arrays, i);
-            ani_text_print(text, "%s", i ? "," : "");
+            if (sealed && !strcmp(key, seal_key)) continue;
+            ani_text_print(text, "%s", separator);
+            separator = ",";
             add_quoted(text, key);
             ani_text_add(text, ":", 1);
             add_quoted(text, an_arrays_metadata(arrays, key));
@@ -345,11 +355,26 @@ static void make_header(ani_text *text, const an_arrays *arrays) {
         ani_text_add(text, " ", 1);
 }
 
-an_status ani_safetensors_write(const an_arrays *arrays, const char *path, an_error *err) {
+/* Put the checksum into a header that has zeros in its place. */
+static void seal(ani_text *header, const an_arrays *arrays) {
+    ani_sha256 sha;
+    char digits[SEAL_DIGITS + 1];
+    const uint64_t header_size = (uint64_t)header->size;
+    ani_sha256_begin(&sha);
+    ani_sha256_add(&sha, &header_size, sizeof header_size);
+    ani_sha256_add(&sha, header->bytes, header->size);
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++)
+        ani_sha256_add(&sha, an_arrays_data(arrays, i),
+                       value_count(arrays, i) * (int64_t)sizeof(float));
+    ani_sha256_end(&sha, digits);
+    memcpy(header->bytes + SEAL_BEGIN, digits, SEAL_DIGITS);
+}
+
+static an_status write_file(const an_arrays *arrays, const char *path, bool sealed, an_error *err) {
     an_status st = AN_OK;
     ani_writer *writer = NULL;
     ani_text header = {0};
-    make_header(&header, arrays);
+    make_header(&header, arrays, sealed);
     if (header.failed) {
         st = ani_fail_memory(err, header.size, "a safetensors header");
         goto done;
@@ -360,6 +385,7 @@ an_status ani_safetensors_write(const an_arrays *arrays, const char *path, an_er
                       header.size, ANI_SAFETENSORS_MAX_HEADER);
         goto done;
     }
+    if (sealed) seal(&header, arrays);
     st = ani_writer_begin(&writer, path, err);
     if (st) goto done;
     const uint64_t header_size = (uint64_t)header.size;
@@ -375,4 +401,47 @@ done:
     ani_writer_abort(writer);
     ani_text_clear(&header);
     return st;
+}
+
+an_status ani_safetensors_write(const an_arrays *arrays, const char *path, an_error *err) {
+    return write_file(arrays, path, false, err);
+}
+
+an_status ani_safetensors_write_sealed(const an_arrays *arrays, const char *path, an_error *err) {
+    return write_file(arrays, path, true, err);
+}
+
+/* --- checking -----------------------------------------------------------------------------------
+ */
+
+an_status ani_safetensors_check_seal(ani_file *file, an_error *err) {
+    enum { BUFFER_SIZE = 1 << 16, DIGITS = sizeof(uint64_t) + SEAL_BEGIN };
+    const char *path = ani_file_path(file);
+    const int64_t size = ani_file_size(file);
+    char found[SEAL_DIGITS], digits[SEAL_DIGITS + 1];
+    ani_sha256 sha;
+    an_status st = AN_OK;
+    if (size < DIGITS + SEAL_DIGITS)
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' has %" PRId64 " bytes: too few for a checksum",
+                        path, size);
+    uint8_t *buffer = ani_alloc(BUFFER_SIZE);
+    if (!buffer) return ani_fail_memory(err, BUFFER_SIZE, path);
+    ani_sha256_begin(&sha);
+    for (int64_t place = 0, part; place < size && !st; place += part) {
+        part = size - place < BUFFER_SIZE ? size - place : BUFFER_SIZE;
+        st = ani_file_read(file, place, buffer, part, err);
+        if (!st && place == 0) {
+            if (memcmp(buffer + sizeof(uint64_t), seal_begin, SEAL_BEGIN) != 0)
+                st = ani_fail(err, AN_ERR_FORMAT, "'%s' does not begin with a checksum", path);
+            memcpy(found, buffer + DIGITS, SEAL_DIGITS);
+            memset(buffer + DIGITS, '0', SEAL_DIGITS);
+        }
+        if (!st) ani_sha256_add(&sha, buffer, part);
+    }
+    ani_free(buffer);
+    if (st) return st;
+    ani_sha256_end(&sha, digits);
+    if (memcmp(found, digits, SEAL_DIGITS) != 0)
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' is damaged: its checksum is wrong", path);
+    return AN_OK;
 }

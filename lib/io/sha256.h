@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * SHA-256 (FIPS 180-4), for downloads whose hash is known. */
+ * SHA-256 (FIPS 180-4), for downloads whose hash is known and files that bring theirs along. */
 #ifndef IO_SHA256_H
 #define IO_SHA256_H
 

@@ -71,6 +71,10 @@ int32_t ani_model_base(const an_model *model) {
     return model->base;
 }
 
+double ani_model_momentum(const an_model *model) {
+    return model->momentum;
+}
+
 int32_t ani_model_gradient_base(const an_model *model) {
     return model->gradient_base;
 }
@@ -327,10 +331,8 @@ an_status ani_array_check(const ani_net_array *array, const an_arrays *arrays, i
                     an_arrays_name(arrays, index), found, name, wanted);
 }
 
-an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err) {
-    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+an_status ani_model_check_weights(const an_model *model, const an_arrays *arrays, an_error *err) {
     char name[ANI_ARRAY_NAME_SIZE];
-    if (!arrays) return ani_fail(err, AN_ERR_ARG, "model: the list of weights is NULL");
     for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
         const ani_net_array *array = ani_net_array_at(model->net, i);
         ani_array_name(name, array);
@@ -339,6 +341,15 @@ an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_erro
         an_status st = ani_array_check(array, arrays, index, err);
         if (st) return st;
     }
+    return AN_OK;
+}
+
+an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    char name[ANI_ARRAY_NAME_SIZE];
+    if (!arrays) return ani_fail(err, AN_ERR_ARG, "model: the list of weights is NULL");
+    an_status st = ani_model_check_weights(model, arrays, err);
+    if (st) return st;
     for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
         const ani_net_array *array = ani_net_array_at(model->net, i);
         ani_array_name(name, array);

@@ -30,6 +30,7 @@ void ani_model_hold(an_model *model);
 ani_net *ani_model_net(const an_model *model); /* borrowed */
 const ani_model_facts *ani_model_facts_of(const an_model *model);
 int32_t ani_model_base(const an_model *model); /* AN_BASE_* as set */
+double ani_model_momentum(const an_model *model);
 /** Base mode of the gradients that are there; -1: none yet. */
 int32_t ani_model_gradient_base(const an_model *model);
 
@@ -37,6 +38,9 @@ int32_t ani_model_gradient_base(const an_model *model);
 enum { ANI_ARRAY_NAME_SIZE = 96 };
 void ani_array_name(char out[ANI_ARRAY_NAME_SIZE], const ani_net_array *array);
 
+/** AN_ERR_FORMAT unless a list has every array of the model with its shape, so that
+ * an_model_set_weights() takes it. */
+an_status ani_model_check_weights(const an_model *model, const an_arrays *arrays, an_error *err);
 /** AN_ERR_FORMAT with both names and shapes unless array index of a list has the shape of array. */
 an_status ani_array_check(const ani_net_array *array, const an_arrays *arrays, int64_t index,
                           an_error *err);

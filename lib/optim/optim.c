@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Optimizers: which parameters move, their moments, and the clipping of all gradients together. The
  * formulas are the backend's. */
-#include <attractivenet/optim.h>
+#include "optim/optim.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "io/arrays.h"
 #include "layers/model.h"
 
 struct an_optimizer {
@@ -154,6 +155,69 @@ an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_er
     optimizer->steps++;
     return backend->ops->wait(backend, err);
 }
+
+/* --- from the inside --------------------------------------------------------------------------
+ */
+
+const an_optimizer_options *ani_optimizer_options(const an_optimizer *optimizer) {
+    return &optimizer->options;
+}
+
+static const char *const moment_names[] = {"optimizer/m", "optimizer/v"};
+
+/** The moments of what a base mode trains; NULL for v of SGD. */
+static float *moments(const an_optimizer *optimizer, int32_t base, int which, int64_t *count) {
+    const ani_net *net = ani_model_net(optimizer->model);
+    const ani_net_range range = ani_net_trained(net, base);
+    float *all = which ? optimizer->v : optimizer->m;
+    *count = range.count;
+    return all ? all + (range.weights - ani_net_trained(net, AN_BASE_TRAIN).weights) : NULL;
+}
+
+an_status ani_optimizer_append(const an_optimizer *optimizer, int32_t base, an_arrays *arrays,
+                               an_error *err) {
+    an_backend *backend = an_model_backend(optimizer->model);
+    an_status st = AN_OK;
+    for (int which = 0; which < 2 && !st; which++) {
+        int64_t count;
+        const float *from = moments(optimizer, base, which, &count);
+        if (!from) continue;
+        float *host;
+        st = ani_arrays_append(arrays, moment_names[which], &count, 1, &host, err);
+        if (!st) backend->ops->read(backend, host, from, count * (int64_t)sizeof *from);
+    }
+    return st;
+}
+
+an_status ani_optimizer_check(const an_optimizer *optimizer, int32_t base, const an_arrays *arrays,
+                              an_error *err) {
+    for (int which = 0; which < 2; which++) {
+        int64_t count;
+        if (!moments(optimizer, base, which, &count)) continue;
+        const int64_t index = an_arrays_find(arrays, moment_names[which]);
+        if (an_arrays_rank(arrays, index) != 1 || an_arrays_length(arrays, index, 0) != count)
+            return ani_fail(err, AN_ERR_FORMAT, "there is no '%s' of %lld numbers",
+                            moment_names[which], (long long)count);
+    }
+    return AN_OK;
+}
+
+void ani_optimizer_take(an_optimizer *optimizer, int32_t base, const an_arrays *arrays,
+                        int64_t steps) {
+    an_backend *backend = an_model_backend(optimizer->model);
+    for (int which = 0; which < 2; which++) {
+        int64_t count;
+        float *to = moments(optimizer, base, which, &count);
+        if (!to) continue;
+        const int64_t index = an_arrays_find(arrays, moment_names[which]);
+        backend->ops->write(backend, to, an_arrays_data(arrays, index),
+                            count * (int64_t)sizeof *to);
+    }
+    optimizer->steps = steps;
+}
+
+/* --- the public rest --------------------------------------------------------------------------
+ */
 
 int64_t an_optimizer_steps(const an_optimizer *optimizer) {
     return optimizer ? optimizer->steps : 0;

@@ -65,6 +65,11 @@ double ani_loss_sum(int32_t kind, const float *logits, const float *target, int6
 
 an_status an_model_evaluate(an_model *model, an_batches *batches, int32_t loss_kind, double *loss,
                             an_error *err) {
+    return ani_evaluate(model, batches, loss_kind, NULL, NULL, loss, err);
+}
+
+an_status ani_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
+                       ani_batch_done_fn done, void *user, double *loss, an_error *err) {
     float *logits = NULL;
     double total = 0;
     int64_t samples = 0;
@@ -87,7 +92,7 @@ an_status an_model_evaluate(an_model *model, an_batches *batches, int32_t loss_k
     logits = ani_alloc_zero(size, sizeof *logits);
     if (!logits) return ani_fail_memory(err, size * (int64_t)sizeof *logits, "predictions");
     an_status st = an_batches_begin(batches, 0, 0, err);
-    while (!st) {
+    for (int64_t step = 1; !st; step++) {
         const float *x, *y;
         int64_t n;
         st = an_batches_next(batches, &x, &y, NULL, &n, err);
@@ -95,6 +100,7 @@ an_status an_model_evaluate(an_model *model, an_batches *batches, int32_t loss_k
         if (st) break;
         total += ani_loss_sum(loss_kind, logits, y, n, spec->outputs);
         samples += n;
+        if (done) st = done(user, step, an_batches_steps(batches), err);
     }
     if (st == AN_DONE) {
         st = AN_OK;

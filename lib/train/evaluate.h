@@ -16,6 +16,11 @@ double ani_loss_sum(int32_t kind, const float *logits, const float *target, int6
 /** Called after each batch; other than AN_OK ends what goes on. */
 typedef an_status (*ani_batch_done_fn)(void *user, int64_t step, int64_t steps, an_error *err);
 
+/** Compute the mean loss of a model over the batches of a source, as an_model_evaluate(). done may
+ * be NULL. */
+an_status ani_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
+                       ani_batch_done_fn done, void *user, double *loss, an_error *err);
+
 /** What a frozen base makes of the samples of a source. */
 typedef struct ani_features {
     int64_t samples; /* rows that are filled */

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "train/fields.h"
 
 struct an_history {
     atomic_int references;
@@ -76,7 +77,6 @@ an_status an_history_append(an_history *history, const an_epoch_report *report, 
 }
 
 an_status an_history_write_csv(const an_history *history, const char *path, an_error *err) {
-    if (!history) return ani_fail(err, AN_ERR_ARG, "history is NULL");
     if (!history || !path)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", history ? "path" : "history");
     an_status st = AN_OK;
@@ -102,4 +102,65 @@ an_status an_history_write_csv(const an_history *history, const char *path, an_e
 done:
     ani_text_clear(&text);
     return st;
+}
+
+/* --- as text ---------------------------------------------------------------------------------- */
+
+#define WHOLE(member)                                                                              \
+    { #member, ANI_FIELD_INT32, offsetof(an_epoch_report, member), INT32_MIN, INT32_MAX }
+#define NUMBER(member)                                                                             \
+    { #member, ANI_FIELD_DOUBLE, offsetof(an_epoch_report, member), 0, 0 }
+
+static const ani_field fields[] = {
+    WHOLE(stage),
+    WHOLE(epoch),
+    WHOLE(improved),
+    WHOLE(saved),
+    WHOLE(stopped),
+    WHOLE(reason),
+    {"steps", ANI_FIELD_INT64, offsetof(an_epoch_report, steps), 0, INT64_MAX},
+    NUMBER(loss),
+    NUMBER(val_loss),
+    NUMBER(rate),
+    NUMBER(seconds),
+};
+enum { FIELD_COUNT = sizeof fields / sizeof *fields };
+
+void ani_history_print(const an_history *history, ani_text *text) {
+    for (int64_t i = 0; i < history->count; i++) {
+        for (int k = 0; k < FIELD_COUNT; k++) {
+            char number[ANI_FIELD_SIZE];
+            ani_field_format(number, &fields[k], &history->epochs[i]);
+            ani_text_print(text, "%s%s", number, k < FIELD_COUNT - 1 ? "," : "\n");
+        }
+    }
+}
+
+an_status ani_history_parse(an_history *history, const char *text, an_error *err) {
+    an_status st = AN_OK;
+    for (int64_t line = 1; *text && !st; line++) {
+        an_epoch_report report = {.struct_size = sizeof report};
+        for (int k = 0; k < FIELD_COUNT; k++) {
+            const char *end = text;
+            if (!ani_field_parse(&fields[k], &report, text, &end) ||
+                *end != (k < FIELD_COUNT - 1 ? ',' : '\n'))
+                return ani_fail(err, AN_ERR_FORMAT,
+                                "the history has no number for '%s' in line %lld", fields[k].name,
+                                (long long)line);
+            text = end + 1;
+        }
+        st = an_history_append(history, &report, err);
+    }
+    return st;
+}
+
+void ani_history_swap(an_history *a, an_history *b) {
+    an_epoch_report *const epochs = a->epochs;
+    const int64_t count = a->count, capacity = a->capacity;
+    a->epochs = b->epochs;
+    a->count = b->count;
+    a->capacity = b->capacity;
+    b->epochs = epochs;
+    b->count = count;
+    b->capacity = capacity;
 }

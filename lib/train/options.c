@@ -23,7 +23,8 @@ void an_train_options_init(an_train_options *options, uint32_t struct_size) {
                                        .early_stop_min_delta = 1e-3,
                                        .checkpoint_best = INFINITY,
                                        .reduce_rate_factor = 0.1,
-                                       .reduce_rate_min_delta = 1e-4};
+                                       .reduce_rate_min_delta = 1e-4,
+                                       .resume_seconds = 60};
     ani_options_init(options, struct_size, &defaults, sizeof defaults);
 }
 
@@ -84,6 +85,7 @@ static an_status check(const an_train_options *o, an_error *err) {
         {"checkpoint_best", o->checkpoint_best, -INFINITY, INFINITY},
         {"reduce_rate_min_delta", o->reduce_rate_min_delta, -largest, largest},
         {"reduce_rate_min", o->reduce_rate_min, 0, largest},
+        {"resume_seconds", o->resume_seconds, 0, largest},
     };
     an_status st = AN_OK;
     for (size_t i = 0; !st && i < sizeof whole / sizeof *whole; i++)
@@ -97,10 +99,12 @@ static an_status check(const an_train_options *o, an_error *err) {
     return st;
 }
 
-/** The three texts, in place. */
+/** The texts, in place. */
+enum { TEXT_COUNT = 4 };
 static const char **texts_of(an_train_options *options, int which) {
     return which == 0   ? &options->checkpoint_path
-           : which == 1 ? &options->csv_path
+           : which == 1 ? &options->resume_path
+           : which == 2 ? &options->csv_path
                         : &options->tensorboard_dir;
 }
 
@@ -116,9 +120,10 @@ an_status ani_train_options_take(an_train_options *ours, an_schedule_options *sc
     if (!st) st = check_schedule(schedule, err);
     ours->schedule = NULL;
     const an_train_options theirs = *ours;
-    ours->checkpoint_path = ours->csv_path = ours->tensorboard_dir = NULL;
+    for (int i = 0; i < TEXT_COUNT; i++)
+        *texts_of(ours, i) = NULL;
     if (st) return st;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < TEXT_COUNT; i++) {
         an_train_options copy = theirs;
         const char *text = *texts_of(&copy, i);
         if (text && !(*texts_of(ours, i) = ani_strdup(text))) {
@@ -130,7 +135,7 @@ an_status ani_train_options_take(an_train_options *ours, an_schedule_options *sc
 }
 
 void ani_train_options_clear(an_train_options *ours) {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < TEXT_COUNT; i++) {
         union {
             const char *kept;
             void *owned;

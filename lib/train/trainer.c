@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * One stage of training: epochs of steps, validation, and what the callbacks decide about it. */
-#include <attractivenet/train.h>
+#include "train/trainer.h"
 
 #include <math.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "augment/batches.h"
@@ -13,69 +11,20 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "layers/model.h"
-#include "train/console.h"
+#include "train/checkpoint.h"
 #include "train/decisions.h"
-#include "train/evaluate.h"
-#include "train/events.h"
 #include "train/history.h"
 #include "train/options.h"
 
-/** What changes from epoch to epoch, beside the weights and the optimizer's moments: with these,
- * all that a checkpoint of a run would have to hold. */
-typedef struct train_state {
-    int32_t epoch;  /* done */
-    int32_t reason; /* AN_STOP_*: why there are no more */
-    double rate;    /* before the schedule */
-    double best;    /* lowest value so far */
-    an_early_stopping early;
-    an_best_checkpoint checkpoint;
-    an_reduce_rate reduce;
-} train_state;
-
-struct an_trainer {
-    an_model *model;
-    an_batches *train, *val;
-    an_history *history;
-    an_optimizer *optimizer;
-    an_train_options options; /* schedule: see below; optimizer: only while it is made */
-    an_schedule_options schedule;
-    train_state state;
-    an_arrays *kept; /* best weights, with restore_best */
-    ani_console console;
-    ani_events *events;
-    bool introduced; /* the stage was printed */
-    atomic_int asked_to_stop;
-    /* frozen base */
-    ani_features *train_features, *val_features;
-    int64_t *places; /* [samples]: order of the epoch */
-    float *x, *y;    /* [batch,features], [batch,outputs]: rows of a step */
-};
-
-/** One epoch under way. */
+/** One epoch under way: what is not in the trainer's state. */
 typedef struct epoch_run {
     an_epoch_report report;
-    double begun;
-    double loss_sum; /* over samples */
-    int64_t samples;
-    int64_t step; /* done */
+    double begun; /* clock, as if there had been no interruption */
     int64_t steps;
-    int64_t next; /* place of the order that the next step begins with */
-    bool broken;  /* a loss was not finite: the run ends */
+    bool broken; /* a loss was not finite: the run ends */
 } epoch_run;
 
 /* --- life ------------------------------------------------------------------------------------- */
-
-static void begin_state(train_state *state, const an_train_options *options) {
-    *state = (train_state){.rate = options->learning_rate, .best = INFINITY};
-    an_early_stopping_init(&state->early, options->early_stop_min_delta,
-                           options->early_stop_patience);
-    an_best_checkpoint_init(&state->checkpoint, options->save_best_only);
-    state->checkpoint.best = options->checkpoint_best;
-    an_reduce_rate_init(&state->reduce, options->reduce_rate_factor, options->reduce_rate_patience);
-    state->reduce.min_delta = options->reduce_rate_min_delta;
-    state->reduce.min_rate = options->reduce_rate_min;
-    state->reduce.cooldown = options->reduce_rate_cooldown;
-}
 
 /** The steps of a schedule that is to fill the stage. */
 static void fit_schedule(an_trainer *trainer) {
@@ -140,8 +89,10 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
     if (history) ani_history_hold(history);
     trainer->history = history;
     atomic_init(&trainer->asked_to_stop, 0);
+    atomic_init(&trainer->asked_to_pause, 0);
+    trainer->slot = -1;
     ani_console_init(&trainer->console, &trainer->options);
-    begin_state(&trainer->state, &trainer->options);
+    ani_train_state_begin(&trainer->state, &trainer->options);
     fit_schedule(trainer);
     st = make_parts(trainer, err);
     if (st) {
@@ -154,8 +105,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
 
 void an_trainer_destroy(an_trainer *trainer) {
     if (!trainer) return;
-    ani_features_destroy(trainer->train_features);
-    ani_features_destroy(trainer->val_features);
+    ani_trainer_drop_features(trainer);
     ani_free(trainer->places);
     ani_free(trainer->x);
     ani_free(trainer->y);
@@ -171,8 +121,18 @@ void an_trainer_destroy(an_trainer *trainer) {
     ani_free(trainer);
 }
 
+void ani_trainer_drop_features(an_trainer *trainer) {
+    ani_features_destroy(trainer->train_features);
+    ani_features_destroy(trainer->val_features);
+    trainer->train_features = trainer->val_features = NULL;
+}
+
 void an_trainer_stop(an_trainer *trainer) {
     if (trainer) atomic_store(&trainer->asked_to_stop, 1);
+}
+
+void an_trainer_pause(an_trainer *trainer) {
+    if (trainer) atomic_store(&trainer->asked_to_pause, 1);
 }
 
 int32_t an_trainer_reason(const an_trainer *trainer) {
@@ -190,32 +150,56 @@ double an_trainer_checkpoint_best(const an_trainer *trainer) {
 /* --- telling the caller ------------------------------------------------------------------------
  */
 
-static an_status tell(an_trainer *trainer, int32_t kind, const epoch_run *run, int64_t step,
-                      int64_t steps, double begun, const an_epoch_report *report, an_error *err) {
+/** Mean loss of the epoch so far. */
+static double mean_loss(const ani_epoch_place *place) {
+    return place->samples ? place->loss_sum / (double)place->samples : NAN;
+}
+
+static an_status tell(an_trainer *trainer, int32_t kind, int64_t step, int64_t steps, double begun,
+                      const an_epoch_report *report, an_error *err) {
     const an_train_options *options = &trainer->options;
     if (!options->on_event) return AN_OK;
-    const an_train_event event = {
-        .struct_size = sizeof event,
-        .kind = kind,
-        .stage = options->stage,
-        .epoch = trainer->state.epoch + (report ? 0 : 1),
-        .step = step,
-        .steps = steps,
-        .loss = run && run->samples ? run->loss_sum / (double)run->samples : NAN,
-        .seconds_left = ani_seconds_left(step, steps, ani_clock_seconds() - begun),
-        .report = report};
+    const an_train_event event = {.struct_size = sizeof event,
+                                  .kind = kind,
+                                  .stage = options->stage,
+                                  .epoch = trainer->state.epoch + (report ? 0 : 1),
+                                  .step = step,
+                                  .steps = steps,
+                                  .loss = report ? report->loss : mean_loss(&trainer->state.place),
+                                  .seconds_left =
+                                      ani_seconds_left(step, steps, ani_clock_seconds() - begun),
+                                  .report = report};
     if (options->on_event(options->event_user, &event))
         return ani_fail(err, AN_ERR_CANCELLED, "the event callback asked to stop");
     return AN_OK;
 }
 
-static an_status warn(an_trainer *trainer, const char *message, an_error *err) {
+an_status ani_trainer_warn(an_trainer *trainer, const char *message, an_error *err) {
     const an_train_options *options = &trainer->options;
     const an_warning warning = {
         .struct_size = sizeof warning, .code = AN_WARN_OTHER, .count = 1, .message = message};
     if (options->warn && options->warn(options->warn_user, &warning))
         return ani_fail(err, AN_ERR_CANCELLED, "the warning callback asked to stop");
     return AN_OK;
+}
+
+/** Write a checkpoint in the middle of an epoch: whether that works or not, it goes on from here.
+ */
+static an_status write_in_place(an_trainer *trainer, an_error *err) {
+    trainer->in_place = true;
+    return ani_checkpoint_write(trainer, err);
+}
+
+/** Return AN_ERR_CANCELLED if a pause was asked for, with the checkpoint written. */
+static an_status look_for_pause(an_trainer *trainer, an_error *err) {
+    const ani_train_state *state = &trainer->state;
+    if (!atomic_exchange(&trainer->asked_to_pause, 0)) return AN_OK;
+    an_status st = write_in_place(trainer, err);
+    if (st) return st;
+    return ani_fail(
+        err, AN_ERR_CANCELLED,
+        "the run was asked to pause: it stands behind step %lld of epoch %d of stage %d",
+        (long long)state->place.step, (int)state->epoch + 1, (int)trainer->options.stage);
 }
 
 static an_status introduce(an_trainer *trainer, an_error *err) {
@@ -242,9 +226,8 @@ static an_status features_step(void *user, int64_t step, int64_t steps, an_error
     const int64_t done = progress->before + step;
     (void)steps;
     an_status st = ani_console_step(&trainer->console, done, NAN, ani_clock_seconds(), err);
-    if (!st)
-        st =
-            tell(trainer, AN_EVENT_FEATURES, NULL, done, progress->all, progress->begun, NULL, err);
+    if (!st) st = tell(trainer, AN_EVENT_FEATURES, done, progress->all, progress->begun, NULL, err);
+    if (!st) st = look_for_pause(trainer, err);
     return st;
 }
 
@@ -298,13 +281,14 @@ static an_status make_features(an_trainer *trainer, an_error *err) {
 /* --- steps -------------------------------------------------------------------------------------
  */
 
-/** Fill x and y with the rows of the next batch; 0 if all its images were left out. */
-static int64_t gather(an_trainer *trainer, epoch_run *run, int64_t step) {
+/** Fill x and y with the rows of a batch; 0 if all its images were left out. */
+static int64_t gather(an_trainer *trainer, int64_t batch) {
     const ani_features *f = trainer->train_features;
-    const int64_t size = ani_batches_size(trainer->train, step);
+    const int64_t size = ani_batches_size(trainer->train, batch);
+    const int64_t *places = trainer->places + batch * ani_batches_size(trainer->train, 0);
     int64_t n = 0;
     for (int64_t i = 0; i < size; i++) {
-        const int64_t row = f->rows[trainer->places[run->next + i]];
+        const int64_t row = f->rows[places[i]];
         if (row < 0) continue;
         memcpy(trainer->x + n * f->width, f->values + row * f->width,
                (size_t)f->width * sizeof(float));
@@ -312,72 +296,79 @@ static int64_t gather(an_trainer *trainer, epoch_run *run, int64_t step) {
                (size_t)f->outputs * sizeof(float));
         n++;
     }
-    run->next += size;
     return n;
 }
 
 /** The loss of a step is NaN or infinite: say so, with what was saved before. */
-static an_status report_broken(an_trainer *trainer, const epoch_run *run, double loss,
-                               an_error *err) {
+static an_status report_broken(an_trainer *trainer, double loss, an_error *err) {
     an_error text; /* as a buffer for the message */
     const an_train_options *options = &trainer->options;
-    const bool saved = options->checkpoint_path && isfinite(trainer->state.checkpoint.best);
+    const ani_train_state *state = &trainer->state;
+    const bool saved = options->checkpoint_path && isfinite(state->checkpoint.best);
     ani_fail(&text, AN_OK,
              "the loss is %s at step %lld of epoch %d of stage %d, with learning rate %g; training "
              "ends, and %s%s",
-             isnan(loss) ? "nan" : "infinite", (long long)run->step + 1,
-             (int)trainer->state.epoch + 1, (int)options->stage, run->report.rate,
-             saved ? "the best model so far is in " : "no checkpoint was written",
+             isnan(loss) ? "nan" : "infinite", (long long)state->place.step + 1,
+             (int)state->epoch + 1, (int)options->stage, state->place.rate,
+             saved ? "the best model so far is in " : "no model was saved",
              saved ? options->checkpoint_path : "");
-    an_status st = ani_console_not_finite(&trainer->console, run->step + 1, text.message, err);
-    return st ? st : warn(trainer, text.message, err);
+    an_status st =
+        ani_console_not_finite(&trainer->console, state->place.step + 1, text.message, err);
+    return st ? st : ani_trainer_warn(trainer, text.message, err);
 }
 
-/** Account for a batch whose gradients are there, and move the weights. */
+/** Account for a batch whose gradients are there, and move the weights; next: the batch after. */
 static an_status finish_step(an_trainer *trainer, epoch_run *run, double loss, int64_t n,
-                             an_error *err) {
+                             int64_t next, an_error *err) {
     const an_train_options *options = &trainer->options;
-    const int64_t all = (int64_t)trainer->state.epoch * run->steps + run->step;
-    run->report.rate = an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
+    ani_epoch_place *place = &trainer->state.place;
+    const int64_t all = (int64_t)trainer->state.epoch * run->steps + place->step;
+    place->rate = an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
     if (!isfinite(loss) && options->terminate_on_nan) {
         run->broken = true;
         run->report.loss = loss;
-        return report_broken(trainer, run, loss, err);
+        return report_broken(trainer, loss, err);
     }
-    an_status st = an_optimizer_step(trainer->optimizer, run->report.rate, err);
+    trainer->written = false;
+    an_status st = an_optimizer_step(trainer->optimizer, place->rate, err);
     if (st) return st;
-    run->loss_sum += loss * (double)n;
-    run->samples += n;
-    run->step++;
-    st = ani_console_step(&trainer->console, run->step, run->loss_sum / (double)run->samples,
-                          ani_clock_seconds(), err);
-    if (!st) st = tell(trainer, AN_EVENT_STEP, run, run->step, run->steps, run->begun, NULL, err);
-    return st;
+    const double now = ani_clock_seconds();
+    place->loss_sum += loss * (double)n;
+    place->samples += n;
+    place->step++;
+    place->batch = next;
+    place->seconds = now - run->begun;
+    st = ani_console_step(&trainer->console, place->step, mean_loss(place), now, err);
+    if (!st) st = tell(trainer, AN_EVENT_STEP, place->step, run->steps, run->begun, NULL, err);
+    if (!st && now - trainer->written_at >= options->resume_seconds)
+        st = write_in_place(trainer, err);
+    return st ? st : look_for_pause(trainer, err);
 }
 
 static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
-    const an_train_options *options = &trainer->options;
-    const int64_t number = (int64_t)options->first_epoch + trainer->state.epoch;
+    const int32_t loss_kind = trainer->options.loss;
+    const int64_t number = (int64_t)trainer->options.first_epoch + trainer->state.epoch;
+    const int64_t first = trainer->state.place.batch;
     an_status st = AN_OK;
     double loss;
     if (trainer->train_features) {
         ani_batches_order(trainer->train, number, trainer->places);
-        for (int64_t step = 0; !st && !run->broken && step < run->steps; step++) {
-            const int64_t n = gather(trainer, run, step);
+        for (int64_t batch = first; !st && !run->broken && batch < run->steps; batch++) {
+            const int64_t n = gather(trainer, batch);
             if (!n) continue;
-            st = an_model_head_gradients(trainer->model, trainer->x, trainer->y, n, options->loss,
+            st = an_model_head_gradients(trainer->model, trainer->x, trainer->y, n, loss_kind,
                                          &loss, err);
-            if (!st) st = finish_step(trainer, run, loss, n, err);
+            if (!st) st = finish_step(trainer, run, loss, n, batch + 1, err);
         }
         return st;
     }
-    st = an_batches_begin(trainer->train, number, 0, err);
+    st = an_batches_begin(trainer->train, number, first, err);
     while (!st && !run->broken) {
         const float *x, *y;
         int64_t n;
         st = an_batches_next(trainer->train, &x, &y, NULL, &n, err);
-        if (!st) st = an_model_gradients(trainer->model, x, y, n, options->loss, &loss, err);
-        if (!st) st = finish_step(trainer, run, loss, n, err);
+        if (!st) st = an_model_gradients(trainer->model, x, y, n, loss_kind, &loss, err);
+        if (!st) st = finish_step(trainer, run, loss, n, ani_batches_place(trainer->train), err);
     }
     return st == AN_DONE ? AN_OK : st;
 }
@@ -397,8 +388,15 @@ static an_status recalibrate(an_trainer *trainer, an_error *err) {
         int64_t n;
         st = an_batches_next(trainer->train, &x, NULL, NULL, &n, err);
         if (!st) st = an_model_recalibrate_add(trainer->model, x, n, err);
+        if (!st) st = look_for_pause(trainer, err);
     }
     return st == AN_DONE ? an_model_recalibrate_end(trainer->model, err) : st;
+}
+
+static an_status validation_step(void *user, int64_t step, int64_t steps, an_error *err) {
+    (void)step;
+    (void)steps;
+    return look_for_pause(user, err);
 }
 
 static an_status validate(an_trainer *trainer, epoch_run *run, an_error *err) {
@@ -407,8 +405,8 @@ static an_status validate(an_trainer *trainer, epoch_run *run, an_error *err) {
     if (trainer->val_features)
         return ani_features_loss(trainer->val_features, trainer->model, trainer->options.loss,
                                  &run->report.val_loss, err);
-    return an_model_evaluate(trainer->model, trainer->val, trainer->options.loss,
-                             &run->report.val_loss, err);
+    return ani_evaluate(trainer->model, trainer->val, trainer->options.loss, validation_step,
+                        trainer, &run->report.val_loss, err);
 }
 
 /* --- the end of an epoch ------------------------------------------------------------------------
@@ -426,7 +424,7 @@ static an_status keep_weights(an_trainer *trainer, an_error *err) {
 
 /** Save the model if it is good enough. What fails leaves the file of before, and the value to
  * beat. */
-static an_status save(an_trainer *trainer, epoch_run *run, double value, an_error *err) {
+static an_status save_model(an_trainer *trainer, epoch_run *run, double value, an_error *err) {
     const an_train_options *options = &trainer->options;
     an_best_checkpoint *checkpoint = &trainer->state.checkpoint;
     const an_best_checkpoint before = *checkpoint;
@@ -450,7 +448,7 @@ static an_status save(an_trainer *trainer, epoch_run *run, double value, an_erro
 static an_status decide(an_trainer *trainer, epoch_run *run, double value, double *exact,
                         an_error *err) {
     const an_train_options *options = &trainer->options;
-    train_state *state = &trainer->state;
+    ani_train_state *state = &trainer->state;
     an_epoch_report *report = &run->report;
     an_status st = AN_OK;
     *exact = 0;
@@ -495,12 +493,15 @@ static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err
     failures failed = {0};
     an_error error;
     double exact;
-    if (!run->broken) report->loss = run->samples ? run->loss_sum / (double)run->samples : NAN;
-    report->steps = run->step;
+    const int64_t steps = report->steps = trainer->state.place.step;
+    if (!run->broken) report->loss = mean_loss(&trainer->state.place);
+    report->rate = trainer->state.place.rate;
     const double value = trainer->val ? report->val_loss : report->loss;
     trainer->state.epoch++;
+    trainer->written = false;
     collect(&failed, decide(trainer, run, value, &exact, &error), &error);
-    if (!run->broken) collect(&failed, save(trainer, run, value, &error), &error);
+    ani_epoch_place_begin(&trainer->state);
+    if (!run->broken) collect(&failed, save_model(trainer, run, value, &error), &error);
     const double now = ani_clock_seconds();
     report->seconds = now - run->begun;
     collect(&failed, an_history_append(trainer->history, report, &error), &error);
@@ -527,41 +528,57 @@ static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err
             ani_console_restored(&trainer->console, trainer->state.early.best_epoch + 1, &error),
             &error);
     }
-    collect(
-        &failed,
-        tell(trainer, AN_EVENT_EPOCH_END, run, run->step, run->steps, run->begun, report, &error),
-        &error);
+    /* Last: a run that is killed before it does the epoch's end again, with the same outcome. */
+    if (!run->broken) collect(&failed, ani_checkpoint_write(trainer, &error), &error);
+    collect(&failed,
+            tell(trainer, AN_EVENT_EPOCH_END, steps, run->steps, run->begun, report, &error),
+            &error);
     if (failed.first) return ani_fail(err, failed.first, "%s", failed.error.message);
     return AN_OK;
 }
 
-an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
-    if (!trainer) return ani_fail(err, AN_ERR_ARG, "trainer is NULL");
-    if (trainer->state.reason) return AN_DONE;
+/** All of an epoch up to its validation. */
+static an_status run_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
     const an_train_options *options = &trainer->options;
-    epoch_run run = {.steps = an_batches_steps(trainer->train)};
-    run.report = (an_epoch_report){.struct_size = sizeof run.report,
-                                   .stage = options->stage,
-                                   .epoch = trainer->state.epoch + 1,
-                                   .loss = NAN,
-                                   .val_loss = NAN,
-                                   .rate = trainer->state.rate};
-    run.begun = ani_clock_seconds();
     an_status st = an_model_set_base(trainer->model, options->base, err);
     if (!st) st = ani_history_reserve(trainer->history, err);
+    if (!st) st = ani_checkpoint_write(trainer, err);
+    if (!st) st = look_for_pause(trainer, err);
     if (!st) st = introduce(trainer, err);
     if (!st) st = make_features(trainer, err);
-    const double begun = ani_clock_seconds();
+    const double begun = ani_clock_seconds() - trainer->state.place.seconds;
     if (!st)
-        st = ani_console_begin(&trainer->console, options->stage, run.report.epoch,
-                               options->max_epochs, run.steps, begun, err);
-    if (!st) st = tell(trainer, AN_EVENT_EPOCH_BEGIN, &run, 0, run.steps, begun, NULL, err);
-    if (!st) st = run_steps(trainer, &run, err);
-    if (!st && !run.broken) st = recalibrate(trainer, err);
-    if (!st && !run.broken) st = validate(trainer, &run, err);
-    if (st) return st;
-    st = finish_epoch(trainer, &run, err);
-    ani_report_copy(report, &run.report, sizeof run.report);
+        st = ani_console_begin(&trainer->console, options->stage, run->report.epoch,
+                               options->max_epochs, run->steps, begun, err);
+    if (!st)
+        st = tell(trainer, AN_EVENT_EPOCH_BEGIN, trainer->state.place.step, run->steps, begun, NULL,
+                  err);
+    if (!st) st = run_steps(trainer, run, err);
+    if (!st && !run->broken) st = recalibrate(trainer, err);
+    if (!st && !run->broken) st = validate(trainer, run, err);
+    return st;
+}
+
+an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
+    if (!trainer) return ani_fail(err, AN_ERR_ARG, "trainer is NULL");
+    ani_train_state *state = &trainer->state;
+    if (state->reason) return AN_DONE;
+    epoch_run run = {.begun = ani_clock_seconds() - state->place.seconds,
+                     .steps = an_batches_steps(trainer->train)};
+    run.report = (an_epoch_report){.struct_size = sizeof run.report,
+                                   .stage = trainer->options.stage,
+                                   .epoch = state->epoch + 1,
+                                   .loss = NAN,
+                                   .val_loss = NAN};
+    trainer->in_place = false;
+    an_status st = run_epoch(trainer, &run, err);
+    if (!st) {
+        st = finish_epoch(trainer, &run, err);
+        ani_report_copy(report, &run.report, sizeof run.report);
+    } else if (!trainer->in_place) {
+        ani_epoch_place_begin(state);
+        trainer->written = false;
+    }
     return st;
 }
 

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * What an optimizer carries from step to step, to be written down and taken up again. */
+#ifndef OPTIM_OPTIM_H
+#define OPTIM_OPTIM_H
+
+#include <attractivenet/optim.h>
+
+/** Return the options that an optimizer was made with; borrowed. */
+const an_optimizer_options *ani_optimizer_options(const an_optimizer *optimizer);
+
+/** Append the moments of what a base mode (AN_BASE_*) trains, as they lie in memory:
+ * "optimizer/m" and, but for SGD, "optimizer/v". The steps done are an_optimizer_steps(). */
+an_status ani_optimizer_append(const an_optimizer *optimizer, int32_t base, an_arrays *arrays,
+                               an_error *err);
+/** AN_ERR_FORMAT unless a list has the moments that ani_optimizer_append() writes. */
+an_status ani_optimizer_check(const an_optimizer *optimizer, int32_t base, const an_arrays *arrays,
+                              an_error *err);
+/** Take moments that ani_optimizer_check() has passed, and the number of steps done. */
+void ani_optimizer_take(an_optimizer *optimizer, int32_t base, const an_arrays *arrays,
+                        int64_t steps);
+
+#endif

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT
+ * A checkpoint is a safetensors file with a checksum over all of it (io/safetensors.h):
+ *
+ *   arrays     LAYER/VARIABLE: the weights, as in a model file
+ *              best/LAYER/VARIABLE: the best ones so far, with restore_best
+ *              optimizer/m, optimizer/v: moments of what the stage trains
+ *   metadata   checkpoint: version of this layout; number: counts checkpoints of a run
+ *              stage, first_epoch, optimizer.steps, library_version, backend, history
+ *              state.NAME: train/state.h; setting.NAME: train/settings.h
+ *
+ * Numbers are decimal texts that read back exactly. Of the two files the one with the higher number
+ * is the newer; the other one is replaced, by a rename. */
+#include "train/checkpoint.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <attractivenet/version.h>
+
+#include "augment/batches.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "base/text.h"
+#include "io/arrays.h"
+#include "io/safetensors.h"
+#include "layers/model.h"
+#include "optim/optim.h"
+#include "train/fields.h"
+#include "train/history.h"
+#include "train/settings.h"
+#include "train/trainer.h"
+
+enum { FILE_COUNT = 2 };
+static const char version_key[] = "checkpoint", version_text[] = "1";
+static const char backend_key[] = "backend", history_key[] = "history";
+static const char best_prefix[] = "best/";
+
+struct an_checkpoint {
+    an_arrays *arrays;
+    int64_t number, optimizer_steps;
+    int32_t stage, first_epoch, epoch, reason;
+    int64_t step;
+};
+
+/* What every checkpoint tells of itself. */
+#define MEMBER(name, kind, member, low, high)                                                      \
+    { name, kind, offsetof(an_checkpoint, member), low, high }
+static const ani_field fields[] = {
+    MEMBER("number", ANI_FIELD_INT64, number, 1, INT64_MAX / 2),
+    MEMBER("stage", ANI_FIELD_INT32, stage, 1, INT32_MAX),
+    MEMBER("first_epoch", ANI_FIELD_INT32, first_epoch, 0, INT32_MAX),
+    MEMBER("optimizer.steps", ANI_FIELD_INT64, optimizer_steps, 0, INT64_MAX / 2),
+    MEMBER("state.epoch", ANI_FIELD_INT32, epoch, 0, INT32_MAX),
+    MEMBER("state.reason", ANI_FIELD_INT32, reason, AN_STOP_NONE, AN_STOP_ASKED),
+    MEMBER("state.place.step", ANI_FIELD_INT64, step, 0, INT64_MAX),
+};
+enum { FIELD_COUNT = sizeof fields / sizeof *fields, OWN_FIELDS = 4 };
+
+/** The name of file slot; the caller's. */
+static char *file_of(const char *path, int32_t slot) {
+    const size_t size = strlen(path) + sizeof "-1.safetensors";
+    char *file = ani_alloc((int64_t)size);
+    if (file) snprintf(file, size, "%s-%d.safetensors", path, (int)slot + 1);
+    return file;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/** The metadata texts of a file as members. */
+static an_status read_fields(an_checkpoint *checkpoint, const char *file, an_error *err) {
+    const char *version = an_arrays_metadata(checkpoint->arrays, version_key);
+    if (!version) return ani_fail(err, AN_ERR_FORMAT, "'%s' is no checkpoint", file);
+    if (strcmp(version, version_text) != 0)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "'%s' is a checkpoint of version '%s'; this library reads version %s", file,
+                        version, version_text);
+    for (int i = 0; i < FIELD_COUNT; i++) {
+        const char *text = an_arrays_metadata(checkpoint->arrays, fields[i].name), *end = "";
+        if (!text || !ani_field_parse(&fields[i], checkpoint, text, &end) || *end)
+            return ani_fail(err, AN_ERR_FORMAT, "'%s': %s is '%s'", file, fields[i].name,
+                            text ? text : "missing");
+    }
+    if (!an_arrays_metadata(checkpoint->arrays, history_key))
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' has no history", file);
+    return AN_OK;
+}
+
+an_status ani_checkpoint_read_file(an_checkpoint **out, const char *file, an_error *err) {
+    *out = NULL;
+    ani_file *opened = NULL;
+    an_checkpoint *checkpoint = ani_alloc_zero(1, sizeof *checkpoint);
+    if (!checkpoint) return ani_fail_memory(err, sizeof *checkpoint, "a checkpoint");
+    an_status st = an_arrays_create(&checkpoint->arrays, err);
+    if (!st) st = ani_file_open(&opened, file, err);
+    if (!st) st = ani_safetensors_check_seal(opened, err);
+    if (!st) st = ani_safetensors_read(checkpoint->arrays, opened, err);
+    if (!st) st = read_fields(checkpoint, file, err);
+    ani_file_close(opened);
+    if (st) {
+        an_checkpoint_destroy(checkpoint);
+        return st;
+    }
+    *out = checkpoint;
+    return AN_OK;
+}
+
+/** What the two files hold. */
+typedef struct generations {
+    an_checkpoint *checkpoint[FILE_COUNT]; /* NULL: there is none, or it cannot be read */
+    an_error error[FILE_COUNT];            /* status AN_OK: there is none, or it could be read */
+} generations;
+
+static void clear_generations(generations *found) {
+    for (int32_t slot = 0; slot < FILE_COUNT; slot++) {
+        an_checkpoint_destroy(found->checkpoint[slot]);
+        found->checkpoint[slot] = NULL;
+    }
+}
+
+/** Look at both files. Fails only for what is no fault of a file. */
+static an_status find_generations(generations *found, const char *path, an_error *err) {
+    *found = (generations){0};
+    for (int32_t slot = 0; slot < FILE_COUNT; slot++) {
+        char *file = file_of(path, slot);
+        an_error *error = &found->error[slot];
+        an_status st = AN_OK;
+        if (!file)
+            st = ani_fail_memory(error, (int64_t)strlen(path), "a path");
+        else if (ani_is_file(file))
+            st = ani_checkpoint_read_file(&found->checkpoint[slot], file, error);
+        error->status = st;
+        ani_free(file);
+        if (st == AN_ERR_NOMEM) {
+            clear_generations(found);
+            return ani_fail(err, st, "%s", error->message);
+        }
+    }
+    return AN_OK;
+}
+
+/** The slot of the newest checkpoint; -1: there is none. */
+static int32_t newest(const generations *found) {
+    const an_checkpoint *const *c = (const an_checkpoint *const *)found->checkpoint;
+    if (c[0] && c[1]) return c[1]->number > c[0]->number;
+    return c[0] ? 0 : c[1] ? 1 : -1;
+}
+
+static an_status warn_of_old(const an_error *why, const char *path, int32_t slot,
+                             an_warning_fn warn, void *user, an_error *err) {
+    an_error text; /* as a buffer for the message */
+    ani_fail(&text, AN_OK, "%s; going on from '%s-%d.safetensors'", why->message,
+             ani_base_name(path), (int)slot + 1);
+    const an_warning warning = {.struct_size = sizeof warning,
+                                .code = AN_WARN_OLD_CHECKPOINT,
+                                .count = 1,
+                                .message = text.message};
+    if (warn && warn(user, &warning))
+        return ani_fail(err, AN_ERR_CANCELLED, "the warning callback asked to stop");
+    return AN_OK;
+}
+
+an_status an_checkpoint_read(an_checkpoint **out, const char *path, an_warning_fn warn,
+                             void *warn_user, an_error *err) {
+    generations found;
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
+    an_status st = find_generations(&found, path, err);
+    if (st) return st;
+    const int32_t slot = newest(&found);
+    const an_error *bad = found.error[0].status ? &found.error[0] : &found.error[1];
+    for (int32_t i = 0; i < FILE_COUNT; i++)
+        if (found.error[i].status == AN_ERR_UNSUPPORTED) bad = &found.error[i];
+    if (slot < 0 && found.error[0].status && found.error[1].status)
+        st = ani_fail(err, bad->status, "no checkpoint can be read: %s; %s", found.error[0].message,
+                      found.error[1].message);
+    else if (bad->status == AN_ERR_UNSUPPORTED || (slot < 0 && bad->status))
+        st = ani_fail(err, bad->status, "%s", bad->message);
+    else if (slot < 0)
+        st = AN_DONE;
+    else if (bad->status)
+        st = warn_of_old(bad, path, slot, warn, warn_user, err);
+    if (!st) {
+        *out = found.checkpoint[slot];
+        found.checkpoint[slot] = NULL;
+    }
+    clear_generations(&found);
+    return st;
+}
+
+void an_checkpoint_destroy(an_checkpoint *checkpoint) {
+    if (!checkpoint) return;
+    an_arrays_destroy(checkpoint->arrays);
+    ani_free(checkpoint);
+}
+
+an_status an_checkpoint_describe(const an_checkpoint *checkpoint, an_checkpoint_info *info,
+                                 an_error *err) {
+    if (!checkpoint || !info)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", checkpoint ? "info" : "checkpoint");
+    if (info->struct_size == 0)
+        return ani_fail(err, AN_ERR_ARG, "checkpoint info: struct_size is 0; set it to its sizeof");
+    const an_checkpoint_info ours = {.struct_size = sizeof ours,
+                                     .stage = checkpoint->stage,
+                                     .first_epoch = checkpoint->first_epoch,
+                                     .epoch = checkpoint->epoch,
+                                     .reason = checkpoint->reason,
+                                     .step = checkpoint->step};
+    ani_report_copy(info, &ours, sizeof ours);
+    return AN_OK;
+}
+
+an_status an_checkpoint_remove(const char *path, an_error *err) {
+    if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
+    an_status st = AN_OK;
+    for (int32_t slot = 0; slot < FILE_COUNT && !st; slot++) {
+        char *file = file_of(path, slot);
+        st = file ? ani_file_remove(file, err)
+                  : ani_fail_memory(err, (int64_t)strlen(path), "a path");
+        ani_free(file);
+    }
+    return st;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static ani_settings settings_of(const an_trainer *trainer) {
+    return (ani_settings){.options = &trainer->options,
+                          .schedule = &trainer->schedule,
+                          .optimizer = trainer->optimizer,
+                          .model = trainer->model,
+                          .train = trainer->train,
+                          .val = trainer->val};
+}
+
+/** Name what the last bits depend on, beside the settings. */
+static void name_backend(char *text, size_t size, const an_trainer *trainer) {
+    const an_backend *backend = an_model_backend(trainer->model);
+    snprintf(text, size, "%s %s, library %s", an_backend_name(backend), an_backend_level(backend),
+             an_version());
+}
+
+/** Append a list of weights to another under prefix. */
+static an_status append_best(an_arrays *to, const an_arrays *from, an_error *err) {
+    an_status st = AN_OK;
+    for (int64_t i = 0; i < an_arrays_count(from) && !st; i++) {
+        char name[sizeof best_prefix + ANI_ARRAY_NAME_SIZE];
+        int64_t shape[ANI_ARRAYS_MAX_RANK];
+        const int32_t rank = an_arrays_rank(from, i);
+        for (int32_t axis = 0; axis < rank; axis++)
+            shape[axis] = an_arrays_length(from, i, axis);
+        snprintf(name, sizeof name, "%s%s", best_prefix, an_arrays_name(from, i));
+        st = an_arrays_add(to, name, an_arrays_data(from, i), shape, rank, err);
+    }
+    return st;
+}
+
+static bool is_finite(const an_arrays *arrays) {
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
+        const float *values = an_arrays_data(arrays, i);
+        int64_t count = 1;
+        for (int32_t axis = 0; axis < an_arrays_rank(arrays, i); axis++)
+            count *= an_arrays_length(arrays, i, axis);
+        for (int64_t k = 0; k < count; k++)
+            if (!isfinite(values[k])) return false;
+    }
+    return true;
+}
+
+static an_status append_fields(const an_trainer *trainer, an_arrays *arrays, an_error *err) {
+    const an_checkpoint own = {.number = trainer->number,
+                               .stage = trainer->options.stage,
+                               .first_epoch = trainer->options.first_epoch,
+                               .optimizer_steps = an_optimizer_steps(trainer->optimizer)};
+    char backend[96];
+    ani_text history = {0};
+    an_status st = an_arrays_set_metadata(arrays, version_key, version_text, err);
+    for (int i = 0; i < OWN_FIELDS && !st; i++) {
+        char text[ANI_FIELD_SIZE];
+        ani_field_format(text, &fields[i], &own);
+        st = an_arrays_set_metadata(arrays, fields[i].name, text, err);
+    }
+    name_backend(backend, sizeof backend, trainer);
+    if (!st) st = an_arrays_set_metadata(arrays, backend_key, backend, err);
+    ani_history_print(trainer->history, &history);
+    if (!st && history.failed) st = ani_fail_memory(err, history.size, "a history as text");
+    if (!st)
+        st = an_arrays_set_metadata(arrays, history_key, history.bytes ? history.bytes : "", err);
+    ani_text_clear(&history);
+    return st;
+}
+
+/** Find out which file is to be written next. */
+static an_status choose_slot(an_trainer *trainer, an_error *err) {
+    generations found;
+    if (trainer->slot >= 0) return AN_OK;
+    an_status st = find_generations(&found, trainer->options.resume_path, err);
+    if (st) return st;
+    const int32_t slot = newest(&found);
+    trainer->slot = slot == 0;
+    trainer->number = slot < 0 ? 1 : found.checkpoint[slot]->number + 1;
+    clear_generations(&found);
+    return AN_OK;
+}
+
+an_status ani_checkpoint_write(an_trainer *trainer, an_error *err) {
+    const an_train_options *options = &trainer->options;
+    const ani_settings settings = settings_of(trainer);
+    an_arrays *arrays = NULL;
+    char *file = NULL;
+    if (!options->resume_path || trainer->written) return AN_OK;
+    an_status st = choose_slot(trainer, err);
+    if (!st) st = an_model_weights(trainer->model, &arrays, err);
+    if (st) goto done;
+    if (options->terminate_on_nan && !is_finite(arrays)) goto done;
+    if (trainer->kept) st = append_best(arrays, trainer->kept, err);
+    if (!st) st = ani_optimizer_append(trainer->optimizer, options->base, arrays, err);
+    if (!st) st = append_fields(trainer, arrays, err);
+    if (!st) st = ani_train_state_append(&trainer->state, arrays, err);
+    if (!st) st = ani_settings_append(&settings, arrays, err);
+    if (st) goto done;
+    file = file_of(options->resume_path, trainer->slot);
+    if (!file) {
+        st = ani_fail_memory(err, (int64_t)strlen(options->resume_path), "a path");
+        goto done;
+    }
+    st = ani_safetensors_write_sealed(arrays, file, err);
+    if (st) goto done;
+    trainer->slot = !trainer->slot;
+    trainer->number++;
+    trainer->written = true;
+    trainer->written_at = ani_clock_seconds();
+done:
+    ani_free(file);
+    an_arrays_destroy(arrays);
+    return st;
+}
+
+/* --- resuming ----------------------------------------------------------------------------------
+ */
+
+/** Read the state, which must be one that this trainer can be in. */
+static an_status read_state(const an_trainer *trainer, const an_checkpoint *checkpoint,
+                            ani_train_state *state, an_error *err) {
+    const ani_epoch_place *place = &state->place;
+    ani_train_state_begin(state, &trainer->options);
+    an_status st = ani_train_state_read(state, checkpoint->arrays, err);
+    if (st) return st;
+    const bool fits = state->epoch <= trainer->options.max_epochs &&
+                      (state->reason || state->epoch < trainer->options.max_epochs) &&
+                      place->batch <= an_batches_steps(trainer->train) &&
+                      place->step <= place->batch &&
+                      place->samples <= an_batches_samples(trainer->train) &&
+                      isfinite(state->rate) && state->rate >= 0;
+    if (fits) return AN_OK;
+    return ani_fail(err, AN_ERR_FORMAT,
+                    "the checkpoint stands at epoch %d, batch %lld, which the run does not have",
+                    (int)state->epoch + 1, (long long)place->batch);
+}
+
+/** Copy the best weights out; *best is NULL if there are none. */
+static an_status read_best(an_arrays **best, const an_checkpoint *checkpoint, an_error *err) {
+    const an_arrays *all = checkpoint->arrays;
+    an_status st = AN_OK;
+    *best = NULL;
+    for (int64_t i = 0; i < an_arrays_count(all) && !st; i++) {
+        const char *name = an_arrays_name(all, i);
+        int64_t shape[ANI_ARRAYS_MAX_RANK];
+        if (strncmp(name, best_prefix, sizeof best_prefix - 1) != 0) continue;
+        for (int32_t axis = 0; axis < an_arrays_rank(all, i); axis++)
+            shape[axis] = an_arrays_length(all, i, axis);
+        if (!*best) st = an_arrays_create(best, err);
+        if (!st)
+            st = an_arrays_add(*best, name + sizeof best_prefix - 1, an_arrays_data(all, i), shape,
+                               an_arrays_rank(all, i), err);
+    }
+    if (!st) return AN_OK;
+    an_arrays_destroy(*best);
+    *best = NULL;
+    return st;
+}
+
+static an_status warn_of_backend(an_trainer *trainer, const an_checkpoint *checkpoint,
+                                 an_error *err) {
+    char now[96];
+    an_error text; /* as a buffer for the message */
+    const char *then = an_arrays_metadata(checkpoint->arrays, backend_key);
+    name_backend(now, sizeof now, trainer);
+    if (then && !strcmp(then, now)) return AN_OK;
+    ani_fail(&text, AN_OK,
+             "the checkpoint was written with '%s', this is '%s': the last bits may differ from "
+             "those of a run that was not interrupted",
+             then ? then : "", now);
+    return ani_trainer_warn(trainer, text.message, err);
+}
+
+an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint, an_error *err) {
+    if (!trainer || !checkpoint)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", trainer ? "checkpoint" : "trainer");
+    const ani_settings settings = settings_of(trainer);
+    const int32_t base = trainer->options.base;
+    an_arrays *best = NULL;
+    an_history *history = NULL;
+    ani_train_state state;
+    an_status st = ani_settings_check(&settings, checkpoint->arrays, err);
+    if (!st) st = read_state(trainer, checkpoint, &state, err);
+    if (!st) st = ani_model_check_weights(trainer->model, checkpoint->arrays, err);
+    if (!st) st = ani_optimizer_check(trainer->optimizer, base, checkpoint->arrays, err);
+    if (!st && trainer->options.restore_best) st = read_best(&best, checkpoint, err);
+    if (!st && best) st = ani_model_check_weights(trainer->model, best, err);
+    if (!st) st = an_history_create(&history, err);
+    if (!st)
+        st = ani_history_parse(history, an_arrays_metadata(checkpoint->arrays, history_key), err);
+    if (!st) st = warn_of_backend(trainer, checkpoint, err);
+    if (!st) st = an_model_set_weights(trainer->model, checkpoint->arrays, err);
+    if (st) goto done;
+    /* From here on nothing fails. */
+    ani_optimizer_take(trainer->optimizer, base, checkpoint->arrays, checkpoint->optimizer_steps);
+    an_arrays_destroy(trainer->kept);
+    trainer->kept = best;
+    best = NULL;
+    ani_history_swap(trainer->history, history);
+    trainer->state = state;
+    ani_trainer_drop_features(trainer);
+    trainer->slot = -1;
+    trainer->written = false;
+done:
+    an_history_destroy(history);
+    an_arrays_destroy(best);
+    return st;
+}

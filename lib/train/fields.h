@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ * Members of a struct as text that reads back as the same value. */
+#ifndef TRAIN_FIELDS_H
+#define TRAIN_FIELDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { ANI_FIELD_INT32, ANI_FIELD_INT64, ANI_FIELD_DOUBLE };
+
+/** A member. Text outside of low to high is refused; doubles may have any value. */
+typedef struct ani_field {
+    const char *name;
+    int32_t kind; /* ANI_FIELD_* */
+    int32_t offset;
+    int64_t low, high;
+} ani_field;
+
+enum { ANI_FIELD_SIZE = 32 }; /* bytes of a text with its zero, at most */
+
+/** Write a member of object. Doubles as ani_format_shortest(), and "nan", "inf", "-inf". */
+void ani_field_format(char text[ANI_FIELD_SIZE], const ani_field *field, const void *object);
+/** Read a member of object from the begin of text; *end is set behind it. False, object untouched,
+ * if there is none or it is out of range. */
+bool ani_field_parse(const ani_field *field, void *object, const char *text, const char **end);
+
+#endif
