@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +71,7 @@ static an_status read_pair(int32_t *first, int32_t *second, const json_t *json, 
 
 static an_status read_number(double *out, const json_t *json, const char *layer, const char *field,
                              an_error *err) {
-    if (!json_is_number(json) || !isfinite(json_number_value(json)))
+    if (!json_is_number(json)) /* and so finite: JSON has no other */
         return ani_fail(err, AN_ERR_FORMAT, "model config: '%s' of layer '%s' is no number", field,
                         layer);
     *out = json_number_value(json);

@@ -113,6 +113,18 @@ static an_status read_pads(ani_weights *weights, an_error *err) {
     return AN_OK;
 }
 
+/* Keep a name, cut between two characters if it is too long. */
+static void keep_name(ani_weights *weights, const char *name) {
+    size_t size = strnlen(name, sizeof weights->base_name);
+    if (size == sizeof weights->base_name) {
+        do
+            size--;
+        while (size > 0 && ((unsigned char)name[size] & 0xC0u) == 0x80u);
+    }
+    memcpy(weights->base_name, name, size);
+    weights->base_name[size] = '\0';
+}
+
 static an_status read_metadata(ani_weights *weights, an_error *err) {
     static const char *const paddings[] = {"", "fixed", "tutorial"};
     static const char *const scales[] = {"", "unit", "tf", "seed"};
@@ -129,7 +141,7 @@ static an_status read_metadata(ani_weights *weights, an_error *err) {
     weights->has_seed = seed >= 0;
     weights->seed = seed >= 0 ? (uint32_t)seed : 0;
     const char *name = an_arrays_metadata(weights->arrays, "base_name");
-    if (name) snprintf(weights->base_name, sizeof weights->base_name, "%s", name);
+    if (name) keep_name(weights, name);
     return AN_OK;
 }
 
@@ -150,13 +162,15 @@ static an_status keras_pads(ani_weights *weights, const ani_keras_config *config
         if (stem_same < 0 && is_class(layer, "Conv2D"))
             stem_same = layer->padding == ANI_KERAS_PAD_SAME;
         if (!is_class(layer, "ZeroPadding2D")) continue;
-        const ani_mnv2_pad pad = {layer->top, layer->bottom, layer->left, layer->right};
-        if (count > ANI_MNV2_DOWN || pad.top < 0 || pad.top > 2 || pad.bottom < 0 ||
-            pad.bottom > 2 || pad.left < 0 || pad.left > 2 || pad.right < 0 || pad.right > 2)
+        const int32_t sides[4] = {layer->top, layer->bottom, layer->left, layer->right};
+        bool fits = count <= ANI_MNV2_DOWN;
+        for (int32_t side = 0; side < 4; side++)
+            fits = fits && sides[side] >= 0 && sides[side] <= 2;
+        if (!fits)
             return ani_fail(err, AN_ERR_UNSUPPORTED,
                             "model: '%s': the padding of layer '%s' is none of MobileNetV2",
                             weights->path, layer->name);
-        found[count++] = pad;
+        found[count++] = (ani_mnv2_pad){sides[0], sides[1], sides[2], sides[3]};
     }
     const int32_t wanted = ANI_MNV2_DOWN + (stem_same == 1 ? 0 : 1);
     if (stem_same < 0 || count != wanted)
@@ -226,9 +240,9 @@ static an_status read_config(ani_weights *weights, const char *json, an_error *e
         weights->height = config->height;
         weights->width = config->width;
     }
-    if (config->alpha > 0) weights->alpha = config->alpha;
-    snprintf(weights->base_name, sizeof weights->base_name, "%.*s", ANI_FACT_SIZE - 1,
-             config->base_name);
+    /* from a name that anyone may write: what cannot be is not taken */
+    if (config->alpha > 0 && config->alpha <= ANI_MNV2_MAX_ALPHA) weights->alpha = config->alpha;
+    keep_name(weights, config->base_name);
     ani_keras_config_free(config);
     return st;
 }

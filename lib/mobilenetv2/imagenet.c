@@ -11,10 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-static const char *const source =
-    "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/";
-
-enum { FILE_NAME_SIZE = 128, URL_SIZE = 256 };
+enum { FILE_NAME_SIZE = 128, URL_SIZE = 512 };
 
 /* Source: keras.applications.mobilenet_v2: weights were trained for six alphas and five sizes; a
  * network without a given shape, or of another size, takes those of 224. */
@@ -61,7 +58,8 @@ static an_status cache_folder(char **out, an_error *err) {
     return *out ? AN_OK : ani_fail_memory(err, -1, "a path");
 }
 
-an_status ani_imagenet_file(char **path, const an_mobilenetv2_options *options, an_error *err) {
+an_status ani_imagenet_file(char **path, const an_mobilenetv2_options *options, const char *source,
+                            an_error *err) {
     char name[FILE_NAME_SIZE], url[URL_SIZE];
     char *folder = NULL, *file = NULL;
     *path = NULL;

@@ -210,7 +210,7 @@ an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
     const char *path = o.weights;
     const bool imagenet = !strcmp(o.weights, "imagenet");
     if (imagenet) {
-        st = ani_imagenet_file(&download, &o, err);
+        st = ani_imagenet_file(&download, &o, ANI_IMAGENET_SOURCE, err);
         if (st) return st;
         path = download;
     }
