@@ -58,7 +58,9 @@ _Noreturn static void error_exit(j_common_ptr cinfo) {
         leave(failure,
               ani_fail(failure->err, AN_ERR_UNSUPPORTED,
                        "image '%s' takes more memory than the limit allows", failure->name));
+#if JPEG_LIB_VERSION < 70 /* Debian's; Ubuntu's has the interface of version 8 */
     case JERR_ARITH_NOTIMPL:
+#endif
     case JERR_BAD_PRECISION:
     case JERR_CONVERSION_NOTIMPL:
     case JERR_IMAGE_TOO_BIG:
