@@ -120,6 +120,28 @@ typedef struct ani_optim_step {
     float *m, *v; /* v unused by SGD */
 } ani_optim_step;
 
+/** One unit of a network as inference sees it. */
+typedef struct ani_infer_unit {
+    ani_unit_shape shape; /* n does not matter */
+    int32_t relu6;
+    int32_t input;    /* number of the unit whose value is the input; -1: the picture */
+    int32_t residual; /* number of the unit whose value is added; -1: none */
+    int32_t reserved;
+    const float *w;
+    ani_bn bn; /* gamma, beta and the moving statistics are read */
+} ani_infer_unit;
+
+/** Pictures for inference, [n,h,w,c] of the first unit's input, in host memory: x, or bytes with
+ * the value of each in table. */
+typedef struct ani_infer_input {
+    const float *x;
+    const uint8_t *bytes; /* when x is NULL */
+    const float *table;   /* [256] */
+} ani_infer_input;
+
+/** A network made ready for inference on a backend. */
+typedef struct ani_infer ani_infer;
+
 typedef struct ani_backend_ops {
     const char *name;
     /** Release what kind-specific creation made. */
@@ -155,6 +177,19 @@ typedef struct ani_backend_ops {
     /** Write y = x + r, both loaded lazily (r->z NULL: x alone), rows*c elements. */
     void (*materialise)(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
                         const ani_lazy *r, float *y);
+
+    /* inference: units forward by the moving statistics, then the means over the last one's pixels.
+     * Each unit's value is the input of exactly one later unit (the last one's is pooled) and may
+     * be the residual of one unit after that one. */
+    /** Plan it and make all buffers; the units are copied, their weights are read by infer_pack. */
+    an_status (*infer_create)(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
+                              int32_t count, an_error *err);
+    void (*infer_destroy)(an_backend *backend, ani_infer *infer); /* NULL is allowed */
+    /** Take the weights and statistics as they are now. */
+    void (*infer_pack)(an_backend *backend, ani_infer *infer);
+    /** features: [n,cout of the last unit] in backend memory. Allocates nothing. */
+    void (*infer_run)(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
+                      int64_t n, float *features);
 
     /* head and loss */
     void (*pool_forward)(an_backend *backend, int64_t n, int64_t hw, int64_t c, const ani_lazy *x,

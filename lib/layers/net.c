@@ -251,7 +251,7 @@ an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec 
     ani_backend_hold(backend);
     net->spec = *spec;
     net->spec.units = NULL;
-    net->running_old = 1;
+    net->running_old = net->packed_old = 1;
     net->units = ani_alloc_zero(units, sizeof *net->units);
     net->unit_specs = ani_alloc_zero(units, sizeof *net->unit_specs);
     net->arrays = ani_alloc_zero(arrays, sizeof *net->arrays);
@@ -284,6 +284,7 @@ void ani_net_destroy(ani_net *net) {
     for (int32_t i = 0; i < ANI_NET_PLANS; i++)
         ani_net_plan_clear(&net->plans[i]);
     const int64_t weights = net->parameter_count * (int64_t)sizeof(float);
+    ops->infer_destroy(net->backend, net->infer);
     if (net->arena) ops->free(net->backend, net->arena, net->arena_size);
     if (net->parameters) ops->free(net->backend, net->parameters, weights);
     if (net->gradients) ops->free(net->backend, net->gradients, weights);
@@ -344,7 +345,7 @@ void ani_net_read_gradient(const ani_net *net, const ani_net_array *array, float
 
 void ani_net_write_array(ani_net *net, const ani_net_array *array, const float *host) {
     net->backend->ops->write(net->backend, array->data, host, array->count * (int64_t)sizeof *host);
-    net->running_old = 1;
+    net->running_old = net->packed_old = 1;
 }
 
 ani_net_range ani_net_trained(const ani_net *net, int32_t base) {
@@ -354,8 +355,8 @@ ani_net_range ani_net_trained(const ani_net *net, int32_t base) {
                            net->parameter_count - first};
 }
 
-void ani_net_weights_changed(ani_net *net) {
-    net->running_old = 1;
+void ani_net_weights_changed(ani_net *net, int32_t base) {
+    if (base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE) net->running_old = net->packed_old = 1;
 }
 
 void ani_net_set_statistics(ani_net *net, const float *statistics) {

@@ -81,8 +81,8 @@ typedef struct ani_net_range {
     int64_t count;
 } ani_net_range;
 ani_net_range ani_net_trained(const ani_net *net, int32_t base);
-/** Say that weights were changed from outside (by an optimizer). */
-void ani_net_weights_changed(ani_net *net);
+/** Say that what a base mode trains was changed from outside (by an optimizer). */
+void ani_net_weights_changed(ani_net *net, int32_t base);
 
 /* Runs. x [n,h,w,3], y [n,outputs] and features are host memory. Each call is done when it returns.
  * The memory of a run is planned once for each kind of run and n and kept, so that steps of the

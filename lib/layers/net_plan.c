@@ -90,20 +90,23 @@ static void add_head_buffers(const ani_net *net, ani_net_plan *plan, buffer_list
     add_buffer(list, &plan->dy, n, outputs, f, head, head);
 }
 
+ani_unit_shape ani_net_unit_shape(const ani_net_unit *unit, int64_t n) {
+    return (ani_unit_shape){.kind = unit->spec.kind,
+                            .stride = unit->spec.stride,
+                            .pad_top = unit->spec.pad_top,
+                            .pad_left = unit->spec.pad_left,
+                            .n = n,
+                            .h = unit->h,
+                            .w = unit->w,
+                            .cin = unit->spec.cin,
+                            .oh = unit->oh,
+                            .ow = unit->ow,
+                            .cout = unit->spec.cout};
+}
+
 static void plan_units(const ani_net *net, ani_net_plan *plan) {
     for (int32_t u = 0; u < plan->unit_count; u++) {
-        const ani_net_unit *unit = &net->units[u];
-        const ani_unit_shape shape = {.kind = unit->spec.kind,
-                                      .stride = unit->spec.stride,
-                                      .pad_top = unit->spec.pad_top,
-                                      .pad_left = unit->spec.pad_left,
-                                      .n = plan->n,
-                                      .h = unit->h,
-                                      .w = unit->w,
-                                      .cin = unit->spec.cin,
-                                      .oh = unit->oh,
-                                      .ow = unit->ow,
-                                      .cout = unit->spec.cout};
+        const ani_unit_shape shape = ani_net_unit_shape(&net->units[u], plan->n);
         net->backend->ops->unit_plan(net->backend, &shape, &plan->units[u].plan);
     }
 }

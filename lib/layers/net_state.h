@@ -71,8 +71,12 @@ struct ani_net {
     ani_net_plan plans[ANI_NET_PLANS];
     int64_t clock;       /* counts uses of plans */
     int32_t running_old; /* 1: units' running must be computed anew */
-    int32_t reserved;
+    int32_t packed_old;  /* 1: infer must take the weights anew */
+    ani_infer *infer;    /* NULL: nothing was predicted yet */
 };
+
+/** The shape of a unit for n pictures. */
+ani_unit_shape ani_net_unit_shape(const ani_net_unit *unit, int64_t n);
 
 /** Find or make the plan of a run and make the arena large enough. On failure older plans stay. */
 an_status ani_net_prepare(ani_net *net, int32_t kind, int64_t n, const ani_net_plan **out,

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/memory.h"
+
 /** One run under way. */
 typedef struct net_run {
     ani_net *net;
@@ -42,7 +44,6 @@ static ani_lazy own_value(const net_run *run, int32_t u) {
 static ani_lazy value_of(const net_run *run, int32_t u) {
     if (u == ANI_INPUT) return (ani_lazy){.z = floats_at(run, run->plan->picture)};
     const ani_unit_run *at = &run->plan->units[u];
-    if (run->plan->kind == ANI_RUN_INFERENCE) return (ani_lazy){.z = floats_at(run, at->y)};
     if (at->sum >= 0) return (ani_lazy){.z = floats_at(run, at->sum)};
     return own_value(run, u);
 }
@@ -82,25 +83,36 @@ static void refresh_running(ani_net *net) {
     net->running_old = 0;
 }
 
-/* Forward with everything written normalised: batch norm, activation and residual in the epilogue.
- */
-static void forward_inference(const net_run *run) {
-    an_backend *backend = run->net->backend;
-    for (int32_t u = 0; u < run->plan->unit_count; u++) {
-        const ani_net_unit *unit = &run->net->units[u];
-        const ani_unit_run *at = &run->plan->units[u];
-        const int32_t r = unit->spec.residual;
-        const ani_unit_forward args = {
-            .x = value_of(run, unit->spec.input),
-            .w = unit->kernel->data,
-            .y = floats_at(run, at->y),
-            .scale = unit->running.scale,
-            .shift = unit->running.shift,
-            .residual = r == ANI_INPUT ? NULL : floats_at(run, run->plan->units[r].y),
-            .relu6 = unit->spec.relu6,
-            .scratch = scratch_at(run, at->scratch_forward)};
-        backend->ops->unit_forward(backend, &at->plan, &args);
+/* Make the network ready for inference if nothing was predicted yet. */
+static an_status make_infer(ani_net *net, an_error *err) {
+    if (net->infer) return AN_OK;
+    const int32_t count = net->spec.unit_count;
+    ani_infer_unit *units = ani_alloc_zero(count, sizeof *units);
+    if (!units) return ani_fail_memory(err, count * (int64_t)sizeof *units, "a network");
+    for (int32_t u = 0; u < count; u++) {
+        const ani_net_unit *unit = &net->units[u];
+        units[u] = (ani_infer_unit){.shape = ani_net_unit_shape(unit, 1),
+                                    .relu6 = unit->spec.relu6,
+                                    .input = unit->spec.input,
+                                    .residual = unit->spec.residual,
+                                    .w = unit->kernel->data,
+                                    .bn = unit->running};
     }
+    an_status st = net->backend->ops->infer_create(net->backend, &net->infer, units, count, err);
+    ani_free(units);
+    return st;
+}
+
+/* From pictures to features by the moving statistics. */
+static an_status infer(const net_run *run, const ani_infer_input *input, an_error *err) {
+    ani_net *net = run->net;
+    an_status st = make_infer(net, err);
+    if (st) return st;
+    if (net->packed_old) net->backend->ops->infer_pack(net->backend, net->infer);
+    net->packed_old = 0;
+    net->backend->ops->infer_run(net->backend, net->infer, input, run->plan->n,
+                                 floats_at(run, run->plan->features));
+    return AN_OK;
 }
 
 /* Forward with raw z written and normalised by the next reader; residual sums are written. momentum
@@ -128,7 +140,7 @@ static void forward_lazy(const net_run *run, double momentum) {
         const ani_lazy value = value_of(run, u);
         run->observe(run->user, u, floats_at(run, at->y), &value);
     }
-    if (run->batch && momentum >= 0) run->net->running_old = 1;
+    if (run->batch && momentum >= 0) run->net->running_old = run->net->packed_old = 1;
 }
 
 static void pool(const net_run *run) {
@@ -232,11 +244,10 @@ static void backward_unit(const net_run *run, int32_t u) {
 an_status ani_net_predict(ani_net *net, const float *x, int64_t n, int32_t probabilities,
                           float *features, float *y, an_error *err) {
     net_run run = {0};
-    an_status st = begin(&run, net, ANI_RUN_INFERENCE, x, n, err);
+    const ani_infer_input input = {.x = x};
+    an_status st = begin(&run, net, ANI_RUN_HEAD, NULL, n, err);
+    if (!st) st = infer(&run, &input, err);
     if (st) return st;
-    refresh_running(net);
-    forward_inference(&run);
-    pool(&run);
     if (features) read_floats(&run, features, run.plan->features, n * ani_net_features(net));
     if (y) predict_head(&run, probabilities, y);
     return finish(&run, NULL, err);
@@ -255,18 +266,18 @@ an_status ani_net_predict_head(ani_net *net, const float *features, int64_t n,
 an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float *x, const float *y,
                             int64_t n, double *loss, an_error *err) {
     const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
-    const int32_t kind = all                                ? ANI_RUN_TRAINING
-                         : step->base == AN_BASE_STATISTICS ? ANI_RUN_STATISTICS
-                                                            : ANI_RUN_INFERENCE;
+    const bool frozen = step->base == AN_BASE_FROZEN;
+    const int32_t kind = all ? ANI_RUN_TRAINING : frozen ? ANI_RUN_HEAD : ANI_RUN_STATISTICS;
+    const ani_infer_input input = {.x = x};
     net_run run = {.batch = step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS};
-    an_status st = begin(&run, net, kind, x, n, err);
+    an_status st = begin(&run, net, kind, frozen ? NULL : x, n, err);
+    if (!st && frozen) st = infer(&run, &input, err);
     if (st) return st;
-    if (!run.batch) refresh_running(net);
-    if (kind == ANI_RUN_INFERENCE)
-        forward_inference(&run);
-    else
+    if (!frozen) {
+        if (!run.batch) refresh_running(net);
         forward_lazy(&run, step->momentum);
-    pool(&run);
+        pool(&run);
+    }
     head_step(&run, step->loss_kind, y, all);
     if (all) {
         backward_pool(&run);

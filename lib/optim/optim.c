@@ -151,7 +151,7 @@ an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_er
     step.m = optimizer->m + offset;
     step.v = optimizer->v ? optimizer->v + offset : NULL;
     backend->ops->optim_step(backend, &step);
-    ani_net_weights_changed(net);
+    ani_net_weights_changed(net, base);
     optimizer->steps++;
     return backend->ops->wait(backend, err);
 }

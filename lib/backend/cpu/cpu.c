@@ -108,6 +108,10 @@ static const ani_backend_ops cpu_ops = {
     .bn_running = ani_ref_bn_running,
     .bn_backward = ani_ref_bn_backward,
     .materialise = ani_cpu_materialise,
+    .infer_create = ani_cpu_infer_create,
+    .infer_destroy = ani_cpu_infer_destroy,
+    .infer_pack = ani_cpu_infer_pack,
+    .infer_run = ani_cpu_infer_run,
     .pool_forward = ani_cpu_pool_forward,
     .pool_backward = ani_cpu_pool_backward,
     .dense_forward = ani_cpu_dense_forward,
@@ -134,6 +138,7 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     atomic_init(&cpu->base.references, 1);
     cpu->base.threads = options->threads;
     ani_kernels_init(&cpu->k, mask);
+    ani_infer_kernels_init(&cpu->infer, mask);
     cpu->base.level = cpu->k.level;
     cpu->base.uses_blas = cpu->blas = !strcmp(cpu->k.level, "c");
     const int64_t size = options->threads * (int64_t)ANI_CPU_WORKSPACE * (int64_t)sizeof(float);

@@ -11,6 +11,7 @@
 
 #include "backend/backend.h"
 #include "base/pool.h"
+#include "kernels/infer.h"
 #include "kernels/kernels.h"
 
 enum {
@@ -21,6 +22,7 @@ typedef struct cpu_backend {
     an_backend base;
     ani_pool *pool;
     ani_kernels k;
+    ani_infer_kernels infer;
     int32_t blas;     /* 1: products go to OpenBLAS */
     float *workspace; /* [threads][ANI_CPU_WORKSPACE] */
     double *partials; /* [ANI_CPU_PARTIALS] for sum_squares */
@@ -140,6 +142,16 @@ int64_t ani_cpu_full_scratch(const cpu_backend *cpu, const ani_unit_shape *s, in
 void ani_cpu_full_forward(cpu_backend *cpu, const ani_unit_shape *s, const ani_unit_forward *args);
 void ani_cpu_full_backward(cpu_backend *cpu, const ani_unit_shape *s,
                            const ani_unit_backward *args);
+
+/* --- inference (infer_plan.c, infer.c) -----------------------------------------------------------
+ */
+
+an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
+                               int32_t count, an_error *err);
+void ani_cpu_infer_destroy(an_backend *backend, ani_infer *infer);
+void ani_cpu_infer_pack(an_backend *backend, ani_infer *infer);
+void ani_cpu_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
+                       int64_t n, float *features);
 
 /* --- the rest (elementwise.c, head.c) ------------------------------------------------------------
  */

@@ -16,8 +16,12 @@
 
 static const double epsilon = 1e-3;
 
+double ani_ref_inv_std(double variance) {
+    return 1 / sqrt(variance + epsilon);
+}
+
 static void set_affine(const ani_bn *bn, int64_t i, double mean, double variance) {
-    const double inv_std = 1 / sqrt(variance + epsilon);
+    const double inv_std = ani_ref_inv_std(variance);
     const double scale = bn->gamma[i] * inv_std;
     bn->mean[i] = (float)mean;
     bn->inv_std[i] = (float)inv_std;

@@ -34,6 +34,14 @@ static inline void ani_ref_store(const ani_store *store, const ani_lazy *x, int6
     }
 }
 
+/* infer.c */
+an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
+                               int32_t count, an_error *err);
+void ani_ref_infer_destroy(an_backend *backend, ani_infer *infer);
+void ani_ref_infer_pack(an_backend *backend, ani_infer *infer);
+void ani_ref_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
+                       int64_t n, float *features);
+
 /* unit.c */
 void ani_ref_unit_plan(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan);
 void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
@@ -42,6 +50,8 @@ void ani_ref_unit_backward(an_backend *backend, const ani_unit_plan *plan,
                            const ani_unit_backward *args);
 
 /* norm.c */
+/** 1 / sqrt(variance + epsilon). */
+double ani_ref_inv_std(double variance);
 void ani_ref_bn_batch(an_backend *backend, int64_t c, int64_t count, const double *moments,
                       double momentum, int32_t update, const ani_bn *bn);
 void ani_ref_bn_running(an_backend *backend, int64_t c, const ani_bn *bn);

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT
+ * Inference of the CPU backend.
+ *
+ * Many pictures: each thread takes whole ones, so thin values stay in its caches and nobody waits.
+ * One picture: the threads share each step, by rows, or by channels where there are few rows.
+ *
+ * Each number is made by one chain of operations that does not depend on how the work is cut, so
+ * here the cut may follow the number of threads: the bits stay the same. */
+#include "backend/cpu/infer.h"
+
+#include <string.h>
+
+enum {
+    PROJECT_PIXELS = 96, /* of a piece when threads share a projection */
+    PIECES = 3,          /* for each thread, where pieces are alike */
+    POOL_CHANNELS = 64
+};
+
+/** Work on one picture. */
+typedef struct infer_run {
+    const cpu_backend *cpu;
+    const ani_infer *infer;
+    const infer_step *step;
+    const float *x; /* the picture, or NULL and */
+    const uint8_t *bytes;
+    const float *table;
+    float *slots, *features;
+    int64_t pieces, across; /* of the step; of them in one direction */
+} infer_run;
+
+/** Some result rows of a step and the wide rows that they read. */
+typedef struct band {
+    int64_t first, rows;
+    int64_t top;   /* first wide row read; may be outside */
+    int64_t reads; /* wide rows read */
+    int64_t made;  /* how many of them the band before has made */
+    int32_t parity;
+    int32_t last; /* 1: no band follows */
+} band;
+
+static float *slot(const infer_run *run, int32_t number) {
+    return run->slots + run->infer->slot_offsets[number];
+}
+
+/* --- input ------------------------------------------------------------------------------------ */
+
+static void stage_row(const infer_run *run, int64_t y, float *to) {
+    const infer_step *step = run->step;
+    const int64_t count = step->w * step->cin;
+    if (step->input >= 0)
+        memcpy(to, slot(run, step->input) + y * count, (size_t)count * sizeof *to);
+    else if (run->x)
+        memcpy(to, run->x + y * count, (size_t)count * sizeof *to);
+    else
+        for (int64_t i = 0; i < count; i++)
+            to[i] = run->table[run->bytes[y * count + i]];
+}
+
+/* Bring the input rows of wide rows first.. to the worker, with zeros around them. */
+static void stage(const infer_run *run, const infer_worker *worker, int64_t first, int64_t rows) {
+    const infer_step *step = run->step;
+    const int64_t row = infer_stage_row(step);
+    if (!row) return;
+    const ani_unit_shape *front = step->front ? &step->front->shape : NULL;
+    const int full = front && front->kind == ANI_UNIT_FULL;
+    const int64_t left = full ? front->pad_left * step->cin : 0, count = step->w * step->cin;
+    const int64_t top = full ? first * front->stride - front->pad_top : first;
+    for (int64_t i = 0; i < infer_stage_rows(step, rows); i++) {
+        float *to = worker->pads + i * row;
+        const int inside = top + i >= 0 && top + i < step->h;
+        const int64_t filled = inside ? left + count : 0;
+        if (inside) {
+            memset(to, 0, (size_t)left * sizeof *to);
+            stage_row(run, top + i, to + left);
+        }
+        memset(to + filled, 0, (size_t)(row - filled) * sizeof *to);
+    }
+}
+
+/* --- products --------------------------------------------------------------------------------- */
+
+/* Set up one panel: columns of the result from y (whose rows are y_row apart) on. */
+static void set_panel(const infer_run *run, const infer_panels *panels, int64_t panel,
+                      ani_infer_product *p) {
+    const int64_t first = panel * run->infer->k.block;
+    p->vectors = infer_panel_vectors(run->infer, panels, panel);
+    const int64_t width = (int64_t)p->vectors * run->infer->k.lanes;
+    p->k = panels->k;
+    p->b = panels->w + first * panels->k;
+    p->bias = panels->w + panels->columns * panels->k + first;
+    p->columns = ani_min(width, panels->n - first);
+}
+
+/* Let a product read what the front convolves for wide row y; pads begin with what wide row
+ * `staged` needs. */
+static void set_front(const infer_run *run, const infer_worker *worker, int64_t y, int64_t staged,
+                      ani_infer_product *p) {
+    const infer_step *step = run->step;
+    const ani_unit_shape *s = &step->front->shape;
+    const int64_t row = infer_stage_row(step);
+    if (s->kind == ANI_UNIT_FULL) {
+        p->a = worker->pads + (y - staged) * s->stride * row;
+        p->a_row = s->stride * step->cin;
+        p->run = 3 * step->cin;
+        p->segment = row;
+    } else {
+        p->a = row ? worker->pads + (y - staged) * row
+                   : slot(run, step->input) + y * step->w * step->cin;
+        p->a_row = p->run = step->cin;
+    }
+}
+
+/* Rows of a step that is one full or pointwise convolution. */
+static void product_rows(const infer_run *run, const infer_worker *worker, int64_t first,
+                         int64_t last) {
+    const infer_step *step = run->step;
+    float *y = slot(run, step->output);
+    const float *residual = step->residual < 0 ? NULL : slot(run, step->residual);
+    ani_infer_product p = {.y_row = step->cout, .rows = step->ow, .relu6 = step->front->relu6};
+    for (; first < last; first += INFER_PRODUCT_ROWS) {
+        const int64_t rows = ani_min(INFER_PRODUCT_ROWS, last - first);
+        stage(run, worker, first, rows);
+        for (int64_t panel = 0; panel < step->front_panels.count; panel++) {
+            set_panel(run, &step->front_panels, panel, &p);
+            for (int64_t i = first; i < first + rows; i++) {
+                const int64_t at = i * step->ow * step->cout + panel * run->infer->k.block;
+                set_front(run, worker, i, first, &p);
+                p.residual = residual ? residual + at : NULL;
+                p.y = y + at;
+                run->infer->k.product(&p);
+            }
+        }
+    }
+}
+
+/* One panel of the last convolution, straight to the means of its channels. */
+static void pooled_panel(const infer_run *run, const infer_worker *worker, int64_t panel) {
+    const infer_step *step = run->step;
+    const int64_t pixels = step->oh * step->ow;
+    double sums[POOL_CHANNELS] = {0};
+    ani_infer_product p = {.y = worker->depth, .rows = step->ow, .relu6 = step->front->relu6};
+    set_panel(run, &step->front_panels, panel, &p);
+    p.y_row = (int64_t)p.vectors * run->infer->k.lanes;
+    if (infer_stage_row(step)) {
+        for (int64_t y = 0; y < step->oh; y++, p.y += p.rows * p.y_row) {
+            stage(run, worker, y, 1);
+            set_front(run, worker, y, y, &p);
+            run->infer->k.product(&p);
+        }
+    } else {
+        set_front(run, worker, 0, 0, &p);
+        p.rows = pixels;
+        run->infer->k.product(&p);
+    }
+    run->cpu->k.column_sums(sums, worker->depth, p.y_row, pixels, p.columns);
+    for (int64_t i = 0; i < p.columns; i++)
+        run->features[panel * run->infer->k.block + i] = (float)(sums[i] / (double)pixels);
+}
+
+/* Blocks group.. of the depthwise result times their weights, onto the pixels from `pixel` on. The
+ * panels first..last of the result. */
+static void project(const infer_run *run, const float *depth, int64_t segment, int64_t group,
+                    int64_t blocks, int64_t pixel, int64_t pixels, int64_t first, int64_t last) {
+    const infer_step *step = run->step;
+    const infer_panels *panels = &step->project_panels;
+    const int64_t block = run->infer->k.block, k = group * block;
+    ani_infer_product p = {
+        .a = depth, .a_row = block, .run = block, .segment = segment, .y_row = step->cout};
+    for (int64_t panel = first; panel < last; panel++) {
+        const int64_t at = pixel * step->cout + panel * block;
+        set_panel(run, panels, panel, &p);
+        p.b += k * p.vectors * run->infer->k.lanes;
+        p.k = ani_min(blocks * block, panels->k - k);
+        p.y = slot(run, step->output) + at;
+        p.rows = pixels;
+        p.residual = step->residual < 0 || group ? NULL : slot(run, step->residual) + at;
+        if (group) p.bias = NULL;
+        p.relu6 = step->project->relu6 && group + blocks >= step->blocks;
+        run->infer->k.product(&p);
+    }
+}
+
+/* --- wide values ------------------------------------------------------------------------------ */
+
+static int64_t row_floats(const infer_run *run) {
+    return run->step->columns * run->infer->k.block;
+}
+
+/* Zero what pads the rows of wide; it stays so for the whole step. */
+static void clear_edges(const infer_run *run, const infer_worker *worker) {
+    const infer_step *step = run->step;
+    const int64_t block = run->infer->k.block, row = row_floats(run);
+    const int64_t left = step->depthwise->shape.pad_left * block;
+    const int64_t used = left + step->ew * block;
+    const int64_t work = infer_reads(step, step->rows), tails = 2 * step->blocks * step->keep;
+    memset(worker->zeros, 0, (size_t)row * sizeof(float));
+    for (int64_t i = 0; i < work + tails; i++) {
+        float *to = i < work ? worker->work + i * row : worker->tails + (i - work) * row;
+        memset(to, 0, (size_t)left * sizeof *to);
+        memset(to + used, 0, (size_t)(row - used) * sizeof *to);
+    }
+}
+
+static band first_band(const infer_step *step, int64_t first, int64_t last) {
+    band b = {.first = first};
+    const ani_unit_shape *s = &step->depthwise->shape;
+    b.rows = ani_min(step->rows, last - first);
+    b.top = first * s->stride - s->pad_top;
+    b.reads = infer_reads(step, b.rows);
+    b.last = first + b.rows >= last;
+    return b;
+}
+
+static band next_band(const infer_step *step, const band *before, int64_t last) {
+    band b = first_band(step, before->first + before->rows, last);
+    b.made = step->keep;
+    b.parity = !before->parity;
+    return b;
+}
+
+/* Where row i of those that the band reads lies for a block. */
+static float *wide_row(const infer_run *run, const infer_worker *worker, const band *b,
+                       int64_t block, int64_t i) {
+    const infer_step *step = run->step;
+    const int64_t row = row_floats(run), kept = i - (b->reads - step->keep);
+    float *tails = worker->tails;
+    if (b->top + i < 0 || b->top + i >= step->eh) return worker->zeros;
+    if (i < b->made) return tails + ((!b->parity * step->blocks + block) * step->keep + i) * row;
+    if (!b->last && kept >= 0)
+        return tails + ((b->parity * step->blocks + block) * step->keep + kept) * row;
+    return worker->work + i * row;
+}
+
+/* The rows of wide that a band has to make: from.. before the end. */
+static void to_make(const infer_step *step, const band *b, int64_t *from, int64_t *end) {
+    *from = ani_max(b->made, -b->top);
+    *end = ani_min(b->reads, step->eh - b->top);
+}
+
+/* Lay a channel block of an input row out as the depthwise convolution reads it. */
+static void load_row(const infer_run *run, const float *from, int64_t number, float *to) {
+    const infer_step *step = run->step;
+    const int64_t block = run->infer->k.block, first = number * block;
+    const int64_t count = ani_min(block, step->wide - first);
+    for (int64_t x = 0; x < step->ew; x++, to += block) {
+        memcpy(to, from + x * step->wide + first, (size_t)count * sizeof *to);
+        memset(to + count, 0, (size_t)(block - count) * sizeof *to);
+    }
+}
+
+/* Make a block's wide rows of a band and convolve them: out is [rows*ow][block]. */
+static void depthwise(const infer_run *run, const infer_worker *worker, const band *b,
+                      int64_t number, float *out) {
+    const infer_step *step = run->step;
+    const ani_unit_shape *s = &step->depthwise->shape;
+    const int64_t block = run->infer->k.block, left = s->pad_left * block;
+    const float *rows[INFER_MAX_READS];
+    int64_t from, end;
+    to_make(step, b, &from, &end);
+    ani_infer_product p = {.y_row = block, .rows = step->ew};
+    if (step->front) {
+        set_panel(run, &step->front_panels, number, &p);
+        p.columns = block;
+        p.relu6 = step->front->relu6;
+    }
+    for (int64_t i = 0; i < b->reads; i++) {
+        float *row = wide_row(run, worker, b, number, i);
+        rows[i] = row;
+        if (i < from || i >= end) continue;
+        if (step->front) {
+            set_front(run, worker, b->top + i, b->top + from, &p);
+            p.y = row + left;
+            run->infer->k.product(&p);
+        } else {
+            const int64_t staged = infer_stage_row(step), y = b->top + i;
+            load_row(run,
+                     staged ? worker->pads + (i - from) * staged
+                            : slot(run, step->input) + y * step->w * step->cin,
+                     number, row + left);
+        }
+    }
+    const ani_infer_depthwise d = {.y = out,
+                                   .x = rows,
+                                   .w = step->taps + 10 * number * block,
+                                   .rows = b->rows,
+                                   .count = step->ow,
+                                   .stride = s->stride,
+                                   .relu6 = step->depthwise->relu6};
+    run->infer->k.depthwise(&d);
+}
+
+/* Write the depthwise result of blocks from 0 on as a thin value. */
+static void store_depth(const infer_run *run, const float *depth, int64_t pixel, int64_t pixels) {
+    const infer_step *step = run->step;
+    const int64_t block = run->infer->k.block;
+    const float *residual = step->residual < 0 ? NULL : slot(run, step->residual);
+    float *y = slot(run, step->output);
+    for (int64_t i = 0; i < pixels; i++)
+        for (int64_t c = 0; c < step->cout; c++) {
+            const int64_t at = (pixel + i) * step->cout + c;
+            const float value = depth[(c / block * pixels + i) * block + c % block];
+            y[at] = residual ? value + residual[at] : value;
+        }
+}
+
+static void stage_band(const infer_run *run, const infer_worker *worker, const band *b) {
+    int64_t from, end;
+    to_make(run->step, b, &from, &end);
+    if (from < end) stage(run, worker, b->top + from, end - from);
+}
+
+/* Result rows first..last of a step with a depthwise convolution. */
+static void block_rows(const infer_run *run, const infer_worker *worker, int64_t first,
+                       int64_t last) {
+    const infer_step *step = run->step;
+    clear_edges(run, worker);
+    for (band b = first_band(step, first, last);; b = next_band(step, &b, last)) {
+        const int64_t pixel = b.first * step->ow, pixels = b.rows * step->ow;
+        const int64_t size = pixels * run->infer->k.block;
+        stage_band(run, worker, &b);
+        for (int64_t group = 0; group < step->blocks; group += step->group) {
+            const int64_t blocks = ani_min(step->group, step->blocks - group);
+            for (int64_t i = 0; i < blocks; i++)
+                depthwise(run, worker, &b, group + i, worker->depth + i * size);
+            if (step->project)
+                project(run, worker->depth, size, group, blocks, pixel, pixels, 0,
+                        step->project_panels.count);
+            else
+                store_depth(run, worker->depth, pixel, pixels);
+        }
+        if (b.last) return;
+    }
+}
+
+/* --- one picture by one thread ---------------------------------------------------------------- */
+
+static void average(const infer_run *run) {
+    const infer_step *step = run->step;
+    const int64_t pixels = step->oh * step->ow;
+    const float *x = slot(run, step->output);
+    for (int64_t first = 0; first < step->cout; first += POOL_CHANNELS) {
+        const int64_t count = ani_min(POOL_CHANNELS, step->cout - first);
+        double sums[POOL_CHANNELS] = {0};
+        run->cpu->k.column_sums(sums, x + first, step->cout, pixels, count);
+        for (int64_t i = 0; i < count; i++)
+            run->features[first + i] = (float)(sums[i] / (double)pixels);
+    }
+}
+
+static void step_rows(const infer_run *run, const infer_worker *worker, int64_t first,
+                      int64_t last) {
+    if (run->step->depthwise)
+        block_rows(run, worker, first, last);
+    else
+        product_rows(run, worker, first, last);
+}
+
+typedef struct batch_job {
+    infer_run run; /* of the first picture */
+    int64_t picture, features;
+} batch_job;
+
+static void set_picture(infer_run *run, const batch_job *job, int64_t n) {
+    if (run->x) run->x += n * job->picture;
+    if (run->bytes) run->bytes += n * job->picture;
+    run->features += n * job->features;
+}
+
+static void whole_picture(void *context, int64_t n, int32_t number) {
+    const batch_job *job = context;
+    infer_run run = job->run;
+    const infer_worker *worker = &run.infer->workers[number];
+    set_picture(&run, job, n);
+    run.slots = worker->slots;
+    for (int32_t s = 0; s < run.infer->step_count; s++) {
+        run.step = &run.infer->steps[s];
+        if (!run.step->pooled)
+            step_rows(&run, worker, 0, run.step->oh);
+        else
+            for (int64_t panel = 0; panel < run.step->front_panels.count; panel++)
+                pooled_panel(&run, worker, panel);
+    }
+    if (!run.step->pooled) average(&run);
+}
+
+/* --- one picture by all threads --------------------------------------------------------------- */
+
+static void rows_piece(void *context, int64_t index, int32_t number) {
+    const infer_run *run = context;
+    const int64_t oh = run->step->oh;
+    step_rows(run, &run->infer->workers[number], oh * index / run->pieces,
+              oh * (index + 1) / run->pieces);
+}
+
+static void pooled_piece(void *context, int64_t index, int32_t number) {
+    const infer_run *run = context;
+    pooled_panel(run, &run->infer->workers[number], index);
+}
+
+/* Some blocks of a step, all its rows, into the shared buffer. */
+static void depth_piece(void *context, int64_t index, int32_t number) {
+    const infer_run *run = context;
+    const infer_step *step = run->step;
+    const infer_worker *worker = &run->infer->workers[number];
+    const int64_t size = step->oh * step->ow * run->infer->k.block;
+    const int64_t from = step->blocks * index / run->pieces;
+    const int64_t end = step->blocks * (index + 1) / run->pieces;
+    clear_edges(run, worker);
+    for (band b = first_band(step, 0, step->oh);; b = next_band(step, &b, step->oh)) {
+        stage_band(run, worker, &b);
+        for (int64_t i = from; i < end; i++)
+            depthwise(run, worker, &b, i,
+                      run->infer->shared + i * size + b.first * step->ow * run->infer->k.block);
+        if (b.last) return;
+    }
+}
+
+/* One panel of the result on some pixels, from the shared buffer. */
+static void project_piece(void *context, int64_t index, int32_t number) {
+    (void)number;
+    const infer_run *run = context;
+    const infer_step *step = run->step;
+    const int64_t block = run->infer->k.block, pixels = step->oh * step->ow;
+    const int64_t panel = index / run->across, part = index % run->across;
+    const int64_t from = pixels * part / run->across, end = pixels * (part + 1) / run->across;
+    for (int64_t group = 0; group < step->blocks; group += step->group)
+        project(run, run->infer->shared + (group * pixels + from) * block, pixels * block, group,
+                ani_min(step->group, step->blocks - group), from, end - from, panel, panel + 1);
+}
+
+static void shared_picture(const batch_job *job, int64_t n) {
+    infer_run run = job->run;
+    ani_pool *pool = run.cpu->pool;
+    const int64_t threads = run.infer->threads;
+    set_picture(&run, job, n);
+    run.slots = run.infer->workers[0].slots;
+    for (int32_t s = 0; s < run.infer->step_count; s++) {
+        const infer_step *step = run.step = &run.infer->steps[s];
+        if (step->pooled) {
+            ani_pool_run(pool, step->front_panels.count, pooled_piece, &run);
+        } else if (infer_is_split(run.infer, step)) {
+            run.pieces = ani_min(step->blocks, PIECES * threads);
+            ani_pool_run(pool, run.pieces, depth_piece, &run);
+            run.across = ani_divide_up(step->oh * step->ow, PROJECT_PIXELS);
+            ani_pool_run(pool, step->project_panels.count * run.across, project_piece, &run);
+        } else {
+            run.pieces = ani_min(step->oh, threads);
+            ani_pool_run(pool, run.pieces, rows_piece, &run);
+        }
+    }
+    if (!run.step->pooled) average(&run);
+}
+
+void ani_cpu_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
+                       int64_t n, float *features) {
+    const cpu_backend *cpu = ani_cpu(backend);
+    const infer_step *first = infer->steps, *last = &infer->steps[infer->step_count - 1];
+    batch_job job = {.run = {.cpu = cpu,
+                             .infer = infer,
+                             .x = input->x,
+                             .bytes = input->x ? NULL : input->bytes,
+                             .table = input->table,
+                             .features = features},
+                     .picture = first->h * first->w * first->cin,
+                     .features = last->cout};
+    /* Whole pictures to threads as long as most of these have one. */
+    const int64_t threads = infer->threads, left = n % threads;
+    const int64_t whole = 2 * left > threads || threads == 1 ? n : n - left;
+    ani_pool_run(cpu->pool, whole, whole_picture, &job);
+    for (int64_t i = whole; i < n; i++)
+        shared_picture(&job, i);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ * Inference of the CPU backend: what infer_plan.c makes and infer.c runs.
+ *
+ * Batch norm is folded into weights and biases in double, and these are packed once. The units are
+ * joined to steps: a *block* (front, depthwise, project) writes only its thin result; the wide
+ * values between live in a few cache-sized buffers of the worker, band of rows by band of rows. Any
+ * other unit is a step of its own. */
+#ifndef BACKEND_CPU_INFER_H
+#define BACKEND_CPU_INFER_H
+
+#include "backend/cpu/cpu.h"
+
+#include <stdbool.h>
+
+/** How the columns of a product's result are cut into panels. */
+typedef struct infer_panels {
+    int64_t k, n;
+    int64_t count;
+    int32_t last_vectors; /* of the last panel; the others have a block's */
+    int32_t reserved;
+    int64_t columns; /* n rounded up to vectors */
+    float *w;        /* packed: panel by panel [k][width]; then the bias [columns] */
+} infer_panels;
+
+/** What one pass of work computes. front: NULL (the input is wide already), POINTWISE or FULL.
+ * Without depthwise the front's result is the step's. */
+typedef struct infer_step {
+    const ani_infer_unit *front, *depthwise, *project;
+    int32_t input, output, residual; /* slots of thin values; -1: the picture; none */
+    int32_t pooled;                  /* 1: the last step, whose result is averaged as it comes */
+    int64_t h, w, cin;               /* input */
+    int64_t eh, ew, wide;            /* input of the depthwise convolution, or the result */
+    int64_t oh, ow, cout;            /* result */
+
+    /* with depthwise */
+    int64_t blocks;  /* of wide */
+    int64_t group;   /* blocks that are projected at once */
+    int64_t rows;    /* of the result in a band */
+    int64_t keep;    /* rows of wide that a band hands on to the next one: 3 - stride */
+    int64_t columns; /* of a row of wide with its padding */
+
+    infer_panels front_panels, project_panels; /* front before depthwise: a panel is a block */
+    float *taps;                               /* [blocks][10][block] */
+} infer_step;
+
+/** Counts of floats of a worker's buffers. */
+typedef struct infer_sizes {
+    int64_t pads, work, tails, depth, zeros;
+} infer_sizes;
+
+/** The buffers of one worker. */
+typedef struct infer_worker {
+    float *slots; /* thin values of a picture that it works on alone */
+    float *pads;  /* rows of the input of a full convolution, padded */
+    float *work;  /* rows of one block of wide */
+    float *tails; /* [2][blocks][keep] such rows, of the band before and of this one */
+    float *depth; /* result of the depthwise convolution: [group][pixels][block] */
+    float *zeros; /* a row of wide beyond the edge */
+} infer_worker;
+
+struct ani_infer {
+    ani_infer_kernels k;
+    ani_infer_unit *units;
+    int32_t unit_count, step_count;
+    infer_step *steps;
+    int32_t slot_count, threads;
+    int64_t *slot_offsets; /* floats, in a worker's slots */
+    infer_sizes sizes;
+    int64_t shared_depth; /* floats of shared, for pictures that all workers work on */
+
+    float *memory; /* all that follows */
+    int64_t memory_size;
+    float *packed, *shared;
+    infer_worker *workers; /* [threads] */
+};
+
+/* Say whether the threads share a step's channels instead of its rows when they work on one
+ * picture: of few rows each thread would have to make too many of its neighbour's once more. */
+static inline bool infer_is_split(const ani_infer *infer, const infer_step *step) {
+    return infer->threads > 1 && step->project && step->oh < 12 * (int64_t)infer->threads;
+}
+
+/* The width in vectors of a panel. */
+static inline int32_t infer_panel_vectors(const ani_infer *infer, const infer_panels *panels,
+                                          int64_t panel) {
+    return panel + 1 < panels->count ? infer->k.block / infer->k.lanes : panels->last_vectors;
+}
+
+/** The most rows of a band, and so of wide that it reads. */
+enum { INFER_MAX_ROWS = 32, INFER_MAX_READS = 2 * INFER_MAX_ROWS + 1 };
+/** Rows at a time of a step that is a full or pointwise convolution. */
+enum { INFER_PRODUCT_ROWS = 2 };
+
+/** Rows of wide that a band of `rows` result rows reads. */
+static inline int64_t infer_reads(const infer_step *step, int64_t rows) {
+    return (rows - 1) * step->depthwise->shape.stride + 3;
+}
+
+/** Floats of a row of the staged input (of a full convolution, padded; of the picture); 0: the
+ * input is not staged. */
+int64_t infer_stage_row(const infer_step *step);
+/** Rows of it that `rows` rows of wide read. */
+int64_t infer_stage_rows(const infer_step *step, int64_t rows);
+
+#endif

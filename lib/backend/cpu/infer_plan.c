@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ * Plan of inference: units to steps, sizes of bands and buffers, and the packing of the weights. */
+#include "backend/cpu/infer.h"
+
+#include <string.h>
+
+#include "backend/ref/ref.h"
+#include "backend/slots.h"
+#include "base/memory.h"
+
+enum {
+    WORK_FLOATS = 8 << 10,   /* of the rows of one block of wide: about L1 */
+    DEPTH_FLOATS = 48 << 10, /* of a band's depthwise results: less than half of L2 */
+    GROUP_CHANNELS = 384,    /* summed over at once: their panel of weights stays in L1 */
+    MAX_WIDTH = 64           /* columns of the widest panel of any level */
+};
+
+/* --- units to steps ----------------------------------------------------------------------------
+ */
+
+/* Say whether unit u's value is read by the next unit alone and written nowhere. */
+static bool is_inner(const ani_infer *infer, int32_t u) {
+    if (u + 1 >= infer->unit_count || infer->units[u].residual >= 0) return false;
+    for (int32_t i = u + 1; i < infer->unit_count; i++)
+        if (infer->units[i].residual == u) return false;
+    return true;
+}
+
+static int32_t kind_of(const ani_infer *infer, int32_t u) {
+    return u < infer->unit_count ? infer->units[u].shape.kind : -1;
+}
+
+/* Say whether unit u is a depthwise convolution that a pointwise one can take over from. */
+static bool is_projected(const ani_infer *infer, int32_t u) {
+    return kind_of(infer, u) == ANI_UNIT_DEPTHWISE && is_inner(infer, u) &&
+           kind_of(infer, u + 1) == ANI_UNIT_POINTWISE;
+}
+
+/* Make the step that begins with unit u; returns the unit after it. */
+static int32_t make_step(const ani_infer *infer, int32_t u, infer_step *step) {
+    const ani_infer_unit *units = infer->units;
+    *step = (infer_step){.h = units[u].shape.h, .w = units[u].shape.w, .cin = units[u].shape.cin};
+    if (kind_of(infer, u) != ANI_UNIT_DEPTHWISE) {
+        step->front = &units[u++];
+        step->eh = step->front->shape.oh;
+        step->ew = step->front->shape.ow;
+        step->wide = step->front->shape.cout;
+        if (!is_inner(infer, u - 1) || !is_projected(infer, u)) {
+            step->oh = step->eh;
+            step->ow = step->ew;
+            step->cout = step->wide;
+            return u;
+        }
+    } else {
+        step->eh = step->h;
+        step->ew = step->w;
+        step->wide = step->cin;
+    }
+    step->depthwise = &units[u];
+    if (is_projected(infer, u)) step->project = &units[++u];
+    step->oh = step->depthwise->shape.oh;
+    step->ow = step->depthwise->shape.ow;
+    step->cout = units[u].shape.cout;
+    return u + 1;
+}
+
+static const ani_infer_unit *result_unit(const infer_step *step) {
+    return step->project ? step->project : step->depthwise ? step->depthwise : step->front;
+}
+
+/* The step whose result is the value of unit u; -1: the picture. */
+static int32_t step_of(const ani_infer *infer, int32_t u) {
+    for (int32_t s = 0; s < infer->step_count; s++)
+        if (result_unit(&infer->steps[s]) - infer->units == u) return s;
+    return -1;
+}
+
+/* Wire the steps and give their results slots. scratch: [2][step_count]. */
+static void wire_steps(ani_infer *infer, int32_t *scratch) {
+    int32_t *last = scratch, *slots = scratch + infer->step_count;
+    for (int32_t s = 0; s < infer->step_count; s++)
+        last[s] = s + 1;
+    for (int32_t s = 0; s < infer->step_count; s++) {
+        const int32_t from = step_of(infer, result_unit(&infer->steps[s])->residual);
+        if (from >= 0) last[from] = s > last[from] ? s : last[from];
+    }
+    infer->slot_count = ani_slots(infer->step_count, last, slots);
+    for (int32_t s = 0; s < infer->step_count; s++) {
+        infer_step *step = &infer->steps[s];
+        const int32_t from = step_of(infer, result_unit(step)->residual);
+        step->input = s ? slots[s - 1] : -1;
+        step->output = slots[s];
+        step->residual = from < 0 ? -1 : slots[from];
+    }
+    infer_step *end = &infer->steps[infer->step_count - 1];
+    end->pooled =
+        !end->depthwise && end->front->shape.kind == ANI_UNIT_POINTWISE && end->front->residual < 0;
+}
+
+/* --- sizes ------------------------------------------------------------------------------------ */
+
+static infer_panels cut_panels(const ani_infer *infer, int64_t k, int64_t n, bool blocks) {
+    const int64_t lanes = infer->k.lanes, each = infer->k.block / lanes;
+    const int64_t vectors = ani_divide_up(n, lanes);
+    infer_panels panels = {.k = k, .n = n, .count = ani_divide_up(vectors, each)};
+    panels.last_vectors = (int32_t)(vectors - (panels.count - 1) * each);
+    if (blocks) {
+        panels.last_vectors = (int32_t)each;
+    } else if (panels.last_vectors == 1 && panels.count > 1) { /* one vector alone would be slow */
+        panels.count--;
+        panels.last_vectors = (int32_t)each + 1;
+    }
+    panels.columns = ((panels.count - 1) * each + panels.last_vectors) * lanes;
+    return panels;
+}
+
+/* Choose the blocks of a group and the rows of a band, by the shape alone. */
+static void choose_bands(const ani_infer *infer, infer_step *step) {
+    const int64_t block = infer->k.block, stride = step->depthwise->shape.stride;
+    const int64_t groups = ani_divide_up(step->blocks * block, GROUP_CHANNELS);
+    step->group = step->project ? ani_divide_up(step->blocks, groups) : step->blocks;
+    const int64_t by_work = (WORK_FLOATS / (step->columns * block) - 3) / stride + 1;
+    const int64_t by_depth = DEPTH_FLOATS / (step->ow * step->group * block);
+    const int64_t most = ani_min(step->oh, INFER_MAX_ROWS);
+    const int64_t rows = ani_min(ani_max(ani_min(by_work, by_depth), 2), most);
+    step->rows = ani_divide_up(step->oh, ani_divide_up(step->oh, rows));
+}
+
+/* Floats of a row of the staged input: of a full convolution with its padding, or of the picture.
+ */
+int64_t infer_stage_row(const infer_step *step) {
+    const ani_unit_shape *front = step->front ? &step->front->shape : NULL;
+    if (front && front->kind == ANI_UNIT_FULL)
+        return ani_max(front->pad_left + front->w, (front->ow - 1) * front->stride + 3) * step->cin;
+    return step->input < 0 ? step->w * step->cin : 0;
+}
+
+int64_t infer_stage_rows(const infer_step *step, int64_t rows) {
+    const ani_unit_shape *front = step->front ? &step->front->shape : NULL;
+    return front && front->kind == ANI_UNIT_FULL ? (rows - 1) * front->stride + 3 : rows;
+}
+
+/* A product of sizes; *failed becomes true on overflow. */
+static int64_t product_of(bool *failed, int64_t a, int64_t b, int64_t c) {
+    int64_t out = 0;
+    if (!ani_mul_size(a, b, &out) || !ani_mul_size(out, c, &out) || out > INT64_MAX / 64)
+        *failed = true;
+    return *failed ? 0 : out;
+}
+
+static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
+    const int64_t block = infer->k.block, lanes = infer->k.lanes;
+    infer_sizes *sizes = &infer->sizes;
+    int64_t stage_rows = infer_stage_rows(step, INFER_PRODUCT_ROWS), depth = 0;
+    if (step->front)
+        step->front_panels =
+            cut_panels(infer, step->cin * (step->front->shape.kind == ANI_UNIT_FULL ? 9 : 1),
+                       step->wide, step->depthwise != NULL);
+    if (step->pooled) depth = product_of(failed, step->oh, step->ow, block + lanes);
+    if (step->depthwise) {
+        const ani_unit_shape *s = &step->depthwise->shape;
+        step->blocks = ani_divide_up(step->wide, block);
+        step->keep = 3 - s->stride;
+        step->columns = ani_max(s->pad_left + s->w, (s->ow - 1) * s->stride + 3);
+        choose_bands(infer, step);
+        const int64_t row = product_of(failed, step->columns, block, 1);
+        const int64_t work = product_of(failed, infer_reads(step, step->rows), row, 1);
+        const int64_t tails = product_of(failed, 2 * step->blocks, step->keep, row);
+        depth = product_of(failed, step->group * step->rows, step->ow, block);
+        sizes->work = ani_max(sizes->work, work);
+        sizes->tails = ani_max(sizes->tails, tails);
+        sizes->zeros = ani_max(sizes->zeros, row);
+        stage_rows = infer_stage_rows(step, infer_reads(step, step->rows));
+    }
+    if (step->project) step->project_panels = cut_panels(infer, step->wide, step->cout, false);
+    sizes->depth = ani_max(sizes->depth, depth);
+    sizes->pads = ani_max(sizes->pads, product_of(failed, stage_rows, infer_stage_row(step), 1));
+    if (infer_is_split(infer, step))
+        infer->shared_depth = ani_max(infer->shared_depth,
+                                      product_of(failed, step->blocks * block, step->oh, step->ow));
+}
+
+static void plan_slots(ani_infer *infer, int64_t *size, bool *failed) {
+    int64_t *offsets = infer->slot_offsets;
+    for (int32_t s = 0; s < infer->step_count; s++) {
+        const infer_step *step = &infer->steps[s];
+        const int64_t count = step->pooled ? 0 : product_of(failed, step->oh, step->ow, step->cout);
+        offsets[step->output] = ani_max(offsets[step->output], count);
+    }
+    *size = 0;
+    for (int32_t i = 0; i < infer->slot_count; i++) {
+        const int64_t count = offsets[i];
+        offsets[i] = *size;
+        *size += ani_round_up(count, 16);
+        if (*size > INT64_MAX / 64) *failed = true;
+    }
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+static float *take(float *base, int64_t *used, int64_t count) {
+    return ani_take(base, used, count, sizeof(float));
+}
+
+static void place_panels(infer_panels *panels, float *base, int64_t *used) {
+    if (panels->count) panels->w = take(base, used, (panels->k + 1) * panels->columns);
+}
+
+/* Lay out all memory from base on (NULL: count alone); returns its size in bytes. */
+static int64_t place(ani_infer *infer, float *base, int64_t slots) {
+    const infer_sizes *sizes = &infer->sizes;
+    int64_t used = 0;
+    for (int32_t s = 0; s < infer->step_count; s++) {
+        infer_step *step = &infer->steps[s];
+        place_panels(&step->front_panels, base, &used);
+        if (step->depthwise) step->taps = take(base, &used, 10 * step->blocks * infer->k.block);
+        place_panels(&step->project_panels, base, &used);
+    }
+    infer->shared = take(base, &used, infer->shared_depth);
+    for (int32_t i = 0; i < infer->threads; i++) {
+        infer_worker *worker = &infer->workers[i];
+        worker->zeros = take(base, &used, sizes->zeros);
+        worker->work = take(base, &used, sizes->work);
+        worker->pads = take(base, &used, sizes->pads);
+        worker->depth = take(base, &used, sizes->depth);
+        worker->tails = take(base, &used, sizes->tails);
+        worker->slots = take(base, &used, slots);
+    }
+    return used;
+}
+
+static an_status plan_memory(ani_infer *infer, an_error *err) {
+    bool failed = false;
+    int64_t slots;
+    for (int32_t s = 0; s < infer->step_count; s++)
+        plan_step(infer, &infer->steps[s], &failed);
+    plan_slots(infer, &slots, &failed);
+    infer->memory_size = failed ? -1 : place(infer, NULL, slots);
+    if (infer->memory_size >= 0) infer->memory = ani_alloc_large(infer->memory_size);
+    if (!infer->memory) return ani_fail_memory(err, infer->memory_size, "a network for inference");
+    place(infer, infer->memory, slots);
+    return AN_OK;
+}
+
+an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
+                               int32_t count, an_error *err) {
+    an_status st = AN_OK;
+    int32_t *scratch = NULL;
+    *out = NULL;
+    ani_infer *infer = ani_alloc_zero(1, sizeof *infer);
+    if (!infer) return ani_fail_memory(err, sizeof *infer, "a network for inference");
+    infer->k = ani_cpu(backend)->infer;
+    infer->threads = backend->threads;
+    infer->unit_count = count;
+    infer->units = ani_alloc_zero(count, sizeof *infer->units);
+    infer->steps = ani_alloc_zero(count, sizeof *infer->steps);
+    infer->slot_offsets = ani_alloc_zero(count, sizeof *infer->slot_offsets);
+    infer->workers = ani_alloc_zero(infer->threads, sizeof *infer->workers);
+    scratch = ani_alloc_zero(2 * (int64_t)count, sizeof *scratch);
+    if (!infer->units || !infer->steps || !infer->slot_offsets || !infer->workers || !scratch) {
+        st = ani_fail_memory(err, count * (int64_t)sizeof *infer->steps, "a network for inference");
+        goto done;
+    }
+    memcpy(infer->units, units, (size_t)count * sizeof *units);
+    for (int32_t u = 0; u < count;)
+        u = make_step(infer, u, &infer->steps[infer->step_count++]);
+    wire_steps(infer, scratch);
+    st = plan_memory(infer, err);
+    if (st) goto done;
+    *out = infer;
+    infer = NULL;
+done:
+    ani_free(scratch);
+    ani_cpu_infer_destroy(backend, infer);
+    return st;
+}
+
+void ani_cpu_infer_destroy(an_backend *backend, ani_infer *infer) {
+    (void)backend;
+    if (!infer) return;
+    if (infer->memory) ani_free_large(infer->memory, infer->memory_size);
+    ani_free(infer->workers);
+    ani_free(infer->slot_offsets);
+    ani_free(infer->steps);
+    ani_free(infer->units);
+    ani_free(infer);
+}
+
+/* --- packing ---------------------------------------------------------------------------------- */
+
+/* Fold batch norm of channels first.. of c: a factor for their weights, and their bias. Channels
+ * past the last one are zero. */
+static void fold(const ani_bn *bn, int64_t first, int64_t count, int64_t c, double *factor,
+                 float *bias) {
+    for (int64_t j = 0; j < count; j++) {
+        const int64_t i = first + j;
+        factor[j] = i < c ? bn->gamma[i] * ani_ref_inv_std(bn->moving_variance[i]) : 0;
+        bias[j] = i < c ? (float)(bn->beta[i] - bn->moving_mean[i] * factor[j]) : 0;
+    }
+}
+
+static void pack_panel(const ani_infer *infer, const infer_panels *panels,
+                       const ani_infer_unit *unit, int64_t panel) {
+    const int64_t width = infer_panel_vectors(infer, panels, panel) * infer->k.lanes;
+    const int64_t first = panel * infer->k.block, columns = ani_min(width, panels->n - first);
+    float *to = panels->w + first * panels->k;
+    double factor[MAX_WIDTH];
+    fold(&unit->bn, first, width, panels->n, factor,
+         panels->w + panels->columns * panels->k + first);
+    for (int64_t k = 0; k < panels->k; k++, to += width) {
+        const float *from = unit->w + k * panels->n + first;
+        for (int64_t j = 0; j < columns; j++)
+            to[j] = (float)(from[j] * factor[j]);
+        for (int64_t j = columns; j < width; j++)
+            to[j] = 0;
+    }
+}
+
+static void pack_taps(const ani_infer *infer, const infer_step *step, int64_t number) {
+    const int64_t block = infer->k.block, first = number * block;
+    float *to = step->taps + 10 * first;
+    double factor[MAX_WIDTH];
+    fold(&step->depthwise->bn, first, block, step->wide, factor, to + 9 * block);
+    for (int64_t t = 0; t < 9; t++)
+        for (int64_t j = 0; j < block; j++)
+            to[t * block + j] =
+                first + j < step->wide
+                    ? (float)(step->depthwise->w[t * step->wide + first + j] * factor[j])
+                    : 0;
+}
+
+static void pack_step(void *context, int64_t index, int32_t worker) {
+    (void)worker;
+    const ani_infer *infer = context;
+    const infer_step *step = &infer->steps[index];
+    for (int64_t i = 0; i < step->front_panels.count; i++)
+        pack_panel(infer, &step->front_panels, step->front, i);
+    for (int64_t i = 0; i < step->blocks; i++)
+        pack_taps(infer, step, i);
+    for (int64_t i = 0; i < step->project_panels.count; i++)
+        pack_panel(infer, &step->project_panels, step->project, i);
+}
+
+void ani_cpu_infer_pack(an_backend *backend, ani_infer *infer) {
+    ani_pool_run(ani_cpu(backend)->pool, infer->step_count, pack_step, infer);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ * Inference at the level avx2: 16 registers, blocks of 16 channels. */
+#include "kernels/avx2/vec.h"
+
+enum { BLOCK_VECTORS = 2, ROWS_1 = 8, ROWS_2 = 6, ROWS_3 = 4 };
+#define ANI_MAX_VECTORS 3
+
+#include "kernels/simd/infer.h"
+
+void ani_infer_kernels_avx2(ani_infer_kernels *table) {
+    fill_infer_table(table);
+}

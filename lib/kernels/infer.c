@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * The table of the inference kernels: which level has what. */
+#include "kernels/infer.h"
+
+#include "base/cpu.h"
+
+void ani_infer_kernels_init(ani_infer_kernels *table, uint32_t mask) {
+    ani_infer_kernels_c(table);
+#ifdef ANI_HAVE_AVX2
+    if (mask & ANI_CPU_AVX2) ani_infer_kernels_avx2(table);
+#endif
+#ifdef ANI_HAVE_AVX512
+    if (mask & ANI_CPU_AVX512) ani_infer_kernels_avx512(table);
+#endif
+#ifdef ANI_HAVE_NEON
+    if (mask & ANI_CPU_NEON) ani_infer_kernels_neon(table);
+#endif
+    (void)mask;
+}

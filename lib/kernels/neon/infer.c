@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ * Inference at the level neon: 32 registers, blocks of 16 channels. */
+#include "kernels/neon/vec.h"
+
+enum { BLOCK_VECTORS = 4, ROWS_1 = 12, ROWS_2 = 12, ROWS_3 = 8, ROWS_4 = 6, ROWS_5 = 4 };
+#define ANI_MAX_VECTORS 5
+
+#include "kernels/simd/infer.h"
+
+void ani_infer_kernels_neon(ani_infer_kernels *table) {
+    fill_infer_table(table);
+}
