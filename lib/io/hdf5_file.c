@@ -305,8 +305,7 @@ static an_status read_fixed(ani_hdf5 *file, const attribute *from, const type_he
                             int64_t count, const char *name, ani_names *texts, an_error *err) {
     enum { PAD_BLANK = 2 };
     const bool blanks = (type->bits & 15) == PAD_BLANK;
-    int64_t size;
-    if (!ani_mul_size(count, type->size, &size) || size > from->data_size)
+    if (count * type->size > from->data_size) /* at most MAX_TEXTS of 32 bits: no overflow */
         return ani_fail(err, AN_ERR_FORMAT,
                         "'%s': attribute '%s' declares %" PRId64 " texts of %" PRId64
                         " bytes; it has %" PRId64,
@@ -596,11 +595,10 @@ static int64_t copy_chunk(const array *from, const int64_t *start, const uint8_t
     for (;;) {
         int64_t place = 0, source = 0;
         bool is_inside = true;
-        for (int i = 0; i < rank; i++) {
-            is_inside = is_inside && start[i] + at[i] < from->shape.lengths[i];
+        for (int i = 0; i < rank && is_inside; i++) {
+            is_inside = start[i] + at[i] < from->shape.lengths[i];
             place = place * from->shape.lengths[i] + start[i] + at[i];
             source = source * from->chunk[i] + at[i];
-            if (!is_inside) break;
         }
         if (is_inside) {
             data[place] = number_value(&from->type, bytes + source * from->type.size);

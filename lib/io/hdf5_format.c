@@ -54,7 +54,7 @@ static uint32_t turn(uint32_t x, int bits) {
     return x << bits | x >> (32 - bits);
 }
 
-static uint32_t checksum(const uint8_t *p, int64_t size) {
+static uint32_t checksum(const uint8_t *p, int64_t size) { /* of at least one byte */
     uint32_t a, b, c;
     a = b = c = UINT32_C(0xdeadbeef) + (uint32_t)size;
     while (size > 12) {
@@ -70,7 +70,6 @@ static uint32_t checksum(const uint8_t *p, int64_t size) {
         p += 12;
         size -= 12;
     }
-    if (size == 0) return c;
     uint8_t rest[12] = {0};
     memcpy(rest, p, (size_t)size);
     a += ani_hdf5_u32(rest);
