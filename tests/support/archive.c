@@ -22,8 +22,19 @@ const struct entry good_entries[6] = {
     {.name = "set/deep/empty.jpg", .data = ""},
     {LABELS, .deflate = true},
 };
+
+/* Room in powers of two, so that many small pieces are no trouble. */
+static size_t room_for(int64_t size) {
+    size_t room = 64;
+    while (room < (size_t)size)
+        room *= 2;
+    return room;
+}
+
 void bytes_add(struct bytes *to, const void *data, int64_t size) {
-    to->data = realloc(to->data, (size_t)(to->size + size + 1));
+    const size_t room = room_for(to->size + size);
+    if (!to->data || room > room_for(to->size)) to->data = realloc(to->data, room);
+    assert_non_null(to->data);
     if (size) memcpy(to->data + to->size, data, (size_t)size);
     to->size += size;
 }
