@@ -24,9 +24,9 @@ if [ ! -d "$root" ]; then
         --include=libcmocka-dev,libzip-dev,libcurl4-openssl-dev,libhdf5-dev,libcairo2-dev \
         "${DEBIAN_SUITE:-bookworm}" "$root.part"
     # qemu looks for every file here first: only libraries are to be found.
-    for entry in "$root.part"/* "$root.part"/usr/*; do
+    for entry in "$root.part"/* "$root.part"/usr/* "$root.part"/usr/share/*; do
         case ${entry#"$root.part/"} in
-        lib | usr | usr/lib | usr/include) ;;
+        lib | usr | usr/lib | usr/include | usr/share | usr/share/pkgconfig) ;;
         *) rm -rf "$entry" ;;
         esac
     done
