@@ -86,9 +86,7 @@ static void expect_metrics(const char *what, const an_metrics *got, const json_t
     const double values[] = {got->rmse, got->mae, got->r2, got->pearson};
     for (int i = 0; i < 4; i++) {
         const double number = golden_number(json_object_get(want, names[i]));
-        if (!(fabs(values[i] - number) <= limit))
-            fail_msg("%s: %s is %.9g, expected %.9g (limit %g)", what, names[i], values[i], number,
-                     limit);
+        expect_within(values[i], number, limit, "%s: %s", what, names[i]);
     }
 }
 
@@ -154,8 +152,7 @@ static void scores_of_keras(void **state) {
         assert_true(i < count);
         assert_string_equal(an_dataset_name(dataset, i), name);
         assert_true(fabs(an_dataset_score(dataset, i, 0) - label) < 1e-6);
-        if (!(fabs((double)scores[i] - score) <= 2e-4))
-            fail_msg("%s: score is %.6f, expected %.6f", name, (double)scores[i], score);
+        expect_within((double)scores[i], score, 2e-4, "%s: score", name);
     }
     fclose(file);
     assert_int_equal(i, count);
@@ -207,9 +204,7 @@ static void set_head(an_model *model, const char *path) {
 
 static void expect_near(const char *what, int stage, int epoch, double got, double want,
                         double relative) {
-    if (!(fabs(got - want) <= relative * fabs(want)))
-        fail_msg("stage %d, epoch %d: %s is %.9g, expected %.9g (limit %g of it)", stage, epoch,
-                 what, got, want, relative);
+    expect_within(got, want, relative * fabs(want), "stage %d, epoch %d: %s", stage, epoch, what);
 }
 
 /** Stage 1 within 1e-3 of each loss; stage 2, where batch norm amplifies rounding, within 10% in

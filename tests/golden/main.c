@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/golden.h"
+
 #define TOPIC(name) int golden_##name(void);
 GOLDEN_TOPICS
 #undef TOPIC
@@ -26,6 +28,12 @@ static const topic *find(const char *name) {
     return NULL;
 }
 
+static int run(const topic *which) {
+    const int failed = which->run();
+    golden_report(which->name);
+    return failed;
+}
+
 int main(int argc, char **argv) {
     int failed = 0;
     for (int i = 1; i < argc; i++) {
@@ -37,8 +45,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     for (int i = 1; i < argc; i++)
-        failed += find(argv[i])->run();
+        failed += run(find(argv[i]));
     for (int i = 0; argc == 1 && i < TOPIC_COUNT; i++)
-        failed += topics[i].run();
+        failed += run(&topics[i]);
     return failed ? 1 : 0;
 }

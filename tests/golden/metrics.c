@@ -21,8 +21,7 @@ static void expect(const char *name, const char *what, double got, const json_t 
     const double want = golden_number(entry);
     const bool loose = !strncmp(name, "n2", 2) || !strncmp(name, "large_offset", 12);
     const double limit = loose ? 1e-9 : 1e-12 * fmax(1, fabs(want));
-    if (isnan(want) ? !isnan(got) : !(fabs(got - want) <= limit))
-        fail_msg("%s: %s is %.17g, expected %.17g (limit %.3g)", name, what, got, want, limit);
+    expect_within(got, want, limit, "%s: %s", name, what);
 }
 
 static void check_case(const json_t *entry, const st_file *arrays) {

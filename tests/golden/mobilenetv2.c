@@ -531,16 +531,12 @@ static void check_statistics(inspection *in, const char *name, const float *got,
         {"mean", mean}, {"std", sqrt(squares / (double)count)}, {"min", low}, {"max", high}};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         const double want = golden_number(json_object_get(truth, values[i].key));
-        if (!(fabs(values[i].value - want) <= limit))
-            fail_msg("%s: %s of %s is %.9g, expected %.9g, limit %.3g", in->what, values[i].key,
-                     name, values[i].value, want, limit);
+        expect_within(values[i].value, want, limit, "%s: %s of %s", in->what, values[i].key, name);
     }
     const json_t *first = json_object_get(truth, "first8");
     for (size_t i = 0; i < json_array_size(first); i++) {
         const double want = golden_number(json_array_get(first, i));
-        if (!(fabs(got[i] - want) <= limit))
-            fail_msg("%s: value %zu of %s is %.9g, expected %.9g, limit %.3g", in->what, i, name,
-                     (double)got[i], want, limit);
+        expect_within((double)got[i], want, limit, "%s: value %zu of %s", in->what, i, name);
     }
     in->checked++;
 }

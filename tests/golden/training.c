@@ -113,9 +113,7 @@ static void expect_losses(const char *what, const double *got, const json_t *wan
                           double relative) {
     for (size_t t = 0; t < json_array_size(want); t++) {
         const double w = golden_number(json_array_get(want, t));
-        if (!(fabs(got[t] - w) <= relative * fabs(w)))
-            fail_msg("%s: loss of step %zu is %.9g, expected %.9g, limit %g of it", what, t, got[t],
-                     w, relative);
+        expect_within(got[t], w, relative * fabs(w), "%s: loss of step %zu", what, t);
     }
 }
 
@@ -272,8 +270,7 @@ static void check_gradients(const whole *w, const test_backend *which, int32_t b
     must(an_model_set_base(model, base, &error), &error, "base");
     must(an_model_gradients(model, w->b.x, w->b.y, w->n, AN_LOSS_MSE, &got, &error), &error,
          "gradients");
-    if (!(fabs(got - loss) <= 1e-4 * loss))
-        fail_msg("%s: loss is %.9g, expected %.9g", which->label, got, loss);
+    expect_within(got, loss, 1e-4 * loss, "%s: loss", which->label);
     must(an_model_last_gradients(model, &gradients, &error), &error, "gradients");
     st_file *truth = st_open(golden_path(relative));
     assert_int_equal(an_arrays_count(gradients), truth->count);

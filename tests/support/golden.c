@@ -168,6 +168,45 @@ double golden_number(const json_t *value) {
     return json_number_value(value);
 }
 
+/* What came nearest to its limit. */
+static struct {
+    int64_t comparisons;
+    double share; /* of the limit */
+    double off, limit;
+    char label[160];
+} nearest;
+
+static void note(const char *label, double off, double limit) {
+    nearest.comparisons++;
+    if (!(off > 0) || off / limit <= nearest.share) return;
+    nearest.share = off / limit;
+    nearest.off = off;
+    nearest.limit = limit;
+    snprintf(nearest.label, sizeof nearest.label, "%s", label);
+}
+
+void golden_report(const char *topic) {
+    if (nearest.comparisons && nearest.share > 0)
+        print_message("%s: %lld comparisons; nearest to its limit, at %.0f%%: %s, off by %.2g of "
+                      "%.2g\n",
+                      topic, (long long)nearest.comparisons, 100 * nearest.share, nearest.label,
+                      nearest.off, nearest.limit);
+    memset(&nearest, 0, sizeof nearest);
+}
+
+void expect_within(double got, double want, double limit, const char *label, ...) {
+    char text[160];
+    va_list list;
+    va_start(list, label);
+    vsnprintf(text, sizeof text, label, list);
+    va_end(list);
+    if (isnan(got) && isnan(want)) return;
+    note(text, fabs(got - want), limit);
+    if (!(fabs(got - want) <= limit))
+        fail_msg("%s is %.17g, expected %.17g: off by %.3g, limit %.3g", text, got, want,
+                 fabs(got - want), limit);
+}
+
 void expect_close(const char *what, const float *got, const double *want, int64_t count,
                   double absolute, double relative) {
     double largest = 0, worst = -1;
@@ -183,6 +222,7 @@ void expect_close(const char *what, const float *got, const double *want, int64_
         }
     }
     const double limit = absolute + relative * largest;
+    note(what, worst, limit);
     if (worst > limit)
         fail_msg("%s: element %lld of %lld is %.9g, expected %.9g: off by %.3g, limit %.3g "
                  "(largest value %.3g)",

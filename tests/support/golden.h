@@ -48,6 +48,13 @@ double golden_number(const json_t *value); /* number or one of those strings */
  * the worst element, its index, both values and the limit, and fails the test. */
 void expect_close(const char *what, const float *got, const double *want, int64_t count,
                   double absolute, double relative);
+/** Compare numbers: |got - want| <= limit, or both NaN. A failure prints the label, the numbers and
+ * the limit, and fails the test. */
+void expect_within(double got, double want, double limit, const char *label, ...)
+    __attribute__((format(printf, 4, 5)));
+/** Print how many comparisons of the two functions above were made since the last call, and which
+ * came nearest to its limit. */
+void golden_report(const char *topic);
 /** Compare bytes exactly; a failure prints the first difference. */
 void expect_bytes(const char *what, const uint8_t *got, const uint8_t *want, int64_t count);
 
