@@ -6,9 +6,11 @@
 
 static const program_text text = {
     .usage = "--data ARCHIVE|FOLDER --model FILE --out DIR [options]",
-    .about = "Step 5: train. Stage 1 teaches the new head what the network of step 4 already\n"
-             "sees; stage 2 then trains all of it, at a tenth of the rate. Leaves the best\n"
-             "model as DIR/model.safetensors and the course as DIR/history.csv.",
+    .about =
+        "Step 5: train. Stage 1 teaches the new head what the network of step 4 already\n"
+        "sees; stage 2 then trains all of it, at a tenth of the rate. Leaves the best\n"
+        "model as DIR/model.safetensors and the course as DIR/history.csv. Ctrl-C and SIGTERM\n"
+        "end it after the step under way, with exit status 3; --resume goes on.",
     .examples = "  05_train --data run/data --model run/initial.safetensors --out run",
 };
 
@@ -17,7 +19,8 @@ int main(int argc, char **argv) {
     settings_parse(&s, argc, argv,
                    "data model out batch epochs1 epochs2 lr1 lr2 schedule augment seed threads "
                    "quiet keras-checkpoint "
-                   "base2 bn-momentum recalibrate patience min-delta cache tensorboard verbose",
+                   "base2 bn-momentum recalibrate patience min-delta cache resume restart "
+                   "checkpoint-seconds tensorboard verbose",
                    &text);
     int status = 1;
     data d = {0};

@@ -17,13 +17,18 @@ static const program_text text = {
         "  loss.png           the losses over the epochs\n"
         "  scatter.png        predicted against true scores of the test part\n"
         "  metrics.json       rmse, mae, r2, pearson, deviation, n_train, n_val, n_test\n"
-        "The exit status is 0 only if all of it is there.",
+        "  checkpoint-1.safetensors, -2   what an interrupted training is resumed from\n"
+        "The exit status is 0 only if all results are there. Ctrl-C and SIGTERM end a training\n"
+        "after the step under way, with exit status 3; the same command with --resume goes on. A\n"
+        "second one ends it at once.",
     .examples =
         "  attractivenet --data SCUT-FBP5500_v2.1.zip --out run\n"
         "      as the tutorial: 350x350, ImageNet weights, 30 + 30 epochs\n"
         "  make_faces --out faces.zip && attractivenet --data faces.zip --out run \\\n"
         "      --weights none --size 96 --alpha 0.35 --epochs1 0 --lr2 2e-3 --bn-momentum 0.9\n"
-        "      made-up faces, from random weights, in minutes",
+        "      made-up faces, from random weights, in minutes\n"
+        "  attractivenet --data SCUT-FBP5500_v2.1.zip --out run --resume\n"
+        "      go on after an interruption, a crash or a power cut",
 };
 
 int main(int argc, char **argv) {
@@ -32,7 +37,7 @@ int main(int argc, char **argv) {
         &s, argc, argv,
         "data out size alpha padding weights scale batch epochs1 epochs2 lr1 lr2 schedule augment "
         "seed threads quiet keras-checkpoint base2 bn-momentum recalibrate patience "
-        "min-delta cache extract sha256 tensorboard verbose",
+        "min-delta cache extract sha256 resume restart checkpoint-seconds tensorboard verbose",
         &text);
     int status = 1;
     char path[PATH_SIZE];
@@ -42,7 +47,10 @@ int main(int argc, char **argv) {
     if (get_data(&s, path) || load_data(&s, path, &d)) goto done;
     /* Before the batches: the weights decide how pixels are scaled. */
     if (build_model(&s, &model) || prepare_data(&s, model_info(model).scale, &d)) goto done;
-    if (train_model(&s, model, &d, &history) || plot_history(&s, history)) goto done;
+    status = train_model(&s, model, &d, &history);
+    if (status) goto done;
+    status = 1;
+    if (plot_history(&s, history)) goto done;
     an_model_destroy(model);
     if (load_model(&s, &model)) goto done; /* the best one, not the last */
     status = test_model(&s, model, &d);

@@ -34,6 +34,7 @@ static const settings defaults = {.weights = "imagenet",
                                   .patience = 7,
                                   .min_delta = 1e-3,
                                   .momentum = 0.999,
+                                  .checkpoint_seconds = 60,
                                   .verbose = AN_VERBOSE_BAR,
                                   .cache = AN_CACHE_ENCODED};
 
@@ -109,6 +110,14 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
                       "kept in memory: files as they are, or decoded pixels (faster)"),
         option_flag("extract", &s->extract, "unpack the archive into DIR/data first"),
         option_text("sha256", &s->sha256, "HEX", "a download must have this hash"),
+        option_flag("resume", &s->resume,
+                    "go on with the training in DIR that was interrupted or killed:\n"
+                    "it ends with the same model, bit for bit, as if nothing had\n"
+                    "happened; without any there, begin. The other options as before"),
+        option_flag("restart", &s->restart, "begin anew, whatever training DIR holds"),
+        option_number("checkpoint-seconds", &s->checkpoint_seconds, 0, 1e9,
+                      "what is lost at most if the program is killed (and after each\n"
+                      "epoch nothing); 0: a checkpoint after every step"),
         option_text("tensorboard", &s->tensorboard, "FOLDER", "write event files there"),
         option_choice("verbose", &s->verbose, verbose_words,
                       "progress of a training: our bar, Keras' texts, or nothing"),
@@ -127,6 +136,10 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
     need(names, "out", s->out, argv, text);
     need(names, "model", s->model, argv, text);
     need(names, "history", s->history, argv, text);
+    if (s->resume && s->restart) {
+        fprintf(stderr, "--resume and --restart exclude each other\n");
+        exit(2);
+    }
     if (has_name(names, "epochs2") && s->epochs1 + s->epochs2 == 0) {
         fprintf(stderr, "--epochs1 and --epochs2 are both 0: nothing to train\n");
         exit(2);

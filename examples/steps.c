@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,32 +192,78 @@ int build_model(settings *s, an_model **model) {
 
 /** One stage of the two. */
 typedef struct stage {
-    int32_t number, base, epochs, first_epoch;
+    int32_t number, base, epochs;
     double rate;
-    double best; /* in: a checkpoint must be better; out: the lowest val_loss so far */
 } stage;
 
-static int train_stage(settings *s, stage *now, an_model *model, const data *d,
-                       an_history *history) {
+/* A signal asks the trainer at work to pause. Which thread gets a signal is not known; only on the
+ * main one the trainer cannot go away meanwhile. */
+static an_trainer *volatile at_work;
+static volatile sig_atomic_t interrupted;
+static pthread_t main_thread;
+
+static void on_signal(int number) {
+    if (!pthread_equal(pthread_self(), main_thread)) {
+        pthread_kill(main_thread, number);
+        return;
+    }
+    interrupted = 1;
+    an_trainer_pause(at_work);
+    signal(SIGINT, SIG_DFL); /* the next one ends the program */
+    signal(SIGTERM, SIG_DFL);
+}
+
+static void catch_signals(void (*handler)(int)) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    main_thread = pthread_self();
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static const char *checkpoint_path(const settings *s, char path[PATH_SIZE]) {
+    return join_path(path, s->out, "checkpoint");
+}
+
+/** The lowest validation loss so far. */
+static double best_loss(const an_history *history) {
+    double best = INFINITY;
+    for (int64_t i = 0; i < an_history_count(history); i++) {
+        an_epoch_report report = {.struct_size = sizeof report};
+        an_history_epoch(history, i, &report, NULL);
+        best = fmin(best, report.val_loss);
+    }
+    return best;
+}
+
+/** Train a stage from its begin, or from a checkpoint if it is not NULL. */
+static int train_stage(settings *s, const stage *now, an_model *model, const data *d,
+                       an_history *history, const an_checkpoint *checkpoint) {
     an_error err;
-    char path[PATH_SIZE], csv[PATH_SIZE];
+    char path[PATH_SIZE], csv[PATH_SIZE], resume[PATH_SIZE];
     an_trainer *trainer = NULL;
     an_train_options options;
     an_schedule_options schedule;
+    an_checkpoint_info info = {.struct_size = sizeof info};
     an_train_options_init(&options, sizeof options);
     an_schedule_options_init(&schedule, sizeof schedule);
+    options.first_epoch = (int32_t)an_history_count(history);
+    if (checkpoint) {
+        an_checkpoint_describe(checkpoint, &info, NULL);
+        options.first_epoch = info.first_epoch;
+    }
     options.stage = now->number;
     options.max_epochs = now->epochs;
-    options.first_epoch = now->first_epoch;
     options.base = now->base;
     options.learning_rate = now->rate;
     if (now->number == 2) {
         schedule.kind = s->schedule;
         options.schedule = &schedule;
     }
-    options.checkpoint_best = now->best;
+    if (!s->keras_checkpoint) options.checkpoint_best = best_loss(history);
     options.checkpoint_path = best_model_path(s, path);
     options.csv_path = join_path(csv, s->out, "history.csv");
+    options.resume_path = checkpoint_path(s, resume);
+    options.resume_seconds = s->checkpoint_seconds;
     options.tensorboard_dir = s->tensorboard;
     options.early_stop_patience = s->patience;
     options.early_stop_min_delta = s->min_delta;
@@ -224,21 +272,23 @@ static int train_stage(settings *s, stage *now, an_model *model, const data *d,
     options.text = show_text;
     options.text_is_terminal = isatty(1);
     options.warn = show_warning;
-    int status = 1;
-    if (an_trainer_create(&trainer, model, d->train, d->val, history, &options, &err)) {
-        complain(&err);
-        goto done;
+    an_status status =
+        an_trainer_create(&trainer, model, d->train, d->val, history, &options, &err);
+    if (!status && checkpoint) status = an_trainer_resume(trainer, checkpoint, &err);
+    if (!status) {
+        at_work = trainer;
+        if (interrupted) an_trainer_pause(trainer);
+        say(s->quiet, "\n");
+        status = an_trainer_run(trainer, &err);
+        at_work = NULL;
     }
-    say(s->quiet, "\n");
-    if (an_trainer_run(trainer, &err)) {
-        complain(&err);
-        goto done;
-    }
-    now->best = an_trainer_best(trainer);
-    status = 0;
-done:
     an_trainer_destroy(trainer);
-    return status;
+    if (status == AN_ERR_CANCELLED && interrupted) {
+        say(s->quiet, "\n");
+        fprintf(stderr, "interrupted: %s; the same command with --resume goes on\n", err.message);
+        return INTERRUPTED;
+    }
+    return status ? complain(&err) : 0;
 }
 
 static int take_best_weights(settings *s, an_model *model) {
@@ -259,29 +309,76 @@ static void remove_old_results(settings *s) {
         unlink(join_path(path, s->out, names[i]));
 }
 
+/** Find what is to be resumed; *checkpoint is NULL if the training begins anew. An unfinished run
+ * is only given up if that is asked for. */
+static int find_checkpoint(settings *s, an_checkpoint **checkpoint) {
+    an_error err;
+    char path[PATH_SIZE];
+    an_checkpoint_info info = {.struct_size = sizeof info};
+    const int32_t last = s->epochs2 > 0 ? 2 : 1;
+    *checkpoint = NULL;
+    checkpoint_path(s, path);
+    if (s->restart) return an_checkpoint_remove(path, &err) ? complain(&err) : 0;
+    const an_status status = an_checkpoint_read(checkpoint, path, show_warning, NULL, &err);
+    if (status < 0)
+        return complain_of("%s; --restart begins anew, without what is there", err.message);
+    if (status == AN_DONE) {
+        if (s->resume) say(s->quiet, "nothing to resume in '%s': the training begins\n", s->out);
+        return 0;
+    }
+    an_checkpoint_describe(*checkpoint, &info, NULL);
+    const int ended = info.stage >= last && info.reason;
+    if (s->resume) {
+        if (info.stage > last || (info.stage == 1 && s->epochs1 == 0))
+            return complain_of("the run in '%s' is in stage %d, for which --epochs%d is 0 now",
+                               s->out, (int)info.stage, (int)info.stage);
+        if (ended)
+            say(s->quiet, "the training in '%s' has ended already\n", s->out);
+        else
+            say(s->quiet, "going on in stage %d behind step %lld of epoch %d\n", (int)info.stage,
+                (long long)info.step, (int)info.epoch + 1);
+        return 0;
+    }
+    an_checkpoint_destroy(*checkpoint);
+    *checkpoint = NULL;
+    if (info.stage < last || !info.reason)
+        return complain_of(
+            "'%s' holds a run that has not ended (stage %d, epoch %d): --resume goes "
+            "on with it, --restart begins anew",
+            s->out, (int)info.stage, (int)info.epoch + !info.reason);
+    return an_checkpoint_remove(path, &err) ? complain(&err) : 0;
+}
+
 int train_model(settings *s, an_model *model, const data *d, an_history **history) {
     an_error err;
-    stage first = {1, AN_BASE_FROZEN, s->epochs1, 0, s->lr1, INFINITY};
-    *history = NULL;
-    if (make_folder(s->out)) return 1;
-    remove_old_results(s);
-    if (an_model_set_momentum(model, s->momentum, &err) || an_history_create(history, &err))
-        return complain(&err);
-    if (s->epochs1 > 0) {
-        if (train_stage(s, &first, model, d, *history)) return 1;
-        if (s->epochs2 > 0 && isfinite(first.best) && take_best_weights(s, model)) return 1;
-    }
-    stage second = {2,          s->base2,
-                    s->epochs2, (int32_t)an_history_count(*history),
-                    s->lr2,     s->keras_checkpoint ? INFINITY : first.best};
-    if (s->epochs2 > 0 && train_stage(s, &second, model, d, *history)) return 1;
-    if (!isfinite(fmin(first.best, second.best))) {
-        return complain_of("the validation loss was never a number: nothing to keep; a smaller "
-                           "learning rate may help");
-    }
+    const stage first = {1, AN_BASE_FROZEN, s->epochs1, s->lr1};
+    const stage second = {2, s->base2, s->epochs2, s->lr2};
+    an_checkpoint *checkpoint = NULL;
+    an_checkpoint_info info = {.struct_size = sizeof info};
     char path[PATH_SIZE];
-    say(s->quiet, "\nthe best model is %s\n", best_model_path(s, path));
-    return 0;
+    *history = NULL;
+    if (make_folder(s->out) || find_checkpoint(s, &checkpoint)) return 1;
+    if (checkpoint) an_checkpoint_describe(checkpoint, &info, NULL);
+    remove_old_results(s);
+    int status = 0;
+    if (an_model_set_momentum(model, s->momentum, &err) || an_history_create(history, &err))
+        status = complain(&err);
+    catch_signals(on_signal);
+    if (!status && s->epochs1 > 0 && info.stage < 2)
+        status = train_stage(s, &first, model, d, *history, checkpoint);
+    if (!status && s->epochs2 > 0) {
+        if (info.stage < 2 && isfinite(best_loss(*history))) status = take_best_weights(s, model);
+        if (!status)
+            status =
+                train_stage(s, &second, model, d, *history, info.stage == 2 ? checkpoint : NULL);
+    }
+    catch_signals(SIG_DFL);
+    an_checkpoint_destroy(checkpoint);
+    if (!status && !isfinite(best_loss(*history)))
+        status = complain_of("the validation loss was never a number: nothing to keep; a smaller "
+                             "learning rate may help");
+    if (!status) say(s->quiet, "\nthe best model is %s\n", best_model_path(s, path));
+    return status;
 }
 
 /* --- 6: plot ---------------------------------------------------------------------------------- */

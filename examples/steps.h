@@ -18,8 +18,8 @@ typedef struct settings {
     const char *tensorboard; /* folder for event files, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
     int32_t base2, patience, recalibrate, keras_checkpoint, verbose, quiet, extract, cache,
-        schedule;
-    double alpha, lr1, lr2, momentum, min_delta;
+        schedule, resume, restart;
+    double alpha, lr1, lr2, momentum, min_delta, checkpoint_seconds;
 } settings;
 
 /**
@@ -47,6 +47,9 @@ void data_close(data *d);
 
 /* Each returns 0, or 1 after saying on stderr what failed. */
 
+/** What train_model() also returns: a signal ended it, --resume goes on. An exit status, too. */
+enum { INTERRUPTED = 3 };
+
 /** Step 1: download and extract, or find what is there. Writes the path of the data into path. */
 int get_data(settings *s, char path[PATH_SIZE]);
 /** Step 2: list images with their scores; nothing is decoded yet. */
@@ -56,8 +59,9 @@ int load_data(settings *s, const char *path, data *d);
 int prepare_data(settings *s, int32_t scale, data *d);
 /** Step 4: MobileNetV2 with one output. */
 int build_model(settings *s, an_model **model);
-/** Step 5: train the head, then all; OUT/model.safetensors is the best, OUT/history.csv the course.
- */
+/** Step 5: train the head, then all; OUT/model.safetensors is the best, OUT/history.csv the course,
+ * OUT/checkpoint-1.safetensors and -2 what a killed run is resumed from. SIGINT and SIGTERM end it
+ * after the step under way, a second one at once. */
 int train_model(settings *s, an_model *model, const data *d, an_history **history);
 /** Step 6: draw the losses over the epochs as OUT/loss.png. */
 int plot_history(settings *s, const an_history *history);

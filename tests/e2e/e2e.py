@@ -6,9 +6,11 @@ usage: e2e.py FOLDER    FOLDER: of the built examples
 """
 import json
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
@@ -91,6 +93,49 @@ def tutorial(tap, work):
              Done("attractivenet", "--data", work / "none.zip", "--out", work / "none", *SMALL).ended(1))
 
 
+def without_seconds(path):
+    return [line.rsplit(",", 1)[0] for line in path.read_text().splitlines()]
+
+
+def resume(tap, work):
+    whole, out = work / "whole", work / "cut"
+    command = ["--data", work / "faces.zip", *SMALL, "--epochs1", 2, "--epochs2", 12, "--bn-momentum", "0.5",
+               "--patience", -1, "--checkpoint-seconds", 0]
+    done = Done("attractivenet", *command, "--out", whole)
+    running = subprocess.Popen([str(PROGRAMS / "attractivenet"), *map(str, command), "--out", str(out)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while running.poll() is None and not ((out / "history.csv").is_file() and
+                                          len((out / "history.csv").read_text().splitlines()) > 3):
+        time.sleep(0.01)
+    running.send_signal(signal.SIGTERM)
+    told = running.communicate()[1]
+    tap.case("a signal ends a training with status 3",
+             done.ended() or ([] if running.returncode == 3 and "--resume" in told else [running.returncode, told]))
+    again = Done("attractivenet", *command, "--out", out)
+    tap.case("an unfinished training is not begun anew by accident",
+             again.ended(1) or ([] if "--resume" in again.err and "--restart" in again.err else [again.err]))
+    other = Done("attractivenet", *command, "--out", out, "--resume", "--batch", 4)
+    tap.case("a resumed training wants the settings of before",
+             other.ended(1) or ([] if "batch was '8', and is '4' now" in other.err else [other.err]))
+    rest = Done("attractivenet", *command, "--out", out, "--resume", "--threads", 3)
+    problems = rest.ended() or missing(out, RESULTS)
+    if not problems:
+        problems = [f"{name} differs" for name in ("model.safetensors", "metrics.json")
+                    if (out / name).read_bytes() != (whole / name).read_bytes()]
+        if without_seconds(out / "history.csv") != without_seconds(whole / "history.csv"):
+            problems.append("history.csv differs")
+    tap.case("--resume ends as if there had been no signal, bit for bit", problems)
+    (out / "metrics.json").unlink(missing_ok=True)
+    ended = Done("attractivenet", *command, "--out", out, "--resume")
+    tap.case("--resume of a training that has ended says so and leaves all results",
+             ended.ended() or missing(out, RESULTS) or
+             ([] if "has ended already" in ended.out and
+              (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes() else [ended.out]))
+    tap.case("--resume where there is nothing begins",
+             Done("attractivenet", "--data", work / "faces.zip", "--out", work / "new", *SMALL, "--epochs1", 1,
+                  "--epochs2", 0, "--resume").ended())
+
+
 def predict(tap, work):
     model = work / "run/model.safetensors"
     faces = work / "faces/SCUT-FBP5500_v2/Images"
@@ -142,6 +187,7 @@ def main():
         if (work / "run/model.safetensors").is_file():
             predict(tap, work)
         steps(tap, work)
+        resume(tap, work)
     tap.exit()
 
 
