@@ -10,6 +10,7 @@
 
 #include "augment/order.h"
 #include "augment/transform.h"
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
@@ -34,7 +35,7 @@ typedef struct slot {
 /* Memory of one thread. */
 typedef struct scratch {
     uint8_t *pixels;
-    float *scaled; /* KERAS, LEGACY; else NULL */
+    float *scaled; /* where Keras' brightness is asked for; else NULL */
 } scratch;
 
 typedef struct worker {
@@ -51,7 +52,8 @@ struct an_batches {
     int64_t *places;            /* [count] of indices, in the order of the epoch */
     ani_order order;
     ani_scaling scaling;
-    int64_t image; /* values of a picture */
+    ani_pixels pixels; /* kernels */
+    int64_t image;     /* values of a picture */
     int32_t outputs;
     slot *slots;
     int64_t slot_count;
@@ -117,6 +119,13 @@ static bool is_keras(const an_batches *b) {
     return b->augment.mode == AN_AUGMENT_KERAS || b->augment.mode == AN_AUGMENT_LEGACY;
 }
 
+/* Keras' brightness drops fractions: there the last bit decides, and the reference form is taken.
+ */
+static bool needs_reference(const an_batches *b) {
+    const an_augment_options *augment = &b->augment;
+    return is_keras(b) && (augment->brightness_low != 0.0 || augment->brightness_high != 0.0);
+}
+
 /* --- making samples -------------------------------------------------------------------------- */
 
 /* Set up the slot of batch number filling. With the lock. */
@@ -167,20 +176,24 @@ static void make(an_batches *b, slot *s, int64_t k, const scratch *mine) {
     error->status = st;
     if (st) return;
     ani_transform transform;
-    if (s->transforms) {
-        for (int64_t i = 0; i < b->image; i++)
-            mine->scaled[i] = b->scaling.table[rgb[i]];
-        ani_transform_apply(x, mine->scaled, height, width, 3, &s->transforms[k],
-                            ani_geometry(augment->mode), augment->fill, (float)augment->fill_value);
-        return;
-    }
-    if (augment->mode == AN_AUGMENT_FAST)
+    if (s->transforms)
+        transform = s->transforms[k];
+    else if (augment->mode == AN_AUGMENT_FAST)
         ani_transform_draw_plain(&transform, augment, height, width, b->options.seed, b->epoch,
                                  sample);
     else
         ani_transform_init(&transform);
-    ani_transform_fast(x, rgb, height, width, &transform, augment->fill, (float)augment->fill_value,
-                       &b->scaling);
+    const int geometry = ani_geometry(augment->mode);
+    const float fill_value = (float)augment->fill_value;
+    if (!mine->scaled) {
+        ani_transform_fast(x, rgb, height, width, &transform, geometry, augment->fill, fill_value,
+                           &b->scaling, &b->pixels);
+        return;
+    }
+    for (int64_t i = 0; i < b->image; i++)
+        mine->scaled[i] = b->scaling.table[rgb[i]];
+    ani_transform_apply(x, mine->scaled, height, width, 3, &transform, geometry, augment->fill,
+                        fill_value);
 }
 
 /* Claim one sample and make it; the lock is given up meanwhile. */
@@ -282,8 +295,8 @@ static an_status make_threads(an_batches *b, an_error *err) {
     for (int32_t i = 0; i <= count; i++) {
         scratch *mine = &b->scratches[i];
         mine->pixels = ani_alloc(b->image);
-        if (is_keras(b)) mine->scaled = ani_alloc_zero(b->image, sizeof *mine->scaled);
-        if (!mine->pixels || (is_keras(b) && !mine->scaled))
+        if (needs_reference(b)) mine->scaled = ani_alloc_zero(b->image, sizeof *mine->scaled);
+        if (!mine->pixels || (needs_reference(b) && !mine->scaled))
             return ani_fail_memory(err, b->image, "a picture");
     }
     while (b->started < count) {
@@ -321,6 +334,7 @@ an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t
     b->options.augment = &b->augment;
     b->augment.width_shifts = b->augment.height_shifts = NULL;
     b->scaling = scaling;
+    ani_pixels_init(&b->pixels, ani_cpu_mask(NULL));
     b->outputs = an_dataset_outputs(dataset);
     b->image = (int64_t)an_dataset_height(dataset) * an_dataset_width(dataset) * 3;
     b->paused = true; /* until an epoch begins */

@@ -346,19 +346,18 @@ static void brighten(float *x, int64_t count, float factor, const ani_scaling *s
 }
 
 void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t width,
-                        const ani_transform *t, int32_t fill, float fill_value,
-                        const ani_scaling *scaling) {
+                        const ani_transform *t, int geometry, int32_t fill, float fill_value,
+                        const ani_scaling *scaling, const ani_pixels *pixels) {
     double m[6] = {0};
-    const bool moves = ani_transform_matrix(t, ANI_GEOMETRY_PLAIN, height, width, m);
-    const ani_warp warp = {.src = in,
-                           .height = height,
-                           .width = width,
-                           .step_row = m[1],
-                           .step_column = m[4],
-                           .gain = (float)scaling->gain,
-                           .bias = (float)scaling->bias,
-                           .outside = fill_value,
-                           .fill = fill};
+    const bool moves = ani_transform_matrix(t, geometry, height, width, m);
+    const ani_warp warp = {
+        .pixels = pixels,
+        .view = ani_warp_view(in, height, width, (float)scaling->gain, (float)scaling->bias),
+        .step_row = m[1],
+        .step_column = m[4],
+        .outside = fill_value,
+        .fill = fill};
+    if (moves) ani_warp_prefetch(&warp.view);
     for (int64_t y = 0; y < height; y++) {
         const int64_t i = t->flip_vertical ? height - 1 - y : y;
         float *row = out + y * width * 3;

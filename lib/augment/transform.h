@@ -9,6 +9,7 @@
 #include <attractivenet/augment.h>
 
 #include "base/random.h"
+#include "kernels/pixels.h"
 
 /** What is done to one picture; Keras' names and units. ani_transform_init() gives: nothing. */
 typedef struct ani_transform {
@@ -75,17 +76,18 @@ typedef struct ani_scaling {
 } ani_scaling;
 
 /**
- * Scale 8-bit pixels and apply a transform with ANI_GEOMETRY_PLAIN in one pass, in float.
+ * Scale 8-bit pixels and apply a transform in one pass, in float.
  *
- * Shapes:  out, in [height,width,3].
- * Error:   against ani_transform_apply() of the scaled pixels, without brightness: at most 16 *
- *          2^-24 * (255 * gain + |bias|) for each value. Positions are the same doubles, so that no
- *          sample falls to another side of a border; weights (2 roundings), the two interpolations
- *          (7 with those), gain (1), product (1) and bias (1) leave 10 roundings here, table and
- *          result 2 there. Brightness is a plain product of the 8-bit value, cut at 0 and 255.
+ * Shapes:  out, in [height,width,3]; lengths at most 8192.
+ * Error:   against ani_transform_apply() of the scaled pixels, without brightness: at most 16 * u *
+ *          (255 * gain + |bias|) for each value, u = 2^-24. In u * 255 * gain: the two positions,
+ *          cut to 24 bits, 1.5; the four weights, whose errors cancel in part, 4; gain 1; products,
+ *          sums and bias 4; table and result of the other form 2. On which side of a border a
+ *          sample falls is decided by the same doubles. All levels give the same bits.
+ * Note:    brightness is a plain product of the 8-bit value, cut at 0 and 255, in each geometry.
  */
 void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t width,
-                        const ani_transform *transform, int32_t fill, float fill_value,
-                        const ani_scaling *scaling);
+                        const ani_transform *transform, int geometry, int32_t fill,
+                        float fill_value, const ani_scaling *scaling, const ani_pixels *pixels);
 
 #endif

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -164,10 +165,13 @@ an_status an_resize_u8(uint8_t *dst, int64_t dst_height, int64_t dst_width, cons
     if (channels < 1 || channels > ANI_RESIZE_MAX_CHANNELS)
         return ani_fail(err, AN_ERR_ARG, "resize: channels is %" PRId32 "; it must be 1 to %d",
                         channels, ANI_RESIZE_MAX_CHANNELS);
-    const int64_t size = ani_resize_u8_scratch(dst_width, channels);
+    const int64_t size = ani_resize_scratch(dst_width, channels);
     void *scratch = ani_alloc(size);
     if (!scratch) return ani_fail_memory(err, size, "a resize");
-    ani_resize_u8(dst, dst_height, dst_width, src, src_height, src_width, channels, scratch);
+    ani_pixels pixels;
+    ani_pixels_init(&pixels, ani_cpu_mask(NULL));
+    ani_resize_u8(&pixels, dst, dst_height, dst_width, src, src_height, src_width, channels,
+                  scratch);
     ani_free(scratch);
     return AN_OK;
 }

@@ -1,21 +1,49 @@
 /* SPDX-License-Identifier: MIT
  * Bilinear resize of 8-bit pixels as OpenCV's INTER_LINEAR does it, bit for bit: fixed-point
- * weights of 11 bits, no antialiasing. A pure kernel: the caller brings the scratch memory. */
+ * weights of 11 bits, no antialiasing. The caller brings the memory, and the source all at once or
+ * row by row, as a decoder makes it. */
 #ifndef KERNELS_RESIZE_H
 #define KERNELS_RESIZE_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "kernels/pixels.h"
 
 enum { ANI_RESIZE_MAX_LENGTH = 65535, ANI_RESIZE_MAX_CHANNELS = 4 };
 
-/** Return the bytes of scratch that ani_resize_u8() needs for rows of dst_width pixels. */
-int64_t ani_resize_u8_scratch(int64_t dst_width, int32_t channels);
+/** A resize under way. */
+typedef struct ani_resizer {
+    const ani_pixels *pixels;
+    uint8_t *dst; /* next row */
+    int64_t dst_height, dst_width, src_height, src_width;
+    int32_t channels;
+    bool copies;  /* same size */
+    bool halves;  /* exactly half in both directions */
+    int64_t made; /* rows of dst */
+    int64_t seen; /* rows of src */
+    ani_columns columns;
+    int16_t *rows[2];   /* source rows, interpolated along columns */
+    int64_t held[2];    /* which they are; -1: none */
+    uint8_t *upper_row; /* copy of the last row of even number, for halves */
+} ani_resizer;
 
-/** Resize src [src_height,src_width,channels] to dst [dst_height,dst_width,channels]; lengths 1 to
- * 65535, channels 1 to 4, no overlap. scratch: that many bytes, aligned to 4, contents undefined
- * before and after. */
-void ani_resize_u8(uint8_t *restrict dst, int64_t dst_height, int64_t dst_width,
-                   const uint8_t *restrict src, int64_t src_height, int64_t src_width,
-                   int32_t channels, void *restrict scratch);
+/** Return the bytes of scratch that a resize to rows of this width needs. */
+int64_t ani_resize_scratch(int64_t dst_width, int32_t channels);
+
+/** Begin to resize [src_height,src_width,channels] to dst [dst_height,dst_width,channels]; lengths
+ *  1 to 65535, channels 1 to 4, no overlap. scratch: ani_resize_scratch() bytes, aligned to 8,
+ *  contents undefined before and after. */
+void ani_resize_begin(ani_resizer *out, const ani_pixels *pixels, uint8_t *dst, int64_t dst_height,
+                      int64_t dst_width, int64_t src_height, int64_t src_width, int32_t channels,
+                      void *scratch);
+/** Take the next row of the source. After all of them dst is complete. The row may be overwritten
+ *  as soon as this returns. */
+void ani_resize_row(ani_resizer *resizer, const uint8_t *row);
+
+/** Resize a whole picture. */
+void ani_resize_u8(const ani_pixels *pixels, uint8_t *dst, int64_t dst_height, int64_t dst_width,
+                   const uint8_t *src, int64_t src_height, int64_t src_width, int32_t channels,
+                   void *scratch);
 
 #endif

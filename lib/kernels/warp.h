@@ -5,19 +5,29 @@
 
 #include <stdint.h>
 
+#include "kernels/pixels.h"
+
 /** What lies beyond the border; the numbers are those of AN_FILL_*. */
 enum { ANI_WARP_NEAREST = 0, ANI_WARP_CONSTANT = 1, ANI_WARP_REFLECT = 2, ANI_WARP_WRAP = 3 };
 
+enum { ANI_WARP_MAX_LENGTH = 8192 };
+
 /** What all rows of a picture have in common. */
 typedef struct ani_warp {
-    const uint8_t *src;    /* [height,width,3] */
-    int64_t height, width; /* 1 to 8192 each */
-    double step_row;       /* how far the source position moves for one output column */
-    double step_column;
-    float gain, bias; /* out = gain * pixel + bias */
-    float outside;    /* out where ANI_WARP_CONSTANT finds no picture */
-    int32_t fill;     /* ANI_WARP_* */
+    const ani_pixels *pixels;
+    ani_view view;
+    double step_row;    /* how far the source position moves for one output column */
+    double step_column; /* both -2^20 to 2^20 */
+    float outside;      /* out where ANI_WARP_CONSTANT finds no picture */
+    int32_t fill;       /* ANI_WARP_* */
 } ani_warp;
+
+/** Describe src [height,width,3], each length at most ANI_WARP_MAX_LENGTH, seen on the scale gain *
+ *  pixel + bias. */
+ani_view ani_warp_view(const uint8_t *src, int64_t height, int64_t width, float gain, float bias);
+
+/** Bring the picture near: its rows will be read across, which processors do not foresee. */
+void ani_warp_prefetch(const ani_view *view);
 
 /** Return where coordinate c falls in a row of n pixels, 0 to n - 1; -1 for outside with CONSTANT.
  *  c is finite. The folds of scipy.ndimage; with one change that no result shows: where REFLECT
@@ -29,9 +39,10 @@ double ani_warp_fold(double c, int64_t n, int32_t fill);
  * Sample one output row with bilinear interpolation.
  *
  * out[k] for k = 0..count-1 comes from source position row + step_row * j, column + step_column * j
- * with j = k, or count - 1 - k with mirror 1: positions are computed in double, as a product, so
- * that they do not drift; weights and sums are float. No element outside of out [count,3] and src
- * is touched.
+ * with j = k, or count - 1 - k with mirror 1. Whether a position is
+ * inside is decided in double, as a product, by just this formula. Weights are cut to 24 bits: up
+ * to ANI_POINTS positions are counted in steps of 2^-32 pixels from one that was computed in
+ * double, so that none is off by more than 2^-26.
  */
 void ani_warp_row(float *out, int64_t count, double row, double column, int32_t mirror,
                   const ani_warp *warp);

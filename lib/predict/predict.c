@@ -6,6 +6,7 @@
 
 #include "augment/batches.h"
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "kernels/resize.h"
@@ -17,6 +18,7 @@ struct an_predictor {
     an_model *model;
     int64_t height, width; /* of the model */
     float table[256];      /* its scale */
+    ani_pixels pixels;     /* kernels */
     uint8_t *resized;      /* [height,width,3] */
     float *x;              /* [height,width,3] */
     void *scratch;         /* of resizing */
@@ -35,11 +37,12 @@ an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err
     if (!predictor) return ani_fail_memory(err, sizeof *predictor, "a predictor");
     ani_model_hold(model);
     predictor->model = model;
+    ani_pixels_init(&predictor->pixels, ani_cpu_mask(NULL));
     predictor->height = info.height;
     predictor->width = info.width;
     const int64_t count = 3 * (int64_t)info.height * info.width;
     predictor->resized = ani_alloc(count);
-    predictor->scratch = ani_alloc(ani_resize_u8_scratch(info.width, 3));
+    predictor->scratch = ani_alloc(ani_resize_scratch(info.width, 3));
     predictor->x = ani_alloc_zero(count, sizeof *predictor->x);
     st = an_scale_table(predictor->table, info.scale, err);
     if (!st && (!predictor->resized || !predictor->scratch || !predictor->x))
@@ -97,8 +100,8 @@ an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_
     an_status st = pack(predictor, &rgb, height, width, stride, err);
     if (st) return st;
     if (height != predictor->height || width != predictor->width) {
-        ani_resize_u8(predictor->resized, predictor->height, predictor->width, rgb, height, width,
-                      3, predictor->scratch);
+        ani_resize_u8(&predictor->pixels, predictor->resized, predictor->height, predictor->width,
+                      rgb, height, width, 3, predictor->scratch);
         rgb = predictor->resized;
     }
     const int64_t count = 3 * predictor->height * predictor->width;

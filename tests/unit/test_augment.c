@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "dataset/scale.h"
 #include "kernels/warp.h"
 #include "support/data.h"
@@ -48,14 +49,17 @@ static void discard(picture *p) {
     free(p->fast);
 }
 
-static void reference_of(picture *p, const ani_transform *t, int32_t fill, float value) {
-    ani_transform_apply(p->reference, p->scaled, p->height, p->width, 3, t, ANI_GEOMETRY_PLAIN,
-                        fill, value);
+static void reference_of(picture *p, const ani_transform *t, int geometry, int32_t fill,
+                         float value) {
+    ani_transform_apply(p->reference, p->scaled, p->height, p->width, 3, t, geometry, fill, value);
 }
 
-static void fast_of(picture *p, const ani_transform *t, int32_t fill, float value,
+static void fast_of(picture *p, const ani_transform *t, int geometry, int32_t fill, float value,
                     const ani_scaling *scaling) {
-    ani_transform_fast(p->fast, p->rgb, p->height, p->width, t, fill, value, scaling);
+    ani_pixels pixels;
+    ani_pixels_init(&pixels, ani_cpu_mask(NULL));
+    ani_transform_fast(p->fast, p->rgb, p->height, p->width, t, geometry, fill, value, scaling,
+                       &pixels);
 }
 
 static an_augment_options everything(void) {
@@ -83,10 +87,11 @@ static void fast_is_the_reference_in_float(void **state) {
             picture p = draw(sides[s][0], sides[s][1], &scaling);
             for (int sample = 0; sample < 24; sample++) {
                 const int32_t fill = sample % 4;
+                const int geometry = sample / 4 % 3;
                 ani_transform t;
                 ani_transform_draw_plain(&t, &options, p.height, p.width, 5, scale, sample);
-                reference_of(&p, &t, fill, 0.25f);
-                fast_of(&p, &t, fill, 0.25f, &scaling);
+                reference_of(&p, &t, geometry, fill, 0.25f);
+                fast_of(&p, &t, geometry, fill, 0.25f, &scaling);
                 double *want = malloc((size_t)p.count * sizeof *want);
                 for (int64_t i = 0; i < p.count; i++)
                     want[i] = (double)p.reference[i];
@@ -105,9 +110,9 @@ static void nothing_to_do_is_the_scale(void **state) {
     read_scaling(&scaling, AN_SCALE_TF);
     picture p = draw(9, 14, &scaling);
     ani_transform_init(&t);
-    fast_of(&p, &t, AN_FILL_NEAREST, 0.0f, &scaling);
+    fast_of(&p, &t, ANI_GEOMETRY_PLAIN, AN_FILL_NEAREST, 0.0f, &scaling);
     assert_memory_equal(p.fast, p.scaled, (size_t)p.count * sizeof *p.fast);
-    reference_of(&p, &t, AN_FILL_NEAREST, 0.0f);
+    reference_of(&p, &t, ANI_GEOMETRY_PLAIN, AN_FILL_NEAREST, 0.0f);
     assert_memory_equal(p.reference, p.scaled, (size_t)p.count * sizeof *p.reference);
     discard(&p);
 }
@@ -122,8 +127,8 @@ static void flip_twice_is_the_picture(void **state) {
         ani_transform_init(&t);
         t.flip_horizontal = flips & 1;
         t.flip_vertical = flips >> 1;
-        reference_of(&p, &t, AN_FILL_NEAREST, 0.0f);
-        fast_of(&p, &t, AN_FILL_NEAREST, 0.0f, &scaling);
+        reference_of(&p, &t, ANI_GEOMETRY_PLAIN, AN_FILL_NEAREST, 0.0f);
+        fast_of(&p, &t, ANI_GEOMETRY_PLAIN, AN_FILL_NEAREST, 0.0f, &scaling);
         assert_memory_equal(p.fast, p.reference, (size_t)p.count * sizeof *p.fast);
         assert_memory_not_equal(p.fast, p.scaled, (size_t)p.count * sizeof *p.fast);
         ani_transform_apply(p.fast, p.reference, p.height, p.width, 3, &t, ANI_GEOMETRY_PLAIN,
@@ -148,7 +153,7 @@ static void shifts_go_along_their_axis(void **state) {
     ani_transform_draw_plain(&t, &options, 4, 9, 1, 2, 3);
     assert_true(fabs(t.tx) == 1.0 && t.ty == 0.0);
     t.tx = 1.0;
-    fast_of(&p, &t, AN_FILL_CONSTANT, -2.0f, &scaling);
+    fast_of(&p, &t, ANI_GEOMETRY_PLAIN, AN_FILL_CONSTANT, -2.0f, &scaling);
     for (int64_t i = 0; i < 4; i++)
         for (int64_t j = 0; j < 9; j++) {
             const float want = j == 8 ? -2.0f : p.scaled[(i * 9 + j + 1) * 3];
@@ -189,7 +194,10 @@ static void brightness_in_each_mode(void **state) {
     const uint8_t rgb[6] = {0, 10, 100, 170, 200, 255};
     const double bright[6] = {0, 15, 150, 255, 255, 255};
     float out[6];
-    ani_transform_fast(out, rgb, 1, 2, &t, AN_FILL_NEAREST, 0.0f, &scaling);
+    ani_pixels pixels;
+    ani_pixels_init(&pixels, ani_cpu_mask(NULL));
+    ani_transform_fast(out, rgb, 1, 2, &t, ANI_GEOMETRY_PLAIN, AN_FILL_NEAREST, 0.0f, &scaling,
+                       &pixels);
     for (int i = 0; i < 6; i++)
         assert_true(fabs((double)out[i] - (bright[i] / 127.5 - 1.0)) < 1e-6);
     /* Keras on 0..255: fractions are dropped. */

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT
+ * Time the data path: decoding, resizing, loading a data set's pictures, augmenting, whole batches.
+ * One JSON line a case, with the fields of the peers' harness: img_per_s is batch / the fastest
+ * pass over a batch of different pictures. */
+#include <attractivenet/attractivenet.h>
+
+#include <dirent.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DECODE, RESIZE, LOAD, AUGMENT, BATCHES, TASKS };
+enum { MAX_PASSES = 100000, MAX_FILES = 4096, PATH_SIZE = 512 };
+
+static const char *const tasks[TASKS] = {"decode", "resize", "load", "augment", "batches"};
+static const char *const modes[] = {"none", "fast", "keras", "legacy"};
+static const char *const caches[] = {"none", "encoded", "pixels"};
+
+static const char help[] =
+    "usage: bench_data [options]\n"
+    "Time the data path and print one JSON line.\n\n"
+    "  --task decode      JPEG in memory to pixels\n"
+    "         resize      pixels of --from to pixels of --size\n"
+    "         load        JPEG files to pixels of --size, as a data set reads them\n"
+    "         augment     pixels in memory to batches of floats\n"
+    "         batches     JPEG files to batches of floats           (batches)\n"
+    "  --mode M           none|fast|keras|legacy                    (fast)\n"
+    "  --cache C          none|encoded|pixels, for batches          (encoded)\n"
+    "  --size N           height and width handed out               (350)\n"
+    "  --from N           height and width of made-up pictures      (350)\n"
+    "  --images DIR       JPEG files to use instead of made-up ones\n"
+    "  --batch N          pictures in a pass                        (32)\n"
+    "  --threads N        workers of augment and batches beside the\n"
+    "                     caller, who helps; 0 = the caller alone   (0)\n"
+    "  --seconds X        how long to time                          (3)\n\n"
+    "Made-up pictures are soft shapes with a little noise, quality 90. The augmentation is the\n"
+    "tutorial's: rotation 40, shifts, shear and zoom 0.2, horizontal flip. AN_CPU=c|avx2|... "
+    "limits\n"
+    "the kernels. Compare with peers.py pipeline, whose pictures lie in $PEERS_HOME/jpeg:\n\n"
+    "  bench_data --task load --images $PEERS_HOME/jpeg     cv2.imread+resize\n"
+    "  bench_data --task augment                            cv2.warpAffine+flip, Keras' "
+    "generator\n";
+
+/* The data set's folder; static, since it is removed when the program ends, however it does. */
+static char folder[PATH_SIZE];
+static int64_t folder_files;
+
+typedef struct bench {
+    int task, mode, cache;
+    int64_t batch;
+    int32_t size, from, threads;
+    double seconds;
+    const char *images;
+
+    uint8_t **files; /* [batch] encoded */
+    int64_t *file_sizes;
+    uint8_t *rgb;    /* [batch,from,from,3] */
+    uint8_t *pixels; /* [size,size,3] */
+    an_dataset *dataset;
+    an_batches *batches;
+    int64_t epoch;
+} bench;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void fail(const char *what, const char *subject) {
+    fprintf(stderr, "bench_data: %s '%s'\n", what, subject);
+    exit(1);
+}
+
+static void check(an_status status, const an_error *err) {
+    if (!status || status == AN_DONE) return;
+    fprintf(stderr, "bench_data: %s: %s\n", an_status_name(status), err->message);
+    exit(1);
+}
+
+static void usage_error(const char *option, const char *value, const char *expected) {
+    fprintf(stderr, "bench_data: --%s is '%s'; it must be %s\n", option, value, expected);
+    exit(2);
+}
+
+static int choose(const char *option, const char *value, const char *const *names, int count,
+                  const char *expected) {
+    for (int i = 0; i < count; i++)
+        if (!strcmp(value, names[i])) return i;
+    usage_error(option, value, expected);
+    return 0;
+}
+
+static int by_value(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void *take(size_t size) {
+    void *memory = malloc(size);
+    if (!memory) fail("no memory for", "pictures");
+    return memory;
+}
+
+/* --- pictures -------------------------------------------------------------------------------- */
+
+/* Waves of several lengths, a disc, noise of a few levels: compresses like a photograph. */
+static void draw(uint8_t *rgb, int64_t side, int64_t number) {
+    uint32_t noise = (uint32_t)number * 2654435761u + 1u;
+    for (int64_t y = 0; y < side; y++)
+        for (int64_t x = 0; x < side; x++) {
+            const int64_t dx = x - side / 2 + number % 17 * 4, dy = y - side / 2;
+            const int64_t disc = dx * dx + dy * dy < side * side / 9 ? 60 : 0;
+            for (int64_t c = 0; c < 3; c++) {
+                const int64_t phase = (x * (3 + c) + y * (5 - c) + number * 31) % 256;
+                const int64_t wave = phase < 128 ? phase : 255 - phase;
+                noise = noise * 1664525u + 1013904223u;
+                const int64_t v = 40 + wave + disc + (noise >> 29);
+                *rgb++ = (uint8_t)(v > 255 ? 255 : v);
+            }
+        }
+}
+
+static void file_path(char *path, const char *parent, const char *name) {
+    if (snprintf(path, PATH_SIZE, "%s/%s", parent, name) >= PATH_SIZE)
+        fail("the path is too long:", parent);
+}
+
+static void read_file(const char *path, uint8_t **bytes, int64_t *size) {
+    FILE *file = fopen(path, "rb");
+    if (!file) fail("cannot open", path);
+    fseek(file, 0, SEEK_END);
+    *size = ftell(file);
+    rewind(file);
+    *bytes = take((size_t)*size + 1);
+    if (fread(*bytes, 1, (size_t)*size, file) != (size_t)*size) fail("cannot read", path);
+    fclose(file);
+}
+
+static int is_jpeg(const struct dirent *entry) {
+    const char *dot = strrchr(entry->d_name, '.');
+    return dot && !strcmp(dot, ".jpg");
+}
+
+static void sample_path(char *path, int64_t sample) {
+    char name[32];
+    snprintf(name, sizeof name, "%06d.jpg", (int)sample);
+    file_path(path, folder, name);
+}
+
+static void remove_folder(void) {
+    char path[PATH_SIZE];
+    for (int64_t i = 0; i < folder_files; i++) {
+        sample_path(path, i);
+        remove(path);
+    }
+    file_path(path, folder, "All_labels.txt");
+    remove(path);
+    rmdir(folder);
+}
+
+/* A folder with as many pictures as a batch has, and their labels. */
+static void make_folder(bench *b) {
+    const char *parent = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/bench_data_XXXXXX", parent ? parent : "/tmp");
+    if (!mkdtemp(folder)) fail("cannot make", folder);
+    atexit(remove_folder);
+    struct dirent **names = NULL;
+    int found = 0;
+    if (b->images) {
+        found = scandir(b->images, &names, is_jpeg, alphasort);
+        if (found < 1) fail("no .jpg files in", b->images);
+    }
+    char path[PATH_SIZE];
+    file_path(path, folder, "All_labels.txt");
+    FILE *labels = fopen(path, "w");
+    if (!labels) fail("cannot write", path);
+    b->files = take((size_t)b->batch * sizeof *b->files);
+    b->file_sizes = take((size_t)b->batch * sizeof *b->file_sizes);
+    an_error err;
+    for (int64_t i = 0; i < b->batch; i++) {
+        sample_path(path, i);
+        fprintf(labels, "%s 3.0\n", path + strlen(folder) + 1);
+        folder_files++;
+        if (found) {
+            char source[PATH_SIZE];
+            file_path(source, b->images, names[i % found]->d_name);
+            read_file(source, &b->files[i], &b->file_sizes[i]);
+            FILE *copy = fopen(path, "wb");
+            const size_t size = (size_t)b->file_sizes[i];
+            if (!copy || fwrite(b->files[i], 1, size, copy) != size) fail("cannot write", path);
+            fclose(copy);
+            continue;
+        }
+        an_image *image;
+        check(an_image_create(&image, NULL, b->from, b->from, &err), &err);
+        draw(an_image_data(image), b->from, i);
+        check(an_image_write_jpeg(image, path, 90, &err), &err);
+        an_image_destroy(image);
+        read_file(path, &b->files[i], &b->file_sizes[i]);
+    }
+    fclose(labels);
+    for (int i = 0; i < found; i++)
+        free(names[i]);
+    free(names);
+}
+
+/* --- what is timed --------------------------------------------------------------------------- */
+
+static void set_up(bench *b) {
+    an_error err;
+    if (b->task != RESIZE && b->task != AUGMENT) make_folder(b);
+    b->pixels = take((size_t)b->size * (size_t)b->size * 3);
+    an_dataset_options options;
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = b->size;
+    options.cache = b->task == LOAD ? AN_CACHE_NONE : b->cache;
+    if (b->task == RESIZE || b->task == AUGMENT) {
+        if (b->task == AUGMENT) b->from = b->size;
+        const int64_t image = 3 * (int64_t)b->from * b->from;
+        b->rgb = take((size_t)(b->batch * image));
+        for (int64_t i = 0; i < b->batch; i++)
+            draw(b->rgb + i * image, b->from, i);
+    }
+    if (b->task == AUGMENT) {
+        float *scores = take((size_t)b->batch * sizeof *scores);
+        for (int64_t i = 0; i < b->batch; i++)
+            scores[i] = 3;
+        check(an_dataset_from_pixels(&b->dataset, b->rgb, scores, b->batch, &options, &err), &err);
+        free(scores);
+    }
+    if (b->task == LOAD || b->task == BATCHES)
+        check(an_dataset_open(&b->dataset, folder, &options, &err), &err);
+    if (b->task == AUGMENT || b->task == BATCHES) {
+        an_augment_options augment;
+        an_augment_options_tutorial(&augment, sizeof augment);
+        augment.mode = b->mode;
+        an_batches_options source;
+        an_batches_options_init(&source, sizeof source);
+        source.batch = (int32_t)b->batch;
+        source.threads = b->threads;
+        source.augment = &augment;
+        check(an_batches_create(&b->batches, b->dataset, NULL, 0, &source, &err), &err);
+    }
+}
+
+static void decode(bench *b) {
+    an_error err;
+    for (int64_t i = 0; i < b->batch; i++) {
+        an_image *image;
+        check(an_image_decode(&image, b->files[i], b->file_sizes[i], NULL, NULL, &err), &err);
+        an_image_destroy(image);
+    }
+}
+
+static void resize(bench *b) {
+    an_error err;
+    for (int64_t i = 0; i < b->batch; i++)
+        check(an_resize_u8(b->pixels, b->size, b->size, b->rgb + i * 3 * b->from * b->from, b->from,
+                           b->from, 3, &err),
+              &err);
+}
+
+static void load(bench *b) {
+    an_error err;
+    for (int64_t i = 0; i < b->batch; i++)
+        check(an_dataset_pixels(b->dataset, i, b->pixels, &err), &err);
+}
+
+/* One batch; the epochs have one each. */
+static void next_batch(bench *b) {
+    an_error err;
+    an_status st = an_batches_next(b->batches, NULL, NULL, NULL, NULL, &err);
+    check(st, &err);
+    if (st != AN_DONE) return;
+    check(an_batches_begin(b->batches, ++b->epoch, 0, &err), &err);
+    check(an_batches_next(b->batches, NULL, NULL, NULL, NULL, &err), &err);
+}
+
+static void pass(bench *b) {
+    switch (b->task) {
+    case DECODE:
+        decode(b);
+        break;
+    case RESIZE:
+        resize(b);
+        break;
+    case LOAD:
+        load(b);
+        break;
+    default:
+        next_batch(b);
+    }
+}
+
+static void read_options(bench *b, int argc, char **argv) {
+    static const struct option options[] = {{"task", required_argument, NULL, 't'},
+                                            {"mode", required_argument, NULL, 'm'},
+                                            {"cache", required_argument, NULL, 'c'},
+                                            {"size", required_argument, NULL, 's'},
+                                            {"from", required_argument, NULL, 'f'},
+                                            {"images", required_argument, NULL, 'i'},
+                                            {"batch", required_argument, NULL, 'b'},
+                                            {"threads", required_argument, NULL, 'j'},
+                                            {"seconds", required_argument, NULL, 'S'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case 't':
+            b->task =
+                choose("task", optarg, tasks, TASKS, "decode, resize, load, augment or batches");
+            break;
+        case 'm':
+            b->mode = choose("mode", optarg, modes, 4, "none, fast, keras or legacy");
+            break;
+        case 'c':
+            b->cache = choose("cache", optarg, caches, 3, "none, encoded or pixels");
+            break;
+        case 's':
+            b->size = atoi(optarg);
+            if (b->size < 1 || b->size > 8192) usage_error("size", optarg, "1 to 8192");
+            break;
+        case 'f':
+            b->from = atoi(optarg);
+            if (b->from < 1 || b->from > 8192) usage_error("from", optarg, "1 to 8192");
+            break;
+        case 'i':
+            b->images = optarg;
+            break;
+        case 'b':
+            b->batch = atoll(optarg);
+            if (b->batch < 1 || b->batch > MAX_FILES) usage_error("batch", optarg, "1 to 4096");
+            break;
+        case 'j':
+            b->threads = atoi(optarg);
+            break;
+        case 'S':
+            b->seconds = atof(optarg);
+            break;
+        case 'h':
+            fputs(help, stdout);
+            exit(0);
+        default:
+            fputs(help, stderr);
+            exit(2);
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "bench_data: '%s' is not an option\n%s", argv[optind], help);
+        exit(2);
+    }
+}
+
+int main(int argc, char **argv) {
+    bench b = {.task = BATCHES,
+               .mode = AN_AUGMENT_FAST,
+               .cache = AN_CACHE_ENCODED,
+               .batch = 32,
+               .size = 350,
+               .from = 350,
+               .seconds = 3};
+    read_options(&b, argc, argv);
+    set_up(&b);
+
+    pass(&b); /* maps memory, fills the cache */
+    static double ms[MAX_PASSES];
+    int passes = 0;
+    const double begin = now();
+    double before = begin;
+    do {
+        pass(&b);
+        const double after = now();
+        ms[passes++] = 1e3 * (after - before);
+        before = after;
+    } while (passes < MAX_PASSES && (passes < 3 || before - begin < b.seconds));
+    /* With workers a pass may find its batch ready: only the whole tells the rate. */
+    const double mean = 1e3 * (before - begin) / passes;
+    qsort(ms, (size_t)passes, sizeof *ms, by_value);
+    const double best = b.threads ? mean : ms[0];
+
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    const char *level = getenv("AN_CPU");
+    const bool has_mode = b.task == AUGMENT || b.task == BATCHES;
+    printf("{\"peer\": \"attractivenet\", \"version\": \"%s\", \"task\": \"%s\", \"mode\": \"%s\", "
+           "\"cache\": \"%s\", \"batch\": %lld, \"from\": %d, \"size\": %d, \"threads\": %d, "
+           "\"AN_CPU\": \"%s\", \"passes\": %d, \"img_per_s\": %.1f, \"img_per_s_median\": %.1f, "
+           "\"us_per_img_min\": %.1f, \"us_per_img_median\": %.1f, \"peak_rss_mb\": %.0f}\n",
+           an_version(), tasks[b.task], has_mode ? modes[b.mode] : "",
+           b.task == BATCHES ? caches[b.cache] : "", (long long)b.batch, b.images ? 0 : b.from,
+           b.size, b.threads, level ? level : "", passes, 1e3 * (double)b.batch / best,
+           1e3 * (double)b.batch / (b.threads ? mean : ms[passes / 2]),
+           1e3 * best / (double)b.batch,
+           1e3 * (b.threads ? mean : ms[passes / 2]) / (double)b.batch,
+           (double)usage.ru_maxrss / 1024);
+
+    an_batches_destroy(b.batches);
+    an_dataset_destroy(b.dataset);
+    for (int64_t i = 0; b.files && i < b.batch; i++)
+        free(b.files[i]);
+    free(b.files);
+    free(b.file_sizes);
+    free(b.rgb);
+    free(b.pixels);
+    return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ * The SIMD leaf functions of the data path behind one table, as kernels.h has them for the network:
+ * pure, no element outside of the stated extents, every level the same. Here that goes further: all
+ * levels give the same bits, so that what a picture becomes depends on no processor. So nothing
+ * here is a fused multiply-add, and sums have the order that is written.
+ *
+ * c/ is the contract of each entry in plain C. The drivers that own the loops over rows are
+ * resize.h and warp.h. */
+#ifndef KERNELS_PIXELS_H
+#define KERNELS_PIXELS_H
+
+#include <stdint.h>
+
+/** Where the columns of a resized row read, as resize.c finds them. */
+typedef struct ani_columns {
+    const int32_t *index;  /* [count] byte of the left one of two pixels; never falling */
+    const int16_t *weight; /* [count][2], 0 to 2048 */
+} ani_columns;
+
+enum { ANI_POINTS = 64, ANI_POINT_STEP = 16 }; /* of a block; a multiple of that of all vectors */
+
+/** Where a block of output pixels reads. Those past the block's count, up to a multiple of
+ *  ANI_POINT_STEP, are filled with something that lies inside, too. */
+typedef struct ani_points {
+    int32_t offset[ANI_POINTS]; /* byte of the upper left one of four pixels */
+    float right[ANI_POINTS];    /* weight of the right ones, 0 to 2^24 */
+    float down[ANI_POINTS];     /* weight of the lower ones, 0 to 2^24 */
+} ani_points;
+
+/** The picture that is read, and what is made of its pixels. */
+typedef struct ani_view {
+    const uint8_t *src;    /* [height,width,3] */
+    int64_t size;          /* bytes of it */
+    int32_t height, width; /* 1 to 8192 each */
+    int32_t right;         /* bytes to the right neighbour: 3; 0 if there is one column */
+    int32_t down;          /* bytes to the lower neighbour: 3 * width; 0 if there is one row */
+    float gain, bias;      /* out = gain * pixel + bias */
+} ani_view;
+
+typedef struct ani_pixels {
+    const char *level; /* "c", "avx2", "neon" */
+
+    /** out[i][c] = (src[index[i] + c] * weight[i][0] + src[index[i] + step + c] * weight[i][1]) >>
+     *  4 for i below count and c below channels (1 to 4); src has size bytes, step is channels, or
+     *  0 for a source of one pixel. */
+    void (*blend_columns)(int16_t *out, const uint8_t *src, int64_t size,
+                          const ani_columns *columns, int64_t count, int32_t channels,
+                          int32_t step);
+    /** out = ((upper * w0 >> 16) + (lower * w1 >> 16) + 2) >> 2; weights 0 to 2048. */
+    void (*blend_rows)(uint8_t *out, const int16_t *upper, const int16_t *lower, int16_t w0,
+                       int16_t w1, int64_t count);
+    /** out[i][c] = mean of the pixels 2i and 2i+1 of both rows, x.5 rounded up; with two channels
+     *  to the even number. */
+    void (*halve_row)(uint8_t *out, const uint8_t *upper, const uint8_t *lower, int64_t count,
+                      int32_t channels);
+
+    /** Find the points of source rows row + i * row_step and columns column + i * column_step,
+     *  i below count, which is at most ANI_POINTS. All are in units of 2^-32 pixels and stay inside
+     *  of 2^62. Positions outside of the picture are moved to its border; weights are cut to 24
+     *  bits. */
+    void (*place)(ani_points *out, int64_t row, int64_t column, int64_t row_step,
+                  int64_t column_step, int64_t count, const ani_view *view);
+    /** Interpolate: out [count,3]. With x, y the weights / 2^24, r = x * gain, d = r * y: the four
+     *  pixels a b / c e give ((a * (gain - r - (y * gain - d)) + b * (r - d)) + (c * (y * gain - d)
+     *  + e * d)) + bias, in float. */
+    void (*sample)(float *out, const ani_points *points, int64_t count, const ani_view *view);
+} ani_pixels;
+
+/** Fill a table for a mask of ANI_CPU_*: the C entries, then those of each level that the mask has
+ *  and this build knows. AVX-512 adds nothing to AVX2 here. */
+void ani_pixels_init(ani_pixels *table, uint32_t mask);
+
+/* The levels, named by pixels.c alone. */
+void ani_pixels_c(ani_pixels *table);
+void ani_pixels_avx2(ani_pixels *table);
+void ani_pixels_neon(ani_pixels *table);
+
+#endif
