@@ -51,7 +51,8 @@ static const program_text text = {
 
 int main(int argc, char **argv) {
     settings s;
-    settings_parse(&s, argc, argv, "data out size seed batch augment scale cache quiet", &text);
+    settings_parse(&s, argc, argv,
+                   "data out size seed batch augment augment-strength scale cache quiet", &text);
     data d = {0};
     if (s.scale == AN_SCALE_AUTO) s.scale = AN_SCALE_UNIT;
     const int status = make_folder(s.out) || load_data(&s, s.data, &d) ||

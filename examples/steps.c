@@ -148,6 +148,12 @@ int prepare_data(settings *s, int32_t scale, data *d) {
     if (s->augment != AN_AUGMENT_NONE) {
         an_augment_options_tutorial(&augment, sizeof augment);
         augment.mode = s->augment;
+        augment.rotation *= s->strength;
+        augment.width_shift *= s->strength;
+        augment.height_shift *= s->strength;
+        augment.shear *= s->strength;
+        augment.zoom_low = 1 - (1 - augment.zoom_low) * s->strength;
+        augment.zoom_high = 1 + (augment.zoom_high - 1) * s->strength;
         options.augment = &augment;
     }
     options.shuffle = 1;

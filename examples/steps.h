@@ -19,7 +19,7 @@ typedef struct settings {
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
     int32_t base2, patience, recalibrate, keras_checkpoint, verbose, quiet, extract, cache,
         schedule, resume, restart;
-    double alpha, lr1, lr2, momentum, min_delta, checkpoint_seconds;
+    double alpha, lr1, lr2, momentum, min_delta, strength, checkpoint_seconds;
 } settings;
 
 /**
