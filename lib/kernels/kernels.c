@@ -22,6 +22,8 @@ void ani_kernels_c(ani_kernels *table) {
         .fence = ani_c_fence,
         .product = ani_c_product,
         .product_transposed = ani_c_product_transposed,
+        .product_moments = ani_c_product_moments,
+        .product_gradient = ani_c_product_gradient,
         .depthwise = ani_c_depthwise,
         .depthwise_spread = ani_c_depthwise_spread,
         .depthwise_weights = ani_c_depthwise_weights,
@@ -48,7 +50,7 @@ void ani_kernels_init(ani_kernels *table, uint32_t mask) {
 int32_t ani_panel_width(const ani_kernels *table, int64_t n) {
     const int64_t wide = (n + table->wide - 1) / table->wide * table->wide;
     const int64_t narrow = (n + table->narrow - 1) / table->narrow * table->narrow;
-    return wide <= narrow ? table->wide : table->narrow;
+    return narrow <= wide ? table->narrow : table->wide;
 }
 
 void ani_pack(float *out, const float *b, int64_t row_stride, int64_t column_stride, int64_t k,

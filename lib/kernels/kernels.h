@@ -18,6 +18,51 @@ enum {
     ANI_TILE_ROWS = 24 /* row counts of product tiles are multiples of it: all register tiles fit */
 };
 
+/** Memory that is read soon: products ask for its lines while they compute, a few at each register
+ * tile, so that the loads that follow find them in cache. Changes no result. */
+typedef struct ani_ahead {
+    const float *from[2]; /* NULL: nothing */
+    int64_t count[2];     /* floats */
+} ani_ahead;
+
+/** A product a[rows][k] * b[k][n] whose result is stored as it leaves the registers. */
+typedef struct ani_product {
+    const float *a; /* room for rows rounded up to ANI_TILE_ROWS */
+    int64_t lda;
+    const float *packed; /* b, as product() takes it */
+    int64_t rows, k, n;
+    int32_t width;
+    int32_t stream; /* 1: past the caches where alignment allows */
+    ani_ahead ahead;
+} ani_product;
+
+/** Where an input gradient goes; what the members mean, store_gradient() says. */
+typedef struct ani_gradient_store {
+    float *dx;
+    int64_t ldx; /* of x, add and z too */
+    const float *x, *scale, *shift;
+    const float *add;
+    const float *z, *mean;
+    double *sum, *dot;
+} ani_gradient_store;
+
+/** The same from another element and channel on. */
+static inline ani_gradient_store ani_gradient_at(const ani_gradient_store *to, int64_t element,
+                                                 int64_t channel) {
+    ani_gradient_store at = *to;
+    at.dx += element + channel;
+    if (at.x) at.x += element + channel;
+    if (at.scale) at.scale += channel;
+    if (at.shift) at.shift += channel;
+    if (at.add) at.add += element + channel;
+    if (!at.sum) return at;
+    at.z += element + channel;
+    at.mean += channel;
+    at.sum += channel;
+    at.dot += channel;
+    return at;
+}
+
 typedef struct ani_kernels {
     const char *level;   /* "c", "avx2", "avx512", "neon" */
     int32_t wide;        /* columns of the wide panels of products; a multiple of 8 */
@@ -52,10 +97,8 @@ typedef struct ani_kernels {
     /** dx = mask * (t + add). mask is 1 where 0 < x*scale + shift < 6, else 0; x NULL: 1
      * everywhere; scale NULL: 0 < x < 6. add NULL: none; may be dx itself. sum NULL: no sums; else
      * sum[c] += sum of dx, dot[c] += sum of dx * (z - mean). x, add, z have stride ldx, as dx. */
-    void (*store_gradient)(float *dx, int64_t ldx, const float *t, int64_t ldt, int64_t rows,
-                           int64_t c, const float *x, const float *scale, const float *shift,
-                           const float *add, const float *z, const float *mean, double *sum,
-                           double *dot, int32_t stream);
+    void (*store_gradient)(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
+                           int64_t c, int32_t stream);
     /** sum[c] += sum over the rows of t. */
     void (*column_sums)(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c);
     /** Make streamed stores visible before anything that follows. */
@@ -69,9 +112,16 @@ typedef struct ani_kernels {
      *  columns p*width.. as [k][width] (see ani_pack), columns past n being anything finite. */
     void (*product)(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
                     int64_t rows, int64_t k, int64_t n, int32_t width);
-    /** c[round(k)][round(n)] += a' * b summed over rows; a[rows][round(k)], b[rows][round(n)]. */
+    /** c[round(k)][round(n)] += a' * b summed over rows; a[rows][round(k)], b[rows][round(n)];
+     *  ahead may be NULL. */
     void (*product_transposed)(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
-                               int64_t ldb, int64_t rows, int64_t k, int64_t n, int32_t width);
+                               int64_t ldb, int64_t rows, int64_t k, int64_t n, int32_t width,
+                               const ani_ahead *ahead);
+    /** product() followed by store_moments(), without a tile between them. */
+    void (*product_moments)(const ani_product *p, float *y, int64_t ldy, const float *pivot,
+                            double *sum, double *square);
+    /** product() followed by store_gradient(), without a tile between them. */
+    void (*product_gradient)(const ani_product *p, const ani_gradient_store *to);
 
     /* --- depthwise 3x3: one block of ANI_BLOCK channels, rows as [columns][ANI_BLOCK] -----------
      */
@@ -108,7 +158,8 @@ typedef struct ani_kernels {
  *  and this build knows. */
 void ani_kernels_init(ani_kernels *table, uint32_t mask);
 
-/** Choose the panel width for n columns: the one that pads less; `wide` if both do the same. */
+/** Choose the panel width for n columns: the one that pads less; `narrow` if both do the same,
+ * being whole cache lines. */
 int32_t ani_panel_width(const ani_kernels *table, int64_t n);
 
 /** Pack panel `panel` of b for product(): out[k][width] from b[i*row_stride + j*column_stride],

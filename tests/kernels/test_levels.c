@@ -137,10 +137,17 @@ static void storing(void **state) {
                 tables[k]->store_affine(affine[k].values, ldy, t, ldt, rows, c,
                                         mode & 4 ? scale : NULL, mode & 4 ? shift : NULL, mode & 1,
                                         mode & 8 ? add : NULL);
-                tables[k]->store_gradient(dx[k].values, ldy, t, ldt, rows, c, mode & 4 ? x : NULL,
-                                          mode & 4 ? scale : NULL, mode & 4 ? shift : NULL,
-                                          mode & 8 ? add : NULL, mode & 8 ? z : x, shift,
-                                          sums[k][2], sums[k][3], stream);
+                const ani_gradient_store to = {.dx = dx[k].values,
+                                               .ldx = ldy,
+                                               .x = mode & 4 ? x : NULL,
+                                               .scale = mode & 4 ? scale : NULL,
+                                               .shift = mode & 4 ? shift : NULL,
+                                               .add = mode & 8 ? add : NULL,
+                                               .z = mode & 8 ? z : x,
+                                               .mean = shift,
+                                               .sum = sums[k][2],
+                                               .dot = sums[k][3]};
+                tables[k]->store_gradient(&to, t, ldt, rows, c, stream);
                 tables[k]->column_sums(sums[k][4], t, ldt, rows, c);
                 tables[k]->fence();
             }
@@ -192,8 +199,9 @@ static void products(void **state) {
                     c[t] = make_output(round_up(rows, step) * ld[t], narrow, 0);
                     dw[t] = make_output(round_up(k, step) * ld[t], narrow, 0.5f);
                     table->product(c[t].values, ld[t], a, lda, packed, rows, k, n, width);
+                    const ani_ahead ahead = {{a, NULL}, {rows * lda, 0}};
                     table->product_transposed(dw[t].values, ld[t], a, lda, d, 160, rows, k, n,
-                                              width);
+                                              width, narrow ? &ahead : NULL);
                     free(packed);
                 }
                 for (int64_t r = 0; r < rows; r++)
@@ -210,6 +218,78 @@ static void products(void **state) {
                 free(b);
                 free(d);
             }
+}
+
+/* Integers keep every order of summing exact: then the mask and all sums are the same bits. */
+static float *random_integers(int64_t count, uint32_t seed, double low, double high) {
+    float *values = random_floats(count, seed, low, high);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = rintf(values[i]);
+    return values;
+}
+
+static void stored_products(void **state) {
+    (void)state;
+    for (int j = 1; j < WIDTHS; j++)
+        for (int mode = 0; mode < 32; mode++) {
+            /* mode: 1 narrow, 2 stream and dense rows, 4 masked, 8 add, 16 z differs from x */
+            const int64_t k = 7, n = widths[j], rows = 1 + (j * 5 + mode) % 24;
+            const int64_t ldy = mode & 2 ? n : n + 3, size = (rows - 1) * ldy + n;
+            float *a = random_integers(ANI_TILE_ROWS * k, 1, -3, 3);
+            float *b = random_integers(k * n, 2, -3, 3), *x = random_integers(size, 3, -2, 8);
+            float *z = random_integers(size, 4, -9, 9), *scale = random_integers(n, 5, 1, 2);
+            float *shift = random_integers(n, 6, -2, 2), *add = random_integers(size, 7, -9, 9);
+            const ani_kernels *tables[] = {&plain, &best};
+            output y[2], dx[2];
+            double sums[2][4][96] = {0};
+            for (int t = 0; t < 2; t++) {
+                const ani_kernels *table = tables[t];
+                const int32_t width = mode & 1 ? table->narrow : table->wide;
+                const int64_t columns = round_up(n, width);
+                float *packed = malloc((size_t)(k * columns) * sizeof *packed);
+                assert_non_null(packed);
+                for (int64_t p = 0; p < columns / width; p++)
+                    ani_pack(packed + p * k * width, b, n, 1, k, n, width, p);
+                y[t] = make_output(size, 0, 0);
+                dx[t] = make_output(size, 0, 0);
+                const ani_product p = {.a = a,
+                                       .lda = k,
+                                       .packed = packed,
+                                       .rows = rows,
+                                       .k = k,
+                                       .n = n,
+                                       .width = width,
+                                       .stream = (mode & 2) != 0,
+                                       .ahead = {{mode & 1 ? a : NULL, z}, {rows * k, size}}};
+                const ani_gradient_store to = {.dx = dx[t].values,
+                                               .ldx = ldy,
+                                               .x = mode & 4 ? x : NULL,
+                                               .scale = mode & 4 ? scale : NULL,
+                                               .shift = mode & 4 ? shift : NULL,
+                                               .add = mode & 8 ? add : NULL,
+                                               .z = mode & 16 ? z : x,
+                                               .mean = shift,
+                                               .sum = sums[t][2],
+                                               .dot = sums[t][3]};
+                table->product_moments(&p, y[t].values, ldy, shift, sums[t][0], sums[t][1]);
+                table->product_gradient(&p, &to);
+                table->fence();
+                free(packed);
+            }
+            for (int64_t r = 0; r < rows; r++) {
+                expect_near("y", y[1].values + r * ldy, y[0].values + r * ldy, n, 0, 0);
+                expect_near("dx", dx[1].values + r * ldy, dx[0].values + r * ldy, n, 0, 0);
+            }
+            for (int i = 0; i < 4; i++)
+                expect_near_doubles("sums", sums[1][i], sums[0][i], n, 0, 0);
+            for (int t = 0; t < 2; t++) {
+                check_and_free(&y[t], "product_moments");
+                check_and_free(&dx[t], "product_gradient");
+            }
+            float *all[] = {a, b, x, z, scale, shift, add};
+            for (int i = 0; i < 7; i++)
+                free(all[i]);
+        }
 }
 
 static void depthwise(void **state) {
@@ -288,8 +368,9 @@ int main(void) {
     ani_kernels_init(&plain, 0);
     ani_kernels_init(&best, ani_cpu_mask(NULL));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loading),   cmocka_unit_test(storing),    cmocka_unit_test(products),
-        cmocka_unit_test(depthwise), cmocka_unit_test(optimizers),
+        cmocka_unit_test(loading),    cmocka_unit_test(storing),
+        cmocka_unit_test(products),   cmocka_unit_test(depthwise),
+        cmocka_unit_test(optimizers), cmocka_unit_test(stored_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,49 +47,38 @@ static an_status cpu_wait(an_backend *backend, an_error *err) {
 static void cpu_unit_plan(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan) {
     const cpu_backend *cpu = ani_cpu(backend);
     *plan = (ani_unit_plan){.shape = *shape, .algorithm = shape->kind};
-    switch (shape->kind) {
-    case ANI_UNIT_POINTWISE:
-        plan->scratch_forward = ani_cpu_pointwise_scratch(cpu, shape, 0);
-        plan->scratch_backward = ani_cpu_pointwise_scratch(cpu, shape, 1);
-        break;
-    case ANI_UNIT_DEPTHWISE:
+    if (shape->kind == ANI_UNIT_DEPTHWISE) {
         plan->scratch_forward = ani_cpu_depthwise_scratch(cpu, shape, 0);
         plan->scratch_backward = ani_cpu_depthwise_scratch(cpu, shape, 1);
-        break;
-    default:
-        plan->scratch_forward = ani_cpu_full_scratch(cpu, shape, 0);
-        plan->scratch_backward = ani_cpu_full_scratch(cpu, shape, 1);
+        return;
     }
+    plan->scratch_forward = ani_cpu_rows_scratch(cpu, shape, 0);
+    plan->scratch_backward = ani_cpu_rows_scratch(cpu, shape, 1);
+    if (shape->kind == ANI_UNIT_FULL)
+        plan->scratch_backward = ani_max(plan->scratch_backward, ani_cpu_full_scratch(cpu, shape));
 }
 
 static void cpu_unit_forward(an_backend *backend, const ani_unit_plan *plan,
                              const ani_unit_forward *args) {
-    cpu_backend *cpu = ani_cpu(backend);
-    switch (plan->algorithm) {
-    case ANI_UNIT_POINTWISE:
-        ani_cpu_pointwise_forward(cpu, &plan->shape, args);
-        break;
-    case ANI_UNIT_DEPTHWISE:
-        ani_cpu_depthwise_forward(cpu, &plan->shape, args);
-        break;
-    default:
-        ani_cpu_full_forward(cpu, &plan->shape, args);
-    }
+    if (plan->algorithm == ANI_UNIT_DEPTHWISE)
+        ani_cpu_depthwise_forward(ani_cpu(backend), &plan->shape, args);
+    else
+        ani_cpu_rows_forward(ani_cpu(backend), &plan->shape, args);
 }
 
 static void cpu_unit_backward(an_backend *backend, const ani_unit_plan *plan,
                               const ani_unit_backward *args) {
     cpu_backend *cpu = ani_cpu(backend);
-    switch (plan->algorithm) {
-    case ANI_UNIT_POINTWISE:
-        ani_cpu_pointwise_backward(cpu, &plan->shape, args);
-        break;
-    case ANI_UNIT_DEPTHWISE:
+    if (plan->algorithm == ANI_UNIT_DEPTHWISE) {
         ani_cpu_depthwise_backward(cpu, &plan->shape, args);
-        break;
-    default:
-        ani_cpu_full_backward(cpu, &plan->shape, args);
+        return;
     }
+    ani_unit_backward rest = *args;
+    if (plan->algorithm == ANI_UNIT_FULL && args->store.dx) {
+        ani_cpu_full_input_gradient(cpu, &plan->shape, args);
+        rest.store = (ani_store){0};
+    }
+    if (rest.dw || rest.store.dx) ani_cpu_rows_backward(cpu, &plan->shape, &rest);
 }
 
 static const ani_backend_ops cpu_ops = {

@@ -94,7 +94,22 @@ void ani_cpu_product(const cpu_backend *cpu, const cpu_matrix *m, float *c, int6
  * for k rounded up to ANI_TILE_ROWS. What lies in the padding of a and b does not matter. */
 void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, const float *a,
                                 int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t k,
-                                int64_t n);
+                                int64_t n, const ani_ahead *ahead);
+
+/** What a chunk of forward sums up: about a pivot that its first tile gives, see join.c. */
+typedef struct cpu_moments {
+    float *pivot;         /* [n] */
+    double *sum, *square; /* [n] */
+} cpu_moments;
+
+/** y = product, with its moments. c: a tile of stride ldc, used where the product cannot be stored
+ * as it leaves the registers: at a chunk's first tile, which gives the pivot, and with OpenBLAS. */
+void ani_cpu_product_moments(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
+                             float *c, int64_t ldc, float *y, const cpu_moments *moments,
+                             int first);
+/** The product stored as an input gradient; c as above. */
+void ani_cpu_product_gradient(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
+                              float *c, int64_t ldc, const ani_gradient_store *to);
 
 /* --- joining of partial sums (join.c) ----------------------------------------------------------
  */
@@ -102,12 +117,11 @@ void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, c
 /** Choose the pivot of a chunk, the channel means of its first rows t, and clear its sums. */
 void ani_cpu_begin_moments(const ani_kernels *k, float *pivot, double *sum, double *square,
                            const float *t, int64_t ldt, int64_t rows, int64_t c);
-/** Store rows of an input gradient from a tile: channels first.. of c, at element `at` of the
- * tensors (row stride `stride`); sum and dot as in ani_kernels, NULL without sums. */
-void ani_cpu_store_gradient(const ani_kernels *k, const ani_store *store, const ani_lazy *x,
-                            int64_t at, int64_t stride, int64_t channel, const float *t,
-                            int64_t ldt, int64_t rows, int64_t c, double *sum, double *dot,
-                            int32_t stream);
+/** Say where an input gradient goes: from element `at` of the tensors on (row stride `stride`),
+ * which is of channel `channel`; sum and dot as in ani_kernels, NULL without sums. */
+ani_gradient_store ani_cpu_gradient_store(const ani_store *store, const ani_lazy *x, int64_t at,
+                                          int64_t stride, int64_t channel, double *sum,
+                                          double *dot);
 /** Turn the sums of a chunk about a pivot into [2][c] mean and sum of squared distances from it. */
 void ani_cpu_finish_moments(int64_t count, int64_t c, const float *pivot, const double *sum,
                             const double *square, double *mean, double *m2);
@@ -126,11 +140,11 @@ void ani_cpu_join_matrix(const cpu_backend *cpu, int64_t parts, const float *par
 /* --- units -------------------------------------------------------------------------------------
  */
 
-int64_t ani_cpu_pointwise_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward);
-void ani_cpu_pointwise_forward(cpu_backend *cpu, const ani_unit_shape *s,
-                               const ani_unit_forward *args);
-void ani_cpu_pointwise_backward(cpu_backend *cpu, const ani_unit_shape *s,
-                                const ani_unit_backward *args);
+/* Pointwise units, and full ones but for their input gradient (rows.c). */
+int64_t ani_cpu_rows_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward);
+void ani_cpu_rows_forward(cpu_backend *cpu, const ani_unit_shape *s, const ani_unit_forward *args);
+void ani_cpu_rows_backward(cpu_backend *cpu, const ani_unit_shape *s,
+                           const ani_unit_backward *args);
 
 int64_t ani_cpu_depthwise_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward);
 void ani_cpu_depthwise_forward(cpu_backend *cpu, const ani_unit_shape *s,
@@ -138,10 +152,13 @@ void ani_cpu_depthwise_forward(cpu_backend *cpu, const ani_unit_shape *s,
 void ani_cpu_depthwise_backward(cpu_backend *cpu, const ani_unit_shape *s,
                                 const ani_unit_backward *args);
 
-int64_t ani_cpu_full_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward);
-void ani_cpu_full_forward(cpu_backend *cpu, const ani_unit_shape *s, const ani_unit_forward *args);
-void ani_cpu_full_backward(cpu_backend *cpu, const ani_unit_shape *s,
-                           const ani_unit_backward *args);
+/** Gather output pixels first.. of a full unit: tile[rows][9*cin], stride ld, normalised; padding
+ * is zero. */
+void ani_cpu_gather(const cpu_backend *cpu, const ani_unit_shape *s, const ani_lazy *x,
+                    int64_t first, int64_t rows, float *tile, int64_t ld);
+int64_t ani_cpu_full_scratch(const cpu_backend *cpu, const ani_unit_shape *s);
+void ani_cpu_full_input_gradient(cpu_backend *cpu, const ani_unit_shape *s,
+                                 const ani_unit_backward *args);
 
 /* --- inference (infer_plan.c, infer.c) -----------------------------------------------------------
  */

@@ -393,11 +393,12 @@ static void store_dx(backward_piece *b, int64_t iy) {
     const int64_t at = ((b->p.n * s->h + iy) * s->w + b->dx_first) * s->cin + b->p.channel;
     for (int64_t block = 0; block < b->p.blocks; block++) {
         const int64_t first = block * ANI_BLOCK;
-        ani_cpu_store_gradient(
-            &job->cpu->k, &job->args->store, &job->args->x, at + first, s->cin,
-            b->p.channel + first, b->dx_row + (block * row_columns + skip) * ANI_BLOCK, ANI_BLOCK,
-            columns, block_channels(&b->p, block), b->sum ? b->sum + first : NULL,
-            b->sum ? b->sum + s->cin + first : NULL, ani_cpu_streams(s->n * s->h * s->w, s->cin));
+        const ani_gradient_store to = ani_cpu_gradient_store(
+            &job->args->store, &job->args->x, at + first, s->cin, b->p.channel + first,
+            b->sum ? b->sum + first : NULL, b->sum ? b->sum + s->cin + first : NULL);
+        job->cpu->k.store_gradient(&to, b->dx_row + (block * row_columns + skip) * ANI_BLOCK,
+                                   ANI_BLOCK, columns, block_channels(&b->p, block),
+                                   ani_cpu_streams(s->n * s->h * s->w, s->cin));
     }
 }
 

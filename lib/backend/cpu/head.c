@@ -63,10 +63,12 @@ static void spread_piece(void *context, int64_t index, int32_t worker) {
         float value[CHANNELS];
         for (int64_t i = 0; i < c; i++)
             value[i] = (float)(job->dy[n * job->c + channel + i] / (double)job->hw);
-        for (int64_t row = 0; row < job->hw; row += ROWS)
-            ani_cpu_store_gradient(&job->cpu->k, job->store, job->x,
-                                   (n * job->hw + row) * job->c + channel, job->c, channel, value,
-                                   0, ani_min(ROWS, job->hw - row), c, sum, dot, 0);
+        for (int64_t row = 0; row < job->hw; row += ROWS) {
+            const ani_gradient_store to =
+                ani_cpu_gradient_store(job->store, job->x, (n * job->hw + row) * job->c + channel,
+                                       job->c, channel, sum, dot);
+            job->cpu->k.store_gradient(&to, value, 0, ani_min(ROWS, job->hw - row), c, 0);
+        }
     }
     job->cpu->k.fence();
 }

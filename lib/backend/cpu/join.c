@@ -18,15 +18,20 @@ void ani_cpu_begin_moments(const ani_kernels *k, float *pivot, double *sum, doub
     }
 }
 
-void ani_cpu_store_gradient(const ani_kernels *k, const ani_store *store, const ani_lazy *x,
-                            int64_t at, int64_t stride, int64_t channel, const float *t,
-                            int64_t ldt, int64_t rows, int64_t c, double *sum, double *dot,
-                            int32_t stream) {
+ani_gradient_store ani_cpu_gradient_store(const ani_store *store, const ani_lazy *x, int64_t at,
+                                          int64_t stride, int64_t channel, double *sum,
+                                          double *dot) {
     const int32_t masked = x->relu6, affine = masked && x->scale;
-    k->store_gradient(store->dx + at, stride, t, ldt, rows, c, masked ? x->z + at : NULL,
-                      affine ? x->scale + channel : NULL, affine ? x->shift + channel : NULL,
-                      store->add ? store->add + at : NULL, sum ? store->z + at : NULL,
-                      sum ? store->mean + channel : NULL, sum, dot, stream);
+    return (ani_gradient_store){.dx = store->dx + at,
+                                .ldx = stride,
+                                .x = masked ? x->z + at : NULL,
+                                .scale = affine ? x->scale + channel : NULL,
+                                .shift = affine ? x->shift + channel : NULL,
+                                .add = store->add ? store->add + at : NULL,
+                                .z = sum ? store->z + at : NULL,
+                                .mean = sum ? store->mean + channel : NULL,
+                                .sum = sum,
+                                .dot = dot};
 }
 
 void ani_cpu_finish_moments(int64_t count, int64_t c, const float *pivot, const double *sum,

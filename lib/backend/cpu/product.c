@@ -51,10 +51,37 @@ void ani_cpu_product(const cpu_backend *cpu, const cpu_matrix *m, float *c, int6
 
 void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, const float *a,
                                 int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t k,
-                                int64_t n) {
+                                int64_t n, const ani_ahead *ahead) {
     if (cpu->blas)
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)k, (blasint)n, (blasint)rows,
                     1, a, (blasint)lda, b, (blasint)ldb, 1, c, (blasint)ldc);
     else
-        cpu->k.product_transposed(c, ldc, a, lda, b, ldb, rows, k, n, ani_panel_width(&cpu->k, n));
+        cpu->k.product_transposed(c, ldc, a, lda, b, ldb, rows, k, n, ani_panel_width(&cpu->k, n),
+                                  ahead);
+}
+
+void ani_cpu_product_moments(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
+                             float *c, int64_t ldc, float *y, const cpu_moments *moments,
+                             int first) {
+    const ani_kernels *k = &cpu->k;
+    if (!first && !cpu->blas) {
+        k->product_moments(p, y, m->n, moments->pivot, moments->sum, moments->square);
+        return;
+    }
+    ani_cpu_product(cpu, m, c, ldc, p->a, p->lda, p->packed, p->rows);
+    if (first)
+        ani_cpu_begin_moments(k, moments->pivot, moments->sum, moments->square, c, ldc, p->rows,
+                              m->n);
+    k->store_moments(y, m->n, c, ldc, p->rows, m->n, moments->pivot, moments->sum, moments->square,
+                     p->stream);
+}
+
+void ani_cpu_product_gradient(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
+                              float *c, int64_t ldc, const ani_gradient_store *to) {
+    if (!cpu->blas) {
+        cpu->k.product_gradient(p, to);
+        return;
+    }
+    ani_cpu_product(cpu, m, c, ldc, p->a, p->lda, p->packed, p->rows);
+    cpu->k.store_gradient(to, c, ldc, p->rows, m->n, p->stream);
 }

@@ -70,10 +70,15 @@ static inline vec v_fma(vec a, vec b, vec c) {
 static inline vec v_clip(vec a) {
     return _mm256_min_ps(_mm256_set1_ps(6), _mm256_max_ps(_mm256_setzero_ps(), a));
 }
-/* a where 0 < y < 6, else 0 (also where y is NaN) */
-static inline vec v_pass(vec a, vec y) {
-    const vec above = _mm256_cmp_ps(y, _mm256_setzero_ps(), _CMP_GT_OQ);
-    const vec below = _mm256_cmp_ps(y, _mm256_set1_ps(6), _CMP_LT_OQ);
+/* v, which the compiler must make here: it does not keep a register for it across a loop before. */
+static inline vec v_here(vec v) {
+    __asm__ volatile("" : "+x"(v));
+    return v;
+}
+/* a where low < y < high, else 0 (also where y is NaN) */
+static inline vec v_pass(vec a, vec y, vec low, vec high) {
+    const vec above = _mm256_cmp_ps(y, low, _CMP_GT_OQ);
+    const vec below = _mm256_cmp_ps(y, high, _CMP_LT_OQ);
     return _mm256_and_ps(a, _mm256_and_ps(above, below));
 }
 /* sum[0..LANES) += a, in double */

@@ -66,10 +66,15 @@ static inline vec v_fma(vec a, vec b, vec c) {
 static inline vec v_clip(vec a) {
     return _mm512_min_ps(_mm512_set1_ps(6), _mm512_max_ps(_mm512_setzero_ps(), a));
 }
-/* a where 0 < y < 6, else 0 (also where y is NaN) */
-static inline vec v_pass(vec a, vec y) {
-    const __mmask16 above = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
-    return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, y, _mm512_set1_ps(6), _CMP_LT_OQ), a);
+/* v, which the compiler must make here: it does not keep a register for it across a loop before. */
+static inline vec v_here(vec v) {
+    __asm__ volatile("" : "+v"(v));
+    return v;
+}
+/* a where low < y < high, else 0 (also where y is NaN) */
+static inline vec v_pass(vec a, vec y, vec low, vec high) {
+    const __mmask16 above = _mm512_cmp_ps_mask(y, low, _CMP_GT_OQ);
+    return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, y, high, _CMP_LT_OQ), a);
 }
 /* sum[0..LANES) += a, in double */
 static inline void v_add_double(double *sum, vec a) {

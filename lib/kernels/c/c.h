@@ -17,16 +17,18 @@ void ani_c_store_moments(float *y, int64_t ldy, const float *t, int64_t ldt, int
 void ani_c_store_affine(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
                         const float *scale, const float *shift, int32_t relu6,
                         const float *residual);
-void ani_c_store_gradient(float *dx, int64_t ldx, const float *t, int64_t ldt, int64_t rows,
-                          int64_t c, const float *x, const float *scale, const float *shift,
-                          const float *add, const float *z, const float *mean, double *sum,
-                          double *dot, int32_t stream);
+void ani_c_store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
+                          int64_t c, int32_t stream);
 void ani_c_column_sums(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c);
 void ani_c_fence(void);
 void ani_c_product(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
                    int64_t rows, int64_t k, int64_t n, int32_t width);
 void ani_c_product_transposed(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
-                              int64_t ldb, int64_t rows, int64_t k, int64_t n, int32_t width);
+                              int64_t ldb, int64_t rows, int64_t k, int64_t n, int32_t width,
+                              const ani_ahead *ahead);
+void ani_c_product_moments(const ani_product *p, float *y, int64_t ldy, const float *pivot,
+                           double *sum, double *square);
+void ani_c_product_gradient(const ani_product *p, const ani_gradient_store *to);
 void ani_c_depthwise(float *out, const float *const x[3], const float *w, int64_t count,
                      int64_t stride);
 void ani_c_depthwise_spread(float *out, const float *const d[2], const float *w, int64_t rows,

@@ -63,23 +63,21 @@ void ani_c_store_affine(float *y, int64_t ldy, const float *t, int64_t ldt, int6
         }
 }
 
-void ani_c_store_gradient(float *dx, int64_t ldx, const float *t, int64_t ldt, int64_t rows,
-                          int64_t c, const float *x, const float *scale, const float *shift,
-                          const float *add, const float *z, const float *mean, double *sum,
-                          double *dot, int32_t stream) {
+void ani_c_store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
+                          int64_t c, int32_t stream) {
     (void)stream;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t i = 0; i < c; i++) {
-            const int64_t at = r * ldx + i;
-            float value = t[r * ldt + i] + (add ? add[at] : 0);
-            if (x) {
-                const float y = scale ? x[at] * scale[i] + shift[i] : x[at];
+            const int64_t at = r * to->ldx + i;
+            float value = t[r * ldt + i] + (to->add ? to->add[at] : 0);
+            if (to->x) {
+                const float y = to->scale ? to->x[at] * to->scale[i] + to->shift[i] : to->x[at];
                 if (!(y > 0 && y < 6)) value = 0;
             }
-            dx[at] = value;
-            if (sum) {
-                sum[i] += value;
-                dot[i] += (double)value * (z[at] - mean[i]);
+            to->dx[at] = value;
+            if (to->sum) {
+                to->sum[i] += value;
+                to->dot[i] += (double)value * (to->z[at] - to->mean[i]);
             }
         }
 }

@@ -71,9 +71,14 @@ static inline vec v_clip(vec a) {
     const vec low = vbslq_f32(vcltq_f32(a, v_zero()), v_zero(), a);
     return vbslq_f32(vcgtq_f32(low, v_set(6)), v_set(6), low);
 }
-/* a where 0 < y < 6, else 0 (also where y is NaN) */
-static inline vec v_pass(vec a, vec y) {
-    const uint32x4_t inside = vandq_u32(vcgtq_f32(y, v_zero()), vcltq_f32(y, v_set(6)));
+/* v, which the compiler must make here: it does not keep a register for it across a loop before. */
+static inline vec v_here(vec v) {
+    __asm__ volatile("" : "+w"(v));
+    return v;
+}
+/* a where low < y < high, else 0 (also where y is NaN) */
+static inline vec v_pass(vec a, vec y, vec low, vec high) {
+    const uint32x4_t inside = vandq_u32(vcgtq_f32(y, low), vcltq_f32(y, high));
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), inside));
 }
 /* sum[0..LANES) += a, in double */

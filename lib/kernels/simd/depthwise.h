@@ -2,8 +2,6 @@
  * Depthwise 3x3 on one row and one block of channels. A block is done vector by vector, with the
  * nine taps (or their nine sums) in registers; two columns at a time share the loads of x. */
 
-enum { BLOCK = 16 };
-
 ANI_INLINE void depthwise_vector(float *out, const float *x0, const float *x1, const float *x2,
                                  const float *w, int64_t count, const int stride) {
     const float *const x[3] = {x0, x1, x2};

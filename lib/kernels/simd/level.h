@@ -29,6 +29,8 @@ static void fill_table(ani_kernels *table, const char *level) {
     table->fence = fence;
     table->product = product;
     table->product_transposed = product_transposed;
+    table->product_moments = product_moments;
+    table->product_gradient = product_gradient;
     table->depthwise = depthwise;
     table->depthwise_spread = depthwise_spread;
     table->depthwise_weights = depthwise_weights;

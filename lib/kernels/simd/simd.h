@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { BLOCK = 16 }; /* floats of a cache line; channels of a block of depthwise */
+
 #define ANI_INLINE static inline __attribute__((always_inline))
 
 /* Unroll the loop that follows in full; its count is a constant after inlining. */

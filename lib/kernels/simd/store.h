@@ -114,118 +114,94 @@ static void store_affine(float *y, int64_t ldy, const float *t, int64_t ldt, int
         affine_all(y, ldy, t, ldt, rows, c, scale, shift, residual, 0, 0);
 }
 
-/** What store_gradient works on, at one column. */
-typedef struct gradient_at {
-    float *dx;
-    const float *t, *x, *scale, *shift, *add, *z, *mean;
-    double *sum, *dot;
-} gradient_at;
-
-ANI_INLINE gradient_at gradient_step(gradient_at at, int64_t columns, const int masked,
-                                     const int affine, const int summed) {
-    at.dx += columns;
-    at.t += columns;
-    if (masked) at.x += columns;
-    if (affine) at.scale += columns;
-    if (affine) at.shift += columns;
-    if (at.add) at.add += columns;
-    if (!summed) return at;
-    at.z += columns;
-    at.mean += columns;
-    at.sum += columns;
-    at.dot += columns;
-    return at;
-}
-
 /* rest 0: `vectors` whole vectors; else one vector of the first `rest` lanes. same: z is x. */
-ANI_INLINE void gradient_store_columns(gradient_at at, int64_t ldx, int64_t ldt, int64_t rows,
-                                       int64_t rest, const int vectors, const int masked,
-                                       const int affine, const int summed, const int same,
-                                       const int stream) {
+ANI_INLINE void gradient_store_columns(const ani_gradient_store *at, const float *t, int64_t ldt,
+                                       int64_t rows, int64_t rest, const int vectors,
+                                       const int masked, const int affine, const int summed,
+                                       const int same, const int stream) {
     vec scale[GRADIENT_VECTORS], shift[GRADIENT_VECTORS], mean[GRADIENT_VECTORS];
     vec sum[GRADIENT_VECTORS], dot[GRADIENT_VECTORS];
     ANI_UNROLL
     for (int j = 0; j < vectors; j++) {
         const int64_t i = j * LANES;
-        scale[j] = !affine ? v_zero() : rest ? v_load_part(at.scale, rest) : v_load(at.scale + i);
-        shift[j] = !affine ? v_zero() : rest ? v_load_part(at.shift, rest) : v_load(at.shift + i);
-        mean[j] = !summed ? v_zero() : rest ? v_load_part(at.mean, rest) : v_load(at.mean + i);
+        scale[j] = !affine ? v_zero() : rest ? v_load_part(at->scale, rest) : v_load(at->scale + i);
+        shift[j] = !affine ? v_zero() : rest ? v_load_part(at->shift, rest) : v_load(at->shift + i);
+        mean[j] = !summed ? v_zero() : rest ? v_load_part(at->mean, rest) : v_load(at->mean + i);
         sum[j] = dot[j] = v_zero();
     }
     for (int64_t r = 0; r < rows; r++) {
         ANI_UNROLL
         for (int j = 0; j < vectors; j++) {
-            const int64_t i = r * ldx + j * LANES;
-            vec value =
-                rest ? v_load_part(at.t + r * ldt, rest) : v_load(at.t + r * ldt + j * LANES);
+            const int64_t i = r * at->ldx + j * LANES;
+            vec value = rest ? v_load_part(t + r * ldt, rest) : v_load(t + r * ldt + j * LANES);
             vec x = v_zero();
-            if (at.add)
-                value = v_add(value, rest ? v_load_part(at.add + i, rest) : v_load(at.add + i));
+            if (at->add)
+                value = v_add(value, rest ? v_load_part(at->add + i, rest) : v_load(at->add + i));
             if (masked) {
-                x = rest ? v_load_part(at.x + i, rest) : v_load(at.x + i);
-                value = v_pass(value, affine ? v_fma(x, scale[j], shift[j]) : x);
+                x = rest ? v_load_part(at->x + i, rest) : v_load(at->x + i);
+                value =
+                    v_pass(value, affine ? v_fma(x, scale[j], shift[j]) : x, v_zero(), v_set(6));
             }
             if (rest)
-                v_store_part(at.dx + i, value, rest);
+                v_store_part(at->dx + i, value, rest);
             else
-                put(at.dx + i, value, stream);
+                put(at->dx + i, value, stream);
             if (!summed) continue;
-            if (!same) x = rest ? v_load_part(at.z + i, rest) : v_load(at.z + i);
+            if (!same) x = rest ? v_load_part(at->z + i, rest) : v_load(at->z + i);
             sum[j] = v_add(sum[j], value);
             dot[j] = v_fma(value, v_sub(x, mean[j]), dot[j]);
         }
     }
     if (!summed) return;
     if (rest) {
-        add_part_double(at.sum, sum[0], rest);
-        add_part_double(at.dot, dot[0], rest);
+        add_part_double(at->sum, sum[0], rest);
+        add_part_double(at->dot, dot[0], rest);
         return;
     }
     ANI_UNROLL
     for (int j = 0; j < vectors; j++) {
-        v_add_double(at.sum + j * LANES, sum[j]);
-        v_add_double(at.dot + j * LANES, dot[j]);
+        v_add_double(at->sum + j * LANES, sum[j]);
+        v_add_double(at->dot + j * LANES, dot[j]);
     }
 }
 
-ANI_INLINE void gradient_store_all(gradient_at at, int64_t ldx, int64_t ldt, int64_t rows,
-                                   int64_t c, const int masked, const int affine, const int summed,
-                                   const int same, const int stream) {
+ANI_INLINE void gradient_store_all(const ani_gradient_store *to, const float *t, int64_t ldt,
+                                   int64_t rows, int64_t c, const int masked, const int affine,
+                                   const int summed, const int same, const int stream) {
     enum { STEP = GRADIENT_VECTORS * LANES };
-    for (; c >= STEP; c -= STEP) {
-        gradient_store_columns(at, ldx, ldt, rows, 0, GRADIENT_VECTORS, masked, affine, summed,
+    int64_t i = 0;
+    for (; i + STEP <= c; i += STEP) {
+        const ani_gradient_store at = ani_gradient_at(to, 0, i);
+        gradient_store_columns(&at, t + i, ldt, rows, 0, GRADIENT_VECTORS, masked, affine, summed,
                                same, stream);
-        at = gradient_step(at, STEP, masked, affine, summed);
     }
-    for (; c >= LANES; c -= LANES) {
-        gradient_store_columns(at, ldx, ldt, rows, 0, 1, masked, affine, summed, same, stream);
-        at = gradient_step(at, LANES, masked, affine, summed);
+    for (; i + LANES <= c; i += LANES) {
+        const ani_gradient_store at = ani_gradient_at(to, 0, i);
+        gradient_store_columns(&at, t + i, ldt, rows, 0, 1, masked, affine, summed, same, stream);
     }
-    if (c > 0)
-        gradient_store_columns(at, ldx, ldt, rows, c, 1, masked, affine, summed, same, stream);
+    if (i == c) return;
+    const ani_gradient_store at = ani_gradient_at(to, 0, i);
+    gradient_store_columns(&at, t + i, ldt, rows, c - i, 1, masked, affine, summed, same, stream);
 }
 
 /* The cases that the network meets are compiled each for itself; the others share one. */
-static void store_gradient(float *dx, int64_t ldx, const float *t, int64_t ldt, int64_t rows,
-                           int64_t c, const float *x, const float *scale, const float *shift,
-                           const float *add, const float *z, const float *mean, double *sum,
-                           double *dot, int32_t stream) {
-    const gradient_at at = {dx, t, x, scale, shift, add, z, mean, sum, dot};
-    const int streamed = stream && is_aligned(dx, ldx);
-    if (x && scale && sum && z == x) {
+static void store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
+                           int64_t c, int32_t stream) {
+    const int streamed = stream && is_aligned(to->dx, to->ldx);
+    if (to->x && to->scale && to->sum && to->z == to->x) {
         if (streamed)
-            gradient_store_all(at, ldx, ldt, rows, c, 1, 1, 1, 1, 1);
+            gradient_store_all(to, t, ldt, rows, c, 1, 1, 1, 1, 1);
         else
-            gradient_store_all(at, ldx, ldt, rows, c, 1, 1, 1, 1, 0);
-    } else if (!x && sum) {
+            gradient_store_all(to, t, ldt, rows, c, 1, 1, 1, 1, 0);
+    } else if (!to->x && to->sum) {
         if (streamed)
-            gradient_store_all(at, ldx, ldt, rows, c, 0, 0, 1, 0, 1);
+            gradient_store_all(to, t, ldt, rows, c, 0, 0, 1, 0, 1);
         else
-            gradient_store_all(at, ldx, ldt, rows, c, 0, 0, 1, 0, 0);
-    } else if (!x) {
-        gradient_store_all(at, ldx, ldt, rows, c, 0, 0, 0, 0, 0);
+            gradient_store_all(to, t, ldt, rows, c, 0, 0, 1, 0, 0);
+    } else if (!to->x) {
+        gradient_store_all(to, t, ldt, rows, c, 0, 0, 0, 0, 0);
     } else {
-        gradient_store_all(at, ldx, ldt, rows, c, 1, scale != NULL, sum != NULL, 0, 0);
+        gradient_store_all(to, t, ldt, rows, c, 1, to->scale != NULL, to->sum != NULL, 0, 0);
     }
 }
 

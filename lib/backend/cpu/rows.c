@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT
+ * Units that are a product of rows: y[rows,n] = a[rows,k] w[k,n], a row being an output pixel. For
+ * pointwise units a is the input, normalised; for full ones it is gathered, 9*cin values in the
+ * order of the weights (full.c).
+ *
+ * Forward, for each tile of rows: load a, multiply, store y with its moments as it leaves the
+ * registers. Backward: form dz in a tile once and use it twice, for dx = dz w' and dw += a' dz, so
+ * that g, z and x are read once. Meanwhile the products ask for the memory of the next tile. */
+#include "backend/cpu/cpu.h"
+
+#include <stddef.h>
+#include <string.h>
+
+enum {
+    TILE = 2 * ANI_TILE_ROWS, /* few rows: what is loaded ahead is then spread finely over time */
+    MAX_CHUNKS = 64,
+    MAX_GRADIENTS = 32 << 20 /* bytes of all partial weight gradients */
+};
+
+/** How the rows are cut. */
+typedef struct cut {
+    int64_t rows;  /* all */
+    int64_t chunk; /* rows of a chunk; a multiple of TILE */
+    int64_t chunks;
+} cut;
+
+static cut cut_rows(const ani_unit_shape *s, int64_t max_chunks) {
+    cut c = {.rows = s->n * s->oh * s->ow};
+    c.chunk = ani_round_up(ani_divide_up(c.rows, max_chunks), TILE);
+    c.chunks = ani_divide_up(c.rows, c.chunk);
+    return c;
+}
+
+/* Values of a row of a. */
+static int64_t row_values(const ani_unit_shape *s) {
+    return s->kind == ANI_UNIT_FULL ? 9 * s->cin : s->cin;
+}
+
+static void load_rows(const cpu_backend *cpu, const ani_unit_shape *s, const ani_lazy *x,
+                      int64_t row, int64_t rows, float *tile, int64_t ld) {
+    if (s->kind == ANI_UNIT_FULL)
+        ani_cpu_gather(cpu, s, x, row, rows, tile, ld);
+    else
+        cpu->k.normalise(tile, ld, x->z + row * s->cin, s->cin, rows, s->cin, x->scale, x->shift,
+                         x->relu6);
+}
+
+/* count rows of two tensors, of cx and cy channels, from row `x_row` and `y_row` on; NULL: none. */
+static ani_ahead rows_ahead(const float *x, int64_t cx, int64_t x_row, int64_t x_rows,
+                            const float *y, int64_t cy, int64_t y_row, int64_t y_rows) {
+    return (ani_ahead){
+        {x_rows > 0 && x ? x + x_row * cx : NULL, y_rows > 0 && y ? y + y_row * cy : NULL},
+        {x_rows * cx, y_rows * cy}};
+}
+
+/* --- forward -----------------------------------------------------------------------------------
+ */
+
+typedef struct forward_job {
+    const cpu_backend *cpu;
+    const ani_unit_shape *s;
+    const ani_unit_forward *args;
+    cut cut;
+    cpu_matrix m; /* w */
+    int64_t lda, ldc;
+
+    /* in scratch */
+    float *packed;    /* w */
+    int64_t *counts;  /* [chunks] */
+    double *partials; /* [chunks][2][n] */
+    float *tiles;     /* [threads][tile_floats] */
+    double *sums;     /* [threads][2][n] */
+    float *pivots;    /* [threads][n] */
+    int64_t tile_floats;
+} forward_job;
+
+static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_unit_shape *s,
+                            void *scratch) {
+    int64_t used = 0;
+    job->cpu = cpu;
+    job->s = s;
+    job->cut = cut_rows(s, MAX_CHUNKS);
+    job->m = ani_cpu_matrix(cpu, row_values(s), s->cout);
+    job->lda = ani_cpu_stride(cpu, row_values(s));
+    job->ldc = ani_cpu_stride(cpu, s->cout);
+    job->tile_floats = TILE * (job->lda + job->ldc);
+    job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
+    job->counts = ani_take(scratch, &used, job->cut.chunks, sizeof(int64_t));
+    job->partials = ani_take(scratch, &used, job->cut.chunks * 2 * s->cout, sizeof(double));
+    job->tiles = ani_take(scratch, &used, cpu->base.threads * job->tile_floats, sizeof(float));
+    job->sums = ani_take(scratch, &used, cpu->base.threads * 2 * s->cout, sizeof(double));
+    job->pivots = ani_take(scratch, &used, cpu->base.threads * s->cout, sizeof(float));
+    return used;
+}
+
+static void forward_chunk(void *context, int64_t index, int32_t worker) {
+    const forward_job *job = context;
+    const ani_unit_forward *args = job->args;
+    const ani_kernels *k = &job->cpu->k;
+    const int64_t cout = job->m.n;
+    const int64_t first = index * job->cut.chunk;
+    const int64_t last = ani_min(first + job->cut.chunk, job->cut.rows);
+    float *a = job->tiles + worker * job->tile_floats, *c = a + TILE * job->lda;
+    double *sums = job->sums + worker * 2 * cout;
+    const cpu_moments moments = {job->pivots + worker * cout, sums, sums + cout};
+    ani_product p = {.a = a,
+                     .lda = job->lda,
+                     .packed = job->packed,
+                     .k = job->m.k,
+                     .n = cout,
+                     .width = job->m.width,
+                     .stream = ani_cpu_streams(job->cut.rows, cout)};
+    for (int64_t row = first; row < last; row += TILE) {
+        p.rows = ani_min(TILE, last - row);
+        load_rows(job->cpu, job->s, &args->x, row, p.rows, a, job->lda);
+        float *y = args->y + row * cout;
+        if (args->moments) {
+            if (job->s->kind == ANI_UNIT_POINTWISE)
+                p.ahead = rows_ahead(args->x.z, job->m.k, row + p.rows,
+                                     ani_min(TILE, last - row - p.rows), NULL, 0, 0, 0);
+            ani_cpu_product_moments(job->cpu, &job->m, &p, c, job->ldc, y, &moments, row == first);
+            continue;
+        }
+        ani_cpu_product(job->cpu, &job->m, c, job->ldc, a, job->lda, job->packed, p.rows);
+        k->store_affine(y, cout, c, job->ldc, p.rows, cout, args->scale, args->shift, args->relu6,
+                        args->residual ? args->residual + row * cout : NULL);
+    }
+    k->fence();
+    if (args->moments) {
+        double *mean = job->partials + index * 2 * cout;
+        job->counts[index] = last - first;
+        ani_cpu_finish_moments(last - first, cout, moments.pivot, moments.sum, moments.square, mean,
+                               mean + cout);
+    }
+}
+
+void ani_cpu_rows_forward(cpu_backend *cpu, const ani_unit_shape *s, const ani_unit_forward *args) {
+    forward_job job = {.args = args};
+    plan_forward(&job, cpu, s, args->scratch);
+    ani_cpu_pack(cpu, &job.m, job.packed, args->w, s->cout, 1);
+    ani_pool_run(cpu->pool, job.cut.chunks, forward_chunk, &job);
+    if (args->moments)
+        ani_cpu_join_moments(cpu, job.cut.chunks, job.counts, job.partials, s->cout, args->moments);
+}
+
+/* --- backward ----------------------------------------------------------------------------------
+ */
+
+typedef struct backward_job {
+    const cpu_backend *cpu;
+    const ani_unit_shape *s;
+    const ani_unit_backward *args;
+    cut cut;
+    cpu_matrix m; /* w', [n,k] */
+    int64_t ldx, ldz;
+    int64_t gradient_floats; /* of one partial dw */
+
+    /* in scratch */
+    float *packed;    /* w' */
+    float *gradients; /* [chunks][gradient_floats] */
+    double *partials; /* [chunks][2][k] */
+    float *tiles;     /* [threads][tile_floats]: dz, x, dx */
+    int64_t tile_floats;
+} backward_job;
+
+static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const ani_unit_shape *s,
+                             void *scratch) {
+    int64_t used = 0;
+    const int64_t k = row_values(s);
+    job->cpu = cpu;
+    job->s = s;
+    job->m = ani_cpu_matrix(cpu, s->cout, k);
+    job->ldx = ani_cpu_stride(cpu, k);
+    job->ldz = ani_cpu_stride(cpu, s->cout);
+    job->gradient_floats = ani_round_up(k, ANI_TILE_ROWS) * job->ldz;
+    const int64_t affordable = MAX_GRADIENTS / (job->gradient_floats * (int64_t)sizeof(float));
+    job->cut = cut_rows(s, ani_min(ani_max(affordable, 1), MAX_CHUNKS));
+    job->tile_floats = TILE * (2 * job->ldx + job->ldz);
+    job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
+    job->gradients =
+        ani_take(scratch, &used, job->cut.chunks * job->gradient_floats, sizeof(float));
+    job->partials = ani_take(scratch, &used, job->cut.chunks * 2 * s->cin, sizeof(double));
+    job->tiles = ani_take(scratch, &used, cpu->base.threads * job->tile_floats, sizeof(float));
+    return used;
+}
+
+static void backward_chunk(void *context, int64_t index, int32_t worker) {
+    const backward_job *job = context;
+    const ani_unit_backward *args = job->args;
+    const ani_gradient *dz = &args->dz;
+    const ani_store *store = &args->store;
+    const ani_kernels *k = &job->cpu->k;
+    const int pointwise = job->s->kind == ANI_UNIT_POINTWISE;
+    const int64_t cin = job->s->cin, cout = job->s->cout;
+    const int64_t first = index * job->cut.chunk;
+    const int64_t last = ani_min(first + job->cut.chunk, job->cut.rows);
+    float *z_tile = job->tiles + worker * job->tile_floats;
+    float *x_tile = z_tile + TILE * job->ldz;
+    float *dx_tile = x_tile + TILE * job->ldx;
+    float *dw = job->gradients + index * job->gradient_floats;
+    double *sum = store->sums ? job->partials + index * 2 * cin : NULL;
+    double *dot = sum ? sum + cin : NULL;
+    ani_product p = {.a = z_tile,
+                     .lda = job->ldz,
+                     .packed = job->packed,
+                     .k = cout,
+                     .n = cin,
+                     .width = job->m.width,
+                     .stream = ani_cpu_streams(job->cut.rows, cin)};
+    if (args->dw) memset(dw, 0, (size_t)job->gradient_floats * sizeof *dw);
+    if (sum) memset(sum, 0, (size_t)(2 * cin) * sizeof *sum);
+    for (int64_t row = first; row < last; row += TILE) {
+        const int64_t rows = p.rows = ani_min(TILE, last - row);
+        /* The next tile: what is left of it, g and half of x during the one product, the others
+         * during the other one. */
+        const int64_t next = row + rows, count = ani_max(ani_min(TILE, last - next), 0);
+        const int64_t half = args->dw && store->dx ? count / 2 : 0;
+        k->gradient(z_tile, job->ldz, dz->g + row * cout, dz->z ? dz->z + row * cout : NULL, cout,
+                    rows, cout, dz->a, dz->b, dz->c);
+        if (args->dw) {
+            const ani_ahead ahead =
+                rows_ahead(dz->g, cout, next, count, pointwise ? args->x.z : dz->z,
+                           pointwise ? cin : cout, next, count - half);
+            load_rows(job->cpu, job->s, &args->x, row, rows, x_tile, job->ldx);
+            ani_cpu_product_transposed(job->cpu, dw, job->ldz, x_tile, job->ldx, z_tile, job->ldz,
+                                       rows, job->m.n, cout, &ahead);
+        }
+        if (store->dx) {
+            const ani_gradient_store to =
+                ani_cpu_gradient_store(store, &args->x, row * cin, cin, 0, sum, dot);
+            p.ahead =
+                rows_ahead(dz->z, cout, next, count, args->x.z, cin, next + count - half, half);
+            ani_cpu_product_gradient(job->cpu, &job->m, &p, dx_tile, job->ldx, &to);
+        }
+    }
+    k->fence();
+}
+
+/* Full units get their dw here; an input gradient is wanted of pointwise ones alone. */
+void ani_cpu_rows_backward(cpu_backend *cpu, const ani_unit_shape *s,
+                           const ani_unit_backward *args) {
+    backward_job job = {.args = args};
+    plan_backward(&job, cpu, s, args->scratch);
+    if (args->store.dx) ani_cpu_pack(cpu, &job.m, job.packed, args->w, 1, s->cout);
+    ani_pool_run(cpu->pool, job.cut.chunks, backward_chunk, &job);
+    if (args->dw)
+        ani_cpu_join_matrix(cpu, job.cut.chunks, job.gradients, job.gradient_floats, job.ldz,
+                            job.m.n, s->cout, args->dw);
+    if (args->store.dx && args->store.sums)
+        ani_cpu_join_sums(cpu, job.cut.chunks, job.partials, 2 * s->cin, args->store.sums);
+}
+
+int64_t ani_cpu_rows_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward) {
+    forward_job forward;
+    backward_job back;
+    return backward ? plan_backward(&back, cpu, s, NULL) : plan_forward(&forward, cpu, s, NULL);
+}
