@@ -1,36 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * Making and sharing of backends of every kind, and the rule about OpenBLAS' threads. */
+ * Making and sharing of backends of every kind. */
 #include "backend/backend.h"
 
-#include <cblas.h>
-#include <pthread.h>
 #include <stddef.h>
 
+#include "backend/cpu/blas.h"
 #include "base/cpu.h"
 #include "base/options.h"
 
 enum { MAX_THREADS = 1024 };
-
-/* OpenBLAS has one thread count for the whole process, so there is one count of its users. Our pool
- * owns the threads; a BLAS that starts its own inside of them would have them fight. */
-static pthread_mutex_t blas_lock = PTHREAD_MUTEX_INITIALIZER;
-static int32_t blas_users;
-static int blas_threads_before;
-
-static void blas_enter(void) {
-    pthread_mutex_lock(&blas_lock);
-    if (blas_users++ == 0) {
-        blas_threads_before = openblas_get_num_threads();
-        openblas_set_num_threads(1);
-    }
-    pthread_mutex_unlock(&blas_lock);
-}
-
-static void blas_leave(void) {
-    pthread_mutex_lock(&blas_lock);
-    if (--blas_users == 0) openblas_set_num_threads(blas_threads_before);
-    pthread_mutex_unlock(&blas_lock);
-}
 
 static an_backend_options default_options(void) {
     return (an_backend_options){.struct_size = sizeof(an_backend_options), .kind = AN_BACKEND_CPU};
@@ -55,9 +33,9 @@ an_status an_backend_create(an_backend **out, const an_backend_options *options,
     if (ours.threads == 0) ours.threads = ani_cpu_count();
     switch (ours.kind) {
     case AN_BACKEND_CPU: {
-        blas_enter();
+        ani_blas_enter();
         const an_status made = ani_cpu_create(out, &ours, err);
-        if (made || !(*out)->uses_blas) blas_leave();
+        if (made || !(*out)->uses_blas) ani_blas_leave();
         return made;
     }
     case AN_BACKEND_REF:
@@ -79,7 +57,7 @@ void an_backend_destroy(an_backend *backend) {
     if (atomic_fetch_sub_explicit(&backend->references, 1, memory_order_acq_rel) > 1) return;
     const int32_t uses_blas = backend->uses_blas;
     backend->ops->destroy(backend);
-    if (uses_blas) blas_leave();
+    if (uses_blas) ani_blas_leave();
 }
 
 const char *an_backend_name(const an_backend *backend) {

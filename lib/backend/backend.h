@@ -217,7 +217,7 @@ struct an_backend {
     const ani_backend_ops *ops;
     atomic_int references;
     int32_t threads;
-    int32_t uses_blas; /* 1: counts as a user of OpenBLAS (see blas_enter in backend.c) */
+    int32_t uses_blas; /* 1: counts as a user of OpenBLAS (see backend/cpu/blas.h) */
     const char *level;
 };
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "backend/cpu/blas.h"
 #include "backend/ref/ref.h"
 #include "base/cpu.h"
 #include "base/memory.h"
@@ -129,7 +130,7 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     ani_kernels_init(&cpu->k, mask);
     ani_infer_kernels_init(&cpu->infer, mask);
     cpu->base.level = cpu->k.level;
-    cpu->base.uses_blas = cpu->blas = !strcmp(cpu->k.level, "c");
+    cpu->base.uses_blas = cpu->blas = !strcmp(cpu->k.level, "c") && ani_blas_products(&cpu->k);
     const int64_t size = options->threads * (int64_t)ANI_CPU_WORKSPACE * (int64_t)sizeof(float);
     cpu->workspace = ani_alloc(size);
     cpu->partials = ani_alloc(ANI_CPU_PARTIALS * (int64_t)sizeof(double));

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Products of tiles: our own kernels where the level has them, OpenBLAS at the C level. */
+ * Products of tiles, by the table's entries: our own kernels or, at the level c, OpenBLAS. */
 #include "backend/cpu/cpu.h"
-
-#include <cblas.h>
 
 cpu_matrix ani_cpu_matrix(const cpu_backend *cpu, int64_t k, int64_t n) {
     cpu_matrix m = {.k = k, .n = n};
@@ -42,22 +40,14 @@ void ani_cpu_pack(const cpu_backend *cpu, const cpu_matrix *m, float *packed, co
 
 void ani_cpu_product(const cpu_backend *cpu, const cpu_matrix *m, float *c, int64_t ldc,
                      const float *a, int64_t lda, const float *packed, int64_t rows) {
-    if (cpu->blas)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, (blasint)m->n,
-                    (blasint)m->k, 1, a, (blasint)lda, packed, (blasint)m->n, 0, c, (blasint)ldc);
-    else
-        cpu->k.product(c, ldc, a, lda, packed, rows, m->k, m->n, m->width);
+    cpu->k.product(c, ldc, a, lda, packed, rows, m->k, m->n, m->width);
 }
 
 void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, const float *a,
                                 int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t k,
                                 int64_t n, const ani_ahead *ahead) {
-    if (cpu->blas)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)k, (blasint)n, (blasint)rows,
-                    1, a, (blasint)lda, b, (blasint)ldb, 1, c, (blasint)ldc);
-    else
-        cpu->k.product_transposed(c, ldc, a, lda, b, ldb, rows, k, n, ani_panel_width(&cpu->k, n),
-                                  ahead);
+    cpu->k.product_transposed(c, ldc, a, lda, b, ldb, rows, k, n, ani_panel_width(&cpu->k, n),
+                              ahead);
 }
 
 void ani_cpu_product_moments(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * Products by OpenBLAS, in builds that have it (feature `blas`): blas.c, else blas_none.c. */
+#ifndef BACKEND_CPU_BLAS_H
+#define BACKEND_CPU_BLAS_H
+
+#include "kernels/kernels.h"
+
+/** Store OpenBLAS' products in a table and return 1; return 0, the table unchanged, in a build
+ * without. They write no rows and columns past the stated ones; b is packed as one panel of n. */
+int32_t ani_blas_products(ani_kernels *table);
+
+/** OpenBLAS has one thread count for the whole process: the first user sets it to 1, the last one
+ * restores it. Our pool owns the threads; a BLAS with its own inside of them would fight them. */
+void ani_blas_enter(void);
+void ani_blas_leave(void);
+
+#endif
