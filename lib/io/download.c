@@ -310,29 +310,32 @@ static an_status tick(void *user, an_error *err) {
 /* --- Google Drive ------------------------------------------------------------------------------
  */
 
-static bool is_drive(const char *url, const char *drive_origin) {
+/* *failed becomes true if there was no memory to find out, here and below. */
+static bool is_drive(const char *url, const char *drive_origin, bool *failed) {
     static const char *const hosts[] = {"drive.google.com", "docs.google.com",
                                         "drive.usercontent.google.com"};
-    ani_text text = {0};
+    ani_text origin = {0}, host = {0};
     bool found = false;
-    if (drive_origin && ani_url_origin(&text, url)) found = !strcmp(text.bytes, drive_origin);
-    ani_text_clear(&text);
-    if (!found && ani_url_host(&text, url) && text.size > 0)
+    if (drive_origin && ani_url_origin(&origin, url)) found = !strcmp(origin.bytes, drive_origin);
+    if (ani_url_host(&host, url) && host.size > 0)
         for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
-            found |= !strcmp(text.bytes, hosts[i]);
-    ani_text_clear(&text);
+            found |= !strcmp(host.bytes, hosts[i]);
+    *failed |= origin.failed | host.failed;
+    ani_text_clear(&origin);
+    ani_text_clear(&host);
     return found;
 }
 
 /* Where a page of Drive may send us on to: to Drive. */
-static bool is_drive_target(const char *url, const char *drive_origin) {
+static bool is_drive_target(const char *url, const char *drive_origin, bool *failed) {
     ani_text host = {0};
     const bool is_google = ani_url_host(&host, url) && host.size > 0 &&
                            !strncmp(url, "https:", 6) &&
                            (ani_ends_with(host.bytes, ".google.com") ||
                             ani_ends_with(host.bytes, ".googleusercontent.com"));
+    *failed |= host.failed;
     ani_text_clear(&host);
-    return is_google || (drive_origin && is_drive(url, drive_origin));
+    return is_google || (drive_origin && is_drive(url, drive_origin, failed));
 }
 
 /* Turn Drive's links for people (/file/d/ID/view, /open?id=ID, /uc?id=ID) into the one that gives
@@ -340,7 +343,8 @@ static bool is_drive_target(const char *url, const char *drive_origin) {
 static an_status direct_url(ani_text *direct, const char *url, const char *drive_origin,
                             an_error *err) {
     ani_text id = {0}, key = {0};
-    if (is_drive(url, drive_origin)) {
+    bool failed = false;
+    if (is_drive(url, drive_origin, &failed)) {
         const char *in_path = strstr(url, "/file/d/");
         if (in_path) {
             in_path += strlen("/file/d/");
@@ -363,7 +367,8 @@ static an_status direct_url(ani_text *direct, const char *url, const char *drive
         ani_text_print(direct, "%s", url);
     }
     an_status st = AN_OK;
-    if (direct->failed || id.failed || key.failed) st = ani_fail_memory(err, direct->size, "a URL");
+    failed |= direct->failed | id.failed | key.failed;
+    if (failed) st = ani_fail_memory(err, direct->size, "a URL");
     ani_text_clear(&id);
     ani_text_clear(&key);
     return st;
@@ -382,6 +387,7 @@ static an_status take_page(job *now, const ani_answer *answer, const char *url,
     const bool is_html =
         !strncmp(answer->type, "text/html", 9) || ani_page_is_html(page, now->page.size);
     const ani_page_kind kind = is_html ? ani_page_classify(page) : ANI_PAGE_OTHER;
+    bool failed = false;
     an_status st = AN_OK;
     ani_page_title(title, is_html ? page : "");
     if (kind == ANI_PAGE_QUOTA)
@@ -395,11 +401,11 @@ static an_status take_page(job *now, const ani_answer *answer, const char *url,
             err, AN_ERR_FORMAT,
             "'%s' asks to log in ('%s'); the file must be shared with anyone who has the link",
             now->shown, title);
-    else if (kind == ANI_PAGE_VIRUS_SCAN && is_drive(url, drive_origin) &&
+    else if (kind == ANI_PAGE_VIRUS_SCAN && is_drive(url, drive_origin, &failed) &&
              ani_page_confirm_link(&link, page) && ani_url_resolve(next, url, link.bytes) &&
-             is_drive_target(next->bytes, drive_origin))
+             is_drive_target(next->bytes, drive_origin, &failed))
         st = AN_OK;
-    else if (link.failed || next->failed)
+    else if (failed | link.failed | next->failed)
         st = ani_fail_memory(err, link.size, "a link");
     else if (kind == ANI_PAGE_VIRUS_SCAN)
         st = ani_fail(

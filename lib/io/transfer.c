@@ -180,29 +180,34 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
         ani_text_clear(&field);
         if (!fields) return ani_fail_memory(err, 0, "a header field");
     }
-    const bool is_set =
-        !curl_easy_setopt(curl, CURLOPT_URL, request->url) &&
-        !curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,file") &&
-        !curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, is_secure ? "https" : "http,https") &&
-        !curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L) &&
-        !curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)session->limits.max_redirects) &&
-        !curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) &&
-        !curl_easy_setopt(curl, CURLOPT_USERAGENT, "libattractivenet/" AN_VERSION_STRING) &&
-        !curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)session->limits.low_speed_seconds) &&
-        !curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)session->limits.low_speed_bytes) &&
-        !curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)session->limits.low_speed_seconds) &&
-        !curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, session->why) &&
-        !curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes) &&
-        !curl_easy_setopt(curl, CURLOPT_WRITEDATA, &now) &&
-        !curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) &&
-        !curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, take_tick) &&
-        !curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &now) &&
-        !curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
+    unsigned failed = 0;
+    failed |= curl_easy_setopt(curl, CURLOPT_URL, request->url);
+    failed |= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,file");
+    failed |=
+        curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, is_secure ? "https" : "http,https");
+    failed |= curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    failed |= curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)session->limits.max_redirects);
+    failed |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    failed |= curl_easy_setopt(curl, CURLOPT_USERAGENT, "libattractivenet/" AN_VERSION_STRING);
+    failed |=
+        curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)session->limits.low_speed_seconds);
+    failed |=
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)session->limits.low_speed_bytes);
+    failed |=
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)session->limits.low_speed_seconds);
+    failed |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, session->why);
+    failed |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    failed |= curl_easy_setopt(curl, CURLOPT_WRITEDATA, &now);
+    failed |= curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    failed |= curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, take_tick);
+    failed |= curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &now);
+    failed |= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
     char range[32];
     snprintf(range, sizeof range, "%" PRId64 "-", request->offset);
     /* Not CURLOPT_RESUME_FROM: that makes an error of a server that sends all. */
-    if (is_set) curl_easy_setopt(curl, CURLOPT_RANGE, request->offset > 0 ? range : NULL);
-    const CURLcode code = is_set ? curl_easy_perform(curl) : CURLE_OUT_OF_MEMORY;
+    failed |= curl_easy_setopt(curl, CURLOPT_RANGE, request->offset > 0 ? range : NULL);
+    /* Options fail for want of memory alone. */
+    const CURLcode code = failed ? CURLE_OUT_OF_MEMORY : curl_easy_perform(curl);
     if (now.status)
         st = now.status;
     else if (code)
@@ -265,8 +270,10 @@ bool ani_url_field(ani_text *value, const char *url, const char *name) {
             if (*s == '&') s++;
             if (strncmp(s, name, length) != 0 || s[length] != '=') continue;
             const char *begin = s + length + 1;
+            const int encoded = (int)strcspn(begin, "&");
             int size = 0;
-            char *decoded = curl_easy_unescape(NULL, begin, (int)strcspn(begin, "&"), &size);
+            if (encoded == 0) break; /* to libcurl, 0 is "up to the end" */
+            char *decoded = curl_easy_unescape(NULL, begin, encoded, &size);
             if (decoded)
                 ani_text_add(value, decoded, size);
             else
