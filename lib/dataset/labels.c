@@ -55,15 +55,15 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-/* A field as a message may show it: cut, and without what a terminal would obey or not understand.
- */
+/* A field as a message may show it: cut, and without bytes that are no text. It has no control
+ * characters: read_line() refuses them first. */
 static const char *shown(char out[SHOWN + 4], const char *field, int64_t size) {
     const int64_t kept = size > SHOWN ? SHOWN : size;
     const bool plain = ani_is_utf8(field, size);
     int64_t end = 0;
     for (; end < kept; end++) {
         const unsigned char c = (unsigned char)field[end];
-        out[end] = c < 0x20 || c == 0x7f || (!plain && c >= 0x80) ? '?' : (char)c;
+        out[end] = !plain && c >= 0x80 ? '?' : (char)c;
     }
     if (kept < size) { /* not in the middle of a character */
         while (end > 0 && ((unsigned char)field[end] & 0xC0u) == 0x80u)
@@ -169,15 +169,14 @@ static int64_t count_line_ends(const char *bytes, int64_t size) {
 }
 
 static an_status allocate(ani_labels *labels, int64_t lines, an_error *err) {
-    int64_t values;
-    if (!ani_mul_size(lines, labels->outputs, &values)) return ani_fail_memory(err, -1, "labels");
+    /* no overflow: at most 2^30 lines of 2^31 numbers of 2^3 bytes would be needed for one */
+    const int64_t values = lines * labels->outputs * (int64_t)sizeof *labels->values;
     int64_t slots = 16;
     while (slots < 2 * lines)
         slots *= 2;
     labels->slot_mask = (uint64_t)slots - 1;
     labels->entries = ani_alloc(lines * (int64_t)sizeof *labels->entries);
-    labels->values =
-        ani_mul_size(values, sizeof *labels->values, &values) ? ani_alloc(values) : NULL;
+    labels->values = ani_alloc(values);
     labels->slots = ani_alloc_zero(slots, sizeof *labels->slots);
     if (!labels->entries || !labels->values || !labels->slots)
         return ani_fail_memory(err, values, "labels");

@@ -57,7 +57,6 @@ static float float_from_bfloat(uint16_t half) {
         }                                                                                          \
     }
 CONVERT(f64, double, (float)v)
-CONVERT(f32, float, v)
 CONVERT(f16, uint16_t, float_from_half(v))
 CONVERT(bf16, uint16_t, float_from_bfloat(v))
 CONVERT(i64, int64_t, (float)v)
@@ -72,11 +71,11 @@ CONVERT(u8, uint8_t, (float)v)
 typedef struct number_type {
     const char *name;
     int64_t size;
-    void (*convert)(float *out, const uint8_t *bytes, int64_t count);
+    void (*convert)(float *out, const uint8_t *bytes, int64_t count); /* NULL: as it is */
 } number_type;
 
 static const number_type number_types[] = {
-    {"F32", 4, convert_f32},   {"F64", 8, convert_f64}, {"F16", 2, convert_f16},
+    {"F32", 4, NULL},          {"F64", 8, convert_f64}, {"F16", 2, convert_f16},
     {"BF16", 2, convert_bf16}, {"I64", 8, convert_i64}, {"U64", 8, convert_u64},
     {"I32", 4, convert_i32},   {"U32", 4, convert_u32}, {"I16", 2, convert_i16},
     {"U16", 2, convert_u16},   {"I8", 1, convert_i8},   {"U8", 1, convert_u8},
@@ -188,7 +187,7 @@ static an_status read_values(an_arrays *arrays, ani_file *file, const tensor_ent
     an_status st = ani_arrays_append(arrays, entry->name, entry->shape, entry->rank, &data, err);
     if (st) return st;
     int64_t place = data_begin + entry->begin;
-    if (entry->type->convert == convert_f32)
+    if (!entry->type->convert)
         return ani_file_read(file, place, data, entry->end - entry->begin, err);
     for (int64_t left = entry->count; left > 0;) {
         const int64_t count =
@@ -258,8 +257,7 @@ an_status ani_safetensors_read(an_arrays *arrays, ani_file *file, an_error *err)
     json_error_t why;
     header = json_loadb(text, (size_t)header_size, JSON_REJECT_DUPLICATES, &why);
     if (!json_is_object(header)) {
-        st = ani_fail(err, AN_ERR_FORMAT, "'%s': the header is no JSON object: %s", path,
-                      header ? "it is another value" : why.text);
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s': the header is no JSON object: %s", path, why.text);
         goto done;
     }
     ani_free(text);
