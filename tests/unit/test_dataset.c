@@ -171,6 +171,38 @@ static void a_base_name_twice(void **state) {
     uint8_t x[BYTES]; /* the first by path is kept: that of the upper folder */
     assert_int_equal(an_dataset_pixels(dataset, 3, x, NULL), AN_OK);
     an_dataset_destroy(dataset);
+    w.answer = 1;
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_ERR_CANCELLED);
+    assert_null(dataset);
+}
+
+/* Slashes at the end of a path; a label file with a dot before its name; folders too deep. */
+static void odd_folders(void **state) {
+    const char *folder = *state;
+    an_dataset *dataset;
+    an_dataset_options options = small(NULL);
+    an_error err;
+    char path[4200];
+    snprintf(path, sizeof path, "%s///", folder);
+    assert_int_equal(an_dataset_open(&dataset, path, &options, NULL), AN_OK);
+    an_dataset_destroy(dataset);
+    folder_write(folder_path(folder, ".labels"), "P0001.jpg 3\n", 12);
+    options.label_file = ".labels";
+    options.policy = AN_POLICY_SKIP;
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_count(dataset), 1);
+    an_dataset_destroy(dataset);
+    options.label_file = "absent.txt";
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, &err), AN_ERR_FORMAT);
+    if (!strstr(err.message, "holds no label file 'absent.txt'")) fail_msg("%s", err.message);
+    snprintf(path, sizeof path, "%s", folder);
+    for (int depth = 0; depth < 65; depth++) {
+        strcat(path, "/d");
+        assert_int_equal(mkdir(path, 0777), 0);
+    }
+    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_UNSUPPORTED, "lies more than 64 folders deep");
+    /* nothing in it at all */
+    expect_failure(path, AN_POLICY_STRICT, AN_ERR_FORMAT, "holds no label file 'All_labels.txt'");
 }
 
 static void images_without_label(void **state) {
@@ -340,6 +372,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(pixels_are_resized, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sub_folders_links_and_hidden_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_base_name_twice, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(odd_folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(images_without_label, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_warning_may_stop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_missing_is_named, set_up, tear_down),

@@ -98,6 +98,50 @@ static void settings_of_layers(void **state) {
     assert_true(layer_of("ReLU", "")->max_value == -1);
 }
 
+/* All of it at once, as the tutorial writes it. */
+static void a_config_is_read(void **state) {
+    (void)state;
+    static const char json[] =
+        "{\"class_name\":\"Sequential\",\"config\":{\"name\":\"m\",\"layers\":["
+        "{\"class_name\":\"InputLayer\",\"config\":{\"name\":\"i\",\"batch_shape\":[null,96,64,3]}}"
+        ","
+        "{\"class_name\":\"Functional\",\"config\":{\"name\":\"mobilenetv2_0.35_None\",\"layers\":["
+        "{\"class_name\":\"InputLayer\",\"config\":{\"name\":\"j\",\"batch_input_shape\":[null,"
+        "null,null,3]}},"
+        "{\"class_name\":\"ZeroPadding2D\",\"config\":{\"name\":\"p\",\"padding\":[[0,1],[2,3]]}},"
+        "{\"class_name\":\"ZeroPadding2D\",\"config\":{\"name\":\"q\",\"padding\":[4,5]}},"
+        "{\"class_name\":\"DepthwiseConv2D\",\"config\":{\"name\":\"d\",\"padding\":\"valid\","
+        "\"strides\":2,"
+        "\"kernel_size\":[3,5]}},"
+        "{\"class_name\":\"BatchNormalizationV1\",\"config\":{\"name\":\"b\",\"epsilon\":0.001}}]}}"
+        ","
+        "{\"class_name\":\"Dense\",\"config\":{\"name\":\"dense\",\"units\":7,\"activation\":"
+        "\"softmax\"}}]}}";
+    ani_keras_config *config;
+    if (ani_keras_config_read(&config, json, &err)) fail_msg("%s", err.message);
+    assert_int_equal(config->base_count, 5);
+    assert_int_equal(config->head_count, 1);
+    assert_string_equal(config->name, "m");
+    assert_true(config->alpha == 0.35);
+    assert_int_equal(config->height, 96);
+    assert_int_equal(config->width, 64);
+    assert_int_equal(config->channels, 3);
+    const ani_keras_layer *p = ani_keras_config_find(config, "p");
+    assert_true(p->top == 0 && p->bottom == 1 && p->left == 2 && p->right == 3);
+    const ani_keras_layer *q = ani_keras_config_find(config, "q");
+    assert_true(q->top == 4 && q->bottom == 4 && q->left == 5 && q->right == 5);
+    const ani_keras_layer *d = ani_keras_config_find(config, "d");
+    assert_int_equal(d->padding, ANI_KERAS_PAD_VALID);
+    assert_true(d->kernel_height == 3 && d->kernel_width == 5 && d->stride_height == 2);
+    assert_int_equal(d->filters, -1);
+    const ani_keras_layer *b = ani_keras_config_find(config, "b");
+    assert_true(b->epsilon == 0.001 && b->momentum == -1);
+    assert_null(ani_keras_config_find(config, "dense"));
+    assert_int_equal(config->head[0].units, 7);
+    assert_string_equal(config->head[0].activation, "softmax");
+    ani_keras_config_free(config);
+}
+
 static void names_and_nesting(void **state) {
     (void)state;
     /* the layer's name may stand beside its config; a Sequential of old is a bare list */
@@ -281,10 +325,11 @@ static void settings_that_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(settings_of_layers),       cmocka_unit_test(names_and_nesting),
-        cmocka_unit_test(alpha_from_the_name),      cmocka_unit_test(sizes_of_inputs),
-        cmocka_unit_test(texts_that_are_no_config), cmocka_unit_test(nestings_that_are_refused),
-        cmocka_unit_test(names_that_are_refused),   cmocka_unit_test(settings_that_are_refused),
+        cmocka_unit_test(settings_of_layers),        cmocka_unit_test(a_config_is_read),
+        cmocka_unit_test(names_and_nesting),         cmocka_unit_test(alpha_from_the_name),
+        cmocka_unit_test(sizes_of_inputs),           cmocka_unit_test(texts_that_are_no_config),
+        cmocka_unit_test(nestings_that_are_refused), cmocka_unit_test(names_that_are_refused),
+        cmocka_unit_test(settings_that_are_refused),
     };
     return cmocka_run_group_tests_name("keras_config", tests, NULL, NULL);
 }

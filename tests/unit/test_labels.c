@@ -42,6 +42,34 @@ static void messages_name_file_and_line(void **state) {
     expect_message("a 1\nb\x01 2\n", 1, "'L.txt', line 2: has a control character (byte 1)");
 }
 
+/* Fields are shown cut, between two characters, and without what is no text. */
+static void odd_fields_are_shown(void **state) {
+    (void)state;
+    expect_message("a \xff"
+                   "1\n",
+                   1, "'L.txt', line 1: '?1' is not a finite number");
+    for (int before = 0; before < 3; before++) {
+        char text[160] = "a xx", *const field = text + 2, message[256];
+        field[before] = '\0';
+        for (int i = 0; i < 30; i++)
+            strcat(field, "\xe2\x82\xac");
+        const int kept = before == 0 ? 48 : before == 1 ? 46 : 47;
+        snprintf(message, sizeof message, "'L.txt', line 1: '%.*s...' is not a finite number", kept,
+                 field);
+        expect_message(text, 1, message);
+    }
+}
+
+static void a_file_that_is_too_large(void **state) {
+    (void)state;
+    ani_labels labels;
+    an_error err;
+    assert_int_equal(ani_labels_read(&labels, "L.txt", (const uint8_t *)"a 1", 1073741825, 1,
+                                     AN_POLICY_STRICT, &err),
+                     AN_ERR_UNSUPPORTED);
+    assert_string_equal(err.message, "'L.txt' has 1073741825 bytes; at most 1073741824 are read");
+}
+
 static void several_numbers_a_line(void **state) {
     (void)state;
     ani_labels labels;
@@ -93,10 +121,9 @@ static void a_million_lines(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_name_file_and_line),
-        cmocka_unit_test(several_numbers_a_line),
-        cmocka_unit_test(skip_leaves_bad_lines_out),
-        cmocka_unit_test(a_million_lines),
+        cmocka_unit_test(messages_name_file_and_line), cmocka_unit_test(odd_fields_are_shown),
+        cmocka_unit_test(a_file_that_is_too_large),    cmocka_unit_test(several_numbers_a_line),
+        cmocka_unit_test(skip_leaves_bad_lines_out),   cmocka_unit_test(a_million_lines),
     };
     return cmocka_run_group_tests_name("labels", tests, NULL, NULL);
 }
