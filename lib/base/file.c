@@ -2,8 +2,10 @@
  * Files through the system calls, with EINTR and short counts handled and faults injected. */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -86,18 +88,24 @@ static int sys_rename(const char *from, const char *to) {
     return rename(from, to);
 }
 
+/* The folder that a path is in; the caller's. */
+static char *folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (!slash) return ani_strdup(".");
+    const size_t length = slash == path ? 1 : (size_t)(slash - path);
+    char *folder = ani_alloc((int64_t)length + 1);
+    if (!folder) return NULL;
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    return folder;
+}
+
 /* Make a rename last through a power cut. Some file systems cannot sync a folder: that is no error.
  */
 static an_status sync_folder_of(const char *path, an_error *err) {
     an_status st = AN_OK;
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? ani_alloc(slash - path + 2) : ani_strdup(".");
+    char *folder = folder_of(path);
     if (!folder) return ani_fail_memory(err, (int64_t)strlen(path), "a path");
-    if (slash) {
-        const size_t length = slash == path ? 1 : (size_t)(slash - path);
-        memcpy(folder, path, length);
-        folder[length] = '\0';
-    }
     const int fd = sys_open(folder, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         st = ani_fail_system(err, errno, "open folder", folder);
@@ -310,6 +318,28 @@ void ani_writer_abort(ani_writer *writer) {
     ani_free(writer->path);
     ani_free(writer->buffer);
     ani_free(writer);
+}
+
+/* A name that ani_writer_begin() gives to the temporary file of base, by a process that is gone. */
+static bool is_left_over(const char *name, const char *base) {
+    const size_t length = strlen(base);
+    long process;
+    int attempt, end = 0;
+    if (strncmp(name, base, length) != 0) return false;
+    if (sscanf(name + length, ".%ld.%d.tmp%n", &process, &attempt, &end) != 2 || !end) return false;
+    return !name[length + (size_t)end] && process > 0 && kill((pid_t)process, 0) < 0 &&
+           errno == ESRCH;
+}
+
+void ani_writer_sweep(const char *path) {
+    char *folder = folder_of(path);
+    DIR *entries = folder ? opendir(folder) : NULL;
+    ani_free(folder);
+    if (!entries) return;
+    for (const struct dirent *entry; (entry = readdir(entries));)
+        if (is_left_over(entry->d_name, ani_base_name(path)))
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    closedir(entries);
 }
 
 an_status ani_file_write_all(const char *path, const void *bytes, int64_t size, an_error *err) {

@@ -38,6 +38,10 @@ an_status ani_writer_commit_unsynced(ani_writer *writer, an_error *err);
 /** Take everything back; NULL is allowed. */
 void ani_writer_abort(ani_writer *writer);
 
+/** Remove what writers of path left that were killed: temporary files of processes that are no
+ * more. As far as that is possible; nothing is reported. */
+void ani_writer_sweep(const char *path);
+
 /** Write a whole file at once: begin, write, commit. */
 an_status ani_file_write_all(const char *path, const void *bytes, int64_t size, an_error *err);
 

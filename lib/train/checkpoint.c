@@ -296,10 +296,23 @@ static an_status append_fields(const an_trainer *trainer, an_arrays *arrays, an_
     return st;
 }
 
+/** Remove what a killed process left of the files that this run writes. */
+static void sweep(const an_train_options *options) {
+    const char *const paths[] = {options->checkpoint_path, options->csv_path};
+    for (int i = 0; i < 2; i++)
+        if (paths[i]) ani_writer_sweep(paths[i]);
+    for (int32_t slot = 0; slot < FILE_COUNT; slot++) {
+        char *file = file_of(options->resume_path, slot);
+        if (file) ani_writer_sweep(file);
+        ani_free(file);
+    }
+}
+
 /** Find out which file is to be written next. */
 static an_status choose_slot(an_trainer *trainer, an_error *err) {
     generations found;
     if (trainer->slot >= 0) return AN_OK;
+    sweep(&trainer->options);
     an_status st = find_generations(&found, trainer->options.resume_path, err);
     if (st) return st;
     const int32_t slot = newest(&found);

@@ -183,11 +183,11 @@ an_status ani_trainer_warn(an_trainer *trainer, const char *message, an_error *e
     return AN_OK;
 }
 
-/** Write a checkpoint in the middle of an epoch: whether that works or not, it goes on from here.
- */
+/** Write a checkpoint before an epoch's end; if that fails, the epoch goes on from here. */
 static an_status write_in_place(an_trainer *trainer, an_error *err) {
-    trainer->in_place = true;
-    return ani_checkpoint_write(trainer, err);
+    an_status st = ani_checkpoint_write(trainer, err);
+    trainer->in_place = st != AN_OK;
+    return st;
 }
 
 /** Return AN_ERR_CANCELLED if a pause was asked for, with the checkpoint written. */
@@ -196,6 +196,7 @@ static an_status look_for_pause(an_trainer *trainer, an_error *err) {
     if (!atomic_exchange(&trainer->asked_to_pause, 0)) return AN_OK;
     an_status st = write_in_place(trainer, err);
     if (st) return st;
+    trainer->in_place = true;
     return ani_fail(
         err, AN_ERR_CANCELLED,
         "the run was asked to pause: it stands behind step %lld of epoch %d of stage %d",
@@ -542,7 +543,7 @@ static an_status run_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
     const an_train_options *options = &trainer->options;
     an_status st = an_model_set_base(trainer->model, options->base, err);
     if (!st) st = ani_history_reserve(trainer->history, err);
-    if (!st) st = ani_checkpoint_write(trainer, err);
+    if (!st) st = write_in_place(trainer, err);
     if (!st) st = look_for_pause(trainer, err);
     if (!st) st = introduce(trainer, err);
     if (!st) st = make_features(trainer, err);

@@ -78,6 +78,7 @@ static const struct {
     {"config", corpus_config, NULL, 0},
     {"model", corpus_model, NULL, 0},
     {"page", corpus_page, NULL, 0},
+    {"checkpoint", corpus_checkpoint, NULL, 0},
 };
 
 bool corpus_make(corpus *all, const char *target) {

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <attractivenet/attractivenet.h>
+
 typedef struct corpus_item {
     char name[96];
     uint8_t *bytes;
@@ -39,10 +41,16 @@ void corpus_keras(corpus *all);
 void corpus_config(corpus *all);
 void corpus_model(corpus *all);
 void corpus_page(corpus *all);
+void corpus_checkpoint(corpus *all);
 
 /** Make a zip archive of one deflated or stored member a line: for the Keras archive. */
 uint8_t *corpus_archive(const char *const *names, const uint8_t *const *contents,
                         const int64_t *sizes, int count, int64_t *size);
+
+/** Make the trainer whose checkpoints the seeds are; resume_path: of options, may be NULL. */
+an_trainer *corpus_trainer(const char *resume_path, int32_t restore_best);
+/** Put the checksum of a sealed file right. False if these bytes have no place for one. */
+bool corpus_seal(uint8_t *bytes, int64_t size);
 
 /** The model_config of a small Keras model. */
 extern const char corpus_keras_config[];

@@ -279,20 +279,20 @@ static void prepare_history(bench *b) {
 }
 
 const scenario oom_file_scenarios[] = {
-    {"extract an archive", prepare_archive, extract, NULL, true},
-    {"decode images", prepare_images, decode, NULL, false},
-    {"write images", prepare_drawn, write_images, finish_drawn, true},
-    {"resize", prepare_drawn, resize, finish_drawn, false},
-    {"open a folder", prepare_folder, open_folder, NULL, false},
-    {"open an archive", prepare_zip, open_archive, NULL, false},
-    {"read pixels", prepare_pixels, read_pixels, finish_dataset, false},
-    {"an epoch of batches", prepare_pixels, epoch, finish_dataset, false},
-    {"read safetensors", prepare_safetensors, read_arrays, NULL, false},
+    {"extract an archive", prepare_archive, extract, NULL, true, false},
+    {"decode images", prepare_images, decode, NULL, false, false},
+    {"write images", prepare_drawn, write_images, finish_drawn, true, false},
+    {"resize", prepare_drawn, resize, finish_drawn, false, false},
+    {"open a folder", prepare_folder, open_folder, NULL, false, false},
+    {"open an archive", prepare_zip, open_archive, NULL, false, false},
+    {"read pixels", prepare_pixels, read_pixels, finish_dataset, false, false},
+    {"an epoch of batches", prepare_pixels, epoch, finish_dataset, false, false},
+    {"read safetensors", prepare_safetensors, read_arrays, NULL, false, false},
 #if OOM_HAVE_KERAS
-    {"read .h5", prepare_h5, read_arrays, NULL, false},
-    {"read .keras", prepare_keras, read_arrays, NULL, false},
+    {"read .h5", prepare_h5, read_arrays, NULL, false, false},
+    {"read .keras", prepare_keras, read_arrays, NULL, false, false},
 #endif
-    {"write safetensors", prepare_write, write_arrays, finish_arrays, true},
-    {"write the history", prepare_history, history, NULL, true},
+    {"write safetensors", prepare_write, write_arrays, finish_arrays, true, false},
+    {"write the history", prepare_history, history, NULL, true, false},
 };
 const int oom_file_scenario_count = sizeof oom_file_scenarios / sizeof *oom_file_scenarios;

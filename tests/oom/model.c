@@ -99,11 +99,11 @@ static an_status gradients(bench *b, an_error *err) {
 }
 
 const scenario oom_model_scenarios[] = {
-    {"create a model", NULL, create, NULL, false},
-    {"save a model", prepare_model, save, finish_model, true},
-    {"load a model", prepare_load, load, finish_model, false},
-    {"first prediction", prepare_model, predict, finish_model, false},
-    {"prediction", prepare_model, predict_again, finish_model, false},
-    {"gradients", prepare_model, gradients, finish_model, false},
+    {"create a model", NULL, create, NULL, false, false},
+    {"save a model", prepare_model, save, finish_model, true, false},
+    {"load a model", prepare_load, load, finish_model, false, false},
+    {"first prediction", prepare_model, predict, finish_model, false, false},
+    {"prediction", prepare_model, predict_again, finish_model, false, false},
+    {"gradients", prepare_model, gradients, finish_model, false, false},
 };
 const int oom_model_scenario_count = sizeof oom_model_scenarios / sizeof *oom_model_scenarios;

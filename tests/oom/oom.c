@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Makes calls fail, one after another, and looks at what is left.
  *
- * usage: test_oom LIMIT [SCENARIO]
+ * usage: test_oom LIMIT|all [SCENARIO]
  *
- * LIMIT: at most so many points of one kind in a scenario, spread over all, their begin chosen by
- * AN_SEED (any text); 0 = every point. For every point: a status and a message, nothing leaked
- * (file descriptors here, memory by LeakSanitizer if it is there), each file of the output folder
- * as before or as it should become, and the same call works afterwards. */
+ * LIMIT: at most so many points of one kind in a costly scenario, spread over all, their begin
+ * chosen by AN_SEED (any text); other scenarios have every point. For every point: a status and a
+ * message, nothing leaked (file descriptors here, memory by LeakSanitizer if it is there), each
+ * file of the output folder as before or as it should become, and the same call works afterwards.
+ */
 #include "oom.h"
 
 #include <dirent.h>
@@ -171,12 +172,15 @@ static const struct {
     {"allocation", ANI_FAULT_ALLOC, ENOMEM, false, false, false},
     {"allocation and all after it", ANI_FAULT_ALLOC, ENOMEM, true, false, false},
     {"open, EMFILE", ANI_FAULT_OPEN, EMFILE, false, false, false},
+    {"open, EINTR from there on", ANI_FAULT_OPEN, EINTR, true, false, true},
     {"read, EIO", ANI_FAULT_READ, EIO, false, false, false},
     {"read, EINTR", ANI_FAULT_READ, EINTR, false, false, true},
+    {"read, EINTR from there on", ANI_FAULT_READ, EINTR, true, false, true},
     {"read, short from there on", ANI_FAULT_READ, -1, true, false, true},
     {"write, ENOSPC from there on", ANI_FAULT_WRITE, ENOSPC, true, true, false},
     {"write, EIO", ANI_FAULT_WRITE, EIO, false, true, false},
     {"write, EINTR", ANI_FAULT_WRITE, EINTR, false, true, true},
+    {"write, EINTR from there on", ANI_FAULT_WRITE, EINTR, true, true, true},
     {"write, short from there on", ANI_FAULT_WRITE, -1, true, true, true},
     {"sync, EIO", ANI_FAULT_SYNC, EIO, false, true, false},
     {"sync, ENOSPC from there on", ANI_FAULT_SYNC, ENOSPC, true, true, false},
@@ -325,18 +329,24 @@ int main(int argc, char **argv) {
     char *made = parent ? NULL : mkdtemp(folder);
     int failed = 0;
     if (argc < 2 || argc > 3) {
-        fprintf(stderr, "usage: %s LIMIT [SCENARIO]\n", argv[0]);
+        fprintf(stderr, "usage: %s LIMIT|all [SCENARIO]\n", argv[0]);
         return 2;
     }
     snprintf(other, sizeof other, "%s/an_oom_XXXXXX", parent ? parent : P_tmpdir);
     if (!made) made = mkdtemp(other);
     OOM_NEED(made);
-    for (int i = 0; i < oom_file_scenario_count + oom_model_scenario_count; i++) {
-        const scenario *s = i < oom_file_scenario_count
-                                ? &oom_file_scenarios[i]
-                                : &oom_model_scenarios[i - oom_file_scenario_count];
-        if (argc == 3 && strcmp(argv[2], s->name) != 0) continue;
-        failed += run_scenario(s, made, atoll(argv[1]));
+    const struct {
+        const scenario *first;
+        int count;
+    } parts[] = {{oom_file_scenarios, oom_file_scenario_count},
+                 {oom_model_scenarios, oom_model_scenario_count},
+                 {oom_train_scenarios, oom_train_scenario_count}};
+    for (size_t part = 0; part < sizeof parts / sizeof *parts; part++) {
+        for (int i = 0; i < parts[part].count; i++) {
+            const scenario *s = &parts[part].first[i];
+            if (argc == 3 && strcmp(argv[2], s->name) != 0) continue;
+            failed += run_scenario(s, made, s->is_costly ? atoll(argv[1]) : 0); /* "all": 0 */
+        }
     }
     rmdir(made);
     return failed ? 1 : 0;

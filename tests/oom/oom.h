@@ -23,12 +23,15 @@ typedef struct scenario {
     an_status (*act)(bench *b, an_error *err); /* the calls that are to fail */
     void (*finish)(bench *b);                  /* gives object up; may be NULL */
     bool writes;                               /* also write, sync and rename fail */
+    bool is_costly;                            /* each point takes long, and there are thousands */
 } scenario;
 
 extern const scenario oom_file_scenarios[];
 extern const int oom_file_scenario_count;
 extern const scenario oom_model_scenarios[];
 extern const int oom_model_scenario_count;
+extern const scenario oom_train_scenarios[];
+extern const int oom_train_scenario_count;
 
 /** Return in or out + "/" + name, in a ring of 8 buffers. */
 const char *oom_path(const char *folder, const char *name);

@@ -18,6 +18,7 @@
 #include "corpus.h"
 #include "fuzz.h"
 #include "support/folder.h"
+#include "support/training.h"
 
 enum { SIZE = 32, BATCH = 4, PIXELS = SIZE * SIZE * 3 };
 
@@ -119,6 +120,30 @@ static void same_bits_for_any_number_of_threads(void **state) {
         an_arrays_destroy(other.gradients);
     }
     an_arrays_destroy(first.gradients);
+}
+
+/* Two stages with augmentation, checkpoints and all, five times with each number. */
+static void a_training_gives_the_same_bits(void **state) {
+    (void)state;
+    static const int32_t threads[] = {1, 2, 3, 7};
+    const int repeats = HAS_TSAN ? 1 : 5;
+    for (int32_t variant = 0; variant < 2; variant++) {
+        char *first = NULL;
+        for (int i = 0; i < 4 * repeats; i++) {
+            an_error err;
+            char *folder = folder_make();
+            training t = {
+                .folder = folder, .variant = variant, .threads = threads[i % 4], .seconds = 60};
+            if (training_run(&t, &err)) fail_msg("%s", err.message);
+            const char *differs = first ? training_compare(folder, first) : NULL;
+            if (differs) fail_msg("%d threads: %s differs", (int)t.threads, differs);
+            if (first)
+                folder_remove(folder);
+            else
+                first = folder;
+        }
+        folder_remove(first);
+    }
 }
 
 static void models_on_several_threads_at_once(void **state) {
@@ -366,6 +391,7 @@ static void weight_files_read_by_many(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bits_for_any_number_of_threads),
+        cmocka_unit_test(a_training_gives_the_same_bits),
         cmocka_unit_test(models_on_several_threads_at_once),
         cmocka_unit_test(made_here_used_and_given_up_there),
         cmocka_unit_test(backends_are_made_after_fork),

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ * Seeds: checkpoints of the smallest run there is, with a byte for each number so that much of the
+ * file is header. */
+#include "corpus.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "io/sha256.h"
+
+static void need(bool ok, const an_error *err) {
+    if (ok) return;
+    fprintf(stderr, "cannot make the corpus: %s\n", err->message);
+    exit(2);
+}
+
+an_trainer *corpus_trainer(const char *resume_path, int32_t restore_best) {
+    enum { SIZE = 32, COUNT = 4 };
+    static uint8_t rgb[COUNT * SIZE * SIZE * 3];
+    static const float scores[COUNT] = {1, 2, 3, 4};
+    an_backend *backend = NULL;
+    an_model *model = NULL;
+    an_dataset *dataset = NULL;
+    an_batches *batches = NULL;
+    an_trainer *trainer = NULL;
+    an_error err;
+    an_backend_options device;
+    an_mobilenetv2_options net;
+    an_dataset_options data;
+    an_batches_options order;
+    an_train_options options;
+    an_backend_options_init(&device, sizeof device);
+    device.threads = 1;
+    an_mobilenetv2_options_init(&net, sizeof net);
+    net.height = net.width = SIZE;
+    net.alpha = 0.1;
+    an_dataset_options_init(&data, sizeof data);
+    data.height = data.width = SIZE;
+    an_batches_options_init(&order, sizeof order);
+    order.batch = 2;
+    order.threads = 0;
+    an_train_options_init(&options, sizeof options);
+    options.max_epochs = 9;
+    options.restore_best = restore_best;
+    options.resume_path = resume_path;
+    options.resume_seconds = 0;
+    need(!an_backend_create(&backend, &device, &err), &err);
+    need(!an_mobilenetv2_create(&model, backend, &net, &err), &err);
+    need(!an_dataset_from_pixels(&dataset, rgb, scores, COUNT, &data, &err), &err);
+    need(!an_batches_create(&batches, dataset, NULL, 0, &order, &err), &err);
+    need(!an_trainer_create(&trainer, model, batches, NULL, NULL, &options, &err), &err);
+    an_batches_destroy(batches); /* the trainer holds them all */
+    an_dataset_destroy(dataset);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+    return trainer;
+}
+
+bool corpus_seal(uint8_t *bytes, int64_t size) {
+    static const char begin[] = "{\"__metadata__\":{\"sha256\":\"";
+    enum { PLACE = 8 + sizeof begin - 1, DIGITS = 64 };
+    ani_sha256 sha;
+    char digits[DIGITS + 1];
+    if (size < PLACE + DIGITS || memcmp(bytes + 8, begin, sizeof begin - 1) != 0) return false;
+    memset(bytes + PLACE, '0', DIGITS);
+    ani_sha256_begin(&sha);
+    ani_sha256_add(&sha, bytes, size);
+    ani_sha256_end(&sha, digits);
+    memcpy(bytes + PLACE, digits, DIGITS);
+    return true;
+}
+
+static void add_quoted(ani_text *text, const char *string) {
+    ani_text_print(text, "\"");
+    for (; *string; string++)
+        ani_text_print(text, *string == '\n' ? "\\n" : "%c", *string);
+    ani_text_print(text, "\"");
+}
+
+/* Write arrays with a byte a number, all zero, and their metadata with another version. */
+static void add_small(corpus *all, const char *name, const an_arrays *arrays, const char *version,
+                      bool is_good) {
+    ani_text text = {0};
+    int64_t place = 0;
+    ani_text_print(&text, "{\"__metadata__\":{\"sha256\":\"%064d\"", 0);
+    for (int64_t i = 0; i < an_arrays_metadata_count(arrays); i++) {
+        const char *key = an_arrays_metadata_key(arrays, i);
+        if (!strcmp(key, "sha256")) continue;
+        ani_text_print(&text, ",");
+        add_quoted(&text, key);
+        ani_text_print(&text, ":");
+        add_quoted(&text, strcmp(key, "checkpoint") ? an_arrays_metadata(arrays, key) : version);
+    }
+    ani_text_print(&text, "}");
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
+        int64_t count = 1;
+        ani_text_print(&text, ",\"%s\":{\"dtype\":\"U8\",\"shape\":[", an_arrays_name(arrays, i));
+        for (int32_t axis = 0; axis < an_arrays_rank(arrays, i); axis++) {
+            const int64_t length = an_arrays_length(arrays, i, axis);
+            ani_text_print(&text, "%s%" PRId64, axis ? "," : "", length);
+            count *= length;
+        }
+        ani_text_print(&text, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", place,
+                       place + count);
+        place += count;
+    }
+    ani_text_print(&text, "}");
+    const int64_t size = 8 + text.size + place;
+    uint8_t *bytes = text.failed ? NULL : calloc(1, (size_t)size);
+    if (!bytes) exit(2);
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)((uint64_t)text.size >> (8 * i));
+    memcpy(bytes + 8, text.bytes, (size_t)text.size);
+    if (!corpus_seal(bytes, size)) exit(2);
+    corpus_add(all, name, bytes, size, is_good);
+    free(bytes);
+    ani_text_clear(&text);
+}
+
+void corpus_checkpoint(corpus *all) {
+    const char *parent = getenv("TMPDIR");
+    char folder[4096], path[4200], file[4300];
+    an_error err;
+    snprintf(folder, sizeof folder, "%s/an_corpus_XXXXXX", parent ? parent : P_tmpdir);
+    if (!mkdtemp(folder)) {
+        perror(folder);
+        exit(2);
+    }
+    snprintf(path, sizeof path, "%s/run", folder);
+    for (int32_t best = 0; best < 2; best++) {
+        /* written at the begin, after each of two steps, and at the end */
+        an_trainer *trainer = corpus_trainer(path, best);
+        need(!an_trainer_epoch(trainer, NULL, &err), &err);
+        an_trainer_destroy(trainer);
+        for (int number = 1; number <= 2; number++) {
+            an_arrays *arrays = NULL;
+            char name[64];
+            snprintf(file, sizeof file, "%s-%d.safetensors", path, number);
+            need(!an_arrays_read(&arrays, file, &err), &err);
+            snprintf(name, sizeof name, "%s-%d.safetensors", best ? "best" : "plain", number);
+            add_small(all, name, arrays, "1", true);
+            if (!best && number == 1) add_small(all, "newer.safetensors", arrays, "2", false);
+            an_arrays_destroy(arrays);
+        }
+        need(!an_checkpoint_remove(path, &err), &err);
+    }
+    rmdir(folder);
+}

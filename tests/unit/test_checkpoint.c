@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT
+ * checkpoint: what is written, what is refused, what is left of damaged files. That a resumed run
+ * ends as an uninterrupted one is shown by tests/crash. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "io/sha256.h"
+#include "support/data.h"
+#include "support/folder.h"
+#include "support/training.h"
+#include "train/checkpoint.h"
+#include "train/fields.h"
+
+/* --- a stage to be written and resumed ---------------------------------------------------------
+ */
+
+enum { SIZE = 32, TRAIN = 8, VAL = 4 };
+
+typedef struct bench {
+    char *folder, *path; /* path: of the checkpoints */
+    an_model *model;
+    an_dataset *dataset;
+    an_batches *train, *val;
+    an_history *history;
+    an_train_options options;
+    char warning[256]; /* the last one */
+    int32_t code;      /* of it */
+    int32_t warnings;
+} bench;
+
+static int32_t on_warning(void *user, const an_warning *warning) {
+    bench *b = user;
+    b->code = warning->code;
+    b->warnings++;
+    snprintf(b->warning, sizeof b->warning, "%s", warning->message);
+    return 0;
+}
+
+static an_batches *make_batches(an_dataset *dataset, int64_t first, int64_t count, int32_t batch,
+                                uint32_t seed) {
+    an_batches *batches = NULL;
+    an_batches_options options;
+    an_error err;
+    int64_t indices[TRAIN + VAL];
+    for (int64_t i = 0; i < count; i++)
+        indices[i] = first + i;
+    an_batches_options_init(&options, sizeof options);
+    options.batch = batch;
+    options.seed = seed;
+    options.shuffle = 1;
+    options.threads = 0;
+    if (an_batches_create(&batches, dataset, indices, count, &options, &err))
+        fail_msg("%s", err.message);
+    return batches;
+}
+
+static an_model *make_model(double alpha) {
+    an_backend *backend = NULL;
+    an_model *model = NULL;
+    an_error err;
+    an_backend_options device;
+    an_mobilenetv2_options net;
+    an_backend_options_init(&device, sizeof device);
+    device.threads = 1;
+    an_mobilenetv2_options_init(&net, sizeof net);
+    net.height = net.width = SIZE;
+    net.alpha = alpha;
+    if (an_backend_create(&backend, &device, &err) ||
+        an_mobilenetv2_create(&model, backend, &net, &err))
+        fail_msg("%s", err.message);
+    an_backend_destroy(backend);
+    return model;
+}
+
+static bench make_bench(void) {
+    bench b = {.folder = folder_make()};
+    b.path = strdup(folder_path(b.folder, "run"));
+    b.model = make_model(0.1);
+    b.dataset = data_pixels(TRAIN + VAL, SIZE, SIZE);
+    b.train = make_batches(b.dataset, 0, TRAIN, 2, 42);
+    b.val = make_batches(b.dataset, TRAIN, VAL, 2, 42);
+    assert_int_equal(an_history_create(&b.history, NULL), AN_OK);
+    an_train_options_init(&b.options, sizeof b.options);
+    b.options.max_epochs = 3;
+    b.options.resume_path = b.path;
+    b.options.warn = on_warning;
+    return b;
+}
+
+static void drop_bench(bench *b) {
+    an_history_destroy(b->history);
+    an_batches_destroy(b->val);
+    an_batches_destroy(b->train);
+    an_dataset_destroy(b->dataset);
+    an_model_destroy(b->model);
+    folder_remove(b->folder);
+    free(b->path);
+}
+
+static an_trainer *make_trainer(bench *b) {
+    an_trainer *trainer = NULL;
+    an_error err;
+    b->options.warn_user = b;
+    if (an_trainer_create(&trainer, b->model, b->train, b->val, b->history, &b->options, &err))
+        fail_msg("%s", err.message);
+    return trainer;
+}
+
+/* Train some epochs; each leaves a checkpoint, as does the begin. */
+static void train(bench *b, int epochs) {
+    an_trainer *trainer = make_trainer(b);
+    an_error err;
+    for (int i = 0; i < epochs; i++)
+        if (an_trainer_epoch(trainer, NULL, &err)) fail_msg("%s", err.message);
+    an_trainer_destroy(trainer);
+}
+
+static an_checkpoint *read_checkpoint(bench *b, an_checkpoint_info *info) {
+    an_checkpoint *checkpoint = NULL;
+    an_error err;
+    *info = (an_checkpoint_info){.struct_size = sizeof *info};
+    if (an_checkpoint_read(&checkpoint, b->path, on_warning, b, &err)) fail_msg("%s", err.message);
+    assert_int_equal(an_checkpoint_describe(checkpoint, info, NULL), AN_OK);
+    return checkpoint;
+}
+
+static const char *file_of(const bench *b, int number) {
+    return folder_path(b->folder, number == 1 ? "run-1.safetensors" : "run-2.safetensors");
+}
+
+/* --- cases -------------------------------------------------------------------------------------
+ */
+
+static void two_files_are_written_in_turn(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_checkpoint *checkpoint = NULL;
+    an_checkpoint_info info;
+    assert_int_equal(an_checkpoint_read(&checkpoint, b.path, NULL, NULL, NULL), AN_DONE);
+    assert_null(checkpoint);
+    an_trainer *trainer = make_trainer(&b);
+    assert_int_equal(folder_count(b.folder), 0);
+    for (int epoch = 1; epoch <= 3; epoch++) {
+        assert_int_equal(an_trainer_epoch(trainer, NULL, NULL), AN_OK);
+        assert_int_equal(folder_count(b.folder), 2);
+        checkpoint = read_checkpoint(&b, &info);
+        assert_int_equal(info.stage, 1);
+        assert_int_equal(info.epoch, epoch);
+        assert_int_equal(info.step, 0);
+        assert_int_equal(info.reason, epoch == 3 ? AN_STOP_EPOCHS : AN_STOP_NONE);
+        an_checkpoint_destroy(checkpoint);
+    }
+    an_trainer_destroy(trainer);
+    /* a run that has ended stays ended */
+    checkpoint = read_checkpoint(&b, &info);
+    trainer = make_trainer(&b);
+    assert_int_equal(an_trainer_resume(trainer, checkpoint, NULL), AN_OK);
+    assert_int_equal(an_trainer_epoch(trainer, NULL, NULL), AN_DONE);
+    assert_int_equal(an_trainer_reason(trainer), AN_STOP_EPOCHS);
+    assert_int_equal(an_history_count(b.history), 3);
+    an_trainer_destroy(trainer);
+    an_checkpoint_destroy(checkpoint);
+    assert_int_equal(b.warnings, 0);
+    assert_int_equal(an_checkpoint_remove(b.path, NULL), AN_OK);
+    assert_int_equal(folder_count(b.folder), 0);
+    assert_int_equal(an_checkpoint_remove(b.path, NULL), AN_OK);
+    drop_bench(&b);
+}
+
+static void its_weights_are_a_weight_file(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_arrays *arrays = NULL;
+    train(&b, 1);
+    assert_int_equal(an_arrays_read(&arrays, file_of(&b, 2), NULL), AN_OK);
+    assert_int_equal(an_model_set_weights(b.model, arrays, NULL), AN_OK);
+    assert_string_equal(an_arrays_metadata(arrays, "checkpoint"), "1");
+    assert_string_equal(an_arrays_metadata(arrays, "setting.batch"), "2");
+    an_arrays_destroy(arrays);
+    drop_bench(&b);
+}
+
+/* A pause between two steps, in the same objects, and asked for at odd times. */
+static void a_pause_changes_nothing(void **state) {
+    (void)state;
+    an_epoch_report report[2] = {{.struct_size = sizeof *report}, {.struct_size = sizeof *report}};
+    for (int pause = 0; pause < 2; pause++) {
+        bench b = make_bench();
+        an_error err;
+        b.options.base = AN_BASE_TRAIN;
+        an_trainer *trainer = make_trainer(&b);
+        for (int i = 0; i < 3 * pause; i++) {
+            an_trainer_pause(trainer);
+            assert_int_equal(an_trainer_epoch(trainer, NULL, &err), AN_ERR_CANCELLED);
+            assert_string_equal(err.message,
+                                "the run was asked to pause: it stands behind step 0 of "
+                                "epoch 1 of stage 1");
+        }
+        assert_int_equal(an_trainer_epoch(trainer, &report[pause], NULL), AN_OK);
+        an_trainer_destroy(trainer);
+        drop_bench(&b);
+    }
+    assert_true(report[0].loss == report[1].loss && report[0].val_loss == report[1].val_loss);
+}
+
+static void other_settings_are_named(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_checkpoint_info info;
+    an_error err;
+    an_batches *const usual = b.train;
+    train(&b, 2);
+    an_checkpoint *checkpoint = read_checkpoint(&b, &info);
+    an_optimizer_options optimizer;
+    an_optimizer_options_init(&optimizer, sizeof optimizer);
+    optimizer.beta1 = 0.8;
+    an_batches *const others[] = {make_batches(b.dataset, 0, TRAIN, 4, 42),
+                                  make_batches(b.dataset, 0, TRAIN, 2, 43),
+                                  make_batches(b.dataset, 1, TRAIN, 2, 42)};
+    const char *const expected[] = {
+        "learning_rate was '0.001', and is '0.5' now",
+        "base was 'frozen', and is 'train' now",
+        "max_epochs was '3', and is '4' now",
+        "stage was '1', and is '2' now",
+        "optimizer.beta1 was '0.9', and is '0.8' now",
+        "batch was '2', and is '4' now",
+        "seed was '42', and is '43' now",
+        "training_samples was '8 (names and labels: ",
+    };
+    for (int i = 0; i < 8; i++) {
+        const an_train_options before = b.options;
+        if (i == 0) b.options.learning_rate = 0.5;
+        if (i == 1) b.options.base = AN_BASE_TRAIN;
+        if (i == 2) b.options.max_epochs = 4;
+        if (i == 3) b.options.stage = 2;
+        if (i == 4) b.options.optimizer = &optimizer;
+        if (i >= 5) b.train = others[i - 5];
+        an_trainer *trainer = make_trainer(&b);
+        assert_int_equal(an_trainer_resume(trainer, checkpoint, &err), AN_ERR_ARG);
+        if (!strstr(err.message, expected[i])) fail_msg("%s", err.message);
+        an_trainer_destroy(trainer);
+        b.options = before;
+        b.train = usual;
+    }
+    for (int i = 0; i < 3; i++)
+        an_batches_destroy(others[i]);
+    an_model *const model = b.model;
+    b.model = make_model(0.2);
+    an_trainer *trainer = make_trainer(&b);
+    assert_int_equal(an_trainer_resume(trainer, checkpoint, &err), AN_ERR_ARG);
+    assert_non_null(strstr(err.message, "model.alpha was '0.1', and is '0.2' now"));
+    an_trainer_destroy(trainer);
+    an_model_destroy(b.model);
+    b.model = model;
+    an_checkpoint_destroy(checkpoint);
+    drop_bench(&b);
+}
+
+/* The sum of all bytes but for those of its digits. */
+static void seal_again(uint8_t *bytes, int64_t size) {
+    enum { DIGITS = 8 + sizeof "{\"__metadata__\":{\"sha256\":\"" - 1 };
+    ani_sha256 sha;
+    char digits[65];
+    memset(bytes + DIGITS, '0', 64);
+    ani_sha256_begin(&sha);
+    ani_sha256_add(&sha, bytes, size);
+    ani_sha256_end(&sha, digits);
+    memcpy(bytes + DIGITS, digits, 64);
+}
+
+/* Whatever is wrong with one file, the other one is taken, and that is told. */
+static void damage_falls_back(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_checkpoint_info info;
+    int64_t size;
+    uint64_t header;
+    train(&b, 2); /* begin: 1, then 2, then 1 */
+    uint8_t *good = folder_read(file_of(&b, 1), &size);
+    uint8_t *bad = malloc((size_t)size);
+    memcpy(&header, good, sizeof header);
+    int64_t tried = 0;
+    for (int64_t place = 0; place < size; tried++) {
+        memcpy(bad, good, (size_t)size);
+        bad[place] ^= (uint8_t)(1 << (tried % 8));
+        folder_write(file_of(&b, 1), bad, size);
+        b.code = 0;
+        an_checkpoint_destroy(read_checkpoint(&b, &info));
+        if (b.code != AN_WARN_OLD_CHECKPOINT || info.epoch != 1)
+            fail_msg("byte %lld: epoch %d", (long long)place, (int)info.epoch);
+        /* each byte of the first, then some of the header, then some of the data */
+        place += place < 128 ? 1 : place < 8 + (int64_t)header ? 97 : 4001;
+    }
+    assert_true(tried > 200);
+    for (int64_t left = 0; left < size; left += left < 256 ? 1 : size / 50) {
+        folder_write(file_of(&b, 1), good, left);
+        b.code = 0;
+        an_checkpoint_destroy(read_checkpoint(&b, &info));
+        assert_int_equal(b.code, AN_WARN_OLD_CHECKPOINT);
+        assert_int_equal(info.epoch, 1);
+    }
+    assert_non_null(strstr(b.warning, "; going on from 'run-2.safetensors'"));
+    /* the run goes on, and both files are good again */
+    b.options.max_epochs = 3;
+    an_checkpoint *checkpoint = read_checkpoint(&b, &info);
+    an_trainer *trainer = make_trainer(&b);
+    assert_int_equal(an_trainer_resume(trainer, checkpoint, NULL), AN_OK);
+    assert_int_equal(an_trainer_run(trainer, NULL), AN_OK);
+    an_trainer_destroy(trainer);
+    an_checkpoint_destroy(checkpoint);
+    b.warnings = 0;
+    an_checkpoint_destroy(read_checkpoint(&b, &info));
+    assert_int_equal(b.warnings, 0);
+    assert_int_equal(info.epoch, 3);
+    free(bad);
+    free(good);
+    drop_bench(&b);
+}
+
+static void two_bad_files_are_both_named(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_checkpoint *checkpoint = NULL;
+    an_error err;
+    if (chdir(b.folder)) fail_msg("cannot go to '%s'", b.folder);
+    folder_write("c-1.safetensors", "torn", 4);
+    assert_int_equal(an_checkpoint_read(&checkpoint, "c", NULL, NULL, &err), AN_ERR_FORMAT);
+    assert_string_equal(err.message, "'c-1.safetensors' has 4 bytes: too few for a checksum");
+    folder_write("c-2.safetensors", b.warning, sizeof b.warning);
+    assert_int_equal(an_checkpoint_read(&checkpoint, "c", NULL, NULL, &err), AN_ERR_FORMAT);
+    assert_string_equal(err.message,
+                        "no checkpoint can be read: 'c-1.safetensors' has 4 bytes: too few for a "
+                        "checksum; 'c-2.safetensors' does not begin with a checksum");
+    assert_null(checkpoint);
+    if (chdir("/")) fail_msg("cannot go back");
+    drop_bench(&b);
+}
+
+/* Change texts of a checkpoint and give it a right checksum: as another program might. */
+static an_status resume_changed(bench *b, const char *from, const char *to, an_error *err) {
+    int64_t size;
+    an_checkpoint *checkpoint = NULL;
+    an_checkpoint_remove(b->path, NULL);
+    train(b, 1);
+    uint8_t *bytes = folder_read(file_of(b, 2), &size);
+    assert_int_equal(strlen(from), strlen(to));
+    uint8_t *at = memmem(bytes, (size_t)size, from, strlen(from));
+    assert_non_null(at);
+    memcpy(at, to, strlen(to));
+    seal_again(bytes, size);
+    folder_write(file_of(b, 2), bytes, size);
+    free(bytes);
+    an_status st = an_checkpoint_read(&checkpoint, b->path, NULL, NULL, err);
+    an_trainer *trainer = make_trainer(b);
+    if (!st) st = an_trainer_resume(trainer, checkpoint, err);
+    an_trainer_destroy(trainer);
+    an_checkpoint_destroy(checkpoint);
+    return st;
+}
+
+static void strange_texts_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *from, *to;
+        an_status status;
+        const char *message; /* a part of it */
+    } cases[] = {
+        {"\"checkpoint\":\"1\"", "\"checkpoint\":\"2\"", AN_ERR_UNSUPPORTED,
+         "is a checkpoint of version '2'; this library reads version 1"},
+        {"state.epoch\":\"1\"", "state.epoch\":\"9\"", AN_ERR_FORMAT,
+         "stands at epoch 10, batch 0"},
+        {"place.batch\":\"0\"", "place.batch\":\"7\"", AN_ERR_FORMAT, "stands at epoch 2, batch 7"},
+        {"place.step\":\"0\"", "place.step\":\"3\"", AN_ERR_FORMAT, "which the run does not have"},
+        {"state.best\"", "state.bosh\"", AN_ERR_FORMAT, "the checkpoint has no 'state.best'"},
+        {"early.wait\":\"0\"", "early.wait\":\"x\"", AN_ERR_FORMAT,
+         "'state.early.wait' of the checkpoint cannot be 'x'"},
+        {"state.rate\":\"0.001\"", "state.rate\":\"0001x\"", AN_ERR_FORMAT, "cannot be '0001x'"},
+        {"state.rate\":\"0.001\"", "state.rate\":\"-0.01\"", AN_ERR_FORMAT, "stands at epoch 2"},
+        {"\"history\":\"1,1", "\"history\":\"1;1", AN_ERR_FORMAT,
+         "the history has no number for 'stage' in line 1"},
+        {"optimizer/m", "optimizer/n", AN_ERR_FORMAT, "there is no 'optimizer/m' of "},
+        {"dense/bias", "dense/bios", AN_ERR_FORMAT, "weights: there is no 'dense/bias'"},
+        {"setting.batch\"", "setting.botch\"", AN_ERR_ARG,
+         "its checkpoint does not tell batch, which is '2' now"},
+    };
+    bench b = make_bench();
+    an_error err;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const an_status st = resume_changed(&b, cases[i].from, cases[i].to, &err);
+        if (st != cases[i].status || !strstr(err.message, cases[i].message))
+            fail_msg("case %zu: %s", i, st ? err.message : "no error");
+    }
+    /* a whole file of one number higher is missing: that is no damage */
+    assert_int_equal(resume_changed(&b, "library ", "Library ", &err), AN_OK);
+    assert_int_equal(b.code, AN_WARN_OTHER);
+    assert_non_null(strstr(b.warning, "the last bits may differ"));
+    drop_bench(&b);
+}
+
+/* What is no number is never written over what is one. */
+static void a_broken_run_keeps_the_last_good_checkpoint(void **state) {
+    (void)state;
+    for (int seconds = 0; seconds <= 60; seconds += 60) {
+        bench b = make_bench();
+        an_checkpoint_info info;
+        an_arrays *arrays = NULL;
+        b.options.learning_rate = 1e30; /* the second step's loss is infinite */
+        b.options.resume_seconds = seconds;
+        train(&b, 1);
+        an_checkpoint *checkpoint = read_checkpoint(&b, &info);
+        assert_int_equal(info.epoch, 0);
+        assert_int_equal(info.reason, AN_STOP_NONE);
+        assert_int_equal(an_arrays_read(&arrays, file_of(&b, 1), NULL), AN_OK);
+        for (int64_t i = 0; i < an_arrays_count(arrays); i++)
+            assert_true(isfinite(an_arrays_data(arrays, i)[0]));
+        an_arrays_destroy(arrays);
+        /* resumed, it ends the same way */
+        an_trainer *trainer = make_trainer(&b);
+        assert_int_equal(an_trainer_resume(trainer, checkpoint, NULL), AN_OK);
+        assert_int_equal(an_trainer_run(trainer, NULL), AN_OK);
+        assert_int_equal(an_trainer_reason(trainer), AN_STOP_NAN);
+        an_trainer_destroy(trainer);
+        an_checkpoint_destroy(checkpoint);
+        drop_bench(&b);
+    }
+}
+
+/* A disk that is full for a while costs nothing but the message. */
+static void a_checkpoint_that_fails_is_written_later(void **state) {
+    (void)state;
+    an_epoch_report report[2] = {{.struct_size = sizeof *report}, {.struct_size = sizeof *report}};
+    for (int full = 0; full < 2; full++) {
+        bench b = make_bench();
+        an_checkpoint_info info;
+        an_error err;
+        b.options.resume_seconds = 0;
+        an_trainer *trainer = make_trainer(&b);
+        assert_int_equal(an_trainer_epoch(trainer, NULL, NULL), AN_OK);
+        if (full) ani_fault_arm(ANI_FAULT_WRITE, 0, ENOSPC, true);
+        for (int i = 0; i < 3 * full; i++) {
+            assert_int_equal(an_trainer_epoch(trainer, NULL, &err), AN_ERR_IO);
+            assert_non_null(strstr(err.message, "No space left on device"));
+            an_checkpoint_destroy(read_checkpoint(&b, &info));
+            assert_int_equal(info.epoch, 1);
+        }
+        ani_fault_disarm();
+        assert_int_equal(folder_count(b.folder), 2);
+        assert_int_equal(an_trainer_epoch(trainer, &report[full], NULL), AN_OK);
+        an_trainer_destroy(trainer);
+        drop_bench(&b);
+    }
+    assert_true(report[0].loss == report[1].loss && report[0].steps == report[1].steps);
+}
+
+/* What killed processes left is removed; what others are writing is not. */
+static void leftovers_are_swept(void **state) {
+    (void)state;
+    bench b = make_bench();
+    char own[64];
+    const char *const gone[] = {"run-1.safetensors.999999999.0.tmp",
+                                "run-2.safetensors.999999999.12.tmp"};
+    snprintf(own, sizeof own, "run-1.safetensors.%ld.7.tmp", (long)getpid());
+    const char *const stay[] = {own, "run-1.safetensors.999999999.0.tmp.txt",
+                                "run-1.safetensors.tmp", "sun-1.safetensors.999999999.0.tmp"};
+    for (int i = 0; i < 2; i++)
+        folder_write(folder_path(b.folder, gone[i]), "x", 1);
+    for (int i = 0; i < 4; i++)
+        folder_write(folder_path(b.folder, stay[i]), "x", 1);
+    train(&b, 1);
+    assert_int_equal(folder_count(b.folder), 2 + 4);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(access(folder_path(b.folder, stay[i]), F_OK), 0);
+    drop_bench(&b);
+}
+
+static void numbers_read_back(void **state) {
+    (void)state;
+    static const double numbers[] = {0,
+                                     -0.0,
+                                     1,
+                                     0.1,
+                                     1e-300,
+                                     5e-324,
+                                     1.7976931348623157e308,
+                                     -1.5,
+                                     INFINITY,
+                                     -INFINITY,
+                                     1e16,
+                                     123456789.123456789};
+    static const ani_field number = {"number", ANI_FIELD_DOUBLE, 0, 0, 0},
+                           whole = {"whole", ANI_FIELD_INT64, 0, INT64_MIN, INT64_MAX},
+                           small = {"small", ANI_FIELD_INT32, 0, -5, 7};
+    char text[ANI_FIELD_SIZE];
+    const char *end;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        double back = 7;
+        ani_field_format(text, &number, &numbers[i]);
+        assert_true(ani_field_parse(&number, &back, text, &end) && !*end);
+        assert_memory_equal(&back, &numbers[i], sizeof back);
+    }
+    double nan = 0;
+    assert_true(ani_field_parse(&number, &nan, "nan,", &end) && *end == ',' && isnan(nan));
+    static const int64_t wholes[] = {0, 1, -1, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++) {
+        int64_t back = 7;
+        ani_field_format(text, &whole, &wholes[i]);
+        assert_true(ani_field_parse(&whole, &back, text, &end) && !*end);
+        assert_true(back == wholes[i]);
+    }
+    int64_t same = 3;
+    static const char *const no_wholes[] = {"",
+                                            "-",
+                                            "+1",
+                                            " 1",
+                                            "x",
+                                            "9223372036854775808",
+                                            "-9223372036854775809",
+                                            "99999999999999999999"};
+    for (size_t i = 0; i < sizeof no_wholes / sizeof *no_wholes; i++)
+        assert_false(ani_field_parse(&whole, &same, no_wholes[i], &end));
+    assert_true(same == 3);
+    int32_t little = 3;
+    assert_false(ani_field_parse(&small, &little, "8", &end));
+    assert_false(ani_field_parse(&small, &little, "-6", &end));
+    assert_true(ani_field_parse(&small, &little, "-5", &end) && little == -5);
+    assert_false(ani_field_parse(&number, &nan, "inf1" + 4, &end));
+}
+
+static void misuse_is_told(void **state) {
+    (void)state;
+    an_checkpoint *checkpoint = NULL;
+    an_checkpoint_info info = {.struct_size = 0};
+    assert_int_equal(an_checkpoint_read(NULL, "x", NULL, NULL, NULL), AN_ERR_ARG);
+    assert_int_equal(an_checkpoint_read(&checkpoint, NULL, NULL, NULL, NULL), AN_ERR_ARG);
+    assert_int_equal(an_checkpoint_remove(NULL, NULL), AN_ERR_ARG);
+    assert_int_equal(an_checkpoint_describe(NULL, &info, NULL), AN_ERR_ARG);
+    assert_int_equal(an_trainer_resume(NULL, NULL, NULL), AN_ERR_ARG);
+    an_checkpoint_destroy(NULL);
+    an_trainer_pause(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_files_are_written_in_turn),
+        cmocka_unit_test(its_weights_are_a_weight_file),
+        cmocka_unit_test(a_pause_changes_nothing),
+        cmocka_unit_test(other_settings_are_named),
+        cmocka_unit_test(damage_falls_back),
+        cmocka_unit_test(two_bad_files_are_both_named),
+        cmocka_unit_test(strange_texts_are_refused),
+        cmocka_unit_test(a_broken_run_keeps_the_last_good_checkpoint),
+        cmocka_unit_test(a_checkpoint_that_fails_is_written_later),
+        cmocka_unit_test(leftovers_are_swept),
+        cmocka_unit_test(numbers_read_back),
+        cmocka_unit_test(misuse_is_told),
+    };
+    return cmocka_run_group_tests_name("checkpoint", tests, NULL, NULL);
+}
