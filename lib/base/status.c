@@ -91,10 +91,22 @@ an_status ani_fail_memory(an_error *err, int64_t size, const char *what) {
     return ani_fail(err, AN_ERR_NOMEM, "no memory for %s (%lld bytes)", what, (long long)size);
 }
 
+/* strerror_r is thread-safe. glibc's returns the text, which need not be in the buffer; that of
+ * POSIX and musl fills the buffer and returns a number. */
+static const char *returned_text(const char *result, const char *buffer) {
+    (void)buffer;
+    return result;
+}
+
+static const char *filled_text(int result, const char *buffer) {
+    (void)result;
+    return buffer;
+}
+
 an_status ani_fail_system(an_error *err, int code, const char *action, const char *path) {
-    char reason[128];
-    /* GNU strerror_r: thread-safe, and may return a constant instead of filling the buffer. */
-    const char *text = strerror_r(code, reason, sizeof reason);
+    char reason[128] = "unknown error";
+    const char *text = _Generic(strerror_r(code, reason, sizeof reason), char *: returned_text, int: filled_text)(
+        strerror_r(code, reason, sizeof reason), reason);
     return ani_fail(err, code == ENOMEM ? AN_ERR_NOMEM : AN_ERR_IO, "cannot %s '%s': %s", action,
                     path, text);
 }

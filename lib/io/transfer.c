@@ -298,8 +298,9 @@ bool ani_url_resolve(ani_text *whole, const char *url, const char *link) {
     return is_good && !whole->failed;
 }
 
-#else /* a build without libcurl: nothing can be asked for, and addresses need not be understood   \
-       */
+#else /* without libcurl nothing can be asked for, and addresses need not be understood */
+
+#include <stddef.h>
 
 an_status ani_session_open(ani_session **out, const ani_session_limits *limits, an_error *err) {
     (void)limits;
