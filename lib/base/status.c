@@ -105,8 +105,11 @@ static const char *filled_text(int result, const char *buffer) {
 
 an_status ani_fail_system(an_error *err, int code, const char *action, const char *path) {
     char reason[128] = "unknown error";
-    const char *text = _Generic(strerror_r(code, reason, sizeof reason), char *: returned_text, int: filled_text)(
-        strerror_r(code, reason, sizeof reason), reason);
+    /* clang-format off */
+    const char *text = _Generic(strerror_r(code, reason, sizeof reason),
+                                char *: returned_text,
+                                int: filled_text)(strerror_r(code, reason, sizeof reason), reason);
+    /* clang-format on */
     return ani_fail(err, code == ENOMEM ? AN_ERR_NOMEM : AN_ERR_IO, "cannot %s '%s': %s", action,
                     path, text);
 }
