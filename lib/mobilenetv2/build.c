@@ -46,12 +46,6 @@ void ani_mnv2_pads_for(ani_mnv2_pads *pads, int32_t padding, int64_t height, int
     }
 }
 
-const char *ani_mnv2_pad_name(int32_t i) {
-    static const char *const names[ANI_MNV2_DOWN] = {"block_1_pad", "block_3_pad", "block_6_pad",
-                                                     "block_13_pad"};
-    return names[i];
-}
-
 /* The list while it is written. */
 typedef struct builder {
     ani_unit_spec *units;

@@ -28,7 +28,5 @@ int64_t ani_mnv2_divisible(double value);
 void ani_mnv2_pads_for(ani_mnv2_pads *pads, int32_t padding, int64_t height, int64_t width);
 /** Write the units of an alpha: channels, names, wiring, paddings. */
 void ani_mnv2_units(ani_unit_spec units[ANI_MNV2_UNITS], double alpha, const ani_mnv2_pads *pads);
-/** Name of the padding layer of stride-2 block number i of ANI_MNV2_DOWN, as "block_1_pad". */
-const char *ani_mnv2_pad_name(int32_t i);
 
 #endif
