@@ -60,6 +60,8 @@ static void expect_message(const an_error *err, const char *expected) {
 
 static void names_are_judged(void **state) {
     (void)state;
+    assert_string_equal(ani_name_fault(".", ".jpg"), "is that of a folder");
+    assert_string_equal(ani_name_fault("..", ".jpg"), "is that of a folder");
     char longest[ANI_NAME_MAX_BYTES + 2];
     memset(longest, 'n', sizeof longest);
     longest[ANI_NAME_MAX_BYTES] = 0;

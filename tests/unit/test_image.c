@@ -168,6 +168,43 @@ static void misuse_is_told(void **state) {
     an_image_destroy(NULL);
 }
 
+/* Sizes that no file can declare, as the library's own callers might. */
+static void sizes_that_overflow(void **state) {
+    (void)state;
+    an_error err;
+    an_image *image;
+    an_image_limits limits;
+    uint8_t a[4] = {0}, b[4];
+    an_image_limits_init(&limits, sizeof limits);
+    assert_int_equal(ani_image_check_size(INT64_MAX, 2, 1, &limits, "n", &err), AN_ERR_UNSUPPORTED);
+    assert_string_equal(err.message, "image 'n' is too large: 2 x 9223372036854775807 pixels; the "
+                                     "limit is 64000000");
+    limits.max_pixels = INT64_MAX;
+    assert_int_equal(ani_image_check_size(INT64_MAX / 4, 2, 1, &limits, "n", &err),
+                     AN_ERR_UNSUPPORTED);
+    assert_string_equal(err.message,
+                        "image 'n' is too large: 2 x 2305843009213693951 pixels take more than the "
+                        "limit of 1073741824 bytes");
+    assert_int_equal(ani_image_alloc(&image, INT64_MAX, 2, "n", &err), AN_ERR_NOMEM);
+    assert_int_equal(ani_image_alloc(&image, INT64_MAX / 2, 1, "n", &err), AN_ERR_NOMEM);
+    assert_string_equal(err.message, "no memory for n: its size overflows");
+    assert_null(image);
+    limits.struct_size = 0;
+    assert_int_equal(an_image_decode(&image, "text", 4, "n", &limits, &err), AN_ERR_ARG);
+    assert_int_equal(an_image_read(&image, "n", &limits, &err), AN_ERR_ARG);
+    assert_int_equal(an_image_create(&image, NULL, 5, 0, &err), AN_ERR_ARG);
+    assert_int_equal(an_image_create(&image, NULL, 5, 65536, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "image of 65536 x 5 pixels; each must be 1 to 65535");
+    assert_int_equal(an_resize_u8(b, 1, 1, a, 1, 1, 0, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "resize: channels is 0; it must be 1 to 4");
+    for (int64_t n = 0; n < 2; n++) {
+        ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
+        assert_int_equal(an_image_create(&image, NULL, 5, 5, &err), AN_ERR_NOMEM);
+        ani_fault_disarm();
+        assert_null(image);
+    }
+}
+
 /* --- limits ---------------------------------------------------------------------------------- */
 
 static void huge_sizes_are_refused_before_memory_is_taken(void **state) {
@@ -324,6 +361,34 @@ static void exif_garbage_is_as_stored(void **state) {
         const int32_t orientation = ani_exif_orientation(bad, sizeof bad);
         assert_in_range(orientation, 1, 8);
     }
+}
+
+/* A first APP1 marker that is no EXIF, or too short to be: the picture is as it is stored. */
+static void other_app1_markers(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes;
+        int64_t size;
+    } markers[] = {{"\xff\xe1\0\x05"
+                    "Exi",
+                    7},
+                   {"\xff\xe1\0\x0a"
+                    "http\0\0\0\0",
+                    12},
+                   {"\xff\xe1\0\x08"
+                    "Exif\0\0",
+                    10}};
+    struct file jpeg = make_jpeg(8, 16, BASELINE);
+    for (size_t i = 0; i < 3; i++) {
+        struct file marked = insert(&jpeg, 2, markers[i].bytes, markers[i].size);
+        an_image *image;
+        assert_int_equal(an_image_decode(&image, marked.bytes, marked.size, "x", NULL, NULL),
+                         AN_OK);
+        assert_int_equal(an_image_height(image), 8);
+        an_image_destroy(image);
+        free(marked.bytes);
+    }
+    free(jpeg.bytes);
 }
 
 static void pictures_are_turned(void **state) {
@@ -563,6 +628,8 @@ int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         TEST(misuse_is_told),
+        cmocka_unit_test(sizes_that_overflow),
+        cmocka_unit_test(other_app1_markers),
         TEST(huge_sizes_are_refused_before_memory_is_taken),
         cmocka_unit_test(memory_is_limited),
         cmocka_unit_test(scans_are_limited),

@@ -16,6 +16,7 @@
 #include <attractivenet/io.h>
 
 #include "base/fault.h"
+#include "support/archive.h"
 #include "support/folder.h"
 
 static char *folder;
@@ -303,6 +304,167 @@ static void rings_of_groups(void **state) {
     expect_refused(AN_ERR_UNSUPPORTED, "nests groups over 16 deep");
 }
 
+/* Groups whose names are no class and number, and layers with another number of arrays than their
+ * class has: each array keeps its number as a name. */
+static void odd_numbered_groups(void **state) {
+    (void)state;
+    const hid_t file = create_file();
+    put_vars(file, "layers/_7/vars", NULL, 1);
+    put_vars(file, "layers/batch_normalization/vars", NULL, 3);
+    put_vars(file, "layers/conv2d/vars", "", 1);
+    put_vars(file, "layers/conv2d_/vars", NULL, 1);
+    put_vars(file, "layers/conv2d_1234567/vars", NULL, 1);
+    put_vars(file, "layers/conv2d_1x/vars", NULL, 1);
+    put_vars(file, "layers/conv2dx/vars", NULL, 1);
+    put_vars(file, "layers/dense/vars", NULL, 3);
+    H5Fclose(file);
+    expect_list("keras3-weights",
+                NAMES("_7/0=1", "batch_normalization/0=2", "batch_normalization/1=3",
+                      "batch_normalization/2=4", "conv2d/kernel=5", "conv2d_/kernel=6",
+                      "conv2d_1234567/0=7", "conv2d_1x/0=8", "conv2dx/0=9", "dense/0=10",
+                      "dense/1=11", "dense/2=12"));
+}
+
+/* Variables of no known name come behind the known ones, in the order of the file. */
+static void unknown_variables(void **state) {
+    (void)state;
+    const hid_t file = create_file();
+    put_names(file, "layer_names", true, NAMES("a", "b"));
+    put_layer(file, "a", true, NAMES("a/z", "a/y", "a/bias:0", "a/x", "a/w", "a/v"));
+    put_layer(file, "b", true, NAMES("depthwise/kernel", "q"));
+    H5Fclose(file);
+    expect_list("keras-weights", NAMES("a/bias=3", "a/z=1", "a/y=2", "a/x=4", "a/w=5", "a/v=6",
+                                       "depthwise/depthwise_kernel=7", "b/q=8"));
+}
+
+/* --- archives ----------------------------------------------------------------------------------
+ */
+
+/* Pack the target as a .keras file with these members beside it; size 0: a text. */
+static void pack(const char *config, int64_t config_size, const char *metadata) {
+    int64_t size;
+    uint8_t *weights = folder_read(target(), &size);
+    const struct entry entries[3] = {
+        {.name = "model.weights.h5", .data = weights, .data_size = size},
+        {.name = "config.json",
+         .data = config,
+         .data_size = config_size ? config_size : (int64_t)strlen(config)},
+        {.name = "metadata.json",
+         .data = metadata ? metadata : "",
+         .data_size = metadata ? (int64_t)strlen(metadata) : 0}};
+    archive_write(&(struct archive){.entries = entries, .count = metadata ? 3 : 2}, target());
+    free(weights);
+}
+
+/* Groups without names are told by class and number in the config, base and head apart. */
+static void archives_with_a_config(void **state) {
+    (void)state;
+    static const struct {
+        const char *metadata, *version;
+    } cases[] = {{"{\"keras_version\":\"3.1\"}", "3.1"},
+                 {NULL, NULL},
+                 {"{\"keras_version\":3}", NULL},
+                 {"no JSON", NULL}};
+    for (size_t i = 0; i < 4; i++) {
+        const hid_t file = create_file();
+        next_value = 0;
+        put_vars(file, "layers/base/layers/conv2d/vars", NULL, 1);
+        put_vars(file, "layers/base/layers/conv2d_1/vars", NULL, 1);
+        put_vars(file, "layers/base/layers/depthwise_conv2d/vars", "d", 1);
+        put_vars(file, "layers/base/layers/batch_normalization/vars", NULL, 4);
+        put_vars(file, "layers/base/layers/lambda/vars", NULL, 1);
+        put_vars(file, "layers/dense/vars", NULL, 2);
+        H5Fclose(file);
+        pack(nested_config, 0, cases[i].metadata);
+        expect_list("keras3-archive",
+                    NAMES("c/kernel=1", "d/depthwise_kernel=3", "b/gamma=4", "b/beta=5",
+                          "b/moving_mean=6", "b/moving_variance=7", "depthwise_not/kernel=2",
+                          "lambda/0=8", "dense/kernel=9", "dense/bias=10"));
+        an_arrays *list;
+        assert_int_equal(an_arrays_read(&list, target(), &err), AN_OK);
+        const char *version = an_arrays_metadata(list, "keras_version");
+        if (cases[i].version)
+            assert_string_equal(version, cases[i].version);
+        else
+            assert_null(version);
+        an_arrays_destroy(list);
+    }
+    static const struct {
+        const char *config;
+        int64_t size;
+        const char *message;
+    } bad[] = {{"{}\0", 3, "config.json is not UTF-8 text"},
+               {"{\"\xff\":1}", 0, "config.json is not UTF-8 text"}};
+    for (size_t i = 0; i < 2; i++) {
+        const hid_t file = create_file();
+        put_vars(file, "layers/dense/vars", NULL, 2);
+        H5Fclose(file);
+        pack(bad[i].config, bad[i].size, NULL);
+        expect_refused(AN_ERR_FORMAT, bad[i].message);
+    }
+    const struct entry only[1] = {{.name = "other.h5", .data = "x", .data_size = 1}};
+    archive_write(&(struct archive){.entries = only, .count = 1}, target());
+    expect_refused(AN_ERR_FORMAT,
+                   "is a zip archive but no .keras file: it has no 'model.weights.h5'");
+}
+
+/* --- more than any model has -------------------------------------------------------------------
+ */
+
+static void too_much_of_everything(void **state) {
+    (void)state;
+    enum { ARRAYS = 20001, CHUNKS = 1001, LEVELS = 16 };
+    hid_t file = create_file(), type = H5Tcopy(H5T_C_S1);
+    put_names(file, "layer_names", true, NAMES("a"));
+    const hid_t group = put_group(file, "a");
+    const hsize_t count = ARRAYS;
+    const hid_t space = H5Screate_simple(1, &count, NULL);
+    char *names = malloc(3 * ARRAYS);
+    for (int i = 0; i < ARRAYS; i++)
+        memcpy(names + 3 * i, "k:0", 3);
+    H5Tset_size(type, 3);
+    H5Tset_strpad(type, H5T_STR_NULLPAD);
+    const hid_t id = H5Acreate2(group, "weight_names", type, space, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Awrite(id, type, names) >= 0);
+    H5Aclose(id);
+    H5Gclose(group);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Fclose(file);
+    free(names);
+    expect_refused(AN_ERR_UNSUPPORTED, "has over 20000 arrays");
+
+    file = create_file();
+    for (int i = 0; i < CHUNKS; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "layer_names%d", i);
+        put_names(file, name, true, NAMES("a"));
+    }
+    H5Fclose(file);
+    expect_refused(AN_ERR_UNSUPPORTED, "the list 'layer_names' has over 1000 parts");
+
+    /* each level has two ways to the next one: 2^16 paths through 16 groups */
+    file = create_file();
+    hid_t below = put_group(file, "end");
+    for (int level = 0; level < LEVELS; level++) {
+        char name[32];
+        snprintf(name, sizeof name, "level %d", level);
+        const hid_t here = put_group(file, name);
+        for (int way = 0; way < 2; way++) {
+            const hid_t member = put_group(here, way ? "b" : "a");
+            assert_true(H5Lcreate_hard(below, ".", member, "layers", H5P_DEFAULT, H5P_DEFAULT) >=
+                        0);
+            H5Gclose(member);
+        }
+        H5Gclose(below);
+        below = here;
+    }
+    assert_true(H5Lcreate_hard(below, ".", file, "layers", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    H5Gclose(below);
+    H5Fclose(file);
+    expect_refused(AN_ERR_UNSUPPORTED, "has over 50000 groups");
+}
+
 /* --- files that are refused --------------------------------------------------------------------
  */
 
@@ -403,6 +565,8 @@ int main(void) {
         CASE(flat_weight_files),      CASE(full_models),
         CASE(nested_without_config),  CASE(lists_in_parts),
         CASE(numbered_groups),        CASE(rings_of_groups),
+        CASE(odd_numbered_groups),    CASE(unknown_variables),
+        CASE(archives_with_a_config), CASE(too_much_of_everything),
         CASE(files_that_are_refused), CASE(links_are_not_followed),
         CASE(every_call_may_fail),
     };

@@ -165,6 +165,53 @@ static void gradients_are_slopes(void **state) {
     an_backend_destroy(backend);
 }
 
+/* The list of layers adds up, and is cut where the caller's room ends. */
+static void summary_of_layers(void **state) {
+    (void)state;
+    static char text[1 << 16], part[64];
+    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_model *model = make(backend, 3, AN_TASK_CLASSIFICATION);
+    const int64_t needed = an_model_summary(model, AN_SUMMARY_LAYERS, text, sizeof text);
+    an_model_info info = {.struct_size = sizeof info};
+    assert_int_equal(needed, strlen(text) + 1);
+    assert_int_equal(an_model_describe(model, &info, NULL), AN_OK);
+    static const char *const rows[] = {
+        "\ninput                        InputLayer                 (32, 32, 3)                   "
+        "0\n",
+        "\nConv1                        Conv2D 3x3 /2              (16, 16, 8)                 216 "
+        " "
+        "(0,1),(0,1)\nbn_Conv1                     BatchNormalization, ReLU6  (16, 16, 8)         "
+        "         32\n",
+        "\nexpanded_conv_depthwise      DepthwiseConv2D 3x3        (16, 16, 8)                  72 "
+        " "
+        "(1,1),(1,1)\n",
+        "\n                             Add                        (16, 16, 8)                   0 "
+        " "
+        "bn_Conv1\n",
+        "\nblock_1_expand               Conv2D 1x1                 (16, 16, 48)                384 "
+        " "
+        "(0,0),(0,0)\n",
+        "\nglobal_average_pooling2d     GlobalAveragePooling2D     (1280)                        "
+        "0\n",
+        "\ndense                        Dense                      (3)                        "
+        "3843\n"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strstr(text, rows[i])) fail_msg("no row%sin:\n%.1500s", rows[i], text);
+    int64_t sum = 0;
+    char *rest = text;
+    for (char *line; (line = strsep(&rest, "\n")) && rest && *rest;)
+        if (strlen(line) > 80 && strncmp(line, "layer", 5) != 0) sum += atoll(line + 77);
+    assert_int_equal(sum, info.parameters);
+    /* cut, and without any room */
+    memset(part, 'x', sizeof part);
+    assert_int_equal(an_model_summary(model, AN_SUMMARY_LAYERS, part, 6), needed);
+    assert_string_equal(part, "layer");
+    assert_int_equal(part[6], 'x');
+    assert_int_equal(an_model_summary(model, AN_SUMMARY_LAYERS, NULL, 0), needed);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
 static void refused(void **state) {
     (void)state;
     float x[1] = {0}, y[1] = {0};
@@ -195,6 +242,7 @@ static void refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(save_then_load_is_identity), cmocka_unit_test(two_are_two_of_one),
-        cmocka_unit_test(gradients_are_slopes), cmocka_unit_test(refused)};
+        cmocka_unit_test(gradients_are_slopes), cmocka_unit_test(summary_of_layers),
+        cmocka_unit_test(refused)};
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

@@ -232,6 +232,8 @@ static void keras_configs(void **state) {
                                            "\"layers\":[" CONV("same") FOUR DENSE("") "]}}")),
         AN_OK);
     assert_true(w.alpha == 0 && w.height == 0);
+    assert_int_equal(ani_scale_of("caffe"), AN_SCALE_AUTO);
+    assert_string_equal(ani_scale_name(AN_SCALE_SEED), "seed");
 }
 
 static void refuse_config(const char *layers, const char *message) {
@@ -272,7 +274,8 @@ typedef struct change {
     const char *left_out; /* array that is not there */
     const char *reshaped; /* array whose shape is reversed */
     const char *more;     /* array that is added at the end ... */
-    int32_t more_rank;    /* ... with this rank, of lengths 2 */
+    int32_t more_rank;    /* ... of lengths 2 ... */
+    int64_t more_length;  /* ... but the last one; 0: also 2, -1: 0 */
     const char *layout;   /* metadata */
     const char *const *texts;
 } change;
@@ -298,9 +301,10 @@ static void write_changed(const change *c) {
                          AN_OK);
     }
     if (c->more) {
-        static const int64_t twos[4] = {2, 2, 2, 2};
-        static const float zeros[16];
-        assert_int_equal(an_arrays_add(list, c->more, zeros, twos, c->more_rank, &err), AN_OK);
+        int64_t shape[4] = {2, 2, 2, 2};
+        static const float zeros[2 * 10001];
+        if (c->more_length) shape[c->more_rank - 1] = c->more_length > 0 ? c->more_length : 0;
+        assert_int_equal(an_arrays_add(list, c->more, zeros, shape, c->more_rank, &err), AN_OK);
     }
     if (c->layout) assert_int_equal(an_arrays_set_metadata(list, "layout", c->layout, &err), AN_OK);
     for (const char *const *text = c->texts; text && *text; text += 2)
@@ -396,6 +400,18 @@ static void lists_that_are_refused(void **state) {
                 "weights: 'FILE' has the channels of no MobileNetV2 with alpha up to 10");
     refuse_load(&(change){.texts = TEXTS("task", "x")}, AN_ERR_FORMAT,
                 "model: 'FILE': task is 'x', which is unknown");
+    refuse_load(&(change){.prefix = "old_",
+                          .left_out = "dense/kernel",
+                          .more = "old_dense/kernel",
+                          .more_rank = 2,
+                          .more_length = 10001},
+                AN_ERR_UNSUPPORTED, "model: 'FILE' has 10001 outputs; 1 to 10000 are possible");
+    refuse_load(&(change){.prefix = "old_",
+                          .left_out = "dense/kernel",
+                          .more = "old_dense/kernel",
+                          .more_rank = 2,
+                          .more_length = -1},
+                AN_ERR_UNSUPPORTED, "model: 'FILE' has 0 outputs; 1 to 10000 are possible");
     /* a head of 1280 outputs of one feature: the first array that differs is named */
     an_model *loaded = NULL;
     assert_int_equal(load_changed(&(change){.reshaped = "dense/kernel"}, &loaded), AN_ERR_FORMAT);

@@ -183,6 +183,17 @@ static void lies_of_the_directory_are_refused(void **state) {
          "archive 'A.ZIP': member 'a.jpg' lies outside the archive's data"},
         {ONE(.name = "a.jpg", HELLO, .zip64 = true, .size_lie = INT64_MIN), AN_ERR_FORMAT,
          "archive 'A.ZIP': member 'a.jpg' lies outside the archive's data"},
+        {ONE(.name = "a.jpg", HELLO, .zip64 = true, .packed_lie = INT64_MIN), AN_ERR_FORMAT,
+         "archive 'A.ZIP': member 'a.jpg' lies outside the archive's data"},
+        {ONE(.name = "a.jpg", HELLO, .zip64 = true, .offset_lie = INT64_MIN), AN_ERR_FORMAT,
+         "archive 'A.ZIP': member 'a.jpg' lies outside the archive's data"},
+        {{.entries =
+              (const struct entry[]){
+                  {.name = "a.jpg", HELLO, .zip64 = true, .offset_lie = INT64_MAX}},
+          .count = 1,
+          .prefix = "before"},
+         AN_ERR_FORMAT,
+         "archive 'A.ZIP': member 'a.jpg' lies outside the archive's data"},
         {{PAIR(.name = "y\n.jpg", HELLO, .offset_lie = -61)},
          AN_ERR_FORMAT,
          "archive 'A.ZIP': members 'x.jpg' and 'y\\x0a.jpg' overlap"},
@@ -201,6 +212,65 @@ static void lies_of_the_directory_are_refused(void **state) {
         }
         ani_zip_close(zip);
     }
+}
+
+/* One byte of the end records, or of a member's ZIP64 field, is another. */
+static void bytes_of_zip64_that_lie(void **state) {
+    (void)state;
+    enum { END = 22, LOCATOR = 20, END64 = 56 };
+    static const struct {
+        int64_t from_end;
+        uint8_t value;
+        bool is_good;
+    } cases[] = {
+        {END - 4, 0xff, false}, /* the disk: as it is in the ZIP64 record ... */
+        {END - 6, 0xff, false}, /* ... and the first one: half of such a marker */
+        {END - 10, 6, false},   /* members: neither the marker nor the number */
+        {END - 12, 6, false},   /* bytes of the directory */
+        {END + LOCATOR + END64 - 16, 1, false},
+        {END + LOCATOR + END64 - 20, 1, false},
+        {END + LOCATOR + END64 - 24, 7, false},
+        {END + LOCATOR + END64 - 4, 45, false}, /* size of the record */
+        {END + LOCATOR + END64, 'Q', false},    /* its signature */
+        {END + LOCATOR + END64 - 12, 0, true},  /* version made by: not looked at */
+    };
+    struct entry entries[6];
+    memcpy(entries, good_entries, sizeof entries);
+    for (int i = 0; i < 6; i++)
+        entries[i].zip64 = true;
+    const struct archive archive = {.entries = entries, .count = 6, .zip64 = true};
+    for (size_t i = 0; i <= sizeof cases / sizeof *cases; i++) {
+        struct bytes bytes = archive_build(&archive);
+        const char *path = folder_path(folder, "a.zip");
+        an_error err = {0};
+        ani_zip *zip = NULL;
+        bool is_good = false;
+        if (i < sizeof cases / sizeof *cases) {
+            bytes.data[bytes.size - cases[i].from_end] = cases[i].value;
+            is_good = cases[i].is_good;
+        } else { /* a ZIP64 field of one value, where three are missing */
+            for (int64_t k = 0; k + 4 < bytes.size; k++)
+                if (!memcmp(bytes.data + k, "\1\0\x18\0", 4)) bytes.data[k + 2] = 8;
+        }
+        folder_write(path, bytes.data, bytes.size);
+        free(bytes.data);
+        const an_status st = ani_zip_open(&zip, path, NULL, &err);
+        if (st != (is_good ? AN_OK : AN_ERR_FORMAT))
+            fail_msg("case %zu: %s: %s", i, an_status_name(st), err.message);
+        ani_zip_close(zip);
+    }
+    /* both disks may be marked as not fitting */
+    struct bytes bytes = archive_build(&archive);
+    memset(bytes.data + bytes.size - END + 4, 0xff, 4);
+    folder_write(folder_path(folder, "a.zip"), bytes.data, bytes.size);
+    free(bytes.data);
+    expect_good(folder_path(folder, "a.zip"));
+    an_extract_options caps;
+    an_error err;
+    ani_zip *zip;
+    an_extract_options_init(&caps, sizeof caps);
+    caps.struct_size = 0;
+    assert_int_equal(ani_zip_open(&zip, "a.zip", &caps, &err), AN_ERR_ARG);
 }
 
 static void two_end_records_are_refused(void **state) {
@@ -358,10 +428,15 @@ static void threads_read_at_the_same_time(void **state) {
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(members_are_listed_and_read),      TEST(zip64_fields_of_members_are_read),
-        TEST(an_archive_without_members_opens), TEST(lies_of_the_directory_are_refused),
-        TEST(two_end_records_are_refused),      TEST(lies_of_members_are_refused),
-        TEST(a_large_member_is_read_in_chunks), TEST(changed_bytes_never_give_half_files),
+        TEST(members_are_listed_and_read),
+        TEST(zip64_fields_of_members_are_read),
+        TEST(an_archive_without_members_opens),
+        TEST(lies_of_the_directory_are_refused),
+        TEST(bytes_of_zip64_that_lie),
+        TEST(two_end_records_are_refused),
+        TEST(lies_of_members_are_refused),
+        TEST(a_large_member_is_read_in_chunks),
+        TEST(changed_bytes_never_give_half_files),
         TEST(threads_read_at_the_same_time),
     };
     return cmocka_run_group_tests_name("zip", tests, NULL, NULL);
