@@ -11,6 +11,14 @@
 #include "kernels/infer.h"
 #include "kernels/simd/simd.h"
 
+/* Four steps of a product's inner loop at a time. Not by hand: gcc then moves loads about and
+ * spills sums. */
+#if defined(__clang__)
+#define ANI_UNROLL_4 _Pragma("clang loop unroll_count(4)")
+#else
+#define ANI_UNROLL_4 _Pragma("GCC unroll 4")
+#endif
+
 enum { INFER_BLOCK = BLOCK_VECTORS * LANES, MAX_VECTORS = BLOCK_VECTORS + 1, MAX_ROWS = 12 };
 
 ANI_INLINE void infer_tile(const ani_infer_product *p, int64_t row, const int rows,
@@ -50,6 +58,7 @@ ANI_INLINE void infer_tile(const ani_infer_product *p, int64_t row, const int ro
     }
     for (int64_t left = p->k; left > 0; left -= run, a += p->segment) {
         const int64_t count = left < run ? left : run;
+        ANI_UNROLL_4
         for (int64_t i = 0; i < count; i++, b += vectors * LANES) {
             vec column[MAX_VECTORS];
             ANI_UNROLL

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ * Inference of the CPU backend against ref: chains of all kinds of units, the network itself at odd
+ * sizes and widths; and the same bits for any number of threads and pictures. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <attractivenet/mobilenetv2.h>
+
+#include "backend/backend.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "support/backends.h"
+
+enum { MAX_UNITS = 8, PICTURES = 5 };
+
+static float *floats(int64_t count, ani_stream *random, double low, double high) {
+    float *values = ani_alloc((count ? count : 1) * (int64_t)sizeof *values);
+    assert_non_null(values);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (float)ani_stream_uniform(random, low, high);
+    return values;
+}
+
+static void expect_near(const char *what, const float *got, const float *want, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        if (!(fabs((double)got[i] - want[i]) <= 1e-4 + 1e-4 * fabs((double)want[i])))
+            fail_msg("%s: [%d] is %.9g, ref %.9g", what, (int)i, got[i], want[i]);
+}
+
+/* --- chains of units ---------------------------------------------------------------------------
+ */
+
+/** A unit of a chain: F full, P pointwise, D depthwise. */
+typedef struct link {
+    char kind;
+    int8_t stride, pad; /* pad: before; as much as needed after */
+    int8_t relu6, residual;
+    int16_t cout;
+} link;
+
+typedef struct chain {
+    const char *what;
+    int64_t h, w, c;
+    link links[MAX_UNITS + 1];
+} chain;
+
+static const chain chains[] = {
+    {"the beginning of the network",
+     33,
+     50,
+     3,
+     {{'F', 2, 1, 1, -1, 32},
+      {'D', 1, 1, 1, -1, 32},
+      {'P', 1, 0, 0, -1, 16},
+      {'P', 1, 0, 1, -1, 96},
+      {'D', 2, 0, 1, -1, 96},
+      {'P', 1, 0, 0, -1, 24},
+      {'P', 1, 0, 1, -1, 40}}},
+    {"a shortcut",
+     12,
+     13,
+     24,
+     {{'P', 1, 0, 0, -1, 24},
+      {'P', 1, 0, 1, -1, 144},
+      {'D', 1, 1, 1, -1, 144},
+      {'P', 1, 0, 0, 0, 24},
+      {'P', 1, 0, 1, -1, 56}}},
+    {"two shortcuts and several groups",
+     11,
+     11,
+     16,
+     {{'P', 1, 0, 0, -1, 16},
+      {'P', 1, 0, 1, -1, 800},
+      {'D', 1, 1, 1, -1, 800},
+      {'P', 1, 0, 0, 0, 16},
+      {'P', 1, 0, 1, -1, 96},
+      {'D', 1, 1, 1, -1, 96},
+      {'P', 1, 0, 0, 3, 16},
+      {'P', 1, 0, 1, -1, 33}}},
+    {"depthwise first and last",
+     17,
+     9,
+     3,
+     {{'D', 1, 1, 1, -1, 3}, {'P', 1, 0, 1, -1, 20}, {'D', 2, 1, 0, -1, 20}}},
+    {"depthwise alone, with a shortcut",
+     9,
+     10,
+     5,
+     {{'D', 1, 1, 0, -1, 5}, {'D', 1, 1, 0, 0, 5}, {'F', 1, 1, 1, -1, 7}}},
+    {"full ones in a row",
+     14,
+     11,
+     3,
+     {{'F', 1, 1, 1, -1, 9},
+      {'F', 2, 2, 0, -1, 10},
+      {'F', 1, 1, 0, 1, 10},
+      {'F', 1, 0, 1, -1, 19}}},
+    {"one pointwise", 6, 7, 3, {{'P', 1, 0, 1, -1, 1}}},
+    {"one pixel", 1, 1, 3, {{'F', 2, 1, 1, -1, 8}, {'D', 1, 1, 1, -1, 8}, {'P', 1, 0, 0, -1, 8}}},
+    {"a tall picture",
+     150,
+     4,
+     3,
+     {{'F', 1, 1, 1, -1, 16},
+      {'D', 2, 1, 1, -1, 16},
+      {'P', 1, 0, 0, -1, 17},
+      {'P', 1, 0, 1, -1, 48},
+      {'D', 1, 1, 1, -1, 48},
+      {'P', 1, 0, 0, 2, 17}}},
+};
+
+typedef struct network {
+    ani_infer_unit units[MAX_UNITS];
+    int32_t count;
+    int64_t features, picture;
+    float *memory[MAX_UNITS][5];
+} network;
+
+static network make_network(const chain *c) {
+    static const struct {
+        char kind;
+        int32_t number;
+    } kinds[] = {{'F', ANI_UNIT_FULL}, {'P', ANI_UNIT_POINTWISE}, {'D', ANI_UNIT_DEPTHWISE}};
+    network net = {.picture = c->h * c->w * c->c};
+    ani_stream r = ani_stream_begin(7, 0, 0);
+    int64_t h = c->h, w = c->w, channels = c->c;
+    for (; c->links[net.count].kind; net.count++) {
+        const link *l = &c->links[net.count];
+        ani_infer_unit *unit = &net.units[net.count];
+        int32_t kind = 0;
+        while (kinds[kind].kind != l->kind)
+            kind++;
+        const int64_t window = l->kind == 'P' ? 1 : 3, cout = l->cout;
+        unit->shape = (ani_unit_shape){
+            .kind = kinds[kind].number,
+            .stride = l->stride,
+            .pad_top = l->pad,
+            .pad_left = l->pad,
+            .n = 1,
+            .h = h,
+            .w = w,
+            .cin = channels,
+            .oh = (h + l->pad + (l->pad ? 1 : window - 1) - window) / l->stride + 1,
+            .ow = (w + l->pad + (l->pad ? 1 : window - 1) - window) / l->stride + 1,
+            .cout = cout};
+        const int64_t weights = window * window * channels * (l->kind == 'D' ? 1 : cout);
+        const double size = 2 / sqrt((double)(window * window * (l->kind == 'D' ? 1 : channels)));
+        float **m = net.memory[net.count];
+        m[0] = floats(weights, &r, -size, size);
+        m[1] = floats(cout, &r, 0.5, 1.5);
+        m[2] = floats(cout, &r, -0.5, 1);
+        m[3] = floats(cout, &r, -0.5, 0.5);
+        m[4] = floats(cout, &r, 0.3, 2);
+        unit->relu6 = l->relu6;
+        unit->input = net.count - 1;
+        unit->residual = l->residual;
+        unit->w = m[0];
+        unit->bn =
+            (ani_bn){.gamma = m[1], .beta = m[2], .moving_mean = m[3], .moving_variance = m[4]};
+        h = unit->shape.oh;
+        w = unit->shape.ow;
+        channels = cout;
+    }
+    net.features = channels;
+    return net;
+}
+
+static void run_network(const network *net, int32_t kind, int32_t threads,
+                        const ani_infer_input *input, int64_t n, float *features) {
+    an_backend *backend = test_backend_make(kind, NULL, threads);
+    ani_infer *infer = NULL;
+    an_error err = {0};
+    if (backend->ops->infer_create(backend, &infer, net->units, net->count, &err))
+        fail_msg("%s", err.message);
+    backend->ops->infer_pack(backend, infer);
+    backend->ops->infer_run(backend, infer, input, n, features);
+    backend->ops->infer_run(backend, infer, input, n, features); /* buffers used before */
+    backend->ops->infer_destroy(backend, infer);
+    an_backend_destroy(backend);
+}
+
+static void check_chain(const chain *c) {
+    network net = make_network(c);
+    ani_stream r = ani_stream_begin(9, 0, 0);
+    const int64_t size = PICTURES * net.features;
+    uint8_t *bytes = ani_alloc(PICTURES * net.picture);
+    float *x = floats(PICTURES * net.picture, &r, 0, 0), *want = floats(size, &r, 0, 0);
+    float *got = floats(size, &r, 0, 0), *one = floats(size, &r, 0, 0);
+    float table[256];
+    assert_non_null(bytes);
+    for (int32_t i = 0; i < 256; i++)
+        table[i] = (float)i / 127.5f - 1;
+    for (int64_t i = 0; i < PICTURES * net.picture; i++) {
+        bytes[i] = (uint8_t)(ani_stream_uniform(&r, 0, 1) * 255.9);
+        x[i] = table[bytes[i]];
+    }
+    const ani_infer_input floats_in = {.x = x}, bytes_in = {.bytes = bytes, .table = table};
+    run_network(&net, AN_BACKEND_REF, 1, &floats_in, PICTURES, want);
+    run_network(&net, AN_BACKEND_REF, 1, &bytes_in, PICTURES, got);
+    assert_memory_equal(got, want, (size_t)size * sizeof *got);
+    run_network(&net, AN_BACKEND_CPU, 1, &floats_in, PICTURES, one);
+    expect_near(c->what, one, want, size);
+    static const int32_t threads[] = {1, 2, 3, 7};
+    for (size_t t = 0; t < sizeof threads / sizeof *threads; t++)
+        for (int64_t n = 1; n <= PICTURES; n++) {
+            memset(got, 0, (size_t)size * sizeof *got);
+            run_network(&net, AN_BACKEND_CPU, threads[t], n % 2 ? &bytes_in : &floats_in, n, got);
+            if (memcmp(got, one, (size_t)(n * net.features) * sizeof *got))
+                fail_msg("%s: %d threads give other bits for %d pictures", c->what, threads[t],
+                         (int)n);
+        }
+    ani_free(one);
+    ani_free(got);
+    ani_free(want);
+    ani_free(x);
+    ani_free(bytes);
+    for (int32_t u = 0; u < net.count; u++)
+        for (int32_t i = 0; i < 5; i++)
+            ani_free(net.memory[u][i]);
+}
+
+static void test_chains(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)
+        check_chain(&chains[i]);
+}
+
+/* --- the network ------------------------------------------------------------------------------ */
+
+static void features_of(int32_t kind, int32_t threads, const an_mobilenetv2_options *options,
+                        const float *x, int64_t n, float *features) {
+    an_backend *backend = test_backend_make(kind, NULL, threads);
+    an_model *model = NULL;
+    an_error err = {0};
+    if (an_mobilenetv2_create(&model, backend, options, &err) ||
+        an_model_features(model, x, n, features, &err))
+        fail_msg("%s", err.message);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
+static void check_size(int32_t height, int32_t width, double alpha, int32_t padding, int64_t n) {
+    char what[80];
+    an_mobilenetv2_options options;
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = height;
+    options.width = width;
+    options.alpha = alpha;
+    options.padding = padding;
+    const int64_t channels = alpha > 1 ? (int64_t)(1280 * alpha) : 1280;
+    ani_stream r = ani_stream_begin(3, 0, 0);
+    float *x = floats(n * height * width * 3, &r, -1, 1), *want = floats(n * channels, &r, 0, 0);
+    float *got = floats(n * channels, &r, 0, 0), *again = floats(n * channels, &r, 0, 0);
+    snprintf(what, sizeof what, "%dx%d, alpha %g, padding %d", height, width, alpha, padding);
+    features_of(AN_BACKEND_REF, 1, &options, x, n, want);
+    features_of(AN_BACKEND_CPU, 1, &options, x, n, got);
+    expect_near(what, got, want, n * channels);
+    for (int32_t threads = 2; threads <= 7; threads += threads == 2 ? 1 : 4) {
+        features_of(AN_BACKEND_CPU, threads, &options, x, n, again);
+        if (memcmp(got, again, (size_t)(n * channels) * sizeof *got))
+            fail_msg("%s: %d threads give other bits", what, threads);
+    }
+    ani_free(again);
+    ani_free(got);
+    ani_free(want);
+    ani_free(x);
+}
+
+static void test_network(void **state) {
+    (void)state;
+    check_size(33, 33, 0.35, AN_PADDING_FIXED, 3);
+    check_size(50, 97, 0.5, AN_PADDING_TUTORIAL, 1);
+    check_size(97, 50, 0.75, AN_PADDING_FIXED, 2);
+    check_size(97, 97, 1.0, AN_PADDING_TUTORIAL, 1);
+    check_size(64, 33, 1.3, AN_PADDING_FIXED, 1);
+    check_size(50, 50, 1.4, AN_PADDING_TUTORIAL, 5);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_network),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ * The inference kernels of plain C and of the best level of this processor against loops in double:
+ * every number of vectors, rows around the register tiles, part vectors, k in one run and in
+ * blocks, sums that go on from y, residuals; canaries around every output. A sum of terms with
+ * absolute sum S may be off by (8 + 2 sqrt(terms)) * 2^-24 * S. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/random.h"
+#include "kernels/infer.h"
+
+enum { GUARD = 16 };
+static const float canary = 12345.0f;
+
+static float *random_floats(int64_t count, uint32_t seed, double low, double high) {
+    float *values = malloc((size_t)(count + 1) * sizeof *values);
+    assert_non_null(values);
+    ani_stream stream = ani_stream_begin(seed, 0, 0);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (float)ani_stream_uniform(&stream, low, high);
+    return values;
+}
+
+static double clip(double value, int32_t relu6) {
+    return !relu6 ? value : value < 0 ? 0 : value > 6 ? 6 : value;
+}
+
+/** What a product is to do besides its size. */
+typedef struct variant {
+    int64_t run; /* 0: all of k in one run */
+    int32_t bias, residual, relu6;
+} variant;
+
+static const variant variants[] = {{0, 1, 0, 1},  {0, 0, 0, 0}, {16, 1, 1, 0},
+                                   {16, 0, 0, 1}, {9, 1, 0, 1}, {5, 0, 1, 0}};
+
+static void check_product(const ani_infer_kernels *k, int32_t vectors, int64_t rows, int64_t length,
+                          int64_t columns, const variant *v) {
+    const int64_t width = (int64_t)vectors * k->lanes, run = v->run ? v->run : length;
+    const int64_t y_row = columns + 3, a_row = run + 2, segment = rows * a_row + 5;
+    const int64_t runs = (length + run - 1) / run, size = rows * y_row;
+    float *a = random_floats(runs * segment + 1, 1, -2, 3);
+    float *b = random_floats(length * width, 2, -1, 1);
+    float *bias = random_floats(width, 3, -2, 2), *residual = random_floats(size, 4, -1, 1);
+    float *before = random_floats(size, 5, -1, 1);
+    float *memory = malloc((size_t)(size + 2 * GUARD) * sizeof *memory);
+    assert_non_null(memory);
+    float *y = memory + GUARD;
+    for (int64_t i = -GUARD; i < size + GUARD; i++)
+        y[i] = i >= 0 && i < size && i % y_row < columns ? before[i] : canary;
+    const ani_infer_product p = {.a = a,
+                                 .a_row = a_row,
+                                 .run = run,
+                                 .segment = segment,
+                                 .b = b,
+                                 .bias = v->bias ? bias : NULL,
+                                 .residual = v->residual ? residual : NULL,
+                                 .y = y,
+                                 .y_row = y_row,
+                                 .rows = rows,
+                                 .k = length,
+                                 .columns = columns,
+                                 .vectors = vectors,
+                                 .relu6 = v->relu6};
+    k->product(&p);
+    for (int64_t i = -GUARD; i < size + GUARD; i++) {
+        const int64_t r = i / y_row, j = i % y_row;
+        if (i < 0 || i >= size || j >= columns) {
+            if (y[i] < canary || y[i] > canary) fail_msg("product: float %d was written", (int)i);
+            continue;
+        }
+        double sum = v->bias ? bias[j] : before[i], absolute = fabs(sum);
+        if (v->residual) {
+            sum += residual[i];
+            absolute += fabs(residual[i]);
+        }
+        for (int64_t n = 0; n < length; n++) {
+            const double term =
+                (double)a[r * a_row + n / run * segment + n % run] * b[n * width + j];
+            sum += term;
+            absolute += fabs(term);
+        }
+        const double limit = (8 + 2 * sqrt((double)length)) * ldexp(absolute, -24);
+        if (!(fabs(clip(sum, v->relu6) - y[i]) <= limit))
+            fail_msg("product %d vectors, %d x %d x %d: y[%d][%d] is %.9g instead of %.9g", vectors,
+                     (int)rows, (int)length, (int)columns, (int)r, (int)j, y[i],
+                     clip(sum, v->relu6));
+    }
+    free(memory);
+    free(before);
+    free(residual);
+    free(bias);
+    free(b);
+    free(a);
+}
+
+static void products(const ani_infer_kernels *k) {
+    static const int64_t rows[] = {1, 2, 3, 5, 6, 7, 8, 9, 11, 12, 13, 17, 23, 25, 37};
+    static const int64_t lengths[] = {1, 3, 9, 16, 27, 40};
+    const int32_t most = k->block / k->lanes + 1;
+    for (int32_t vectors = 1; vectors <= most; vectors++)
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+            for (size_t n = 0; n < sizeof lengths / sizeof *lengths; n++)
+                for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
+                    const int64_t before = (int64_t)(vectors - 1) * k->lanes;
+                    check_product(k, vectors, rows[r], lengths[n], before + k->lanes, &variants[v]);
+                    check_product(k, vectors, rows[r], lengths[n],
+                                  before + 1 + (int64_t)(r + n) % k->lanes, &variants[v]);
+                }
+}
+
+static void check_depthwise(const ani_infer_kernels *k, int64_t rows, int64_t count, int64_t stride,
+                            int32_t relu6) {
+    const int64_t block = k->block, columns = (count - 1) * stride + 3;
+    const int64_t reads = (rows - 1) * stride + 3, size = rows * count * block;
+    float *x = random_floats(reads * columns * block, 1, -2, 3);
+    float *w = random_floats(10 * block, 2, -1, 1);
+    float *memory = malloc((size_t)(size + 2 * GUARD) * sizeof *memory);
+    const float **at = malloc((size_t)reads * sizeof *at);
+    assert_non_null(memory);
+    assert_non_null(at);
+    float *y = memory + GUARD;
+    for (int64_t i = -GUARD; i < size + GUARD; i++)
+        y[i] = canary;
+    for (int64_t i = 0; i < reads; i++)
+        at[i] = x + i * columns * block;
+    const ani_infer_depthwise d = {
+        .y = y, .x = at, .w = w, .rows = rows, .count = count, .stride = stride, .relu6 = relu6};
+    k->depthwise(&d);
+    for (int64_t i = 0; i < size; i++) {
+        const int64_t c = i % block, column = i / block % count, row = i / block / count;
+        double sum = w[9 * block + c], absolute = fabs(sum);
+        for (int64_t t = 0; t < 9; t++) {
+            const double term =
+                (double)at[row * stride + t / 3][(column * stride + t % 3) * block + c] *
+                w[t * block + c];
+            sum += term;
+            absolute += fabs(term);
+        }
+        if (!(fabs(clip(sum, relu6) - y[i]) <= (8 + 2 * 3.0) * ldexp(absolute, -24)))
+            fail_msg("depthwise %d x %d, stride %d: y[%d] is %.9g instead of %.9g", (int)rows,
+                     (int)count, (int)stride, (int)i, y[i], clip(sum, relu6));
+    }
+    for (int64_t i = 0; i < GUARD; i++)
+        if (y[-1 - i] < canary || y[-1 - i] > canary || y[size + i] < canary ||
+            y[size + i] > canary)
+            fail_msg("depthwise writes outside of its output");
+    free(at);
+    free(memory);
+    free(w);
+    free(x);
+}
+
+static void depthwise(const ani_infer_kernels *k) {
+    for (int64_t rows = 1; rows <= 3; rows++)
+        for (int64_t count = 1; count <= 9; count++)
+            for (int64_t stride = 1; stride <= 2; stride++)
+                for (int32_t relu6 = 0; relu6 <= 1; relu6++)
+                    check_depthwise(k, rows, count, stride, relu6);
+}
+
+static void not_a_number(const ani_infer_kernels *k) {
+    const float a = NAN;
+    float b[64], bias[64] = {0}, y[64];
+    for (int32_t i = 0; i < k->block; i++)
+        b[i] = 1;
+    const ani_infer_product p = {.a = &a,
+                                 .a_row = 1,
+                                 .run = 1,
+                                 .b = b,
+                                 .bias = bias,
+                                 .y = y,
+                                 .y_row = k->block,
+                                 .rows = 1,
+                                 .k = 1,
+                                 .columns = k->block,
+                                 .vectors = k->block / k->lanes,
+                                 .relu6 = 1};
+    k->product(&p);
+    for (int32_t i = 0; i < k->block; i++)
+        assert_true(isnan(y[i]));
+}
+
+static ani_infer_kernels plain(void) {
+    ani_infer_kernels k;
+    ani_infer_kernels_c(&k);
+    return k;
+}
+
+static ani_infer_kernels best(void) {
+    ani_infer_kernels k;
+    ani_infer_kernels_init(&k, ani_cpu_mask(NULL));
+    return k;
+}
+
+static void test_products(void **state) {
+    (void)state;
+    const ani_infer_kernels c = plain(), b = best();
+    products(&c);
+    products(&b);
+}
+
+static void test_depthwise(void **state) {
+    (void)state;
+    const ani_infer_kernels c = plain(), b = best();
+    depthwise(&c);
+    depthwise(&b);
+}
+
+static void test_not_a_number(void **state) {
+    (void)state;
+    const ani_infer_kernels c = plain(), b = best();
+    not_a_number(&c);
+    not_a_number(&b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_depthwise),
+        cmocka_unit_test(test_not_a_number),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
