@@ -119,8 +119,8 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
                     "happened; without any there, begin. The other options as before"),
         option_flag("restart", &s->restart, "begin anew, whatever training DIR holds"),
         option_number("checkpoint-seconds", &s->checkpoint_seconds, 0, 1e9,
-                      "what is lost at most if the program is killed (and after each\n"
-                      "epoch nothing); 0: a checkpoint after every step"),
+                      "from checkpoint to checkpoint, which is what a kill costs at most;\n"
+                      "there is one after each epoch, too; 0: after every step"),
         option_text("tensorboard", &s->tensorboard, "FOLDER", "write event files there"),
         option_choice("verbose", &s->verbose, verbose_words,
                       "progress of a training: our bar, Keras' texts, or nothing"),

@@ -60,7 +60,7 @@ static const ani_field fields[] = {
     MEMBER("state.reason", ANI_FIELD_INT32, reason, AN_STOP_NONE, AN_STOP_ASKED),
     MEMBER("state.place.step", ANI_FIELD_INT64, step, 0, INT64_MAX),
 };
-enum { FIELD_COUNT = sizeof fields / sizeof *fields, OWN_FIELDS = 4 };
+enum { FIELD_COUNT = sizeof fields / sizeof *fields, OWN_FIELDS = 4 }; /* the rest: state */
 
 /** The name of file slot; the caller's. */
 static char *file_of(const char *path, int32_t slot) {

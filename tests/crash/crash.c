@@ -9,6 +9,7 @@
  * Places and moments are drawn by AN_SEED (any text; default "1"). */
 #include <errno.h>
 #include <ftw.h>
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -177,11 +178,15 @@ static int run_child(const char *folder, const moment *when) {
     const pid_t child = fork();
     if (child < 0) stop("cannot fork");
     if (child == 0) train_and_exit(folder, when);
-    if (when && when->seconds > 0) {
-        usleep((useconds_t)(when->seconds * 1e6));
-        kill(child, SIGKILL);
+    const double end = when && when->seconds > 0 ? now() + when->seconds : INFINITY;
+    pid_t done = 0;
+    while (!done && isfinite(end) && now() < end) {
+        done = waitpid(child, &status, WNOHANG);
+        usleep(200);
     }
-    if (waitpid(child, &status, 0) != child) stop("cannot wait");
+    if (!done && isfinite(end)) kill(child, SIGKILL);
+    if (!done) done = waitpid(child, &status, 0);
+    if (done != child) stop("cannot wait");
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -194,13 +199,15 @@ static bool is_readable(const char *folder, an_error *err) {
     return st == AN_OK || st == AN_DONE;
 }
 
-/* Kill one run again and again until it is through. Returns how often; -1: something was wrong. */
-static int64_t kill_run(const char *folder, const char *good, double seconds, int64_t most) {
+/* Kill one run again and again until it is through. *seconds: what a run takes, less when the
+ * machine has less to do. Returns how often; -1: something was wrong. */
+static int64_t kill_run(const char *folder, const char *good, double *seconds, int64_t most) {
     an_error err;
     int64_t kills = 0;
     for (int status = -1; status < 0;) {
         const bool by_call = draw(2);
-        const moment when = {.seconds = by_call ? 0 : seconds * (double)(1 + draw(1000)) / 1000,
+        const double begun = now();
+        const moment when = {.seconds = by_call ? 0 : *seconds * (double)(1 + draw(1000)) / 1000,
                              .kind = ANI_FAULT_OPEN + (int)draw(ANI_FAULT_KINDS - ANI_FAULT_OPEN),
                              .call = draw(40)};
         status = run_child(folder, kills < most ? &when : NULL);
@@ -209,6 +216,7 @@ static int64_t kill_run(const char *folder, const char *good, double seconds, in
             return -1;
         }
         kills += status < 0;
+        if (status == 0 && kills == 0) *seconds = fmin(*seconds, now() - begun);
         if (is_readable(folder, &err)) continue;
         printf("not ok - kill %d\n# no checkpoint can be read: %s\n", (int)kills, err.message);
         return -1;
@@ -226,10 +234,10 @@ static int kills(int64_t count) {
     const char *good = make_folder(0);
     const double begun = now();
     if (run_child(good, NULL)) stop("the training fails");
-    const double seconds = now() - begun;
+    double seconds = now() - begun;
     printf("# a run takes %.2f s\n", seconds);
     for (int64_t done = 0; done < count;) {
-        const int64_t more = kill_run(make_folder(1), good, seconds, count - done);
+        const int64_t more = kill_run(make_folder(1), good, &seconds, count - done);
         fflush(stdout);
         if (more < 0) return 1;
         done += more;

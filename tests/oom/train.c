@@ -84,15 +84,17 @@ static an_status mix_weights(bench *b, an_error *err) {
     return st;
 }
 
+/* With base frozen a run of one epoch, which is quick; else one whose checkpoints hold all that one
+ * can hold. */
 static an_status make_trainer(an_trainer **trainer, an_history *history, const char *resume,
-                              double seconds, an_error *err) {
+                              int32_t base, an_error *err) {
     an_train_options options;
     an_train_options_init(&options, sizeof options);
-    options.base = AN_BASE_TRAIN;
-    options.max_epochs = 2;
-    options.restore_best = 1;
+    options.base = base;
+    options.max_epochs = base == AN_BASE_FROZEN ? 1 : 2;
+    options.restore_best = base != AN_BASE_FROZEN;
     options.resume_path = resume;
-    options.resume_seconds = seconds;
+    options.resume_seconds = base == AN_BASE_FROZEN ? 60 : 0;
     return an_trainer_create(trainer, all.model, all.train, all.val, history, &options, err);
 }
 
@@ -130,7 +132,7 @@ static an_status write_checkpoints(bench *b, an_error *err) {
     an_checkpoint *checkpoint = NULL;
     an_error ignored;
     an_status st = an_model_set_weights(all.model, all.weights, err);
-    if (!st) st = make_trainer(&trainer, NULL, path, 60, err);
+    if (!st) st = make_trainer(&trainer, NULL, path, AN_BASE_FROZEN, err);
     if (!st) st = an_trainer_run(trainer, err);
     if (!st) st = an_checkpoint_read(&checkpoint, path, NULL, NULL, err);
     if (!st) st = an_model_set_weights(all.model, all.weights, err);
@@ -148,7 +150,7 @@ static void prepare_resume(bench *b) {
     an_error err;
     an_trainer *trainer = NULL;
     prepare(b);
-    OOM_NEED(!make_trainer(&trainer, NULL, oom_path(b->in, "run"), 0, &err));
+    OOM_NEED(!make_trainer(&trainer, NULL, oom_path(b->in, "run"), AN_BASE_TRAIN, &err));
     OOM_NEED(!an_trainer_epoch(trainer, NULL, &err));
     an_trainer_destroy(trainer);
 }
@@ -161,7 +163,7 @@ static an_status resume(bench *b, an_error *err) {
     an_status st = an_model_set_weights(all.model, all.weights, err);
     if (!st) st = an_checkpoint_read(&checkpoint, oom_path(b->in, "run"), NULL, NULL, err);
     if (!st) st = an_history_create(&history, err);
-    if (!st) st = make_trainer(&trainer, history, NULL, 60, err);
+    if (!st) st = make_trainer(&trainer, history, NULL, AN_BASE_TRAIN, err);
     if (!st) st = an_trainer_resume(trainer, checkpoint, err);
     if (!st) st = an_trainer_run(trainer, err);
     if (!st) st = mix_weights(b, err);
