@@ -67,7 +67,11 @@ void *ani_alloc_large(int64_t size) {
     if (start > mapped) munmap(mapped, (size_t)(start - mapped));
     const size_t behind = (size_t)(mapped + HUGE_PAGE - start);
     if (behind) munmap(start + extent, behind);
-    madvise(start, extent, MADV_HUGEPAGE); /* a wish: without it the memory works as well */
+    /* Wishes: without them the memory works as well. The end that fills no huge page shall not take
+     * one: a network has several small arenas. */
+    const size_t whole = (size_t)size & ~(size_t)(HUGE_PAGE - 1);
+    if (whole) madvise(start, whole, MADV_HUGEPAGE);
+    if (extent > whole) madvise(start + whole, extent - whole, MADV_NOHUGEPAGE);
     return start;
 }
 

@@ -92,6 +92,9 @@ void ani_net_weights_changed(ani_net *net, int32_t base);
  *  ani_backend_ops) may be NULL. */
 an_status ani_net_predict(ani_net *net, const float *x, int64_t n, int32_t probabilities,
                           float *features, float *y, an_error *err);
+/** The same from bytes [n,h,w,3], whose values are table [256]. */
+an_status ani_net_predict_bytes(ani_net *net, const uint8_t *bytes, const float *table, int64_t n,
+                                int32_t probabilities, float *y, an_error *err);
 /** The head alone, from features. */
 an_status ani_net_predict_head(ani_net *net, const float *features, int64_t n,
                                int32_t probabilities, float *y, an_error *err);

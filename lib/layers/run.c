@@ -241,16 +241,27 @@ static void backward_unit(const net_run *run, int32_t u) {
 
 /* --- the runs --------------------------------------------------------------------------------- */
 
-an_status ani_net_predict(ani_net *net, const float *x, int64_t n, int32_t probabilities,
-                          float *features, float *y, an_error *err) {
+static an_status predict(ani_net *net, const ani_infer_input *input, int64_t n,
+                         int32_t probabilities, float *features, float *y, an_error *err) {
     net_run run = {0};
-    const ani_infer_input input = {.x = x};
     an_status st = begin(&run, net, ANI_RUN_HEAD, NULL, n, err);
-    if (!st) st = infer(&run, &input, err);
+    if (!st) st = infer(&run, input, err);
     if (st) return st;
     if (features) read_floats(&run, features, run.plan->features, n * ani_net_features(net));
     if (y) predict_head(&run, probabilities, y);
     return finish(&run, NULL, err);
+}
+
+an_status ani_net_predict(ani_net *net, const float *x, int64_t n, int32_t probabilities,
+                          float *features, float *y, an_error *err) {
+    const ani_infer_input input = {.x = x};
+    return predict(net, &input, n, probabilities, features, y, err);
+}
+
+an_status ani_net_predict_bytes(ani_net *net, const uint8_t *bytes, const float *table, int64_t n,
+                                int32_t probabilities, float *y, an_error *err) {
+    const ani_infer_input input = {.bytes = bytes, .table = table};
+    return predict(net, &input, n, probabilities, NULL, y, err);
 }
 
 an_status ani_net_predict_head(ani_net *net, const float *features, int64_t n,

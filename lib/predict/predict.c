@@ -18,11 +18,12 @@ struct an_predictor {
     an_model *model;
     int64_t height, width; /* of the model */
     float table[256];      /* its scale */
-    ani_pixels pixels;     /* kernels */
-    uint8_t *resized;      /* [height,width,3] */
-    float *x;              /* [height,width,3] */
-    void *scratch;         /* of resizing */
-    uint8_t *packed;       /* rows of a frame without what lies between them */
+    int32_t classes;       /* 1: scores are probabilities */
+    int32_t reserved;
+    ani_pixels pixels; /* kernels */
+    uint8_t *resized;  /* [height,width,3] */
+    void *scratch;     /* of resizing */
+    uint8_t *packed;   /* rows of a frame without what lies between them */
     int64_t packed_size;
 };
 
@@ -40,13 +41,13 @@ an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err
     ani_pixels_init(&predictor->pixels, ani_cpu_mask(NULL));
     predictor->height = info.height;
     predictor->width = info.width;
+    predictor->classes = info.task == AN_TASK_CLASSIFICATION;
     const int64_t count = 3 * (int64_t)info.height * info.width;
     predictor->resized = ani_alloc(count);
     predictor->scratch = ani_alloc(ani_resize_scratch(info.width, 3));
-    predictor->x = ani_alloc_zero(count, sizeof *predictor->x);
     st = an_scale_table(predictor->table, info.scale, err);
-    if (!st && (!predictor->resized || !predictor->scratch || !predictor->x))
-        st = ani_fail_memory(err, count * (int64_t)sizeof *predictor->x, "a picture");
+    if (!st && (!predictor->resized || !predictor->scratch))
+        st = ani_fail_memory(err, count, "a picture");
     if (st) {
         an_predictor_destroy(predictor);
         return st;
@@ -59,7 +60,6 @@ void an_predictor_destroy(an_predictor *predictor) {
     if (!predictor) return;
     ani_free(predictor->resized);
     ani_free(predictor->scratch);
-    ani_free(predictor->x);
     ani_free(predictor->packed);
     an_model_destroy(predictor->model);
     ani_free(predictor);
@@ -104,10 +104,8 @@ an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_
                       rgb, height, width, 3, predictor->scratch);
         rgb = predictor->resized;
     }
-    const int64_t count = 3 * predictor->height * predictor->width;
-    for (int64_t i = 0; i < count; i++)
-        predictor->x[i] = predictor->table[rgb[i]];
-    return an_model_predict(predictor->model, predictor->x, 1, scores, err);
+    return ani_net_predict_bytes(ani_model_net(predictor->model), rgb, predictor->table, 1,
+                                 predictor->classes, scores, err);
 }
 
 static an_status score_image(an_predictor *predictor, const an_image *image, float *scores,
