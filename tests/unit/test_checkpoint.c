@@ -12,14 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include <attractivenet/attractivenet.h>
 
 #include "base/fault.h"
 #include "io/sha256.h"
 #include "support/data.h"
 #include "support/folder.h"
-#include "support/training.h"
 #include "train/checkpoint.h"
 #include "train/fields.h"
 
@@ -535,7 +535,7 @@ static void numbers_read_back(void **state) {
     assert_false(ani_field_parse(&small, &little, "8", &end));
     assert_false(ani_field_parse(&small, &little, "-6", &end));
     assert_true(ani_field_parse(&small, &little, "-5", &end) && little == -5);
-    assert_false(ani_field_parse(&number, &nan, "inf1" + 4, &end));
+    assert_false(ani_field_parse(&number, &nan, "x", &end));
 }
 
 static void misuse_is_told(void **state) {
