@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "dataset/labels.h"
 #include "dataset/source.h"
+#include "io/image.h"
 #include "io/members.h"
 
 enum { MAX_SIDE = 8192, MAX_OUTPUTS = 1000, NAMES_SHOWN = 3, PIXELS_NAME_SIZE = 24 };
@@ -28,6 +30,7 @@ struct an_dataset {
     atomic_int references;
     an_dataset_options options; /* what its pointers show is not kept */
     an_image_limits limits;
+    ani_pixels kernels;
     ani_source source; /* none for pixels in memory */
     int64_t count;
     double *scores;         /* [count,outputs] */
@@ -202,6 +205,7 @@ static an_status create(an_dataset **out, an_extract_options *archive,
     atomic_init(&d->references, 1);
     atomic_init(&d->skipped, 0);
     d->options = checked;
+    ani_pixels_init(&d->kernels, ani_cpu_mask(NULL));
     d->limits = limits;
     d->options.limits = NULL;
     *out = d;
@@ -381,18 +385,8 @@ static an_status keep(an_dataset *d, int64_t index, uint8_t *bytes, int64_t size
 
 static an_status decode(const an_dataset *d, int64_t index, const uint8_t *bytes, int64_t size,
                         uint8_t *rgb, an_error *err) {
-    an_image *image = NULL;
-    an_status st =
-        an_image_decode(&image, bytes, size, d->source.images[index].name, &d->limits, err);
-    if (st) return st;
-    const int64_t height = an_image_height(image), width = an_image_width(image);
-    if (height == d->options.height && width == d->options.width)
-        memcpy(rgb, an_image_const_data(image), (size_t)image_bytes(d));
-    else
-        st = an_resize_u8(rgb, d->options.height, d->options.width, an_image_const_data(image),
-                          height, width, 3, err);
-    an_image_destroy(image);
-    return st;
+    return ani_image_decode_to(rgb, d->options.height, d->options.width, &d->kernels, bytes, size,
+                               d->source.images[index].name, &d->limits, err);
 }
 
 /* Read a sample's file, or take it from the cache, and decode it. */

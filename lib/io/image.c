@@ -69,12 +69,11 @@ an_status ani_image_alloc(an_image **out, int64_t height, int64_t width, const c
     return AN_OK;
 }
 
-an_status an_image_decode(an_image **out, const void *bytes, int64_t size, const char *name,
-                          const an_image_limits *limits, an_error *err) {
+/* Decode into an image, or into a target if there is one and the decoder can. */
+static an_status decode(an_image **out, ani_image_target *target, const void *bytes, int64_t size,
+                        const char *name, const an_image_limits *limits, an_error *err) {
     static const uint8_t jpeg[3] = {0xff, 0xd8, 0xff};
     static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
-    *out = NULL;
     char shown[ANI_SHOWN_NAME_SIZE];
     name = ani_name_show(shown, name ? name : "in memory");
     if (size < 0 || (size > 0 && !bytes))
@@ -84,10 +83,29 @@ an_status an_image_decode(an_image **out, const void *bytes, int64_t size, const
     if (st) return st;
     if (size == 0) return ani_fail(err, AN_ERR_FORMAT, "image '%s' is empty", name);
     if (size >= (int64_t)sizeof jpeg && !memcmp(bytes, jpeg, sizeof jpeg))
-        return ani_jpeg_decode(out, bytes, size, name, &ours, err);
+        return ani_jpeg_decode(out, target, bytes, size, name, &ours, err);
     if (size >= (int64_t)sizeof png && !memcmp(bytes, png, sizeof png))
         return ani_png_decode(out, bytes, size, name, &ours, err);
     return ani_fail(err, AN_ERR_FORMAT, "image '%s' is neither JPEG nor PNG", name);
+}
+
+an_status an_image_decode(an_image **out, const void *bytes, int64_t size, const char *name,
+                          const an_image_limits *limits, an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    return decode(out, NULL, bytes, size, name, limits, err);
+}
+
+an_status ani_image_decode_to(uint8_t *rgb, int64_t height, int64_t width, const ani_pixels *pixels,
+                              const void *bytes, int64_t size, const char *name,
+                              const an_image_limits *limits, an_error *err) {
+    an_image *image = NULL;
+    ani_image_target target = {.pixels = pixels, .dst = rgb, .height = height, .width = width};
+    an_status st = decode(&image, &target, bytes, size, name, limits, err);
+    if (!st && !target.filled)
+        st = an_resize_u8(rgb, height, width, image->rgb, image->height, image->width, 3, err);
+    an_image_destroy(image);
+    return st;
 }
 
 an_status an_image_read(an_image **out, const char *path, const an_image_limits *limits,

@@ -7,6 +7,8 @@
 
 #include <attractivenet/io.h>
 
+#include "kernels/resize.h"
+
 struct an_image {
     int64_t height, width;
     uint8_t *rgb; /* [height,width,3] */
@@ -21,9 +23,31 @@ an_status ani_image_alloc(an_image **out, int64_t height, int64_t width, const c
 an_status ani_image_check_size(int64_t height, int64_t width, int32_t copies,
                                const an_image_limits *limits, const char *name, an_error *err);
 
-/* Decoders: bytes begin with the format's signature, limits are complete and valid. */
-an_status ani_jpeg_decode(an_image **out, const uint8_t *bytes, int64_t size, const char *name,
-                          const an_image_limits *limits, an_error *err);
+/**
+ * Decode and resize at once, as an_image_decode() and an_resize_u8() one after the other do, bit
+ * for bit.
+ *
+ * Shapes:  rgb [height,width,3], each 1 to ANI_RESIZE_MAX_LENGTH; undefined after a failure.
+ * Note:    an upright JPEG goes row by row from the decoder through the resize, so that the whole
+ *          picture is nowhere.
+ */
+an_status ani_image_decode_to(uint8_t *rgb, int64_t height, int64_t width, const ani_pixels *pixels,
+                              const void *bytes, int64_t size, const char *name,
+                              const an_image_limits *limits, an_error *err);
+
+/** Where a decoder's rows go: into dst [height,width,3], resized. */
+typedef struct ani_image_target {
+    const ani_pixels *pixels;
+    uint8_t *dst;
+    int64_t height, width;
+    bool filled; /* set by a decoder that has done so; if not, it made an image */
+} ani_image_target;
+
+/* Decoders: bytes begin with the format's signature, limits are complete and valid. target NULL:
+ * make an image. */
+an_status ani_jpeg_decode(an_image **out, ani_image_target *target, const uint8_t *bytes,
+                          int64_t size, const char *name, const an_image_limits *limits,
+                          an_error *err);
 an_status ani_png_decode(an_image **out, const uint8_t *bytes, int64_t size, const char *name,
                          const an_image_limits *limits, an_error *err);
 

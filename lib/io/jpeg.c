@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/show.h"
 
 /* Left-over bytes of a scan that are no damage: some encoders flush a byte or two too many. More
@@ -117,7 +118,10 @@ struct decoder {
     struct failure failure;
     const an_image_limits *limits;
     int32_t orientation;
-    an_image *image;
+    an_image *image;          /* what is made, unless there is a target */
+    ani_image_target *target; /* NULL: none */
+    ani_resizer resizer;      /* to the target */
+    void *scratch;            /* of resizer */
 };
 
 /* libjpeg calls this between rows of a scan. A file of a few bytes a scan can ask for very many of
@@ -150,31 +154,53 @@ static void cmyk_to_rgb(uint8_t *restrict rgb, const uint8_t *restrict cmyk, int
             rgb[i] = (uint8_t)(cmyk[3] - (((255 - cmyk[i]) * cmyk[3]) >> 8));
 }
 
-static void read_rows(struct decoder *decoder) {
+/* Read all rows. They go straight into rgb [height,width,3] if that is given and the colours are
+ * right, else by way of a strip. */
+static void read_rows(struct decoder *decoder, uint8_t *rgb) {
     enum { ROWS = 8 };
     const j_decompress_ptr cinfo = &decoder->cinfo;
-    const int64_t stride = decoder->image->width * 3;
+    const int64_t width = cinfo->output_width;
+    const bool is_cmyk = cinfo->out_color_space == JCS_CMYK;
     JSAMPROW rows[ROWS];
+    JSAMPARRAY strip = NULL, converted = NULL; /* freed by libjpeg with the rest of its memory */
+    if (!rgb || is_cmyk)
+        strip = cinfo->mem->alloc_sarray((j_common_ptr)cinfo, JPOOL_IMAGE,
+                                         cinfo->output_width * (is_cmyk ? 4 : 3), ROWS);
+    if (!rgb && is_cmyk)
+        converted =
+            cinfo->mem->alloc_sarray((j_common_ptr)cinfo, JPOOL_IMAGE, cinfo->output_width * 3, 1);
     while (cinfo->output_scanline < cinfo->output_height) {
-        const JDIMENSION left = cinfo->output_height - cinfo->output_scanline;
-        const JDIMENSION count = left < ROWS ? left : ROWS;
-        for (JDIMENSION i = 0; i < count; i++)
-            rows[i] = decoder->image->rgb + (int64_t)(cinfo->output_scanline + i) * stride;
-        jpeg_read_scanlines(cinfo, rows, count);
+        const JDIMENSION first = cinfo->output_scanline, left = cinfo->output_height - first;
+        for (int64_t i = 0; i < ROWS; i++)
+            rows[i] = strip ? strip[i] : rgb + (first + (i < left ? i : 0)) * width * 3;
+        const JDIMENSION count = jpeg_read_scanlines(cinfo, rows, left < ROWS ? left : ROWS);
+        for (JDIMENSION i = 0; strip && i < count; i++) {
+            uint8_t *row = rows[i];
+            if (is_cmyk) {
+                row = rgb ? rgb + (int64_t)(first + i) * width * 3 : converted[0];
+                cmyk_to_rgb(row, rows[i], width);
+            }
+            if (!rgb) ani_resize_row(&decoder->resizer, row);
+        }
     }
 }
 
-static void read_cmyk_rows(struct decoder *decoder) {
-    const j_decompress_ptr cinfo = &decoder->cinfo;
-    const int64_t width = decoder->image->width;
-    /* freed by libjpeg with the rest of its memory */
-    JSAMPARRAY row =
-        cinfo->mem->alloc_sarray((j_common_ptr)cinfo, JPOOL_IMAGE, cinfo->output_width * 4, 1);
-    while (cinfo->output_scanline < cinfo->output_height) {
-        const int64_t y = cinfo->output_scanline;
-        jpeg_read_scanlines(cinfo, row, 1);
-        cmyk_to_rgb(decoder->image->rgb + y * width * 3, row[0], width);
+/* Rows for the target: straight there, or through a resize. */
+static an_status read_into_target(struct decoder *decoder) {
+    ani_image_target *target = decoder->target;
+    const int64_t height = decoder->cinfo.output_height, width = decoder->cinfo.output_width;
+    if (height == target->height && width == target->width) {
+        read_rows(decoder, target->dst);
+    } else {
+        const int64_t size = ani_resize_scratch(target->width, 3);
+        decoder->scratch = ani_alloc(size);
+        if (!decoder->scratch) return ani_fail_memory(decoder->failure.err, size, "a resize");
+        ani_resize_begin(&decoder->resizer, target->pixels, target->dst, target->height,
+                         target->width, height, width, 3, decoder->scratch);
+        read_rows(decoder, NULL);
     }
+    target->filled = true;
+    return AN_OK;
 }
 
 static an_status decode(struct decoder *decoder, const uint8_t *bytes, int64_t size) {
@@ -200,25 +226,28 @@ static an_status decode(struct decoder *decoder, const uint8_t *bytes, int64_t s
     cinfo->out_color_space = cinfo->num_components == 4 ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(cinfo);
 
-    st = ani_image_alloc(&decoder->image, cinfo->output_height, cinfo->output_width, failure->name,
-                         failure->err);
+    if (decoder->target && decoder->orientation == 1) {
+        st = read_into_target(decoder);
+    } else {
+        st = ani_image_alloc(&decoder->image, cinfo->output_height, cinfo->output_width,
+                             failure->name, failure->err);
+        if (!st) read_rows(decoder, decoder->image->rgb);
+    }
     if (st) return st;
-    if (cinfo->out_color_space == JCS_CMYK)
-        read_cmyk_rows(decoder);
-    else
-        read_rows(decoder);
     jpeg_finish_decompress(cinfo);
     return AN_OK;
 }
 
-an_status ani_jpeg_decode(an_image **out, const uint8_t *bytes, int64_t size, const char *name,
-                          const an_image_limits *limits, an_error *err) {
+an_status ani_jpeg_decode(an_image **out, ani_image_target *target, const uint8_t *bytes,
+                          int64_t size, const char *name, const an_image_limits *limits,
+                          an_error *err) {
     *out = NULL;
-    struct decoder decoder = {.limits = limits, .orientation = 1};
+    struct decoder decoder = {.limits = limits, .orientation = 1, .target = target};
     decoder.cinfo.err = begin_failure(&decoder.failure, name, err);
     an_status st = decode(&decoder, bytes, size);
     jpeg_destroy_decompress(&decoder.cinfo);
-    if (st) goto done;
+    ani_free(decoder.scratch);
+    if (st || !decoder.image) goto done;
     st = ani_image_turn(decoder.image, decoder.orientation, name, err);
     if (st) goto done;
     *out = decoder.image;

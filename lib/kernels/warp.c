@@ -98,7 +98,7 @@ struct row {
 
 /* A distance in units of 2^-32 pixels. */
 static int64_t fixed(double distance) {
-    return (int64_t)floor(distance * 4294967296.0 + 0.5);
+    return (int64_t)(distance * 4294967296.0 + (distance < 0.0 ? -0.5 : 0.5));
 }
 
 /* A position in these units; half a unit of the weights is added, so that cutting rounds. What is

@@ -14,6 +14,10 @@
 
 #include <attractivenet/io.h>
 
+#include "base/cpu.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "io/image.h"
 #include "support/golden.h"
 
 int golden_images(void);
@@ -38,6 +42,33 @@ static void expect_image(const char *name, const an_image *image, const st_array
                  (long long)an_image_width(image), (long long)an_image_height(image),
                  (long long)want->shape[1], (long long)want->shape[0]);
     expect_bytes(name, an_image_const_data(image), want->data, want->count);
+}
+
+/* Decoding and resizing at once gives what one after the other gives: the pixels, or the error. */
+static void expect_direct(const char *name, const an_image *image, an_status want_status) {
+    const int64_t height = image ? an_image_height(image) : 40;
+    const int64_t width = image ? an_image_width(image) : 40;
+    const int64_t sizes[][2] = {{height, width}, {(height + 1) / 2, width / 2 + 1}, {53, 37}};
+    uint8_t *bytes = NULL;
+    int64_t size;
+    ani_pixels pixels;
+    ani_pixels_init(&pixels, ani_cpu_mask(NULL));
+    assert_int_equal(ani_file_read_all(file_path(name), 1 << 30, &bytes, &size, NULL), AN_OK);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const int64_t h = sizes[i][0], w = sizes[i][1];
+        uint8_t *want = malloc((size_t)(h * w * 3)), *got = malloc((size_t)(h * w * 3));
+        const an_status st = ani_image_decode_to(got, h, w, &pixels, bytes, size, name, NULL, NULL);
+        if (st != want_status) fail_msg("%s at once: status %d, not %d", name, st, want_status);
+        if (image) {
+            assert_int_equal(
+                an_resize_u8(want, h, w, an_image_const_data(image), height, width, 3, NULL),
+                AN_OK);
+            expect_bytes(name, got, want, h * w * 3);
+        }
+        free(want);
+        free(got);
+    }
+    ani_free(bytes);
 }
 
 static void files_decode_as_opencv_does(void **state) {
@@ -67,6 +98,7 @@ static void files_decode_as_opencv_does(void **state) {
             expect_image(name, image, want);
             equal++;
         }
+        expect_direct(name, image, st);
         an_image_destroy(image);
     }
     print_message("%lld files equal, %lld refused\n", (long long)equal, (long long)refused);
