@@ -11,8 +11,11 @@ enum { BLOCK = 16 }; /* floats of a cache line; channels of a block of depthwise
 
 #define ANI_INLINE static inline __attribute__((always_inline))
 
-/* Unroll the loop that follows in full; its count is a constant after inlining. */
-#if defined(__clang__)
+/* Unroll the loop that follows in full; its count is a constant after inlining. Not where each
+ * access is checked: that would take minutes to compile. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ANI_UNROLL _Pragma("GCC unroll 1")
+#elif defined(__clang__)
 #define ANI_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define ANI_UNROLL _Pragma("GCC unroll 32")
