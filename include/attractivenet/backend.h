@@ -13,7 +13,7 @@ extern "C" {
 typedef struct an_backend an_backend;
 
 enum {
-    AN_BACKEND_CPU = 0, /* SIMD kernels and OpenBLAS on a thread pool */
+    AN_BACKEND_CPU = 0, /* SIMD kernels on a thread pool; OpenBLAS at the level c */
     AN_BACKEND_REF = 1, /* plain loops in double: slow, for checking the others */
     AN_BACKEND_CUDA = 2
 };
@@ -38,8 +38,10 @@ AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct
  * Owns:    *out is the caller's; free with an_backend_destroy().
  * Returns: AN_OK; AN_ERR_ARG for a kind or a number of threads out of range; AN_ERR_UNSUPPORTED for
  *          CUDA in a build without it; AN_ERR_DEVICE if the device is absent; AN_ERR_NOMEM.
- * Threads: any; create backends after fork(). While at least one CPU backend lives, OpenBLAS'
- *          thread count (one number for the whole process) is 1; it is restored with the last.
+ * Threads: any; create backends after fork(). The level c alone gives its products to OpenBLAS:
+ *          while such a backend lives, OpenBLAS' thread count (one number for the whole process) is
+ *          1, and it is restored with the last. At the other levels it is touched only for the
+ *          moment of this call.
  */
 AN_API an_status an_backend_create(an_backend **out, const an_backend_options *options,
                                    an_error *err);
