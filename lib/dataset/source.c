@@ -86,13 +86,23 @@ static an_status walk_entry(walk *w, const struct dirent *entry, int depth, an_e
     return st;
 }
 
+/* NULL with errno if it cannot be opened; an interrupted call is made again. */
+static DIR *open_stream(const char *path) {
+    DIR *folder;
+    do {
+        const int code = ani_fault_check(ANI_FAULT_OPEN);
+        folder = code > 0 ? NULL : opendir(path);
+        if (code > 0) errno = code;
+    } while (!folder && errno == EINTR);
+    return folder;
+}
+
 static an_status walk_folder(walk *w, int depth, an_error *err) {
     if (depth > MAX_DEPTH)
         return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' lies more than %d folders deep",
                         w->path.bytes, MAX_DEPTH);
-    int code = ani_fault_check(ANI_FAULT_OPEN);
-    DIR *folder = code ? NULL : opendir(w->path.bytes);
-    if (!folder) return ani_fail_system(err, code > 0 ? code : errno, "open folder", w->path.bytes);
+    DIR *folder = open_stream(w->path.bytes);
+    if (!folder) return ani_fail_system(err, errno, "open folder", w->path.bytes);
     an_status st = AN_OK;
     while (!st) {
         errno = 0;
