@@ -161,3 +161,23 @@ void archive_write(const struct archive *archive, const char *path) {
     folder_write(path, bytes.data, bytes.size);
     free(bytes.data);
 }
+
+const char *archive_in(const char *folder, const struct archive *archive) {
+    const char *path = folder_path(folder, "a.zip");
+    archive_write(archive, path);
+    return path;
+}
+
+static bool is_expected(const char *message, const char *expected) {
+    const char *at = strstr(expected, "A.ZIP");
+    if (!at) return !strcmp(message, expected);
+    const size_t before = (size_t)(at - expected);
+    if (strncmp(message, expected, before) != 0) return false;
+    const char *path = strstr(message + before, "a.zip");
+    return path && !strcmp(path + 5, at + 5);
+}
+
+void archive_expect(const an_error *err, const char *expected) {
+    if (!is_expected(err->message, expected))
+        fail_msg("'%s', expected '%s'", err->message, expected);
+}

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <attractivenet/status.h>
+
 /** Bytes that grow; free(data). */
 struct bytes {
     uint8_t *data;
@@ -43,6 +45,12 @@ struct archive {
 struct bytes archive_build(const struct archive *archive);
 /** The same into a file. */
 void archive_write(const struct archive *archive, const char *path);
+
+/** The same as "a.zip" in a folder; returns its path, see folder_path(). */
+const char *archive_in(const char *folder, const struct archive *archive);
+/** Fail the test unless the message is the expected one, in which "A.ZIP" stands for such a path.
+ */
+void archive_expect(const an_error *err, const char *expected);
 
 /* What most archives of tests hold. */
 #define HELLO .data = "hello, hello, hello, hello", .data_size = 26

@@ -37,25 +37,6 @@ static int remove_folder(void **state) {
 
 static const struct archive good = {GOOD};
 
-static const char *write_archive(const struct archive *archive) {
-    const char *path = folder_path(folder, "a.zip");
-    archive_write(archive, path);
-    return path;
-}
-
-static bool is_message(const an_error *err, const char *expected) {
-    const char *at = strstr(expected, "A.ZIP"); /* stands for the archive's path */
-    if (!at) return !strcmp(err->message, expected);
-    const size_t before = (size_t)(at - expected);
-    if (strncmp(err->message, expected, before) != 0) return false;
-    const char *path = strstr(err->message + before, "a.zip");
-    return path && !strcmp(path + 5, at + 5);
-}
-
-static void expect_message(const an_error *err, const char *expected) {
-    if (!is_message(err, expected)) fail_msg("'%s', expected '%s'", err->message, expected);
-}
-
 /* --- names ----------------------------------------------------------------------------------- */
 
 static void names_are_judged(void **state) {
@@ -165,16 +146,17 @@ static void doubtful_members_are_refused_or_skipped(void **state) {
     an_extract_options_init(&options, sizeof options);
     options.warn = hear_warning;
     options.warn_user = &heard;
-    assert_int_equal(an_archive_extract(write_archive(&doubtful), target, &options, &report, &err),
-                     AN_ERR_FORMAT);
-    expect_message(
+    assert_int_equal(
+        an_archive_extract(archive_in(folder, &doubtful), target, &options, &report, &err),
+        AN_ERR_FORMAT);
+    archive_expect(
         &err, "member 'set/.jpg' of 'A.ZIP' is refused: its name has nothing before its ending");
     assert_int_equal(folder_count(target), 0);
     assert_int_equal(heard.count, 0);
 
     options.policy = AN_POLICY_SKIP;
-    assert_int_equal(an_archive_extract(write_archive(&doubtful), target, &options, &report, &err),
-                     AN_OK);
+    assert_int_equal(
+        an_archive_extract(archive_in(folder, &doubtful), target, &options, &report, &err), AN_OK);
     assert_int_equal(heard.count, 5);
     assert_non_null(strstr(heard.last, "is refused: 'set/a.jpg' has the same base name"));
     assert_int_equal(report.written, 3);
@@ -189,8 +171,9 @@ static void doubtful_members_are_refused_or_skipped(void **state) {
     assert_int_equal(folder_count(folder), 2); /* nothing beside the archive and the target */
 
     heard = (struct heard){.stop_at = 1};
-    assert_int_equal(an_archive_extract(write_archive(&doubtful), target, &options, NULL, &err),
-                     AN_ERR_CANCELLED);
+    assert_int_equal(
+        an_archive_extract(archive_in(folder, &doubtful), target, &options, NULL, &err),
+        AN_ERR_CANCELLED);
     assert_string_equal(err.message, "stopped by the warning callback");
     assert_int_equal(heard.count, 2);
     free(target);
@@ -206,7 +189,7 @@ static void a_refused_member_does_not_hide_a_good_one(void **state) {
     an_extract_options options;
     an_extract_options_init(&options, sizeof options);
     options.policy = AN_POLICY_SKIP;
-    const char *path = write_archive(&(struct archive){.entries = entries, .count = 2});
+    const char *path = archive_in(folder, &(struct archive){.entries = entries, .count = 2});
     assert_int_equal(ani_zip_open(&zip, path, NULL, &err), AN_OK);
     assert_int_equal(ani_members_select(&members, zip, &options, &err), AN_OK);
     assert_int_equal(members.count, 1);
@@ -222,10 +205,22 @@ static void nothing_to_take_is_an_error(void **state) {
     (void)state;
     an_error err;
     const struct entry entry = {.name = "x.txt", HELLO};
-    const char *path = write_archive(&(struct archive){.entries = &entry, .count = 1});
+    const char *path = archive_in(folder, &(struct archive){.entries = &entry, .count = 1});
     assert_int_equal(an_archive_extract(path, folder, NULL, NULL, &err), AN_ERR_FORMAT);
-    expect_message(&err, "archive 'A.ZIP' has no member that ends in '.jpg' or is called "
+    archive_expect(&err, "archive 'A.ZIP' has no member that ends in '.jpg' or is called "
                          "'All_labels.txt' (1 members in all)");
+    an_extract_options options;
+    for (int i = 0; i < 3; i++) {
+        static const char *const messages[] = {"extract options: suffix is NULL",
+                                               "extract options: label_file is NULL",
+                                               "extract options: policy is 2; it must be 0 or 1"};
+        an_extract_options_init(&options, sizeof options);
+        if (i == 0) options.suffix = NULL;
+        if (i == 1) options.label_file = NULL;
+        if (i == 2) options.policy = 2;
+        assert_int_equal(an_archive_extract(path, folder, &options, NULL, &err), AN_ERR_ARG);
+        assert_string_equal(err.message, messages[i]);
+    }
     assert_int_equal(an_archive_extract(NULL, folder, NULL, NULL, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "archive is NULL");
     assert_int_equal(an_archive_extract(path, NULL, NULL, NULL, NULL), AN_ERR_ARG);
@@ -244,7 +239,7 @@ static void what_is_there_is_kept_and_what_is_damaged_replaced(void **state) {
     an_extract_options_init(&options, sizeof options);
     options.progress = hear_progress;
     options.progress_user = &heard;
-    const char *path = write_archive(&good);
+    const char *path = archive_in(folder, &good);
     if (an_archive_extract(path, target, &options, &report, &err)) fail_msg("%s", err.message);
     assert_int_equal(report.written, 4);
     assert_int_equal(report.ignored, 2);
@@ -258,7 +253,7 @@ static void what_is_there_is_kept_and_what_is_damaged_replaced(void **state) {
     unlink(folder_path(target, "b.jpg"));
     assert_int_equal(symlink("../../outside", folder_path(target, "b.jpg")), 0);
     heard = (struct heard){.stop_at = -1};
-    path = write_archive(&good);
+    path = archive_in(folder, &good);
     if (an_archive_extract(path, target, &options, &report, &err)) fail_msg("%s", err.message);
     assert_int_equal(report.written, 3);
     assert_int_equal(report.present, 1);
@@ -319,9 +314,10 @@ static void caps_hold(void **state) {
         if (caps->max_member_bytes) options.max_member_bytes = caps->max_member_bytes;
         if (caps->max_total_bytes) options.max_total_bytes = caps->max_total_bytes;
         if (caps->max_ratio) options.max_ratio = caps->max_ratio;
-        assert_int_equal(an_archive_extract(write_archive(&good), target, &options, NULL, &err),
-                         cases[i].status);
-        expect_message(&err, cases[i].message);
+        assert_int_equal(
+            an_archive_extract(archive_in(folder, &good), target, &options, NULL, &err),
+            cases[i].status);
+        archive_expect(&err, cases[i].message);
         assert_int_equal(folder_count(target), 0);
     }
     free(target);
@@ -357,7 +353,7 @@ static void every_fault_is_reported_and_leaves_nothing_half_done(void **state) {
                   {ANI_FAULT_WRITE, ENOSPC}, {ANI_FAULT_SYNC, EIO},    {ANI_FAULT_RENAME, EACCES},
                   {ANI_FAULT_READ, -1},      {ANI_FAULT_READ, EINTR},  {ANI_FAULT_WRITE, -1},
                   {ANI_FAULT_WRITE, EINTR}};
-    write_archive(&good);
+    archive_in(folder, &good);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         const bool harmless = faults[i].code == -1 || faults[i].code == EINTR;
         for (int64_t n = 0;; n++) {

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -212,6 +213,119 @@ static void summary_of_layers(void **state) {
     an_backend_destroy(backend);
 }
 
+/* A file keeps every bit of alpha, and a height and a width. */
+static void odd_models_are_saved(void **state) {
+    (void)state;
+    enum { WIDTH = 48, COUNT = 2 * SIDE * WIDTH * 3 };
+    char path[] = "/tmp/an_model_XXXXXX";
+    static float x[COUNT];
+    float features[2 * 1280], y[2], again[2];
+    an_mobilenetv2_options options;
+    an_model *model = NULL, *loaded = NULL;
+    an_error error;
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = SIDE;
+    options.width = WIDTH;
+    options.alpha = 0.1 + 0.2; /* 17 digits */
+    assert_int_equal(an_mobilenetv2_create(&model, backend, &options, NULL), AN_OK);
+    if (an_model_save(model, path, &error)) fail_msg("%s", error.message);
+    if (an_model_load(&loaded, backend, path, NULL, &error)) fail_msg("%s", error.message);
+    unlink(path);
+    an_model_info info = {.struct_size = sizeof info};
+    assert_int_equal(an_model_describe(loaded, &info, NULL), AN_OK);
+    assert_true(info.height == SIDE && info.width == WIDTH);
+    assert_memory_equal(&info.alpha, &options.alpha, sizeof info.alpha);
+    /* in two steps it predicts the same; with another head it does not */
+    fill(x, COUNT);
+    settle(loaded, x, 2);
+    assert_int_equal(an_model_predict(loaded, x, 2, y, NULL), AN_OK);
+    assert_int_equal(an_model_features(loaded, x, 2, features, NULL), AN_OK);
+    assert_int_equal(an_model_predict_features(loaded, features, 2, again, NULL), AN_OK);
+    assert_memory_equal(again, y, sizeof y);
+    assert_int_equal(an_model_reset_head(loaded, 5, NULL), AN_OK);
+    assert_int_equal(an_model_predict_features(loaded, features, 2, again, NULL), AN_OK);
+    assert_true(again[0] < y[0] || again[0] > y[0]);
+    assert_int_equal(an_model_reset_head(loaded, 42, NULL), AN_OK); /* the seed of the first one */
+    assert_int_equal(an_model_predict_features(loaded, features, 2, again, NULL), AN_OK);
+    assert_memory_equal(again, y, sizeof y);
+    an_model_destroy(model);
+    an_model_destroy(loaded);
+    an_backend_destroy(backend);
+}
+
+/* What cannot be run is told with the unit that is wrong. */
+static void networks_that_cannot_be_run(void **state) {
+    (void)state;
+#define SHAPE "has a shape that no convolution here has"
+    static const struct {
+        int32_t unit, field; /* offset of an int32_t in the unit, or ... */
+        int64_t value;
+        const char *message;
+    } cases[] = {
+#define FIELD(name) offsetof(ani_unit_spec, name)
+        {1, FIELD(stride), 3, "network: unit 1 ('b') " SHAPE},
+        {1, FIELD(stride), 0, "network: unit 1 ('b') " SHAPE},
+        {2, FIELD(stride), 2, "network: unit 2 ('c') " SHAPE},
+        {2, FIELD(pad_top), 1, "network: unit 2 ('c') " SHAPE},
+        {1, FIELD(pad_left), -1, "network: unit 1 ('b') " SHAPE},
+        {0, FIELD(pad_right), 3, "network: unit 0 ('a') " SHAPE},
+        {1, FIELD(cout), 16, "network: unit 1 ('b') " SHAPE},
+        {1, FIELD(kind), 9, "network: unit 1 ('b') " SHAPE},
+        {1, FIELD(cin), 0, "network: unit 1 ('b') " SHAPE},
+        {0, FIELD(cin), 4, "network: unit 0 ('a') has other channels than its input"},
+        {1, FIELD(input), 1, "network: unit 1 ('b') does not read the value of a unit before it"},
+        {1, FIELD(input), -1, "network: unit 1 ('b') does not read the value of a unit before it"},
+        {2, FIELD(input), 0, "network: unit 2 ('c') reads a value that another unit convolves"},
+        {2, FIELD(residual), 2, "network: unit 2 ('c') adds no value of a unit before it"},
+        {2, FIELD(relu6), 1, "network: unit 2 ('c') has a residual after an activation"},
+        {2, FIELD(cout), 16, "network: unit 2 ('c') adds a value of another shape"},
+        {3, FIELD(residual), 0, "network: unit 3 ('d') adds a value that is added already"},
+        {0, FIELD(cout), INT64_MAX, "no memory for a network's weights: its size overflows"},
+#undef FIELD
+    };
+    static const ani_unit_spec good[4] = {
+        {"a", "an", ANI_UNIT_FULL, 1, 1, ANI_INPUT, ANI_INPUT, 1, 1, 1, 1, 0, 3, 8},
+        {"b", "bn", ANI_UNIT_DEPTHWISE, 1, 1, 0, ANI_INPUT, 1, 1, 1, 1, 0, 8, 8},
+        {"c", "cn", ANI_UNIT_POINTWISE, 1, 0, 1, 0, 0, 0, 0, 0, 0, 8, 8},
+        {"d", "dn", ANI_UNIT_POINTWISE, 1, 0, 2, ANI_INPUT, 0, 0, 0, 0, 0, 8, 8}};
+    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    ani_unit_spec units[4];
+    an_error error;
+    ani_net *net = NULL;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        memcpy(units, good, sizeof units);
+        uint8_t *field = (uint8_t *)&units[cases[i].unit] + cases[i].field;
+        const bool wide = cases[i].field >= (int32_t)offsetof(ani_unit_spec, cin);
+        memcpy(field, &cases[i].value, wide ? 8 : 4); /* little-endian */
+        const int32_t count = cases[i].value == INT64_MAX ? 1 : 4;
+        const ani_net_spec spec = {units, count, 1, 8, 8};
+        const an_status st = ani_net_create(&net, backend, &spec, &error);
+        assert_string_equal(error.message, cases[i].message);
+        assert_int_equal(st, count == 1 ? AN_ERR_NOMEM : AN_ERR_ARG);
+        assert_null(net);
+    }
+    static const ani_net_spec specs[] = {
+        {good, 0, 1, 8, 8}, {good, 4, 0, 8, 8}, {good, 4, 1, 0, 8}, {good, 4, 1, 8, 65537}};
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(ani_net_create(&net, backend, &specs[i], &error), AN_ERR_ARG);
+    assert_string_equal(error.message,
+                        "network: 4 units, 1 outputs, 8x65537 pixels; one is out of range");
+    memcpy(units, good, sizeof units);
+    units[0].pad_top = units[0].pad_bottom = 0;
+    const ani_net_spec small = {units, 4, 1, 2, 8};
+    assert_int_equal(ani_net_create(&net, backend, &small, &error), AN_ERR_ARG);
+    assert_string_equal(error.message, "network: unit 0 ('a') has no output: too small");
+    const ani_net_spec right = {good, 4, 1, 8, 8};
+    assert_int_equal(ani_net_create(&net, backend, &right, &error), AN_OK);
+    ani_net_destroy(net);
+    an_backend_destroy(backend);
+#undef SHAPE
+}
+
 static void refused(void **state) {
     (void)state;
     float x[1] = {0}, y[1] = {0};
@@ -240,9 +354,12 @@ static void refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(save_then_load_is_identity), cmocka_unit_test(two_are_two_of_one),
-        cmocka_unit_test(gradients_are_slopes), cmocka_unit_test(summary_of_layers),
-        cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(save_then_load_is_identity),
+                                       cmocka_unit_test(two_are_two_of_one),
+                                       cmocka_unit_test(gradients_are_slopes),
+                                       cmocka_unit_test(summary_of_layers),
+                                       cmocka_unit_test(odd_models_are_saved),
+                                       cmocka_unit_test(networks_that_cannot_be_run),
+                                       cmocka_unit_test(refused)};
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }
