@@ -126,21 +126,46 @@ static void fma_pass(void *context, int64_t index, int32_t worker) {
 
 typedef uint64_t lanes __attribute__((vector_size(32)));
 
+enum { SUMS = 8 };
+
+static inline __attribute__((always_inline)) float walk(const lanes *from, int64_t count,
+                                                        int64_t repeats) {
+    lanes sums[SUMS] = {{0}};
+    for (int64_t repeat = 0; repeat < repeats; repeat++)
+        for (int64_t i = 0; i + SUMS <= count; i += SUMS) {
+#pragma GCC unroll 8
+            for (int j = 0; j < SUMS; j++)
+                sums[j] ^= from[i + j];
+        }
+    for (int j = 1; j < SUMS; j++)
+        sums[0] ^= sums[j];
+    return (float)(sums[0][0] & 1);
+}
+
+static float walk_plain(const lanes *from, int64_t count, int64_t repeats) {
+    return walk(from, count, repeats);
+}
+
+#if defined(__x86_64__)
+/* Loads of 16 bytes, all that plain x86-64 has, read memory at two thirds of this speed. */
+__attribute__((target("avx2"))) static float walk_avx2(const lanes *from, int64_t count,
+                                                       int64_t repeats) {
+    return walk(from, count, repeats);
+}
+#endif
+
 static void read_pass(void *context, int64_t index, int32_t worker) {
     (void)worker;
     const measure_job *job = context;
     const lanes *from = (const lanes *)(const void *)(job->buffers + index * job->bytes);
-    const int64_t count = job->bytes / (int64_t)sizeof *from / 4 * 4;
-    lanes sums[4] = {{0}, {0}, {0}, {0}};
-    for (int64_t repeat = 0; repeat < job->repeats; repeat++)
-        for (int64_t i = 0; i < count; i += 4) {
-            sums[0] ^= from[i];
-            sums[1] ^= from[i + 1];
-            sums[2] ^= from[i + 2];
-            sums[3] ^= from[i + 3];
-        }
-    sums[0] ^= sums[1] ^ sums[2] ^ sums[3];
-    job->sinks[index] += (float)(sums[0][0] & 1);
+    const int64_t count = job->bytes / (int64_t)sizeof *from;
+#if defined(__x86_64__)
+    if (ani_cpu_features() & ANI_CPU_AVX2) {
+        job->sinks[index] += walk_avx2(from, count, job->repeats);
+        return;
+    }
+#endif
+    job->sinks[index] += walk_plain(from, count, job->repeats);
 }
 
 static void copy_pass(void *context, int64_t index, int32_t worker) {
