@@ -55,29 +55,22 @@ static void add_unit_buffers(const ani_net *net, ani_net_plan *plan, buffer_list
     run->sum = run->g = -1;
     add_buffer(list, &run->scratch_forward, run->plan.scratch_forward, 1, 1, u, u);
     run->scratch_backward = -1;
-    switch (plan->kind) {
-    case ANI_RUN_INFERENCE:
-        add_buffer(list, &run->y, rows, c, f, u, last_reader(unit));
-        break;
-    case ANI_RUN_STATISTICS:
+    if (plan->kind != ANI_RUN_TRAINING) {
         add_buffer(list, &run->y, rows, c, f, u, adds ? u : last_reader(unit));
         if (adds) add_buffer(list, &run->sum, rows, c, f, u, last_reader(unit));
-        break;
-    default: { /* ANI_RUN_TRAINING */
-        const int32_t arrives = backward_step(net, unit->consumer);
-        add_buffer(list, &run->y, rows, c, f, u, back);
-        if (adds) add_buffer(list, &run->sum, rows, c, f, u, arrives);
-        add_buffer(list, &run->scratch_backward, run->plan.scratch_backward, 1, 1, back, back);
-        /* A value that is a residual gets the gradient of the sum in place: one buffer for both,
-         * from the sum's arrival to the last backward that reads it. */
-        if (unit->adder < 0) {
-            int32_t root = u;
-            while (net->units[root].spec.residual != ANI_INPUT)
-                root = net->units[root].spec.residual;
-            add_buffer(list, &run->g, rows, c, f, arrives, backward_step(net, root));
-        }
+        return;
     }
-    }
+    const int32_t arrives = backward_step(net, unit->consumer);
+    add_buffer(list, &run->y, rows, c, f, u, back);
+    if (adds) add_buffer(list, &run->sum, rows, c, f, u, arrives);
+    add_buffer(list, &run->scratch_backward, run->plan.scratch_backward, 1, 1, back, back);
+    /* A value that is a residual gets the gradient of the sum in place: one buffer for both, from
+     * the sum's arrival to the last backward that reads it. */
+    if (unit->adder >= 0) return;
+    int32_t root = u;
+    while (net->units[root].spec.residual != ANI_INPUT)
+        root = net->units[root].spec.residual;
+    add_buffer(list, &run->g, rows, c, f, arrives, backward_step(net, root));
 }
 
 static void add_head_buffers(const ani_net *net, ani_net_plan *plan, buffer_list *list) {

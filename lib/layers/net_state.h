@@ -20,8 +20,7 @@ typedef struct ani_net_unit {
 
 /** Kinds of runs, by what they keep. */
 enum {
-    ANI_RUN_HEAD,       /* the head alone */
-    ANI_RUN_INFERENCE,  /* values are written normalised; each lives until its last reader */
+    ANI_RUN_HEAD,       /* the head alone; inference too, whose units are the backend's */
     ANI_RUN_STATISTICS, /* z is written; each lives until its last reader */
     ANI_RUN_TRAINING    /* z is written and lives until its unit's backward */
 };
@@ -29,7 +28,7 @@ enum {
 /** How a unit is run; offsets into the arena, -1 = none. */
 typedef struct ani_unit_run {
     ani_unit_plan plan;
-    int64_t y;   /* z, or the value in inference */
+    int64_t y;   /* z */
     int64_t sum; /* the value after the residual was added */
     int64_t g;   /* gradient by the batch norm's output; shared with the unit that adds it */
     int64_t scratch_forward, scratch_backward;
