@@ -38,6 +38,7 @@ typedef struct bench {
     char warning[256]; /* the last one */
     int32_t code;      /* of it */
     int32_t warnings;
+    int32_t refuses; /* 1: warnings are answered by stopping */
 } bench;
 
 static int32_t on_warning(void *user, const an_warning *warning) {
@@ -45,7 +46,7 @@ static int32_t on_warning(void *user, const an_warning *warning) {
     b->code = warning->code;
     b->warnings++;
     snprintf(b->warning, sizeof b->warning, "%s", warning->message);
-    return 0;
+    return b->refuses;
 }
 
 static an_batches *make_batches(an_dataset *dataset, int64_t first, int64_t count, int32_t batch,
@@ -344,6 +345,30 @@ static void two_bad_files_are_both_named(void **state) {
                         "no checkpoint can be read: 'c-1.safetensors' has 4 bytes: too few for a "
                         "checksum; 'c-2.safetensors' does not begin with a checksum");
     assert_null(checkpoint);
+    /* a file of a newer library is not passed over, whatever the other one is */
+    train(&b, 1);
+    int64_t size;
+    uint8_t *bytes = folder_read(file_of(&b, 1), &size);
+    static const char key[] = "\"checkpoint\":\"";
+    uint8_t *at = memmem(bytes, (size_t)size, key, sizeof key - 1);
+    assert_non_null(at);
+    at[sizeof key - 1] = '7';
+    seal_again(bytes, size);
+    folder_write("c-1.safetensors", bytes, size);
+    free(bytes);
+    assert_int_equal(an_checkpoint_read(&checkpoint, "c", NULL, NULL, &err), AN_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "is a checkpoint of version '7'"));
+    assert_int_equal(rename(file_of(&b, 2), "c-2.safetensors"), 0);
+    assert_int_equal(an_checkpoint_read(&checkpoint, "c", NULL, NULL, &err), AN_ERR_UNSUPPORTED);
+    folder_write("c-1.safetensors", "torn", 4);
+    b.refuses = 1;
+    assert_int_equal(an_checkpoint_read(&checkpoint, "c", on_warning, &b, &err), AN_ERR_CANCELLED);
+    assert_null(checkpoint);
+    assert_int_equal(an_checkpoint_read(&checkpoint, "c", NULL, NULL, &err), AN_OK);
+    assert_int_equal(an_checkpoint_describe(checkpoint, NULL, NULL), AN_ERR_ARG);
+    an_checkpoint_info info = {.struct_size = 0};
+    assert_int_equal(an_checkpoint_describe(checkpoint, &info, NULL), AN_ERR_ARG);
+    an_checkpoint_destroy(checkpoint);
     if (chdir("/")) fail_msg("cannot go back");
     drop_bench(&b);
 }
@@ -361,6 +386,7 @@ static an_status resume_changed(bench *b, const char *from, const char *to, an_e
     memcpy(at, to, strlen(to));
     seal_again(bytes, size);
     folder_write(file_of(b, 2), bytes, size);
+    assert_int_equal(unlink(file_of(b, 1)), 0);
     free(bytes);
     an_status st = an_checkpoint_read(&checkpoint, b->path, NULL, NULL, err);
     an_trainer *trainer = make_trainer(b);
@@ -379,6 +405,11 @@ static void strange_texts_are_refused(void **state) {
     } cases[] = {
         {"\"checkpoint\":\"1\"", "\"checkpoint\":\"2\"", AN_ERR_UNSUPPORTED,
          "is a checkpoint of version '2'; this library reads version 1"},
+        {"\"checkpoint\":\"1\"", "\"checkpaint\":\"1\"", AN_ERR_FORMAT, "is no checkpoint"},
+        {"\"number\":\"2\"", "\"number\":\"0\"", AN_ERR_FORMAT, "number is '0'"},
+        {"\"stage\":\"1\"", "\"stagg\":\"1\"", AN_ERR_FORMAT, "stage is 'missing'"},
+        {"\"history\":", "\"mystery\":", AN_ERR_FORMAT, "has no history"},
+        {"best/dense/bias", "best/dense/bios", AN_ERR_FORMAT, "weights: there is no 'dense/bias'"},
         {"state.epoch\":\"1\"", "state.epoch\":\"9\"", AN_ERR_FORMAT,
          "stands at epoch 10, batch 0"},
         {"place.batch\":\"0\"", "place.batch\":\"7\"", AN_ERR_FORMAT, "stands at epoch 2, batch 7"},
@@ -397,30 +428,35 @@ static void strange_texts_are_refused(void **state) {
     };
     bench b = make_bench();
     an_error err;
+    b.options.restore_best = 1;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const an_status st = resume_changed(&b, cases[i].from, cases[i].to, &err);
         if (st != cases[i].status || !strstr(err.message, cases[i].message))
             fail_msg("case %zu: %s", i, st ? err.message : "no error");
     }
-    /* a whole file of one number higher is missing: that is no damage */
     assert_int_equal(resume_changed(&b, "library ", "Library ", &err), AN_OK);
     assert_int_equal(b.code, AN_WARN_OTHER);
     assert_non_null(strstr(b.warning, "the last bits may differ"));
+    b.refuses = 1;
+    assert_int_equal(resume_changed(&b, "\"backend\":", "\"bockend\":", &err), AN_ERR_CANCELLED);
+    assert_non_null(strstr(b.warning, "was written with ''"));
     drop_bench(&b);
 }
 
 /* What is no number is never written over what is one. */
 static void a_broken_run_keeps_the_last_good_checkpoint(void **state) {
     (void)state;
-    for (int seconds = 0; seconds <= 60; seconds += 60) {
+    for (int round = 0; round < 3; round++) {
         bench b = make_bench();
         an_checkpoint_info info;
         an_arrays *arrays = NULL;
-        b.options.learning_rate = 1e30; /* the second step's loss is infinite */
-        b.options.resume_seconds = seconds;
+        /* the second step's loss is infinite; at last the first step's weights are, too */
+        b.options.learning_rate = round < 2 ? 1e30 : 1e300;
+        b.options.resume_seconds = round == 0 ? 60 : 0;
         train(&b, 1);
         an_checkpoint *checkpoint = read_checkpoint(&b, &info);
         assert_int_equal(info.epoch, 0);
+        assert_int_equal(info.step, round == 1);
         assert_int_equal(info.reason, AN_STOP_NONE);
         assert_int_equal(an_arrays_read(&arrays, file_of(&b, 1), NULL), AN_OK);
         for (int64_t i = 0; i < an_arrays_count(arrays); i++)
