@@ -25,6 +25,7 @@ void ani_kernels_c(ani_kernels *table) {
         .product_moments = ani_c_product_moments,
         .product_gradient = ani_c_product_gradient,
         .depthwise = ani_c_depthwise,
+        .depthwise_moments = ani_c_depthwise_moments,
         .depthwise_spread = ani_c_depthwise_spread,
         .depthwise_weights = ani_c_depthwise_weights,
         .adam = ani_c_adam,

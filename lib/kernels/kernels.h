@@ -36,6 +36,19 @@ typedef struct ani_product {
     ani_ahead ahead;
 } ani_product;
 
+/** A row of a depthwise convolution of one whole block, stored as it leaves the registers. */
+typedef struct ani_depthwise {
+    const float *x[3]; /* as depthwise() takes them */
+    const float *w;
+    int64_t count, stride;
+    int32_t streamed; /* 1: past the caches where alignment allows */
+    int32_t reserved;
+    /* Memory that is read soon, as in ani_ahead: at each output, `stride` blocks of each range; a
+     * block is 64 bytes, the next one next_stride floats on. NULL: nothing. */
+    const float *next[2];
+    int64_t next_stride;
+} ani_depthwise;
+
 /** Where an input gradient goes; what the members mean, store_gradient() says. */
 typedef struct ani_gradient_store {
     float *dx;
@@ -130,6 +143,9 @@ typedef struct ani_kernels {
      *  (count-1)*stride + 3 columns. */
     void (*depthwise)(float *out, const float *const x[3], const float *w, int64_t count,
                       int64_t stride);
+    /** depthwise() followed by store_moments(), without a row between them. */
+    void (*depthwise_moments)(const ani_depthwise *d, float *y, int64_t ldy, const float *pivot,
+                              double *sum, double *square);
     /** The data gradient of stride 2, one row: out[2*i] = sum over r of d[r][i+1]*w[r*3] +
      *  d[r][i]*w[r*3+2], out[2*i+1] = sum over r of d[r][i+1]*w[r*3+1]; `rows` (1 or 2) rows of
      *  gradient with count+1 columns, count output pairs. */

@@ -327,6 +327,43 @@ static void depthwise(void **state) {
         }
 }
 
+static void stored_depthwise(void **state) {
+    (void)state;
+    for (int64_t count = 1; count < 12; count++)
+        for (int64_t mode = 0; mode < 8; mode++) {
+            /* mode: 1 stride 2, 2 stream, 4 unaligned */
+            const int64_t stride = 1 + (mode & 1), ldy = mode & 4 ? 19 : 32;
+            const int64_t columns = (count - 1) * stride + 3;
+            const int64_t size = (count - 1) * ldy + ANI_BLOCK;
+            float *x = random_integers(3 * columns * ANI_BLOCK, 1, -3, 3);
+            float *w = random_integers(9 * ANI_BLOCK, 2, -3, 3);
+            float *pivot = random_integers(ANI_BLOCK, 3, -3, 3);
+            const ani_depthwise d = {.x = {x, x + columns * ANI_BLOCK, x + 2 * columns * ANI_BLOCK},
+                                     .w = w,
+                                     .count = count,
+                                     .stride = stride,
+                                     .streamed = (mode & 2) != 0,
+                                     .next = {x, mode & 1 ? w : NULL},
+                                     .next_stride = ANI_BLOCK};
+            const ani_kernels *tables[] = {&plain, &best};
+            output y[2];
+            double sums[2][2][ANI_BLOCK] = {{{0}}};
+            for (int t = 0; t < 2; t++) {
+                y[t] = make_output(size, 0, 0);
+                tables[t]->depthwise_moments(&d, y[t].values, ldy, pivot, sums[t][0], sums[t][1]);
+                tables[t]->fence();
+            }
+            expect_near("y", y[1].values, y[0].values, size, 0, 0);
+            for (int i = 0; i < 2; i++)
+                expect_near_doubles("sums", sums[1][i], sums[0][i], ANI_BLOCK, 0, 0);
+            for (int t = 0; t < 2; t++)
+                check_and_free(&y[t], "depthwise_moments");
+            free(x);
+            free(w);
+            free(pivot);
+        }
+}
+
 static void optimizers(void **state) {
     (void)state;
     for (int i = 0; i < WIDTHS; i++)
@@ -368,9 +405,10 @@ int main(void) {
     ani_kernels_init(&plain, 0);
     ani_kernels_init(&best, ani_cpu_mask(NULL));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loading),    cmocka_unit_test(storing),
-        cmocka_unit_test(products),   cmocka_unit_test(depthwise),
-        cmocka_unit_test(optimizers), cmocka_unit_test(stored_products),
+        cmocka_unit_test(loading),          cmocka_unit_test(storing),
+        cmocka_unit_test(products),         cmocka_unit_test(depthwise),
+        cmocka_unit_test(optimizers),       cmocka_unit_test(stored_products),
+        cmocka_unit_test(stored_depthwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

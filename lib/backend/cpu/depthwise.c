@@ -177,7 +177,7 @@ typedef struct forward_job {
     float *taps;      /* [blocks][9][ANI_BLOCK] */
     int64_t *counts;  /* [parts] */
     double *partials; /* [parts][2][c] */
-    float *tiles;     /* [threads][tile_floats]: ring, output row, pivot */
+    float *tiles;     /* [threads][tile_floats]: ring, a block of an output row, pivot */
     double *sums;     /* [threads][2][group] */
     int64_t tile_floats;
 } forward_job;
@@ -188,7 +188,7 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     const cut c = job->cut = cut_unit(s);
     job->cpu = cpu;
     job->s = s;
-    job->tile_floats = RING * c.x_columns * c.group + c.range * c.group + c.group;
+    job->tile_floats = RING * c.x_columns * c.group + c.range * ANI_BLOCK + c.group;
     job->taps = ani_take(scratch, &used, 9 * ani_round_up(s->cin, ANI_BLOCK), sizeof(float));
     job->counts = ani_take(scratch, &used, c.parts, sizeof(int64_t));
     job->partials = ani_take(scratch, &used, c.parts * 2 * s->cin, sizeof(double));
@@ -197,31 +197,35 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     return used;
 }
 
-static void store_row(const forward_job *job, const place *p, int64_t oy, const float *tile,
-                      float *pivot, double *sum) {
+static void store_block(const forward_job *job, const place *p, int64_t oy, int64_t block,
+                        const float *tile, float *pivot, double *sum) {
     const ani_unit_shape *s = job->s;
     const ani_unit_forward *args = job->args;
     const ani_kernels *k = &job->cpu->k;
     const int64_t columns = p->last_column - p->column;
-    const int64_t at = ((p->n * s->oh + oy) * s->ow + p->column) * s->cin + p->channel;
+    const int64_t first = block * ANI_BLOCK, c = block_channels(p, block);
+    const int64_t channel = p->channel + first;
+    const int64_t at = ((p->n * s->oh + oy) * s->ow + p->column) * s->cin + channel;
     double *square = sum + job->cut.group;
-    for (int64_t b = 0; b < p->blocks; b++, tile += columns * ANI_BLOCK) {
-        const int64_t first = b * ANI_BLOCK, c = block_channels(p, b);
-        float *y = args->y + at + first;
-        if (!args->moments) {
-            const int64_t channel = p->channel + first;
-            k->store_affine(y, s->cin, tile, ANI_BLOCK, columns, c,
-                            args->scale ? args->scale + channel : NULL,
-                            args->scale ? args->shift + channel : NULL, args->relu6,
-                            args->residual ? args->residual + at + first : NULL);
-            continue;
-        }
-        if (oy == p->row)
-            ani_cpu_begin_moments(k, pivot + first, sum + first, square + first, tile, ANI_BLOCK,
-                                  columns, c);
-        k->store_moments(y, s->cin, tile, ANI_BLOCK, columns, c, pivot + first, sum + first,
-                         square + first, ani_cpu_streams(s->n * s->oh * s->ow, s->cin));
+    if (!args->moments) {
+        k->store_affine(args->y + at, s->cin, tile, ANI_BLOCK, columns, c,
+                        args->scale ? args->scale + channel : NULL,
+                        args->scale ? args->shift + channel : NULL, args->relu6,
+                        args->residual ? args->residual + at : NULL);
+        return;
     }
+    if (oy == p->row)
+        ani_cpu_begin_moments(k, pivot + first, sum + first, square + first, tile, ANI_BLOCK,
+                              columns, c);
+    k->store_moments(args->y + at, s->cin, tile, ANI_BLOCK, columns, c, pivot + first, sum + first,
+                     square + first, ani_cpu_streams(s->n * s->oh * s->ow, s->cin));
+}
+
+/* Where the row that is loaded next has the channels of a block; NULL: outside of the picture. */
+static const float *next_block(const ani_unit_shape *s, const ani_lazy *x, const place *p,
+                               const ring *r, int64_t row, int64_t channel) {
+    if (row < 0 || row >= s->h) return NULL;
+    return x->z + ((p->n * s->h + row) * s->w + ani_max(r->first, 0)) * s->cin + channel;
 }
 
 static void forward_piece(void *context, int64_t index, int32_t worker) {
@@ -233,7 +237,7 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
     const int64_t columns = p.last_column - p.column;
     float *memory = job->tiles + worker * job->tile_floats;
     float *tile = memory + RING * job->cut.x_columns * job->cut.group;
-    float *pivot = tile + job->cut.range * job->cut.group;
+    float *pivot = tile + job->cut.range * ANI_BLOCK;
     double *sum = job->sums + worker * 2 * job->cut.group;
     ring x = {.rows = memory,
               .first = p.column * s->stride - s->pad_left,
@@ -243,14 +247,26 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
         const int64_t top = oy * s->stride - s->pad_top;
         load_x(k, s, &p, &x, &args->x, top + 2);
         for (int64_t b = 0; b < p.blocks; b++) {
-            const int64_t at = b * x.columns * ANI_BLOCK;
-            const float *rows[3] = {ring_row(&x, &p, top) + at, ring_row(&x, &p, top + 1) + at,
-                                    ring_row(&x, &p, top + 2) + at};
-            k->depthwise(tile + b * columns * ANI_BLOCK, rows,
-                         job->taps + (p.channel / ANI_BLOCK + b) * 9 * ANI_BLOCK, columns,
-                         s->stride);
+            const int64_t at = b * x.columns * ANI_BLOCK, first = b * ANI_BLOCK;
+            const int64_t channel = p.channel + first;
+            ani_depthwise d = {.x = {ring_row(&x, &p, top) + at, ring_row(&x, &p, top + 1) + at,
+                                     ring_row(&x, &p, top + 2) + at},
+                               .w = job->taps + (p.channel / ANI_BLOCK + b) * 9 * ANI_BLOCK,
+                               .count = columns,
+                               .stride = s->stride,
+                               .streamed = ani_cpu_streams(s->n * s->oh * s->ow, s->cin),
+                               .next_stride = s->cin};
+            if (args->moments && oy > p.row && block_channels(&p, b) == ANI_BLOCK) {
+                for (int64_t i = 0; i < s->stride && oy + 1 < p.last_row; i++)
+                    d.next[i] = next_block(s, &args->x, &p, &x, x.next + i, channel);
+                k->depthwise_moments(
+                    &d, args->y + ((p.n * s->oh + oy) * s->ow + p.column) * s->cin + channel,
+                    s->cin, pivot + first, sum + first, sum + job->cut.group + first);
+                continue;
+            }
+            k->depthwise(tile, d.x, d.w, columns, s->stride);
+            store_block(job, &p, oy, b, tile, pivot, sum);
         }
-        store_row(job, &p, oy, tile, pivot, sum);
     }
     k->fence();
     if (args->moments) {

@@ -31,6 +31,8 @@ void ani_c_product_moments(const ani_product *p, float *y, int64_t ldy, const fl
 void ani_c_product_gradient(const ani_product *p, const ani_gradient_store *to);
 void ani_c_depthwise(float *out, const float *const x[3], const float *w, int64_t count,
                      int64_t stride);
+void ani_c_depthwise_moments(const ani_depthwise *d, float *y, int64_t ldy, const float *pivot,
+                             double *sum, double *square);
 void ani_c_depthwise_spread(float *out, const float *const d[2], const float *w, int64_t rows,
                             int64_t count);
 void ani_c_depthwise_weights(float *dw, const float *const x[3], const float *d, int64_t count,

@@ -32,6 +32,7 @@ static void fill_table(ani_kernels *table, const char *level) {
     table->product_moments = product_moments;
     table->product_gradient = product_gradient;
     table->depthwise = depthwise;
+    table->depthwise_moments = depthwise_moments;
     table->depthwise_spread = depthwise_spread;
     table->depthwise_weights = depthwise_weights;
     table->adam = adam;

@@ -85,8 +85,11 @@ static void product(float *c, int64_t ldc, const float *a, int64_t lda, const fl
  * or columns, takes the way over a tile in memory. The channels' sums of a panel are kept in float
  * over the rows of the call. */
 
+enum { PANEL_SUMS = 48 }; /* the widest panel of any level; a block of depthwise too */
+_Static_assert((int)WIDE <= (int)PANEL_SUMS && (int)BLOCK <= (int)PANEL_SUMS, "room for the sums");
+
 typedef struct panel_sums {
-    float first[WIDE], second[WIDE];
+    float first[PANEL_SUMS], second[PANEL_SUMS];
 } panel_sums;
 
 ANI_INLINE void panel_sums_add(const panel_sums *sums, double *first, double *second,
