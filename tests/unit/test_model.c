@@ -9,13 +9,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <attractivenet/mobilenetv2.h>
 
 #include "layers/model.h"
 #include "mobilenetv2/build.h"
 #include "support/backends.h"
+#include "support/folder.h"
 
 enum { SIDE = 32, PIXELS = SIDE * SIDE * 3 };
 
@@ -51,12 +51,10 @@ static void settle(an_model *model, const float *x, int64_t n) {
 
 static void save_then_load_is_identity(void **state) {
     (void)state;
-    char path[] = "/tmp/an_model_XXXXXX";
+    char *folder = folder_make();
+    const char *path = folder_path(folder, "model.safetensors");
     float x[2 * PIXELS], before[6], after[6];
     an_error error;
-    const int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
     an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
     an_model *model = make(backend, 3, AN_TASK_CLASSIFICATION), *loaded = NULL;
     fill(x, 2 * PIXELS);
@@ -74,7 +72,7 @@ static void save_then_load_is_identity(void **state) {
     assert_true(fabsf(before[0] + before[1] + before[2] - 1) < 1e-6f);
     an_model_destroy(loaded);
     an_model_destroy(model);
-    unlink(path);
+    folder_remove(folder);
 }
 
 static void two_are_two_of_one(void **state) {
@@ -217,15 +215,13 @@ static void summary_of_layers(void **state) {
 static void odd_models_are_saved(void **state) {
     (void)state;
     enum { WIDTH = 48, COUNT = 2 * SIDE * WIDTH * 3 };
-    char path[] = "/tmp/an_model_XXXXXX";
+    char *folder = folder_make();
+    const char *path = folder_path(folder, "model.safetensors");
     static float x[COUNT];
     float features[2 * 1280], y[2], again[2];
     an_mobilenetv2_options options;
     an_model *model = NULL, *loaded = NULL;
     an_error error;
-    const int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
     an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
     an_mobilenetv2_options_init(&options, sizeof options);
     options.height = SIDE;
@@ -234,7 +230,7 @@ static void odd_models_are_saved(void **state) {
     assert_int_equal(an_mobilenetv2_create(&model, backend, &options, NULL), AN_OK);
     if (an_model_save(model, path, &error)) fail_msg("%s", error.message);
     if (an_model_load(&loaded, backend, path, NULL, &error)) fail_msg("%s", error.message);
-    unlink(path);
+    folder_remove(folder);
     an_model_info info = {.struct_size = sizeof info};
     assert_int_equal(an_model_describe(loaded, &info, NULL), AN_OK);
     assert_true(info.height == SIDE && info.width == WIDTH);
