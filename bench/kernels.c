@@ -231,18 +231,22 @@ static void run_unit(const tensors *t, an_backend *backend, const bench_case *c,
     ani_unit_plan plan;
     backend->ops->unit_plan(backend, &c->s, &plan);
     const float *scale = t->channels, *shift = t->channels;
-    const ani_lazy x = {t->x, c->stem ? NULL : scale, c->stem ? NULL : shift, c->relu6};
+    const ani_lazy x = {.z = t->x,
+                        .scale = c->stem ? NULL : scale,
+                        .shift = c->stem ? NULL : shift,
+                        .relu6 = c->relu6};
     if (p == FORWARD) {
         const ani_unit_forward args = {
             .x = x, .w = t->w, .y = t->dx, .moments = t->sums, .scratch = t->scratch};
         backend->ops->unit_forward(backend, &plan, &args);
         return;
     }
-    ani_unit_backward args = {.dz = {t->g, t->y, t->channels, t->channels, t->channels},
-                              .x = x,
-                              .w = t->w,
-                              .dw = p == INPUT ? NULL : t->dw,
-                              .scratch = t->scratch};
+    ani_unit_backward args = {
+        .dz = {.g = t->g, .z = t->y, .a = t->channels, .b = t->channels, .c = t->channels},
+        .x = x,
+        .w = t->w,
+        .dw = p == INPUT ? NULL : t->dw,
+        .scratch = t->scratch};
     if (p != WEIGHTS && !c->stem)
         args.store = (ani_store){.dx = t->dx, .sums = t->sums, .z = t->x, .mean = t->channels};
     backend->ops->unit_backward(backend, &plan, &args);
@@ -252,7 +256,8 @@ static void run_case(const tensors *t, an_backend *backend, const bench_case *c,
     const ani_backend_ops *ops = backend->ops;
     const ani_unit_shape *s = &c->s;
     const int64_t rows = s->n * s->h * s->w;
-    const ani_lazy x = {t->x, t->channels, t->channels, c->relu6}, plain = {.z = t->y};
+    const ani_lazy plain = {.z = t->y},
+                   x = {.z = t->x, .scale = t->channels, .shift = t->channels, .relu6 = c->relu6};
     const ani_store store = {.dx = t->dx, .sums = t->sums, .z = t->x, .mean = t->channels};
     switch (c->kind) {
     case UNIT:

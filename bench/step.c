@@ -16,7 +16,7 @@ enum { TRAIN2, TRAIN1, INFER, MAX_PASSES = 100000 };
 typedef struct bench {
     int task;
     int64_t batch;
-    int32_t size, threads, padding;
+    int32_t size, threads, padding, precision;
     double alpha, seconds;
     const char *backend;
     an_model *model;
@@ -32,7 +32,7 @@ static const char help[] =
     "  --size N                    height and width in pixels            (350)\n"
     "  --alpha X                   width multiplier                      (1.0)\n"
     "  --threads N                 0 = all processors                    (2)\n"
-    "  --precision fp32            arithmetic                            (fp32)\n"
+    "  --precision fp32|mixed      what training keeps: fp32, or bf16    (fp32)\n"
     "  --padding fixed|auto        fixed: as the peers build it          (fixed)\n"
     "  --seconds X                 how long to time                      (20)\n"
     "  --backend cpu|ref           what computes                         (cpu)\n";
@@ -84,6 +84,7 @@ static void set_up(bench *b) {
     an_backend_options backend_options;
     an_backend_options_init(&backend_options, sizeof backend_options);
     backend_options.threads = b->threads;
+    backend_options.precision = b->precision;
     backend_options.kind = strcmp(b->backend, "ref") ? AN_BACKEND_CPU : AN_BACKEND_REF;
     an_backend *backend;
     check(an_backend_create(&backend, &backend_options, &err), &err);
@@ -159,7 +160,9 @@ int main(int argc, char **argv) {
             b.threads = atoi(optarg);
             break;
         case 'p':
-            if (strcmp(optarg, "fp32")) usage_error("precision", optarg, "fp32");
+            if (strcmp(optarg, "fp32") && strcmp(optarg, "mixed"))
+                usage_error("precision", optarg, "fp32 or mixed");
+            b.precision = strcmp(optarg, "fp32") ? AN_PRECISION_MIXED : AN_PRECISION_FP32;
             break;
         case 'd':
             if (strcmp(optarg, "fixed") && strcmp(optarg, "auto"))
@@ -203,12 +206,13 @@ int main(int argc, char **argv) {
     const an_backend *backend = an_model_backend(b.model);
     printf("{\"peer\": \"attractivenet\", \"version\": \"%s\", \"task\": \"%s\", \"batch\": %lld, "
            "\"size\": %d, "
-           "\"alpha\": %g, \"padding\": \"%s\", \"precision\": \"fp32\", \"backend\": \"%s\", "
+           "\"alpha\": %g, \"padding\": \"%s\", \"precision\": \"%s\", \"backend\": \"%s\", "
            "\"level\": \"%s\", \"threads\": %d, \"passes\": %d, \"img_per_s\": %.2f, "
            "\"img_per_s_median\": %.2f, \"ms_min\": %.2f, \"ms_median\": %.2f, \"peak_rss_mb\": "
            "%.0f}\n",
            an_version(), tasks[b.task], (long long)b.batch, b.size, b.alpha,
-           b.padding == AN_PADDING_FIXED ? "fixed" : "auto", an_backend_name(backend),
+           b.padding == AN_PADDING_FIXED ? "fixed" : "auto",
+           b.precision == AN_PRECISION_MIXED ? "mixed" : "fp32", an_backend_name(backend),
            an_backend_level(backend), an_backend_threads(backend), passes,
            1e3 * (double)b.batch / ms[0], 1e3 * (double)b.batch / ms[passes / 2], ms[0],
            ms[passes / 2], (double)usage.ru_maxrss / 1024);

@@ -15,6 +15,7 @@ static const char augment_words[] = "none|fast|keras|legacy";
 static const char base_words[] = "frozen|statistics|train|finetune";
 static const char verbose_words[] = "none|bar|keras";
 static const char schedule_words[] = "constant|cosine";
+static const char precision_words[] = "fp32|mixed";
 static const char cache_words[] = "none|encoded|pixels";
 const char scale_words[] = "auto|unit|tf|seed";
 
@@ -93,6 +94,9 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
                      "of split, order, augmentation and random weights"),
         option_count("threads", &s->threads, 0, 1024,
                      "that compute; 0: as many as there are processors"),
+        option_choice("precision", &s->precision, precision_words,
+                      "mixed: stage 2 keeps activations as bfloat16, in half the memory,\n"
+                      "a little less exact"),
         option_flag("quiet", &s->quiet, "print errors only"),
         option_flag("keras-checkpoint", &s->keras_checkpoint,
                     "stage 2 overwrites the model of stage 1 even if it is worse, as the\n"

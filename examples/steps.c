@@ -23,6 +23,7 @@ static int make_backend(settings *s, an_backend **backend) {
     an_backend_options options;
     an_backend_options_init(&options, sizeof options);
     options.threads = s->threads;
+    options.precision = s->precision;
     return an_backend_create(backend, &options, &err) ? complain(&err) : 0;
 }
 

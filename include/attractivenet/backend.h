@@ -18,12 +18,22 @@ enum {
     AN_BACKEND_CUDA = 2
 };
 
+enum {
+    AN_PRECISION_FP32 = 0,
+    /* What a training step keeps of the whole network's activations and their gradients lies in
+     * memory as bfloat16: half the memory, with 8 bits of precision where fp32 has 24. Arithmetic,
+     * sums, batch norm, weights, gradients of weights and the optimizer stay fp32, and so do
+     * inference, the head, single layers and all files. */
+    AN_PRECISION_MIXED = 1
+};
+
 /** Which device. Fill with an_backend_options_init(), then change what you need. */
 typedef struct an_backend_options {
     uint32_t struct_size; /* set by init; later fields are only appended */
     int32_t kind;         /* AN_BACKEND_*; default AN_BACKEND_CPU */
     int32_t threads;      /* 1 to 1024; 0 = as many as this process may use; default 0 */
     int32_t device;       /* number of the GPU, from 0; default 0 */
+    int32_t precision;    /* AN_PRECISION_*; default AN_PRECISION_FP32 */
 } an_backend_options;
 
 /** Set the defaults. Takes: struct_size: sizeof(an_backend_options) where the caller was compiled.
@@ -36,8 +46,9 @@ AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct
  * Takes:   options: copied; NULL = defaults. The environment variable AN_CPU (c, avx2, avx512,
  *          avx512bf16, neon) limits the instructions that the CPU backend uses.
  * Owns:    *out is the caller's; free with an_backend_destroy().
- * Returns: AN_OK; AN_ERR_ARG for a kind or a number of threads out of range; AN_ERR_UNSUPPORTED for
- *          CUDA in a build without it; AN_ERR_DEVICE if the device is absent; AN_ERR_NOMEM.
+ * Returns: AN_OK; AN_ERR_ARG for a kind, a precision or a number of threads out of range;
+ *          AN_ERR_UNSUPPORTED for CUDA in a build without it; AN_ERR_DEVICE if the device is
+ *          absent; AN_ERR_NOMEM.
  * Threads: any; create backends after fork(). The level c alone gives its products to OpenBLAS:
  *          while such a backend lives, OpenBLAS' thread count (one number for the whole process) is
  *          1, and it is restored with the last. At the other levels it is touched only for the
@@ -58,6 +69,9 @@ AN_API const char *an_backend_level(const an_backend *backend);
 
 /** Return the number of threads that compute, the caller's included. Threads: any. */
 AN_API int32_t an_backend_threads(const an_backend *backend);
+
+/** Return AN_PRECISION_*. Threads: any. */
+AN_API int32_t an_backend_precision(const an_backend *backend);
 
 #ifdef __cplusplus
 }

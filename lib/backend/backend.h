@@ -10,6 +10,10 @@
  *   - a gradient is kept as g, by the output of a batch norm (the activation's mask was applied by
  * the one who stored it), and dz = a * g + b * z + c is formed while loading (ani_gradient).
  *
+ * Tensors of activations and their gradients are pointers to void where their elements may be of
+ * either kind of base/element.h; a zero, ANI_FLOAT32, says float. What is stored is rounded first,
+ * and all sums are of what lies in memory.
+ *
  * All pointers are memory of the backend (alloc), layouts are row-major, channels last:
  * activations [n,h,w,c], weights as Keras: full [3,3,cin,cout], pointwise [cin,cout] (of
  * [1,1,cin,cout]), depthwise [3,3,c] (of [3,3,c,1]), dense [in,out]. Sums over many elements are in
@@ -21,6 +25,7 @@
 
 #include <stdatomic.h>
 
+#include "base/element.h"
 #include "base/error.h"
 
 enum { ANI_UNIT_FULL, ANI_UNIT_POINTWISE, ANI_UNIT_DEPTHWISE };
@@ -48,44 +53,47 @@ typedef struct ani_unit_plan {
  * relu6 (NaN stays NaN), z*scale + shift without; scale NULL: z itself (relu6 is then applied to
  * z). */
 typedef struct ani_lazy {
-    const float *z;     /* [n,h,w,c] */
+    const void *z;      /* [n,h,w,c] */
     const float *scale; /* [c] or NULL */
     const float *shift; /* [c] or NULL together with scale */
     int32_t relu6;      /* 0 or 1 */
+    int32_t element;    /* of z */
 } ani_lazy;
 
 /** Arguments of unit_forward. */
 typedef struct ani_unit_forward {
     ani_lazy x; /* input; padding is zero AFTER normalisation */
     const float *w;
-    float *y;        /* [n,oh,ow,cout], written */
+    void *y;         /* [n,oh,ow,cout], written */
     double *moments; /* [2][cout]: mean of z, sum of (z - mean)^2 over n*oh*ow; NULL: not wanted */
     /* Epilogue of inference, all NULL and 0 in training (then y is the raw z):
      * y = clip(z * scale + shift) + residual. */
     const float *scale, *shift; /* [cout] */
-    const float *residual;      /* [n,oh,ow,cout] or NULL */
+    const void *residual;       /* [n,oh,ow,cout] or NULL */
     int32_t relu6;
-    int32_t reserved;
+    int32_t element; /* of y and residual */
     void *scratch;
 } ani_unit_forward;
 
 /** A gradient by z, formed while loading: dz = a*g + b*z + c per channel. */
 typedef struct ani_gradient {
-    const float *g;     /* [n,h,w,c]: gradient by the batch norm's output */
-    const float *z;     /* [n,h,w,c]; NULL together with b and c: dz = a*g */
+    const void *g;      /* [n,h,w,c]: gradient by the batch norm's output */
+    const void *z;      /* [n,h,w,c]; NULL together with b and c: dz = a*g */
     const float *a;     /* [c]; NULL: dz = g */
     const float *b, *c; /* [c] or NULL */
+    int32_t element;    /* of g and z */
+    int32_t reserved;
 } ani_gradient;
 
 /** How an input gradient is stored: dx = mask * (value + add), mask being 1 where the activation of
  * the loaded input passes (0 < z*scale+shift < 6 with relu6; 1 everywhere without). The shortcut's
  * gradient is by the value after the activation too: with a small alpha the first block adds a
- * relu6 value. */
+ * relu6 value. dx, add and z have the kind of element of that input. */
 typedef struct ani_store {
-    float *dx; /* [n,h,w,c], written; NULL: no input gradient is wanted. May be the same as add */
-    const float *add;  /* [n,h,w,c] or NULL: gradient that arrives by a shortcut */
+    void *dx; /* [n,h,w,c], written; NULL: no input gradient is wanted. May be the same as add */
+    const void *add;   /* [n,h,w,c] or NULL: gradient that arrives by a shortcut */
     double *sums;      /* [2][c]: sum of dx, sum of dx * (z - mean); NULL: not wanted */
-    const float *z;    /* [n,h,w,c]: for the second sum */
+    const void *z;     /* [n,h,w,c]: for the second sum */
     const float *mean; /* [c]: for the second sum */
 } ani_store;
 
@@ -174,9 +182,10 @@ typedef struct ani_backend_ops {
     void (*bn_backward)(an_backend *backend, int64_t channels, int64_t count, int32_t batch,
                         const double *sums, const ani_bn *bn, float *dgamma, float *dbeta, float *a,
                         float *b, float *c);
-    /** Write y = x + r, both loaded lazily (r->z NULL: x alone), rows*c elements. */
+    /** Write y = x + r, both loaded lazily (r->z NULL: x alone), rows*c elements, all three of the
+     * kind of x. */
     void (*materialise)(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
-                        const ani_lazy *r, float *y);
+                        const ani_lazy *r, void *y);
 
     /* inference: units forward by the moving statistics, then the means over the last one's pixels.
      * Each unit's value is the input of exactly one later unit (the last one's is pooled) and may
@@ -217,6 +226,7 @@ struct an_backend {
     const ani_backend_ops *ops;
     atomic_int references;
     int32_t threads;
+    int32_t precision; /* AN_PRECISION_* */
     int32_t uses_blas; /* 1: counts as a user of OpenBLAS (see backend/cpu/blas.h) */
     const char *level;
 };

@@ -13,25 +13,19 @@ void ani_kernels_c(ani_kernels *table) {
         .narrow = ANI_C_NARROW,
         .wide_rows = ANI_C_ROWS,
         .narrow_rows = ANI_C_ROWS,
-        .normalise = ani_c_normalise,
-        .gradient = ani_c_gradient,
-        .store_moments = ani_c_store_moments,
-        .store_affine = ani_c_store_affine,
-        .store_gradient = ani_c_store_gradient,
         .column_sums = ani_c_column_sums,
         .fence = ani_c_fence,
         .product = ani_c_product,
         .product_transposed = ani_c_product_transposed,
-        .product_moments = ani_c_product_moments,
-        .product_gradient = ani_c_product_gradient,
         .depthwise = ani_c_depthwise,
-        .depthwise_moments = ani_c_depthwise_moments,
         .depthwise_spread = ani_c_depthwise_spread,
         .depthwise_weights = ani_c_depthwise_weights,
         .adam = ani_c_adam,
         .sgd = ani_c_sgd,
         .sum_squares = ani_c_sum_squares,
     };
+    ani_c_float32(&table->tensor[ANI_FLOAT32]);
+    ani_c_bfloat16(&table->tensor[ANI_BFLOAT16]);
 }
 
 void ani_kernels_init(ani_kernels *table, uint32_t mask) {

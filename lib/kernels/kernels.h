@@ -13,6 +13,8 @@
 
 #include <stdint.h>
 
+#include "base/element.h"
+
 enum {
     ANI_BLOCK = 16,    /* channels of a block in the depthwise entries: one cache line of floats */
     ANI_TILE_ROWS = 24 /* row counts of product tiles are multiples of it: all register tiles fit */
@@ -21,8 +23,8 @@ enum {
 /** Memory that is read soon: products ask for its lines while they compute, a few at each register
  * tile, so that the loads that follow find them in cache. Changes no result. */
 typedef struct ani_ahead {
-    const float *from[2]; /* NULL: nothing */
-    int64_t count[2];     /* floats */
+    const void *from[2]; /* NULL: nothing */
+    int64_t size[2];     /* bytes */
 } ani_ahead;
 
 /** A product a[rows][k] * b[k][n] whose result is stored as it leaves the registers. */
@@ -44,37 +46,88 @@ typedef struct ani_depthwise {
     int32_t streamed; /* 1: past the caches where alignment allows */
     int32_t reserved;
     /* Memory that is read soon, as in ani_ahead: at each output, `stride` blocks of each range; a
-     * block is 64 bytes, the next one next_stride floats on. NULL: nothing. */
-    const float *next[2];
+     * block is a line or less, the next one next_stride bytes on. NULL: nothing. */
+    const void *next[2];
     int64_t next_stride;
 } ani_depthwise;
 
-/** Where an input gradient goes; what the members mean, store_gradient() says. */
+/** Where an input gradient goes; what the members mean, store_gradient() says. dx, x, add and z are
+ * tensors of one kind of element. */
 typedef struct ani_gradient_store {
-    float *dx;
+    void *dx;
     int64_t ldx; /* of x, add and z too */
-    const float *x, *scale, *shift;
-    const float *add;
-    const float *z, *mean;
+    const void *x;
+    const float *scale, *shift;
+    const void *add;
+    const void *z;
+    const float *mean;
     double *sum, *dot;
 } ani_gradient_store;
 
-/** The same from another element and channel on. */
-static inline ani_gradient_store ani_gradient_at(const ani_gradient_store *to, int64_t element,
-                                                 int64_t channel) {
+/** The same from another row (its first element, ANI_FLOAT32 or so) and channel on. */
+static inline ani_gradient_store ani_gradient_at(const ani_gradient_store *to, int32_t element,
+                                                 int64_t row, int64_t channel) {
     ani_gradient_store at = *to;
-    at.dx += element + channel;
-    if (at.x) at.x += element + channel;
+    at.dx = ani_element_of(at.dx, element, row + channel);
+    at.x = ani_element_at(at.x, element, row + channel);
+    at.add = ani_element_at(at.add, element, row + channel);
     if (at.scale) at.scale += channel;
     if (at.shift) at.shift += channel;
-    if (at.add) at.add += element + channel;
     if (!at.sum) return at;
-    at.z += element + channel;
+    at.z = ani_element_at(at.z, element, row + channel);
     at.mean += channel;
     at.sum += channel;
     at.dot += channel;
     return at;
 }
+
+/** The entries that read or write tensors, once for each kind of their elements. Tensors are
+ * pointers to void here, everything else is float. Strides count elements. What is stored is
+ * rounded first, and sums are of the rounded values: they describe what lies in memory. */
+typedef struct ani_tensor_kernels {
+    /* --- loading into a tile: [rows][c], one scale, shift, a, b, c a column --------------------
+     */
+
+    /** out = clip(z * scale + shift), clip being min(max(., 0), 6) with relu6 (NaN stays NaN), else
+     *  nothing; scale NULL (then shift too): clip(z). */
+    void (*normalise)(float *out, int64_t ldo, const void *z, int64_t ldz, int64_t rows, int64_t c,
+                      const float *scale, const float *shift, int32_t relu6);
+    /** out = a*g + b*z + c; z NULL: a*g; a NULL (then z too): g. g and z have stride ldg. */
+    void (*gradient)(float *out, int64_t ldo, const void *g, const void *z, int64_t ldg,
+                     int64_t rows, int64_t channels, const float *a, const float *b,
+                     const float *c);
+
+    /* --- storing: from a tile t of stride ldt. stream 1: past the caches where alignment allows
+     *     (fence() must follow before another thread reads) -------------------------------------
+     */
+
+    /** y = t; sum[c] += sum of (y - pivot), square[c] += sum of (y - pivot)^2 over the rows. */
+    void (*store_moments)(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+                          int64_t c, const float *pivot, double *sum, double *square,
+                          int32_t stream);
+    /** y = clip(t * scale + shift) + residual (stride ldy, NULL: none); scale NULL: clip(t). y may
+     * be residual; of floats it may be t. */
+    void (*store_affine)(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
+                         const float *scale, const float *shift, int32_t relu6,
+                         const void *residual);
+    /** dx = mask * (t + add). mask is 1 where 0 < x*scale + shift < 6, else 0; x NULL: 1
+     * everywhere; scale NULL: 0 < x < 6. add NULL: none; may be dx itself. sum NULL: no sums; else
+     * sum[c] += sum of dx, dot[c] += sum of dx * (z - mean). x, add, z have stride ldx, as dx. */
+    void (*store_gradient)(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
+                           int64_t c, int32_t stream);
+
+    /* --- products and convolutions, see below
+     * ------------------------------------------------------------------ */
+
+    /** product() followed by store_moments(), without a tile between them. */
+    void (*product_moments)(const ani_product *p, void *y, int64_t ldy, const float *pivot,
+                            double *sum, double *square);
+    /** product() followed by store_gradient(), without a tile between them. */
+    void (*product_gradient)(const ani_product *p, const ani_gradient_store *to);
+    /** depthwise() followed by store_moments(), without a row between them. */
+    void (*depthwise_moments)(const ani_depthwise *d, void *y, int64_t ldy, const float *pivot,
+                              double *sum, double *square);
+} ani_tensor_kernels;
 
 typedef struct ani_kernels {
     const char *level;   /* "c", "avx2", "avx512", "neon" */
@@ -83,35 +136,11 @@ typedef struct ani_kernels {
     int32_t wide_rows;   /* rows of a register tile with wide panels; divides ANI_TILE_ROWS */
     int32_t narrow_rows; /* the same with narrow panels */
 
-    /* --- loading: [rows][c], one scale, shift, a, b, c a column; ld* are row strides in floats ---
+    ani_tensor_kernels tensor[ANI_ELEMENTS]; /* by ANI_FLOAT32, ANI_BFLOAT16 */
+
+    /* --- tiles ----------------------------------------------------------------------------------
      */
 
-    /** out = clip(z * scale + shift), clip being min(max(., 0), 6) with relu6 (NaN stays NaN), else
-     *  nothing; scale NULL (then shift too): clip(z). */
-    void (*normalise)(float *out, int64_t ldo, const float *z, int64_t ldz, int64_t rows, int64_t c,
-                      const float *scale, const float *shift, int32_t relu6);
-    /** out = a*g + b*z + c; z NULL: a*g; a NULL (then z too): g. g and z have stride ldg. */
-    void (*gradient)(float *out, int64_t ldo, const float *g, const float *z, int64_t ldg,
-                     int64_t rows, int64_t channels, const float *a, const float *b,
-                     const float *c);
-
-    /* --- storing: from a tile t of stride ldt. stream 1: past the caches where alignment allows
-     *     (fence() must follow before another thread reads) -------------------------------------
-     */
-
-    /** y = t; sum[c] += sum of (t - pivot), square[c] += sum of (t - pivot)^2 over the rows. */
-    void (*store_moments)(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
-                          int64_t c, const float *pivot, double *sum, double *square,
-                          int32_t stream);
-    /** y = clip(t * scale + shift) + residual (stride ldy, NULL: none); scale NULL: clip(t). */
-    void (*store_affine)(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
-                         int64_t c, const float *scale, const float *shift, int32_t relu6,
-                         const float *residual);
-    /** dx = mask * (t + add). mask is 1 where 0 < x*scale + shift < 6, else 0; x NULL: 1
-     * everywhere; scale NULL: 0 < x < 6. add NULL: none; may be dx itself. sum NULL: no sums; else
-     * sum[c] += sum of dx, dot[c] += sum of dx * (z - mean). x, add, z have stride ldx, as dx. */
-    void (*store_gradient)(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
-                           int64_t c, int32_t stream);
     /** sum[c] += sum over the rows of t. */
     void (*column_sums)(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c);
     /** Make streamed stores visible before anything that follows. */
@@ -130,11 +159,6 @@ typedef struct ani_kernels {
     void (*product_transposed)(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
                                int64_t ldb, int64_t rows, int64_t k, int64_t n, int32_t width,
                                const ani_ahead *ahead);
-    /** product() followed by store_moments(), without a tile between them. */
-    void (*product_moments)(const ani_product *p, float *y, int64_t ldy, const float *pivot,
-                            double *sum, double *square);
-    /** product() followed by store_gradient(), without a tile between them. */
-    void (*product_gradient)(const ani_product *p, const ani_gradient_store *to);
 
     /* --- depthwise 3x3: one block of ANI_BLOCK channels, rows as [columns][ANI_BLOCK] -----------
      */
@@ -143,9 +167,6 @@ typedef struct ani_kernels {
      *  (count-1)*stride + 3 columns. */
     void (*depthwise)(float *out, const float *const x[3], const float *w, int64_t count,
                       int64_t stride);
-    /** depthwise() followed by store_moments(), without a row between them. */
-    void (*depthwise_moments)(const ani_depthwise *d, float *y, int64_t ldy, const float *pivot,
-                              double *sum, double *square);
     /** The data gradient of stride 2, one row: out[2*i] = sum over r of d[r][i+1]*w[r*3] +
      *  d[r][i]*w[r*3+2], out[2*i+1] = sum over r of d[r][i+1]*w[r*3+1]; `rows` (1 or 2) rows of
      *  gradient with count+1 columns, count output pairs. */
@@ -188,5 +209,10 @@ void ani_kernels_c(ani_kernels *table);
 void ani_kernels_avx2(ani_kernels *table);
 void ani_kernels_avx512(ani_kernels *table);
 void ani_kernels_neon(ani_kernels *table);
+
+/* Their entries for tensors of bfloat16, named by the levels themselves. */
+void ani_kernels_avx2_bfloat16(ani_tensor_kernels *table);
+void ani_kernels_avx512_bfloat16(ani_tensor_kernels *table);
+void ani_kernels_neon_bfloat16(ani_tensor_kernels *table);
 
 #endif

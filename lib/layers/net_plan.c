@@ -50,7 +50,7 @@ static void add_unit_buffers(const ani_net *net, ani_net_plan *plan, buffer_list
     const ani_net_unit *unit = &net->units[u];
     ani_unit_run *run = &plan->units[u];
     const int64_t rows = plan->n * unit->oh * unit->ow, c = unit->spec.cout;
-    const int32_t back = backward_step(net, u), f = (int32_t)sizeof(float);
+    const int32_t back = backward_step(net, u), f = (int32_t)ani_element_size(plan->element);
     const int32_t adds = unit->spec.residual != ANI_INPUT;
     run->sum = run->g = -1;
     add_buffer(list, &run->scratch_forward, run->plan.scratch_forward, 1, 1, u, u);
@@ -114,6 +114,8 @@ static an_status fill_plan(const ani_net *net, ani_net_plan *plan, an_error *err
         st = ani_fail_memory(err, most * (int64_t)sizeof *list.buffers, "a memory plan");
         goto done;
     }
+    if (plan->kind == ANI_RUN_TRAINING && net->backend->precision == AN_PRECISION_MIXED)
+        plan->element = ANI_BFLOAT16;
     plan_units(net, plan);
     plan->picture = -1;
     if (plan->unit_count)

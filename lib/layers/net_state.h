@@ -38,6 +38,8 @@ typedef struct ani_unit_run {
 typedef struct ani_net_plan {
     int32_t kind;
     int32_t unit_count;
+    int32_t element; /* of z, sums and gradients: ANI_BFLOAT16 in mixed training */
+    int32_t reserved;
     int64_t n;    /* 0: the place is free */
     int64_t used; /* when, to give up the one that was not used for longest */
     int64_t size; /* of the arena */

@@ -22,6 +22,11 @@ static float *floats_at(const net_run *run, int64_t offset) {
     return (float *)(void *)(run->net->arena + offset);
 }
 
+/* A tensor of the run's kind of element. */
+static void *tensor_at(const net_run *run, int64_t offset) {
+    return run->net->arena + offset;
+}
+
 static void *scratch_at(const net_run *run, int64_t offset) {
     return offset < 0 ? NULL : run->net->arena + offset;
 }
@@ -34,17 +39,19 @@ static const ani_bn *norm_of(const net_run *run, int32_t u) {
 /* The normalised z of unit u, without its residual. */
 static ani_lazy own_value(const net_run *run, int32_t u) {
     const ani_bn *bn = norm_of(run, u);
-    return (ani_lazy){.z = floats_at(run, run->plan->units[u].y),
+    return (ani_lazy){.z = tensor_at(run, run->plan->units[u].y),
                       .scale = bn->scale,
                       .shift = bn->shift,
-                      .relu6 = run->net->units[u].spec.relu6};
+                      .relu6 = run->net->units[u].spec.relu6,
+                      .element = run->plan->element};
 }
 
 /* The value of unit u, or the picture, as its readers load it. */
 static ani_lazy value_of(const net_run *run, int32_t u) {
     if (u == ANI_INPUT) return (ani_lazy){.z = floats_at(run, run->plan->picture)};
     const ani_unit_run *at = &run->plan->units[u];
-    if (at->sum >= 0) return (ani_lazy){.z = floats_at(run, at->sum)};
+    if (at->sum >= 0)
+        return (ani_lazy){.z = tensor_at(run, at->sum), .element = run->plan->element};
     return own_value(run, u);
 }
 
@@ -125,8 +132,9 @@ static void forward_lazy(const net_run *run, double momentum) {
         const int64_t c = unit->spec.cout, rows = rows_of(run, u);
         const ani_unit_forward args = {.x = value_of(run, unit->spec.input),
                                        .w = unit->kernel->data,
-                                       .y = floats_at(run, at->y),
+                                       .y = tensor_at(run, at->y),
                                        .moments = run->batch ? unit->sums : NULL,
+                                       .element = run->plan->element,
                                        .scratch = scratch_at(run, at->scratch_forward)};
         backend->ops->unit_forward(backend, &at->plan, &args);
         if (run->batch)
@@ -134,11 +142,11 @@ static void forward_lazy(const net_run *run, double momentum) {
                                    &unit->batch);
         if (unit->spec.residual != ANI_INPUT) {
             const ani_lazy own = own_value(run, u), residual = value_of(run, unit->spec.residual);
-            backend->ops->materialise(backend, rows, c, &own, &residual, floats_at(run, at->sum));
+            backend->ops->materialise(backend, rows, c, &own, &residual, tensor_at(run, at->sum));
         }
         if (!run->observe) continue;
         const ani_lazy value = value_of(run, u);
-        run->observe(run->user, u, floats_at(run, at->y), &value);
+        run->observe(run->user, u, floats_at(run, at->y), &value); /* never of a mixed run */
     }
     if (run->batch && momentum >= 0) run->net->running_old = run->net->packed_old = 1;
 }
@@ -198,9 +206,9 @@ static an_status finish(const net_run *run, double *loss, an_error *err) {
 /* Where the gradient by unit u's batch norm output is stored, with the sums its backward needs. */
 static ani_store store_for(const net_run *run, int32_t u) {
     const ani_unit_run *at = &run->plan->units[u];
-    ani_store store = {.dx = floats_at(run, at->g),
+    ani_store store = {.dx = tensor_at(run, at->g),
                        .sums = run->net->units[u].sums,
-                       .z = floats_at(run, at->y),
+                       .z = tensor_at(run, at->y),
                        .mean = norm_of(run, u)->mean};
     /* As a residual the value got the sum's gradient already; it lies in the same buffer. */
     if (run->net->units[u].adder >= 0) store.add = store.dx;
@@ -225,13 +233,14 @@ static void backward_unit(const net_run *run, int32_t u) {
     ops->bn_backward(net->backend, unit->spec.cout, rows_of(run, u), run->batch, unit->sums,
                      norm_of(run, u), unit->gamma->gradient, unit->beta->gradient, net->a, net->b,
                      net->c);
-    ani_unit_backward args = {.dz = {.g = floats_at(run, at->g), .a = net->a},
-                              .x = value_of(run, unit->spec.input),
-                              .w = unit->kernel->data,
-                              .dw = unit->kernel->gradient,
-                              .scratch = scratch_at(run, at->scratch_backward)};
+    ani_unit_backward args = {
+        .dz = {.g = tensor_at(run, at->g), .a = net->a, .element = run->plan->element},
+        .x = value_of(run, unit->spec.input),
+        .w = unit->kernel->data,
+        .dw = unit->kernel->gradient,
+        .scratch = scratch_at(run, at->scratch_backward)};
     if (run->batch) {
-        args.dz.z = floats_at(run, at->y);
+        args.dz.z = tensor_at(run, at->y);
         args.dz.b = net->b;
         args.dz.c = net->c;
     }

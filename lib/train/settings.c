@@ -59,6 +59,7 @@ static const char *const schedule_words[] = {"constant", "cosine", NULL};
 static const char *const task_words[] = {"regression", "classification", NULL};
 static const char *const padding_words[] = {"auto", "fixed", "tutorial", NULL};
 static const char *const augment_words[] = {"none", "fast", "keras", "legacy", NULL};
+static const char *const precision_words[] = {"fp32", "mixed", NULL};
 static const char *const fill_words[] = {"nearest", "constant", "reflect", "wrap", NULL};
 
 static void add_stage(list *to, const an_train_options *o) {
@@ -109,6 +110,7 @@ static void add_model(list *to, const an_model *model) {
     add_text(to, "model.pads", facts->pads);
     add_text(to, "model.scale", facts->scale_name);
     add_number(to, "model.momentum", ani_model_momentum(model));
+    add_word(to, "precision", an_backend_precision(an_model_backend(model)), precision_words);
 }
 
 /** The numbers of a list of shifts; the list may be long, so its hash. */

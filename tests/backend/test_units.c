@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Units of the CPU backend against ref, over cases.h and over what the arguments can ask for.
  * Limits are derived: a sum of terms with absolute sum S may be off by (8 + 2 sqrt(terms)) * 2^-24
- * * S; S is what ref computes from the absolute values of all operands. */
+ * * S; S is what ref computes from the absolute values of all operands. With tensors of bfloat16 a
+ * stored value may besides be one step of 2^-7 apart, since two nearly equal numbers may round to
+ * neighbours, and sums are compared with those of the values that were stored. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +37,10 @@ static const variant variants[] = {
     {1, 1, 0, 0, 1, 2, 0, 1, 1, 0, 0},
 };
 
+/** What is a tensor of `element` for the units is kept here as floats that such a tensor can hold.
+ */
 typedef struct buffers {
+    int32_t element;
     int64_t in, out, weights, channels;
     float *x, *w, *y, *scale, *shift, *out_scale, *out_shift, *residual;
     float *g, *z, *a, *b, *c, *add, *dx, *dw, *mean;
@@ -50,9 +55,16 @@ static float *floats(int64_t count, ani_stream *random, double low, double high)
     return values;
 }
 
-static buffers make_buffers(const ani_unit_shape *s, uint32_t seed) {
+static void round_floats(float *values, int64_t count, int32_t element) {
+    for (int64_t i = 0; element == ANI_BFLOAT16 && i < count; i++)
+        values[i] = ani_from_bfloat16(ani_to_bfloat16(values[i]));
+}
+
+static buffers make_buffers(const ani_unit_shape *s, uint32_t seed, int32_t element) {
     ani_stream r = ani_stream_begin(seed, 0, 0);
-    buffers b = {.in = s->n * s->h * s->w * s->cin, .out = s->n * s->oh * s->ow * s->cout};
+    buffers b = {.element = element,
+                 .in = s->n * s->h * s->w * s->cin,
+                 .out = s->n * s->oh * s->ow * s->cout};
     const int64_t taps = s->kind == ANI_UNIT_POINTWISE ? 1 : 9;
     b.weights = taps * s->cin * (s->kind == ANI_UNIT_DEPTHWISE ? 1 : s->cout);
     b.x = floats(b.in, &r, -2, 7);
@@ -74,6 +86,9 @@ static buffers make_buffers(const ani_unit_shape *s, uint32_t seed) {
     b.mean = floats(s->cin, &r, -1, 1);
     b.moments = ani_alloc_zero(2 * s->cout, sizeof(double));
     b.sums = ani_alloc_zero(2 * s->cin, sizeof(double));
+    float *tensors[] = {b.x, b.add, b.g, b.z, b.residual};
+    for (int i = 0; i < 5; i++)
+        round_floats(tensors[i], i < 2 ? b.in : b.out, element);
     return b;
 }
 
@@ -87,54 +102,105 @@ static void free_buffers(buffers *b) {
     ani_free(b->sums);
 }
 
-static ani_lazy lazy_of(const buffers *b, const variant *v) {
-    return (ani_lazy){b->x, v->scaled ? b->scale : NULL, v->scaled ? b->shift : NULL, v->relu6};
+/** A tensor for a unit, between sentinels, made of floats and read back into them. */
+typedef struct tensor {
+    unsigned char *memory;
+    void *values;
+    int64_t count;
+    int32_t element;
+} tensor;
+
+enum { GUARD = 64, SENTINEL = 0xa5 };
+
+static tensor make_tensor(const buffers *b, const float *values, int64_t count) {
+    tensor t = {.count = count, .element = b->element};
+    const int64_t size = count * ani_element_size(t.element);
+    t.memory = ani_alloc(size + 2 * GUARD);
+    assert_non_null(t.memory);
+    memset(t.memory, SENTINEL, (size_t)(size + 2 * GUARD));
+    t.values = t.memory + GUARD;
+    for (int64_t i = 0; i < count; i++)
+        if (t.element == ANI_BFLOAT16)
+            ((uint16_t *)t.values)[i] = ani_to_bfloat16(values[i]);
+        else
+            ((float *)t.values)[i] = values[i];
+    return t;
+}
+
+/* values NULL: it was only read. */
+static void end_tensor(tensor *t, float *values) {
+    const unsigned char *end = ani_element_at(t->values, t->element, t->count);
+    for (int i = 0; i < GUARD; i++)
+        assert_true(t->memory[i] == SENTINEL && end[i] == SENTINEL);
+    for (int64_t i = 0; values && i < t->count; i++)
+        values[i] = t->element == ANI_BFLOAT16 ? ani_from_bfloat16(((const uint16_t *)t->values)[i])
+                                               : ((const float *)t->values)[i];
+    ani_free(t->memory);
+}
+
+static ani_lazy lazy_of(const buffers *b, const variant *v, const tensor *x) {
+    return (ani_lazy){x->values, v->scaled ? b->scale : NULL, v->scaled ? b->shift : NULL, v->relu6,
+                      x->element};
 }
 
 static void run_forward(an_backend *backend, const ani_unit_plan *plan, buffers *b,
                         const variant *v) {
     void *scratch = ani_alloc_zero(plan->scratch_forward, 1);
-    const ani_unit_forward args = {.x = lazy_of(b, v),
+    tensor x = make_tensor(b, b->x, b->in), y = make_tensor(b, b->y, b->out);
+    tensor residual = make_tensor(b, b->residual, b->out);
+    const ani_unit_forward args = {.x = lazy_of(b, v, &x),
                                    .w = b->w,
-                                   .y = b->y,
+                                   .y = y.values,
                                    .moments = v->moments ? b->moments : NULL,
                                    .scale = v->epilogue ? b->out_scale : NULL,
                                    .shift = v->epilogue ? b->out_shift : NULL,
-                                   .residual = v->residual ? b->residual : NULL,
+                                   .residual = v->residual ? residual.values : NULL,
                                    .relu6 = v->epilogue == 2,
+                                   .element = b->element,
                                    .scratch = scratch};
     backend->ops->unit_forward(backend, plan, &args);
     assert_int_equal(backend->ops->wait(backend, NULL), AN_OK);
     ani_free(scratch);
+    end_tensor(&x, NULL);
+    end_tensor(&residual, NULL);
+    end_tensor(&y, b->y);
 }
 
 static void run_backward(an_backend *backend, const ani_unit_plan *plan, buffers *b,
                          const variant *v) {
     void *scratch = ani_alloc_zero(plan->scratch_backward, 1);
-    if (v->alias) memcpy(b->dx, b->add, (size_t)b->in * sizeof *b->dx);
-    const ani_unit_backward args = {.dz = {.g = b->g,
-                                           .z = v->gradient == 2 ? b->z : NULL,
-                                           .a = v->gradient ? b->a : NULL,
-                                           .b = v->gradient == 2 ? b->b : NULL,
-                                           .c = v->gradient == 2 ? b->c : NULL},
-                                    .x = lazy_of(b, v),
-                                    .w = b->w,
-                                    .dw = v->dw ? b->dw : NULL,
-                                    .store = {.dx = v->dx ? b->dx : NULL,
-                                              .add = v->add ? (v->alias ? b->dx : b->add) : NULL,
-                                              .sums = v->sums ? b->sums : NULL,
-                                              .z = v->sums ? b->x : NULL,
-                                              .mean = v->sums ? b->mean : NULL},
-                                    .scratch = scratch};
+    tensor x = make_tensor(b, b->x, b->in), add = make_tensor(b, b->add, b->in);
+    tensor dx = make_tensor(b, v->alias ? b->add : b->dx, b->in);
+    tensor g = make_tensor(b, b->g, b->out), z = make_tensor(b, b->z, b->out);
+    const ani_unit_backward args = {
+        .dz = {.g = g.values,
+               .z = v->gradient == 2 ? z.values : NULL,
+               .a = v->gradient ? b->a : NULL,
+               .b = v->gradient == 2 ? b->b : NULL,
+               .c = v->gradient == 2 ? b->c : NULL,
+               .element = b->element},
+        .x = lazy_of(b, v, &x),
+        .w = b->w,
+        .dw = v->dw ? b->dw : NULL,
+        .store = {.dx = v->dx ? dx.values : NULL,
+                  .add = v->add ? (v->alias ? dx.values : add.values) : NULL,
+                  .sums = v->sums ? b->sums : NULL,
+                  .z = v->sums ? x.values : NULL,
+                  .mean = v->sums ? b->mean : NULL},
+        .scratch = scratch};
     backend->ops->unit_backward(backend, plan, &args);
     assert_int_equal(backend->ops->wait(backend, NULL), AN_OK);
     ani_free(scratch);
+    tensor *inputs[] = {&x, &add, &g, &z};
+    for (int i = 0; i < 4; i++)
+        end_tensor(inputs[i], NULL);
+    end_tensor(&dx, b->dx);
 }
 
 /** Replace all operands by absolute values, so that ref then computes S. The mask of the activation
  * must stay what it was: S is computed without it, which only makes it larger. */
-static buffers make_absolute(const ani_unit_shape *s, uint32_t seed) {
-    buffers b = make_buffers(s, seed);
+static buffers make_absolute(const ani_unit_shape *s, uint32_t seed, int32_t element) {
+    buffers b = make_buffers(s, seed, element);
     float *all[] = {b.w, b.out_scale, b.out_shift, b.residual, b.g, b.z, b.a, b.b, b.c, b.add};
     const int64_t counts[] = {b.weights, s->cout, s->cout, b.out,   b.out,
                               b.out,     s->cout, s->cout, s->cout, b.in};
@@ -158,12 +224,16 @@ static double limit_of(double terms, double absolute_sum) {
 typedef struct context {
     const ani_unit_shape *s;
     int case_number, variant_number;
+    int32_t element;
 } context;
 
-static void compare(const context *at, const char *what, int64_t count, const float *got,
-                    const float *want, const float *absolute, double terms) {
+/* stored: these are elements of a tensor. */
+static void compare(const context *at, const char *what, int stored, int64_t count,
+                    const float *got, const float *want, const float *absolute, double terms) {
+    const double step = stored && at->element == ANI_BFLOAT16 ? ldexp(1, -7) : 0;
     for (int64_t i = 0; i < count; i++) {
-        const double limit = limit_of(terms, fabs((double)absolute[i]));
+        const double limit =
+            limit_of(terms, fabs((double)absolute[i])) + step * fabs((double)want[i]);
         if (fabs((double)got[i] - want[i]) <= limit) continue;
         fail_msg("case %d (kind %d, %dx%dx%d to %dx%dx%d) variant %d: %s[%lld] is %.9g, ref %.9g, "
                  "limit %.3g",
@@ -192,16 +262,37 @@ static void avoid_bounds(buffers *b, const ani_unit_shape *s, const variant *v) 
         for (int tries = 0; tries < 4; tries++) {
             const double y = v->scaled ? (double)b->x[i] * b->scale[c] + b->shift[c] : b->x[i];
             if (fabs(y) > 1e-4 && fabs(y - 6) > 1e-4) break;
-            b->x[i] += 0.01f;
+            b->x[i] += b->element == ANI_BFLOAT16 ? 0.0625f : 0.01f; /* a step, at least */
+            round_floats(&b->x[i], 1, b->element);
         }
+    }
+}
+
+/* The moments and sums of what `of` says was stored: in double, so as good as exact. */
+static void moments_of_stored(const buffers *of, int64_t c, double *moments) {
+    const double rows = (double)(of->out / c);
+    for (int64_t i = 0; i < 2 * c; i++)
+        moments[i] = 0;
+    for (int64_t i = 0; i < of->out; i++)
+        moments[i % c] += of->y[i] / rows;
+    for (int64_t i = 0; i < of->out; i++)
+        moments[c + i % c] += (of->y[i] - moments[i % c]) * (of->y[i] - moments[i % c]);
+}
+
+static void sums_of_stored(const buffers *of, int64_t c, double *sums) {
+    for (int64_t i = 0; i < 2 * c; i++)
+        sums[i] = 0;
+    for (int64_t i = 0; i < of->in; i++) {
+        sums[i % c] += of->dx[i];
+        sums[c + i % c] += (double)of->dx[i] * ((double)of->x[i] - of->mean[i % c]);
     }
 }
 
 static void check_case(an_backend *ref, an_backend *cpu, const context *at, const variant *v) {
     const ani_unit_shape *s = at->s;
     const uint32_t seed = (uint32_t)(at->case_number * 100 + at->variant_number);
-    buffers want = make_buffers(s, seed), got = make_buffers(s, seed);
-    buffers absolute = make_absolute(s, seed);
+    buffers want = make_buffers(s, seed, at->element), got = make_buffers(s, seed, at->element);
+    buffers absolute = make_absolute(s, seed, at->element);
     avoid_bounds(&want, s, v);
     avoid_bounds(&got, s, v);
     variant open = *v; /* S without the clip: it could make S smaller than a rounding's source */
@@ -217,8 +308,9 @@ static void check_case(an_backend *ref, an_backend *cpu, const context *at, cons
     run_forward(ref, &ref_plan, &want, v);
     run_forward(ref, &ref_plan, &absolute, &open);
     run_forward(cpu, &cpu_plan, &got, v);
-    compare(at, "y", want.out, got.y, want.y, absolute.y, taps * depth);
+    compare(at, "y", 1, want.out, got.y, want.y, absolute.y, taps * depth);
     if (v->moments) {
+        if (at->element == ANI_BFLOAT16) moments_of_stored(&got, s->cout, want.moments);
         /* The mean's S is the sum of |z|; M2 is compared with the same relative limit, plus what
          * the errors of z itself move it by: 2 * |z - mean| * error each. */
         for (int64_t c = 0; c < s->cout; c++) {
@@ -228,6 +320,9 @@ static void check_case(an_backend *ref, an_backend *cpu, const context *at, cons
             absolute.moments[c] = sum / outputs;
             const double spread = sqrt(want.moments[s->cout + c] * outputs);
             absolute.moments[s->cout + c] = want.moments[s->cout + c] + 2 * spread * sum / outputs;
+            /* Squares are summed about the mean of numbers that were not yet rounded. */
+            if (at->element == ANI_BFLOAT16)
+                absolute.moments[s->cout + c] += ldexp(sum * sum / outputs, -16);
         }
         compare_sums(at, "mean", s->cout, got.moments, want.moments, absolute.moments,
                      taps * depth);
@@ -238,10 +333,11 @@ static void check_case(an_backend *ref, an_backend *cpu, const context *at, cons
     run_backward(ref, &ref_plan, &want, v);
     run_backward(ref, &ref_plan, &absolute, &open);
     run_backward(cpu, &cpu_plan, &got, v);
-    if (v->dw) compare(at, "dw", want.weights, got.dw, want.dw, absolute.dw, outputs);
+    if (v->dw) compare(at, "dw", 0, want.weights, got.dw, want.dw, absolute.dw, outputs);
     if (v->dx) {
         const double terms = taps * (s->kind == ANI_UNIT_DEPTHWISE ? 1 : (double)s->cout);
-        compare(at, "dx", want.in, got.dx, want.dx, absolute.dx, terms);
+        compare(at, "dx", 1, want.in, got.dx, want.dx, absolute.dx, terms);
+        if (v->sums && at->element == ANI_BFLOAT16) sums_of_stored(&got, s->cin, want.sums);
         if (v->sums)
             compare_sums(at, "sums", 2 * s->cin, got.sums, want.sums, absolute.sums,
                          terms + inputs);
@@ -262,18 +358,27 @@ static an_backend *make_backend(int32_t kind, int32_t threads) {
     return backend;
 }
 
-static void units_agree_with_ref(void **state) {
-    (void)state;
+static void check_units(int32_t element) {
     ani_unit_shape cases[200];
     const int count = list_unit_cases(cases);
     an_backend *ref = make_backend(AN_BACKEND_REF, 1), *cpu = make_backend(AN_BACKEND_CPU, 2);
     for (int i = 0; i < count; i++)
         for (int j = 0; j < (int)(sizeof variants / sizeof *variants); j++) {
-            const context at = {&cases[i], i, j};
+            const context at = {&cases[i], i, j, element};
             check_case(ref, cpu, &at, &variants[j]);
         }
     an_backend_destroy(ref);
     an_backend_destroy(cpu);
+}
+
+static void units_agree_with_ref(void **state) {
+    (void)state;
+    check_units(ANI_FLOAT32);
+}
+
+static void units_of_bfloat16_agree_with_ref(void **state) {
+    (void)state;
+    check_units(ANI_BFLOAT16);
 }
 
 static void expect_equal_bits(const char *what, int number, const void *got, const void *want,
@@ -290,9 +395,10 @@ static void units_do_not_depend_on_threads(void **state) {
     an_backend *one = make_backend(AN_BACKEND_CPU, 1);
     for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
         an_backend *many = make_backend(AN_BACKEND_CPU, threads[t]);
-        for (int i = 0; i < count; i++) {
-            const ani_unit_shape *s = &cases[i];
-            buffers want = make_buffers(s, 7), got = make_buffers(s, 7);
+        for (int i = 0; i < count * ANI_ELEMENTS; i++) {
+            const ani_unit_shape *s = &cases[i / ANI_ELEMENTS];
+            const int32_t element = i % ANI_ELEMENTS;
+            buffers want = make_buffers(s, 7, element), got = make_buffers(s, 7, element);
             ani_unit_plan plan_one, plan_many;
             one->ops->unit_plan(one, s, &plan_one);
             many->ops->unit_plan(many, s, &plan_many);
@@ -320,14 +426,15 @@ static void nan_stays_and_has_no_gradient(void **state) {
     an_backend *ref = make_backend(AN_BACKEND_REF, 1), *cpu = make_backend(AN_BACKEND_CPU, 2);
     an_backend *both[] = {ref, cpu};
     for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 2; j++) {
-            buffers b = make_buffers(&cases[i], 5);
+        for (int j = 0; j < 2 * ANI_ELEMENTS; j++) {
+            an_backend *backend = both[j / ANI_ELEMENTS];
+            buffers b = make_buffers(&cases[i], 5, j % ANI_ELEMENTS);
             b.x[4] = NAN;
             ani_unit_plan plan;
-            both[j]->ops->unit_plan(both[j], &cases[i], &plan);
-            run_forward(both[j], &plan, &b, &variants[5]);
+            backend->ops->unit_plan(backend, &cases[i], &plan);
+            run_forward(backend, &plan, &b, &variants[5]);
             assert_true(isnan(b.y[4]));
-            run_backward(both[j], &plan, &b, &variants[4]);
+            run_backward(backend, &plan, &b, &variants[4]);
             assert_true(b.dx[4] == 0);
             free_buffers(&b);
         }
@@ -338,6 +445,7 @@ static void nan_stays_and_has_no_gradient(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_agree_with_ref),
+        cmocka_unit_test(units_of_bfloat16_agree_with_ref),
         cmocka_unit_test(units_do_not_depend_on_threads),
         cmocka_unit_test(nan_stays_and_has_no_gradient),
     };

@@ -77,29 +77,88 @@ static void expect_near_doubles(const char *what, const double *got, const doubl
                      got[i], want[i], limit);
 }
 
+/** A tensor of either kind of element between sentinels, which are bytes. */
+typedef struct tensor {
+    unsigned char *memory;
+    void *values;
+    int64_t count;
+    int32_t element;
+} tensor;
+
+enum { SENTINEL = 0xa5 };
+
+static float value_at(const tensor *t, int64_t i) {
+    if (t->element == ANI_BFLOAT16) return ani_from_bfloat16(((const uint16_t *)t->values)[i]);
+    return ((const float *)t->values)[i];
+}
+
+static void set_value(const tensor *t, int64_t i, float value) {
+    if (t->element == ANI_BFLOAT16)
+        ((uint16_t *)t->values)[i] = ani_to_bfloat16(value);
+    else
+        ((float *)t->values)[i] = value;
+}
+
+/* shift: elements off the alignment. from NULL: zeros. */
+static tensor make_tensor(int32_t element, int64_t count, int64_t shift, const float *from) {
+    tensor t = {.count = count, .element = element};
+    const size_t size = (size_t)((count + 2 * GUARD + 80) / 16 * 16) * sizeof(float);
+    t.memory = aligned_alloc(64, size);
+    assert_non_null(t.memory);
+    memset(t.memory, SENTINEL, size);
+    t.values = t.memory + GUARD * ani_element_size(element) + shift * ani_element_size(element);
+    for (int64_t i = 0; i < count; i++)
+        set_value(&t, i, from ? from[i] : 0);
+    return t;
+}
+
+static void check_and_free_tensor(tensor *t, const char *what) {
+    const unsigned char *end = ani_element_at(t->values, t->element, t->count);
+    for (const unsigned char *at = t->memory; at < (const unsigned char *)t->values; at++)
+        if (*at != SENTINEL) fail_msg("%s writes before its tensor", what);
+    for (int i = 0; i < GUARD; i++)
+        if (end[i] != SENTINEL) fail_msg("%s writes %d bytes past its tensor", what, i);
+    free(t->memory);
+}
+
+/* Rounded to bfloat16 one may land on the other side of the middle: then a step of 2^-7 apart. */
+static void expect_near_tensor(const char *what, const tensor *got, const tensor *want,
+                               int64_t first, int64_t count, double terms, double absolute) {
+    const double step = got->element == ANI_BFLOAT16 && absolute > 0 ? ldexp(1, -7) : 0;
+    const double limit = (8 + 2 * sqrt(terms)) * ldexp(absolute, -24);
+    for (int64_t i = first; i < first + count; i++) {
+        const double g = value_at(got, i), w = value_at(want, i);
+        if (!(fabs(g - w) <= limit + step * fabs(w)))
+            fail_msg("%s[%d] is %.9g, plain C %.9g, limit %.3g", what, (int)i, g, w, limit);
+    }
+}
+
 static const int64_t widths[] = {0,  1,  3,  7,  8,  9,  15, 16, 17, 23, 24,
                                  25, 31, 32, 33, 40, 47, 48, 64, 95, 96};
 enum { WIDTHS = sizeof widths / sizeof *widths };
 
-static void loading(void **state) {
-    (void)state;
+static void check_loading(int32_t element) {
     const int64_t rows = 5;
     for (int w = 0; w < WIDTHS; w++)
         for (int mode = 0; mode < 4; mode++) {
             const int64_t c = widths[w], ld = c + 3;
-            float *z = random_floats(rows * ld, 1, -9, 9), *g = random_floats(rows * ld, 2, -1, 1);
+            float *zs = random_floats(rows * ld, 1, -9, 9);
+            float *gs = random_floats(rows * ld, 2, -1, 1);
+            tensor z = make_tensor(element, rows * ld, mode & 1, zs);
+            tensor g = make_tensor(element, rows * ld, mode & 1, gs);
             float *a = random_floats(c, 3, -1, 1), *b = random_floats(c, 4, -1, 1);
             float *d = random_floats(c, 5, -1, 1);
             const ani_kernels *tables[] = {&plain, &best};
             output out[2], grad[2];
             for (int t = 0; t < 2; t++) {
                 const int64_t size = c ? (rows - 1) * ld + c : 0;
+                const ani_tensor_kernels *k = &tables[t]->tensor[element];
                 out[t] = make_output(size, mode & 1, 0);
                 grad[t] = make_output(size, mode & 1, 0);
-                tables[t]->normalise(out[t].values, ld, z, ld, rows, c, mode & 2 ? a : NULL,
-                                     mode & 2 ? b : NULL, mode & 1);
-                tables[t]->gradient(grad[t].values, ld, g, mode == 3 ? z : NULL, ld, rows, c,
-                                    mode ? a : NULL, mode == 3 ? b : NULL, mode == 3 ? d : NULL);
+                k->normalise(out[t].values, ld, z.values, ld, rows, c, mode & 2 ? a : NULL,
+                             mode & 2 ? b : NULL, mode & 1);
+                k->gradient(grad[t].values, ld, g.values, mode == 3 ? z.values : NULL, ld, rows, c,
+                            mode ? a : NULL, mode == 3 ? b : NULL, mode == 3 ? d : NULL);
             }
             expect_near("normalise", out[1].values, out[0].values, out[0].count, 2, 10);
             expect_near("gradient", grad[1].values, grad[0].values, grad[0].count, 3, 11);
@@ -107,68 +166,135 @@ static void loading(void **state) {
                 check_and_free(&out[t], "normalise");
                 check_and_free(&grad[t], "gradient");
             }
-            float *all[] = {z, g, a, b, d};
+            check_and_free_tensor(&z, "normalise");
+            check_and_free_tensor(&g, "gradient");
+            float *all[] = {zs, gs, a, b, d};
             for (int i = 0; i < 5; i++)
                 free(all[i]);
         }
 }
 
-static void storing(void **state) {
+static void loading(void **state) {
     (void)state;
+    for (int32_t element = 0; element < ANI_ELEMENTS; element++)
+        check_loading(element);
+}
+
+static void check_storing(int32_t element) {
     const int64_t rows = 7;
     for (int w = 0; w < WIDTHS; w++)
         for (int mode = 0; mode < 16; mode++) {
             /* mode: 1 unaligned, 2 stream and dense rows, 4 masked, 8 z differs from x */
             const int64_t c = widths[w], ldt = c + 5, ldy = mode & 2 ? c : c + 3;
             const int64_t size = c ? (rows - 1) * ldy + c : 0;
-            float *t = random_floats(rows * ldt, 1, -9, 9), *x = random_floats(size, 2, -2, 8);
-            float *z = random_floats(size, 3, -1, 1), *scale = random_floats(c, 4, 0.5, 1);
-            float *shift = random_floats(c, 5, -1, 1), *add = random_floats(size, 6, -1, 1);
+            float *t = random_floats(rows * ldt, 1, -9, 9), *xs = random_floats(size, 2, -2, 8);
+            float *zs = random_floats(size, 3, -1, 1), *scale = random_floats(c, 4, 0.5, 1);
+            float *shift = random_floats(c, 5, -1, 1), *adds = random_floats(size, 6, -1, 1);
+            tensor x = make_tensor(element, size, 0, xs), z = make_tensor(element, size, 0, zs);
+            tensor add = make_tensor(element, size, 0, adds);
             const ani_kernels *tables[] = {&plain, &best};
-            output y[2], affine[2], dx[2];
+            tensor y[2], affine[2], dx[2];
             double sums[2][5][96] = {0};
             for (int k = 0; k < 2; k++) {
-                y[k] = make_output(size, mode & 1, 0);
-                affine[k] = make_output(size, mode & 1, 0);
-                dx[k] = make_output(size, mode & 1, 0);
+                const ani_tensor_kernels *table = &tables[k]->tensor[element];
+                y[k] = make_tensor(element, size, mode & 1, NULL);
+                affine[k] = make_tensor(element, size, mode & 1, NULL);
+                dx[k] = make_tensor(element, size, mode & 1, NULL);
                 const int32_t stream = (mode & 2) != 0;
-                tables[k]->store_moments(y[k].values, ldy, t, ldt, rows, c, shift, sums[k][0],
-                                         sums[k][1], stream);
-                tables[k]->store_affine(affine[k].values, ldy, t, ldt, rows, c,
-                                        mode & 4 ? scale : NULL, mode & 4 ? shift : NULL, mode & 1,
-                                        mode & 8 ? add : NULL);
+                table->store_moments(y[k].values, ldy, t, ldt, rows, c, shift, sums[k][0],
+                                     sums[k][1], stream);
+                table->store_affine(affine[k].values, ldy, t, ldt, rows, c, mode & 4 ? scale : NULL,
+                                    mode & 4 ? shift : NULL, mode & 1,
+                                    mode & 8 ? add.values : NULL);
                 const ani_gradient_store to = {.dx = dx[k].values,
                                                .ldx = ldy,
-                                               .x = mode & 4 ? x : NULL,
+                                               .x = mode & 4 ? x.values : NULL,
                                                .scale = mode & 4 ? scale : NULL,
                                                .shift = mode & 4 ? shift : NULL,
-                                               .add = mode & 8 ? add : NULL,
-                                               .z = mode & 8 ? z : x,
+                                               .add = mode & 8 ? add.values : NULL,
+                                               .z = mode & 8 ? z.values : x.values,
                                                .mean = shift,
                                                .sum = sums[k][2],
                                                .dot = sums[k][3]};
-                tables[k]->store_gradient(&to, t, ldt, rows, c, stream);
+                table->store_gradient(&to, t, ldt, rows, c, stream);
                 tables[k]->column_sums(sums[k][4], t, ldt, rows, c);
                 tables[k]->fence();
             }
             for (int64_t r = 0; c && r < rows; r++) {
-                expect_near("y", y[1].values + r * ldy, y[0].values + r * ldy, c, 0, 0);
-                expect_near("affine", affine[1].values + r * ldy, affine[0].values + r * ldy, c, 3,
-                            11);
-                expect_near("dx", dx[1].values + r * ldy, dx[0].values + r * ldy, c, 0, 0);
+                expect_near_tensor("y", &y[1], &y[0], r * ldy, c, 0, 0);
+                expect_near_tensor("affine", &affine[1], &affine[0], r * ldy, c, 3, 11);
+                expect_near_tensor("dx", &dx[1], &dx[0], r * ldy, c, 0, 0);
             }
             static const double absolute[5] = {70, 700, 70, 600, 63};
             for (int i = 0; i < 5; i++)
                 expect_near_doubles("sums", sums[1][i], sums[0][i], c, (double)rows, absolute[i]);
             for (int k = 0; k < 2; k++) {
-                check_and_free(&y[k], "store_moments");
-                check_and_free(&affine[k], "store_affine");
-                check_and_free(&dx[k], "store_gradient");
+                check_and_free_tensor(&y[k], "store_moments");
+                check_and_free_tensor(&affine[k], "store_affine");
+                check_and_free_tensor(&dx[k], "store_gradient");
             }
-            float *all[] = {t, x, z, scale, shift, add};
+            tensor *tensors[] = {&x, &z, &add};
+            for (int i = 0; i < 3; i++)
+                check_and_free_tensor(tensors[i], "an input");
+            float *all[] = {t, xs, zs, scale, shift, adds};
             for (int i = 0; i < 6; i++)
                 free(all[i]);
         }
+}
+
+static void storing(void **state) {
+    (void)state;
+    for (int32_t element = 0; element < ANI_ELEMENTS; element++)
+        check_storing(element);
+}
+
+/* Of two neighbours of bfloat16 the nearer, found by distance; of two as near the even one. */
+static uint16_t nearest_by_distance(uint32_t bits) {
+    const uint32_t lower = bits >> 16, rest = bits & 0xffff;
+    if ((bits & 0x7f800000u) == 0x7f800000u && (bits & 0x7fffffu)) return (uint16_t)(lower | 0x40);
+    if (rest != 0x8000) return (uint16_t)(rest < 0x8000 ? lower : lower + 1);
+    return (uint16_t)(lower % 2 ? lower + 1 : lower);
+}
+
+static float float_of(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* All upper halves of a float with lower halves on both sides of each edge: what is stored. All
+ * bfloat16: what is loaded. */
+static void rounding(void **state) {
+    (void)state;
+    enum { HALVES = 65536 };
+    static const uint32_t lower[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, 0x3c5a, 0xa3f1};
+    float *values = malloc(HALVES * sizeof *values), *loaded = malloc(HALVES * sizeof *loaded);
+    uint16_t *halves = malloc(HALVES * sizeof *halves);
+    assert_true(values && loaded && halves);
+    const ani_kernels *tables[] = {&plain, &best};
+    for (int t = 0; t < 2; t++) {
+        const ani_tensor_kernels *k = &tables[t]->tensor[ANI_BFLOAT16];
+        for (size_t i = 0; i < sizeof lower / sizeof *lower; i++) {
+            for (uint32_t h = 0; h < HALVES; h++)
+                values[h] = float_of(h << 16 | lower[i]);
+            k->store_affine(halves, HALVES, values, HALVES, 1, HALVES, NULL, NULL, 0, NULL);
+            for (uint32_t h = 0; h < HALVES; h++)
+                if (halves[h] != nearest_by_distance(h << 16 | lower[i]))
+                    fail_msg("%s rounds %08x to %04x", tables[t]->level, (h << 16 | lower[i]),
+                             halves[h]);
+        }
+        for (uint32_t h = 0; h < HALVES; h++)
+            halves[h] = (uint16_t)h;
+        k->normalise(loaded, HALVES, halves, HALVES, 1, HALVES, NULL, NULL, 0);
+        for (uint32_t h = 0; h < HALVES; h++) {
+            const float want = float_of(h << 16);
+            if (memcmp(&loaded[h], &want, sizeof want))
+                fail_msg("%s loads %04x as %a", tables[t]->level, h, (double)loaded[h]);
+        }
+    }
+    free(values);
+    free(loaded);
+    free(halves);
 }
 
 static int64_t round_up(int64_t value, int64_t step) {
@@ -199,7 +325,7 @@ static void products(void **state) {
                     c[t] = make_output(round_up(rows, step) * ld[t], narrow, 0);
                     dw[t] = make_output(round_up(k, step) * ld[t], narrow, 0.5f);
                     table->product(c[t].values, ld[t], a, lda, packed, rows, k, n, width);
-                    const ani_ahead ahead = {{a, NULL}, {rows * lda, 0}};
+                    const ani_ahead ahead = {{a, NULL}, {rows * lda * (int64_t)sizeof *a, 0}};
                     table->product_transposed(dw[t].values, ld[t], a, lda, d, 160, rows, k, n,
                                               width, narrow ? &ahead : NULL);
                     free(packed);
@@ -220,7 +346,8 @@ static void products(void **state) {
             }
 }
 
-/* Integers keep every order of summing exact: then the mask and all sums are the same bits. */
+/* Integers below 256 are exact in bfloat16, and keep every order of summing exact: then the mask
+ * and all sums are the same bits. */
 static float *random_integers(int64_t count, uint32_t seed, double low, double high) {
     float *values = random_floats(count, seed, low, high);
     for (int64_t i = 0; i < count; i++)
@@ -228,19 +355,20 @@ static float *random_integers(int64_t count, uint32_t seed, double low, double h
     return values;
 }
 
-static void stored_products(void **state) {
-    (void)state;
+static void check_stored_products(int32_t element) {
     for (int j = 1; j < WIDTHS; j++)
         for (int mode = 0; mode < 32; mode++) {
             /* mode: 1 narrow, 2 stream and dense rows, 4 masked, 8 add, 16 z differs from x */
             const int64_t k = 7, n = widths[j], rows = 1 + (j * 5 + mode) % 24;
             const int64_t ldy = mode & 2 ? n : n + 3, size = (rows - 1) * ldy + n;
             float *a = random_integers(ANI_TILE_ROWS * k, 1, -3, 3);
-            float *b = random_integers(k * n, 2, -3, 3), *x = random_integers(size, 3, -2, 8);
-            float *z = random_integers(size, 4, -9, 9), *scale = random_integers(n, 5, 1, 2);
-            float *shift = random_integers(n, 6, -2, 2), *add = random_integers(size, 7, -9, 9);
+            float *b = random_integers(k * n, 2, -3, 3), *xs = random_integers(size, 3, -2, 8);
+            float *zs = random_integers(size, 4, -9, 9), *scale = random_integers(n, 5, 1, 2);
+            float *shift = random_integers(n, 6, -2, 2), *adds = random_integers(size, 7, -9, 9);
+            tensor x = make_tensor(element, size, 0, xs), z = make_tensor(element, size, 0, zs);
+            tensor add = make_tensor(element, size, 0, adds);
             const ani_kernels *tables[] = {&plain, &best};
-            output y[2], dx[2];
+            tensor y[2], dx[2];
             double sums[2][4][96] = {0};
             for (int t = 0; t < 2; t++) {
                 const ani_kernels *table = tables[t];
@@ -250,46 +378,57 @@ static void stored_products(void **state) {
                 assert_non_null(packed);
                 for (int64_t p = 0; p < columns / width; p++)
                     ani_pack(packed + p * k * width, b, n, 1, k, n, width, p);
-                y[t] = make_output(size, 0, 0);
-                dx[t] = make_output(size, 0, 0);
-                const ani_product p = {.a = a,
-                                       .lda = k,
-                                       .packed = packed,
-                                       .rows = rows,
-                                       .k = k,
-                                       .n = n,
-                                       .width = width,
-                                       .stream = (mode & 2) != 0,
-                                       .ahead = {{mode & 1 ? a : NULL, z}, {rows * k, size}}};
+                y[t] = make_tensor(element, size, 0, NULL);
+                dx[t] = make_tensor(element, size, 0, NULL);
+                const ani_product p = {
+                    .a = a,
+                    .lda = k,
+                    .packed = packed,
+                    .rows = rows,
+                    .k = k,
+                    .n = n,
+                    .width = width,
+                    .stream = (mode & 2) != 0,
+                    .ahead = {{mode & 1 ? a : NULL, z.values}, {rows * k * 4, size * 2}}};
                 const ani_gradient_store to = {.dx = dx[t].values,
                                                .ldx = ldy,
-                                               .x = mode & 4 ? x : NULL,
+                                               .x = mode & 4 ? x.values : NULL,
                                                .scale = mode & 4 ? scale : NULL,
                                                .shift = mode & 4 ? shift : NULL,
-                                               .add = mode & 8 ? add : NULL,
-                                               .z = mode & 16 ? z : x,
+                                               .add = mode & 8 ? add.values : NULL,
+                                               .z = mode & 16 ? z.values : x.values,
                                                .mean = shift,
                                                .sum = sums[t][2],
                                                .dot = sums[t][3]};
-                table->product_moments(&p, y[t].values, ldy, shift, sums[t][0], sums[t][1]);
-                table->product_gradient(&p, &to);
+                table->tensor[element].product_moments(&p, y[t].values, ldy, shift, sums[t][0],
+                                                       sums[t][1]);
+                table->tensor[element].product_gradient(&p, &to);
                 table->fence();
                 free(packed);
             }
             for (int64_t r = 0; r < rows; r++) {
-                expect_near("y", y[1].values + r * ldy, y[0].values + r * ldy, n, 0, 0);
-                expect_near("dx", dx[1].values + r * ldy, dx[0].values + r * ldy, n, 0, 0);
+                expect_near_tensor("y", &y[1], &y[0], r * ldy, n, 0, 0);
+                expect_near_tensor("dx", &dx[1], &dx[0], r * ldy, n, 0, 0);
             }
             for (int i = 0; i < 4; i++)
                 expect_near_doubles("sums", sums[1][i], sums[0][i], n, 0, 0);
             for (int t = 0; t < 2; t++) {
-                check_and_free(&y[t], "product_moments");
-                check_and_free(&dx[t], "product_gradient");
+                check_and_free_tensor(&y[t], "product_moments");
+                check_and_free_tensor(&dx[t], "product_gradient");
             }
-            float *all[] = {a, b, x, z, scale, shift, add};
+            tensor *tensors[] = {&x, &z, &add};
+            for (int i = 0; i < 3; i++)
+                check_and_free_tensor(tensors[i], "an input");
+            float *all[] = {a, b, xs, zs, scale, shift, adds};
             for (int i = 0; i < 7; i++)
                 free(all[i]);
         }
+}
+
+static void stored_products(void **state) {
+    (void)state;
+    for (int32_t element = 0; element < ANI_ELEMENTS; element++)
+        check_stored_products(element);
 }
 
 static void depthwise(void **state) {
@@ -330,8 +469,9 @@ static void depthwise(void **state) {
 static void stored_depthwise(void **state) {
     (void)state;
     for (int64_t count = 1; count < 12; count++)
-        for (int64_t mode = 0; mode < 8; mode++) {
-            /* mode: 1 stride 2, 2 stream, 4 unaligned */
+        for (int64_t mode = 0; mode < 16; mode++) {
+            /* mode: 1 stride 2, 2 stream, 4 unaligned, 8 bfloat16 */
+            const int32_t element = mode & 8 ? ANI_BFLOAT16 : ANI_FLOAT32;
             const int64_t stride = 1 + (mode & 1), ldy = mode & 4 ? 19 : 32;
             const int64_t columns = (count - 1) * stride + 3;
             const int64_t size = (count - 1) * ldy + ANI_BLOCK;
@@ -344,20 +484,21 @@ static void stored_depthwise(void **state) {
                                      .stride = stride,
                                      .streamed = (mode & 2) != 0,
                                      .next = {x, mode & 1 ? w : NULL},
-                                     .next_stride = ANI_BLOCK};
+                                     .next_stride = ANI_BLOCK * 2};
             const ani_kernels *tables[] = {&plain, &best};
-            output y[2];
+            tensor y[2];
             double sums[2][2][ANI_BLOCK] = {{{0}}};
             for (int t = 0; t < 2; t++) {
-                y[t] = make_output(size, 0, 0);
-                tables[t]->depthwise_moments(&d, y[t].values, ldy, pivot, sums[t][0], sums[t][1]);
+                y[t] = make_tensor(element, size, 0, NULL);
+                tables[t]->tensor[element].depthwise_moments(&d, y[t].values, ldy, pivot,
+                                                             sums[t][0], sums[t][1]);
                 tables[t]->fence();
             }
-            expect_near("y", y[1].values, y[0].values, size, 0, 0);
+            expect_near_tensor("y", &y[1], &y[0], 0, size, 0, 0);
             for (int i = 0; i < 2; i++)
                 expect_near_doubles("sums", sums[1][i], sums[0][i], ANI_BLOCK, 0, 0);
             for (int t = 0; t < 2; t++)
-                check_and_free(&y[t], "depthwise_moments");
+                check_and_free_tensor(&y[t], "depthwise_moments");
             free(x);
             free(w);
             free(pivot);
@@ -408,7 +549,7 @@ int main(void) {
         cmocka_unit_test(loading),          cmocka_unit_test(storing),
         cmocka_unit_test(products),         cmocka_unit_test(depthwise),
         cmocka_unit_test(optimizers),       cmocka_unit_test(stored_products),
-        cmocka_unit_test(stored_depthwise),
+        cmocka_unit_test(stored_depthwise), cmocka_unit_test(rounding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

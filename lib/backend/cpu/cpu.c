@@ -127,6 +127,7 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     cpu->base.ops = &cpu_ops;
     atomic_init(&cpu->base.references, 1);
     cpu->base.threads = options->threads;
+    cpu->base.precision = options->precision;
     ani_kernels_init(&cpu->k, mask);
     ani_infer_kernels_init(&cpu->infer, mask);
     cpu->base.level = cpu->k.level;

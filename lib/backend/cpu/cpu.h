@@ -53,7 +53,8 @@ static inline int64_t ani_max(int64_t a, int64_t b) {
 
 /** Say whether a tensor of rows*c floats is stored past the caches: it is so large that nothing of
  * it is still there when it is read, and a plain store would first read the lines that it
- * overwrites. Whole lines only: the stores of one line must not be torn apart. */
+ * overwrites. Whole lines only: the stores of one line must not be torn apart. Tensors of bfloat16
+ * are never stored so, whatever this says. */
 static inline int32_t ani_cpu_streams(int64_t rows, int64_t c) {
     return rows * c >= (4 << 20) && c % 16 == 0;
 }
@@ -102,14 +103,15 @@ typedef struct cpu_moments {
     double *sum, *square; /* [n] */
 } cpu_moments;
 
-/** y = product, with its moments. c: a tile of stride ldc, used where the product cannot be stored
- * as it leaves the registers: at a chunk's first tile, which gives the pivot, and with OpenBLAS. */
+/** y = product, with its moments; y of ANI_FLOAT32 or so. c: a tile of stride ldc, used where the
+ * product cannot be stored as it leaves the registers: at a chunk's first tile, which gives the
+ * pivot, and with OpenBLAS. */
 void ani_cpu_product_moments(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
-                             float *c, int64_t ldc, float *y, const cpu_moments *moments,
-                             int first);
+                             float *c, int64_t ldc, void *y, int32_t element,
+                             const cpu_moments *moments, int first);
 /** The product stored as an input gradient; c as above. */
 void ani_cpu_product_gradient(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
-                              float *c, int64_t ldc, const ani_gradient_store *to);
+                              float *c, int64_t ldc, const ani_gradient_store *to, int32_t element);
 
 /* --- joining of partial sums (join.c) ----------------------------------------------------------
  */
@@ -174,7 +176,7 @@ void ani_cpu_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_in
  */
 
 void ani_cpu_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
-                         const ani_lazy *r, float *y);
+                         const ani_lazy *r, void *y);
 void ani_cpu_optim_step(an_backend *backend, const ani_optim_step *step);
 void ani_cpu_sum_squares(an_backend *backend, int64_t count, const float *x, double *sum);
 void ani_cpu_pool_forward(an_backend *backend, int64_t n, int64_t hw, int64_t c, const ani_lazy *x,

@@ -119,14 +119,14 @@ static void load_x(const ani_kernels *k, const ani_unit_shape *s, const place *p
         int64_t from;
         const int64_t count = clear_outside(r, p, row, r->next >= 0 && r->next < s->h, s->w, &from);
         if (count <= 0) continue;
-        const float *z =
-            x->z + ((p->n * s->h + r->next) * s->w + r->first + from) * s->cin + p->channel;
+        const int64_t at = ((p->n * s->h + r->next) * s->w + r->first + from) * s->cin + p->channel;
         for (int64_t b = 0; b < p->blocks; b++) {
-            const int64_t channel = b * ANI_BLOCK;
-            k->normalise(row + (b * r->columns + from) * ANI_BLOCK, ANI_BLOCK, z + channel, s->cin,
-                         count, block_channels(p, b),
-                         x->scale ? x->scale + p->channel + channel : NULL,
-                         x->scale ? x->shift + p->channel + channel : NULL, x->relu6);
+            const int64_t channel = p->channel + b * ANI_BLOCK;
+            k->tensor[x->element].normalise(row + (b * r->columns + from) * ANI_BLOCK, ANI_BLOCK,
+                                            ani_element_at(x->z, x->element, at + b * ANI_BLOCK),
+                                            s->cin, count, block_channels(p, b),
+                                            x->scale ? x->scale + channel : NULL,
+                                            x->scale ? x->shift + channel : NULL, x->relu6);
         }
     }
 }
@@ -145,10 +145,12 @@ static void load_dz(const ani_kernels *k, const ani_unit_shape *s, const place *
         for (int64_t b = 0; b < p->blocks; b++) {
             const int64_t channel = p->channel + b * ANI_BLOCK;
             const int64_t element = at + b * ANI_BLOCK;
-            k->gradient(row + (b * r->columns + from) * ANI_BLOCK, ANI_BLOCK, dz->g + element,
-                        dz->z ? dz->z + element : NULL, s->cin, count, block_channels(p, b),
-                        dz->a ? dz->a + channel : NULL, dz->z ? dz->b + channel : NULL,
-                        dz->z ? dz->c + channel : NULL);
+            k->tensor[dz->element].gradient(
+                row + (b * r->columns + from) * ANI_BLOCK, ANI_BLOCK,
+                ani_element_at(dz->g, dz->element, element),
+                ani_element_at(dz->z, dz->element, element), s->cin, count, block_channels(p, b),
+                dz->a ? dz->a + channel : NULL, dz->z ? dz->b + channel : NULL,
+                dz->z ? dz->c + channel : NULL);
         }
     }
 }
@@ -207,25 +209,28 @@ static void store_block(const forward_job *job, const place *p, int64_t oy, int6
     const int64_t channel = p->channel + first;
     const int64_t at = ((p->n * s->oh + oy) * s->ow + p->column) * s->cin + channel;
     double *square = sum + job->cut.group;
+    void *y = ani_element_of(args->y, args->element, at);
     if (!args->moments) {
-        k->store_affine(args->y + at, s->cin, tile, ANI_BLOCK, columns, c,
-                        args->scale ? args->scale + channel : NULL,
-                        args->scale ? args->shift + channel : NULL, args->relu6,
-                        args->residual ? args->residual + at : NULL);
+        k->tensor[args->element].store_affine(
+            y, s->cin, tile, ANI_BLOCK, columns, c, args->scale ? args->scale + channel : NULL,
+            args->scale ? args->shift + channel : NULL, args->relu6,
+            ani_element_at(args->residual, args->element, at));
         return;
     }
     if (oy == p->row)
         ani_cpu_begin_moments(k, pivot + first, sum + first, square + first, tile, ANI_BLOCK,
                               columns, c);
-    k->store_moments(args->y + at, s->cin, tile, ANI_BLOCK, columns, c, pivot + first, sum + first,
-                     square + first, ani_cpu_streams(s->n * s->oh * s->ow, s->cin));
+    k->tensor[args->element].store_moments(y, s->cin, tile, ANI_BLOCK, columns, c, pivot + first,
+                                           sum + first, square + first,
+                                           ani_cpu_streams(s->n * s->oh * s->ow, s->cin));
 }
 
 /* Where the row that is loaded next has the channels of a block; NULL: outside of the picture. */
-static const float *next_block(const ani_unit_shape *s, const ani_lazy *x, const place *p,
-                               const ring *r, int64_t row, int64_t channel) {
+static const void *next_block(const ani_unit_shape *s, const ani_lazy *x, const place *p,
+                              const ring *r, int64_t row, int64_t channel) {
     if (row < 0 || row >= s->h) return NULL;
-    return x->z + ((p->n * s->h + row) * s->w + ani_max(r->first, 0)) * s->cin + channel;
+    const int64_t at = ((p->n * s->h + row) * s->w + ani_max(r->first, 0)) * s->cin + channel;
+    return ani_element_at(x->z, x->element, at);
 }
 
 static void forward_piece(void *context, int64_t index, int32_t worker) {
@@ -255,13 +260,14 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
                                .count = columns,
                                .stride = s->stride,
                                .streamed = ani_cpu_streams(s->n * s->oh * s->ow, s->cin),
-                               .next_stride = s->cin};
+                               .next_stride = s->cin * ani_element_size(args->x.element)};
             if (args->moments && oy > p.row && block_channels(&p, b) == ANI_BLOCK) {
                 for (int64_t i = 0; i < s->stride && oy + 1 < p.last_row; i++)
                     d.next[i] = next_block(s, &args->x, &p, &x, x.next + i, channel);
-                k->depthwise_moments(
-                    &d, args->y + ((p.n * s->oh + oy) * s->ow + p.column) * s->cin + channel,
-                    s->cin, pivot + first, sum + first, sum + job->cut.group + first);
+                const int64_t to = ((p.n * s->oh + oy) * s->ow + p.column) * s->cin + channel;
+                k->tensor[args->element].depthwise_moments(
+                    &d, ani_element_of(args->y, args->element, to), s->cin, pivot + first,
+                    sum + first, sum + job->cut.group + first);
                 continue;
             }
             k->depthwise(tile, d.x, d.w, columns, s->stride);
@@ -396,6 +402,7 @@ static void store_dx(backward_piece *b, int64_t iy) {
     const backward_job *job = b->job;
     const ani_unit_shape *s = job->s;
     const int64_t columns = b->dx_last - b->dx_first;
+    const int32_t element = job->args->x.element;
     int64_t row_columns = columns, skip = 0;
     if (columns <= 0) return; /* outputs past the input, by padding alone */
     if (s->stride == 1) {
@@ -412,9 +419,9 @@ static void store_dx(backward_piece *b, int64_t iy) {
         const ani_gradient_store to = ani_cpu_gradient_store(
             &job->args->store, &job->args->x, at + first, s->cin, b->p.channel + first,
             b->sum ? b->sum + first : NULL, b->sum ? b->sum + s->cin + first : NULL);
-        job->cpu->k.store_gradient(&to, b->dx_row + (block * row_columns + skip) * ANI_BLOCK,
-                                   ANI_BLOCK, columns, block_channels(&b->p, block),
-                                   ani_cpu_streams(s->n * s->h * s->w, s->cin));
+        job->cpu->k.tensor[element].store_gradient(
+            &to, b->dx_row + (block * row_columns + skip) * ANI_BLOCK, ANI_BLOCK, columns,
+            block_channels(&b->p, block), ani_cpu_streams(s->n * s->h * s->w, s->cin));
     }
 }
 

@@ -7,9 +7,9 @@
 #include <stddef.h>
 
 enum {
-    COLUMNS = 1024,           /* of a piece of materialise */
-    TILE = ANI_CPU_WORKSPACE, /* floats of one */
-    OPTIM_PIECE = 16384       /* parameters of one pool pass */
+    COLUMNS = 1024,               /* of a piece of materialise */
+    TILE = ANI_CPU_WORKSPACE / 2, /* floats of one; there is room for two */
+    OPTIM_PIECE = 16384           /* parameters of one pool pass */
 };
 
 /* --- materialise -------------------------------------------------------------------------------
@@ -20,13 +20,14 @@ typedef struct materialise_job {
     int64_t rows, c;
     int64_t tile, columns, ranges; /* rows and columns of a piece, pieces side by side */
     const ani_lazy *x, *r;
-    float *y;
+    void *y;
 } materialise_job;
 
 static void normalise_piece(const ani_kernels *k, const ani_lazy *x, int64_t c, int64_t at,
-                            int64_t column, int64_t rows, int64_t columns, float *to, int64_t ld) {
-    k->normalise(to, ld, x->z + at, c, rows, columns, x->scale ? x->scale + column : NULL,
-                 x->scale ? x->shift + column : NULL, x->relu6);
+                            int64_t column, int64_t rows, int64_t columns, float *to) {
+    k->tensor[x->element].normalise(to, columns, ani_element_at(x->z, x->element, at), c, rows,
+                                    columns, x->scale ? x->scale + column : NULL,
+                                    x->scale ? x->shift + column : NULL, x->relu6);
 }
 
 static void materialise_piece(void *context, int64_t index, int32_t worker) {
@@ -37,23 +38,23 @@ static void materialise_piece(void *context, int64_t index, int32_t worker) {
     const int64_t column = index % job->ranges * job->columns;
     const int64_t columns = ani_min(job->columns, job->c - column);
     const int64_t at = first * job->c + column;
-    float *y = job->y + at;
-    if (!job->r->z) {
-        normalise_piece(k, job->x, job->c, at, column, rows, columns, y, job->c);
-        return;
-    }
+    const int32_t element = job->x->element;
     float *tile = ani_cpu_workspace(job->cpu, worker);
-    normalise_piece(k, job->x, job->c, at, column, rows, columns, tile, columns);
-    const float *residual = job->r->z + at;
-    if (job->r->scale || job->r->relu6) {
-        normalise_piece(k, job->r, job->c, at, column, rows, columns, y, job->c);
-        residual = y;
+    normalise_piece(k, job->x, job->c, at, column, rows, columns, tile);
+    const void *residual = ani_element_at(job->r->z, element, at);
+    if (residual && (job->r->scale || job->r->relu6)) {
+        float *other = tile + TILE;
+        normalise_piece(k, job->r, job->c, at, column, rows, columns, other);
+        k->tensor[ANI_FLOAT32].store_affine(tile, columns, tile, columns, rows, columns, NULL, NULL,
+                                            0, other);
+        residual = NULL;
     }
-    k->store_affine(y, job->c, tile, columns, rows, columns, NULL, NULL, 0, residual);
+    k->tensor[element].store_affine(ani_element_of(job->y, element, at), job->c, tile, columns,
+                                    rows, columns, NULL, NULL, 0, residual);
 }
 
 void ani_cpu_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
-                         const ani_lazy *r, float *y) {
+                         const ani_lazy *r, void *y) {
     cpu_backend *cpu = ani_cpu(backend);
     if (rows <= 0 || c <= 0) return;
     materialise_job job = {.cpu = cpu, .rows = rows, .c = c, .x = x, .r = r, .y = y};

@@ -23,31 +23,28 @@ static void gather_edge(const ani_kernels *k, const ani_unit_shape *s, const ani
         to[i] = 0;
     for (int64_t i = last * c; i < 3 * c; i++)
         to[i] = 0;
-    const float *z = x->z + ((n * s->h + iy) * s->w + ix + first) * c;
-    to += first * c;
-    if (x->scale || x->relu6)
-        k->normalise(to, c, z, c, last - first, c, x->scale, x->shift, x->relu6);
-    else
-        for (int64_t i = 0; i < (last - first) * c; i++)
-            to[i] = z[i];
+    k->tensor[x->element].normalise(
+        to + first * c, c,
+        ani_element_at(x->z, x->element, ((n * s->h + iy) * s->w + ix + first) * c), c,
+        last - first, c, x->scale, x->shift, x->relu6);
 }
 
-/* The same three times, for a pixel whose taps all lie inside; 3 channels are copied as they are.
- */
+/* The same three times, for a pixel whose taps all lie inside, from element `at` on; 3 channels of
+ * float are copied as they are. */
 static void gather_inside(const ani_kernels *k, const ani_unit_shape *s, const ani_lazy *x,
-                          const float *z, float *to) {
+                          int64_t at, float *to) {
     const int64_t taps = 3 * s->cin, row = s->w * s->cin;
-    if (x->scale || x->relu6) {
-        for (int64_t ky = 0; ky < 3; ky++)
-            k->normalise(to + ky * taps, s->cin, z + ky * row, s->cin, 3, s->cin, x->scale,
-                         x->shift, x->relu6);
-    } else if (taps == 9) {
+    const int plain = !x->scale && !x->relu6 && x->element == ANI_FLOAT32;
+    if (plain && taps == 9) {
+        const float *z = (const float *)x->z + at;
         for (int64_t ky = 0; ky < 3; ky++)
             memcpy(to + ky * 9, z + ky * row, 9 * sizeof *to);
-    } else {
-        for (int64_t ky = 0; ky < 3; ky++)
-            memcpy(to + ky * taps, z + ky * row, (size_t)taps * sizeof *to);
+        return;
     }
+    for (int64_t ky = 0; ky < 3; ky++)
+        k->tensor[x->element].normalise(to + ky * taps, s->cin,
+                                        ani_element_at(x->z, x->element, at + ky * row), s->cin, 3,
+                                        s->cin, x->scale, x->shift, x->relu6);
 }
 
 void ani_cpu_gather(const cpu_backend *cpu, const ani_unit_shape *s, const ani_lazy *x,
@@ -57,7 +54,7 @@ void ani_cpu_gather(const cpu_backend *cpu, const ani_unit_shape *s, const ani_l
     for (int64_t r = 0; r < rows; r++, tile += ld) {
         const int64_t iy = oy * s->stride - s->pad_top, ix = ox * s->stride - s->pad_left;
         if (iy >= 0 && iy + 3 <= s->h && ix >= 0 && ix + 3 <= s->w)
-            gather_inside(k, s, x, x->z + ((n * s->h + iy) * s->w + ix) * s->cin, tile);
+            gather_inside(k, s, x, ((n * s->h + iy) * s->w + ix) * s->cin, tile);
         else
             for (int64_t ky = 0; ky < 3; ky++)
                 gather_edge(k, s, x, n, iy + ky, ix, tile + ky * 3 * s->cin);
@@ -135,8 +132,9 @@ static void input_picture(void *context, int64_t n, int32_t worker) {
     for (int64_t row = 0; row < outputs; row += TILE) {
         const int64_t rows = ani_min(TILE, outputs - row);
         const int64_t at = (n * outputs + row) * s->cout;
-        job->cpu->k.gradient(z_tile, job->ldz, dz->g + at, dz->z ? dz->z + at : NULL, s->cout, rows,
-                             s->cout, dz->a, dz->b, dz->c);
+        job->cpu->k.tensor[dz->element].gradient(
+            z_tile, job->ldz, ani_element_at(dz->g, dz->element, at),
+            ani_element_at(dz->z, dz->element, at), s->cout, rows, s->cout, dz->a, dz->b, dz->c);
         ani_cpu_product(job->cpu, &job->m, dx_tile, job->lda, z_tile, job->ldz, job->packed, rows);
         scatter_tile(s, row, rows, dx_tile, job->lda, picture);
     }
@@ -146,7 +144,8 @@ static void input_picture(void *context, int64_t n, int32_t worker) {
         const ani_gradient_store to =
             ani_cpu_gradient_store(store, &job->args->x, (n * s->h + y) * s->w * s->cin, s->cin, 0,
                                    sum, sum ? sum + s->cin : NULL);
-        job->cpu->k.store_gradient(&to, picture + y * s->w * s->cin, s->cin, s->w, s->cin, 0);
+        job->cpu->k.tensor[job->args->x.element].store_gradient(&to, picture + y * s->w * s->cin,
+                                                                s->cin, s->w, s->cin, 0);
     }
     job->cpu->k.fence();
 }

@@ -33,9 +33,11 @@ static void pool_piece(void *context, int64_t index, int32_t worker) {
     double sums[CHANNELS] = {0};
     for (int64_t row = 0; row < job->hw; row += ROWS) {
         const int64_t rows = ani_min(ROWS, job->hw - row);
-        job->cpu->k.normalise(tile, CHANNELS, x->z + (n * job->hw + row) * job->c + channel, job->c,
-                              rows, c, x->scale ? x->scale + channel : NULL,
-                              x->scale ? x->shift + channel : NULL, x->relu6);
+        job->cpu->k.tensor[x->element].normalise(
+            tile, CHANNELS,
+            ani_element_at(x->z, x->element, (n * job->hw + row) * job->c + channel), job->c, rows,
+            c, x->scale ? x->scale + channel : NULL, x->scale ? x->shift + channel : NULL,
+            x->relu6);
         job->cpu->k.column_sums(sums, tile, CHANNELS, rows, c);
     }
     for (int64_t i = 0; i < c; i++)
@@ -67,7 +69,8 @@ static void spread_piece(void *context, int64_t index, int32_t worker) {
             const ani_gradient_store to =
                 ani_cpu_gradient_store(job->store, job->x, (n * job->hw + row) * job->c + channel,
                                        job->c, channel, sum, dot);
-            job->cpu->k.store_gradient(&to, value, 0, ani_min(ROWS, job->hw - row), c, 0);
+            job->cpu->k.tensor[job->x->element].store_gradient(&to, value, 0,
+                                                               ani_min(ROWS, job->hw - row), c, 0);
         }
     }
     job->cpu->k.fence();

@@ -22,13 +22,13 @@ ani_gradient_store ani_cpu_gradient_store(const ani_store *store, const ani_lazy
                                           int64_t stride, int64_t channel, double *sum,
                                           double *dot) {
     const int32_t masked = x->relu6, affine = masked && x->scale;
-    return (ani_gradient_store){.dx = store->dx + at,
+    return (ani_gradient_store){.dx = ani_element_of(store->dx, x->element, at),
                                 .ldx = stride,
-                                .x = masked ? x->z + at : NULL,
+                                .x = masked ? ani_element_at(x->z, x->element, at) : NULL,
                                 .scale = affine ? x->scale + channel : NULL,
                                 .shift = affine ? x->shift + channel : NULL,
-                                .add = store->add ? store->add + at : NULL,
-                                .z = sum ? store->z + at : NULL,
+                                .add = ani_element_at(store->add, x->element, at),
+                                .z = sum ? ani_element_at(store->z, x->element, at) : NULL,
                                 .mean = sum ? store->mean + channel : NULL,
                                 .sum = sum,
                                 .dot = dot};

@@ -51,27 +51,29 @@ void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, c
 }
 
 void ani_cpu_product_moments(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
-                             float *c, int64_t ldc, float *y, const cpu_moments *moments,
-                             int first) {
-    const ani_kernels *k = &cpu->k;
+                             float *c, int64_t ldc, void *y, int32_t element,
+                             const cpu_moments *moments, int first) {
+    const ani_tensor_kernels *k = &cpu->k.tensor[element];
     if (!first && !cpu->blas) {
         k->product_moments(p, y, m->n, moments->pivot, moments->sum, moments->square);
         return;
     }
     ani_cpu_product(cpu, m, c, ldc, p->a, p->lda, p->packed, p->rows);
     if (first)
-        ani_cpu_begin_moments(k, moments->pivot, moments->sum, moments->square, c, ldc, p->rows,
-                              m->n);
+        ani_cpu_begin_moments(&cpu->k, moments->pivot, moments->sum, moments->square, c, ldc,
+                              p->rows, m->n);
     k->store_moments(y, m->n, c, ldc, p->rows, m->n, moments->pivot, moments->sum, moments->square,
                      p->stream);
 }
 
 void ani_cpu_product_gradient(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
-                              float *c, int64_t ldc, const ani_gradient_store *to) {
+                              float *c, int64_t ldc, const ani_gradient_store *to,
+                              int32_t element) {
+    const ani_tensor_kernels *k = &cpu->k.tensor[element];
     if (!cpu->blas) {
-        cpu->k.product_gradient(p, to);
+        k->product_gradient(p, to);
         return;
     }
     ani_cpu_product(cpu, m, c, ldc, p->a, p->lda, p->packed, p->rows);
-    cpu->k.store_gradient(to, c, ldc, p->rows, m->n, p->stream);
+    k->store_gradient(to, c, ldc, p->rows, m->n, p->stream);
 }

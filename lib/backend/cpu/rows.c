@@ -41,16 +41,28 @@ static void load_rows(const cpu_backend *cpu, const ani_unit_shape *s, const ani
     if (s->kind == ANI_UNIT_FULL)
         ani_cpu_gather(cpu, s, x, row, rows, tile, ld);
     else
-        cpu->k.normalise(tile, ld, x->z + row * s->cin, s->cin, rows, s->cin, x->scale, x->shift,
-                         x->relu6);
+        cpu->k.tensor[x->element].normalise(tile, ld,
+                                            ani_element_at(x->z, x->element, row * s->cin), s->cin,
+                                            rows, s->cin, x->scale, x->shift, x->relu6);
 }
 
-/* count rows of two tensors, of cx and cy channels, from row `x_row` and `y_row` on; NULL: none. */
-static ani_ahead rows_ahead(const float *x, int64_t cx, int64_t x_row, int64_t x_rows,
-                            const float *y, int64_t cy, int64_t y_row, int64_t y_rows) {
-    return (ani_ahead){
-        {x_rows > 0 && x ? x + x_row * cx : NULL, y_rows > 0 && y ? y + y_row * cy : NULL},
-        {x_rows * cx, y_rows * cy}};
+/** Rows of a tensor that are read soon. */
+typedef struct coming {
+    const void *tensor; /* NULL: none */
+    int32_t element;
+    int64_t c, row, rows;
+} coming;
+
+static ani_ahead rows_ahead(const coming *x, const coming *y) {
+    const coming *both[2] = {x, y};
+    ani_ahead ahead = {{NULL, NULL}, {0, 0}};
+    for (int i = 0; i < 2; i++) {
+        const coming *from = both[i];
+        if (!from->tensor || from->rows <= 0) continue;
+        ahead.from[i] = ani_element_at(from->tensor, from->element, from->row * from->c);
+        ahead.size[i] = from->rows * from->c * ani_element_size(from->element);
+    }
+    return ahead;
 }
 
 /* --- forward -----------------------------------------------------------------------------------
@@ -113,17 +125,20 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
     for (int64_t row = first; row < last; row += TILE) {
         p.rows = ani_min(TILE, last - row);
         load_rows(job->cpu, job->s, &args->x, row, p.rows, a, job->lda);
-        float *y = args->y + row * cout;
+        void *y = ani_element_of(args->y, args->element, row * cout);
         if (args->moments) {
-            if (job->s->kind == ANI_UNIT_POINTWISE)
-                p.ahead = rows_ahead(args->x.z, job->m.k, row + p.rows,
-                                     ani_min(TILE, last - row - p.rows), NULL, 0, 0, 0);
-            ani_cpu_product_moments(job->cpu, &job->m, &p, c, job->ldc, y, &moments, row == first);
+            const int64_t next = row + p.rows;
+            const coming x = {args->x.z, args->x.element, job->m.k, next,
+                              ani_min(TILE, last - next)};
+            if (job->s->kind == ANI_UNIT_POINTWISE) p.ahead = rows_ahead(&x, &(coming){0});
+            ani_cpu_product_moments(job->cpu, &job->m, &p, c, job->ldc, y, args->element, &moments,
+                                    row == first);
             continue;
         }
         ani_cpu_product(job->cpu, &job->m, c, job->ldc, a, job->lda, job->packed, p.rows);
-        k->store_affine(y, cout, c, job->ldc, p.rows, cout, args->scale, args->shift, args->relu6,
-                        args->residual ? args->residual + row * cout : NULL);
+        k->tensor[args->element].store_affine(
+            y, cout, c, job->ldc, p.rows, cout, args->scale, args->shift, args->relu6,
+            ani_element_at(args->residual, args->element, row * cout));
     }
     k->fence();
     if (args->moments) {
@@ -215,12 +230,14 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
          * during the other one. */
         const int64_t next = row + rows, count = ani_max(ani_min(TILE, last - next), 0);
         const int64_t half = args->dw && store->dx ? count / 2 : 0;
-        k->gradient(z_tile, job->ldz, dz->g + row * cout, dz->z ? dz->z + row * cout : NULL, cout,
-                    rows, cout, dz->a, dz->b, dz->c);
+        k->tensor[dz->element].gradient(
+            z_tile, job->ldz, ani_element_at(dz->g, dz->element, row * cout),
+            ani_element_at(dz->z, dz->element, row * cout), cout, rows, cout, dz->a, dz->b, dz->c);
         if (args->dw) {
-            const ani_ahead ahead =
-                rows_ahead(dz->g, cout, next, count, pointwise ? args->x.z : dz->z,
-                           pointwise ? cin : cout, next, count - half);
+            const coming g = {dz->g, dz->element, cout, next, count};
+            const coming x = {args->x.z, args->x.element, cin, next, count - half};
+            const coming z = {dz->z, dz->element, cout, next, count - half};
+            const ani_ahead ahead = rows_ahead(&g, pointwise ? &x : &z);
             load_rows(job->cpu, job->s, &args->x, row, rows, x_tile, job->ldx);
             ani_cpu_product_transposed(job->cpu, dw, job->ldz, x_tile, job->ldx, z_tile, job->ldz,
                                        rows, job->m.n, cout, &ahead);
@@ -228,9 +245,11 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
         if (store->dx) {
             const ani_gradient_store to =
                 ani_cpu_gradient_store(store, &args->x, row * cin, cin, 0, sum, dot);
-            p.ahead =
-                rows_ahead(dz->z, cout, next, count, args->x.z, cin, next + count - half, half);
-            ani_cpu_product_gradient(job->cpu, &job->m, &p, dx_tile, job->ldx, &to);
+            const coming z = {dz->z, dz->element, cout, next, count};
+            const coming x = {args->x.z, args->x.element, cin, next + count - half, half};
+            p.ahead = rows_ahead(&z, &x);
+            ani_cpu_product_gradient(job->cpu, &job->m, &p, dx_tile, job->ldx, &to,
+                                     args->x.element);
         }
     }
     k->fence();

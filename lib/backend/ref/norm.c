@@ -67,11 +67,11 @@ void ani_ref_bn_backward(an_backend *backend, int64_t channels, int64_t count, i
 }
 
 void ani_ref_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
-                         const ani_lazy *r, float *y) {
+                         const ani_lazy *r, void *y) {
     (void)backend;
     for (int64_t i = 0; i < rows * c; i++) {
         double value = ani_ref_load(x, i, i % c);
         if (r->z) value += ani_ref_load(r, i, i % c);
-        y[i] = (float)value;
+        ani_ref_write(y, x->element, i, value);
     }
 }

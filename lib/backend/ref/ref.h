@@ -7,10 +7,25 @@
 
 #include "backend/backend.h"
 
+/** Load one element of a tensor. */
+static inline double ani_ref_read(const void *tensor, int32_t element, int64_t i) {
+    if (element == ANI_BFLOAT16) return ani_from_bfloat16(((const uint16_t *)tensor)[i]);
+    return ((const float *)tensor)[i];
+}
+
+/** Store one element of a tensor, rounded; return what lies there then. */
+static inline double ani_ref_write(void *tensor, int32_t element, int64_t i, double value) {
+    if (element == ANI_BFLOAT16)
+        ((uint16_t *)tensor)[i] = ani_to_bfloat16((float)value);
+    else
+        ((float *)tensor)[i] = (float)value;
+    return ani_ref_read(tensor, element, i);
+}
+
 /** Load one element of a lazy value in double: min(max(z*scale + shift, 0), 6) with relu6. A
  * comparison with NaN is false, so NaN stays NaN. */
 static inline double ani_ref_load(const ani_lazy *x, int64_t element, int64_t channel) {
-    double value = x->z[element];
+    double value = ani_ref_read(x->z, x->element, element);
     if (x->scale) value = value * x->scale[channel] + x->shift[channel];
     if (x->relu6) value = value < 0 ? 0 : value > 6 ? 6 : value;
     return value;
@@ -20,17 +35,17 @@ static inline double ani_ref_load(const ani_lazy *x, int64_t element, int64_t ch
  * sums. Keras ReLU(6): the gradient passes where 0 < y < 6, and nowhere for NaN. */
 static inline void ani_ref_store(const ani_store *store, const ani_lazy *x, int64_t element,
                                  int64_t channel, int64_t channels, double value) {
-    if (store->add) value += store->add[element];
+    if (store->add) value += ani_ref_read(store->add, x->element, element);
     if (x->relu6) {
-        double y = x->z[element];
+        double y = ani_ref_read(x->z, x->element, element);
         if (x->scale) y = y * x->scale[channel] + x->shift[channel];
         if (!(y > 0 && y < 6)) value = 0;
     }
-    store->dx[element] = (float)value;
+    const double dx = ani_ref_write(store->dx, x->element, element, value);
     if (store->sums) {
-        const double dx = store->dx[element];
+        const double z = ani_ref_read(store->z, x->element, element);
         store->sums[channel] += dx;
-        store->sums[channels + channel] += dx * ((double)store->z[element] - store->mean[channel]);
+        store->sums[channels + channel] += dx * (z - store->mean[channel]);
     }
 }
 
@@ -59,7 +74,7 @@ void ani_ref_bn_backward(an_backend *backend, int64_t channels, int64_t count, i
                          const double *sums, const ani_bn *bn, float *dgamma, float *dbeta,
                          float *a, float *b, float *c);
 void ani_ref_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
-                         const ani_lazy *r, float *y);
+                         const ani_lazy *r, void *y);
 
 /* head.c */
 void ani_ref_pool_forward(an_backend *backend, int64_t n, int64_t hw, int64_t c, const ani_lazy *x,

@@ -70,18 +70,19 @@ static void add_tap(const ani_unit_shape *s, const ani_lazy *x, const float *w, 
 }
 
 /* The mean of each channel, and the sum of squared distances from it, in two passes over y. */
-static void compute_moments(int64_t rows, int64_t c, const float *y, double *moments) {
+static void compute_moments(int64_t rows, int64_t c, const void *y, int32_t element,
+                            double *moments) {
     double *mean = moments, *m2 = moments + c;
     for (int64_t i = 0; i < c; i++)
         mean[i] = m2[i] = 0;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t i = 0; i < c; i++)
-            mean[i] += y[r * c + i];
+            mean[i] += ani_ref_read(y, element, r * c + i);
     for (int64_t i = 0; i < c; i++)
         mean[i] /= (double)rows;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t i = 0; i < c; i++) {
-            const double distance = y[r * c + i] - mean[i];
+            const double distance = ani_ref_read(y, element, r * c + i) - mean[i];
             m2[i] += distance * distance;
         }
 }
@@ -105,20 +106,23 @@ void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
             double y = z[co];
             if (args->scale) y = y * args->scale[co] + args->shift[co];
             if (args->relu6) y = y < 0 ? 0 : y > 6 ? 6 : y;
-            if (args->residual) y += args->residual[row * s->cout + co];
-            args->y[row * s->cout + co] = (float)y;
+            const int64_t at = row * s->cout + co;
+            if (args->residual) y += ani_ref_read(args->residual, args->element, at);
+            ani_ref_write(args->y, args->element, at, y);
         }
     }
-    if (args->moments) compute_moments(rows, s->cout, args->y, args->moments);
+    if (args->moments) compute_moments(rows, s->cout, args->y, args->element, args->moments);
 }
 
 /* Form dz[cout] of one output pixel: a*g + b*z + c. */
 static void load_gradient(const ani_gradient *gradient, int64_t pixel, int64_t cout, double *dz) {
     for (int64_t co = 0; co < cout; co++) {
-        double value = gradient->g[pixel * cout + co];
+        const int64_t at = pixel * cout + co;
+        double value = ani_ref_read(gradient->g, gradient->element, at);
         if (gradient->a) value *= gradient->a[co];
         if (gradient->z)
-            value += (double)gradient->b[co] * gradient->z[pixel * cout + co] + gradient->c[co];
+            value += gradient->b[co] * ani_ref_read(gradient->z, gradient->element, at) +
+                     gradient->c[co];
         dz[co] = value;
     }
 }

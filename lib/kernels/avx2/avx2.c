@@ -6,4 +6,5 @@
 
 void ani_kernels_avx2(ani_kernels *table) {
     fill_table(table, "avx2");
+    ani_kernels_avx2_bfloat16(&table->tensor[ANI_BFLOAT16]);
 }

@@ -81,6 +81,44 @@ static inline vec v_pass(vec a, vec y, vec low, vec high) {
     const vec below = _mm256_cmp_ps(y, high, _CMP_LT_OQ);
     return _mm256_and_ps(a, _mm256_and_ps(above, below));
 }
+/* --- bfloat16 in memory: the upper halves of floats ----------------------------------------------
+ */
+
+static inline vec v_load_bfloat16(const uint16_t *from) {
+    const __m128i halves = _mm_loadu_si128((const __m128i *)(const void *)from);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+/* Round to what bfloat16 can hold: to nearest, ties to even; NaN stays NaN. */
+static inline vec v_round_bfloat16(vec v) {
+    const __m256i bits = _mm256_castps_si256(v), upper = _mm256_set1_epi32(-65536);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i sum = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+    const vec quiet = _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_set1_epi32(0x400000)));
+    const vec any =
+        _mm256_blendv_ps(_mm256_castsi256_ps(sum), quiet, _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    return _mm256_and_ps(any, _mm256_castsi256_ps(upper));
+}
+static inline __m128i v_halves(vec rounded) {
+    const __m256i halves = _mm256_srli_epi32(_mm256_castps_si256(rounded), 16);
+    return _mm_packus_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
+}
+/* These take rounded numbers. */
+static inline void v_store_bfloat16(uint16_t *to, vec rounded) {
+    _mm_storeu_si128((__m128i *)(void *)to, v_halves(rounded));
+}
+static inline vec v_load_part_bfloat16(const uint16_t *from, int64_t count) {
+    uint16_t lanes[LANES] = {0};
+    for (int64_t i = 0; i < count; i++)
+        lanes[i] = from[i];
+    return v_load_bfloat16(lanes);
+}
+static inline void v_store_part_bfloat16(uint16_t *to, vec rounded, int64_t count) {
+    uint16_t lanes[LANES];
+    v_store_bfloat16(lanes, rounded);
+    for (int64_t i = 0; i < count; i++)
+        to[i] = lanes[i];
+}
+
 /* sum[0..LANES) += a, in double */
 static inline void v_add_double(double *sum, vec a) {
     const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(a));

@@ -6,4 +6,5 @@
 
 void ani_kernels_avx512(ani_kernels *table) {
     fill_table(table, "avx512");
+    ani_kernels_avx512_bfloat16(&table->tensor[ANI_BFLOAT16]);
 }

@@ -78,6 +78,38 @@ static inline vec v_pass(vec a, vec y, vec low, vec high) {
     const __mmask16 above = _mm512_cmp_ps_mask(y, low, _CMP_GT_OQ);
     return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, y, high, _CMP_LT_OQ), a);
 }
+/* --- bfloat16 in memory: the upper halves of floats ----------------------------------------------
+ */
+
+static inline vec v_widen(__m256i halves) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+static inline __m256i v_halves(vec rounded) {
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(rounded), 16));
+}
+static inline vec v_load_bfloat16(const uint16_t *from) {
+    return v_widen(_mm256_loadu_si256((const __m256i *)(const void *)from));
+}
+/* Round to what bfloat16 can hold: to nearest, ties to even; NaN stays NaN. */
+static inline vec v_round_bfloat16(vec v) {
+    const __m512i bits = _mm512_castps_si512(v), upper = _mm512_set1_epi32(-65536);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    const __m512i any = _mm512_mask_or_epi32(sum, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), bits,
+                                             _mm512_set1_epi32(0x400000));
+    return _mm512_castsi512_ps(_mm512_and_si512(any, upper));
+}
+/* These take rounded numbers. */
+static inline void v_store_bfloat16(uint16_t *to, vec rounded) {
+    _mm256_storeu_si256((__m256i *)(void *)to, v_halves(rounded));
+}
+static inline vec v_load_part_bfloat16(const uint16_t *from, int64_t count) {
+    return v_widen(_mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), from));
+}
+static inline void v_store_part_bfloat16(uint16_t *to, vec rounded, int64_t count) {
+    _mm256_mask_storeu_epi16(to, (__mmask16)((1u << count) - 1), v_halves(rounded));
+}
+
 /* sum[0..LANES) += a, in double */
 static inline void v_add_double(double *sum, vec a) {
     const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(a));

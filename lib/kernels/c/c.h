@@ -7,18 +7,8 @@
 
 enum { ANI_C_ROWS = 4, ANI_C_WIDE = 24, ANI_C_NARROW = 16 };
 
-void ani_c_normalise(float *out, int64_t ldo, const float *z, int64_t ldz, int64_t rows, int64_t c,
-                     const float *scale, const float *shift, int32_t relu6);
-void ani_c_gradient(float *out, int64_t ldo, const float *g, const float *z, int64_t ldg,
-                    int64_t rows, int64_t channels, const float *a, const float *b, const float *c);
-void ani_c_store_moments(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
-                         int64_t c, const float *pivot, double *sum, double *square,
-                         int32_t stream);
-void ani_c_store_affine(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
-                        const float *scale, const float *shift, int32_t relu6,
-                        const float *residual);
-void ani_c_store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
-                          int64_t c, int32_t stream);
+void ani_c_float32(ani_tensor_kernels *table);
+void ani_c_bfloat16(ani_tensor_kernels *table);
 void ani_c_column_sums(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c);
 void ani_c_fence(void);
 void ani_c_product(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
@@ -26,13 +16,8 @@ void ani_c_product(float *c, int64_t ldc, const float *a, int64_t lda, const flo
 void ani_c_product_transposed(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
                               int64_t ldb, int64_t rows, int64_t k, int64_t n, int32_t width,
                               const ani_ahead *ahead);
-void ani_c_product_moments(const ani_product *p, float *y, int64_t ldy, const float *pivot,
-                           double *sum, double *square);
-void ani_c_product_gradient(const ani_product *p, const ani_gradient_store *to);
 void ani_c_depthwise(float *out, const float *const x[3], const float *w, int64_t count,
                      int64_t stride);
-void ani_c_depthwise_moments(const ani_depthwise *d, float *y, int64_t ldy, const float *pivot,
-                             double *sum, double *square);
 void ani_c_depthwise_spread(float *out, const float *const d[2], const float *w, int64_t rows,
                             int64_t count);
 void ani_c_depthwise_weights(float *dw, const float *const x[3], const float *d, int64_t count,

@@ -14,17 +14,6 @@ void ani_c_depthwise(float *out, const float *const x[3], const float *w, int64_
         }
 }
 
-void ani_c_depthwise_moments(const ani_depthwise *d, float *y, int64_t ldy, const float *pivot,
-                             double *sum, double *square) {
-    for (int64_t i = 0; i < d->count; i++) {
-        float block[ANI_BLOCK];
-        const int64_t at = i * d->stride * ANI_BLOCK;
-        const float *const x[3] = {d->x[0] + at, d->x[1] + at, d->x[2] + at};
-        ani_c_depthwise(block, x, d->w, 1, d->stride);
-        ani_c_store_moments(y + i * ldy, ldy, block, 0, 1, ANI_BLOCK, pivot, sum, square, 0);
-    }
-}
-
 void ani_c_depthwise_spread(float *out, const float *const d[2], const float *w, int64_t rows,
                             int64_t count) {
     for (int64_t i = 0; i < count; i++)

@@ -6,4 +6,5 @@
 
 void ani_kernels_neon(ani_kernels *table) {
     fill_table(table, "neon");
+    ani_kernels_neon_bfloat16(&table->tensor[ANI_BFLOAT16]);
 }

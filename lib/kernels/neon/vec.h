@@ -81,6 +81,38 @@ static inline vec v_pass(vec a, vec y, vec low, vec high) {
     const uint32x4_t inside = vandq_u32(vcgtq_f32(y, low), vcltq_f32(y, high));
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), inside));
 }
+/* --- bfloat16 in memory: the upper halves of floats ----------------------------------------------
+ */
+
+static inline vec v_load_bfloat16(const uint16_t *from) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(from), 16));
+}
+/* Round to what bfloat16 can hold: to nearest, ties to even; NaN stays NaN. */
+static inline vec v_round_bfloat16(vec v) {
+    const uint32x4_t bits = vreinterpretq_u32_f32(v);
+    const uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    const uint32x4_t sum = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd);
+    const uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+    const uint32x4_t any = vbslq_u32(vceqq_f32(v, v), sum, quiet);
+    return vreinterpretq_f32_u32(vandq_u32(any, vdupq_n_u32(0xffff0000u)));
+}
+/* These take rounded numbers. */
+static inline void v_store_bfloat16(uint16_t *to, vec rounded) {
+    vst1_u16(to, vshrn_n_u32(vreinterpretq_u32_f32(rounded), 16));
+}
+static inline vec v_load_part_bfloat16(const uint16_t *from, int64_t count) {
+    uint16_t lanes[LANES] = {0};
+    for (int64_t i = 0; i < count; i++)
+        lanes[i] = from[i];
+    return v_load_bfloat16(lanes);
+}
+static inline void v_store_part_bfloat16(uint16_t *to, vec rounded, int64_t count) {
+    uint16_t lanes[LANES];
+    v_store_bfloat16(lanes, rounded);
+    for (int64_t i = 0; i < count; i++)
+        to[i] = lanes[i];
+}
+
 /* sum[0..LANES) += a, in double */
 static inline void v_add_double(double *sum, vec a) {
     vst1q_f64(sum, vaddq_f64(vld1q_f64(sum), vcvt_f64_f32(vget_low_f32(a))));

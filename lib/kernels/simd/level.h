@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * All templates, and the table entries of the level that includes this. */
-#include "kernels/kernels.h"
-#include "kernels/simd/simd.h"
+#include "kernels/simd/tensors.h"
 
-#include "kernels/simd/load.h"
-#include "kernels/simd/store.h"
+#include "kernels/simd/sums.h"
 #include "kernels/simd/product.h"
 #include "kernels/simd/depthwise.h"
 #include "kernels/simd/optim.h"
@@ -20,19 +18,12 @@ static void fill_table(ani_kernels *table, const char *level) {
     table->narrow = NARROW;
     table->wide_rows = WIDE_ROWS;
     table->narrow_rows = NARROW_ROWS;
-    table->normalise = normalise;
-    table->gradient = gradient;
-    table->store_moments = store_moments;
-    table->store_affine = store_affine;
-    table->store_gradient = store_gradient;
+    fill_tensors(&table->tensor[ANI_FLOAT32]);
     table->column_sums = column_sums;
     table->fence = fence;
     table->product = product;
     table->product_transposed = product_transposed;
-    table->product_moments = product_moments;
-    table->product_gradient = product_gradient;
     table->depthwise = depthwise;
-    table->depthwise_moments = depthwise_moments;
     table->depthwise_spread = depthwise_spread;
     table->depthwise_weights = depthwise_weights;
     table->adam = adam;

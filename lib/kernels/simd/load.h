@@ -11,16 +11,16 @@ ANI_INLINE vec normalise_vector(vec z, vec scale, vec shift, const int affine, c
 }
 
 /* count < LANES columns of all rows. */
-ANI_INLINE void normalise_rest(float *out, int64_t ldo, const float *z, int64_t ldz, int64_t rows,
+ANI_INLINE void normalise_rest(float *out, int64_t ldo, const element *z, int64_t ldz, int64_t rows,
                                int64_t count, const float *scale, const float *shift,
                                const int affine, const int clip) {
     const vec s = affine ? v_load_part(scale, count) : v_zero();
     const vec t = affine ? v_load_part(shift, count) : v_zero();
     for (int64_t r = 0; r < rows; r++, out += ldo, z += ldz)
-        v_store_part(out, normalise_vector(v_load_part(z, count), s, t, affine, clip), count);
+        v_store_part(out, normalise_vector(e_load_part(z, count), s, t, affine, clip), count);
 }
 
-ANI_INLINE void normalise_columns(float *out, int64_t ldo, const float *z, int64_t ldz,
+ANI_INLINE void normalise_columns(float *out, int64_t ldo, const element *z, int64_t ldz,
                                   int64_t rows, const float *scale, const float *shift,
                                   const int vectors, const int affine, const int clip) {
     vec s[NARROW_VECTORS], t[NARROW_VECTORS];
@@ -32,10 +32,10 @@ ANI_INLINE void normalise_columns(float *out, int64_t ldo, const float *z, int64
     for (int64_t r = 0; r < rows; r++, out += ldo, z += ldz)
         ANI_UNROLL
     for (int j = 0; j < vectors; j++)
-        v_store(out + j * LANES, normalise_vector(v_load(z + j * LANES), s[j], t[j], affine, clip));
+        v_store(out + j * LANES, normalise_vector(e_load(z + j * LANES), s[j], t[j], affine, clip));
 }
 
-ANI_INLINE void normalise_all(float *out, int64_t ldo, const float *z, int64_t ldz, int64_t rows,
+ANI_INLINE void normalise_all(float *out, int64_t ldo, const element *z, int64_t ldz, int64_t rows,
                               int64_t c, const float *scale, const float *shift, const int affine,
                               const int clip) {
     const int64_t whole = c / LANES;
@@ -51,7 +51,7 @@ ANI_INLINE void normalise_all(float *out, int64_t ldo, const float *z, int64_t l
         for (int64_t r = 0; r < rows; r++)
             for (int64_t i = 0; i < whole * LANES; i += LANES)
                 v_store(out + r * ldo + i,
-                        normalise_vector(v_load(z + r * ldz + i),
+                        normalise_vector(e_load(z + r * ldz + i),
                                          affine ? v_load(scale + i) : v_zero(),
                                          affine ? v_load(shift + i) : v_zero(), affine, clip));
     if (c % LANES == 0) return;
@@ -60,7 +60,7 @@ ANI_INLINE void normalise_all(float *out, int64_t ldo, const float *z, int64_t l
                    affine ? shift + done : NULL, affine, clip);
 }
 
-static void normalise(float *out, int64_t ldo, const float *z, int64_t ldz, int64_t rows, int64_t c,
+static void normalise(float *out, int64_t ldo, const void *z, int64_t ldz, int64_t rows, int64_t c,
                       const float *scale, const float *shift, int32_t relu6) {
     if (scale && relu6)
         normalise_all(out, ldo, z, ldz, rows, c, scale, shift, 1, 1);
@@ -78,7 +78,7 @@ ANI_INLINE vec gradient_vector(vec g, vec z, vec a, vec b, vec c, const int term
     return terms == 1 ? v_mul(a, g) : g;
 }
 
-ANI_INLINE void gradient_columns(float *out, int64_t ldo, const float *g, const float *z,
+ANI_INLINE void gradient_columns(float *out, int64_t ldo, const element *g, const element *z,
                                  int64_t ldg, int64_t rows, const float *a, const float *b,
                                  const float *c, const int vectors, const int terms) {
     vec u[NARROW_VECTORS], v[NARROW_VECTORS], w[NARROW_VECTORS];
@@ -92,14 +92,14 @@ ANI_INLINE void gradient_columns(float *out, int64_t ldo, const float *g, const 
         ANI_UNROLL
     for (int j = 0; j < vectors; j++)
         v_store(out + r * ldo + j * LANES,
-                gradient_vector(v_load(g + r * ldg + j * LANES),
-                                terms == 2 ? v_load(z + r * ldg + j * LANES) : v_zero(), u[j], v[j],
+                gradient_vector(e_load(g + r * ldg + j * LANES),
+                                terms == 2 ? e_load(z + r * ldg + j * LANES) : v_zero(), u[j], v[j],
                                 w[j], terms));
 }
 
-ANI_INLINE void gradient_all(float *out, int64_t ldo, const float *g, const float *z, int64_t ldg,
-                             int64_t rows, int64_t channels, const float *a, const float *b,
-                             const float *c, const int terms) {
+ANI_INLINE void gradient_all(float *out, int64_t ldo, const element *g, const element *z,
+                             int64_t ldg, int64_t rows, int64_t channels, const float *a,
+                             const float *b, const float *c, const int terms) {
     const int64_t whole = channels / LANES;
     if (whole == 1)
         gradient_columns(out, ldo, g, z, ldg, rows, a, b, c, 1, terms);
@@ -113,8 +113,8 @@ ANI_INLINE void gradient_all(float *out, int64_t ldo, const float *g, const floa
         for (int64_t r = 0; r < rows; r++)
             for (int64_t i = 0; i < whole * LANES; i += LANES)
                 v_store(out + r * ldo + i,
-                        gradient_vector(v_load(g + r * ldg + i),
-                                        terms == 2 ? v_load(z + r * ldg + i) : v_zero(),
+                        gradient_vector(e_load(g + r * ldg + i),
+                                        terms == 2 ? e_load(z + r * ldg + i) : v_zero(),
                                         terms >= 1 ? v_load(a + i) : v_zero(),
                                         terms == 2 ? v_load(b + i) : v_zero(),
                                         terms == 2 ? v_load(c + i) : v_zero(), terms));
@@ -125,13 +125,13 @@ ANI_INLINE void gradient_all(float *out, int64_t ldo, const float *g, const floa
     const vec w = terms == 2 ? v_load_part(c + done, rest) : v_zero();
     for (int64_t r = 0; r < rows; r++)
         v_store_part(out + r * ldo + done,
-                     gradient_vector(v_load_part(g + r * ldg + done, rest),
-                                     terms == 2 ? v_load_part(z + r * ldg + done, rest) : v_zero(),
+                     gradient_vector(e_load_part(g + r * ldg + done, rest),
+                                     terms == 2 ? e_load_part(z + r * ldg + done, rest) : v_zero(),
                                      u, v, w, terms),
                      rest);
 }
 
-static void gradient(float *out, int64_t ldo, const float *g, const float *z, int64_t ldg,
+static void gradient(float *out, int64_t ldo, const void *g, const void *z, int64_t ldg,
                      int64_t rows, int64_t channels, const float *a, const float *b,
                      const float *c) {
     if (z)

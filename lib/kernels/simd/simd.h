@@ -21,11 +21,6 @@ enum { BLOCK = 16 }; /* floats of a cache line; channels of a block of depthwise
 #define ANI_UNROLL _Pragma("GCC unroll 32")
 #endif
 
-ANI_INLINE int is_aligned(const float *pointer, int64_t stride) {
-    return ((uintptr_t)pointer | ((uintptr_t)stride * sizeof(float))) % (LANES * sizeof(float)) ==
-           0;
-}
-
 /* sum[0..count) += a, in double */
 ANI_INLINE void add_part_double(double *sum, vec a, int64_t count) {
     float lanes[LANES];

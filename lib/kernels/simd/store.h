@@ -2,16 +2,10 @@
  * Storing of tiles, with what is summed while they pass. The tile is in cache, so columns of some
  * vectors are run down all rows, with the channels' sums in registers. */
 
-enum { STORE_VECTORS = 4, GRADIENT_VECTORS = 2 };
+/* Rounding to bfloat16 takes four registers for its constants. */
+enum { STORE_VECTORS = 4, GRADIENT_VECTORS = sizeof(element) == sizeof(float) ? 2 : 1 };
 
-ANI_INLINE void put(float *to, vec v, const int stream) {
-    if (stream)
-        v_stream(to, v);
-    else
-        v_store(to, v);
-}
-
-ANI_INLINE void moments_columns(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+ANI_INLINE void moments_columns(element *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
                                 const float *pivot, double *sum, double *square, const int vectors,
                                 const int stream) {
     vec p[STORE_VECTORS], s[STORE_VECTORS], q[STORE_VECTORS];
@@ -23,7 +17,7 @@ ANI_INLINE void moments_columns(float *y, int64_t ldy, const float *t, int64_t l
     for (int64_t r = 0; r < rows; r++, y += ldy, t += ldt)
         ANI_UNROLL
     for (int j = 0; j < vectors; j++) {
-        const vec value = v_load(t + j * LANES), distance = v_sub(value, p[j]);
+        const vec value = e_round(v_load(t + j * LANES)), distance = v_sub(value, p[j]);
         put(y + j * LANES, value, stream);
         s[j] = v_add(s[j], distance);
         q[j] = v_fma(distance, distance, q[j]);
@@ -35,7 +29,7 @@ ANI_INLINE void moments_columns(float *y, int64_t ldy, const float *t, int64_t l
     }
 }
 
-ANI_INLINE void moments_all(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+ANI_INLINE void moments_all(element *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
                             int64_t c, const float *pivot, double *sum, double *square,
                             const int stream) {
     int64_t i = 0;
@@ -55,8 +49,8 @@ ANI_INLINE void moments_all(float *y, int64_t ldy, const float *t, int64_t ldt, 
     const vec p = v_load_part(pivot + i, rest);
     vec s = v_zero(), q = v_zero();
     for (int64_t r = 0; r < rows; r++) {
-        const vec value = v_load_part(t + r * ldt + i, rest), distance = v_sub(value, p);
-        v_store_part(y + r * ldy + i, value, rest);
+        const vec value = e_round(v_load_part(t + r * ldt + i, rest)), distance = v_sub(value, p);
+        e_store_part(y + r * ldy + i, value, rest);
         s = v_add(s, distance);
         q = v_fma(distance, distance, q);
     }
@@ -64,46 +58,47 @@ ANI_INLINE void moments_all(float *y, int64_t ldy, const float *t, int64_t ldt, 
     add_part_double(square + i, q, rest);
 }
 
-static void store_moments(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+static void store_moments(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
                           int64_t c, const float *pivot, double *sum, double *square,
                           int32_t stream) {
-    if (stream && is_aligned(y, ldy))
+    if (stream && can_stream(y, ldy))
         moments_all(y, ldy, t, ldt, rows, c, pivot, sum, square, 1);
     else
         moments_all(y, ldy, t, ldt, rows, c, pivot, sum, square, 0);
 }
 
-ANI_INLINE vec affine_vector(vec t, vec scale, vec shift, const float *residual, int64_t rest,
+ANI_INLINE vec affine_vector(vec t, vec scale, vec shift, const element *residual, int64_t rest,
                              const int affine, const int clip) {
     if (affine) t = v_fma(t, scale, shift);
     if (clip) t = v_clip(t);
     if (!residual) return t;
-    return v_add(t, rest ? v_load_part(residual, rest) : v_load(residual));
+    return v_add(t, rest ? e_load_part(residual, rest) : e_load(residual));
 }
 
-ANI_INLINE void affine_all(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
-                           int64_t c, const float *scale, const float *shift, const float *residual,
-                           const int affine, const int clip) {
+ANI_INLINE void affine_all(element *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+                           int64_t c, const float *scale, const float *shift,
+                           const element *residual, const int affine, const int clip) {
     const int64_t whole = c / LANES * LANES, rest = c - whole;
     for (int64_t r = 0; r < rows; r++, y += ldy, t += ldt) {
-        const float *add = residual ? residual + r * ldy : NULL;
+        const element *add = residual ? residual + r * ldy : NULL;
         for (int64_t i = 0; i < whole; i += LANES)
-            v_store(y + i, affine_vector(v_load(t + i), affine ? v_load(scale + i) : v_zero(),
-                                         affine ? v_load(shift + i) : v_zero(),
-                                         add ? add + i : NULL, 0, affine, clip));
+            e_store(y + i,
+                    e_round(affine_vector(v_load(t + i), affine ? v_load(scale + i) : v_zero(),
+                                          affine ? v_load(shift + i) : v_zero(),
+                                          add ? add + i : NULL, 0, affine, clip)));
         if (rest)
-            v_store_part(y + whole,
-                         affine_vector(v_load_part(t + whole, rest),
-                                       affine ? v_load_part(scale + whole, rest) : v_zero(),
-                                       affine ? v_load_part(shift + whole, rest) : v_zero(),
-                                       add ? add + whole : NULL, rest, affine, clip),
+            e_store_part(y + whole,
+                         e_round(affine_vector(v_load_part(t + whole, rest),
+                                               affine ? v_load_part(scale + whole, rest) : v_zero(),
+                                               affine ? v_load_part(shift + whole, rest) : v_zero(),
+                                               add ? add + whole : NULL, rest, affine, clip)),
                          rest);
     }
 }
 
-static void store_affine(float *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
-                         int64_t c, const float *scale, const float *shift, int32_t relu6,
-                         const float *residual) {
+static void store_affine(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
+                         const float *scale, const float *shift, int32_t relu6,
+                         const void *residual) {
     if (scale && relu6)
         affine_all(y, ldy, t, ldt, rows, c, scale, shift, residual, 1, 1);
     else if (scale)
@@ -119,6 +114,8 @@ ANI_INLINE void gradient_store_columns(const ani_gradient_store *at, const float
                                        int64_t rows, int64_t rest, const int vectors,
                                        const int masked, const int affine, const int summed,
                                        const int same, const int stream) {
+    const element *from = at->x, *add = at->add, *z = at->z;
+    element *dx = at->dx;
     vec scale[GRADIENT_VECTORS], shift[GRADIENT_VECTORS], mean[GRADIENT_VECTORS];
     vec sum[GRADIENT_VECTORS], dot[GRADIENT_VECTORS];
     ANI_UNROLL
@@ -135,19 +132,19 @@ ANI_INLINE void gradient_store_columns(const ani_gradient_store *at, const float
             const int64_t i = r * at->ldx + j * LANES;
             vec value = rest ? v_load_part(t + r * ldt, rest) : v_load(t + r * ldt + j * LANES);
             vec x = v_zero();
-            if (at->add)
-                value = v_add(value, rest ? v_load_part(at->add + i, rest) : v_load(at->add + i));
+            if (add) value = v_add(value, rest ? e_load_part(add + i, rest) : e_load(add + i));
             if (masked) {
-                x = rest ? v_load_part(at->x + i, rest) : v_load(at->x + i);
+                x = rest ? e_load_part(from + i, rest) : e_load(from + i);
                 value =
                     v_pass(value, affine ? v_fma(x, scale[j], shift[j]) : x, v_zero(), v_set(6));
             }
+            value = e_round(value);
             if (rest)
-                v_store_part(at->dx + i, value, rest);
+                e_store_part(dx + i, value, rest);
             else
-                put(at->dx + i, value, stream);
+                put(dx + i, value, stream);
             if (!summed) continue;
-            if (!same) x = rest ? v_load_part(at->z + i, rest) : v_load(at->z + i);
+            if (!same) x = rest ? e_load_part(z + i, rest) : e_load(z + i);
             sum[j] = v_add(sum[j], value);
             dot[j] = v_fma(value, v_sub(x, mean[j]), dot[j]);
         }
@@ -171,23 +168,23 @@ ANI_INLINE void gradient_store_all(const ani_gradient_store *to, const float *t,
     enum { STEP = GRADIENT_VECTORS * LANES };
     int64_t i = 0;
     for (; i + STEP <= c; i += STEP) {
-        const ani_gradient_store at = ani_gradient_at(to, 0, i);
+        const ani_gradient_store at = ani_gradient_at(to, ELEMENT, 0, i);
         gradient_store_columns(&at, t + i, ldt, rows, 0, GRADIENT_VECTORS, masked, affine, summed,
                                same, stream);
     }
     for (; i + LANES <= c; i += LANES) {
-        const ani_gradient_store at = ani_gradient_at(to, 0, i);
+        const ani_gradient_store at = ani_gradient_at(to, ELEMENT, 0, i);
         gradient_store_columns(&at, t + i, ldt, rows, 0, 1, masked, affine, summed, same, stream);
     }
     if (i == c) return;
-    const ani_gradient_store at = ani_gradient_at(to, 0, i);
+    const ani_gradient_store at = ani_gradient_at(to, ELEMENT, 0, i);
     gradient_store_columns(&at, t + i, ldt, rows, c - i, 1, masked, affine, summed, same, stream);
 }
 
 /* The cases that the network meets are compiled each for itself; the others share one. */
 static void store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
                            int64_t c, int32_t stream) {
-    const int streamed = stream && is_aligned(to->dx, to->ldx);
+    const int streamed = stream && can_stream(to->dx, to->ldx);
     if (to->x && to->scale && to->sum && to->z == to->x) {
         if (streamed)
             gradient_store_all(to, t, ldt, rows, c, 1, 1, 1, 1, 1);
@@ -203,23 +200,4 @@ static void store_gradient(const ani_gradient_store *to, const float *t, int64_t
     } else {
         gradient_store_all(to, t, ldt, rows, c, 1, to->scale != NULL, to->sum != NULL, 0, 0);
     }
-}
-
-static void column_sums(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c) {
-    int64_t i = 0;
-    for (; i + LANES <= c; i += LANES) {
-        vec s = v_zero();
-        for (int64_t r = 0; r < rows; r++)
-            s = v_add(s, v_load(t + r * ldt + i));
-        v_add_double(sum + i, s);
-    }
-    if (i == c) return;
-    vec s = v_zero();
-    for (int64_t r = 0; r < rows; r++)
-        s = v_add(s, v_load_part(t + r * ldt + i, c - i));
-    add_part_double(sum + i, s, c - i);
-}
-
-static void fence(void) {
-    v_fence();
 }

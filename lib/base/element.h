@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ * The element of a large tensor in memory: float, or bfloat16, its upper half: 8 bits of exponent
+ * as float has, 8 bits of precision. Arithmetic is in float always; bfloat16 is how numbers are
+ * kept. */
+#ifndef BASE_ELEMENT_H
+#define BASE_ELEMENT_H
+
+#include <stdint.h>
+#include <string.h>
+
+enum { ANI_FLOAT32 = 0, ANI_BFLOAT16 = 1, ANI_ELEMENTS };
+
+/** Bytes of an element. */
+static inline int64_t ani_element_size(int32_t element) {
+    return element == ANI_BFLOAT16 ? 2 : 4;
+}
+
+/** Return where element number i of a tensor lies; NULL stays. */
+static inline const void *ani_element_at(const void *tensor, int32_t element, int64_t i) {
+    return tensor ? (const char *)tensor + i * ani_element_size(element) : NULL;
+}
+
+/** The same for a tensor that is written. */
+static inline void *ani_element_of(void *tensor, int32_t element, int64_t i) {
+    return tensor ? (char *)tensor + i * ani_element_size(element) : NULL;
+}
+
+/** Widen, which is exact. */
+static inline float ani_from_bfloat16(uint16_t value) {
+    const uint32_t bits = (uint32_t)value << 16;
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+/** Round to the nearest, ties to even; what is too large becomes infinite, NaN stays NaN with its
+ * sign and what fits of its payload, made quiet. */
+static inline uint16_t ani_to_bfloat16(float number) {
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ * Depthwise 3x3 on one row and one block of channels, stored to a tensor as it leaves the
+ * registers. Both halves of a cache line are stored in one step, so that a streamed line leaves
+ * whole; the taps are read again for each step of four columns, which then share them. */
+
+enum { STEP_COLUMNS = 4 };
+
+ANI_INLINE void depthwise_ask(const ani_depthwise *d, int64_t i, const int columns,
+                              const int stride) {
+    for (int t = 0; t < 2; t++) {
+        if (!d->next[t]) continue;
+        const char *at = (const char *)d->next[t] + i * stride * d->next_stride;
+        ANI_UNROLL
+        for (int c = 0; c < columns * stride; c++)
+            __builtin_prefetch(at + c * d->next_stride, 0, 2);
+    }
+}
+
+ANI_INLINE void depthwise_columns(const ani_depthwise *d, int64_t i, element *y, int64_t ldy,
+                                  const float *pivot, panel_sums *sums, const int columns,
+                                  const int stride, const int stream) {
+    depthwise_ask(d, i, columns, stride);
+    ANI_UNROLL
+    for (int j = 0; j < BLOCK; j += LANES) {
+        vec out[STEP_COLUMNS];
+        ANI_UNROLL
+        for (int c = 0; c < columns; c++)
+            out[c] = v_zero();
+        ANI_UNROLL
+        for (int r = 0; r < 3; r++) {
+            const float *row = d->x[r] + i * stride * BLOCK + j;
+            vec value[3 * STEP_COLUMNS];
+            ANI_UNROLL
+            for (int k = 0; k < (columns - 1) * stride + 3; k++)
+                value[k] = v_load(row + k * BLOCK);
+            ANI_UNROLL
+            for (int k = 0; k < 3; k++) {
+                const vec tap = v_load(d->w + (r * 3 + k) * BLOCK + j);
+                ANI_UNROLL
+                for (int c = 0; c < columns; c++)
+                    out[c] = v_fma(value[c * stride + k], tap, out[c]);
+            }
+        }
+        const vec p = v_load(pivot + j);
+        vec sum = v_load(sums->first + j), square = v_load(sums->second + j);
+        ANI_UNROLL
+        for (int c = 0; c < columns; c++) {
+            const vec value = e_round(out[c]), off = v_sub(value, p);
+            sum = v_add(sum, off);
+            square = v_fma(off, off, square);
+            put(y + (i + c) * ldy + j, value, stream);
+        }
+        v_store(sums->first + j, sum);
+        v_store(sums->second + j, square);
+    }
+}
+
+ANI_INLINE void depthwise_moments_all(const ani_depthwise *d, element *y, int64_t ldy,
+                                      const float *pivot, double *sum, double *square,
+                                      const int stride, const int stream) {
+    panel_sums sums = {{0}, {0}};
+    int64_t i = 0;
+    for (; i + STEP_COLUMNS <= d->count; i += STEP_COLUMNS)
+        depthwise_columns(d, i, y, ldy, pivot, &sums, STEP_COLUMNS, stride, stream);
+    for (; i < d->count; i++)
+        depthwise_columns(d, i, y, ldy, pivot, &sums, 1, stride, stream);
+    panel_sums_add(&sums, sum, square, BLOCK / LANES);
+}
+
+static void depthwise_moments(const ani_depthwise *d, void *y, int64_t ldy, const float *pivot,
+                              double *sum, double *square) {
+    const int streamed = d->streamed && can_stream(y, ldy);
+    if (d->stride == 1) {
+        if (streamed)
+            depthwise_moments_all(d, y, ldy, pivot, sum, square, 1, 1);
+        else
+            depthwise_moments_all(d, y, ldy, pivot, sum, square, 1, 0);
+    } else if (streamed) {
+        depthwise_moments_all(d, y, ldy, pivot, sum, square, 2, 1);
+    } else {
+        depthwise_moments_all(d, y, ldy, pivot, sum, square, 2, 0);
+    }
+}

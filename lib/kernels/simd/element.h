@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ * How a vector goes to and from a tensor in memory. A source file that wants bfloat16 defines
+ * ANI_TENSOR_BFLOAT16 before it includes this: the templates that follow are then over such
+ * tensors. Numbers are rounded by e_round() first, which leaves floats as they are; e_store()
+ * takes rounded ones, so that what is summed and what is stored are the same. */
+#include "kernels/kernels.h"
+
+#ifdef ANI_TENSOR_BFLOAT16
+
+enum { ELEMENT = ANI_BFLOAT16 };
+typedef uint16_t element;
+
+ANI_INLINE vec e_round(vec v) {
+    return v_round_bfloat16(v);
+}
+ANI_INLINE vec e_load(const element *from) {
+    return v_load_bfloat16(from);
+}
+ANI_INLINE void e_store(element *to, vec v) {
+    v_store_bfloat16(to, v);
+}
+/* Blocks and panels are half lines here: stores past the caches would tear lines apart. */
+ANI_INLINE int can_stream(const element *pointer, int64_t stride) {
+    (void)pointer;
+    (void)stride;
+    return 0;
+}
+ANI_INLINE void put(element *to, vec v, const int stream) {
+    (void)stream;
+    e_store(to, v);
+}
+ANI_INLINE vec e_load_part(const element *from, int64_t count) {
+    return v_load_part_bfloat16(from, count);
+}
+ANI_INLINE void e_store_part(element *to, vec v, int64_t count) {
+    v_store_part_bfloat16(to, v, count);
+}
+
+#else
+
+enum { ELEMENT = ANI_FLOAT32 };
+typedef float element;
+
+ANI_INLINE vec e_round(vec v) {
+    return v;
+}
+ANI_INLINE vec e_load(const element *from) {
+    return v_load(from);
+}
+ANI_INLINE void e_store(element *to, vec v) {
+    v_store(to, v);
+}
+/* Can all rows be stored past the caches? */
+ANI_INLINE int can_stream(const element *pointer, int64_t stride) {
+    return ((uintptr_t)pointer | ((uintptr_t)stride * sizeof(element))) %
+               (LANES * sizeof(element)) ==
+           0;
+}
+ANI_INLINE void put(element *to, vec v, const int stream) {
+    if (stream)
+        v_stream(to, v);
+    else
+        v_store(to, v);
+}
+ANI_INLINE vec e_load_part(const element *from, int64_t count) {
+    return v_load_part(from, count);
+}
+ANI_INLINE void e_store_part(element *to, vec v, int64_t count) {
+    v_store_part(to, v, count);
+}
+
+#endif
