@@ -8,6 +8,7 @@
 
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512/add.h>
+#include <simde/x86/avx512/and.h>
 #include <simde/x86/avx512/cast.h>
 #include <simde/x86/avx512/cmp.h>
 #include <simde/x86/avx512/div.h>
@@ -17,9 +18,12 @@
 #include <simde/x86/avx512/min.h>
 #include <simde/x86/avx512/mov.h>
 #include <simde/x86/avx512/mul.h>
+#include <simde/x86/avx512/or.h>
 #include <simde/x86/avx512/set1.h>
 #include <simde/x86/avx512/setzero.h>
+#include <simde/x86/avx512/slli.h>
 #include <simde/x86/avx512/sqrt.h>
+#include <simde/x86/avx512/srli.h>
 #include <simde/x86/avx512/storeu.h>
 #include <simde/x86/avx512/sub.h>
 
@@ -65,5 +69,41 @@ static inline simde__m256 emulated_extractf32x8_ps(simde__m512 a, int half) {
     return simde_mm256_loadu_ps(lanes + 8 * half);
 }
 #define _mm512_extractf32x8_ps emulated_extractf32x8_ps
+
+static inline simde__m512i emulated_cvtepu16_epi32(simde__m256i a) {
+    uint16_t from[16];
+    uint32_t to[16];
+    simde_mm256_storeu_si256((simde__m256i *)(void *)from, a);
+    for (int i = 0; i < 16; i++)
+        to[i] = from[i];
+    return simde_mm512_loadu_si512(to);
+}
+#define _mm512_cvtepu16_epi32 emulated_cvtepu16_epi32
+
+static inline simde__m256i emulated_cvtepi32_epi16(simde__m512i a) {
+    uint32_t from[16];
+    uint16_t to[16];
+    simde_mm512_storeu_si512(from, a);
+    for (int i = 0; i < 16; i++)
+        to[i] = (uint16_t)from[i];
+    return simde_mm256_loadu_si256((const simde__m256i *)(const void *)to);
+}
+#define _mm512_cvtepi32_epi16 emulated_cvtepi32_epi16
+
+static inline simde__m256i emulated_maskz_loadu_epi16(simde__mmask16 mask, const void *from) {
+    uint16_t lanes[16] = {0};
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1) lanes[i] = ((const uint16_t *)from)[i];
+    return simde_mm256_loadu_si256((const simde__m256i *)(const void *)lanes);
+}
+#define _mm256_maskz_loadu_epi16 emulated_maskz_loadu_epi16
+
+static inline void emulated_mask_storeu_epi16(void *to, simde__mmask16 mask, simde__m256i v) {
+    uint16_t lanes[16];
+    simde_mm256_storeu_si256((simde__m256i *)(void *)lanes, v);
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1) ((uint16_t *)to)[i] = lanes[i];
+}
+#define _mm256_mask_storeu_epi16 emulated_mask_storeu_epi16
 
 #endif
