@@ -5,11 +5,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cpu.h"
 #include "base/memory.h"
+#include "program.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -24,12 +24,6 @@ enum {
     MEMORY_BYTES = 128 << 20,
     CACHE_BYTES = 2 << 20
 };
-
-double bench_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- arithmetic: CHAINS independent sums that converge to 1, so that nothing overflows ----------
  * Each returns the number of operations of a round; *sink keeps the compiler from dropping it. */

@@ -22,6 +22,4 @@ typedef struct bench_ceilings {
  * best that the processor has. Returns 0 if there is no memory for it. */
 int bench_measure_ceilings(bench_ceilings *out, ani_pool *pool, uint32_t features);
 
-double bench_now(void); /* seconds */
-
 #endif

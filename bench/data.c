@@ -5,55 +5,42 @@
 #include <attractivenet/attractivenet.h>
 
 #include <dirent.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { DECODE, RESIZE, LOAD, AUGMENT, BATCHES, TASKS };
-enum { MAX_PASSES = 100000, MAX_FILES = 4096, PATH_SIZE = 512 };
+#include "program.h"
 
-static const char *const tasks[TASKS] = {"decode", "resize", "load", "augment", "batches"};
-static const char *const modes[] = {"none", "fast", "keras", "legacy"};
-static const char *const caches[] = {"none", "encoded", "pixels"};
+enum { DECODE, RESIZE, LOAD, AUGMENT, BATCHES };
+enum { MAX_FILES = 4096, PATH_SIZE = 512 };
 
-static const char help[] =
-    "usage: bench_data [options]\n"
-    "Time the data path and print one JSON line.\n\n"
-    "  --task decode      JPEG in memory to pixels\n"
-    "         resize      pixels of --from to pixels of --size\n"
-    "         load        JPEG files to pixels of --size, as a data set reads them\n"
-    "         augment     pixels in memory to batches of floats\n"
-    "         batches     JPEG files to batches of floats           (batches)\n"
-    "  --mode M           none|fast|keras|legacy                    (fast)\n"
-    "  --cache C          none|encoded|pixels, for batches          (encoded)\n"
-    "  --size N           height and width handed out               (350)\n"
-    "  --from N           height and width of made-up pictures      (350)\n"
-    "  --images DIR       JPEG files to use instead of made-up ones\n"
-    "  --batch N          pictures in a pass                        (32)\n"
-    "  --threads N        workers of augment and batches beside the\n"
-    "                     caller, who helps; 0 = the caller alone   (0)\n"
-    "  --seconds X        how long to time                          (3)\n\n"
+static const char task_words[] = "decode|resize|load|augment|batches";
+static const char mode_words[] = "none|fast|keras|legacy"; /* as AN_AUGMENT_* */
+static const char cache_words[] = "none|encoded|pixels";   /* as AN_CACHE_* */
+
+static const char about[] =
+    "Time the data path and print one JSON line. Tasks:\n"
+    "  decode   JPEG in memory to pixels\n"
+    "  resize   pixels of --from to pixels of --size\n"
+    "  load     JPEG files to pixels of --size, as a data set reads them\n"
+    "  augment  pixels in memory to batches of floats\n"
+    "  batches  JPEG files to batches of floats\n\n"
     "Made-up pictures are soft shapes with a little noise, quality 90. The augmentation is the\n"
     "tutorial's: rotation 40, shifts, shear and zoom 0.2, horizontal flip. AN_CPU=c|avx2|... "
     "limits\n"
-    "the kernels. Compare with peers.py pipeline, whose pictures lie in $PEERS_HOME/jpeg:\n\n"
+    "the kernels. Compare with peers.py pipeline, whose pictures lie in $PEERS_HOME/jpeg.";
+static const char examples[] =
     "  bench_data --task load --images $PEERS_HOME/jpeg     cv2.imread+resize\n"
-    "  bench_data --task augment                            cv2.warpAffine+flip, Keras' "
-    "generator\n";
+    "  bench_data --task augment                            cv2.warpAffine+flip, Keras' generator";
 
 /* The data set's folder; static, since it is removed when the program ends, however it does. */
 static char folder[PATH_SIZE];
 static int64_t folder_files;
 
 typedef struct bench {
-    int task, mode, cache;
-    int64_t batch;
-    int32_t size, from, threads;
+    int32_t task, mode, cache, batch, size, from, threads;
     double seconds;
     const char *images;
 
@@ -66,44 +53,9 @@ typedef struct bench {
     int64_t epoch;
 } bench;
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void fail(const char *what, const char *subject) {
-    fprintf(stderr, "bench_data: %s '%s'\n", what, subject);
-    exit(1);
-}
-
-static void check(an_status status, const an_error *err) {
-    if (!status || status == AN_DONE) return;
-    fprintf(stderr, "bench_data: %s: %s\n", an_status_name(status), err->message);
-    exit(1);
-}
-
-static void usage_error(const char *option, const char *value, const char *expected) {
-    fprintf(stderr, "bench_data: --%s is '%s'; it must be %s\n", option, value, expected);
-    exit(2);
-}
-
-static int choose(const char *option, const char *value, const char *const *names, int count,
-                  const char *expected) {
-    for (int i = 0; i < count; i++)
-        if (!strcmp(value, names[i])) return i;
-    usage_error(option, value, expected);
-    return 0;
-}
-
-static int by_value(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void *take(size_t size) {
     void *memory = malloc(size);
-    if (!memory) fail("no memory for", "pictures");
+    if (!memory) bench_fail("no memory for pictures", NULL);
     return memory;
 }
 
@@ -128,17 +80,17 @@ static void draw(uint8_t *rgb, int64_t side, int64_t number) {
 
 static void file_path(char *path, const char *parent, const char *name) {
     if (snprintf(path, PATH_SIZE, "%s/%s", parent, name) >= PATH_SIZE)
-        fail("the path is too long:", parent);
+        bench_fail("the path is too long:", parent);
 }
 
 static void read_file(const char *path, uint8_t **bytes, int64_t *size) {
     FILE *file = fopen(path, "rb");
-    if (!file) fail("cannot open", path);
+    if (!file) bench_fail("cannot open", path);
     fseek(file, 0, SEEK_END);
     *size = ftell(file);
     rewind(file);
     *bytes = take((size_t)*size + 1);
-    if (fread(*bytes, 1, (size_t)*size, file) != (size_t)*size) fail("cannot read", path);
+    if (fread(*bytes, 1, (size_t)*size, file) != (size_t)*size) bench_fail("cannot read", path);
     fclose(file);
 }
 
@@ -167,19 +119,19 @@ static void remove_folder(void) {
 /* A folder with as many pictures as a batch has, and their labels. */
 static void make_folder(bench *b) {
     const char *parent = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/bench_data_XXXXXX", parent ? parent : "/tmp");
-    if (!mkdtemp(folder)) fail("cannot make", folder);
+    snprintf(folder, sizeof folder, "%s/bench_data_XXXXXX", parent ? parent : P_tmpdir);
+    if (!mkdtemp(folder)) bench_fail("cannot make", folder);
     atexit(remove_folder);
     struct dirent **names = NULL;
     int found = 0;
     if (b->images) {
         found = scandir(b->images, &names, is_jpeg, alphasort);
-        if (found < 1) fail("no .jpg files in", b->images);
+        if (found < 1) bench_fail("no .jpg files in", b->images);
     }
     char path[PATH_SIZE];
     file_path(path, folder, "All_labels.txt");
     FILE *labels = fopen(path, "w");
-    if (!labels) fail("cannot write", path);
+    if (!labels) bench_fail("cannot write", path);
     b->files = take((size_t)b->batch * sizeof *b->files);
     b->file_sizes = take((size_t)b->batch * sizeof *b->file_sizes);
     an_error err;
@@ -193,14 +145,15 @@ static void make_folder(bench *b) {
             read_file(source, &b->files[i], &b->file_sizes[i]);
             FILE *copy = fopen(path, "wb");
             const size_t size = (size_t)b->file_sizes[i];
-            if (!copy || fwrite(b->files[i], 1, size, copy) != size) fail("cannot write", path);
+            if (!copy || fwrite(b->files[i], 1, size, copy) != size)
+                bench_fail("cannot write", path);
             fclose(copy);
             continue;
         }
         an_image *image;
-        check(an_image_create(&image, NULL, b->from, b->from, &err), &err);
+        bench_check(an_image_create(&image, NULL, b->from, b->from, &err), &err);
         draw(an_image_data(image), b->from, i);
-        check(an_image_write_jpeg(image, path, 90, &err), &err);
+        bench_check(an_image_write_jpeg(image, path, 90, &err), &err);
         an_image_destroy(image);
         read_file(path, &b->files[i], &b->file_sizes[i]);
     }
@@ -231,11 +184,12 @@ static void set_up(bench *b) {
         float *scores = take((size_t)b->batch * sizeof *scores);
         for (int64_t i = 0; i < b->batch; i++)
             scores[i] = 3;
-        check(an_dataset_from_pixels(&b->dataset, b->rgb, scores, b->batch, &options, &err), &err);
+        bench_check(an_dataset_from_pixels(&b->dataset, b->rgb, scores, b->batch, &options, &err),
+                    &err);
         free(scores);
     }
     if (b->task == LOAD || b->task == BATCHES)
-        check(an_dataset_open(&b->dataset, folder, &options, &err), &err);
+        bench_check(an_dataset_open(&b->dataset, folder, &options, &err), &err);
     if (b->task == AUGMENT || b->task == BATCHES) {
         an_augment_options augment;
         an_augment_options_tutorial(&augment, sizeof augment);
@@ -245,7 +199,7 @@ static void set_up(bench *b) {
         source.batch = (int32_t)b->batch;
         source.threads = b->threads;
         source.augment = &augment;
-        check(an_batches_create(&b->batches, b->dataset, NULL, 0, &source, &err), &err);
+        bench_check(an_batches_create(&b->batches, b->dataset, NULL, 0, &source, &err), &err);
     }
 }
 
@@ -253,7 +207,7 @@ static void decode(bench *b) {
     an_error err;
     for (int64_t i = 0; i < b->batch; i++) {
         an_image *image;
-        check(an_image_decode(&image, b->files[i], b->file_sizes[i], NULL, NULL, &err), &err);
+        bench_check(an_image_decode(&image, b->files[i], b->file_sizes[i], NULL, NULL, &err), &err);
         an_image_destroy(image);
     }
 }
@@ -261,28 +215,29 @@ static void decode(bench *b) {
 static void resize(bench *b) {
     an_error err;
     for (int64_t i = 0; i < b->batch; i++)
-        check(an_resize_u8(b->pixels, b->size, b->size, b->rgb + i * 3 * b->from * b->from, b->from,
-                           b->from, 3, &err),
-              &err);
+        bench_check(an_resize_u8(b->pixels, b->size, b->size, b->rgb + i * 3 * b->from * b->from,
+                                 b->from, b->from, 3, &err),
+                    &err);
 }
 
 static void load(bench *b) {
     an_error err;
     for (int64_t i = 0; i < b->batch; i++)
-        check(an_dataset_pixels(b->dataset, i, b->pixels, &err), &err);
+        bench_check(an_dataset_pixels(b->dataset, i, b->pixels, &err), &err);
 }
 
 /* One batch; the epochs have one each. */
 static void next_batch(bench *b) {
     an_error err;
     an_status st = an_batches_next(b->batches, NULL, NULL, NULL, NULL, &err);
-    check(st, &err);
+    bench_check(st, &err);
     if (st != AN_DONE) return;
-    check(an_batches_begin(b->batches, ++b->epoch, 0, &err), &err);
-    check(an_batches_next(b->batches, NULL, NULL, NULL, NULL, &err), &err);
+    bench_check(an_batches_begin(b->batches, ++b->epoch, 0, &err), &err);
+    bench_check(an_batches_next(b->batches, NULL, NULL, NULL, NULL, &err), &err);
 }
 
-static void pass(bench *b) {
+static void pass(void *user) {
+    bench *b = user;
     switch (b->task) {
     case DECODE:
         decode(b);
@@ -299,62 +254,21 @@ static void pass(bench *b) {
 }
 
 static void read_options(bench *b, int argc, char **argv) {
-    static const struct option options[] = {{"task", required_argument, NULL, 't'},
-                                            {"mode", required_argument, NULL, 'm'},
-                                            {"cache", required_argument, NULL, 'c'},
-                                            {"size", required_argument, NULL, 's'},
-                                            {"from", required_argument, NULL, 'f'},
-                                            {"images", required_argument, NULL, 'i'},
-                                            {"batch", required_argument, NULL, 'b'},
-                                            {"threads", required_argument, NULL, 'j'},
-                                            {"seconds", required_argument, NULL, 'S'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (c) {
-        case 't':
-            b->task =
-                choose("task", optarg, tasks, TASKS, "decode, resize, load, augment or batches");
-            break;
-        case 'm':
-            b->mode = choose("mode", optarg, modes, 4, "none, fast, keras or legacy");
-            break;
-        case 'c':
-            b->cache = choose("cache", optarg, caches, 3, "none, encoded or pixels");
-            break;
-        case 's':
-            b->size = atoi(optarg);
-            if (b->size < 1 || b->size > 8192) usage_error("size", optarg, "1 to 8192");
-            break;
-        case 'f':
-            b->from = atoi(optarg);
-            if (b->from < 1 || b->from > 8192) usage_error("from", optarg, "1 to 8192");
-            break;
-        case 'i':
-            b->images = optarg;
-            break;
-        case 'b':
-            b->batch = atoll(optarg);
-            if (b->batch < 1 || b->batch > MAX_FILES) usage_error("batch", optarg, "1 to 4096");
-            break;
-        case 'j':
-            b->threads = atoi(optarg);
-            break;
-        case 'S':
-            b->seconds = atof(optarg);
-            break;
-        case 'h':
-            fputs(help, stdout);
-            exit(0);
-        default:
-            fputs(help, stderr);
-            exit(2);
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "bench_data: '%s' is not an option\n%s", argv[optind], help);
-        exit(2);
-    }
+    const option_row rows[] = {
+        option_choice("task", &b->task, task_words, "see above"),
+        option_choice("mode", &b->mode, mode_words, "of augment and batches"),
+        option_choice("cache", &b->cache, cache_words, "of batches"),
+        option_count("size", &b->size, 1, 8192, "height and width handed out"),
+        option_count("from", &b->from, 1, 8192, "height and width of made-up pictures"),
+        option_text("images", &b->images, "DIR", "JPEG files to use instead of made-up ones"),
+        option_count("batch", &b->batch, 1, MAX_FILES, "pictures in a pass"),
+        option_count("threads", &b->threads, 0, 256,
+                     "workers of augment and batches beside the caller, who helps;\n"
+                     "0: the caller alone"),
+        option_number("seconds", &b->seconds, 0, 1e6, "how long to time"),
+        option_end()};
+    const program_text text = {.usage = "[options]", .about = about, .examples = examples};
+    bench_options(argc, argv, rows, &text);
 }
 
 int main(int argc, char **argv) {
@@ -369,36 +283,23 @@ int main(int argc, char **argv) {
     set_up(&b);
 
     pass(&b); /* maps memory, fills the cache */
-    static double ms[MAX_PASSES];
-    int passes = 0;
-    const double begin = now();
-    double before = begin;
-    do {
-        pass(&b);
-        const double after = now();
-        ms[passes++] = 1e3 * (after - before);
-        before = after;
-    } while (passes < MAX_PASSES && (passes < 3 || before - begin < b.seconds));
+    const bench_times ms = bench_time(pass, &b, b.seconds);
     /* With workers a pass may find its batch ready: only the whole tells the rate. */
-    const double mean = 1e3 * (before - begin) / passes;
-    qsort(ms, (size_t)passes, sizeof *ms, by_value);
-    const double best = b.threads ? mean : ms[0];
+    const double best = b.threads ? ms.mean : ms.best, median = b.threads ? ms.mean : ms.median;
 
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
     const char *level = getenv("AN_CPU");
     const bool has_mode = b.task == AUGMENT || b.task == BATCHES;
+    char task[32], mode[32], cache[32];
     printf("{\"peer\": \"attractivenet\", \"version\": \"%s\", \"task\": \"%s\", \"mode\": \"%s\", "
-           "\"cache\": \"%s\", \"batch\": %lld, \"from\": %d, \"size\": %d, \"threads\": %d, "
+           "\"cache\": \"%s\", \"batch\": %d, \"from\": %d, \"size\": %d, \"threads\": %d, "
            "\"AN_CPU\": \"%s\", \"passes\": %d, \"img_per_s\": %.1f, \"img_per_s_median\": %.1f, "
            "\"us_per_img_min\": %.1f, \"us_per_img_median\": %.1f, \"peak_rss_mb\": %.0f}\n",
-           an_version(), tasks[b.task], has_mode ? modes[b.mode] : "",
-           b.task == BATCHES ? caches[b.cache] : "", (long long)b.batch, b.images ? 0 : b.from,
-           b.size, b.threads, level ? level : "", passes, 1e3 * (double)b.batch / best,
-           1e3 * (double)b.batch / (b.threads ? mean : ms[passes / 2]),
-           1e3 * best / (double)b.batch,
-           1e3 * (b.threads ? mean : ms[passes / 2]) / (double)b.batch,
-           (double)usage.ru_maxrss / 1024);
+           an_version(), option_word(task, task_words, b.task),
+           has_mode ? option_word(mode, mode_words, b.mode) : "",
+           b.task == BATCHES ? option_word(cache, cache_words, b.cache) : "", b.batch,
+           b.images ? 0 : b.from, b.size, b.threads, level ? level : "", ms.passes,
+           1e3 * b.batch / best, 1e3 * b.batch / median, 1e3 * best / b.batch,
+           1e3 * median / b.batch, bench_peak_mb());
 
     an_batches_destroy(b.batches);
     an_dataset_destroy(b.dataset);

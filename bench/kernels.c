@@ -4,7 +4,6 @@
  * checked against the reference backend before it is timed: a fast wrong answer is no result. */
 #include <attractivenet/attractivenet.h>
 
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,18 +14,10 @@
 #include "base/memory.h"
 #include "ceilings.h"
 #include "layers/model.h"
+#include "program.h"
 
-static const char help[] =
-    "usage: bench_kernels [options]\n"
+static const char about[] =
     "Time each layer of MobileNetV2 by itself and compare it with what this machine can do.\n\n"
-    "  --level c|avx2|avx512|neon|all  instructions to use                    (all there are)\n"
-    "  --threads N                     0 = all processors                     (2)\n"
-    "  --batch N                       pictures                               (32)\n"
-    "  --size N                        height and width in pixels             (350)\n"
-    "  --alpha X                       width multiplier                       (1.0)\n"
-    "  --only TEXT                     layers whose name has TEXT, as 'expand', 'block_3', 'adam'\n"
-    "  --ms X                          how long to time each case             (150)\n"
-    "  --json                          one JSON line a case instead of a table\n\n"
     "Passes: forward with the moments of batch norm; dx and dw, either gradient alone; backward,\n"
     "both at once as a training step asks for them. Layers of one shape are timed once; 'units' "
     "is\n"
@@ -36,9 +27,9 @@ static const char help[] =
     "its bytes read at the read bandwidth, and all its bytes at the copy bandwidth, each tensor\n"
     "counted once. The peak and the bandwidths are measured first, by this program, on as many\n"
     "threads; 'cache' instead of 'memory' where all tensors fit into half of the last cache. So\n"
-    "100 % means that nothing but a plan that moves fewer bytes could be faster.\n";
+    "100 % means that nothing but a plan that moves fewer bytes could be faster.";
 
-enum { MAX_LEVELS = 4, MAX_CASES = 256, MAX_PASSES = 4096 };
+enum { MAX_LEVELS = 4, MAX_CASES = 256 };
 
 typedef enum pass { FORWARD, INPUT, WEIGHTS, BACKWARD, PASSES } pass;
 static const char *const pass_names[] = {"forward", "dx", "dw", "backward"};
@@ -66,8 +57,7 @@ typedef struct tensors {
 } tensors;
 
 typedef struct bench {
-    int threads, size, json;
-    int64_t batch;
+    int32_t threads, size, batch, json;
     double alpha, ms;
     const char *only, *level;
     an_backend *backends[MAX_LEVELS];
@@ -79,15 +69,6 @@ typedef struct bench {
     tensors t;
     double step_ms[MAX_LEVELS], step_ceiling[MAX_LEVELS];
 } bench;
-
-static void fail(const char *what) {
-    fprintf(stderr, "bench_kernels: %s\n", what);
-    exit(1);
-}
-
-static void check(an_status status, const an_error *err) {
-    if (status) fail(err->message);
-}
 
 static int64_t max(int64_t a, int64_t b) {
     return a > b ? a : b;
@@ -105,7 +86,7 @@ static void add_case(bench *b, const bench_case *c) {
         other->units++;
         return;
     }
-    if (b->case_count == MAX_CASES) fail("too many layers");
+    if (b->case_count == MAX_CASES) bench_fail("too many layers", NULL);
     b->cases[b->case_count] = *c;
     b->cases[b->case_count++].units = 1;
 }
@@ -220,7 +201,7 @@ static void make_tensors(bench *b) {
         if (t->arena) return;
         t->arena_size = used;
         t->arena = ani_alloc_large(used);
-        if (!t->arena) fail("no memory for the tensors");
+        if (!t->arena) bench_fail("no memory for the tensors", NULL);
     }
 }
 
@@ -358,7 +339,7 @@ static void check_case(bench *b, const bench_case *c, pass p) {
     const int64_t weights = c->kind == UNIT && p != FORWARD && p != INPUT ? weights_of(&one.s) : 0;
     if (c->kind == ADAM) return; /* changes what it reads; its kernel has its own test */
     float *want = malloc((size_t)(results + weights + 1) * sizeof *want);
-    if (!want) fail("no memory for a check");
+    if (!want) bench_fail("no memory for a check", NULL);
     run_case(&b->t, b->ref, &one, p);
     memcpy(want, b->t.dx, (size_t)results * sizeof *want);
     memcpy(want + results, b->t.dw, (size_t)weights * sizeof *want);
@@ -376,11 +357,6 @@ static void check_case(bench *b, const bench_case *c, pass p) {
 
 /* --- timing and printing
  * ------------------------------------------------------------------------*/
-
-static int by_value(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void print_ceilings(const bench *b, int level) {
     const bench_ceilings *c = &b->ceilings[level];
@@ -428,21 +404,23 @@ static void print_result(const bench *b, int level, const bench_case *c, pass p,
     fflush(stdout);
 }
 
-static void time_case(bench *b, int level, const bench_case *c, pass p) {
-    static double ms[MAX_PASSES];
-    an_backend *backend = b->backends[level];
-    int count = 0;
-    run_case(&b->t, backend, c, p);
-    const double begin = bench_now();
-    double before = begin;
-    do {
-        run_case(&b->t, backend, c, p);
-        const double after = bench_now();
-        ms[count++] = 1e3 * (after - before);
-        before = after;
-    } while (count < MAX_PASSES && (count < 3 || 1e3 * (before - begin) < b->ms));
-    qsort(ms, (size_t)count, sizeof *ms, by_value);
+/* One case at one level, for bench_time(). */
+typedef struct timed {
+    tensors *t;
+    an_backend *backend;
+    const bench_case *c;
+    pass p;
+} timed;
 
+static void run_timed(void *user) {
+    const timed *now = user;
+    run_case(now->t, now->backend, now->c, now->p);
+}
+
+static void time_case(bench *b, int level, const bench_case *c, pass p) {
+    timed now = {&b->t, b->backends[level], c, p};
+    run_timed(&now);
+    const bench_times ms = bench_time(run_timed, &now, 1e-3 * b->ms);
     const need n = needs(c, p);
     const bench_ceilings *ceilings = &b->ceilings[level];
     const int cached = n.read + n.written <= ceilings->cache_bytes;
@@ -451,12 +429,12 @@ static void time_case(bench *b, int level, const bench_case *c, pass p) {
     const double moving =
         1e-6 * fmax(n.read / bandwidth->read, (n.read + n.written) / bandwidth->copy);
     const double ceiling = fmax(arithmetic, moving);
-    print_result(b, level, c, p, ms[0], ms[count / 2], &n, ceiling,
+    print_result(b, level, c, p, ms.best, ms.median, &n, ceiling,
                  arithmetic >= moving ? "arithmetic"
                  : cached             ? "cache"
                                       : "memory");
     if (!in_step(c, p)) return;
-    b->step_ms[level] += c->units * ms[0];
+    b->step_ms[level] += c->units * ms.best;
     b->step_ceiling[level] += c->units * ceiling;
 }
 
@@ -470,7 +448,7 @@ static an_backend *make_backend(int32_t kind, int threads) {
     an_backend_options_init(&options, sizeof options);
     options.kind = kind;
     options.threads = threads;
-    check(an_backend_create(&backend, &options, &err), &err);
+    bench_check(an_backend_create(&backend, &options, &err), &err);
     return backend;
 }
 
@@ -482,19 +460,20 @@ static void make_backends(bench *b) {
         {"c", 0}, {"avx2", ANI_CPU_AVX2}, {"avx512", ANI_CPU_AVX512}, {"neon", ANI_CPU_NEON}};
     an_error err;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
-        if (b->level && strcmp(b->level, "all") && strcmp(b->level, levels[i].name)) continue;
+        if (strcmp(b->level, "all") && strcmp(b->level, levels[i].name)) continue;
         if ((ani_cpu_features() & levels[i].feature) != levels[i].feature) continue;
-        if (setenv("AN_CPU", levels[i].name, 1)) fail("cannot set AN_CPU");
+        if (setenv("AN_CPU", levels[i].name, 1)) bench_fail("cannot set AN_CPU", NULL);
         an_backend *backend = make_backend(AN_BACKEND_CPU, b->threads);
         ani_pool *pool;
-        check(ani_pool_create(&pool, an_backend_threads(backend), &err), &err);
+        bench_check(ani_pool_create(&pool, an_backend_threads(backend), &err), &err);
         if (!bench_measure_ceilings(&b->ceilings[b->levels], pool, levels[i].feature))
-            fail("no memory to measure the ceilings");
+            bench_fail("no memory to measure the ceilings", NULL);
         ani_pool_destroy(pool);
         b->threads = an_backend_threads(backend);
         b->backends[b->levels++] = backend;
     }
-    if (!b->levels) fail("--level must be c, avx2, avx512, neon or all, and in this processor");
+    if (!b->levels)
+        bench_fail("--level must be c, avx2, avx512, neon or all, and in this processor", NULL);
     b->ref = make_backend(AN_BACKEND_REF, b->threads);
 }
 
@@ -506,7 +485,7 @@ static void read_network(bench *b) {
     options.height = options.width = b->size;
     options.alpha = b->alpha;
     options.padding = AN_PADDING_FIXED;
-    check(an_mobilenetv2_create(&model, b->backends[0], &options, &err), &err);
+    bench_check(an_mobilenetv2_create(&model, b->backends[0], &options, &err), &err);
     list_cases(b, ani_model_net(model));
     an_model_destroy(model);
 }
@@ -519,52 +498,24 @@ static void destroy(bench *b) {
 }
 
 static void read_options(bench *b, int argc, char **argv) {
-    static const struct option options[] = {
-        {"level", required_argument, NULL, 'l'}, {"threads", required_argument, NULL, 'j'},
-        {"batch", required_argument, NULL, 'b'}, {"size", required_argument, NULL, 's'},
-        {"alpha", required_argument, NULL, 'a'}, {"only", required_argument, NULL, 'o'},
-        {"ms", required_argument, NULL, 'm'},    {"json", no_argument, NULL, 'J'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (c) {
-        case 'l':
-            b->level = optarg;
-            break;
-        case 'j':
-            b->threads = atoi(optarg);
-            break;
-        case 'b':
-            b->batch = atoll(optarg);
-            break;
-        case 's':
-            b->size = atoi(optarg);
-            break;
-        case 'a':
-            b->alpha = atof(optarg);
-            break;
-        case 'o':
-            b->only = optarg;
-            break;
-        case 'm':
-            b->ms = atof(optarg);
-            break;
-        case 'J':
-            b->json = 1;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            exit(0);
-        default:
-            fputs(help, stderr);
-            exit(2);
-        }
-    }
-    if (b->batch < 1 || b->batch > 1024) fail("--batch must be 1 to 1024");
-    if (b->threads < 0 || b->threads > 1024) fail("--threads must be 0 to 1024");
+    const option_row rows[] = {
+        option_text("level", &b->level, "c|avx2|avx512|neon|all", "instructions to use"),
+        option_count("threads", &b->threads, 0, 1024, "0: all processors"),
+        option_count("batch", &b->batch, 1, 1024, "pictures"),
+        option_count("size", &b->size, 32, 8192, "height and width in pixels"),
+        option_number("alpha", &b->alpha, 0.01, 10, "width multiplier"),
+        option_text("only", &b->only, "TEXT",
+                    "layers whose name has TEXT, as 'expand', 'block_3', 'adam'"),
+        option_number("ms", &b->ms, 0, 1e6, "how long to time each case"),
+        option_flag("json", &b->json, "one JSON line a case instead of a table"),
+        option_end()};
+    const program_text text = {.usage = "[options]", .about = about};
+    bench_options(argc, argv, rows, &text);
 }
 
 int main(int argc, char **argv) {
-    static bench b = {.threads = 2, .size = 350, .batch = 32, .alpha = 1, .ms = 150};
+    static bench b = {
+        .level = "all", .threads = 2, .size = 350, .batch = 32, .alpha = 1, .ms = 150};
     read_options(&b, argc, argv);
     make_backends(&b);
     read_network(&b);
