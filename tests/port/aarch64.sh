@@ -59,7 +59,6 @@ cpu = 'aarch64'
 endian = 'little'
 INI
 
-# These look at the source or at the library as users get it, which the native build does.
 if [ ! -f "$build/tree/build.ninja" ]; then
     meson setup "$build/tree" --cross-file "$build/aarch64.ini" -Doptimization=2 -Dbench=false
 fi
