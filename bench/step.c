@@ -12,7 +12,7 @@
 enum { TRAIN2, TRAIN1, INFER };
 
 typedef struct bench {
-    int32_t task, batch, size, threads, padding, precision, backend;
+    int32_t task, batch, size, threads, padding, precision, low_memory, backend;
     double alpha, seconds;
     an_model *model;
     an_optimizer *optimizer;
@@ -52,6 +52,7 @@ static void set_up(bench *b) {
     an_backend_options_init(&backend_options, sizeof backend_options);
     backend_options.threads = b->threads;
     backend_options.precision = b->precision;
+    backend_options.low_memory = b->low_memory;
     backend_options.kind = b->backend;
     an_backend *backend;
     bench_check(an_backend_create(&backend, &backend_options, &err), &err);
@@ -102,6 +103,7 @@ int main(int argc, char **argv) {
         option_count("threads", &b.threads, 0, 1024, "0: all processors"),
         option_choice("precision", &b.precision, precision_words,
                       "what training keeps: fp32, or bf16"),
+        option_flag("low-memory", &b.low_memory, "make the widest activations twice"),
         option_choice("padding", &b.padding, padding_words, "fixed: as the peers build it"),
         option_number("seconds", &b.seconds, 0, 1e6, "how long to time"),
         option_choice("backend", &b.backend, backend_words, "what computes"),
@@ -119,15 +121,17 @@ int main(int argc, char **argv) {
     char task[32], padding[32], precision[32];
     printf("{\"peer\": \"attractivenet\", \"version\": \"%s\", \"task\": \"%s\", \"batch\": %d, "
            "\"size\": %d, "
-           "\"alpha\": %g, \"padding\": \"%s\", \"precision\": \"%s\", \"backend\": \"%s\", "
+           "\"alpha\": %g, \"padding\": \"%s\", \"precision\": \"%s\", \"low_memory\": %d, "
+           "\"backend\": \"%s\", "
            "\"level\": \"%s\", \"threads\": %d, \"passes\": %d, \"img_per_s\": %.2f, "
            "\"img_per_s_median\": %.2f, \"ms_min\": %.2f, \"ms_median\": %.2f, \"peak_rss_mb\": "
            "%.0f}\n",
            an_version(), option_word(task, task_words, b.task), b.batch, b.size, b.alpha,
            option_word(padding, padding_words, b.padding),
-           option_word(precision, precision_words, b.precision), an_backend_name(backend),
-           an_backend_level(backend), an_backend_threads(backend), ms.passes,
-           1e3 * b.batch / ms.best, 1e3 * b.batch / ms.median, ms.best, ms.median, bench_peak_mb());
+           option_word(precision, precision_words, b.precision), an_backend_low_memory(backend),
+           an_backend_name(backend), an_backend_level(backend), an_backend_threads(backend),
+           ms.passes, 1e3 * b.batch / ms.best, 1e3 * b.batch / ms.median, ms.best, ms.median,
+           bench_peak_mb());
     an_optimizer_destroy(b.optimizer);
     an_model_destroy(b.model);
     free(b.features);

@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
     settings s;
     settings_parse(&s, argc, argv,
                    "data model out batch epochs1 epochs2 lr1 lr2 schedule augment augment-strength "
-                   "seed threads precision "
+                   "seed threads precision low-memory "
                    "quiet keras-checkpoint "
                    "base2 bn-momentum recalibrate patience min-delta cache resume restart "
                    "checkpoint-seconds tensorboard verbose",

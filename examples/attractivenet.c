@@ -36,7 +36,8 @@ int main(int argc, char **argv) {
     settings_parse(
         &s, argc, argv,
         "data out size alpha padding weights scale batch epochs1 epochs2 lr1 lr2 schedule augment "
-        "augment-strength seed threads precision quiet keras-checkpoint base2 bn-momentum "
+        "augment-strength seed threads precision low-memory quiet keras-checkpoint base2 "
+        "bn-momentum "
         "recalibrate "
         "patience "
         "min-delta cache extract sha256 resume restart checkpoint-seconds tensorboard verbose",

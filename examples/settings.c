@@ -97,6 +97,9 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
         option_choice("precision", &s->precision, precision_words,
                       "mixed: stage 2 keeps activations as bfloat16, in half the memory,\n"
                       "a little less exact"),
+        option_flag("low-memory", &s->low_memory,
+                    "stage 2 makes its widest activations twice in place of keeping them:\n"
+                    "the same result in less memory and a little more time"),
         option_flag("quiet", &s->quiet, "print errors only"),
         option_flag("keras-checkpoint", &s->keras_checkpoint,
                     "stage 2 overwrites the model of stage 1 even if it is worse, as the\n"

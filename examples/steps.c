@@ -24,6 +24,7 @@ static int make_backend(settings *s, an_backend **backend) {
     an_backend_options_init(&options, sizeof options);
     options.threads = s->threads;
     options.precision = s->precision;
+    options.low_memory = s->low_memory;
     return an_backend_create(backend, &options, &err) ? complain(&err) : 0;
 }
 

@@ -18,7 +18,7 @@ typedef struct settings {
     const char *tensorboard; /* folder for event files, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
     int32_t base2, patience, recalibrate, keras_checkpoint, verbose, quiet, extract, cache,
-        schedule, resume, restart, precision;
+        schedule, resume, restart, precision, low_memory;
     double alpha, lr1, lr2, momentum, min_delta, strength, checkpoint_seconds;
 } settings;
 

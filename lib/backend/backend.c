@@ -4,7 +4,6 @@
 
 #include <stddef.h>
 
-#include "backend/cpu/blas.h"
 #include "base/cpu.h"
 #include "base/options.h"
 
@@ -33,14 +32,13 @@ an_status an_backend_create(an_backend **out, const an_backend_options *options,
     if (ours.precision < AN_PRECISION_FP32 || ours.precision > AN_PRECISION_MIXED)
         return ani_fail(err, AN_ERR_ARG, "precision is %d; it must be %d to %d",
                         (int)ours.precision, AN_PRECISION_FP32, AN_PRECISION_MIXED);
+    if (ours.low_memory < 0 || ours.low_memory > 1)
+        return ani_fail(err, AN_ERR_ARG, "low_memory is %d; it must be 0 to 1",
+                        (int)ours.low_memory);
     if (ours.threads == 0) ours.threads = ani_cpu_count();
     switch (ours.kind) {
-    case AN_BACKEND_CPU: {
-        ani_blas_enter();
-        const an_status made = ani_cpu_create(out, &ours, err);
-        if (made || !(*out)->uses_blas) ani_blas_leave();
-        return made;
-    }
+    case AN_BACKEND_CPU:
+        return ani_cpu_create(out, &ours, err);
     case AN_BACKEND_REF:
         return ani_ref_create(out, &ours, err);
     case AN_BACKEND_CUDA:
@@ -58,9 +56,7 @@ void ani_backend_hold(an_backend *backend) {
 void an_backend_destroy(an_backend *backend) {
     if (!backend) return;
     if (atomic_fetch_sub_explicit(&backend->references, 1, memory_order_acq_rel) > 1) return;
-    const int32_t uses_blas = backend->uses_blas;
     backend->ops->destroy(backend);
-    if (uses_blas) ani_blas_leave();
 }
 
 const char *an_backend_name(const an_backend *backend) {
@@ -77,4 +73,8 @@ int32_t an_backend_threads(const an_backend *backend) {
 
 int32_t an_backend_precision(const an_backend *backend) {
     return backend ? backend->precision : AN_PRECISION_FP32;
+}
+
+int32_t an_backend_low_memory(const an_backend *backend) {
+    return backend ? backend->low_memory : 0;
 }

@@ -226,8 +226,8 @@ struct an_backend {
     const ani_backend_ops *ops;
     atomic_int references;
     int32_t threads;
-    int32_t precision; /* AN_PRECISION_* */
-    int32_t uses_blas; /* 1: counts as a user of OpenBLAS (see backend/cpu/blas.h) */
+    int32_t precision;  /* AN_PRECISION_* */
+    int32_t low_memory; /* 0 or 1, as in an_backend_options; obeyed by lib/layers */
     const char *level;
 };
 

@@ -2,7 +2,8 @@
  * The memory of a run: which tensor lives from which step to which, and the arena that they share.
  *
  * Steps: unit u forward is step u; the head is step U (the number of units); the pooling's backward
- * is step U+1; unit u backward is step U+2 + (U-1-u). */
+ * is step U+1; unit u backward is step U+2 + (U-1-u). What is made again for the backward pass is
+ * made at the start of its consumer's backward step. */
 #include "layers/net_state.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@ typedef struct buffer_list {
     int32_t failed; /* 1: a size overflowed */
 } buffer_list;
 
-enum { UNIT_BUFFERS = 5, HEAD_BUFFERS = 6 };
+enum { UNIT_BUFFERS = 7, HEAD_BUFFERS = 6 };
 
 static int32_t backward_step(const ani_net *net, int32_t u) {
     const int32_t units = net->spec.unit_count;
@@ -46,13 +47,36 @@ static int32_t last_reader(const ani_net_unit *unit) {
     return unit->adder > unit->consumer ? unit->adder : unit->consumer;
 }
 
+bool ani_net_makes_again(const ani_net *net, int32_t unit) {
+    const ani_unit_spec *spec = &net->units[unit].spec;
+    const int32_t consumer = net->units[unit].consumer;
+    return net->backend->low_memory && spec->kind == ANI_UNIT_POINTWISE && spec->cout > spec->cin &&
+           spec->residual == ANI_INPUT && net->units[unit].adder < 0 &&
+           consumer < net->spec.unit_count && net->units[consumer].spec.kind == ANI_UNIT_DEPTHWISE;
+}
+
+/* z lives from its forward step to its backward step, or twice for a shorter time. */
+static void add_z(const ani_net *net, ani_net_plan *plan, buffer_list *list, int32_t u,
+                  int64_t rows, int64_t size) {
+    const ani_net_unit *unit = &net->units[u];
+    ani_unit_run *run = &plan->units[u];
+    const int32_t back = backward_step(net, u), again = backward_step(net, unit->consumer);
+    if (!ani_net_makes_again(net, u)) {
+        add_buffer(list, &run->y, rows, unit->spec.cout, size, u, back);
+        return;
+    }
+    add_buffer(list, &run->y, rows, unit->spec.cout, size, u, unit->consumer);
+    add_buffer(list, &run->y_backward, rows, unit->spec.cout, size, again, back);
+    add_buffer(list, &run->scratch_again, run->plan.scratch_forward, 1, 1, again, again);
+}
+
 static void add_unit_buffers(const ani_net *net, ani_net_plan *plan, buffer_list *list, int32_t u) {
     const ani_net_unit *unit = &net->units[u];
     ani_unit_run *run = &plan->units[u];
     const int64_t rows = plan->n * unit->oh * unit->ow, c = unit->spec.cout;
     const int32_t back = backward_step(net, u), f = (int32_t)ani_element_size(plan->element);
     const int32_t adds = unit->spec.residual != ANI_INPUT;
-    run->sum = run->g = -1;
+    run->sum = run->g = run->y_backward = run->scratch_again = -1;
     add_buffer(list, &run->scratch_forward, run->plan.scratch_forward, 1, 1, u, u);
     run->scratch_backward = -1;
     if (plan->kind != ANI_RUN_TRAINING) {
@@ -61,7 +85,7 @@ static void add_unit_buffers(const ani_net *net, ani_net_plan *plan, buffer_list
         return;
     }
     const int32_t arrives = backward_step(net, unit->consumer);
-    add_buffer(list, &run->y, rows, c, f, u, back);
+    add_z(net, plan, list, u, rows, f);
     if (adds) add_buffer(list, &run->sum, rows, c, f, u, arrives);
     add_buffer(list, &run->scratch_backward, run->plan.scratch_backward, 1, 1, back, back);
     /* A value that is a residual gets the gradient of the sum in place: one buffer for both, from
@@ -132,9 +156,12 @@ static an_status fill_plan(const ani_net *net, ani_net_plan *plan, an_error *err
     if (st) goto done;
     for (int64_t i = 0; i < list.count; i++)
         *list.targets[i] = list.buffers[i].offset;
-    if (plan->kind == ANI_RUN_TRAINING)
-        for (int32_t u = plan->unit_count - 1; u >= 0; u--)
-            if (net->units[u].adder >= 0) plan->units[u].g = plan->units[net->units[u].adder].g;
+    for (int32_t u = plan->unit_count - 1; u >= 0; u--) {
+        ani_unit_run *run = &plan->units[u];
+        const int32_t adder = net->units[u].adder;
+        if (run->y_backward < 0) run->y_backward = run->y;
+        if (plan->kind == ANI_RUN_TRAINING && adder >= 0) run->g = plan->units[adder].g;
+    }
 done:
     ani_free(list.targets);
     ani_free(list.buffers);

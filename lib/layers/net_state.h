@@ -4,6 +4,8 @@
 #ifndef LAYERS_NET_STATE_H
 #define LAYERS_NET_STATE_H
 
+#include <stdbool.h>
+
 #include "layers/net.h"
 
 /** A unit with its place in the weights. */
@@ -28,10 +30,12 @@ enum {
 /** How a unit is run; offsets into the arena, -1 = none. */
 typedef struct ani_unit_run {
     ani_unit_plan plan;
-    int64_t y;   /* z */
-    int64_t sum; /* the value after the residual was added */
-    int64_t g;   /* gradient by the batch norm's output; shared with the unit that adds it */
+    int64_t y;          /* z */
+    int64_t y_backward; /* z in the backward pass: y, or where it is made again */
+    int64_t sum;        /* the value after the residual was added */
+    int64_t g;          /* gradient by the batch norm's output; shared with the unit that adds it */
     int64_t scratch_forward, scratch_backward;
+    int64_t scratch_again; /* for forward, where z is made again */
 } ani_unit_run;
 
 /** The memory of one kind of run for n pictures. */
@@ -75,6 +79,11 @@ struct ani_net {
     int32_t packed_old;  /* 1: infer must take the weights anew */
     ani_infer *infer;    /* NULL: nothing was predicted yet */
 };
+
+/** Say whether the unit's z is given up after the forward pass and made again for the backward one:
+ * with low_memory that of a pointwise unit that widens its input for a depthwise one. It is the
+ * largest tensor of its block and the cheapest to make. */
+bool ani_net_makes_again(const ani_net *net, int32_t unit);
 
 /** The shape of a unit for n pictures. */
 ani_unit_shape ani_net_unit_shape(const ani_net_unit *unit, int64_t n);

@@ -14,6 +14,7 @@ typedef struct net_run {
     ani_net *net;
     const ani_net_plan *plan;
     bool batch;               /* normalise by the batch's statistics */
+    bool back;                /* in the backward pass */
     ani_net_observer observe; /* NULL: nobody looks */
     void *user;
 } net_run;
@@ -36,10 +37,16 @@ static const ani_bn *norm_of(const net_run *run, int32_t u) {
     return run->batch ? &unit->batch : &unit->running;
 }
 
+/* The z of unit u. */
+static void *z_at(const net_run *run, int32_t u) {
+    const ani_unit_run *at = &run->plan->units[u];
+    return tensor_at(run, run->back ? at->y_backward : at->y);
+}
+
 /* The normalised z of unit u, without its residual. */
 static ani_lazy own_value(const net_run *run, int32_t u) {
     const ani_bn *bn = norm_of(run, u);
-    return (ani_lazy){.z = tensor_at(run, run->plan->units[u].y),
+    return (ani_lazy){.z = z_at(run, u),
                       .scale = bn->scale,
                       .shift = bn->shift,
                       .relu6 = run->net->units[u].spec.relu6,
@@ -122,6 +129,18 @@ static an_status infer(const net_run *run, const ani_infer_input *input, an_erro
     return AN_OK;
 }
 
+/* Write z of unit u, and its moments when the run is one by the batch's statistics. */
+static void convolve(const net_run *run, int32_t u, int64_t scratch) {
+    const ani_net_unit *unit = &run->net->units[u];
+    const ani_unit_forward args = {.x = value_of(run, unit->spec.input),
+                                   .w = unit->kernel->data,
+                                   .y = z_at(run, u),
+                                   .moments = run->batch ? unit->sums : NULL,
+                                   .element = run->plan->element,
+                                   .scratch = scratch_at(run, scratch)};
+    run->net->backend->ops->unit_forward(run->net->backend, &run->plan->units[u].plan, &args);
+}
+
 /* Forward with raw z written and normalised by the next reader; residual sums are written. momentum
  * < 0: moving statistics stay. */
 static void forward_lazy(const net_run *run, double momentum) {
@@ -130,13 +149,7 @@ static void forward_lazy(const net_run *run, double momentum) {
         const ani_net_unit *unit = &run->net->units[u];
         const ani_unit_run *at = &run->plan->units[u];
         const int64_t c = unit->spec.cout, rows = rows_of(run, u);
-        const ani_unit_forward args = {.x = value_of(run, unit->spec.input),
-                                       .w = unit->kernel->data,
-                                       .y = tensor_at(run, at->y),
-                                       .moments = run->batch ? unit->sums : NULL,
-                                       .element = run->plan->element,
-                                       .scratch = scratch_at(run, at->scratch_forward)};
-        backend->ops->unit_forward(backend, &at->plan, &args);
+        convolve(run, u, at->scratch_forward);
         if (run->batch)
             backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum >= 0,
                                    &unit->batch);
@@ -208,7 +221,7 @@ static ani_store store_for(const net_run *run, int32_t u) {
     const ani_unit_run *at = &run->plan->units[u];
     ani_store store = {.dx = tensor_at(run, at->g),
                        .sums = run->net->units[u].sums,
-                       .z = tensor_at(run, at->y),
+                       .z = z_at(run, u),
                        .mean = norm_of(run, u)->mean};
     /* As a residual the value got the sum's gradient already; it lies in the same buffer. */
     if (run->net->units[u].adder >= 0) store.add = store.dx;
@@ -227,6 +240,11 @@ static void backward_pool(const net_run *run) {
 
 static void backward_unit(const net_run *run, int32_t u) {
     const ani_net *net = run->net;
+    const int32_t input = net->units[u].spec.input;
+    /* The same call with the same arguments as before: the same bits. The sums are free, since only
+     * this backward step writes the input's. */
+    if (input != ANI_INPUT && ani_net_makes_again(net, input))
+        convolve(run, input, run->plan->units[input].scratch_again);
     const ani_net_unit *unit = &net->units[u];
     const ani_unit_run *at = &run->plan->units[u];
     const ani_backend_ops *ops = net->backend->ops;
@@ -240,11 +258,11 @@ static void backward_unit(const net_run *run, int32_t u) {
         .dw = unit->kernel->gradient,
         .scratch = scratch_at(run, at->scratch_backward)};
     if (run->batch) {
-        args.dz.z = tensor_at(run, at->y);
+        args.dz.z = z_at(run, u);
         args.dz.b = net->b;
         args.dz.c = net->c;
     }
-    if (unit->spec.input != ANI_INPUT) args.store = store_for(run, unit->spec.input);
+    if (input != ANI_INPUT) args.store = store_for(run, input);
     ops->unit_backward(net->backend, &at->plan, &args);
 }
 
@@ -300,6 +318,7 @@ an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float 
     }
     head_step(&run, step->loss_kind, y, all);
     if (all) {
+        run.back = true;
         backward_pool(&run);
         for (int32_t u = net->spec.unit_count - 1; u >= 0; u--)
             backward_unit(&run, u);

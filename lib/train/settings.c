@@ -110,6 +110,7 @@ static void add_model(list *to, const an_model *model) {
     add_text(to, "model.pads", facts->pads);
     add_text(to, "model.scale", facts->scale_name);
     add_number(to, "model.momentum", ani_model_momentum(model));
+    /* Not low_memory: it changes no bit. */
     add_word(to, "precision", an_backend_precision(an_model_backend(model)), precision_words);
 }
 

@@ -14,6 +14,7 @@
 static void cpu_destroy(an_backend *backend) {
     cpu_backend *cpu = ani_cpu(backend);
     ani_pool_destroy(cpu->pool);
+    if (cpu->blas) ani_blas_leave();
     ani_free(cpu->workspace);
     ani_free(cpu->partials);
     ani_free(cpu);
@@ -128,10 +129,11 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     atomic_init(&cpu->base.references, 1);
     cpu->base.threads = options->threads;
     cpu->base.precision = options->precision;
+    cpu->base.low_memory = options->low_memory;
     ani_kernels_init(&cpu->k, mask);
     ani_infer_kernels_init(&cpu->infer, mask);
     cpu->base.level = cpu->k.level;
-    cpu->base.uses_blas = cpu->blas = !strcmp(cpu->k.level, "c") && ani_blas_products(&cpu->k);
+    cpu->blas = !strcmp(cpu->k.level, "c") && ani_blas_enter(&cpu->k);
     const int64_t size = options->threads * (int64_t)ANI_CPU_WORKSPACE * (int64_t)sizeof(float);
     cpu->workspace = ani_alloc(size);
     cpu->partials = ani_alloc(ANI_CPU_PARTIALS * (int64_t)sizeof(double));

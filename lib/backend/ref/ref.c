@@ -76,6 +76,7 @@ an_status ani_ref_create(an_backend **out, const an_backend_options *options, an
     atomic_init(&backend->references, 1);
     backend->threads = 1; /* and no device, whatever the options say */
     backend->precision = options->precision;
+    backend->low_memory = options->low_memory;
     backend->level = "";
     *out = backend;
     return AN_OK;

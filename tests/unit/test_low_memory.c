@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ * The option low_memory from outside: the same bits in losses and weights, with every base mode,
+ * precision and backend, from less memory; and what it says of values that it does not know. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <attractivenet/io.h>
+#include <attractivenet/layers.h>
+#include <attractivenet/mobilenetv2.h>
+#include <attractivenet/optim.h>
+
+#include "layers/model.h"
+
+enum { SIDE = 48, PIXELS = SIDE * SIDE * 3, BATCH = 3, STEPS = 3 };
+
+static an_error err;
+
+/** How a model is made and trained. */
+typedef struct how {
+    int32_t kind, precision, threads, base;
+    const char *level; /* AN_CPU; NULL: the best */
+} how;
+
+static an_model *make_model(const how *h, int32_t low_memory) {
+    an_backend_options device;
+    an_backend *backend = NULL;
+    an_mobilenetv2_options options;
+    an_model *model = NULL;
+    an_backend_options_init(&device, sizeof device);
+    device.kind = h->kind;
+    device.threads = h->threads;
+    device.precision = h->precision;
+    device.low_memory = low_memory;
+    if (h->level) setenv("AN_CPU", h->level, 1);
+    if (an_backend_create(&backend, &device, &err)) fail_msg("%s", err.message);
+    if (h->level) unsetenv("AN_CPU");
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIDE;
+    options.alpha = 0.35;
+    if (an_mobilenetv2_create(&model, backend, &options, &err)) fail_msg("%s", err.message);
+    an_backend_destroy(backend);
+    assert_int_equal(an_model_set_base(model, h->base, &err), AN_OK);
+    assert_int_equal(an_model_set_momentum(model, 0.9, &err), AN_OK);
+    return model;
+}
+
+static void make_batch(float *x, float *y) {
+    uint32_t state = 1;
+    for (int i = 0; i < BATCH * PIXELS; i++) {
+        state = state * 1664525u + 1013904223u;
+        x[i] = (float)(state >> 8) / 8388608.0f - 1;
+    }
+    for (int n = 0; n < BATCH; n++)
+        y[n] = 1 + (float)n;
+}
+
+static an_model *train(const how *h, int32_t low_memory, const float *x, const float *y,
+                       double losses[STEPS]) {
+    an_model *model = make_model(h, low_memory);
+    an_optimizer *optimizer = NULL;
+    assert_int_equal(an_optimizer_create(&optimizer, model, NULL, &err), AN_OK);
+    for (int step = 0; step < STEPS; step++) {
+        if (an_model_gradients(model, x, y, BATCH, AN_LOSS_MSE, &losses[step], &err))
+            fail_msg("%s", err.message);
+        assert_int_equal(an_optimizer_step(optimizer, 1e-3, &err), AN_OK);
+    }
+    an_optimizer_destroy(optimizer);
+    return model;
+}
+
+/* All arrays, the moving statistics among them. */
+static void assert_same_weights(const an_model *a, const an_model *b) {
+    an_arrays *left = NULL, *right = NULL;
+    assert_int_equal(an_model_weights(a, &left, &err), AN_OK);
+    assert_int_equal(an_model_weights(b, &right, &err), AN_OK);
+    assert_int_equal(an_arrays_count(left), an_arrays_count(right));
+    for (int64_t i = 0; i < an_arrays_count(left); i++) {
+        int64_t count = 1;
+        for (int32_t axis = 0; axis < an_arrays_rank(left, i); axis++)
+            count *= an_arrays_length(left, i, axis);
+        assert_memory_equal(an_arrays_data(left, i), an_arrays_data(right, i),
+                            (size_t)count * sizeof(float));
+    }
+    an_arrays_destroy(left);
+    an_arrays_destroy(right);
+}
+
+static void compare(const how *h) {
+    static float x[BATCH * PIXELS], y[BATCH];
+    double kept_losses[STEPS], low_losses[STEPS];
+    make_batch(x, y);
+    an_model *kept = train(h, 0, x, y, kept_losses), *low = train(h, 1, x, y, low_losses);
+    assert_memory_equal(kept_losses, low_losses, sizeof kept_losses);
+    assert_same_weights(kept, low);
+    const int64_t kept_size = ani_net_arena_size(ani_model_net(kept));
+    const int64_t low_size = ani_net_arena_size(ani_model_net(low));
+    print_message("%s, precision %d, base %d: %lld bytes, %lld with low_memory\n",
+                  h->kind == AN_BACKEND_REF ? "ref"
+                  : h->level                ? h->level
+                                            : "cpu",
+                  (int)h->precision, (int)h->base, (long long)kept_size, (long long)low_size);
+    /* Only steps with a backward pass through the base keep anything; in pictures as small as these
+     * scratch, which stays, is the larger part. */
+    if (h->base == AN_BASE_TRAIN || h->base == AN_BASE_FINETUNE)
+        assert_true((double)low_size < 0.9 * (double)kept_size);
+    else
+        assert_true(low_size == kept_size);
+    an_model_destroy(kept);
+    an_model_destroy(low);
+}
+
+static void compare_all(int32_t kind, const char *level) {
+    static const int32_t bases[] = {AN_BASE_FROZEN, AN_BASE_STATISTICS, AN_BASE_TRAIN,
+                                    AN_BASE_FINETUNE};
+    for (int32_t precision = AN_PRECISION_FP32; precision <= AN_PRECISION_MIXED; precision++)
+        for (int i = 0; i < 4; i++) {
+            const how h = {kind, precision, 2, bases[i], level};
+            compare(&h);
+        }
+}
+
+static void same_bits_on_cpu(void **state) {
+    (void)state;
+    compare_all(AN_BACKEND_CPU, NULL);
+}
+
+static void same_bits_in_plain_c(void **state) {
+    (void)state;
+    compare_all(AN_BACKEND_CPU, "c");
+}
+
+static void same_bits_on_ref(void **state) {
+    (void)state;
+    compare_all(AN_BACKEND_REF, NULL);
+}
+
+static void says_what_it_does_not_know(void **state) {
+    (void)state;
+    an_backend_options options;
+    an_backend *backend = NULL;
+    an_backend_options_init(&options, sizeof options);
+    assert_int_equal(options.low_memory, 0);
+    for (int32_t i = 0; i < 2; i++) {
+        options.low_memory = i;
+        assert_int_equal(an_backend_create(&backend, &options, &err), AN_OK);
+        assert_int_equal(an_backend_low_memory(backend), i);
+        an_backend_destroy(backend);
+    }
+    options.low_memory = 2;
+    assert_int_equal(an_backend_create(&backend, &options, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "low_memory is 2; it must be 0 to 1");
+    assert_int_equal(an_backend_low_memory(NULL), 0);
+    /* A program of before it was there. */
+    options.struct_size = offsetof(an_backend_options, low_memory);
+    assert_int_equal(an_backend_create(&backend, &options, &err), AN_OK);
+    assert_int_equal(an_backend_low_memory(backend), 0);
+    an_backend_destroy(backend);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_what_it_does_not_know),
+        cmocka_unit_test(same_bits_on_cpu),
+        cmocka_unit_test(same_bits_in_plain_c),
+        cmocka_unit_test(same_bits_on_ref),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
