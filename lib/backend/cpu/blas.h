@@ -5,13 +5,13 @@
 
 #include "kernels/kernels.h"
 
-/** Store OpenBLAS' products in a table and return 1; return 0, the table unchanged, in a build
- * without. They write no rows and columns past the stated ones; b is packed as one panel of n. */
-int32_t ani_blas_products(ani_kernels *table);
-
-/** OpenBLAS has one thread count for the whole process: the first user sets it to 1, the last one
+/** Load OpenBLAS, store its products in a table and return 1: the caller is its user until
+ * ani_blas_leave(). They write no rows and columns past the stated ones; b is packed as one panel
+ * of n. Return 0, the table unchanged, in a build without and where it is not installed.
+ *
+ * OpenBLAS has one thread count for the whole process: the first user sets it to 1, the last one
  * restores it. Our pool owns the threads; a BLAS with its own inside of them would fight them. */
-void ani_blas_enter(void);
+int32_t ani_blas_enter(ani_kernels *table);
 void ani_blas_leave(void);
 
 #endif
