@@ -38,10 +38,10 @@ typedef struct ani_product {
     ani_ahead ahead;
 } ani_product;
 
-/** A row of a depthwise convolution of one whole block, stored as it leaves the registers. */
+/** A row of a depthwise convolution of one whole block. */
 typedef struct ani_depthwise {
     const float *x[3]; /* as depthwise() takes them */
-    const float *w;
+    const float *w;    /* [9][ANI_BLOCK] */
     int64_t count, stride;
     int32_t streamed; /* 1: past the caches where alignment allows */
     int32_t reserved;
@@ -127,6 +127,9 @@ typedef struct ani_tensor_kernels {
     /** depthwise() followed by store_moments(), without a row between them. */
     void (*depthwise_moments)(const ani_depthwise *d, void *y, int64_t ldy, const float *pivot,
                               double *sum, double *square);
+    /** depthwise() of stride 1 followed by store_gradient(), the same way; `to` has x with scale,
+     * sums with z being x, and no add. */
+    void (*depthwise_gradient)(const ani_depthwise *d, const ani_gradient_store *to);
 } ani_tensor_kernels;
 
 typedef struct ani_kernels {
@@ -167,14 +170,14 @@ typedef struct ani_kernels {
      *  (count-1)*stride + 3 columns. */
     void (*depthwise)(float *out, const float *const x[3], const float *w, int64_t count,
                       int64_t stride);
-    /** The data gradient of stride 2, one row: out[2*i] = sum over r of d[r][i+1]*w[r*3] +
-     *  d[r][i]*w[r*3+2], out[2*i+1] = sum over r of d[r][i+1]*w[r*3+1]; `rows` (1 or 2) rows of
-     *  gradient with count+1 columns, count output pairs. */
-    void (*depthwise_spread)(float *out, const float *const d[2], const float *w, int64_t rows,
-                             int64_t count);
-    /** The weight gradient, one row: dw[r*3 + k] += sum over i of x[r][i*stride + k] * d[i]. */
-    void (*depthwise_weights)(float *dw, const float *const x[3], const float *d, int64_t count,
-                              int64_t stride);
+    /** The data gradient of stride 2, one row: out[2*i] = sum over r of x[r][i+1]*w[r*3] +
+     *  x[r][i]*w[r*3+2], out[2*i+1] = sum over r of x[r][i+1]*w[r*3+1]; `rows` (1 or 2) rows of
+     *  gradient with count+1 columns, count output pairs. d->stride is 1, streamed does not count.
+     */
+    void (*depthwise_spread)(float *out, const ani_depthwise *d, int64_t rows);
+    /** The weight gradient, one row: dw[r*3 + k] += sum over i of x[r][i*stride + k] * g[i]; of d
+     *  all but w and streamed count. */
+    void (*depthwise_weights)(float *dw, const ani_depthwise *d, const float *g);
 
     /* --- optimizers ------------------------------------------------------------------------------
      */

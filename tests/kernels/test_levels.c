@@ -439,17 +439,27 @@ static void depthwise(void **state) {
             float *x = random_floats(3 * columns * ANI_BLOCK, 1, -1, 1);
             float *w = random_floats(9 * ANI_BLOCK, 2, -1, 1);
             float *d = random_floats(2 * (count + 1) * ANI_BLOCK, 3, -1, 1);
-            const float *rows[3] = {x, x + columns * ANI_BLOCK, x + 2 * columns * ANI_BLOCK};
-            const float *both[2] = {d, d + (count + 1) * ANI_BLOCK};
+            const ani_depthwise rows = {
+                .x = {x, x + columns * ANI_BLOCK, x + 2 * columns * ANI_BLOCK},
+                .count = count,
+                .stride = stride,
+                .next = {x, stride == 1 ? NULL : x},
+                .next_stride = ANI_BLOCK};
+            const ani_depthwise both = {.x = {d, d + (count + 1) * ANI_BLOCK},
+                                        .w = w,
+                                        .count = count,
+                                        .stride = 1,
+                                        .next = {d, NULL},
+                                        .next_stride = ANI_BLOCK};
             const ani_kernels *tables[] = {&plain, &best};
             output y[2], dx[2], dw[2];
             for (int t = 0; t < 2; t++) {
                 y[t] = make_output(count * ANI_BLOCK, 1, 0);
                 dx[t] = make_output(2 * count * ANI_BLOCK, 1, 0);
                 dw[t] = make_output(9 * ANI_BLOCK, 1, 0.25f);
-                tables[t]->depthwise(y[t].values, rows, w, count, stride);
-                tables[t]->depthwise_spread(dx[t].values, both, w, stride, count);
-                tables[t]->depthwise_weights(dw[t].values, rows, d, count, stride);
+                tables[t]->depthwise(y[t].values, rows.x, w, count, stride);
+                tables[t]->depthwise_spread(dx[t].values, &both, stride);
+                tables[t]->depthwise_weights(dw[t].values, &rows, d);
             }
             expect_near("depthwise", y[1].values, y[0].values, y[0].count, 9, 9);
             expect_near("depthwise_spread", dx[1].values, dx[0].values, dx[0].count, 4, 4);
@@ -505,6 +515,61 @@ static void stored_depthwise(void **state) {
         }
 }
 
+/* Integers, so that the levels agree to the bit. */
+static void stored_depthwise_gradient(void **state) {
+    (void)state;
+    for (int64_t count = 1; count < 12; count++)
+        for (int64_t mode = 0; mode < 8; mode++) {
+            /* mode: 1 stream, 2 unaligned, 4 bfloat16 */
+            const int32_t element = mode & 4 ? ANI_BFLOAT16 : ANI_FLOAT32;
+            const int64_t ld = mode & 2 ? 19 : 32, columns = count + 2;
+            const int64_t size = (count - 1) * ld + ANI_BLOCK;
+            float *g = random_integers(3 * columns * ANI_BLOCK, 1, -3, 3);
+            float *w = random_integers(9 * ANI_BLOCK, 2, -3, 3);
+            float *values = random_integers(size, 3, -3, 9);
+            float *scale = random_integers(ANI_BLOCK, 4, -2, 2);
+            float *shift = random_integers(ANI_BLOCK, 5, -2, 8);
+            float *mean = random_integers(ANI_BLOCK, 6, -3, 3);
+            tensor x = make_tensor(element, size, 0, values);
+            const ani_depthwise d = {.x = {g, g + columns * ANI_BLOCK, g + 2 * columns * ANI_BLOCK},
+                                     .w = w,
+                                     .count = count,
+                                     .stride = 1,
+                                     .streamed = (mode & 1) != 0,
+                                     .next = {g, mode & 2 ? NULL : w},
+                                     .next_stride = ANI_BLOCK};
+            const ani_kernels *tables[] = {&plain, &best};
+            tensor dx[2];
+            double sums[2][2][ANI_BLOCK] = {{{0}}};
+            for (int t = 0; t < 2; t++) {
+                dx[t] = make_tensor(element, size, 0, NULL);
+                const ani_gradient_store to = {.dx = dx[t].values,
+                                               .ldx = ld,
+                                               .x = x.values,
+                                               .scale = scale,
+                                               .shift = shift,
+                                               .z = x.values,
+                                               .mean = mean,
+                                               .sum = sums[t][0],
+                                               .dot = sums[t][1]};
+                tables[t]->tensor[element].depthwise_gradient(&d, &to);
+                tables[t]->fence();
+            }
+            expect_near_tensor("dx", &dx[1], &dx[0], 0, size, 0, 0);
+            for (int i = 0; i < 2; i++)
+                expect_near_doubles("sums", sums[1][i], sums[0][i], ANI_BLOCK, 0, 0);
+            for (int t = 0; t < 2; t++)
+                check_and_free_tensor(&dx[t], "depthwise_gradient");
+            check_and_free_tensor(&x, "x of depthwise_gradient");
+            free(g);
+            free(w);
+            free(values);
+            free(scale);
+            free(shift);
+            free(mean);
+        }
+}
+
 static void optimizers(void **state) {
     (void)state;
     for (int i = 0; i < WIDTHS; i++)
@@ -546,10 +611,15 @@ int main(void) {
     ani_kernels_init(&plain, 0);
     ani_kernels_init(&best, ani_cpu_mask(NULL));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loading),          cmocka_unit_test(storing),
-        cmocka_unit_test(products),         cmocka_unit_test(depthwise),
-        cmocka_unit_test(optimizers),       cmocka_unit_test(stored_products),
-        cmocka_unit_test(stored_depthwise), cmocka_unit_test(rounding),
+        cmocka_unit_test(loading),
+        cmocka_unit_test(storing),
+        cmocka_unit_test(products),
+        cmocka_unit_test(depthwise),
+        cmocka_unit_test(optimizers),
+        cmocka_unit_test(stored_products),
+        cmocka_unit_test(stored_depthwise),
+        cmocka_unit_test(rounding),
+        cmocka_unit_test(stored_depthwise_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

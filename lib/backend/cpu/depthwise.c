@@ -12,10 +12,13 @@
 #include <string.h>
 
 enum {
-    RING = 4,          /* rows of a ring: three in use and the next, whatever stride and padding */
-    ROW_FLOATS = 9216, /* of a row buffer, about: a dozen of them should fit into L2 */
-    MIN_GROUP = 192,   /* channels: below, columns are cut and not channels */
-    PIECES = 64,       /* at least so many pieces if the bands stay MIN_BAND rows high */
+    RING = 4, /* rows of a ring: three in use and the next, whatever stride and padding */
+    /* Floats of a row buffer, about. Both rings, the rows of tensors that they are made from and
+     * those asked for should fit into L2: a dozen forward, twice as many backward. */
+    ROW_FORWARD = 9216,
+    ROW_BACKWARD = 4608,
+    MIN_GROUP = 192, /* channels: below, columns are cut and not channels */
+    PIECES = 64,     /* at least so many pieces if the bands stay MIN_BAND rows high */
     MIN_BAND = 8
 };
 
@@ -30,17 +33,17 @@ typedef struct cut {
     int64_t z_columns; /* of a buffer of dz rows */
 } cut;
 
-static cut cut_unit(const ani_unit_shape *s) {
+static cut cut_unit(const ani_unit_shape *s, int64_t row) {
     cut c;
     const int64_t channels = ani_round_up(s->cin, ANI_BLOCK);
     const int64_t width = ani_max(s->w, s->ow) + 2;
     c.groups = 1;
-    while (width * ani_divide_up(channels, c.groups) > ROW_FLOATS &&
+    while (width * ani_divide_up(channels, c.groups) > row &&
            ani_divide_up(channels, c.groups + 1) >= MIN_GROUP)
         c.groups++;
     c.group = ani_round_up(ani_divide_up(channels, c.groups), ANI_BLOCK);
     c.groups = ani_divide_up(channels, c.group);
-    c.ranges = ani_divide_up(width * c.group, ROW_FLOATS + ROW_FLOATS / 4);
+    c.ranges = ani_divide_up(width * c.group, row + row / 4);
     c.range = ani_divide_up(s->ow, c.ranges);
     c.ranges = ani_divide_up(s->ow, c.range);
     const int64_t wanted = ani_divide_up(PIECES, s->n * c.ranges * c.groups);
@@ -109,6 +112,16 @@ static int64_t clear_outside(const ring *r, const place *p, float *row, int insi
     }
     *from = left;
     return inside ? end - left : 0;
+}
+
+/* Where a row of a tensor [n][h][w][cin] has a block of channels, for a kernel that asks for it
+ * before it is loaded into a ring; NULL: outside of the picture. */
+static const void *row_ahead(const void *tensor, int32_t element, const ani_unit_shape *s,
+                             int64_t h, int64_t w, const place *p, const ring *r, int64_t row,
+                             int64_t channel) {
+    if (row < 0 || row >= h) return NULL;
+    const int64_t at = ((p->n * h + row) * w + ani_max(r->first, 0)) * s->cin + channel;
+    return ani_element_at(tensor, element, at);
 }
 
 /* Load rows of x up to and with row `until`, normalised. */
@@ -187,7 +200,7 @@ typedef struct forward_job {
 static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_unit_shape *s,
                             void *scratch) {
     int64_t used = 0;
-    const cut c = job->cut = cut_unit(s);
+    const cut c = job->cut = cut_unit(s, ROW_FORWARD);
     job->cpu = cpu;
     job->s = s;
     job->tile_floats = RING * c.x_columns * c.group + c.range * ANI_BLOCK + c.group;
@@ -225,14 +238,6 @@ static void store_block(const forward_job *job, const place *p, int64_t oy, int6
                                            ani_cpu_streams(s->n * s->oh * s->ow, s->cin));
 }
 
-/* Where the row that is loaded next has the channels of a block; NULL: outside of the picture. */
-static const void *next_block(const ani_unit_shape *s, const ani_lazy *x, const place *p,
-                              const ring *r, int64_t row, int64_t channel) {
-    if (row < 0 || row >= s->h) return NULL;
-    const int64_t at = ((p->n * s->h + row) * s->w + ani_max(r->first, 0)) * s->cin + channel;
-    return ani_element_at(x->z, x->element, at);
-}
-
 static void forward_piece(void *context, int64_t index, int32_t worker) {
     const forward_job *job = context;
     const ani_unit_shape *s = job->s;
@@ -263,7 +268,8 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
                                .next_stride = s->cin * ani_element_size(args->x.element)};
             if (args->moments && oy > p.row && block_channels(&p, b) == ANI_BLOCK) {
                 for (int64_t i = 0; i < s->stride && oy + 1 < p.last_row; i++)
-                    d.next[i] = next_block(s, &args->x, &p, &x, x.next + i, channel);
+                    d.next[i] = row_ahead(args->x.z, args->x.element, s, s->h, s->w, &p, &x,
+                                          x.next + i, channel);
                 const int64_t to = ((p.n * s->oh + oy) * s->ow + p.column) * s->cin + channel;
                 k->tensor[args->element].depthwise_moments(
                     &d, ani_element_of(args->y, args->element, to), s->cin, pivot + first,
@@ -308,23 +314,23 @@ typedef struct backward_job {
     float *taps;      /* [blocks][9][ANI_BLOCK], ordered for the input gradient */
     float *gradients; /* [parts][9][c] */
     double *partials; /* [parts][2][c] */
-    float *tiles;     /* [threads][tile_floats]: rings of x and dz, dx row, a row of zeros, dw */
+    float *tiles;     /* [threads][tile_floats]: rings of x and dz, a row of zeros, tile, dw */
     int64_t tile_floats;
 } backward_job;
 
 /* A dx row of stride 2 is computed in whole pairs of columns, with one or two more than it has. */
-static int64_t dx_columns(const ani_unit_shape *s, const cut *c) {
+static int64_t tile_columns(const ani_unit_shape *s, const cut *c) {
     return c->range * s->stride + 6;
 }
 
 static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const ani_unit_shape *s,
                              void *scratch) {
     int64_t used = 0;
-    const cut c = job->cut = cut_unit(s);
+    const cut c = job->cut = cut_unit(s, ROW_BACKWARD);
     job->cpu = cpu;
     job->s = s;
-    job->tile_floats =
-        (RING * c.x_columns + (RING + 1) * c.z_columns + dx_columns(s, &c) + 9) * c.group;
+    job->tile_floats = RING * (c.x_columns + c.z_columns) * c.group +
+                       (c.z_columns + tile_columns(s, &c)) * ANI_BLOCK + 9 * c.group;
     job->taps = ani_take(scratch, &used, 9 * ani_round_up(s->cin, ANI_BLOCK), sizeof(float));
     job->gradients = ani_take(scratch, &used, c.parts * 9 * s->cin, sizeof(float));
     job->partials = ani_take(scratch, &used, c.parts * 2 * s->cin, sizeof(double));
@@ -338,7 +344,8 @@ typedef struct backward_piece {
     place p;
     ring x, z;
     int64_t dx_first, dx_last; /* columns of dx that this piece writes */
-    float *dx_row;             /* [blocks][dx columns][ANI_BLOCK] */
+    int64_t last_dz;           /* the last row of dz that this piece reads */
+    float *tile;               /* a row of dx, one block: [columns][ANI_BLOCK] */
     const float *zeros;        /* a row of dz outside of the picture */
     float *dw;                 /* [blocks][9][ANI_BLOCK] */
     double *sum;               /* NULL: not wanted; dot is s->cin after it */
@@ -351,13 +358,20 @@ static void add_weights(backward_piece *b, int64_t oy) {
     load_x(&job->cpu->k, s, &b->p, &b->x, &job->args->x, top + 2);
     for (int64_t block = 0; block < b->p.blocks; block++) {
         const int64_t at = block * b->x.columns * ANI_BLOCK;
-        const float *rows[3] = {ring_row(&b->x, &b->p, top) + at,
-                                ring_row(&b->x, &b->p, top + 1) + at,
-                                ring_row(&b->x, &b->p, top + 2) + at};
-        const float *d = ring_row(&b->z, &b->p, oy) +
-                         (block * b->z.columns + b->p.column - b->z.first) * ANI_BLOCK;
-        job->cpu->k.depthwise_weights(b->dw + block * 9 * ANI_BLOCK, rows, d,
-                                      b->p.last_column - b->p.column, s->stride);
+        const ani_lazy *x = &job->args->x;
+        ani_depthwise d = {.x = {ring_row(&b->x, &b->p, top) + at,
+                                 ring_row(&b->x, &b->p, top + 1) + at,
+                                 ring_row(&b->x, &b->p, top + 2) + at},
+                           .count = b->p.last_column - b->p.column,
+                           .stride = s->stride,
+                           .next_stride = s->cin * ani_element_size(x->element)};
+        for (int64_t i = 0; i < s->stride && oy + 1 < b->p.last_row; i++)
+            d.next[i] = row_ahead(x->z, x->element, s, s->h, s->w, &b->p, &b->x, b->x.next + i,
+                                  b->p.channel + block * ANI_BLOCK);
+        job->cpu->k.depthwise_weights(b->dw + block * 9 * ANI_BLOCK, &d,
+                                      ring_row(&b->z, &b->p, oy) +
+                                          (block * b->z.columns + b->p.column - b->z.first) *
+                                              ANI_BLOCK);
     }
 }
 
@@ -367,61 +381,71 @@ static const float *dz_row(const backward_piece *b, int64_t oy, int64_t block, i
     return ring_row(&b->z, &b->p, oy) + (block * b->z.columns + column - b->z.first) * ANI_BLOCK;
 }
 
-/* Stride 1: dx is dz correlated with the turned kernel. */
-static void dx_dense(backward_piece *b, int64_t iy) {
-    const backward_job *job = b->job;
-    const ani_unit_shape *s = job->s;
-    const int64_t top = iy + s->pad_top - 2, left = b->dx_first + s->pad_left - 2;
-    const int64_t columns = b->dx_last - b->dx_first;
-    load_dz(&job->cpu->k, s, &b->p, &b->z, &job->args->dz, ani_min(top + 2, s->oh - 1));
-    for (int64_t block = 0; block < b->p.blocks; block++) {
-        const float *rows[3] = {dz_row(b, top, block, left), dz_row(b, top + 1, block, left),
-                                dz_row(b, top + 2, block, left)};
-        job->cpu->k.depthwise(b->dx_row + block * columns * ANI_BLOCK, rows,
-                              job->taps + (b->p.channel / ANI_BLOCK + block) * 9 * ANI_BLOCK,
-                              columns, 1);
+/* Stride 1: dx is dz correlated with the turned kernel. What the network asks for is stored from
+ * the registers, anything else by way of a tile. */
+static void dx_dense(const backward_piece *b, int64_t iy, int64_t block, ani_depthwise *d,
+                     const ani_gradient_store *to) {
+    const ani_kernels *k = &b->job->cpu->k;
+    const int32_t element = b->job->args->x.element;
+    const int64_t top = iy + b->job->s->pad_top - 2;
+    const int64_t left = b->dx_first + b->job->s->pad_left - 2;
+    for (int64_t r = 0; r < 3; r++)
+        d->x[r] = dz_row(b, top + r, block, left);
+    d->count = b->dx_last - b->dx_first;
+    if (block_channels(&b->p, block) == ANI_BLOCK && to->x && to->scale && to->sum &&
+        to->z == to->x && !to->add) {
+        k->tensor[element].depthwise_gradient(d, to);
+        return;
     }
+    k->depthwise(b->tile, d->x, d->w, d->count, 1);
+    k->tensor[element].store_gradient(to, b->tile, ANI_BLOCK, d->count,
+                                      block_channels(&b->p, block), d->streamed);
 }
 
 /* Stride 2: a row of dx meets kernel rows 0 and 2, or row 1 alone. */
-static void dx_spread(backward_piece *b, int64_t iy, int64_t pair, int64_t pairs) {
-    const backward_job *job = b->job;
-    const ani_unit_shape *s = job->s;
-    const int64_t at = iy + s->pad_top, oy = at / 2;
+static void dx_spread(const backward_piece *b, int64_t iy, int64_t block, ani_depthwise *d,
+                      const ani_gradient_store *to) {
+    const ani_kernels *k = &b->job->cpu->k;
+    const int64_t at = iy + b->job->s->pad_top, left = b->dx_first + b->job->s->pad_left;
+    const int64_t columns = b->dx_last - b->dx_first, skip = left & 1;
     const int odd = at & 1;
-    load_dz(&job->cpu->k, s, &b->p, &b->z, &job->args->dz, ani_min(oy, s->oh - 1));
-    for (int64_t block = 0; block < b->p.blocks; block++) {
-        const float *rows[2] = {dz_row(b, oy, block, pair - 1), dz_row(b, oy - 1, block, pair - 1)};
-        const float *taps = job->taps + (b->p.channel / ANI_BLOCK + block) * 9 * ANI_BLOCK;
-        job->cpu->k.depthwise_spread(b->dx_row + block * 2 * pairs * ANI_BLOCK, rows,
-                                     taps + (odd ? 6 * ANI_BLOCK : 0), odd ? 1 : 2, pairs);
-    }
+    d->x[0] = dz_row(b, at / 2, block, left / 2 - 1);
+    d->x[1] = dz_row(b, at / 2 - 1, block, left / 2 - 1);
+    if (odd) d->w += 6 * ANI_BLOCK;
+    d->count = ani_divide_up(skip + columns, 2);
+    k->depthwise_spread(b->tile, d, odd ? 1 : 2);
+    k->tensor[b->job->args->x.element].store_gradient(to, b->tile + skip * ANI_BLOCK, ANI_BLOCK,
+                                                      columns, block_channels(&b->p, block),
+                                                      d->streamed);
 }
 
 static void store_dx(backward_piece *b, int64_t iy) {
     const backward_job *job = b->job;
     const ani_unit_shape *s = job->s;
-    const int64_t columns = b->dx_last - b->dx_first;
-    const int32_t element = job->args->x.element;
-    int64_t row_columns = columns, skip = 0;
-    if (columns <= 0) return; /* outputs past the input, by padding alone */
-    if (s->stride == 1) {
-        dx_dense(b, iy);
-    } else {
-        const int64_t pair = (b->dx_first + s->pad_left) / 2;
-        skip = (b->dx_first + s->pad_left) & 1;
-        row_columns = ani_round_up(skip + columns, 2);
-        dx_spread(b, iy, pair, row_columns / 2);
-    }
-    const int64_t at = ((b->p.n * s->h + iy) * s->w + b->dx_first) * s->cin + b->p.channel;
+    const ani_gradient *dz = &job->args->dz;
+    if (b->dx_last <= b->dx_first) return; /* outputs past the input, by padding alone */
+    load_dz(&job->cpu->k, s, &b->p, &b->z, dz, ani_min((iy + s->pad_top) / s->stride, s->oh - 1));
+    const int64_t at = ((b->p.n * s->h + iy) * s->w + b->dx_first) * s->cin;
     for (int64_t block = 0; block < b->p.blocks; block++) {
-        const int64_t first = block * ANI_BLOCK;
+        const int64_t first = block * ANI_BLOCK, channel = b->p.channel + first;
         const ani_gradient_store to = ani_cpu_gradient_store(
-            &job->args->store, &job->args->x, at + first, s->cin, b->p.channel + first,
+            &job->args->store, &job->args->x, at + channel, s->cin, channel,
             b->sum ? b->sum + first : NULL, b->sum ? b->sum + s->cin + first : NULL);
-        job->cpu->k.tensor[element].store_gradient(
-            &to, b->dx_row + (block * row_columns + skip) * ANI_BLOCK, ANI_BLOCK, columns,
-            block_channels(&b->p, block), ani_cpu_streams(s->n * s->h * s->w, s->cin));
+        ani_depthwise d = {.w = job->taps + 9 * (b->p.channel + first),
+                           .stride = 1,
+                           .streamed = ani_cpu_streams(s->n * s->h * s->w, s->cin),
+                           .next_stride = s->cin * ani_element_size(dz->element)};
+        if (b->z.next <= b->last_dz) {
+            d.next[0] =
+                row_ahead(dz->g, dz->element, s, s->oh, s->ow, &b->p, &b->z, b->z.next, channel);
+            if (dz->z)
+                d.next[1] = row_ahead(dz->z, dz->element, s, s->oh, s->ow, &b->p, &b->z, b->z.next,
+                                      channel);
+        }
+        if (s->stride == 1)
+            dx_dense(b, iy, block, &d, &to);
+        else
+            dx_spread(b, iy, block, &d, &to);
     }
 }
 
@@ -454,8 +478,8 @@ static void backward_run(void *context, int64_t index, int32_t worker) {
     b.z.first = ani_min(p->column, before);
     b.z.columns = ani_max(p->last_column, after) - b.z.first;
     float *zeros = b.z.rows + RING * c->z_columns * c->group;
-    b.dx_row = zeros + c->z_columns * c->group;
-    b.dw = b.dx_row + dx_columns(s, c) * c->group;
+    b.tile = zeros + c->z_columns * ANI_BLOCK;
+    b.dw = b.tile + tile_columns(s, c) * ANI_BLOCK;
     memset(zeros, 0, (size_t)(c->z_columns * ANI_BLOCK) * sizeof *zeros);
     b.zeros = zeros;
     memset(b.dw, 0, (size_t)(9 * p->blocks * ANI_BLOCK) * sizeof *b.dw);
@@ -466,6 +490,7 @@ static void backward_run(void *context, int64_t index, int32_t worker) {
     }
 
     int64_t iy = input_edge(p->row, s->oh, s->h, s->stride);
+    b.last_dz = (input_edge(p->last_row, s->oh, s->h, s->stride) - 1 + s->pad_top) / s->stride;
     /* The first dz row that either gradient reads. */
     const int64_t first_dx = s->stride == 1 ? iy + s->pad_top - 2 : (iy + s->pad_top) / 2 - 1;
     b.z.next = ani_max(args->store.dx ? ani_min(first_dx, p->row) : p->row, 0);

@@ -18,10 +18,8 @@ void ani_c_product_transposed(float *c, int64_t ldc, const float *a, int64_t lda
                               const ani_ahead *ahead);
 void ani_c_depthwise(float *out, const float *const x[3], const float *w, int64_t count,
                      int64_t stride);
-void ani_c_depthwise_spread(float *out, const float *const d[2], const float *w, int64_t rows,
-                            int64_t count);
-void ani_c_depthwise_weights(float *dw, const float *const x[3], const float *d, int64_t count,
-                             int64_t stride);
+void ani_c_depthwise_spread(float *out, const ani_depthwise *d, int64_t rows);
+void ani_c_depthwise_weights(float *dw, const ani_depthwise *d, const float *g);
 void ani_c_adam(float *w, const float *g, float *m, float *v, int64_t count, float gradient_scale,
                 float decay, float m_rate, float v_rate, float alpha, float epsilon);
 void ani_c_sgd(float *w, const float *g, float *m, int64_t count, float rate, float momentum,

@@ -155,6 +155,17 @@ static void depthwise_moments(const ani_depthwise *d, void *y, int64_t ldy, cons
     }
 }
 
+static void depthwise_gradient(const ani_depthwise *d, const ani_gradient_store *to) {
+    for (int64_t i = 0; i < d->count; i++) {
+        float block[ANI_BLOCK];
+        const int64_t at = i * ANI_BLOCK;
+        const float *const x[3] = {d->x[0] + at, d->x[1] + at, d->x[2] + at};
+        ani_c_depthwise(block, x, d->w, 1, 1);
+        const ani_gradient_store column = ani_gradient_at(to, ELEMENT, i * to->ldx, 0);
+        store_gradient(&column, block, 0, 1, ANI_BLOCK, 0);
+    }
+}
+
 static const ani_tensor_kernels entries = {
     .normalise = normalise,
     .gradient = gradient,
@@ -164,4 +175,5 @@ static const ani_tensor_kernels entries = {
     .product_moments = product_moments,
     .product_gradient = product_gradient,
     .depthwise_moments = depthwise_moments,
+    .depthwise_gradient = depthwise_gradient,
 };

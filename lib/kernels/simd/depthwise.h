@@ -49,18 +49,20 @@ static void depthwise(float *out, const float *const x[3], const float *w, int64
     }
 }
 
-ANI_INLINE void depthwise_spread_vector(float *out, const float *d0, const float *d1,
-                                        const float *w, int64_t count, const int rows) {
-    const float *const d[2] = {d0, d1};
+/* Channels j..; the first vector asks for the lines of all. */
+ANI_INLINE void depthwise_spread_vector(float *out, const ani_depthwise *d, int64_t j,
+                                        const int rows) {
     vec taps[6];
     ANI_UNROLL
     for (int t = 0; t < 3 * rows; t++)
-        taps[t] = v_load(w + t * BLOCK);
-    for (int64_t i = 0; i < count; i++) {
+        taps[t] = v_load(d->w + t * BLOCK + j);
+    for (int64_t i = 0; i < d->count; i++) {
         vec even = v_zero(), odd = v_zero();
+        if (j == 0) depthwise_ask(d, i, 1, 1);
         ANI_UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec before = v_load(d[r] + i * BLOCK), here = v_load(d[r] + (i + 1) * BLOCK);
+            const float *row = d->x[r] + i * BLOCK + j;
+            const vec before = v_load(row), here = v_load(row + BLOCK);
             even = v_fma(here, taps[r * 3], even);
             even = v_fma(before, taps[r * 3 + 2], even);
             odd = v_fma(here, taps[r * 3 + 1], odd);
@@ -70,27 +72,27 @@ ANI_INLINE void depthwise_spread_vector(float *out, const float *d0, const float
     }
 }
 
-static void depthwise_spread(float *out, const float *const d[2], const float *w, int64_t rows,
-                             int64_t count) {
+static void depthwise_spread(float *out, const ani_depthwise *d, int64_t rows) {
     for (int64_t j = 0; j < BLOCK; j += LANES) {
         if (rows == 1)
-            depthwise_spread_vector(out + j, d[0] + j, NULL, w + j, count, 1);
+            depthwise_spread_vector(out + j, d, j, 1);
         else
-            depthwise_spread_vector(out + j, d[0] + j, d[1] + j, w + j, count, 2);
+            depthwise_spread_vector(out + j, d, j, 2);
     }
 }
 
-ANI_INLINE void depthwise_weights_vector(float *dw, const float *x0, const float *x1,
-                                         const float *x2, const float *d, int64_t count,
-                                         const int stride) {
-    const float *const x[3] = {x0, x1, x2};
+/* Channels j..; the first vector asks for the lines of all. */
+ANI_INLINE void depthwise_weights_vector(float *dw, const ani_depthwise *d, const float *g,
+                                         int64_t j, const int stride) {
+    const float *const x[3] = {d->x[0] + j, d->x[1] + j, d->x[2] + j};
     vec sums[9];
     ANI_UNROLL
     for (int t = 0; t < 9; t++)
         sums[t] = v_load(dw + t * BLOCK);
     int64_t i = 0;
-    for (; i + 2 <= count; i += 2) {
-        const vec first = v_load(d + i * BLOCK), second = v_load(d + (i + 1) * BLOCK);
+    for (; i + 2 <= d->count; i += 2) {
+        const vec first = v_load(g + i * BLOCK), second = v_load(g + (i + 1) * BLOCK);
+        if (j == 0) depthwise_ask(d, i, 2, stride);
         ANI_UNROLL
         for (int r = 0; r < 3; r++) {
             const float *row = x[r] + i * stride * BLOCK;
@@ -105,8 +107,9 @@ ANI_INLINE void depthwise_weights_vector(float *dw, const float *x0, const float
             }
         }
     }
-    for (; i < count; i++) {
-        const vec value = v_load(d + i * BLOCK);
+    for (; i < d->count; i++) {
+        const vec value = v_load(g + i * BLOCK);
+        if (j == 0) depthwise_ask(d, i, 1, stride);
         ANI_UNROLL
         for (int r = 0; r < 3; r++)
             ANI_UNROLL
@@ -119,12 +122,11 @@ ANI_INLINE void depthwise_weights_vector(float *dw, const float *x0, const float
         v_store(dw + t * BLOCK, sums[t]);
 }
 
-static void depthwise_weights(float *dw, const float *const x[3], const float *d, int64_t count,
-                              int64_t stride) {
+static void depthwise_weights(float *dw, const ani_depthwise *d, const float *g) {
     for (int64_t j = 0; j < BLOCK; j += LANES) {
-        if (stride == 1)
-            depthwise_weights_vector(dw + j, x[0] + j, x[1] + j, x[2] + j, d + j, count, 1);
+        if (d->stride == 1)
+            depthwise_weights_vector(dw + j, d, g + j, j, 1);
         else
-            depthwise_weights_vector(dw + j, x[0] + j, x[1] + j, x[2] + j, d + j, count, 2);
+            depthwise_weights_vector(dw + j, d, g + j, j, 2);
     }
 }

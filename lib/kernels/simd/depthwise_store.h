@@ -16,6 +16,29 @@ ANI_INLINE void depthwise_ask(const ani_depthwise *d, int64_t i, const int colum
     }
 }
 
+/* Channels j.. of columns i.. */
+ANI_INLINE void depthwise_sums(vec out[STEP_COLUMNS], const ani_depthwise *d, int64_t i, int64_t j,
+                               const int columns, const int stride) {
+    ANI_UNROLL
+    for (int c = 0; c < columns; c++)
+        out[c] = v_zero();
+    ANI_UNROLL
+    for (int r = 0; r < 3; r++) {
+        const float *row = d->x[r] + i * stride * BLOCK + j;
+        vec value[3 * STEP_COLUMNS];
+        ANI_UNROLL
+        for (int k = 0; k < (columns - 1) * stride + 3; k++)
+            value[k] = v_load(row + k * BLOCK);
+        ANI_UNROLL
+        for (int k = 0; k < 3; k++) {
+            const vec tap = v_load(d->w + (r * 3 + k) * BLOCK + j);
+            ANI_UNROLL
+            for (int c = 0; c < columns; c++)
+                out[c] = v_fma(value[c * stride + k], tap, out[c]);
+        }
+    }
+}
+
 ANI_INLINE void depthwise_columns(const ani_depthwise *d, int64_t i, element *y, int64_t ldy,
                                   const float *pivot, panel_sums *sums, const int columns,
                                   const int stride, const int stream) {
@@ -23,24 +46,7 @@ ANI_INLINE void depthwise_columns(const ani_depthwise *d, int64_t i, element *y,
     ANI_UNROLL
     for (int j = 0; j < BLOCK; j += LANES) {
         vec out[STEP_COLUMNS];
-        ANI_UNROLL
-        for (int c = 0; c < columns; c++)
-            out[c] = v_zero();
-        ANI_UNROLL
-        for (int r = 0; r < 3; r++) {
-            const float *row = d->x[r] + i * stride * BLOCK + j;
-            vec value[3 * STEP_COLUMNS];
-            ANI_UNROLL
-            for (int k = 0; k < (columns - 1) * stride + 3; k++)
-                value[k] = v_load(row + k * BLOCK);
-            ANI_UNROLL
-            for (int k = 0; k < 3; k++) {
-                const vec tap = v_load(d->w + (r * 3 + k) * BLOCK + j);
-                ANI_UNROLL
-                for (int c = 0; c < columns; c++)
-                    out[c] = v_fma(value[c * stride + k], tap, out[c]);
-            }
-        }
+        depthwise_sums(out, d, i, j, columns, stride);
         const vec p = v_load(pivot + j);
         vec sum = v_load(sums->first + j), square = v_load(sums->second + j);
         ANI_UNROLL
@@ -80,4 +86,48 @@ static void depthwise_moments(const ani_depthwise *d, void *y, int64_t ldy, cons
     } else {
         depthwise_moments_all(d, y, ldy, pivot, sum, square, 2, 0);
     }
+}
+
+ANI_INLINE void depthwise_gradient_columns(const ani_depthwise *d, int64_t i,
+                                           const ani_gradient_store *to, panel_sums *sums,
+                                           const int columns, const int stream) {
+    const element *x = (const element *)to->x + i * to->ldx;
+    element *dx = (element *)to->dx + i * to->ldx;
+    depthwise_ask(d, i, columns, 1);
+    ANI_UNROLL
+    for (int j = 0; j < BLOCK; j += LANES) {
+        vec out[STEP_COLUMNS];
+        depthwise_sums(out, d, i, j, columns, 1);
+        const vec scale = v_load(to->scale + j), shift = v_load(to->shift + j);
+        const vec mean = v_load(to->mean + j);
+        vec sum = v_load(sums->first + j), dot = v_load(sums->second + j);
+        ANI_UNROLL
+        for (int c = 0; c < columns; c++) {
+            const vec z = e_load(x + c * to->ldx + j);
+            const vec value = e_round(v_pass(out[c], v_fma(z, scale, shift), v_zero(), v_set(6)));
+            sum = v_add(sum, value);
+            dot = v_fma(value, v_sub(z, mean), dot);
+            put(dx + c * to->ldx + j, value, stream);
+        }
+        v_store(sums->first + j, sum);
+        v_store(sums->second + j, dot);
+    }
+}
+
+ANI_INLINE void depthwise_gradient_all(const ani_depthwise *d, const ani_gradient_store *to,
+                                       const int stream) {
+    panel_sums sums = {{0}, {0}};
+    int64_t i = 0;
+    for (; i + STEP_COLUMNS <= d->count; i += STEP_COLUMNS)
+        depthwise_gradient_columns(d, i, to, &sums, STEP_COLUMNS, stream);
+    for (; i < d->count; i++)
+        depthwise_gradient_columns(d, i, to, &sums, 1, stream);
+    panel_sums_add(&sums, to->sum, to->dot, BLOCK / LANES);
+}
+
+static void depthwise_gradient(const ani_depthwise *d, const ani_gradient_store *to) {
+    if (d->streamed && can_stream(to->dx, to->ldx))
+        depthwise_gradient_all(d, to, 1);
+    else
+        depthwise_gradient_all(d, to, 0);
 }

@@ -19,4 +19,5 @@ static void fill_tensors(ani_tensor_kernels *table) {
     table->product_moments = product_moments;
     table->product_gradient = product_gradient;
     table->depthwise_moments = depthwise_moments;
+    table->depthwise_gradient = depthwise_gradient;
 }
