@@ -520,6 +520,16 @@ static an_status check_type(const job *now, ani_file *file, an_error *err) {
     return AN_OK;
 }
 
+/* Give the part its name. A rename can fail after it was done, when its folder is synced: what was
+ * known of the part goes then, too. */
+static an_status name_part(const job *now, an_error *err) {
+    an_error ignored;
+    const an_status st = ani_file_rename(now->part, now->path, err);
+    if (!st) return ani_file_remove(now->info, err);
+    if (!ani_is_file(now->part)) (void)ani_file_remove(now->info, &ignored);
+    return st;
+}
+
 /* Check the part and give it its name. One that is too short is kept to be gone on with, one that
  * is wrong is removed. */
 static an_status finish(job *now, an_error *err) {
@@ -550,8 +560,7 @@ static an_status finish(job *now, an_error *err) {
         }
     }
     if (st == AN_ERR_FORMAT) drop_part(now);
-    if (!st) st = ani_file_rename(now->part, now->path, err);
-    if (!st) st = ani_file_remove(now->info, err);
+    if (!st) st = name_part(now, err);
 done:
     ani_file_close(file);
     return st;

@@ -17,63 +17,13 @@
 #include "config.h"
 #include "io/download.h"
 #include "io/page.h"
-#include "io/sha256.h"
 #include "support/folder.h"
-#include "support/server.h"
+#include "support/served.h"
 
 enum { SIZE = 40000 };
 
-static http_server *host;
-static uint8_t content[SIZE]; /* what the server has; looks like a zip */
-static char content_hash[65];
-
-static char *folder;
-static an_error err;
-
-static int set_up(void **state) {
-    (void)state;
-    folder = folder_make();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    ani_fault_disarm();
-    folder_remove(folder);
-    return 0;
-}
-
-static const char *target(void) {
-    return folder_path(folder, "data.zip");
-}
-
-static const char *part(void) {
-    return folder_path(folder, "data.zip.part");
-}
-
-static an_status get(const char *path, const an_download_options *options) {
-    char url[512];
-    snprintf(url, sizeof url, "%s%s", server_origin(host), path);
-    memset(&err, 0, sizeof err);
-    return ani_download(url, target(), options, NULL, &err);
-}
-
-static void expect_message(const char *word) {
-    if (!strstr(err.message, word)) fail_msg("'%s' is not in '%s'", word, err.message);
-}
-
-/* The whole file is there, and nothing else. */
-static void expect_whole(void) {
-    int64_t size;
-    uint8_t *bytes = folder_read(target(), &size);
-    assert_int_equal(size, SIZE);
-    assert_memory_equal(bytes, content, SIZE);
-    free(bytes);
-    assert_int_equal(folder_count(folder), 1);
-}
-
 static void expect_nothing(void) {
-    assert_int_equal(folder_count(folder), 0);
+    assert_int_equal(folder_count(served_folder), 0);
 }
 
 /* --- answers -----------------------------------------------------------------------------------
@@ -83,20 +33,20 @@ static void answer_whole(http_server *s, int c, const server_request *request) {
     (void)s;
     (void)request;
     server_print(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"one\"\r\n\r\n", SIZE);
-    server_send(c, content, SIZE);
+    server_send(c, served_content, SIZE);
 }
 
 /* Stops in the middle the first time; honours ranges afterwards, if the validator is right. */
 static void answer_cut(http_server *s, int c, const server_request *request) {
     if (request->number == 0) {
         server_print(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"one\"\r\n\r\n", SIZE);
-        server_send(c, content, SIZE / 2);
+        server_send(c, served_content, SIZE / 2);
     } else if (!strcmp(request->range, "bytes=20000-") && !strcmp(request->if_range, "\"one\"")) {
         server_print(c,
                      "HTTP/1.1 206 Partial Content\r\nContent-Length: %d\r\n"
                      "Content-Range: bytes %d-%d/%d\r\nETag: \"one\"\r\n\r\n",
                      SIZE / 2, SIZE / 2, SIZE - 1, SIZE);
-        server_send(c, content + SIZE / 2, SIZE / 2);
+        server_send(c, served_content + SIZE / 2, SIZE / 2);
     } else {
         answer_whole(s, c, request);
     }
@@ -137,10 +87,10 @@ static void whole_file_with_progress(void **state) {
     options.progress = count_steps;
     options.progress_user = &now;
     options.expected_type = "zip";
-    options.sha256 = content_hash;
-    server_set(host, answer_whole);
-    assert_int_equal(get("/data.zip", &options), AN_OK);
-    expect_whole();
+    options.sha256 = served_hash;
+    server_set(served_host, answer_whole);
+    assert_int_equal(served_get("/data.zip", &options), AN_OK);
+    served_expect_whole();
     assert_true(now.count >= 1);
     assert_int_equal(now.last, SIZE);
     assert_int_equal(now.total, SIZE);
@@ -151,27 +101,27 @@ static void what_is_there_is_skipped(void **state) {
     (void)state;
     an_download_options options;
     an_download_options_init(&options, sizeof options);
-    server_set(host, answer_whole);
-    folder_write(target(), "old", 3);
-    assert_int_equal(get("/data.zip", NULL), AN_OK);
-    assert_int_equal(server_requests(host), 0);
+    server_set(served_host, answer_whole);
+    folder_write(served_target(""), "old", 3);
+    assert_int_equal(served_get("/data.zip", NULL), AN_OK);
+    assert_int_equal(server_requests(served_host), 0);
     /* with another hash than the one wanted it is fetched again */
-    options.sha256 = content_hash;
-    assert_int_equal(get("/data.zip", &options), AN_OK);
-    assert_int_equal(server_requests(host), 1);
-    expect_whole();
-    assert_int_equal(get("/data.zip", &options), AN_OK);
-    assert_int_equal(server_requests(host), 1);
+    options.sha256 = served_hash;
+    assert_int_equal(served_get("/data.zip", &options), AN_OK);
+    assert_int_equal(server_requests(served_host), 1);
+    assert_int_equal(served_get("/data.zip", &options), AN_OK);
+    assert_int_equal(server_requests(served_host), 1);
+    served_expect_whole();
 }
 
 static void local_files(void **state) {
     (void)state;
     char url[4200];
-    folder_write(folder_path(folder, "source"), content, SIZE);
-    snprintf(url, sizeof url, "file://%s", folder_path(folder, "source"));
-    assert_int_equal(an_download(url, target(), NULL, &err), AN_OK);
-    assert_int_equal(remove(folder_path(folder, "source")), 0);
-    expect_whole();
+    folder_write(folder_path(served_folder, "source"), served_content, SIZE);
+    snprintf(url, sizeof url, "file://%s", folder_path(served_folder, "source"));
+    assert_int_equal(an_download(url, served_target(""), NULL, &served_err), AN_OK);
+    assert_int_equal(remove(folder_path(served_folder, "source")), 0);
+    served_expect_whole();
 }
 
 static void answer_chunked(http_server *s, int c, const server_request *request) {
@@ -180,7 +130,7 @@ static void answer_chunked(http_server *s, int c, const server_request *request)
     server_print(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (int place = 0; place < SIZE; place += 1000) {
         server_print(c, "3e8\r\n");
-        server_send(c, content + place, 1000);
+        server_send(c, served_content + place, 1000);
         server_print(c, "\r\n");
     }
     server_print(c, "0\r\n\r\n");
@@ -188,9 +138,9 @@ static void answer_chunked(http_server *s, int c, const server_request *request)
 
 static void files_of_unknown_length(void **state) {
     (void)state;
-    server_set(host, answer_chunked);
-    assert_int_equal(get("/data.zip", NULL), AN_OK);
-    expect_whole();
+    server_set(served_host, answer_chunked);
+    assert_int_equal(served_get("/data.zip", NULL), AN_OK);
+    served_expect_whole();
 }
 
 /* --- resuming ----------------------------------------------------------------------------------
@@ -198,16 +148,16 @@ static void files_of_unknown_length(void **state) {
 
 static void cut_connection_then_resume(void **state) {
     (void)state;
-    server_set(host, answer_cut);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_IO);
-    expect_message("was cut");
-    assert_int_not_equal(access(target(), F_OK), 0);
+    server_set(served_host, answer_cut);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
+    served_expect_message("was cut");
+    assert_int_not_equal(access(served_target(""), F_OK), 0);
     int64_t size;
-    free(folder_read(part(), &size));
+    free(folder_read(served_target(".part"), &size));
     assert_int_equal(size, SIZE / 2);
-    assert_int_equal(get("/data.zip", NULL), AN_OK);
-    assert_int_equal(server_requests(host), 2);
-    expect_whole();
+    assert_int_equal(served_get("/data.zip", NULL), AN_OK);
+    assert_int_equal(server_requests(served_host), 2);
+    served_expect_whole();
 }
 
 static void answer_changed(http_server *s, int c, const server_request *request) {
@@ -219,11 +169,11 @@ static void answer_changed(http_server *s, int c, const server_request *request)
 
 static void server_that_sends_all_again(void **state) {
     (void)state;
-    server_set(host, answer_changed);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_IO);
-    assert_int_equal(get("/data.zip", NULL), AN_OK);
-    assert_int_equal(server_requests(host), 2);
-    expect_whole();
+    server_set(served_host, answer_changed);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
+    assert_int_equal(served_get("/data.zip", NULL), AN_OK);
+    assert_int_equal(server_requests(served_host), 2);
+    served_expect_whole();
 }
 
 static void answer_other_range(http_server *s, int c, const server_request *request) {
@@ -259,12 +209,11 @@ static void wrong_ranges_begin_anew(void **state) {
     static const server_answer answers[] = {answer_other_range, answer_other_length,
                                             answer_past_end};
     for (int i = 0; i < 3; i++) {
-        server_set(host, answers[i]);
-        assert_int_equal(get("/data.zip", NULL), AN_ERR_IO);
-        assert_int_equal(get("/data.zip", NULL), AN_OK);
-        assert_int_equal(server_requests(host), 3);
-        expect_whole();
-        assert_int_equal(remove(target()), 0);
+        server_set(served_host, answers[i]);
+        assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
+        assert_int_equal(served_get("/data.zip", NULL), AN_OK);
+        assert_int_equal(server_requests(served_host), 3);
+        served_expect_whole();
     }
 }
 
@@ -274,7 +223,7 @@ static void answer_little(http_server *s, int c, const server_request *request) 
                      "HTTP/1.1 206 Partial Content\r\nContent-Length: 10\r\n"
                      "Content-Range: bytes 20000-20009/%d\r\n\r\n",
                      SIZE);
-        server_send(c, content + 20000, 10);
+        server_send(c, served_content + 20000, 10);
         return;
     }
     answer_changed(s, c, request);
@@ -282,12 +231,12 @@ static void answer_little(http_server *s, int c, const server_request *request) 
 
 static void less_than_asked_for_is_kept(void **state) {
     (void)state;
-    server_set(host, answer_little);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_IO);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_IO);
-    expect_message("gave 20010 of 40000 bytes; another call goes on from there");
-    assert_int_equal(get("/data.zip", NULL), AN_OK);
-    expect_whole();
+    server_set(served_host, answer_little);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
+    served_expect_message("gave 20010 of 40000 bytes; another call goes on from there");
+    assert_int_equal(served_get("/data.zip", NULL), AN_OK);
+    served_expect_whole();
 }
 
 static void answer_missing(http_server *s, int c, const server_request *request);
@@ -298,30 +247,27 @@ static void answer_without_validator(http_server *s, int c, const server_request
         return;
     }
     server_print(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", SIZE);
-    server_send(c, content, request->number == 0 ? SIZE / 2 : SIZE);
+    server_send(c, served_content, request->number == 0 ? SIZE / 2 : SIZE);
 }
 
 static void parts_of_unknown_origin_are_not_continued(void **state) {
     (void)state;
     /* no validator: two halves might be of two files */
-    server_set(host, answer_without_validator);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_IO);
-    assert_int_equal(get("/data.zip", NULL), AN_OK);
-    expect_whole();
-    remove(target());
+    server_set(served_host, answer_without_validator);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
+    assert_int_equal(served_get("/data.zip", NULL), AN_OK);
+    served_expect_whole();
     /* no record, or one of another address */
     static const char *const records[] = {
         NULL, "", "attractivenet-part-1\n",
         "attractivenet-part-1\nhttp://127.0.0.1/other\n\"one\"\n40000\n"};
     for (int i = 0; i < 4; i++) {
-        folder_write(part(), "PK\3\4 something else", 18);
+        folder_write(served_target(".part"), "PK\3\4 something else", 18);
         if (records[i])
-            folder_write(folder_path(folder, "data.zip.part.info"), records[i],
-                         (int64_t)strlen(records[i]));
-        server_set(host, answer_whole);
-        assert_int_equal(get("/data.zip", NULL), AN_OK);
-        expect_whole();
-        remove(target());
+            folder_write(served_target(".part.info"), records[i], (int64_t)strlen(records[i]));
+        server_set(served_host, answer_whole);
+        assert_int_equal(served_get("/data.zip", NULL), AN_OK);
+        served_expect_whole();
     }
 }
 
@@ -351,17 +297,16 @@ static void answer_to_file(http_server *s, int c, const server_request *request)
 
 static void redirects(void **state) {
     (void)state;
-    server_set(host, answer_redirect);
-    assert_int_equal(get("/data.zip", NULL), AN_OK);
-    expect_whole();
-    remove(target());
-    server_set(host, answer_loop);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_IO);
-    expect_message("leads on more than 10 times");
-    assert_int_equal(server_requests(host), 11);
+    server_set(served_host, answer_redirect);
+    assert_int_equal(served_get("/data.zip", NULL), AN_OK);
+    served_expect_whole();
+    server_set(served_host, answer_loop);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
+    served_expect_message("leads on more than 10 times");
+    assert_int_equal(server_requests(served_host), 11);
     expect_nothing();
-    server_set(host, answer_to_file);
-    assert_int_not_equal(get("/data.zip", NULL), AN_OK);
+    server_set(served_host, answer_to_file);
+    assert_int_not_equal(served_get("/data.zip", NULL), AN_OK);
     expect_nothing();
 }
 
@@ -376,17 +321,20 @@ static void answer_missing(http_server *s, int c, const server_request *request)
 static void statuses(void **state) {
     (void)state;
     char url[256];
-    server_set(host, answer_missing);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_IO);
-    expect_message("answers with HTTP status 404 ('gone')");
+    server_set(served_host, answer_missing);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
+    served_expect_message("answers with HTTP status 404 ('gone')");
     /* nobody wants a password in a log */
-    snprintf(url, sizeof url, "http://user:secret@%s/x", server_origin(host) + strlen("http://"));
-    assert_int_equal(an_download(url, target(), NULL, &err), AN_ERR_IO);
-    assert_null(strstr(err.message, "secret"));
-    expect_message("http://127.0.0.1");
-    assert_int_equal(an_download("ftp://127.0.0.1/x", target(), NULL, &err), AN_ERR_ARG);
-    assert_int_equal(an_download("http://127.0.0.1:1/x", target(), NULL, &err), AN_ERR_IO);
-    expect_message("cannot download 'http://127.0.0.1:1/x'");
+    snprintf(url, sizeof url, "http://user:secret@%s/x",
+             server_origin(served_host) + strlen("http://"));
+    assert_int_equal(an_download(url, served_target(""), NULL, &served_err), AN_ERR_IO);
+    assert_null(strstr(served_err.message, "secret"));
+    served_expect_message("http://127.0.0.1");
+    assert_int_equal(an_download("ftp://127.0.0.1/x", served_target(""), NULL, &served_err),
+                     AN_ERR_ARG);
+    assert_int_equal(an_download("http://127.0.0.1:1/x", served_target(""), NULL, &served_err),
+                     AN_ERR_IO);
+    served_expect_message("cannot download 'http://127.0.0.1:1/x'");
     expect_nothing();
 }
 
@@ -435,18 +383,18 @@ static void answer_scan(http_server *s, int c, const server_request *request) {
 
 static void pages_instead_of_data(void **state) {
     (void)state;
-    server_set(host, answer_quota);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_FORMAT);
-    expect_message("the file's download quota is used up");
-    server_set(host, answer_login);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_FORMAT);
-    expect_message("asks to log in ('Google Drive: Sign-in')");
-    server_set(host, answer_other);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_FORMAT);
-    expect_message("gives a web page, titled 'A shop', instead of data");
-    server_set(host, answer_scan);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_FORMAT);
-    expect_message("virus-scan page that cannot be confirmed");
+    server_set(served_host, answer_quota);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_FORMAT);
+    served_expect_message("the file's download quota is used up");
+    server_set(served_host, answer_login);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_FORMAT);
+    served_expect_message("asks to log in ('Google Drive: Sign-in')");
+    server_set(served_host, answer_other);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_FORMAT);
+    served_expect_message("gives a web page, titled 'A shop', instead of data");
+    server_set(served_host, answer_scan);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_FORMAT);
+    served_expect_message("virus-scan page that cannot be confirmed");
     expect_nothing();
 }
 
@@ -460,15 +408,15 @@ static void answer_cut_then_quota(http_server *s, int c, const server_request *r
 
 static void page_while_resuming(void **state) {
     (void)state;
-    server_set(host, answer_cut_then_quota);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_IO);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_FORMAT);
+    server_set(served_host, answer_cut_then_quota);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_FORMAT);
     int64_t size;
-    free(folder_read(part(), &size));
+    free(folder_read(served_target(".part"), &size));
     assert_int_equal(size, SIZE / 2);
-    assert_int_equal(get("/data.zip", NULL), AN_OK);
-    assert_int_equal(server_requests(host), 3);
-    expect_whole();
+    assert_int_equal(served_get("/data.zip", NULL), AN_OK);
+    assert_int_equal(server_requests(served_host), 3);
+    served_expect_whole();
 }
 
 /* Google Drive as it behaves: a form with hidden fields, a cookie, then the file. */
@@ -507,11 +455,6 @@ static void answer_old_drive(http_server *s, int c, const server_request *reques
         answer_missing(s, c, request);
 }
 
-static an_status get_drive(const char *url) {
-    memset(&err, 0, sizeof err);
-    return ani_download(url, target(), NULL, server_origin(host), &err);
-}
-
 static void drive_confirmation(void **state) {
     (void)state;
     static const char *const links[] = {
@@ -521,11 +464,10 @@ static void drive_confirmation(void **state) {
         "https://docs.google.com/uc?export=download&id=ABC_d-1",
     };
     for (int i = 0; i < 4; i++) {
-        server_set(host, i % 2 ? answer_old_drive : answer_drive);
-        if (get_drive(links[i])) fail_msg("%s", err.message);
-        assert_int_equal(server_requests(host), 2);
-        expect_whole();
-        remove(target());
+        server_set(served_host, i % 2 ? answer_old_drive : answer_drive);
+        if (served_get_drive(links[i])) fail_msg("%s", served_err.message);
+        assert_int_equal(server_requests(served_host), 2);
+        served_expect_whole();
     }
 }
 
@@ -545,13 +487,13 @@ static void answer_drive_away(http_server *s, int c, const server_request *reque
 
 static void drive_confirmation_that_leads_nowhere(void **state) {
     (void)state;
-    server_set(host, answer_drive_again);
-    assert_int_equal(get_drive("https://drive.google.com/open?id=A"), AN_ERR_FORMAT);
-    expect_message("asks for confirmation again and again");
-    server_set(host, answer_drive_away);
-    assert_int_equal(get_drive("https://drive.google.com/open?id=A"), AN_ERR_FORMAT);
-    expect_message("cannot be confirmed");
-    assert_int_equal(server_requests(host), 1);
+    server_set(served_host, answer_drive_again);
+    assert_int_equal(served_get_drive("https://drive.google.com/open?id=A"), AN_ERR_FORMAT);
+    served_expect_message("asks for confirmation again and again");
+    server_set(served_host, answer_drive_away);
+    assert_int_equal(served_get_drive("https://drive.google.com/open?id=A"), AN_ERR_FORMAT);
+    served_expect_message("cannot be confirmed");
+    assert_int_equal(server_requests(served_host), 1);
     expect_nothing();
 }
 
@@ -606,23 +548,23 @@ static void wrong_content_is_removed(void **state) {
     an_download_options options;
     an_download_options_init(&options, sizeof options);
     options.sha256 = "00000000000000000000000000000000000000000000000000000000000000ff";
-    server_set(host, answer_whole);
-    assert_int_equal(get("/data.zip", &options), AN_ERR_FORMAT);
-    expect_message(content_hash);
+    server_set(served_host, answer_whole);
+    assert_int_equal(served_get("/data.zip", &options), AN_ERR_FORMAT);
+    served_expect_message(served_hash);
     expect_nothing();
     options.sha256 = NULL;
     options.expected_type = "hdf5";
-    assert_int_equal(get("/data.zip", &options), AN_ERR_FORMAT);
-    expect_message("gives no hdf5 file: it begins with the bytes 50 4b 03 04");
+    assert_int_equal(served_get("/data.zip", &options), AN_ERR_FORMAT);
+    served_expect_message("gives no hdf5 file: it begins with the bytes 50 4b 03 04");
     expect_nothing();
     options.expected_type = "zip";
-    server_set(host, answer_text);
-    assert_int_equal(get("/data.zip", &options), AN_ERR_FORMAT);
-    expect_message("gives no zip file");
+    server_set(served_host, answer_text);
+    assert_int_equal(served_get("/data.zip", &options), AN_ERR_FORMAT);
+    served_expect_message("gives no zip file");
     expect_nothing();
-    server_set(host, answer_empty);
-    assert_int_equal(get("/data.zip", NULL), AN_ERR_FORMAT);
-    expect_message("gives an empty file");
+    server_set(served_host, answer_empty);
+    assert_int_equal(served_get("/data.zip", NULL), AN_ERR_FORMAT);
+    served_expect_message("gives an empty file");
     expect_nothing();
 }
 
@@ -631,23 +573,23 @@ static void too_large(void **state) {
     an_download_options options;
     an_download_options_init(&options, sizeof options);
     options.max_bytes = SIZE - 1;
-    server_set(host, answer_whole);
-    assert_int_equal(get("/data.zip", &options), AN_ERR_IO);
-    expect_message("max_bytes is 39999");
-    server_set(host, answer_chunked);
-    assert_int_equal(get("/data.zip", &options), AN_ERR_IO);
-    expect_message("max_bytes is 39999");
-    assert_int_not_equal(access(target(), F_OK), 0);
+    server_set(served_host, answer_whole);
+    assert_int_equal(served_get("/data.zip", &options), AN_ERR_IO);
+    served_expect_message("max_bytes is 39999");
+    server_set(served_host, answer_chunked);
+    assert_int_equal(served_get("/data.zip", &options), AN_ERR_IO);
+    served_expect_message("max_bytes is 39999");
+    assert_int_not_equal(access(served_target(""), F_OK), 0);
     options.max_bytes = SIZE;
-    assert_int_equal(get("/data.zip", &options), AN_OK);
-    expect_whole();
+    assert_int_equal(served_get("/data.zip", &options), AN_OK);
+    served_expect_whole();
 }
 
 static void answer_drip(http_server *s, int c, const server_request *request) {
     (void)s;
     (void)request;
     server_print(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", SIZE);
-    for (int i = 0; i < 200 && server_send(c, content + i, 1); i++)
+    for (int i = 0; i < 200 && server_send(c, served_content + i, 1); i++)
         usleep(50000);
 }
 
@@ -657,10 +599,10 @@ static void slow_drip(void **state) {
     an_download_options_init(&options, sizeof options);
     options.low_speed_bytes = 1000;
     options.low_speed_seconds = 1;
-    server_set(host, answer_drip);
-    assert_int_equal(get("/data.zip", &options), AN_ERR_IO);
-    expect_message("is too slow: no connection, or under 1000 bytes a second for 1 seconds");
-    assert_int_not_equal(access(target(), F_OK), 0);
+    server_set(served_host, answer_drip);
+    assert_int_equal(served_get("/data.zip", &options), AN_ERR_IO);
+    served_expect_message("is too slow: no connection, or under 1000 bytes a second for 1 seconds");
+    assert_int_not_equal(access(served_target(""), F_OK), 0);
 }
 
 static void stopped_by_the_caller(void **state) {
@@ -670,17 +612,18 @@ static void stopped_by_the_caller(void **state) {
     an_download_options_init(&options, sizeof options);
     options.progress = count_steps;
     options.progress_user = &now;
-    server_set(host, answer_whole);
-    assert_int_equal(get("/data.zip", &options), AN_ERR_CANCELLED);
-    assert_int_not_equal(access(target(), F_OK), 0);
-    assert_int_equal(get("/data.zip", NULL), AN_OK);
-    expect_whole();
+    server_set(served_host, answer_whole);
+    assert_int_equal(served_get("/data.zip", &options), AN_ERR_CANCELLED);
+    assert_int_not_equal(access(served_target(""), F_OK), 0);
+    assert_int_equal(served_get("/data.zip", NULL), AN_OK);
+    served_expect_whole();
 }
 
 static void folder_in_the_way(void **state) {
     (void)state;
-    assert_int_equal(an_download(server_origin(host), folder, NULL, &err), AN_ERR_IO);
-    expect_message("it is a folder");
+    assert_int_equal(an_download(server_origin(served_host), served_folder, NULL, &served_err),
+                     AN_ERR_IO);
+    served_expect_message("it is a folder");
 }
 
 /* --- faults ------------------------------------------------------------------------------------
@@ -694,48 +637,30 @@ static void every_call_may_fail(void **state) {
                                 ANI_FAULT_WRITE, ANI_FAULT_RENAME, ANI_FAULT_SYNC};
     an_download_options options;
     an_download_options_init(&options, sizeof options);
-    options.sha256 = content_hash;
+    options.sha256 = served_hash;
     for (int k = 0; k < 6; k++) {
         for (int64_t n = 0;; n++) {
             assert_true(n < 1000);
-            server_set(host, answer_whole);
+            server_set(served_host, answer_whole);
             ani_fault_arm(kinds[k], n, kinds[k] == ANI_FAULT_ALLOC ? ENOMEM : ENOSPC, false);
-            const an_status st = get("/data.zip", &options);
+            const an_status st = served_get("/data.zip", &options);
             const bool is_past = ani_fault_calls(kinds[k]) <= n;
             ani_fault_disarm();
             if (is_past) {
                 assert_int_equal(st, AN_OK);
-                expect_whole();
-                remove(target());
+                served_expect_whole();
                 break;
             }
-            if (st) assert_true(err.message[0] != '\0');
-            if (get("/data.zip", &options))
-                fail_msg("kind %d, call %d: %s", kinds[k], (int)n, err.message);
-            int64_t size;
-            uint8_t *bytes = folder_read(target(), &size);
-            assert_int_equal(size, SIZE);
-            assert_memory_equal(bytes, content, SIZE);
-            free(bytes);
-            remove(target());
-            remove(part());
-            remove(folder_path(folder, "data.zip.part.info"));
+            if (st) assert_true(served_err.message[0] != '\0');
+            if (served_get("/data.zip", &options))
+                fail_msg("kind %d, call %d: %s", kinds[k], (int)n, served_err.message);
+            served_expect_whole();
         }
     }
 }
 
-static void begin_content(void) {
-    ani_sha256 sha;
-    memcpy(content, "PK\3\4", 4);
-    for (int i = 4; i < SIZE; i++)
-        content[i] = (uint8_t)(i * 2654435761u >> 24);
-    ani_sha256_begin(&sha);
-    ani_sha256_add(&sha, content, SIZE);
-    ani_sha256_end(&sha, content_hash);
-}
-
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, served_set_up, served_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(whole_file_with_progress),
         CASE(what_is_there_is_skipped),
@@ -762,11 +687,8 @@ int main(void) {
     };
 #undef CASE
     if (!AN_HAVE_CURL) return 77; /* Meson: skipped */
-    begin_content();
-    /* A proxy of the environment is none for 127.0.0.1. */
-    setenv("no_proxy", "*", 1);
-    host = server_begin(answer_whole);
-    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    server_end(host);
+    served_begin(answer_whole, SIZE, 0);
+    const int failed = cmocka_run_group_tests_name("download", tests, NULL, NULL);
+    served_end();
     return failed;
 }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fault.h"
 #include "config.h"
@@ -20,55 +19,16 @@
 #include "io/sha256.h"
 #include "io/transfer.h"
 #include "support/folder.h"
-#include "support/server.h"
+#include "support/served.h"
 
 enum { SIZE = 4000, HALF = 2000 };
 
-static http_server *host;
-static char content[SIZE + 16]; /* what the server has */
-static char content_hash[65];
 static char asked[512], range[64]; /* of the last request */
-static char *folder;
-static an_error err;
-
-static int set_up(void **state) {
-    (void)state;
-    folder = folder_make();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    ani_fault_disarm();
-    folder_remove(folder);
-    return 0;
-}
-
-static const char *target(void) {
-    return folder_path(folder, "data");
-}
-
-static an_status get(const char *path, const an_download_options *options) {
-    char url[512];
-    snprintf(url, sizeof url, "%s%s", server_origin(host), path);
-    err = (an_error){0};
-    return ani_download(url, target(), options, NULL, &err);
-}
 
 static void expect(an_status st, an_status status, const char *word) {
-    if (!strstr(err.message, word)) fail_msg("'%s' is not in '%s'", word, err.message);
+    served_expect_message(word);
     assert_int_equal(st, status);
-    err = (an_error){0};
-}
-
-static void expect_whole(void) {
-    int64_t size;
-    uint8_t *bytes = folder_read(target(), &size);
-    assert_int_equal(size, SIZE);
-    assert_memory_equal(bytes, content, SIZE);
-    free(bytes);
-    assert_int_equal(folder_count(folder), 1);
-    unlink(target());
+    served_err = (an_error){0};
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
@@ -82,14 +42,14 @@ static void answer(http_server *s, int c, const server_request *request) {
     snprintf(asked, sizeof asked, "%s", request->target);
     snprintf(range, sizeof range, "%s", request->range);
     server_print(c, "%s\r\n\r\n", head);
-    server_send(c, content + first, sent);
+    server_send(c, served_content + first, sent);
 }
 
 static void answer_with(const char *fields, int64_t from, int64_t size) {
     head = fields;
     first = from;
     sent = size;
-    server_set(host, answer);
+    server_set(served_host, answer);
 }
 
 static void answer_all(void) {
@@ -108,8 +68,8 @@ static void answer_rest(const char *content_range) {
 /* Leave the first half as a part. */
 static void make_part(const char *fields) {
     answer_with(fields, 0, HALF);
-    assert_int_equal(get("/f", NULL), AN_ERR_IO);
-    assert_int_equal(folder_count(folder), 2);
+    assert_int_equal(served_get("/f", NULL), AN_ERR_IO);
+    assert_int_equal(folder_count(served_folder), 2);
 }
 
 #define CUT "HTTP/1.1 200 OK\r\nContent-Length: 4000\r\nETag: \"e\""
@@ -121,16 +81,16 @@ static void arguments_that_are_refused(void **state) {
     (void)state;
     an_download_options o;
     char hash[] = "g123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    expect(an_download(NULL, "p", NULL, &err), AN_ERR_ARG, "url is empty");
-    expect(an_download("", "p", NULL, &err), AN_ERR_ARG, "url is empty");
-    expect(an_download("u", NULL, NULL, &err), AN_ERR_ARG, "path is empty");
-    expect(an_download("u", "", NULL, &err), AN_ERR_ARG, "path is empty");
-    expect(an_download("http://x/\r\nHost: y", "p", NULL, &err), AN_ERR_ARG,
+    expect(an_download(NULL, "p", NULL, &served_err), AN_ERR_ARG, "url is empty");
+    expect(an_download("", "p", NULL, &served_err), AN_ERR_ARG, "url is empty");
+    expect(an_download("u", NULL, NULL, &served_err), AN_ERR_ARG, "path is empty");
+    expect(an_download("u", "", NULL, &served_err), AN_ERR_ARG, "path is empty");
+    expect(an_download("http://x/\r\nHost: y", "p", NULL, &served_err), AN_ERR_ARG,
            "url has a line break in it");
 #define WITH(change, message)                                                                      \
     an_download_options_init(&o, sizeof o);                                                        \
     change;                                                                                        \
-    expect(get("/f", &o), AN_ERR_ARG, message)
+    expect(served_get("/f", &o), AN_ERR_ARG, message)
     WITH(o.struct_size = 0, "struct_size");
     WITH(o.max_redirects = -1, "max_redirects is -1; it must be 0 to 50");
     WITH(o.max_redirects = 51, "max_redirects is 51; it must be 0 to 50");
@@ -141,24 +101,26 @@ static void arguments_that_are_refused(void **state) {
     WITH(o.sha256 = hash, "sha256 is 'g123");
     WITH(o.expected_type = "tar", "expected_type is 'tar'; it must be zip, hdf5 or any");
 #undef WITH
-    assert_int_equal(folder_count(folder), 0);
+    assert_int_equal(folder_count(served_folder), 0);
 }
 
 /* Messages show an address without password and control characters, and cut. */
 static void addresses_in_messages(void **state) {
     (void)state;
     char url[300], wanted[300];
-    expect(an_download("127.0.0.1:1/x", target(), NULL, &err), AN_ERR_IO,
+    expect(an_download("127.0.0.1:1/x", served_target(""), NULL, &served_err), AN_ERR_IO,
            "cannot download '127.0.0.1:1/x': ");
-    expect(an_download("http://me:pw@127.0.0.1:1/\x7f\xc3\xa4 b", target(), NULL, &err), AN_ERR_ARG,
-           "'http://127.0.0.1:1/???");
+    expect(an_download("http://me:pw@127.0.0.1:1/\x7f\xc3\xa4 b", served_target(""), NULL,
+                       &served_err),
+           AN_ERR_ARG, "'http://127.0.0.1:1/???");
     memset(url, 'a', sizeof url);
     memcpy(url, "http://127.0.0.1:1/", 19);
     url[299] = '\0';
     snprintf(wanted, sizeof wanted, "'%.96s...'", url);
-    expect(an_download(url, target(), NULL, &err), AN_ERR_IO, wanted);
+    expect(an_download(url, served_target(""), NULL, &served_err), AN_ERR_IO, wanted);
     snprintf(url, sizeof url, "%060d://host/path", 7);
-    expect(an_download(url, target(), NULL, &err), AN_ERR_ARG, "'host/path' is not, or leads away");
+    expect(an_download(url, served_target(""), NULL, &served_err), AN_ERR_ARG,
+           "'host/path' is not, or leads away");
 }
 
 static int32_t warned;
@@ -177,29 +139,30 @@ static void another_file_is_there(void **state) {
     char upper[65];
     an_download_options_init(&o, sizeof o);
     for (int i = 0; i < 65; i++)
-        upper[i] = (char)(content_hash[i] >= 'a' ? content_hash[i] - 32 : content_hash[i]);
+        upper[i] = (char)(served_hash[i] >= 'a' ? served_hash[i] - 32 : served_hash[i]);
     o.sha256 = upper; /* written in either case */
     o.expected_type = "any";
     o.warn = take_warning;
     o.warn_user = &stop;
-    folder_write(target(), "old", 3);
+    folder_write(served_target(""), "old", 3);
     answer_all();
-    expect(get("/f", &o), AN_ERR_CANCELLED, "/f' was stopped");
-    assert_int_equal(server_requests(host), 0);
+    expect(served_get("/f", &o), AN_ERR_CANCELLED, "/f' was stopped");
+    assert_int_equal(server_requests(served_host), 0);
     stop = 0;
-    assert_int_equal(get("/f", &o), AN_OK);
+    assert_int_equal(served_get("/f", &o), AN_OK);
     assert_int_equal(warned, 2);
     /* it is there now */
-    assert_int_equal(get("/f", &o), AN_OK);
-    assert_int_equal(server_requests(host), 1);
+    assert_int_equal(served_get("/f", &o), AN_OK);
+    assert_int_equal(server_requests(served_host), 1);
     /* every call on the way to that may fail */
     static const int kinds[] = {ANI_FAULT_ALLOC, ANI_FAULT_OPEN, ANI_FAULT_READ};
     for (int k = 0; k < 3; k++) {
         ani_fault_arm(kinds[k], 0, kinds[k] == ANI_FAULT_ALLOC ? ENOMEM : EIO, false);
-        assert_int_equal(get("/f", &o), kinds[k] == ANI_FAULT_ALLOC ? AN_ERR_NOMEM : AN_ERR_IO);
+        assert_int_equal(served_get("/f", &o),
+                         kinds[k] == ANI_FAULT_ALLOC ? AN_ERR_NOMEM : AN_ERR_IO);
         ani_fault_disarm();
     }
-    expect_whole();
+    served_expect_whole();
 }
 
 static void kinds_of_files(void **state) {
@@ -208,15 +171,16 @@ static void kinds_of_files(void **state) {
     an_download_options_init(&o, sizeof o);
     o.expected_type = "zip";
     char keep[SIZE];
-    memcpy(keep, content, SIZE);
-    memcpy(content, "PK\5\6", 4); /* an archive without members */
+    memcpy(keep, served_content, SIZE);
+    memcpy(served_content, "PK\5\6", 4); /* an archive without members */
     answer_all();
-    assert_int_equal(get("/f", &o), AN_OK);
-    expect_whole();
-    memcpy(content, "PK\5\7", 4);
-    expect(get("/f", &o), AN_ERR_FORMAT, "gives no zip file: it begins with the bytes 50 4b 05 07");
-    memcpy(content, keep, SIZE);
-    assert_int_equal(folder_count(folder), 0);
+    assert_int_equal(served_get("/f", &o), AN_OK);
+    served_expect_whole();
+    memcpy(served_content, "PK\5\7", 4);
+    expect(served_get("/f", &o), AN_ERR_FORMAT,
+           "gives no zip file: it begins with the bytes 50 4b 05 07");
+    memcpy(served_content, keep, SIZE);
+    assert_int_equal(folder_count(served_folder), 0);
 }
 
 /* --- parts ------------------------------------------------------------------------------------ */
@@ -226,13 +190,13 @@ static void write_part(const char *mark, const char *url, const char *validator,
                        int64_t size) {
     char info[512], hash[65], whole[256];
     ani_sha256 sha;
-    snprintf(whole, sizeof whole, "%s%s", server_origin(host), url);
+    snprintf(whole, sizeof whole, "%s%s", server_origin(served_host), url);
     ani_sha256_begin(&sha);
     ani_sha256_add(&sha, whole, (int64_t)strlen(whole));
     ani_sha256_end(&sha, hash);
     const int length = snprintf(info, sizeof info, "%s\n%s\n%s\n%s", mark, hash, validator, total);
-    folder_write(folder_path(folder, "data.part.info"), info, length);
-    folder_write(folder_path(folder, "data.part"), content, size);
+    folder_write(served_target(".part.info"), info, length);
+    folder_write(served_target(".part"), served_content, size);
 }
 
 static void parts_that_are_not_gone_on_with(void **state) {
@@ -252,9 +216,9 @@ static void parts_that_are_not_gone_on_with(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_part(cases[i].mark, cases[i].url, cases[i].validator, cases[i].total, cases[i].size);
         answer_all();
-        if (get("/f", NULL)) fail_msg("case %zu: %s", i, err.message);
+        if (served_get("/f", NULL)) fail_msg("case %zu: %s", i, served_err.message);
         assert_string_equal(range, "");
-        expect_whole();
+        served_expect_whole();
     }
 }
 
@@ -270,19 +234,19 @@ static void parts_that_are_gone_on_with(void **state) {
                  {"\"e\"", "-1\n", "bytes 2000-3999/*"},
                  {"\"e\"", "4000\n", "bytes 2000-3999/*"}};
     for (size_t i = 0; i < 4; i++) {
-        o.sha256 = content_hash;
+        o.sha256 = served_hash;
         write_part("attractivenet-part-1", "/f", cases[i].validator, cases[i].total, HALF);
         answer_rest(cases[i].range);
-        if (get("/f", &o)) fail_msg("case %zu: %s", i, err.message);
+        if (served_get("/f", &o)) fail_msg("case %zu: %s", i, served_err.message);
         assert_string_equal(range, "bytes=2000-");
-        expect_whole();
+        served_expect_whole();
     }
     /* a part that is whole needs no request */
     write_part("attractivenet-part-1", "/f", "\"e\"", "4000\n", SIZE);
     answer_all();
-    assert_int_equal(get("/f", NULL), AN_OK);
-    assert_int_equal(server_requests(host), 0);
-    expect_whole();
+    assert_int_equal(served_get("/f", NULL), AN_OK);
+    assert_int_equal(server_requests(served_host), 0);
+    served_expect_whole();
 }
 
 /* More comes than was said: what there is cannot be the file. */
@@ -292,14 +256,15 @@ static void too_much_is_sent(void **state) {
     answer_with("HTTP/1.1 206 Partial Content\r\nContent-Length: 2010\r\nETag: \"e\"\r\n"
                 "Content-Range: bytes 2000-3999/4000",
                 HALF, HALF + 10);
-    expect(get("/f", NULL), AN_ERR_FORMAT, "gave 4010 bytes instead of 4000");
-    assert_int_equal(folder_count(folder), 0);
+    expect(served_get("/f", NULL), AN_ERR_FORMAT, "gave 4010 bytes instead of 4000");
+    assert_int_equal(folder_count(served_folder), 0);
 }
 
 static void a_part_nobody_asked_for(void **state) {
     (void)state;
     answer_rest("bytes 2000-3999/4000");
-    expect(get("/f", NULL), AN_ERR_FORMAT, "gives a part of the file, but all was asked for");
+    expect(served_get("/f", NULL), AN_ERR_FORMAT,
+           "gives a part of the file, but all was asked for");
     static const char *const ranges[] = {
         "",
         "bytes",
@@ -320,26 +285,27 @@ static void a_part_nobody_asked_for(void **state) {
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         make_part(CUT);
         answer_rest(ranges[i]);
-        const an_status st = get("/f", NULL);
+        const an_status st = served_get("/f", NULL);
         if (st == AN_OK && !strcmp(ranges[i], "bytes 2000-3999/4000 ")) {
-            expect_whole(); /* libcurl takes the blank away */
+            served_expect_whole(); /* libcurl takes the blank away */
             continue;
         }
         if (st == AN_OK) fail_msg("'%s' is taken", ranges[i]);
         expect(st, AN_ERR_FORMAT, "answers with a part of the file, but its range '");
         /* the part is not lost by it */
         answer_rest("bytes 2000-3999/4000");
-        assert_int_equal(get("/f", NULL), AN_OK);
-        expect_whole();
+        assert_int_equal(served_get("/f", NULL), AN_OK);
+        served_expect_whole();
     }
 }
 
 /* Every call may fail while a part is gone on with, and while it is found to be of another file. */
 static void faults_while_resuming(void **state) {
     (void)state;
-    static const int kinds[] = {ANI_FAULT_ALLOC, ANI_FAULT_OPEN, ANI_FAULT_READ, ANI_FAULT_WRITE};
+    static const int kinds[] = {ANI_FAULT_ALLOC, ANI_FAULT_OPEN, ANI_FAULT_READ,
+                                ANI_FAULT_WRITE, ANI_FAULT_SYNC, ANI_FAULT_RENAME};
     for (int other = 0; other < 2; other++)
-        for (int k = 0; k < 4; k++)
+        for (int k = 0; k < 6; k++)
             for (int64_t n = 0;; n++) {
                 assert_true(n < 200);
                 make_part(CUT);
@@ -348,16 +314,14 @@ static void faults_while_resuming(void **state) {
                 else
                     answer_rest("bytes 2000-3999/4000");
                 ani_fault_arm(kinds[k], n, kinds[k] == ANI_FAULT_ALLOC ? ENOMEM : EIO, false);
-                const an_status st = get("/f", NULL);
+                const an_status st = served_get("/f", NULL);
                 const bool reached = ani_fault_calls(kinds[k]) > n;
                 ani_fault_disarm();
                 if (!reached) assert_int_equal(st, AN_OK);
-                if (st) assert_true(err.message[0]);
+                if (st) assert_true(served_err.message[0]);
                 answer_all();
-                assert_int_equal(get("/f", NULL), AN_OK);
-                /* a file that had its name already is not looked at anew */
-                unlink(folder_path(folder, "data.part.info"));
-                expect_whole();
+                assert_int_equal(served_get("/f", NULL), AN_OK);
+                served_expect_whole();
                 if (!reached) break;
             }
 }
@@ -377,7 +341,7 @@ static void answer_page(http_server *s, int c, const server_request *request) {
 
 static void set_page(const char *text) {
     page_size = snprintf(page, sizeof page, "%s", text);
-    server_set(host, answer_page);
+    server_set(served_host, answer_page);
 }
 
 /* Pages larger than what is looked at, and with NUL bytes: the beginning tells what they are. */
@@ -387,27 +351,27 @@ static void long_pages(void **state) {
     memset(page + page_size, ' ', sizeof page - (size_t)page_size);
     page_size = sizeof page;
     page[6] = '\0';
-    expect(get("/f", NULL), AN_ERR_FORMAT, "the file's download quota is used up");
+    expect(served_get("/f", NULL), AN_ERR_FORMAT, "the file's download quota is used up");
     set_page("<html><title>t</title>");
     page_size = 513; /* no more than what is sniffed, and a byte */
-    expect(get("/f", NULL), AN_ERR_FORMAT, "gives a web page, titled 't', instead of data");
+    expect(served_get("/f", NULL), AN_ERR_FORMAT, "gives a web page, titled 't', instead of data");
     for (int64_t n = 0;; n++) {
         set_page("<html><title>t</title>");
         page_size = 5000;
         ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
-        const an_status st = get("/f", NULL);
+        const an_status st = served_get("/f", NULL);
         const bool reached = ani_fault_calls(ANI_FAULT_ALLOC) > n;
         ani_fault_disarm();
         if (st != (reached ? AN_ERR_NOMEM : AN_ERR_FORMAT))
-            fail_msg("allocation %lld: %s", (long long)n, err.message);
+            fail_msg("allocation %lld: %s", (long long)n, served_err.message);
         if (!reached) break;
     }
     /* no page at all, but a status */
     answer_with("HTTP/1.1 503 Busy\r\nContent-Length: 0", 0, 0);
-    expect(get("/f", NULL), AN_ERR_IO, "answers with HTTP status 503");
+    expect(served_get("/f", NULL), AN_ERR_IO, "answers with HTTP status 503");
     answer_with("HTTP/1.1 416 Range\r\nContent-Length: 0", 0, 0);
-    expect(get("/f", NULL), AN_ERR_IO, "answers with HTTP status 416");
-    assert_int_equal(folder_count(folder), 0);
+    expect(served_get("/f", NULL), AN_ERR_IO, "answers with HTTP status 416");
+    assert_int_equal(folder_count(served_folder), 0);
 }
 
 static void kinds_of_pages(void **state) {
@@ -535,11 +499,6 @@ static void addresses(void **state) {
 
 /* --- Google Drive ----------------------------------------------------------------------------- */
 
-static an_status get_drive(const char *url) {
-    err = (an_error){0};
-    return ani_download(url, target(), NULL, server_origin(host), &err);
-}
-
 static void links_of_drive(void **state) {
     (void)state;
     static const struct {
@@ -554,19 +513,19 @@ static void links_of_drive(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         answer_all();
-        if (get_drive(cases[i].url)) fail_msg("%s: %s", cases[i].url, err.message);
+        if (served_get_drive(cases[i].url)) fail_msg("%s: %s", cases[i].url, served_err.message);
         assert_string_equal(asked, cases[i].target);
-        expect_whole();
+        served_expect_whole();
     }
     /* on the origin that stands for Drive, what is no such link is asked for as it is */
     char url[256];
     static const char *const plain[] = {"/uc?x=1", "/open?id=a%20b", "/else?id=A", "/file/d//view"};
     for (size_t i = 0; i < 4; i++) {
-        snprintf(url, sizeof url, "%s%s", server_origin(host), plain[i]);
+        snprintf(url, sizeof url, "%s%s", server_origin(served_host), plain[i]);
         answer_all();
-        assert_int_equal(get_drive(url), AN_OK);
+        assert_int_equal(served_get_drive(url), AN_OK);
         assert_string_equal(asked, plain[i]);
-        expect_whole();
+        served_expect_whole();
     }
 }
 
@@ -592,42 +551,34 @@ static void where_drive_may_lead(void **state) {
     unsetenv("no_proxy");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         set_page(cases[i].page);
-        expect(get_drive("https://drive.google.com/open?id=A"), cases[i].status, cases[i].message);
-        assert_int_equal(server_requests(host), 1);
+        expect(served_get_drive("https://drive.google.com/open?id=A"), cases[i].status,
+               cases[i].message);
+        assert_int_equal(server_requests(served_host), 1);
     }
     /* without the origin of a test it is Drive itself that is asked */
-    expect(ani_download("https://drive.google.com/open?id=A", target(), NULL, NULL, &err),
+    expect(ani_download("https://drive.google.com/open?id=A", served_target(""), NULL, NULL,
+                        &served_err),
            AN_ERR_IO, "cannot download 'https://drive.google.com/open?id=A'");
     setenv("no_proxy", "*", 1);
     unsetenv("https_proxy");
-    assert_int_equal(folder_count(folder), 0);
+    assert_int_equal(folder_count(served_folder), 0);
     /* each allocation on the way to where such a page leads */
     for (int64_t n = 0;; n++) {
         set_page(SCAN("/again"));
         ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
-        const an_status st = get_drive("https://drive.google.com/open?id=A&resourcekey=k");
+        const an_status st = served_get_drive("https://drive.google.com/open?id=A&resourcekey=k");
         const bool reached = ani_fault_calls(ANI_FAULT_ALLOC) > n;
         ani_fault_disarm();
         if (reached && st != AN_ERR_NOMEM && st != AN_ERR_FORMAT)
-            fail_msg("allocation %lld: %s", (long long)n, err.message);
+            fail_msg("allocation %lld: %s", (long long)n, served_err.message);
         if (!reached) assert_int_equal(st, AN_ERR_FORMAT);
         if (!reached) break;
         assert_true(n < 400);
     }
 }
 
-static void begin_content(void) {
-    ani_sha256 sha;
-    for (int i = 0; i < SIZE + 16; i++)
-        content[i] = (char)(i * 2654435761u >> 24);
-    memcpy(content, "PK\3\4", 4);
-    ani_sha256_begin(&sha);
-    ani_sha256_add(&sha, content, SIZE);
-    ani_sha256_end(&sha, content_hash);
-}
-
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, served_set_up, served_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(arguments_that_are_refused),
         CASE(addresses_in_messages),
@@ -647,12 +598,8 @@ int main(void) {
     };
 #undef CASE
     if (!AN_HAVE_CURL) return 77; /* Meson: skipped */
-    begin_content();
-    /* A proxy of the environment is none for 127.0.0.1. */
-    setenv("no_proxy", "*", 1);
-    unsetenv("http_proxy");
-    host = server_begin(answer);
+    served_begin(answer, SIZE, 16);
     const int failed = cmocka_run_group_tests_name("transfer", tests, NULL, NULL);
-    server_end(host);
+    served_end();
     return failed;
 }

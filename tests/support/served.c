@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ * One file on a server of our own, and how it is downloaded. */
+#include "support/served.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "io/download.h"
+#include "io/sha256.h"
+#include "support/folder.h"
+
+http_server *served_host;
+uint8_t *served_content;
+char served_hash[65];
+char *served_folder;
+an_error served_err;
+
+static int64_t file_size;
+
+void served_begin(server_answer answer, int64_t size, int64_t spare) {
+    ani_sha256 sha;
+    file_size = size;
+    served_content = malloc((size_t)(size + spare));
+    assert_non_null(served_content);
+    for (int64_t i = 0; i < size + spare; i++)
+        served_content[i] = (uint8_t)((uint32_t)i * 2654435761u >> 24);
+    memcpy(served_content, "PK\3\4", 4);
+    ani_sha256_begin(&sha);
+    ani_sha256_add(&sha, served_content, size);
+    ani_sha256_end(&sha, served_hash);
+    /* A proxy of the environment is none for 127.0.0.1. */
+    setenv("no_proxy", "*", 1);
+    unsetenv("http_proxy");
+    served_host = server_begin(answer);
+}
+
+void served_end(void) {
+    server_end(served_host);
+    free(served_content);
+}
+
+int served_set_up(void **state) {
+    (void)state;
+    served_folder = folder_make();
+    return 0;
+}
+
+int served_tear_down(void **state) {
+    (void)state;
+    ani_fault_disarm();
+    folder_remove(served_folder);
+    return 0;
+}
+
+const char *served_target(const char *suffix) {
+    char name[64];
+    snprintf(name, sizeof name, "data.zip%s", suffix);
+    return folder_path(served_folder, name);
+}
+
+an_status served_get(const char *path, const an_download_options *options) {
+    char url[512];
+    snprintf(url, sizeof url, "%s%s", server_origin(served_host), path);
+    served_err = (an_error){0};
+    return ani_download(url, served_target(""), options, NULL, &served_err);
+}
+
+an_status served_get_drive(const char *url) {
+    served_err = (an_error){0};
+    return ani_download(url, served_target(""), NULL, server_origin(served_host), &served_err);
+}
+
+void served_expect_message(const char *word) {
+    if (!strstr(served_err.message, word))
+        fail_msg("'%s' is not in '%s'", word, served_err.message);
+}
+
+void served_expect_whole(void) {
+    int64_t size;
+    uint8_t *bytes = folder_read(served_target(""), &size);
+    assert_int_equal(size, file_size);
+    assert_memory_equal(bytes, served_content, (size_t)size);
+    free(bytes);
+    assert_int_equal(folder_count(served_folder), 1);
+    unlink(served_target(""));
+}
