@@ -147,6 +147,11 @@ typedef struct ani_infer_input {
     const float *table;   /* [256] */
 } ani_infer_input;
 
+/** What the values of a tensor lie between. */
+typedef struct ani_range {
+    float low, high;
+} ani_range;
+
 /** A network made ready for inference on a backend. */
 typedef struct ani_infer ani_infer;
 
@@ -186,13 +191,18 @@ typedef struct ani_backend_ops {
      * kind of x. */
     void (*materialise)(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
                         const ani_lazy *r, void *y);
+    /** The smallest and the largest of rows*c values, in host memory; NaN is left out. */
+    void (*value_range)(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
+                        ani_range *range);
 
     /* inference: units forward by the moving statistics, then the means over the last one's pixels.
      * Each unit's value is the input of exactly one later unit (the last one's is pooled) and may
      * be the residual of one unit after that one. */
-    /** Plan it and make all buffers; the units are copied, their weights are read by infer_pack. */
+    /** Plan it and make all buffers; the units are copied, their weights are read by infer_pack.
+     * ranges: NULL: in float; [count + 1], of the picture and of each unit's value: in int8 by
+     * quant.h, copied; they and the weights have passed ani_quant_check(). */
     an_status (*infer_create)(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                              int32_t count, an_error *err);
+                              int32_t count, const ani_range *ranges, an_error *err);
     void (*infer_destroy)(an_backend *backend, ani_infer *infer); /* NULL is allowed */
     /** Take the weights and statistics as they are now. */
     void (*infer_pack)(an_backend *backend, ani_infer *infer);

@@ -14,47 +14,75 @@
 
 #include <stdint.h>
 
-/** One panel of a product: y[rows][columns] = clip(start + a[rows][k] * b[k][columns]). */
+/** One panel of a product. In float
+ *   y[rows][columns] = clip(start + a[rows][k] * b[k][columns]),
+ * in int8, with sums in int32, which are exact, and rint() to even,
+ *   y[rows][columns] = rint(scale * (bias + a[rows][k] * b[k][columns]) + residual_scale *
+ * residual) cut to 0..255. There a, residual and y are uint8_t; b is int8_t of -64 to 64, as
+ * [k/4][columns][4]; k, run, a_row, segment are multiples of 4; bias is never NULL, relu6 is
+ * ignored; the sum times the scale is rounded to float, then comes one fused multiply-add. */
 typedef struct ani_infer_product {
     /* Element k of row r is at a[r*a_row + k/run*segment + k%run]. */
-    const float *a;
+    const void *a;
     int64_t a_row, run, segment;
-    const float *b;    /* [k][vectors*lanes] */
-    const float *bias; /* [vectors*lanes]: where the sums start; NULL: they go on from y */
+    const void *b;      /* [k][vectors*lanes] */
+    const void *bias;   /* [vectors*lanes]: where the sums start; NULL: they go on from y */
+    const float *scale; /* int8: [vectors*lanes] */
     /* Added to the bias; strides as y. NULL: nothing. */
-    const float *residual;
-    float *y;
+    const void *residual;
+    void *y;
     int64_t y_row;
     int64_t rows, k;
-    int64_t columns; /* that are stored; in the last of the vectors */
-    int32_t vectors; /* 1 to block/lanes + 1 */
-    int32_t relu6;   /* 1: clip is min(max(., 0), 6), NaN stays; 0: nothing */
+    int64_t columns;      /* that are stored; in the last of the vectors */
+    int32_t vectors;      /* 1 to block/lanes + 1 */
+    int32_t relu6;        /* 1: clip is min(max(., 0), 6), NaN stays; 0: nothing */
+    float residual_scale; /* int8 */
+    int32_t reserved;
 } ani_infer_product;
 
 /** A depthwise 3x3 convolution of one block of channels. */
 typedef struct ani_infer_depthwise {
-    float *y;              /* [rows][count][block] */
-    const float *const *x; /* (rows-1)*stride + 3 rows of [(count-1)*stride + 3][block] */
-    const float *w;        /* [10][block]: nine taps, then the bias */
+    void *y;              /* [rows][count][block] */
+    const void *const *x; /* (rows-1)*stride + 3 rows of [(count-1)*stride + 3][block] */
+    /* float: [10][block]: nine taps, then the bias; int8: ani_infer_taps */
+    const void *w;
     int64_t rows, count, stride;
     int32_t relu6;
     int32_t reserved;
 } ani_infer_depthwise;
 
+/** Weights of a block in int8: the result is rint(scale * (bias + taps * x)) cut to 0..255. */
+enum { ANI_INFER_BYTES_BLOCK = 16 };
+typedef struct ani_infer_taps {
+    int8_t taps[3][ANI_INFER_BYTES_BLOCK][4]; /* of a column: those of three rows, then 0 */
+    int32_t bias[ANI_INFER_BYTES_BLOCK];
+    float scale[ANI_INFER_BYTES_BLOCK];
+} ani_infer_taps;
+
 typedef struct ani_infer_kernels {
-    int32_t lanes; /* floats of a vector */
+    int32_t lanes; /* sums of a vector */
     int32_t block; /* channels of a block: a whole number of vectors */
+    int32_t size;  /* bytes of an element of a, x and y */
+    int32_t group; /* inputs whose weights lie side by side for each column: 1; in int8 4 */
     void (*product)(const ani_infer_product *args);
     void (*depthwise)(const ani_infer_depthwise *args);
+    /** int8: to = rint(from * scale + offset) cut to 0..255, NaN to 0; one fused multiply-add. */
+    void (*codes)(uint8_t *to, const float *from, int64_t count, float scale, float offset);
 } ani_infer_kernels;
 
 /** Fill a table for a mask of ANI_CPU_*, as ani_kernels_init() does. */
 void ani_infer_kernels_init(ani_infer_kernels *table, uint32_t mask);
+/** The same for int8: the bits are the same on all levels. */
+void ani_infer_kernels_init_int8(ani_infer_kernels *table, uint32_t mask);
 
 /* The levels, named by infer.c alone. */
 void ani_infer_kernels_c(ani_infer_kernels *table);
 void ani_infer_kernels_avx2(ani_infer_kernels *table);
 void ani_infer_kernels_avx512(ani_infer_kernels *table);
 void ani_infer_kernels_neon(ani_infer_kernels *table);
+void ani_infer_kernels_c_int8(ani_infer_kernels *table);
+void ani_infer_kernels_avx2_int8(ani_infer_kernels *table);
+void ani_infer_kernels_avx512_int8(ani_infer_kernels *table);
+void ani_infer_kernels_neon_int8(ani_infer_kernels *table);
 
 #endif

@@ -112,7 +112,8 @@ static an_status make_infer(ani_net *net, an_error *err) {
                                     .w = unit->kernel->data,
                                     .bn = unit->running};
     }
-    an_status st = net->backend->ops->infer_create(net->backend, &net->infer, units, count, err);
+    an_status st =
+        net->backend->ops->infer_create(net->backend, &net->infer, units, count, NULL, err);
     ani_free(units);
     return st;
 }

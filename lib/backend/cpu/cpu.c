@@ -99,6 +99,7 @@ static const ani_backend_ops cpu_ops = {
     .bn_running = ani_ref_bn_running,
     .bn_backward = ani_ref_bn_backward,
     .materialise = ani_cpu_materialise,
+    .value_range = ani_ref_value_range,
     .infer_create = ani_cpu_infer_create,
     .infer_destroy = ani_cpu_infer_destroy,
     .infer_pack = ani_cpu_infer_pack,
@@ -132,6 +133,7 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     cpu->base.low_memory = options->low_memory;
     ani_kernels_init(&cpu->k, mask);
     ani_infer_kernels_init(&cpu->infer, mask);
+    ani_infer_kernels_init_int8(&cpu->infer_int8, mask);
     cpu->base.level = cpu->k.level;
     cpu->blas = !strcmp(cpu->k.level, "c") && ani_blas_enter(&cpu->k);
     const int64_t size = options->threads * (int64_t)ANI_CPU_WORKSPACE * (int64_t)sizeof(float);

@@ -24,7 +24,9 @@ typedef struct infer_run {
     const float *x; /* the picture, or NULL and */
     const uint8_t *bytes;
     const float *table;
-    float *slots, *features;
+    const uint8_t *codes; /* [256]: of the table's values, in int8 */
+    uint8_t *slots;
+    float *features;
     int64_t pieces, across; /* of the step; of them in one direction */
 } infer_run;
 
@@ -38,42 +40,68 @@ typedef struct band {
     int32_t last; /* 1: no band follows */
 } band;
 
-static float *slot(const infer_run *run, int32_t number) {
-    return run->slots + run->infer->slot_offsets[number];
+/* Bytes of so many elements. */
+static int64_t bytes_of(const infer_run *run, int64_t elements) {
+    return elements * run->infer->k.size;
+}
+
+/* Element `at` of a thin value. */
+static uint8_t *slot(const infer_run *run, int32_t number, int64_t at) {
+    return run->slots + bytes_of(run, run->infer->slot_offsets[number] + at);
 }
 
 /* --- input ------------------------------------------------------------------------------------ */
 
-static void stage_row(const infer_run *run, int64_t y, float *to) {
+/* A row of the picture as codes: first side by side at the row's end, then pixel by pixel. */
+static void stage_codes(const infer_run *run, int64_t y, uint8_t *to) {
     const infer_step *step = run->step;
+    const ani_codes *codes = &run->infer->codes[0];
     const int64_t count = step->w * step->cin;
-    if (step->input >= 0)
-        memcpy(to, slot(run, step->input) + y * count, (size_t)count * sizeof *to);
-    else if (run->x)
-        memcpy(to, run->x + y * count, (size_t)count * sizeof *to);
+    uint8_t *from = to + step->w * (step->in_pixel - step->cin);
+    if (run->x)
+        run->infer->k.codes(from, run->x + y * count, count, ani_quant_scale(codes),
+                            ani_quant_offset(codes));
     else
         for (int64_t i = 0; i < count; i++)
-            to[i] = run->table[run->bytes[y * count + i]];
+            from[i] = run->codes[run->bytes[y * count + i]];
+    for (int64_t x = 0; x < step->w; x++, from += step->cin, to += step->in_pixel)
+        for (int64_t c = 0; c < step->in_pixel; c++)
+            to[c] = c < step->cin ? from[c] : 0;
+}
+
+static void stage_row(const infer_run *run, int64_t y, uint8_t *to) {
+    const infer_step *step = run->step;
+    const int64_t count = step->w * step->in_pixel;
+    if (step->input >= 0)
+        memcpy(to, slot(run, step->input, y * count), (size_t)bytes_of(run, count));
+    else if (run->infer->codes)
+        stage_codes(run, y, to);
+    else if (run->x)
+        memcpy(to, run->x + y * count, (size_t)bytes_of(run, count));
+    else
+        for (int64_t i = 0; i < count; i++)
+            ((float *)(void *)to)[i] = run->table[run->bytes[y * count + i]];
 }
 
 /* Bring the input rows of wide rows first.. to the worker, with zeros around them. */
 static void stage(const infer_run *run, const infer_worker *worker, int64_t first, int64_t rows) {
     const infer_step *step = run->step;
-    const int64_t row = infer_stage_row(step);
+    const int64_t row = bytes_of(run, infer_stage_row(step));
     if (!row) return;
     const ani_unit_shape *front = step->front ? &step->front->shape : NULL;
     const int full = front && front->kind == ANI_UNIT_FULL;
-    const int64_t left = full ? front->pad_left * step->cin : 0, count = step->w * step->cin;
+    const int64_t left = full ? bytes_of(run, front->pad_left * step->in_pixel) : 0;
+    const int64_t count = bytes_of(run, step->w * step->in_pixel);
     const int64_t top = full ? first * front->stride - front->pad_top : first;
     for (int64_t i = 0; i < infer_stage_rows(step, rows); i++) {
-        float *to = worker->pads + i * row;
+        uint8_t *to = worker->pads + i * row;
         const int inside = top + i >= 0 && top + i < step->h;
         const int64_t filled = inside ? left + count : 0;
         if (inside) {
-            memset(to, 0, (size_t)left * sizeof *to);
+            memset(to, step->zero, (size_t)left);
             stage_row(run, top + i, to + left);
         }
-        memset(to + filled, 0, (size_t)(row - filled) * sizeof *to);
+        memset(to + filled, step->zero, (size_t)(row - filled));
     }
 }
 
@@ -86,8 +114,10 @@ static void set_panel(const infer_run *run, const infer_panels *panels, int64_t 
     p->vectors = infer_panel_vectors(run->infer, panels, panel);
     const int64_t width = (int64_t)p->vectors * run->infer->k.lanes;
     p->k = panels->k;
-    p->b = panels->w + first * panels->k;
-    p->bias = panels->w + panels->columns * panels->k + first;
+    /* Weights are floats, or bytes as the elements are; a bias has four bytes in both. */
+    p->b = (const uint8_t *)panels->w + bytes_of(run, first * panels->k);
+    p->bias = (const float *)panels->bias + first;
+    p->scale = panels->scale ? panels->scale + first : NULL;
     p->columns = ani_min(width, panels->n - first);
 }
 
@@ -99,14 +129,14 @@ static void set_front(const infer_run *run, const infer_worker *worker, int64_t 
     const ani_unit_shape *s = &step->front->shape;
     const int64_t row = infer_stage_row(step);
     if (s->kind == ANI_UNIT_FULL) {
-        p->a = worker->pads + (y - staged) * s->stride * row;
-        p->a_row = s->stride * step->cin;
-        p->run = 3 * step->cin;
+        p->a = worker->pads + bytes_of(run, (y - staged) * s->stride * row);
+        p->a_row = s->stride * step->in_pixel;
+        p->run = 3 * step->in_pixel;
         p->segment = row;
     } else {
-        p->a = row ? worker->pads + (y - staged) * row
-                   : slot(run, step->input) + y * step->w * step->cin;
-        p->a_row = p->run = step->cin;
+        p->a = row ? worker->pads + bytes_of(run, (y - staged) * row)
+                   : slot(run, step->input, y * step->w * step->in_pixel);
+        p->a_row = p->run = step->in_pixel;
     }
 }
 
@@ -114,37 +144,58 @@ static void set_front(const infer_run *run, const infer_worker *worker, int64_t 
 static void product_rows(const infer_run *run, const infer_worker *worker, int64_t first,
                          int64_t last) {
     const infer_step *step = run->step;
-    float *y = slot(run, step->output);
-    const float *residual = step->residual < 0 ? NULL : slot(run, step->residual);
-    ani_infer_product p = {.y_row = step->cout, .rows = step->ow, .relu6 = step->front->relu6};
+    ani_infer_product p = {.y_row = step->out_pixel,
+                           .rows = step->ow,
+                           .relu6 = step->front->relu6,
+                           .residual_scale = step->residual_scale};
     for (; first < last; first += INFER_PRODUCT_ROWS) {
         const int64_t rows = ani_min(INFER_PRODUCT_ROWS, last - first);
         stage(run, worker, first, rows);
         for (int64_t panel = 0; panel < step->front_panels.count; panel++) {
             set_panel(run, &step->front_panels, panel, &p);
             for (int64_t i = first; i < first + rows; i++) {
-                const int64_t at = i * step->ow * step->cout + panel * run->infer->k.block;
+                const int64_t at = i * step->ow * step->out_pixel + panel * run->infer->k.block;
                 set_front(run, worker, i, first, &p);
-                p.residual = residual ? residual + at : NULL;
-                p.y = y + at;
+                p.residual = step->residual < 0 ? NULL : slot(run, step->residual, at);
+                p.y = slot(run, step->output, at);
                 run->infer->k.product(&p);
             }
         }
     }
 }
 
+/* Write the means of count channels from the first-th on; their values lie pixel by pixel, row
+ * elements apart. */
+static void write_means(const infer_run *run, const void *x, int64_t row, int64_t pixels,
+                        int64_t first, int64_t count) {
+    double sums[POOL_CHANNELS] = {0};
+    if (!run->infer->codes) {
+        run->cpu->k.column_sums(sums, x, row, pixels, count);
+        for (int64_t i = 0; i < count; i++)
+            run->features[first + i] = (float)(sums[i] / (double)pixels);
+        return;
+    }
+    const ani_codes *codes = &run->infer->codes[run->infer->unit_count];
+    const uint8_t *values = x;
+    for (int64_t p = 0; p < pixels; p++, values += row)
+        for (int64_t i = 0; i < count; i++)
+            sums[i] += values[i];
+    for (int64_t i = 0; i < count; i++)
+        run->features[first + i] = (float)(codes->low + codes->step * (sums[i] / (double)pixels));
+}
+
 /* One panel of the last convolution, straight to the means of its channels. */
 static void pooled_panel(const infer_run *run, const infer_worker *worker, int64_t panel) {
     const infer_step *step = run->step;
     const int64_t pixels = step->oh * step->ow;
-    double sums[POOL_CHANNELS] = {0};
     ani_infer_product p = {.y = worker->depth, .rows = step->ow, .relu6 = step->front->relu6};
     set_panel(run, &step->front_panels, panel, &p);
     p.y_row = (int64_t)p.vectors * run->infer->k.lanes;
     if (infer_stage_row(step)) {
-        for (int64_t y = 0; y < step->oh; y++, p.y += p.rows * p.y_row) {
+        for (int64_t y = 0; y < step->oh; y++) {
             stage(run, worker, y, 1);
             set_front(run, worker, y, y, &p);
+            p.y = worker->depth + bytes_of(run, y * p.rows * p.y_row);
             run->infer->k.product(&p);
         }
     } else {
@@ -152,28 +203,30 @@ static void pooled_panel(const infer_run *run, const infer_worker *worker, int64
         p.rows = pixels;
         run->infer->k.product(&p);
     }
-    run->cpu->k.column_sums(sums, worker->depth, p.y_row, pixels, p.columns);
-    for (int64_t i = 0; i < p.columns; i++)
-        run->features[panel * run->infer->k.block + i] = (float)(sums[i] / (double)pixels);
+    write_means(run, worker->depth, p.y_row, pixels, panel * run->infer->k.block, p.columns);
 }
 
 /* Blocks group.. of the depthwise result times their weights, onto the pixels from `pixel` on. The
  * panels first..last of the result. */
-static void project(const infer_run *run, const float *depth, int64_t segment, int64_t group,
+static void project(const infer_run *run, const uint8_t *depth, int64_t segment, int64_t group,
                     int64_t blocks, int64_t pixel, int64_t pixels, int64_t first, int64_t last) {
     const infer_step *step = run->step;
     const infer_panels *panels = &step->project_panels;
     const int64_t block = run->infer->k.block, k = group * block;
-    ani_infer_product p = {
-        .a = depth, .a_row = block, .run = block, .segment = segment, .y_row = step->cout};
+    ani_infer_product p = {.a = depth,
+                           .a_row = block,
+                           .run = block,
+                           .segment = segment,
+                           .y_row = step->out_pixel,
+                           .residual_scale = step->residual_scale};
     for (int64_t panel = first; panel < last; panel++) {
-        const int64_t at = pixel * step->cout + panel * block;
+        const int64_t at = pixel * step->out_pixel + panel * block;
         set_panel(run, panels, panel, &p);
-        p.b += k * p.vectors * run->infer->k.lanes;
+        p.b = (const uint8_t *)p.b + bytes_of(run, k * p.vectors * run->infer->k.lanes);
         p.k = ani_min(blocks * block, panels->k - k);
-        p.y = slot(run, step->output) + at;
+        p.y = slot(run, step->output, at);
         p.rows = pixels;
-        p.residual = step->residual < 0 || group ? NULL : slot(run, step->residual) + at;
+        p.residual = step->residual < 0 || group ? NULL : slot(run, step->residual, at);
         if (group) p.bias = NULL;
         p.relu6 = step->project->relu6 && group + blocks >= step->blocks;
         run->infer->k.product(&p);
@@ -182,22 +235,22 @@ static void project(const infer_run *run, const float *depth, int64_t segment, i
 
 /* --- wide values ------------------------------------------------------------------------------ */
 
-static int64_t row_floats(const infer_run *run) {
-    return run->step->columns * run->infer->k.block;
+static int64_t row_bytes(const infer_run *run) {
+    return bytes_of(run, run->step->columns * run->infer->k.block);
 }
 
 /* Zero what pads the rows of wide; it stays so for the whole step. */
 static void clear_edges(const infer_run *run, const infer_worker *worker) {
     const infer_step *step = run->step;
-    const int64_t block = run->infer->k.block, row = row_floats(run);
-    const int64_t left = step->depthwise->shape.pad_left * block;
-    const int64_t used = left + step->ew * block;
+    const int64_t pixel = bytes_of(run, run->infer->k.block), row = row_bytes(run);
+    const int64_t left = step->depthwise->shape.pad_left * pixel;
+    const int64_t used = left + step->ew * pixel;
     const int64_t work = infer_reads(step, step->rows), tails = 2 * step->blocks * step->keep;
-    memset(worker->zeros, 0, (size_t)row * sizeof(float));
+    memset(worker->zeros, step->wide_zero, (size_t)row);
     for (int64_t i = 0; i < work + tails; i++) {
-        float *to = i < work ? worker->work + i * row : worker->tails + (i - work) * row;
-        memset(to, 0, (size_t)left * sizeof *to);
-        memset(to + used, 0, (size_t)(row - used) * sizeof *to);
+        uint8_t *to = i < work ? worker->work + i * row : worker->tails + (i - work) * row;
+        memset(to, step->wide_zero, (size_t)left);
+        memset(to + used, step->wide_zero, (size_t)(row - used));
     }
 }
 
@@ -219,11 +272,11 @@ static band next_band(const infer_step *step, const band *before, int64_t last) 
 }
 
 /* Where row i of those that the band reads lies for a block. */
-static float *wide_row(const infer_run *run, const infer_worker *worker, const band *b,
-                       int64_t block, int64_t i) {
+static uint8_t *wide_row(const infer_run *run, const infer_worker *worker, const band *b,
+                         int64_t block, int64_t i) {
     const infer_step *step = run->step;
-    const int64_t row = row_floats(run), kept = i - (b->reads - step->keep);
-    float *tails = worker->tails;
+    const int64_t row = row_bytes(run), kept = i - (b->reads - step->keep);
+    uint8_t *tails = worker->tails;
     if (b->top + i < 0 || b->top + i >= step->eh) return worker->zeros;
     if (i < b->made) return tails + ((!b->parity * step->blocks + block) * step->keep + i) * row;
     if (!b->last && kept >= 0)
@@ -238,23 +291,30 @@ static void to_make(const infer_step *step, const band *b, int64_t *from, int64_
 }
 
 /* Lay a channel block of an input row out as the depthwise convolution reads it. */
-static void load_row(const infer_run *run, const float *from, int64_t number, float *to) {
+static void load_row(const infer_run *run, const uint8_t *from, int64_t number, uint8_t *to) {
     const infer_step *step = run->step;
     const int64_t block = run->infer->k.block, first = number * block;
-    const int64_t count = ani_min(block, step->wide - first);
-    for (int64_t x = 0; x < step->ew; x++, to += block) {
-        memcpy(to, from + x * step->wide + first, (size_t)count * sizeof *to);
-        memset(to + count, 0, (size_t)(block - count) * sizeof *to);
+    const int64_t all = bytes_of(run, block), pixel = bytes_of(run, step->in_pixel);
+    const int64_t count = bytes_of(run, ani_min(block, step->wide - first));
+    from += bytes_of(run, first);
+    for (int64_t x = 0; x < step->ew; x++, to += all, from += pixel) {
+        memcpy(to, from, (size_t)count);
+        memset(to + count, 0, (size_t)(all - count));
     }
+}
+
+static const void *block_taps(const infer_run *run, int64_t number) {
+    if (run->infer->codes) return (const ani_infer_taps *)run->step->taps + number;
+    return (const float *)run->step->taps + 10 * number * run->infer->k.block;
 }
 
 /* Make a block's wide rows of a band and convolve them: out is [rows*ow][block]. */
 static void depthwise(const infer_run *run, const infer_worker *worker, const band *b,
-                      int64_t number, float *out) {
+                      int64_t number, uint8_t *out) {
     const infer_step *step = run->step;
     const ani_unit_shape *s = &step->depthwise->shape;
-    const int64_t block = run->infer->k.block, left = s->pad_left * block;
-    const float *rows[INFER_MAX_READS];
+    const int64_t block = run->infer->k.block, left = bytes_of(run, s->pad_left * block);
+    const void *rows[INFER_MAX_READS];
     int64_t from, end;
     to_make(step, b, &from, &end);
     ani_infer_product p = {.y_row = block, .rows = step->ew};
@@ -264,7 +324,7 @@ static void depthwise(const infer_run *run, const infer_worker *worker, const ba
         p.relu6 = step->front->relu6;
     }
     for (int64_t i = 0; i < b->reads; i++) {
-        float *row = wide_row(run, worker, b, number, i);
+        uint8_t *row = wide_row(run, worker, b, number, i);
         rows[i] = row;
         if (i < from || i >= end) continue;
         if (step->front) {
@@ -274,14 +334,14 @@ static void depthwise(const infer_run *run, const infer_worker *worker, const ba
         } else {
             const int64_t staged = infer_stage_row(step), y = b->top + i;
             load_row(run,
-                     staged ? worker->pads + (i - from) * staged
-                            : slot(run, step->input) + y * step->w * step->cin,
+                     staged ? worker->pads + bytes_of(run, (i - from) * staged)
+                            : slot(run, step->input, y * step->w * step->in_pixel),
                      number, row + left);
         }
     }
     const ani_infer_depthwise d = {.y = out,
                                    .x = rows,
-                                   .w = step->taps + 10 * number * block,
+                                   .w = block_taps(run, number),
                                    .rows = b->rows,
                                    .count = step->ow,
                                    .stride = s->stride,
@@ -290,16 +350,19 @@ static void depthwise(const infer_run *run, const infer_worker *worker, const ba
 }
 
 /* Write the depthwise result of blocks from 0 on as a thin value. */
-static void store_depth(const infer_run *run, const float *depth, int64_t pixel, int64_t pixels) {
+static void store_depth(const infer_run *run, const uint8_t *depth, int64_t pixel, int64_t pixels) {
     const infer_step *step = run->step;
     const int64_t block = run->infer->k.block;
-    const float *residual = step->residual < 0 ? NULL : slot(run, step->residual);
-    float *y = slot(run, step->output);
     for (int64_t i = 0; i < pixels; i++)
-        for (int64_t c = 0; c < step->cout; c++) {
-            const int64_t at = (pixel + i) * step->cout + c;
-            const float value = depth[(c / block * pixels + i) * block + c % block];
-            y[at] = residual ? value + residual[at] : value;
+        for (int64_t c = 0; c < step->cout; c += block) {
+            const int64_t at = (pixel + i) * step->out_pixel + c;
+            const int64_t count = ani_min(block, step->cout - c);
+            uint8_t *to = slot(run, step->output, at);
+            memcpy(to, depth + bytes_of(run, c * pixels + i * block), (size_t)bytes_of(run, count));
+            if (step->residual < 0) continue;
+            const float *residual = (const void *)slot(run, step->residual, at);
+            for (int64_t j = 0; j < count; j++) /* never of codes */
+                ((float *)(void *)to)[j] += residual[j];
         }
 }
 
@@ -316,12 +379,12 @@ static void block_rows(const infer_run *run, const infer_worker *worker, int64_t
     clear_edges(run, worker);
     for (band b = first_band(step, first, last);; b = next_band(step, &b, last)) {
         const int64_t pixel = b.first * step->ow, pixels = b.rows * step->ow;
-        const int64_t size = pixels * run->infer->k.block;
+        const int64_t size = pixels * run->infer->k.block; /* of a block */
         stage_band(run, worker, &b);
         for (int64_t group = 0; group < step->blocks; group += step->group) {
             const int64_t blocks = ani_min(step->group, step->blocks - group);
             for (int64_t i = 0; i < blocks; i++)
-                depthwise(run, worker, &b, group + i, worker->depth + i * size);
+                depthwise(run, worker, &b, group + i, worker->depth + bytes_of(run, i * size));
             if (step->project)
                 project(run, worker->depth, size, group, blocks, pixel, pixels, 0,
                         step->project_panels.count);
@@ -336,15 +399,9 @@ static void block_rows(const infer_run *run, const infer_worker *worker, int64_t
 
 static void average(const infer_run *run) {
     const infer_step *step = run->step;
-    const int64_t pixels = step->oh * step->ow;
-    const float *x = slot(run, step->output);
-    for (int64_t first = 0; first < step->cout; first += POOL_CHANNELS) {
-        const int64_t count = ani_min(POOL_CHANNELS, step->cout - first);
-        double sums[POOL_CHANNELS] = {0};
-        run->cpu->k.column_sums(sums, x + first, step->cout, pixels, count);
-        for (int64_t i = 0; i < count; i++)
-            run->features[first + i] = (float)(sums[i] / (double)pixels);
-    }
+    for (int64_t first = 0; first < step->cout; first += POOL_CHANNELS)
+        write_means(run, slot(run, step->output, first), step->out_pixel, step->oh * step->ow,
+                    first, ani_min(POOL_CHANNELS, step->cout - first));
 }
 
 static void step_rows(const infer_run *run, const infer_worker *worker, int64_t first,
@@ -410,7 +467,8 @@ static void depth_piece(void *context, int64_t index, int32_t number) {
         stage_band(run, worker, &b);
         for (int64_t i = from; i < end; i++)
             depthwise(run, worker, &b, i,
-                      run->infer->shared + i * size + b.first * step->ow * run->infer->k.block);
+                      run->infer->shared +
+                          bytes_of(run, i * size + b.first * step->ow * run->infer->k.block));
         if (b.last) return;
     }
 }
@@ -424,8 +482,9 @@ static void project_piece(void *context, int64_t index, int32_t number) {
     const int64_t panel = index / run->across, part = index % run->across;
     const int64_t from = pixels * part / run->across, end = pixels * (part + 1) / run->across;
     for (int64_t group = 0; group < step->blocks; group += step->group)
-        project(run, run->infer->shared + (group * pixels + from) * block, pixels * block, group,
-                ani_min(step->group, step->blocks - group), from, end - from, panel, panel + 1);
+        project(run, run->infer->shared + bytes_of(run, (group * pixels + from) * block),
+                pixels * block, group, ani_min(step->group, step->blocks - group), from, end - from,
+                panel, panel + 1);
 }
 
 static void shared_picture(const batch_job *job, int64_t n) {
@@ -455,11 +514,15 @@ void ani_cpu_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_in
                        int64_t n, float *features) {
     const cpu_backend *cpu = ani_cpu(backend);
     const infer_step *first = infer->steps, *last = &infer->steps[infer->step_count - 1];
+    uint8_t codes[256];
+    for (int32_t i = 0; infer->codes && !input->x && i < 256; i++)
+        codes[i] = ani_quant_code(&infer->codes[0], input->table[i]);
     batch_job job = {.run = {.cpu = cpu,
                              .infer = infer,
                              .x = input->x,
                              .bytes = input->x ? NULL : input->bytes,
                              .table = input->table,
+                             .codes = codes,
                              .features = features},
                      .picture = first->h * first->w * first->cin,
                      .features = last->cout};

@@ -4,13 +4,18 @@
  * Batch norm is folded into weights and biases in double, and these are packed once. The units are
  * joined to steps: a *block* (front, depthwise, project) writes only its thin result; the wide
  * values between live in a few cache-sized buffers of the worker, band of rows by band of rows. Any
- * other unit is a step of its own. */
+ * other unit is a step of its own.
+ *
+ * Elements are floats, or in int8 the codes of backend/quant.h: buffers are bytes, sizes and
+ * offsets count elements of k.size bytes. */
 #ifndef BACKEND_CPU_INFER_H
 #define BACKEND_CPU_INFER_H
 
 #include "backend/cpu/cpu.h"
 
 #include <stdbool.h>
+
+#include "backend/quant.h"
 
 /** How the columns of a product's result are cut into panels. */
 typedef struct infer_panels {
@@ -19,7 +24,9 @@ typedef struct infer_panels {
     int32_t last_vectors; /* of the last panel; the others have a block's */
     int32_t reserved;
     int64_t columns; /* n rounded up to vectors */
-    float *w;        /* packed: panel by panel [k][width]; then the bias [columns] */
+    void *w;         /* packed: panel by panel, as ani_infer_product has it */
+    void *bias;      /* [columns] */
+    float *scale;    /* [columns]; int8 */
 } infer_panels;
 
 /** What one pass of work computes. front: NULL (the input is wide already), POINTWISE or FULL.
@@ -31,6 +38,9 @@ typedef struct infer_step {
     int64_t h, w, cin;               /* input */
     int64_t eh, ew, wide;            /* input of the depthwise convolution, or the result */
     int64_t oh, ow, cout;            /* result */
+    int64_t in_pixel, out_pixel;     /* elements of a pixel: cin and cout in whole groups */
+    float residual_scale;            /* int8 */
+    int32_t zero, wide_zero;         /* bytes that pad the input and wide */
 
     /* with depthwise */
     int64_t blocks;  /* of wide */
@@ -40,37 +50,38 @@ typedef struct infer_step {
     int64_t columns; /* of a row of wide with its padding */
 
     infer_panels front_panels, project_panels; /* front before depthwise: a panel is a block */
-    float *taps;                               /* [blocks][10][block] */
+    void *taps;                                /* a block: [10][block], or ani_infer_taps */
 } infer_step;
 
-/** Counts of floats of a worker's buffers. */
+/** Counts of elements of a worker's buffers. */
 typedef struct infer_sizes {
     int64_t pads, work, tails, depth, zeros;
 } infer_sizes;
 
 /** The buffers of one worker. */
 typedef struct infer_worker {
-    float *slots; /* thin values of a picture that it works on alone */
-    float *pads;  /* rows of the input of a full convolution, padded */
-    float *work;  /* rows of one block of wide */
-    float *tails; /* [2][blocks][keep] such rows, of the band before and of this one */
-    float *depth; /* result of the depthwise convolution: [group][pixels][block] */
-    float *zeros; /* a row of wide beyond the edge */
+    uint8_t *slots; /* thin values of a picture that it works on alone */
+    uint8_t *pads;  /* rows of the input of a full convolution, padded */
+    uint8_t *work;  /* rows of one block of wide */
+    uint8_t *tails; /* [2][blocks][keep] such rows, of the band before and of this one */
+    uint8_t *depth; /* result of the depthwise convolution: [group][pixels][block] */
+    uint8_t *zeros; /* a row of wide beyond the edge */
 } infer_worker;
 
 struct ani_infer {
     ani_infer_kernels k;
     ani_infer_unit *units;
+    ani_codes *codes; /* [unit_count + 1]: of the picture, of each unit's value; NULL: float */
     int32_t unit_count, step_count;
     infer_step *steps;
     int32_t slot_count, threads;
-    int64_t *slot_offsets; /* floats, in a worker's slots */
+    int64_t *slot_offsets; /* elements, in a worker's slots */
     infer_sizes sizes;
-    int64_t shared_depth; /* floats of shared, for pictures that all workers work on */
+    int64_t shared_depth; /* elements of shared, for pictures that all workers work on */
 
-    float *memory; /* all that follows */
+    uint8_t *memory; /* all that follows */
     int64_t memory_size;
-    float *packed, *shared;
+    uint8_t *shared;
     infer_worker *workers; /* [threads] */
 };
 
@@ -78,6 +89,15 @@ struct ani_infer {
  * picture: of few rows each thread would have to make too many of its neighbour's once more. */
 static inline bool infer_is_split(const ani_infer *infer, const infer_step *step) {
     return infer->threads > 1 && step->project && step->oh < 12 * (int64_t)infer->threads;
+}
+
+/* What int8 makes of a unit. */
+static inline ani_quant_unit infer_quant_unit(const ani_infer *infer, const ani_infer_unit *unit) {
+    return (ani_quant_unit){.unit = unit,
+                            .in = &infer->codes[unit->input + 1],
+                            .residual =
+                                unit->residual < 0 ? NULL : &infer->codes[unit->residual + 1],
+                            .out = &infer->codes[unit - infer->units + 1]};
 }
 
 /* The width in vectors of a panel. */
@@ -96,7 +116,7 @@ static inline int64_t infer_reads(const infer_step *step, int64_t rows) {
     return (rows - 1) * step->depthwise->shape.stride + 3;
 }
 
-/** Floats of a row of the staged input (of a full convolution, padded; of the picture); 0: the
+/** Elements of a row of the staged input (of a full convolution, padded; of the picture); 0: the
  * input is not staged. */
 int64_t infer_stage_row(const infer_step *step);
 /** Rows of it that `rows` rows of wide read. */

@@ -9,8 +9,8 @@
 #include "base/memory.h"
 
 enum {
-    WORK_FLOATS = 8 << 10,   /* of the rows of one block of wide: about L1 */
-    DEPTH_FLOATS = 48 << 10, /* of a band's depthwise results: less than half of L2 */
+    WORK_BYTES = 32 << 10,   /* of the rows of one block of wide: about L1 */
+    DEPTH_BYTES = 192 << 10, /* of a band's depthwise results: less than half of L2 */
     GROUP_CHANNELS = 384,    /* summed over at once: their panel of weights stays in L1 */
     MAX_WIDTH = 64           /* columns of the widest panel of any level */
 };
@@ -118,21 +118,25 @@ static infer_panels cut_panels(const ani_infer *infer, int64_t k, int64_t n, boo
 static void choose_bands(const ani_infer *infer, infer_step *step) {
     const int64_t block = infer->k.block, stride = step->depthwise->shape.stride;
     const int64_t groups = ani_divide_up(step->blocks * block, GROUP_CHANNELS);
-    step->group = step->project ? ani_divide_up(step->blocks, groups) : step->blocks;
-    const int64_t by_work = (WORK_FLOATS / (step->columns * block) - 3) / stride + 1;
-    const int64_t by_depth = DEPTH_FLOATS / (step->ow * step->group * block);
+    /* In int8 a sum is whole before it becomes a code; its weights are a quarter. */
+    step->group =
+        step->project && !infer->codes ? ani_divide_up(step->blocks, groups) : step->blocks;
+    const int64_t size = infer->k.size;
+    const int64_t by_work = (WORK_BYTES / (step->columns * block * size) - 3) / stride + 1;
+    const int64_t by_depth = DEPTH_BYTES / (step->ow * step->group * block * size);
     const int64_t most = ani_min(step->oh, INFER_MAX_ROWS);
     const int64_t rows = ani_min(ani_max(ani_min(by_work, by_depth), 2), most);
     step->rows = ani_divide_up(step->oh, ani_divide_up(step->oh, rows));
 }
 
-/* Floats of a row of the staged input: of a full convolution with its padding, or of the picture.
+/* Elements of a row of the staged input: of a full convolution with its padding, or of the picture.
  */
 int64_t infer_stage_row(const infer_step *step) {
     const ani_unit_shape *front = step->front ? &step->front->shape : NULL;
     if (front && front->kind == ANI_UNIT_FULL)
-        return ani_max(front->pad_left + front->w, (front->ow - 1) * front->stride + 3) * step->cin;
-    return step->input < 0 ? step->w * step->cin : 0;
+        return ani_max(front->pad_left + front->w, (front->ow - 1) * front->stride + 3) *
+               step->in_pixel;
+    return step->input < 0 ? step->w * step->in_pixel : 0;
 }
 
 int64_t infer_stage_rows(const infer_step *step, int64_t rows) {
@@ -151,10 +155,12 @@ static int64_t product_of(bool *failed, int64_t a, int64_t b, int64_t c) {
 static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
     const int64_t block = infer->k.block, lanes = infer->k.lanes;
     infer_sizes *sizes = &infer->sizes;
+    step->in_pixel = ani_round_up(step->cin, infer->k.group);
+    step->out_pixel = ani_round_up(step->cout, infer->k.group);
     int64_t stage_rows = infer_stage_rows(step, INFER_PRODUCT_ROWS), depth = 0;
     if (step->front)
         step->front_panels =
-            cut_panels(infer, step->cin * (step->front->shape.kind == ANI_UNIT_FULL ? 9 : 1),
+            cut_panels(infer, step->in_pixel * (step->front->shape.kind == ANI_UNIT_FULL ? 9 : 1),
                        step->wide, step->depthwise != NULL);
     if (step->pooled) depth = product_of(failed, step->oh, step->ow, block + lanes);
     if (step->depthwise) {
@@ -172,7 +178,9 @@ static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
         sizes->zeros = ani_max(sizes->zeros, row);
         stage_rows = infer_stage_rows(step, infer_reads(step, step->rows));
     }
-    if (step->project) step->project_panels = cut_panels(infer, step->wide, step->cout, false);
+    if (step->project)
+        step->project_panels =
+            cut_panels(infer, ani_round_up(step->wide, infer->k.group), step->cout, false);
     sizes->depth = ani_max(sizes->depth, depth);
     sizes->pads = ani_max(sizes->pads, product_of(failed, stage_rows, infer_stage_row(step), 1));
     if (infer_is_split(infer, step))
@@ -184,47 +192,58 @@ static void plan_slots(ani_infer *infer, int64_t *size, bool *failed) {
     int64_t *offsets = infer->slot_offsets;
     for (int32_t s = 0; s < infer->step_count; s++) {
         const infer_step *step = &infer->steps[s];
-        const int64_t count = step->pooled ? 0 : product_of(failed, step->oh, step->ow, step->cout);
+        const int64_t count =
+            step->pooled ? 0 : product_of(failed, step->oh, step->ow, step->out_pixel);
         offsets[step->output] = ani_max(offsets[step->output], count);
     }
     *size = 0;
     for (int32_t i = 0; i < infer->slot_count; i++) {
         const int64_t count = offsets[i];
         offsets[i] = *size;
-        *size += ani_round_up(count, 16);
+        *size += ani_round_up(count, 64);
         if (*size > INT64_MAX / 64) *failed = true;
     }
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-static float *take(float *base, int64_t *used, int64_t count) {
-    return ani_take(base, used, count, sizeof(float));
+static void *take(const ani_infer *infer, uint8_t *base, int64_t *used, int64_t count) {
+    return ani_take(base, used, count, infer->k.size);
 }
 
-static void place_panels(infer_panels *panels, float *base, int64_t *used) {
-    if (panels->count) panels->w = take(base, used, (panels->k + 1) * panels->columns);
+static void place_panels(const ani_infer *infer, infer_panels *panels, uint8_t *base,
+                         int64_t *used) {
+    if (!panels->count) return;
+    panels->w = take(infer, base, used, panels->k * panels->columns);
+    panels->bias = ani_take(base, used, panels->columns, sizeof(float));
+    if (infer->codes) panels->scale = ani_take(base, used, panels->columns, sizeof(float));
+}
+
+/* Bytes of the taps of one block. */
+static int64_t taps_size(const ani_infer *infer) {
+    if (infer->codes) return sizeof(ani_infer_taps);
+    return 10 * infer->k.block * (int64_t)sizeof(float);
 }
 
 /* Lay out all memory from base on (NULL: count alone); returns its size in bytes. */
-static int64_t place(ani_infer *infer, float *base, int64_t slots) {
+static int64_t place(ani_infer *infer, uint8_t *base, int64_t slots) {
     const infer_sizes *sizes = &infer->sizes;
     int64_t used = 0;
     for (int32_t s = 0; s < infer->step_count; s++) {
         infer_step *step = &infer->steps[s];
-        place_panels(&step->front_panels, base, &used);
-        if (step->depthwise) step->taps = take(base, &used, 10 * step->blocks * infer->k.block);
-        place_panels(&step->project_panels, base, &used);
+        place_panels(infer, &step->front_panels, base, &used);
+        if (step->depthwise) step->taps = ani_take(base, &used, step->blocks, taps_size(infer));
+        place_panels(infer, &step->project_panels, base, &used);
     }
-    infer->shared = take(base, &used, infer->shared_depth);
+    infer->shared = take(infer, base, &used, infer->shared_depth);
     for (int32_t i = 0; i < infer->threads; i++) {
         infer_worker *worker = &infer->workers[i];
-        worker->zeros = take(base, &used, sizes->zeros);
-        worker->work = take(base, &used, sizes->work);
-        worker->pads = take(base, &used, sizes->pads);
-        worker->depth = take(base, &used, sizes->depth);
-        worker->tails = take(base, &used, sizes->tails);
-        worker->slots = take(base, &used, slots);
+        worker->zeros = take(infer, base, &used, sizes->zeros);
+        worker->work = take(infer, base, &used, sizes->work);
+        worker->pads = take(infer, base, &used, sizes->pads);
+        worker->depth = take(infer, base, &used, sizes->depth);
+        worker->tails = take(infer, base, &used, sizes->tails);
+        worker->slots = take(infer, base, &used, slots);
     }
     return used;
 }
@@ -242,14 +261,33 @@ static an_status plan_memory(ani_infer *infer, an_error *err) {
     return AN_OK;
 }
 
+/* Take the ranges: what pads which input, and what a step does to codes of its residual. */
+static an_status take_ranges(ani_infer *infer, const ani_range *ranges, an_error *err) {
+    for (int32_t i = 0; i <= infer->unit_count; i++)
+        infer->codes[i] = ani_quant_codes(&ranges[i]);
+    for (int32_t s = 0; s < infer->step_count; s++) {
+        infer_step *step = &infer->steps[s];
+        const ani_infer_unit *result = result_unit(step);
+        const ani_infer_unit *begin = step->front ? step->front : step->depthwise;
+        if (step->depthwise && !step->project && result->residual >= 0)
+            return ani_fail(err, AN_ERR_UNSUPPORTED,
+                            "int8: a depthwise convolution adds a residual itself");
+        const ani_quant_unit q = infer_quant_unit(infer, result);
+        step->residual_scale = ani_quant_residual_scale(&q);
+        step->zero = infer->codes[begin->input + 1].zero;
+        if (step->depthwise) step->wide_zero = infer->codes[step->depthwise->input + 1].zero;
+    }
+    return AN_OK;
+}
+
 an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                               int32_t count, an_error *err) {
+                               int32_t count, const ani_range *ranges, an_error *err) {
     an_status st = AN_OK;
     int32_t *scratch = NULL;
     *out = NULL;
     ani_infer *infer = ani_alloc_zero(1, sizeof *infer);
     if (!infer) return ani_fail_memory(err, sizeof *infer, "a network for inference");
-    infer->k = ani_cpu(backend)->infer;
+    infer->k = ranges ? ani_cpu(backend)->infer_int8 : ani_cpu(backend)->infer;
     infer->threads = backend->threads;
     infer->unit_count = count;
     infer->units = ani_alloc_zero(count, sizeof *infer->units);
@@ -257,7 +295,9 @@ an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_i
     infer->slot_offsets = ani_alloc_zero(count, sizeof *infer->slot_offsets);
     infer->workers = ani_alloc_zero(infer->threads, sizeof *infer->workers);
     scratch = ani_alloc_zero(2 * (int64_t)count, sizeof *scratch);
-    if (!infer->units || !infer->steps || !infer->slot_offsets || !infer->workers || !scratch) {
+    if (ranges) infer->codes = ani_alloc_zero((int64_t)count + 1, sizeof *infer->codes);
+    if (!infer->units || !infer->steps || !infer->slot_offsets || !infer->workers || !scratch ||
+        (ranges && !infer->codes)) {
         st = ani_fail_memory(err, count * (int64_t)sizeof *infer->steps, "a network for inference");
         goto done;
     }
@@ -265,7 +305,8 @@ an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_i
     for (int32_t u = 0; u < count;)
         u = make_step(infer, u, &infer->steps[infer->step_count++]);
     wire_steps(infer, scratch);
-    st = plan_memory(infer, err);
+    if (ranges) st = take_ranges(infer, ranges, err);
+    if (!st) st = plan_memory(infer, err);
     if (st) goto done;
     *out = infer;
     infer = NULL;
@@ -282,6 +323,7 @@ void ani_cpu_infer_destroy(an_backend *backend, ani_infer *infer) {
     ani_free(infer->workers);
     ani_free(infer->slot_offsets);
     ani_free(infer->steps);
+    ani_free(infer->codes);
     ani_free(infer->units);
     ani_free(infer);
 }
@@ -303,10 +345,9 @@ static void pack_panel(const ani_infer *infer, const infer_panels *panels,
                        const ani_infer_unit *unit, int64_t panel) {
     const int64_t width = infer_panel_vectors(infer, panels, panel) * infer->k.lanes;
     const int64_t first = panel * infer->k.block, columns = ani_min(width, panels->n - first);
-    float *to = panels->w + first * panels->k;
+    float *to = (float *)panels->w + first * panels->k;
     double factor[MAX_WIDTH];
-    fold(&unit->bn, first, width, panels->n, factor,
-         panels->w + panels->columns * panels->k + first);
+    fold(&unit->bn, first, width, panels->n, factor, (float *)panels->bias + first);
     for (int64_t k = 0; k < panels->k; k++, to += width) {
         const float *from = unit->w + k * panels->n + first;
         for (int64_t j = 0; j < columns; j++)
@@ -318,7 +359,7 @@ static void pack_panel(const ani_infer *infer, const infer_panels *panels,
 
 static void pack_taps(const ani_infer *infer, const infer_step *step, int64_t number) {
     const int64_t block = infer->k.block, first = number * block;
-    float *to = step->taps + 10 * first;
+    float *to = (float *)step->taps + 10 * first;
     double factor[MAX_WIDTH];
     fold(&step->depthwise->bn, first, block, step->wide, factor, to + 9 * block);
     for (int64_t t = 0; t < 9; t++)
@@ -328,6 +369,64 @@ static void pack_taps(const ani_infer *infer, const infer_step *step, int64_t nu
                     ? (float)(step->depthwise->w[t * step->wide + first + j] * factor[j])
                     : 0;
 }
+
+/* --- packing for int8 --------------------------------------------------------------------------
+ */
+
+/* Which row of a unit's weights input k of a panel has; -1: none, it fills a pixel up. */
+static int64_t weight_row(const ani_infer *infer, const ani_unit_shape *s, int64_t k) {
+    const int64_t pixel = ani_round_up(s->cin, infer->k.group);
+    return k % pixel < s->cin ? k / pixel * s->cin + k % pixel : -1;
+}
+
+static void pack_panel_int8(const ani_infer *infer, const infer_panels *panels,
+                            const ani_infer_unit *unit, int64_t panel) {
+    const int64_t width = infer_panel_vectors(infer, panels, panel) * infer->k.lanes;
+    const int64_t first = panel * infer->k.block, columns = ani_min(width, panels->n - first);
+    const ani_quant_unit q = infer_quant_unit(infer, unit);
+    int8_t *to = (int8_t *)panels->w + first * panels->k;
+    ani_quant_channels channels;
+    ani_quant_channels_of(&q, first, width, &channels);
+    memcpy((int32_t *)panels->bias + first, channels.bias, (size_t)width * sizeof(int32_t));
+    memcpy(panels->scale + first, channels.scale, (size_t)width * sizeof(float));
+    memset(to, 0, (size_t)(panels->k * width));
+    for (int64_t k = 0; k < panels->k; k++) {
+        const int64_t row = weight_row(infer, &unit->shape, k);
+        const float *from = unit->w + row * panels->n + first;
+        for (int64_t j = 0; row >= 0 && j < columns; j++)
+            to[(k / 4 * width + j) * 4 + k % 4] = ani_quant_weight(from[j], channels.factor[j]);
+    }
+}
+
+static void pack_taps_int8(const ani_infer *infer, const infer_step *step, int64_t number) {
+    const int64_t block = infer->k.block, first = number * block, wide = step->wide;
+    const ani_quant_unit q = infer_quant_unit(infer, step->depthwise);
+    ani_infer_taps *to = (ani_infer_taps *)step->taps + number;
+    ani_quant_channels channels;
+    ani_quant_channels_of(&q, first, block, &channels);
+    memset(to, 0, sizeof *to);
+    memcpy(to->bias, channels.bias, sizeof to->bias);
+    memcpy(to->scale, channels.scale, sizeof to->scale);
+    for (int64_t t = 0; t < 9; t++)
+        for (int64_t j = 0; j < ani_min(block, wide - first); j++)
+            to->taps[t % 3][j][t / 3] =
+                ani_quant_weight(step->depthwise->w[t * wide + first + j], channels.factor[j]);
+}
+
+static void pack_step_int8(void *context, int64_t index, int32_t worker) {
+    (void)worker;
+    const ani_infer *infer = context;
+    const infer_step *step = &infer->steps[index];
+    for (int64_t i = 0; i < step->front_panels.count; i++)
+        pack_panel_int8(infer, &step->front_panels, step->front, i);
+    for (int64_t i = 0; i < step->blocks; i++)
+        pack_taps_int8(infer, step, i);
+    for (int64_t i = 0; i < step->project_panels.count; i++)
+        pack_panel_int8(infer, &step->project_panels, step->project, i);
+}
+
+/* --- packing of all ----------------------------------------------------------------------------
+ */
 
 static void pack_step(void *context, int64_t index, int32_t worker) {
     (void)worker;
@@ -342,5 +441,6 @@ static void pack_step(void *context, int64_t index, int32_t worker) {
 }
 
 void ani_cpu_infer_pack(an_backend *backend, ani_infer *infer) {
-    ani_pool_run(ani_cpu(backend)->pool, infer->step_count, pack_step, infer);
+    ani_pool_run(ani_cpu(backend)->pool, infer->step_count,
+                 infer->codes ? pack_step_int8 : pack_step, infer);
 }

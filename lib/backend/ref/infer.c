@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Inference of the reference backend: picture by picture, unit by unit, batch norm as the epilogue
- * of each. */
+ * Inference of the reference backend: picture by picture, unit by unit; in float with batch norm as
+ * the epilogue of each, in int8 by the formula of quant.h. */
 #include "backend/ref/ref.h"
 
+#include <math.h>
+
+#include "backend/quant.h"
 #include "backend/slots.h"
 #include "base/memory.h"
 
@@ -13,11 +16,13 @@ typedef struct infer_unit {
     int32_t slot;
     int32_t reserved;
     float *norm; /* [4][cout]: scale, shift, mean, inv_std */
+    int8_t *w;   /* in int8: as unit.w */
 } infer_unit;
 
 struct ani_infer {
     infer_unit *units;
-    float **slots;
+    ani_codes *codes; /* [count + 1]: of the picture, of each unit's value; NULL: in float */
+    float **slots;    /* in int8: codes, too, as they are the smaller ones */
     float *picture;
     void *scratch; /* of a unit */
     int32_t count, slot_count;
@@ -49,8 +54,25 @@ static an_status make_slots(ani_infer *infer, int32_t *scratch, an_error *err) {
     return AN_OK;
 }
 
+static int64_t weight_count(const ani_unit_shape *s) {
+    const int64_t taps = s->kind == ANI_UNIT_POINTWISE ? 1 : 9;
+    return taps * s->cin * (s->kind == ANI_UNIT_DEPTHWISE ? 1 : s->cout);
+}
+
+static an_status make_codes(ani_infer *infer, const ani_range *ranges, an_error *err) {
+    infer->codes = ani_alloc_zero((int64_t)infer->count + 1, sizeof *infer->codes);
+    if (!infer->codes) return ani_fail_memory(err, -1, "a network for inference");
+    for (int32_t u = 0; u <= infer->count; u++)
+        infer->codes[u] = ani_quant_codes(&ranges[u]);
+    for (int32_t u = 0; u < infer->count; u++) {
+        infer->units[u].w = ani_alloc_zero(weight_count(&infer->units[u].unit.shape), 1);
+        if (!infer->units[u].w) return ani_fail_memory(err, -1, "a network for inference");
+    }
+    return AN_OK;
+}
+
 an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                               int32_t count, an_error *err) {
+                               int32_t count, const ani_range *ranges, an_error *err) {
     an_status st = AN_OK;
     int32_t *scratch = NULL;
     int64_t most = 0;
@@ -85,6 +107,7 @@ an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_i
         goto done;
     }
     st = make_slots(infer, scratch, err);
+    if (!st && ranges) st = make_codes(infer, ranges, err);
     if (st) goto done;
     *out = infer;
     infer = NULL;
@@ -97,21 +120,116 @@ done:
 void ani_ref_infer_destroy(an_backend *backend, ani_infer *infer) {
     (void)backend;
     if (!infer) return;
-    for (int32_t u = 0; u < infer->count; u++)
+    for (int32_t u = 0; u < infer->count; u++) {
         ani_free(infer->units[u].norm);
+        ani_free(infer->units[u].w);
+    }
     for (int32_t i = 0; i < infer->slot_count; i++)
         ani_free(infer->slots[i]);
     ani_free(infer->slots);
     ani_free(infer->scratch);
     ani_free(infer->picture);
+    ani_free(infer->codes);
     ani_free(infer->units);
     ani_free(infer);
 }
+
+/* --- int8 --------------------------------------------------------------------------------------
+ */
+
+static ani_quant_unit quant_unit(const ani_infer *infer, int32_t u) {
+    const ani_infer_unit *unit = &infer->units[u].unit;
+    return (ani_quant_unit){unit, &infer->codes[unit->input + 1],
+                            unit->residual < 0 ? NULL : &infer->codes[unit->residual + 1],
+                            &infer->codes[u + 1]};
+}
+
+/* norm holds scale and bias: both have four bytes. */
+static void pack_codes(ani_infer *infer, int32_t u) {
+    const infer_unit *at = &infer->units[u];
+    const ani_unit_shape *s = &at->unit.shape;
+    const ani_quant_unit q = quant_unit(infer, u);
+    ani_quant_channels channels;
+    for (int64_t j = 0; j < s->cout; j++) {
+        ani_quant_channels_of(&q, j, 1, &channels);
+        at->norm[j] = channels.scale[0];
+        ((int32_t *)(void *)at->norm)[s->cout + j] = channels.bias[0];
+        for (int64_t i = j; i < weight_count(s); i += s->cout)
+            at->w[i] = ani_quant_weight(at->unit.w[i], channels.factor[0]);
+    }
+}
+
+static int32_t code_at(const ani_unit_shape *s, const uint8_t *x, int32_t zero, int64_t y,
+                       int64_t column, int64_t channel) {
+    if (y < 0 || y >= s->h || column < 0 || column >= s->w) return zero;
+    return x[(y * s->w + column) * s->cin + channel];
+}
+
+/* The sum of products of one element of the result. */
+static int32_t code_sum(const infer_unit *at, const uint8_t *x, int32_t zero, int64_t oy,
+                        int64_t ox, int64_t j) {
+    const ani_unit_shape *s = &at->unit.shape;
+    const int64_t window = s->kind == ANI_UNIT_POINTWISE ? 1 : 3;
+    int32_t sum = 0;
+    for (int64_t t = 0; t < window * window; t++) {
+        const int64_t y = oy * s->stride + t / window - s->pad_top;
+        const int64_t column = ox * s->stride + t % window - s->pad_left;
+        if (s->kind == ANI_UNIT_DEPTHWISE)
+            sum += code_at(s, x, zero, y, column, j) * at->w[t * s->cin + j];
+        else
+            for (int64_t c = 0; c < s->cin; c++)
+                sum += code_at(s, x, zero, y, column, c) * at->w[(t * s->cin + c) * s->cout + j];
+    }
+    return sum;
+}
+
+static void *slot(const ani_infer *infer, int32_t unit) {
+    return unit < 0 ? infer->picture : infer->slots[infer->units[unit].slot];
+}
+
+static void run_codes(ani_infer *infer, int32_t u) {
+    const infer_unit *at = &infer->units[u];
+    const ani_unit_shape *s = &at->unit.shape;
+    const ani_quant_unit q = quant_unit(infer, u);
+    const uint8_t *x = slot(infer, at->unit.input);
+    const uint8_t *r = q.residual ? slot(infer, at->unit.residual) : NULL;
+    uint8_t *y = slot(infer, u);
+    const int32_t *bias = (const int32_t *)(const void *)at->norm + s->cout;
+    const float residual_scale = ani_quant_residual_scale(&q);
+    for (int64_t i = 0; i < s->oh * s->ow * s->cout; i++) {
+        const int64_t pixel = i / s->cout, j = i % s->cout;
+        const int32_t sum = bias[j] + code_sum(at, x, q.in->zero, pixel / s->ow, pixel % s->ow, j);
+        float code = (float)sum * at->norm[j];
+        if (r) code = fmaf(r[i], residual_scale, code);
+        code = rintf(code);
+        y[i] = code > ANI_QUANT_CODES ? ANI_QUANT_CODES : code > 0 ? (uint8_t)code : 0;
+    }
+}
+
+/* The means of the last value's channels. */
+static void average_codes(const ani_infer *infer, float *features) {
+    const ani_unit_shape *s = &infer->units[infer->count - 1].unit.shape;
+    const ani_codes *codes = &infer->codes[infer->count];
+    const uint8_t *x = slot(infer, infer->count - 1);
+    for (int64_t j = 0; j < s->cout; j++) {
+        int64_t sum = 0;
+        for (int64_t i = 0; i < s->oh * s->ow; i++)
+            sum += x[i * s->cout + j];
+        features[j] = (float)(codes->low + codes->step * ((double)sum / (double)(s->oh * s->ow)));
+    }
+}
+
+/* --- both -------------------------------------------------------------------------------------
+ */
 
 void ani_ref_infer_pack(an_backend *backend, ani_infer *infer) {
     for (int32_t u = 0; u < infer->count; u++) {
         const int64_t c = infer->units[u].unit.shape.cout;
         float *norm = infer->units[u].norm;
+        if (infer->codes) {
+            pack_codes(infer, u);
+            continue;
+        }
         ani_bn bn = infer->units[u].unit.bn;
         bn.scale = norm;
         bn.shift = norm + c;
@@ -124,33 +242,46 @@ void ani_ref_infer_pack(an_backend *backend, ani_infer *infer) {
 static void run_unit(an_backend *backend, ani_infer *infer, int32_t u) {
     const infer_unit *at = &infer->units[u];
     const ani_infer_unit *unit = &at->unit;
-    const float *x =
-        unit->input < 0 ? infer->picture : infer->slots[infer->units[unit->input].slot];
-    const ani_unit_forward args = {
-        .x = {.z = x},
-        .w = unit->w,
-        .y = infer->slots[at->slot],
-        .scale = at->norm,
-        .shift = at->norm + unit->shape.cout,
-        .residual = unit->residual < 0 ? NULL : infer->slots[infer->units[unit->residual].slot],
-        .relu6 = unit->relu6,
-        .scratch = infer->scratch};
+    const ani_unit_forward args = {.x = {.z = slot(infer, unit->input)},
+                                   .w = unit->w,
+                                   .y = infer->slots[at->slot],
+                                   .scale = at->norm,
+                                   .shift = at->norm + unit->shape.cout,
+                                   .residual =
+                                       unit->residual < 0 ? NULL : slot(infer, unit->residual),
+                                   .relu6 = unit->relu6,
+                                   .scratch = infer->scratch};
     ani_ref_unit_forward(backend, &at->plan, &args);
+}
+
+static void take_picture(ani_infer *infer, const ani_infer_input *input, int64_t first,
+                         int64_t count) {
+    uint8_t *codes = (uint8_t *)infer->picture;
+    for (int64_t k = 0; k < count; k++) {
+        const float value = input->x ? input->x[first + k] : input->table[input->bytes[first + k]];
+        if (infer->codes)
+            codes[k] = ani_quant_code(&infer->codes[0], value);
+        else
+            infer->picture[k] = value;
+    }
 }
 
 void ani_ref_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
                        int64_t n, float *features) {
     const ani_unit_shape *first = &infer->units[0].unit.shape;
-    const infer_unit *last = &infer->units[infer->count - 1];
-    const int64_t c = last->unit.shape.cout, count = first->h * first->w * first->cin;
-    for (int64_t i = 0; i < n; i++) {
-        for (int64_t k = 0; k < count; k++)
-            infer->picture[k] =
-                input->x ? input->x[i * count + k] : input->table[input->bytes[i * count + k]];
+    const ani_unit_shape *last = &infer->units[infer->count - 1].unit.shape;
+    const int64_t count = first->h * first->w * first->cin;
+    for (int64_t i = 0; i < n; i++, features += last->cout) {
+        take_picture(infer, input, i * count, count);
         for (int32_t u = 0; u < infer->count; u++)
-            run_unit(backend, infer, u);
-        const ani_lazy value = {.z = infer->slots[last->slot]};
-        ani_ref_pool_forward(backend, 1, last->unit.shape.oh * last->unit.shape.ow, c, &value,
-                             features + i * c);
+            if (infer->codes)
+                run_codes(infer, u);
+            else
+                run_unit(backend, infer, u);
+        const ani_lazy value = {.z = slot(infer, infer->count - 1)};
+        if (infer->codes)
+            average_codes(infer, features);
+        else
+            ani_ref_pool_forward(backend, 1, last->oh * last->ow, last->cout, &value, features);
     }
 }

@@ -75,3 +75,15 @@ void ani_ref_materialise(an_backend *backend, int64_t rows, int64_t c, const ani
         ani_ref_write(y, x->element, i, value);
     }
 }
+
+void ani_ref_value_range(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
+                         ani_range *range) {
+    (void)backend;
+    double low = INFINITY, high = -INFINITY;
+    for (int64_t i = 0; i < rows * c; i++) {
+        const double value = ani_ref_load(x, i, i % c);
+        if (value < low) low = value;
+        if (value > high) high = value;
+    }
+    *range = (ani_range){(float)low, (float)high};
+}

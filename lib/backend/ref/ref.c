@@ -54,6 +54,7 @@ static const ani_backend_ops ref_ops = {
     .bn_running = ani_ref_bn_running,
     .bn_backward = ani_ref_bn_backward,
     .materialise = ani_ref_materialise,
+    .value_range = ani_ref_value_range,
     .infer_create = ani_ref_infer_create,
     .infer_destroy = ani_ref_infer_destroy,
     .infer_pack = ani_ref_infer_pack,

@@ -51,7 +51,7 @@ static inline void ani_ref_store(const ani_store *store, const ani_lazy *x, int6
 
 /* infer.c */
 an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                               int32_t count, an_error *err);
+                               int32_t count, const ani_range *ranges, an_error *err);
 void ani_ref_infer_destroy(an_backend *backend, ani_infer *infer);
 void ani_ref_infer_pack(an_backend *backend, ani_infer *infer);
 void ani_ref_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
@@ -75,6 +75,8 @@ void ani_ref_bn_backward(an_backend *backend, int64_t channels, int64_t count, i
                          float *a, float *b, float *c);
 void ani_ref_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
                          const ani_lazy *r, void *y);
+void ani_ref_value_range(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
+                         ani_range *range);
 
 /* head.c */
 void ani_ref_pool_forward(an_backend *backend, int64_t n, int64_t hw, int64_t c, const ani_lazy *x,

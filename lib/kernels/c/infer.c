@@ -2,6 +2,9 @@
  * The inference kernels in plain C: their contract. */
 #include "kernels/infer.h"
 
+#include <math.h>
+#include <stddef.h>
+
 enum { LANES = 8, BLOCK = 16 };
 
 /* min(max(value, 0), 6); NaN stays */
@@ -13,17 +16,18 @@ static float clip(float value, int32_t relu6) {
 
 static void product(const ani_infer_product *p) {
     const int64_t width = (int64_t)p->vectors * LANES;
+    const float *a = p->a, *b = p->b, *bias = p->bias, *residual = p->residual;
     for (int64_t r = 0; r < p->rows; r++) {
         float sums[BLOCK + LANES];
-        float *y = p->y + r * p->y_row;
+        float *y = (float *)p->y + r * p->y_row;
         for (int64_t j = 0; j < p->columns; j++) {
-            sums[j] = p->bias ? p->bias[j] : y[j];
-            if (p->residual) sums[j] += p->residual[r * p->y_row + j];
+            sums[j] = bias ? bias[j] : y[j];
+            if (residual) sums[j] += residual[r * p->y_row + j];
         }
         for (int64_t k = 0; k < p->k; k++) {
-            const float value = p->a[r * p->a_row + k / p->run * p->segment + k % p->run];
+            const float value = a[r * p->a_row + k / p->run * p->segment + k % p->run];
             for (int64_t j = 0; j < p->columns; j++)
-                sums[j] += value * p->b[k * width + j];
+                sums[j] += value * b[k * width + j];
         }
         for (int64_t j = 0; j < p->columns; j++)
             y[j] = clip(sums[j], p->relu6);
@@ -31,18 +35,75 @@ static void product(const ani_infer_product *p) {
 }
 
 static void depthwise(const ani_infer_depthwise *d) {
+    const float *w = d->w;
+    float *y = d->y;
     for (int64_t row = 0; row < d->rows; row++)
         for (int64_t i = 0; i < d->count; i++)
             for (int64_t j = 0; j < BLOCK; j++) {
-                float sum = d->w[9 * BLOCK + j];
-                for (int64_t r = 0; r < 3; r++)
+                float sum = w[9 * BLOCK + j];
+                for (int64_t r = 0; r < 3; r++) {
+                    const float *x = d->x[row * d->stride + r];
                     for (int64_t k = 0; k < 3; k++)
-                        sum += d->x[row * d->stride + r][(i * d->stride + k) * BLOCK + j] *
-                               d->w[(r * 3 + k) * BLOCK + j];
-                d->y[(row * d->count + i) * BLOCK + j] = clip(sum, d->relu6);
+                        sum += x[(i * d->stride + k) * BLOCK + j] * w[(r * 3 + k) * BLOCK + j];
+                }
+                y[(row * d->count + i) * BLOCK + j] = clip(sum, d->relu6);
             }
 }
 
+/* --- int8 --------------------------------------------------------------------------------------
+ */
+
+/* The code of a sum and a part that was scaled before. */
+static uint8_t code_of(int32_t sum, float scale, float residual, float residual_scale) {
+    const float value = rintf(fmaf(residual, residual_scale, (float)sum * scale));
+    return value > 255 ? 255 : value > 0 ? (uint8_t)value : 0;
+}
+
+static void product_int8(const ani_infer_product *p) {
+    const uint8_t *a = p->a, *residual = p->residual;
+    const int8_t *b = p->b;
+    const int32_t *bias = p->bias;
+    const int64_t width = (int64_t)p->vectors * LANES;
+    for (int64_t r = 0; r < p->rows; r++) {
+        uint8_t *y = (uint8_t *)p->y + r * p->y_row;
+        for (int64_t j = 0; j < p->columns; j++) {
+            int32_t sum = bias[j];
+            for (int64_t k = 0; k < p->k; k++)
+                sum += a[r * p->a_row + k / p->run * p->segment + k % p->run] *
+                       b[(k / 4 * width + j) * 4 + k % 4];
+            y[j] = code_of(sum, p->scale[j], residual ? residual[r * p->y_row + j] : 0,
+                           p->residual_scale);
+        }
+    }
+}
+
+static void depthwise_int8(const ani_infer_depthwise *d) {
+    const ani_infer_taps *w = d->w;
+    uint8_t *y = d->y;
+    for (int64_t row = 0; row < d->rows; row++)
+        for (int64_t i = 0; i < d->count; i++)
+            for (int64_t j = 0; j < BLOCK; j++) {
+                int32_t sum = w->bias[j];
+                for (int64_t r = 0; r < 3; r++) {
+                    const uint8_t *x = d->x[row * d->stride + r];
+                    for (int64_t k = 0; k < 3; k++)
+                        sum += x[(i * d->stride + k) * BLOCK + j] * w->taps[k][j][r];
+                }
+                y[(row * d->count + i) * BLOCK + j] = code_of(sum, w->scale[j], 0, 0);
+            }
+}
+
+static void codes(uint8_t *to, const float *from, int64_t count, float scale, float offset) {
+    for (int64_t i = 0; i < count; i++) {
+        const float value = rintf(fmaf(from[i], scale, offset));
+        to[i] = value > 255 ? 255 : value > 0 ? (uint8_t)value : 0;
+    }
+}
+
 void ani_infer_kernels_c(ani_infer_kernels *table) {
-    *table = (ani_infer_kernels){LANES, BLOCK, product, depthwise};
+    *table = (ani_infer_kernels){LANES, BLOCK, sizeof(float), 1, product, depthwise, NULL};
+}
+
+void ani_infer_kernels_c_int8(ani_infer_kernels *table) {
+    *table = (ani_infer_kernels){LANES, BLOCK, 1, 4, product_int8, depthwise_int8, codes};
 }

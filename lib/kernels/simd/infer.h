@@ -25,15 +25,15 @@ ANI_INLINE void infer_tile(const ani_infer_product *p, int64_t row, const int ro
                            const int vectors) {
     const int64_t y_row = p->y_row, a_row = p->a_row, run = p->run;
     const int64_t last = p->columns - (vectors - 1) * LANES; /* columns of the last vector */
-    const float *a = p->a + row * a_row, *b = p->b;
-    float *y = p->y + row * y_row;
+    const float *a = (const float *)p->a + row * a_row, *b = p->b, *bias = p->bias;
+    float *y = (float *)p->y + row * y_row;
     vec sums[MAX_ROWS][MAX_VECTORS];
-    if (p->bias) {
+    if (bias) {
         ANI_UNROLL
         for (int r = 0; r < rows; r++)
             ANI_UNROLL
         for (int j = 0; j < vectors; j++)
-            sums[r][j] = v_load(p->bias + j * LANES);
+            sums[r][j] = v_load(bias + j * LANES);
     } else {
         ANI_UNROLL
         for (int r = 0; r < rows; r++) {
@@ -45,7 +45,7 @@ ANI_INLINE void infer_tile(const ani_infer_product *p, int64_t row, const int ro
         }
     }
     if (p->residual) {
-        const float *residual = p->residual + row * y_row;
+        const float *residual = (const float *)p->residual + row * y_row;
         ANI_UNROLL
         for (int r = 0; r < rows; r++) {
             ANI_UNROLL
@@ -157,16 +157,18 @@ static void infer_product(const ani_infer_product *p) {
  * share the loads of x. */
 ANI_INLINE void infer_depthwise_vector(const ani_infer_depthwise *d, int64_t at, const int stride,
                                        const int relu6) {
-    const float *w = d->w + at;
-    float *y = d->y + at;
+    const float *w = (const float *)d->w + at;
+    float *y = (float *)d->y + at;
     const vec bias = v_load(w + 9 * INFER_BLOCK);
     vec taps[9];
     ANI_UNROLL
     for (int t = 0; t < 9; t++)
         taps[t] = v_load(w + t * INFER_BLOCK);
     for (int64_t row = 0; row < d->rows; row++) {
-        const float *const x[3] = {d->x[row * stride] + at, d->x[row * stride + 1] + at,
-                                   d->x[row * stride + 2] + at};
+        const float *x[3];
+        ANI_UNROLL
+        for (int r = 0; r < 3; r++)
+            x[r] = (const float *)d->x[row * stride + r] + at;
         int64_t i = 0;
         for (; i + 2 <= d->count; i += 2) {
             vec first = bias, second = bias;
@@ -214,7 +216,8 @@ static void infer_depthwise(const ani_infer_depthwise *d) {
 }
 
 static void fill_infer_table(ani_infer_kernels *table) {
-    *table = (ani_infer_kernels){LANES, INFER_BLOCK, infer_product, infer_depthwise};
+    *table = (ani_infer_kernels){LANES,         INFER_BLOCK,     sizeof(float), 1,
+                                 infer_product, infer_depthwise, NULL};
 }
 
 #endif

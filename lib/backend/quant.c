@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT
+ * Factors, biases and scales of int8 inference. */
+#include "backend/quant.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "backend/ref/ref.h"
+
+/* A bias is at most 2^28 units of its channel's products, whose sum is below 2^30 for as many
+ * inputs as this: so int32 is wide enough. */
+enum { MAX_INPUTS = 1 << 15 };
+static const double max_bias = 1 << 28;
+
+ani_codes ani_quant_codes(const ani_range *range) {
+    ani_codes codes = {.low = range->low, .step = ((double)range->high - range->low) / 255};
+    codes.zero = ani_quant_code(&codes, 0);
+    return codes;
+}
+
+uint8_t ani_quant_code(const ani_codes *codes, float value) {
+    const float code = rintf(fmaf(value, ani_quant_scale(codes), ani_quant_offset(codes)));
+    return !(code > 0) ? 0 : code > ANI_QUANT_CODES ? ANI_QUANT_CODES : (uint8_t)code;
+}
+
+/* Inputs of an output channel, and how far apart their weights are. */
+static int64_t inputs_of(const ani_unit_shape *s) {
+    if (s->kind == ANI_UNIT_DEPTHWISE) return 9;
+    return s->kind == ANI_UNIT_FULL ? 9 * s->cin : s->cin;
+}
+
+/* Batch norm of a channel as a factor and a bias. */
+static void fold(const ani_bn *bn, int64_t i, double *factor, double *bias) {
+    *factor = bn->gamma[i] * ani_ref_inv_std(bn->moving_variance[i]);
+    *bias = bn->beta[i] - bn->moving_mean[i] * *factor;
+}
+
+void ani_quant_channels_of(const ani_quant_unit *q, int64_t first, int64_t count,
+                           ani_quant_channels *channels) {
+    const ani_unit_shape *s = &q->unit->shape;
+    const int64_t inputs = inputs_of(s), all = s->cout;
+    const int64_t real = all - first < count ? all - first : count;
+    float largest[ANI_QUANT_CHANNELS] = {0};
+    int32_t sums[ANI_QUANT_CHANNELS] = {0};
+    double biases[ANI_QUANT_CHANNELS], steps[ANI_QUANT_CHANNELS];
+    const float *w = q->unit->w + first;
+    for (int64_t k = 0; k < inputs; k++)
+        for (int64_t j = 0; j < real; j++)
+            largest[j] = fmaxf(largest[j], fabsf(w[k * all + j]));
+    for (int64_t j = 0; j < count; j++)
+        channels->factor[j] = channels->scale[j] = channels->bias[j] = 0;
+    for (int64_t j = 0; j < real; j++) {
+        double factor;
+        fold(&q->unit->bn, first + j, &factor, &biases[j]);
+        biases[j] += (q->residual ? q->residual->low : 0) - q->out->low;
+        steps[j] = fmax(largest[j] * fabs(factor) / ANI_QUANT_WEIGHT,
+                        fabs(biases[j]) / (q->in->step * max_bias));
+        if (!(steps[j] > 0)) steps[j] = 1; /* a channel of zeros */
+        channels->factor[j] = factor / steps[j];
+    }
+    for (int64_t k = 0; k < inputs; k++)
+        for (int64_t j = 0; j < real; j++)
+            sums[j] += ani_quant_weight(w[k * all + j], channels->factor[j]);
+    for (int64_t j = 0; j < real; j++) {
+        const double unit = q->in->step * steps[j];
+        channels->bias[j] = (int32_t)rint(biases[j] / unit + q->in->low / q->in->step * sums[j]);
+        channels->scale[j] = (float)(unit / q->out->step);
+    }
+}
+
+float ani_quant_residual_scale(const ani_quant_unit *q) {
+    return q->residual ? (float)(q->residual->step / q->out->step) : 0;
+}
+
+/* --- checks ----------------------------------------------------------------------------------- */
+
+static an_status check_range(const ani_range *range, int32_t unit, bool relu6, an_error *err) {
+    const bool holds = range->low <= 0 && range->high >= 0 && range->high - range->low >= 1e-9f &&
+                       range->high - range->low <= 1e9f;
+    const bool cut = !relu6 || (range->high <= 6 && !(range->low < 0));
+    if (holds && cut) return AN_OK;
+    return ani_fail(err, AN_ERR_FORMAT,
+                    "int8: the range of tensor %d is %g to %g; it must %s and be finite", unit + 1,
+                    range->low, range->high, holds ? "be within 0 to 6" : "hold 0");
+}
+
+an_status ani_quant_check(const ani_infer_unit *units, int32_t count, const ani_range *ranges,
+                          an_error *err) {
+    an_status st = check_range(&ranges[0], -1, false, err);
+    for (int32_t u = 0; !st && u < count; u++) {
+        const ani_infer_unit *unit = &units[u];
+        const ani_range *in = &ranges[unit->input + 1], *out = &ranges[u + 1];
+        const int64_t inputs = inputs_of(&unit->shape);
+        st = check_range(out, u, unit->relu6, err);
+        if (st) return st;
+        if (inputs > MAX_INPUTS)
+            return ani_fail(err, AN_ERR_UNSUPPORTED,
+                            "int8: unit %d has %lld inputs a channel; at most %d are possible", u,
+                            (long long)inputs, (int)MAX_INPUTS);
+        const double reach = fmax((double)in->high - in->low, 1e-9), most = ldexp(1, 30);
+        double rest = (double)out->high - out->low;
+        if (unit->residual >= 0)
+            rest += (double)ranges[unit->residual + 1].high - ranges[unit->residual + 1].low;
+        for (int64_t j = 0; j < unit->shape.cout; j++) {
+            double factor, bias, sum = 0;
+            fold(&unit->bn, j, &factor, &bias);
+            for (int64_t k = 0; k < inputs; k++)
+                sum += fabs(unit->w[k * unit->shape.cout + j] * factor);
+            const double value = 3 * reach * sum + fabs(bias) + rest;
+            if (value * 255 < most * ((double)out->high - out->low)) continue;
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "int8: channel %lld of unit %d can reach %g, which its range of %g to "
+                            "%g is too narrow for",
+                            (long long)j, u, value, out->low, out->high);
+        }
+    }
+    return st;
+}

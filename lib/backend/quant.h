@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * The numbers of int8 inference, one source for all backends.
+ *
+ * A value is kept as a code of 0 to 255: value = low + step * code, both of the tensor's calibrated
+ * range. Weights are whole numbers of -64 to 64 times a factor of their output channel: with 7 bits
+ * the sum of two products fits into 16 bits, which is what x86 without VNNI adds up first, so all
+ * levels give the same bits. A unit computes
+ *
+ *     sum  = bias[j] + sum over k of code[k] * weight[k][j]                       in int32, exact
+ *     code = rint(sum * scale[j] + residual code * residual_scale) cut to 0..255  in float
+ *
+ * where batch norm, low of the input, of the residual and of the output are parts of the bias, the
+ * product of sum and scale is rounded to float, and the rest is one fused multiply-add. The cut at
+ * 255 is that of ReLU6, too: its range ends at 6 at most. */
+#ifndef BACKEND_QUANT_H
+#define BACKEND_QUANT_H
+
+#include "backend/backend.h"
+
+enum { ANI_QUANT_CODES = 255, ANI_QUANT_WEIGHT = 64, ANI_QUANT_CHANNELS = 64 };
+
+/** Codes of one tensor. */
+typedef struct ani_codes {
+    double low, step;
+    int32_t zero; /* the code of 0, for padding */
+    int32_t reserved;
+} ani_codes;
+
+ani_codes ani_quant_codes(const ani_range *range);
+/** The code of a picture's value x is rint(x * scale + offset) cut to 0..255, in float with one
+ * fused multiply-add; NaN has 0. */
+static inline float ani_quant_scale(const ani_codes *codes) {
+    return (float)(1 / codes->step);
+}
+static inline float ani_quant_offset(const ani_codes *codes) {
+    return (float)(-codes->low / codes->step);
+}
+uint8_t ani_quant_code(const ani_codes *codes, float value);
+
+/** How a unit computes some channels of its output. */
+typedef struct ani_quant_channels {
+    double factor[ANI_QUANT_CHANNELS]; /* weight = rint(w * factor) */
+    int32_t bias[ANI_QUANT_CHANNELS];
+    float scale[ANI_QUANT_CHANNELS];
+} ani_quant_channels;
+
+/** What a unit's codes are made of: those of its input, of its residual (NULL: none), and its own.
+ */
+typedef struct ani_quant_unit {
+    const ani_infer_unit *unit;
+    const ani_codes *in, *residual, *out;
+} ani_quant_unit;
+
+/** The channels first to first + count - 1, count at most ANI_QUANT_CHANNELS; those past the last
+ * one have zeros. */
+void ani_quant_channels_of(const ani_quant_unit *q, int64_t first, int64_t count,
+                           ani_quant_channels *channels);
+static inline int8_t ani_quant_weight(float w, double factor) {
+    return (int8_t)__builtin_rint(w * factor);
+}
+/** By how much a code of the residual moves that of the result; 0 without. */
+float ani_quant_residual_scale(const ani_quant_unit *q);
+
+/** AN_ERR_FORMAT unless int8 inference of a network by these ranges ([count + 1]: of the picture,
+ * then of each unit's value) stays within its whole numbers: ranges are finite, hold 0, end at 6
+ * with ReLU6, are not too narrow for what the weights make of them, and weights are finite. The
+ * weights and statistics are host memory here. */
+an_status ani_quant_check(const ani_infer_unit *units, int32_t count, const ani_range *ranges,
+                          an_error *err);
+
+#endif
