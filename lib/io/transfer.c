@@ -6,6 +6,7 @@
 
 #if AN_HAVE_CURL
 
+#define CURL_DISABLE_TYPECHECK /* its macros wrap calls by name */
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/library.h"
 #include "base/memory.h"
 
 struct ani_session {
@@ -31,21 +33,42 @@ typedef struct running {
     bool is_begun;    /* answer is filled */
 } running;
 
+/* clang-format off */
+#define CURL_FUNCTIONS(F) \
+    F(curl_easy_cleanup) F(curl_easy_getinfo) F(curl_easy_header) F(curl_easy_init) \
+    F(curl_easy_perform) F(curl_easy_setopt) F(curl_easy_strerror) F(curl_easy_unescape) \
+    F(curl_free) F(curl_global_init) F(curl_slist_append) F(curl_slist_free_all) F(curl_url) \
+    F(curl_url_cleanup) F(curl_url_get) F(curl_url_set)
+/* clang-format on */
+
+static struct { CURL_FUNCTIONS(ANI_FUNCTION) } libcurl;
+
 static pthread_once_t begin_once = PTHREAD_ONCE_INIT;
 
 static void begin_curl(void) {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    static const char *const files[] = {"libcurl.so.4", "libcurl-gnutls.so.4", NULL};
+    static const char *const names[] = {CURL_FUNCTIONS(ANI_FUNCTION_NAME)};
+    if (ani_library_load(files, names, sizeof names / sizeof *names, &libcurl))
+        libcurl.curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* Is libcurl there? To be asked before anything else is. */
+static bool have_curl(void) {
+    pthread_once(&begin_once, begin_curl);
+    return libcurl.curl_easy_init;
 }
 
 an_status ani_session_open(ani_session **out, const ani_session_limits *limits, an_error *err) {
     *out = NULL;
-    pthread_once(&begin_once, begin_curl);
+    if (!have_curl())
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "cannot download: 'libcurl.so.4' cannot be loaded, or is older than 7.84");
     ani_session *session = ani_alloc_zero(1, sizeof *session);
     if (!session) return ani_fail_memory(err, sizeof *session, "a connection");
     session->limits = *limits;
-    session->curl = curl_easy_init();
+    session->curl = libcurl.curl_easy_init();
     /* An empty file name: cookies are kept, and none are read. */
-    if (!session->curl || curl_easy_setopt(session->curl, CURLOPT_COOKIEFILE, "")) {
+    if (!session->curl || libcurl.curl_easy_setopt(session->curl, CURLOPT_COOKIEFILE, "")) {
         ani_session_close(session);
         return ani_fail(err, AN_ERR_NOMEM, "libcurl cannot be started");
     }
@@ -55,7 +78,7 @@ an_status ani_session_open(ani_session **out, const ani_session_limits *limits, 
 
 void ani_session_close(ani_session *session) {
     if (!session) return;
-    curl_easy_cleanup(session->curl);
+    libcurl.curl_easy_cleanup(session->curl);
     ani_free(session);
 }
 
@@ -66,7 +89,7 @@ void ani_session_close(ani_session *session) {
 static void read_field(char *out, size_t size, CURL *curl, const char *name) {
     struct curl_header *field;
     out[0] = '\0';
-    if (curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &field) == CURLHE_OK &&
+    if (libcurl.curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &field) == CURLHE_OK &&
         strlen(field->value) < size)
         strcpy(out, field->value);
 }
@@ -92,8 +115,8 @@ static an_status read_answer(running *now) {
     char range[128];
     long status = 0;
     curl_off_t length = -1;
-    curl_easy_getinfo(now->curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(now->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    libcurl.curl_easy_getinfo(now->curl, CURLINFO_RESPONSE_CODE, &status);
+    libcurl.curl_easy_getinfo(now->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     now->is_begun = true;
     answer->status = status ? (int32_t)status : 200; /* a local file has none */
     answer->length = length;
@@ -135,7 +158,7 @@ static int take_tick(void *user, curl_off_t down_total, curl_off_t down, curl_of
 static an_status fail_transfer(const ani_session *session, const running *now, CURLcode code) {
     const char *url = now->request->shown;
     const ani_session_limits *limits = &session->limits;
-    const char *why = session->why[0] ? session->why : curl_easy_strerror(code);
+    const char *why = session->why[0] ? session->why : libcurl.curl_easy_strerror(code);
     switch (code) {
     case CURLE_OUT_OF_MEMORY:
         return ani_fail(now->err, AN_ERR_NOMEM, "no memory to download '%s'", url);
@@ -176,38 +199,40 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
     if (is_asked) {
         ani_text field = {0};
         ani_text_print(&field, "If-Range: %s", request->validator);
-        if (!field.failed) fields = curl_slist_append(NULL, field.bytes);
+        if (!field.failed) fields = libcurl.curl_slist_append(NULL, field.bytes);
         ani_text_clear(&field);
         if (!fields) return ani_fail_memory(err, 0, "a header field");
     }
     unsigned failed = 0;
-    failed |= curl_easy_setopt(curl, CURLOPT_URL, request->url);
-    failed |= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,file");
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_URL, request->url);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,file");
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR,
+                                       is_secure ? "https" : "http,https");
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
     failed |=
-        curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, is_secure ? "https" : "http,https");
-    failed |= curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-    failed |= curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)session->limits.max_redirects);
-    failed |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    failed |= curl_easy_setopt(curl, CURLOPT_USERAGENT, "libattractivenet/" AN_VERSION_STRING);
+        libcurl.curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)session->limits.max_redirects);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     failed |=
-        curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)session->limits.low_speed_seconds);
-    failed |=
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)session->limits.low_speed_bytes);
-    failed |=
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)session->limits.low_speed_seconds);
-    failed |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, session->why);
-    failed |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
-    failed |= curl_easy_setopt(curl, CURLOPT_WRITEDATA, &now);
-    failed |= curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    failed |= curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, take_tick);
-    failed |= curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &now);
-    failed |= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
+        libcurl.curl_easy_setopt(curl, CURLOPT_USERAGENT, "libattractivenet/" AN_VERSION_STRING);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT,
+                                       (long)session->limits.low_speed_seconds);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT,
+                                       (long)session->limits.low_speed_bytes);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
+                                       (long)session->limits.low_speed_seconds);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, session->why);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_WRITEDATA, &now);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, take_tick);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &now);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
     char range[32];
     snprintf(range, sizeof range, "%" PRId64 "-", request->offset);
     /* Not CURLOPT_RESUME_FROM: that makes an error of a server that sends all. */
-    failed |= curl_easy_setopt(curl, CURLOPT_RANGE, request->offset > 0 ? range : NULL);
+    failed |= libcurl.curl_easy_setopt(curl, CURLOPT_RANGE, request->offset > 0 ? range : NULL);
     /* Options fail for want of memory alone. */
-    const CURLcode code = failed ? CURLE_OUT_OF_MEMORY : curl_easy_perform(curl);
+    const CURLcode code = failed ? CURLE_OUT_OF_MEMORY : libcurl.curl_easy_perform(curl);
     if (now.status)
         st = now.status;
     else if (code)
@@ -216,7 +241,7 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
         st = read_answer(&now);
         if (!st) st = request->write(request->user, answer, "", 0, err);
     }
-    curl_slist_free_all(fields);
+    libcurl.curl_slist_free_all(fields);
     return st;
 }
 
@@ -226,16 +251,18 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
 static void add_part(ani_text *text, CURLU *url, CURLUPart part, unsigned flags,
                      const char *before) {
     char *value = NULL;
-    const CURLUcode code = curl_url_get(url, part, &value, flags);
+    const CURLUcode code = libcurl.curl_url_get(url, part, &value, flags);
     if (code == CURLUE_OUT_OF_MEMORY) text->failed = true;
     if (code == CURLUE_OK) ani_text_print(text, "%s%s", before, value);
-    curl_free(value);
+    libcurl.curl_free(value);
 }
 
+/* NULL if it is none, or without libcurl. */
 static CURLU *parse_url(const char *text) {
-    CURLU *url = curl_url();
-    if (url && curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK) {
-        curl_url_cleanup(url);
+    if (!have_curl()) return NULL;
+    CURLU *url = libcurl.curl_url();
+    if (url && libcurl.curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK) {
+        libcurl.curl_url_cleanup(url);
         url = NULL;
     }
     return url;
@@ -247,7 +274,7 @@ bool ani_url_origin(ani_text *origin, const char *url) {
     add_part(origin, parsed, CURLUPART_SCHEME, 0, "");
     add_part(origin, parsed, CURLUPART_HOST, 0, "://");
     add_part(origin, parsed, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT, ":");
-    curl_url_cleanup(parsed);
+    libcurl.curl_url_cleanup(parsed);
     return !origin->failed;
 }
 
@@ -257,7 +284,7 @@ bool ani_url_host(ani_text *host, const char *url) {
     add_part(host, parsed, CURLUPART_HOST, 0, "");
     for (int64_t i = 0; i < host->size; i++)
         if (host->bytes[i] >= 'A' && host->bytes[i] <= 'Z') host->bytes[i] += 'a' - 'A';
-    curl_url_cleanup(parsed);
+    libcurl.curl_url_cleanup(parsed);
     return !host->failed;
 }
 
@@ -265,7 +292,7 @@ bool ani_url_field(ani_text *value, const char *url, const char *name) {
     const size_t length = strlen(name);
     CURLU *parsed = parse_url(url);
     char *query = NULL;
-    if (parsed && curl_url_get(parsed, CURLUPART_QUERY, &query, 0) == CURLUE_OK) {
+    if (parsed && libcurl.curl_url_get(parsed, CURLUPART_QUERY, &query, 0) == CURLUE_OK) {
         for (const char *s = query; s; s = strchr(s, '&')) {
             if (*s == '&') s++;
             if (strncmp(s, name, length) != 0 || s[length] != '=') continue;
@@ -273,28 +300,29 @@ bool ani_url_field(ani_text *value, const char *url, const char *name) {
             const int encoded = (int)strcspn(begin, "&");
             int size = 0;
             if (encoded == 0) break; /* to libcurl, 0 is "up to the end" */
-            char *decoded = curl_easy_unescape(NULL, begin, encoded, &size);
+            char *decoded = libcurl.curl_easy_unescape(NULL, begin, encoded, &size);
             if (decoded)
                 ani_text_add(value, decoded, size);
             else
                 value->failed = true;
-            curl_free(decoded);
+            libcurl.curl_free(decoded);
             break;
         }
     }
-    curl_free(query);
-    curl_url_cleanup(parsed);
+    libcurl.curl_free(query);
+    libcurl.curl_url_cleanup(parsed);
     return parsed && !value->failed;
 }
 
 bool ani_url_resolve(ani_text *whole, const char *url, const char *link) {
     CURLU *parsed = parse_url(url);
     char *resolved = NULL;
-    const bool is_good = parsed && curl_url_set(parsed, CURLUPART_URL, link, 0) == CURLUE_OK &&
-                         curl_url_get(parsed, CURLUPART_URL, &resolved, 0) == CURLUE_OK;
+    const bool is_good = parsed &&
+                         libcurl.curl_url_set(parsed, CURLUPART_URL, link, 0) == CURLUE_OK &&
+                         libcurl.curl_url_get(parsed, CURLUPART_URL, &resolved, 0) == CURLUE_OK;
     if (is_good) ani_text_print(whole, "%s", resolved);
-    curl_free(resolved);
-    curl_url_cleanup(parsed);
+    libcurl.curl_free(resolved);
+    libcurl.curl_url_cleanup(parsed);
     return is_good && !whole->failed;
 }
 

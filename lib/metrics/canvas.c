@@ -4,34 +4,51 @@
 #include "metrics/canvas.h"
 
 #include <png.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 
+ani_cairo_functions ani_cairo;
+
+static pthread_once_t load_once = PTHREAD_ONCE_INIT;
+
+static void load_cairo(void) {
+    static const char *const files[] = {"libcairo.so.2", NULL};
+    static const char *const names[] = {ANI_CAIRO_FUNCTIONS(ANI_FUNCTION_NAME)};
+    ani_library_load(files, names, sizeof names / sizeof *names, &ani_cairo);
+}
+
 static void select_font(cairo_t *cairo, const ani_text_style *style, double scale) {
-    cairo_select_font_face(cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
-                           style->bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
-    cairo_set_font_size(cairo, style->size * scale);
+    ani_cairo.cairo_select_font_face(cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
+                                     style->bold ? CAIRO_FONT_WEIGHT_BOLD
+                                                 : CAIRO_FONT_WEIGHT_NORMAL);
+    ani_cairo.cairo_set_font_size(cairo, style->size * scale);
 }
 
 /** Can letters be had at all? Tried on a context of its own, since an error of cairo stays for
  * good. */
 static bool find_font(cairo_surface_t *surface) {
-    cairo_t *probe = cairo_create(surface);
+    cairo_t *probe = ani_cairo.cairo_create(surface);
     cairo_text_extents_t extents;
     select_font(probe, &(ani_text_style){.size = 10}, 1);
-    cairo_text_extents(probe, "0", &extents);
-    const bool found = cairo_status(probe) == CAIRO_STATUS_SUCCESS && extents.x_advance > 0;
-    cairo_destroy(probe);
+    ani_cairo.cairo_text_extents(probe, "0", &extents);
+    const bool found =
+        ani_cairo.cairo_status(probe) == CAIRO_STATUS_SUCCESS && extents.x_advance > 0;
+    ani_cairo.cairo_destroy(probe);
     return found;
 }
 
 an_status ani_canvas_create(ani_canvas *canvas, int32_t width, int32_t height, int32_t design_width,
                             int32_t design_height, an_error *err) {
     *canvas = (ani_canvas){.width = width, .height = height};
-    canvas->stride = cairo_format_stride_for_width(CAIRO_FORMAT_RGB24, width);
+    pthread_once(&load_once, load_cairo);
+    if (!ani_cairo.cairo_create)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "plots need cairo: 'libcairo.so.2' cannot be loaded");
+    canvas->stride = ani_cairo.cairo_format_stride_for_width(CAIRO_FORMAT_RGB24, width);
     const int64_t size = (int64_t)canvas->stride * height;
     const double wide = (double)width / design_width, high = (double)height / design_height;
     canvas->scale = wide < high ? wide : high;
@@ -39,36 +56,36 @@ an_status ani_canvas_create(ani_canvas *canvas, int32_t width, int32_t height, i
     canvas->pixels = ani_alloc(size);
     if (!canvas->pixels) return ani_fail_memory(err, size, "a plot");
     memset(canvas->pixels, 0xFF, (size_t)size);
-    canvas->surface = cairo_image_surface_create_for_data(canvas->pixels, CAIRO_FORMAT_RGB24, width,
-                                                          height, canvas->stride);
+    canvas->surface = ani_cairo.cairo_image_surface_create_for_data(
+        canvas->pixels, CAIRO_FORMAT_RGB24, width, height, canvas->stride);
     canvas->has_font = find_font(canvas->surface);
-    canvas->cairo = cairo_create(canvas->surface);
-    if (cairo_status(canvas->cairo) != CAIRO_STATUS_SUCCESS) {
+    canvas->cairo = ani_cairo.cairo_create(canvas->surface);
+    if (ani_cairo.cairo_status(canvas->cairo) != CAIRO_STATUS_SUCCESS) {
         ani_canvas_clear(canvas);
         return ani_fail_memory(err, size, "a plot");
     }
     /* letters at their true widths: hinted to whole pixels, their distances would be uneven */
-    cairo_font_options_t *font = cairo_font_options_create();
-    cairo_font_options_set_antialias(font, CAIRO_ANTIALIAS_GRAY);
-    cairo_font_options_set_hint_style(font, CAIRO_HINT_STYLE_SLIGHT);
-    cairo_font_options_set_hint_metrics(font, CAIRO_HINT_METRICS_OFF);
-    cairo_set_font_options(canvas->cairo, font);
-    cairo_font_options_destroy(font);
-    cairo_set_line_cap(canvas->cairo, CAIRO_LINE_CAP_BUTT);
-    cairo_set_line_join(canvas->cairo, CAIRO_LINE_JOIN_ROUND);
+    cairo_font_options_t *font = ani_cairo.cairo_font_options_create();
+    ani_cairo.cairo_font_options_set_antialias(font, CAIRO_ANTIALIAS_GRAY);
+    ani_cairo.cairo_font_options_set_hint_style(font, CAIRO_HINT_STYLE_SLIGHT);
+    ani_cairo.cairo_font_options_set_hint_metrics(font, CAIRO_HINT_METRICS_OFF);
+    ani_cairo.cairo_set_font_options(canvas->cairo, font);
+    ani_cairo.cairo_font_options_destroy(font);
+    ani_cairo.cairo_set_line_cap(canvas->cairo, CAIRO_LINE_CAP_BUTT);
+    ani_cairo.cairo_set_line_join(canvas->cairo, CAIRO_LINE_JOIN_ROUND);
     return AN_OK;
 }
 
 void ani_canvas_clear(ani_canvas *canvas) {
-    if (canvas->cairo) cairo_destroy(canvas->cairo);
-    if (canvas->surface) cairo_surface_destroy(canvas->surface);
+    if (canvas->cairo) ani_cairo.cairo_destroy(canvas->cairo);
+    if (canvas->surface) ani_cairo.cairo_surface_destroy(canvas->surface);
     ani_free(canvas->pixels);
     *canvas = (ani_canvas){0};
 }
 
 void ani_canvas_color(ani_canvas *canvas, uint32_t color, double opacity) {
-    cairo_set_source_rgba(canvas->cairo, (color >> 16 & 0xFF) / 255.0, (color >> 8 & 0xFF) / 255.0,
-                          (color & 0xFF) / 255.0, opacity);
+    ani_cairo.cairo_set_source_rgba(canvas->cairo, (color >> 16 & 0xFF) / 255.0,
+                                    (color >> 8 & 0xFF) / 255.0, (color & 0xFF) / 255.0, opacity);
 }
 
 void ani_canvas_line(ani_canvas *canvas, double x0, double y0, double x1, double y1, double width,
@@ -76,12 +93,12 @@ void ani_canvas_line(ani_canvas *canvas, double x0, double y0, double x1, double
     double lengths[4];
     for (int i = 0; i < dash_count && i < 4; i++)
         lengths[i] = dash[i] * canvas->scale;
-    cairo_set_dash(canvas->cairo, lengths, dash_count < 4 ? dash_count : 4, 0);
-    cairo_set_line_width(canvas->cairo, width * canvas->scale);
-    cairo_move_to(canvas->cairo, x0, y0);
-    cairo_line_to(canvas->cairo, x1, y1);
-    cairo_stroke(canvas->cairo);
-    cairo_set_dash(canvas->cairo, NULL, 0, 0);
+    ani_cairo.cairo_set_dash(canvas->cairo, lengths, dash_count < 4 ? dash_count : 4, 0);
+    ani_cairo.cairo_set_line_width(canvas->cairo, width * canvas->scale);
+    ani_cairo.cairo_move_to(canvas->cairo, x0, y0);
+    ani_cairo.cairo_line_to(canvas->cairo, x1, y1);
+    ani_cairo.cairo_stroke(canvas->cairo);
+    ani_cairo.cairo_set_dash(canvas->cairo, NULL, 0, 0);
 }
 
 /* --- texts ------------------------------------------------------------------------------------ */
@@ -106,7 +123,7 @@ static void clean(char out[ANI_CANVAS_TEXT], const char *text) {
 
 static double advance(ani_canvas *canvas, const char *text) {
     cairo_text_extents_t extents;
-    cairo_text_extents(canvas->cairo, text, &extents);
+    ani_cairo.cairo_text_extents(canvas->cairo, text, &extents);
     return extents.x_advance;
 }
 
@@ -128,28 +145,28 @@ void ani_canvas_text(ani_canvas *canvas, double x, double y, const char *text,
     if (!canvas->has_font) return;
     cairo_t *cairo = canvas->cairo;
     clean(drawn, text);
-    cairo_save(cairo);
+    ani_cairo.cairo_save(cairo);
     select_font(cairo, style, canvas->scale);
     if (style->width > 0) cut(canvas, drawn, style->width);
-    cairo_translate(cairo, x, y);
-    cairo_rotate(cairo, style->angle);
+    ani_cairo.cairo_translate(cairo, x, y);
+    ani_cairo.cairo_rotate(cairo, style->angle);
     /* capital letters and digits of common fonts are 0.72 of the size high: all lines of a size
      * then stand on the same base line, whatever their letters are */
-    cairo_move_to(cairo, -style->across * advance(canvas, drawn),
-                  style->along * 0.72 * style->size * canvas->scale);
+    ani_cairo.cairo_move_to(cairo, -style->across * advance(canvas, drawn),
+                            style->along * 0.72 * style->size * canvas->scale);
     ani_canvas_color(canvas, style->color, 1);
-    cairo_show_text(cairo, drawn);
-    cairo_restore(cairo);
+    ani_cairo.cairo_show_text(cairo, drawn);
+    ani_cairo.cairo_restore(cairo);
 }
 
 double ani_canvas_text_width(ani_canvas *canvas, const char *text, const ani_text_style *style) {
     char drawn[ANI_CANVAS_TEXT];
     if (!canvas->has_font) return 0;
     clean(drawn, text);
-    cairo_save(canvas->cairo);
+    ani_cairo.cairo_save(canvas->cairo);
     select_font(canvas->cairo, style, canvas->scale);
     const double width = advance(canvas, drawn);
-    cairo_restore(canvas->cairo);
+    ani_cairo.cairo_restore(canvas->cairo);
     return width;
 }
 
@@ -228,11 +245,11 @@ an_status ani_canvas_write(ani_canvas *canvas, const char *path, an_error *err) 
         st = ani_fail_memory(err, row_size, "a plot");
         goto done;
     }
-    cairo_surface_flush(canvas->surface);
-    const cairo_status_t drawn = cairo_status(canvas->cairo);
+    ani_cairo.cairo_surface_flush(canvas->surface);
+    const cairo_status_t drawn = ani_cairo.cairo_status(canvas->cairo);
     if (drawn != CAIRO_STATUS_SUCCESS) {
         st = ani_fail(err, drawn == CAIRO_STATUS_NO_MEMORY ? AN_ERR_NOMEM : AN_ERR_INTERNAL,
-                      "cannot draw '%s': %s", path, cairo_status_to_string(drawn));
+                      "cannot draw '%s': %s", path, ani_cairo.cairo_status_to_string(drawn));
         goto done;
     }
     st = ani_writer_begin(&job.writer, path, err);

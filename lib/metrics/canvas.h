@@ -8,6 +8,28 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/library.h"
+
+/** What is called of cairo; there once a canvas has been made. */
+/* clang-format off */
+#define ANI_CAIRO_FUNCTIONS(F) \
+    F(cairo_arc) F(cairo_clip) F(cairo_close_path) F(cairo_create) F(cairo_destroy) F(cairo_fill) \
+    F(cairo_fill_preserve) F(cairo_font_options_create) F(cairo_font_options_destroy) \
+    F(cairo_font_options_set_antialias) F(cairo_font_options_set_hint_metrics) \
+    F(cairo_font_options_set_hint_style) F(cairo_format_stride_for_width) \
+    F(cairo_image_surface_create_for_data) F(cairo_line_to) F(cairo_move_to) F(cairo_new_path) \
+    F(cairo_rectangle) F(cairo_restore) F(cairo_rotate) F(cairo_save) F(cairo_select_font_face) \
+    F(cairo_set_dash) F(cairo_set_font_options) F(cairo_set_font_size) F(cairo_set_line_cap) \
+    F(cairo_set_line_join) F(cairo_set_line_width) F(cairo_set_source_rgba) F(cairo_show_text) \
+    F(cairo_status) F(cairo_status_to_string) F(cairo_stroke) F(cairo_surface_destroy) \
+    F(cairo_surface_flush) F(cairo_text_extents) F(cairo_translate)
+/* clang-format on */
+
+typedef struct ani_cairo_functions {
+    ANI_CAIRO_FUNCTIONS(ANI_FUNCTION)
+} ani_cairo_functions;
+
+extern ani_cairo_functions ani_cairo;
 
 enum { ANI_CANVAS_TEXT = 512 }; /* bytes of a text that is drawn */
 
@@ -32,7 +54,8 @@ typedef struct ani_text_style {
     bool bold;
 } ani_text_style;
 
-/** Make a canvas for a design of design_width by design_height. */
+/** Make a canvas for a design of design_width by design_height. AN_ERR_UNSUPPORTED: there is no
+ * cairo on this system. */
 an_status ani_canvas_create(ani_canvas *canvas, int32_t width, int32_t height, int32_t design_width,
                             int32_t design_height, an_error *err);
 void ani_canvas_clear(ani_canvas *canvas); /* {0} is allowed */

@@ -97,17 +97,18 @@ static void measure(plot *p, double *low, double *high) {
 
 static void draw_mark(ani_canvas *canvas, const look *how, double x, double y, double radius) {
     cairo_t *cairo = canvas->cairo;
-    cairo_new_path(cairo);
+    ani_cairo.cairo_new_path(cairo);
     if (!how->mark) {
-        cairo_arc(cairo, x, y, radius, 0, 2 * M_PI);
+        ani_cairo.cairo_arc(cairo, x, y, radius, 0, 2 * M_PI);
     } else {
         for (int i = 0; i < how->mark; i++) {
             const double angle = 2 * M_PI * (i + (how->mark == 4 ? 0.5 : 0)) / how->mark - M_PI / 2;
-            cairo_line_to(cairo, x + 1.2 * radius * cos(angle), y + 1.2 * radius * sin(angle));
+            ani_cairo.cairo_line_to(cairo, x + 1.2 * radius * cos(angle),
+                                    y + 1.2 * radius * sin(angle));
         }
-        cairo_close_path(cairo);
+        ani_cairo.cairo_close_path(cairo);
     }
-    cairo_fill(cairo);
+    ani_cairo.cairo_fill(cairo);
 }
 
 /** Draw one curve. Where many points share a column of pixels, its path has four points a column:
@@ -119,8 +120,8 @@ static void draw_curve(const plot *p, int32_t which, const ani_frame *frame, ani
     double lengths[4];
     for (int i = 0; i < how->dash_count; i++)
         lengths[i] = how->dash[i] * canvas->scale;
-    cairo_set_dash(cairo, lengths, how->dash_count, 0);
-    cairo_set_line_width(cairo, 2.6 * canvas->scale);
+    ani_cairo.cairo_set_dash(cairo, lengths, how->dash_count, 0);
+    ani_cairo.cairo_set_line_width(cairo, 2.6 * canvas->scale);
     ani_canvas_color(canvas, how->color, 1);
 
     bool inside = false;
@@ -133,9 +134,9 @@ static void draw_curve(const plot *p, int32_t which, const ani_frame *frame, ani
         const double x = ani_frame_x(frame, (double)k + 1);
         double low = curve->values[k], high = low, last = low;
         if (inside)
-            cairo_line_to(cairo, x, ani_frame_y(frame, low));
+            ani_cairo.cairo_line_to(cairo, x, ani_frame_y(frame, low));
         else
-            cairo_move_to(cairo, x, ani_frame_y(frame, low));
+            ani_cairo.cairo_move_to(cairo, x, ani_frame_y(frame, low));
         inside = true;
         int64_t more = 0;
         for (k++; k < curve->count && is_drawn(p, curve->values[k]) &&
@@ -146,12 +147,12 @@ static void draw_curve(const plot *p, int32_t which, const ani_frame *frame, ani
             high = fmax(high, last);
         }
         if (!more) continue;
-        cairo_line_to(cairo, x, ani_frame_y(frame, low));
-        cairo_line_to(cairo, x, ani_frame_y(frame, high));
-        cairo_line_to(cairo, x, ani_frame_y(frame, last));
+        ani_cairo.cairo_line_to(cairo, x, ani_frame_y(frame, low));
+        ani_cairo.cairo_line_to(cairo, x, ani_frame_y(frame, high));
+        ani_cairo.cairo_line_to(cairo, x, ani_frame_y(frame, last));
     }
-    cairo_stroke(cairo);
-    cairo_set_dash(cairo, NULL, 0, 0);
+    ani_cairo.cairo_stroke(cairo);
+    ani_cairo.cairo_set_dash(cairo, NULL, 0, 0);
 }
 
 /** Mark the points where there is room for it; a point without neighbours always, it has no line.
@@ -172,10 +173,10 @@ static void draw_marks(const plot *p, int32_t which, const ani_frame *frame, ani
     if (p->lowest[which] < 0) return;
     const double x = ani_frame_x(frame, (double)p->lowest[which] + 1);
     const double y = ani_frame_y(frame, curve->values[p->lowest[which]]);
-    cairo_new_path(canvas->cairo);
-    cairo_arc(canvas->cairo, x, y, 9 * s, 0, 2 * M_PI);
-    cairo_set_line_width(canvas->cairo, 2 * s);
-    cairo_stroke(canvas->cairo);
+    ani_cairo.cairo_new_path(canvas->cairo);
+    ani_cairo.cairo_arc(canvas->cairo, x, y, 9 * s, 0, 2 * M_PI);
+    ani_cairo.cairo_set_line_width(canvas->cairo, 2 * s);
+    ani_cairo.cairo_stroke(canvas->cairo);
 }
 
 /* --- stages ----------------------------------------------------------------------------------- */
@@ -275,12 +276,13 @@ static void draw_legend(const plot *p, const ani_frame *frame, ani_canvas *canva
         }
     }
     cairo_t *cairo = canvas->cairo;
-    cairo_rectangle(cairo, floor(best.left) + 0.5, floor(best.top) + 0.5, best.width, best.height);
+    ani_cairo.cairo_rectangle(cairo, floor(best.left) + 0.5, floor(best.top) + 0.5, best.width,
+                              best.height);
     ani_canvas_color(canvas, 0xFFFFFF, 0.88);
-    cairo_fill_preserve(cairo);
+    ani_cairo.cairo_fill_preserve(cairo);
     ani_canvas_color(canvas, 0xC8C8C8, 1);
-    cairo_set_line_width(cairo, s);
-    cairo_stroke(cairo);
+    ani_cairo.cairo_set_line_width(cairo, s);
+    ani_cairo.cairo_stroke(cairo);
     for (int32_t i = 0; i < p->curve_count; i++) {
         const double y = best.top + (22 + 28 * i) * s;
         const look *how = &looks[i];

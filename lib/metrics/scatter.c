@@ -35,17 +35,17 @@ static void draw(const ani_frame *frame, ani_canvas *canvas, const double *truth
     const double crowd = log10((double)count + 10) / 3;
     const double radius = s * fmin(5.5, fmax(2, 6 / crowd));
     ani_canvas_color(canvas, ANI_BLUE, fmin(0.6, fmax(0.15, 0.5 / crowd)));
-    cairo_rectangle(cairo, frame->left, frame->top, frame->right - frame->left,
-                    frame->bottom - frame->top);
-    cairo_save(cairo);
-    cairo_clip(cairo);
+    ani_cairo.cairo_rectangle(cairo, frame->left, frame->top, frame->right - frame->left,
+                              frame->bottom - frame->top);
+    ani_cairo.cairo_save(cairo);
+    ani_cairo.cairo_clip(cairo);
     for (int64_t i = 0; i < count; i++) {
-        cairo_new_path(cairo);
-        cairo_arc(cairo, ani_frame_x(frame, truth[i]), ani_frame_y(frame, (double)prediction[i]),
-                  radius, 0, 2 * M_PI);
-        cairo_fill(cairo);
+        ani_cairo.cairo_new_path(cairo);
+        ani_cairo.cairo_arc(cairo, ani_frame_x(frame, truth[i]),
+                            ani_frame_y(frame, (double)prediction[i]), radius, 0, 2 * M_PI);
+        ani_cairo.cairo_fill(cairo);
     }
-    cairo_restore(cairo);
+    ani_cairo.cairo_restore(cairo);
 
     /* what the dashes mean, in the corner where points are rarest */
     const ani_text_style style = {.size = 16, .across = 1, .along = 0.5, .color = ANI_GREY};

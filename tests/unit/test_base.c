@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * base: errors, options, sizes, memory, faults, files, text, random numbers, the thread pool. */
+ * base: errors, options, sizes, memory, faults, files, text, random numbers, the thread pool,
+ * libraries that are loaded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
@@ -22,6 +24,7 @@
 #include "base/cpu.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/library.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/pool.h"
@@ -506,6 +509,34 @@ static void time_left_is_a_proportion(void **state) {
     assert_int_equal(an_has_feature(NULL), 0);
 }
 
+#define MATHS(F) F(cos) F(sqrt)
+#define NOT_ALL(F) F(cos) F(no_such_function_)
+double no_such_function_(double x);
+
+static void library_is_loaded_whole_or_not(void **state) {
+    (void)state;
+    static const char *const missing[] = {"libno_such_library.so.1", NULL};
+    static const char *const second[] = {"libno_such_library.so.1", "libm.so.6", NULL};
+    static const char *const maths_names[] = {MATHS(ANI_FUNCTION_NAME)};
+    static const char *const other_names[] = {NOT_ALL(ANI_FUNCTION_NAME)};
+    struct {
+        MATHS(ANI_FUNCTION)
+    } maths = {NULL, NULL};
+    struct {
+        NOT_ALL(ANI_FUNCTION)
+    } other = {NULL, NULL};
+    assert_int_equal(ani_library_load(missing, maths_names, 2, &maths), 0);
+    assert_null(maths.cos);
+    void *libm = dlopen(second[1], RTLD_NOW);
+    if (!libm) skip(); /* another C library, which has it under another name */
+    dlclose(libm);
+    assert_int_equal(ani_library_load(second, other_names, 2, &other), 0);
+    assert_null(other.cos);
+    assert_int_equal(ani_library_load(second, maths_names, 2, &maths), 1);
+    assert_true(maths.sqrt(9) == 3);
+    assert_true(maths.cos(0) == 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(status_has_names),
@@ -527,6 +558,7 @@ int main(void) {
         cmocka_unit_test(pool_runs_every_pass_once),
         cmocka_unit_test(cpu_level_can_be_limited),
         cmocka_unit_test(time_left_is_a_proportion),
+        cmocka_unit_test(library_is_loaded_whole_or_not),
     };
     return cmocka_run_group_tests_name("base", tests, make_folder, remove_folder);
 }
