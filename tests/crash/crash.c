@@ -8,7 +8,6 @@
  *
  * Places and moments are drawn by AN_SEED (any text; default "1"). */
 #include <errno.h>
-#include <ftw.h>
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
@@ -24,6 +23,7 @@
 
 #include "base/fault.h"
 #include "base/random.h"
+#include "support/scratch.h"
 #include "support/training.h"
 
 static ani_stream draws;
@@ -56,35 +56,15 @@ _Noreturn static void stop(const char *what) {
 /* --- folders: all in one, which goes at the end ------------------------------------------------
  */
 
-static char top[4096];
-
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place) {
-    (void)info;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
-static void remove_folder(const char *folder) {
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void make_top(void) {
-    /* In memory if that can be had: checkpoints are synced, and there are many. */
-    const char *parent = getenv("TMPDIR");
-    snprintf(top, sizeof top, "%s/an_crash_XXXXXX", parent ? parent : "/dev/shm");
-    if (mkdtemp(top)) return;
-    snprintf(top, sizeof top, "%s/an_crash_XXXXXX", P_tmpdir);
-    if (!mkdtemp(top)) stop("cannot make a folder");
-}
+static char *top;
 
 /* An empty folder; the name is kept until the next call for the same number. */
 static const char *make_folder(int number) {
-    static char names[TRAINING_VARIANTS + 1][4160];
+    static char names[TRAINING_VARIANTS + 1][4096];
     char *name = names[number];
     snprintf(name, sizeof names[0], "%s/%d", top, number);
-    remove_folder(name);
-    if (mkdir(name, 0777)) stop("cannot make a folder");
+    scratch_clear(name);
+    if (mkdir(name, 0777) && errno != EEXIST) stop("cannot make a folder");
     return name;
 }
 
@@ -251,10 +231,11 @@ int main(int argc, char **argv) {
         return 2;
     }
     const double begun = now();
-    make_top();
+    top = scratch_make(true); /* checkpoints are synced, and there are many */
+    if (!top) stop("cannot make a folder");
     seed_draws();
     const int failed = argv[1][0] == 'c' ? cut(atoll(argv[2])) : kills(atoll(argv[2]));
-    remove_folder(top);
+    scratch_remove(top);
     printf("# %s times: %.1f s\n", argv[2], now() - begun);
     return failed ? 1 : 0;
 }

@@ -3,16 +3,22 @@
 #include "corpus.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
+
+void corpus_need(bool ok, const char *what) {
+    if (ok) return;
+    fprintf(stderr, "cannot make the corpus: %s\n", what);
+    exit(2);
+}
+
 static void *need(void *memory) {
-    if (!memory) {
-        fputs("no memory for the corpus\n", stderr);
-        exit(2);
-    }
+    corpus_need(memory, "no memory");
     return memory;
 }
 
@@ -26,6 +32,36 @@ void corpus_add(corpus *all, const char *name, const void *bytes, int64_t size, 
     snprintf(item->name, sizeof item->name, "%s", name);
     item->bytes = need(malloc(size ? (size_t)size : 1));
     if (size) memcpy(item->bytes, bytes, (size_t)size);
+}
+
+void corpus_add_arrays(corpus *all, const char *name, const an_arrays *arrays, const char *metadata,
+                       bool is_good) {
+    ani_text text = {0};
+    int64_t place = 0;
+    ani_text_print(&text, "{\"__metadata__\":{%s}", metadata);
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
+        int64_t count = 1;
+        ani_text_print(&text, ",\"%s\":{\"dtype\":\"U8\",\"shape\":[", an_arrays_name(arrays, i));
+        for (int32_t axis = 0; axis < an_arrays_rank(arrays, i); axis++) {
+            const int64_t length = an_arrays_length(arrays, i, axis);
+            ani_text_print(&text, "%s%" PRId64, axis ? "," : "", length);
+            count *= length;
+        }
+        ani_text_print(&text, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", place,
+                       place + count);
+        place += count;
+    }
+    ani_text_print(&text, "}");
+    corpus_need(!text.failed, "no memory");
+    const int64_t size = 8 + text.size + place;
+    uint8_t *bytes = need(calloc(1, (size_t)size));
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)((uint64_t)text.size >> (8 * i));
+    memcpy(bytes + 8, text.bytes, (size_t)text.size);
+    (void)corpus_seal(bytes, size);
+    corpus_add(all, name, bytes, size, is_good);
+    free(bytes);
+    ani_text_clear(&text);
 }
 
 void corpus_clear(corpus *all) {

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * Seeds: checkpoints of the smallest run there is, with a byte for each number so that much of the
- * file is header. */
+ * Seeds: checkpoints of the smallest run there is. */
 #include "corpus.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "io/sha256.h"
-
-static void need(bool ok, const an_error *err) {
-    if (ok) return;
-    fprintf(stderr, "cannot make the corpus: %s\n", err->message);
-    exit(2);
-}
+#include "support/scratch.h"
 
 an_trainer *corpus_trainer(const char *resume_path, int32_t restore_best) {
     enum { SIZE = 32, COUNT = 4 };
@@ -48,11 +40,12 @@ an_trainer *corpus_trainer(const char *resume_path, int32_t restore_best) {
     options.restore_best = restore_best;
     options.resume_path = resume_path;
     options.resume_seconds = 0;
-    need(!an_backend_create(&backend, &device, &err), &err);
-    need(!an_mobilenetv2_create(&model, backend, &net, &err), &err);
-    need(!an_dataset_from_pixels(&dataset, rgb, scores, COUNT, &data, &err), &err);
-    need(!an_batches_create(&batches, dataset, NULL, 0, &order, &err), &err);
-    need(!an_trainer_create(&trainer, model, batches, NULL, NULL, &options, &err), &err);
+    corpus_need(!an_backend_create(&backend, &device, &err), err.message);
+    corpus_need(!an_mobilenetv2_create(&model, backend, &net, &err), err.message);
+    corpus_need(!an_dataset_from_pixels(&dataset, rgb, scores, COUNT, &data, &err), err.message);
+    corpus_need(!an_batches_create(&batches, dataset, NULL, 0, &order, &err), err.message);
+    corpus_need(!an_trainer_create(&trainer, model, batches, NULL, NULL, &options, &err),
+                err.message);
     an_batches_destroy(batches); /* the trainer holds them all */
     an_dataset_destroy(dataset);
     an_model_destroy(model);
@@ -81,12 +74,11 @@ static void add_quoted(ani_text *text, const char *string) {
     ani_text_print(text, "\"");
 }
 
-/* Write arrays with a byte a number, all zero, and their metadata with another version. */
+/* The metadata of a checkpoint, with another version. */
 static void add_small(corpus *all, const char *name, const an_arrays *arrays, const char *version,
                       bool is_good) {
     ani_text text = {0};
-    int64_t place = 0;
-    ani_text_print(&text, "{\"__metadata__\":{\"sha256\":\"%064d\"", 0);
+    ani_text_print(&text, "\"sha256\":\"%064d\"", 0);
     for (int64_t i = 0; i < an_arrays_metadata_count(arrays); i++) {
         const char *key = an_arrays_metadata_key(arrays, i);
         if (!strcmp(key, "sha256")) continue;
@@ -95,58 +87,33 @@ static void add_small(corpus *all, const char *name, const an_arrays *arrays, co
         ani_text_print(&text, ":");
         add_quoted(&text, strcmp(key, "checkpoint") ? an_arrays_metadata(arrays, key) : version);
     }
-    ani_text_print(&text, "}");
-    for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
-        int64_t count = 1;
-        ani_text_print(&text, ",\"%s\":{\"dtype\":\"U8\",\"shape\":[", an_arrays_name(arrays, i));
-        for (int32_t axis = 0; axis < an_arrays_rank(arrays, i); axis++) {
-            const int64_t length = an_arrays_length(arrays, i, axis);
-            ani_text_print(&text, "%s%" PRId64, axis ? "," : "", length);
-            count *= length;
-        }
-        ani_text_print(&text, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", place,
-                       place + count);
-        place += count;
-    }
-    ani_text_print(&text, "}");
-    const int64_t size = 8 + text.size + place;
-    uint8_t *bytes = text.failed ? NULL : calloc(1, (size_t)size);
-    if (!bytes) exit(2);
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)((uint64_t)text.size >> (8 * i));
-    memcpy(bytes + 8, text.bytes, (size_t)text.size);
-    if (!corpus_seal(bytes, size)) exit(2);
-    corpus_add(all, name, bytes, size, is_good);
-    free(bytes);
+    corpus_need(!text.failed, "memory");
+    corpus_add_arrays(all, name, arrays, text.bytes, is_good);
     ani_text_clear(&text);
 }
 
 void corpus_checkpoint(corpus *all) {
-    const char *parent = getenv("TMPDIR");
-    char folder[4096], path[4200], file[4300];
+    char path[4200], file[4300];
     an_error err;
-    snprintf(folder, sizeof folder, "%s/an_corpus_XXXXXX", parent ? parent : P_tmpdir);
-    if (!mkdtemp(folder)) {
-        perror(folder);
-        exit(2);
-    }
+    char *folder = scratch_make(true);
+    corpus_need(folder, "no folder for it");
     snprintf(path, sizeof path, "%s/run", folder);
     for (int32_t best = 0; best < 2; best++) {
         /* written at the begin, after each of two steps, and at the end */
         an_trainer *trainer = corpus_trainer(path, best);
-        need(!an_trainer_epoch(trainer, NULL, &err), &err);
+        corpus_need(!an_trainer_epoch(trainer, NULL, &err), err.message);
         an_trainer_destroy(trainer);
         for (int number = 1; number <= 2; number++) {
             an_arrays *arrays = NULL;
             char name[64];
             snprintf(file, sizeof file, "%s-%d.safetensors", path, number);
-            need(!an_arrays_read(&arrays, file, &err), &err);
+            corpus_need(!an_arrays_read(&arrays, file, &err), err.message);
             snprintf(name, sizeof name, "%s-%d.safetensors", best ? "best" : "plain", number);
             add_small(all, name, arrays, "1", true);
             if (!best && number == 1) add_small(all, "newer.safetensors", arrays, "2", false);
             an_arrays_destroy(arrays);
         }
-        need(!an_checkpoint_remove(path, &err), &err);
+        corpus_need(!an_checkpoint_remove(path, &err), err.message);
     }
-    rmdir(folder);
+    scratch_remove(folder);
 }

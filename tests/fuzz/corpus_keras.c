@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "support/scratch.h"
 
 static hid_t need(hid_t id) {
     if (id >= 0) return id;
@@ -18,16 +19,15 @@ static hid_t need(hid_t id) {
     exit(2);
 }
 
-/* Files are made on the disk: what H5Fget_file_image() hands out has a wrong checksum in the newest
+/* Files are made in a folder: what H5Fget_file_image() hands out has a wrong checksum in the newest
  * format. */
 static char path[4096];
+static char *folder;
 
 static hid_t begin(bool is_latest) {
-    const char *parent = getenv("TMPDIR");
-    snprintf(path, sizeof path, "%s/corpus_XXXXXX", parent ? parent : P_tmpdir);
-    const int fd = mkstemp(path);
-    if (fd < 0) need(-1);
-    close(fd);
+    folder = scratch_make(true);
+    if (!folder) need(-1);
+    snprintf(path, sizeof path, "%s/made.h5", folder);
     const hid_t access = need(H5Pcreate(H5P_FILE_ACCESS));
     if (is_latest) need(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST));
     const hid_t file = need(H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access));
@@ -44,7 +44,7 @@ static uint8_t *end(hid_t file, int64_t *size) {
     uint8_t *bytes = malloc((size_t)*size + 1);
     if (!bytes || fread(bytes, 1, (size_t)*size, made) != (size_t)*size) need(-1);
     fclose(made);
-    unlink(path);
+    scratch_remove(folder);
     return bytes;
 }
 

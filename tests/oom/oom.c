@@ -12,7 +12,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "support/scratch.h"
 
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
@@ -133,14 +133,8 @@ static bool is_between(const listing *now, const listing *before, const listing 
     return true;
 }
 
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place) {
-    (void)info;
-    (void)kind;
-    return place->level > 0 ? remove(path) : 0;
-}
-
 static void restore(const char *folder, const listing *before) {
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_clear(folder);
     for (int i = 0; i < before->count; i++) {
         FILE *file = fopen(oom_path(folder, before->file[i].name), "wb");
         OOM_NEED(file && before->file[i].size >= 0 &&
@@ -312,7 +306,7 @@ static int run_scenario(const scenario *s, const char *folder, int64_t limit) {
     if (s->finish) s->finish(&b);
     clear_listing(&before);
     clear_listing(&good);
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_clear(folder);
     if (__lsan_do_recoverable_leak_check) {
         const bool leaks = __lsan_do_recoverable_leak_check() != 0;
         printf("%s - %s: no memory is lost\n", leaks ? "not ok" : "ok", s->name);
@@ -323,17 +317,12 @@ static int run_scenario(const scenario *s, const char *folder, int64_t limit) {
 }
 
 int main(int argc, char **argv) {
-    /* In memory if that can be had: the points sync a lot. */
-    char folder[] = "/dev/shm/an_oom_XXXXXX", other[4096];
-    const char *parent = getenv("TMPDIR");
-    char *made = parent ? NULL : mkdtemp(folder);
     int failed = 0;
     if (argc < 2 || argc > 3) {
         fprintf(stderr, "usage: %s LIMIT|all [SCENARIO]\n", argv[0]);
         return 2;
     }
-    snprintf(other, sizeof other, "%s/an_oom_XXXXXX", parent ? parent : P_tmpdir);
-    if (!made) made = mkdtemp(other);
+    char *made = scratch_make(true); /* the points sync a lot */
     OOM_NEED(made);
     const struct {
         const scenario *first;
@@ -348,6 +337,6 @@ int main(int argc, char **argv) {
             failed += run_scenario(s, made, s->is_costly ? atoll(argv[1]) : 0); /* "all": 0 */
         }
     }
-    rmdir(made);
+    scratch_remove(made);
     return failed ? 1 : 0;
 }

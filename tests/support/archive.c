@@ -75,24 +75,32 @@ struct bytes archive_build(const struct archive *archive) {
         const uint64_t size = (uint64_t)(e->data_size + e->size_lie);
         const uint64_t packed_size = (uint64_t)(packed.size + e->packed_lie);
         const uint64_t offset = (uint64_t)(out.size - shift + e->offset_lie);
+        const uint32_t flags = e->flags | (e->descriptor ? 8 : 0);
+        const int wide = e->zip64 ? 8 : 4;
         bytes_add_number(&out, 0x04034b50, 4);
         bytes_add_number(&out, 20, 2);
-        bytes_add_number(&out, e->flags, 2);
+        bytes_add_number(&out, flags, 2);
         bytes_add_number(&out, method, 2);
         bytes_add_number(&out, 0, 4);
-        bytes_add_number(&out, crc, 4);
-        bytes_add_number(&out, packed_size, 4);
-        bytes_add_number(&out, size, 4);
+        bytes_add_number(&out, e->descriptor ? 0 : crc, 4);
+        bytes_add_number(&out, e->descriptor ? 0 : packed_size, 4);
+        bytes_add_number(&out, e->descriptor ? 0 : size, 4);
         bytes_add_number(&out, (uint64_t)name_size, 2);
         bytes_add_number(&out, 0, 2);
         bytes_add(&out, e->local_name ? e->local_name : e->name, name_size);
         bytes_add(&out, packed.data, packed.size);
         free(packed.data);
+        if (e->descriptor) {
+            bytes_add_number(&out, 0x08074b50, 4);
+            bytes_add_number(&out, crc, 4);
+            bytes_add_number(&out, packed_size, wide);
+            bytes_add_number(&out, size, wide);
+        }
 
         bytes_add_number(&directory, 0x02014b50, 4);
         bytes_add_number(&directory, 3 << 8 | 20, 2);
         bytes_add_number(&directory, 20, 2);
-        bytes_add_number(&directory, e->flags, 2);
+        bytes_add_number(&directory, flags, 2);
         bytes_add_number(&directory, method, 2);
         bytes_add_number(&directory, 0, 4);
         bytes_add_number(&directory, crc, 4);

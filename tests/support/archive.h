@@ -28,6 +28,7 @@ struct entry {
     uint32_t flags, method, mode, disk, crc_flip;
     int64_t size_lie, packed_lie, offset_lie; /* added */
     bool zip64;
+    bool descriptor; /* CRC and sizes behind the data */
 };
 
 /** A whole archive; likewise. */

@@ -8,30 +8,20 @@
 #include <cmocka.h>
 
 #include <dirent.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "support/scratch.h"
 
 char *folder_make(void) {
-    const char *parent = getenv("TMPDIR");
-    char *folder = NULL;
-    if (asprintf(&folder, "%s/an_test_XXXXXX", parent ? parent : P_tmpdir) < 0 || !mkdtemp(folder))
-        fail_msg("cannot make a temporary folder");
+    char *folder = scratch_make(false);
+    if (!folder) fail_msg("cannot make a temporary folder");
     return folder;
 }
 
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place) {
-    (void)info;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
 void folder_remove(char *folder) {
-    if (folder) nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    free(folder);
+    scratch_remove(folder);
 }
 
 const char *folder_path(const char *folder, const char *name) {
