@@ -30,23 +30,23 @@
 #include "base/pool.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "support/folder.h"
 
-static char folder[] = "/tmp/an_base_XXXXXX";
+static char *folder;
 
 static int make_folder(void **state) {
     (void)state;
-    return mkdtemp(folder) ? 0 : -1;
+    folder = folder_make();
+    return 0;
 }
 
 static int remove_folder(void **state) {
     (void)state;
-    return rmdir(folder); /* fails, and the group with it, if a test left something behind */
+    return folder_end(folder);
 }
 
 static const char *in_folder(const char *name) {
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
+    return folder_path(folder, name);
 }
 
 /* --- errors, options, sizes ---------------------------------------------------------------------
@@ -191,7 +191,7 @@ static void memory_is_aligned_and_can_fail(void **state) {
 static void writer_leaves_all_or_nothing(void **state) {
     (void)state;
     an_error err;
-    char path[256];
+    char path[4096];
     snprintf(path, sizeof path, "%s", in_folder("file"));
     assert_int_equal(ani_file_write_all(path, "old", 3, &err), AN_OK);
     /* every failing call of every kind leaves the old content, and nothing beside it */
@@ -240,7 +240,7 @@ static void reading_says_what_is_wrong(void **state) {
     assert_non_null(strstr(err.message, "pipe"));
     unlink(in_folder("pipe"));
 
-    char path[256];
+    char path[4096];
     snprintf(path, sizeof path, "%s", in_folder("short"));
     assert_int_equal(ani_file_write_all(path, "12345", 5, &err), AN_OK);
     assert_int_equal(ani_file_open(&file, path, &err), AN_OK);
@@ -260,7 +260,7 @@ static void reading_says_what_is_wrong(void **state) {
 static void appender_keeps_what_is_there(void **state) {
     (void)state;
     an_error err;
-    char path[256];
+    char path[4096];
     snprintf(path, sizeof path, "%s", in_folder("log"));
     ani_appender *log;
     for (int i = 0; i < 2; i++) {
@@ -278,7 +278,7 @@ static void appender_keeps_what_is_there(void **state) {
 static void folders_are_made_with_their_parents(void **state) {
     (void)state;
     an_error err;
-    char path[256];
+    char path[4096];
     snprintf(path, sizeof path, "%s", in_folder("a/b/c"));
     assert_int_equal(ani_folder_make(path, &err), AN_OK);
     assert_int_equal(ani_folder_make(path, &err), AN_OK);

@@ -20,6 +20,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "support/folder.h"
 #include "train/console.h"
 #include "train/decisions.h"
 #include "train/events.h"
@@ -189,16 +190,17 @@ static void text_can_stop_the_run(void **state) {
 /* --- event files --------------------------------------------------------------------------------
  */
 
-static char folder[] = "/tmp/an_callbacks_XXXXXX";
+static char *folder;
 
 static int make_folder(void **state) {
     (void)state;
-    return mkdtemp(folder) ? 0 : -1;
+    folder = folder_make();
+    return 0;
 }
 
 static int remove_folder(void **state) {
     (void)state;
-    return rmdir(folder); /* fails if a test left something behind */
+    return folder_end(folder);
 }
 
 static void crc_of_the_standard(void **state) {

@@ -26,19 +26,26 @@ static hid_t need(hid_t id) {
     return id;
 }
 
-/* On the disk: what H5Fget_file_image() hands out has a wrong checksum in the newest format. */
-static char path_made[4096];
+/* In a folder: what H5Fget_file_image() hands out has a wrong checksum in the newest format. */
+static char *folder;
+
+static int make_folder(void **state) {
+    (void)state;
+    folder = folder_make();
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    return folder_end(folder);
+}
 
 static hid_t begin_with(style kind, hid_t creation) {
-    const char *parent = getenv("TMPDIR");
-    snprintf(path_made, sizeof path_made, "%s/an_hdf5_XXXXXX", parent ? parent : P_tmpdir);
-    const int fd = mkstemp(path_made);
-    if (fd < 0) fail_msg("cannot make '%s'", path_made);
-    close(fd);
     const hid_t access = need(H5Pcreate(H5P_FILE_ACCESS));
     need(H5Pset_fclose_degree(access, H5F_CLOSE_STRONG));
     if (kind == NEW) need(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST));
-    const hid_t file = need(H5Fcreate(path_made, H5F_ACC_TRUNC, creation, access));
+    const hid_t file =
+        need(H5Fcreate(folder_path(folder, "made.h5"), H5F_ACC_TRUNC, creation, access));
     H5Pclose(access);
     return file;
 }
@@ -55,8 +62,8 @@ typedef struct made {
 static made end(hid_t file) {
     made m;
     H5Fclose(file);
-    m.bytes = folder_read(path_made, &m.size);
-    unlink(path_made);
+    m.bytes = folder_read(folder_path(folder, "made.h5"), &m.size);
+    unlink(folder_path(folder, "made.h5"));
     return m;
 }
 
@@ -608,5 +615,5 @@ int main(void) {
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(cut_files_are_refused),
     };
-    return cmocka_run_group_tests_name("hdf5", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("hdf5", tests, make_folder, remove_folder);
 }

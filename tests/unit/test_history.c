@@ -17,20 +17,21 @@
 #include <attractivenet/train.h>
 
 #include "base/fault.h"
+#include "support/folder.h"
 
-static char folder[] = "/tmp/an_history_XXXXXX";
-static char path[64];
+static char *folder;
+static char path[4096];
 
 static int make_folder(void **state) {
     (void)state;
-    if (!mkdtemp(folder)) return -1;
+    folder = folder_make();
     snprintf(path, sizeof path, "%s/history.csv", folder);
     return 0;
 }
 
 static int remove_folder(void **state) {
     (void)state;
-    return rmdir(folder); /* fails if a test left something behind */
+    return folder_end(folder);
 }
 
 static an_history *make(void) {

@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 
 #include "base/fault.h"
 #include "config.h"
+#include "support/folder.h"
 
 #if AN_HAVE_PLOT
 #include <png.h>
@@ -31,29 +31,19 @@ const char *__lsan_default_suppressions(void) {
     return "leak:libfontconfig\n";
 }
 
-static char folder[] = "/tmp/an_plot_XXXXXX";
-static char path[64];
+static char *folder;
+static char path[4096];
 
 static int make_folder(void **state) {
     (void)state;
-    if (!mkdtemp(folder)) return -1;
+    folder = folder_make();
     snprintf(path, sizeof path, "%s/plot.png", folder);
     return 0;
 }
 
 static int remove_folder(void **state) {
     (void)state;
-    return rmdir(folder); /* fails if a test left something behind */
-}
-
-static int files_in_folder(void) {
-    int count = 0;
-    DIR *open = opendir(folder);
-    assert_non_null(open);
-    for (const struct dirent *entry; (entry = readdir(open));)
-        count += entry->d_name[0] != '.';
-    closedir(open);
-    return count;
+    return folder_end(folder);
 }
 
 /** Read the plot, check its size, remove it; count the pixels of a colour that is close to rgb. */
@@ -193,7 +183,7 @@ static void hostile_texts(void **state) {
     assert_int_equal(an_plot_curves(path, &(an_curve){"\xC3", values, 3}, 1, NULL, 0, NULL, &err),
                      AN_ERR_ARG);
     assert_string_equal(err.message, "the name of a curve of the plot is not valid UTF-8");
-    assert_int_equal(files_in_folder(), 0);
+    assert_int_equal(folder_count(folder), 0);
 }
 
 static void refuses_wrong_arguments(void **state) {
@@ -226,7 +216,7 @@ static void refuses_wrong_arguments(void **state) {
     assert_int_equal(an_plot_curves(path, &curve, 1, falling, 2, NULL, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "mark 1 is epoch 2; it must come after epoch 3");
     assert_int_equal(an_plot_scatter(path, values, NULL, 3, NULL, &err), AN_ERR_ARG);
-    assert_int_equal(files_in_folder(), 0);
+    assert_int_equal(folder_count(folder), 0);
 }
 
 static void scatter_is_drawn(void **state) {
@@ -292,7 +282,7 @@ static void faults_leave_the_old_plot(void **state) {
             if (st == AN_OK) continue; /* libpng does without some of its memory */
             assert_int_equal(st, kinds[k] == ANI_FAULT_ALLOC ? AN_ERR_NOMEM : AN_ERR_IO);
             assert_true(*err.message);
-            assert_int_equal(files_in_folder(), 1);
+            assert_int_equal(folder_count(folder), 1);
             char bytes[4] = "";
             FILE *file = fopen(path, "r");
             assert_non_null(file);

@@ -19,6 +19,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "support/folder.h"
 
 enum { SIZE = 32, HEIGHT = 40, WIDTH = 51 };
 
@@ -64,10 +65,8 @@ static float score_frame(an_predictor *predictor, const uint8_t *rgb, int64_t he
 
 static void frame_file_and_bytes_agree(void **state) {
     (void)state;
-    char path[] = "/tmp/an_predict_XXXXXX";
-    const int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
+    char *folder = folder_make();
+    const char *path = folder_path(folder, "frame.png");
     an_image *image = NULL;
     an_error err = {0};
     assert_int_equal(an_image_create(&image, frame, HEIGHT, WIDTH, NULL), AN_OK);
@@ -91,6 +90,7 @@ static void frame_file_and_bytes_agree(void **state) {
     assert_int_equal(unlink(path), 0);
     assert_int_equal(an_predictor_file(predictor, path, &score, &err), AN_ERR_IO);
     an_predictor_destroy(predictor);
+    folder_remove(folder);
 }
 
 static void rows_may_lie_apart(void **state) {
