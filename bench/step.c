@@ -10,6 +10,7 @@
 #include "program.h"
 
 enum { TRAIN2, TRAIN1, INFER };
+enum { INT8 = AN_PRECISION_MIXED + 1 };
 
 typedef struct bench {
     int32_t task, batch, size, threads, padding, precision, low_memory, backend;
@@ -20,8 +21,8 @@ typedef struct bench {
 } bench;
 
 static const char task_words[] = "train2|train1|infer";
-static const char padding_words[] = "auto|fixed"; /* as AN_PADDING_* */
-static const char precision_words[] = "fp32|mixed";
+static const char padding_words[] = "auto|fixed";        /* as AN_PADDING_* */
+static const char precision_words[] = "fp32|mixed|int8"; /* as AN_PRECISION_*, then INT8 */
 static const char backend_words[] = "cpu|ref";
 
 static void step(void *user) {
@@ -51,7 +52,7 @@ static void set_up(bench *b) {
     an_backend_options backend_options;
     an_backend_options_init(&backend_options, sizeof backend_options);
     backend_options.threads = b->threads;
-    backend_options.precision = b->precision;
+    backend_options.precision = b->precision == INT8 ? AN_PRECISION_FP32 : b->precision;
     backend_options.low_memory = b->low_memory;
     backend_options.kind = b->backend;
     an_backend *backend;
@@ -83,6 +84,10 @@ static void set_up(bench *b) {
     }
     for (int64_t i = 0; i < b->batch; i++)
         b->y[i] = 1.0f + (float)(i % 5);
+    if (b->precision != INT8) return;
+    bench_check(an_model_calibrate_begin(b->model, &err), &err);
+    bench_check(an_model_calibrate_add(b->model, b->x, 1, &err), &err);
+    bench_check(an_model_calibrate_end(b->model, &err), &err);
 }
 
 int main(int argc, char **argv) {
@@ -102,7 +107,7 @@ int main(int argc, char **argv) {
         option_number("alpha", &b.alpha, 0.01, 10, "width multiplier"),
         option_count("threads", &b.threads, 0, 1024, "0: all processors"),
         option_choice("precision", &b.precision, precision_words,
-                      "what training keeps: fp32, or bf16"),
+                      "training keeps fp32 or bf16; prediction in int8"),
         option_flag("low-memory", &b.low_memory, "make the widest activations twice"),
         option_choice("padding", &b.padding, padding_words, "fixed: as the peers build it"),
         option_number("seconds", &b.seconds, 0, 1e6, "how long to time"),
@@ -112,6 +117,7 @@ int main(int argc, char **argv) {
         .usage = "[options]",
         .about = "Time steps of MobileNetV2 with a dense head and print one JSON line."};
     bench_options(argc, argv, rows, &text);
+    if (b.precision == INT8 && b.task != INFER) bench_fail("int8 is for --task infer", NULL);
     set_up(&b);
 
     step(&b); /* plans, maps its memory */

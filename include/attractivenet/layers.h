@@ -139,6 +139,8 @@ typedef struct an_model_info {
     double alpha;          /* width multiplier */
     int64_t parameters;    /* all, moving statistics included */
     int64_t trainable;     /* trained in the present base mode */
+    int32_t calibrated;    /* 1: there are ranges for int8 inference */
+    int32_t inference;     /* AN_INFERENCE_*: how predictions are made */
 } an_model_info;
 
 /** Give up a model; NULL is allowed. It lives on while a trainer or predictor uses it. */
@@ -208,6 +210,30 @@ AN_API an_status an_model_recalibrate_add(an_model *model, const float *x, int64
                                           an_error *err);
 AN_API an_status an_model_recalibrate_end(an_model *model, an_error *err);
 
+enum {
+    AN_INFERENCE_FP32 = 0,
+    AN_INFERENCE_INT8 = 1 /* values and weights of 8 bits, scales of each tensor and channel */
+};
+/**
+ * Calibrate int8 inference: begin, add pictures whose values are typical (some of the validation
+ * set: 50 are enough, more do not harm), end. After the end, predictions are made in int8: a
+ * quarter of the memory and about half of the time, with a small error of each score (docs/
+ * numerics.md, section int8); any change of a weight goes back to fp32 and forgets the calibration.
+ * Training, an_model_features() and the head are fp32 always.
+ *
+ * Shapes:  x [n,H,W,3], as an_model_predict() takes it.
+ * Returns: AN_OK; AN_ERR_ARG: end without a picture, add without begin; AN_ERR_FORMAT: the weights
+ *          or the pictures hold what is no number, or values too far apart for int8; AN_ERR_NOMEM.
+ * Bits:    the same for any number of threads, at every instruction level and on every backend.
+ * Source:  docs/numerics.md, section int8. It goes into the file of an_model_save().
+ */
+AN_API an_status an_model_calibrate_begin(an_model *model, an_error *err);
+AN_API an_status an_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err);
+AN_API an_status an_model_calibrate_end(an_model *model, an_error *err);
+/** Choose how predictions are made. AN_ERR_ARG: unknown, or INT8 without a calibration. The other
+ *  kind's copy of the weights is given up, and made again when it is needed. */
+AN_API an_status an_model_set_inference(an_model *model, int32_t inference, an_error *err);
+
 /** Copy all weights out, named as Keras does, in the order of layers. Owns: *out is the caller's.
  */
 AN_API an_status an_model_weights(const an_model *model, an_arrays **out, an_error *err);
@@ -220,7 +246,9 @@ AN_API an_status an_model_set_weights(an_model *model, const an_arrays *arrays, 
 /** Draw new head weights (Glorot uniform, bias 0). */
 AN_API an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *err);
 
-/** Write the model as safetensors with all that loading needs, whole or not at all. */
+/** Write the model as safetensors with all that loading needs, whole or not at all. A calibration
+ *  goes along as two arrays: "int8/ranges", [units,2], smallest and largest values, and
+ *  "int8/means", [3 + channels], of the picture and of each unit. */
 AN_API an_status an_model_save(const an_model *model, const char *path, an_error *err);
 
 #ifdef __cplusplus

@@ -53,6 +53,16 @@ AN_API an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, 
 AN_API an_status an_predict_batches(an_model *model, an_batches *batches, float *scores,
                                     an_progress_fn progress, void *progress_user, an_error *err);
 
+/**
+ * Calibrate int8 inference with the first pictures of a source, best that of the validation set, in
+ * the order of its indices and without augmentation: an_model_calibrate_begin(), add, end. Returns
+ * as an_predict_batches() and those.
+ *
+ * Takes:   pictures: how many at most; 0: all. The source itself is not moved.
+ */
+AN_API an_status an_calibrate_batches(an_model *model, an_batches *batches, int64_t pictures,
+                                      an_progress_fn progress, void *progress_user, an_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -152,6 +152,12 @@ typedef struct ani_range {
     float low, high;
 } ani_range;
 
+/** What int8 inference goes by. */
+typedef struct ani_calibrated {
+    const ani_range *ranges; /* [units + 1]: of the picture, then of each unit's value */
+    const float *means;      /* of each channel of the picture, then of each unit's value */
+} ani_calibrated;
+
 /** A network made ready for inference on a backend. */
 typedef struct ani_infer ani_infer;
 
@@ -199,10 +205,10 @@ typedef struct ani_backend_ops {
      * Each unit's value is the input of exactly one later unit (the last one's is pooled) and may
      * be the residual of one unit after that one. */
     /** Plan it and make all buffers; the units are copied, their weights are read by infer_pack.
-     * ranges: NULL: in float; [count + 1], of the picture and of each unit's value: in int8 by
-     * quant.h, copied; they and the weights have passed ani_quant_check(). */
+     * calibrated: NULL: in float; else in int8 by quant.h, copied; it and the weights have passed
+     * ani_quant_check(). */
     an_status (*infer_create)(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                              int32_t count, const ani_range *ranges, an_error *err);
+                              int32_t count, const ani_calibrated *calibrated, an_error *err);
     void (*infer_destroy)(an_backend *backend, ani_infer *infer); /* NULL is allowed */
     /** Take the weights and statistics as they are now. */
     void (*infer_pack)(an_backend *backend, ani_infer *infer);

@@ -29,6 +29,38 @@ static int64_t inputs_of(const ani_unit_shape *s) {
     return s->kind == ANI_UNIT_FULL ? 9 * s->cin : s->cin;
 }
 
+/* The input whose product is added to that of input k first; -1: none that comes after k. */
+static int64_t partner_of(const ani_unit_shape *s, int64_t k) {
+    if (s->kind == ANI_UNIT_DEPTHWISE) return k < 3 ? k + 3 : -1;
+    const int64_t c = k % s->cin;
+    return c % 2 == 0 && c + 1 < s->cin ? k + 1 : -1;
+}
+
+/* The mean of input k of output channel j. Beyond the range it would not be one. */
+static double mean_of(const ani_quant_unit *q, int64_t k, int64_t j) {
+    const ani_unit_shape *s = &q->unit->shape;
+    const double mean = q->means[s->kind == ANI_UNIT_DEPTHWISE ? j : k % s->cin];
+    return fmin(fmax(mean, q->in->low), q->in->low + ANI_QUANT_CODES * q->in->step);
+}
+
+int64_t ani_quant_mean_count(const ani_infer_unit *units, int32_t count) {
+    int64_t means = units[0].shape.cin;
+    for (int32_t u = 0; u < count; u++)
+        means += units[u].shape.cout;
+    return means;
+}
+
+ani_quant_unit ani_quant_unit_of(const ani_infer_unit *units, int32_t u, const ani_codes *codes,
+                                 const float *means) {
+    const ani_infer_unit *unit = &units[u];
+    if (unit->input >= 0) means += ani_quant_mean_count(units, unit->input);
+    return (ani_quant_unit){.unit = unit,
+                            .in = &codes[unit->input + 1],
+                            .residual = unit->residual < 0 ? NULL : &codes[unit->residual + 1],
+                            .out = &codes[u + 1],
+                            .means = means};
+}
+
 /* Batch norm of a channel as a factor and a bias. */
 static void fold(const ani_bn *bn, int64_t i, double *factor, double *bias) {
     *factor = bn->gamma[i] * ani_ref_inv_std(bn->moving_variance[i]);
@@ -43,24 +75,33 @@ void ani_quant_channels_of(const ani_quant_unit *q, int64_t first, int64_t count
     float largest[ANI_QUANT_CHANNELS] = {0};
     int32_t sums[ANI_QUANT_CHANNELS] = {0};
     double biases[ANI_QUANT_CHANNELS], steps[ANI_QUANT_CHANNELS];
+    double factors[ANI_QUANT_CHANNELS];
     const float *w = q->unit->w + first;
-    for (int64_t k = 0; k < inputs; k++)
-        for (int64_t j = 0; j < real; j++)
-            largest[j] = fmaxf(largest[j], fabsf(w[k * all + j]));
+    for (int64_t k = 0; k < inputs; k++) {
+        const int64_t other = partner_of(s, k);
+        for (int64_t j = 0; j < real; j++) {
+            const float a = w[k * all + j], b = other < 0 ? 0 : w[other * all + j];
+            largest[j] = fmaxf(largest[j], fabsf(a));
+            if ((a > 0) == (b > 0)) largest[j] = fmaxf(largest[j], fabsf(a + b));
+        }
+    }
     for (int64_t j = 0; j < count; j++)
         channels->factor[j] = channels->scale[j] = channels->bias[j] = 0;
     for (int64_t j = 0; j < real; j++) {
-        double factor;
-        fold(&q->unit->bn, first + j, &factor, &biases[j]);
+        fold(&q->unit->bn, first + j, &factors[j], &biases[j]);
         biases[j] += (q->residual ? q->residual->low : 0) - q->out->low;
-        steps[j] = fmax(largest[j] * fabs(factor) / ANI_QUANT_WEIGHT,
+        steps[j] = fmax(largest[j] * fabs(factors[j]) / ANI_QUANT_WEIGHT,
                         fabs(biases[j]) / (q->in->step * max_bias));
         if (!(steps[j] > 0)) steps[j] = 1; /* a channel of zeros */
-        channels->factor[j] = factor / steps[j];
+        channels->factor[j] = factors[j] / steps[j];
     }
     for (int64_t k = 0; k < inputs; k++)
-        for (int64_t j = 0; j < real; j++)
-            sums[j] += ani_quant_weight(w[k * all + j], channels->factor[j]);
+        for (int64_t j = 0; j < real; j++) {
+            const int8_t weight = ani_quant_weight(w[k * all + j], channels->factor[j]);
+            const double lost = w[k * all + j] * factors[j] - weight * steps[j];
+            biases[j] += lost * mean_of(q, k, first + j);
+            sums[j] += weight;
+        }
     for (int64_t j = 0; j < real; j++) {
         const double unit = q->in->step * steps[j];
         channels->bias[j] = (int32_t)rint(biases[j] / unit + q->in->low / q->in->step * sums[j]);
@@ -79,14 +120,19 @@ static an_status check_range(const ani_range *range, int32_t unit, bool relu6, a
                        range->high - range->low <= 1e9f;
     const bool cut = !relu6 || (range->high <= 6 && !(range->low < 0));
     if (holds && cut) return AN_OK;
-    return ani_fail(err, AN_ERR_FORMAT,
-                    "int8: the range of tensor %d is %g to %g; it must %s and be finite", unit + 1,
-                    range->low, range->high, holds ? "be within 0 to 6" : "hold 0");
+    return ani_fail(err, AN_ERR_FORMAT, "int8: the range of tensor %d is %g to %g; it must %s",
+                    unit + 1, range->low, range->high,
+                    holds ? "be within 0 to 6" : "hold 0 and be finite");
 }
 
-an_status ani_quant_check(const ani_infer_unit *units, int32_t count, const ani_range *ranges,
-                          an_error *err) {
+an_status ani_quant_check(const ani_infer_unit *units, int32_t count,
+                          const ani_calibrated *calibrated, an_error *err) {
+    const ani_range *ranges = calibrated->ranges;
     an_status st = check_range(&ranges[0], -1, false, err);
+    for (int64_t i = 0; !st && i < ani_quant_mean_count(units, count); i++)
+        if (!isfinite(calibrated->means[i]))
+            st = ani_fail(err, AN_ERR_FORMAT, "int8: the mean of channel %lld of all is %g",
+                          (long long)i, calibrated->means[i]);
     for (int32_t u = 0; !st && u < count; u++) {
         const ani_infer_unit *unit = &units[u];
         const ani_range *in = &ranges[unit->input + 1], *out = &ranges[u + 1];

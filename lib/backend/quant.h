@@ -2,9 +2,12 @@
  * The numbers of int8 inference, one source for all backends.
  *
  * A value is kept as a code of 0 to 255: value = low + step * code, both of the tensor's calibrated
- * range. Weights are whole numbers of -64 to 64 times a factor of their output channel: with 7 bits
- * the sum of two products fits into 16 bits, which is what x86 without VNNI adds up first, so all
- * levels give the same bits. A unit computes
+ * range. Weights are whole numbers times a factor of their output channel: -127 to 127, and at most
+ * 128 together where two of one sign are added up first (inputs 2i and 2i + 1; of a depthwise
+ * convolution the first and the second row): so the sum of their products fits into 16 bits, which
+ * is what x86 without VNNI adds up first, and all levels give the same bits. What the rounding of
+ * its weights adds to a channel on average, by the calibrated means of its inputs, is taken off its
+ * bias: without that the small errors of 52 layers add up to a large one. A unit computes
  *
  *     sum  = bias[j] + sum over k of code[k] * weight[k][j]                       in int32, exact
  *     code = rint(sum * scale[j] + residual code * residual_scale) cut to 0..255  in float
@@ -17,7 +20,7 @@
 
 #include "backend/backend.h"
 
-enum { ANI_QUANT_CODES = 255, ANI_QUANT_WEIGHT = 64, ANI_QUANT_CHANNELS = 64 };
+enum { ANI_QUANT_CODES = 255, ANI_QUANT_WEIGHT = 127, ANI_QUANT_CHANNELS = 64 };
 
 /** Codes of one tensor. */
 typedef struct ani_codes {
@@ -49,7 +52,13 @@ typedef struct ani_quant_channels {
 typedef struct ani_quant_unit {
     const ani_infer_unit *unit;
     const ani_codes *in, *residual, *out;
+    const float *means; /* of the input's channels */
 } ani_quant_unit;
+/** Unit u of a network; codes [units + 1] and means as in ani_calibrated. */
+ani_quant_unit ani_quant_unit_of(const ani_infer_unit *units, int32_t u, const ani_codes *codes,
+                                 const float *means);
+/** How many means there are. */
+int64_t ani_quant_mean_count(const ani_infer_unit *units, int32_t count);
 
 /** The channels first to first + count - 1, count at most ANI_QUANT_CHANNELS; those past the last
  * one have zeros. */
@@ -61,11 +70,10 @@ static inline int8_t ani_quant_weight(float w, double factor) {
 /** By how much a code of the residual moves that of the result; 0 without. */
 float ani_quant_residual_scale(const ani_quant_unit *q);
 
-/** AN_ERR_FORMAT unless int8 inference of a network by these ranges ([count + 1]: of the picture,
- * then of each unit's value) stays within its whole numbers: ranges are finite, hold 0, end at 6
- * with ReLU6, are not too narrow for what the weights make of them, and weights are finite. The
- * weights and statistics are host memory here. */
-an_status ani_quant_check(const ani_infer_unit *units, int32_t count, const ani_range *ranges,
-                          an_error *err);
+/** AN_ERR_FORMAT unless int8 inference of a network stays within its whole numbers: ranges are
+ * finite, hold 0, end at 6 with ReLU6, are not too narrow for what the weights make of them, and
+ * weights and means are finite. The weights and statistics are host memory here. */
+an_status ani_quant_check(const ani_infer_unit *units, int32_t count,
+                          const ani_calibrated *calibrated, an_error *err);
 
 #endif

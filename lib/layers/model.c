@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "layers/calibrate.h"
 
 /* Predictions go in slices of so many pictures: memory stays small whatever n is. */
 enum { PREDICT_SLICE = 32 };
@@ -25,6 +26,7 @@ struct an_model {
     /* recalibration under way: sums and scratch [2][channels] each; NULL: none */
     double *statistics;
     int64_t samples;
+    ani_calibration *calibration; /* under way; NULL: none */
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -55,6 +57,7 @@ void ani_model_hold(an_model *model) {
 void an_model_destroy(an_model *model) {
     if (!model || atomic_fetch_sub(&model->references, 1) > 1) return;
     ani_free(model->statistics);
+    ani_calibration_destroy(model->calibration);
     ani_net_destroy(model->net);
     ani_free(model);
 }
@@ -97,7 +100,10 @@ an_status an_model_describe(const an_model *model, an_model_info *info, an_error
                           .padding = model->facts.padding,
                           .base = model->base,
                           .features = (int32_t)ani_net_features(model->net),
-                          .alpha = model->facts.alpha};
+                          .alpha = model->facts.alpha,
+                          .calibrated = ani_net_calibrated(model->net) != NULL,
+                          .inference = ani_net_uses_int8(model->net) ? AN_INFERENCE_INT8
+                                                                     : AN_INFERENCE_FP32};
     const int32_t all = model->base == AN_BASE_TRAIN || model->base == AN_BASE_FINETUNE;
     for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
         const ani_net_array *array = ani_net_array_at(model->net, i);
@@ -245,6 +251,98 @@ an_status an_model_recalibrate_end(an_model *model, an_error *err) {
     ani_free(model->statistics);
     model->statistics = NULL;
     return AN_OK;
+}
+
+/* --- int8 --------------------------------------------------------------------------------------
+ */
+
+static const char *const ranges_name = "int8/ranges", *const means_name = "int8/means";
+
+an_status an_model_calibrate_begin(an_model *model, an_error *err) {
+    ani_calibration *calibration = NULL;
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    an_status st = ani_calibration_create(&calibration, model->net, err);
+    if (st) return st;
+    ani_calibration_destroy(model->calibration);
+    model->calibration = calibration;
+    return AN_OK;
+}
+
+an_status an_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
+    an_status st = check_batch(model, x, x, n, err);
+    if (st) return st;
+    if (!model->calibration) return ani_fail(err, AN_ERR_ARG, "model: no calibration was begun");
+    return ani_calibration_add(model->calibration, model->net, x, n, err);
+}
+
+an_status an_model_calibrate_end(an_model *model, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    if (!model->calibration || ani_calibration_pictures(model->calibration) == 0)
+        return ani_fail(err, AN_ERR_ARG, "model: no picture was added to the calibration");
+    an_status st =
+        ani_calibration_finish(model->calibration, model->net, model->facts.picture, err);
+    ani_calibration_destroy(model->calibration);
+    model->calibration = NULL;
+    return st;
+}
+
+an_status an_model_set_inference(an_model *model, int32_t inference, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    if (inference < AN_INFERENCE_FP32 || inference > AN_INFERENCE_INT8)
+        return ani_fail(err, AN_ERR_ARG, "model: inference is %d; it must be one of AN_INFERENCE_*",
+                        inference);
+    if (inference == AN_INFERENCE_INT8 && !ani_net_calibrated(model->net))
+        return ani_fail(err, AN_ERR_ARG,
+                        "model: int8 inference needs a calibration with the present weights");
+    ani_net_use_int8(model->net, inference == AN_INFERENCE_INT8);
+    return AN_OK;
+}
+
+/* Add what int8 goes by to what goes into a file. */
+static an_status save_calibrated(const an_model *model, an_arrays *arrays, an_error *err) {
+    const ani_calibrated *calibrated = ani_net_calibrated(model->net);
+    const int64_t units = ani_net_spec_of(model->net)->unit_count;
+    const int64_t ranges[2] = {units, 2}, means = ani_net_mean_count(model->net);
+    if (!calibrated) return AN_OK;
+    an_status st = an_arrays_add(arrays, ranges_name, &calibrated->ranges[1].low, ranges, 2, err);
+    if (!st) st = an_arrays_add(arrays, means_name, calibrated->means, &means, 1, err);
+    if (st) return st;
+    return an_arrays_set_metadata(arrays, "inference",
+                                  ani_net_uses_int8(model->net) ? "int8" : "fp32", err);
+}
+
+/* Find an array of the calibration; NULL: it is not there or has another shape. */
+static const float *find_array(const an_arrays *arrays, const char *name, int64_t rows,
+                               int64_t columns) {
+    const int64_t index = an_arrays_find(arrays, name);
+    const int32_t rank = columns ? 2 : 1;
+    if (index < 0 || an_arrays_rank(arrays, index) != rank ||
+        an_arrays_length(arrays, index, 0) != rows ||
+        (columns && an_arrays_length(arrays, index, 1) != columns))
+        return NULL;
+    return an_arrays_data(arrays, index);
+}
+
+an_status ani_model_take_calibrated(an_model *model, const an_arrays *arrays, an_error *err) {
+    const int64_t units = ani_net_spec_of(model->net)->unit_count;
+    const int64_t count = ani_net_mean_count(model->net);
+    const char *inference = an_arrays_metadata(arrays, "inference");
+    if (an_arrays_find(arrays, ranges_name) < 0 && an_arrays_find(arrays, means_name) < 0)
+        return AN_OK;
+    const float *ends = find_array(arrays, ranges_name, units, 2);
+    const float *means = find_array(arrays, means_name, count, 0);
+    if (!ends || !means)
+        return ani_fail(err, AN_ERR_FORMAT, "model: there must be '%s' [%lld,2] and '%s' [%lld]",
+                        ranges_name, (long long)units, means_name, (long long)count);
+    ani_range *ranges = ani_alloc_zero(units + 1, sizeof *ranges);
+    if (!ranges) return ani_fail_memory(err, -1, "a calibration");
+    ranges[0] = model->facts.picture;
+    memcpy(ranges + 1, ends, (size_t)units * sizeof *ranges);
+    const ani_calibrated calibrated = {ranges, means};
+    an_status st = ani_net_calibrate(model->net, &calibrated, err);
+    if (!st && inference && !strcmp(inference, "fp32")) ani_net_use_int8(model->net, 0);
+    ani_free(ranges);
+    return st;
 }
 
 /* --- weights ---------------------------------------------------------------------------------- */
@@ -417,6 +515,7 @@ an_status an_model_save(const an_model *model, const char *path, an_error *err) 
     an_status st = an_model_weights(model, &arrays, err);
     if (st) goto done;
     st = set_metadata(arrays, model, err);
+    if (!st) st = save_calibrated(model, arrays, err);
     if (st) goto done;
     st = an_arrays_write(arrays, path, err);
 done:

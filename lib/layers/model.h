@@ -16,6 +16,7 @@ typedef struct ani_model_facts {
     int32_t scale;                     /* AN_SCALE_* */
     int32_t padding;                   /* AN_PADDING_FIXED or TUTORIAL */
     uint32_t seed;                     /* of the random weights */
+    ani_range picture;                 /* what the values of pixels lie between, by the scale */
     char scale_name[ANI_FACT_SIZE];    /* "unit", "tf", "seed" */
     char base_name[ANI_FACT_SIZE];     /* as Keras names the base: "mobilenetv2_1.00_224" */
     char notebook_name[ANI_FACT_SIZE]; /* as the tutorial's notebook shows it */
@@ -44,6 +45,10 @@ an_status ani_model_check_weights(const an_model *model, const an_arrays *arrays
 /** AN_ERR_FORMAT with both names and shapes unless array index of a list has the shape of array. */
 an_status ani_array_check(const ani_net_array *array, const an_arrays *arrays, int64_t index,
                           an_error *err);
+
+/** Take the calibration of int8 that a list may have, for the weights that the model has now.
+ * AN_ERR_FORMAT: one that the model cannot go by. */
+an_status ani_model_take_calibrated(an_model *model, const an_arrays *arrays, an_error *err);
 
 /** Draw weights as Keras does by default, from the first-th array on: kernels GlorotUniform (in
  * Keras' rule for a depthwise kernel [3,3,c,1]: fan in 9*c, fan out 9), gamma and moving variance

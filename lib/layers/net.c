@@ -285,6 +285,7 @@ void ani_net_destroy(ani_net *net) {
         ani_net_plan_clear(&net->plans[i]);
     const int64_t weights = net->parameter_count * (int64_t)sizeof(float);
     ops->infer_destroy(net->backend, net->infer);
+    ani_net_forget_ranges(net);
     if (net->arena) ops->free(net->backend, net->arena, net->arena_size);
     if (net->parameters) ops->free(net->backend, net->parameters, weights);
     if (net->gradients) ops->free(net->backend, net->gradients, weights);
@@ -345,7 +346,7 @@ void ani_net_read_gradient(const ani_net *net, const ani_net_array *array, float
 
 void ani_net_write_array(ani_net *net, const ani_net_array *array, const float *host) {
     net->backend->ops->write(net->backend, array->data, host, array->count * (int64_t)sizeof *host);
-    net->running_old = net->packed_old = 1;
+    ani_net_changed(net);
 }
 
 ani_net_range ani_net_trained(const ani_net *net, int32_t base) {
@@ -355,8 +356,16 @@ ani_net_range ani_net_trained(const ani_net *net, int32_t base) {
                            net->parameter_count - first};
 }
 
+void ani_net_changed(ani_net *net) {
+    net->running_old = net->packed_old = 1;
+    ani_net_forget_ranges(net);
+}
+
 void ani_net_weights_changed(ani_net *net, int32_t base) {
-    if (base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE) net->running_old = net->packed_old = 1;
+    if (base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE)
+        ani_net_changed(net);
+    else
+        ani_net_forget_ranges(net);
 }
 
 void ani_net_set_statistics(ani_net *net, const float *statistics) {

@@ -74,10 +74,14 @@ struct ani_net {
     uint8_t *arena;
     int64_t arena_size;
     ani_net_plan plans[ANI_NET_PLANS];
-    int64_t clock;       /* counts uses of plans */
-    int32_t running_old; /* 1: units' running must be computed anew */
-    int32_t packed_old;  /* 1: infer must take the weights anew */
-    ani_infer *infer;    /* NULL: nothing was predicted yet */
+    int64_t clock;             /* counts uses of plans */
+    int32_t running_old;       /* 1: units' running must be computed anew */
+    int32_t packed_old;        /* 1: infer must take the weights anew */
+    ani_infer *infer;          /* NULL: nothing was predicted yet */
+    ani_calibrated calibrated; /* int8; its arrays are the net's, NULL: not calibrated */
+    ani_infer *infer_int8;     /* NULL: nothing was predicted by the ranges yet */
+    int32_t int8;              /* 1: predictions go by the ranges */
+    int32_t reserved;
 };
 
 /** Say whether the unit's z is given up after the forward pass and made again for the backward one:
@@ -87,6 +91,13 @@ bool ani_net_makes_again(const ani_net *net, int32_t unit);
 
 /** The shape of a unit for n pictures. */
 ani_unit_shape ani_net_unit_shape(const ani_net_unit *unit, int64_t n);
+
+/** Say that weights or statistics were changed: what was made of them is old. */
+void ani_net_changed(ani_net *net);
+/** Go back to float. */
+void ani_net_forget_ranges(ani_net *net);
+/** The units as inference sees them; free with ani_free(). */
+an_status ani_net_infer_units(const ani_net *net, ani_infer_unit **out, an_error *err);
 
 /** Find or make the plan of a run and make the arena large enough. On failure older plans stay. */
 an_status ani_net_prepare(ani_net *net, int32_t kind, int64_t n, const ani_net_plan **out,

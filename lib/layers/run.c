@@ -97,11 +97,9 @@ static void refresh_running(ani_net *net) {
     net->running_old = 0;
 }
 
-/* Make the network ready for inference if nothing was predicted yet. */
-static an_status make_infer(ani_net *net, an_error *err) {
-    if (net->infer) return AN_OK;
+an_status ani_net_infer_units(const ani_net *net, ani_infer_unit **out, an_error *err) {
     const int32_t count = net->spec.unit_count;
-    ani_infer_unit *units = ani_alloc_zero(count, sizeof *units);
+    ani_infer_unit *units = *out = ani_alloc_zero(count, sizeof *units);
     if (!units) return ani_fail_memory(err, count * (int64_t)sizeof *units, "a network");
     for (int32_t u = 0; u < count; u++) {
         const ani_net_unit *unit = &net->units[u];
@@ -112,8 +110,18 @@ static an_status make_infer(ani_net *net, an_error *err) {
                                     .w = unit->kernel->data,
                                     .bn = unit->running};
     }
-    an_status st =
-        net->backend->ops->infer_create(net->backend, &net->infer, units, count, NULL, err);
+    return AN_OK;
+}
+
+/* Make the network ready for inference if nothing was predicted yet. */
+static an_status make_infer(ani_net *net, ani_infer **infer, const ani_calibrated *calibrated,
+                            an_error *err) {
+    ani_infer_unit *units = NULL;
+    if (*infer) return AN_OK;
+    an_status st = ani_net_infer_units(net, &units, err);
+    if (!st)
+        st = net->backend->ops->infer_create(net->backend, infer, units, net->spec.unit_count,
+                                             calibrated, err);
     ani_free(units);
     return st;
 }
@@ -121,11 +129,24 @@ static an_status make_infer(ani_net *net, an_error *err) {
 /* From pictures to features by the moving statistics. */
 static an_status infer(const net_run *run, const ani_infer_input *input, an_error *err) {
     ani_net *net = run->net;
-    an_status st = make_infer(net, err);
+    an_status st = make_infer(net, &net->infer, NULL, err);
     if (st) return st;
     if (net->packed_old) net->backend->ops->infer_pack(net->backend, net->infer);
     net->packed_old = 0;
     net->backend->ops->infer_run(net->backend, net->infer, input, run->plan->n,
+                                 floats_at(run, run->plan->features));
+    return AN_OK;
+}
+
+/* The same in int8. The ranges go when weights change, so what was packed stays right. */
+static an_status infer_int8(const net_run *run, const ani_infer_input *input, an_error *err) {
+    ani_net *net = run->net;
+    if (!net->infer_int8) {
+        an_status st = make_infer(net, &net->infer_int8, &net->calibrated, err);
+        if (st) return st;
+        net->backend->ops->infer_pack(net->backend, net->infer_int8);
+    }
+    net->backend->ops->infer_run(net->backend, net->infer_int8, input, run->plan->n,
                                  floats_at(run, run->plan->features));
     return AN_OK;
 }
@@ -162,7 +183,7 @@ static void forward_lazy(const net_run *run, double momentum) {
         const ani_lazy value = value_of(run, u);
         run->observe(run->user, u, floats_at(run, at->y), &value); /* never of a mixed run */
     }
-    if (run->batch && momentum >= 0) run->net->running_old = run->net->packed_old = 1;
+    if (run->batch && momentum >= 0) ani_net_changed(run->net);
 }
 
 static void pool(const net_run *run) {
@@ -273,7 +294,7 @@ static an_status predict(ani_net *net, const ani_infer_input *input, int64_t n,
                          int32_t probabilities, float *features, float *y, an_error *err) {
     net_run run = {0};
     an_status st = begin(&run, net, ANI_RUN_HEAD, NULL, n, err);
-    if (!st) st = infer(&run, input, err);
+    if (!st) st = net->int8 && !features ? infer_int8(&run, input, err) : infer(&run, input, err);
     if (st) return st;
     if (features) read_floats(&run, features, run.plan->features, n * ani_net_features(net));
     if (y) predict_head(&run, probabilities, y);

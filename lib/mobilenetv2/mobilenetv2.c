@@ -74,7 +74,7 @@ typedef struct blueprint {
     ani_mnv2_pads pads;
     bool odd_pads;              /* other than padding stands for */
     const ani_weights *weights; /* NULL: random */
-    bool take_head, keep_name;
+    bool take_head, keep_name, keep_int8;
 } blueprint;
 
 static bool same_pads(const ani_mnv2_pads *a, const ani_mnv2_pads *b) {
@@ -124,11 +124,13 @@ static void name_base(ani_model_facts *facts, const blueprint *b) {
 }
 
 static void set_facts(ani_model_facts *facts, const blueprint *b) {
-    *facts = (ani_model_facts){.alpha = b->alpha,
-                               .task = b->task,
-                               .scale = b->scale,
-                               .padding = b->padding,
-                               .seed = b->seed};
+    *facts = (ani_model_facts){
+        .alpha = b->alpha,
+        .task = b->task,
+        .scale = b->scale,
+        .padding = b->padding,
+        .seed = b->seed,
+        .picture = {b->scale == AN_SCALE_TF ? -1 : 0, b->scale == AN_SCALE_SEED ? 1000 : 1}};
     snprintf(facts->scale_name, sizeof facts->scale_name, "%s", ani_scale_name(b->scale));
     name_base(facts, b);
     if (b->keep_name && b->weights->base_name[0]) {
@@ -153,6 +155,7 @@ static an_status build(an_model **out, an_backend *backend, const blueprint *b, 
     if (!b->weights || !b->take_head)
         st = ani_net_draw(net, b->seed, b->weights ? ANI_MNV2_BASE_ARRAYS : 0, err);
     if (!st && b->weights) st = ani_weights_take(b->weights, net, b->take_head, err);
+    if (!st && b->keep_int8) st = ani_model_take_calibrated(model, b->weights->arrays, err);
     if (st) goto done;
     *out = model;
     model = NULL;
@@ -257,7 +260,8 @@ static an_status load(an_model **out, an_backend *backend, ani_weights *weights,
                    .seed = weights->has_seed ? weights->seed : o->seed,
                    .weights = weights,
                    .take_head = true,
-                   .keep_name = true};
+                   .keep_name = true,
+                   .keep_int8 = true};
     /* A bare weight file names no task: the 1000 classes of ImageNet are one, all else is a score.
      */
     b.task = weights->task >= 0  ? weights->task

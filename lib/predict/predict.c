@@ -216,3 +216,33 @@ done:
     ani_free(batch);
     return st;
 }
+
+an_status an_calibrate_batches(an_model *model, an_batches *batches, int64_t pictures,
+                               an_progress_fn progress, void *progress_user, an_error *err) {
+    if (!model || !batches)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "batches" : "model");
+    if (pictures < 0)
+        return ani_fail(err, AN_ERR_ARG, "%lld pictures to calibrate with; it must be 0 or more",
+                        (long long)pictures);
+    an_batches *ordered = NULL;
+    const int64_t all = an_batches_samples(batches);
+    const int64_t count = pictures && pictures < all ? pictures : all;
+    const double begun = ani_clock_seconds();
+    int64_t outputs = 0, done = 0;
+    an_status st = check_source(model, batches, &outputs, err);
+    if (!st) st = ani_batches_in_order(&ordered, batches, err);
+    if (!st) st = an_batches_begin(ordered, 0, 0, err);
+    if (!st) st = an_model_calibrate_begin(model, err);
+    while (!st && done < count) {
+        const float *x;
+        int64_t n;
+        st = an_batches_next(ordered, &x, NULL, NULL, &n, err);
+        if (st) break;
+        n = n < count - done ? n : count - done;
+        st = an_model_calibrate_add(model, x, n, err);
+        if (!st) st = report(progress, progress_user, done += n, count, begun, err);
+    }
+    if (!st || st == AN_DONE) st = an_model_calibrate_end(model, err);
+    an_batches_destroy(ordered);
+    return st;
+}

@@ -21,7 +21,7 @@
 #include "base/random.h"
 #include "support/backends.h"
 
-enum { MAX_UNITS = 8, PICTURES = 5 };
+enum { MAX_UNITS = 8, MAX_CHANNELS = 2048, PICTURES = 5 };
 
 static float *floats(int64_t count, ani_stream *random, double low, double high) {
     float *values = ani_alloc((count ? count : 1) * (int64_t)sizeof *values);
@@ -137,6 +137,7 @@ typedef struct network {
     int64_t features, picture;
     float *memory[MAX_UNITS][5];
     ani_range ranges[MAX_UNITS + 1];
+    float means[MAX_CHANNELS];
     bool int8; /* run by the ranges */
 } network;
 
@@ -186,6 +187,8 @@ static network make_network(const chain *c) {
         channels = cout;
     }
     net.features = channels;
+    for (int32_t i = 0; i < MAX_CHANNELS; i++)
+        net.means[i] = (float)(i % 7) * 0.3f - 0.2f;
     net.ranges[0] = (ani_range){-1, 1};
     for (int32_t u = 0; u < net.count; u++)
         net.ranges[u + 1] = net.units[u].relu6 ? (ani_range){0, 6.0f - 0.5f * (float)(u % 3)}
@@ -204,8 +207,9 @@ static void run_network(const network *net, int32_t kind, int32_t threads,
     an_backend *backend = test_backend_make(kind, NULL, threads);
     ani_infer *infer = NULL;
     an_error err = {0};
+    const ani_calibrated calibrated = {net->ranges, net->means};
     if (backend->ops->infer_create(backend, &infer, net->units, net->count,
-                                   net->int8 ? net->ranges : NULL, &err))
+                                   net->int8 ? &calibrated : NULL, &err))
         fail_msg("%s", err.message);
     backend->ops->infer_pack(backend, infer);
     backend->ops->infer_run(backend, infer, input, n, features);
@@ -231,8 +235,10 @@ static void check_chain(const chain *c, bool int8) {
     }
     const ani_infer_input floats_in = {.x = x}, bytes_in = {.bytes = bytes, .table = table};
     an_error err;
+    const ani_calibrated calibrated = {net.ranges, net.means};
     net.int8 = int8;
-    if (int8 && ani_quant_check(net.units, net.count, net.ranges, &err))
+    assert_true(ani_quant_mean_count(net.units, net.count) <= MAX_CHANNELS);
+    if (int8 && ani_quant_check(net.units, net.count, &calibrated, &err))
         fail_msg("%s: %s", c->what, err.message);
     run_network(&net, AN_BACKEND_REF, 1, &floats_in, PICTURES, want);
     run_network(&net, AN_BACKEND_REF, 1, &bytes_in, PICTURES, got);
@@ -283,8 +289,9 @@ static void test_chains_int8(void **state) {
         an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
         ani_infer *infer = NULL;
         an_error err;
+        const ani_calibrated calibrated = {net.ranges, net.means};
         assert_int_equal(
-            backend->ops->infer_create(backend, &infer, net.units, net.count, net.ranges, &err),
+            backend->ops->infer_create(backend, &infer, net.units, net.count, &calibrated, &err),
             AN_ERR_UNSUPPORTED);
         assert_null(infer);
         an_backend_destroy(backend);

@@ -166,7 +166,7 @@ void ani_cpu_full_input_gradient(cpu_backend *cpu, const ani_unit_shape *s,
  */
 
 an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                               int32_t count, const ani_range *ranges, an_error *err);
+                               int32_t count, const ani_calibrated *calibrated, an_error *err);
 void ani_cpu_infer_destroy(an_backend *backend, ani_infer *infer);
 void ani_cpu_infer_pack(an_backend *backend, ani_infer *infer);
 void ani_cpu_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
@@ -177,6 +177,8 @@ void ani_cpu_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_in
 
 void ani_cpu_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
                          const ani_lazy *r, void *y);
+void ani_cpu_value_range(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
+                         ani_range *range);
 void ani_cpu_optim_step(an_backend *backend, const ani_optim_step *step);
 void ani_cpu_sum_squares(an_backend *backend, int64_t count, const float *x, double *sum);
 void ani_cpu_pool_forward(an_backend *backend, int64_t n, int64_t hw, int64_t c, const ani_lazy *x,

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "backend/ref/ref.h"
+
 enum {
     COLUMNS = 1024,               /* of a piece of materialise */
     TILE = ANI_CPU_WORKSPACE / 2, /* floats of one; there is room for two */
@@ -62,6 +64,51 @@ void ani_cpu_materialise(an_backend *backend, int64_t rows, int64_t c, const ani
     job.ranges = ani_divide_up(c, job.columns);
     job.tile = TILE / job.columns;
     ani_pool_run(cpu->pool, ani_divide_up(rows, job.tile) * job.ranges, materialise_piece, &job);
+}
+
+/* --- ranges ------------------------------------------------------------------------------------
+ */
+
+/* The ends of some columns of z; low and high have room for them. */
+static void column_ends(const float *z, int64_t rows, int64_t c, int64_t columns, float *low,
+                        float *high) {
+    for (int64_t j = 0; j < columns; j++) {
+        low[j] = INFINITY;
+        high[j] = -INFINITY;
+    }
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            const float value = z[i * c + j];
+            low[j] = value < low[j] ? value : low[j];
+            high[j] = value > high[j] ? value : high[j];
+        }
+}
+
+/* A value grows or falls with z all the way, so the ends of z are those of the value. */
+void ani_cpu_value_range(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
+                         ani_range *range) {
+    if (x->element != ANI_FLOAT32) {
+        ani_ref_value_range(backend, rows, c, x, range);
+        return;
+    }
+    float *low = ani_cpu_workspace(ani_cpu(backend), 0), *high = low + COLUMNS;
+    *range = (ani_range){INFINITY, -INFINITY};
+    for (int64_t first = 0; first < c; first += COLUMNS) {
+        const int64_t columns = ani_min(COLUMNS, c - first);
+        column_ends((const float *)x->z + first, rows, c, columns, low, high);
+        for (int64_t i = 0; i < 2 * columns; i++) {
+            const int64_t j = i % columns;
+            if (low[j] > high[j]) continue; /* no numbers at all */
+            const float z = i < columns ? low[j] : high[j];
+            const ani_lazy one = {.z = &z,
+                                  .scale = x->scale ? x->scale + first + j : NULL,
+                                  .shift = x->scale ? x->shift + first + j : NULL,
+                                  .relu6 = x->relu6};
+            const float value = (float)ani_ref_load(&one, 0, 0);
+            if (value < range->low) range->low = value;
+            if (value > range->high) range->high = value;
+        }
+    }
 }
 
 /* --- optimizers --------------------------------------------------------------------------------

@@ -64,7 +64,11 @@ static void stage_codes(const infer_run *run, int64_t y, uint8_t *to) {
     else
         for (int64_t i = 0; i < count; i++)
             from[i] = run->codes[run->bytes[y * count + i]];
-    for (int64_t x = 0; x < step->w; x++, from += step->cin, to += step->in_pixel)
+    /* What fills a pixel up has weights of 0: it may be the next one's. */
+    int64_t x = 0;
+    for (; step->in_pixel == 4 && x + 1 < step->w; x++, from += step->cin, to += 4)
+        memmove(to, from, 4);
+    for (; x < step->w; x++, from += step->cin, to += step->in_pixel)
         for (int64_t c = 0; c < step->in_pixel; c++)
             to[c] = c < step->cin ? from[c] : 0;
 }

@@ -72,6 +72,7 @@ struct ani_infer {
     ani_infer_kernels k;
     ani_infer_unit *units;
     ani_codes *codes; /* [unit_count + 1]: of the picture, of each unit's value; NULL: float */
+    float *means;     /* int8: as in ani_calibrated */
     int32_t unit_count, step_count;
     infer_step *steps;
     int32_t slot_count, threads;
@@ -93,11 +94,8 @@ static inline bool infer_is_split(const ani_infer *infer, const infer_step *step
 
 /* What int8 makes of a unit. */
 static inline ani_quant_unit infer_quant_unit(const ani_infer *infer, const ani_infer_unit *unit) {
-    return (ani_quant_unit){.unit = unit,
-                            .in = &infer->codes[unit->input + 1],
-                            .residual =
-                                unit->residual < 0 ? NULL : &infer->codes[unit->residual + 1],
-                            .out = &infer->codes[unit - infer->units + 1]};
+    return ani_quant_unit_of(infer->units, (int32_t)(unit - infer->units), infer->codes,
+                             infer->means);
 }
 
 /* The width in vectors of a panel. */

@@ -262,9 +262,13 @@ static an_status plan_memory(ani_infer *infer, an_error *err) {
 }
 
 /* Take the ranges: what pads which input, and what a step does to codes of its residual. */
-static an_status take_ranges(ani_infer *infer, const ani_range *ranges, an_error *err) {
+static an_status take_ranges(ani_infer *infer, const ani_calibrated *calibrated, an_error *err) {
+    const int64_t means = ani_quant_mean_count(infer->units, infer->unit_count);
+    infer->means = ani_alloc_zero(means, sizeof *infer->means);
+    if (!infer->means) return ani_fail_memory(err, -1, "a network for inference");
+    memcpy(infer->means, calibrated->means, (size_t)means * sizeof *infer->means);
     for (int32_t i = 0; i <= infer->unit_count; i++)
-        infer->codes[i] = ani_quant_codes(&ranges[i]);
+        infer->codes[i] = ani_quant_codes(&calibrated->ranges[i]);
     for (int32_t s = 0; s < infer->step_count; s++) {
         infer_step *step = &infer->steps[s];
         const ani_infer_unit *result = result_unit(step);
@@ -281,13 +285,13 @@ static an_status take_ranges(ani_infer *infer, const ani_range *ranges, an_error
 }
 
 an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                               int32_t count, const ani_range *ranges, an_error *err) {
+                               int32_t count, const ani_calibrated *calibrated, an_error *err) {
     an_status st = AN_OK;
     int32_t *scratch = NULL;
     *out = NULL;
     ani_infer *infer = ani_alloc_zero(1, sizeof *infer);
     if (!infer) return ani_fail_memory(err, sizeof *infer, "a network for inference");
-    infer->k = ranges ? ani_cpu(backend)->infer_int8 : ani_cpu(backend)->infer;
+    infer->k = calibrated ? ani_cpu(backend)->infer_int8 : ani_cpu(backend)->infer;
     infer->threads = backend->threads;
     infer->unit_count = count;
     infer->units = ani_alloc_zero(count, sizeof *infer->units);
@@ -295,9 +299,9 @@ an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_i
     infer->slot_offsets = ani_alloc_zero(count, sizeof *infer->slot_offsets);
     infer->workers = ani_alloc_zero(infer->threads, sizeof *infer->workers);
     scratch = ani_alloc_zero(2 * (int64_t)count, sizeof *scratch);
-    if (ranges) infer->codes = ani_alloc_zero((int64_t)count + 1, sizeof *infer->codes);
+    if (calibrated) infer->codes = ani_alloc_zero((int64_t)count + 1, sizeof *infer->codes);
     if (!infer->units || !infer->steps || !infer->slot_offsets || !infer->workers || !scratch ||
-        (ranges && !infer->codes)) {
+        (calibrated && !infer->codes)) {
         st = ani_fail_memory(err, count * (int64_t)sizeof *infer->steps, "a network for inference");
         goto done;
     }
@@ -305,7 +309,7 @@ an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_i
     for (int32_t u = 0; u < count;)
         u = make_step(infer, u, &infer->steps[infer->step_count++]);
     wire_steps(infer, scratch);
-    if (ranges) st = take_ranges(infer, ranges, err);
+    if (calibrated) st = take_ranges(infer, calibrated, err);
     if (!st) st = plan_memory(infer, err);
     if (st) goto done;
     *out = infer;
@@ -323,6 +327,7 @@ void ani_cpu_infer_destroy(an_backend *backend, ani_infer *infer) {
     ani_free(infer->workers);
     ani_free(infer->slot_offsets);
     ani_free(infer->steps);
+    ani_free(infer->means);
     ani_free(infer->codes);
     ani_free(infer->units);
     ani_free(infer);

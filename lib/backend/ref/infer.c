@@ -4,6 +4,7 @@
 #include "backend/ref/ref.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "backend/quant.h"
 #include "backend/slots.h"
@@ -22,6 +23,7 @@ typedef struct infer_unit {
 struct ani_infer {
     infer_unit *units;
     ani_codes *codes; /* [count + 1]: of the picture, of each unit's value; NULL: in float */
+    float *means;     /* in int8, as in ani_calibrated */
     float **slots;    /* in int8: codes, too, as they are the smaller ones */
     float *picture;
     void *scratch; /* of a unit */
@@ -59,20 +61,24 @@ static int64_t weight_count(const ani_unit_shape *s) {
     return taps * s->cin * (s->kind == ANI_UNIT_DEPTHWISE ? 1 : s->cout);
 }
 
-static an_status make_codes(ani_infer *infer, const ani_range *ranges, an_error *err) {
+static an_status make_codes(ani_infer *infer, const ani_calibrated *calibrated,
+                            const ani_infer_unit *units, an_error *err) {
+    const int64_t means = ani_quant_mean_count(units, infer->count);
     infer->codes = ani_alloc_zero((int64_t)infer->count + 1, sizeof *infer->codes);
-    if (!infer->codes) return ani_fail_memory(err, -1, "a network for inference");
+    infer->means = ani_alloc_zero(means, sizeof *infer->means);
+    if (!infer->codes || !infer->means) return ani_fail_memory(err, -1, "a network for inference");
+    memcpy(infer->means, calibrated->means, (size_t)means * sizeof *infer->means);
     for (int32_t u = 0; u <= infer->count; u++)
-        infer->codes[u] = ani_quant_codes(&ranges[u]);
+        infer->codes[u] = ani_quant_codes(&calibrated->ranges[u]);
     for (int32_t u = 0; u < infer->count; u++) {
-        infer->units[u].w = ani_alloc_zero(weight_count(&infer->units[u].unit.shape), 1);
+        infer->units[u].w = ani_alloc_zero(weight_count(&units[u].shape), 1);
         if (!infer->units[u].w) return ani_fail_memory(err, -1, "a network for inference");
     }
     return AN_OK;
 }
 
 an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                               int32_t count, const ani_range *ranges, an_error *err) {
+                               int32_t count, const ani_calibrated *calibrated, an_error *err) {
     an_status st = AN_OK;
     int32_t *scratch = NULL;
     int64_t most = 0;
@@ -107,7 +113,7 @@ an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_i
         goto done;
     }
     st = make_slots(infer, scratch, err);
-    if (!st && ranges) st = make_codes(infer, ranges, err);
+    if (!st && calibrated) st = make_codes(infer, calibrated, units, err);
     if (st) goto done;
     *out = infer;
     infer = NULL;
@@ -129,6 +135,7 @@ void ani_ref_infer_destroy(an_backend *backend, ani_infer *infer) {
     ani_free(infer->slots);
     ani_free(infer->scratch);
     ani_free(infer->picture);
+    ani_free(infer->means);
     ani_free(infer->codes);
     ani_free(infer->units);
     ani_free(infer);
@@ -139,9 +146,16 @@ void ani_ref_infer_destroy(an_backend *backend, ani_infer *infer) {
 
 static ani_quant_unit quant_unit(const ani_infer *infer, int32_t u) {
     const ani_infer_unit *unit = &infer->units[u].unit;
-    return (ani_quant_unit){unit, &infer->codes[unit->input + 1],
-                            unit->residual < 0 ? NULL : &infer->codes[unit->residual + 1],
-                            &infer->codes[u + 1]};
+    ani_quant_unit q = {.unit = unit,
+                        .in = &infer->codes[unit->input + 1],
+                        .residual = unit->residual < 0 ? NULL : &infer->codes[unit->residual + 1],
+                        .out = &infer->codes[u + 1],
+                        .means = infer->means};
+    if (unit->input < 0) return q;
+    q.means += infer->units[0].unit.shape.cin;
+    for (int32_t i = 0; i < unit->input; i++)
+        q.means += infer->units[i].unit.shape.cout;
+    return q;
 }
 
 /* norm holds scale and bias: both have four bytes. */

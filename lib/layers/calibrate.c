@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ * Ranges of a network's values: measured, checked, kept. */
+#include "layers/calibrate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "backend/quant.h"
+#include "base/memory.h"
+#include "layers/net_state.h"
+
+/* --- what a network goes by -------------------------------------------------------------------
+ */
+
+void ani_net_forget_ranges(ani_net *net) {
+    net->backend->ops->infer_destroy(net->backend, net->infer_int8);
+    ani_free((void *)(uintptr_t)net->calibrated.ranges);
+    ani_free((void *)(uintptr_t)net->calibrated.means);
+    net->infer_int8 = NULL;
+    net->calibrated = (ani_calibrated){0};
+    net->int8 = 0;
+}
+
+const ani_calibrated *ani_net_calibrated(const ani_net *net) {
+    return net->calibrated.ranges ? &net->calibrated : NULL;
+}
+
+int64_t ani_net_mean_count(const ani_net *net) {
+    return 3 + net->channels;
+}
+
+int32_t ani_net_uses_int8(const ani_net *net) {
+    return net->int8;
+}
+
+/* What the other kind of inference has packed is given up: it is a second copy of the weights. */
+void ani_net_use_int8(ani_net *net, int32_t on) {
+    ani_infer **other = on ? &net->infer : &net->infer_int8;
+    net->backend->ops->infer_destroy(net->backend, *other);
+    *other = NULL;
+    if (on) net->packed_old = 1;
+    net->int8 = on;
+}
+
+/* Check it against the weights, which are read from the backend unit by unit. */
+static an_status check(const ani_net *net, const ani_calibrated *calibrated, an_error *err) {
+    const int32_t count = net->spec.unit_count;
+    ani_infer_unit *units = NULL;
+    float *host = NULL;
+    int64_t total = 0;
+    an_status st = ani_net_infer_units(net, &units, err);
+    if (st) return st;
+    for (int32_t u = 0; u < count; u++)
+        total += net->units[u].kernel->count + 4 * net->units[u].spec.cout;
+    host = ani_alloc_zero(total, sizeof *host);
+    if (!host) {
+        st = ani_fail_memory(err, total * (int64_t)sizeof *host, "weights to check");
+        goto done;
+    }
+    float *at = host;
+    for (int32_t u = 0; u < count; u++) {
+        const ani_net_unit *unit = &net->units[u];
+        const ani_net_array *const arrays[] = {unit->kernel, unit->gamma, unit->beta,
+                                               unit->moving_mean, unit->moving_variance};
+        float *places[5];
+        for (int32_t i = 0; i < 5; i++) {
+            places[i] = at;
+            ani_net_read_array(net, arrays[i], at);
+            at += arrays[i]->count;
+        }
+        units[u].w = places[0];
+        units[u].bn = (ani_bn){.gamma = places[1],
+                               .beta = places[2],
+                               .moving_mean = places[3],
+                               .moving_variance = places[4]};
+    }
+    st = ani_quant_check(units, count, calibrated, err);
+done:
+    ani_free(host);
+    ani_free(units);
+    return st;
+}
+
+an_status ani_net_calibrate(ani_net *net, const ani_calibrated *calibrated, an_error *err) {
+    const int64_t count = (int64_t)net->spec.unit_count + 1, means = ani_net_mean_count(net);
+    an_status st = check(net, calibrated, err);
+    if (st) return st;
+    ani_range *ranges = ani_alloc_zero(count, sizeof *ranges);
+    float *mean = ani_alloc_zero(means, sizeof *mean);
+    if (!ranges || !mean) {
+        ani_free(ranges);
+        ani_free(mean);
+        return ani_fail_memory(err, means * (int64_t)sizeof *mean, "a calibration");
+    }
+    memcpy(ranges, calibrated->ranges, (size_t)count * sizeof *ranges);
+    memcpy(mean, calibrated->means, (size_t)means * sizeof *mean);
+    ani_net_forget_ranges(net);
+    net->calibrated = (ani_calibrated){ranges, mean};
+    ani_net_use_int8(net, 1);
+    return AN_OK;
+}
+
+/* --- measuring ---------------------------------------------------------------------------------
+ */
+
+struct ani_calibration {
+    int64_t pictures;
+    double (*ends)[2]; /* [units + 1]: sums of smallest and largest values */
+    double *means;     /* sums of each channel's means */
+    float *channels;   /* [widest]: means of a value at hand */
+};
+
+typedef struct observer {
+    ani_net *net;
+    ani_calibration *calibration;
+    double *means; /* of the unit that comes next */
+} observer;
+
+static void observe(void *user, int32_t unit, const float *z, const ani_lazy *value) {
+    (void)z;
+    observer *o = user;
+    const ani_net_unit *u = &o->net->units[unit];
+    an_backend *backend = o->net->backend;
+    const int64_t pixels = u->oh * u->ow, c = u->spec.cout;
+    double *ends = o->calibration->ends[unit + 1];
+    float *channels = o->calibration->channels;
+    ani_range range;
+    backend->ops->value_range(backend, pixels, c, value, &range);
+    ends[0] += range.low;
+    ends[1] += range.high;
+    /* a: room for a number of each channel, and of use in backward runs alone */
+    backend->ops->pool_forward(backend, 1, pixels, c, value, o->net->a);
+    backend->ops->read(backend, channels, o->net->a, c * (int64_t)sizeof *channels);
+    for (int64_t i = 0; i < c; i++)
+        *o->means++ += channels[i];
+}
+
+an_status ani_calibration_create(ani_calibration **out, const ani_net *net, an_error *err) {
+    const int64_t count = (int64_t)net->spec.unit_count + 1, means = ani_net_mean_count(net);
+    *out = NULL;
+    ani_calibration *calibration = ani_alloc_zero(1, sizeof *calibration);
+    if (!calibration) return ani_fail_memory(err, sizeof *calibration, "a calibration");
+    calibration->ends = ani_alloc_zero(count, sizeof *calibration->ends);
+    calibration->means = ani_alloc_zero(means, sizeof *calibration->means);
+    calibration->channels = ani_alloc_zero(net->widest, sizeof *calibration->channels);
+    if (!calibration->ends || !calibration->means || !calibration->channels) {
+        ani_calibration_destroy(calibration);
+        return ani_fail_memory(err, means * (int64_t)sizeof(double), "a calibration");
+    }
+    *out = calibration;
+    return AN_OK;
+}
+
+void ani_calibration_destroy(ani_calibration *calibration) {
+    if (!calibration) return;
+    ani_free(calibration->ends);
+    ani_free(calibration->means);
+    ani_free(calibration->channels);
+    ani_free(calibration);
+}
+
+int64_t ani_calibration_pictures(const ani_calibration *calibration) {
+    return calibration->pictures;
+}
+
+an_status ani_calibration_add(ani_calibration *calibration, ani_net *net, const float *x, int64_t n,
+                              an_error *err) {
+    const int64_t pixels = net->spec.height * net->spec.width;
+    for (int64_t i = 0; i < n; i++, x += 3 * pixels) {
+        observer o = {net, calibration, calibration->means + 3};
+        an_status st = ani_net_inspect(net, x, 1, observe, &o, err);
+        if (st) return st;
+        for (int64_t k = 0; k < 3 * pixels; k++)
+            calibration->means[k % 3] += x[k] / (double)pixels;
+        calibration->pictures++;
+    }
+    return AN_OK;
+}
+
+/* The mean range of a unit's value: it holds 0, and is not empty where all values were the same.
+ * Infinite ends, of values that are not numbers, stay for the check to refuse. */
+static ani_range mean_range(const double ends[2], int64_t pictures, int32_t relu6) {
+    const double low = ends[0] / (double)pictures, high = ends[1] / (double)pictures;
+    if (!isfinite(low) || !isfinite(high)) return (ani_range){(float)low, (float)high};
+    ani_range range = {relu6 || low > 0 ? 0 : (float)low, high > 0 ? (float)high : 0};
+    if (range.high - range.low < 1e-3f) range.high = range.low + 1e-3f;
+    return range;
+}
+
+an_status ani_calibration_finish(const ani_calibration *calibration, ani_net *net,
+                                 ani_range picture, an_error *err) {
+    const int32_t count = net->spec.unit_count;
+    const int64_t means = ani_net_mean_count(net), pictures = calibration->pictures;
+    an_status st = AN_OK;
+    ani_range *ranges = ani_alloc_zero((int64_t)count + 1, sizeof *ranges);
+    float *mean = ani_alloc_zero(means, sizeof *mean);
+    if (!ranges || !mean) {
+        st = ani_fail_memory(err, means * (int64_t)sizeof *mean, "a calibration");
+        goto done;
+    }
+    ranges[0] = picture;
+    for (int32_t u = 0; u < count; u++)
+        ranges[u + 1] = mean_range(calibration->ends[u + 1], pictures, net->units[u].spec.relu6);
+    for (int64_t i = 0; i < means; i++)
+        mean[i] = (float)(calibration->means[i] / (double)pictures);
+    const ani_calibrated calibrated = {ranges, mean};
+    st = ani_net_calibrate(net, &calibrated, err);
+done:
+    ani_free(mean);
+    ani_free(ranges);
+    return st;
+}

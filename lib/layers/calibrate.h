@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * Calibration of int8 inference under way: what the values of some pictures lie between, one by
+ * one, and the means of all channels. The range of a tensor is the mean of its pictures' smallest
+ * and largest values: one outlier does not make the codes of all pictures coarse. */
+#ifndef LAYERS_CALIBRATE_H
+#define LAYERS_CALIBRATE_H
+
+#include "layers/net.h"
+
+typedef struct ani_calibration ani_calibration;
+
+an_status ani_calibration_create(ani_calibration **out, const ani_net *net, an_error *err);
+void ani_calibration_destroy(ani_calibration *calibration); /* NULL is allowed */
+/** Add n pictures [n,h,w,3]. */
+an_status ani_calibration_add(ani_calibration *calibration, ani_net *net, const float *x, int64_t n,
+                              an_error *err);
+int64_t ani_calibration_pictures(const ani_calibration *calibration);
+/** Let the net go by it; picture: that of its input, which the scale of the pixels tells. */
+an_status ani_calibration_finish(const ani_calibration *calibration, ani_net *net,
+                                 ani_range picture, an_error *err);
+
+#endif
