@@ -18,7 +18,8 @@
  *   y[rows][columns] = clip(start + a[rows][k] * b[k][columns]),
  * in int8, with sums in int32, which are exact, and rint() to even,
  *   y[rows][columns] = rint(scale * (bias + a[rows][k] * b[k][columns]) + residual_scale *
- * residual) cut to 0..255. There a, residual and y are uint8_t; b is int8_t of -64 to 64, as
+ * residual) cut to 0..255. There a, residual and y are uint8_t; b is int8_t, of which 2i and
+ * 2i + 1 add up to 128 at most where they have one sign, as
  * [k/4][columns][4]; k, run, a_row, segment are multiples of 4; bias is never NULL, relu6 is
  * ignored; the sum times the scale is rounded to float, then comes one fused multiply-add. */
 typedef struct ani_infer_product {

@@ -105,7 +105,7 @@ an_status ani_net_calibrate(ani_net *net, const ani_calibrated *calibrated, an_e
 
 struct ani_calibration {
     int64_t pictures;
-    double (*ends)[2]; /* [units + 1]: sums of smallest and largest values */
+    double (*ends)[2]; /* [units + 1]: smallest and largest values */
     double *means;     /* sums of each channel's means */
     float *channels;   /* [widest]: means of a value at hand */
 };
@@ -126,8 +126,8 @@ static void observe(void *user, int32_t unit, const float *z, const ani_lazy *va
     float *channels = o->calibration->channels;
     ani_range range;
     backend->ops->value_range(backend, pixels, c, value, &range);
-    ends[0] += range.low;
-    ends[1] += range.high;
+    ends[0] = fmin(ends[0], range.low);
+    ends[1] = fmax(ends[1], range.high);
     /* a: room for a number of each channel, and of use in backward runs alone */
     backend->ops->pool_forward(backend, 1, pixels, c, value, o->net->a);
     backend->ops->read(backend, channels, o->net->a, c * (int64_t)sizeof *channels);
@@ -177,12 +177,9 @@ an_status ani_calibration_add(ani_calibration *calibration, ani_net *net, const 
     return AN_OK;
 }
 
-/* The mean range of a unit's value: it holds 0, and is not empty where all values were the same.
- * Infinite ends, of values that are not numbers, stay for the check to refuse. */
-static ani_range mean_range(const double ends[2], int64_t pictures, int32_t relu6) {
-    const double low = ends[0] / (double)pictures, high = ends[1] / (double)pictures;
-    if (!isfinite(low) || !isfinite(high)) return (ani_range){(float)low, (float)high};
-    ani_range range = {relu6 || low > 0 ? 0 : (float)low, high > 0 ? (float)high : 0};
+/* The range of a unit's value: it holds 0, and is not empty where all values were the same. */
+static ani_range range_of(const double ends[2], int32_t relu6) {
+    ani_range range = {relu6 ? 0 : (float)ends[0], (float)ends[1]};
     if (range.high - range.low < 1e-3f) range.high = range.low + 1e-3f;
     return range;
 }
@@ -200,7 +197,7 @@ an_status ani_calibration_finish(const ani_calibration *calibration, ani_net *ne
     }
     ranges[0] = picture;
     for (int32_t u = 0; u < count; u++)
-        ranges[u + 1] = mean_range(calibration->ends[u + 1], pictures, net->units[u].spec.relu6);
+        ranges[u + 1] = range_of(calibration->ends[u + 1], net->units[u].spec.relu6);
     for (int64_t i = 0; i < means; i++)
         mean[i] = (float)(calibration->means[i] / (double)pictures);
     const ani_calibrated calibrated = {ranges, mean};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Calibration of int8 inference under way: what the values of some pictures lie between, one by
- * one, and the means of all channels. The range of a tensor is the mean of its pictures' smallest
- * and largest values: one outlier does not make the codes of all pictures coarse. */
+ * Calibration of int8 inference under way: the smallest and the largest value of each tensor in all
+ * pictures, and the means of all channels. */
 #ifndef LAYERS_CALIBRATE_H
 #define LAYERS_CALIBRATE_H
 

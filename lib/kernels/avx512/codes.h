@@ -46,8 +46,8 @@ static inline ivec i_low_16(ivec a, ivec b) {
 static inline ivec i_high_16(ivec a, ivec b) {
     return _mm512_unpackhi_epi16(a, b);
 }
-/* sum + the products of 4 unsigned with 4 signed bytes; two of them fit into int16, since the
- * signed ones are -64 to 64 */
+/* sum + the products of 4 unsigned with 4 signed bytes; two of them fit into int16: see
+ * ani_infer_product */
 static inline ivec i_dot(ivec sum, ivec a, ivec b) {
 #ifdef __AVX512VNNI__
     return _mm512_dpbusd_epi32(sum, a, b);
@@ -68,6 +68,10 @@ static inline vec v_of_codes(const uint8_t *from) {
 /* To even; what is too large for int32, and NaN, becomes the smallest int32. */
 static inline ivec v_round(vec a) {
     return _mm512_cvtps_epi32(a);
+}
+/* min(a, 255); NaN stays */
+static inline vec v_cut(vec a) {
+    return _mm512_min_ps(_mm512_set1_ps(255), a);
 }
 /* Store 16 numbers, or twice as many, cut to 0..255. */
 static inline void i_store_one(uint8_t *to, ivec a) {

@@ -63,6 +63,10 @@ static inline vec v_of_codes(const uint8_t *from) {
 static inline ivec v_round(vec a) {
     return vcvtnq_s32_f32(a);
 }
+/* min(a, 255); NaN stays */
+static inline vec v_cut(vec a) {
+    return vminq_f32(a, vdupq_n_f32(255));
+}
 static inline uint8x8_t i_bytes(ivec a, ivec b) {
     return vqmovun_s16(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b)));
 }

@@ -231,12 +231,12 @@ static void bytes_codes(uint8_t *to, const float *from, int64_t count, float sca
     const vec factor = v_set(scale), add = v_set(offset);
     int64_t i = 0;
     for (; i + LANES <= count; i += LANES)
-        i_store_one(to + i, v_round(v_fma(v_load(from + i), factor, add)));
+        i_store_one(to + i, v_round(v_cut(v_fma(v_load(from + i), factor, add))));
     if (i == count) return;
     float values[LANES] = {0};
     uint8_t codes[LANES];
     memcpy(values, from + i, (size_t)(count - i) * sizeof *from);
-    i_store_one(codes, v_round(v_fma(v_load(values), factor, add)));
+    i_store_one(codes, v_round(v_cut(v_fma(v_load(values), factor, add))));
     memcpy(to + i, codes, (size_t)(count - i));
 }
 
