@@ -9,16 +9,23 @@
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512/add.h>
 #include <simde/x86/avx512/and.h>
+#include <simde/x86/avx512/broadcast.h>
 #include <simde/x86/avx512/cast.h>
 #include <simde/x86/avx512/cmp.h>
+#include <simde/x86/avx512/cvt.h>
 #include <simde/x86/avx512/div.h>
 #include <simde/x86/avx512/fmadd.h>
+#include <simde/x86/avx512/insert.h>
 #include <simde/x86/avx512/loadu.h>
+#include <simde/x86/avx512/madd.h>
+#include <simde/x86/avx512/maddubs.h>
 #include <simde/x86/avx512/max.h>
 #include <simde/x86/avx512/min.h>
 #include <simde/x86/avx512/mov.h>
 #include <simde/x86/avx512/mul.h>
 #include <simde/x86/avx512/or.h>
+#include <simde/x86/avx512/packs.h>
+#include <simde/x86/avx512/packus.h>
 #include <simde/x86/avx512/set1.h>
 #include <simde/x86/avx512/setzero.h>
 #include <simde/x86/avx512/slli.h>
@@ -26,6 +33,57 @@
 #include <simde/x86/avx512/srli.h>
 #include <simde/x86/avx512/storeu.h>
 #include <simde/x86/avx512/sub.h>
+#include <simde/x86/avx512/unpackhi.h>
+#include <simde/x86/avx512/unpacklo.h>
+
+/* SIMDe 0.7.4 gives this name to the masked form, and has no plain one. */
+#undef _mm512_madd_epi16
+static inline simde__m512i emulated_madd_epi16(simde__m512i a, simde__m512i b) {
+    simde__m256i x[2], y[2];
+    simde_mm512_storeu_si512(x, a);
+    simde_mm512_storeu_si512(y, b);
+    for (int i = 0; i < 2; i++)
+        x[i] = simde_mm256_madd_epi16(x[i], y[i]);
+    return simde_mm512_loadu_si512(x);
+}
+#define _mm512_madd_epi16 emulated_madd_epi16
+
+static inline simde__m512 emulated_cvtepi32_ps(simde__m512i a) {
+    simde__m256i x[2];
+    simde__m256 y[2];
+    simde_mm512_storeu_si512(x, a);
+    for (int i = 0; i < 2; i++)
+        y[i] = simde_mm256_cvtepi32_ps(x[i]);
+    return simde_mm512_loadu_ps(y);
+}
+#define _mm512_cvtepi32_ps emulated_cvtepi32_ps
+
+static inline simde__m512i emulated_cvtps_epi32(simde__m512 a) {
+    simde__m256 x[2];
+    simde__m256i y[2];
+    simde_mm512_storeu_ps(x, a);
+    for (int i = 0; i < 2; i++)
+        y[i] = simde_mm256_cvtps_epi32(x[i]);
+    return simde_mm512_loadu_si512(y);
+}
+#define _mm512_cvtps_epi32 emulated_cvtps_epi32
+
+static inline simde__m512i emulated_cvtepu8_epi32(simde__m128i a) {
+    const simde__m256i y[2] = {simde_mm256_cvtepu8_epi32(a),
+                               simde_mm256_cvtepu8_epi32(simde_mm_srli_si128(a, 8))};
+    return simde_mm512_loadu_si512(y);
+}
+#define _mm512_cvtepu8_epi32 emulated_cvtepu8_epi32
+
+static inline simde__m128i emulated_cvtusepi32_epi8(simde__m512i a) {
+    uint32_t x[16];
+    uint8_t y[16];
+    simde_mm512_storeu_si512(x, a);
+    for (int i = 0; i < 16; i++)
+        y[i] = (uint8_t)(x[i] < 255 ? x[i] : 255);
+    return simde_mm_loadu_si128((const simde__m128i *)(const void *)y);
+}
+#define _mm512_cvtusepi32_epi8 emulated_cvtusepi32_epi8
 
 static inline void emulated_stream_ps(void *to, simde__m512 v) {
     if ((uintptr_t)to % 64) __builtin_trap(); /* as the processor does */
