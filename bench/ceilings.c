@@ -3,9 +3,9 @@
  * all threads of the pool do the same. */
 #include "ceilings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cpu.h"
 #include "base/memory.h"
@@ -193,6 +193,26 @@ static bench_bandwidth measure_bandwidth(ani_pool *pool, measure_job *job, int64
     return (bench_bandwidth){.read = total / read, .copy = total / copy};
 }
 
+/* The size of the largest cache that the kernel tells of for processor 0; 0: it tells of none. */
+static double last_cache_bytes(void) {
+    double largest = 0;
+    for (int index = 0; index < 8; index++) {
+        char path[80];
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/size", index);
+        FILE *file = fopen(path, "r");
+        double size = 0;
+        char unit = 0;
+        if (!file) break;
+        if (fscanf(file, "%lf%c", &size, &unit) == 2) {
+            if (unit == 'K') size *= 1024;
+            if (unit == 'M') size *= 1024 * 1024;
+        }
+        fclose(file);
+        if (size > largest) largest = size;
+    }
+    return largest;
+}
+
 int bench_measure_ceilings(bench_ceilings *out, ani_pool *pool, uint32_t features) {
     const int32_t threads = ani_pool_threads(pool);
     const size_t size = (size_t)threads * MEMORY_BYTES;
@@ -208,8 +228,7 @@ int bench_measure_ceilings(bench_ceilings *out, ani_pool *pool, uint32_t feature
     out->gflops = 1e-9 * job.operations[0] * FMA_ROUNDS * threads / seconds;
     out->memory = measure_bandwidth(pool, &job, MEMORY_BYTES, 1);
     out->cache = measure_bandwidth(pool, &job, CACHE_BYTES, 32);
-    const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    out->cache_bytes = cache > 0 ? (double)cache / 2 : 0;
+    out->cache_bytes = last_cache_bytes() / 2;
     ok = 1;
 done:
     free(job.sinks);

@@ -67,7 +67,7 @@ static an_batches *make_batches(an_dataset *dataset, int64_t first, int64_t coun
     return batches;
 }
 
-static an_model *make_model(double alpha) {
+static an_model *make_model(double alpha, int32_t precision) {
     an_backend *backend = NULL;
     an_model *model = NULL;
     an_error err;
@@ -75,6 +75,7 @@ static an_model *make_model(double alpha) {
     an_mobilenetv2_options net;
     an_backend_options_init(&device, sizeof device);
     device.threads = 1;
+    device.precision = precision;
     an_mobilenetv2_options_init(&net, sizeof net);
     net.height = net.width = SIZE;
     net.alpha = alpha;
@@ -88,7 +89,7 @@ static an_model *make_model(double alpha) {
 static bench make_bench(void) {
     bench b = {.folder = folder_make()};
     b.path = strdup(folder_path(b.folder, "run"));
-    b.model = make_model(0.1);
+    b.model = make_model(0.1, AN_PRECISION_FP32);
     b.dataset = data_pixels(TRAIN + VAL, SIZE, SIZE);
     b.train = make_batches(b.dataset, 0, TRAIN, 2, 42);
     b.val = make_batches(b.dataset, TRAIN, VAL, 2, 42);
@@ -257,13 +258,21 @@ static void other_settings_are_named(void **state) {
     }
     for (int i = 0; i < 3; i++)
         an_batches_destroy(others[i]);
+    static const struct {
+        double alpha;
+        int32_t precision;
+        const char *message;
+    } models[] = {{0.2, AN_PRECISION_FP32, "model.alpha was '0.1', and is '0.2' now"},
+                  {0.1, AN_PRECISION_MIXED, "precision was 'fp32', and is 'mixed' now"}};
     an_model *const model = b.model;
-    b.model = make_model(0.2);
-    an_trainer *trainer = make_trainer(&b);
-    assert_int_equal(an_trainer_resume(trainer, checkpoint, &err), AN_ERR_ARG);
-    assert_non_null(strstr(err.message, "model.alpha was '0.1', and is '0.2' now"));
-    an_trainer_destroy(trainer);
-    an_model_destroy(b.model);
+    for (int i = 0; i < 2; i++) {
+        b.model = make_model(models[i].alpha, models[i].precision);
+        an_trainer *trainer = make_trainer(&b);
+        assert_int_equal(an_trainer_resume(trainer, checkpoint, &err), AN_ERR_ARG);
+        if (!strstr(err.message, models[i].message)) fail_msg("%s", err.message);
+        an_trainer_destroy(trainer);
+        an_model_destroy(b.model);
+    }
     b.model = model;
     an_checkpoint_destroy(checkpoint);
     drop_bench(&b);
