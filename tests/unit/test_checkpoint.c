@@ -22,6 +22,7 @@
 #include "support/folder.h"
 #include "train/checkpoint.h"
 #include "train/fields.h"
+#include "train/trainer.h"
 
 /* --- a stage to be written and resumed ---------------------------------------------------------
  */
@@ -428,6 +429,9 @@ static void strange_texts_are_refused(void **state) {
          "'state.early.wait' of the checkpoint cannot be 'x'"},
         {"state.rate\":\"0.001\"", "state.rate\":\"0001x\"", AN_ERR_FORMAT, "cannot be '0001x'"},
         {"state.rate\":\"0.001\"", "state.rate\":\"-0.01\"", AN_ERR_FORMAT, "stands at epoch 2"},
+        {"state.rate\":\"0.001\"", "state.rate\":\"1e999\"", AN_ERR_FORMAT,
+         "'state.rate' of the checkpoint cannot be '1e999'"},
+        {"number\":\"2\",\"stage\"", "number\":\"2x\",\"stag\"", AN_ERR_FORMAT, "number is '2x'"},
         {"\"history\":\"1,1", "\"history\":\"1;1", AN_ERR_FORMAT,
          "the history has no number for 'stage' in line 1"},
         {"optimizer/m", "optimizer/n", AN_ERR_FORMAT, "there is no 'optimizer/m' of "},
@@ -583,6 +587,58 @@ static void numbers_read_back(void **state) {
     assert_false(ani_field_parse(&number, &nan, "x", &end));
 }
 
+/* Writing, reading, resuming and removing fail at the first allocations, and at every seventh of
+ * the others; test_oom has them all. */
+typedef struct call {
+    bench *b;
+    an_trainer *trainer;
+    an_checkpoint *checkpoint;
+} call;
+
+static an_status call_write(call *c, an_error *err) {
+    c->trainer->written = false; /* leftovers are swept as far as there is memory for it */
+    return ani_checkpoint_write(c->trainer, err);
+}
+
+static an_status call_read(call *c, an_error *err) {
+    an_checkpoint_destroy(c->checkpoint);
+    c->checkpoint = NULL;
+    return an_checkpoint_read(&c->checkpoint, c->b->path, NULL, NULL, err);
+}
+
+static an_status call_resume(call *c, an_error *err) {
+    return an_trainer_resume(c->trainer, c->checkpoint, err);
+}
+
+static an_status call_remove(call *c, an_error *err) {
+    return an_checkpoint_remove(c->b->path, err);
+}
+
+static void allocations_may_fail(void **state) {
+    (void)state;
+    an_status (*const calls[])(call * c, an_error * err) = {call_write, call_read, call_resume,
+                                                            call_remove};
+    bench b = make_bench();
+    b.options.restore_best = 1;
+    b.options.terminate_on_nan = 0; /* weights are not looked at before they are written */
+    train(&b, 1);
+    call c = {.b = &b, .trainer = make_trainer(&b)};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        for (int64_t n = 0;; n += n < 40 ? 1 : 7) {
+            an_error err = {0};
+            ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
+            const an_status st = calls[i](&c, &err);
+            const bool reached = ani_fault_calls(ANI_FAULT_ALLOC) > n;
+            ani_fault_disarm();
+            if (st && (!reached || st != AN_ERR_NOMEM || !strstr(err.message, "memory")))
+                fail_msg("call %zu, allocation %d: %s", i, (int)n, err.message);
+            if (!reached) break;
+        }
+    an_checkpoint_destroy(c.checkpoint);
+    an_trainer_destroy(c.trainer);
+    drop_bench(&b);
+}
+
 static void misuse_is_told(void **state) {
     (void)state;
     an_checkpoint *checkpoint = NULL;
@@ -592,6 +648,13 @@ static void misuse_is_told(void **state) {
     assert_int_equal(an_checkpoint_remove(NULL, NULL), AN_ERR_ARG);
     assert_int_equal(an_checkpoint_describe(NULL, &info, NULL), AN_ERR_ARG);
     assert_int_equal(an_trainer_resume(NULL, NULL, NULL), AN_ERR_ARG);
+    bench b = make_bench();
+    an_error err;
+    an_trainer *trainer = make_trainer(&b);
+    assert_int_equal(an_trainer_resume(trainer, NULL, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "checkpoint is NULL");
+    an_trainer_destroy(trainer);
+    drop_bench(&b);
     an_checkpoint_destroy(NULL);
     an_trainer_pause(NULL);
 }
@@ -609,6 +672,7 @@ int main(void) {
         cmocka_unit_test(a_checkpoint_that_fails_is_written_later),
         cmocka_unit_test(leftovers_are_swept),
         cmocka_unit_test(numbers_read_back),
+        cmocka_unit_test(allocations_may_fail),
         cmocka_unit_test(misuse_is_told),
     };
     return cmocka_run_group_tests_name("checkpoint", tests, NULL, NULL);
