@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "support/archive.h"
 #include "support/data.h"
 #include "support/folder.h"
 #include "support/golden.h"
@@ -143,6 +144,10 @@ static void sub_folders_links_and_hidden_files(void **state) {
     assert_int_equal(symlink("deeper/P0000.jpg", folder_path(folder, "Z.jpg")), 0);
     folder_write(folder_path(folder, "._P0001.jpg"), "x", 1);
     folder_write(folder_path(hidden, "P0001.jpg"), "x", 1);
+    /* no files behind these names */
+    assert_int_equal(symlink("deeper", folder_path(folder, "folder.jpg")), 0);
+    assert_int_equal(symlink("nowhere", folder_path(folder, "gone.jpg")), 0);
+    assert_int_equal(mkfifo(folder_path(folder, "pipe.jpg"), 0600), 0);
     write_labels(folder, "P0000.jpg 1\nP0001.jpg 2\nP0002.jpg 3\nP0003.jpg 4\nP0004.jpg 5\n"
                          "P0005.jpg 6\nZ.jpg 7\n");
     assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
@@ -151,6 +156,45 @@ static void sub_folders_links_and_hidden_files(void **state) {
     assert_int_equal(an_dataset_pixels(dataset, 0, x, NULL), AN_OK);
     assert_int_equal(an_dataset_pixels(dataset, COUNT, y, NULL), AN_OK);
     expect_bytes("through a link", y, x, BYTES);
+    an_dataset_destroy(dataset);
+}
+
+static void many_images(void **state) {
+    enum { MANY = 600 };
+    const char *folder = *state;
+    an_dataset *dataset;
+    const an_dataset_options options = small(NULL);
+    static char labels[MANY * 16];
+    int64_t size = 0;
+    for (int i = COUNT; i < MANY; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "P%04d.jpg", i);
+        folder_write(folder_path(folder, name), "", 0);
+    }
+    for (int i = 0; i < MANY; i++)
+        size += snprintf(labels + size, sizeof labels - (size_t)size, "P%04d.jpg 2\n", i);
+    write_labels(folder, labels);
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_count(dataset), MANY);
+    assert_string_equal(an_dataset_name(dataset, MANY - 1), "P0599.jpg");
+    an_dataset_destroy(dataset);
+}
+
+/* Hidden members are no images; a label file may be one. */
+static void hidden_members(void **state) {
+    static const struct entry entries[] = {
+        {.name = "set/a.jpg", HELLO},
+        {.name = "set/.b.jpg", HELLO},
+        {.name = "set/.labels", .data = "a.jpg 1\n", .data_size = 8},
+    };
+    const struct archive archive = {.entries = entries, .count = 3};
+    an_dataset *dataset;
+    an_dataset_options options = small(NULL);
+    options.label_file = ".labels";
+    assert_int_equal(an_dataset_open(&dataset, archive_in(*state, &archive), &options, NULL),
+                     AN_OK);
+    assert_int_equal(an_dataset_count(dataset), 1);
+    assert_string_equal(an_dataset_name(dataset, 0), "a.jpg");
     an_dataset_destroy(dataset);
 }
 
@@ -371,6 +415,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(folder_and_archive_are_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pixels_are_resized, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sub_folders_links_and_hidden_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_images, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(hidden_members, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_base_name_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(odd_folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(images_without_label, set_up, tear_down),
