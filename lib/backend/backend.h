@@ -206,7 +206,7 @@ typedef struct ani_backend_ops {
      * be the residual of one unit after that one. */
     /** Plan it and make all buffers; the units are copied, their weights are read by infer_pack.
      * calibrated: NULL: in float; else in int8 by quant.h, copied; it and the weights have passed
-     * ani_quant_check(). */
+     * the checks of quant.h. */
     an_status (*infer_create)(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
                               int32_t count, const ani_calibrated *calibrated, an_error *err);
     void (*infer_destroy)(an_backend *backend, ani_infer *infer); /* NULL is allowed */

@@ -125,40 +125,40 @@ static an_status check_range(const ani_range *range, int32_t unit, bool relu6, a
                     holds ? "be within 0 to 6" : "hold 0 and be finite");
 }
 
-an_status ani_quant_check(const ani_infer_unit *units, int32_t count,
-                          const ani_calibrated *calibrated, an_error *err) {
-    const ani_range *ranges = calibrated->ranges;
-    an_status st = check_range(&ranges[0], -1, false, err);
-    for (int64_t i = 0; !st && i < ani_quant_mean_count(units, count); i++)
+an_status ani_quant_check_means(const ani_calibrated *calibrated, int64_t means, an_error *err) {
+    an_status st = check_range(&calibrated->ranges[0], -1, false, err);
+    for (int64_t i = 0; !st && i < means; i++)
         if (!isfinite(calibrated->means[i]))
             st = ani_fail(err, AN_ERR_FORMAT, "int8: the mean of channel %lld of all is %g",
                           (long long)i, calibrated->means[i]);
-    for (int32_t u = 0; !st && u < count; u++) {
-        const ani_infer_unit *unit = &units[u];
-        const ani_range *in = &ranges[unit->input + 1], *out = &ranges[u + 1];
-        const int64_t inputs = inputs_of(&unit->shape);
-        st = check_range(out, u, unit->relu6, err);
-        if (st) return st;
-        if (inputs > MAX_INPUTS)
-            return ani_fail(err, AN_ERR_UNSUPPORTED,
-                            "int8: unit %d has %lld inputs a channel; at most %d are possible", u,
-                            (long long)inputs, (int)MAX_INPUTS);
-        const double reach = fmax((double)in->high - in->low, 1e-9), most = ldexp(1, 30);
-        double rest = (double)out->high - out->low;
-        if (unit->residual >= 0)
-            rest += (double)ranges[unit->residual + 1].high - ranges[unit->residual + 1].low;
-        for (int64_t j = 0; j < unit->shape.cout; j++) {
-            double factor, bias, sum = 0;
-            fold(&unit->bn, j, &factor, &bias);
-            for (int64_t k = 0; k < inputs; k++)
-                sum += fabs(unit->w[k * unit->shape.cout + j] * factor);
-            const double value = 3 * reach * sum + fabs(bias) + rest;
-            if (value * 255 < most * ((double)out->high - out->low)) continue;
-            return ani_fail(err, AN_ERR_FORMAT,
-                            "int8: channel %lld of unit %d can reach %g, which its range of %g to "
-                            "%g is too narrow for",
-                            (long long)j, u, value, out->low, out->high);
-        }
-    }
     return st;
+}
+
+an_status ani_quant_check_unit(const ani_infer_unit *unit, int32_t u, const ani_range *ranges,
+                               an_error *err) {
+    const ani_range *in = &ranges[unit->input + 1], *out = &ranges[u + 1];
+    const int64_t inputs = inputs_of(&unit->shape);
+    an_status st = check_range(out, u, unit->relu6, err);
+    if (st) return st;
+    if (inputs > MAX_INPUTS)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "int8: unit %d has %lld inputs a channel; at most %d are possible", u,
+                        (long long)inputs, (int)MAX_INPUTS);
+    const double reach = (double)in->high - in->low, most = ldexp(1, 30);
+    double rest = (double)out->high - out->low;
+    if (unit->residual >= 0)
+        rest += (double)ranges[unit->residual + 1].high - ranges[unit->residual + 1].low;
+    for (int64_t j = 0; j < unit->shape.cout; j++) {
+        double factor, bias, sum = 0;
+        fold(&unit->bn, j, &factor, &bias);
+        for (int64_t k = 0; k < inputs; k++)
+            sum += fabs(unit->w[k * unit->shape.cout + j] * factor);
+        const double value = 3 * reach * sum + fabs(bias) + rest;
+        if (value * ANI_QUANT_CODES < most * ((double)out->high - out->low)) continue;
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "int8: channel %lld of unit %d can reach %g, which its range of %g to %g "
+                        "is too narrow for",
+                        (long long)j, u, value, out->low, out->high);
+    }
+    return AN_OK;
 }

@@ -70,10 +70,13 @@ static inline int8_t ani_quant_weight(float w, double factor) {
 /** By how much a code of the residual moves that of the result; 0 without. */
 float ani_quant_residual_scale(const ani_quant_unit *q);
 
-/** AN_ERR_FORMAT unless int8 inference of a network stays within its whole numbers: ranges are
- * finite, hold 0, end at 6 with ReLU6, are not too narrow for what the weights make of them, and
- * weights and means are finite. The weights and statistics are host memory here. */
-an_status ani_quant_check(const ani_infer_unit *units, int32_t count,
-                          const ani_calibrated *calibrated, an_error *err);
+/* AN_ERR_FORMAT unless int8 inference stays within its whole numbers. */
+
+/** The picture's range is finite and holds 0; all means are finite. */
+an_status ani_quant_check_means(const ani_calibrated *calibrated, int64_t means, an_error *err);
+/** So is unit u's range, which ends at 6 with ReLU6, and it is not too narrow for what the weights
+ * make of the input's; these are finite. Weights and statistics are host memory here. */
+an_status ani_quant_check_unit(const ani_infer_unit *unit, int32_t u, const ani_range *ranges,
+                               an_error *err);
 
 #endif

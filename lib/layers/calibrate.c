@@ -42,39 +42,44 @@ void ani_net_use_int8(ani_net *net, int32_t on) {
     net->int8 = on;
 }
 
-/* Check it against the weights, which are read from the backend unit by unit. */
+/* Bring the weights and statistics of a unit to the host. */
+static void read_unit(const ani_net *net, int32_t u, ani_infer_unit *unit, float *host) {
+    const ani_net_unit *from = &net->units[u];
+    const ani_net_array *const arrays[] = {from->kernel, from->gamma, from->beta, from->moving_mean,
+                                           from->moving_variance};
+    const float *places[5];
+    for (int32_t i = 0; i < 5; i++) {
+        places[i] = host;
+        ani_net_read_array(net, arrays[i], host);
+        host += arrays[i]->count;
+    }
+    unit->w = places[0];
+    unit->bn = (ani_bn){.gamma = places[1], .beta = places[2]};
+    unit->bn.moving_mean = host - 2 * from->spec.cout;
+    unit->bn.moving_variance = host - from->spec.cout;
+}
+
+/* Check it against the weights. */
 static an_status check(const ani_net *net, const ani_calibrated *calibrated, an_error *err) {
-    const int32_t count = net->spec.unit_count;
     ani_infer_unit *units = NULL;
     float *host = NULL;
-    int64_t total = 0;
-    an_status st = ani_net_infer_units(net, &units, err);
-    if (st) return st;
-    for (int32_t u = 0; u < count; u++)
-        total += net->units[u].kernel->count + 4 * net->units[u].spec.cout;
-    host = ani_alloc_zero(total, sizeof *host);
+    int64_t most = 0;
+    for (int32_t u = 0; u < net->spec.unit_count; u++) {
+        const int64_t count = net->units[u].kernel->count + 4 * net->units[u].spec.cout;
+        most = count > most ? count : most;
+    }
+    an_status st = ani_quant_check_means(calibrated, ani_net_mean_count(net), err);
+    if (!st) st = ani_net_infer_units(net, &units, err);
+    if (st) goto done;
+    host = ani_alloc_zero(most, sizeof *host);
     if (!host) {
-        st = ani_fail_memory(err, total * (int64_t)sizeof *host, "weights to check");
+        st = ani_fail_memory(err, most * (int64_t)sizeof *host, "weights to check");
         goto done;
     }
-    float *at = host;
-    for (int32_t u = 0; u < count; u++) {
-        const ani_net_unit *unit = &net->units[u];
-        const ani_net_array *const arrays[] = {unit->kernel, unit->gamma, unit->beta,
-                                               unit->moving_mean, unit->moving_variance};
-        float *places[5];
-        for (int32_t i = 0; i < 5; i++) {
-            places[i] = at;
-            ani_net_read_array(net, arrays[i], at);
-            at += arrays[i]->count;
-        }
-        units[u].w = places[0];
-        units[u].bn = (ani_bn){.gamma = places[1],
-                               .beta = places[2],
-                               .moving_mean = places[3],
-                               .moving_variance = places[4]};
+    for (int32_t u = 0; !st && u < net->spec.unit_count; u++) {
+        read_unit(net, u, &units[u], host);
+        st = ani_quant_check_unit(&units[u], u, calibrated->ranges, err);
     }
-    st = ani_quant_check(units, count, calibrated, err);
 done:
     ani_free(host);
     ani_free(units);

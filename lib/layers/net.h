@@ -132,7 +132,7 @@ an_status ani_net_inspect(ani_net *net, const float *x, int64_t n, ani_net_obser
 
 /** How many means ani_calibrated has. */
 int64_t ani_net_mean_count(const ani_net *net);
-/** Take a copy, checked by ani_quant_check(); predictions go by it from now on. On error: as
+/** Take a copy, checked as quant.h does; predictions go by it from now on. On error: as
  * before. */
 an_status ani_net_calibrate(ani_net *net, const ani_calibrated *calibrated, an_error *err);
 /** NULL: it is not calibrated. */

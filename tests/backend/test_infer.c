@@ -238,8 +238,10 @@ static void check_chain(const chain *c, bool int8) {
     const ani_calibrated calibrated = {net.ranges, net.means};
     net.int8 = int8;
     assert_true(ani_quant_mean_count(net.units, net.count) <= MAX_CHANNELS);
-    if (int8 && ani_quant_check(net.units, net.count, &calibrated, &err))
-        fail_msg("%s: %s", c->what, err.message);
+    assert_int_equal(ani_quant_check_means(&calibrated, MAX_CHANNELS, &err), AN_OK);
+    for (int32_t u = 0; int8 && u < net.count; u++)
+        if (ani_quant_check_unit(&net.units[u], u, net.ranges, &err))
+            fail_msg("%s: %s", c->what, err.message);
     run_network(&net, AN_BACKEND_REF, 1, &floats_in, PICTURES, want);
     run_network(&net, AN_BACKEND_REF, 1, &bytes_in, PICTURES, got);
     assert_memory_equal(got, want, (size_t)size * sizeof *got);

@@ -3,6 +3,8 @@
 #include "corpus.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <attractivenet/mobilenetv2.h>
 
@@ -24,6 +26,26 @@ static an_arrays *small_weights(void) {
     an_model_destroy(model);
     an_backend_destroy(backend);
     return arrays;
+}
+
+/* What int8 goes by: [0, 6] for every unit, and a mean of 0 for every channel. */
+static void add_int8(an_arrays *arrays) {
+    an_error err;
+    int64_t units = 0, channels = 3;
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
+        if (!strstr(an_arrays_name(arrays, i), "/gamma")) continue;
+        units++;
+        channels += an_arrays_length(arrays, i, 0);
+    }
+    const int64_t shape[2] = {units, 2};
+    float *values = calloc((size_t)(channels + 2 * units), sizeof *values);
+    corpus_need(values, "memory");
+    for (int64_t i = 0; i < units; i++)
+        values[channels + 2 * i + 1] = 6;
+    corpus_need(!an_arrays_add(arrays, "int8/means", values, &channels, 1, &err), err.message);
+    corpus_need(!an_arrays_add(arrays, "int8/ranges", values + channels, shape, 2, &err),
+                err.message);
+    free(values);
 }
 
 void corpus_model(corpus *all) {
@@ -51,5 +73,11 @@ void corpus_model(corpus *all) {
         "\"format\":\"attractivenet-1\",\"alpha\":\"1e9\",\"size\":\"-3\",\"padding\":"
         "\"odd\",\"scale\":\"auto\",\"seed\":\"99999999999\",\"pads\":\"3\"",
         false);
+    add_int8(arrays);
+    corpus_add_arrays(
+        all, "int8.safetensors", arrays,
+        "\"format\":\"attractivenet-1\",\"alpha\":\"0.1\",\"size\":\"32\",\"padding\":"
+        "\"fixed\",\"scale\":\"unit\",\"inference\":\"int8\"",
+        true);
     an_arrays_destroy(arrays);
 }
