@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jpeglib.h>
+
 #include "base/fault.h"
 #include "support/archive.h"
 #include "support/data.h"
@@ -157,6 +159,53 @@ static void sub_folders_links_and_hidden_files(void **state) {
     assert_int_equal(an_dataset_pixels(dataset, COUNT, y, NULL), AN_OK);
     expect_bytes("through a link", y, x, BYTES);
     an_dataset_destroy(dataset);
+}
+
+/* A picture of one colour as printers keep it: of each ink what is left white, black last. */
+static void write_cmyk(const char *path, JDIMENSION height, JDIMENSION width) {
+    struct jpeg_error_mgr errors;
+    struct jpeg_compress_struct cinfo = {.err = jpeg_std_error(&errors)};
+    uint8_t row[4 * 64];
+    for (int i = 0; i < 64; i++)
+        memcpy(row + 4 * i, (const uint8_t[]){200, 100, 50, 255}, 4);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_true(width <= 64);
+    jpeg_create_compress(&cinfo);
+    jpeg_stdio_dest(&cinfo, file);
+    cinfo.image_height = height;
+    cinfo.image_width = width;
+    cinfo.input_components = 4;
+    cinfo.in_color_space = JCS_CMYK;
+    jpeg_set_defaults(&cinfo);
+    jpeg_start_compress(&cinfo, TRUE);
+    while (cinfo.next_scanline < height)
+        jpeg_write_scanlines(&cinfo, (JSAMPROW[]){row}, 1);
+    jpeg_finish_compress(&cinfo);
+    jpeg_destroy_compress(&cinfo);
+    fclose(file);
+}
+
+/* With a resize, with one of one axis only, and without. */
+static void pictures_of_printers(void **state) {
+    const char *folder = *state;
+    static const JDIMENSION sizes[][2] = {{40, 50}, {SIDE, 50}, {40, SIDE}, {SIDE, SIDE}};
+    const an_dataset_options options = small(NULL);
+    an_dataset *dataset;
+    an_error err;
+    uint8_t x[BYTES];
+    for (int i = 0; i < 4; i++) {
+        write_cmyk(folder_path(folder, "P0000.jpg"), sizes[i][0], sizes[i][1]);
+        if (an_dataset_open(&dataset, folder, &options, &err) ||
+            an_dataset_pixels(dataset, 0, x, &err))
+            fail_msg("%s", err.message);
+        for (int k = 0; k < BYTES; k += 3) {
+            assert_in_range(x[k], 197, 203);
+            assert_in_range(x[k + 1], 97, 103);
+            assert_in_range(x[k + 2], 47, 53);
+        }
+        an_dataset_destroy(dataset);
+    }
 }
 
 static void many_images(void **state) {
@@ -415,6 +464,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(folder_and_archive_are_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pixels_are_resized, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sub_folders_links_and_hidden_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pictures_of_printers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_images, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hidden_members, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_base_name_twice, set_up, tear_down),

@@ -563,8 +563,16 @@ static void jpeg_comes_close_to_what_was_written(void **state) {
     an_image_destroy(back);
     assert_int_equal(an_image_write_jpeg(image, path, 0, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "write JPEG: quality is 0; it must be 1 to 100");
+    assert_int_equal(an_image_write_jpeg(image, path, 101, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "write JPEG: quality is 101; it must be 1 to 100");
     assert_int_equal(an_image_write_jpeg(image, NULL, 90, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "write JPEG: path is NULL");
+    assert_int_equal(an_image_write_jpeg(NULL, path, 90, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "write JPEG: image is NULL");
+    assert_int_equal(an_image_write_png(image, NULL, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "write PNG: path is NULL");
     assert_int_equal(an_image_write_png(NULL, path, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "write PNG: image is NULL");
     assert_int_equal(an_image_write_png(image, folder_path(folder, "no/a.png"), &err), AN_ERR_IO);
     assert_int_equal(folder_count(folder), 1);
     an_image_destroy(image);
