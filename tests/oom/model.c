@@ -98,6 +98,20 @@ static an_status gradients(bench *b, an_error *err) {
     return st;
 }
 
+/* From a calibration to a score in int8. */
+static an_status int8(bench *b, an_error *err) {
+    an_model *model = NULL;
+    float scores[BATCH] = {0};
+    an_status st = make_model(&model, err);
+    if (!st) st = an_model_calibrate_begin(model, err);
+    if (!st) st = an_model_calibrate_add(model, pixels, BATCH, err);
+    if (!st) st = an_model_calibrate_end(model, err);
+    if (!st) st = an_model_predict(model, pixels, BATCH, scores, err);
+    if (!st) b->result = oom_mix(0, scores, sizeof scores);
+    an_model_destroy(model);
+    return st;
+}
+
 const scenario oom_model_scenarios[] = {
     {"create a model", NULL, create, NULL, false, false},
     {"save a model", prepare_model, save, finish_model, true, false},
@@ -105,5 +119,6 @@ const scenario oom_model_scenarios[] = {
     {"first prediction", prepare_model, predict, finish_model, false, false},
     {"prediction", prepare_model, predict_again, finish_model, false, false},
     {"gradients", prepare_model, gradients, finish_model, false, false},
+    {"int8", prepare_model, int8, finish_model, false, false},
 };
 const int oom_model_scenario_count = sizeof oom_model_scenarios / sizeof *oom_model_scenarios;

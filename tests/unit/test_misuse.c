@@ -289,6 +289,15 @@ WRONG(an_download_options, expected_type, "exe")
     CASE(recalibrate_not_begun, an_model_recalibrate_add(model, x, 1, err), "begun")               \
     CASE(recalibrate_end_null, an_model_recalibrate_end(NULL, err), "model")                       \
     CASE(recalibrate_empty, an_model_recalibrate_end(model, err), "recalibration")                 \
+    CASE(calibrate_null, an_model_calibrate_begin(NULL, err), "model")                             \
+    CASE(calibrate_add_null, an_model_calibrate_add(NULL, x, 1, err), "model")                     \
+    CASE(calibrate_add_x, an_model_calibrate_add(model, NULL, 1, err), "NULL")                     \
+    CASE(calibrate_not_begun, an_model_calibrate_add(model, x, 1, err), "begun")                   \
+    CASE(calibrate_end_null, an_model_calibrate_end(NULL, err), "model")                           \
+    CASE(calibrate_empty, an_model_calibrate_end(model, err), "no picture")                        \
+    CASE(inference_null, an_model_set_inference(NULL, 0, err), "model")                            \
+    CASE(inference_word, an_model_set_inference(model, -1, err), "inference")                      \
+    CASE(inference_early, an_model_set_inference(model, AN_INFERENCE_INT8, err), "calibration")    \
     CASE(weights_null, an_model_weights(NULL, &arrays_out, err), "model")                          \
     CASE(weights_out, an_model_weights(model, NULL, err), "out")                                   \
     CASE(last_null, an_model_last_gradients(NULL, &arrays_out, err), "model")                      \

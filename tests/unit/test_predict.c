@@ -116,6 +116,13 @@ static void sizes_may_change(void **state) {
     an_predictor_destroy(predictor);
 }
 
+/* Count calls; a negative count asks to stop. */
+static int32_t count_calls(void *user, const an_progress *progress) {
+    int64_t *calls = user;
+    assert_true(progress->done > 0 && progress->done <= progress->total);
+    return *calls < 0 || !++*calls;
+}
+
 static void source_gives_the_same_scores(void **state) {
     (void)state;
     enum { COUNT = 7 };
@@ -149,6 +156,28 @@ static void source_gives_the_same_scores(void **state) {
             score_frame(predictor, rgb + indices[i] * SIZE * SIZE * 3, SIZE, SIZE, 3 * SIZE);
         assert_true(fabsf(scores[i] - want) <= 1e-5f * fmaxf(1, fabsf(want)));
     }
+    /* the model is another test's afterwards: a weight taken anew ends int8 */
+    float in_order[COUNT];
+    assert_int_equal(an_calibrate_batches(model, batches, -1, NULL, NULL, &err), AN_ERR_ARG);
+    assert_int_equal(an_calibrate_batches(model, NULL, 0, NULL, NULL, &err), AN_ERR_ARG);
+    for (int64_t most = 0; most <= 3; most += 3) {
+        int64_t calls = 0;
+        if (an_calibrate_batches(model, batches, most, count_calls, &calls, &err))
+            fail_msg("%s", err.message);
+        assert_int_equal(calls > 0, 1);
+        if (an_predict_batches(model, batches, in_order, NULL, NULL, &err))
+            fail_msg("%s", err.message);
+        for (int i = 0; i < COUNT; i++) {
+            const float want =
+                score_frame(predictor, rgb + indices[i] * SIZE * SIZE * 3, SIZE, SIZE, 3 * SIZE);
+            assert_memory_equal(&in_order[i], &want, sizeof want);
+        }
+        assert_memory_not_equal(in_order, scores, sizeof in_order);
+    }
+    int64_t stop = -1;
+    assert_int_equal(an_model_set_inference(model, AN_INFERENCE_FP32, &err), AN_OK);
+    assert_int_equal(an_calibrate_batches(model, batches, 0, count_calls, &stop, &err),
+                     AN_ERR_CANCELLED);
     an_predictor_destroy(predictor);
     an_batches_destroy(batches);
     how.scale = AN_SCALE_TF;
