@@ -8,7 +8,7 @@
 
 #include "support/data.h"
 
-enum { SIZE = 32, TRAIN = 14, VAL = 6, BATCH = 4, EPOCHS = 3 };
+enum { SIZE = 32, WIDE_SIZE = 128, TRAIN = 14, VAL = 6, BATCH = 4, EPOCHS = 3 };
 
 const char *const training_names[TRAINING_VARIANTS] = {
     "fast augmentation, Adam",
@@ -27,6 +27,10 @@ typedef struct parts {
     an_trainer *trainer;
 } parts;
 
+static int32_t size_of(const training *t) {
+    return t->is_wide ? WIDE_SIZE : SIZE;
+}
+
 /* --- parts -------------------------------------------------------------------------------------
  */
 
@@ -37,8 +41,8 @@ static an_status make_network(an_model **model, const training *t, uint32_t seed
     an_backend_options_init(&device, sizeof device);
     device.threads = t->threads;
     an_mobilenetv2_options_init(&net, sizeof net);
-    net.height = net.width = SIZE;
-    net.alpha = 0.1;
+    net.height = net.width = size_of(t);
+    net.alpha = t->is_wide ? 1 : 0.1;
     net.scale = AN_SCALE_UNIT;
     net.seed = seed;
     an_status st = an_backend_create(&backend, &device, err);
@@ -62,17 +66,18 @@ static an_status make_model(parts *p, const training *t, an_error *err) {
     return st;
 }
 
-static an_status make_dataset(parts *p, an_error *err) {
-    enum { IMAGE = SIZE * SIZE * 3, COUNT = TRAIN + VAL };
-    static uint8_t rgb[COUNT * IMAGE];
+static an_status make_dataset(parts *p, const training *t, an_error *err) {
+    enum { COUNT = TRAIN + VAL };
+    static uint8_t rgb[COUNT * WIDE_SIZE * WIDE_SIZE * 3];
+    const int32_t size = size_of(t);
     float scores[COUNT];
     an_dataset_options options;
     for (int64_t i = 0; i < COUNT; i++) {
-        data_draw(rgb + i * IMAGE, SIZE, SIZE, i);
+        data_draw(rgb + i * size * size * 3, size, size, i);
         scores[i] = (float)data_score(i);
     }
     an_dataset_options_init(&options, sizeof options);
-    options.height = options.width = SIZE;
+    options.height = options.width = size;
     return an_dataset_from_pixels(&p->dataset, rgb, scores, COUNT, &options, err);
 }
 
@@ -195,7 +200,7 @@ an_status training_run(training *t, an_error *err) {
     an_status st = an_checkpoint_read(&p.checkpoint, path, on_warning, t, err);
     if (st == AN_DONE) st = AN_OK;
     if (!st) st = make_model(&p, t, err);
-    if (!st) st = make_dataset(&p, err);
+    if (!st) st = make_dataset(&p, t, err);
     if (!st) st = make_batches(&p, t, err);
     if (!st) st = an_history_create(&p.history, err);
     for (int32_t stage = 1; stage <= 2 && !st; stage++)

@@ -4,6 +4,7 @@
 #ifndef SUPPORT_TRAINING_H
 #define SUPPORT_TRAINING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <attractivenet/attractivenet.h>
@@ -15,6 +16,7 @@ typedef struct training {
     int32_t threads;    /* of the backend, and of the batches */
     int32_t pause_step; /* pause after so many steps of this call; 0: never */
     double seconds;     /* from checkpoint to checkpoint; 0: one after each step */
+    bool is_wide;       /* the tutorial's network on pictures of 128; else a tenth of it on 32 */
     /* what came of it */
     int32_t steps;    /* done in this call */
     int32_t warnings; /* AN_WARN_OLD_CHECKPOINT */

@@ -122,18 +122,20 @@ static void same_bits_for_any_number_of_threads(void **state) {
     an_arrays_destroy(first.gradients);
 }
 
-/* Two stages with augmentation, checkpoints and all, five times with each number. */
-static void a_training_gives_the_same_bits(void **state) {
-    (void)state;
+/* Two stages, checkpoints and all, five times with each number. */
+static void trainings_give_the_same_bits(int32_t variants, bool is_wide) {
     static const int32_t threads[] = {1, 2, 3, 7};
     const int repeats = HAS_TSAN ? 1 : 5;
-    for (int32_t variant = 0; variant < 2; variant++) {
+    for (int32_t variant = 0; variant < variants; variant++) {
         char *first = NULL;
         for (int i = 0; i < 4 * repeats; i++) {
             an_error err;
             char *folder = folder_make();
-            training t = {
-                .folder = folder, .variant = variant, .threads = threads[i % 4], .seconds = 60};
+            training t = {.folder = folder,
+                          .variant = variant,
+                          .threads = threads[i % 4],
+                          .seconds = 60,
+                          .is_wide = is_wide};
             if (training_run(&t, &err)) fail_msg("%s", err.message);
             const char *differs = first ? training_compare(folder, first) : NULL;
             if (differs) fail_msg("%d threads: %s differs", (int)t.threads, differs);
@@ -144,6 +146,16 @@ static void a_training_gives_the_same_bits(void **state) {
         }
         folder_remove(first);
     }
+}
+
+static void a_training_gives_the_same_bits(void **state) {
+    (void)state;
+    trainings_give_the_same_bits(2, false);
+}
+
+static void a_wide_training_gives_the_same_bits(void **state) {
+    (void)state;
+    trainings_give_the_same_bits(TRAINING_VARIANTS, true);
 }
 
 static void models_on_several_threads_at_once(void **state) {
@@ -388,7 +400,10 @@ static void weight_files_read_by_many(void **state) {
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    const struct CMUnitTest wide[] = {cmocka_unit_test(a_wide_training_gives_the_same_bits)};
+    if (argc > 1 && !strcmp(argv[1], "wide"))
+        return cmocka_run_group_tests_name("threads_wide", wide, NULL, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bits_for_any_number_of_threads),
         cmocka_unit_test(a_training_gives_the_same_bits),
