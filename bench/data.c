@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "program.h"
+#include "support/scratch.h"
 
 enum { DECODE, RESIZE, LOAD, AUGMENT, BATCHES };
 enum { MAX_FILES = 4096, PATH_SIZE = 512 };
@@ -36,8 +36,7 @@ static const char examples[] =
     "  bench_data --task augment                            cv2.warpAffine+flip, Keras' generator";
 
 /* The data set's folder; static, since it is removed when the program ends, however it does. */
-static char folder[PATH_SIZE];
-static int64_t folder_files;
+static char *folder;
 
 typedef struct bench {
     int32_t task, mode, cache, batch, size, from, threads;
@@ -106,21 +105,13 @@ static void sample_path(char *path, int64_t sample) {
 }
 
 static void remove_folder(void) {
-    char path[PATH_SIZE];
-    for (int64_t i = 0; i < folder_files; i++) {
-        sample_path(path, i);
-        remove(path);
-    }
-    file_path(path, folder, "All_labels.txt");
-    remove(path);
-    rmdir(folder);
+    scratch_remove(folder);
 }
 
 /* A folder with as many pictures as a batch has, and their labels. */
 static void make_folder(bench *b) {
-    const char *parent = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/bench_data_XXXXXX", parent ? parent : P_tmpdir);
-    if (!mkdtemp(folder)) bench_fail("cannot make", folder);
+    folder = scratch_make(false);
+    if (!folder) bench_fail("cannot make a folder", NULL);
     atexit(remove_folder);
     struct dirent **names = NULL;
     int found = 0;
@@ -138,7 +129,6 @@ static void make_folder(bench *b) {
     for (int64_t i = 0; i < b->batch; i++) {
         sample_path(path, i);
         fprintf(labels, "%s 3.0\n", path + strlen(folder) + 1);
-        folder_files++;
         if (found) {
             char source[PATH_SIZE];
             file_path(source, b->images, names[i % found]->d_name);
