@@ -21,7 +21,8 @@ enum {
 enum {
     AN_PRECISION_FP32 = 0,
     /* What a training step keeps of the whole network's activations and their gradients lies in
-     * memory as bfloat16: half the memory, with 8 bits of precision where fp32 has 24. Arithmetic,
+     * memory as bfloat16: half the memory, with 8 bits of precision where fp32 has 24. At the level
+     * avx512bf16 its products round their operands to bfloat16, too. All other arithmetic,
      * sums, batch norm, weights, gradients of weights and the optimizer stay fp32, and so do
      * inference, the head, single layers and all files. */
     AN_PRECISION_MIXED = 1

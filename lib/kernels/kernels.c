@@ -2,6 +2,8 @@
  * The table of kernels: which level has what, and the parts that no level does in its own way. */
 #include "kernels/kernels.h"
 
+#include <string.h>
+
 #include "base/cpu.h"
 #include "config.h"
 #include "kernels/c/c.h"
@@ -36,6 +38,9 @@ void ani_kernels_init(ani_kernels *table, uint32_t mask) {
 #ifdef ANI_HAVE_AVX512
     if (mask & ANI_CPU_AVX512) ani_kernels_avx512(table);
 #endif
+#ifdef ANI_HAVE_AVX512BF16
+    if (mask & ANI_CPU_AVX512BF16) ani_kernels_avx512bf16(table);
+#endif
 #ifdef ANI_HAVE_NEON
     if (mask & ANI_CPU_NEON) ani_kernels_neon(table);
 #endif
@@ -59,4 +64,19 @@ void ani_pack(float *out, const float *b, int64_t row_stride, int64_t column_str
         for (int64_t j = columns; j < width; j++)
             out[j] = 0;
     }
+}
+
+void ani_pack_pairs(float *out, const float *b, int64_t row_stride, int64_t column_stride,
+                    int64_t k, int64_t n, int32_t width, int64_t panel) {
+    const int64_t first = panel * width;
+    const int64_t columns = n - first < width ? n - first : width;
+    b += first * column_stride;
+    for (int64_t i = 0; i < k; i += 2, out += width, b += 2 * row_stride)
+        for (int64_t j = 0; j < width; j++) {
+            const float *at = b + j * column_stride;
+            const uint32_t low = j < columns ? ani_to_bfloat16(at[0]) : 0;
+            const uint32_t high = j < columns && i + 1 < k ? ani_to_bfloat16(at[row_stride]) : 0;
+            const uint32_t pair = high << 16 | low;
+            memcpy(out + j, &pair, sizeof pair);
+        }
 }

@@ -119,7 +119,8 @@ typedef struct ani_tensor_kernels {
     /* --- products and convolutions, see below
      * ------------------------------------------------------------------ */
 
-    /** product() followed by store_moments(), without a tile between them. */
+    /** product() followed by store_moments(), without a tile between them. For tensors of bfloat16
+     * at a level that has ani_pair_kernels it is their product(), and so it is in the next one. */
     void (*product_moments)(const ani_product *p, void *y, int64_t ldy, const float *pivot,
                             double *sum, double *square);
     /** product() followed by store_gradient(), without a tile between them. */
@@ -132,14 +133,36 @@ typedef struct ani_tensor_kernels {
     void (*depthwise_gradient)(const ani_depthwise *d, const ani_gradient_store *to);
 } ani_tensor_kernels;
 
+/** Products of bfloat16 with sums in float, at levels that have instructions for them; all NULL at
+ * the others. Operands are made of pairs: 32 bits that hold two bfloat16, the one that comes first
+ * in the sum in the lower half; behind an odd last one comes a zero. Arrays of pairs go by pointers
+ * to float, and pairs are counted where the entry of the same name in ani_kernels counts floats:
+ * columns of a and rows of b in product(), rows of both in product_transposed(). Numbers below the
+ * normal ones (2^-126) count as zero; a pair's two products are added one after the other. */
+typedef struct ani_pair_kernels {
+    /** out[rows][(c + 1) / 2] = pairs of the neighbours in each row of t[rows][c], rounded to
+     * nearest, ties to even. out may be t, with the same stride. */
+    void (*pair_columns)(float *out, int64_t ldo, const float *t, int64_t ldt, int64_t rows,
+                         int64_t c);
+    /** out[(rows + 1) / 2][c] = pairs of row 2i and row 2i + 1 of t[rows][c]; the rest as above. */
+    void (*pair_rows)(float *out, int64_t ldo, const float *t, int64_t ldt, int64_t rows,
+                      int64_t c);
+    void (*product)(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
+                    int64_t rows, int64_t k, int64_t n, int32_t width);
+    void (*product_transposed)(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
+                               int64_t ldb, int64_t rows, int64_t k, int64_t n, int32_t width,
+                               const ani_ahead *ahead);
+} ani_pair_kernels;
+
 typedef struct ani_kernels {
-    const char *level;   /* "c", "avx2", "avx512", "neon" */
+    const char *level;   /* "c", "avx2", "avx512", "avx512bf16", "neon" */
     int32_t wide;        /* columns of the wide panels of products; a multiple of 8 */
     int32_t narrow;      /* columns of the narrow panels; a multiple of 8 */
     int32_t wide_rows;   /* rows of a register tile with wide panels; divides ANI_TILE_ROWS */
     int32_t narrow_rows; /* the same with narrow panels */
 
     ani_tensor_kernels tensor[ANI_ELEMENTS]; /* by ANI_FLOAT32, ANI_BFLOAT16 */
+    ani_pair_kernels pairs;                  /* for units whose tensors are of ANI_BFLOAT16 */
 
     /* --- tiles ----------------------------------------------------------------------------------
      */
@@ -207,10 +230,16 @@ int32_t ani_panel_width(const ani_kernels *table, int64_t n);
 void ani_pack(float *out, const float *b, int64_t row_stride, int64_t column_stride, int64_t k,
               int64_t n, int32_t width, int64_t panel);
 
+/** Pack panel `panel` of b for the product() of pairs: out[(k + 1) / 2][width] pairs, zeros past
+ * column n. */
+void ani_pack_pairs(float *out, const float *b, int64_t row_stride, int64_t column_stride,
+                    int64_t k, int64_t n, int32_t width, int64_t panel);
+
 /* The levels, named by kernels.c alone. */
 void ani_kernels_c(ani_kernels *table);
 void ani_kernels_avx2(ani_kernels *table);
 void ani_kernels_avx512(ani_kernels *table);
+void ani_kernels_avx512bf16(ani_kernels *table); /* what that one has beside avx512 */
 void ani_kernels_neon(ani_kernels *table);
 
 /* Their entries for tensors of bfloat16, named by the levels themselves. */

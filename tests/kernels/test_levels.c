@@ -2,71 +2,11 @@
  * Every table entry of the best level of this processor against plain C: sizes 0, 1 and around the
  * widths of vectors, panels and blocks, odd strides, unaligned, with canaries around every output.
  * A sum of terms with absolute sum S may differ by (8 + 2 sqrt(terms)) * 2^-24 * S. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
+#include "kernels/check.h"
 
 #include "base/cpu.h"
-#include "base/random.h"
-#include "kernels/kernels.h"
-
-enum { GUARD = 64 };
-static const float canary = 12345.0f;
 
 static ani_kernels plain, best;
-
-/** An output of either table, in the middle of canaries. `shift` moves it off the alignment. */
-typedef struct output {
-    float *memory, *values;
-    int64_t count;
-} output;
-
-static float *random_floats(int64_t count, uint32_t seed, double low, double high) {
-    float *values = malloc((size_t)(count + 1) * sizeof *values);
-    assert_non_null(values);
-    ani_stream stream = ani_stream_begin(seed, 0, 0);
-    for (int64_t i = 0; i < count; i++)
-        values[i] = (float)ani_stream_uniform(&stream, low, high);
-    return values;
-}
-
-static output make_output(int64_t count, int64_t shift, float fill) {
-    output out = {.count = count};
-    out.memory = aligned_alloc(64, (size_t)((count + 2 * GUARD + 80) / 16 * 16) * sizeof(float));
-    assert_non_null(out.memory);
-    out.values = out.memory + GUARD + shift;
-    for (int64_t i = 0; i < GUARD + shift; i++)
-        out.memory[i] = canary;
-    for (int64_t i = 0; i < count; i++)
-        out.values[i] = fill;
-    for (int64_t i = count; i < count + GUARD - shift; i++)
-        out.values[i] = canary;
-    return out;
-}
-
-static void check_and_free(output *out, const char *what) {
-    for (int64_t i = 1; i <= GUARD - 1; i++)
-        if (out->values[-i] != canary) fail_msg("%s writes %d floats before", what, (int)i);
-    for (int64_t i = 0; i < GUARD - 8; i++)
-        if (out->values[out->count + i] != canary)
-            fail_msg("%s writes %d floats past", what, (int)i);
-    free(out->memory);
-}
-
-static void expect_near(const char *what, const float *got, const float *want, int64_t count,
-                        double terms, double absolute) {
-    const double limit = (8 + 2 * sqrt(terms)) * ldexp(absolute, -24);
-    for (int64_t i = 0; i < count; i++)
-        if (!(fabs((double)got[i] - want[i]) <= limit))
-            fail_msg("%s[%d] of %d is %.9g, plain C %.9g, limit %.3g", what, (int)i, (int)count,
-                     got[i], want[i], limit);
-}
 
 static void expect_near_doubles(const char *what, const double *got, const double *want,
                                 int64_t count, double terms, double absolute) {
@@ -256,12 +196,6 @@ static uint16_t nearest_by_distance(uint32_t bits) {
     return (uint16_t)(lower % 2 ? lower + 1 : lower);
 }
 
-static float float_of(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* All upper halves of a float with lower halves on both sides of each edge: what is stored. All
  * bfloat16: what is loaded. */
 static void rounding(void **state) {
@@ -295,10 +229,6 @@ static void rounding(void **state) {
     free(values);
     free(loaded);
     free(halves);
-}
-
-static int64_t round_up(int64_t value, int64_t step) {
-    return (value + step - 1) / step * step;
 }
 
 static void products(void **state) {
@@ -373,19 +303,16 @@ static void check_stored_products(int32_t element) {
             for (int t = 0; t < 2; t++) {
                 const ani_kernels *table = tables[t];
                 const int32_t width = mode & 1 ? table->narrow : table->wide;
-                const int64_t columns = round_up(n, width);
-                float *packed = malloc((size_t)(k * columns) * sizeof *packed);
-                assert_non_null(packed);
-                for (int64_t p = 0; p < columns / width; p++)
-                    ani_pack(packed + p * k * width, b, n, 1, k, n, width, p);
+                const int pairs = element == ANI_BFLOAT16 && table->pairs.product;
+                operands o = make_operands(table, pairs, a, k, b, k, n, width);
                 y[t] = make_tensor(element, size, 0, NULL);
                 dx[t] = make_tensor(element, size, 0, NULL);
                 const ani_product p = {
-                    .a = a,
+                    .a = o.a,
                     .lda = k,
-                    .packed = packed,
+                    .packed = o.packed,
                     .rows = rows,
-                    .k = k,
+                    .k = o.steps,
                     .n = n,
                     .width = width,
                     .stream = (mode & 2) != 0,
@@ -404,7 +331,7 @@ static void check_stored_products(int32_t element) {
                                                        sums[t][1]);
                 table->tensor[element].product_gradient(&p, &to);
                 table->fence();
-                free(packed);
+                free_operands(&o);
             }
             for (int64_t r = 0; r < rows; r++) {
                 expect_near_tensor("y", &y[1], &y[0], r * ldy, n, 0, 0);

@@ -3,6 +3,7 @@
 # Run the level avx512 on a processor without it: its source is compiled over SIMDe's intrinsics, and
 # the tests of the kernels, backends, layers and units run with AN_CPU=avx512. What this does not
 # show is the code that a compiler makes with -mavx512f: see bochs.sh.
+# AN_CPU=avx512bf16 in the environment: that level.
 # usage: sh tests/port/avx512.sh [BUILD [SUITE...]]
 #     BUILD: default build/avx512; SUITE: default kernels backend unit golden
 # Needs (Debian): libsimde-dev, and a processor with AVX2.
@@ -19,6 +20,6 @@ suites=
 for suite in "$@"; do
     suites="$suites --suite $suite"
 done
-export AN_CPU=avx512
+export AN_CPU="${AN_CPU:-avx512}"
 # shellcheck disable=SC2086  # a list of words
 meson test -C "$build" --no-rebuild --timeout-multiplier 10 --print-errorlogs $suites

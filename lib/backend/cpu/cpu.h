@@ -73,14 +73,18 @@ static inline void *ani_take(void *base, int64_t *used, int64_t count, int64_t s
 /** The right-hand matrix [k,n] of a product, as it lies packed. */
 typedef struct cpu_matrix {
     int64_t k, n;
+    int64_t steps;   /* k; with pairs half of it, rounded up */
     int64_t columns; /* of a result row: n rounded up to whole panels */
     int64_t panels;
     int64_t size;  /* floats of all panels */
     int32_t width; /* columns of a panel */
-    int32_t reserved;
+    int32_t pairs; /* 1: it and what is multiplied with it are pairs (ani_pair_kernels) */
 } cpu_matrix;
 
 cpu_matrix ani_cpu_matrix(const cpu_backend *cpu, int64_t k, int64_t n);
+/** Make it one of pairs, if the level has products of them and this is for a unit whose tensors are
+ * of this kind of element. Sizes stay: those of floats are enough. */
+void ani_cpu_use_pairs(const cpu_backend *cpu, cpu_matrix *m, int32_t element);
 /** Return the row stride of a tile of c columns, which may be any operand or the result of a
  * product: whole panels and register tiles; an odd number of cache lines, so that the rows of one
  * column do not fall into the same few sets of a cache. */
@@ -88,14 +92,16 @@ int64_t ani_cpu_stride(const cpu_backend *cpu, int64_t c);
 /** Pack b[i*row_stride + j*column_stride] into packed, on all threads. */
 void ani_cpu_pack(const cpu_backend *cpu, const cpu_matrix *m, float *packed, const float *b,
                   int64_t row_stride, int64_t column_stride);
-/** c[rows][m.columns] = a[rows][m.k] * m. Tiles have room for rows rounded up to ANI_TILE_ROWS. */
+/** c[rows][m.columns] = a[rows][m.steps] * m. Tiles have room for rows rounded up to ANI_TILE_ROWS.
+ */
 void ani_cpu_product(const cpu_backend *cpu, const cpu_matrix *m, float *c, int64_t ldc,
                      const float *a, int64_t lda, const float *packed, int64_t rows);
 /** c[k][n] += a[rows][k]' * b[rows][n]; all three have strides from ani_cpu_stride(), c has room
- * for k rounded up to ANI_TILE_ROWS. What lies in the padding of a and b does not matter. */
+ * for k rounded up to ANI_TILE_ROWS. What lies in the padding of a and b does not matter. pairs 1:
+ * a and b are pairs of rows. */
 void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, const float *a,
                                 int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t k,
-                                int64_t n, const ani_ahead *ahead);
+                                int64_t n, int32_t pairs, const ani_ahead *ahead);
 
 /** What a chunk of forward sums up: about a pivot that its first tile gives, see join.c. */
 typedef struct cpu_moments {

@@ -3,12 +3,18 @@
 #include "backend/cpu/cpu.h"
 
 cpu_matrix ani_cpu_matrix(const cpu_backend *cpu, int64_t k, int64_t n) {
-    cpu_matrix m = {.k = k, .n = n};
+    cpu_matrix m = {.k = k, .n = n, .steps = k};
     m.width = cpu->blas ? (int32_t)n : ani_panel_width(&cpu->k, n);
     m.panels = ani_divide_up(n, m.width);
     m.columns = m.panels * m.width;
     m.size = m.columns * k;
     return m;
+}
+
+void ani_cpu_use_pairs(const cpu_backend *cpu, cpu_matrix *m, int32_t element) {
+    if (element != ANI_BFLOAT16 || !cpu->k.pairs.product) return;
+    m->pairs = 1;
+    m->steps = ani_divide_up(m->k, 2);
 }
 
 int64_t ani_cpu_stride(const cpu_backend *cpu, int64_t c) {
@@ -28,8 +34,9 @@ static void pack_panel(void *context, int64_t panel, int32_t worker) {
     (void)worker;
     const pack_job *job = context;
     const cpu_matrix *m = job->m;
-    ani_pack(job->packed + panel * m->k * m->width, job->b, job->row_stride, job->column_stride,
-             m->k, m->n, m->width, panel);
+    float *packed = job->packed + panel * m->steps * m->width;
+    (m->pairs ? ani_pack_pairs : ani_pack)(packed, job->b, job->row_stride, job->column_stride,
+                                           m->k, m->n, m->width, panel);
 }
 
 void ani_cpu_pack(const cpu_backend *cpu, const cpu_matrix *m, float *packed, const float *b,
@@ -40,14 +47,19 @@ void ani_cpu_pack(const cpu_backend *cpu, const cpu_matrix *m, float *packed, co
 
 void ani_cpu_product(const cpu_backend *cpu, const cpu_matrix *m, float *c, int64_t ldc,
                      const float *a, int64_t lda, const float *packed, int64_t rows) {
-    cpu->k.product(c, ldc, a, lda, packed, rows, m->k, m->n, m->width);
+    (m->pairs ? cpu->k.pairs.product : cpu->k.product)(c, ldc, a, lda, packed, rows, m->steps, m->n,
+                                                       m->width);
 }
 
 void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, const float *a,
                                 int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t k,
-                                int64_t n, const ani_ahead *ahead) {
-    cpu->k.product_transposed(c, ldc, a, lda, b, ldb, rows, k, n, ani_panel_width(&cpu->k, n),
-                              ahead);
+                                int64_t n, int32_t pairs, const ani_ahead *ahead) {
+    const int32_t width = ani_panel_width(&cpu->k, n);
+    if (pairs)
+        cpu->k.pairs.product_transposed(c, ldc, a, lda, b, ldb, ani_divide_up(rows, 2), k, n, width,
+                                        ahead);
+    else
+        cpu->k.product_transposed(c, ldc, a, lda, b, ldb, rows, k, n, width, ahead);
 }
 
 void ani_cpu_product_moments(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,

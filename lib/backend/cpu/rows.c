@@ -5,7 +5,10 @@
  *
  * Forward, for each tile of rows: load a, multiply, store y with its moments as it leaves the
  * registers. Backward: form dz in a tile once and use it twice, for dx = dz w' and dw += a' dz, so
- * that g, z and x are read once. Meanwhile the products ask for the memory of the next tile. */
+ * that g, z and x are read once. Meanwhile the products ask for the memory of the next tile.
+ *
+ * Where products are of pairs of bfloat16, a tile is turned into pairs once it is complete: of
+ * neighbours in a row for y and dx, of rows for dw. */
 #include "backend/cpu/cpu.h"
 
 #include <stddef.h>
@@ -118,13 +121,14 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
     ani_product p = {.a = a,
                      .lda = job->lda,
                      .packed = job->packed,
-                     .k = job->m.k,
+                     .k = job->m.steps,
                      .n = cout,
                      .width = job->m.width,
                      .stream = ani_cpu_streams(job->cut.rows, cout)};
     for (int64_t row = first; row < last; row += TILE) {
         p.rows = ani_min(TILE, last - row);
         load_rows(job->cpu, job->s, &args->x, row, p.rows, a, job->lda);
+        if (job->m.pairs) k->pairs.pair_columns(a, job->lda, a, job->lda, p.rows, job->m.k);
         void *y = ani_element_of(args->y, args->element, row * cout);
         if (args->moments) {
             const int64_t next = row + p.rows;
@@ -152,6 +156,7 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
 void ani_cpu_rows_forward(cpu_backend *cpu, const ani_unit_shape *s, const ani_unit_forward *args) {
     forward_job job = {.args = args};
     plan_forward(&job, cpu, s, args->scratch);
+    ani_cpu_use_pairs(cpu, &job.m, args->element);
     ani_cpu_pack(cpu, &job.m, job.packed, args->w, s->cout, 1);
     ani_pool_run(cpu->pool, job.cut.chunks, forward_chunk, &job);
     if (args->moments)
@@ -174,7 +179,7 @@ typedef struct backward_job {
     float *packed;    /* w' */
     float *gradients; /* [chunks][gradient_floats] */
     double *partials; /* [chunks][2][k] */
-    float *tiles;     /* [threads][tile_floats]: dz, x, dx */
+    float *tiles;     /* [threads][tile_floats]: dz, x, and dx or dz in pairs of columns */
     int64_t tile_floats;
 } backward_job;
 
@@ -190,7 +195,8 @@ static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const an
     job->gradient_floats = ani_round_up(k, ANI_TILE_ROWS) * job->ldz;
     const int64_t affordable = MAX_GRADIENTS / (job->gradient_floats * (int64_t)sizeof(float));
     job->cut = cut_rows(s, ani_min(ani_max(affordable, 1), MAX_CHUNKS));
-    job->tile_floats = TILE * (2 * job->ldx + job->ldz);
+    const int64_t last = cpu->k.pairs.product ? ani_max(job->ldx, job->ldz) : job->ldx;
+    job->tile_floats = TILE * (job->ldx + job->ldz + last);
     job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
     job->gradients =
         ani_take(scratch, &used, job->cut.chunks * job->gradient_floats, sizeof(float));
@@ -211,14 +217,15 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
     const int64_t last = ani_min(first + job->cut.chunk, job->cut.rows);
     float *z_tile = job->tiles + worker * job->tile_floats;
     float *x_tile = z_tile + TILE * job->ldz;
-    float *dx_tile = x_tile + TILE * job->ldx;
+    float *last_tile = x_tile + TILE * job->ldx;
     float *dw = job->gradients + index * job->gradient_floats;
     double *sum = store->sums ? job->partials + index * 2 * cin : NULL;
     double *dot = sum ? sum + cin : NULL;
-    ani_product p = {.a = z_tile,
+    const int32_t pairs = job->m.pairs;
+    ani_product p = {.a = pairs ? last_tile : z_tile,
                      .lda = job->ldz,
                      .packed = job->packed,
-                     .k = cout,
+                     .k = job->m.steps,
                      .n = cin,
                      .width = job->m.width,
                      .stream = ani_cpu_streams(job->cut.rows, cin)};
@@ -233,14 +240,20 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
         k->tensor[dz->element].gradient(
             z_tile, job->ldz, ani_element_at(dz->g, dz->element, row * cout),
             ani_element_at(dz->z, dz->element, row * cout), cout, rows, cout, dz->a, dz->b, dz->c);
+        if (pairs && store->dx)
+            k->pairs.pair_columns(last_tile, job->ldz, z_tile, job->ldz, rows, cout);
         if (args->dw) {
             const coming g = {dz->g, dz->element, cout, next, count};
             const coming x = {args->x.z, args->x.element, cin, next, count - half};
             const coming z = {dz->z, dz->element, cout, next, count - half};
             const ani_ahead ahead = rows_ahead(&g, pointwise ? &x : &z);
             load_rows(job->cpu, job->s, &args->x, row, rows, x_tile, job->ldx);
+            if (pairs) {
+                k->pairs.pair_rows(z_tile, job->ldz, z_tile, job->ldz, rows, cout);
+                k->pairs.pair_rows(x_tile, job->ldx, x_tile, job->ldx, rows, job->m.n);
+            }
             ani_cpu_product_transposed(job->cpu, dw, job->ldz, x_tile, job->ldx, z_tile, job->ldz,
-                                       rows, job->m.n, cout, &ahead);
+                                       rows, job->m.n, cout, pairs, &ahead);
         }
         if (store->dx) {
             const ani_gradient_store to =
@@ -248,7 +261,7 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
             const coming z = {dz->z, dz->element, cout, next, count};
             const coming x = {args->x.z, args->x.element, cin, next + count - half, half};
             p.ahead = rows_ahead(&z, &x);
-            ani_cpu_product_gradient(job->cpu, &job->m, &p, dx_tile, job->ldx, &to,
+            ani_cpu_product_gradient(job->cpu, &job->m, &p, last_tile, job->ldx, &to,
                                      args->x.element);
         }
     }
@@ -260,6 +273,7 @@ void ani_cpu_rows_backward(cpu_backend *cpu, const ani_unit_shape *s,
                            const ani_unit_backward *args) {
     backward_job job = {.args = args};
     plan_backward(&job, cpu, s, args->scratch);
+    ani_cpu_use_pairs(cpu, &job.m, args->store.dx ? args->x.element : args->dz.element);
     if (args->store.dx) ani_cpu_pack(cpu, &job.m, job.packed, args->w, 1, s->cout);
     ani_pool_run(cpu->pool, job.cut.chunks, backward_chunk, &job);
     if (args->dw)

@@ -36,7 +36,7 @@ ANI_INLINE void product_transposed_tile(float *c, int64_t ldc, const float *a, i
             const vec value = v_broadcast(a + r);
             ANI_UNROLL
             for (int j = 0; j < vectors; j++)
-                sums[r][j] = v_fma(value, row[j], sums[r][j]);
+                sums[r][j] = product_step(value, row[j], sums[r][j]);
         }
     }
     ANI_UNROLL

@@ -3,7 +3,18 @@
  * loads the vectors of one row of b and broadcasts one element of each row of a. With 12 sums
  * (AVX2) or 24 there are enough independent chains to hide the latency of the multiply-add, and
  * fewer loads than multiply-adds. a needs no packing: its elements are broadcast from where they
- * lie. */
+ * lie.
+ *
+ * A source file that defines ANI_PRODUCT_PAIRS gets products of pairs of bfloat16 (see
+ * ani_pair_kernels): a lane of an operand then holds two of them, all else is the same. */
+
+ANI_INLINE vec product_step(vec a, vec b, vec sum) {
+#ifdef ANI_PRODUCT_PAIRS
+    return v_dot_pairs(a, b, sum);
+#else
+    return v_fma(a, b, sum);
+#endif
+}
 
 enum { WIDE = 3 * LANES, NARROW = 2 * LANES };
 
@@ -51,7 +62,7 @@ ANI_INLINE void product_sums(vec sums[12][3], const float *a, int64_t lda, const
             const vec value = v_broadcast(a + r * lda + i);
             ANI_UNROLL
             for (int j = 0; j < vectors; j++)
-                sums[r][j] = v_fma(value, row[j], sums[r][j]);
+                sums[r][j] = product_step(value, row[j], sums[r][j]);
         }
     }
 }

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Intrinsics of AVX-512 for processors without: SIMDe's, and those that SIMDe 0.7.4 lacks. Stands
- * before the compiler's header; only the level avx512 is compiled with ANI_EMULATE_AVX512. */
+ * before the compiler's header; only the levels avx512 and avx512bf16 are compiled with
+ * ANI_EMULATE_AVX512. */
 #include_next <immintrin.h>
 
 #if defined(ANI_EMULATE_AVX512) && !defined(PORT_EMULATED_IMMINTRIN_H)
 #define PORT_EMULATED_IMMINTRIN_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512/add.h>
@@ -26,6 +31,7 @@
 #include <simde/x86/avx512/or.h>
 #include <simde/x86/avx512/packs.h>
 #include <simde/x86/avx512/packus.h>
+#include <simde/x86/avx512/set.h>
 #include <simde/x86/avx512/set1.h>
 #include <simde/x86/avx512/setzero.h>
 #include <simde/x86/avx512/slli.h>
@@ -163,5 +169,72 @@ static inline void emulated_mask_storeu_epi16(void *to, simde__mmask16 mask, sim
         if (mask >> i & 1) ((uint16_t *)to)[i] = lanes[i];
 }
 #define _mm256_mask_storeu_epi16 emulated_mask_storeu_epi16
+
+/* --- AVX-512-BF16, as its manual says: numbers below the normal ones count as zero, sums too; in
+ * each lane the upper halves first, a fused multiply-add each -----------------------------------
+ */
+
+#undef _mm512_dpbf16_ps
+#undef __m512bh
+#define __m512bh simde__m512i
+
+static inline float emulated_flush(float number) {
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    if (!(bits & 0x7f800000u)) bits &= 0x80000000u;
+    memcpy(&number, &bits, sizeof bits);
+    return number;
+}
+
+static inline float emulated_half(uint32_t upper) {
+    float number;
+    memcpy(&number, &upper, sizeof number);
+    return emulated_flush(number);
+}
+
+static inline simde__m512 emulated_dpbf16_ps(simde__m512 sum, simde__m512i a, simde__m512i b) {
+    uint32_t x[16], y[16];
+    float sums[16];
+    simde_mm512_storeu_si512(x, a);
+    simde_mm512_storeu_si512(y, b);
+    simde_mm512_storeu_ps(sums, sum);
+    for (int i = 0; i < 16; i++) {
+        const float high = fmaf(emulated_half(x[i] & 0xffff0000u),
+                                emulated_half(y[i] & 0xffff0000u), emulated_flush(sums[i]));
+        sums[i] = emulated_flush(
+            fmaf(emulated_half(x[i] << 16), emulated_half(y[i] << 16), emulated_flush(high)));
+    }
+    return simde_mm512_loadu_ps(sums);
+}
+#define _mm512_dpbf16_ps emulated_dpbf16_ps
+
+static inline uint16_t emulated_cvtne_bf16(float number) {
+    uint32_t bits;
+    number = emulated_flush(number);
+    memcpy(&bits, &number, sizeof bits);
+    if (number != number) return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+static inline simde__m512i emulated_cvtne2ps_pbh(simde__m512 upper, simde__m512 lower) {
+    float from[32];
+    uint16_t to[32];
+    simde_mm512_storeu_ps(from, lower);
+    simde_mm512_storeu_ps(from + 16, upper);
+    for (int i = 0; i < 32; i++)
+        to[i] = emulated_cvtne_bf16(from[i]);
+    return simde_mm512_loadu_si512(to);
+}
+#define _mm512_cvtne2ps_pbh emulated_cvtne2ps_pbh
+
+static inline simde__m512i emulated_permutexvar_epi16(simde__m512i order, simde__m512i a) {
+    uint16_t at[32], from[32], to[32];
+    simde_mm512_storeu_si512(at, order);
+    simde_mm512_storeu_si512(from, a);
+    for (int i = 0; i < 32; i++)
+        to[i] = from[at[i] & 31];
+    return simde_mm512_loadu_si512(to);
+}
+#define _mm512_permutexvar_epi16 emulated_permutexvar_epi16
 
 #endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * What AVX-512-BF16 adds to the vector of AVX-512: pairs of bfloat16 and their products. A vector
+ * of pairs is a vec whose bits nobody but these functions reads. */
+#ifndef KERNELS_AVX512BF16_VEC_H
+#define KERNELS_AVX512BF16_VEC_H
+
+#include "kernels/avx512/vec.h"
+
+/* sum + a.low * b.low + a.high * b.high in each lane */
+static inline vec v_dot_pairs(vec a, vec b, vec sum) {
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+/* The pairs of neighbours of 2 * LANES numbers. */
+static inline vec v_pair_columns(vec low, vec high) {
+    return (vec)_mm512_cvtne2ps_pbh(high, low);
+}
+/* The pairs of two vectors' lanes. */
+static inline vec v_pair_rows(vec even, vec odd) {
+    const __m512i order =
+        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return (vec)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
+}
+
+#endif
