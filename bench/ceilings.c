@@ -58,6 +58,22 @@ __attribute__((target("avx512f"))) static double fma_avx512(float *sink) {
         *sink += _mm512_cvtss_f32(sums[i]);
     return 2.0 * CHAINS * 16;
 }
+
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) static double
+dot_avx512bf16(float *sink) {
+    __m512 sums[CHAINS];
+    const __m512bh a = (__m512bh)_mm512_set1_epi32(0x3f803f80); /* ones */
+    for (int i = 0; i < CHAINS; i++)
+        sums[i] = _mm512_set1_ps((float)i);
+    for (int round = 0; round < FMA_ROUNDS; round++) {
+#pragma GCC unroll 12
+        for (int i = 0; i < CHAINS; i++)
+            sums[i] = _mm512_dpbf16_ps(sums[i], a, a);
+    }
+    for (int i = 0; i < CHAINS; i++)
+        *sink += _mm512_cvtss_f32(sums[i]);
+    return 4.0 * CHAINS * 16;
+}
 #elif defined(__aarch64__)
 static double fma_neon(float *sink) {
     float32x4_t sums[CHAINS];
@@ -114,6 +130,17 @@ static void fma_pass(void *context, int64_t index, int32_t worker) {
 #else
     job->operations[index] = fma_plain(sink);
 #endif
+}
+
+static void pair_pass(void *context, int64_t index, int32_t worker) {
+#if defined(__x86_64__)
+    const measure_job *job = context;
+    if (job->features & ANI_CPU_AVX512BF16) {
+        job->operations[index] = dot_avx512bf16(&job->sinks[index]);
+        return;
+    }
+#endif
+    fma_pass(context, index, worker);
 }
 
 /* --- bandwidth ---------------------------------------------------------------------------------*/
@@ -183,6 +210,11 @@ static double best_pass(ani_pool *pool, ani_pool_fn fn, measure_job *job) {
     return best;
 }
 
+static double measure_arithmetic(ani_pool *pool, ani_pool_fn fn, measure_job *job) {
+    const double seconds = best_pass(pool, fn, job);
+    return 1e-9 * job->operations[0] * FMA_ROUNDS * ani_pool_threads(pool) / seconds;
+}
+
 static bench_bandwidth measure_bandwidth(ani_pool *pool, measure_job *job, int64_t bytes,
                                          int64_t repeats) {
     job->bytes = bytes;
@@ -224,8 +256,8 @@ int bench_measure_ceilings(bench_ceilings *out, ani_pool *pool, uint32_t feature
     if (!job.buffers || !job.operations || !job.sinks) goto done;
     memset(job.buffers, 1, size);
 
-    const double seconds = best_pass(pool, fma_pass, &job);
-    out->gflops = 1e-9 * job.operations[0] * FMA_ROUNDS * threads / seconds;
+    out->gflops = measure_arithmetic(pool, fma_pass, &job);
+    out->pair_gflops = measure_arithmetic(pool, pair_pass, &job);
     out->memory = measure_bandwidth(pool, &job, MEMORY_BYTES, 1);
     out->cache = measure_bandwidth(pool, &job, CACHE_BYTES, 32);
     out->cache_bytes = last_cache_bytes() / 2;

@@ -13,6 +13,7 @@ typedef struct bench_bandwidth {
 
 typedef struct bench_ceilings {
     double gflops;          /* fused multiply-adds in registers */
+    double pair_gflops;     /* products of pairs of bfloat16; gflops where features have none */
     bench_bandwidth memory; /* 128 MB a thread */
     bench_bandwidth cache;  /* 2 MB a thread: in the last cache, beyond the first two */
     double cache_bytes;     /* what counts as in the last cache: half of it; 0: size not known */

@@ -27,9 +27,12 @@ static const char about[] =
     "its bytes read at the read bandwidth, and all its bytes at the copy bandwidth, each tensor\n"
     "counted once. The peak and the bandwidths are measured first, by this program, on as many\n"
     "threads; 'cache' instead of 'memory' where all tensors fit into half of the last cache. So\n"
-    "100 % means that nothing but a plan that moves fewer bytes could be faster.";
+    "100 % means that nothing but a plan that moves fewer bytes could be faster. With --precision "
+    "mixed\n"
+    "tensors are of bfloat16, and products are held to the peak of its products where the level\n"
+    "has them.";
 
-enum { MAX_LEVELS = 4, MAX_CASES = 256 };
+enum { MAX_LEVELS = 5, MAX_CASES = 256 };
 
 typedef enum pass { FORWARD, INPUT, WEIGHTS, BACKWARD, PASSES } pass;
 static const char *const pass_names[] = {"forward", "dx", "dw", "backward"};
@@ -44,10 +47,13 @@ typedef struct bench_case {
     ani_unit_shape s;
 } bench_case;
 
+static const char precision_words[] = "fp32|mixed"; /* as AN_PRECISION_* */
+
 enum { UNIT, POOL, DENSE, ADD, ADAM };
 
 /** Buffers in host memory, large enough for every case. */
 typedef struct tensors {
+    int32_t element;       /* of x, y, g and dx, where a case is one of the network's tensors */
     float *x, *y, *g, *dx; /* dx also takes what forward writes */
     float *w, *dw, *m, *v, *channels;
     double *sums;
@@ -57,7 +63,7 @@ typedef struct tensors {
 } tensors;
 
 typedef struct bench {
-    int32_t threads, size, batch, json;
+    int32_t threads, size, batch, precision, json;
     double alpha, ms;
     const char *only, *level;
     an_backend *backends[MAX_LEVELS];
@@ -169,6 +175,16 @@ static float *take_floats(tensors *t, int64_t *used, int64_t count, double low, 
     return values;
 }
 
+/* The same as a tensor of bfloat16, in half of the memory if that is the kind. */
+static float *take_tensor(tensors *t, int64_t *used, int64_t count, double low, double high) {
+    float *values = take_floats(t, used, count, low, high);
+    for (int64_t i = 0; t->element == ANI_BFLOAT16 && values && i < count; i++) {
+        const uint16_t half = ani_to_bfloat16(values[i]);
+        memcpy((char *)values + i * (int64_t)sizeof half, &half, sizeof half);
+    }
+    return values;
+}
+
 static void make_tensors(bench *b) {
     int64_t in = 1, out = 1, weights = 1, channels = 1, scratch = 64;
     for (int i = 0; i < b->case_count; i++) {
@@ -185,11 +201,12 @@ static void make_tensors(bench *b) {
         }
     }
     tensors *t = &b->t;
+    t->element = b->precision == AN_PRECISION_MIXED ? ANI_BFLOAT16 : ANI_FLOAT32;
     for (;;) { /* the first time it only counts */
         int64_t used = 0;
-        t->x = take_floats(t, &used, in, -1, 4);
-        t->y = take_floats(t, &used, out, -1, 4);
-        t->g = take_floats(t, &used, out, -1, 1);
+        t->x = take_tensor(t, &used, in, -1, 4);
+        t->y = take_tensor(t, &used, out, -1, 4);
+        t->g = take_tensor(t, &used, out, -1, 1);
         t->dx = take_floats(t, &used, max(in, out), 0, 0);
         t->w = take_floats(t, &used, weights, -0.5, 0.5);
         t->dw = take_floats(t, &used, weights, -1, 1);
@@ -215,19 +232,28 @@ static void run_unit(const tensors *t, an_backend *backend, const bench_case *c,
     const ani_lazy x = {.z = t->x,
                         .scale = c->stem ? NULL : scale,
                         .shift = c->stem ? NULL : shift,
-                        .relu6 = c->relu6};
+                        .relu6 = c->relu6,
+                        .element = c->stem ? ANI_FLOAT32 : t->element};
     if (p == FORWARD) {
-        const ani_unit_forward args = {
-            .x = x, .w = t->w, .y = t->dx, .moments = t->sums, .scratch = t->scratch};
+        const ani_unit_forward args = {.x = x,
+                                       .w = t->w,
+                                       .y = t->dx,
+                                       .moments = t->sums,
+                                       .element = t->element,
+                                       .scratch = t->scratch};
         backend->ops->unit_forward(backend, &plan, &args);
         return;
     }
-    ani_unit_backward args = {
-        .dz = {.g = t->g, .z = t->y, .a = t->channels, .b = t->channels, .c = t->channels},
-        .x = x,
-        .w = t->w,
-        .dw = p == INPUT ? NULL : t->dw,
-        .scratch = t->scratch};
+    ani_unit_backward args = {.dz = {.g = t->g,
+                                     .z = t->y,
+                                     .a = t->channels,
+                                     .b = t->channels,
+                                     .c = t->channels,
+                                     .element = t->element},
+                              .x = x,
+                              .w = t->w,
+                              .dw = p == INPUT ? NULL : t->dw,
+                              .scratch = t->scratch};
     if (p != WEIGHTS && !c->stem)
         args.store = (ani_store){.dx = t->dx, .sums = t->sums, .z = t->x, .mean = t->channels};
     backend->ops->unit_backward(backend, &plan, &args);
@@ -237,8 +263,12 @@ static void run_case(const tensors *t, an_backend *backend, const bench_case *c,
     const ani_backend_ops *ops = backend->ops;
     const ani_unit_shape *s = &c->s;
     const int64_t rows = s->n * s->h * s->w;
-    const ani_lazy plain = {.z = t->y},
-                   x = {.z = t->x, .scale = t->channels, .shift = t->channels, .relu6 = c->relu6};
+    const ani_lazy plain = {.z = t->y, .element = t->element};
+    const ani_lazy x = {.z = t->x,
+                        .scale = t->channels,
+                        .shift = t->channels,
+                        .relu6 = c->relu6,
+                        .element = t->element};
     const ani_store store = {.dx = t->dx, .sums = t->sums, .z = t->x, .mean = t->channels};
     switch (c->kind) {
     case UNIT:
@@ -293,15 +323,18 @@ typedef struct need {
     double flop, read, written;
 } need;
 
-static need needs(const bench_case *c, pass p) {
-    const double in = 4.0 * (double)inputs_of(c), out = 4.0 * (double)outputs_of(c);
+static need needs(const bench_case *c, pass p, int32_t element) {
+    const double numbers = (double)inputs_of(c);
+    const int kept = c->kind == UNIT || c->kind == ADD || c->kind == POOL;
+    const double size = kept ? (double)ani_element_size(element) : 4;
+    const double in = (c->stem ? 4 : size) * numbers, out = size * (double)outputs_of(c);
     const double w = 4.0 * (double)(c->kind == DENSE ? c->s.cin * c->s.cout : weights_of(&c->s));
     const double product =
         0.5 * w * (double)(c->kind == DENSE ? c->s.n : c->s.n * c->s.oh * c->s.ow);
-    if (c->kind == ADAM) return (need){3 * in, 4 * in, 3 * in};
-    if (c->kind == ADD) return (need){0.75 * in, 2 * in, in};
-    if (c->kind == POOL && p == FORWARD) return (need){0.75 * in, in, 0};
-    if (c->kind == POOL) return (need){0.75 * in, in, in};
+    if (c->kind == ADAM) return (need){12 * numbers, 4 * in, 3 * in};
+    if (c->kind == ADD) return (need){3 * numbers, 2 * in, in};
+    if (c->kind == POOL && p == FORWARD) return (need){3 * numbers, in, 0};
+    if (c->kind == POOL) return (need){3 * numbers, in, in};
     switch (p) {
     case FORWARD:
         return (need){product, in + w, out};
@@ -317,6 +350,14 @@ static need needs(const bench_case *c, pass p) {
 /* --- checking
  * -----------------------------------------------------------------------------------*/
 
+/* What a pass leaves in dx, as floats. */
+static void read_results(const tensors *t, const bench_case *c, pass p, float *to, int64_t count) {
+    const int floats = c->kind == DENSE || (c->kind == POOL && p == FORWARD);
+    const uint16_t *halves = (const uint16_t *)(const void *)t->dx;
+    for (int64_t i = 0; i < count; i++)
+        to[i] = floats || t->element == ANI_FLOAT32 ? t->dx[i] : ani_from_bfloat16(halves[i]);
+}
+
 static double distance(const float *a, const float *b, int64_t count) {
     double difference = 0, norm = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -327,7 +368,7 @@ static double distance(const float *a, const float *b, int64_t count) {
 }
 
 /* One picture of the case, at every level, against ref; results come out in dx and dw. 1e-4 of the
- * norm is far above rounding and far below any mistake. */
+ * norm is far above rounding, as 1e-2 is with bfloat16 (2^-8), and far below any mistake. */
 static void check_case(bench *b, const bench_case *c, pass p) {
     bench_case one = *c;
     if (c->kind == ADAM) one.s.cin = one.s.cout = 4096;
@@ -338,16 +379,19 @@ static void check_case(bench *b, const bench_case *c, pass p) {
                                                             : inputs_of(&one);
     const int64_t weights = c->kind == UNIT && p != FORWARD && p != INPUT ? weights_of(&one.s) : 0;
     if (c->kind == ADAM) return; /* changes what it reads; its kernel has its own test */
-    float *want = malloc((size_t)(results + weights + 1) * sizeof *want);
+    const double limit = b->t.element == ANI_BFLOAT16 ? 1e-2 : 1e-4;
+    float *want = malloc((size_t)(2 * results + weights + 1) * sizeof *want);
     if (!want) bench_fail("no memory for a check", NULL);
+    float *got = want + results + weights;
     run_case(&b->t, b->ref, &one, p);
-    memcpy(want, b->t.dx, (size_t)results * sizeof *want);
+    read_results(&b->t, c, p, want, results);
     memcpy(want + results, b->t.dw, (size_t)weights * sizeof *want);
     for (int level = 0; level < b->levels; level++) {
         run_case(&b->t, b->backends[level], &one, p);
+        read_results(&b->t, c, p, got, results);
         const double off =
-            fmax(distance(b->t.dx, want, results), distance(b->t.dw, want + results, weights));
-        if (off <= 1e-4) continue;
+            fmax(distance(got, want, results), distance(b->t.dw, want + results, weights));
+        if (off <= limit) continue;
         fprintf(stderr, "bench_kernels: %s %s at level %s differs from ref by %.3g of the norm\n",
                 c->name, pass_names[p], an_backend_level(b->backends[level]), off);
         exit(1);
@@ -363,15 +407,17 @@ static void print_ceilings(const bench *b, int level) {
     const char *name = an_backend_level(b->backends[level]);
     if (b->json)
         printf("{\"bench\": \"ceilings\", \"version\": \"%s\", \"level\": \"%s\", \"threads\": %d, "
-               "\"gflops\": %.1f, \"memory_read_gbs\": %.1f, \"memory_copy_gbs\": %.1f, "
+               "\"gflops\": %.1f, \"pair_gflops\": %.1f, \"memory_read_gbs\": %.1f, "
+               "\"memory_copy_gbs\": %.1f, "
                "\"cache_read_gbs\": %.1f, \"cache_copy_gbs\": %.1f}\n",
-               an_version(), name, b->threads, c->gflops, c->memory.read, c->memory.copy,
-               c->cache.read, c->cache.copy);
+               an_version(), name, b->threads, c->gflops, c->pair_gflops, c->memory.read,
+               c->memory.copy, c->cache.read, c->cache.copy);
     else
-        printf("%s, %d threads: %.1f GFLOP/s; memory: read %.1f, copy %.1f GB/s; last cache: read "
+        printf("%s, %d threads: %.1f GFLOP/s, %.1f in products of bfloat16; memory: read %.1f, "
+               "copy %.1f GB/s; last cache: read "
                "%.1f, copy %.1f GB/s\n",
-               name, b->threads, c->gflops, c->memory.read, c->memory.copy, c->cache.read,
-               c->cache.copy);
+               name, b->threads, c->gflops, c->pair_gflops, c->memory.read, c->memory.copy,
+               c->cache.read, c->cache.copy);
 }
 
 static void print_result(const bench *b, int level, const bench_case *c, pass p, double best,
@@ -380,15 +426,17 @@ static void print_result(const bench *b, int level, const bench_case *c, pass p,
     const ani_unit_shape *s = &c->s;
     const char *name = an_backend_level(b->backends[level]);
     if (b->json) {
-        printf("{\"bench\": \"kernels\", \"level\": \"%s\", \"threads\": %d, \"layer\": \"%s\", "
+        char precision[32];
+        printf("{\"bench\": \"kernels\", \"level\": \"%s\", \"precision\": \"%s\", \"threads\": "
+               "%d, \"layer\": \"%s\", "
                "\"pass\": \"%s\", \"units\": %d, \"n\": %lld, \"h\": %lld, \"w\": %lld, \"cin\": "
                "%lld, \"oh\": %lld, \"ow\": %lld, \"cout\": %lld, \"stride\": %d, \"ms_min\": "
                "%.3f, \"ms_median\": %.3f, \"gflops\": %.1f, \"gbs\": %.1f, \"ceiling_ms\": %.3f, "
                "\"bound\": \"%s\", \"percent\": %.1f}\n",
-               name, b->threads, c->name, pass_names[p], c->units, (long long)s->n, (long long)s->h,
-               (long long)s->w, (long long)s->cin, (long long)s->oh, (long long)s->ow,
-               (long long)s->cout, s->stride, best, median, gflops, gbs, ceiling, bound,
-               100 * ceiling / best);
+               name, option_word(precision, precision_words, b->precision), b->threads, c->name,
+               pass_names[p], c->units, (long long)s->n, (long long)s->h, (long long)s->w,
+               (long long)s->cin, (long long)s->oh, (long long)s->ow, (long long)s->cout, s->stride,
+               best, median, gflops, gbs, ceiling, bound, 100 * ceiling / best);
     } else {
         char shape[64];
         if (c->kind == ADAM)
@@ -421,11 +469,14 @@ static void time_case(bench *b, int level, const bench_case *c, pass p) {
     timed now = {&b->t, b->backends[level], c, p};
     run_timed(&now);
     const bench_times ms = bench_time(run_timed, &now, 1e-3 * b->ms);
-    const need n = needs(c, p);
+    const need n = needs(c, p, b->t.element);
     const bench_ceilings *ceilings = &b->ceilings[level];
     const int cached = n.read + n.written <= ceilings->cache_bytes;
     const bench_bandwidth *bandwidth = cached ? &ceilings->cache : &ceilings->memory;
-    const double arithmetic = 1e-6 * n.flop / ceilings->gflops;
+    const int product = c->kind == UNIT && c->s.kind != ANI_UNIT_DEPTHWISE;
+    const double peak =
+        product && b->t.element == ANI_BFLOAT16 ? ceilings->pair_gflops : ceilings->gflops;
+    const double arithmetic = 1e-6 * n.flop / peak;
     const double moving =
         1e-6 * fmax(n.read / bandwidth->read, (n.read + n.written) / bandwidth->copy);
     const double ceiling = fmax(arithmetic, moving);
@@ -441,13 +492,14 @@ static void time_case(bench *b, int level, const bench_case *c, pass p) {
 /* --- setting up
  * ---------------------------------------------------------------------------------*/
 
-static an_backend *make_backend(int32_t kind, int threads) {
+static an_backend *make_backend(const bench *b, int32_t kind) {
     an_error err;
     an_backend *backend;
     an_backend_options options;
     an_backend_options_init(&options, sizeof options);
     options.kind = kind;
-    options.threads = threads;
+    options.threads = b->threads;
+    options.precision = b->precision;
     bench_check(an_backend_create(&backend, &options, &err), &err);
     return backend;
 }
@@ -456,14 +508,17 @@ static void make_backends(bench *b) {
     static const struct {
         const char *name;
         uint32_t feature;
-    } levels[] = {
-        {"c", 0}, {"avx2", ANI_CPU_AVX2}, {"avx512", ANI_CPU_AVX512}, {"neon", ANI_CPU_NEON}};
+    } levels[] = {{"c", 0},
+                  {"avx2", ANI_CPU_AVX2},
+                  {"avx512", ANI_CPU_AVX512},
+                  {"avx512bf16", ANI_CPU_AVX512 | ANI_CPU_AVX512BF16},
+                  {"neon", ANI_CPU_NEON}};
     an_error err;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         if (strcmp(b->level, "all") && strcmp(b->level, levels[i].name)) continue;
         if ((ani_cpu_features() & levels[i].feature) != levels[i].feature) continue;
         if (setenv("AN_CPU", levels[i].name, 1)) bench_fail("cannot set AN_CPU", NULL);
-        an_backend *backend = make_backend(AN_BACKEND_CPU, b->threads);
+        an_backend *backend = make_backend(b, AN_BACKEND_CPU);
         ani_pool *pool;
         bench_check(ani_pool_create(&pool, an_backend_threads(backend), &err), &err);
         if (!bench_measure_ceilings(&b->ceilings[b->levels], pool, levels[i].feature))
@@ -473,8 +528,10 @@ static void make_backends(bench *b) {
         b->backends[b->levels++] = backend;
     }
     if (!b->levels)
-        bench_fail("--level must be c, avx2, avx512, neon or all, and in this processor", NULL);
-    b->ref = make_backend(AN_BACKEND_REF, b->threads);
+        bench_fail(
+            "--level must be c, avx2, avx512, avx512bf16, neon or all, and in this processor",
+            NULL);
+    b->ref = make_backend(b, AN_BACKEND_REF);
 }
 
 static void read_network(bench *b) {
@@ -499,8 +556,10 @@ static void destroy(bench *b) {
 
 static void read_options(bench *b, int argc, char **argv) {
     const option_row rows[] = {
-        option_text("level", &b->level, "c|avx2|avx512|neon|all", "instructions to use"),
+        option_text("level", &b->level, "c|avx2|avx512|avx512bf16|neon|all", "instructions to use"),
         option_count("threads", &b->threads, 0, 1024, "0: all processors"),
+        option_choice("precision", &b->precision, precision_words,
+                      "of tensors: fp32, or bfloat16 as a mixed training keeps them"),
         option_count("batch", &b->batch, 1, 1024, "pictures"),
         option_count("size", &b->size, 32, 8192, "height and width in pixels"),
         option_number("alpha", &b->alpha, 0.01, 10, "width multiplier"),
