@@ -50,7 +50,7 @@ AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct
  * Make a backend.
  *
  * Takes:   options: copied; NULL = defaults. The environment variable AN_CPU (c, avx2, avx512,
- *          avx512bf16, neon) limits the instructions that the CPU backend uses.
+ *          avx512vnni, avx512bf16, neon) limits the instructions that the CPU backend uses.
  * Owns:    *out is the caller's; free with an_backend_destroy().
  * Returns: AN_OK; AN_ERR_ARG for a kind, a precision or another number out of range;
  *          AN_ERR_UNSUPPORTED for CUDA in a build without it; AN_ERR_DEVICE if the device is

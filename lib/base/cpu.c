@@ -15,6 +15,7 @@ uint32_t ani_cpu_features(void) {
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
         mask |= ANI_CPU_AVX512;
+    if ((mask & ANI_CPU_AVX512) && __builtin_cpu_supports("avx512vnni")) mask |= ANI_CPU_AVX512VNNI;
     if ((mask & ANI_CPU_AVX512) && __builtin_cpu_supports("avx512bf16")) mask |= ANI_CPU_AVX512BF16;
 #elif defined(__aarch64__)
     mask |= ANI_CPU_NEON; /* part of the base architecture */
@@ -30,7 +31,8 @@ uint32_t ani_cpu_mask(int *known) {
         {"c", 0},
         {"avx2", ANI_CPU_AVX2},
         {"avx512", ANI_CPU_AVX2 | ANI_CPU_AVX512},
-        {"avx512bf16", ANI_CPU_AVX2 | ANI_CPU_AVX512 | ANI_CPU_AVX512BF16},
+        {"avx512vnni", ANI_CPU_AVX2 | ANI_CPU_AVX512 | ANI_CPU_AVX512VNNI},
+        {"avx512bf16", ANI_CPU_AVX2 | ANI_CPU_AVX512 | ANI_CPU_AVX512VNNI | ANI_CPU_AVX512BF16},
         {"neon", ANI_CPU_NEON},
     };
     const uint32_t features = ani_cpu_features();

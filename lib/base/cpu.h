@@ -9,13 +9,14 @@ enum {
     ANI_CPU_AVX2 = 1u,   /* with FMA */
     ANI_CPU_AVX512 = 2u, /* F, BW, DQ, VL */
     ANI_CPU_AVX512BF16 = 4u,
-    ANI_CPU_NEON = 8u
+    ANI_CPU_NEON = 8u,
+    ANI_CPU_AVX512VNNI = 16u
 };
 
 /** Return the mask of what the processor has. */
 uint32_t ani_cpu_features(void);
-/** Return that mask limited by AN_CPU (c|avx2|avx512|avx512bf16|neon); *known (may be NULL) becomes
- * 0 if AN_CPU has another value, which then limits nothing. */
+/** Return that mask limited by AN_CPU (c|avx2|avx512|avx512vnni|avx512bf16|neon); *known (may be
+ * NULL) becomes 0 if AN_CPU has another value, which then limits nothing. */
 uint32_t ani_cpu_mask(int *known);
 /** Return how many processors this process may run on, at least 1. */
 int32_t ani_cpu_count(void);

@@ -18,7 +18,7 @@ BUILD = Path(sys.argv[2]).resolve()
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror", "-fsyntax-only"]
 # Headers of a SIMD level are read into one source of that level, with its compiler flags.
-LEVEL_FOLDERS = tuple(f"lib/kernels/{level}/" for level in ("simd", "avx2", "avx512", "avx512bf16", "neon"))
+LEVEL_FOLDERS = tuple(f"lib/kernels/{level}/" for level in ("simd", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon"))
 CLANG_FORMAT = "14"  # whose verdict counts; other versions lay out some lines differently
 
 

@@ -15,7 +15,7 @@ case $(uname -m) in
 aarch64) levels='c neon' ;;
 *)
     levels=c
-    for level in avx2 avx512:avx512f avx512bf16:avx512_bf16; do
+    for level in avx2 avx512:avx512f avx512vnni:avx512_vnni avx512bf16:avx512_bf16; do
         grep -q -w "${level#*:}" /proc/cpuinfo && levels="$levels ${level%:*}"
     done
     ;;

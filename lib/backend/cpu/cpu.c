@@ -122,8 +122,9 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     cpu_backend *cpu = ani_alloc_zero(1, sizeof *cpu);
     if (!cpu) return ani_fail_memory(err, sizeof *cpu, "the cpu backend");
     if (!known) {
-        st = ani_fail(err, AN_ERR_ARG,
-                      "AN_CPU is not one of 'c', 'avx2', 'avx512', 'avx512bf16', 'neon'");
+        st = ani_fail(
+            err, AN_ERR_ARG,
+            "AN_CPU is not one of 'c', 'avx2', 'avx512', 'avx512vnni', 'avx512bf16', 'neon'");
         goto done;
     }
     cpu->base.ops = &cpu_ops;

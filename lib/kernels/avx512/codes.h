@@ -5,6 +5,10 @@
 
 #include "kernels/avx512/vec.h"
 
+/* Register tiles of simd/infer_int8.h. */
+enum { BYTES_ROWS_1 = 14, BYTES_ROWS_2 = 12 };
+#define ANI_MAX_BYTES_VECTORS 2
+
 typedef __m512i ivec;
 
 static inline ivec i_zero(void) {
@@ -49,7 +53,7 @@ static inline ivec i_high_16(ivec a, ivec b) {
 /* sum + the products of 4 unsigned with 4 signed bytes; two of them fit into int16: see
  * ani_infer_product */
 static inline ivec i_dot(ivec sum, ivec a, ivec b) {
-#ifdef __AVX512VNNI__
+#ifdef ANI_DOT_VNNI
     return _mm512_dpbusd_epi32(sum, a, b);
 #else
     const ivec pairs = _mm512_maddubs_epi16(a, b);

@@ -7,9 +7,6 @@ enum { BLOCK_VECTORS = 2, ROWS_1 = 12, ROWS_2 = 12, ROWS_3 = 8 };
 
 #include "kernels/simd/infer.h"
 
-enum { BYTES_ROWS_1 = 14, BYTES_ROWS_2 = 12 };
-#define ANI_MAX_BYTES_VECTORS 2
-
 #include "kernels/simd/infer_int8.h"
 
 void ani_infer_kernels_avx512(ani_infer_kernels *table) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Intrinsics of AVX-512 for processors without: SIMDe's, and those that SIMDe 0.7.4 lacks. Stands
- * before the compiler's header; only the levels avx512 and avx512bf16 are compiled with
- * ANI_EMULATE_AVX512. */
+ * before the compiler's header; only the levels whose names begin with avx512 are
+ * compiled with ANI_EMULATE_AVX512. */
 #include_next <immintrin.h>
 
 #if defined(ANI_EMULATE_AVX512) && !defined(PORT_EMULATED_IMMINTRIN_H)
@@ -53,6 +53,20 @@ static inline simde__m512i emulated_madd_epi16(simde__m512i a, simde__m512i b) {
     return simde_mm512_loadu_si512(x);
 }
 #define _mm512_madd_epi16 emulated_madd_epi16
+
+/* The instruction does not saturate. */
+static inline simde__m512i emulated_dpbusd_epi32(simde__m512i sum, simde__m512i a, simde__m512i b) {
+    int32_t sums[16];
+    uint8_t x[64];
+    int8_t y[64];
+    simde_mm512_storeu_si512(sums, sum);
+    simde_mm512_storeu_si512(x, a);
+    simde_mm512_storeu_si512(y, b);
+    for (int i = 0; i < 64; i++)
+        sums[i / 4] += x[i] * y[i];
+    return simde_mm512_loadu_si512(sums);
+}
+#define _mm512_dpbusd_epi32 emulated_dpbusd_epi32
 
 static inline simde__m512 emulated_cvtepi32_ps(simde__m512i a) {
     simde__m256i x[2];
