@@ -216,7 +216,7 @@ static void many_images(void **state) {
     static char labels[MANY * 16];
     int64_t size = 0;
     for (int i = COUNT; i < MANY; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "P%04d.jpg", i);
         folder_write(folder_path(folder, name), "", 0);
     }
