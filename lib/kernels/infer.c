@@ -23,9 +23,6 @@ void ani_infer_kernels_init_int8(ani_infer_kernels *table, uint32_t mask) {
 #ifdef ANI_HAVE_AVX2
     if (mask & ANI_CPU_AVX2) ani_infer_kernels_avx2_int8(table);
 #endif
-#ifdef ANI_HAVE_AVX512
-    if (mask & ANI_CPU_AVX512) ani_infer_kernels_avx512_int8(table);
-#endif
 #ifdef ANI_HAVE_AVX512VNNI
     if (mask & ANI_CPU_AVX512VNNI) ani_infer_kernels_avx512vnni_int8(table);
 #endif

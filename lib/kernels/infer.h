@@ -83,7 +83,6 @@ void ani_infer_kernels_avx512(ani_infer_kernels *table);
 void ani_infer_kernels_neon(ani_infer_kernels *table);
 void ani_infer_kernels_c_int8(ani_infer_kernels *table);
 void ani_infer_kernels_avx2_int8(ani_infer_kernels *table);
-void ani_infer_kernels_avx512_int8(ani_infer_kernels *table);
 void ani_infer_kernels_avx512vnni_int8(ani_infer_kernels *table);
 void ani_infer_kernels_neon_int8(ani_infer_kernels *table);
 

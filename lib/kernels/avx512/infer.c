@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Inference at the level avx512: 32 registers, blocks of 32 channels. */
-#include "kernels/avx512/codes.h"
+#include "kernels/avx512/vec.h"
 
 enum { BLOCK_VECTORS = 2, ROWS_1 = 12, ROWS_2 = 12, ROWS_3 = 8 };
 #define ANI_MAX_VECTORS 3
 
 #include "kernels/simd/infer.h"
 
-#include "kernels/simd/infer_int8.h"
-
 void ani_infer_kernels_avx512(ani_infer_kernels *table) {
     fill_infer_table(table);
-}
-
-void ani_infer_kernels_avx512_int8(ani_infer_kernels *table) {
-    fill_int8_table(table);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Inference in int8 as at the level avx512, with its dot product in one instruction. */
-#define ANI_DOT_VNNI
-#include "kernels/avx512/codes.h"
+ * Inference in int8 with AVX-512 and its dot product of bytes. AVX-512 without that works as AVX2
+ * does. */
+#include "kernels/avx512vnni/codes.h"
 
 #include "kernels/simd/infer_int8.h"
 

@@ -22,8 +22,6 @@
 #include <simde/x86/avx512/fmadd.h>
 #include <simde/x86/avx512/insert.h>
 #include <simde/x86/avx512/loadu.h>
-#include <simde/x86/avx512/madd.h>
-#include <simde/x86/avx512/maddubs.h>
 #include <simde/x86/avx512/max.h>
 #include <simde/x86/avx512/min.h>
 #include <simde/x86/avx512/mov.h>
@@ -41,18 +39,6 @@
 #include <simde/x86/avx512/sub.h>
 #include <simde/x86/avx512/unpackhi.h>
 #include <simde/x86/avx512/unpacklo.h>
-
-/* SIMDe 0.7.4 gives this name to the masked form, and has no plain one. */
-#undef _mm512_madd_epi16
-static inline simde__m512i emulated_madd_epi16(simde__m512i a, simde__m512i b) {
-    simde__m256i x[2], y[2];
-    simde_mm512_storeu_si512(x, a);
-    simde_mm512_storeu_si512(y, b);
-    for (int i = 0; i < 2; i++)
-        x[i] = simde_mm256_madd_epi16(x[i], y[i]);
-    return simde_mm512_loadu_si512(x);
-}
-#define _mm512_madd_epi16 emulated_madd_epi16
 
 /* The instruction does not saturate. */
 static inline simde__m512i emulated_dpbusd_epi32(simde__m512i sum, simde__m512i a, simde__m512i b) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Integer vectors of AVX-512 for simd/infer_int8.h: 16 int32, or 64 bytes in four parts of 16. */
-#ifndef KERNELS_AVX512_CODES_H
-#define KERNELS_AVX512_CODES_H
+#ifndef KERNELS_AVX512VNNI_CODES_H
+#define KERNELS_AVX512VNNI_CODES_H
 
 #include "kernels/avx512/vec.h"
 
@@ -50,15 +50,9 @@ static inline ivec i_low_16(ivec a, ivec b) {
 static inline ivec i_high_16(ivec a, ivec b) {
     return _mm512_unpackhi_epi16(a, b);
 }
-/* sum + the products of 4 unsigned with 4 signed bytes; two of them fit into int16: see
- * ani_infer_product */
+/* sum + the products of 4 unsigned with 4 signed bytes */
 static inline ivec i_dot(ivec sum, ivec a, ivec b) {
-#ifdef ANI_DOT_VNNI
     return _mm512_dpbusd_epi32(sum, a, b);
-#else
-    const ivec pairs = _mm512_maddubs_epi16(a, b);
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
-#endif
 }
 static inline vec v_of_ints(ivec a) {
     return _mm512_cvtepi32_ps(a);
