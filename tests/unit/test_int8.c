@@ -16,24 +16,9 @@
 #include "mobilenetv2/build.h"
 #include "support/backends.h"
 #include "support/folder.h"
-
-enum { SIDE = 32, PIXELS = SIDE * SIDE * 3 };
+#include "support/small_model.h"
 
 static an_error error;
-
-/* A small network whose statistics are not those of the start. alpha 0.1: the first block has a
- * shortcut from an activated value. */
-static an_model *make(an_backend *backend, int32_t outputs, int32_t task) {
-    an_mobilenetv2_options options;
-    an_model *model = NULL;
-    an_mobilenetv2_options_init(&options, sizeof options);
-    options.height = options.width = SIDE;
-    options.alpha = 0.1;
-    options.outputs = outputs;
-    options.task = task;
-    if (an_mobilenetv2_create(&model, backend, &options, &error)) fail_msg("%s", error.message);
-    return model;
-}
 
 static void fill(float *x, int64_t count) {
     uint32_t state = 12345;
@@ -41,13 +26,6 @@ static void fill(float *x, int64_t count) {
         state = state * 1664525u + 1013904223u;
         x[i] = (float)(state >> 24) / 255; /* scale unit */
     }
-}
-
-/* Moving statistics near the data's, so that by them the numbers are as large as in use. */
-static void settle(an_model *model, const float *x, int64_t n) {
-    assert_int_equal(an_model_recalibrate_begin(model, NULL), AN_OK);
-    assert_int_equal(an_model_recalibrate_add(model, x, n, NULL), AN_OK);
-    assert_int_equal(an_model_recalibrate_end(model, NULL), AN_OK);
 }
 
 static void calibrate(an_model *model, const float *x, int64_t n) {
@@ -80,7 +58,7 @@ static void int8_is_near(void **state) {
     fill(x, 6 * PIXELS);
     for (int32_t i = 0; i < 6 * PIXELS; i++) /* pictures that differ */
         x[i] *= 0.4f + 0.1f * (float)(i / PIXELS);
-    settle(model, x, 6);
+    small_model_settle(model, x, 6);
     assert_int_equal(an_model_predict(model, x, 6, fp32, NULL), AN_OK);
     calibrate(model, x, 6);
     assert_int_equal(an_model_predict(model, x, 6, int8, NULL), AN_OK);
@@ -99,8 +77,8 @@ static void int8_is_the_same_everywhere(void **state) {
     fill(x, 3 * PIXELS);
     for (int32_t i = 0; i < 3; i++) {
         an_backend *backend = test_backend_make(kinds[i], NULL, i + 1);
-        an_model *model = make(backend, 1, AN_TASK_REGRESSION);
-        settle(model, x, 3);
+        an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
+        small_model_settle(model, x, 3);
         assert_int_equal(an_model_predict(model, x, 3, fp32, NULL), AN_OK);
         assert_int_equal(describe(model).calibrated, 0);
         calibrate(model, x, 3);
@@ -126,11 +104,11 @@ static void int8_ends_when_weights_change(void **state) {
     float x[2 * PIXELS], y[2] = {1, 2};
     double loss;
     an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
-    an_model *model = make(backend, 1, AN_TASK_REGRESSION);
+    an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     an_optimizer *optimizer = NULL;
     an_arrays *weights = NULL;
     fill(x, 2 * PIXELS);
-    settle(model, x, 2);
+    small_model_settle(model, x, 2);
     assert_int_equal(an_optimizer_create(&optimizer, model, NULL, NULL), AN_OK);
     assert_int_equal(an_model_weights(model, &weights, NULL), AN_OK);
     for (int32_t i = 0; i < 4; i++) {
@@ -138,7 +116,7 @@ static void int8_ends_when_weights_change(void **state) {
         assert_int_equal(describe(model).calibrated, 1);
         if (i == 0) assert_int_equal(an_model_set_weights(model, weights, NULL), AN_OK);
         if (i == 1) assert_int_equal(an_model_reset_head(model, 3, NULL), AN_OK);
-        if (i == 2) settle(model, x, 2);
+        if (i == 2) small_model_settle(model, x, 2);
         if (i == 3) {
             assert_int_equal(an_model_gradients(model, x, y, 2, AN_LOSS_MSE, &loss, NULL), AN_OK);
             assert_int_equal(describe(model).calibrated, 1); /* base frozen: nothing moved yet */
@@ -162,7 +140,7 @@ static void int8_says_what_is_missing(void **state) {
     (void)state;
     float x[PIXELS];
     an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
-    an_model *model = make(backend, 1, AN_TASK_REGRESSION);
+    an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     fill(x, PIXELS);
     expect_message(an_model_set_inference(model, AN_INFERENCE_INT8, &error), AN_ERR_ARG,
                    "model: int8 inference needs a calibration with the present weights");
@@ -227,9 +205,9 @@ static void int8_comes_back_from_a_file(void **state) {
     char *path = strdup(folder_path(folder, "model.safetensors"));
     float x[2 * PIXELS], before[2], after[2];
     an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
-    an_model *model = make(backend, 1, AN_TASK_REGRESSION), *loaded = NULL;
+    an_model *model = small_model(backend, 1, AN_TASK_REGRESSION), *loaded = NULL;
     fill(x, 2 * PIXELS);
-    settle(model, x, 2);
+    small_model_settle(model, x, 2);
     calibrate(model, x, 2);
     for (int32_t on = 1; on >= 0; on--) {
         assert_int_equal(an_model_set_inference(model, on, NULL), AN_OK);

@@ -16,23 +16,7 @@
 #include "mobilenetv2/build.h"
 #include "support/backends.h"
 #include "support/folder.h"
-
-enum { SIDE = 32, PIXELS = SIDE * SIDE * 3 };
-
-/* A small network whose statistics are not those of the start. alpha 0.1: the first block has a
- * shortcut from an activated value. */
-static an_model *make(an_backend *backend, int32_t outputs, int32_t task) {
-    an_mobilenetv2_options options;
-    an_model *model = NULL;
-    an_error error;
-    an_mobilenetv2_options_init(&options, sizeof options);
-    options.height = options.width = SIDE;
-    options.alpha = 0.1;
-    options.outputs = outputs;
-    options.task = task;
-    if (an_mobilenetv2_create(&model, backend, &options, &error)) fail_msg("%s", error.message);
-    return model;
-}
+#include "support/small_model.h"
 
 static void fill(float *x, int64_t count) {
     uint32_t state = 12345;
@@ -42,13 +26,6 @@ static void fill(float *x, int64_t count) {
     }
 }
 
-/* Moving statistics near the data's, so that by them the numbers are as large as in use. */
-static void settle(an_model *model, const float *x, int64_t n) {
-    assert_int_equal(an_model_recalibrate_begin(model, NULL), AN_OK);
-    assert_int_equal(an_model_recalibrate_add(model, x, n, NULL), AN_OK);
-    assert_int_equal(an_model_recalibrate_end(model, NULL), AN_OK);
-}
-
 static void save_then_load_is_identity(void **state) {
     (void)state;
     char *folder = folder_make();
@@ -56,9 +33,9 @@ static void save_then_load_is_identity(void **state) {
     float x[2 * PIXELS], before[6], after[6];
     an_error error;
     an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
-    an_model *model = make(backend, 3, AN_TASK_CLASSIFICATION), *loaded = NULL;
+    an_model *model = small_model(backend, 3, AN_TASK_CLASSIFICATION), *loaded = NULL;
     fill(x, 2 * PIXELS);
-    settle(model, x, 2);
+    small_model_settle(model, x, 2);
     assert_int_equal(an_model_predict(model, x, 2, before, NULL), AN_OK);
     if (an_model_save(model, path, &error)) fail_msg("%s", error.message);
     if (an_model_load(&loaded, backend, path, NULL, &error)) fail_msg("%s", error.message);
@@ -79,9 +56,9 @@ static void two_are_two_of_one(void **state) {
     (void)state;
     float x[2 * PIXELS], both[2], single[2];
     an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
-    an_model *model = make(backend, 1, AN_TASK_REGRESSION);
+    an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     fill(x, 2 * PIXELS);
-    settle(model, x, 2);
+    small_model_settle(model, x, 2);
     assert_int_equal(an_model_predict(model, x, 2, both, NULL), AN_OK);
     assert_int_equal(an_model_predict(model, x, 1, &single[0], NULL), AN_OK);
     assert_int_equal(an_model_predict(model, x + PIXELS, 1, &single[1], NULL), AN_OK);
@@ -155,7 +132,7 @@ static void gradients_are_slopes(void **state) {
     fill(x, 4 * PIXELS);
     for (size_t i = 0; i < 2; i++) {
         an_model *model = make_shallow(backend);
-        settle(model, x, 4);
+        small_model_settle(model, x, 4);
         assert_int_equal(an_model_set_base(model, bases[i], NULL), AN_OK);
         assert_int_equal(an_model_set_momentum(model, 1, NULL), AN_OK);
         expect_slope(model, x, y, 4);
@@ -169,7 +146,7 @@ static void summary_of_layers(void **state) {
     (void)state;
     static char text[1 << 16], part[64];
     an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
-    an_model *model = make(backend, 3, AN_TASK_CLASSIFICATION);
+    an_model *model = small_model(backend, 3, AN_TASK_CLASSIFICATION);
     const int64_t needed = an_model_summary(model, AN_SUMMARY_LAYERS, text, sizeof text);
     an_model_info info = {.struct_size = sizeof info};
     assert_int_equal(needed, strlen(text) + 1);
@@ -237,7 +214,7 @@ static void odd_models_are_saved(void **state) {
     assert_memory_equal(&info.alpha, &options.alpha, sizeof info.alpha);
     /* in two steps it predicts the same; with another head it does not */
     fill(x, COUNT);
-    settle(loaded, x, 2);
+    small_model_settle(loaded, x, 2);
     assert_int_equal(an_model_predict(loaded, x, 2, y, NULL), AN_OK);
     assert_int_equal(an_model_features(loaded, x, 2, features, NULL), AN_OK);
     assert_int_equal(an_model_predict_features(loaded, features, 2, again, NULL), AN_OK);
@@ -327,7 +304,7 @@ static void refused(void **state) {
     float x[1] = {0}, y[1] = {0};
     an_error error;
     an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
-    an_model *model = make(backend, 1, AN_TASK_REGRESSION);
+    an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     an_arrays *arrays = NULL;
     assert_int_equal(an_model_predict(model, x, 0, y, &error), AN_ERR_ARG);
     assert_int_equal(an_model_predict(model, NULL, 1, y, &error), AN_ERR_ARG);

@@ -19,7 +19,7 @@
 #define ANI_UNROLL_4 _Pragma("GCC unroll 4")
 #endif
 
-enum { INFER_BLOCK = BLOCK_VECTORS * LANES, MAX_VECTORS = BLOCK_VECTORS + 1, MAX_ROWS = 12 };
+enum { INFER_BLOCK = BLOCK_VECTORS * LANES, MAX_VECTORS = BLOCK_VECTORS + 1, MAX_ROWS = 14 };
 
 ANI_INLINE void infer_tile(const ani_infer_product *p, int64_t row, const int rows,
                            const int vectors) {
@@ -91,42 +91,9 @@ ANI_INLINE void infer_tile(const ani_infer_product *p, int64_t row, const int ro
     }
 }
 
-/* One tile of a number of rows that is known only now. */
-ANI_INLINE void infer_tile_of(const ani_infer_product *p, int64_t row, int64_t rows, const int most,
-                              const int vectors) {
-    switch (rows) {
-#define ANI_TILE(n)                                                                                \
-    case n:                                                                                        \
-        if (n <= most) infer_tile(p, row, n, vectors);                                             \
-        break;
-        ANI_TILE(1)
-        ANI_TILE(2)
-        ANI_TILE(3)
-        ANI_TILE(4)
-        ANI_TILE(5)
-        ANI_TILE(6)
-        ANI_TILE(7)
-        ANI_TILE(8)
-        ANI_TILE(9)
-        ANI_TILE(10)
-        ANI_TILE(11)
-        ANI_TILE(12)
-#undef ANI_TILE
-    default:
-        break;
-    }
-}
-
-ANI_INLINE void infer_rows(const ani_infer_product *p, const int most, const int vectors) {
-    const int64_t tiles = (p->rows + most - 1) / most;
-    if (!tiles) return;
-    const int64_t each = p->rows / tiles, more = p->rows % tiles;
-    for (int64_t i = 0, row = 0; i < tiles; i++) {
-        const int64_t rows = each + (i < more);
-        infer_tile_of(p, row, rows, most, vectors);
-        row += rows;
-    }
-}
+#define INFER_TILE infer_tile
+#define INFER_ROWS infer_rows
+#include "kernels/simd/infer_rows.h"
 
 static void infer_product(const ani_infer_product *p) {
     switch (p->vectors) {

@@ -90,44 +90,9 @@ ANI_INLINE void bytes_tile(const ani_infer_product *p, int64_t row, const int ro
         store_codes(p, sums[r], (row + r) * p->y_row, vectors, last);
 }
 
-ANI_INLINE void bytes_tile_of(const ani_infer_product *p, int64_t row, int64_t rows, const int most,
-                              const int vectors) {
-    switch (rows) {
-#define ANI_TILE(n)                                                                                \
-    case n:                                                                                        \
-        if (n <= most) bytes_tile(p, row, n, vectors);                                             \
-        break;
-        ANI_TILE(1)
-        ANI_TILE(2)
-        ANI_TILE(3)
-        ANI_TILE(4)
-        ANI_TILE(5)
-        ANI_TILE(6)
-        ANI_TILE(7)
-        ANI_TILE(8)
-        ANI_TILE(9)
-        ANI_TILE(10)
-        ANI_TILE(11)
-        ANI_TILE(12)
-        ANI_TILE(13)
-        ANI_TILE(14)
-#undef ANI_TILE
-    default:
-        break;
-    }
-}
-
-/* The rows of a call are dealt out evenly to its tiles, as in float. */
-ANI_INLINE void bytes_rows(const ani_infer_product *p, const int most, const int vectors) {
-    const int64_t tiles = (p->rows + most - 1) / most;
-    if (!tiles) return;
-    const int64_t each = p->rows / tiles, more = p->rows % tiles;
-    for (int64_t i = 0, row = 0; i < tiles; i++) {
-        const int64_t rows = each + (i < more);
-        bytes_tile_of(p, row, rows, most, vectors);
-        row += rows;
-    }
-}
+#define INFER_TILE bytes_tile
+#define INFER_ROWS bytes_rows
+#include "kernels/simd/infer_rows.h"
 
 static void bytes_product(const ani_infer_product *p) {
     switch (p->vectors) {

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * A MobileNetV2 that is small enough to be made often, and yet has all that a large one has. */
+#ifndef SUPPORT_SMALL_MODEL_H
+#define SUPPORT_SMALL_MODEL_H
+
+#include <attractivenet/mobilenetv2.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+enum { SIDE = 32, PIXELS = SIDE * SIDE * 3 };
+
+/** Make one for pictures of SIDE x SIDE. alpha 0.1: the first block has a shortcut from an
+ * activated value. Fails the test. */
+static inline an_model *small_model(an_backend *backend, int32_t outputs, int32_t task) {
+    an_mobilenetv2_options options;
+    an_model *model = NULL;
+    an_error error;
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIDE;
+    options.alpha = 0.1;
+    options.outputs = outputs;
+    options.task = task;
+    if (an_mobilenetv2_create(&model, backend, &options, &error)) fail_msg("%s", error.message);
+    return model;
+}
+
+/** Moving statistics near the data's, so that by them the numbers are as large as in use. */
+static inline void small_model_settle(an_model *model, const float *x, int64_t n) {
+    assert_int_equal(an_model_recalibrate_begin(model, NULL), AN_OK);
+    assert_int_equal(an_model_recalibrate_add(model, x, n, NULL), AN_OK);
+    assert_int_equal(an_model_recalibrate_end(model, NULL), AN_OK);
+}
+
+#endif
