@@ -216,8 +216,8 @@ enum {
 };
 /**
  * Calibrate int8 inference: begin, add pictures whose values are typical (some of the validation
- * set: 50 are enough, more do not harm), end. After the end, predictions are made in int8: a
- * quarter of the memory and about half of the time, with a small error of each score (docs/
+ * set: about 50), end. After the end, predictions are made in int8: packed weights and buffers of a
+ * quarter of the size and two thirds of the time, with a small error of each score (docs/
  * numerics.md, section int8); any change of a weight goes back to fp32 and forgets the calibration.
  * Training, an_model_features() and the head are fp32 always.
  *
@@ -225,6 +225,7 @@ enum {
  * Returns: AN_OK; AN_ERR_ARG: end without a picture, add without begin; AN_ERR_FORMAT: the weights
  *          or the pictures hold what is no number, or values too far apart for int8; AN_ERR_NOMEM.
  * Bits:    the same for any number of threads, at every instruction level and on every backend.
+ * Threads: one call at a time on one model.
  * Source:  docs/numerics.md, section int8. It goes into the file of an_model_save().
  */
 AN_API an_status an_model_calibrate_begin(an_model *model, an_error *err);

@@ -59,6 +59,7 @@ AN_API an_status an_predict_batches(an_model *model, an_batches *batches, float 
  * as an_predict_batches() and those.
  *
  * Takes:   pictures: how many at most; 0: all. The source itself is not moved.
+ * Threads: one call at a time on one model.
  */
 AN_API an_status an_calibrate_batches(an_model *model, an_batches *batches, int64_t pictures,
                                       an_progress_fn progress, void *progress_user, an_error *err);
