@@ -20,25 +20,12 @@
 #include "io/sha256.h"
 #include "support/folder.h"
 #include "support/golden.h"
+#include "support/scratch.h"
+#include "support/test_folder.h"
 
 int golden_zip(void);
 
 enum { HOSTILE_SECONDS = 10, HOSTILE_MEGABYTES = 300 };
-
-static char *root; /* a folder of the test that runs; removed after it */
-
-static int make_root(void **state) {
-    (void)state;
-    root = folder_make();
-    return 0;
-}
-
-static int remove_root(void **state) {
-    (void)state;
-    folder_remove(root);
-    root = NULL;
-    return 0;
-}
 
 static void hash_file(char text[65], int64_t *size, const char *path) {
     ani_sha256 sha;
@@ -74,7 +61,7 @@ static void archives_extract_to_the_manifest(void **state) {
         expect_file(path, facts);
         const json_t *extracted = json_object_get(facts, "extracted");
         const int64_t count = (int64_t)json_object_size(extracted);
-        char *folder = strdup(folder_path(root, archive));
+        char *folder = strdup(folder_path(test_folder, archive));
         for (int round = 0; round < 2; round++) { /* the second finds all files there */
             an_error err = {0};
             an_extract_report report = {.struct_size = sizeof report};
@@ -125,8 +112,7 @@ static void expect_hostile(const char *name, const json_t *facts, int32_t policy
     if (!path) fail_msg("'%s' is in the list, but not in the folder", name);
     const char *want = json_string_value(json_object_get(facts, "want"));
     const json_t *members = json_object_get(json_object_get(facts, "python"), "members");
-    char *outer = folder_make();
-    char *folder = strdup(folder_path(outer, "target"));
+    char *folder = strdup(folder_path(test_folder, "target"));
     an_error err = {0};
     an_extract_options options;
     an_extract_options_init(&options, sizeof options);
@@ -143,12 +129,12 @@ static void expect_hostile(const char *name, const json_t *facts, int32_t policy
     if (st && !strcmp(want, "extract")) fail_msg("%s: %s", name, err.message);
     if (!st && !strcmp(want, "error")) fail_msg("%s: extracted, but it must be an error", name);
     if (st && !strstr(err.message, name)) fail_msg("'%s' does not name '%s'", err.message, name);
-    assert_true(folder_count(outer) <= 1); /* nothing beside the target */
+    assert_true(folder_count(test_folder) <= 1); /* nothing beside the target */
     struct visit visit = {.folder = folder, .members = members};
     if (folder_count(folder) > 0) folder_walk(folder, expect_whole_file, &visit);
     if (!strcmp(want, "extract")) assert_int_equal(folder_count(folder), json_array_size(members));
     free(folder);
-    folder_remove(outer);
+    scratch_clear(test_folder);
 }
 
 static void hostile_archives_do_no_harm(void **state) {
@@ -167,8 +153,8 @@ static void hostile_archives_do_no_harm(void **state) {
 
 int golden_zip(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(archives_extract_to_the_manifest, make_root, remove_root),
-        cmocka_unit_test(hostile_archives_do_no_harm),
+        unit_test_in_folder(archives_extract_to_the_manifest),
+        unit_test_in_folder(hostile_archives_do_no_harm),
     };
     return cmocka_run_group_tests_name("zip", tests, NULL, NULL);
 }

@@ -24,12 +24,6 @@ void folder_remove(char *folder) {
     scratch_remove(folder);
 }
 
-int folder_end(char *folder) {
-    const bool is_empty = folder_count(folder) == 0;
-    folder_remove(folder);
-    return is_empty ? 0 : -1;
-}
-
 const char *folder_path(const char *folder, const char *name) {
     static char ring[8][4096];
     static int next;

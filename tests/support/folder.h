@@ -9,9 +9,6 @@
 char *folder_make(void);
 /** Remove a folder with all that is in it, free its name; NULL is allowed. */
 void folder_remove(char *folder);
-/** The same at the end of a group of tests: returns -1, which fails the group, if one of them left
- * something behind. */
-int folder_end(char *folder);
 /** Return folder/name in a static ring of buffers (valid for the next 8 calls). */
 const char *folder_path(const char *folder, const char *name);
 /** Return how many entries a folder has ("." and ".." left out); 0 if there is no such folder. */

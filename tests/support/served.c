@@ -12,15 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fault.h"
 #include "io/download.h"
 #include "io/sha256.h"
 #include "support/folder.h"
+#include "support/test_folder.h"
 
 http_server *served_host;
 uint8_t *served_content;
 char served_hash[65];
-char *served_folder;
 an_error served_err;
 
 static int64_t file_size;
@@ -47,23 +46,10 @@ void served_end(void) {
     free(served_content);
 }
 
-int served_set_up(void **state) {
-    (void)state;
-    served_folder = folder_make();
-    return 0;
-}
-
-int served_tear_down(void **state) {
-    (void)state;
-    ani_fault_disarm();
-    folder_remove(served_folder);
-    return 0;
-}
-
 const char *served_target(const char *suffix) {
     char name[64];
     snprintf(name, sizeof name, "data.zip%s", suffix);
-    return folder_path(served_folder, name);
+    return folder_path(test_folder, name);
 }
 
 an_status served_get(const char *path, const an_download_options *options) {
@@ -89,6 +75,6 @@ void served_expect_whole(void) {
     assert_int_equal(size, file_size);
     assert_memory_equal(bytes, served_content, (size_t)size);
     free(bytes);
-    assert_int_equal(folder_count(served_folder), 1);
+    assert_int_equal(folder_count(test_folder), 1);
     unlink(served_target(""));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What tests of downloads share: a server of our own with one file, and for each case an empty
- * folder that the file is downloaded to. */
+ * What tests of downloads share: a server of our own with one file, which is downloaded to the
+ * folder of the test. */
 #ifndef SUPPORT_SERVED_H
 #define SUPPORT_SERVED_H
 
@@ -13,16 +13,12 @@
 extern http_server *served_host;
 extern uint8_t *served_content; /* what the server has; begins like a zip archive */
 extern char served_hash[65];    /* of that */
-extern char *served_folder;     /* of the case at work */
 extern an_error served_err;     /* of the last download */
 
 /** Begin to serve size bytes; spare: bytes more in served_content, which do not belong to the file.
  */
 void served_begin(server_answer answer, int64_t size, int64_t spare);
 void served_end(void);
-/** Around each case. */
-int served_set_up(void **state);
-int served_tear_down(void **state);
 
 /** Where the file is downloaded to; followed by a suffix, such as ".part". */
 const char *served_target(const char *suffix);

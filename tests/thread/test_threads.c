@@ -8,8 +8,10 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,8 @@
 #include "corpus.h"
 #include "fuzz.h"
 #include "support/folder.h"
+#include "support/scratch.h"
+#include "support/test_folder.h"
 #include "support/training.h"
 
 enum { SIZE = 32, BATCH = 4, PIXELS = SIZE * SIZE * 3 };
@@ -126,25 +130,24 @@ static void same_bits_for_any_number_of_threads(void **state) {
 static void trainings_give_the_same_bits(int32_t variants, bool is_wide) {
     static const int32_t threads[] = {1, 2, 3, 7};
     const int repeats = HAS_TSAN ? 1 : 5;
+    char first[4096], other[4096];
+    snprintf(first, sizeof first, "%s/first", test_folder);
+    snprintf(other, sizeof other, "%s/other", test_folder);
+    if (mkdir(first, 0777) || mkdir(other, 0777)) fail_msg("cannot make two folders");
     for (int32_t variant = 0; variant < variants; variant++) {
-        char *first = NULL;
+        scratch_clear(first);
         for (int i = 0; i < 4 * repeats; i++) {
             an_error err;
-            char *folder = folder_make();
-            training t = {.folder = folder,
+            scratch_clear(other);
+            training t = {.folder = i ? other : first,
                           .variant = variant,
                           .threads = threads[i % 4],
                           .seconds = 60,
                           .is_wide = is_wide};
             if (training_run(&t, &err)) fail_msg("%s", err.message);
-            const char *differs = first ? training_compare(folder, first) : NULL;
+            const char *differs = i ? training_compare(other, first) : NULL;
             if (differs) fail_msg("%d threads: %s differs", (int)t.threads, differs);
-            if (first)
-                folder_remove(folder);
-            else
-                first = folder;
         }
-        folder_remove(first);
     }
 }
 
@@ -329,23 +332,22 @@ static void one_data_set_read_by_many(void **state) {
     pthread_t thread[COUNT];
     an_error err;
     an_image *image = NULL;
-    char *folder = folder_make();
     assert_int_equal(an_image_create(&image, NULL, 40, 50, &err), AN_OK);
     for (int i = 0; i < 2; i++) {
         memset(an_image_data(image), 40 + 90 * i, 40 * 50 * 3);
         assert_int_equal(
-            an_image_write_jpeg(image, folder_path(folder, i ? "1.jpg" : "0.jpg"), 90, &err),
+            an_image_write_jpeg(image, folder_path(test_folder, i ? "1.jpg" : "0.jpg"), 90, &err),
             AN_OK);
     }
     an_image_destroy(image);
-    folder_write(folder_path(folder, "All_labels.txt"), "0.jpg 1\n1.jpg 2\n", 16);
+    folder_write(folder_path(test_folder, "All_labels.txt"), "0.jpg 1\n1.jpg 2\n", 16);
     for (int32_t cache = AN_CACHE_NONE; cache <= AN_CACHE_PIXELS; cache++) {
         an_dataset *dataset = NULL;
         an_dataset_options options;
         an_dataset_options_init(&options, sizeof options);
         options.height = options.width = SIZE;
         options.cache = cache;
-        if (an_dataset_open(&dataset, folder, &options, &err)) fail_msg("%s", err.message);
+        if (an_dataset_open(&dataset, test_folder, &options, &err)) fail_msg("%s", err.message);
         for (int i = 0; i < COUNT; i++) {
             readers[i] = (reader){.dataset = dataset};
             start(&thread[i], read_pixels, &readers[i]);
@@ -358,7 +360,6 @@ static void one_data_set_read_by_many(void **state) {
         }
         an_dataset_destroy(dataset);
     }
-    folder_remove(folder);
 }
 
 static void *read_weights(void *data) {
@@ -401,17 +402,17 @@ static void weight_files_read_by_many(void **state) {
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest wide[] = {cmocka_unit_test(a_wide_training_gives_the_same_bits)};
+    const struct CMUnitTest wide[] = {unit_test_in_folder(a_wide_training_gives_the_same_bits)};
     if (argc > 1 && !strcmp(argv[1], "wide"))
         return cmocka_run_group_tests_name("threads_wide", wide, NULL, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bits_for_any_number_of_threads),
-        cmocka_unit_test(a_training_gives_the_same_bits),
+        unit_test_in_folder(a_training_gives_the_same_bits),
         cmocka_unit_test(models_on_several_threads_at_once),
         cmocka_unit_test(made_here_used_and_given_up_there),
         cmocka_unit_test(backends_are_made_after_fork),
         cmocka_unit_test(destroyed_in_every_order),
-        cmocka_unit_test(one_data_set_read_by_many),
+        unit_test_in_folder(one_data_set_read_by_many),
         cmocka_unit_test(weight_files_read_by_many),
     };
     return cmocka_run_group_tests_name("threads", tests, fill_pictures, NULL);

@@ -19,25 +19,12 @@
 
 #include "base/fault.h"
 #include "support/folder.h"
+#include "support/test_folder.h"
 
-static char *folder;
 static an_error err;
 
-static int set_up(void **state) {
-    (void)state;
-    folder = folder_make();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    ani_fault_disarm();
-    folder_remove(folder);
-    return 0;
-}
-
 static const char *target(void) {
-    return folder_path(folder, "w.safetensors");
+    return folder_path(test_folder, "w.safetensors");
 }
 
 static void expect_message(const char *word) {
@@ -185,7 +172,7 @@ static void what_is_written_is_read(void **state) {
     memcpy(&header, bytes, sizeof header);
     assert_int_equal(header % 8, 0); /* other readers map the file and want aligned values */
     assert_int_equal(size, 8 + (int64_t)header + 7 * 4);
-    assert_int_equal(folder_count(folder), 1);
+    assert_int_equal(folder_count(test_folder), 1);
     free(bytes);
     an_arrays_destroy(list);
     an_arrays_destroy(again);
@@ -340,8 +327,8 @@ static void lengths_that_lie(void **state) {
     folder_write(target(), "<!DOCTYPE html>", 15);
     assert_int_equal(an_arrays_read(&list, target(), &err), AN_ERR_UNSUPPORTED);
     expect_message("it looks like a web page");
-    assert_int_equal(an_arrays_read(&list, folder, &err), AN_ERR_IO);
-    assert_int_equal(an_arrays_read(&list, folder_path(folder, "absent"), &err), AN_ERR_IO);
+    assert_int_equal(an_arrays_read(&list, test_folder, &err), AN_ERR_IO);
+    assert_int_equal(an_arrays_read(&list, folder_path(test_folder, "absent"), &err), AN_ERR_IO);
 }
 
 static void every_number_type_becomes_float(void **state) {
@@ -463,7 +450,7 @@ static void every_call_may_fail(void **state) {
             if (an_arrays_read(&again, target(), &err)) fail_msg("%s", err.message);
             expect_same(again, an_arrays_count(again) ? list : old);
             an_arrays_destroy(again);
-            assert_int_equal(folder_count(folder), 1); /* no temporary file is left */
+            assert_int_equal(folder_count(test_folder), 1); /* no temporary file is left */
             if (is_past) {
                 assert_int_equal(st, AN_OK);
                 break;
@@ -482,20 +469,18 @@ static void every_call_may_fail(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(a_list_is_found_by_name),
-        CASE(a_list_refuses_what_no_file_can_hold),
-        CASE(what_is_written_is_read),
-        CASE(headers_that_lie),
-        CASE(empty_arrays_take_no_place),
-        CASE(too_many_texts),
-        CASE(lengths_that_lie),
-        CASE(every_number_type_becomes_float),
-        CASE(every_half),
-        CASE(cuts_and_flips),
-        CASE(every_call_may_fail),
+        unit_test_in_folder(a_list_is_found_by_name),
+        unit_test_in_folder(a_list_refuses_what_no_file_can_hold),
+        unit_test_in_folder(what_is_written_is_read),
+        unit_test_in_folder(headers_that_lie),
+        unit_test_in_folder(empty_arrays_take_no_place),
+        unit_test_in_folder(too_many_texts),
+        unit_test_in_folder(lengths_that_lie),
+        unit_test_in_folder(every_number_type_becomes_float),
+        unit_test_in_folder(every_half),
+        unit_test_in_folder(cuts_and_flips),
+        unit_test_in_folder(every_call_may_fail),
     };
-#undef CASE
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,22 +31,10 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "support/folder.h"
-
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = folder_make();
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return folder_end(folder);
-}
+#include "support/test_folder.h"
 
 static const char *in_folder(const char *name) {
-    return folder_path(folder, name);
+    return folder_path(test_folder, name);
 }
 
 /* --- errors, options, sizes ---------------------------------------------------------------------
@@ -233,7 +221,7 @@ static void reading_says_what_is_wrong(void **state) {
     assert_int_equal(ani_file_open(&file, in_folder("absent"), &err), AN_ERR_IO);
     assert_non_null(strstr(err.message, "absent': No such file or directory"));
     assert_null(file);
-    assert_int_equal(ani_file_open(&file, folder, &err), AN_ERR_IO);
+    assert_int_equal(ani_file_open(&file, test_folder, &err), AN_ERR_IO);
     assert_non_null(strstr(err.message, "it is a folder"));
     assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
     assert_int_equal(ani_file_open(&file, in_folder("pipe"), &err), AN_ERR_IO);
@@ -560,5 +548,5 @@ int main(void) {
         cmocka_unit_test(time_left_is_a_proportion),
         cmocka_unit_test(library_is_loaded_whole_or_not),
     };
-    return cmocka_run_group_tests_name("base", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("base", tests, test_folder_make, test_folder_end);
 }

@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "support/data.h"
 #include "support/folder.h"
+#include "support/test_folder.h"
 
 enum { COUNT = 23, SIDE = 20, BATCH = 5, IMAGE = SIDE * SIDE * 3 };
 
@@ -218,7 +219,7 @@ static int32_t count_warnings(void *user, const an_warning *warning) {
     return 0;
 }
 
-static an_dataset *open_damaged(const char *folder, int32_t policy, int *warned) {
+static an_dataset *open_damaged(int32_t policy, int *warned) {
     an_dataset_options options;
     an_dataset *dataset;
     an_dataset_options_init(&options, sizeof options);
@@ -226,28 +227,27 @@ static an_dataset *open_damaged(const char *folder, int32_t policy, int *warned)
     options.policy = policy;
     options.warn = count_warnings;
     options.warn_user = warned;
-    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_open(&dataset, test_folder, &options, NULL), AN_OK);
     return dataset;
 }
 
 /* Pictures 6, 8 and all of batch 2 are damaged. */
-static char *make_damaged(void) {
-    char *folder = folder_make();
-    data_folder(folder, COUNT, SIDE, SIDE);
+static int make_damaged(void **state) {
+    test_folder_make(state);
+    data_folder(test_folder, COUNT, SIDE, SIDE);
     static const int damaged[] = {6, 8, 10, 11, 12, 13, 14};
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         char name[32];
         snprintf(name, sizeof name, "P%04d.jpg", damaged[i]);
-        folder_write(folder_path(folder, name), "no picture", 10);
+        folder_write(folder_path(test_folder, name), "no picture", 10);
     }
-    return folder;
+    return 0;
 }
 
 static void errors_come_in_order(void **state) {
     (void)state;
-    char *folder = make_damaged();
     int warned = 0;
-    an_dataset *dataset = open_damaged(folder, AN_POLICY_STRICT, &warned);
+    an_dataset *dataset = open_damaged(AN_POLICY_STRICT, &warned);
     for (int32_t threads = 0; threads < 4; threads++) {
         static const char *const names[] = {NULL, "P0006.jpg", "P0010.jpg", NULL, NULL};
         an_batches_options options = options_of(AN_AUGMENT_NONE, threads);
@@ -266,14 +266,12 @@ static void errors_come_in_order(void **state) {
     }
     assert_int_equal(warned, 0);
     an_dataset_destroy(dataset);
-    folder_remove(folder);
 }
 
 static void skip_leaves_damaged_pictures_out(void **state) {
     (void)state;
-    char *folder = make_damaged();
     int warned = 0;
-    an_dataset *dataset = open_damaged(folder, AN_POLICY_SKIP, &warned);
+    an_dataset *dataset = open_damaged(AN_POLICY_SKIP, &warned);
     for (int32_t threads = 0; threads < 3; threads++) {
         static const int64_t sizes[] = {5, 3, 5, 3};
         static const int64_t second[] = {5, 7, 9};
@@ -304,7 +302,6 @@ static void skip_leaves_damaged_pictures_out(void **state) {
     assert_int_equal(warned, 7); /* once each, over all epochs and sources */
     assert_int_equal(an_dataset_skipped(dataset), 7);
     an_dataset_destroy(dataset);
-    folder_remove(folder);
 }
 
 static int32_t stop_at_once(void *user, const an_warning *warning) {
@@ -315,7 +312,6 @@ static int32_t stop_at_once(void *user, const an_warning *warning) {
 
 static void a_warning_may_stop(void **state) {
     (void)state;
-    char *folder = make_damaged();
     an_dataset_options options;
     an_dataset *dataset;
     an_batches *batches;
@@ -326,14 +322,13 @@ static void a_warning_may_stop(void **state) {
     options.policy = AN_POLICY_SKIP;
     options.warn = stop_at_once;
     how.shuffle = 0;
-    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_open(&dataset, test_folder, &options, NULL), AN_OK);
     assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &how, NULL), AN_OK);
     assert_int_equal(an_batches_next(batches, NULL, NULL, NULL, NULL, &err), AN_OK);
     assert_int_equal(an_batches_next(batches, NULL, NULL, NULL, NULL, &err), AN_ERR_CANCELLED);
     assert_string_equal(err.message, "stopped by the warning callback");
     an_batches_destroy(batches);
     an_dataset_destroy(dataset);
-    folder_remove(folder);
 }
 
 /* --- faults ---------------------------------------------------------------------------------- */
@@ -374,9 +369,10 @@ int main(void) {
         cmocka_unit_test(the_data_set_lives_on),
         cmocka_unit_test(giving_up_at_any_moment),
         cmocka_unit_test(what_cannot_be_is_refused),
-        cmocka_unit_test(errors_come_in_order),
-        cmocka_unit_test(skip_leaves_damaged_pictures_out),
-        cmocka_unit_test(a_warning_may_stop),
+        cmocka_unit_test_setup_teardown(errors_come_in_order, make_damaged, test_folder_remove),
+        cmocka_unit_test_setup_teardown(skip_leaves_damaged_pictures_out, make_damaged,
+                                        test_folder_remove),
+        cmocka_unit_test_setup_teardown(a_warning_may_stop, make_damaged, test_folder_remove),
         cmocka_unit_test(each_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("batches", tests, NULL, NULL);

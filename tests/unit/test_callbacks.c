@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "support/folder.h"
+#include "support/test_folder.h"
 #include "train/console.h"
 #include "train/decisions.h"
 #include "train/events.h"
@@ -190,19 +191,6 @@ static void text_can_stop_the_run(void **state) {
 /* --- event files --------------------------------------------------------------------------------
  */
 
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = folder_make();
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return folder_end(folder);
-}
-
 static void crc_of_the_standard(void **state) {
     (void)state;
     const uint8_t zeros[32] = {0};
@@ -218,7 +206,7 @@ static uint32_t mask(uint32_t crc) {
 /** Read and remove the one event file of a folder. */
 static uint8_t *take_events(const char *name, int64_t *size) {
     char where[128], path[512] = "";
-    snprintf(where, sizeof where, "%s/%s", folder, name);
+    snprintf(where, sizeof where, "%s/%s", test_folder, name);
     DIR *open = opendir(where);
     assert_non_null(open);
     for (const struct dirent *entry; (entry = readdir(open));) {
@@ -254,7 +242,7 @@ static const uint8_t *next_frame(const uint8_t *bytes, int64_t size, int64_t *at
 static void event_files_hold_scalars(void **state) {
     (void)state;
     ani_events *events = NULL;
-    assert_int_equal(ani_events_create(&events, folder, 1, 1, NULL), AN_OK);
+    assert_int_equal(ani_events_create(&events, test_folder, 1, 1, NULL), AN_OK);
     const an_epoch_report report = {.loss = 0.5, .val_loss = 0.25, .rate = 1e-3};
     assert_int_equal(ani_events_epoch(events, 300, &report, NULL), AN_OK);
     ani_events_destroy(events);
@@ -298,7 +286,7 @@ static void event_files_that_cannot_be_written(void **state) {
     assert_null(events);
     const an_epoch_report report = {.loss = 0.5, .val_loss = 0.25, .rate = 1e-3};
     for (int64_t n = 0;; n++) {
-        assert_int_equal(ani_events_create(&events, folder, 0, 1, NULL), AN_OK);
+        assert_int_equal(ani_events_create(&events, test_folder, 0, 1, NULL), AN_OK);
         ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
         const an_status st = ani_events_epoch(events, 1, &report, &err);
         const bool reached = ani_fault_calls(ANI_FAULT_ALLOC) > n;
@@ -328,5 +316,5 @@ int main(void) {
         cmocka_unit_test(event_files_hold_scalars),
         cmocka_unit_test(event_files_that_cannot_be_written),
     };
-    return cmocka_run_group_tests_name("callbacks", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("callbacks", tests, test_folder_make, test_folder_end);
 }

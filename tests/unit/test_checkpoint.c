@@ -20,6 +20,8 @@
 #include "io/sha256.h"
 #include "support/data.h"
 #include "support/folder.h"
+#include "support/scratch.h"
+#include "support/test_folder.h"
 #include "train/checkpoint.h"
 #include "train/fields.h"
 #include "train/trainer.h"
@@ -30,7 +32,7 @@
 enum { SIZE = 32, TRAIN = 8, VAL = 4 };
 
 typedef struct bench {
-    char *folder, *path; /* path: of the checkpoints */
+    char *path; /* of the checkpoints */
     an_model *model;
     an_dataset *dataset;
     an_batches *train, *val;
@@ -88,8 +90,7 @@ static an_model *make_model(double alpha, int32_t precision) {
 }
 
 static bench make_bench(void) {
-    bench b = {.folder = folder_make()};
-    b.path = strdup(folder_path(b.folder, "run"));
+    bench b = {.path = strdup(folder_path(test_folder, "run"))};
     b.model = make_model(0.1, AN_PRECISION_FP32);
     b.dataset = data_pixels(TRAIN + VAL, SIZE, SIZE);
     b.train = make_batches(b.dataset, 0, TRAIN, 2, 42);
@@ -108,8 +109,8 @@ static void drop_bench(bench *b) {
     an_batches_destroy(b->train);
     an_dataset_destroy(b->dataset);
     an_model_destroy(b->model);
-    folder_remove(b->folder);
     free(b->path);
+    scratch_clear(test_folder);
 }
 
 static an_trainer *make_trainer(bench *b) {
@@ -139,8 +140,8 @@ static an_checkpoint *read_checkpoint(bench *b, an_checkpoint_info *info) {
     return checkpoint;
 }
 
-static const char *file_of(const bench *b, int number) {
-    return folder_path(b->folder, number == 1 ? "run-1.safetensors" : "run-2.safetensors");
+static const char *file_of(int number) {
+    return folder_path(test_folder, number == 1 ? "run-1.safetensors" : "run-2.safetensors");
 }
 
 /* --- cases -------------------------------------------------------------------------------------
@@ -154,10 +155,10 @@ static void two_files_are_written_in_turn(void **state) {
     assert_int_equal(an_checkpoint_read(&checkpoint, b.path, NULL, NULL, NULL), AN_DONE);
     assert_null(checkpoint);
     an_trainer *trainer = make_trainer(&b);
-    assert_int_equal(folder_count(b.folder), 0);
+    assert_int_equal(folder_count(test_folder), 0);
     for (int epoch = 1; epoch <= 3; epoch++) {
         assert_int_equal(an_trainer_epoch(trainer, NULL, NULL), AN_OK);
-        assert_int_equal(folder_count(b.folder), 2);
+        assert_int_equal(folder_count(test_folder), 2);
         checkpoint = read_checkpoint(&b, &info);
         assert_int_equal(info.stage, 1);
         assert_int_equal(info.epoch, epoch);
@@ -177,7 +178,7 @@ static void two_files_are_written_in_turn(void **state) {
     an_checkpoint_destroy(checkpoint);
     assert_int_equal(b.warnings, 0);
     assert_int_equal(an_checkpoint_remove(b.path, NULL), AN_OK);
-    assert_int_equal(folder_count(b.folder), 0);
+    assert_int_equal(folder_count(test_folder), 0);
     assert_int_equal(an_checkpoint_remove(b.path, NULL), AN_OK);
     drop_bench(&b);
 }
@@ -187,7 +188,7 @@ static void its_weights_are_a_weight_file(void **state) {
     bench b = make_bench();
     an_arrays *arrays = NULL;
     train(&b, 1);
-    assert_int_equal(an_arrays_read(&arrays, file_of(&b, 2), NULL), AN_OK);
+    assert_int_equal(an_arrays_read(&arrays, file_of(2), NULL), AN_OK);
     assert_int_equal(an_model_set_weights(b.model, arrays, NULL), AN_OK);
     assert_string_equal(an_arrays_metadata(arrays, "checkpoint"), "1");
     assert_string_equal(an_arrays_metadata(arrays, "setting.batch"), "2");
@@ -299,14 +300,14 @@ static void damage_falls_back(void **state) {
     int64_t size;
     uint64_t header;
     train(&b, 2); /* begin: 1, then 2, then 1 */
-    uint8_t *good = folder_read(file_of(&b, 1), &size);
+    uint8_t *good = folder_read(file_of(1), &size);
     uint8_t *bad = malloc((size_t)size);
     memcpy(&header, good, sizeof header);
     int64_t tried = 0;
     for (int64_t place = 0; place < size; tried++) {
         memcpy(bad, good, (size_t)size);
         bad[place] ^= (uint8_t)(1 << (tried % 8));
-        folder_write(file_of(&b, 1), bad, size);
+        folder_write(file_of(1), bad, size);
         b.code = 0;
         an_checkpoint_destroy(read_checkpoint(&b, &info));
         if (b.code != AN_WARN_OLD_CHECKPOINT || info.epoch != 1)
@@ -316,7 +317,7 @@ static void damage_falls_back(void **state) {
     }
     assert_true(tried > 200);
     for (int64_t left = 0; left < size; left += left < 256 ? 1 : size / 50) {
-        folder_write(file_of(&b, 1), good, left);
+        folder_write(file_of(1), good, left);
         b.code = 0;
         an_checkpoint_destroy(read_checkpoint(&b, &info));
         assert_int_equal(b.code, AN_WARN_OLD_CHECKPOINT);
@@ -345,7 +346,7 @@ static void two_bad_files_are_both_named(void **state) {
     bench b = make_bench();
     an_checkpoint *checkpoint = NULL;
     an_error err;
-    if (chdir(b.folder)) fail_msg("cannot go to '%s'", b.folder);
+    if (chdir(test_folder)) fail_msg("cannot go to '%s'", test_folder);
     folder_write("c-1.safetensors", "torn", 4);
     assert_int_equal(an_checkpoint_read(&checkpoint, "c", NULL, NULL, &err), AN_ERR_FORMAT);
     assert_string_equal(err.message, "'c-1.safetensors' has 4 bytes: too few for a checksum");
@@ -358,7 +359,7 @@ static void two_bad_files_are_both_named(void **state) {
     /* a file of a newer library is not passed over, whatever the other one is */
     train(&b, 1);
     int64_t size;
-    uint8_t *bytes = folder_read(file_of(&b, 1), &size);
+    uint8_t *bytes = folder_read(file_of(1), &size);
     static const char key[] = "\"checkpoint\":\"";
     uint8_t *at = memmem(bytes, (size_t)size, key, sizeof key - 1);
     assert_non_null(at);
@@ -368,7 +369,7 @@ static void two_bad_files_are_both_named(void **state) {
     free(bytes);
     assert_int_equal(an_checkpoint_read(&checkpoint, "c", NULL, NULL, &err), AN_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.message, "is a checkpoint of version '7'"));
-    assert_int_equal(rename(file_of(&b, 2), "c-2.safetensors"), 0);
+    assert_int_equal(rename(file_of(2), "c-2.safetensors"), 0);
     assert_int_equal(an_checkpoint_read(&checkpoint, "c", NULL, NULL, &err), AN_ERR_UNSUPPORTED);
     folder_write("c-1.safetensors", "torn", 4);
     b.refuses = 1;
@@ -389,14 +390,14 @@ static an_status resume_changed(bench *b, const char *from, const char *to, an_e
     an_checkpoint *checkpoint = NULL;
     an_checkpoint_remove(b->path, NULL);
     train(b, 1);
-    uint8_t *bytes = folder_read(file_of(b, 2), &size);
+    uint8_t *bytes = folder_read(file_of(2), &size);
     assert_int_equal(strlen(from), strlen(to));
     uint8_t *at = memmem(bytes, (size_t)size, from, strlen(from));
     assert_non_null(at);
     memcpy(at, to, strlen(to));
     seal_again(bytes, size);
-    folder_write(file_of(b, 2), bytes, size);
-    assert_int_equal(unlink(file_of(b, 1)), 0);
+    folder_write(file_of(2), bytes, size);
+    assert_int_equal(unlink(file_of(1)), 0);
     free(bytes);
     an_status st = an_checkpoint_read(&checkpoint, b->path, NULL, NULL, err);
     an_trainer *trainer = make_trainer(b);
@@ -471,7 +472,7 @@ static void a_broken_run_keeps_the_last_good_checkpoint(void **state) {
         assert_int_equal(info.epoch, 0);
         assert_int_equal(info.step, round == 1);
         assert_int_equal(info.reason, AN_STOP_NONE);
-        assert_int_equal(an_arrays_read(&arrays, file_of(&b, 1), NULL), AN_OK);
+        assert_int_equal(an_arrays_read(&arrays, file_of(1), NULL), AN_OK);
         for (int64_t i = 0; i < an_arrays_count(arrays); i++)
             assert_true(isfinite(an_arrays_data(arrays, i)[0]));
         an_arrays_destroy(arrays);
@@ -505,7 +506,7 @@ static void a_checkpoint_that_fails_is_written_later(void **state) {
             assert_int_equal(info.epoch, 1);
         }
         ani_fault_disarm();
-        assert_int_equal(folder_count(b.folder), 2);
+        assert_int_equal(folder_count(test_folder), 2);
         assert_int_equal(an_trainer_epoch(trainer, &report[full], NULL), AN_OK);
         an_trainer_destroy(trainer);
         drop_bench(&b);
@@ -524,13 +525,13 @@ static void leftovers_are_swept(void **state) {
     const char *const stay[] = {own, "run-1.safetensors.999999999.0.tmp.txt",
                                 "run-1.safetensors.tmp", "sun-1.safetensors.999999999.0.tmp"};
     for (int i = 0; i < 2; i++)
-        folder_write(folder_path(b.folder, gone[i]), "x", 1);
+        folder_write(folder_path(test_folder, gone[i]), "x", 1);
     for (int i = 0; i < 4; i++)
-        folder_write(folder_path(b.folder, stay[i]), "x", 1);
+        folder_write(folder_path(test_folder, stay[i]), "x", 1);
     train(&b, 1);
-    assert_int_equal(folder_count(b.folder), 2 + 4);
+    assert_int_equal(folder_count(test_folder), 2 + 4);
     for (int i = 0; i < 4; i++)
-        assert_int_equal(access(folder_path(b.folder, stay[i]), F_OK), 0);
+        assert_int_equal(access(folder_path(test_folder, stay[i]), F_OK), 0);
     drop_bench(&b);
 }
 
@@ -661,19 +662,19 @@ static void misuse_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(two_files_are_written_in_turn),
-        cmocka_unit_test(its_weights_are_a_weight_file),
-        cmocka_unit_test(a_pause_changes_nothing),
-        cmocka_unit_test(other_settings_are_named),
-        cmocka_unit_test(damage_falls_back),
-        cmocka_unit_test(two_bad_files_are_both_named),
-        cmocka_unit_test(strange_texts_are_refused),
-        cmocka_unit_test(a_broken_run_keeps_the_last_good_checkpoint),
-        cmocka_unit_test(a_checkpoint_that_fails_is_written_later),
-        cmocka_unit_test(leftovers_are_swept),
+        unit_test_in_folder(two_files_are_written_in_turn),
+        unit_test_in_folder(its_weights_are_a_weight_file),
+        unit_test_in_folder(a_pause_changes_nothing),
+        unit_test_in_folder(other_settings_are_named),
+        unit_test_in_folder(damage_falls_back),
+        unit_test_in_folder(two_bad_files_are_both_named),
+        unit_test_in_folder(strange_texts_are_refused),
+        unit_test_in_folder(a_broken_run_keeps_the_last_good_checkpoint),
+        unit_test_in_folder(a_checkpoint_that_fails_is_written_later),
+        unit_test_in_folder(leftovers_are_swept),
         cmocka_unit_test(numbers_read_back),
-        cmocka_unit_test(allocations_may_fail),
-        cmocka_unit_test(misuse_is_told),
+        unit_test_in_folder(allocations_may_fail),
+        unit_test_in_folder(misuse_is_told),
     };
     return cmocka_run_group_tests_name("checkpoint", tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@
 #include "support/archive.h"
 #include "support/data.h"
 #include "support/folder.h"
+#include "support/test_folder.h"
 #include "support/golden.h"
 
 enum { COUNT = 6, SIDE = 24, BYTES = SIDE * SIDE * 3 };
@@ -51,16 +52,14 @@ static an_dataset_options small(warnings *w) {
     return options;
 }
 
-/* A folder of pictures, made anew for each test. */
+/* A folder of pictures, made anew for each test, with room for an archive beside it. */
 static int set_up(void **state) {
-    char *folder = folder_make();
+    static char folder[512];
+    test_folder_make(state);
+    snprintf(folder, sizeof folder, "%s/faces", test_folder);
+    assert_int_equal(mkdir(folder, 0777), 0);
     data_folder(folder, COUNT, SIDE, SIDE);
     *state = folder;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    folder_remove(*state);
     return 0;
 }
 
@@ -111,7 +110,6 @@ static void folder_and_archive_are_the_same(void **state) {
         an_dataset_destroy(a);
         an_dataset_destroy(b);
     }
-    unlink(archive);
 }
 
 static void pixels_are_resized(void **state) {
@@ -390,7 +388,6 @@ static void limits_and_caps_are_the_callers(void **state) {
     caps.struct_size = 0;
     assert_int_equal(an_dataset_open(&dataset, archive, &options, &err), AN_ERR_ARG);
     assert_non_null(strstr(err.message, "an_extract_options: struct_size is 0"));
-    unlink(archive);
 }
 
 static void pixels_in_memory(void **state) {
@@ -456,26 +453,28 @@ static void each_call_may_fail(void **state) {
         fail_each(archive, cache, ANI_FAULT_OPEN, EACCES);
         fail_each(archive, cache, ANI_FAULT_READ, EIO);
     }
-    unlink(archive);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(folder_and_archive_are_the_same, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(pixels_are_resized, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(sub_folders_links_and_hidden_files, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(pictures_of_printers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(many_images, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(hidden_members, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_base_name_twice, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(odd_folders, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(images_without_label, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_warning_may_stop, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_missing_is_named, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(damaged_images_are_named, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(limits_and_caps_are_the_callers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(folder_and_archive_are_the_same, set_up,
+                                        test_folder_remove),
+        cmocka_unit_test_setup_teardown(pixels_are_resized, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(sub_folders_links_and_hidden_files, set_up,
+                                        test_folder_remove),
+        cmocka_unit_test_setup_teardown(pictures_of_printers, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(many_images, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(hidden_members, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(a_base_name_twice, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(odd_folders, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(images_without_label, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(a_warning_may_stop, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(what_is_missing_is_named, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(damaged_images_are_named, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(limits_and_caps_are_the_callers, set_up,
+                                        test_folder_remove),
         cmocka_unit_test(pixels_in_memory),
-        cmocka_unit_test_setup_teardown(each_call_may_fail, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_call_may_fail, set_up, test_folder_remove),
     };
     return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);
 }

@@ -19,11 +19,12 @@
 #include "io/page.h"
 #include "support/folder.h"
 #include "support/served.h"
+#include "support/test_folder.h"
 
 enum { SIZE = 40000 };
 
 static void expect_nothing(void) {
-    assert_int_equal(folder_count(served_folder), 0);
+    assert_int_equal(folder_count(test_folder), 0);
 }
 
 /* --- answers -----------------------------------------------------------------------------------
@@ -117,10 +118,10 @@ static void what_is_there_is_skipped(void **state) {
 static void local_files(void **state) {
     (void)state;
     char url[4200];
-    folder_write(folder_path(served_folder, "source"), served_content, SIZE);
-    snprintf(url, sizeof url, "file://%s", folder_path(served_folder, "source"));
+    folder_write(folder_path(test_folder, "source"), served_content, SIZE);
+    snprintf(url, sizeof url, "file://%s", folder_path(test_folder, "source"));
     assert_int_equal(an_download(url, served_target(""), NULL, &served_err), AN_OK);
-    assert_int_equal(remove(folder_path(served_folder, "source")), 0);
+    assert_int_equal(remove(folder_path(test_folder, "source")), 0);
     served_expect_whole();
 }
 
@@ -621,7 +622,7 @@ static void stopped_by_the_caller(void **state) {
 
 static void folder_in_the_way(void **state) {
     (void)state;
-    assert_int_equal(an_download(server_origin(served_host), served_folder, NULL, &served_err),
+    assert_int_equal(an_download(server_origin(served_host), test_folder, NULL, &served_err),
                      AN_ERR_IO);
     served_expect_message("it is a folder");
 }
@@ -660,32 +661,30 @@ static void every_call_may_fail(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, served_set_up, served_tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(whole_file_with_progress),
-        CASE(what_is_there_is_skipped),
-        CASE(local_files),
-        CASE(files_of_unknown_length),
-        CASE(cut_connection_then_resume),
-        CASE(server_that_sends_all_again),
-        CASE(wrong_ranges_begin_anew),
-        CASE(less_than_asked_for_is_kept),
-        CASE(parts_of_unknown_origin_are_not_continued),
-        CASE(redirects),
-        CASE(statuses),
-        CASE(pages_instead_of_data),
-        CASE(page_while_resuming),
-        CASE(drive_confirmation),
-        CASE(drive_confirmation_that_leads_nowhere),
-        CASE(pages_are_told_apart),
-        CASE(wrong_content_is_removed),
-        CASE(too_large),
-        CASE(slow_drip),
-        CASE(stopped_by_the_caller),
-        CASE(folder_in_the_way),
-        CASE(every_call_may_fail),
+        unit_test_in_folder(whole_file_with_progress),
+        unit_test_in_folder(what_is_there_is_skipped),
+        unit_test_in_folder(local_files),
+        unit_test_in_folder(files_of_unknown_length),
+        unit_test_in_folder(cut_connection_then_resume),
+        unit_test_in_folder(server_that_sends_all_again),
+        unit_test_in_folder(wrong_ranges_begin_anew),
+        unit_test_in_folder(less_than_asked_for_is_kept),
+        unit_test_in_folder(parts_of_unknown_origin_are_not_continued),
+        unit_test_in_folder(redirects),
+        unit_test_in_folder(statuses),
+        unit_test_in_folder(pages_instead_of_data),
+        unit_test_in_folder(page_while_resuming),
+        unit_test_in_folder(drive_confirmation),
+        unit_test_in_folder(drive_confirmation_that_leads_nowhere),
+        unit_test_in_folder(pages_are_told_apart),
+        unit_test_in_folder(wrong_content_is_removed),
+        unit_test_in_folder(too_large),
+        unit_test_in_folder(slow_drip),
+        unit_test_in_folder(stopped_by_the_caller),
+        unit_test_in_folder(folder_in_the_way),
+        unit_test_in_folder(every_call_may_fail),
     };
-#undef CASE
     if (!AN_HAVE_CURL) return 77; /* Meson: skipped */
     served_begin(answer_whole, SIZE, 0);
     const int failed = cmocka_run_group_tests_name("download", tests, NULL, NULL);

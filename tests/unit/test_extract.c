@@ -18,22 +18,8 @@
 #include "io/sha256.h"
 #include "support/archive.h"
 #include "support/folder.h"
-
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = folder_make();
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    ani_fault_disarm();
-    folder_remove(folder);
-    folder = NULL;
-    return 0;
-}
+#include "support/scratch.h"
+#include "support/test_folder.h"
 
 static const struct archive good = {GOOD};
 
@@ -138,7 +124,7 @@ static const struct archive doubtful = {.entries = doubtful_entries, .count = 8}
 
 static void doubtful_members_are_refused_or_skipped(void **state) {
     (void)state;
-    char *target = strdup(folder_path(folder, "target"));
+    char *target = strdup(folder_path(test_folder, "target"));
     an_error err = {0};
     struct heard heard = {.stop_at = -1};
     an_extract_report report = {.struct_size = sizeof report};
@@ -147,7 +133,7 @@ static void doubtful_members_are_refused_or_skipped(void **state) {
     options.warn = hear_warning;
     options.warn_user = &heard;
     assert_int_equal(
-        an_archive_extract(archive_in(folder, &doubtful), target, &options, &report, &err),
+        an_archive_extract(archive_in(test_folder, &doubtful), target, &options, &report, &err),
         AN_ERR_FORMAT);
     archive_expect(
         &err, "member 'set/.jpg' of 'A.ZIP' is refused: its name has nothing before its ending");
@@ -156,7 +142,8 @@ static void doubtful_members_are_refused_or_skipped(void **state) {
 
     options.policy = AN_POLICY_SKIP;
     assert_int_equal(
-        an_archive_extract(archive_in(folder, &doubtful), target, &options, &report, &err), AN_OK);
+        an_archive_extract(archive_in(test_folder, &doubtful), target, &options, &report, &err),
+        AN_OK);
     assert_int_equal(heard.count, 5);
     assert_non_null(strstr(heard.last, "is refused: 'set/a.jpg' has the same base name"));
     assert_int_equal(report.written, 3);
@@ -168,11 +155,11 @@ static void doubtful_members_are_refused_or_skipped(void **state) {
     uint8_t *bytes = folder_read(folder_path(target, "a.jpg"), &size);
     assert_int_equal(size, 26); /* the first of its name */
     free(bytes);
-    assert_int_equal(folder_count(folder), 2); /* nothing beside the archive and the target */
+    assert_int_equal(folder_count(test_folder), 2); /* nothing beside the archive and the target */
 
     heard = (struct heard){.stop_at = 1};
     assert_int_equal(
-        an_archive_extract(archive_in(folder, &doubtful), target, &options, NULL, &err),
+        an_archive_extract(archive_in(test_folder, &doubtful), target, &options, NULL, &err),
         AN_ERR_CANCELLED);
     assert_string_equal(err.message, "stopped by the warning callback");
     assert_int_equal(heard.count, 2);
@@ -189,7 +176,7 @@ static void a_refused_member_does_not_hide_a_good_one(void **state) {
     an_extract_options options;
     an_extract_options_init(&options, sizeof options);
     options.policy = AN_POLICY_SKIP;
-    const char *path = archive_in(folder, &(struct archive){.entries = entries, .count = 2});
+    const char *path = archive_in(test_folder, &(struct archive){.entries = entries, .count = 2});
     assert_int_equal(ani_zip_open(&zip, path, NULL, &err), AN_OK);
     assert_int_equal(ani_members_select(&members, zip, &options, &err), AN_OK);
     assert_int_equal(members.count, 1);
@@ -205,8 +192,8 @@ static void nothing_to_take_is_an_error(void **state) {
     (void)state;
     an_error err;
     const struct entry entry = {.name = "x.txt", HELLO};
-    const char *path = archive_in(folder, &(struct archive){.entries = &entry, .count = 1});
-    assert_int_equal(an_archive_extract(path, folder, NULL, NULL, &err), AN_ERR_FORMAT);
+    const char *path = archive_in(test_folder, &(struct archive){.entries = &entry, .count = 1});
+    assert_int_equal(an_archive_extract(path, test_folder, NULL, NULL, &err), AN_ERR_FORMAT);
     archive_expect(&err, "archive 'A.ZIP' has no member that ends in '.jpg' or is called "
                          "'All_labels.txt' (1 members in all)");
     an_extract_options options;
@@ -218,20 +205,21 @@ static void nothing_to_take_is_an_error(void **state) {
         if (i == 0) options.suffix = NULL;
         if (i == 1) options.label_file = NULL;
         if (i == 2) options.policy = 2;
-        assert_int_equal(an_archive_extract(path, folder, &options, NULL, &err), AN_ERR_ARG);
+        assert_int_equal(an_archive_extract(path, test_folder, &options, NULL, &err), AN_ERR_ARG);
         assert_string_equal(err.message, messages[i]);
     }
-    assert_int_equal(an_archive_extract(NULL, folder, NULL, NULL, &err), AN_ERR_ARG);
+    assert_int_equal(an_archive_extract(NULL, test_folder, NULL, NULL, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "archive is NULL");
     assert_int_equal(an_archive_extract(path, NULL, NULL, NULL, NULL), AN_ERR_ARG);
-    assert_int_equal(an_archive_extract(folder_path(folder, "none"), folder, NULL, NULL, &err),
-                     AN_ERR_IO);
+    assert_int_equal(
+        an_archive_extract(folder_path(test_folder, "none"), test_folder, NULL, NULL, &err),
+        AN_ERR_IO);
     assert_non_null(strstr(err.message, "cannot open '"));
 }
 
 static void what_is_there_is_kept_and_what_is_damaged_replaced(void **state) {
     (void)state;
-    char *target = strdup(folder_path(folder, "new/target"));
+    char *target = strdup(folder_path(test_folder, "new/target"));
     an_error err = {0};
     an_extract_report report = {.struct_size = sizeof report};
     struct heard heard = {.stop_at = -1};
@@ -239,7 +227,7 @@ static void what_is_there_is_kept_and_what_is_damaged_replaced(void **state) {
     an_extract_options_init(&options, sizeof options);
     options.progress = hear_progress;
     options.progress_user = &heard;
-    const char *path = archive_in(folder, &good);
+    const char *path = archive_in(test_folder, &good);
     if (an_archive_extract(path, target, &options, &report, &err)) fail_msg("%s", err.message);
     assert_int_equal(report.written, 4);
     assert_int_equal(report.ignored, 2);
@@ -249,11 +237,11 @@ static void what_is_there_is_kept_and_what_is_damaged_replaced(void **state) {
     /* one file has other bytes, one another size, one is a link to a file outside */
     folder_write(folder_path(target, "a.jpg"), "HELLO, hello, hello, hello", 26);
     folder_write(folder_path(target, "All_labels.txt"), "cut", 3);
-    folder_write(folder_path(folder, "outside"), "outside", 7);
+    folder_write(folder_path(test_folder, "outside"), "outside", 7);
     unlink(folder_path(target, "b.jpg"));
     assert_int_equal(symlink("../../outside", folder_path(target, "b.jpg")), 0);
     heard = (struct heard){.stop_at = -1};
-    path = archive_in(folder, &good);
+    path = archive_in(test_folder, &good);
     if (an_archive_extract(path, target, &options, &report, &err)) fail_msg("%s", err.message);
     assert_int_equal(report.written, 3);
     assert_int_equal(report.present, 1);
@@ -261,7 +249,7 @@ static void what_is_there_is_kept_and_what_is_damaged_replaced(void **state) {
     assert_int_equal(lstat(folder_path(target, "b.jpg"), &info), 0);
     assert_true(S_ISREG(info.st_mode));
     int64_t size;
-    uint8_t *bytes = folder_read(folder_path(folder, "outside"), &size);
+    uint8_t *bytes = folder_read(folder_path(test_folder, "outside"), &size);
     assert_string_equal((const char *)bytes, "outside"); /* not written through the link */
     free(bytes);
     bytes = folder_read(folder_path(target, "a.jpg"), &size);
@@ -303,7 +291,7 @@ static void caps_hold(void **state) {
         {{.max_ratio = -1}, "extract options: max_ratio must be at least 1", AN_ERR_ARG},
         {{.policy = 2}, "extract options: policy is 2; it must be 0 or 1", AN_ERR_ARG},
     };
-    char *target = strdup(folder_path(folder, "target"));
+    char *target = strdup(folder_path(test_folder, "target"));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         an_error err = {0};
         an_extract_options options;
@@ -315,7 +303,7 @@ static void caps_hold(void **state) {
         if (caps->max_total_bytes) options.max_total_bytes = caps->max_total_bytes;
         if (caps->max_ratio) options.max_ratio = caps->max_ratio;
         assert_int_equal(
-            an_archive_extract(archive_in(folder, &good), target, &options, NULL, &err),
+            an_archive_extract(archive_in(test_folder, &good), target, &options, NULL, &err),
             cases[i].status);
         archive_expect(&err, cases[i].message);
         assert_int_equal(folder_count(target), 0);
@@ -326,11 +314,11 @@ static void caps_hold(void **state) {
 static void every_truncation_is_an_error(void **state) {
     (void)state;
     struct bytes bytes = archive_build(&good);
-    char *target = strdup(folder_path(folder, "target"));
-    const char *path = folder_path(folder, "cut.zip");
+    char *target = strdup(folder_path(test_folder, "target"));
+    const char *path = folder_path(test_folder, "cut.zip");
     for (int64_t size = 0; size < bytes.size; size++) {
         an_error err = {0};
-        path = folder_path(folder, "cut.zip");
+        path = folder_path(test_folder, "cut.zip");
         folder_write(path, bytes.data, size);
         assert_int_equal(an_archive_extract(path, target, NULL, NULL, &err), AN_ERR_FORMAT);
         assert_non_null(strstr(err.message, "cut.zip"));
@@ -353,12 +341,13 @@ static void every_fault_is_reported_and_leaves_nothing_half_done(void **state) {
                   {ANI_FAULT_WRITE, ENOSPC}, {ANI_FAULT_SYNC, EIO},    {ANI_FAULT_RENAME, EACCES},
                   {ANI_FAULT_READ, -1},      {ANI_FAULT_READ, EINTR},  {ANI_FAULT_WRITE, -1},
                   {ANI_FAULT_WRITE, EINTR}};
-    archive_in(folder, &good);
+    char *target = strdup(folder_path(test_folder, "target"));
+    assert_int_equal(mkdir(target, 0777), 0);
+    archive_in(test_folder, &good);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         const bool harmless = faults[i].code == -1 || faults[i].code == EINTR;
         for (int64_t n = 0;; n++) {
-            char *target = folder_make();
-            const char *path = folder_path(folder, "a.zip");
+            const char *path = folder_path(test_folder, "a.zip");
             an_error err = {0};
             ani_fault_arm(faults[i].kind, n, faults[i].code, false);
             const an_status st = an_archive_extract(path, target, NULL, NULL, &err);
@@ -376,10 +365,11 @@ static void every_fault_is_reported_and_leaves_nothing_half_done(void **state) {
                 if (an_archive_extract(path, target, NULL, NULL, &err)) fail_msg("%s", err.message);
             }
             assert_int_equal(folder_count(target), 4);
-            folder_remove(target);
+            scratch_clear(target);
             if (!reached) break;
         }
     }
+    free(target);
 }
 
 /* --- SHA-256 --------------------------------------------------------------------------------- */
@@ -404,17 +394,16 @@ static void sha256_is_that_of_fips_180(void **state) {
 }
 
 int main(void) {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_judged),
         cmocka_unit_test(names_are_shown_so_that_a_message_can_hold_them),
-        TEST(doubtful_members_are_refused_or_skipped),
-        TEST(a_refused_member_does_not_hide_a_good_one),
-        TEST(nothing_to_take_is_an_error),
-        TEST(what_is_there_is_kept_and_what_is_damaged_replaced),
-        TEST(caps_hold),
-        TEST(every_truncation_is_an_error),
-        TEST(every_fault_is_reported_and_leaves_nothing_half_done),
+        unit_test_in_folder(doubtful_members_are_refused_or_skipped),
+        unit_test_in_folder(a_refused_member_does_not_hide_a_good_one),
+        unit_test_in_folder(nothing_to_take_is_an_error),
+        unit_test_in_folder(what_is_there_is_kept_and_what_is_damaged_replaced),
+        unit_test_in_folder(caps_hold),
+        unit_test_in_folder(every_truncation_is_an_error),
+        unit_test_in_folder(every_fault_is_reported_and_leaves_nothing_half_done),
         cmocka_unit_test(sha256_is_that_of_fips_180),
     };
     return cmocka_run_group_tests_name("extract", tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "io/hdf5_file.h"
 #include "support/folder.h"
+#include "support/test_folder.h"
 
 /* --- writing ------------------------------------------------------------------------------------
  */
@@ -27,25 +28,13 @@ static hid_t need(hid_t id) {
 }
 
 /* In a folder: what H5Fget_file_image() hands out has a wrong checksum in the newest format. */
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = folder_make();
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return folder_end(folder);
-}
 
 static hid_t begin_with(style kind, hid_t creation) {
     const hid_t access = need(H5Pcreate(H5P_FILE_ACCESS));
     need(H5Pset_fclose_degree(access, H5F_CLOSE_STRONG));
     if (kind == NEW) need(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST));
     const hid_t file =
-        need(H5Fcreate(folder_path(folder, "made.h5"), H5F_ACC_TRUNC, creation, access));
+        need(H5Fcreate(folder_path(test_folder, "made.h5"), H5F_ACC_TRUNC, creation, access));
     H5Pclose(access);
     return file;
 }
@@ -62,8 +51,8 @@ typedef struct made {
 static made end(hid_t file) {
     made m;
     H5Fclose(file);
-    m.bytes = folder_read(folder_path(folder, "made.h5"), &m.size);
-    unlink(folder_path(folder, "made.h5"));
+    m.bytes = folder_read(folder_path(test_folder, "made.h5"), &m.size);
+    unlink(folder_path(test_folder, "made.h5"));
     return m;
 }
 
@@ -615,5 +604,5 @@ int main(void) {
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(cut_files_are_refused),
     };
-    return cmocka_run_group_tests_name("hdf5", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("hdf5", tests, test_folder_make, test_folder_end);
 }

@@ -18,20 +18,14 @@
 
 #include "base/fault.h"
 #include "support/folder.h"
+#include "support/test_folder.h"
 
-static char *folder;
 static char path[4096];
 
-static int make_folder(void **state) {
-    (void)state;
-    folder = folder_make();
-    snprintf(path, sizeof path, "%s/history.csv", folder);
+static int set_up(void **state) {
+    test_folder_make(state);
+    snprintf(path, sizeof path, "%s/history.csv", test_folder);
     return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return folder_end(folder);
 }
 
 static an_history *make(void) {
@@ -152,5 +146,5 @@ int main(void) {
         cmocka_unit_test(a_failed_write_leaves_the_old_file),
         cmocka_unit_test(no_memory_changes_nothing),
     };
-    return cmocka_run_group_tests_name("history", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("history", tests, set_up, test_folder_end);
 }

@@ -18,22 +18,7 @@
 #include "base/fault.h"
 #include "io/image.h"
 #include "support/folder.h"
-
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = folder_make();
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    ani_fault_disarm();
-    folder_remove(folder);
-    folder = NULL;
-    return 0;
-}
+#include "support/test_folder.h"
 
 /* --- pictures -------------------------------------------------------------------------------- */
 
@@ -85,7 +70,7 @@ static struct file make_png(int64_t height, int64_t width) {
     struct file file;
     an_error err = {0};
     an_image *image = make_picture(height, width);
-    const char *path = folder_path(folder, "made.png");
+    const char *path = folder_path(test_folder, "made.png");
     if (an_image_write_png(image, path, &err)) fail_msg("%s", err.message);
     file.bytes = folder_read(path, &file.size);
     an_image_destroy(image);
@@ -156,7 +141,8 @@ static void misuse_is_told(void **state) {
     assert_int_equal(an_image_decode(&image, "text", 4, "n", &limits, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "image limits: max_scans must be at least 1");
     assert_int_equal(an_image_read(&image, NULL, NULL, &err), AN_ERR_ARG);
-    assert_int_equal(an_image_read(&image, folder_path(folder, "none"), NULL, &err), AN_ERR_IO);
+    assert_int_equal(an_image_read(&image, folder_path(test_folder, "none"), NULL, &err),
+                     AN_ERR_IO);
     assert_int_equal(an_image_create(&image, NULL, 0, 5, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "image of 5 x 0 pixels; each must be 1 to 65535");
     assert_int_equal(an_image_create(&image, NULL, 65536, 5, &err), AN_ERR_ARG);
@@ -532,7 +518,7 @@ static void png_gives_back_what_was_written(void **state) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         an_error err = {0};
         an_image *image = make_picture(sizes[i][0], sizes[i][1]), *back = NULL;
-        const char *path = folder_path(folder, "a.png");
+        const char *path = folder_path(test_folder, "a.png");
         if (an_image_write_png(image, path, &err) || an_image_read(&back, path, NULL, &err))
             fail_msg("%s", err.message);
         assert_int_equal(an_image_height(back), sizes[i][0]);
@@ -553,7 +539,7 @@ static void jpeg_comes_close_to_what_was_written(void **state) {
         for (int x = 0; x < 50; x++)
             for (int c = 0; c < 3; c++) /* smooth, or 4:2:0 would blur it */
                 an_image_data(image)[(y * 50 + x) * 3 + c] = (uint8_t)(2 * x + 3 * y + 20 * c);
-    const char *path = folder_path(folder, "a.jpg");
+    const char *path = folder_path(test_folder, "a.jpg");
     if (an_image_write_jpeg(image, path, 95, &err) || an_image_read(&back, path, NULL, &err))
         fail_msg("%s", err.message);
     assert_int_equal(an_image_height(back), 40);
@@ -573,19 +559,20 @@ static void jpeg_comes_close_to_what_was_written(void **state) {
     assert_string_equal(err.message, "write PNG: path is NULL");
     assert_int_equal(an_image_write_png(NULL, path, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "write PNG: image is NULL");
-    assert_int_equal(an_image_write_png(image, folder_path(folder, "no/a.png"), &err), AN_ERR_IO);
-    assert_int_equal(folder_count(folder), 1);
+    assert_int_equal(an_image_write_png(image, folder_path(test_folder, "no/a.png"), &err),
+                     AN_ERR_IO);
+    assert_int_equal(folder_count(test_folder), 1);
     an_image_destroy(image);
     assert_int_equal(an_image_create(&image, NULL, 1, 65535, NULL), AN_OK);
-    assert_int_equal(an_image_write_jpeg(image, folder_path(folder, "b.jpg"), 90, &err),
+    assert_int_equal(an_image_write_jpeg(image, folder_path(test_folder, "b.jpg"), 90, &err),
                      AN_ERR_UNSUPPORTED); /* JPEG of libjpeg ends at 65500 */
-    assert_int_equal(folder_count(folder), 1);
+    assert_int_equal(folder_count(test_folder), 1);
     an_image_destroy(image);
 }
 
 static an_status write_and_read(const an_image *image, bool png, an_error *err) {
     an_image *back = NULL;
-    const char *path = folder_path(folder, "a");
+    const char *path = folder_path(test_folder, "a");
     an_status st =
         png ? an_image_write_png(image, path, err) : an_image_write_jpeg(image, path, 90, err);
     if (!st) st = an_image_read(&back, path, NULL, err);
@@ -612,7 +599,7 @@ static void every_fault_is_reported(void **state) {
                     fail_msg("fault %zu, call %lld: %s", i, (long long)n, an_status_name(st));
                 if (reached) assert_true(strlen(err.message) > 10);
                 if (!reached && st) fail_msg("%s", err.message);
-                assert_true(folder_count(folder) <= 1); /* whole or not at all */
+                assert_true(folder_count(test_folder) <= 1); /* whole or not at all */
                 if (!reached) break;
             }
     an_image_destroy(image);
@@ -633,26 +620,25 @@ static void every_fault_is_reported(void **state) {
 }
 
 int main(void) {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(misuse_is_told),
+        unit_test_in_folder(misuse_is_told),
         cmocka_unit_test(sizes_that_overflow),
         cmocka_unit_test(other_app1_markers),
-        TEST(huge_sizes_are_refused_before_memory_is_taken),
+        unit_test_in_folder(huge_sizes_are_refused_before_memory_is_taken),
         cmocka_unit_test(memory_is_limited),
         cmocka_unit_test(scans_are_limited),
-        TEST(every_truncation_is_refused),
-        TEST(changed_bytes_do_no_harm),
+        unit_test_in_folder(every_truncation_is_refused),
+        unit_test_in_folder(changed_bytes_do_no_harm),
         cmocka_unit_test(left_over_bytes_of_a_scan_are_judged),
         cmocka_unit_test(exif_garbage_is_as_stored),
         cmocka_unit_test(pictures_are_turned),
-        TEST(png_orientation_is_read_and_texts_are_not),
+        unit_test_in_folder(png_orientation_is_read_and_texts_are_not),
         cmocka_unit_test(resize_checks_its_arguments),
         cmocka_unit_test(resize_follows_its_formula),
         cmocka_unit_test(exact_halves_are_means),
-        TEST(png_gives_back_what_was_written),
-        TEST(jpeg_comes_close_to_what_was_written),
-        TEST(every_fault_is_reported),
+        unit_test_in_folder(png_gives_back_what_was_written),
+        unit_test_in_folder(jpeg_comes_close_to_what_was_written),
+        unit_test_in_folder(every_fault_is_reported),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }

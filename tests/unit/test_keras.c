@@ -18,27 +18,18 @@
 #include "base/fault.h"
 #include "support/archive.h"
 #include "support/folder.h"
+#include "support/test_folder.h"
 
-static char *folder;
 static an_error err;
 static float next_value; /* arrays are told apart by their only value */
 
 static int set_up(void **state) {
-    (void)state;
-    folder = folder_make();
     next_value = 0;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    ani_fault_disarm();
-    folder_remove(folder);
-    return 0;
+    return test_folder_make(state);
 }
 
 static const char *target(void) {
-    return folder_path(folder, "w.h5");
+    return folder_path(test_folder, "w.h5");
 }
 
 static void expect_message(const char *word) {
@@ -560,7 +551,7 @@ static void every_call_may_fail(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, test_folder_remove)
     const struct CMUnitTest tests[] = {
         CASE(flat_weight_files),      CASE(full_models),
         CASE(nested_without_config),  CASE(lists_in_parts),

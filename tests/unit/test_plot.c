@@ -19,6 +19,7 @@
 #include "base/fault.h"
 #include "config.h"
 #include "support/folder.h"
+#include "support/test_folder.h"
 
 #if AN_HAVE_PLOT
 #include <png.h>
@@ -31,19 +32,12 @@ const char *__lsan_default_suppressions(void) {
     return "leak:libfontconfig\n";
 }
 
-static char *folder;
 static char path[4096];
 
-static int make_folder(void **state) {
-    (void)state;
-    folder = folder_make();
-    snprintf(path, sizeof path, "%s/plot.png", folder);
+static int set_up(void **state) {
+    test_folder_make(state);
+    snprintf(path, sizeof path, "%s/plot.png", test_folder);
     return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return folder_end(folder);
 }
 
 /** Read the plot, check its size, remove it; count the pixels of a colour that is close to rgb. */
@@ -183,7 +177,7 @@ static void hostile_texts(void **state) {
     assert_int_equal(an_plot_curves(path, &(an_curve){"\xC3", values, 3}, 1, NULL, 0, NULL, &err),
                      AN_ERR_ARG);
     assert_string_equal(err.message, "the name of a curve of the plot is not valid UTF-8");
-    assert_int_equal(folder_count(folder), 0);
+    assert_int_equal(folder_count(test_folder), 0);
 }
 
 static void refuses_wrong_arguments(void **state) {
@@ -216,7 +210,7 @@ static void refuses_wrong_arguments(void **state) {
     assert_int_equal(an_plot_curves(path, &curve, 1, falling, 2, NULL, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "mark 1 is epoch 2; it must come after epoch 3");
     assert_int_equal(an_plot_scatter(path, values, NULL, 3, NULL, &err), AN_ERR_ARG);
-    assert_int_equal(folder_count(folder), 0);
+    assert_int_equal(folder_count(test_folder), 0);
 }
 
 static void scatter_is_drawn(void **state) {
@@ -282,7 +276,7 @@ static void faults_leave_the_old_plot(void **state) {
             if (st == AN_OK) continue; /* libpng does without some of its memory */
             assert_int_equal(st, kinds[k] == ANI_FAULT_ALLOC ? AN_ERR_NOMEM : AN_ERR_IO);
             assert_true(*err.message);
-            assert_int_equal(folder_count(folder), 1);
+            assert_int_equal(folder_count(test_folder), 1);
             char bytes[4] = "";
             FILE *file = fopen(path, "r");
             assert_non_null(file);
@@ -351,7 +345,7 @@ int main(void) {
         cmocka_unit_test(faults_leave_the_old_plot),
         cmocka_unit_test(axes_have_round_numbers),
     };
-    return cmocka_run_group_tests_name("plot", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("plot", tests, set_up, test_folder_end);
 }
 
 #else

@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "support/folder.h"
+#include "support/test_folder.h"
 
 enum { SIZE = 32, HEIGHT = 40, WIDTH = 51 };
 
@@ -65,8 +66,7 @@ static float score_frame(an_predictor *predictor, const uint8_t *rgb, int64_t he
 
 static void frame_file_and_bytes_agree(void **state) {
     (void)state;
-    char *folder = folder_make();
-    const char *path = folder_path(folder, "frame.png");
+    const char *path = folder_path(test_folder, "frame.png");
     an_image *image = NULL;
     an_error err = {0};
     assert_int_equal(an_image_create(&image, frame, HEIGHT, WIDTH, NULL), AN_OK);
@@ -90,7 +90,6 @@ static void frame_file_and_bytes_agree(void **state) {
     assert_int_equal(unlink(path), 0);
     assert_int_equal(an_predictor_file(predictor, path, &score, &err), AN_ERR_IO);
     an_predictor_destroy(predictor);
-    folder_remove(folder);
 }
 
 static void rows_may_lie_apart(void **state) {
@@ -237,7 +236,7 @@ static void model_may_go_first(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frame_file_and_bytes_agree),
+        unit_test_in_folder(frame_file_and_bytes_agree),
         cmocka_unit_test(rows_may_lie_apart),
         cmocka_unit_test(sizes_may_change),
         cmocka_unit_test(source_gives_the_same_scores),

@@ -20,6 +20,7 @@
 #include "support/data.h"
 #include "support/folder.h"
 #include "support/golden.h"
+#include "support/test_folder.h"
 #include "train/evaluate.h"
 
 enum { SIZE = 32, COUNT = 22, TRAIN = 14, BATCH = 4 };
@@ -32,19 +33,12 @@ typedef struct bench {
     an_batches *train, *val;
 } bench;
 
-static char *folder;
 static char path[4096];
 
-static int make_folder(void **state) {
-    (void)state;
-    folder = folder_make();
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+static int set_up(void **state) {
+    test_folder_make(state);
+    snprintf(path, sizeof path, "%s/model.safetensors", test_folder);
     return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return folder_end(folder);
 }
 
 /** Pictures of one brightness each, and a score that follows it. */
@@ -385,7 +379,7 @@ static void logs_are_written(void **state) {
     (void)state;
     bench b = make_bench(AN_BACKEND_CPU);
     char csv[4096], expected[] = "stage,epoch,loss,val_loss,rate,seconds\n2,1,";
-    snprintf(csv, sizeof csv, "%s/log.csv", folder);
+    snprintf(csv, sizeof csv, "%s/log.csv", test_folder);
     an_train_options options = make_options(AN_BASE_TRAIN, 1);
     options.csv_path = csv;
     options.stage = 2;
@@ -534,5 +528,5 @@ int main(void) {
         cmocka_unit_test(parents_may_go_first),
         cmocka_unit_test(no_memory_leaves_nothing),
     };
-    return cmocka_run_group_tests_name("trainer", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("trainer", tests, set_up, test_folder_end);
 }

@@ -20,6 +20,7 @@
 #include "io/transfer.h"
 #include "support/folder.h"
 #include "support/served.h"
+#include "support/test_folder.h"
 
 enum { SIZE = 4000, HALF = 2000 };
 
@@ -69,7 +70,7 @@ static void answer_rest(const char *content_range) {
 static void make_part(const char *fields) {
     answer_with(fields, 0, HALF);
     assert_int_equal(served_get("/f", NULL), AN_ERR_IO);
-    assert_int_equal(folder_count(served_folder), 2);
+    assert_int_equal(folder_count(test_folder), 2);
 }
 
 #define CUT "HTTP/1.1 200 OK\r\nContent-Length: 4000\r\nETag: \"e\""
@@ -101,7 +102,7 @@ static void arguments_that_are_refused(void **state) {
     WITH(o.sha256 = hash, "sha256 is 'g123");
     WITH(o.expected_type = "tar", "expected_type is 'tar'; it must be zip, hdf5 or any");
 #undef WITH
-    assert_int_equal(folder_count(served_folder), 0);
+    assert_int_equal(folder_count(test_folder), 0);
 }
 
 /* Messages show an address without password and control characters, and cut. */
@@ -180,7 +181,7 @@ static void kinds_of_files(void **state) {
     expect(served_get("/f", &o), AN_ERR_FORMAT,
            "gives no zip file: it begins with the bytes 50 4b 05 07");
     memcpy(served_content, keep, SIZE);
-    assert_int_equal(folder_count(served_folder), 0);
+    assert_int_equal(folder_count(test_folder), 0);
 }
 
 /* --- parts ------------------------------------------------------------------------------------ */
@@ -257,7 +258,7 @@ static void too_much_is_sent(void **state) {
                 "Content-Range: bytes 2000-3999/4000",
                 HALF, HALF + 10);
     expect(served_get("/f", NULL), AN_ERR_FORMAT, "gave 4010 bytes instead of 4000");
-    assert_int_equal(folder_count(served_folder), 0);
+    assert_int_equal(folder_count(test_folder), 0);
 }
 
 static void a_part_nobody_asked_for(void **state) {
@@ -371,7 +372,7 @@ static void long_pages(void **state) {
     expect(served_get("/f", NULL), AN_ERR_IO, "answers with HTTP status 503");
     answer_with("HTTP/1.1 416 Range\r\nContent-Length: 0", 0, 0);
     expect(served_get("/f", NULL), AN_ERR_IO, "answers with HTTP status 416");
-    assert_int_equal(folder_count(served_folder), 0);
+    assert_int_equal(folder_count(test_folder), 0);
 }
 
 static void kinds_of_pages(void **state) {
@@ -561,7 +562,7 @@ static void where_drive_may_lead(void **state) {
            AN_ERR_IO, "cannot download 'https://drive.google.com/open?id=A'");
     setenv("no_proxy", "*", 1);
     unsetenv("https_proxy");
-    assert_int_equal(folder_count(served_folder), 0);
+    assert_int_equal(folder_count(test_folder), 0);
     /* each allocation on the way to where such a page leads */
     for (int64_t n = 0;; n++) {
         set_page(SCAN("/again"));
@@ -578,25 +579,23 @@ static void where_drive_may_lead(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, served_set_up, served_tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(arguments_that_are_refused),
-        CASE(addresses_in_messages),
-        CASE(another_file_is_there),
-        CASE(kinds_of_files),
-        CASE(parts_that_are_not_gone_on_with),
-        CASE(parts_that_are_gone_on_with),
-        CASE(too_much_is_sent),
-        CASE(a_part_nobody_asked_for),
-        CASE(faults_while_resuming),
-        CASE(long_pages),
-        CASE(kinds_of_pages),
-        CASE(links_on_pages),
-        CASE(addresses),
-        CASE(links_of_drive),
-        CASE(where_drive_may_lead),
+        unit_test_in_folder(arguments_that_are_refused),
+        unit_test_in_folder(addresses_in_messages),
+        unit_test_in_folder(another_file_is_there),
+        unit_test_in_folder(kinds_of_files),
+        unit_test_in_folder(parts_that_are_not_gone_on_with),
+        unit_test_in_folder(parts_that_are_gone_on_with),
+        unit_test_in_folder(too_much_is_sent),
+        unit_test_in_folder(a_part_nobody_asked_for),
+        unit_test_in_folder(faults_while_resuming),
+        unit_test_in_folder(long_pages),
+        unit_test_in_folder(kinds_of_pages),
+        unit_test_in_folder(links_on_pages),
+        unit_test_in_folder(addresses),
+        unit_test_in_folder(links_of_drive),
+        unit_test_in_folder(where_drive_may_lead),
     };
-#undef CASE
     if (!AN_HAVE_CURL) return 77; /* Meson: skipped */
     served_begin(answer, SIZE, 16);
     const int failed = cmocka_run_group_tests_name("transfer", tests, NULL, NULL);

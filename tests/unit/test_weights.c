@@ -25,24 +25,11 @@
 #include "support/backends.h"
 #include "support/folder.h"
 #include "support/server.h"
+#include "support/test_folder.h"
 
-static char *folder;
 static an_backend *backend;
 static an_arrays *model; /* of alpha 0.1 with a head of one output, under today's names */
 static an_error err;
-
-static int set_up(void **state) {
-    (void)state;
-    folder = folder_make();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    ani_fault_disarm();
-    folder_remove(folder);
-    return 0;
-}
 
 /* --- what a file says ------------------------------------------------------------------------- */
 
@@ -281,7 +268,7 @@ typedef struct change {
 } change;
 
 static const char *target(void) {
-    return folder_path(folder, "w.safetensors");
+    return folder_path(test_folder, "w.safetensors");
 }
 
 static void write_changed(const change *c) {
@@ -512,8 +499,8 @@ static void expect_cached(const char *cache, const char *name, double alpha, int
 static void which_file_is_taken(void **state) {
     (void)state;
     char cache[4096];
-    snprintf(cache, sizeof cache, "%s", folder);
-    assert_int_equal(mkdir(folder_path(folder, "attractivenet"), 0700), 0);
+    snprintf(cache, sizeof cache, "%s", test_folder);
+    assert_int_equal(mkdir(folder_path(test_folder, "attractivenet"), 0700), 0);
     setenv("XDG_CACHE_HOME", cache, 1);
     expect_cached(cache, NAME("1.0", "224"), 1, AN_PADDING_AUTO, 96, 96);
     expect_cached(cache, NAME("1.0", "96"), 1, AN_PADDING_FIXED, 96, 96);
@@ -536,12 +523,12 @@ static void where_files_are_kept(void **state) {
     char *path = NULL;
     /* a relative XDG_CACHE_HOME is to be ignored, and so is an empty one */
     static const char *const ignored[] = {NULL, "", "relative"};
-    snprintf(cache, sizeof cache, "%s/.cache", folder);
+    snprintf(cache, sizeof cache, "%s/.cache", test_folder);
     assert_int_equal(mkdir(cache, 0700), 0);
-    snprintf(cache, sizeof cache, "%s/.cache/attractivenet", folder);
+    snprintf(cache, sizeof cache, "%s/.cache/attractivenet", test_folder);
     assert_int_equal(mkdir(cache, 0700), 0);
-    snprintf(cache, sizeof cache, "%s/.cache", folder);
-    setenv("HOME", folder, 1);
+    snprintf(cache, sizeof cache, "%s/.cache", test_folder);
+    setenv("HOME", test_folder, 1);
     for (size_t i = 0; i < 3; i++) {
         if (ignored[i])
             setenv("XDG_CACHE_HOME", ignored[i], 1);
@@ -568,7 +555,7 @@ static void download_into_the_cache(void **state) {
     char *path = NULL;
     if (!AN_HAVE_CURL) skip();
     /* folders that are not there are made */
-    snprintf(cache, sizeof cache, "%s/deep/cache", folder);
+    snprintf(cache, sizeof cache, "%s/deep/cache", test_folder);
     setenv("XDG_CACHE_HOME", cache, 1);
     sent = "\x89HDF\r\n\x1a\n and so on";
     assert_int_equal(ask(&path, 0.35, AN_PADDING_AUTO, 350, 350), AN_OK);
@@ -601,15 +588,15 @@ static void models_with_published_weights(void **state) {
     (void)state;
     an_mobilenetv2_options options;
     an_model *made = NULL;
-    setenv("XDG_CACHE_HOME", folder, 1);
-    assert_int_equal(mkdir(folder_path(folder, "attractivenet"), 0700), 0);
+    setenv("XDG_CACHE_HOME", test_folder, 1);
+    assert_int_equal(mkdir(folder_path(test_folder, "attractivenet"), 0700), 0);
     an_mobilenetv2_options_init(&options, sizeof options);
     options.alpha = 0.35;
     options.height = options.width = 32;
     options.weights = "none";
     assert_int_equal(an_mobilenetv2_create(&made, backend, &options, NULL), AN_OK);
     /* the reader goes by what is in a file, not by its name */
-    const char *place = folder_path(folder, "attractivenet/" NAME("0.35", "224"));
+    const char *place = folder_path(test_folder, "attractivenet/" NAME("0.35", "224"));
     assert_int_equal(an_model_save(made, place, NULL), AN_OK);
     an_model_destroy(made);
     options.weights = "imagenet";
@@ -628,17 +615,17 @@ static void cache_that_cannot_be_written(void **state) {
     char *path = NULL;
     char cache[4200], wanted[8400];
     /* a file where the folder should be: also root cannot */
-    folder_write(folder_path(folder, "file"), "x", 1);
-    snprintf(cache, sizeof cache, "%s/file", folder);
+    folder_write(folder_path(test_folder, "file"), "x", 1);
+    snprintf(cache, sizeof cache, "%s/file", test_folder);
     setenv("XDG_CACHE_HOME", cache, 1);
     assert_int_equal(ask(&path, 1, AN_PADDING_AUTO, 224, 224), AN_ERR_IO);
     snprintf(wanted, sizeof wanted, "'%s/attractivenet'", cache);
     if (!strstr(err.message, wanted)) fail_msg("'%s' is not in '%s'", wanted, err.message);
     assert_null(path);
     /* no memory for a path, at each place where one is made */
-    setenv("XDG_CACHE_HOME", folder, 1);
-    assert_int_equal(mkdir(folder_path(folder, "attractivenet"), 0700), 0);
-    folder_write(folder_path(folder, "attractivenet/" NAME("1.0", "224")), "x", 1);
+    setenv("XDG_CACHE_HOME", test_folder, 1);
+    assert_int_equal(mkdir(folder_path(test_folder, "attractivenet"), 0700), 0);
+    folder_write(folder_path(test_folder, "attractivenet/" NAME("1.0", "224")), "x", 1);
     for (int64_t n = 0;; n++) {
         ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
         const an_status st = ask(&path, 1, AN_PADDING_AUTO, 224, 224);
@@ -679,22 +666,20 @@ static int end(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(metadata),
-        CASE(metadata_that_are_refused),
-        CASE(long_names),
-        CASE(keras_configs),
-        CASE(keras_configs_that_are_refused),
-        CASE(by_name_and_by_order),
-        CASE(lists_that_are_refused),
-        CASE(what_a_file_leaves_open),
-        CASE(which_file_is_taken),
-        CASE(where_files_are_kept),
-        CASE(download_into_the_cache),
-        CASE(models_with_published_weights),
-        CASE(cache_that_cannot_be_written),
+        unit_test_in_folder(metadata),
+        unit_test_in_folder(metadata_that_are_refused),
+        unit_test_in_folder(long_names),
+        unit_test_in_folder(keras_configs),
+        unit_test_in_folder(keras_configs_that_are_refused),
+        unit_test_in_folder(by_name_and_by_order),
+        unit_test_in_folder(lists_that_are_refused),
+        unit_test_in_folder(what_a_file_leaves_open),
+        unit_test_in_folder(which_file_is_taken),
+        unit_test_in_folder(where_files_are_kept),
+        unit_test_in_folder(download_into_the_cache),
+        unit_test_in_folder(models_with_published_weights),
+        unit_test_in_folder(cache_that_cannot_be_written),
     };
-#undef CASE
     return cmocka_run_group_tests_name("weights", tests, begin, end);
 }

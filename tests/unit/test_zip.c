@@ -16,21 +16,7 @@
 #include "io/zip.h"
 #include "support/archive.h"
 #include "support/folder.h"
-
-static char *folder;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = folder_make();
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    folder_remove(folder);
-    folder = NULL;
-    return 0;
-}
+#include "support/test_folder.h"
 
 static const struct archive good = {GOOD};
 
@@ -69,17 +55,17 @@ static void expect_good(const char *path) {
 static void members_are_listed_and_read(void **state) {
     (void)state;
     struct archive archive = good;
-    expect_good(archive_in(folder, &archive));
+    expect_good(archive_in(test_folder, &archive));
     archive.comment = "a comment with PK\5\6 in it, followed by enough bytes for a record";
-    expect_good(archive_in(folder, &archive));
+    expect_good(archive_in(test_folder, &archive));
     archive.prefix = "#!/bin/sh\n";
-    expect_good(archive_in(folder, &archive));
+    expect_good(archive_in(test_folder, &archive));
     archive.zip64 = true;
-    expect_good(archive_in(folder, &archive));
+    expect_good(archive_in(test_folder, &archive));
     archive.comment = archive.prefix = NULL;
-    expect_good(archive_in(folder, &archive));
+    expect_good(archive_in(test_folder, &archive));
     archive.between = 100;
-    expect_good(archive_in(folder, &archive));
+    expect_good(archive_in(test_folder, &archive));
 }
 
 static void zip64_fields_of_members_are_read(void **state) {
@@ -89,7 +75,7 @@ static void zip64_fields_of_members_are_read(void **state) {
     for (int i = 0; i < 6; i++)
         entries[i].zip64 = true;
     expect_good(
-        archive_in(folder, &(struct archive){.entries = entries, .count = 6, .zip64 = true}));
+        archive_in(test_folder, &(struct archive){.entries = entries, .count = 6, .zip64 = true}));
 }
 
 static void an_archive_without_members_opens(void **state) {
@@ -97,7 +83,8 @@ static void an_archive_without_members_opens(void **state) {
     ani_zip *zip;
     an_error err;
     assert_int_equal(
-        ani_zip_open(&zip, archive_in(folder, &(struct archive){.count = 0}), NULL, &err), AN_OK);
+        ani_zip_open(&zip, archive_in(test_folder, &(struct archive){.count = 0}), NULL, &err),
+        AN_OK);
     assert_int_equal(ani_zip_count(zip), 0);
     uint8_t *bytes;
     int64_t size;
@@ -186,7 +173,8 @@ static void lies_of_the_directory_are_refused(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         an_error err = {0};
         ani_zip *zip = NULL;
-        const an_status st = ani_zip_open(&zip, archive_in(folder, &cases[i].archive), NULL, &err);
+        const an_status st =
+            ani_zip_open(&zip, archive_in(test_folder, &cases[i].archive), NULL, &err);
         if (st != cases[i].status) fail_msg("case %zu: %s: %s", i, an_status_name(st), err.message);
         if (st) {
             assert_null(zip);
@@ -223,7 +211,7 @@ static void bytes_of_zip64_that_lie(void **state) {
     const struct archive archive = {.entries = entries, .count = 6, .zip64 = true};
     for (size_t i = 0; i <= sizeof cases / sizeof *cases; i++) {
         struct bytes bytes = archive_build(&archive);
-        const char *path = folder_path(folder, "a.zip");
+        const char *path = folder_path(test_folder, "a.zip");
         an_error err = {0};
         ani_zip *zip = NULL;
         bool is_good = false;
@@ -244,9 +232,9 @@ static void bytes_of_zip64_that_lie(void **state) {
     /* both disks may be marked as not fitting */
     struct bytes bytes = archive_build(&archive);
     memset(bytes.data + bytes.size - END + 4, 0xff, 4);
-    folder_write(folder_path(folder, "a.zip"), bytes.data, bytes.size);
+    folder_write(folder_path(test_folder, "a.zip"), bytes.data, bytes.size);
     free(bytes.data);
-    expect_good(folder_path(folder, "a.zip"));
+    expect_good(folder_path(test_folder, "a.zip"));
     an_extract_options caps;
     an_error err;
     ani_zip *zip;
@@ -262,7 +250,7 @@ static void two_end_records_are_refused(void **state) {
     bytes_add_number(&end, 0x06054b50, 4);
     bytes_add_number(&end, 0, 18);
     bytes_add(&bytes, end.data, end.size);
-    const char *path = folder_path(folder, "a.zip");
+    const char *path = folder_path(test_folder, "a.zip");
     folder_write(path, bytes.data, bytes.size);
     free(bytes.data);
     free(end.data);
@@ -314,7 +302,7 @@ static void lies_of_members_are_refused(void **state) {
         ani_zip *zip = NULL;
         uint8_t *bytes = NULL;
         int64_t size = 0;
-        an_status st = ani_zip_open(&zip, archive_in(folder, &cases[i].archive), NULL, &err);
+        an_status st = ani_zip_open(&zip, archive_in(test_folder, &cases[i].archive), NULL, &err);
         if (!st) st = ani_zip_read(zip, 0, &bytes, &size, &err);
         if (st != cases[i].status) fail_msg("case %zu: %s: %s", i, an_status_name(st), err.message);
         if (st) assert_null(bytes);
@@ -335,7 +323,8 @@ static void a_large_member_is_read_in_chunks(void **state) {
     int64_t size = 0;
     an_error err = {0};
     ani_zip *zip;
-    if (ani_zip_open(&zip, archive_in(folder, &(struct archive){.entries = &entry, .count = 1}),
+    if (ani_zip_open(&zip,
+                     archive_in(test_folder, &(struct archive){.entries = &entry, .count = 1}),
                      NULL, &err) ||
         ani_zip_read(zip, 0, &bytes, &size, &err))
         fail_msg("%s", err.message);
@@ -355,7 +344,7 @@ static void changed_bytes_never_give_half_files(void **state) {
         for (size_t i = 0; i < sizeof changes; i++) {
             an_error err = {0};
             ani_zip *zip = NULL;
-            const char *path = folder_path(folder, "bad.zip");
+            const char *path = folder_path(test_folder, "bad.zip");
             bytes.data[at] ^= changes[i];
             folder_write(path, bytes.data, bytes.size);
             if (!ani_zip_open(&zip, path, NULL, &err))
@@ -396,7 +385,7 @@ static void threads_read_at_the_same_time(void **state) {
     pthread_t threads[THREADS];
     ani_zip *zip;
     an_error err;
-    assert_int_equal(ani_zip_open(&zip, archive_in(folder, &good), NULL, &err), AN_OK);
+    assert_int_equal(ani_zip_open(&zip, archive_in(test_folder, &good), NULL, &err), AN_OK);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, read_all, zip), 0);
     for (int i = 0; i < THREADS; i++) {
@@ -408,18 +397,17 @@ static void threads_read_at_the_same_time(void **state) {
 }
 
 int main(void) {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(members_are_listed_and_read),
-        TEST(zip64_fields_of_members_are_read),
-        TEST(an_archive_without_members_opens),
-        TEST(lies_of_the_directory_are_refused),
-        TEST(bytes_of_zip64_that_lie),
-        TEST(two_end_records_are_refused),
-        TEST(lies_of_members_are_refused),
-        TEST(a_large_member_is_read_in_chunks),
-        TEST(changed_bytes_never_give_half_files),
-        TEST(threads_read_at_the_same_time),
+        unit_test_in_folder(members_are_listed_and_read),
+        unit_test_in_folder(zip64_fields_of_members_are_read),
+        unit_test_in_folder(an_archive_without_members_opens),
+        unit_test_in_folder(lies_of_the_directory_are_refused),
+        unit_test_in_folder(bytes_of_zip64_that_lie),
+        unit_test_in_folder(two_end_records_are_refused),
+        unit_test_in_folder(lies_of_members_are_refused),
+        unit_test_in_folder(a_large_member_is_read_in_chunks),
+        unit_test_in_folder(changed_bytes_never_give_half_files),
+        unit_test_in_folder(threads_read_at_the_same_time),
     };
     return cmocka_run_group_tests_name("zip", tests, NULL, NULL);
 }
