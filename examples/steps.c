@@ -243,6 +243,13 @@ static double best_loss(const an_history *history) {
     return best;
 }
 
+/** The loss was no number; where, a warning has told. The same steps give the same loss again. */
+static void advise_on_nan(const settings *s, const stage *now) {
+    const int is_mixed = now->number == 2 && s->precision == AN_PRECISION_MIXED;
+    fprintf(stderr, "--resume would meet that loss again; try --restart with --lr%d below %g%s\n",
+            (int)now->number, now->rate, is_mixed ? ", or with --precision fp32" : "");
+}
+
 /** Train a stage from its begin, or from a checkpoint if it is not NULL. */
 static int train_stage(settings *s, const stage *now, an_model *model, const data *d,
                        an_history *history, const an_checkpoint *checkpoint) {
@@ -289,6 +296,7 @@ static int train_stage(settings *s, const stage *now, an_model *model, const dat
         say(s->quiet, "\n");
         status = an_trainer_run(trainer, &err);
         at_work = NULL;
+        if (!status && an_trainer_reason(trainer) == AN_STOP_NAN) advise_on_nan(s, now);
     }
     an_trainer_destroy(trainer);
     if (status == AN_ERR_CANCELLED && interrupted) {
@@ -383,8 +391,7 @@ int train_model(settings *s, an_model *model, const data *d, an_history **histor
     catch_signals(SIG_DFL);
     an_checkpoint_destroy(checkpoint);
     if (!status && !isfinite(best_loss(*history)))
-        status = complain_of("the validation loss was never a number: nothing to keep; a smaller "
-                             "learning rate may help");
+        status = complain_of("the validation loss was never a number: no model to keep");
     if (!status) say(s->quiet, "\nthe best model is %s\n", best_model_path(s, path));
     return status;
 }

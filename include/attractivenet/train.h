@@ -230,7 +230,9 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches
  *          A loss that is not finite (terminate_on_nan) is a normal ending of the run, with reason
  *          AN_STOP_NAN, a warning that names step and rate, no validation, no model file and no
  *          checkpoint: what was saved before stays. Nor is one written whose weights are not
- *          finite. With restore_best the best weights are back in the model.
+ *          finite. A run resumed from that checkpoint meets the same loss again: begin anew, for
+ *          example with a smaller learning_rate. With restore_best the best weights are back in
+ *          the model.
  * Threads: one call at a time per trainer; different trainers are independent.
  * Source:  Keras Model.fit with EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
  * TerminateOnNaN (docs/numerics.md, section fit).

@@ -7,6 +7,7 @@ usage: e2e.py FOLDER    FOLDER: of the built examples
 import json
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -136,6 +137,23 @@ def resume(tap, work):
                   "--epochs2", 0, "--resume").ended())
 
 
+def broken(tap, work):
+    """A training whose loss is no number, as the weights that it begins with are too large."""
+    out, heavy = work / "broken", work / "heavy.safetensors"
+    weights = bytearray((work / "run/model.safetensors").read_bytes())
+    size = int.from_bytes(weights[:8], "little")
+    begin, end = (8 + size + place for place in json.loads(weights[8:8 + size])["dense/kernel"]["data_offsets"])
+    weights[begin:end] = struct.pack("<f", 3e38) * ((end - begin) // 4)
+    heavy.write_bytes(weights)
+    command = ["attractivenet", "--data", work / "faces.zip", "--out", out, *SMALL, "--weights", heavy,
+               "--epochs1", 2, "--epochs2", 0, "--lr1", "0.25"]
+    for what, flags in [("a training whose loss is no number", []), ("--resume of it", ["--resume"])]:
+        done = Done(*command, *flags)
+        tap.case(f"{what} says what may help",
+                 done.ended(1) or [done.err for text in ("the loss is", "--resume", "--restart with --lr1 below 0.25",
+                                                         "no model to keep") if text not in done.err])
+
+
 def predict(tap, work):
     model = work / "run/model.safetensors"
     faces = work / "faces/SCUT-FBP5500_v2/Images"
@@ -186,6 +204,7 @@ def main():
         tutorial(tap, work)
         if (work / "run/model.safetensors").is_file():
             predict(tap, work)
+            broken(tap, work)
         steps(tap, work)
         resume(tap, work)
     tap.exit()
