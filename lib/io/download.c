@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "io/drive.h"
 #include "io/page.h"
 #include "io/sha256.h"
 #include "io/transfer.h"
@@ -307,73 +308,6 @@ static an_status tick(void *user, an_error *err) {
     return report(user, false, err);
 }
 
-/* --- Google Drive ------------------------------------------------------------------------------
- */
-
-/* *failed becomes true if there was no memory to find out, here and below. */
-static bool is_drive(const char *url, const char *drive_origin, bool *failed) {
-    static const char *const hosts[] = {"drive.google.com", "docs.google.com",
-                                        "drive.usercontent.google.com"};
-    ani_text origin = {0}, host = {0};
-    bool found = false;
-    if (drive_origin && ani_url_origin(&origin, url)) found = !strcmp(origin.bytes, drive_origin);
-    if (ani_url_host(&host, url) && host.size > 0)
-        for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
-            found |= !strcmp(host.bytes, hosts[i]);
-    *failed |= origin.failed | host.failed;
-    ani_text_clear(&origin);
-    ani_text_clear(&host);
-    return found;
-}
-
-/* Where a page of Drive may send us on to: to Drive. */
-static bool is_drive_target(const char *url, const char *drive_origin, bool *failed) {
-    ani_text host = {0};
-    const bool is_google = ani_url_host(&host, url) && host.size > 0 &&
-                           !strncmp(url, "https:", 6) &&
-                           (ani_ends_with(host.bytes, ".google.com") ||
-                            ani_ends_with(host.bytes, ".googleusercontent.com"));
-    *failed |= host.failed;
-    ani_text_clear(&host);
-    return is_google || (drive_origin && is_drive(url, drive_origin, failed));
-}
-
-/* Turn Drive's links for people (/file/d/ID/view, /open?id=ID, /uc?id=ID) into the one that gives
- * the file; any other address is copied. */
-static an_status direct_url(ani_text *direct, const char *url, const char *drive_origin,
-                            an_error *err) {
-    ani_text id = {0}, key = {0};
-    bool failed = false;
-    if (is_drive(url, drive_origin, &failed)) {
-        const char *in_path = strstr(url, "/file/d/");
-        if (in_path) {
-            in_path += strlen("/file/d/");
-            ani_text_add(&id, in_path, (int64_t)strcspn(in_path, "/?#"));
-        } else if (strstr(url, "/open?") || strstr(url, "/uc?")) {
-            ani_url_field(&id, url, "id");
-        }
-        ani_url_field(&key, url, "resourcekey");
-    }
-    /* An ID has letters, digits, '-' and '_': whatever has others is left to the server. */
-    const bool is_id = id.size > 0 && (int64_t)strspn(id.bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                                "abcdefghijklmnopqrstuvwxyz"
-                                                                "0123456789-_") == id.size;
-    if (is_id) {
-        ani_text_print(direct, "%s/uc?export=download&id=%s",
-                       drive_origin ? drive_origin : "https://drive.google.com", id.bytes);
-        if (key.size > 0 && !strpbrk(key.bytes, "&#? "))
-            ani_text_print(direct, "&resourcekey=%s", key.bytes);
-    } else {
-        ani_text_print(direct, "%s", url);
-    }
-    an_status st = AN_OK;
-    failed |= direct->failed | id.failed | key.failed;
-    if (failed) st = ani_fail_memory(err, direct->size, "a URL");
-    ani_text_clear(&id);
-    ani_text_clear(&key);
-    return st;
-}
-
 /* --- pages and statuses ------------------------------------------------------------------------
  */
 
@@ -401,9 +335,9 @@ static an_status take_page(job *now, const ani_answer *answer, const char *url,
             err, AN_ERR_FORMAT,
             "'%s' asks to log in ('%s'); the file must be shared with anyone who has the link",
             now->shown, title);
-    else if (kind == ANI_PAGE_VIRUS_SCAN && is_drive(url, drive_origin, &failed) &&
+    else if (kind == ANI_PAGE_VIRUS_SCAN && ani_drive_is(url, drive_origin, &failed) &&
              ani_page_confirm_link(&link, page) && ani_url_resolve(next, url, link.bytes) &&
-             is_drive_target(next->bytes, drive_origin, &failed))
+             ani_drive_is_target(next->bytes, drive_origin, &failed))
         st = AN_OK;
     else if (failed | link.failed | next->failed)
         st = ani_fail_memory(err, link.size, "a link");
@@ -430,7 +364,7 @@ static an_status fetch(job *now, const char *drive_origin, an_error *err) {
     ani_session *session = NULL;
     ani_text url = {0}, next = {0};
     an_status st = ani_session_open(&session, &limits, err);
-    if (!st) st = direct_url(&url, now->url, drive_origin, err);
+    if (!st) st = ani_drive_direct(&url, now->url, drive_origin, err);
     for (int requests = 0; !st; requests++) {
         ani_answer answer;
         if (requests == MAX_REQUESTS) {
