@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/show.h"
 
 enum {
@@ -28,13 +29,16 @@ struct failure {
     const char *name; /* of the image, for messages */
     an_error *err;
     an_status status; /* set before png_error() if it is known better there */
+    bool out_of_memory;
 };
+
+static an_status fail_memory(struct failure *failure) {
+    return ani_fail(failure->err, AN_ERR_NOMEM, "no memory for image '%s'", failure->name);
+}
 
 _Noreturn static void fail_png(png_structp png, png_const_charp reason) {
     struct failure *failure = png_get_error_ptr(png);
-    if (!failure->status && !strcmp(reason, "Out of memory"))
-        failure->status =
-            ani_fail(failure->err, AN_ERR_NOMEM, "no memory for image '%s'", failure->name);
+    if (!failure->status && failure->out_of_memory) failure->status = fail_memory(failure);
     if (!failure->status)
         failure->status = ani_fail(failure->err, AN_ERR_FORMAT, "image '%s' is damaged: %s",
                                    failure->name, reason);
@@ -45,6 +49,20 @@ _Noreturn static void fail_png(png_structp png, png_const_charp reason) {
 static void ignore_warning(png_structp png, png_const_charp reason) {
     (void)png;
     (void)reason;
+}
+
+/* libpng does without what it takes to be dispensable when it has no memory for it, the orientation
+ * among that; so it is kept in mind that there was none. */
+static png_voidp take_memory(png_structp png, png_alloc_size_t size) {
+    struct failure *failure = png_get_mem_ptr(png);
+    const png_voidp memory = ani_alloc((int64_t)size);
+    if (!memory) failure->out_of_memory = true;
+    return memory;
+}
+
+static void give_memory(png_structp png, png_voidp memory) {
+    (void)png;
+    ani_free(memory);
 }
 
 /* --- decoding -------------------------------------------------------------------------------- */
@@ -120,6 +138,7 @@ static an_status decode(struct decoder *decoder) {
             png_read_row(png, decoder->image->rgb + y * stride, NULL);
     png_read_end(png, decoder->info);
 
+    if (failure->out_of_memory) return fail_memory(failure);
     decoder->orientation = find_orientation(png, decoder->info);
     if (decoder->orientation == 1) return AN_OK;
     return ani_image_check_size(height, width, 2, decoder->limits, failure->name, failure->err);
@@ -135,10 +154,11 @@ an_status ani_png_decode(an_image **out, const uint8_t *bytes, int64_t size, con
                               .orientation = 1};
     an_status st;
     decoder.png =
-        png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder.failure, fail_png, ignore_warning);
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &decoder.failure, fail_png, ignore_warning,
+                                 &decoder.failure, take_memory, give_memory);
     if (decoder.png) decoder.info = png_create_info_struct(decoder.png);
     if (!decoder.info) {
-        st = ani_fail(err, AN_ERR_NOMEM, "no memory for image '%s'", name);
+        st = fail_memory(&decoder.failure);
         goto done;
     }
     st = decode(&decoder);
@@ -195,10 +215,11 @@ an_status an_image_write_png(const an_image *image, const char *path, an_error *
     an_status st = ani_writer_begin(&encoder.writer, path, err);
     if (st) goto done;
     encoder.png =
-        png_create_write_struct(PNG_LIBPNG_VER_STRING, &encoder.failure, fail_png, ignore_warning);
+        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &encoder.failure, fail_png, ignore_warning,
+                                  &encoder.failure, take_memory, give_memory);
     if (encoder.png) encoder.info = png_create_info_struct(encoder.png);
     if (!encoder.info) {
-        st = ani_fail(err, AN_ERR_NOMEM, "no memory for image '%s'", path);
+        st = fail_memory(&encoder.failure);
         goto done;
     }
     st = encode(&encoder, image);
