@@ -159,6 +159,7 @@ static an_status fail_transfer(const ani_session *session, const running *now, C
     const char *url = now->request->shown;
     const ani_session_limits *limits = &session->limits;
     const char *why = session->why[0] ? session->why : libcurl.curl_easy_strerror(code);
+    long status = 0;
     switch (code) {
     case CURLE_OUT_OF_MEMORY:
         return ani_fail(now->err, AN_ERR_NOMEM, "no memory to download '%s'", url);
@@ -177,9 +178,11 @@ static an_status fail_transfer(const ani_session *session, const running *now, C
         return ani_fail(now->err, AN_ERR_IO, "the connection for '%s' was cut: %s", url, why);
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
-        return ani_fail(now->err, now->is_begun ? AN_ERR_IO : AN_ERR_ARG,
-                        "'%s' is not, or leads away from, an address that is allowed: %s", url,
-                        why);
+        libcurl.curl_easy_getinfo(now->curl, CURLINFO_RESPONSE_CODE, &status);
+        if (status) /* so the address itself was good */
+            return ani_fail(now->err, AN_ERR_IO,
+                            "'%s' leads on to an address that is not allowed: %s", url, why);
+        return ani_fail(now->err, AN_ERR_ARG, "'%s' is no address that is allowed: %s", url, why);
     default:
         return ani_fail(now->err, AN_ERR_IO, "cannot download '%s': %s", url, why);
     }
@@ -248,28 +251,34 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
 /* --- addresses ---------------------------------------------------------------------------------
  */
 
+/* Did it work? That there was no memory is told by the text that was to be written: nobody shall
+ * take an address for another kind of address because of that. */
+static bool is_done(ani_text *text, CURLUcode code) {
+    if (code == CURLUE_OUT_OF_MEMORY) text->failed = true;
+    return code == CURLUE_OK;
+}
+
 static void add_part(ani_text *text, CURLU *url, CURLUPart part, unsigned flags,
                      const char *before) {
     char *value = NULL;
-    const CURLUcode code = libcurl.curl_url_get(url, part, &value, flags);
-    if (code == CURLUE_OUT_OF_MEMORY) text->failed = true;
-    if (code == CURLUE_OK) ani_text_print(text, "%s%s", before, value);
+    if (is_done(text, libcurl.curl_url_get(url, part, &value, flags)))
+        ani_text_print(text, "%s%s", before, value);
     libcurl.curl_free(value);
 }
 
 /* NULL if it is none, or without libcurl. */
-static CURLU *parse_url(const char *text) {
+static CURLU *parse_url(ani_text *text, const char *address) {
     if (!have_curl()) return NULL;
     CURLU *url = libcurl.curl_url();
-    if (url && libcurl.curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK) {
-        libcurl.curl_url_cleanup(url);
-        url = NULL;
-    }
-    return url;
+    const CURLUcode code =
+        url ? libcurl.curl_url_set(url, CURLUPART_URL, address, 0) : CURLUE_OUT_OF_MEMORY;
+    if (is_done(text, code)) return url;
+    libcurl.curl_url_cleanup(url);
+    return NULL;
 }
 
 bool ani_url_origin(ani_text *origin, const char *url) {
-    CURLU *parsed = parse_url(url);
+    CURLU *parsed = parse_url(origin, url);
     if (!parsed) return false;
     add_part(origin, parsed, CURLUPART_SCHEME, 0, "");
     add_part(origin, parsed, CURLUPART_HOST, 0, "://");
@@ -279,7 +288,7 @@ bool ani_url_origin(ani_text *origin, const char *url) {
 }
 
 bool ani_url_host(ani_text *host, const char *url) {
-    CURLU *parsed = parse_url(url);
+    CURLU *parsed = parse_url(host, url);
     if (!parsed) return false;
     add_part(host, parsed, CURLUPART_HOST, 0, "");
     for (int64_t i = 0; i < host->size; i++)
@@ -290,9 +299,9 @@ bool ani_url_host(ani_text *host, const char *url) {
 
 bool ani_url_field(ani_text *value, const char *url, const char *name) {
     const size_t length = strlen(name);
-    CURLU *parsed = parse_url(url);
+    CURLU *parsed = parse_url(value, url);
     char *query = NULL;
-    if (parsed && libcurl.curl_url_get(parsed, CURLUPART_QUERY, &query, 0) == CURLUE_OK) {
+    if (parsed && is_done(value, libcurl.curl_url_get(parsed, CURLUPART_QUERY, &query, 0))) {
         for (const char *s = query; s; s = strchr(s, '&')) {
             if (*s == '&') s++;
             if (strncmp(s, name, length) != 0 || s[length] != '=') continue;
@@ -315,11 +324,11 @@ bool ani_url_field(ani_text *value, const char *url, const char *name) {
 }
 
 bool ani_url_resolve(ani_text *whole, const char *url, const char *link) {
-    CURLU *parsed = parse_url(url);
+    CURLU *parsed = parse_url(whole, url);
     char *resolved = NULL;
     const bool is_good = parsed &&
-                         libcurl.curl_url_set(parsed, CURLUPART_URL, link, 0) == CURLUE_OK &&
-                         libcurl.curl_url_get(parsed, CURLUPART_URL, &resolved, 0) == CURLUE_OK;
+                         is_done(whole, libcurl.curl_url_set(parsed, CURLUPART_URL, link, 0)) &&
+                         is_done(whole, libcurl.curl_url_get(parsed, CURLUPART_URL, &resolved, 0));
     if (is_good) ani_text_print(whole, "%s", resolved);
     libcurl.curl_free(resolved);
     libcurl.curl_url_cleanup(parsed);

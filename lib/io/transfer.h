@@ -52,7 +52,7 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
                           an_error *err);
 
 /** Write scheme, host and port of a URL, as "http://127.0.0.1:8080"; the port only if it is given.
- * False if url is none. */
+ * False if url is none, or without memory, which the text's `failed` tells; so below. */
 bool ani_url_origin(ani_text *origin, const char *url);
 /** Write the host, in lower case, and the value of the query field name, decoded ("" = none). */
 bool ani_url_host(ani_text *host, const char *url);

@@ -121,7 +121,7 @@ static void addresses_in_messages(void **state) {
     expect(an_download(url, served_target(""), NULL, &served_err), AN_ERR_IO, wanted);
     snprintf(url, sizeof url, "%060d://host/path", 7);
     expect(an_download(url, served_target(""), NULL, &served_err), AN_ERR_ARG,
-           "'host/path' is not, or leads away");
+           "'host/path' is no address that is allowed: ");
 }
 
 static int32_t warned;
@@ -266,6 +266,11 @@ static void a_part_nobody_asked_for(void **state) {
     answer_rest("bytes 2000-3999/4000");
     expect(served_get("/f", NULL), AN_ERR_FORMAT,
            "gives a part of the file, but all was asked for");
+    /* nor one with nothing in it */
+    make_part(CUT);
+    answer_with("HTTP/1.1 206 Partial Content\r\nContent-Length: 0\r\nContent-Range: all", 0, 0);
+    expect(served_get("/f", NULL), AN_ERR_FORMAT,
+           "answers with a part of the file, but its range 'all' is no such");
     static const char *const ranges[] = {
         "",
         "bytes",
