@@ -97,6 +97,17 @@ static DIR *open_stream(const char *path) {
     return folder;
 }
 
+/* NULL with errno 0 at the end, or with what failed. */
+static const struct dirent *next_entry(DIR *folder) {
+    const struct dirent *entry;
+    do {
+        const int code = ani_fault_check(ANI_FAULT_READ);
+        errno = code > 0 ? code : 0;
+        entry = errno ? NULL : readdir(folder);
+    } while (!entry && errno == EINTR);
+    return entry;
+}
+
 static an_status walk_folder(walk *w, int depth, an_error *err) {
     if (depth > MAX_DEPTH)
         return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' lies more than %d folders deep",
@@ -105,8 +116,7 @@ static an_status walk_folder(walk *w, int depth, an_error *err) {
     if (!folder) return ani_fail_system(err, errno, "open folder", w->path.bytes);
     an_status st = AN_OK;
     while (!st) {
-        errno = 0;
-        const struct dirent *entry = readdir(folder);
+        const struct dirent *entry = next_entry(folder);
         if (!entry) {
             if (errno) st = ani_fail_system(err, errno, "read folder", w->path.bytes);
             break;
