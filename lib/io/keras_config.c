@@ -166,7 +166,7 @@ static an_status read_layer(ani_keras_layer *layer, const json_t *json, an_error
         if (field) st = read_int(&layer->units, field, layer->name, "units", err);
     } else if (is_class(layer, "ReLU")) {
         field = json_object_get(config, "max_value");
-        if (field && !json_is_null(field))
+        if (field && json_typeof(field) != JSON_NULL)
             st = read_number(&layer->max_value, field, layer->name, "max_value", err);
     }
     return st;
@@ -205,7 +205,7 @@ static an_status read_input(ani_keras_config *config, const json_t *layers, an_e
         int32_t *const lengths[3] = {&config->height, &config->width, &config->channels};
         for (size_t axis = 0; axis < 3; axis++) {
             const json_t *length = json_array_get(shape, axis + 1);
-            if (json_is_null(length)) continue;
+            if (json_typeof(length) == JSON_NULL) continue;
             an_status st = read_int(lengths[axis], length, "input", "batch_shape", err);
             if (st) return st;
         }

@@ -293,13 +293,15 @@ done:
 
 static void add_quoted(ani_text *text, const char *string) {
     ani_text_add(text, "\"", 1);
-    for (const char *s = string; *s; s++) {
+    for (const char *s = string; *s;) {
+        const char *begin = s;
+        while ((unsigned char)*s >= 0x20 && *s != '"' && *s != '\\')
+            s++;
+        ani_text_add(text, begin, s - begin);
         if (*s == '"' || *s == '\\')
-            ani_text_print(text, "\\%c", *s);
-        else if ((unsigned char)*s < 0x20)
-            ani_text_print(text, "\\u%04x", (unsigned)*s);
-        else
-            ani_text_add(text, s, 1);
+            ani_text_print(text, "\\%c", *s++);
+        else if (*s)
+            ani_text_print(text, "\\u%04x", (unsigned)*s++);
     }
     ani_text_add(text, "\"", 1);
 }

@@ -157,6 +157,23 @@ static void a_list_refuses_what_no_file_can_hold(void **state) {
     an_arrays_destroy(list);
 }
 
+/* A header of 100 MB may be written, a longer one could not be read again. */
+static void a_header_too_long_is_not_written(void **state) {
+    (void)state;
+    enum { MOST = 100000000 };
+    an_arrays *list = make_list();
+    char *text = malloc(MOST + 1);
+    memset(text, 't', MOST);
+    text[MOST] = '\0';
+    assert_int_equal(an_arrays_set_metadata(list, "text", text, &err), AN_OK);
+    assert_int_equal(an_arrays_write(list, target(), &err), AN_ERR_UNSUPPORTED);
+    expect_message("w.safetensors': its header has 100000");
+    expect_message(" bytes; it may have 100000000");
+    assert_int_equal(folder_count(test_folder), 0);
+    free(text);
+    an_arrays_destroy(list);
+}
+
 /* --- safetensors -------------------------------------------------------------------------------
  */
 
@@ -473,6 +490,7 @@ int main(void) {
         unit_test_in_folder(a_list_is_found_by_name),
         unit_test_in_folder(a_list_refuses_what_no_file_can_hold),
         unit_test_in_folder(what_is_written_is_read),
+        unit_test_in_folder(a_header_too_long_is_not_written),
         unit_test_in_folder(headers_that_lie),
         unit_test_in_folder(empty_arrays_take_no_place),
         unit_test_in_folder(too_many_texts),
