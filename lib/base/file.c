@@ -342,7 +342,8 @@ void ani_writer_sweep(const char *path) {
     closedir(entries);
 }
 
-an_status ani_file_write_all(const char *path, const void *bytes, int64_t size, an_error *err) {
+static an_status write_all(const char *path, const void *bytes, int64_t size, bool sync,
+                           an_error *err) {
     ani_writer *writer = NULL;
     an_status st = ani_writer_begin(&writer, path, err);
     if (st) return st;
@@ -351,7 +352,16 @@ an_status ani_file_write_all(const char *path, const void *bytes, int64_t size, 
         ani_writer_abort(writer);
         return st;
     }
-    return ani_writer_commit(writer, err);
+    return commit(writer, sync, err);
+}
+
+an_status ani_file_write_all(const char *path, const void *bytes, int64_t size, an_error *err) {
+    return write_all(path, bytes, size, true, err);
+}
+
+an_status ani_file_write_all_unsynced(const char *path, const void *bytes, int64_t size,
+                                      an_error *err) {
+    return write_all(path, bytes, size, false, err);
 }
 
 /* --- appending ---------------------------------------------------------------------------------

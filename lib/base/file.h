@@ -44,6 +44,9 @@ void ani_writer_sweep(const char *path);
 
 /** Write a whole file at once: begin, write, commit. */
 an_status ani_file_write_all(const char *path, const void *bytes, int64_t size, an_error *err);
+/** The same, one of many: see ani_writer_commit_unsynced(). */
+an_status ani_file_write_all_unsynced(const char *path, const void *bytes, int64_t size,
+                                      an_error *err);
 
 /** A file that grows at its end and keeps what is there (logs, partial downloads). */
 typedef struct ani_appender ani_appender;

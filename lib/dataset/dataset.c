@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/callbacks.h"
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/memory.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/callbacks.h"
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -15,16 +16,6 @@
 #include "io/members.h"
 
 enum { MAX_DEPTH = 64 }; /* of folders in folders */
-
-an_status ani_warn(an_warning_fn warn, void *user, int32_t code, int64_t count, const char *message,
-                   an_error *err) {
-    if (!warn) return AN_OK;
-    const an_warning warning = {
-        .struct_size = sizeof warning, .code = code, .count = count, .message = message};
-    if (warn(user, &warning))
-        return ani_fail(err, AN_ERR_CANCELLED, "stopped by the warning callback");
-    return AN_OK;
-}
 
 static an_status add(ani_source *source, const char *name, int64_t place, an_error *err) {
     if (source->count == source->capacity) {

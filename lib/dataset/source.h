@@ -48,8 +48,4 @@ void ani_source_close(ani_source *source); /* of {0} too; no read may be under w
 an_status ani_source_read(ani_source *source, int64_t place, int64_t max_bytes, uint8_t **bytes,
                           int64_t *size, an_error *err);
 
-/** Hand a warning to the caller's callback, if there is one. Returns AN_OK or AN_ERR_CANCELLED. */
-an_status ani_warn(an_warning_fn warn, void *user, int32_t code, int64_t count, const char *message,
-                   an_error *err);
-
 #endif

@@ -528,7 +528,7 @@ an_status ani_download(const char *url, const char *path, const an_download_opti
     job now = {.url = url, .path = path, .total = -1, .begin = ani_clock_seconds(), .reported = -1};
     an_download_options_init(&now.options, sizeof now.options);
     an_status st =
-        ani_options_copy(&now.options, sizeof now.options, options, "download options", err);
+        ani_options_copy(&now.options, sizeof now.options, options, "an_download_options", err);
     if (!st) st = check_options(&now.options, err);
     if (st) return st;
     show_url(now.shown, url);

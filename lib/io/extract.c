@@ -7,6 +7,7 @@
 
 #include <zlib.h>
 
+#include "base/callbacks.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -42,18 +43,6 @@ static an_status is_present(bool *present, const char *path, const ani_zip_membe
     return AN_OK;
 }
 
-static an_status write_file(const char *path, const uint8_t *bytes, int64_t size, an_error *err) {
-    ani_writer *writer = NULL;
-    an_status st = ani_writer_begin(&writer, path, err);
-    if (st) return st;
-    st = ani_writer_write(writer, bytes, size, err);
-    if (st) {
-        ani_writer_abort(writer);
-        return st;
-    }
-    return ani_writer_commit_unsynced(writer, err);
-}
-
 static an_status extract_member(ani_zip *zip, int64_t index, const char *folder,
                                 an_extract_report *report, an_error *err) {
     const ani_zip_member *member = ani_zip_member_at(zip, index);
@@ -74,7 +63,7 @@ static an_status extract_member(ani_zip *zip, int64_t index, const char *folder,
     }
     st = ani_zip_read(zip, index, &bytes, &size, err);
     if (st) goto done;
-    st = write_file(path, bytes, size, err);
+    st = ani_file_write_all_unsynced(path, bytes, size, err);
     if (st) goto done;
     report->written++;
     report->bytes += size;
@@ -84,31 +73,16 @@ done:
     return st;
 }
 
-static an_status tell(const an_extract_options *options, int64_t done, int64_t total, double start,
-                      an_error *err) {
-    if (!options->progress) return AN_OK;
-    const double seconds = ani_clock_seconds() - start;
-    const an_progress progress = {.struct_size = sizeof progress,
-                                  .done = done,
-                                  .total = total,
-                                  .seconds = seconds,
-                                  .seconds_left = ani_seconds_left(done, total, seconds),
-                                  .what = "members"};
-    if (options->progress(options->progress_user, &progress))
-        return ani_fail(err, AN_ERR_CANCELLED, "extraction was stopped by its progress callback");
-    return AN_OK;
-}
-
 an_status an_archive_extract(const char *archive, const char *folder,
                              const an_extract_options *options, an_extract_report *report,
                              an_error *err) {
-    const double start = ani_clock_seconds();
+    const double begun = ani_clock_seconds();
     an_extract_report did = {0};
     ani_zip *zip = NULL;
     ani_members members = {0};
     an_extract_options ours;
     an_extract_options_init(&ours, sizeof ours);
-    an_status st = ani_options_copy(&ours, sizeof ours, options, "extract options", err);
+    an_status st = ani_options_copy(&ours, sizeof ours, options, "an_extract_options", err);
     if (st) goto done;
     if (!archive || !folder) {
         st = ani_fail(err, AN_ERR_ARG, "%s is NULL", archive ? "folder" : "archive");
@@ -125,7 +99,8 @@ an_status an_archive_extract(const char *archive, const char *folder,
     for (int64_t i = 0; i < members.count; i++) {
         st = extract_member(zip, members.index[i], folder, &did, err);
         if (st) goto done;
-        st = tell(&ours, i + 1, members.count, start, err);
+        st = ani_report_progress(ours.progress, ours.progress_user, i + 1, members.count, begun,
+                                 "members", err);
         if (st) goto done;
     }
     if (did.written > 0) st = ani_folder_sync(folder, err);

@@ -26,14 +26,19 @@ void an_image_limits_init(an_image_limits *limits, uint32_t struct_size) {
 
 static an_status copy_limits(an_image_limits *ours, const an_image_limits *limits, an_error *err) {
     an_image_limits_init(ours, sizeof *ours);
-    const an_status st = ani_options_copy(ours, sizeof *ours, limits, "image limits", err);
+    const an_status st = ani_options_copy(ours, sizeof *ours, limits, "an_image_limits", err);
     if (st) return st;
-    const char *field = ours->max_scans < 1    ? "max_scans"
-                        : ours->max_pixels < 1 ? "max_pixels"
-                        : ours->max_memory < 1 ? "max_memory"
-                                               : NULL;
-    if (!field) return AN_OK;
-    return ani_fail(err, AN_ERR_ARG, "image limits: %s must be at least 1", field);
+    const struct {
+        const char *field;
+        int64_t value;
+    } all[] = {{"max_scans", ours->max_scans},
+               {"max_pixels", ours->max_pixels},
+               {"max_memory", ours->max_memory}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].value < 1)
+            return ani_fail(err, AN_ERR_ARG, "an_image_limits: %s is %lld; it must be at least 1",
+                            all[i].field, (long long)all[i].value);
+    return AN_OK;
 }
 
 an_status ani_image_check_size(int64_t height, int64_t width, int32_t copies,

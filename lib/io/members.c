@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/callbacks.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -63,14 +64,8 @@ static an_status refuse(struct taken *taken, ani_members *members, const ani_zip
              why);
     if (options->policy == AN_POLICY_STRICT)
         return ani_fail(err, reason.status, "%s", reason.message);
-    if (!options->warn) return AN_OK;
-    const an_warning warning = {.struct_size = sizeof warning,
-                                .code = AN_WARN_MEMBER_SKIPPED,
-                                .count = 1,
-                                .message = reason.message};
-    if (options->warn(options->warn_user, &warning))
-        return ani_fail(err, AN_ERR_CANCELLED, "stopped by the warning callback");
-    return AN_OK;
+    return ani_warn(options->warn, options->warn_user, AN_WARN_MEMBER_SKIPPED, 1, reason.message,
+                    err);
 }
 
 /* Refuse those whose base name an earlier member has. */
@@ -121,10 +116,10 @@ static an_status refuse_names(struct taken *taken, int64_t count, ani_members *m
 
 static an_status check_options(const an_extract_options *options, an_error *err) {
     if (options->policy != AN_POLICY_STRICT && options->policy != AN_POLICY_SKIP)
-        return ani_fail(err, AN_ERR_ARG, "extract options: policy is %d; it must be 0 or 1",
+        return ani_fail(err, AN_ERR_ARG, "an_extract_options: policy is %d; it must be 0 or 1",
                         options->policy);
     if (!options->suffix || !options->label_file)
-        return ani_fail(err, AN_ERR_ARG, "extract options: %s is NULL",
+        return ani_fail(err, AN_ERR_ARG, "an_extract_options: %s is NULL",
                         options->suffix ? "label_file" : "suffix");
     return AN_OK;
 }

@@ -315,13 +315,19 @@ static an_status set_limits(ani_zip *zip, int64_t directory_offset, an_error *er
 }
 
 static an_status check_caps(const an_extract_options *caps, an_error *err) {
-    const char *field = caps->max_members < 1        ? "max_members"
-                        : caps->max_member_bytes < 1 ? "max_member_bytes"
-                        : caps->max_total_bytes < 1  ? "max_total_bytes"
-                        : caps->max_ratio < 1        ? "max_ratio"
-                                                     : NULL;
-    if (!field) return AN_OK;
-    return ani_fail(err, AN_ERR_ARG, "extract options: %s must be at least 1", field);
+    const struct {
+        const char *field;
+        int64_t value;
+    } all[] = {{"max_members", caps->max_members},
+               {"max_member_bytes", caps->max_member_bytes},
+               {"max_total_bytes", caps->max_total_bytes},
+               {"max_ratio", caps->max_ratio}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].value < 1)
+            return ani_fail(err, AN_ERR_ARG,
+                            "an_extract_options: %s is %" PRId64 "; it must be at least 1",
+                            all[i].field, all[i].value);
+    return AN_OK;
 }
 
 an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options *caps,
@@ -330,7 +336,7 @@ an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options
     struct directory dir = {0};
     an_extract_options options;
     an_extract_options_init(&options, sizeof options);
-    an_status st = ani_options_copy(&options, sizeof options, caps, "extract options", err);
+    an_status st = ani_options_copy(&options, sizeof options, caps, "an_extract_options", err);
     if (st) return st;
     st = check_caps(&options, err);
     if (st) return st;

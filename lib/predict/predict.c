@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "augment/batches.h"
+#include "base/callbacks.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"
@@ -19,11 +20,10 @@ struct an_predictor {
     int64_t height, width; /* of the model */
     float table[256];      /* its scale */
     int32_t classes;       /* 1: scores are probabilities */
-    int32_t reserved;
-    ani_pixels pixels; /* kernels */
-    uint8_t *resized;  /* [height,width,3] */
-    void *scratch;     /* of resizing */
-    uint8_t *packed;   /* rows of a frame without what lies between them */
+    ani_pixels pixels;     /* kernels */
+    uint8_t *resized;      /* [height,width,3] */
+    void *scratch;         /* of resizing */
+    uint8_t *packed;       /* rows of a frame without what lies between them */
     int64_t packed_size;
 };
 
@@ -137,20 +137,6 @@ an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, int64_t
 /* --- whole sources ------------------------------------------------------------------------------
  */
 
-static an_status report(an_progress_fn progress, void *user, int64_t done, int64_t total,
-                        double begun, an_error *err) {
-    const double seconds = ani_clock_seconds() - begun;
-    const an_progress now = {.struct_size = sizeof now,
-                             .done = done,
-                             .total = total,
-                             .seconds = seconds,
-                             .seconds_left = ani_seconds_left(done, total, seconds),
-                             .what = "images"};
-    if (progress && progress(user, &now))
-        return ani_fail(err, AN_ERR_CANCELLED, "the progress callback asked to stop");
-    return AN_OK;
-}
-
 static an_status check_source(const an_model *model, const an_batches *batches, int64_t *outputs,
                               an_error *err) {
     an_model_info info = {.struct_size = sizeof info};
@@ -205,7 +191,7 @@ an_status an_predict_batches(an_model *model, an_batches *batches, float *scores
             for (int64_t k = 0; k < outputs; k++)
                 scores[place * outputs + k] = batch[i * outputs + k];
         }
-        st = report(progress, progress_user, place, count, begun, err);
+        st = ani_report_progress(progress, progress_user, place, count, begun, "images", err);
     }
     if (st != AN_DONE) goto done;
     st = AN_OK;
@@ -240,7 +226,9 @@ an_status an_calibrate_batches(an_model *model, an_batches *batches, int64_t pic
         if (st) break;
         n = n < count - done ? n : count - done;
         st = an_model_calibrate_add(model, x, n, err);
-        if (!st) st = report(progress, progress_user, done += n, count, begun, err);
+        done += n;
+        if (!st)
+            st = ani_report_progress(progress, progress_user, done, count, begun, "images", err);
     }
     if (!st || st == AN_DONE) st = an_model_calibrate_end(model, err);
     an_batches_destroy(ordered);

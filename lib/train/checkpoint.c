@@ -21,6 +21,7 @@
 #include <attractivenet/version.h>
 
 #include "augment/batches.h"
+#include "base/callbacks.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -156,13 +157,7 @@ static an_status warn_of_old(const an_error *why, const char *path, int32_t slot
     an_error text; /* as a buffer for the message */
     ani_fail(&text, AN_OK, "%s; going on from '%s-%d.safetensors'", why->message,
              ani_base_name(path), (int)slot + 1);
-    const an_warning warning = {.struct_size = sizeof warning,
-                                .code = AN_WARN_OLD_CHECKPOINT,
-                                .count = 1,
-                                .message = text.message};
-    if (warn && warn(user, &warning))
-        return ani_fail(err, AN_ERR_CANCELLED, "the warning callback asked to stop");
-    return AN_OK;
+    return ani_warn(warn, user, AN_WARN_OLD_CHECKPOINT, 1, text.message, err);
 }
 
 an_status an_checkpoint_read(an_checkpoint **out, const char *path, an_warning_fn warn,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "augment/batches.h"
+#include "base/callbacks.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -176,11 +177,7 @@ static an_status tell(an_trainer *trainer, int32_t kind, int64_t step, int64_t s
 
 an_status ani_trainer_warn(an_trainer *trainer, const char *message, an_error *err) {
     const an_train_options *options = &trainer->options;
-    const an_warning warning = {
-        .struct_size = sizeof warning, .code = AN_WARN_OTHER, .count = 1, .message = message};
-    if (options->warn && options->warn(options->warn_user, &warning))
-        return ani_fail(err, AN_ERR_CANCELLED, "the warning callback asked to stop");
-    return AN_OK;
+    return ani_warn(options->warn, options->warn_user, AN_WARN_OTHER, 1, message, err);
 }
 
 /** Write a checkpoint before an epoch's end; if that fails, the epoch goes on from here. */

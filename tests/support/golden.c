@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "support/folder.h"
+
 const char *golden_path(const char *relative) {
     static char ring[8][4096];
     static int next;
@@ -30,20 +32,6 @@ const char *golden_path(const char *relative) {
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
-static uint8_t *read_file(const char *path, int64_t *size) {
-    FILE *file = fopen(path, "rb");
-    if (!file) fail_msg("cannot open '%s'", path);
-    fseek(file, 0, SEEK_END);
-    *size = ftell(file);
-    rewind(file);
-    uint8_t *bytes = malloc((size_t)*size + 1);
-    if (!bytes || fread(bytes, 1, (size_t)*size, file) != (size_t)*size)
-        fail_msg("cannot read '%s'", path);
-    fclose(file);
-    bytes[*size] = 0;
-    return bytes;
-}
-
 static int64_t dtype_size(const char *dtype) {
     if (!strcmp(dtype, "F64") || !strcmp(dtype, "I64") || !strcmp(dtype, "U64")) return 8;
     if (!strcmp(dtype, "F32") || !strcmp(dtype, "I32") || !strcmp(dtype, "U32")) return 4;
@@ -56,7 +44,7 @@ static int64_t dtype_size(const char *dtype) {
 st_file *st_open(const char *path) {
     st_file *file = calloc(1, sizeof *file);
     int64_t size;
-    file->bytes = read_file(path, &size);
+    file->bytes = folder_read(path, &size);
     uint64_t header_size;
     memcpy(&header_size, file->bytes, 8);
     if (size < 8 || header_size > (uint64_t)size - 8) fail_msg("'%s' is no safetensors file", path);

@@ -326,7 +326,7 @@ static void a_warning_may_stop(void **state) {
     assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &how, NULL), AN_OK);
     assert_int_equal(an_batches_next(batches, NULL, NULL, NULL, NULL, &err), AN_OK);
     assert_int_equal(an_batches_next(batches, NULL, NULL, NULL, NULL, &err), AN_ERR_CANCELLED);
-    assert_string_equal(err.message, "stopped by the warning callback");
+    assert_string_equal(err.message, "the warning callback asked to stop");
     an_batches_destroy(batches);
     an_dataset_destroy(dataset);
 }

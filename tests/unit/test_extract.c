@@ -161,7 +161,7 @@ static void doubtful_members_are_refused_or_skipped(void **state) {
     assert_int_equal(
         an_archive_extract(archive_in(test_folder, &doubtful), target, &options, NULL, &err),
         AN_ERR_CANCELLED);
-    assert_string_equal(err.message, "stopped by the warning callback");
+    assert_string_equal(err.message, "the warning callback asked to stop");
     assert_int_equal(heard.count, 2);
     free(target);
 }
@@ -198,9 +198,9 @@ static void nothing_to_take_is_an_error(void **state) {
                          "'All_labels.txt' (1 members in all)");
     an_extract_options options;
     for (int i = 0; i < 3; i++) {
-        static const char *const messages[] = {"extract options: suffix is NULL",
-                                               "extract options: label_file is NULL",
-                                               "extract options: policy is 2; it must be 0 or 1"};
+        static const char *const messages[] = {
+            "an_extract_options: suffix is NULL", "an_extract_options: label_file is NULL",
+            "an_extract_options: policy is 2; it must be 0 or 1"};
         an_extract_options_init(&options, sizeof options);
         if (i == 0) options.suffix = NULL;
         if (i == 1) options.label_file = NULL;
@@ -281,15 +281,19 @@ static void caps_hold(void **state) {
         {{.max_total_bytes = 31},
          "archive 'A.ZIP' unpacks to more than the limit of 31 bytes",
          AN_ERR_UNSUPPORTED},
-        {{.max_members = -1}, "extract options: max_members must be at least 1", AN_ERR_ARG},
+        {{.max_members = -1},
+         "an_extract_options: max_members is -1; it must be at least 1",
+         AN_ERR_ARG},
         {{.max_member_bytes = -1},
-         "extract options: max_member_bytes must be at least 1",
+         "an_extract_options: max_member_bytes is -1; it must be at least 1",
          AN_ERR_ARG},
         {{.max_total_bytes = -1},
-         "extract options: max_total_bytes must be at least 1",
+         "an_extract_options: max_total_bytes is -1; it must be at least 1",
          AN_ERR_ARG},
-        {{.max_ratio = -1}, "extract options: max_ratio must be at least 1", AN_ERR_ARG},
-        {{.policy = 2}, "extract options: policy is 2; it must be 0 or 1", AN_ERR_ARG},
+        {{.max_ratio = -1},
+         "an_extract_options: max_ratio is -1; it must be at least 1",
+         AN_ERR_ARG},
+        {{.policy = 2}, "an_extract_options: policy is 2; it must be 0 or 1", AN_ERR_ARG},
     };
     char *target = strdup(folder_path(test_folder, "target"));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

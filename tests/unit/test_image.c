@@ -139,7 +139,7 @@ static void misuse_is_told(void **state) {
     an_image_limits_init(&limits, sizeof limits);
     limits.max_scans = 0;
     assert_int_equal(an_image_decode(&image, "text", 4, "n", &limits, &err), AN_ERR_ARG);
-    assert_string_equal(err.message, "image limits: max_scans must be at least 1");
+    assert_string_equal(err.message, "an_image_limits: max_scans is 0; it must be at least 1");
     assert_int_equal(an_image_read(&image, NULL, NULL, &err), AN_ERR_ARG);
     assert_int_equal(an_image_read(&image, folder_path(test_folder, "none"), NULL, &err),
                      AN_ERR_IO);
