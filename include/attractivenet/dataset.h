@@ -130,7 +130,7 @@ typedef struct an_split_options {
 AN_API void an_split_options_init(an_split_options *options, uint32_t struct_size);
 
 /** Compute how many samples train and test get. Returns AN_OK; AN_ERR_ARG as scikit-learn
- *  raises. */
+ *  raises. Threads: any. */
 AN_API an_status an_split_sizes(int64_t count, const an_split_options *options, int64_t *n_train,
                                 int64_t *n_test, an_error *err);
 
@@ -138,6 +138,8 @@ AN_API an_status an_split_sizes(int64_t count, const an_split_options *options, 
  * Split the numbers 0 to count-1.
  *
  * Writes:  train [n_train], test [n_test] of an_split_sizes(): made by the caller.
+ * Returns: AN_OK; AN_ERR_ARG as an_split_sizes(); AN_ERR_NOMEM.
+ * Threads: any.
  * Source:  scikit-learn train_test_split, index for index (docs/numerics.md, section split).
  */
 AN_API an_status an_train_test_split(int64_t count, const an_split_options *options, int64_t *train,
@@ -147,6 +149,8 @@ AN_API an_status an_train_test_split(int64_t count, const an_split_options *opti
  * Split as the tutorial: 0.30 away from training, of that a third for the test, both with seed.
  *
  * Writes:  indices [count]: train first, then validation, then test; the three counts.
+ * Returns: AN_OK; AN_ERR_ARG (fewer than 4 samples); AN_ERR_NOMEM.
+ * Threads: any.
  */
 AN_API an_status an_tutorial_split(int64_t count, uint32_t seed, int64_t *indices, int64_t *n_train,
                                    int64_t *n_val, int64_t *n_test, an_error *err);

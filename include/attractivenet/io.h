@@ -90,16 +90,19 @@ typedef struct an_extract_report {
  * Extract the members that a data set needs, flat, by base name, into a folder.
  *
  * Takes:   archive: path of a zip file; folder: made if absent; options: NULL = defaults; report
- * may be NULL. A member is taken if its base name ends in suffix or equals label_file. Checks:  all
- * names, sizes and places before the first file is written; policy skip leaves out members with a
- * name that no file should have, links, and all but the first of one base name. Writes:  only
- * inside folder; each file whole or not at all (CRC checked before it gets its name). After a
- * failure the files written so far stay, and another call goes on from there. report: also after a
- * failure. Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, overlapping
- * members, a refused name, duplicate base names, no member to take); AN_ERR_UNSUPPORTED (encrypted,
- * unknown method, more than one volume, over a limit); AN_ERR_CANCELLED (by a callback);
- * AN_ERR_ARG; AN_ERR_NOMEM. The message names the member. Threads: any. Source:  Python zipfile as
- * the tutorial uses it (docs/numerics.md, section archive).
+ *          may be NULL. A member is taken if its base name ends in suffix or equals label_file.
+ * Checks:  all names, sizes and places before the first file is written; policy skip leaves out
+ *          members with a name that no file should have, links, and all but the first of one base
+ *          name.
+ * Writes:  only inside folder; each file whole or not at all (CRC checked before it gets its name).
+ *          After a failure the files written so far stay, and another call goes on from there.
+ *          report: also after a failure.
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, overlapping members, a
+ *          refused name, duplicate base names, no member to take); AN_ERR_UNSUPPORTED (encrypted,
+ *          unknown method, more than one volume, over a limit); AN_ERR_CANCELLED (by a callback);
+ *          AN_ERR_ARG; AN_ERR_NOMEM. The message names the member.
+ * Threads: any.
+ * Source:  Python zipfile as the tutorial uses it (docs/numerics.md, section archive).
  */
 AN_API an_status an_archive_extract(const char *archive, const char *folder,
                                     const an_extract_options *options, an_extract_report *report,
@@ -166,13 +169,15 @@ AN_API an_status an_resize_u8(uint8_t *dst, int64_t dst_height, int64_t dst_widt
  */
 AN_API an_status an_image_write_png(const an_image *image, const char *path, an_error *err);
 
-/** Write an image as a baseline JPEG (4:2:0), whole or not at all. Takes: quality: 1 to 100. */
+/** Write an image as a baseline JPEG (4:2:0), whole or not at all. Takes: quality: 1 to 100.
+ *  Returns AN_OK; AN_ERR_ARG; AN_ERR_IO; AN_ERR_UNSUPPORTED (a side over 65,500); AN_ERR_NOMEM. */
 AN_API an_status an_image_write_jpeg(const an_image *image, const char *path, int32_t quality,
                                      an_error *err);
 
 /* --- named arrays: weight and model files --------------------------------------------------- */
 
-/** An ordered list of named float32 arrays with text metadata: what a weight file holds. */
+/** An ordered list of named float32 arrays with text metadata: what a weight file holds. Threads:
+ *  any number may look at one at once, while nobody changes it. */
 typedef struct an_arrays an_arrays;
 
 /** Make an empty list. Owns: *out is the caller's; free with an_arrays_destroy(). */
@@ -188,7 +193,8 @@ AN_API void an_arrays_destroy(an_arrays *arrays);
  * Names:   as the file has them, normalised to "LAYER/VARIABLE" without ":0" ("dense/kernel",
  *          "block_1_depthwise/depthwise_kernel"); in the order of the file's layers.
  * Metadata: safetensors: its own. Keras: "keras_version", "model_config" (JSON text) if the file
- * has them, and "layout": "keras-model", "keras-weights", "keras3-weights", "keras3-archive".
+ *          has them, and "layout": "keras-model", "keras-weights", "keras3-weights",
+ *          "keras3-archive".
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, links out of the file);
  *          AN_ERR_UNSUPPORTED (HDF5 with filters or fractal heaps, unknown format);
  *          AN_ERR_NOMEM. The message names the array or layer.
@@ -199,10 +205,13 @@ AN_API an_status an_arrays_read(an_arrays **out, const char *path, an_error *err
 /** Write as safetensors, whole or not at all. Returns AN_OK, AN_ERR_IO, AN_ERR_NOMEM. */
 AN_API an_status an_arrays_write(const an_arrays *arrays, const char *path, an_error *err);
 
-/** Append an array; data is copied. Returns AN_ERR_ARG for a name that is there already. */
+/** Append an array of shape [rank], 0 to 8 axes; data [product of shape] and name are copied.
+ *  Returns AN_OK; AN_ERR_ARG (a name that is empty, not UTF-8 or there already, a shape that is
+ *  negative or overflows); AN_ERR_NOMEM. */
 AN_API an_status an_arrays_add(an_arrays *arrays, const char *name, const float *data,
                                const int64_t *shape, int32_t rank, an_error *err);
-/** Set a metadata text; key and value are copied. Replaces what was there. */
+/** Set a metadata text; key and value are copied. Replaces what was there. Returns AN_OK;
+ *  AN_ERR_ARG (not UTF-8); AN_ERR_NOMEM. */
 AN_API an_status an_arrays_set_metadata(an_arrays *arrays, const char *key, const char *value,
                                         an_error *err);
 

@@ -60,12 +60,13 @@ typedef struct an_curve {
  *
  * Takes:   curves [curve_count], 1 to 8, told apart by colour, dash and mark; the legend names each
  *          with its lowest value and that value's epoch. marks [mark_count]: epochs where a new
- * stage begins (a vertical line before them, stages numbered from 1); NULL = none. Returns: AN_OK;
- * AN_ERR_ARG (a text that is not UTF-8, a size out of range); AN_ERR_IO; AN_ERR_UNSUPPORTED in a
- * build without plots (feature 'plot'); AN_ERR_NOMEM. Note:    texts are drawn with the system's
- * sans-serif font (fontconfig), or with plain built-in letters where there is none. Control
- * characters in texts become blanks; texts that are too long are cut with an ellipsis. Threads:
- * any.
+ *          stage begins (a vertical line before them, stages numbered from 1); NULL = none.
+ * Returns: AN_OK; AN_ERR_ARG (a text that is not UTF-8, a size out of range); AN_ERR_IO;
+ *          AN_ERR_UNSUPPORTED in a build without plots (feature 'plot'); AN_ERR_NOMEM.
+ * Note:    texts are drawn with the system's sans-serif font (fontconfig), or with plain built-in
+ *          letters where there is none. Control characters in texts become blanks; texts that are
+ *          too long are cut with an ellipsis.
+ * Threads: any.
  */
 AN_API an_status an_plot_curves(const char *path, const an_curve *curves, int32_t curve_count,
                                 const int64_t *marks, int32_t mark_count,

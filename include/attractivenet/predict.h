@@ -34,11 +34,12 @@ AN_API void an_predictor_destroy(an_predictor *predictor); /**< Free; NULL is al
 AN_API an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_t height,
                                     int64_t width, int64_t stride, float *scores, an_error *err);
 
-/** Score an image file: decode, then as an_predictor_frame(). */
+/** Score an image file: an_image_read(), then an_predictor_frame(), with the errors of both. */
 AN_API an_status an_predictor_file(an_predictor *predictor, const char *path, float *scores,
                                    an_error *err);
 
-/** Score an encoded image in memory. Takes: name: for messages. */
+/** Score an encoded image in memory: an_image_decode() with name for messages, then
+ *  an_predictor_frame(), with the errors of both. */
 AN_API an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, int64_t size,
                                     const char *name, float *scores, an_error *err);
 
@@ -47,8 +48,9 @@ AN_API an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, 
  * shuffled, not augmented, the last ones too. The source itself is not moved.
  *
  * Shapes:  scores [an_batches_samples(), outputs], written; NaN for images that policy skip left
- * out. Returns: AN_OK; AN_ERR_ARG (size or scale differ from the model's); AN_ERR_CANCELLED by
- * progress; errors of the batches and the device; AN_ERR_NOMEM.
+ *          out.
+ * Returns: AN_OK; AN_ERR_ARG (size or scale differ from the model's); AN_ERR_CANCELLED by progress;
+ *          errors of the batches and the device; AN_ERR_NOMEM.
  */
 AN_API an_status an_predict_batches(an_model *model, an_batches *batches, float *scores,
                                     an_progress_fn progress, void *progress_user, an_error *err);

@@ -29,7 +29,8 @@ AN_API an_status an_tensor_create(an_tensor **out, const int64_t *shape, int32_t
  * Make an array over the caller's memory.
  *
  * Takes:   data: kept, not copied: it must outlive the tensor; at least as many floats as shape
- * says. Returns: as an_tensor_create(); AN_ERR_ARG also for data NULL with a count above 0.
+ *          says.
+ * Returns: as an_tensor_create(); AN_ERR_ARG also for data NULL with a count above 0.
  * Threads: any.
  */
 AN_API an_status an_tensor_borrow(an_tensor **out, float *data, const int64_t *shape, int32_t rank,

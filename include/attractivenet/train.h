@@ -204,13 +204,14 @@ typedef struct an_trainer an_trainer;
  * Make a trainer.
  *
  * Takes:   train: batches with the model's size, outputs and scale; val: the same, not augmented,
- * or NULL; history: epochs are appended to it, or NULL. options: copied; NULL = defaults. Owns:
- * *out is the caller's; it holds model, batches and history. While it lives the batches are read by
- * it alone; the base's weights must not be changed from outside in AN_BASE_FROZEN (features are
- * computed once: always of val; of train if it is not augmented). Returns: AN_OK; AN_ERR_ARG (an
- * option, or batches that do not fit the model: what was found and expected); AN_ERR_NOMEM;
- * AN_ERR_IO (folder of the log files). The model's base mode is set at each epoch's begin, so
- * trainers of several stages may be made beforehand.
+ *          or NULL; history: epochs are appended to it, or NULL. options: copied; NULL = defaults.
+ * Owns:    *out is the caller's; it holds model, batches and history. While it lives the batches
+ *          are read by it alone; the base's weights must not be changed from outside in
+ *          AN_BASE_FROZEN (features are computed once: always of val; of train if it is not
+ *          augmented).
+ * Returns: AN_OK; AN_ERR_ARG (an option, or batches that do not fit the model: what was found and
+ *          expected); AN_ERR_NOMEM; AN_ERR_IO (folder of the log files). The model's base mode is
+ *          set at each epoch's begin, so trainers of several stages may be made beforehand.
  */
 AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train,
                                    an_batches *val, an_history *history,
@@ -235,7 +236,7 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches
  *          the model.
  * Threads: one call at a time per trainer; different trainers are independent.
  * Source:  Keras Model.fit with EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
- * TerminateOnNaN (docs/numerics.md, section fit).
+ *          TerminateOnNaN (docs/numerics.md, section fit).
  */
 AN_API an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err);
 

@@ -327,7 +327,7 @@ an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t
     b = ani_alloc_zero(1, sizeof *b);
     if (!b) return ani_fail_memory(err, sizeof *b, "a source of batches");
     atomic_init(&b->references, 1);
-    ani_dataset_retain(dataset);
+    ani_dataset_hold(dataset);
     b->dataset = dataset;
     b->options = checked;
     b->augment = augment;

@@ -293,7 +293,7 @@ done:
     return st;
 }
 
-void ani_dataset_retain(an_dataset *dataset) {
+void ani_dataset_hold(an_dataset *dataset) {
     atomic_fetch_add_explicit(&dataset->references, 1, memory_order_relaxed);
 }
 

@@ -9,7 +9,7 @@
 #include <attractivenet/dataset.h>
 
 /** Hold a data set; an_dataset_destroy() gives one hold up. */
-void ani_dataset_retain(an_dataset *dataset);
+void ani_dataset_hold(an_dataset *dataset);
 
 /**
  * Give the pixels of sample index [height,width,3] where they lie, or decode them into scratch.

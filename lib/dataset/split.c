@@ -144,6 +144,11 @@ an_status an_tutorial_split(int64_t count, uint32_t seed, int64_t *indices, int6
                         : !n_train ? "n_train"
                         : !n_val   ? "n_val"
                                    : "n_test");
+    if (count < 4)
+        return ani_fail(err, AN_ERR_ARG,
+                        "%lld samples cannot be split into training, validation and test; at least "
+                        "4 are needed",
+                        (long long)count);
     first.test_kind = second.test_kind = AN_SIZE_FRACTION;
     first.test_fraction = 0.30;
     second.test_fraction = 1.0 / 3.0;

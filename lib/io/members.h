@@ -36,8 +36,9 @@ typedef struct ani_members {
  * Choose the members that a data set needs: base name ends in options->suffix or equals label_file.
  *
  * Checks:  name (ani_name_fault), links, duplicate base names (the first one is kept), encryption,
- * method, caps for one and for all. Policy skip leaves out bad names, links and duplicates with one
- *          AN_WARN_MEMBER_SKIPPED each; strict refuses the archive. The rest is always an error.
+ *          method, caps for one and for all. Policy skip leaves out bad names, links and duplicates
+ *          with one AN_WARN_MEMBER_SKIPPED each; strict refuses the archive. The rest is always an
+ *          error.
  * Takes:   options: complete (after an_extract_options_init), not NULL.
  * Returns: AN_OK; AN_ERR_FORMAT (the above; no member taken at all); AN_ERR_UNSUPPORTED (encrypted,
  *          unknown method, over a cap); AN_ERR_CANCELLED (by warn); AN_ERR_NOMEM.

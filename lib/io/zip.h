@@ -34,10 +34,10 @@ typedef struct ani_zip_member {
  * Open an archive and read its list of members.
  *
  * Takes:   caps: max_members, max_member_bytes and max_ratio are used here and by ani_zip_read();
- * they are copied. NULL = defaults. Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no archive, cut off,
- * sizes or places that can't be true, members that overlap, NUL in a name); AN_ERR_UNSUPPORTED
- * (more than one volume, over a cap); AN_ERR_NOMEM. An archive with bytes before it
- * (self-extracting) is read.
+ *          they are copied. NULL = defaults.
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no archive, cut off, sizes or places that can't be
+ *          true, members that overlap, NUL in a name); AN_ERR_UNSUPPORTED (more than one volume,
+ *          over a cap); AN_ERR_NOMEM. An archive with bytes before it (self-extracting) is read.
  */
 an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options *caps,
                        an_error *err);
@@ -59,9 +59,11 @@ an_status ani_zip_check(const ani_zip *zip, int64_t index, an_error *err);
  * Read one member whole.
  *
  * Owns:    *bytes is the caller's (ani_free) and has a zero byte after its end, which *size does
- * not count. Returns: AN_OK: both sizes and the CRC are as declared; AN_ERR_ARG (index); AN_ERR_IO;
- * AN_ERR_FORMAT (damaged); AN_ERR_UNSUPPORTED (encrypted, other method, over a cap); AN_ERR_NOMEM.
- * The message names archive and member. Threads: any number at once.
+ *          not count.
+ * Returns: AN_OK: both sizes and the CRC are as declared; AN_ERR_ARG (index); AN_ERR_IO;
+ *          AN_ERR_FORMAT (damaged); AN_ERR_UNSUPPORTED (encrypted, other method, over a cap);
+ *          AN_ERR_NOMEM. The message names archive and member.
+ * Threads: any number at once.
  */
 an_status ani_zip_read(ani_zip *zip, int64_t index, uint8_t **bytes, int64_t *size, an_error *err);
 

@@ -86,6 +86,13 @@ static void messages_say_what_is_possible(void **state) {
     assert_int_equal(an_split_sizes(-1, &options, &n_train, &n_test, &err), AN_ERR_ARG);
     assert_int_equal(n_train, -1);
     assert_int_equal(n_test, -1);
+    int64_t indices[4], n_val = -1;
+    assert_int_equal(an_tutorial_split(3, 42, indices, &n_train, &n_val, &n_test, &err),
+                     AN_ERR_ARG);
+    assert_string_equal(err.message, "3 samples cannot be split into training, validation and "
+                                     "test; at least 4 are needed");
+    assert_int_equal(an_tutorial_split(4, 42, indices, &n_train, &n_val, &n_test, &err), AN_OK);
+    assert_true(n_train == 2 && n_val == 1 && n_test == 1);
 }
 
 int main(void) {
