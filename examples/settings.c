@@ -141,8 +141,10 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
     for (int i = 0; i < count && used < MAX_SETTINGS - 1; i++)
         if (has_name(names, all[i].name)) rows[used++] = all[i];
     rows[used] = option_end();
-    if (options_parse(argc, argv, rows, text) < argc) {
-        fprintf(stderr, "usage: %s %s\n'%s --help' explains\n", argv[0], text->usage, argv[0]);
+    const int first = options_parse(argc, argv, rows, text);
+    if (first < argc) {
+        fprintf(stderr, "'%s' is no option\nusage: %s %s\n'%s --help' explains\n", argv[first],
+                argv[0], text->usage, argv[0]);
         exit(2);
     }
     need(names, "data", s->data, argv, text);

@@ -127,9 +127,7 @@ int prepare_data(settings *s, int32_t scale, data *d) {
     an_augment_options augment;
     const int64_t count = an_dataset_count(d->faces);
     d->indices = malloc((size_t)count * sizeof *d->indices);
-    if (!d->indices) {
-        return complain_of("no memory for the split");
-    }
+    if (!d->indices) return complain_of("no memory for the split");
     if (an_tutorial_split(count, (uint32_t)s->seed, d->indices, &d->n_train, &d->n_val, &d->n_test,
                           &err))
         return complain(&err);
@@ -403,11 +401,10 @@ int plot_history(settings *s, const an_history *history) {
     int status = 1;
     char path[PATH_SIZE];
     const int64_t count = an_history_count(history);
-    double *loss = malloc((size_t)count * 2 * sizeof *loss), *val_loss = loss + count;
+    double *loss = malloc((size_t)count * 2 * sizeof *loss);
     int64_t second_stage = 0;
-    if (!loss) {
-        return complain_of("no memory for %lld epochs", (long long)count);
-    }
+    if (!loss) return complain_of("no memory for %lld epochs", (long long)count);
+    double *val_loss = loss + count;
     for (int64_t i = 0; i < count; i++) {
         an_epoch_report report = {.struct_size = sizeof report};
         if (an_history_epoch(history, i, &report, &err)) {
@@ -468,8 +465,9 @@ static int write_metrics(settings *s, const an_metrics *m, double deviation, con
             return 0;
         }
     }
-    return complain_of("cannot write '%s': %s", path, strerror(errno));
+    complain_of("cannot write '%s': %s", path, strerror(errno));
     unlink(part);
+    return 1;
 }
 
 static double standard_deviation(const double *values, int64_t count) {

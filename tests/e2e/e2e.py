@@ -47,6 +47,8 @@ def helps(tap):
         tap.case(f"{name} --help explains itself",
                  done.ended() or ([] if "usage: " + name in done.out and "--help" in done.out else [done.out]))
     tap.case("an unknown option is a mistake", Done("attractivenet", "--colour", "red").ended(2))
+    done = Done("attractivenet", "--data", "x", "--out", "y", "z")
+    tap.case("a word too many is named", done.ended(2) or ([] if "'z'" in done.err else [done.err]))
     done = Done("attractivenet", "--out", "x")
     tap.case("a missing option is named", done.ended(2) or ([] if "--data" in done.err else [done.err]))
     done = Done("attractivenet", "--data", "x", "--out", "y", "--size", "12")
