@@ -31,3 +31,7 @@ an_status ani_scale_line(int32_t scale, double *gain, double *bias, an_error *er
     *bias = scale == AN_SCALE_TF ? -1.0 : 0.0;
     return AN_OK;
 }
+
+const char *ani_scale_name(int32_t scale) {
+    return scale == AN_SCALE_UNIT ? "unit" : scale == AN_SCALE_TF ? "tf" : "seed";
+}

@@ -10,4 +10,7 @@
 /** The scale as a line: value = gain * pixel + bias, in double. AN_ERR_ARG as an_scale_table(). */
 an_status ani_scale_line(int32_t scale, double *gain, double *bias, an_error *err);
 
+/** Name a scale but AUTO: "unit", "tf" or "seed". */
+const char *ani_scale_name(int32_t scale);
+
 #endif

@@ -63,9 +63,11 @@ static an_status check(const plot *p, an_error *err) {
         const an_status st = ani_plot_text_check(curve->name, "name of a curve", err);
         if (st) return st;
     }
-    if (p->mark_count < 0 || (p->mark_count && !p->marks))
-        return ani_fail(err, AN_ERR_ARG, "mark_count is %d, but marks is %s", (int)p->mark_count,
-                        p->marks ? "given" : "NULL");
+    if (p->mark_count < 0)
+        return ani_fail(err, AN_ERR_ARG, "mark_count is %d; it must be 0 or more",
+                        (int)p->mark_count);
+    if (p->mark_count && !p->marks)
+        return ani_fail(err, AN_ERR_ARG, "mark_count is %d, but marks is NULL", (int)p->mark_count);
     for (int32_t i = 0; i < p->mark_count; i++) {
         const int64_t before = i ? p->marks[i - 1] : 0;
         if (p->marks[i] <= before)

@@ -3,7 +3,6 @@
  * others), and the layers of a Keras model_config. */
 #include "mobilenetv2/facts.h"
 
-#include <attractivenet/dataset.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,20 +13,6 @@
 #include "io/keras.h"
 
 static const char *const format_name = "attractivenet-1";
-
-int32_t ani_scale_of(const char *name) {
-    static const struct {
-        const char *name;
-        int32_t scale;
-    } words[] = {{"unit", AN_SCALE_UNIT}, {"tf", AN_SCALE_TF}, {"seed", AN_SCALE_SEED}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (!strcmp(name, words[i].name)) return words[i].scale;
-    return AN_SCALE_AUTO;
-}
-
-const char *ani_scale_name(int32_t scale) {
-    return scale == AN_SCALE_UNIT ? "unit" : scale == AN_SCALE_TF ? "tf" : "seed";
-}
 
 /* --- our metadata -------------------------------------------------------------------------------
  */

@@ -9,6 +9,7 @@
 
 #include "base/options.h"
 #include "base/text.h"
+#include "dataset/scale.h"
 #include "layers/model.h"
 #include "mobilenetv2/build.h"
 #include "mobilenetv2/imagenet.h"

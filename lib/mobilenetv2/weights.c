@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <attractivenet/dataset.h>
+
 #include "base/memory.h"
 #include "mobilenetv2/facts.h"
 
@@ -174,7 +176,7 @@ an_status ani_weights_open(ani_weights *weights, const char *path, an_error *err
     if (!st) st = match_head(weights, err);
     if (st) goto done;
     weights->imagenet = looks_like_imagenet(weights);
-    if (weights->imagenet && !weights->scale) weights->scale = ani_scale_of("tf");
+    if (weights->imagenet && !weights->scale) weights->scale = AN_SCALE_TF;
 done:
     ani_free(units);
     if (st) ani_weights_close(weights);

@@ -46,8 +46,4 @@ an_status ani_weights_take(const ani_weights *weights, ani_net *net, int32_t hea
 /** Paddings as 20 numbers: stem, then the four of stride 2; each top, bottom, left, right. */
 void ani_pads_text(char text[ANI_PADS_SIZE], const ani_mnv2_pads *pads);
 
-/** The words of the model file. AN_SCALE_AUTO for an unknown one. */
-int32_t ani_scale_of(const char *name);
-const char *ani_scale_name(int32_t scale);
-
 #endif

@@ -10,6 +10,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "dataset/scale.h"
 #include "kernels/resize.h"
 #include "layers/model.h"
 
@@ -148,9 +149,8 @@ static an_status check_source(const an_model *model, const an_batches *batches, 
                         (int)an_batches_height(batches), (int)an_batches_width(batches),
                         (int)info.height, (int)info.width);
     if (an_batches_scale(batches) != info.scale)
-        return ani_fail(err, AN_ERR_ARG,
-                        "batches have scale %d, the model was trained with scale %d of AN_SCALE_*",
-                        (int)an_batches_scale(batches), (int)info.scale);
+        return ani_fail(err, AN_ERR_ARG, "batches have scale '%s'; the model wants '%s'",
+                        ani_scale_name(an_batches_scale(batches)), ani_scale_name(info.scale));
     return AN_OK;
 }
 

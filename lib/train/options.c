@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "dataset/scale.h"
 
 void an_train_options_init(an_train_options *options, uint32_t struct_size) {
     const an_train_options defaults = {.struct_size = sizeof defaults,
@@ -145,10 +146,6 @@ void ani_train_options_clear(an_train_options *ours) {
     }
 }
 
-static const char *scale_name(int32_t scale) {
-    return scale == AN_SCALE_UNIT ? "unit" : scale == AN_SCALE_TF ? "tf" : "seed";
-}
-
 an_status ani_train_batches_check(const an_model_info *model, const an_batches *batches,
                                   const char *what, an_error *err) {
     const int32_t height = an_batches_height(batches), width = an_batches_width(batches);
@@ -161,6 +158,6 @@ an_status ani_train_batches_check(const an_model_info *model, const an_batches *
                         (int)an_batches_outputs(batches), (int)model->outputs);
     if (an_batches_scale(batches) != model->scale)
         return ani_fail(err, AN_ERR_ARG, "%s batches have scale '%s'; the model wants '%s'", what,
-                        scale_name(an_batches_scale(batches)), scale_name(model->scale));
+                        ani_scale_name(an_batches_scale(batches)), ani_scale_name(model->scale));
     return AN_OK;
 }

@@ -206,6 +206,9 @@ static void refuses_wrong_arguments(void **state) {
     assert_int_equal(an_plot_curves(path, &negative, 1, NULL, 0, NULL, &err), AN_ERR_ARG);
     assert_int_equal(an_plot_curves(path, &nothing, 1, NULL, 0, NULL, &err), AN_ERR_ARG);
     assert_int_equal(an_plot_curves(path, &curve, 1, NULL, 1, NULL, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "mark_count is 1, but marks is NULL");
+    assert_int_equal(an_plot_curves(path, &curve, 1, NULL, -1, NULL, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "mark_count is -1; it must be 0 or more");
     const int64_t falling[] = {3, 2};
     assert_int_equal(an_plot_curves(path, &curve, 1, falling, 2, NULL, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "mark 1 is epoch 2; it must come after epoch 3");

@@ -63,7 +63,7 @@ static void metadata(void **state) {
                      AN_OK);
     assert_true(w.alpha == 1.3 && w.height == 96 && w.width == 96);
     assert_true(w.padding == AN_PADDING_FIXED && w.task == AN_TASK_CLASSIFICATION);
-    assert_int_equal(w.scale, ani_scale_of("tf"));
+    assert_int_equal(w.scale, AN_SCALE_TF);
     assert_true(w.has_seed && w.seed == UINT32_MAX && w.known_pads == ANI_PADS_NONE);
     assert_string_equal(w.base_name, "b");
     /* files of others: everything may be missing */
@@ -219,8 +219,6 @@ static void keras_configs(void **state) {
                                            "\"layers\":[" CONV("same") FOUR DENSE("") "]}}")),
         AN_OK);
     assert_true(w.alpha == 0 && w.height == 0);
-    assert_int_equal(ani_scale_of("caffe"), AN_SCALE_AUTO);
-    assert_string_equal(ani_scale_name(AN_SCALE_SEED), "seed");
 }
 
 static void refuse_config(const char *layers, const char *message) {
