@@ -52,7 +52,8 @@ static void set_up(bench *b) {
     an_backend_options backend_options;
     an_backend_options_init(&backend_options, sizeof backend_options);
     backend_options.threads = b->threads;
-    backend_options.precision = b->precision == INT8 ? AN_PRECISION_FP32 : b->precision;
+    const int mixed = b->precision == AN_PRECISION_MIXED;
+    backend_options.precision = mixed ? AN_PRECISION_MIXED : AN_PRECISION_FP32;
     backend_options.low_memory = b->low_memory;
     backend_options.kind = b->backend;
     an_backend *backend;
@@ -84,6 +85,7 @@ static void set_up(bench *b) {
     }
     for (int64_t i = 0; i < b->batch; i++)
         b->y[i] = 1.0f + (float)(i % 5);
+    if (mixed) bench_check(an_model_set_inference(b->model, AN_INFERENCE_BF16, &err), &err);
     if (b->precision != INT8) return;
     bench_check(an_model_calibrate_begin(b->model, &err), &err);
     bench_check(an_model_calibrate_add(b->model, b->x, 1, &err), &err);
@@ -107,7 +109,7 @@ int main(int argc, char **argv) {
         option_number("alpha", &b.alpha, 0.01, 10, "width multiplier"),
         option_count("threads", &b.threads, 0, 1024, "0: all processors"),
         option_choice("precision", &b.precision, precision_words,
-                      "training keeps fp32 or bf16; prediction in int8"),
+                      "mixed: training keeps bf16, prediction multiplies bf16"),
         option_flag("low-memory", &b.low_memory, "make the widest activations twice"),
         option_choice("padding", &b.padding, padding_words, "fixed: as the peers build it"),
         option_number("seconds", &b.seconds, 0, 1e6, "how long to time"),

@@ -6,18 +6,22 @@
 
 static const program_text text = {
     .usage = "--data ARCHIVE|FOLDER --model FILE --out DIR [options]",
-    .about = "Step 7: test. Scores the test part of the split with the best model and compares\n"
-             "with what people said: root mean squared error, mean absolute error, R2,\n"
-             "Pearson's correlation. --seed must be that of the training, else the network has\n"
-             "seen these pictures. Leaves DIR/metrics.json and DIR/scatter.png; with --int8\n"
-             "DIR/model_int8.safetensors, which predict runs in int8.",
-    .examples = "  07_test --data run/data --model run/model.safetensors --out run\n"
-                "  07_test --data run/data --model run/model.safetensors --out run --int8 100",
+    .about =
+        "Step 7: test. Scores the test part of the split with the best model and compares\n"
+        "with what people said: root mean squared error, mean absolute error, R2,\n"
+        "Pearson's correlation. --seed must be that of the training, else the network has\n"
+        "seen these pictures. Leaves DIR/metrics.json and DIR/scatter.png; with --bf16\n"
+        "DIR/model_bf16.safetensors and with --int8 DIR/model_int8.safetensors, which predict\n"
+        "runs in such numbers.",
+    .examples =
+        "  07_test --data run/data --model run/model.safetensors --out run\n"
+        "  07_test --data run/data --model run/model.safetensors --out run --bf16 --int8 100",
 };
 
 int main(int argc, char **argv) {
     settings s;
-    settings_parse(&s, argc, argv, "data model out batch seed threads cache int8 quiet", &text);
+    settings_parse(&s, argc, argv, "data model out batch seed threads cache bf16 int8 quiet",
+                   &text);
     int status = 1;
     data d = {0};
     an_model *model = NULL;

@@ -100,6 +100,9 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
         option_flag("low-memory", &s->low_memory,
                     "stage 2 makes its widest activations twice in place of keeping them:\n"
                     "the same result in less memory and a little more time"),
+        option_flag("bf16", &s->bf16,
+                    "then test with products of bfloat16, too, and keep that model: less memory,\n"
+                    "and faster on processors that have instructions for them"),
         option_count("int8", &s->int8, 0, 1000000,
                      "then test in int8, too, calibrated with so many images of the\n"
                      "validation part, and keep that model; 0: do not"),

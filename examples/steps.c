@@ -479,21 +479,38 @@ static double standard_deviation(const double *values, int64_t count) {
     return sqrt(sum / (double)count);
 }
 
-/* Calibrate with the validation part and score the test part in int8; the model file of that. */
-static int test_int8(settings *s, an_model *model, const data *d, const double *truth,
-                     float *scores, double rmse) {
+/* Score the test part once more with the inference that the model was set to, and keep that model.
+ */
+static int test_again(settings *s, an_model *model, const data *d, const double *truth,
+                      float *scores, double rmse, const char *kind) {
     an_error err;
-    char path[PATH_SIZE];
+    char path[PATH_SIZE], name[64];
     an_metrics metrics = {.struct_size = sizeof metrics};
-    if (an_calibrate_batches(model, d->val, s->int8, show_progress, &s->quiet, &err) ||
-        an_predict_batches(model, d->test, scores, show_progress, &s->quiet, &err) ||
+    snprintf(name, sizeof name, "model_%s.safetensors", kind);
+    if (an_predict_batches(model, d->test, scores, show_progress, &s->quiet, &err) ||
         an_metrics_compute(truth, scores, d->n_test, &metrics, &err) ||
-        an_model_save(model, join_path(path, s->out, "model_int8.safetensors"), &err))
+        an_model_save(model, join_path(path, s->out, name), &err))
         return complain(&err);
     say(s->quiet,
-        "the same in int8: RMSE %.4f (fp32: %.4f), MAE %.4f, R2 %.4f, Pearson %.4f\n"
-        "the calibrated model is %s\n",
-        metrics.rmse, rmse, metrics.mae, metrics.r2, metrics.pearson, path);
+        "the same in %s: RMSE %.4f (fp32: %.4f), MAE %.4f, R2 %.4f, Pearson %.4f\n"
+        "the model that predicts so is %s\n",
+        kind, metrics.rmse, rmse, metrics.mae, metrics.r2, metrics.pearson, path);
+    return 0;
+}
+
+/* The same test in the shorter numbers that were asked for. */
+static int test_short(settings *s, an_model *model, const data *d, const double *truth,
+                      float *scores, double rmse) {
+    an_error err;
+    if (s->bf16) {
+        if (an_model_set_inference(model, AN_INFERENCE_BF16, &err)) return complain(&err);
+        if (test_again(s, model, d, truth, scores, rmse, "bf16")) return 1;
+    }
+    if (s->int8) {
+        if (an_calibrate_batches(model, d->val, s->int8, show_progress, &s->quiet, &err))
+            return complain(&err);
+        if (test_again(s, model, d, truth, scores, rmse, "int8")) return 1;
+    }
     return 0;
 }
 
@@ -531,7 +548,7 @@ int test_model(settings *s, an_model *model, const data *d) {
     }
     say(s->quiet, "predicted against true scores are %s\n", path);
     status = write_metrics(s, &metrics, deviation, d);
-    if (!status && s->int8) status = test_int8(s, model, d, truth, scores, metrics.rmse);
+    if (!status) status = test_short(s, model, d, truth, scores, metrics.rmse);
 done:
     free(scores);
     free(truth);

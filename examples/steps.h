@@ -18,7 +18,7 @@ typedef struct settings {
     const char *tensorboard; /* folder for event files, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
     int32_t base2, patience, recalibrate, keras_checkpoint, verbose, quiet, extract, cache,
-        schedule, resume, restart, precision, low_memory, int8;
+        schedule, resume, restart, precision, low_memory, bf16, int8;
     double alpha, lr1, lr2, momentum, min_delta, strength, checkpoint_seconds;
 } settings;
 
@@ -66,7 +66,8 @@ int train_model(settings *s, an_model *model, const data *d, an_history **histor
 /** Step 6: draw the losses over the epochs as OUT/loss.png. */
 int plot_history(settings *s, const an_history *history);
 /** Step 7: score the test part with the best model (see load_model()); OUT/metrics.json and
- * OUT/scatter.png. With int8 once more in int8, which OUT/model_int8.safetensors keeps. */
+ * OUT/scatter.png. With bf16 and int8 once more in such numbers, which OUT/model_bf16.safetensors
+ * and OUT/model_int8.safetensors keep. */
 int test_model(settings *s, an_model *model, const data *d);
 
 /* What the steps share. */

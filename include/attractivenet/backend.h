@@ -28,6 +28,13 @@ enum {
     AN_PRECISION_MIXED = 1
 };
 
+/* How predictions are made; an_model_set_inference() chooses. */
+enum {
+    AN_INFERENCE_FP32 = 0,
+    AN_INFERENCE_INT8 = 1, /* values and weights of 8 bits, scales of each tensor and channel */
+    AN_INFERENCE_BF16 = 2  /* products of bfloat16, sums in fp32 */
+};
+
 /** Which device. Fill with an_backend_options_init(), then change what you need. */
 typedef struct an_backend_options {
     uint32_t struct_size; /* set by init; later fields are only appended */

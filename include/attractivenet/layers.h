@@ -210,10 +210,6 @@ AN_API an_status an_model_recalibrate_add(an_model *model, const float *x, int64
                                           an_error *err);
 AN_API an_status an_model_recalibrate_end(an_model *model, an_error *err);
 
-enum {
-    AN_INFERENCE_FP32 = 0,
-    AN_INFERENCE_INT8 = 1 /* values and weights of 8 bits, scales of each tensor and channel */
-};
 /**
  * Calibrate int8 inference: begin, add pictures whose values are typical (some of the validation
  * set: about 50), end. After the end, predictions are made in int8: packed weights and buffers of a
@@ -231,8 +227,16 @@ enum {
 AN_API an_status an_model_calibrate_begin(an_model *model, an_error *err);
 AN_API an_status an_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err);
 AN_API an_status an_model_calibrate_end(an_model *model, an_error *err);
-/** Choose how predictions are made. AN_ERR_ARG: unknown, or INT8 without a calibration. The other
- *  kind's copy of the weights is given up, and made again when it is needed. */
+/**
+ * Choose how predictions are made, AN_INFERENCE_* of backend.h. BF16 needs no calibration and stays
+ * when weights change; it is fast where the level is avx512bf16, elsewhere it saves memory alone.
+ * Training, an_model_features() and the head are fp32 always. The copy of the weights that another
+ * kind has packed is given up, and made again when it is needed.
+ *
+ * Returns: AN_OK; AN_ERR_ARG: unknown, or INT8 without a calibration with the present weights.
+ * Threads: one call at a time on one model.
+ * Source:  docs/numerics.md, sections int8 and bf16. It goes into the file of an_model_save().
+ */
 AN_API an_status an_model_set_inference(an_model *model, int32_t inference, an_error *err);
 
 /** Copy all weights out, named as Keras does, in the order of layers. Owns: *out is the caller's.

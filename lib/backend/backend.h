@@ -152,6 +152,8 @@ typedef struct ani_range {
     float low, high;
 } ani_range;
 
+enum { ANI_INFERENCES = AN_INFERENCE_BF16 + 1 };
+
 /** What int8 inference goes by. */
 typedef struct ani_calibrated {
     const ani_range *ranges; /* [units + 1]: of the picture, then of each unit's value */
@@ -205,10 +207,11 @@ typedef struct ani_backend_ops {
      * Each unit's value is the input of exactly one later unit (the last one's is pooled) and may
      * be the residual of one unit after that one. */
     /** Plan it and make all buffers; the units are copied, their weights are read by infer_pack.
-     * calibrated: NULL: in float; else in int8 by quant.h, copied; it and the weights have passed
-     * the checks of quant.h. */
+     * kind: AN_INFERENCE_*: in float; in bfloat16 by docs/numerics.md; in int8 by quant.h.
+     * calibrated: of int8, copied; it and the weights have passed the checks of quant.h. */
     an_status (*infer_create)(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                              int32_t count, const ani_calibrated *calibrated, an_error *err);
+                              int32_t count, int32_t kind, const ani_calibrated *calibrated,
+                              an_error *err);
     void (*infer_destroy)(an_backend *backend, ani_infer *infer); /* NULL is allowed */
     /** Take the weights and statistics as they are now. */
     void (*infer_pack)(an_backend *backend, ani_infer *infer);

@@ -16,11 +16,13 @@
 
 /** One panel of a product. In float
  *   y[rows][columns] = clip(start + a[rows][k] * b[k][columns]),
- * in int8, with sums in int32, which are exact, and rint() to even,
- *   y[rows][columns] = rint(scale * (bias + a[rows][k] * b[k][columns]) + residual_scale *
- * residual) cut to 0..255. There a, residual and y are uint8_t; b is int8_t, of which 2i and
- * 2i + 1 add up to 128 at most where they have one sign, as
- * [k/4][columns][4]; k, run, a_row, segment are multiples of 4; bias is never NULL, relu6 is
+ * in bfloat16 the same with sums in float; a, b, residual and y are bfloat16 in uint16_t (y of
+ * floats where wide is 1, then without residual), b lies as [k/2][columns][2]; k, run, a_row,
+ * segment are even, bias is never NULL; numbers below the normal ones may count as zero; in int8,
+ * with sums in int32, which are exact, and rint() to even, y[rows][columns] = rint(scale * (bias +
+ * a[rows][k] * b[k][columns]) + residual_scale * residual) cut to 0..255. There a, residual and y
+ * are uint8_t; b is int8_t, of which 2i and 2i + 1 add up to 128 at most where they have one sign,
+ * as [k/4][columns][4]; k, run, a_row, segment are multiples of 4; bias is never NULL, relu6 is
  * ignored; the sum times the scale is rounded to float, then comes one fused multiply-add. */
 typedef struct ani_infer_product {
     /* Element k of row r is at a[r*a_row + k/run*segment + k%run]. */
@@ -37,15 +39,15 @@ typedef struct ani_infer_product {
     int64_t columns;      /* that are stored; in the last of the vectors */
     int32_t vectors;      /* 1 to block/lanes + 1 */
     int32_t relu6;        /* 1: clip is min(max(., 0), 6), NaN stays; 0: nothing */
+    int32_t wide;         /* bfloat16: 1: y is floats */
     float residual_scale; /* int8 */
-    int32_t reserved;
 } ani_infer_product;
 
 /** A depthwise 3x3 convolution of one block of channels. */
 typedef struct ani_infer_depthwise {
     void *y;              /* [rows][count][block] */
     const void *const *x; /* (rows-1)*stride + 3 rows of [(count-1)*stride + 3][block] */
-    /* float: [10][block]: nine taps, then the bias; int8: ani_infer_taps */
+    /* float and bfloat16: [10][block] floats: nine taps, then the bias; int8: ani_infer_taps */
     const void *w;
     int64_t rows, count, stride;
     int32_t relu6;
@@ -61,18 +63,24 @@ typedef struct ani_infer_taps {
 } ani_infer_taps;
 
 typedef struct ani_infer_kernels {
-    int32_t lanes; /* sums of a vector */
-    int32_t block; /* channels of a block: a whole number of vectors */
-    int32_t size;  /* bytes of an element of a, x and y */
-    int32_t group; /* inputs whose weights lie side by side for each column: 1; in int8 4 */
+    int32_t lanes;     /* sums of a vector */
+    int32_t block;     /* channels of a block: a whole number of vectors */
+    int32_t size;      /* bytes of an element of a and y */
+    int32_t wide_size; /* bytes of an element of x: the same, but of floats in bfloat16 */
+    int32_t group;     /* inputs whose weights lie side by side for each column: 1, 2 or 4 */
+    int32_t reserved;
     void (*product)(const ani_infer_product *args);
     void (*depthwise)(const ani_infer_depthwise *args);
     /** int8: to = rint(from * scale + offset) cut to 0..255, NaN to 0; one fused multiply-add. */
     void (*codes)(uint8_t *to, const float *from, int64_t count, float scale, float offset);
+    /** bfloat16: to = from, rounded to nearest, ties to even. */
+    void (*narrow)(uint16_t *to, const float *from, int64_t count);
 } ani_infer_kernels;
 
 /** Fill a table for a mask of ANI_CPU_*, as ani_kernels_init() does. */
 void ani_infer_kernels_init(ani_infer_kernels *table, uint32_t mask);
+/** The same for bfloat16. */
+void ani_infer_kernels_init_bfloat16(ani_infer_kernels *table, uint32_t mask);
 /** The same for int8: the bits are the same on all levels. */
 void ani_infer_kernels_init_int8(ani_infer_kernels *table, uint32_t mask);
 
@@ -81,6 +89,11 @@ void ani_infer_kernels_c(ani_infer_kernels *table);
 void ani_infer_kernels_avx2(ani_infer_kernels *table);
 void ani_infer_kernels_avx512(ani_infer_kernels *table);
 void ani_infer_kernels_neon(ani_infer_kernels *table);
+void ani_infer_kernels_c_bfloat16(ani_infer_kernels *table);
+void ani_infer_kernels_avx2_bfloat16(ani_infer_kernels *table);
+void ani_infer_kernels_avx512_bfloat16(ani_infer_kernels *table);
+void ani_infer_kernels_avx512bf16_bfloat16(ani_infer_kernels *table);
+void ani_infer_kernels_neon_bfloat16(ani_infer_kernels *table);
 void ani_infer_kernels_c_int8(ani_infer_kernels *table);
 void ani_infer_kernels_avx2_int8(ani_infer_kernels *table);
 void ani_infer_kernels_avx512vnni_int8(ani_infer_kernels *table);

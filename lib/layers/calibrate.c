@@ -13,12 +13,11 @@
  */
 
 void ani_net_forget_ranges(ani_net *net) {
-    net->backend->ops->infer_destroy(net->backend, net->infer_int8);
+    ani_net_forget_packed(net, AN_INFERENCE_INT8);
     ani_free((void *)(uintptr_t)net->calibrated.ranges);
     ani_free((void *)(uintptr_t)net->calibrated.means);
-    net->infer_int8 = NULL;
     net->calibrated = (ani_calibrated){0};
-    net->int8 = 0;
+    if (net->inference == AN_INFERENCE_INT8) net->inference = AN_INFERENCE_FP32;
 }
 
 const ani_calibrated *ani_net_calibrated(const ani_net *net) {
@@ -27,19 +26,6 @@ const ani_calibrated *ani_net_calibrated(const ani_net *net) {
 
 int64_t ani_net_mean_count(const ani_net *net) {
     return 3 + net->channels;
-}
-
-int32_t ani_net_uses_int8(const ani_net *net) {
-    return net->int8;
-}
-
-/* What the other kind of inference has packed is given up: it is a second copy of the weights. */
-void ani_net_use_int8(ani_net *net, int32_t on) {
-    ani_infer **other = on ? &net->infer : &net->infer_int8;
-    net->backend->ops->infer_destroy(net->backend, *other);
-    *other = NULL;
-    if (on) net->packed_old = 1;
-    net->int8 = on;
 }
 
 /* Bring the weights and statistics of a unit to the host. */
@@ -101,7 +87,7 @@ an_status ani_net_calibrate(ani_net *net, const ani_calibrated *calibrated, an_e
     memcpy(mean, calibrated->means, (size_t)means * sizeof *mean);
     ani_net_forget_ranges(net);
     net->calibrated = (ani_calibrated){ranges, mean};
-    ani_net_use_int8(net, 1);
+    ani_net_set_inference(net, AN_INFERENCE_INT8);
     return AN_OK;
 }
 

@@ -102,8 +102,7 @@ an_status an_model_describe(const an_model *model, an_model_info *info, an_error
                           .features = (int32_t)ani_net_features(model->net),
                           .alpha = model->facts.alpha,
                           .calibrated = ani_net_calibrated(model->net) != NULL,
-                          .inference = ani_net_uses_int8(model->net) ? AN_INFERENCE_INT8
-                                                                     : AN_INFERENCE_FP32};
+                          .inference = ani_net_inference(model->net)};
     const int32_t all = model->base == AN_BASE_TRAIN || model->base == AN_BASE_FINETUNE;
     for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
         const ani_net_array *array = ani_net_array_at(model->net, i);
@@ -253,10 +252,13 @@ an_status an_model_recalibrate_end(an_model *model, an_error *err) {
     return AN_OK;
 }
 
-/* --- int8 --------------------------------------------------------------------------------------
+/* --- int8 and bf16
+ * --------------------------------------------------------------------------------------
  */
 
 static const char *const ranges_name = "int8/ranges", *const means_name = "int8/means";
+/* In files, by AN_INFERENCE_*. */
+static const char *const inference_names[ANI_INFERENCES] = {"fp32", "int8", "bf16"};
 
 an_status an_model_calibrate_begin(an_model *model, an_error *err) {
     ani_calibration *calibration = NULL;
@@ -288,27 +290,29 @@ an_status an_model_calibrate_end(an_model *model, an_error *err) {
 
 an_status an_model_set_inference(an_model *model, int32_t inference, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
-    if (inference < AN_INFERENCE_FP32 || inference > AN_INFERENCE_INT8)
+    if (inference < AN_INFERENCE_FP32 || inference >= ANI_INFERENCES)
         return ani_fail(err, AN_ERR_ARG, "model: inference is %d; it must be one of AN_INFERENCE_*",
                         inference);
     if (inference == AN_INFERENCE_INT8 && !ani_net_calibrated(model->net))
         return ani_fail(err, AN_ERR_ARG,
                         "model: int8 inference needs a calibration with the present weights");
-    ani_net_use_int8(model->net, inference == AN_INFERENCE_INT8);
+    ani_net_set_inference(model->net, inference);
     return AN_OK;
 }
 
-/* Add what int8 goes by to what goes into a file. */
-static an_status save_calibrated(const an_model *model, an_arrays *arrays, an_error *err) {
+/* Add how predictions are made to what goes into a file, and what int8 goes by. */
+static an_status save_inference(const an_model *model, an_arrays *arrays, an_error *err) {
     const ani_calibrated *calibrated = ani_net_calibrated(model->net);
     const int64_t units = ani_net_spec_of(model->net)->unit_count;
     const int64_t ranges[2] = {units, 2}, means = ani_net_mean_count(model->net);
-    if (!calibrated) return AN_OK;
-    an_status st = an_arrays_add(arrays, ranges_name, &calibrated->ranges[1].low, ranges, 2, err);
+    const int32_t inference = ani_net_inference(model->net);
+    an_status st = AN_OK;
+    if (calibrated || inference != AN_INFERENCE_FP32)
+        st = an_arrays_set_metadata(arrays, "inference", inference_names[inference], err);
+    if (st || !calibrated) return st;
+    st = an_arrays_add(arrays, ranges_name, &calibrated->ranges[1].low, ranges, 2, err);
     if (!st) st = an_arrays_add(arrays, means_name, calibrated->means, &means, 1, err);
-    if (st) return st;
-    return an_arrays_set_metadata(arrays, "inference",
-                                  ani_net_uses_int8(model->net) ? "int8" : "fp32", err);
+    return st;
 }
 
 /* Find an array of the calibration; NULL: it is not there or has another shape. */
@@ -323,10 +327,10 @@ static const float *find_array(const an_arrays *arrays, const char *name, int64_
     return an_arrays_data(arrays, index);
 }
 
-an_status ani_model_take_calibrated(an_model *model, const an_arrays *arrays, an_error *err) {
+/* Take the ranges that a list may have. */
+static an_status take_calibrated(an_model *model, const an_arrays *arrays, an_error *err) {
     const int64_t units = ani_net_spec_of(model->net)->unit_count;
     const int64_t count = ani_net_mean_count(model->net);
-    const char *inference = an_arrays_metadata(arrays, "inference");
     if (an_arrays_find(arrays, ranges_name) < 0 && an_arrays_find(arrays, means_name) < 0)
         return AN_OK;
     const float *ends = find_array(arrays, ranges_name, units, 2);
@@ -340,9 +344,23 @@ an_status ani_model_take_calibrated(an_model *model, const an_arrays *arrays, an
     memcpy(ranges + 1, ends, (size_t)units * sizeof *ranges);
     const ani_calibrated calibrated = {ranges, means};
     an_status st = ani_net_calibrate(model->net, &calibrated, err);
-    if (!st && inference && !strcmp(inference, "fp32")) ani_net_use_int8(model->net, 0);
     ani_free(ranges);
     return st;
+}
+
+an_status ani_model_take_inference(an_model *model, const an_arrays *arrays, an_error *err) {
+    const char *name = an_arrays_metadata(arrays, "inference");
+    an_status st = take_calibrated(model, arrays, err);
+    if (st || !name) return st;
+    if (!strcmp(name, inference_names[AN_INFERENCE_INT8]) && !ani_net_calibrated(model->net))
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "model: 'inference' in its metadata is int8, and there is no '%s'",
+                        ranges_name);
+    for (int32_t i = 0; i < ANI_INFERENCES; i++)
+        if (!strcmp(name, inference_names[i])) return an_model_set_inference(model, i, err);
+    return ani_fail(err, AN_ERR_FORMAT,
+                    "model: 'inference' in its metadata is '%s'; it must be fp32, int8 or bf16",
+                    name);
 }
 
 /* --- weights ---------------------------------------------------------------------------------- */
@@ -515,7 +533,7 @@ an_status an_model_save(const an_model *model, const char *path, an_error *err) 
     an_status st = an_model_weights(model, &arrays, err);
     if (st) goto done;
     st = set_metadata(arrays, model, err);
-    if (!st) st = save_calibrated(model, arrays, err);
+    if (!st) st = save_inference(model, arrays, err);
     if (st) goto done;
     st = an_arrays_write(arrays, path, err);
 done:

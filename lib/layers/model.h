@@ -46,9 +46,10 @@ an_status ani_model_check_weights(const an_model *model, const an_arrays *arrays
 an_status ani_array_check(const ani_net_array *array, const an_arrays *arrays, int64_t index,
                           an_error *err);
 
-/** Take the calibration of int8 that a list may have, for the weights that the model has now.
- * AN_ERR_FORMAT: one that the model cannot go by. */
-an_status ani_model_take_calibrated(an_model *model, const an_arrays *arrays, an_error *err);
+/** Take how predictions are made from a list that may say so, and the calibration of int8 that it
+ * may have, for the weights that the model has now. AN_ERR_FORMAT: one that the model cannot go
+ * by. */
+an_status ani_model_take_inference(an_model *model, const an_arrays *arrays, an_error *err);
 
 /** Draw weights as Keras does by default, from the first-th array on: kernels GlorotUniform (in
  * Keras' rule for a depthwise kernel [3,3,c,1]: fan in 9*c, fan out 9), gamma and moving variance

@@ -251,7 +251,7 @@ an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec 
     ani_backend_hold(backend);
     net->spec = *spec;
     net->spec.units = NULL;
-    net->running_old = net->packed_old = 1;
+    net->running_old = 1;
     net->units = ani_alloc_zero(units, sizeof *net->units);
     net->unit_specs = ani_alloc_zero(units, sizeof *net->unit_specs);
     net->arrays = ani_alloc_zero(arrays, sizeof *net->arrays);
@@ -284,7 +284,8 @@ void ani_net_destroy(ani_net *net) {
     for (int32_t i = 0; i < ANI_NET_PLANS; i++)
         ani_net_plan_clear(&net->plans[i]);
     const int64_t weights = net->parameter_count * (int64_t)sizeof(float);
-    ops->infer_destroy(net->backend, net->infer);
+    for (int32_t i = 0; i < ANI_INFERENCES; i++)
+        ani_net_forget_packed(net, i);
     ani_net_forget_ranges(net);
     if (net->arena) ops->free(net->backend, net->arena, net->arena_size);
     if (net->parameters) ops->free(net->backend, net->parameters, weights);
@@ -357,8 +358,25 @@ ani_net_range ani_net_trained(const ani_net *net, int32_t base) {
 }
 
 void ani_net_changed(ani_net *net) {
-    net->running_old = net->packed_old = 1;
+    net->running_old = 1;
+    for (int32_t i = 0; i < ANI_INFERENCES; i++)
+        net->infer[i].packed_old = 1;
     ani_net_forget_ranges(net);
+}
+
+void ani_net_forget_packed(ani_net *net, int32_t inference) {
+    net->backend->ops->infer_destroy(net->backend, net->infer[inference].plan);
+    net->infer[inference] = (ani_net_infer){0};
+}
+
+void ani_net_set_inference(ani_net *net, int32_t inference) {
+    for (int32_t i = 0; i < ANI_INFERENCES; i++)
+        if (i != inference) ani_net_forget_packed(net, i);
+    net->inference = inference;
+}
+
+int32_t ani_net_inference(const ani_net *net) {
+    return net->inference;
 }
 
 void ani_net_weights_changed(ani_net *net, int32_t base) {

@@ -88,9 +88,8 @@ void ani_net_weights_changed(ani_net *net, int32_t base);
  * The memory of a run is planned once for each kind of run and n and kept, so that steps of the
  * same size allocate nothing. */
 
-/** Forward by the moving statistics, in int8 if that is on and features are not
- * wanted; features [n,features] and y (logits; probabilities 1: see
- *  ani_backend_ops) may be NULL. */
+/** Forward by the moving statistics, by ani_net_inference() or, if features are wanted, in fp32;
+ * features [n,features] and y (logits; probabilities 1: see ani_backend_ops) may be NULL. */
 an_status ani_net_predict(ani_net *net, const float *x, int64_t n, int32_t probabilities,
                           float *features, float *y, an_error *err);
 /** The same from bytes [n,h,w,3], whose values are table [256]. */
@@ -128,6 +127,11 @@ typedef void (*ani_net_observer)(void *user, int32_t unit, const float *z, const
 an_status ani_net_inspect(ani_net *net, const float *x, int64_t n, ani_net_observer observe,
                           void *user, an_error *err);
 
+/** Choose how predictions are made, AN_INFERENCE_*; INT8 where it is calibrated alone. What the
+ * other ways have packed is given up: each is a copy of the weights. */
+void ani_net_set_inference(ani_net *net, int32_t inference);
+int32_t ani_net_inference(const ani_net *net);
+
 /* int8 inference (calibrate.c). What it goes by is lost when a weight changes. */
 
 /** How many means ani_calibrated has. */
@@ -137,9 +141,6 @@ int64_t ani_net_mean_count(const ani_net *net);
 an_status ani_net_calibrate(ani_net *net, const ani_calibrated *calibrated, an_error *err);
 /** NULL: it is not calibrated. */
 const ani_calibrated *ani_net_calibrated(const ani_net *net);
-/** Let predictions be made in int8, for which it is calibrated, or not. */
-void ani_net_use_int8(ani_net *net, int32_t on);
-int32_t ani_net_uses_int8(const ani_net *net);
 
 /** Bytes of activation memory held at present. */
 int64_t ani_net_arena_size(const ani_net *net);

@@ -54,6 +54,13 @@ typedef struct ani_net_plan {
 /* Limits that keep n*h*w far from overflow. */
 enum { ANI_NET_PLANS = 6, ANI_NET_MAX_BATCH = 1 << 24, ANI_NET_MAX_SIDE = 1 << 16 };
 
+/** One way to predict. */
+typedef struct ani_net_infer {
+    ani_infer *plan;    /* NULL: nothing was predicted so yet */
+    int32_t packed_old; /* 1: it must take the weights anew */
+    int32_t reserved;
+} ani_net_infer;
+
 struct ani_net {
     an_backend *backend;
     ani_net_spec spec; /* units: NULL; they are in units */
@@ -74,14 +81,11 @@ struct ani_net {
     uint8_t *arena;
     int64_t arena_size;
     ani_net_plan plans[ANI_NET_PLANS];
-    int64_t clock;             /* counts uses of plans */
-    int32_t running_old;       /* 1: units' running must be computed anew */
-    int32_t packed_old;        /* 1: infer must take the weights anew */
-    ani_infer *infer;          /* NULL: nothing was predicted yet */
-    ani_calibrated calibrated; /* int8; its arrays are the net's, NULL: not calibrated */
-    ani_infer *infer_int8;     /* NULL: nothing was predicted by the ranges yet */
-    int32_t int8;              /* 1: predictions go by the ranges */
-    int32_t reserved;
+    int64_t clock;                       /* counts uses of plans */
+    int32_t running_old;                 /* 1: units' running must be computed anew */
+    int32_t inference;                   /* AN_INFERENCE_*: how predictions are made */
+    ani_calibrated calibrated;           /* int8; its arrays are the net's, NULL: not calibrated */
+    ani_net_infer infer[ANI_INFERENCES]; /* by AN_INFERENCE_* */
 };
 
 /** Say whether the unit's z is given up after the forward pass and made again for the backward one:
@@ -94,7 +98,9 @@ ani_unit_shape ani_net_unit_shape(const ani_net_unit *unit, int64_t n);
 
 /** Say that weights or statistics were changed: what was made of them is old. */
 void ani_net_changed(ani_net *net);
-/** Go back to float. */
+/** Give the packed weights of one way to predict up. */
+void ani_net_forget_packed(ani_net *net, int32_t inference);
+/** Give what int8 goes by up; predictions in int8 become such in fp32. */
 void ani_net_forget_ranges(ani_net *net);
 /** The units as inference sees them; free with ani_free(). */
 an_status ani_net_infer_units(const ani_net *net, ani_infer_unit **out, an_error *err);

@@ -113,41 +113,32 @@ an_status ani_net_infer_units(const ani_net *net, ani_infer_unit **out, an_error
     return AN_OK;
 }
 
-/* Make the network ready for inference if nothing was predicted yet. */
-static an_status make_infer(ani_net *net, ani_infer **infer, const ani_calibrated *calibrated,
-                            an_error *err) {
+static an_status make_infer(ani_net *net, int32_t inference, an_error *err) {
     ani_infer_unit *units = NULL;
-    if (*infer) return AN_OK;
+    const ani_calibrated *calibrated = inference == AN_INFERENCE_INT8 ? &net->calibrated : NULL;
     an_status st = ani_net_infer_units(net, &units, err);
     if (!st)
-        st = net->backend->ops->infer_create(net->backend, infer, units, net->spec.unit_count,
-                                             calibrated, err);
+        st = net->backend->ops->infer_create(net->backend, &net->infer[inference].plan, units,
+                                             net->spec.unit_count, inference, calibrated, err);
     ani_free(units);
+    net->infer[inference].packed_old = 1;
     return st;
 }
 
 /* From pictures to features by the moving statistics. */
-static an_status infer(const net_run *run, const ani_infer_input *input, an_error *err) {
+static an_status infer(const net_run *run, const ani_infer_input *input, int32_t inference,
+                       an_error *err) {
     ani_net *net = run->net;
-    an_status st = make_infer(net, &net->infer, NULL, err);
-    if (st) return st;
-    if (net->packed_old) net->backend->ops->infer_pack(net->backend, net->infer);
-    net->packed_old = 0;
-    net->backend->ops->infer_run(net->backend, net->infer, input, run->plan->n,
-                                 floats_at(run, run->plan->features));
-    return AN_OK;
-}
-
-/* The same in int8. The ranges go when weights change, so what was packed stays right. */
-static an_status infer_int8(const net_run *run, const ani_infer_input *input, an_error *err) {
-    ani_net *net = run->net;
-    if (!net->infer_int8) {
-        an_status st = make_infer(net, &net->infer_int8, &net->calibrated, err);
+    ani_net_infer *way = &net->infer[inference];
+    const ani_backend_ops *ops = net->backend->ops;
+    if (!way->plan) {
+        an_status st = make_infer(net, inference, err);
         if (st) return st;
-        net->backend->ops->infer_pack(net->backend, net->infer_int8);
     }
-    net->backend->ops->infer_run(net->backend, net->infer_int8, input, run->plan->n,
-                                 floats_at(run, run->plan->features));
+    if (way->packed_old) ops->infer_pack(net->backend, way->plan);
+    way->packed_old = 0;
+    ops->infer_run(net->backend, way->plan, input, run->plan->n,
+                   floats_at(run, run->plan->features));
     return AN_OK;
 }
 
@@ -294,7 +285,7 @@ static an_status predict(ani_net *net, const ani_infer_input *input, int64_t n,
                          int32_t probabilities, float *features, float *y, an_error *err) {
     net_run run = {0};
     an_status st = begin(&run, net, ANI_RUN_HEAD, NULL, n, err);
-    if (!st) st = net->int8 && !features ? infer_int8(&run, input, err) : infer(&run, input, err);
+    if (!st) st = infer(&run, input, features ? AN_INFERENCE_FP32 : net->inference, err);
     if (st) return st;
     if (features) read_floats(&run, features, run.plan->features, n * ani_net_features(net));
     if (y) predict_head(&run, probabilities, y);
@@ -331,7 +322,7 @@ an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float 
     const ani_infer_input input = {.x = x};
     net_run run = {.batch = step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS};
     an_status st = begin(&run, net, kind, frozen ? NULL : x, n, err);
-    if (!st && frozen) st = infer(&run, &input, err);
+    if (!st && frozen) st = infer(&run, &input, AN_INFERENCE_FP32, err);
     if (st) return st;
     if (!frozen) {
         if (!run.batch) refresh_running(net);

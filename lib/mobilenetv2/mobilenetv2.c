@@ -75,7 +75,7 @@ typedef struct blueprint {
     ani_mnv2_pads pads;
     bool odd_pads;              /* other than padding stands for */
     const ani_weights *weights; /* NULL: random */
-    bool take_head, keep_name, keep_int8;
+    bool take_head, keep_name, keep_inference;
 } blueprint;
 
 static bool same_pads(const ani_mnv2_pads *a, const ani_mnv2_pads *b) {
@@ -156,7 +156,7 @@ static an_status build(an_model **out, an_backend *backend, const blueprint *b, 
     if (!b->weights || !b->take_head)
         st = ani_net_draw(net, b->seed, b->weights ? ANI_MNV2_BASE_ARRAYS : 0, err);
     if (!st && b->weights) st = ani_weights_take(b->weights, net, b->take_head, err);
-    if (!st && b->keep_int8) st = ani_model_take_calibrated(model, b->weights->arrays, err);
+    if (!st && b->keep_inference) st = ani_model_take_inference(model, b->weights->arrays, err);
     if (st) goto done;
     *out = model;
     model = NULL;
@@ -262,7 +262,7 @@ static an_status load(an_model **out, an_backend *backend, ani_weights *weights,
                    .weights = weights,
                    .take_head = true,
                    .keep_name = true,
-                   .keep_int8 = true};
+                   .keep_inference = true};
     /* A bare weight file names no task: the 1000 classes of ImageNet are one, all else is a score.
      */
     b.task = weights->task >= 0  ? weights->task

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Inference of the CPU backend against ref: chains of all kinds of units, the network itself at odd
  * sizes and widths; and the same bits for any number of threads and pictures. In int8 the bits are
- * those of ref. */
+ * those of ref, in bf16 they are near. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -139,7 +139,7 @@ typedef struct network {
     float *memory[MAX_UNITS][5];
     ani_range ranges[MAX_UNITS + 1];
     float means[MAX_CHANNELS];
-    bool int8; /* run by the ranges */
+    int32_t kind; /* AN_INFERENCE_* */
 } network;
 
 static network make_network(const chain *c) {
@@ -209,8 +209,8 @@ static void run_network(const network *net, int32_t kind, int32_t threads,
     ani_infer *infer = NULL;
     an_error err = {0};
     const ani_calibrated calibrated = {net->ranges, net->means};
-    if (backend->ops->infer_create(backend, &infer, net->units, net->count,
-                                   net->int8 ? &calibrated : NULL, &err))
+    if (backend->ops->infer_create(backend, &infer, net->units, net->count, net->kind,
+                                   net->kind == AN_INFERENCE_INT8 ? &calibrated : NULL, &err))
         fail_msg("%s", err.message);
     backend->ops->infer_pack(backend, infer);
     backend->ops->infer_run(backend, infer, input, n, features);
@@ -219,7 +219,18 @@ static void run_network(const network *net, int32_t kind, int32_t threads,
     an_backend_destroy(backend);
 }
 
-static void check_chain(const chain *c, bool int8) {
+/* A sum that falls next to the middle of two bfloat16 may be rounded to the other one, 2^-7 of it
+ * away. Few do, and means and later sums make less of it. */
+static void expect_near_bf16(const char *what, const float *got, const float *want, int64_t count) {
+    float largest = 0;
+    for (int64_t i = 0; i < count; i++)
+        largest = fmaxf(largest, fabsf(want[i]));
+    for (int64_t i = 0; i < count; i++)
+        if (!(fabsf(got[i] - want[i]) <= ldexpf(largest, -7)))
+            fail_msg("%s, bf16: [%d] is %.9g, ref %.9g", what, (int)i, got[i], want[i]);
+}
+
+static void check_chain(const chain *c, int32_t kind) {
     network net = make_network(c);
     ani_stream r = ani_stream_begin(9, 0, 0);
     const int64_t size = PICTURES * net.features;
@@ -237,7 +248,8 @@ static void check_chain(const chain *c, bool int8) {
     const ani_infer_input floats_in = {.x = x}, bytes_in = {.bytes = bytes, .table = table};
     an_error err;
     const ani_calibrated calibrated = {net.ranges, net.means};
-    net.int8 = int8;
+    const bool int8 = kind == AN_INFERENCE_INT8;
+    net.kind = kind;
     assert_true(ani_quant_mean_count(net.units, net.count) <= MAX_CHANNELS);
     assert_int_equal(ani_quant_check_means(&calibrated, MAX_CHANNELS, &err), AN_OK);
     for (int32_t u = 0; int8 && u < net.count; u++)
@@ -247,7 +259,8 @@ static void check_chain(const chain *c, bool int8) {
     run_network(&net, AN_BACKEND_REF, 1, &bytes_in, PICTURES, got);
     assert_memory_equal(got, want, (size_t)size * sizeof *got);
     run_network(&net, AN_BACKEND_CPU, 1, &floats_in, PICTURES, one);
-    if (!int8) expect_near(c->what, one, want, size);
+    if (kind == AN_INFERENCE_FP32) expect_near(c->what, one, want, size);
+    if (kind == AN_INFERENCE_BF16) expect_near_bf16(c->what, one, want, size);
     for (int64_t i = 0; int8 && i < size; i++)
         if (memcmp(&one[i], &want[i], sizeof *one))
             fail_msg("%s, int8: [%d] is %.9g, ref %.9g", c->what, (int)i, one[i], want[i]);
@@ -271,7 +284,7 @@ static void check_chain(const chain *c, bool int8) {
 static void test_chains(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)
-        check_chain(&chains[i], false);
+        check_chain(&chains[i], AN_INFERENCE_FP32);
 }
 
 /* A depthwise convolution that adds a residual itself is in no network of this library. */
@@ -281,11 +294,10 @@ static bool adds_itself(const chain *c) {
     return false;
 }
 
-static void test_chains_int8(void **state) {
-    (void)state;
+static void check_chains(int32_t kind) {
     for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
         if (!adds_itself(&chains[i])) {
-            check_chain(&chains[i], true);
+            check_chain(&chains[i], kind);
             continue;
         }
         network net = make_network(&chains[i]);
@@ -293,13 +305,24 @@ static void test_chains_int8(void **state) {
         ani_infer *infer = NULL;
         an_error err;
         const ani_calibrated calibrated = {net.ranges, net.means};
-        assert_int_equal(
-            backend->ops->infer_create(backend, &infer, net.units, net.count, &calibrated, &err),
-            AN_ERR_UNSUPPORTED);
+        assert_int_equal(backend->ops->infer_create(backend, &infer, net.units, net.count, kind,
+                                                    kind == AN_INFERENCE_INT8 ? &calibrated : NULL,
+                                                    &err),
+                         AN_ERR_UNSUPPORTED);
         assert_null(infer);
         an_backend_destroy(backend);
         free_network(&net);
     }
+}
+
+static void test_chains_int8(void **state) {
+    (void)state;
+    check_chains(AN_INFERENCE_INT8);
+}
+
+static void test_chains_bf16(void **state) {
+    (void)state;
+    check_chains(AN_INFERENCE_BF16);
 }
 
 /* --- the network ------------------------------------------------------------------------------ */
@@ -358,6 +381,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chains),
         cmocka_unit_test(test_chains_int8),
+        cmocka_unit_test(test_chains_bf16),
         cmocka_unit_test(test_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "layers/model.h"
+#include "mobilenetv2/build.h"
+
 enum { SIDE = 32, PIXELS = SIDE * SIDE * 3 };
 
 /** Make one for pictures of SIDE x SIDE. alpha 0.1: the first block has a shortcut from an
@@ -25,6 +28,21 @@ static inline an_model *small_model(an_backend *backend, int32_t outputs, int32_
     options.outputs = outputs;
     options.task = task;
     if (an_mobilenetv2_create(&model, backend, &options, &error)) fail_msg("%s", error.message);
+    return model;
+}
+
+/** The first nine units at a usual width, Conv1 to block_2_add, and one output: with 52 units of
+ * random weights each error grows on the way, which it does not in a trained network. */
+static inline an_model *short_model(an_backend *backend) {
+    ani_unit_spec units[ANI_MNV2_UNITS];
+    ani_mnv2_pads pads;
+    an_model *model = NULL;
+    ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, SIDE, SIDE);
+    ani_mnv2_units(units, 1, &pads);
+    const ani_net_spec spec = {units, 9, 1, SIDE, SIDE};
+    const ani_model_facts facts = {.alpha = 1, .picture = {0, 1}};
+    assert_int_equal(ani_model_create(&model, backend, &spec, &facts, NULL), AN_OK);
+    assert_int_equal(ani_net_draw(ani_model_net(model), 7, 0, NULL), AN_OK);
     return model;
 }
 

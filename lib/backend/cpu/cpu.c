@@ -133,8 +133,9 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     cpu->base.precision = options->precision;
     cpu->base.low_memory = options->low_memory;
     ani_kernels_init(&cpu->k, mask);
-    ani_infer_kernels_init(&cpu->infer, mask);
-    ani_infer_kernels_init_int8(&cpu->infer_int8, mask);
+    ani_infer_kernels_init(&cpu->infer[AN_INFERENCE_FP32], mask);
+    ani_infer_kernels_init_int8(&cpu->infer[AN_INFERENCE_INT8], mask);
+    ani_infer_kernels_init_bfloat16(&cpu->infer[AN_INFERENCE_BF16], mask);
     cpu->base.level = cpu->k.level;
     cpu->blas = !strcmp(cpu->k.level, "c") && ani_blas_enter(&cpu->k);
     const int64_t size = options->threads * (int64_t)ANI_CPU_WORKSPACE * (int64_t)sizeof(float);

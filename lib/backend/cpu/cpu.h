@@ -22,10 +22,10 @@ typedef struct cpu_backend {
     an_backend base;
     ani_pool *pool;
     ani_kernels k;
-    ani_infer_kernels infer, infer_int8;
-    int32_t blas;     /* 1: products go to OpenBLAS */
-    float *workspace; /* [threads][ANI_CPU_WORKSPACE] */
-    double *partials; /* [ANI_CPU_PARTIALS] for sum_squares */
+    ani_infer_kernels infer[ANI_INFERENCES]; /* by AN_INFERENCE_* */
+    int32_t blas;                            /* 1: products go to OpenBLAS */
+    float *workspace;                        /* [threads][ANI_CPU_WORKSPACE] */
+    double *partials;                        /* [ANI_CPU_PARTIALS] for sum_squares */
 } cpu_backend;
 
 enum { ANI_CPU_PARTIALS = 256 };
@@ -172,7 +172,8 @@ void ani_cpu_full_input_gradient(cpu_backend *cpu, const ani_unit_shape *s,
  */
 
 an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                               int32_t count, const ani_calibrated *calibrated, an_error *err);
+                               int32_t count, int32_t kind, const ani_calibrated *calibrated,
+                               an_error *err);
 void ani_cpu_infer_destroy(an_backend *backend, ani_infer *infer);
 void ani_cpu_infer_pack(an_backend *backend, ani_infer *infer);
 void ani_cpu_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,

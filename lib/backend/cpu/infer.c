@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "base/element.h"
+
 enum {
     PROJECT_PIXELS = 96, /* of a piece when threads share a projection */
     PIECES = 3,          /* for each thread, where pieces are alike */
@@ -24,7 +26,7 @@ typedef struct infer_run {
     const float *x; /* the picture, or NULL and */
     const uint8_t *bytes;
     const float *table;
-    const uint8_t *codes; /* [256]: of the table's values, in int8 */
+    const uint16_t *elements; /* [256]: of the table's values, in int8 or bfloat16 */
     uint8_t *slots;
     float *features;
     int64_t pieces, across; /* of the step; of them in one direction */
@@ -45,6 +47,10 @@ static int64_t bytes_of(const infer_run *run, int64_t elements) {
     return elements * run->infer->k.size;
 }
 
+static int64_t wide_bytes(const infer_run *run, int64_t elements) {
+    return elements * run->infer->k.wide_size;
+}
+
 /* Element `at` of a thin value. */
 static uint8_t *slot(const infer_run *run, int32_t number, int64_t at) {
     return run->slots + bytes_of(run, run->infer->slot_offsets[number] + at);
@@ -52,25 +58,57 @@ static uint8_t *slot(const infer_run *run, int32_t number, int64_t at) {
 
 /* --- input ------------------------------------------------------------------------------------ */
 
-/* A row of the picture as codes: first side by side at the row's end, then pixel by pixel. */
-static void stage_codes(const infer_run *run, int64_t y, uint8_t *to) {
+/* A row of the picture as elements, side by side. */
+static void convert_row(const infer_run *run, int64_t y, uint8_t *to) {
+    const ani_infer *infer = run->infer;
+    const int64_t count = run->step->w * run->step->cin;
+    const float *x = run->x ? run->x + y * count : NULL;
+    const uint8_t *bytes = x ? NULL : run->bytes + y * count;
+    uint16_t *halves = (void *)to;
+    float *floats = (void *)to;
+    switch (infer->kind) {
+    case AN_INFERENCE_INT8:
+        if (x)
+            infer->k.codes(to, x, count, ani_quant_scale(&infer->codes[0]),
+                           ani_quant_offset(&infer->codes[0]));
+        for (int64_t i = 0; !x && i < count; i++)
+            to[i] = (uint8_t)run->elements[bytes[i]];
+        return;
+    case AN_INFERENCE_BF16:
+        if (x) infer->k.narrow(halves, x, count);
+        for (int64_t i = 0; !x && i < count; i++)
+            halves[i] = run->elements[bytes[i]];
+        return;
+    default:
+        if (x) memcpy(to, x, (size_t)count * sizeof *x);
+        for (int64_t i = 0; !x && i < count; i++)
+            floats[i] = run->table[bytes[i]];
+    }
+}
+
+/* Move `count` pixels of `used` bytes apart and fill them up with zeros. The room of the new ones
+ * ends where that of the old ones does. */
+static inline void spread(uint8_t *to, const uint8_t *from, int64_t count, const size_t used,
+                          const size_t pixel) {
+    for (int64_t x = 0; x < count; x++, from += used, to += pixel) {
+        memmove(to, from, x + 1 < count ? pixel : used); /* of one size but for the last */
+        memset(to + used, 0, pixel - used);
+    }
+}
+
+/* A row of the picture: first side by side at the row's end, then pixel by pixel. */
+static void stage_picture(const infer_run *run, int64_t y, uint8_t *to) {
     const infer_step *step = run->step;
-    const ani_codes *codes = &run->infer->codes[0];
-    const int64_t count = step->w * step->cin;
-    uint8_t *from = to + step->w * (step->in_pixel - step->cin);
-    if (run->x)
-        run->infer->k.codes(from, run->x + y * count, count, ani_quant_scale(codes),
-                            ani_quant_offset(codes));
-    else
-        for (int64_t i = 0; i < count; i++)
-            from[i] = run->codes[run->bytes[y * count + i]];
-    /* What fills a pixel up has weights of 0: it may be the next one's. */
-    int64_t x = 0;
-    for (; step->in_pixel == 4 && x + 1 < step->w; x++, from += step->cin, to += 4)
-        memmove(to, from, 4);
-    for (; x < step->w; x++, from += step->cin, to += step->in_pixel)
-        for (int64_t c = 0; c < step->in_pixel; c++)
-            to[c] = c < step->cin ? from[c] : 0;
+    const size_t pixel = (size_t)bytes_of(run, step->in_pixel);
+    const size_t used = (size_t)bytes_of(run, step->cin);
+    uint8_t *from = to + (size_t)step->w * (pixel - used);
+    convert_row(run, y, from);
+    if (used == 3 && pixel == 4) /* sizes that compilers know */
+        spread(to, from, step->w, 3, 4);
+    else if (used == 6 && pixel == 8)
+        spread(to, from, step->w, 6, 8);
+    else if (used < pixel)
+        spread(to, from, step->w, used, pixel);
 }
 
 static void stage_row(const infer_run *run, int64_t y, uint8_t *to) {
@@ -78,13 +116,8 @@ static void stage_row(const infer_run *run, int64_t y, uint8_t *to) {
     const int64_t count = step->w * step->in_pixel;
     if (step->input >= 0)
         memcpy(to, slot(run, step->input, y * count), (size_t)bytes_of(run, count));
-    else if (run->infer->codes)
-        stage_codes(run, y, to);
-    else if (run->x)
-        memcpy(to, run->x + y * count, (size_t)bytes_of(run, count));
     else
-        for (int64_t i = 0; i < count; i++)
-            ((float *)(void *)to)[i] = run->table[run->bytes[y * count + i]];
+        stage_picture(run, y, to);
 }
 
 /* Bring the input rows of wide rows first.. to the worker, with zeros around them. */
@@ -118,11 +151,13 @@ static void set_panel(const infer_run *run, const infer_panels *panels, int64_t 
     p->vectors = infer_panel_vectors(run->infer, panels, panel);
     const int64_t width = (int64_t)p->vectors * run->infer->k.lanes;
     p->k = panels->k;
-    /* Weights are floats, or bytes as the elements are; a bias has four bytes in both. */
+    /* Weights are of the elements' size; a bias has four bytes always. */
     p->b = (const uint8_t *)panels->w + bytes_of(run, first * panels->k);
     p->bias = (const float *)panels->bias + first;
     p->scale = panels->scale ? panels->scale + first : NULL;
     p->columns = ani_min(width, panels->n - first);
+    if (run->infer->kind == AN_INFERENCE_BF16) /* with the zeros that fill a pixel up */
+        p->columns = ani_round_up(p->columns, run->infer->k.group);
 }
 
 /* Let a product read what the front convolves for wide row y; pads begin with what wide row
@@ -168,38 +203,48 @@ static void product_rows(const infer_run *run, const infer_worker *worker, int64
     }
 }
 
-/* Write the means of count channels from the first-th on; their values lie pixel by pixel, row
- * elements apart. */
-static void write_means(const infer_run *run, const void *x, int64_t row, int64_t pixels,
-                        int64_t first, int64_t count) {
-    double sums[POOL_CHANNELS] = {0};
-    if (!run->infer->codes) {
+/* Add up count channels of values that lie pixel by pixel, row elements apart. */
+static void sum_elements(const infer_run *run, const void *x, int64_t row, int64_t pixels,
+                         int64_t count, double *sums) {
+    const uint8_t *bytes = x;
+    const uint16_t *halves = x;
+    if (run->infer->kind == AN_INFERENCE_INT8)
+        for (int64_t p = 0; p < pixels; p++, bytes += row)
+            for (int64_t i = 0; i < count; i++)
+                sums[i] += bytes[i];
+    else if (run->infer->kind == AN_INFERENCE_BF16)
+        for (int64_t p = 0; p < pixels; p++, halves += row)
+            for (int64_t i = 0; i < count; i++)
+                sums[i] += (double)ani_from_bfloat16(halves[i]);
+    else
         run->cpu->k.column_sums(sums, x, row, pixels, count);
-        for (int64_t i = 0; i < count; i++)
-            run->features[first + i] = (float)(sums[i] / (double)pixels);
-        return;
+}
+
+/* Write the means of count channels from the first-th on, of their sums. */
+static void write_means(const infer_run *run, const double *sums, int64_t pixels, int64_t first,
+                        int64_t count) {
+    const ani_infer *infer = run->infer;
+    const ani_codes *codes = infer->codes ? &infer->codes[infer->unit_count] : NULL;
+    for (int64_t i = 0; i < count; i++) {
+        const double mean = sums[i] / (double)pixels;
+        run->features[first + i] = (float)(codes ? codes->low + codes->step * mean : mean);
     }
-    const ani_codes *codes = &run->infer->codes[run->infer->unit_count];
-    const uint8_t *values = x;
-    for (int64_t p = 0; p < pixels; p++, values += row)
-        for (int64_t i = 0; i < count; i++)
-            sums[i] += values[i];
-    for (int64_t i = 0; i < count; i++)
-        run->features[first + i] = (float)(codes->low + codes->step * (sums[i] / (double)pixels));
 }
 
 /* One panel of the last convolution, straight to the means of its channels. */
 static void pooled_panel(const infer_run *run, const infer_worker *worker, int64_t panel) {
     const infer_step *step = run->step;
     const int64_t pixels = step->oh * step->ow;
-    ani_infer_product p = {.y = worker->depth, .rows = step->ow, .relu6 = step->front->relu6};
+    double sums[POOL_CHANNELS] = {0};
+    ani_infer_product p = {
+        .y = worker->depth, .rows = step->ow, .relu6 = step->front->relu6, .wide = 1};
     set_panel(run, &step->front_panels, panel, &p);
     p.y_row = (int64_t)p.vectors * run->infer->k.lanes;
     if (infer_stage_row(step)) {
         for (int64_t y = 0; y < step->oh; y++) {
             stage(run, worker, y, 1);
             set_front(run, worker, y, y, &p);
-            p.y = worker->depth + bytes_of(run, y * p.rows * p.y_row);
+            p.y = worker->depth + wide_bytes(run, y * p.rows * p.y_row);
             run->infer->k.product(&p);
         }
     } else {
@@ -207,7 +252,13 @@ static void pooled_panel(const infer_run *run, const infer_worker *worker, int64
         p.rows = pixels;
         run->infer->k.product(&p);
     }
-    write_means(run, worker->depth, p.y_row, pixels, panel * run->infer->k.block, p.columns);
+    if (run->infer->kind == AN_INFERENCE_INT8)
+        sum_elements(run, worker->depth, p.y_row, pixels, p.columns, sums);
+    else
+        run->cpu->k.column_sums(sums, (const float *)(const void *)worker->depth, p.y_row, pixels,
+                                p.columns);
+    const int64_t first = panel * run->infer->k.block;
+    write_means(run, sums, pixels, first, ani_min(p.columns, step->cout - first));
 }
 
 /* Blocks group.. of the depthwise result times their weights, onto the pixels from `pixel` on. The
@@ -240,13 +291,13 @@ static void project(const infer_run *run, const uint8_t *depth, int64_t segment,
 /* --- wide values ------------------------------------------------------------------------------ */
 
 static int64_t row_bytes(const infer_run *run) {
-    return bytes_of(run, run->step->columns * run->infer->k.block);
+    return wide_bytes(run, run->step->columns * run->infer->k.block);
 }
 
 /* Zero what pads the rows of wide; it stays so for the whole step. */
 static void clear_edges(const infer_run *run, const infer_worker *worker) {
     const infer_step *step = run->step;
-    const int64_t pixel = bytes_of(run, run->infer->k.block), row = row_bytes(run);
+    const int64_t pixel = wide_bytes(run, run->infer->k.block), row = row_bytes(run);
     const int64_t left = step->depthwise->shape.pad_left * pixel;
     const int64_t used = left + step->ew * pixel;
     const int64_t work = infer_reads(step, step->rows), tails = 2 * step->blocks * step->keep;
@@ -298,12 +349,17 @@ static void to_make(const infer_step *step, const band *b, int64_t *from, int64_
 static void load_row(const infer_run *run, const uint8_t *from, int64_t number, uint8_t *to) {
     const infer_step *step = run->step;
     const int64_t block = run->infer->k.block, first = number * block;
-    const int64_t all = bytes_of(run, block), pixel = bytes_of(run, step->in_pixel);
-    const int64_t count = bytes_of(run, ani_min(block, step->wide - first));
+    const int64_t all = wide_bytes(run, block), pixel = bytes_of(run, step->in_pixel);
+    const int64_t count = ani_min(block, step->wide - first);
     from += bytes_of(run, first);
     for (int64_t x = 0; x < step->ew; x++, to += all, from += pixel) {
-        memcpy(to, from, (size_t)count);
-        memset(to + count, 0, (size_t)(all - count));
+        memset(to, 0, (size_t)all);
+        if (run->infer->kind == AN_INFERENCE_BF16)
+            for (int64_t i = 0; i < count; i++)
+                ((float *)(void *)to)[i] =
+                    ani_from_bfloat16(((const uint16_t *)(const void *)from)[i]);
+        else
+            memcpy(to, from, (size_t)bytes_of(run, count));
     }
 }
 
@@ -317,11 +373,11 @@ static void depthwise(const infer_run *run, const infer_worker *worker, const ba
                       int64_t number, uint8_t *out) {
     const infer_step *step = run->step;
     const ani_unit_shape *s = &step->depthwise->shape;
-    const int64_t block = run->infer->k.block, left = bytes_of(run, s->pad_left * block);
+    const int64_t block = run->infer->k.block, left = wide_bytes(run, s->pad_left * block);
     const void *rows[INFER_MAX_READS];
     int64_t from, end;
     to_make(step, b, &from, &end);
-    ani_infer_product p = {.y_row = block, .rows = step->ew};
+    ani_infer_product p = {.y_row = block, .rows = step->ew, .wide = 1};
     if (step->front) {
         set_panel(run, &step->front_panels, number, &p);
         p.columns = block;
@@ -360,12 +416,12 @@ static void store_depth(const infer_run *run, const uint8_t *depth, int64_t pixe
     for (int64_t i = 0; i < pixels; i++)
         for (int64_t c = 0; c < step->cout; c += block) {
             const int64_t at = (pixel + i) * step->out_pixel + c;
-            const int64_t count = ani_min(block, step->cout - c);
+            const int64_t count = ani_min(block, step->out_pixel - c);
             uint8_t *to = slot(run, step->output, at);
             memcpy(to, depth + bytes_of(run, c * pixels + i * block), (size_t)bytes_of(run, count));
             if (step->residual < 0) continue;
             const float *residual = (const void *)slot(run, step->residual, at);
-            for (int64_t j = 0; j < count; j++) /* never of codes */
+            for (int64_t j = 0; j < count; j++) /* in float alone */
                 ((float *)(void *)to)[j] += residual[j];
         }
 }
@@ -403,9 +459,13 @@ static void block_rows(const infer_run *run, const infer_worker *worker, int64_t
 
 static void average(const infer_run *run) {
     const infer_step *step = run->step;
-    for (int64_t first = 0; first < step->cout; first += POOL_CHANNELS)
-        write_means(run, slot(run, step->output, first), step->out_pixel, step->oh * step->ow,
-                    first, ani_min(POOL_CHANNELS, step->cout - first));
+    const int64_t pixels = step->oh * step->ow;
+    for (int64_t first = 0; first < step->cout; first += POOL_CHANNELS) {
+        const int64_t count = ani_min(POOL_CHANNELS, step->cout - first);
+        double sums[POOL_CHANNELS] = {0};
+        sum_elements(run, slot(run, step->output, first), step->out_pixel, pixels, count, sums);
+        write_means(run, sums, pixels, first, count);
+    }
 }
 
 static void step_rows(const infer_run *run, const infer_worker *worker, int64_t first,
@@ -518,15 +578,16 @@ void ani_cpu_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_in
                        int64_t n, float *features) {
     const cpu_backend *cpu = ani_cpu(backend);
     const infer_step *first = infer->steps, *last = &infer->steps[infer->step_count - 1];
-    uint8_t codes[256];
-    for (int32_t i = 0; infer->codes && !input->x && i < 256; i++)
-        codes[i] = ani_quant_code(&infer->codes[0], input->table[i]);
+    uint16_t elements[256];
+    for (int32_t i = 0; infer->kind != AN_INFERENCE_FP32 && !input->x && i < 256; i++)
+        elements[i] = infer->codes ? ani_quant_code(&infer->codes[0], input->table[i])
+                                   : ani_to_bfloat16(input->table[i]);
     batch_job job = {.run = {.cpu = cpu,
                              .infer = infer,
                              .x = input->x,
                              .bytes = input->x ? NULL : input->bytes,
                              .table = input->table,
-                             .codes = codes,
+                             .elements = elements,
                              .features = features},
                      .picture = first->h * first->w * first->cin,
                      .features = last->cout};

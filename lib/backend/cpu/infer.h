@@ -6,8 +6,8 @@
  * values between live in a few cache-sized buffers of the worker, band of rows by band of rows. Any
  * other unit is a step of its own.
  *
- * Elements are floats, or in int8 the codes of backend/quant.h: buffers are bytes, sizes and
- * offsets count elements of k.size bytes. */
+ * Elements are floats, in int8 the codes of backend/quant.h, or bfloat16: buffers are bytes, sizes
+ * and offsets count elements of k.size bytes, those of wide elements of k.wide_size. */
 #ifndef BACKEND_CPU_INFER_H
 #define BACKEND_CPU_INFER_H
 
@@ -38,9 +38,11 @@ typedef struct infer_step {
     int64_t h, w, cin;               /* input */
     int64_t eh, ew, wide;            /* input of the depthwise convolution, or the result */
     int64_t oh, ow, cout;            /* result */
-    int64_t in_pixel, out_pixel;     /* elements of a pixel: cin and cout in whole groups */
-    float residual_scale;            /* int8 */
-    int32_t zero, wide_zero;         /* bytes that pad the input and wide */
+    /* Elements of a pixel: cin and cout in whole groups. What fills a pixel up is zero in bfloat16,
+     * anything in int8, and has weights of zero. */
+    int64_t in_pixel, out_pixel;
+    float residual_scale;    /* int8 */
+    int32_t zero, wide_zero; /* bytes that pad the input and wide */
 
     /* with depthwise */
     int64_t blocks;  /* of wide */
@@ -69,9 +71,10 @@ typedef struct infer_worker {
 } infer_worker;
 
 struct ani_infer {
+    int32_t kind; /* AN_INFERENCE_* */
     ani_infer_kernels k;
     ani_infer_unit *units;
-    ani_codes *codes; /* [unit_count + 1]: of the picture, of each unit's value; NULL: float */
+    ani_codes *codes; /* [unit_count + 1]: of the picture, of each unit's value; int8 */
     float *means;     /* int8: as in ani_calibrated */
     int32_t unit_count, step_count;
     infer_step *steps;

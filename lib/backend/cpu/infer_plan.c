@@ -6,6 +6,7 @@
 
 #include "backend/ref/ref.h"
 #include "backend/slots.h"
+#include "base/element.h"
 #include "base/memory.h"
 
 enum {
@@ -118,12 +119,13 @@ static infer_panels cut_panels(const ani_infer *infer, int64_t k, int64_t n, boo
 static void choose_bands(const ani_infer *infer, infer_step *step) {
     const int64_t block = infer->k.block, stride = step->depthwise->shape.stride;
     const int64_t groups = ani_divide_up(step->blocks * block, GROUP_CHANNELS);
-    /* In int8 a sum is whole before it becomes a code; its weights are a quarter. */
-    step->group =
-        step->project && !infer->codes ? ani_divide_up(step->blocks, groups) : step->blocks;
-    const int64_t size = infer->k.size;
-    const int64_t by_work = (WORK_BYTES / (step->columns * block * size) - 3) / stride + 1;
-    const int64_t by_depth = DEPTH_BYTES / (step->ow * step->group * block * size);
+    /* Where sums are rounded they must be whole; weights are a half or a quarter there. */
+    step->group = step->project && infer->kind == AN_INFERENCE_FP32
+                      ? ani_divide_up(step->blocks, groups)
+                      : step->blocks;
+    const int64_t row = step->columns * block * infer->k.wide_size;
+    const int64_t by_work = (WORK_BYTES / row - 3) / stride + 1;
+    const int64_t by_depth = DEPTH_BYTES / (step->ow * step->group * block * infer->k.size);
     const int64_t most = ani_min(step->oh, INFER_MAX_ROWS);
     const int64_t rows = ani_min(ani_max(ani_min(by_work, by_depth), 2), most);
     step->rows = ani_divide_up(step->oh, ani_divide_up(step->oh, rows));
@@ -162,7 +164,9 @@ static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
         step->front_panels =
             cut_panels(infer, step->in_pixel * (step->front->shape.kind == ANI_UNIT_FULL ? 9 : 1),
                        step->wide, step->depthwise != NULL);
-    if (step->pooled) depth = product_of(failed, step->oh, step->ow, block + lanes);
+    if (step->pooled) /* wide elements */
+        depth = product_of(failed, step->oh * step->ow, block + lanes,
+                           infer->k.wide_size / infer->k.size);
     if (step->depthwise) {
         const ani_unit_shape *s = &step->depthwise->shape;
         step->blocks = ani_divide_up(step->wide, block);
@@ -211,6 +215,10 @@ static void *take(const ani_infer *infer, uint8_t *base, int64_t *used, int64_t 
     return ani_take(base, used, count, infer->k.size);
 }
 
+static void *take_wide(const ani_infer *infer, uint8_t *base, int64_t *used, int64_t count) {
+    return ani_take(base, used, count, infer->k.wide_size);
+}
+
 static void place_panels(const ani_infer *infer, infer_panels *panels, uint8_t *base,
                          int64_t *used) {
     if (!panels->count) return;
@@ -238,11 +246,11 @@ static int64_t place(ani_infer *infer, uint8_t *base, int64_t slots) {
     infer->shared = take(infer, base, &used, infer->shared_depth);
     for (int32_t i = 0; i < infer->threads; i++) {
         infer_worker *worker = &infer->workers[i];
-        worker->zeros = take(infer, base, &used, sizes->zeros);
-        worker->work = take(infer, base, &used, sizes->work);
+        worker->zeros = take_wide(infer, base, &used, sizes->zeros);
+        worker->work = take_wide(infer, base, &used, sizes->work);
         worker->pads = take(infer, base, &used, sizes->pads);
         worker->depth = take(infer, base, &used, sizes->depth);
-        worker->tails = take(infer, base, &used, sizes->tails);
+        worker->tails = take_wide(infer, base, &used, sizes->tails);
         worker->slots = take(infer, base, &used, slots);
     }
     return used;
@@ -273,9 +281,6 @@ static an_status take_ranges(ani_infer *infer, const ani_calibrated *calibrated,
         infer_step *step = &infer->steps[s];
         const ani_infer_unit *result = result_unit(step);
         const ani_infer_unit *begin = step->front ? step->front : step->depthwise;
-        if (step->depthwise && !step->project && result->residual >= 0)
-            return ani_fail(err, AN_ERR_UNSUPPORTED,
-                            "int8: a depthwise convolution adds a residual itself");
         const ani_quant_unit q = infer_quant_unit(infer, result);
         step->residual_scale = ani_quant_residual_scale(&q);
         step->zero = infer->codes[begin->input + 1].zero;
@@ -284,14 +289,29 @@ static an_status take_ranges(ani_infer *infer, const ani_calibrated *calibrated,
     return AN_OK;
 }
 
+/* Refuse what only fp32 can do. */
+static an_status check_steps(const ani_infer *infer, an_error *err) {
+    for (int32_t s = 0; s < infer->step_count; s++) {
+        const infer_step *step = &infer->steps[s];
+        if (infer->kind != AN_INFERENCE_FP32 && step->depthwise && !step->project &&
+            step->residual >= 0)
+            return ani_fail(err, AN_ERR_UNSUPPORTED,
+                            "inference in int8 or bf16: a depthwise convolution adds a residual "
+                            "itself");
+    }
+    return AN_OK;
+}
+
 an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                               int32_t count, const ani_calibrated *calibrated, an_error *err) {
+                               int32_t count, int32_t kind, const ani_calibrated *calibrated,
+                               an_error *err) {
     an_status st = AN_OK;
     int32_t *scratch = NULL;
     *out = NULL;
     ani_infer *infer = ani_alloc_zero(1, sizeof *infer);
     if (!infer) return ani_fail_memory(err, sizeof *infer, "a network for inference");
-    infer->k = calibrated ? ani_cpu(backend)->infer_int8 : ani_cpu(backend)->infer;
+    infer->kind = kind;
+    infer->k = ani_cpu(backend)->infer[kind];
     infer->threads = backend->threads;
     infer->unit_count = count;
     infer->units = ani_alloc_zero(count, sizeof *infer->units);
@@ -309,7 +329,8 @@ an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_i
     for (int32_t u = 0; u < count;)
         u = make_step(infer, u, &infer->steps[infer->step_count++]);
     wire_steps(infer, scratch);
-    if (calibrated) st = take_ranges(infer, calibrated, err);
+    st = check_steps(infer, err);
+    if (!st && calibrated) st = take_ranges(infer, calibrated, err);
     if (!st) st = plan_memory(infer, err);
     if (st) goto done;
     *out = infer;
@@ -375,7 +396,7 @@ static void pack_taps(const ani_infer *infer, const infer_step *step, int64_t nu
                     : 0;
 }
 
-/* --- packing for int8 --------------------------------------------------------------------------
+/* --- packing for bfloat16: taps stay floats ----------------------------------------------------
  */
 
 /* Which row of a unit's weights input k of a panel has; -1: none, it fills a pixel up. */
@@ -383,6 +404,25 @@ static int64_t weight_row(const ani_infer *infer, const ani_unit_shape *s, int64
     const int64_t pixel = ani_round_up(s->cin, infer->k.group);
     return k % pixel < s->cin ? k / pixel * s->cin + k % pixel : -1;
 }
+
+static void pack_panel_bfloat16(const ani_infer *infer, const infer_panels *panels,
+                                const ani_infer_unit *unit, int64_t panel) {
+    const int64_t width = infer_panel_vectors(infer, panels, panel) * infer->k.lanes;
+    const int64_t first = panel * infer->k.block, columns = ani_min(width, panels->n - first);
+    uint16_t *to = (uint16_t *)panels->w + first * panels->k;
+    double factor[MAX_WIDTH];
+    fold(&unit->bn, first, width, panels->n, factor, (float *)panels->bias + first);
+    memset(to, 0, (size_t)(panels->k * width) * sizeof *to);
+    for (int64_t k = 0; k < panels->k; k++) {
+        const int64_t row = weight_row(infer, &unit->shape, k);
+        const float *from = unit->w + row * panels->n + first;
+        for (int64_t j = 0; row >= 0 && j < columns; j++)
+            to[(k / 2 * width + j) * 2 + k % 2] = ani_to_bfloat16((float)(from[j] * factor[j]));
+    }
+}
+
+/* --- packing for int8 --------------------------------------------------------------------------
+ */
 
 static void pack_panel_int8(const ani_infer *infer, const infer_panels *panels,
                             const ani_infer_unit *unit, int64_t panel) {
@@ -418,34 +458,33 @@ static void pack_taps_int8(const ani_infer *infer, const infer_step *step, int64
                 ani_quant_weight(step->depthwise->w[t * wide + first + j], channels.factor[j]);
 }
 
-static void pack_step_int8(void *context, int64_t index, int32_t worker) {
-    (void)worker;
-    const ani_infer *infer = context;
-    const infer_step *step = &infer->steps[index];
-    for (int64_t i = 0; i < step->front_panels.count; i++)
-        pack_panel_int8(infer, &step->front_panels, step->front, i);
-    for (int64_t i = 0; i < step->blocks; i++)
-        pack_taps_int8(infer, step, i);
-    for (int64_t i = 0; i < step->project_panels.count; i++)
-        pack_panel_int8(infer, &step->project_panels, step->project, i);
-}
-
 /* --- packing of all ----------------------------------------------------------------------------
  */
+
+static void pack_panels(const ani_infer *infer, const infer_panels *panels,
+                        const ani_infer_unit *unit) {
+    for (int64_t i = 0; i < panels->count; i++)
+        if (infer->kind == AN_INFERENCE_INT8)
+            pack_panel_int8(infer, panels, unit, i);
+        else if (infer->kind == AN_INFERENCE_BF16)
+            pack_panel_bfloat16(infer, panels, unit, i);
+        else
+            pack_panel(infer, panels, unit, i);
+}
 
 static void pack_step(void *context, int64_t index, int32_t worker) {
     (void)worker;
     const ani_infer *infer = context;
     const infer_step *step = &infer->steps[index];
-    for (int64_t i = 0; i < step->front_panels.count; i++)
-        pack_panel(infer, &step->front_panels, step->front, i);
+    pack_panels(infer, &step->front_panels, step->front);
     for (int64_t i = 0; i < step->blocks; i++)
-        pack_taps(infer, step, i);
-    for (int64_t i = 0; i < step->project_panels.count; i++)
-        pack_panel(infer, &step->project_panels, step->project, i);
+        if (infer->kind == AN_INFERENCE_INT8)
+            pack_taps_int8(infer, step, i);
+        else
+            pack_taps(infer, step, i);
+    pack_panels(infer, &step->project_panels, step->project);
 }
 
 void ani_cpu_infer_pack(an_backend *backend, ani_infer *infer) {
-    ani_pool_run(ani_cpu(backend)->pool, infer->step_count,
-                 infer->codes ? pack_step_int8 : pack_step, infer);
+    ani_pool_run(ani_cpu(backend)->pool, infer->step_count, pack_step, infer);
 }

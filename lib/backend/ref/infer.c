@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Inference of the reference backend: picture by picture, unit by unit; in float with batch norm as
- * the epilogue of each, in int8 by the formula of quant.h. */
+ * the epilogue of each, in int8 by the formula of quant.h, in bfloat16 with the weights, pictures
+ * and values rounded that go into products. */
 #include "backend/ref/ref.h"
 
 #include <math.h>
@@ -8,6 +9,7 @@
 
 #include "backend/quant.h"
 #include "backend/slots.h"
+#include "base/element.h"
 #include "base/memory.h"
 
 /** A unit with its places. */
@@ -15,9 +17,10 @@ typedef struct infer_unit {
     ani_infer_unit unit;
     ani_unit_plan plan;
     int32_t slot;
-    int32_t reserved;
-    float *norm; /* [4][cout]: scale, shift, mean, inv_std */
-    int8_t *w;   /* in int8: as unit.w */
+    float *norm;   /* [4][cout]: scale, shift, mean, inv_std */
+    int8_t *codes; /* in int8: as unit.w */
+    float *folded; /* in bfloat16: as unit.w, times scale, which is 1 then */
+    bool rounded;  /* in bfloat16: the value is */
 } infer_unit;
 
 struct ani_infer {
@@ -28,6 +31,8 @@ struct ani_infer {
     float *picture;
     void *scratch; /* of a unit */
     int32_t count, slot_count;
+    int32_t kind; /* AN_INFERENCE_* */
+    int32_t reserved;
 };
 
 static an_status make_slots(ani_infer *infer, int32_t *scratch, an_error *err) {
@@ -56,6 +61,10 @@ static an_status make_slots(ani_infer *infer, int32_t *scratch, an_error *err) {
     return AN_OK;
 }
 
+static float round_bfloat16(float number) {
+    return ani_from_bfloat16(ani_to_bfloat16(number));
+}
+
 static int64_t weight_count(const ani_unit_shape *s) {
     const int64_t taps = s->kind == ANI_UNIT_POINTWISE ? 1 : 9;
     return taps * s->cin * (s->kind == ANI_UNIT_DEPTHWISE ? 1 : s->cout);
@@ -71,14 +80,43 @@ static an_status make_codes(ani_infer *infer, const ani_calibrated *calibrated,
     for (int32_t u = 0; u <= infer->count; u++)
         infer->codes[u] = ani_quant_codes(&calibrated->ranges[u]);
     for (int32_t u = 0; u < infer->count; u++) {
-        infer->units[u].w = ani_alloc_zero(weight_count(&units[u].shape), 1);
-        if (!infer->units[u].w) return ani_fail_memory(err, -1, "a network for inference");
+        infer->units[u].codes = ani_alloc_zero(weight_count(&units[u].shape), 1);
+        if (!infer->units[u].codes) return ani_fail_memory(err, -1, "a network for inference");
+    }
+    return AN_OK;
+}
+
+/* Say whether unit u's value is read by the next unit alone, a depthwise convolution that a
+ * pointwise one reads alone: then it stays in float, as it is in no product. */
+static bool is_wide(const ani_infer *infer, int32_t u) {
+    const infer_unit *at = infer->units;
+    if (u + 2 >= infer->count || at[u].unit.shape.kind == ANI_UNIT_DEPTHWISE ||
+        at[u + 1].unit.shape.kind != ANI_UNIT_DEPTHWISE ||
+        at[u + 2].unit.shape.kind != ANI_UNIT_POINTWISE || at[u].unit.residual >= 0 ||
+        at[u + 1].unit.residual >= 0)
+        return false;
+    for (int32_t i = 0; i < infer->count; i++)
+        if (at[i].unit.residual == u || at[i].unit.residual == u + 1) return false;
+    return true;
+}
+
+static an_status make_folded(ani_infer *infer, an_error *err) {
+    const infer_unit *last = &infer->units[infer->count - 1];
+    for (int32_t u = 0; u < infer->count; u++) {
+        infer_unit *at = &infer->units[u];
+        at->folded = ani_alloc_zero(weight_count(&at->unit.shape), sizeof *at->folded);
+        if (!at->folded) return ani_fail_memory(err, -1, "a network for inference");
+        /* The means of the last one are made of what its convolution sums up. */
+        at->rounded =
+            !is_wide(infer, u) &&
+            (at != last || at->unit.shape.kind != ANI_UNIT_POINTWISE || at->unit.residual >= 0);
     }
     return AN_OK;
 }
 
 an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                               int32_t count, const ani_calibrated *calibrated, an_error *err) {
+                               int32_t count, int32_t kind, const ani_calibrated *calibrated,
+                               an_error *err) {
     an_status st = AN_OK;
     int32_t *scratch = NULL;
     int64_t most = 0;
@@ -94,6 +132,7 @@ an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_i
         goto done;
     }
     infer->count = count;
+    infer->kind = kind;
     for (int32_t u = 0; u < count; u++) {
         ani_unit_shape shape = units[u].shape;
         shape.n = 1;
@@ -113,7 +152,8 @@ an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_i
         goto done;
     }
     st = make_slots(infer, scratch, err);
-    if (!st && calibrated) st = make_codes(infer, calibrated, units, err);
+    if (!st && kind == AN_INFERENCE_INT8) st = make_codes(infer, calibrated, units, err);
+    if (!st && kind == AN_INFERENCE_BF16) st = make_folded(infer, err);
     if (st) goto done;
     *out = infer;
     infer = NULL;
@@ -128,7 +168,8 @@ void ani_ref_infer_destroy(an_backend *backend, ani_infer *infer) {
     if (!infer) return;
     for (int32_t u = 0; u < infer->count; u++) {
         ani_free(infer->units[u].norm);
-        ani_free(infer->units[u].w);
+        ani_free(infer->units[u].codes);
+        ani_free(infer->units[u].folded);
     }
     for (int32_t i = 0; i < infer->slot_count; i++)
         ani_free(infer->slots[i]);
@@ -169,7 +210,7 @@ static void pack_codes(ani_infer *infer, int32_t u) {
         at->norm[j] = channels.scale[0];
         ((int32_t *)(void *)at->norm)[s->cout + j] = channels.bias[0];
         for (int64_t i = j; i < weight_count(s); i += s->cout)
-            at->w[i] = ani_quant_weight(at->unit.w[i], channels.factor[0]);
+            at->codes[i] = ani_quant_weight(at->unit.w[i], channels.factor[0]);
     }
 }
 
@@ -189,10 +230,11 @@ static int32_t code_sum(const infer_unit *at, const uint8_t *x, int32_t zero, in
         const int64_t y = oy * s->stride + t / window - s->pad_top;
         const int64_t column = ox * s->stride + t % window - s->pad_left;
         if (s->kind == ANI_UNIT_DEPTHWISE)
-            sum += code_at(s, x, zero, y, column, j) * at->w[t * s->cin + j];
+            sum += code_at(s, x, zero, y, column, j) * at->codes[t * s->cin + j];
         else
             for (int64_t c = 0; c < s->cin; c++)
-                sum += code_at(s, x, zero, y, column, c) * at->w[(t * s->cin + c) * s->cout + j];
+                sum +=
+                    code_at(s, x, zero, y, column, c) * at->codes[(t * s->cin + c) * s->cout + j];
     }
     return sum;
 }
@@ -233,15 +275,38 @@ static void average_codes(const ani_infer *infer, float *features) {
     }
 }
 
-/* --- both -------------------------------------------------------------------------------------
+/* --- bfloat16 -----------------------------------------------------------------------------------
+ */
+
+/* Fold batch norm into the weights, as in docs/numerics.md; those of products are rounded. */
+static void fold(infer_unit *at) {
+    const ani_unit_shape *s = &at->unit.shape;
+    const ani_bn *bn = &at->unit.bn;
+    float *scale = at->norm, *shift = at->norm + s->cout;
+    for (int64_t j = 0; j < s->cout; j++) {
+        const double factor = bn->gamma[j] * ani_ref_inv_std(bn->moving_variance[j]);
+        scale[j] = 1;
+        shift[j] = (float)(bn->beta[j] - bn->moving_mean[j] * factor);
+        for (int64_t i = j; i < weight_count(s); i += s->cout) {
+            const float w = (float)(at->unit.w[i] * factor);
+            at->folded[i] = s->kind == ANI_UNIT_DEPTHWISE ? w : round_bfloat16(w);
+        }
+    }
+}
+
+/* --- all --------------------------------------------------------------------------------------
  */
 
 void ani_ref_infer_pack(an_backend *backend, ani_infer *infer) {
     for (int32_t u = 0; u < infer->count; u++) {
         const int64_t c = infer->units[u].unit.shape.cout;
         float *norm = infer->units[u].norm;
-        if (infer->codes) {
+        if (infer->kind == AN_INFERENCE_INT8) {
             pack_codes(infer, u);
+            continue;
+        }
+        if (infer->kind == AN_INFERENCE_BF16) {
+            fold(&infer->units[u]);
             continue;
         }
         ani_bn bn = infer->units[u].unit.bn;
@@ -257,7 +322,7 @@ static void run_unit(an_backend *backend, ani_infer *infer, int32_t u) {
     const infer_unit *at = &infer->units[u];
     const ani_infer_unit *unit = &at->unit;
     const ani_unit_forward args = {.x = {.z = slot(infer, unit->input)},
-                                   .w = unit->w,
+                                   .w = at->folded ? at->folded : unit->w,
                                    .y = infer->slots[at->slot],
                                    .scale = at->norm,
                                    .shift = at->norm + unit->shape.cout,
@@ -266,6 +331,8 @@ static void run_unit(an_backend *backend, ani_infer *infer, int32_t u) {
                                    .relu6 = unit->relu6,
                                    .scratch = infer->scratch};
     ani_ref_unit_forward(backend, &at->plan, &args);
+    for (int64_t i = 0; at->rounded && i < unit->shape.oh * unit->shape.ow * unit->shape.cout; i++)
+        infer->slots[at->slot][i] = round_bfloat16(infer->slots[at->slot][i]);
 }
 
 static void take_picture(ani_infer *infer, const ani_infer_input *input, int64_t first,
@@ -273,10 +340,10 @@ static void take_picture(ani_infer *infer, const ani_infer_input *input, int64_t
     uint8_t *codes = (uint8_t *)infer->picture;
     for (int64_t k = 0; k < count; k++) {
         const float value = input->x ? input->x[first + k] : input->table[input->bytes[first + k]];
-        if (infer->codes)
+        if (infer->kind == AN_INFERENCE_INT8)
             codes[k] = ani_quant_code(&infer->codes[0], value);
         else
-            infer->picture[k] = value;
+            infer->picture[k] = infer->kind == AN_INFERENCE_BF16 ? round_bfloat16(value) : value;
     }
 }
 
@@ -288,12 +355,12 @@ void ani_ref_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_in
     for (int64_t i = 0; i < n; i++, features += last->cout) {
         take_picture(infer, input, i * count, count);
         for (int32_t u = 0; u < infer->count; u++)
-            if (infer->codes)
+            if (infer->kind == AN_INFERENCE_INT8)
                 run_codes(infer, u);
             else
                 run_unit(backend, infer, u);
         const ani_lazy value = {.z = slot(infer, infer->count - 1)};
-        if (infer->codes)
+        if (infer->kind == AN_INFERENCE_INT8)
             average_codes(infer, features);
         else
             ani_ref_pool_forward(backend, 1, last->oh * last->ow, last->cout, &value, features);

@@ -51,7 +51,8 @@ static inline void ani_ref_store(const ani_store *store, const ani_lazy *x, int6
 
 /* infer.c */
 an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
-                               int32_t count, const ani_calibrated *calibrated, an_error *err);
+                               int32_t count, int32_t kind, const ani_calibrated *calibrated,
+                               an_error *err);
 void ani_ref_infer_destroy(an_backend *backend, ani_infer *infer);
 void ani_ref_infer_pack(an_backend *backend, ani_infer *infer);
 void ani_ref_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,

@@ -102,6 +102,13 @@ static inline __m128i v_halves(vec rounded) {
     const __m256i halves = _mm256_srli_epi32(_mm256_castps_si256(rounded), 16);
     return _mm_packus_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
 }
+/* The bfloat16 in the lower and in the upper half of each lane. */
+static inline vec v_low_half(vec pairs) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pairs), 16));
+}
+static inline vec v_high_half(vec pairs) {
+    return _mm256_and_ps(pairs, _mm256_castsi256_ps(_mm256_set1_epi32(-65536)));
+}
 /* These take rounded numbers. */
 static inline void v_store_bfloat16(uint16_t *to, vec rounded) {
     _mm_storeu_si128((__m128i *)(void *)to, v_halves(rounded));

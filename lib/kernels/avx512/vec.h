@@ -99,6 +99,13 @@ static inline vec v_round_bfloat16(vec v) {
                                              _mm512_set1_epi32(0x400000));
     return _mm512_castsi512_ps(_mm512_and_si512(any, upper));
 }
+/* The bfloat16 in the lower and in the upper half of each lane. */
+static inline vec v_low_half(vec pairs) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs), 16));
+}
+static inline vec v_high_half(vec pairs) {
+    return _mm512_and_ps(pairs, _mm512_castsi512_ps(_mm512_set1_epi32(-65536)));
+}
 /* These take rounded numbers. */
 static inline void v_store_bfloat16(uint16_t *to, vec rounded) {
     _mm256_storeu_si256((__m256i *)(void *)to, v_halves(rounded));

@@ -6,6 +6,10 @@
 
 #include "kernels/avx512/vec.h"
 
+/* Round to bfloat16 and store; what is below the normal numbers becomes 0. */
+static inline void v_to_bfloat16(uint16_t *to, vec v) {
+    _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));
+}
 /* sum + a.low * b.low + a.high * b.high in each lane */
 static inline vec v_dot_pairs(vec a, vec b, vec sum) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "base/element.h"
+
 enum { LANES = 8, BLOCK = 16 };
 
 /* min(max(value, 0), 6); NaN stays */
@@ -34,9 +36,15 @@ static void product(const ani_infer_product *p) {
     }
 }
 
-static void depthwise(const ani_infer_depthwise *d) {
+static void store(void *y, int64_t i, float value, int32_t halves) {
+    if (halves)
+        ((uint16_t *)y)[i] = ani_to_bfloat16(value);
+    else
+        ((float *)y)[i] = value;
+}
+
+static void depthwise_block(const ani_infer_depthwise *d, int32_t halves) {
     const float *w = d->w;
-    float *y = d->y;
     for (int64_t row = 0; row < d->rows; row++)
         for (int64_t i = 0; i < d->count; i++)
             for (int64_t j = 0; j < BLOCK; j++) {
@@ -46,8 +54,43 @@ static void depthwise(const ani_infer_depthwise *d) {
                     for (int64_t k = 0; k < 3; k++)
                         sum += x[(i * d->stride + k) * BLOCK + j] * w[(r * 3 + k) * BLOCK + j];
                 }
-                y[(row * d->count + i) * BLOCK + j] = clip(sum, d->relu6);
+                store(d->y, (row * d->count + i) * BLOCK + j, clip(sum, d->relu6), halves);
             }
+}
+
+static void depthwise(const ani_infer_depthwise *d) {
+    depthwise_block(d, 0);
+}
+
+/* --- bfloat16 ----------------------------------------------------------------------------------
+ */
+
+static void product_bfloat16(const ani_infer_product *p) {
+    const uint16_t *a = p->a, *b = p->b, *residual = p->residual;
+    const float *bias = p->bias;
+    const int64_t width = (int64_t)p->vectors * LANES;
+    for (int64_t r = 0; r < p->rows; r++) {
+        float sums[BLOCK + LANES];
+        for (int64_t j = 0; j < p->columns; j++)
+            sums[j] = bias[j] + (residual ? ani_from_bfloat16(residual[r * p->y_row + j]) : 0);
+        for (int64_t k = 0; k < p->k; k++) {
+            const float value =
+                ani_from_bfloat16(a[r * p->a_row + k / p->run * p->segment + k % p->run]);
+            for (int64_t j = 0; j < p->columns; j++)
+                sums[j] += value * ani_from_bfloat16(b[(k / 2 * width + j) * 2 + k % 2]);
+        }
+        for (int64_t j = 0; j < p->columns; j++)
+            store(p->y, r * p->y_row + j, clip(sums[j], p->relu6), !p->wide);
+    }
+}
+
+static void depthwise_bfloat16(const ani_infer_depthwise *d) {
+    depthwise_block(d, 1);
+}
+
+static void narrow(uint16_t *to, const float *from, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        to[i] = ani_to_bfloat16(from[i]);
 }
 
 /* --- int8 --------------------------------------------------------------------------------------
@@ -101,9 +144,33 @@ static void codes(uint8_t *to, const float *from, int64_t count, float scale, fl
 }
 
 void ani_infer_kernels_c(ani_infer_kernels *table) {
-    *table = (ani_infer_kernels){LANES, BLOCK, sizeof(float), 1, product, depthwise, NULL};
+    *table = (ani_infer_kernels){.lanes = LANES,
+                                 .block = BLOCK,
+                                 .size = sizeof(float),
+                                 .wide_size = sizeof(float),
+                                 .group = 1,
+                                 .product = product,
+                                 .depthwise = depthwise};
+}
+
+void ani_infer_kernels_c_bfloat16(ani_infer_kernels *table) {
+    *table = (ani_infer_kernels){.lanes = LANES,
+                                 .block = BLOCK,
+                                 .size = sizeof(uint16_t),
+                                 .wide_size = sizeof(float),
+                                 .group = 2,
+                                 .product = product_bfloat16,
+                                 .depthwise = depthwise_bfloat16,
+                                 .narrow = narrow};
 }
 
 void ani_infer_kernels_c_int8(ani_infer_kernels *table) {
-    *table = (ani_infer_kernels){LANES, BLOCK, 1, 4, product_int8, depthwise_int8, codes};
+    *table = (ani_infer_kernels){.lanes = LANES,
+                                 .block = BLOCK,
+                                 .size = 1,
+                                 .wide_size = 1,
+                                 .group = 4,
+                                 .product = product_int8,
+                                 .depthwise = depthwise_int8,
+                                 .codes = codes};
 }

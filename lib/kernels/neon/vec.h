@@ -96,6 +96,13 @@ static inline vec v_round_bfloat16(vec v) {
     const uint32x4_t any = vbslq_u32(vceqq_f32(v, v), sum, quiet);
     return vreinterpretq_f32_u32(vandq_u32(any, vdupq_n_u32(0xffff0000u)));
 }
+/* The bfloat16 in the lower and in the upper half of each lane. */
+static inline vec v_low_half(vec pairs) {
+    return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(pairs), 16));
+}
+static inline vec v_high_half(vec pairs) {
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(pairs), vdupq_n_u32(0xffff0000u)));
+}
 /* These take rounded numbers. */
 static inline void v_store_bfloat16(uint16_t *to, vec rounded) {
     vst1_u16(to, vshrn_n_u32(vreinterpretq_u32_f32(rounded), 16));

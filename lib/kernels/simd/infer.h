@@ -8,8 +8,7 @@
 #ifndef KERNELS_SIMD_INFER_H
 #define KERNELS_SIMD_INFER_H
 
-#include "kernels/infer.h"
-#include "kernels/simd/simd.h"
+#include "kernels/simd/infer_depthwise.h"
 
 /* Four steps of a product's inner loop at a time. Not by hand: gcc then moves loads about and
  * spills sums. */
@@ -18,8 +17,6 @@
 #else
 #define ANI_UNROLL_4 _Pragma("GCC unroll 4")
 #endif
-
-enum { INFER_BLOCK = BLOCK_VECTORS * LANES, MAX_VECTORS = BLOCK_VECTORS + 1, MAX_ROWS = 14 };
 
 ANI_INLINE void infer_tile(const ani_infer_product *p, int64_t row, const int rows,
                            const int vectors) {
@@ -120,71 +117,18 @@ static void infer_product(const ani_infer_product *p) {
     }
 }
 
-/* One vector of a block: its nine taps stay in registers over all rows, and two columns at a time
- * share the loads of x. */
-ANI_INLINE void infer_depthwise_vector(const ani_infer_depthwise *d, int64_t at, const int stride,
-                                       const int relu6) {
-    const float *w = (const float *)d->w + at;
-    float *y = (float *)d->y + at;
-    const vec bias = v_load(w + 9 * INFER_BLOCK);
-    vec taps[9];
-    ANI_UNROLL
-    for (int t = 0; t < 9; t++)
-        taps[t] = v_load(w + t * INFER_BLOCK);
-    for (int64_t row = 0; row < d->rows; row++) {
-        const float *x[3];
-        ANI_UNROLL
-        for (int r = 0; r < 3; r++)
-            x[r] = (const float *)d->x[row * stride + r] + at;
-        int64_t i = 0;
-        for (; i + 2 <= d->count; i += 2) {
-            vec first = bias, second = bias;
-            ANI_UNROLL
-            for (int r = 0; r < 3; r++) {
-                const float *from = x[r] + i * stride * INFER_BLOCK;
-                vec value[5];
-                ANI_UNROLL
-                for (int k = 0; k < 3 + stride; k++)
-                    value[k] = v_load(from + k * INFER_BLOCK);
-                ANI_UNROLL
-                for (int k = 0; k < 3; k++) {
-                    first = v_fma(value[k], taps[r * 3 + k], first);
-                    second = v_fma(value[k + stride], taps[r * 3 + k], second);
-                }
-            }
-            v_store(y, relu6 ? v_clip(first) : first);
-            v_store(y + INFER_BLOCK, relu6 ? v_clip(second) : second);
-            y += 2 * INFER_BLOCK;
-        }
-        if (i < d->count) {
-            vec sum = bias;
-            ANI_UNROLL
-            for (int r = 0; r < 3; r++)
-                ANI_UNROLL
-            for (int k = 0; k < 3; k++)
-                sum = v_fma(v_load(x[r] + (i * stride + k) * INFER_BLOCK), taps[r * 3 + k], sum);
-            v_store(y, relu6 ? v_clip(sum) : sum);
-            y += INFER_BLOCK;
-        }
-    }
-}
-
 static void infer_depthwise(const ani_infer_depthwise *d) {
-    for (int64_t at = 0; at < INFER_BLOCK; at += LANES) {
-        if (d->stride == 1 && d->relu6)
-            infer_depthwise_vector(d, at, 1, 1);
-        else if (d->stride == 1)
-            infer_depthwise_vector(d, at, 1, 0);
-        else if (d->relu6)
-            infer_depthwise_vector(d, at, 2, 1);
-        else
-            infer_depthwise_vector(d, at, 2, 0);
-    }
+    depthwise_block(d, 0);
 }
 
 static void fill_infer_table(ani_infer_kernels *table) {
-    *table = (ani_infer_kernels){LANES,         INFER_BLOCK,     sizeof(float), 1,
-                                 infer_product, infer_depthwise, NULL};
+    *table = (ani_infer_kernels){.lanes = LANES,
+                                 .block = INFER_BLOCK,
+                                 .size = sizeof(float),
+                                 .wide_size = sizeof(float),
+                                 .group = 1,
+                                 .product = infer_product,
+                                 .depthwise = infer_depthwise};
 }
 
 #endif

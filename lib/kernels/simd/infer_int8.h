@@ -206,8 +206,14 @@ static void bytes_codes(uint8_t *to, const float *from, int64_t count, float sca
 }
 
 static void fill_int8_table(ani_infer_kernels *table) {
-    *table =
-        (ani_infer_kernels){LANES, BYTES_BLOCK, 1, 4, bytes_product, bytes_depthwise, bytes_codes};
+    *table = (ani_infer_kernels){.lanes = LANES,
+                                 .block = BYTES_BLOCK,
+                                 .size = 1,
+                                 .wide_size = 1,
+                                 .group = 4,
+                                 .product = bytes_product,
+                                 .depthwise = bytes_depthwise,
+                                 .codes = bytes_codes};
 }
 
 #endif

@@ -227,6 +227,16 @@ static inline simde__m512i emulated_cvtne2ps_pbh(simde__m512 upper, simde__m512 
 }
 #define _mm512_cvtne2ps_pbh emulated_cvtne2ps_pbh
 
+static inline simde__m256i emulated_cvtneps_pbh(simde__m512 a) {
+    float from[16];
+    uint16_t to[16];
+    simde_mm512_storeu_ps(from, a);
+    for (int i = 0; i < 16; i++)
+        to[i] = emulated_cvtne_bf16(from[i]);
+    return simde_mm256_loadu_si256(to);
+}
+#define _mm512_cvtneps_pbh emulated_cvtneps_pbh
+
 static inline simde__m512i emulated_permutexvar_epi16(simde__m512i order, simde__m512i a) {
     uint16_t at[32], from[32], to[32];
     simde_mm512_storeu_si512(at, order);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ * The inference kernels with products of bfloat16, sums in float. A level's source file includes
+ * its vec.h, says how many rows a register tile has for each number of vectors
+ * (HALVES_ROWS_1 to ANI_MAX_HALVES_VECTORS), and then includes this.
+ *
+ * Inputs of a sum and weights come in pairs, 32 bits each. With ANI_NATIVE_PAIRS an instruction
+ * adds both products of a pair; else there are two passes over the same pairs, one for each half,
+ * which is in float then. */
+#ifndef KERNELS_SIMD_INFER_BFLOAT16_H
+#define KERNELS_SIMD_INFER_BFLOAT16_H
+
+#include <string.h>
+
+#include "kernels/simd/infer_depthwise.h"
+
+#ifdef ANI_NATIVE_PAIRS
+enum { PASSES = 1 };
+ANI_INLINE vec half_of(vec pairs, const int pass) {
+    (void)pass;
+    return pairs;
+}
+ANI_INLINE vec add_products(vec a, vec b, vec sum) {
+    return v_dot_pairs(a, b, sum);
+}
+#else
+enum { PASSES = 2 };
+ANI_INLINE vec half_of(vec pairs, const int pass) {
+    return pass ? v_high_half(pairs) : v_low_half(pairs);
+}
+ANI_INLINE vec add_products(vec a, vec b, vec sum) {
+    return v_fma(a, b, sum);
+}
+#endif
+
+/* A vector of pairs; a vector's load may read what is no float. */
+ANI_INLINE vec load_pairs(const uint16_t *from) {
+    return v_load((const float *)(const void *)from);
+}
+/* One pair in all lanes. */
+ANI_INLINE vec repeat_pair(const uint16_t *from) {
+    float pair;
+    memcpy(&pair, from, sizeof pair);
+    return v_set(pair);
+}
+
+/* The first `count` lanes of a result, as floats or as halves. */
+ANI_INLINE void store_lanes(const ani_infer_product *p, int64_t at, vec v, int64_t count) {
+    if (p->wide) {
+        float *to = (float *)p->y + at;
+        if (count == LANES)
+            v_store(to, v);
+        else
+            v_store_part(to, v, count);
+    } else {
+        uint16_t *to = (uint16_t *)p->y + at;
+        if (count == LANES)
+            v_to_bfloat16(to, v);
+        else
+            v_store_part_bfloat16(to, v_round_bfloat16(v), count);
+    }
+}
+
+ANI_INLINE void halves_tile(const ani_infer_product *p, int64_t row, const int rows,
+                            const int vectors) {
+    const int64_t y_row = p->y_row, a_row = p->a_row, run = p->run;
+    const int64_t last = p->columns - (vectors - 1) * LANES; /* columns of the last vector */
+    const uint16_t *a = (const uint16_t *)p->a + row * a_row, *b = p->b;
+    const float *bias = p->bias;
+    vec sums[MAX_ROWS][MAX_VECTORS];
+    ANI_UNROLL
+    for (int r = 0; r < rows; r++)
+        ANI_UNROLL
+    for (int j = 0; j < vectors; j++)
+        sums[r][j] = v_load(bias + j * LANES);
+    if (p->residual) {
+        const uint16_t *residual = (const uint16_t *)p->residual + row * y_row;
+        ANI_UNROLL
+        for (int r = 0; r < rows; r++)
+            ANI_UNROLL
+        for (int j = 0; j < vectors; j++) {
+            const uint16_t *from = residual + r * y_row + j * LANES;
+            const int whole = j < vectors - 1 || last == LANES;
+            sums[r][j] =
+                v_add(sums[r][j], whole ? v_load_bfloat16(from) : v_load_part_bfloat16(from, last));
+        }
+    }
+    for (int64_t left = p->k; left > 0; left -= run, a += p->segment) {
+        const int64_t count = left < run ? left : run;
+        for (int64_t i = 0; i < count; i += 2, b += vectors * LANES * 2) {
+            ANI_UNROLL
+            for (int pass = 0; pass < PASSES; pass++) {
+                /* Pairs are loaded anew: kept, they would take the registers of sums. */
+                if (pass) __asm__ volatile("" ::: "memory");
+                vec column[MAX_VECTORS];
+                ANI_UNROLL
+                for (int j = 0; j < vectors; j++)
+                    column[j] = half_of(load_pairs(b + j * LANES * 2), pass);
+                ANI_UNROLL
+                for (int r = 0; r < rows; r++) {
+                    const vec value = half_of(repeat_pair(a + r * a_row + i), pass);
+                    ANI_UNROLL
+                    for (int j = 0; j < vectors; j++)
+                        sums[r][j] = add_products(value, column[j], sums[r][j]);
+                }
+            }
+        }
+    }
+    if (p->relu6) ANI_UNROLL
+    for (int r = 0; r < rows; r++)
+        ANI_UNROLL
+    for (int j = 0; j < vectors; j++)
+        sums[r][j] = v_clip(sums[r][j]);
+    ANI_UNROLL
+    for (int r = 0; r < rows; r++)
+        ANI_UNROLL
+    for (int j = 0; j < vectors; j++)
+        store_lanes(p, (row + r) * y_row + j * LANES, sums[r][j], j < vectors - 1 ? LANES : last);
+}
+
+#define INFER_TILE halves_tile
+#define INFER_ROWS halves_rows
+#include "kernels/simd/infer_rows.h"
+
+static void halves_product(const ani_infer_product *p) {
+    switch (p->vectors) {
+    case 1:
+        halves_rows(p, HALVES_ROWS_1, 1);
+        break;
+    case 2:
+        halves_rows(p, HALVES_ROWS_2, 2);
+        break;
+    case 3:
+        halves_rows(p, HALVES_ROWS_3, 3);
+        break;
+#if ANI_MAX_HALVES_VECTORS > 3
+    case 4:
+        halves_rows(p, HALVES_ROWS_4, 4);
+        break;
+    case 5:
+        halves_rows(p, HALVES_ROWS_5, 5);
+        break;
+#endif
+    default:
+        break;
+    }
+}
+
+static void halves_depthwise(const ani_infer_depthwise *d) {
+    depthwise_block(d, 1);
+}
+
+static void halves_narrow(uint16_t *to, const float *from, int64_t count) {
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        v_to_bfloat16(to + i, v_load(from + i));
+    if (i < count)
+        v_store_part_bfloat16(to + i, v_round_bfloat16(v_load_part(from + i, count - i)),
+                              count - i);
+}
+
+static void fill_bfloat16_table(ani_infer_kernels *table) {
+    *table = (ani_infer_kernels){.lanes = LANES,
+                                 .block = INFER_BLOCK,
+                                 .size = sizeof(uint16_t),
+                                 .wide_size = sizeof(float),
+                                 .group = 2,
+                                 .product = halves_product,
+                                 .depthwise = halves_depthwise,
+                                 .narrow = halves_narrow};
+}
+
+#endif
