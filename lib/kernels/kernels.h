@@ -83,7 +83,9 @@ static inline ani_gradient_store ani_gradient_at(const ani_gradient_store *to, i
 
 /** The entries that read or write tensors, once for each kind of their elements. Tensors are
  * pointers to void here, everything else is float. Strides count elements. What is stored is
- * rounded first, and sums are of the rounded values: they describe what lies in memory. */
+ * rounded first, to nearest, ties to even, and sums are of the rounded values: they describe what
+ * lies in memory. Levels that have ani_pair_kernels store 0 for bfloat16 below the normal ones
+ * (2^-126). */
 typedef struct ani_tensor_kernels {
     /* --- loading into a tile: [rows][c], one scale, shift, a, b, c a column --------------------
      */
@@ -169,6 +171,9 @@ typedef struct ani_kernels {
 
     /** sum[c] += sum over the rows of t. */
     void (*column_sums)(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c);
+    /** Copy bytes past the caches, in whole lines but for what begins and ends within one.
+     * NULL: this level has no such stores. */
+    void (*stream_copy)(void *to, const void *from, int64_t bytes);
     /** Make streamed stores visible before anything that follows. */
     void (*fence)(void);
 

@@ -51,12 +51,19 @@ static inline int64_t ani_max(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-/** Say whether a tensor of rows*c floats is stored past the caches: it is so large that nothing of
- * it is still there when it is read, and a plain store would first read the lines that it
- * overwrites. Whole lines only: the stores of one line must not be torn apart. Tensors of bfloat16
- * are never stored so, whatever this says. */
+/** Say whether a tensor of [rows][c] is so large that it is stored past the caches: nothing of it
+ * is still there when it is read, and a plain store would first read the lines that it overwrites.
+ */
 static inline int32_t ani_cpu_streams(int64_t rows, int64_t c) {
-    return rows * c >= (4 << 20) && c % 16 == 0;
+    return rows * c >= (4 << 20);
+}
+
+/** Say whether it goes there by way of a tile that is laid out as it is: what a kernel stores at
+ * once of bfloat16 may be half a line, and the stores of one line must not be torn apart. Floats
+ * are streamed by the kernels themselves. */
+static inline int32_t ani_cpu_streams_tiles(const cpu_backend *cpu, int32_t element, int64_t rows,
+                                            int64_t c) {
+    return element == ANI_BFLOAT16 && cpu->k.stream_copy && ani_cpu_streams(rows, c);
 }
 
 /** Take count elements of size bytes from a bump pointer, 64-byte aligned. With base NULL it only

@@ -168,6 +168,19 @@ static void load_dz(const ani_kernels *k, const ani_unit_shape *s, const place *
     }
 }
 
+/* What a piece has of a row of a tensor, from a tile of the row past the caches; both begin with
+ * the piece's first column and with channel 0. */
+static void stream_row(const ani_kernels *k, const ani_unit_shape *s, const place *p,
+                       int32_t element, void *row, const void *tile, int64_t columns) {
+    const int64_t size = ani_element_size(element);
+    const int64_t pieces = p->channels == s->cin ? 1 : columns;
+    for (int64_t i = 0; i < pieces; i++) {
+        const int64_t at = i * s->cin + p->channel;
+        k->stream_copy(ani_element_of(row, element, at), ani_element_at(tile, element, at),
+                       columns / pieces * p->channels * size);
+    }
+}
+
 /* Pack w[9][c] by blocks: out[blocks][9][ANI_BLOCK], tap order[i] at place i, zero past channel c.
  */
 static void pack_taps(float *out, const float *w, int64_t c, const int32_t order[9]) {
@@ -192,10 +205,16 @@ typedef struct forward_job {
     float *taps;      /* [blocks][9][ANI_BLOCK] */
     int64_t *counts;  /* [parts] */
     double *partials; /* [parts][2][c] */
-    float *tiles;     /* [threads][tile_floats]: ring, a block of an output row, pivot */
+    float *tiles;     /* [threads][tile_floats]: ring, a block of an output row, pivot, y_tile */
     double *sums;     /* [threads][2][group] */
     int64_t tile_floats;
+    int64_t y_tile; /* where in them rows of y wait to be streamed */
 } forward_job;
+
+/* Floats that columns of a tensor take as bfloat16. */
+static int64_t row_floats(const ani_unit_shape *s, int64_t columns) {
+    return ani_divide_up(columns * s->cin, 2);
+}
 
 static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_unit_shape *s,
                             void *scratch) {
@@ -203,7 +222,8 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     const cut c = job->cut = cut_unit(s, ROW_FORWARD);
     job->cpu = cpu;
     job->s = s;
-    job->tile_floats = RING * c.x_columns * c.group + c.range * ANI_BLOCK + c.group;
+    job->y_tile = RING * c.x_columns * c.group + c.range * ANI_BLOCK + c.group;
+    job->tile_floats = job->y_tile + row_floats(s, c.range);
     job->taps = ani_take(scratch, &used, 9 * ani_round_up(s->cin, ANI_BLOCK), sizeof(float));
     job->counts = ani_take(scratch, &used, c.parts, sizeof(int64_t));
     job->partials = ani_take(scratch, &used, c.parts * 2 * s->cin, sizeof(double));
@@ -212,22 +232,22 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     return used;
 }
 
+/* A block of a row, which begins at element `at` of y and is to be stored at y_row. */
 static void store_block(const forward_job *job, const place *p, int64_t oy, int64_t block,
-                        const float *tile, float *pivot, double *sum) {
+                        int64_t at, void *y_row, const float *tile, float *pivot, double *sum) {
     const ani_unit_shape *s = job->s;
     const ani_unit_forward *args = job->args;
     const ani_kernels *k = &job->cpu->k;
     const int64_t columns = p->last_column - p->column;
     const int64_t first = block * ANI_BLOCK, c = block_channels(p, block);
     const int64_t channel = p->channel + first;
-    const int64_t at = ((p->n * s->oh + oy) * s->ow + p->column) * s->cin + channel;
     double *square = sum + job->cut.group;
-    void *y = ani_element_of(args->y, args->element, at);
+    void *y = ani_element_of(y_row, args->element, channel);
     if (!args->moments) {
         k->tensor[args->element].store_affine(
             y, s->cin, tile, ANI_BLOCK, columns, c, args->scale ? args->scale + channel : NULL,
             args->scale ? args->shift + channel : NULL, args->relu6,
-            ani_element_at(args->residual, args->element, at));
+            ani_element_at(args->residual, args->element, at + channel));
         return;
     }
     if (oy == p->row)
@@ -249,12 +269,19 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
     float *tile = memory + RING * job->cut.x_columns * job->cut.group;
     float *pivot = tile + job->cut.range * ANI_BLOCK;
     double *sum = job->sums + worker * 2 * job->cut.group;
+    void *y_tile = args->moments && ani_cpu_streams_tiles(job->cpu, args->element,
+                                                          s->n * s->oh * s->ow, s->cin)
+                       ? memory + job->y_tile
+                       : NULL;
     ring x = {.rows = memory,
               .first = p.column * s->stride - s->pad_left,
               .columns = (columns - 1) * s->stride + 3,
               .next = p.row * s->stride - s->pad_top};
     for (int64_t oy = p.row; oy < p.last_row; oy++) {
         const int64_t top = oy * s->stride - s->pad_top;
+        const int64_t row_at = ((p.n * s->oh + oy) * s->ow + p.column) * s->cin;
+        void *y_row = ani_element_of(args->y, args->element, row_at);
+        void *to = y_tile ? y_tile : y_row;
         load_x(k, s, &p, &x, &args->x, top + 2);
         for (int64_t b = 0; b < p.blocks; b++) {
             const int64_t at = b * x.columns * ANI_BLOCK, first = b * ANI_BLOCK;
@@ -270,15 +297,15 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
                 for (int64_t i = 0; i < s->stride && oy + 1 < p.last_row; i++)
                     d.next[i] = row_ahead(args->x.z, args->x.element, s, s->h, s->w, &p, &x,
                                           x.next + i, channel);
-                const int64_t to = ((p.n * s->oh + oy) * s->ow + p.column) * s->cin + channel;
                 k->tensor[args->element].depthwise_moments(
-                    &d, ani_element_of(args->y, args->element, to), s->cin, pivot + first,
+                    &d, ani_element_of(to, args->element, channel), s->cin, pivot + first,
                     sum + first, sum + job->cut.group + first);
                 continue;
             }
             k->depthwise(tile, d.x, d.w, columns, s->stride);
-            store_block(job, &p, oy, b, tile, pivot, sum);
+            store_block(job, &p, oy, b, row_at, to, tile, pivot, sum);
         }
+        if (y_tile) stream_row(k, s, &p, args->element, y_row, y_tile, columns);
     }
     k->fence();
     if (args->moments) {
@@ -314,8 +341,9 @@ typedef struct backward_job {
     float *taps;      /* [blocks][9][ANI_BLOCK], ordered for the input gradient */
     float *gradients; /* [parts][9][c] */
     double *partials; /* [parts][2][c] */
-    float *tiles;     /* [threads][tile_floats]: rings of x and dz, a row of zeros, tile, dw */
+    float *tiles; /* [threads][tile_floats]: rings of x and dz, a row of zeros, tile, dw, dx_tile */
     int64_t tile_floats;
+    int64_t dx_tile; /* where in them rows of dx wait to be streamed */
 } backward_job;
 
 /* A dx row of stride 2 is computed in whole pairs of columns, with one or two more than it has. */
@@ -329,8 +357,9 @@ static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const an
     const cut c = job->cut = cut_unit(s, ROW_BACKWARD);
     job->cpu = cpu;
     job->s = s;
-    job->tile_floats = RING * (c.x_columns + c.z_columns) * c.group +
-                       (c.z_columns + tile_columns(s, &c)) * ANI_BLOCK + 9 * c.group;
+    job->dx_tile = RING * (c.x_columns + c.z_columns) * c.group +
+                   (c.z_columns + tile_columns(s, &c)) * ANI_BLOCK + 9 * c.group;
+    job->tile_floats = job->dx_tile + row_floats(s, tile_columns(s, &c));
     job->taps = ani_take(scratch, &used, 9 * ani_round_up(s->cin, ANI_BLOCK), sizeof(float));
     job->gradients = ani_take(scratch, &used, c.parts * 9 * s->cin, sizeof(float));
     job->partials = ani_take(scratch, &used, c.parts * 2 * s->cin, sizeof(double));
@@ -346,6 +375,7 @@ typedef struct backward_piece {
     int64_t dx_first, dx_last; /* columns of dx that this piece writes */
     int64_t last_dz;           /* the last row of dz that this piece reads */
     float *tile;               /* a row of dx, one block: [columns][ANI_BLOCK] */
+    void *dx_tile;             /* NULL: dx is not streamed by way of it */
     const float *zeros;        /* a row of dz outside of the picture */
     float *dw;                 /* [blocks][9][ANI_BLOCK] */
     double *sum;               /* NULL: not wanted; dot is s->cin after it */
@@ -423,14 +453,16 @@ static void store_dx(backward_piece *b, int64_t iy) {
     const backward_job *job = b->job;
     const ani_unit_shape *s = job->s;
     const ani_gradient *dz = &job->args->dz;
+    const int32_t element = job->args->x.element;
     if (b->dx_last <= b->dx_first) return; /* outputs past the input, by padding alone */
     load_dz(&job->cpu->k, s, &b->p, &b->z, dz, ani_min((iy + s->pad_top) / s->stride, s->oh - 1));
     const int64_t at = ((b->p.n * s->h + iy) * s->w + b->dx_first) * s->cin;
     for (int64_t block = 0; block < b->p.blocks; block++) {
         const int64_t first = block * ANI_BLOCK, channel = b->p.channel + first;
-        const ani_gradient_store to = ani_cpu_gradient_store(
+        ani_gradient_store to = ani_cpu_gradient_store(
             &job->args->store, &job->args->x, at + channel, s->cin, channel,
             b->sum ? b->sum + first : NULL, b->sum ? b->sum + s->cin + first : NULL);
+        if (b->dx_tile) to.dx = ani_element_of(b->dx_tile, element, channel);
         ani_depthwise d = {.w = job->taps + 9 * (b->p.channel + first),
                            .stride = 1,
                            .streamed = ani_cpu_streams(s->n * s->h * s->w, s->cin),
@@ -447,6 +479,10 @@ static void store_dx(backward_piece *b, int64_t iy) {
         else
             dx_spread(b, iy, block, &d, &to);
     }
+    if (b->dx_tile)
+        stream_row(&job->cpu->k, s, &b->p, element,
+                   ani_element_of(job->args->store.dx, element, at), b->dx_tile,
+                   b->dx_last - b->dx_first);
 }
 
 /* Where the input that belongs to output `first` begins: each input row and column is of one piece.
@@ -480,6 +516,8 @@ static void backward_run(void *context, int64_t index, int32_t worker) {
     float *zeros = b.z.rows + RING * c->z_columns * c->group;
     b.tile = zeros + c->z_columns * ANI_BLOCK;
     b.dw = b.tile + tile_columns(s, c) * ANI_BLOCK;
+    if (ani_cpu_streams_tiles(job->cpu, args->x.element, s->n * s->h * s->w, s->cin))
+        b.dx_tile = memory + job->dx_tile;
     memset(zeros, 0, (size_t)(c->z_columns * ANI_BLOCK) * sizeof *zeros);
     b.zeros = zeros;
     memset(b.dw, 0, (size_t)(9 * p->blocks * ANI_BLOCK) * sizeof *b.dw);

@@ -83,7 +83,7 @@ typedef struct forward_job {
     float *packed;    /* w */
     int64_t *counts;  /* [chunks] */
     double *partials; /* [chunks][2][n] */
-    float *tiles;     /* [threads][tile_floats] */
+    float *tiles;     /* [threads][tile_floats]: a, c, y */
     double *sums;     /* [threads][2][n] */
     float *pivots;    /* [threads][n] */
     int64_t tile_floats;
@@ -98,7 +98,7 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     job->m = ani_cpu_matrix(cpu, row_values(s), s->cout);
     job->lda = ani_cpu_stride(cpu, row_values(s));
     job->ldc = ani_cpu_stride(cpu, s->cout);
-    job->tile_floats = TILE * (job->lda + job->ldc);
+    job->tile_floats = TILE * (job->lda + job->ldc + s->cout);
     job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
     job->counts = ani_take(scratch, &used, job->cut.chunks, sizeof(int64_t));
     job->partials = ani_take(scratch, &used, job->cut.chunks * 2 * s->cout, sizeof(double));
@@ -116,6 +116,9 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
     const int64_t first = index * job->cut.chunk;
     const int64_t last = ani_min(first + job->cut.chunk, job->cut.rows);
     float *a = job->tiles + worker * job->tile_floats, *c = a + TILE * job->lda;
+    void *y_tile = ani_cpu_streams_tiles(job->cpu, args->element, job->cut.rows, cout)
+                       ? c + TILE * job->ldc
+                       : NULL;
     double *sums = job->sums + worker * 2 * cout;
     const cpu_moments moments = {job->pivots + worker * cout, sums, sums + cout};
     ani_product p = {.a = a,
@@ -135,8 +138,9 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
             const coming x = {args->x.z, args->x.element, job->m.k, next,
                               ani_min(TILE, last - next)};
             if (job->s->kind == ANI_UNIT_POINTWISE) p.ahead = rows_ahead(&x, &(coming){0});
-            ani_cpu_product_moments(job->cpu, &job->m, &p, c, job->ldc, y, args->element, &moments,
-                                    row == first);
+            ani_cpu_product_moments(job->cpu, &job->m, &p, c, job->ldc, y_tile ? y_tile : y,
+                                    args->element, &moments, row == first);
+            if (y_tile) k->stream_copy(y, y_tile, p.rows * cout * ani_element_size(args->element));
             continue;
         }
         ani_cpu_product(job->cpu, &job->m, c, job->ldc, a, job->lda, job->packed, p.rows);
@@ -179,8 +183,8 @@ typedef struct backward_job {
     float *packed;    /* w' */
     float *gradients; /* [chunks][gradient_floats] */
     double *partials; /* [chunks][2][k] */
-    float *tiles;     /* [threads][tile_floats]: dz, x, and dx or dz in pairs of columns */
-    int64_t tile_floats;
+    float *tiles; /* [threads][tile_floats]: dz, x, dx or dz in pairs of columns, dx as stored */
+    int64_t tile_floats, dx_tile;
 } backward_job;
 
 static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const ani_unit_shape *s,
@@ -196,7 +200,8 @@ static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const an
     const int64_t affordable = MAX_GRADIENTS / (job->gradient_floats * (int64_t)sizeof(float));
     job->cut = cut_rows(s, ani_min(ani_max(affordable, 1), MAX_CHUNKS));
     const int64_t last = cpu->k.pairs.product ? ani_max(job->ldx, job->ldz) : job->ldx;
-    job->tile_floats = TILE * (job->ldx + job->ldz + last);
+    job->tile_floats = TILE * (job->ldx + job->ldz + last + s->cin);
+    job->dx_tile = TILE * (job->ldx + job->ldz + last);
     job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
     job->gradients =
         ani_take(scratch, &used, job->cut.chunks * job->gradient_floats, sizeof(float));
@@ -218,6 +223,9 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
     float *z_tile = job->tiles + worker * job->tile_floats;
     float *x_tile = z_tile + TILE * job->ldz;
     float *last_tile = x_tile + TILE * job->ldx;
+    void *dx_tile = ani_cpu_streams_tiles(job->cpu, args->x.element, job->cut.rows, cin)
+                        ? z_tile + job->dx_tile
+                        : NULL;
     float *dw = job->gradients + index * job->gradient_floats;
     double *sum = store->sums ? job->partials + index * 2 * cin : NULL;
     double *dot = sum ? sum + cin : NULL;
@@ -256,13 +264,17 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
                                        rows, job->m.n, cout, pairs, &ahead);
         }
         if (store->dx) {
-            const ani_gradient_store to =
+            ani_gradient_store to =
                 ani_cpu_gradient_store(store, &args->x, row * cin, cin, 0, sum, dot);
+            void *dx = to.dx;
+            if (dx_tile) to.dx = dx_tile;
             const coming z = {dz->z, dz->element, cout, next, count};
             const coming x = {args->x.z, args->x.element, cin, next + count - half, half};
             p.ahead = rows_ahead(&z, &x);
             ani_cpu_product_gradient(job->cpu, &job->m, &p, last_tile, job->ldx, &to,
                                      args->x.element);
+            if (dx_tile)
+                k->stream_copy(dx, dx_tile, rows * cin * ani_element_size(args->x.element));
         }
     }
     k->fence();

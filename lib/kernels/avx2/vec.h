@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 enum {
+    V_STREAMS = 1, /* v_stream goes past the caches */
     LANES = 8,
     WIDE_ROWS = 4,  /* register tile with panels of 3 vectors: 12 sums, 3 operands, 1 broadcast */
     NARROW_ROWS = 6 /* with panels of 2 vectors: 12 sums, 2 operands, 1 broadcast */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 enum {
+    V_STREAMS = 1, /* v_stream goes past the caches */
     LANES = 16,
     WIDE_ROWS = 8,   /* register tile with panels of 3 vectors: 24 sums, 3 operands */
     NARROW_ROWS = 12 /* with panels of 2 vectors: 24 sums, 2 operands */
@@ -84,12 +85,20 @@ static inline vec v_pass(vec a, vec y, vec low, vec high) {
 static inline vec v_widen(__m256i halves) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
 }
-static inline __m256i v_halves(vec rounded) {
-    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(rounded), 16));
-}
 static inline vec v_load_bfloat16(const uint16_t *from) {
     return v_widen(_mm256_loadu_si256((const __m256i *)(const void *)from));
 }
+/* The bfloat16 in the lower and in the upper half of each lane. */
+static inline vec v_low_half(vec pairs) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs), 16));
+}
+static inline vec v_high_half(vec pairs) {
+    return _mm512_and_ps(pairs, _mm512_castsi512_ps(_mm512_set1_epi32(-65536)));
+}
+static inline vec v_load_part_bfloat16(const uint16_t *from, int64_t count) {
+    return v_widen(_mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), from));
+}
+#ifndef ANI_NATIVE_BFLOAT16 /* AVX-512-BF16 has instructions for these */
 /* Round to what bfloat16 can hold: to nearest, ties to even; NaN stays NaN. */
 static inline vec v_round_bfloat16(vec v) {
     const __m512i bits = _mm512_castps_si512(v), upper = _mm512_set1_epi32(-65536);
@@ -99,23 +108,17 @@ static inline vec v_round_bfloat16(vec v) {
                                              _mm512_set1_epi32(0x400000));
     return _mm512_castsi512_ps(_mm512_and_si512(any, upper));
 }
-/* The bfloat16 in the lower and in the upper half of each lane. */
-static inline vec v_low_half(vec pairs) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs), 16));
-}
-static inline vec v_high_half(vec pairs) {
-    return _mm512_and_ps(pairs, _mm512_castsi512_ps(_mm512_set1_epi32(-65536)));
+static inline __m256i v_halves(vec rounded) {
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(rounded), 16));
 }
 /* These take rounded numbers. */
 static inline void v_store_bfloat16(uint16_t *to, vec rounded) {
     _mm256_storeu_si256((__m256i *)(void *)to, v_halves(rounded));
 }
-static inline vec v_load_part_bfloat16(const uint16_t *from, int64_t count) {
-    return v_widen(_mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), from));
-}
 static inline void v_store_part_bfloat16(uint16_t *to, vec rounded, int64_t count) {
     _mm256_mask_storeu_epi16(to, (__mmask16)((1u << count) - 1), v_halves(rounded));
 }
+#endif
 
 /* sum[0..LANES) += a, in double */
 static inline void v_add_double(double *sum, vec a) {

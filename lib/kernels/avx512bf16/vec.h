@@ -4,8 +4,23 @@
 #ifndef KERNELS_AVX512BF16_VEC_H
 #define KERNELS_AVX512BF16_VEC_H
 
+#define ANI_NATIVE_BFLOAT16
 #include "kernels/avx512/vec.h"
 
+/* Round to what bfloat16 can hold: to nearest, ties to even; NaN stays NaN. What is below the
+ * normal numbers becomes 0. */
+static inline __m256i v_halves(vec v) {
+    return (__m256i)_mm512_cvtneps_pbh(v);
+}
+static inline vec v_round_bfloat16(vec v) {
+    return v_widen(v_halves(v));
+}
+static inline void v_store_bfloat16(uint16_t *to, vec rounded) {
+    _mm256_storeu_si256((__m256i *)(void *)to, v_halves(rounded));
+}
+static inline void v_store_part_bfloat16(uint16_t *to, vec rounded, int64_t count) {
+    _mm256_mask_storeu_epi16(to, (__mmask16)((1u << count) - 1), v_halves(rounded));
+}
 /* Round to bfloat16 and store; what is below the normal numbers becomes 0. */
 static inline void v_to_bfloat16(uint16_t *to, vec v) {
     _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));

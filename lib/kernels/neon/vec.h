@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 enum {
+    V_STREAMS = 0, /* v_stream is a store like any other */
     LANES = 4,
     WIDE_ROWS = 8,   /* register tile with panels of 3 vectors: 24 sums, 3 operands */
     NARROW_ROWS = 12 /* with panels of 2 vectors: 24 sums, 2 operands */

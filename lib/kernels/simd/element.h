@@ -10,6 +10,13 @@
 enum { ELEMENT = ANI_BFLOAT16 };
 typedef uint16_t element;
 
+/* Without an instruction for it, rounding takes four registers for its constants. */
+#ifdef ANI_NATIVE_BFLOAT16
+enum { ROUNDS_BY_HAND = 0 };
+#else
+enum { ROUNDS_BY_HAND = 1 };
+#endif
+
 ANI_INLINE vec e_round(vec v) {
     return v_round_bfloat16(v);
 }
@@ -19,7 +26,8 @@ ANI_INLINE vec e_load(const element *from) {
 ANI_INLINE void e_store(element *to, vec v) {
     v_store_bfloat16(to, v);
 }
-/* Blocks and panels are half lines here: stores past the caches would tear lines apart. */
+/* Blocks and panels may be half lines here: stores past the caches would tear lines apart. Drivers
+ * stream tiles of them (ani_cpu_streams_tiles). */
 ANI_INLINE int can_stream(const element *pointer, int64_t stride) {
     (void)pointer;
     (void)stride;
@@ -38,7 +46,7 @@ ANI_INLINE void e_store_part(element *to, vec v, int64_t count) {
 
 #else
 
-enum { ELEMENT = ANI_FLOAT32 };
+enum { ELEMENT = ANI_FLOAT32, ROUNDS_BY_HAND = 0 };
 typedef float element;
 
 ANI_INLINE vec e_round(vec v) {
@@ -50,11 +58,9 @@ ANI_INLINE vec e_load(const element *from) {
 ANI_INLINE void e_store(element *to, vec v) {
     v_store(to, v);
 }
-/* Can all rows be stored past the caches? */
+/* Can all rows be stored past the caches? They must be whole lines. */
 ANI_INLINE int can_stream(const element *pointer, int64_t stride) {
-    return ((uintptr_t)pointer | ((uintptr_t)stride * sizeof(element))) %
-               (LANES * sizeof(element)) ==
-           0;
+    return ((uintptr_t)pointer | ((uintptr_t)stride * sizeof(element))) % 64 == 0;
 }
 ANI_INLINE void put(element *to, vec v, const int stream) {
     if (stream)

@@ -20,6 +20,7 @@ static void fill_table(ani_kernels *table, const char *level) {
     table->narrow_rows = NARROW_ROWS;
     fill_tensors(&table->tensor[ANI_FLOAT32]);
     table->column_sums = column_sums;
+    table->stream_copy = V_STREAMS ? stream_copy : NULL;
     table->fence = fence;
     table->product = product;
     table->product_transposed = product_transposed;

@@ -20,10 +20,11 @@ ANI_INLINE void panel_sums_add(const panel_sums *sums, double *first, double *se
     }
 }
 
-/* The sums of a register tile on their way to a tensor. Floats stay where they are. The rounding to
- * bfloat16 takes registers that the sums occupy, and compilers then give theirs up inside of the
- * product's loop: so they go to memory first, where the compiler does not look through. */
-enum { IN_REGISTERS = sizeof(element) == sizeof(float) };
+/* The sums of a register tile on their way to a tensor. Floats stay where they are, and so does
+ * what an instruction rounds to bfloat16. Rounding by hand takes registers that the sums occupy,
+ * and compilers then give theirs up inside of the product's loop: so they go to memory first, where
+ * the compiler does not look through. */
+enum { IN_REGISTERS = !ROUNDS_BY_HAND };
 
 ANI_INLINE void put_aside(float *tile, vec sums[12][3], const int rows, const int vectors) {
     ANI_UNROLL

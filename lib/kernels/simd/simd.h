@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { BLOCK = 16 }; /* floats of a cache line; channels of a block of depthwise */
 

@@ -2,8 +2,7 @@
  * Storing of tiles, with what is summed while they pass. The tile is in cache, so columns of some
  * vectors are run down all rows, with the channels' sums in registers. */
 
-/* Rounding to bfloat16 takes four registers for its constants. */
-enum { STORE_VECTORS = 4, GRADIENT_VECTORS = sizeof(element) == sizeof(float) ? 2 : 1 };
+enum { STORE_VECTORS = 4, GRADIENT_VECTORS = ROUNDS_BY_HAND ? 1 : 2 };
 
 ANI_INLINE void moments_columns(element *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
                                 const float *pivot, double *sum, double *square, const int vectors,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Sums of tiles, and the end of streaming. */
+ * Sums of tiles, streaming, and its end. */
 
 static void column_sums(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c) {
     int64_t i = 0;
@@ -14,6 +14,25 @@ static void column_sums(double *sum, const float *t, int64_t ldt, int64_t rows, 
     for (int64_t r = 0; r < rows; r++)
         s = v_add(s, v_load_part(t + r * ldt + i, c - i));
     add_part_double(sum + i, s, c - i);
+}
+
+static void stream_copy(void *to, const void *from, int64_t bytes) {
+    enum { STEP = LANES * sizeof(float), LINE = 64 };
+    char *at = to;
+    const char *source = from;
+    const int64_t head = (int64_t)(-(uintptr_t)at % LINE);
+    if (head >= bytes) {
+        memcpy(at, source, (size_t)bytes);
+        return;
+    }
+    memcpy(at, source, (size_t)head);
+    int64_t i = head;
+    for (; i + LINE <= bytes; i += LINE)
+        ANI_UNROLL
+    for (int64_t j = 0; j < LINE; j += STEP)
+        v_stream((float *)(void *)(at + i + j),
+                 v_load((const float *)(const void *)(source + i + j)));
+    memcpy(at + i, source + i, (size_t)(bytes - i));
 }
 
 static void fence(void) {
