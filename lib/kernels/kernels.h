@@ -20,8 +20,8 @@ enum {
     ANI_TILE_ROWS = 24 /* row counts of product tiles are multiples of it: all register tiles fit */
 };
 
-/** Memory that is read soon: products ask for its lines while they compute, a few at each register
- * tile, so that the loads that follow find them in cache. Changes no result. */
+/** Memory that is read soon: products ask for its lines while they compute, evenly over their
+ * steps, so that the loads that follow find them in cache. Changes no result. */
 typedef struct ani_ahead {
     const void *from[2]; /* NULL: nothing */
     int64_t size[2];     /* bytes */

@@ -103,8 +103,12 @@ void ani_cpu_join_sums(const cpu_backend *cpu, int64_t parts, const double *part
     ani_pool_run(cpu->pool, ani_divide_up(count, PIECE), join_sums, &job);
 }
 
+enum { MATRIX_PIECE = 1024 }; /* floats of one pool pass: rows, or a part of a long one */
+
 typedef struct matrix_job {
-    int64_t parts, part_size, stride, rows, columns, pieces;
+    const ani_kernels *k;
+    int64_t parts, part_size, stride, rows, columns;
+    int64_t piece_rows, piece_columns, pieces; /* pieces side by side */
     const float *partials;
     float *out;
 } matrix_job;
@@ -112,21 +116,33 @@ typedef struct matrix_job {
 static void join_matrix(void *context, int64_t index, int32_t worker) {
     (void)worker;
     const matrix_job *job = context;
-    const int64_t row = index / job->pieces, first = index % job->pieces * PIECE;
-    const int64_t count = ani_min(PIECE, job->columns - first);
+    const int64_t row = index / job->pieces * job->piece_rows;
+    const int64_t rows = ani_min(job->piece_rows, job->rows - row);
+    const int64_t first = index % job->pieces * job->piece_columns;
+    const int64_t columns = ani_min(job->piece_columns, job->columns - first);
+    const int64_t count = (rows - 1) * job->stride + columns;
     const float *from = job->partials + row * job->stride + first;
-    double sums[PIECE] = {0};
-    for (int64_t part = 0; part < job->parts; part++, from += job->part_size)
-        for (int64_t i = 0; i < count; i++)
-            sums[i] += from[i];
-    for (int64_t i = 0; i < count; i++)
-        job->out[row * job->columns + first + i] = (float)sums[i];
+    double sums[MATRIX_PIECE] = {0};
+    for (int64_t part = 0; part < job->parts; part++)
+        job->k->column_sums(sums, from + part * job->part_size, count, 1, count);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < columns; i++)
+            job->out[(row + r) * job->columns + first + i] = (float)sums[r * job->stride + i];
 }
 
 void ani_cpu_join_matrix(const cpu_backend *cpu, int64_t parts, const float *partials,
                          int64_t part_size, int64_t stride, int64_t rows, int64_t columns,
                          float *out) {
-    matrix_job job = {parts,    part_size, stride, rows, columns, ani_divide_up(columns, PIECE),
-                      partials, out};
-    ani_pool_run(cpu->pool, rows * job.pieces, join_matrix, &job);
+    matrix_job job = {.k = &cpu->k,
+                      .parts = parts,
+                      .part_size = part_size,
+                      .stride = stride,
+                      .rows = rows,
+                      .columns = columns,
+                      .partials = partials,
+                      .out = out};
+    job.piece_rows = ani_max(MATRIX_PIECE / stride, 1);
+    job.piece_columns = ani_min(columns, MATRIX_PIECE);
+    job.pieces = ani_divide_up(columns, job.piece_columns);
+    ani_pool_run(cpu->pool, ani_divide_up(rows, job.piece_rows) * job.pieces, join_matrix, &job);
 }

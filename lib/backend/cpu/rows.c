@@ -17,6 +17,10 @@
 enum {
     TILE = 2 * ANI_TILE_ROWS, /* few rows: what is loaded ahead is then spread finely over time */
     MAX_CHUNKS = 64,
+    /* Rows of a chunk and the least number of chunks that go before: each chunk has a weight
+     * gradient of its own, which is written and read again. */
+    MIN_ROWS = 6 * TILE,
+    MIN_CHUNKS = 8,
     MAX_GRADIENTS = 32 << 20 /* bytes of all partial weight gradients */
 };
 
@@ -29,7 +33,8 @@ typedef struct cut {
 
 static cut cut_rows(const ani_unit_shape *s, int64_t max_chunks) {
     cut c = {.rows = s->n * s->oh * s->ow};
-    c.chunk = ani_round_up(ani_divide_up(c.rows, max_chunks), TILE);
+    const int64_t least = ani_min(MIN_ROWS, ani_divide_up(c.rows, MIN_CHUNKS));
+    c.chunk = ani_round_up(ani_max(ani_divide_up(c.rows, max_chunks), least), TILE);
     c.chunks = ani_divide_up(c.rows, c.chunk);
     return c;
 }

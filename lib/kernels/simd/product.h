@@ -3,14 +3,16 @@
 
 static void product(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
                     int64_t rows, int64_t k, int64_t n, int32_t width) {
+    const ahead_lines none = {{NULL, NULL}, {NULL, NULL}, {0, 0}, 0};
     for (int64_t column = 0; column < n; column += width, packed += k * width) {
         if (width == WIDE)
             for (int64_t r = 0; r < rows; r += WIDE_ROWS)
-                product_tile(c + r * ldc + column, ldc, a + r * lda, lda, packed, k, WIDE_ROWS, 3);
+                product_tile(c + r * ldc + column, ldc, a + r * lda, lda, packed, k, &none,
+                             WIDE_ROWS, 3);
         else
             for (int64_t r = 0; r < rows; r += NARROW_ROWS)
-                product_tile(c + r * ldc + column, ldc, a + r * lda, lda, packed, k, NARROW_ROWS,
-                             2);
+                product_tile(c + r * ldc + column, ldc, a + r * lda, lda, packed, k, &none,
+                             NARROW_ROWS, 2);
     }
 }
 
@@ -18,15 +20,19 @@ static void product(float *c, int64_t ldc, const float *a, int64_t lda, const fl
  */
 
 ANI_INLINE void product_transposed_tile(float *c, int64_t ldc, const float *a, int64_t lda,
-                                        const float *b, int64_t ldb, int64_t count, const int rows,
+                                        const float *b, int64_t ldb, int64_t count,
+                                        const ahead_lines *lines, const int rows,
                                         const int vectors) {
+    const char *ahead = ahead_steps(lines, b);
+    const int64_t step = lines->step;
     vec sums[12][3];
     ANI_UNROLL
     for (int r = 0; r < rows; r++)
         ANI_UNROLL
     for (int j = 0; j < vectors; j++)
         sums[r][j] = v_load(c + r * ldc + j * LANES);
-    for (int64_t i = 0; i < count; i++, a += lda, b += ldb) {
+    for (int64_t i = 0; i < count; i++, a += lda, b += ldb, ahead += step) {
+        __builtin_prefetch(ahead, 0, 2);
         vec row[3];
         ANI_UNROLL
         for (int j = 0; j < vectors; j++)
@@ -51,12 +57,13 @@ ANI_INLINE void product_transposed_all(float *c, int64_t ldc, const float *a, in
                                        int64_t n, const ani_ahead *ahead, const int rows,
                                        const int vectors) {
     const int64_t width = vectors * LANES;
-    ahead_lines lines = ahead_begin(ahead, (n + width - 1) / width * ((k + rows - 1) / rows));
+    ahead_lines lines =
+        ahead_begin(ahead, (n + width - 1) / width * ((k + rows - 1) / rows), count);
     for (int64_t column = 0; column < n; column += width)
         for (int64_t i = 0; i < k; i += rows) {
             product_transposed_tile(c + i * ldc + column, ldc, a + i, lda, b + column, ldb, count,
-                                    rows, vectors);
-            ahead_step(&lines);
+                                    &lines, rows, vectors);
+            ahead_end(&lines, count);
         }
 }
 

@@ -72,7 +72,7 @@ ANI_INLINE void product_moments_all(const ani_product *p, element *y, int64_t ld
                                     const float *pivot, double *sum, double *square, const int rows,
                                     const int vectors, const int stream) {
     const int64_t width = vectors * LANES, panels = (p->n + width - 1) / width;
-    ahead_lines lines = ahead_begin(&p->ahead, panels * ((p->rows + rows - 1) / rows));
+    ahead_lines lines = ahead_begin(&p->ahead, panels * ((p->rows + rows - 1) / rows), p->k);
     for (int64_t column = 0; column < p->n; column += width) {
         const float *b = p->packed + column * p->k;
         const int64_t columns = p->n - column < width ? p->n - column : width;
@@ -82,15 +82,15 @@ ANI_INLINE void product_moments_all(const ani_product *p, element *y, int64_t ld
             element *to = y + r * ldy + column;
             if (columns == width && r + rows <= p->rows) {
                 vec sums[12][3];
-                product_sums(sums, a, p->lda, b, p->k, rows, vectors);
+                product_sums(sums, a, p->lda, b, p->k, &lines, rows, vectors);
                 moments_tile(to, ldy, sums, pivot + column, &panel, rows, vectors, stream);
             } else {
                 float tile[12 * WIDE];
-                product_tile(tile, width, a, p->lda, b, p->k, rows, vectors);
+                product_tile(tile, width, a, p->lda, b, p->k, &lines, rows, vectors);
                 moments_all(to, ldy, tile, width, p->rows - r < rows ? p->rows - r : rows, columns,
                             pivot + column, sum + column, square + column, 0);
             }
-            ahead_step(&lines);
+            ahead_end(&lines, p->k);
         }
         if (columns == width) panel_sums_add(&panel, sum + column, square + column, vectors);
     }
@@ -160,7 +160,7 @@ ANI_INLINE void product_gradient_all(const ani_product *p, const ani_gradient_st
                                      const int rows, const int vectors, const int direct,
                                      const int masked, const int stream) {
     const int64_t width = vectors * LANES, panels = (p->n + width - 1) / width;
-    ahead_lines lines = ahead_begin(&p->ahead, panels * ((p->rows + rows - 1) / rows));
+    ahead_lines lines = ahead_begin(&p->ahead, panels * ((p->rows + rows - 1) / rows), p->k);
     for (int64_t column = 0; column < p->n; column += width) {
         const float *b = p->packed + column * p->k;
         const int64_t columns = p->n - column < width ? p->n - column : width;
@@ -171,15 +171,15 @@ ANI_INLINE void product_gradient_all(const ani_product *p, const ani_gradient_st
             const ani_gradient_store at = ani_gradient_at(to, ELEMENT, r * to->ldx, column);
             if (whole && r + rows <= p->rows) {
                 vec sums[12][3];
-                product_sums(sums, a, p->lda, b, p->k, rows, vectors);
+                product_sums(sums, a, p->lda, b, p->k, &lines, rows, vectors);
                 gradient_tile(&at, sums, &panel, rows, vectors, masked, stream);
             } else {
                 float tile[12 * WIDE];
-                product_tile(tile, width, a, p->lda, b, p->k, rows, vectors);
+                product_tile(tile, width, a, p->lda, b, p->k, &lines, rows, vectors);
                 store_gradient(&at, tile, width, p->rows - r < rows ? p->rows - r : rows, columns,
                                0);
             }
-            ahead_step(&lines);
+            ahead_end(&lines, p->k);
         }
         if (whole) panel_sums_add(&panel, to->sum + column, to->dot + column, vectors);
     }

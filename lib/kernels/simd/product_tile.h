@@ -18,41 +18,62 @@ ANI_INLINE vec product_step(vec a, vec b, vec sum) {
 
 enum { WIDE = 3 * LANES, NARROW = 2 * LANES };
 
-/** The lines that a product asks for, and how many of each range at each register tile. */
+/** The memory that a product asks for: of each range so many bytes at each register tile, the
+ * larger one first. Of that `step` bytes are asked for at each step of a tile: a burst at its end
+ * would have to wait for the processor's few places for lines on their way. */
 typedef struct ahead_lines {
     const char *at[2], *end[2];
-    int64_t step[2];
+    int64_t tile[2];
+    int64_t step;
 } ahead_lines;
 
-ANI_INLINE ahead_lines ahead_begin(const ani_ahead *ahead, int64_t tiles) {
-    enum { LINE = 64 };
-    ahead_lines lines = {{NULL, NULL}, {NULL, NULL}, {0, 0}};
-    for (int i = 0; ahead && i < 2; i++) {
-        if (!ahead->from[i]) continue;
-        lines.at[i] = ahead->from[i];
-        lines.end[i] = lines.at[i] + ahead->size[i];
-        lines.step[i] = (lines.end[i] - lines.at[i]) / LINE / tiles + 1;
+enum { LINE = 64 };
+
+ANI_INLINE ahead_lines ahead_begin(const ani_ahead *ahead, int64_t tiles, int64_t steps) {
+    ahead_lines lines = {{NULL, NULL}, {NULL, NULL}, {0, 0}, 0};
+    if (!ahead) return lines;
+    const int larger = ahead->size[1] > ahead->size[0];
+    for (int i = 0; i < 2; i++) {
+        const char *from = ahead->from[i ^ larger];
+        if (!from) continue;
+        lines.at[i] = from;
+        lines.end[i] = from + ahead->size[i ^ larger];
+        lines.tile[i] = ((lines.end[i] - lines.at[i]) / LINE / tiles + 1) * LINE;
     }
+    const int64_t step = lines.tile[0] / (steps + 1);
+    lines.step = step > LINE ? LINE : step;
     return lines;
 }
 
-ANI_INLINE void ahead_step(ahead_lines *lines) {
-    enum { LINE = 64 };
-    for (int i = 0; i < 2; i++)
-        for (int64_t j = 0; j < lines->step[i] && lines->at[i] < lines->end[i]; j++) {
+/* Where the steps of a register tile ask; without anything to ask for, at what they read anyway. */
+ANI_INLINE const char *ahead_steps(const ahead_lines *lines, const void *here) {
+    return lines->at[0] ? lines->at[0] : here;
+}
+
+ANI_INLINE void ahead_end(ahead_lines *lines, int64_t steps) {
+    for (int i = 0; i < 2; i++) {
+        const int64_t done = i ? 0 : lines->step * steps;
+        if (done) lines->at[i] += done;
+        for (int64_t j = done; j < lines->tile[i] && lines->at[i] < lines->end[i]; j += LINE) {
             __builtin_prefetch(lines->at[i], 0, 2);
             lines->at[i] += LINE;
         }
+    }
+    if (lines->at[0] >= lines->end[0]) lines->step = 0;
 }
 
 ANI_INLINE void product_sums(vec sums[12][3], const float *a, int64_t lda, const float *b,
-                             int64_t k, const int rows, const int vectors) {
+                             int64_t k, const ahead_lines *lines, const int rows,
+                             const int vectors) {
+    const char *ahead = ahead_steps(lines, b);
+    const int64_t step = lines->step;
     ANI_UNROLL
     for (int r = 0; r < rows; r++)
         ANI_UNROLL
     for (int j = 0; j < vectors; j++)
         sums[r][j] = v_zero();
-    for (int64_t i = 0; i < k; i++, b += vectors * LANES) {
+    for (int64_t i = 0; i < k; i++, b += vectors * LANES, ahead += step) {
+        __builtin_prefetch(ahead, 0, 2);
         vec row[3];
         ANI_UNROLL
         for (int j = 0; j < vectors; j++)
@@ -68,9 +89,10 @@ ANI_INLINE void product_sums(vec sums[12][3], const float *a, int64_t lda, const
 }
 
 ANI_INLINE void product_tile(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
-                             int64_t k, const int rows, const int vectors) {
+                             int64_t k, const ahead_lines *lines, const int rows,
+                             const int vectors) {
     vec sums[12][3];
-    product_sums(sums, a, lda, b, k, rows, vectors);
+    product_sums(sums, a, lda, b, k, lines, rows, vectors);
     ANI_UNROLL
     for (int r = 0; r < rows; r++)
         ANI_UNROLL

@@ -17,7 +17,7 @@ static void column_sums(double *sum, const float *t, int64_t ldt, int64_t rows, 
 }
 
 static void stream_copy(void *to, const void *from, int64_t bytes) {
-    enum { STEP = LANES * sizeof(float), LINE = 64 };
+    enum { STEP = LANES * sizeof(float) };
     char *at = to;
     const char *source = from;
     const int64_t head = (int64_t)(-(uintptr_t)at % LINE);
