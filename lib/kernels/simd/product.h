@@ -7,12 +7,10 @@ static void product(float *c, int64_t ldc, const float *a, int64_t lda, const fl
     for (int64_t column = 0; column < n; column += width, packed += k * width) {
         if (width == WIDE)
             for (int64_t r = 0; r < rows; r += WIDE_ROWS)
-                product_tile(c + r * ldc + column, ldc, a + r * lda, lda, packed, k, &none,
-                             WIDE_ROWS, 3);
+                product_tile(c + r * ldc + column, ldc, a + r * lda, lda, packed, k, &none, 3);
         else
             for (int64_t r = 0; r < rows; r += NARROW_ROWS)
-                product_tile(c + r * ldc + column, ldc, a + r * lda, lda, packed, k, &none,
-                             NARROW_ROWS, 2);
+                product_tile(c + r * ldc + column, ldc, a + r * lda, lda, packed, k, &none, 2);
     }
 }
 

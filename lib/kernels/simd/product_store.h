@@ -86,9 +86,9 @@ ANI_INLINE void product_moments_all(const ani_product *p, element *y, int64_t ld
                 moments_tile(to, ldy, sums, pivot + column, &panel, rows, vectors, stream);
             } else {
                 float tile[12 * WIDE];
-                product_tile(tile, width, a, p->lda, b, p->k, &lines, rows, vectors);
-                moments_all(to, ldy, tile, width, p->rows - r < rows ? p->rows - r : rows, columns,
-                            pivot + column, sum + column, square + column, 0);
+                product_tile(tile, width, a, p->lda, b, p->k, &lines, vectors);
+                store_moments(to, ldy, tile, width, p->rows - r < rows ? p->rows - r : rows,
+                              columns, pivot + column, sum + column, square + column, 0);
             }
             ahead_end(&lines, p->k);
         }
@@ -175,7 +175,7 @@ ANI_INLINE void product_gradient_all(const ani_product *p, const ani_gradient_st
                 gradient_tile(&at, sums, &panel, rows, vectors, masked, stream);
             } else {
                 float tile[12 * WIDE];
-                product_tile(tile, width, a, p->lda, b, p->k, &lines, rows, vectors);
+                product_tile(tile, width, a, p->lda, b, p->k, &lines, vectors);
                 store_gradient(&at, tile, width, p->rows - r < rows ? p->rows - r : rows, columns,
                                0);
             }

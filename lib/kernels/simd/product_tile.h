@@ -88,9 +88,9 @@ ANI_INLINE void product_sums(vec sums[12][3], const float *a, int64_t lda, const
     }
 }
 
-ANI_INLINE void product_tile(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
-                             int64_t k, const ahead_lines *lines, const int rows,
-                             const int vectors) {
+ANI_INLINE void product_tile_all(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
+                                 int64_t k, const ahead_lines *lines, const int rows,
+                                 const int vectors) {
     vec sums[12][3];
     product_sums(sums, a, lda, b, k, lines, rows, vectors);
     ANI_UNROLL
@@ -98,4 +98,23 @@ ANI_INLINE void product_tile(float *c, int64_t ldc, const float *a, int64_t lda,
         ANI_UNROLL
     for (int j = 0; j < vectors; j++)
         v_store(c + r * ldc + j * LANES, sums[r][j]);
+}
+
+ANI_SHARED void product_tile_wide(float *c, int64_t ldc, const float *a, int64_t lda,
+                                  const float *b, int64_t k, const ahead_lines *lines) {
+    product_tile_all(c, ldc, a, lda, b, k, lines, WIDE_ROWS, 3);
+}
+
+ANI_SHARED void product_tile_narrow(float *c, int64_t ldc, const float *a, int64_t lda,
+                                    const float *b, int64_t k, const ahead_lines *lines) {
+    product_tile_all(c, ldc, a, lda, b, k, lines, NARROW_ROWS, 2);
+}
+
+/* A register tile of a panel of so many vectors, to memory. */
+ANI_INLINE void product_tile(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
+                             int64_t k, const ahead_lines *lines, const int vectors) {
+    if (vectors == 3)
+        product_tile_wide(c, ldc, a, lda, b, k, lines);
+    else
+        product_tile_narrow(c, ldc, a, lda, b, k, lines);
 }

@@ -12,6 +12,13 @@ enum { BLOCK = 16 }; /* floats of a cache line; channels of a block of depthwise
 
 #define ANI_INLINE static inline __attribute__((always_inline))
 
+/* One function for all its callers: what is not worth a copy for each. */
+#if defined(__clang__)
+#define ANI_SHARED static __attribute__((noinline))
+#else
+#define ANI_SHARED static __attribute__((noinline, noclone))
+#endif
+
 /* Unroll the loop that follows in full; its count is a constant after inlining. Not where each
  * access is checked: that would take minutes to compile. */
 #if defined(__SANITIZE_ADDRESS__)

@@ -57,9 +57,9 @@ ANI_INLINE void moments_all(element *y, int64_t ldy, const float *t, int64_t ldt
     add_part_double(square + i, q, rest);
 }
 
-static void store_moments(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
-                          int64_t c, const float *pivot, double *sum, double *square,
-                          int32_t stream) {
+ANI_SHARED void store_moments(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+                              int64_t c, const float *pivot, double *sum, double *square,
+                              int32_t stream) {
     if (stream && can_stream(y, ldy))
         moments_all(y, ldy, t, ldt, rows, c, pivot, sum, square, 1);
     else
@@ -181,8 +181,8 @@ ANI_INLINE void gradient_store_all(const ani_gradient_store *to, const float *t,
 }
 
 /* The cases that the network meets are compiled each for itself; the others share one. */
-static void store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
-                           int64_t c, int32_t stream) {
+ANI_SHARED void store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt,
+                               int64_t rows, int64_t c, int32_t stream) {
     const int streamed = stream && can_stream(to->dx, to->ldx);
     if (to->x && to->scale && to->sum && to->z == to->x) {
         if (streamed)
