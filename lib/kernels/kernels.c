@@ -11,10 +11,8 @@
 void ani_kernels_c(ani_kernels *table) {
     *table = (ani_kernels){
         .level = "c",
-        .wide = ANI_C_WIDE,
-        .narrow = ANI_C_NARROW,
-        .wide_rows = ANI_C_ROWS,
-        .narrow_rows = ANI_C_ROWS,
+        .panels =
+            {[ANI_NARROW] = {ANI_C_NARROW, ANI_C_ROWS}, [ANI_WIDE] = {ANI_C_WIDE, ANI_C_ROWS}},
         .column_sums = ani_c_column_sums,
         .fence = ani_c_fence,
         .product = ani_c_product,
@@ -47,10 +45,18 @@ void ani_kernels_init(ani_kernels *table, uint32_t mask) {
     (void)mask;
 }
 
-int32_t ani_panel_width(const ani_kernels *table, int64_t n) {
-    const int64_t wide = (n + table->wide - 1) / table->wide * table->wide;
-    const int64_t narrow = (n + table->narrow - 1) / table->narrow * table->narrow;
-    return narrow <= wide ? table->narrow : table->wide;
+int32_t ani_panel_width(const ani_kernels *table, int64_t rows, int64_t n) {
+    int64_t least = INT64_MAX;
+    int32_t best = 0;
+    for (int i = 0; i < ANI_PANELS && table->panels[i].width; i++) {
+        const ani_panel *panel = &table->panels[i];
+        const int64_t size = (rows + panel->rows - 1) / panel->rows * panel->rows *
+                             ((n + panel->width - 1) / panel->width * panel->width);
+        if (size >= least) continue;
+        least = size;
+        best = panel->width;
+    }
+    return best;
 }
 
 void ani_pack(float *out, const float *b, int64_t row_stride, int64_t column_stride, int64_t k,

@@ -156,12 +156,18 @@ typedef struct ani_pair_kernels {
                                const ani_ahead *ahead);
 } ani_pair_kernels;
 
+/** The panels that the right-hand matrix of a product is cut into, and the register tiles that go
+ * with them. */
+typedef struct ani_panel {
+    int32_t width; /* columns, a multiple of 8; 0: the level has no such kind */
+    int32_t rows;  /* of a register tile; divides ANI_TILE_ROWS */
+} ani_panel;
+
+enum { ANI_NARROW, ANI_WIDE, ANI_SLIM, ANI_PANELS };
+
 typedef struct ani_kernels {
-    const char *level;   /* "c", "avx2", "avx512", "avx512bf16", "neon" */
-    int32_t wide;        /* columns of the wide panels of products; a multiple of 8 */
-    int32_t narrow;      /* columns of the narrow panels; a multiple of 8 */
-    int32_t wide_rows;   /* rows of a register tile with wide panels; divides ANI_TILE_ROWS */
-    int32_t narrow_rows; /* the same with narrow panels */
+    const char *level;            /* "c", "avx2", "avx512", "avx512bf16", "neon" */
+    ani_panel panels[ANI_PANELS]; /* of products; the first one wins where two pad the same */
 
     ani_tensor_kernels tensor[ANI_ELEMENTS]; /* by ANI_FLOAT32, ANI_BFLOAT16 */
     ani_pair_kernels pairs;                  /* for units whose tensors are of ANI_BFLOAT16 */
@@ -178,8 +184,8 @@ typedef struct ani_kernels {
     void (*fence)(void);
 
     /* --- products ------------------------------------------------------------------------------
-     * width is `wide` or `narrow`, round(n) below is n rounded up to a multiple of it, round(rows)
-     * rows rounded up to a multiple of wide_rows or narrow_rows. */
+     * width is that of a panel, round(n) below is n rounded up to a multiple of it, round(rows)
+     * rows rounded up to a multiple of the panel's rows. */
 
     /** c[round(rows)][round(n)] = a[round(rows)][k] * b[k][n]; b is packed in panels: panel p holds
      *  columns p*width.. as [k][width] (see ani_pack), columns past n being anything finite. */
@@ -226,9 +232,8 @@ typedef struct ani_kernels {
  *  and this build knows. */
 void ani_kernels_init(ani_kernels *table, uint32_t mask);
 
-/** Choose the panel width for n columns: the one that pads less; `narrow` if both do the same,
- * being whole cache lines. */
-int32_t ani_panel_width(const ani_kernels *table, int64_t n);
+/** Choose the panel width for a result of rows and n columns: the one that pads least. */
+int32_t ani_panel_width(const ani_kernels *table, int64_t rows, int64_t n);
 
 /** Pack panel `panel` of b for product(): out[k][width] from b[i*row_stride + j*column_stride],
  * zeros past column n. */

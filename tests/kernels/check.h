@@ -77,6 +77,8 @@ static inline int64_t round_up(int64_t value, int64_t step) {
     return (value + step - 1) / step * step;
 }
 
+enum { OPERAND_ROWS = 2 * ANI_TILE_ROWS }; /* of the left one */
+
 /** Operands of a product as the table's entries take them: floats, or pairs of bfloat16. */
 typedef struct operands {
     float *a, *packed;
@@ -88,11 +90,11 @@ static inline operands make_operands(const ani_kernels *table, int pairs, const 
                                      int32_t width) {
     const int64_t panels = round_up(n, width) / width;
     operands o = {.steps = pairs ? (k + 1) / 2 : k};
-    o.a = malloc((size_t)(ANI_TILE_ROWS * lda) * sizeof *o.a);
+    o.a = malloc((size_t)(OPERAND_ROWS * lda) * sizeof *o.a);
     o.packed = malloc((size_t)(panels * width * o.steps) * sizeof *o.packed);
     assert_true(o.a && o.packed);
-    memcpy(o.a, a, (size_t)(ANI_TILE_ROWS * lda) * sizeof *o.a);
-    if (pairs) table->pairs.pair_columns(o.a, lda, o.a, lda, ANI_TILE_ROWS, k);
+    memcpy(o.a, a, (size_t)(OPERAND_ROWS * lda) * sizeof *o.a);
+    if (pairs) table->pairs.pair_columns(o.a, lda, o.a, lda, OPERAND_ROWS, k);
     for (int64_t p = 0; p < panels; p++)
         (pairs ? ani_pack_pairs : ani_pack)(o.packed + p * o.steps * width, b, n, 1, k, n, width,
                                             p);

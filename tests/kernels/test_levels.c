@@ -235,11 +235,16 @@ static void rounding(void **state) {
     free(halves);
 }
 
+/* The kind of panel, or the first one if the table lacks it. */
+static const ani_panel *panel_of(const ani_kernels *table, int kind) {
+    return &table->panels[table->panels[kind].width ? kind : 0];
+}
+
 static void products(void **state) {
     (void)state;
     for (int i = 1; i < WIDTHS; i++)
         for (int j = 1; j < WIDTHS; j += 2)
-            for (int narrow = 0; narrow < 2; narrow++) {
+            for (int kind = 0; kind < ANI_PANELS && best.panels[kind].width; kind++) {
                 const int64_t k = widths[i], n = widths[j], rows = 1 + (i * 7 + j) % 24;
                 const int64_t lda = round_up(k, ANI_TILE_ROWS) + 1;
                 float *a = random_floats(ANI_TILE_ROWS * lda, 1, -1, 1);
@@ -250,18 +255,18 @@ static void products(void **state) {
                 int64_t ld[2];
                 for (int t = 0; t < 2; t++) {
                     const ani_kernels *table = tables[t];
-                    const int32_t width = narrow ? table->narrow : table->wide;
-                    const int32_t step = narrow ? table->narrow_rows : table->wide_rows;
+                    const ani_panel *panel = panel_of(table, kind);
+                    const int32_t width = panel->width, step = panel->rows;
                     ld[t] = round_up(n, width);
                     float *packed = malloc((size_t)(k * ld[t]) * sizeof *packed);
                     for (int64_t p = 0; p < ld[t] / width; p++)
                         ani_pack(packed + p * k * width, b, n, 1, k, n, width, p);
-                    c[t] = make_output(round_up(rows, step) * ld[t], narrow, 0);
-                    dw[t] = make_output(round_up(k, step) * ld[t], narrow, 0.5f);
+                    c[t] = make_output(round_up(rows, step) * ld[t], kind == ANI_NARROW, 0);
+                    dw[t] = make_output(round_up(k, step) * ld[t], kind == ANI_NARROW, 0.5f);
                     table->product(c[t].values, ld[t], a, lda, packed, rows, k, n, width);
                     const ani_ahead ahead = {{a, NULL}, {rows * lda * (int64_t)sizeof *a, 0}};
                     table->product_transposed(dw[t].values, ld[t], a, lda, d, 160, rows, k, n,
-                                              width, narrow ? &ahead : NULL);
+                                              width, kind == ANI_WIDE ? NULL : &ahead);
                     free(packed);
                 }
                 for (int64_t r = 0; r < rows; r++)
@@ -289,13 +294,14 @@ static float *random_integers(int64_t count, uint32_t seed, double low, double h
     return values;
 }
 
-static void check_stored_products(int32_t element) {
+static void check_stored_products(int32_t element, int kind) {
     for (int j = 1; j < WIDTHS; j++)
         for (int mode = 0; mode < 32; mode++) {
-            /* mode: 1 narrow, 2 stream and dense rows, 4 masked, 8 add, 16 z differs from x */
-            const int64_t k = 7, n = widths[j], rows = 1 + (j * 5 + mode) % 24;
+            /* mode: 1 ask for a, too, 2 stream and dense rows, 4 masked, 8 add, 16 z differs from x
+             */
+            const int64_t k = 7, n = widths[j], rows = 1 + (j * 5 + mode) % OPERAND_ROWS;
             const int64_t ldy = mode & 2 ? n : n + 3, size = (rows - 1) * ldy + n;
-            float *a = random_integers(ANI_TILE_ROWS * k, 1, -3, 3);
+            float *a = random_integers(OPERAND_ROWS * k, 1, -3, 3);
             float *b = random_integers(k * n, 2, -3, 3), *xs = random_integers(size, 3, -2, 8);
             float *zs = random_integers(size, 4, -9, 9), *scale = random_integers(n, 5, 1, 2);
             float *shift = random_integers(n, 6, -2, 2), *adds = random_integers(size, 7, -9, 9);
@@ -306,7 +312,7 @@ static void check_stored_products(int32_t element) {
             double sums[2][4][96] = {0};
             for (int t = 0; t < 2; t++) {
                 const ani_kernels *table = tables[t];
-                const int32_t width = mode & 1 ? table->narrow : table->wide;
+                const int32_t width = panel_of(table, kind)->width;
                 const int pairs = element == ANI_BFLOAT16 && table->pairs.product;
                 operands o = make_operands(table, pairs, a, k, b, k, n, width);
                 y[t] = make_tensor(element, size, 0, NULL);
@@ -359,7 +365,8 @@ static void check_stored_products(int32_t element) {
 static void stored_products(void **state) {
     (void)state;
     for (int32_t element = 0; element < ANI_ELEMENTS; element++)
-        check_stored_products(element);
+        for (int kind = 0; kind < ANI_PANELS && best.panels[kind].width; kind++)
+            check_stored_products(element, kind);
 }
 
 static void depthwise(void **state) {

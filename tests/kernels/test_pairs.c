@@ -124,12 +124,12 @@ static double dot(const float *a, int64_t step_a, const float *b, int64_t step_b
 }
 
 static void check_product(const float *a, int64_t lda, const float *b, int64_t rows, int64_t k,
-                          int64_t n, int narrow) {
-    const int32_t width = narrow ? table.narrow : table.wide;
+                          int64_t n, int kind) {
+    const ani_panel *panel = &table.panels[kind];
+    const int32_t width = panel->width;
     const int64_t ld = round_up(n, width);
     operands o = make_operands(&table, 1, a, lda, b, k, n, width);
-    output c =
-        make_output(round_up(rows, narrow ? table.narrow_rows : table.wide_rows) * ld, narrow, 0);
+    output c = make_output(round_up(rows, panel->rows) * ld, kind == ANI_NARROW, 0);
     table.pairs.product(c.values, ld, o.a, lda, o.packed, rows, o.steps, n, width);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t j = 0; j < n; j++) {
@@ -141,8 +141,9 @@ static void check_product(const float *a, int64_t lda, const float *b, int64_t r
 }
 
 static void check_transposed(const float *a, int64_t lda, const float *b, int64_t ldb, int64_t rows,
-                             int64_t k, int64_t n, int narrow) {
-    const int32_t width = narrow ? table.narrow : table.wide;
+                             int64_t k, int64_t n, int kind) {
+    const ani_panel *panel = &table.panels[kind];
+    const int32_t width = panel->width;
     const int64_t ld = round_up(n, width);
     const ani_ahead ahead = {{a, NULL}, {rows * lda * (int64_t)sizeof *a, 0}};
     float *x = malloc((size_t)(rows * lda) * sizeof *x);
@@ -152,10 +153,9 @@ static void check_transposed(const float *a, int64_t lda, const float *b, int64_
     memcpy(d, b, (size_t)(rows * ldb) * sizeof *d);
     table.pairs.pair_rows(x, lda, x, lda, rows, k);
     table.pairs.pair_rows(d, ldb, d, ldb, rows, n);
-    output c =
-        make_output(round_up(k, narrow ? table.narrow_rows : table.wide_rows) * ld, narrow, 0.5f);
+    output c = make_output(round_up(k, panel->rows) * ld, kind == ANI_NARROW, 0.5f);
     table.pairs.product_transposed(c.values, ld, x, lda, d, ldb, (rows + 1) / 2, k, n, width,
-                                   narrow ? &ahead : NULL);
+                                   kind == ANI_WIDE ? NULL : &ahead);
     for (int64_t i = 0; i < k; i++)
         for (int64_t j = 0; j < n; j++) {
             const float want = (float)(0.5 + dot(a + i, lda, b + j, ldb, rows));
@@ -172,15 +172,15 @@ static void products(void **state) {
     if (!table.pairs.product) skip();
     for (int i = 0; i < WIDTHS; i++)
         for (int j = 0; j < WIDTHS; j += 2)
-            for (int narrow = 0; narrow < 2; narrow++) {
+            for (int kind = 0; kind < ANI_PANELS && table.panels[kind].width; kind++) {
                 enum { LDB = 160 };
                 const int64_t k = widths[i], n = widths[j], rows = 1 + (i * 7 + j) % ANI_TILE_ROWS;
                 const int64_t lda = round_up(k, ANI_TILE_ROWS) + 1;
-                float *a = random_floats(ANI_TILE_ROWS * lda, 1, -1, 1);
+                float *a = random_floats(OPERAND_ROWS * lda, 1, -1, 1);
                 float *b = random_floats(k * n, 2, -1, 1);
                 float *d = random_floats(rows * LDB, 3, -1, 1);
-                check_product(a, lda, b, rows, k, n, narrow);
-                check_transposed(a, lda, d, LDB, rows, k, n, narrow);
+                check_product(a, lda, b, rows, k, n, kind);
+                check_transposed(a, lda, d, LDB, rows, k, n, kind);
                 free(a);
                 free(b);
                 free(d);

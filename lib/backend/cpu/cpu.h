@@ -92,10 +92,11 @@ cpu_matrix ani_cpu_matrix(const cpu_backend *cpu, int64_t k, int64_t n);
 /** Make it one of pairs, if the level has products of them and this is for a unit whose tensors are
  * of this kind of element. Sizes stay: those of floats are enough. */
 void ani_cpu_use_pairs(const cpu_backend *cpu, cpu_matrix *m, int32_t element);
-/** Return the row stride of a tile of c columns, which may be any operand or the result of a
- * product: whole panels and register tiles; an odd number of cache lines, so that the rows of one
- * column do not fall into the same few sets of a cache. */
-int64_t ani_cpu_stride(const cpu_backend *cpu, int64_t c);
+/** Return the row stride of a tile of c columns, which may be the left operand of a product, or
+ * with panels of this width (1: none) the result of one or the right operand of a transposed one:
+ * whole panels and register tiles; an odd number of cache lines, so that the rows of one column do
+ * not fall into the same few sets of a cache. */
+int64_t ani_cpu_stride(int64_t c, int32_t width);
 /** Pack b[i*row_stride + j*column_stride] into packed, on all threads. */
 void ani_cpu_pack(const cpu_backend *cpu, const cpu_matrix *m, float *packed, const float *b,
                   int64_t row_stride, int64_t column_stride);
@@ -104,11 +105,11 @@ void ani_cpu_pack(const cpu_backend *cpu, const cpu_matrix *m, float *packed, co
 void ani_cpu_product(const cpu_backend *cpu, const cpu_matrix *m, float *c, int64_t ldc,
                      const float *a, int64_t lda, const float *packed, int64_t rows);
 /** c[k][n] += a[rows][k]' * b[rows][n]; all three have strides from ani_cpu_stride(), c has room
- * for k rounded up to ANI_TILE_ROWS. What lies in the padding of a and b does not matter. pairs 1:
- * a and b are pairs of rows. */
+ * for k rounded up to ANI_TILE_ROWS. What lies in the padding of a and b does not matter. width:
+ * ani_panel_width() of k and n. pairs 1: a and b are pairs of rows. */
 void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, const float *a,
                                 int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t k,
-                                int64_t n, int32_t pairs, const ani_ahead *ahead);
+                                int64_t n, int32_t width, int32_t pairs, const ani_ahead *ahead);
 
 /** What a chunk of forward sums up: about a pivot that its first tile gives, see join.c. */
 typedef struct cpu_moments {

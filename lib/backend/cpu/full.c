@@ -92,8 +92,8 @@ static int64_t plan_input(input_job *job, const cpu_backend *cpu, const ani_unit
     job->cpu = cpu;
     job->s = s;
     job->m = ani_cpu_matrix(cpu, s->cout, 9 * s->cin);
-    job->lda = ani_cpu_stride(cpu, 9 * s->cin);
-    job->ldz = ani_cpu_stride(cpu, s->cout);
+    job->lda = ani_cpu_stride(9 * s->cin, job->m.width);
+    job->ldz = ani_cpu_stride(s->cout, 1);
     job->tile_floats = TILE * (job->lda + job->ldz);
     job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
     job->partials = ani_take(scratch, &used, s->n * 2 * s->cin, sizeof(double));

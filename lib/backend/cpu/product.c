@@ -4,7 +4,7 @@
 
 cpu_matrix ani_cpu_matrix(const cpu_backend *cpu, int64_t k, int64_t n) {
     cpu_matrix m = {.k = k, .n = n, .steps = k};
-    m.width = cpu->blas ? (int32_t)n : ani_panel_width(&cpu->k, n);
+    m.width = cpu->blas ? (int32_t)n : ani_panel_width(&cpu->k, ANI_TILE_ROWS, n);
     m.panels = ani_divide_up(n, m.width);
     m.columns = m.panels * m.width;
     m.size = m.columns * k;
@@ -17,9 +17,8 @@ void ani_cpu_use_pairs(const cpu_backend *cpu, cpu_matrix *m, int32_t element) {
     m->steps = ani_divide_up(m->k, 2);
 }
 
-int64_t ani_cpu_stride(const cpu_backend *cpu, int64_t c) {
-    const int64_t panels = ani_round_up(c, ani_panel_width(&cpu->k, c));
-    const int64_t columns = ani_max(panels, ani_round_up(c, ANI_TILE_ROWS));
+int64_t ani_cpu_stride(int64_t c, int32_t width) {
+    const int64_t columns = ani_max(ani_round_up(c, width), ani_round_up(c, ANI_TILE_ROWS));
     return (ani_divide_up(columns, 16) | 1) * 16;
 }
 
@@ -53,8 +52,7 @@ void ani_cpu_product(const cpu_backend *cpu, const cpu_matrix *m, float *c, int6
 
 void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, const float *a,
                                 int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t k,
-                                int64_t n, int32_t pairs, const ani_ahead *ahead) {
-    const int32_t width = ani_panel_width(&cpu->k, n);
+                                int64_t n, int32_t width, int32_t pairs, const ani_ahead *ahead) {
     if (pairs)
         cpu->k.pairs.product_transposed(c, ldc, a, lda, b, ldb, ani_divide_up(rows, 2), k, n, width,
                                         ahead);

@@ -101,8 +101,8 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     job->s = s;
     job->cut = cut_rows(s, MAX_CHUNKS);
     job->m = ani_cpu_matrix(cpu, row_values(s), s->cout);
-    job->lda = ani_cpu_stride(cpu, row_values(s));
-    job->ldc = ani_cpu_stride(cpu, s->cout);
+    job->lda = ani_cpu_stride(row_values(s), 1);
+    job->ldc = ani_cpu_stride(s->cout, job->m.width);
     job->tile_floats = TILE * (job->lda + job->ldc + s->cout);
     job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
     job->counts = ani_take(scratch, &used, job->cut.chunks, sizeof(int64_t));
@@ -180,7 +180,8 @@ typedef struct backward_job {
     const ani_unit_shape *s;
     const ani_unit_backward *args;
     cut cut;
-    cpu_matrix m; /* w', [n,k] */
+    cpu_matrix m;     /* w', [n,k] */
+    int32_t dw_width; /* of dw's panels */
     int64_t ldx, ldz;
     int64_t gradient_floats; /* of one partial dw */
 
@@ -199,8 +200,9 @@ static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const an
     job->cpu = cpu;
     job->s = s;
     job->m = ani_cpu_matrix(cpu, s->cout, k);
-    job->ldx = ani_cpu_stride(cpu, k);
-    job->ldz = ani_cpu_stride(cpu, s->cout);
+    job->dw_width = ani_panel_width(&cpu->k, k, s->cout);
+    job->ldx = ani_cpu_stride(k, job->m.width);
+    job->ldz = ani_cpu_stride(s->cout, job->dw_width);
     job->gradient_floats = ani_round_up(k, ANI_TILE_ROWS) * job->ldz;
     const int64_t affordable = MAX_GRADIENTS / (job->gradient_floats * (int64_t)sizeof(float));
     job->cut = cut_rows(s, ani_min(ani_max(affordable, 1), MAX_CHUNKS));
@@ -266,7 +268,7 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
                 k->pairs.pair_rows(x_tile, job->ldx, x_tile, job->ldx, rows, job->m.n);
             }
             ani_cpu_product_transposed(job->cpu, dw, job->ldz, x_tile, job->ldx, z_tile, job->ldz,
-                                       rows, job->m.n, cout, pairs, &ahead);
+                                       rows, job->m.n, cout, job->dw_width, pairs, &ahead);
         }
         if (store->dx) {
             ani_gradient_store to =

@@ -14,10 +14,11 @@ _Static_assert((int)BLOCK == (int)ANI_BLOCK && BLOCK % LANES == 0, "blocks hold 
 /* Store this level's entries; the others of the table stay. */
 static void fill_table(ani_kernels *table, const char *level) {
     table->level = level;
-    table->wide = WIDE;
-    table->narrow = NARROW;
-    table->wide_rows = WIDE_ROWS;
-    table->narrow_rows = NARROW_ROWS;
+    table->panels[ANI_NARROW] = (ani_panel){NARROW, NARROW_ROWS};
+    table->panels[ANI_WIDE] = (ani_panel){WIDE, WIDE_ROWS};
+#ifdef SLIM_ROWS
+    table->panels[ANI_SLIM] = (ani_panel){SLIM, SLIM_ROWS};
+#endif
     fill_tensors(&table->tensor[ANI_FLOAT32]);
     table->column_sums = column_sums;
     table->stream_copy = V_STREAMS ? stream_copy : NULL;

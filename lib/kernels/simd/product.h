@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * Products of tiles into tiles; product_tile.h says how. */
 
+ANI_INLINE void product_all(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
+                            int64_t rows, int64_t k, int64_t n, const int tile_rows,
+                            const int vectors) {
+    const ahead_lines none = {{NULL, NULL}, {NULL, NULL}, {0, 0}, 0};
+    const int64_t width = vectors * LANES;
+    for (int64_t column = 0; column < n; column += width, packed += k * width)
+        for (int64_t r = 0; r < rows; r += tile_rows)
+            product_tile(c + r * ldc + column, ldc, a + r * lda, lda, packed, k, &none, width);
+}
+
 static void product(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
                     int64_t rows, int64_t k, int64_t n, int32_t width) {
-    const ahead_lines none = {{NULL, NULL}, {NULL, NULL}, {0, 0}, 0};
-    for (int64_t column = 0; column < n; column += width, packed += k * width) {
-        if (width == WIDE)
-            for (int64_t r = 0; r < rows; r += WIDE_ROWS)
-                product_tile(c + r * ldc + column, ldc, a + r * lda, lda, packed, k, &none, 3);
-        else
-            for (int64_t r = 0; r < rows; r += NARROW_ROWS)
-                product_tile(c + r * ldc + column, ldc, a + r * lda, lda, packed, k, &none, 2);
-    }
+    FOR_PANEL(width, product_all, c, ldc, a, lda, packed, rows, k, n);
 }
 
 /* --- the weight gradient -------------------------------------------------------------------------
@@ -23,7 +25,7 @@ ANI_INLINE void product_transposed_tile(float *c, int64_t ldc, const float *a, i
                                         const int vectors) {
     const char *ahead = ahead_steps(lines, b);
     const int64_t step = lines->step;
-    vec sums[12][3];
+    vec sums[MOST_ROWS][3];
     ANI_UNROLL
     for (int r = 0; r < rows; r++)
         ANI_UNROLL
@@ -68,8 +70,5 @@ ANI_INLINE void product_transposed_all(float *c, int64_t ldc, const float *a, in
 static void product_transposed(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
                                int64_t ldb, int64_t rows, int64_t k, int64_t n, int32_t width,
                                const ani_ahead *ahead) {
-    if (width == WIDE)
-        product_transposed_all(c, ldc, a, lda, b, ldb, rows, k, n, ahead, WIDE_ROWS, 3);
-    else
-        product_transposed_all(c, ldc, a, lda, b, ldb, rows, k, n, ahead, NARROW_ROWS, 2);
+    FOR_PANEL(width, product_transposed_all, c, ldc, a, lda, b, ldb, rows, k, n, ahead);
 }

@@ -4,7 +4,10 @@
  * over a tile in memory. The channels' sums of a panel are kept in float over the rows of the call.
  */
 
-enum { PANEL_SUMS = 48 }; /* the widest panel of any level; a block of depthwise too */
+enum {
+    PANEL_SUMS = 48,
+    TILE_SUMS = MOST_ROWS * 2 * LANES
+}; /* the widest panel of any level; a block of depthwise too */
 _Static_assert((int)WIDE <= (int)PANEL_SUMS && (int)BLOCK <= (int)PANEL_SUMS, "room for the sums");
 
 typedef struct panel_sums {
@@ -26,7 +29,7 @@ ANI_INLINE void panel_sums_add(const panel_sums *sums, double *first, double *se
  * the compiler does not look through. */
 enum { IN_REGISTERS = !ROUNDS_BY_HAND };
 
-ANI_INLINE void put_aside(float *tile, vec sums[12][3], const int rows, const int vectors) {
+ANI_INLINE void put_aside(float *tile, vec sums[MOST_ROWS][3], const int rows, const int vectors) {
     ANI_UNROLL
     for (int r = 0; r < rows; r++)
         ANI_UNROLL
@@ -35,7 +38,7 @@ ANI_INLINE void put_aside(float *tile, vec sums[12][3], const int rows, const in
     __asm__ volatile("" : : "r"(tile) : "memory");
 }
 
-ANI_INLINE void put_rows(element *y, int64_t ldy, vec sums[12][3], const int rows,
+ANI_INLINE void put_rows(element *y, int64_t ldy, vec sums[MOST_ROWS][3], const int rows,
                          const int vectors, const int stream) {
     ANI_UNROLL
     for (int r = 0; r < rows; r++)
@@ -44,10 +47,10 @@ ANI_INLINE void put_rows(element *y, int64_t ldy, vec sums[12][3], const int row
         put(y + r * ldy + j * LANES, sums[r][j], stream);
 }
 
-ANI_INLINE void moments_tile(element *y, int64_t ldy, vec sums[12][3], const float *pivot,
+ANI_INLINE void moments_tile(element *y, int64_t ldy, vec sums[MOST_ROWS][3], const float *pivot,
                              panel_sums *panel, const int rows, const int vectors,
                              const int stream) {
-    float tile[12 * WIDE];
+    float tile[TILE_SUMS];
     if (!IN_REGISTERS) put_aside(tile, sums, rows, vectors);
     ANI_UNROLL
     for (int j = 0; j < vectors; j++) {
@@ -81,12 +84,12 @@ ANI_INLINE void product_moments_all(const ani_product *p, element *y, int64_t ld
             const float *a = p->a + r * p->lda;
             element *to = y + r * ldy + column;
             if (columns == width && r + rows <= p->rows) {
-                vec sums[12][3];
+                vec sums[MOST_ROWS][3];
                 product_sums(sums, a, p->lda, b, p->k, &lines, rows, vectors);
                 moments_tile(to, ldy, sums, pivot + column, &panel, rows, vectors, stream);
             } else {
-                float tile[12 * WIDE];
-                product_tile(tile, width, a, p->lda, b, p->k, &lines, vectors);
+                float tile[TILE_SUMS];
+                product_tile(tile, width, a, p->lda, b, p->k, &lines, width);
                 store_moments(to, ldy, tile, width, p->rows - r < rows ? p->rows - r : rows,
                               columns, pivot + column, sum + column, square + column, 0);
             }
@@ -108,19 +111,16 @@ ANI_INLINE void product_moments_width(const ani_product *p, element *y, int64_t 
 
 static void product_moments(const ani_product *p, void *y, int64_t ldy, const float *pivot,
                             double *sum, double *square) {
-    if (p->width == WIDE)
-        product_moments_width(p, y, ldy, pivot, sum, square, WIDE_ROWS, 3);
-    else
-        product_moments_width(p, y, ldy, pivot, sum, square, NARROW_ROWS, 2);
+    FOR_PANEL(p->width, product_moments_width, p, y, ldy, pivot, sum, square);
 }
 
 /* The sums of a tile are by z - mean, z being x where there is a mask. */
-ANI_INLINE void gradient_tile(const ani_gradient_store *to, vec sums[12][3], panel_sums *panel,
-                              const int rows, const int vectors, const int masked,
-                              const int stream) {
+ANI_INLINE void gradient_tile(const ani_gradient_store *to, vec sums[MOST_ROWS][3],
+                              panel_sums *panel, const int rows, const int vectors,
+                              const int masked, const int stream) {
     const element *from = to->z, *add = to->add;
     element *dx = to->dx;
-    float tile[12 * WIDE];
+    float tile[TILE_SUMS];
     const vec low = v_here(v_zero()), high = v_here(v_set(6));
     if (!IN_REGISTERS) put_aside(tile, sums, rows, vectors);
     ANI_UNROLL
@@ -170,12 +170,12 @@ ANI_INLINE void product_gradient_all(const ani_product *p, const ani_gradient_st
             const float *a = p->a + r * p->lda;
             const ani_gradient_store at = ani_gradient_at(to, ELEMENT, r * to->ldx, column);
             if (whole && r + rows <= p->rows) {
-                vec sums[12][3];
+                vec sums[MOST_ROWS][3];
                 product_sums(sums, a, p->lda, b, p->k, &lines, rows, vectors);
                 gradient_tile(&at, sums, &panel, rows, vectors, masked, stream);
             } else {
-                float tile[12 * WIDE];
-                product_tile(tile, width, a, p->lda, b, p->k, &lines, vectors);
+                float tile[TILE_SUMS];
+                product_tile(tile, width, a, p->lda, b, p->k, &lines, width);
                 store_gradient(&at, tile, width, p->rows - r < rows ? p->rows - r : rows, columns,
                                0);
             }
@@ -205,8 +205,5 @@ ANI_INLINE void product_gradient_width(const ani_product *p, const ani_gradient_
 }
 
 static void product_gradient(const ani_product *p, const ani_gradient_store *to) {
-    if (p->width == WIDE)
-        product_gradient_width(p, to, WIDE_ROWS, 3);
-    else
-        product_gradient_width(p, to, NARROW_ROWS, 2);
+    FOR_PANEL(p->width, product_gradient_width, p, to);
 }

@@ -16,7 +16,28 @@ ANI_INLINE vec product_step(vec a, vec b, vec sum) {
 #endif
 }
 
-enum { WIDE = 3 * LANES, NARROW = 2 * LANES };
+enum { WIDE = 3 * LANES, NARROW = 2 * LANES, SLIM = LANES, MOST_ROWS = 24 };
+
+/* Call f with the rows and vectors of the register tiles that go with a width of panels. */
+#ifdef SLIM_ROWS
+#define FOR_PANEL(width, f, ...)                                                                   \
+    do {                                                                                           \
+        if ((width) == WIDE)                                                                       \
+            f(__VA_ARGS__, WIDE_ROWS, 3);                                                          \
+        else if ((width) == SLIM)                                                                  \
+            f(__VA_ARGS__, SLIM_ROWS, 1);                                                          \
+        else                                                                                       \
+            f(__VA_ARGS__, NARROW_ROWS, 2);                                                        \
+    } while (0)
+#else
+#define FOR_PANEL(width, f, ...)                                                                   \
+    do {                                                                                           \
+        if ((width) == WIDE)                                                                       \
+            f(__VA_ARGS__, WIDE_ROWS, 3);                                                          \
+        else                                                                                       \
+            f(__VA_ARGS__, NARROW_ROWS, 2);                                                        \
+    } while (0)
+#endif
 
 /** The memory that a product asks for: of each range so many bytes at each register tile, the
  * larger one first. Of that `step` bytes are asked for at each step of a tile: a burst at its end
@@ -62,7 +83,7 @@ ANI_INLINE void ahead_end(ahead_lines *lines, int64_t steps) {
     if (lines->at[0] >= lines->end[0]) lines->step = 0;
 }
 
-ANI_INLINE void product_sums(vec sums[12][3], const float *a, int64_t lda, const float *b,
+ANI_INLINE void product_sums(vec sums[MOST_ROWS][3], const float *a, int64_t lda, const float *b,
                              int64_t k, const ahead_lines *lines, const int rows,
                              const int vectors) {
     const char *ahead = ahead_steps(lines, b);
@@ -91,7 +112,7 @@ ANI_INLINE void product_sums(vec sums[12][3], const float *a, int64_t lda, const
 ANI_INLINE void product_tile_all(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
                                  int64_t k, const ahead_lines *lines, const int rows,
                                  const int vectors) {
-    vec sums[12][3];
+    vec sums[MOST_ROWS][3];
     product_sums(sums, a, lda, b, k, lines, rows, vectors);
     ANI_UNROLL
     for (int r = 0; r < rows; r++)
@@ -100,21 +121,8 @@ ANI_INLINE void product_tile_all(float *c, int64_t ldc, const float *a, int64_t 
         v_store(c + r * ldc + j * LANES, sums[r][j]);
 }
 
-ANI_SHARED void product_tile_wide(float *c, int64_t ldc, const float *a, int64_t lda,
-                                  const float *b, int64_t k, const ahead_lines *lines) {
-    product_tile_all(c, ldc, a, lda, b, k, lines, WIDE_ROWS, 3);
-}
-
-ANI_SHARED void product_tile_narrow(float *c, int64_t ldc, const float *a, int64_t lda,
-                                    const float *b, int64_t k, const ahead_lines *lines) {
-    product_tile_all(c, ldc, a, lda, b, k, lines, NARROW_ROWS, 2);
-}
-
-/* A register tile of a panel of so many vectors, to memory. */
-ANI_INLINE void product_tile(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
-                             int64_t k, const ahead_lines *lines, const int vectors) {
-    if (vectors == 3)
-        product_tile_wide(c, ldc, a, lda, b, k, lines);
-    else
-        product_tile_narrow(c, ldc, a, lda, b, k, lines);
+/* A register tile of a panel of this width, to memory. */
+ANI_SHARED void product_tile(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
+                             int64_t k, const ahead_lines *lines, int64_t width) {
+    FOR_PANEL(width, product_tile_all, c, ldc, a, lda, b, k, lines);
 }
