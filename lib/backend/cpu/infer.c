@@ -244,7 +244,7 @@ static void pooled_panel(const infer_run *run, const infer_worker *worker, int64
         for (int64_t y = 0; y < step->oh; y++) {
             stage(run, worker, y, 1);
             set_front(run, worker, y, y, &p);
-            p.y = worker->depth + wide_bytes(run, y * p.rows * p.y_row);
+            p.y = worker->depth + y * p.rows * p.y_row * infer_pooled_size(run->infer);
             run->infer->k.product(&p);
         }
     } else {
@@ -300,7 +300,7 @@ static void clear_edges(const infer_run *run, const infer_worker *worker) {
     const int64_t pixel = wide_bytes(run, run->infer->k.block), row = row_bytes(run);
     const int64_t left = step->depthwise->shape.pad_left * pixel;
     const int64_t used = left + step->ew * pixel;
-    const int64_t work = infer_reads(step, step->rows), tails = 2 * step->blocks * step->keep;
+    const int64_t work = infer_reads(step, step->chunk), tails = 2 * step->blocks * step->keep;
     memset(worker->zeros, step->wide_zero, (size_t)row);
     for (int64_t i = 0; i < work + tails; i++) {
         uint8_t *to = i < work ? worker->work + i * row : worker->tails + (i - work) * row;
@@ -336,7 +336,7 @@ static uint8_t *wide_row(const infer_run *run, const infer_worker *worker, const
     if (i < b->made) return tails + ((!b->parity * step->blocks + block) * step->keep + i) * row;
     if (!b->last && kept >= 0)
         return tails + ((b->parity * step->blocks + block) * step->keep + kept) * row;
-    return worker->work + i * row;
+    return worker->work + i % infer_reads(step, step->chunk) * row;
 }
 
 /* The rows of wide that a band has to make: from.. before the end. */
@@ -354,7 +354,7 @@ static void load_row(const infer_run *run, const uint8_t *from, int64_t number, 
     from += bytes_of(run, first);
     for (int64_t x = 0; x < step->ew; x++, to += all, from += pixel) {
         memset(to, 0, (size_t)all);
-        if (run->infer->kind == AN_INFERENCE_BF16)
+        if (run->infer->k.wide_size > run->infer->k.size) /* halves to floats */
             for (int64_t i = 0; i < count; i++)
                 ((float *)(void *)to)[i] =
                     ani_from_bfloat16(((const uint16_t *)(const void *)from)[i]);
@@ -368,45 +368,58 @@ static const void *block_taps(const infer_run *run, int64_t number) {
     return (const float *)run->step->taps + 10 * number * run->infer->k.block;
 }
 
-/* Make a block's wide rows of a band and convolve them: out is [rows*ow][block]. */
+/* Make row i of those that a band reads, at `to`; pads begin with what row `staged` needs. */
+static void make_row(const infer_run *run, const infer_worker *worker, const band *b,
+                     int64_t number, int64_t i, int64_t staged, ani_infer_product *p, uint8_t *to) {
+    const infer_step *step = run->step;
+    if (step->front) {
+        set_front(run, worker, b->top + i, b->top + staged, p);
+        p->y = to;
+        run->infer->k.product(p);
+    } else {
+        const int64_t row = infer_stage_row(step), y = b->top + i;
+        load_row(run,
+                 row ? worker->pads + bytes_of(run, (i - staged) * row)
+                     : slot(run, step->input, y * step->w * step->in_pixel),
+                 number, to);
+    }
+}
+
+/* Make a block's wide rows of a band and convolve them, some at a time, as long as they are in L1:
+ * out is [rows*ow][block]. */
 static void depthwise(const infer_run *run, const infer_worker *worker, const band *b,
                       int64_t number, uint8_t *out) {
     const infer_step *step = run->step;
     const ani_unit_shape *s = &step->depthwise->shape;
     const int64_t block = run->infer->k.block, left = wide_bytes(run, s->pad_left * block);
     const void *rows[INFER_MAX_READS];
-    int64_t from, end;
+    int64_t from, end, read = 0;
     to_make(step, b, &from, &end);
-    ani_infer_product p = {.y_row = block, .rows = step->ew, .wide = 1};
+    ani_infer_product p = {.y_row = block,
+                           .rows = step->ew,
+                           .wide = run->infer->k.wide_size > run->infer->k.size};
     if (step->front) {
         set_panel(run, &step->front_panels, number, &p);
         p.columns = block;
         p.relu6 = step->front->relu6;
     }
-    for (int64_t i = 0; i < b->reads; i++) {
-        uint8_t *row = wide_row(run, worker, b, number, i);
-        rows[i] = row;
-        if (i < from || i >= end) continue;
-        if (step->front) {
-            set_front(run, worker, b->top + i, b->top + from, &p);
-            p.y = row + left;
-            run->infer->k.product(&p);
-        } else {
-            const int64_t staged = infer_stage_row(step), y = b->top + i;
-            load_row(run,
-                     staged ? worker->pads + bytes_of(run, (i - from) * staged)
-                            : slot(run, step->input, y * step->w * step->in_pixel),
-                     number, row + left);
+    for (int64_t first = 0; first < b->rows; first += step->chunk) {
+        const int64_t count = ani_min(step->chunk, b->rows - first), top = first * s->stride;
+        for (; read < top + infer_reads(step, count); read++) {
+            uint8_t *row = wide_row(run, worker, b, number, read);
+            rows[read] = row;
+            if (read >= from && read < end)
+                make_row(run, worker, b, number, read, from, &p, row + left);
         }
+        const ani_infer_depthwise d = {.y = out + bytes_of(run, first * step->ow * block),
+                                       .x = rows + top,
+                                       .w = block_taps(run, number),
+                                       .rows = count,
+                                       .count = step->ow,
+                                       .stride = s->stride,
+                                       .relu6 = step->depthwise->relu6};
+        run->infer->k.depthwise(&d);
     }
-    const ani_infer_depthwise d = {.y = out,
-                                   .x = rows,
-                                   .w = block_taps(run, number),
-                                   .rows = b->rows,
-                                   .count = step->ow,
-                                   .stride = s->stride,
-                                   .relu6 = step->depthwise->relu6};
-    run->infer->k.depthwise(&d);
 }
 
 /* Write the depthwise result of blocks from 0 on as a thin value. */

@@ -48,6 +48,7 @@ typedef struct infer_step {
     int64_t blocks;  /* of wide */
     int64_t group;   /* blocks that are projected at once */
     int64_t rows;    /* of the result in a band */
+    int64_t chunk;   /* of those, convolved at once */
     int64_t keep;    /* rows of wide that a band hands on to the next one: 3 - stride */
     int64_t columns; /* of a row of wide with its padding */
 
@@ -105,6 +106,11 @@ static inline ani_quant_unit infer_quant_unit(const ani_infer *infer, const ani_
 static inline int32_t infer_panel_vectors(const ani_infer *infer, const infer_panels *panels,
                                           int64_t panel) {
     return panel + 1 < panels->count ? infer->k.block / infer->k.lanes : panels->last_vectors;
+}
+
+/* Bytes of an element of what is averaged: a code, else a float. */
+static inline int64_t infer_pooled_size(const ani_infer *infer) {
+    return infer->kind == AN_INFERENCE_INT8 ? 1 : (int64_t)sizeof(float);
 }
 
 /** The most rows of a band, and so of wide that it reads. */

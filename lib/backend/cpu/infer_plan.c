@@ -115,7 +115,8 @@ static infer_panels cut_panels(const ani_infer *infer, int64_t k, int64_t n, boo
     return panels;
 }
 
-/* Choose the blocks of a group and the rows of a band, by the shape alone. */
+/* Choose the blocks of a group, the rows of a band and those convolved at once, by the shape alone.
+ */
 static void choose_bands(const ani_infer *infer, infer_step *step) {
     const int64_t block = infer->k.block, stride = step->depthwise->shape.stride;
     const int64_t groups = ani_divide_up(step->blocks * block, GROUP_CHANNELS);
@@ -127,8 +128,9 @@ static void choose_bands(const ani_infer *infer, infer_step *step) {
     const int64_t by_work = (WORK_BYTES / row - 3) / stride + 1;
     const int64_t by_depth = DEPTH_BYTES / (step->ow * step->group * block * infer->k.size);
     const int64_t most = ani_min(step->oh, INFER_MAX_ROWS);
-    const int64_t rows = ani_min(ani_max(ani_min(by_work, by_depth), 2), most);
+    const int64_t rows = ani_min(ani_max(by_depth, 2), most);
     step->rows = ani_divide_up(step->oh, ani_divide_up(step->oh, rows));
+    step->chunk = ani_min(ani_max(by_work, 1), step->rows);
 }
 
 /* Elements of a row of the staged input: of a full convolution with its padding, or of the picture.
@@ -164,9 +166,9 @@ static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
         step->front_panels =
             cut_panels(infer, step->in_pixel * (step->front->shape.kind == ANI_UNIT_FULL ? 9 : 1),
                        step->wide, step->depthwise != NULL);
-    if (step->pooled) /* wide elements */
+    if (step->pooled)
         depth = product_of(failed, step->oh * step->ow, block + lanes,
-                           infer->k.wide_size / infer->k.size);
+                           infer_pooled_size(infer) / infer->k.size);
     if (step->depthwise) {
         const ani_unit_shape *s = &step->depthwise->shape;
         step->blocks = ani_divide_up(step->wide, block);
@@ -174,7 +176,7 @@ static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
         step->columns = ani_max(s->pad_left + s->w, (s->ow - 1) * s->stride + 3);
         choose_bands(infer, step);
         const int64_t row = product_of(failed, step->columns, block, 1);
-        const int64_t work = product_of(failed, infer_reads(step, step->rows), row, 1);
+        const int64_t work = product_of(failed, infer_reads(step, step->chunk), row, 1);
         const int64_t tails = product_of(failed, 2 * step->blocks, step->keep, row);
         depth = product_of(failed, step->group * step->rows, step->ow, block);
         sizes->work = ani_max(sizes->work, work);
