@@ -163,14 +163,17 @@ static void check_depthwise(const ani_infer_kernels *k, int64_t rows, int64_t co
     char what[80];
     const int64_t block = k->block, columns = (count - 1) * stride + 3;
     const int64_t reads = (rows - 1) * stride + 3;
-    float *x = random_floats(reads * columns * block, 1, -2, 3);
+    const int64_t size = reads * columns * block;
+    const int32_t halves = k->wide_size == 2; /* then taps are rounded, too */
+    float *x = random_floats(size, 1, -2, 3);
     float *w = random_floats(10 * block, 2, -1, 1);
+    uint16_t *narrow = random_halves(size, 1, -2, 3); /* of the same numbers */
     const void **line = malloc((size_t)reads * sizeof *line);
     results y = make_results(rows * count * block, 0);
     assert_non_null(line);
     snprintf(what, sizeof what, "depthwise %d x %d, stride %d", (int)rows, (int)count, (int)stride);
     for (int64_t i = 0; i < reads; i++)
-        line[i] = x + i * columns * block;
+        line[i] = halves ? (void *)(narrow + i * columns * block) : x + i * columns * block;
     const ani_infer_depthwise d = {.y = y.values,
                                    .x = line,
                                    .w = w,
@@ -183,9 +186,12 @@ static void check_depthwise(const ani_infer_kernels *k, int64_t rows, int64_t co
         const int64_t c = i % block, column = i / block % count, row = i / block / count;
         double sum = w[9 * block + c], absolute = fabs(sum);
         for (int64_t t = 0; t < 9; t++) {
-            const float *from = line[row * stride + t / 3];
+            const int64_t from =
+                ((row * stride + t / 3) * columns + column * stride + t % 3) * block + c;
+            const double tap = w[t * block + c], value = x[from];
             const double term =
-                (double)from[(column * stride + t % 3) * block + c] * w[t * block + c];
+                halves ? at(narrow, from) * ani_from_bfloat16(ani_to_bfloat16((float)tap))
+                       : value * tap;
             sum += term;
             absolute += fabs(term);
         }
@@ -193,6 +199,7 @@ static void check_depthwise(const ani_infer_kernels *k, int64_t rows, int64_t co
     }
     free_results(&y, what);
     free(line);
+    free(narrow);
     free(w);
     free(x);
 }

@@ -25,6 +25,9 @@ static inline void v_store_part_bfloat16(uint16_t *to, vec rounded, int64_t coun
 static inline void v_to_bfloat16(uint16_t *to, vec v) {
     _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));
 }
+static inline void v_to_bfloat16_two(uint16_t *to, vec first, vec second) {
+    _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(second, first));
+}
 /* sum + a.low * b.low + a.high * b.high in each lane */
 static inline vec v_dot_pairs(vec a, vec b, vec sum) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
@@ -39,6 +42,22 @@ static inline vec v_pair_rows(vec even, vec odd) {
         _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                          21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     return (vec)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
+}
+/* Pairs of the lower or the upper four of each eight of 2 * LANES halves. */
+static inline vec v_unpack_low(vec even, vec odd) {
+    return (vec)_mm512_unpacklo_epi16((__m512i)even, (__m512i)odd);
+}
+static inline vec v_unpack_high(vec even, vec odd) {
+    return (vec)_mm512_unpackhi_epi16((__m512i)even, (__m512i)odd);
+}
+/* The same choice of 2 * LANES floats. */
+static inline vec v_unpacked(vec low, vec high, int upper) {
+    return upper ? _mm512_shuffle_f32x4(low, high, 0xdd) : _mm512_shuffle_f32x4(low, high, 0x88);
+}
+/* Round what belongs to both choices and put it in order. */
+static inline vec v_join_unpacked(vec low, vec high) {
+    const __m512i order = _mm512_set_epi64(7, 3, 6, 2, 5, 1, 4, 0);
+    return (vec)_mm512_permutexvar_epi64(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
 #endif

@@ -43,20 +43,39 @@ ANI_INLINE vec repeat_pair(const uint16_t *from) {
     return v_set(pair);
 }
 
-/* The first `count` lanes of a result, as floats or as halves. */
-ANI_INLINE void store_lanes(const ani_infer_product *p, int64_t at, vec v, int64_t count) {
-    if (p->wide) {
-        float *to = (float *)p->y + at;
-        if (count == LANES)
-            v_store(to, v);
+/* Store rows of results: as floats, or rounded. `last` columns of the last vector. */
+ANI_INLINE void store_floats(float *y, int64_t y_row, vec sums[][MAX_VECTORS], const int rows,
+                             const int vectors, int64_t last) {
+    ANI_UNROLL
+    for (int r = 0; r < rows; r++, y += y_row) {
+        ANI_UNROLL
+        for (int j = 0; j < vectors - 1; j++)
+            v_store(y + j * LANES, sums[r][j]);
+        if (last == LANES)
+            v_store(y + (vectors - 1) * LANES, sums[r][vectors - 1]);
         else
-            v_store_part(to, v, count);
-    } else {
-        uint16_t *to = (uint16_t *)p->y + at;
-        if (count == LANES)
-            v_to_bfloat16(to, v);
-        else
-            v_store_part_bfloat16(to, v_round_bfloat16(v), count);
+            v_store_part(y + (vectors - 1) * LANES, sums[r][vectors - 1], last);
+    }
+}
+ANI_INLINE void store_halves(uint16_t *y, int64_t y_row, vec sums[][MAX_VECTORS], const int rows,
+                             const int vectors) {
+    ANI_UNROLL
+    for (int r = 0; r < rows; r++, y += y_row) {
+        ANI_UNROLL
+        for (int j = 0; j + 2 <= vectors; j += 2)
+            v_to_bfloat16_two(y + j * LANES, sums[r][j], sums[r][j + 1]);
+        if (vectors % 2) v_to_bfloat16(y + (vectors - 1) * LANES, sums[r][vectors - 1]);
+    }
+}
+ANI_INLINE void store_part_halves(uint16_t *y, int64_t y_row, vec sums[][MAX_VECTORS],
+                                  const int rows, const int vectors, int64_t last) {
+    ANI_UNROLL
+    for (int r = 0; r < rows; r++, y += y_row) {
+        ANI_UNROLL
+        for (int j = 0; j < vectors - 1; j++)
+            v_to_bfloat16(y + j * LANES, sums[r][j]);
+        v_store_part_bfloat16(y + (vectors - 1) * LANES, v_round_bfloat16(sums[r][vectors - 1]),
+                              last);
     }
 }
 
@@ -66,6 +85,8 @@ ANI_INLINE void halves_tile(const ani_infer_product *p, int64_t row, const int r
     const int64_t last = p->columns - (vectors - 1) * LANES; /* columns of the last vector */
     const uint16_t *a = (const uint16_t *)p->a + row * a_row, *b = p->b;
     const float *bias = p->bias;
+    const int wide = p->wide;
+    void *y = p->y;
     vec sums[MAX_ROWS][MAX_VECTORS];
     ANI_UNROLL
     for (int r = 0; r < rows; r++)
@@ -110,11 +131,12 @@ ANI_INLINE void halves_tile(const ani_infer_product *p, int64_t row, const int r
         ANI_UNROLL
     for (int j = 0; j < vectors; j++)
         sums[r][j] = v_clip(sums[r][j]);
-    ANI_UNROLL
-    for (int r = 0; r < rows; r++)
-        ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        store_lanes(p, (row + r) * y_row + j * LANES, sums[r][j], j < vectors - 1 ? LANES : last);
+    if (wide)
+        store_floats((float *)y + row * y_row, y_row, sums, rows, vectors, last);
+    else if (last == LANES)
+        store_halves((uint16_t *)y + row * y_row, y_row, sums, rows, vectors);
+    else
+        store_part_halves((uint16_t *)y + row * y_row, y_row, sums, rows, vectors, last);
 }
 
 #define INFER_TILE halves_tile
@@ -145,9 +167,11 @@ static void halves_product(const ani_infer_product *p) {
     }
 }
 
+#ifndef ANI_NATIVE_PAIRS
 static void halves_depthwise(const ani_infer_depthwise *d) {
     depthwise_block(d, 1);
 }
+#endif
 
 static void halves_narrow(uint16_t *to, const float *from, int64_t count) {
     int64_t i = 0;
@@ -162,10 +186,12 @@ static void fill_bfloat16_table(ani_infer_kernels *table) {
     *table = (ani_infer_kernels){.lanes = LANES,
                                  .block = INFER_BLOCK,
                                  .size = sizeof(uint16_t),
-                                 .wide_size = sizeof(float),
                                  .group = 2,
                                  .product = halves_product,
+#ifndef ANI_NATIVE_PAIRS
+                                 .wide_size = sizeof(float),
                                  .depthwise = halves_depthwise,
+#endif
                                  .narrow = halves_narrow};
 }
 

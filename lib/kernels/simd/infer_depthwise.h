@@ -14,6 +14,10 @@ enum { INFER_BLOCK = BLOCK_VECTORS * LANES, MAX_VECTORS = BLOCK_VECTORS + 1, MAX
 ANI_INLINE void v_to_bfloat16(uint16_t *to, vec v) {
     v_store_bfloat16(to, v_round_bfloat16(v));
 }
+ANI_INLINE void v_to_bfloat16_two(uint16_t *to, vec first, vec second) {
+    v_to_bfloat16(to, first);
+    v_to_bfloat16(to + LANES, second);
+}
 #endif
 
 ANI_INLINE void store_result(void *y, int64_t at, vec v, const int halves) {
