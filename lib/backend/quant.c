@@ -30,10 +30,12 @@ static int64_t inputs_of(const ani_unit_shape *s) {
 }
 
 /* The input whose product is added to that of input k first; -1: none that comes after k. */
-static int64_t partner_of(const ani_unit_shape *s, int64_t k) {
+static int64_t partner_of(const ani_infer_unit *unit, int64_t k) {
+    const ani_unit_shape *s = &unit->shape;
     if (s->kind == ANI_UNIT_DEPTHWISE) return k < 3 ? k + 3 : -1;
-    const int64_t c = k % s->cin;
-    return c % 2 == 0 && c + 1 < s->cin ? k + 1 : -1;
+    const int pixels = s->kind == ANI_UNIT_FULL && unit->input < 0 ? 3 : 1; /* side by side */
+    const int64_t i = k % (pixels * s->cin);
+    return i % 2 == 0 && i + 1 < pixels * s->cin ? k + 1 : -1;
 }
 
 /* The mean of input k of output channel j. Beyond the range it would not be one. */
@@ -78,7 +80,7 @@ void ani_quant_channels_of(const ani_quant_unit *q, int64_t first, int64_t count
     double factors[ANI_QUANT_CHANNELS];
     const float *w = q->unit->w + first;
     for (int64_t k = 0; k < inputs; k++) {
-        const int64_t other = partner_of(s, k);
+        const int64_t other = partner_of(q->unit, k);
         for (int64_t j = 0; j < real; j++) {
             const float a = w[k * all + j], b = other < 0 ? 0 : w[other * all + j];
             largest[j] = fmaxf(largest[j], fabsf(a));

@@ -224,7 +224,7 @@ static uint8_t code_of(int32_t sum, float scale, float residual, float residual_
 static void check_product_int8(const ani_infer_kernels *k, int32_t vectors, int64_t rows,
                                int64_t length, int64_t columns, int64_t run, int32_t residual) {
     const int64_t width = (int64_t)vectors * k->lanes, y_row = (columns + 3) / 4 * 4 + 8;
-    const int64_t a_row = run + 4, segment = rows * a_row + 12, size = rows * y_row;
+    const int64_t a_row = run + 5, segment = rows * a_row + 11, size = rows * y_row;
     const int64_t runs = (length + run - 1) / run;
     uint8_t *a = random_bytes(runs * segment, 1, 0, 255), *r = random_bytes(size, 2, 0, 255);
     int8_t *b = malloc((size_t)(length * width));

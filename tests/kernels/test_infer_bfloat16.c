@@ -95,7 +95,7 @@ static void check_product(const ani_infer_kernels *k, int32_t vectors, int64_t r
                           int64_t columns, const variant *v) {
     char what[80];
     const int64_t width = (int64_t)vectors * k->lanes, run = v->run ? v->run : length;
-    const int64_t y_row = columns + 3, a_row = run + 2, segment = rows * a_row + 6;
+    const int64_t y_row = columns + 3, a_row = run + 3, segment = rows * a_row + 5;
     const int64_t runs = (length + run - 1) / run, size = rows * y_row;
     uint16_t *a = random_halves(runs * segment + 1, 1, -2, 3);
     uint16_t *b = random_halves(length * width, 2, -1, 1);

@@ -86,38 +86,13 @@ static void convert_row(const infer_run *run, int64_t y, uint8_t *to) {
     }
 }
 
-/* Move `count` pixels of `used` bytes apart and fill them up with zeros. The room of the new ones
- * ends where that of the old ones does. */
-static inline void spread(uint8_t *to, const uint8_t *from, int64_t count, const size_t used,
-                          const size_t pixel) {
-    for (int64_t x = 0; x < count; x++, from += used, to += pixel) {
-        memmove(to, from, x + 1 < count ? pixel : used); /* of one size but for the last */
-        memset(to + used, 0, pixel - used);
-    }
-}
-
-/* A row of the picture: first side by side at the row's end, then pixel by pixel. */
-static void stage_picture(const infer_run *run, int64_t y, uint8_t *to) {
-    const infer_step *step = run->step;
-    const size_t pixel = (size_t)bytes_of(run, step->in_pixel);
-    const size_t used = (size_t)bytes_of(run, step->cin);
-    uint8_t *from = to + (size_t)step->w * (pixel - used);
-    convert_row(run, y, from);
-    if (used == 3 && pixel == 4) /* sizes that compilers know */
-        spread(to, from, step->w, 3, 4);
-    else if (used == 6 && pixel == 8)
-        spread(to, from, step->w, 6, 8);
-    else if (used < pixel)
-        spread(to, from, step->w, used, pixel);
-}
-
 static void stage_row(const infer_run *run, int64_t y, uint8_t *to) {
     const infer_step *step = run->step;
     const int64_t count = step->w * step->in_pixel;
     if (step->input >= 0)
         memcpy(to, slot(run, step->input, y * count), (size_t)bytes_of(run, count));
     else
-        stage_picture(run, y, to);
+        convert_row(run, y, to);
 }
 
 /* Bring the input rows of wide rows first.. to the worker, with zeros around them. */
@@ -170,12 +145,13 @@ static void set_front(const infer_run *run, const infer_worker *worker, int64_t 
     if (s->kind == ANI_UNIT_FULL) {
         p->a = worker->pads + bytes_of(run, (y - staged) * s->stride * row);
         p->a_row = s->stride * step->in_pixel;
-        p->run = 3 * step->in_pixel;
+        p->run = step->in_run;
         p->segment = row;
     } else {
         p->a = row ? worker->pads + bytes_of(run, (y - staged) * row)
                    : slot(run, step->input, y * step->w * step->in_pixel);
-        p->a_row = p->run = step->in_pixel;
+        p->a_row = step->in_pixel;
+        p->run = step->in_run;
     }
 }
 

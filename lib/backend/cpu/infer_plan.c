@@ -100,10 +100,11 @@ static void wire_steps(ani_infer *infer, int32_t *scratch) {
 
 /* --- sizes ------------------------------------------------------------------------------------ */
 
-static infer_panels cut_panels(const ani_infer *infer, int64_t k, int64_t n, bool blocks) {
+static infer_panels cut_panels(const ani_infer *infer, int64_t runs, int64_t run, int64_t n,
+                               bool blocks) {
     const int64_t lanes = infer->k.lanes, each = infer->k.block / lanes;
     const int64_t vectors = ani_divide_up(n, lanes);
-    infer_panels panels = {.k = k, .n = n, .count = ani_divide_up(vectors, each)};
+    infer_panels panels = {.k = runs * run, .run = run, .n = n, .count = ani_divide_up(vectors, each)};
     panels.last_vectors = (int32_t)(vectors - (panels.count - 1) * each);
     if (blocks) {
         panels.last_vectors = (int32_t)each;
@@ -133,14 +134,15 @@ static void choose_bands(const ani_infer *infer, infer_step *step) {
     step->chunk = ani_min(ani_max(by_work, 1), step->rows);
 }
 
-/* Elements of a row of the staged input: of a full convolution with its padding, or of the picture.
- */
+/* Elements of a row of the staged input: of a full convolution with its padding, or of the picture;
+ * and what the last run reads behind its pixels. */
 int64_t infer_stage_row(const infer_step *step) {
     const ani_unit_shape *front = step->front ? &step->front->shape : NULL;
-    if (front && front->kind == ANI_UNIT_FULL)
-        return ani_max(front->pad_left + front->w, (front->ow - 1) * front->stride + 3) *
-               step->in_pixel;
-    return step->input < 0 ? step->w * step->in_pixel : 0;
+    const int full = front && front->kind == ANI_UNIT_FULL;
+    if (!full && step->input >= 0) return 0;
+    const int64_t pixels =
+        full ? ani_max(front->pad_left + front->w, (front->ow - 1) * front->stride + 3) : step->w;
+    return (pixels - (full ? 3 : 1)) * step->in_pixel + step->in_run;
 }
 
 int64_t infer_stage_rows(const infer_step *step, int64_t rows) {
@@ -159,13 +161,14 @@ static int64_t product_of(bool *failed, int64_t a, int64_t b, int64_t c) {
 static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
     const int64_t block = infer->k.block, lanes = infer->k.lanes;
     infer_sizes *sizes = &infer->sizes;
-    step->in_pixel = ani_round_up(step->cin, infer->k.group);
+    const int full = step->front && step->front->shape.kind == ANI_UNIT_FULL;
+    step->in_pixel = step->input < 0 ? step->cin : ani_round_up(step->cin, infer->k.group);
+    step->in_run = ani_round_up((full ? 3 : 1) * step->in_pixel, infer->k.group);
     step->out_pixel = ani_round_up(step->cout, infer->k.group);
     int64_t stage_rows = infer_stage_rows(step, INFER_PRODUCT_ROWS), depth = 0;
     if (step->front)
         step->front_panels =
-            cut_panels(infer, step->in_pixel * (step->front->shape.kind == ANI_UNIT_FULL ? 9 : 1),
-                       step->wide, step->depthwise != NULL);
+            cut_panels(infer, full ? 3 : 1, step->in_run, step->wide, step->depthwise != NULL);
     if (step->pooled)
         depth = product_of(failed, step->oh * step->ow, block + lanes,
                            infer_pooled_size(infer) / infer->k.size);
@@ -186,7 +189,7 @@ static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
     }
     if (step->project)
         step->project_panels =
-            cut_panels(infer, ani_round_up(step->wide, infer->k.group), step->cout, false);
+            cut_panels(infer, 1, ani_round_up(step->wide, infer->k.group), step->cout, false);
     sizes->depth = ani_max(sizes->depth, depth);
     sizes->pads = ani_max(sizes->pads, product_of(failed, stage_rows, infer_stage_row(step), 1));
     if (infer_is_split(infer, step))
@@ -401,10 +404,17 @@ static void pack_taps(const ani_infer *infer, const infer_step *step, int64_t nu
 /* --- packing for bfloat16: taps stay floats ----------------------------------------------------
  */
 
-/* Which row of a unit's weights input k of a panel has; -1: none, it fills a pixel up. */
-static int64_t weight_row(const ani_infer *infer, const ani_unit_shape *s, int64_t k) {
-    const int64_t pixel = ani_round_up(s->cin, infer->k.group);
-    return k % pixel < s->cin ? k / pixel * s->cin + k % pixel : -1;
+/* Which row of a unit's weights input k of a panel has; -1: none, it fills a pixel or a run up. */
+static int64_t weight_row(const ani_infer *infer, const infer_panels *panels,
+                          const ani_infer_unit *unit, int64_t k) {
+    const ani_unit_shape *s = &unit->shape;
+    const int picture = unit == infer->units;
+    const int64_t pixel = picture ? s->cin : ani_round_up(s->cin, infer->k.group);
+    const int64_t width = s->kind == ANI_UNIT_FULL ? 3 : 1;
+    const int64_t row = k / panels->run, column = k % panels->run / pixel;
+    const int64_t channel = k % panels->run % pixel;
+    if (column >= width || channel >= s->cin) return -1;
+    return (row * width + column) * s->cin + channel;
 }
 
 static void pack_panel_bfloat16(const ani_infer *infer, const infer_panels *panels,
@@ -416,7 +426,7 @@ static void pack_panel_bfloat16(const ani_infer *infer, const infer_panels *pane
     fold(&unit->bn, first, width, panels->n, factor, (float *)panels->bias + first);
     memset(to, 0, (size_t)(panels->k * width) * sizeof *to);
     for (int64_t k = 0; k < panels->k; k++) {
-        const int64_t row = weight_row(infer, &unit->shape, k);
+        const int64_t row = weight_row(infer, panels, unit, k);
         const float *from = unit->w + row * panels->n + first;
         for (int64_t j = 0; row >= 0 && j < columns; j++)
             to[(k / 2 * width + j) * 2 + k % 2] = ani_to_bfloat16((float)(from[j] * factor[j]));
@@ -438,7 +448,7 @@ static void pack_panel_int8(const ani_infer *infer, const infer_panels *panels,
     memcpy(panels->scale + first, channels.scale, (size_t)width * sizeof(float));
     memset(to, 0, (size_t)(panels->k * width));
     for (int64_t k = 0; k < panels->k; k++) {
-        const int64_t row = weight_row(infer, &unit->shape, k);
+        const int64_t row = weight_row(infer, panels, unit, k);
         const float *from = unit->w + row * panels->n + first;
         for (int64_t j = 0; row >= 0 && j < columns; j++)
             to[(k / 4 * width + j) * 4 + k % 4] = ani_quant_weight(from[j], channels.factor[j]);
