@@ -3,11 +3,12 @@
  *
  * A value is kept as a code of 0 to 255: value = low + step * code, both of the tensor's calibrated
  * range. Weights are whole numbers times a factor of their output channel: -127 to 127, and at most
- * 128 together where two of one sign are added up first (inputs 2i and 2i + 1 of a pixel, or of three
- * of the picture; of a depthwise convolution the first and the second row): so the sum of their products fits into 16 bits, which
- * is what x86 without VNNI adds up first, and all levels give the same bits. What the rounding of
- * its weights adds to a channel on average, by the calibrated means of its inputs, is taken off its
- * bias: without that the small errors of 52 layers add up to a large one. A unit computes
+ * 128 together where two of one sign are added up first (inputs 2i and 2i + 1 of a pixel, or of
+ * three of the picture; of a depthwise convolution the first and the second row): so the sum of
+ * their products fits into 16 bits, which is what x86 without VNNI adds up first, and all levels
+ * give the same bits. What the rounding of its weights adds to a channel on average, by the
+ * calibrated means of its inputs, is taken off its bias: without that the small errors of 52 layers
+ * add up to a large one. A unit computes
  *
  *     sum  = bias[j] + sum over k of code[k] * weight[k][j]                       in int32, exact
  *     code = rint(sum * scale[j] + residual code * residual_scale) cut to 0..255  in float

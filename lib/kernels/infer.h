@@ -18,12 +18,13 @@
  *   y[rows][columns] = clip(start + a[rows][k] * b[k][columns]),
  * in bfloat16 the same with sums in float; a, b, residual and y are bfloat16 in uint16_t (y of
  * floats where wide is 1, then without residual), b lies as [k/2][columns][2]; k and
- * run are even, a_row and segment any number, bias is never NULL; numbers below the normal ones may count as zero; in int8,
- * with sums in int32, which are exact, and rint() to even, y[rows][columns] = rint(scale * (bias +
- * a[rows][k] * b[k][columns]) + residual_scale * residual) cut to 0..255. There a, residual and y
- * are uint8_t; b is int8_t, of which 2i and 2i + 1 add up to 128 at most where they have one sign,
- * as [k/4][columns][4]; k and run are multiples of 4, a_row and segment are not; bias is never NULL, relu6 is
- * ignored; the sum times the scale is rounded to float, then comes one fused multiply-add. */
+ * run are even, a_row and segment any number, bias is never NULL; numbers below the normal ones may
+ * count as zero; in int8, with sums in int32, which are exact, and rint() to even, y[rows][columns]
+ * = rint(scale * (bias + a[rows][k] * b[k][columns]) + residual_scale * residual) cut to 0..255.
+ * There a, residual and y are uint8_t; b is int8_t, of which 2i and 2i + 1 add up to 128 at most
+ * where they have one sign, as [k/4][columns][4]; k and run are multiples of 4, a_row and segment
+ * are not; bias is never NULL, relu6 is ignored; the sum times the scale is rounded to float, then
+ * comes one fused multiply-add. */
 typedef struct ani_infer_product {
     /* Element k of row r is at a[r*a_row + k/run*segment + k%run]. */
     const void *a;

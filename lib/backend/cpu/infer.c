@@ -15,7 +15,8 @@
 enum {
     PROJECT_PIXELS = 96, /* of a piece when threads share a projection */
     PIECES = 3,          /* for each thread, where pieces are alike */
-    POOL_CHANNELS = 64
+    POOL_CHANNELS = 64,
+    LINE = 64 /* of a cache */
 };
 
 /** Work on one picture. */
@@ -133,6 +134,16 @@ static void set_panel(const infer_run *run, const infer_panels *panels, int64_t 
     p->columns = ani_min(width, panels->n - first);
     if (run->infer->kind == AN_INFERENCE_BF16) /* with the zeros that fill a pixel up */
         p->columns = ani_round_up(p->columns, run->infer->k.group);
+}
+
+/* Ask for a part of the weights of the panel behind this one: they come from far away, since all
+ * weights together are larger than a core's own caches. */
+static void ask_ahead(const infer_run *run, const ani_infer_product *p, int64_t part,
+                      int64_t parts) {
+    const int64_t size = bytes_of(run, p->k * p->vectors * run->infer->k.lanes);
+    const uint8_t *next = (const uint8_t *)p->b + size;
+    for (int64_t i = size * part / parts / LINE * LINE; i < size * (part + 1) / parts; i += LINE)
+        __builtin_prefetch(next + i, 0, 2);
 }
 
 /* Let a product read what the front convolves for wide row y; pads begin with what wide row
@@ -346,9 +357,11 @@ static const void *block_taps(const infer_run *run, int64_t number) {
 
 /* Make row i of those that a band reads, at `to`; pads begin with what row `staged` needs. */
 static void make_row(const infer_run *run, const infer_worker *worker, const band *b,
-                     int64_t number, int64_t i, int64_t staged, ani_infer_product *p, uint8_t *to) {
+                     int64_t number, int64_t i, int64_t staged, int64_t ahead, ani_infer_product *p,
+                     uint8_t *to) {
     const infer_step *step = run->step;
     if (step->front) {
+        ask_ahead(run, p, i - staged, ahead);
         set_front(run, worker, b->top + i, b->top + staged, p);
         p->y = to;
         run->infer->k.product(p);
@@ -371,12 +384,11 @@ static void depthwise(const infer_run *run, const infer_worker *worker, const ba
     const void *rows[INFER_MAX_READS];
     int64_t from, end, read = 0;
     to_make(step, b, &from, &end);
-    ani_infer_product p = {.y_row = block,
-                           .rows = step->ew,
-                           .wide = run->infer->k.wide_size > run->infer->k.size};
+    ani_infer_product p = {
+        .y_row = block, .rows = step->ew, .wide = run->infer->k.wide_size > run->infer->k.size};
     if (step->front) {
         set_panel(run, &step->front_panels, number, &p);
-        p.columns = block;
+        p.columns = (int64_t)p.vectors * run->infer->k.lanes; /* what is behind is read by nobody */
         p.relu6 = step->front->relu6;
     }
     for (int64_t first = 0; first < b->rows; first += step->chunk) {
@@ -385,7 +397,7 @@ static void depthwise(const infer_run *run, const infer_worker *worker, const ba
             uint8_t *row = wide_row(run, worker, b, number, read);
             rows[read] = row;
             if (read >= from && read < end)
-                make_row(run, worker, b, number, read, from, &p, row + left);
+                make_row(run, worker, b, number, read, from, end - from, &p, row + left);
         }
         const ani_infer_depthwise d = {.y = out + bytes_of(run, first * step->ow * block),
                                        .x = rows + top,

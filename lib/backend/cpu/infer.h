@@ -38,9 +38,10 @@ typedef struct infer_step {
     int64_t h, w, cin;               /* input */
     int64_t eh, ew, wide;            /* input of the depthwise convolution, or the result */
     int64_t oh, ow, cout;            /* result */
-    /* Elements of a pixel: cin and cout in whole groups, but for the picture's; and those of a run of
-     * the front, three pixels or one, in whole groups. What fills a pixel up is zero in bfloat16,
-     * anything in int8; what fills a run up is what follows; both have weights of zero. */
+    /* Elements of a pixel: cin and cout in whole groups, but for the picture's; and those of a run
+     * of the front, three pixels or one, in whole groups. What fills a pixel up is zero in
+     * bfloat16, anything in int8; what fills a run up is what follows; both have weights of zero.
+     */
     int64_t in_pixel, out_pixel, in_run;
     float residual_scale;    /* int8 */
     int32_t zero, wide_zero; /* bytes that pad the input and wide */

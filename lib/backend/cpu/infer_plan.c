@@ -104,11 +104,11 @@ static infer_panels cut_panels(const ani_infer *infer, int64_t runs, int64_t run
                                bool blocks) {
     const int64_t lanes = infer->k.lanes, each = infer->k.block / lanes;
     const int64_t vectors = ani_divide_up(n, lanes);
-    infer_panels panels = {.k = runs * run, .run = run, .n = n, .count = ani_divide_up(vectors, each)};
+    infer_panels panels = {
+        .k = runs * run, .run = run, .n = n, .count = ani_divide_up(vectors, each)};
     panels.last_vectors = (int32_t)(vectors - (panels.count - 1) * each);
-    if (blocks) {
-        panels.last_vectors = (int32_t)each;
-    } else if (panels.last_vectors == 1 && panels.count > 1) { /* one vector alone would be slow */
+    /* One vector alone would be slow, but a panel that is a block cannot have more. */
+    if (!blocks && panels.last_vectors == 1 && panels.count > 1) {
         panels.count--;
         panels.last_vectors = (int32_t)each + 1;
     }

@@ -2,7 +2,7 @@
  * Inference at the level avx2: 16 registers, blocks of 16 channels. */
 #include "kernels/avx2/codes.h"
 
-enum { BLOCK_VECTORS = 2, ROWS_1 = 8, ROWS_2 = 6, ROWS_3 = 4 };
+enum { BLOCK_VECTORS = 2, DEPTHWISE_COLUMNS = 2, ROWS_1 = 8, ROWS_2 = 6, ROWS_3 = 4 };
 #define ANI_MAX_VECTORS 3
 
 #include "kernels/simd/infer.h"

@@ -2,7 +2,7 @@
  * Inference at the level avx512: 32 registers, blocks of 32 channels. */
 #include "kernels/avx512/vec.h"
 
-enum { BLOCK_VECTORS = 2, ROWS_1 = 12, ROWS_2 = 12, ROWS_3 = 8 };
+enum { BLOCK_VECTORS = 2, DEPTHWISE_COLUMNS = 4, ROWS_1 = 12, ROWS_2 = 12, ROWS_3 = 8 };
 #define ANI_MAX_VECTORS 3
 
 #include "kernels/simd/infer.h"

@@ -26,7 +26,7 @@ static inline vec pairs_of(vec even, vec odd, const int high) {
     return high ? v_unpack_high(even, odd) : v_unpack_low(even, odd);
 }
 
-/* COLUMNS results from x on; `more`: there is a column of x behind those that they need. */
+/* Results of a row from x on, which share what they load and unpack. */
 ANI_INLINE void pairs_columns(const pair_taps *taps, const uint16_t *const *x, int64_t at,
                               const int columns, const int stride, int32_t relu6, uint16_t *y) {
     const int reads = (columns - 1) * stride + 3;
@@ -72,8 +72,15 @@ ANI_INLINE void pairs_rows(const ani_infer_depthwise *d, const pair_taps *taps, 
         int64_t i = 0;
         for (; i + 4 <= d->count; i += 4, y += 4 * INFER_BLOCK)
             pairs_columns(taps, x, i * stride * INFER_BLOCK, 4, stride, d->relu6, y);
-        for (; i < d->count; i++, y += INFER_BLOCK)
+        if (i + 2 <= d->count) {
+            pairs_columns(taps, x, i * stride * INFER_BLOCK, 2, stride, d->relu6, y);
+            i += 2;
+            y += 2 * INFER_BLOCK;
+        }
+        if (i < d->count) {
             pairs_columns(taps, x, i * stride * INFER_BLOCK, 1, stride, d->relu6, y);
+            y += INFER_BLOCK;
+        }
     }
 }
 
@@ -82,7 +89,8 @@ static void pairs_depthwise(const ani_infer_depthwise *d) {
     vec rounded[9];
     pair_taps taps;
     for (int t = 0; t < 9; t++)
-        rounded[t] = v_pair_columns(v_load(w + t * INFER_BLOCK), v_load(w + t * INFER_BLOCK + LANES));
+        rounded[t] =
+            v_pair_columns(v_load(w + t * INFER_BLOCK), v_load(w + t * INFER_BLOCK + LANES));
     for (int h = 0; h < 2; h++) {
         for (int k = 0; k < 3; k++)
             taps.w[k][h] = pairs_of(rounded[k], rounded[3 + k], h);

@@ -2,7 +2,15 @@
  * Inference at the level neon: 32 registers, blocks of 16 channels. */
 #include "kernels/neon/codes.h"
 
-enum { BLOCK_VECTORS = 4, ROWS_1 = 12, ROWS_2 = 12, ROWS_3 = 8, ROWS_4 = 6, ROWS_5 = 4 };
+enum {
+    BLOCK_VECTORS = 4,
+    DEPTHWISE_COLUMNS = 2,
+    ROWS_1 = 12,
+    ROWS_2 = 12,
+    ROWS_3 = 8,
+    ROWS_4 = 6,
+    ROWS_5 = 4
+};
 #define ANI_MAX_VECTORS 5
 
 #include "kernels/simd/infer.h"

@@ -7,6 +7,8 @@
 #include "kernels/infer.h"
 #include "kernels/simd/simd.h"
 
+/* A level's infer.c says how many vectors a block has, and how many columns (2 or 4) the depthwise
+ * convolution does at once. */
 enum { INFER_BLOCK = BLOCK_VECTORS * LANES, MAX_VECTORS = BLOCK_VECTORS + 1, MAX_ROWS = 14 };
 
 #ifndef ANI_NATIVE_PAIRS
@@ -20,6 +22,8 @@ ANI_INLINE void v_to_bfloat16_two(uint16_t *to, vec first, vec second) {
 }
 #endif
 
+#ifndef ANI_NATIVE_PAIRS /* which convolve another way */
+
 ANI_INLINE void store_result(void *y, int64_t at, vec v, const int halves) {
     if (halves)
         v_to_bfloat16((uint16_t *)y + at, v);
@@ -27,8 +31,30 @@ ANI_INLINE void store_result(void *y, int64_t at, vec v, const int halves) {
         v_store((float *)y + at, v);
 }
 
-/* One vector of a block: its nine taps stay in registers over all rows, and two columns at a time
- * share the loads of x. */
+/* Results of a row from y on, which share the loads of x. */
+ANI_INLINE void depthwise_columns(const float *const *x, const vec *taps, vec bias,
+                                  const int columns, const int stride, const int relu6, void *y,
+                                  int64_t to, const int halves) {
+    vec sums[DEPTHWISE_COLUMNS];
+    ANI_UNROLL
+    for (int i = 0; i < columns; i++)
+        sums[i] = bias;
+    ANI_UNROLL
+    for (int r = 0; r < 3; r++)
+        ANI_UNROLL
+    for (int c = 0; c < (columns - 1) * stride + 3; c++) {
+        const vec value = v_load(x[r] + c * INFER_BLOCK);
+        ANI_UNROLL
+        for (int i = 0; i < columns; i++)
+            if (c >= i * stride && c < i * stride + 3)
+                sums[i] = v_fma(value, taps[r * 3 + c - i * stride], sums[i]);
+    }
+    ANI_UNROLL
+    for (int i = 0; i < columns; i++)
+        store_result(y, to + i * INFER_BLOCK, relu6 ? v_clip(sums[i]) : sums[i], halves);
+}
+
+/* One vector of a block: its nine taps stay in registers over all rows. */
 ANI_INLINE void depthwise_vector(const ani_infer_depthwise *d, int64_t at, const int stride,
                                  const int relu6, const int halves) {
     const float *w = (const float *)d->w + at;
@@ -44,35 +70,22 @@ ANI_INLINE void depthwise_vector(const ani_infer_depthwise *d, int64_t at, const
         for (int r = 0; r < 3; r++)
             x[r] = (const float *)d->x[row * stride + r] + at;
         int64_t i = 0;
-        for (; i + 2 <= d->count; i += 2) {
-            vec first = bias, second = bias;
-            ANI_UNROLL
-            for (int r = 0; r < 3; r++) {
-                const float *from = x[r] + i * stride * INFER_BLOCK;
-                vec value[5];
-                ANI_UNROLL
-                for (int k = 0; k < 3 + stride; k++)
-                    value[k] = v_load(from + k * INFER_BLOCK);
-                ANI_UNROLL
-                for (int k = 0; k < 3; k++) {
-                    first = v_fma(value[k], taps[r * 3 + k], first);
-                    second = v_fma(value[k + stride], taps[r * 3 + k], second);
-                }
-            }
-            store_result(d->y, to, relu6 ? v_clip(first) : first, halves);
-            store_result(d->y, to + INFER_BLOCK, relu6 ? v_clip(second) : second, halves);
-            to += 2 * INFER_BLOCK;
+#define ANI_COLUMNS(n)                                                                             \
+    depthwise_columns(x, taps, bias, n, stride, relu6, d->y, to, halves);                          \
+    for (int r = 0; r < 3; r++)                                                                    \
+        x[r] += n * stride * INFER_BLOCK;                                                          \
+    to += n * INFER_BLOCK;                                                                         \
+    i += n
+        while (i + DEPTHWISE_COLUMNS <= d->count) {
+            ANI_COLUMNS(DEPTHWISE_COLUMNS);
+        }
+        if (DEPTHWISE_COLUMNS > 2 && i + 2 <= d->count) {
+            ANI_COLUMNS(2);
         }
         if (i < d->count) {
-            vec sum = bias;
-            ANI_UNROLL
-            for (int r = 0; r < 3; r++)
-                ANI_UNROLL
-            for (int k = 0; k < 3; k++)
-                sum = v_fma(v_load(x[r] + (i * stride + k) * INFER_BLOCK), taps[r * 3 + k], sum);
-            store_result(d->y, to, relu6 ? v_clip(sum) : sum, halves);
-            to += INFER_BLOCK;
+            ANI_COLUMNS(1);
         }
+#undef ANI_COLUMNS
     }
 }
 
@@ -88,5 +101,7 @@ ANI_INLINE void depthwise_block(const ani_infer_depthwise *d, const int halves) 
             depthwise_vector(d, at, 2, 0, halves);
     }
 }
+
+#endif
 
 #endif
