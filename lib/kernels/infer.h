@@ -67,7 +67,8 @@ typedef struct ani_infer_kernels {
     int32_t lanes;     /* sums of a vector */
     int32_t block;     /* channels of a block: a whole number of vectors */
     int32_t size;      /* bytes of an element of a and y */
-    int32_t wide_size; /* bytes of an element of x: the same, but of floats in bfloat16 */
+    int32_t wide_size; /* bytes of an element of x: the same; in bfloat16 floats, or bfloat16 where
+                        * taps are rounded, too */
     int32_t group;     /* inputs whose weights lie side by side for each column: 1, 2 or 4 */
     int32_t reserved;
     void (*product)(const ani_infer_product *args);
