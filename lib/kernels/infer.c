@@ -23,9 +23,6 @@ void ani_infer_kernels_init_bfloat16(ani_infer_kernels *table, uint32_t mask) {
 #ifdef ANI_HAVE_AVX2
     if (mask & ANI_CPU_AVX2) ani_infer_kernels_avx2_bfloat16(table);
 #endif
-#ifdef ANI_HAVE_AVX512
-    if (mask & ANI_CPU_AVX512) ani_infer_kernels_avx512_bfloat16(table);
-#endif
 #ifdef ANI_HAVE_AVX512BF16
     if (mask & ANI_CPU_AVX512BF16) ani_infer_kernels_avx512bf16_bfloat16(table);
 #endif

@@ -93,7 +93,6 @@ void ani_infer_kernels_avx512(ani_infer_kernels *table);
 void ani_infer_kernels_neon(ani_infer_kernels *table);
 void ani_infer_kernels_c_bfloat16(ani_infer_kernels *table);
 void ani_infer_kernels_avx2_bfloat16(ani_infer_kernels *table);
-void ani_infer_kernels_avx512_bfloat16(ani_infer_kernels *table);
 void ani_infer_kernels_avx512bf16_bfloat16(ani_infer_kernels *table);
 void ani_infer_kernels_neon_bfloat16(ani_infer_kernels *table);
 void ani_infer_kernels_c_int8(ani_infer_kernels *table);

@@ -7,15 +7,6 @@ enum { BLOCK_VECTORS = 2, DEPTHWISE_COLUMNS = 4, ROWS_1 = 12, ROWS_2 = 12, ROWS_
 
 #include "kernels/simd/infer.h"
 
-enum { HALVES_ROWS_1 = 12, HALVES_ROWS_2 = 12, HALVES_ROWS_3 = 8 };
-#define ANI_MAX_HALVES_VECTORS 3
-
-#include "kernels/simd/infer_bfloat16.h"
-
 void ani_infer_kernels_avx512(ani_infer_kernels *table) {
     fill_infer_table(table);
-}
-
-void ani_infer_kernels_avx512_bfloat16(ani_infer_kernels *table) {
-    fill_bfloat16_table(table);
 }

@@ -89,13 +89,6 @@ static inline vec v_widen(__m256i halves) {
 static inline vec v_load_bfloat16(const uint16_t *from) {
     return v_widen(_mm256_loadu_si256((const __m256i *)(const void *)from));
 }
-/* The bfloat16 in the lower and in the upper half of each lane. */
-static inline vec v_low_half(vec pairs) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs), 16));
-}
-static inline vec v_high_half(vec pairs) {
-    return _mm512_and_ps(pairs, _mm512_castsi512_ps(_mm512_set1_epi32(-65536)));
-}
 static inline vec v_load_part_bfloat16(const uint16_t *from, int64_t count) {
     return v_widen(_mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), from));
 }
