@@ -35,6 +35,25 @@ static void prepare_model(bench *b) {
     b->object = model;
 }
 
+/* What the inference of a model needs: a calibration, or a word. */
+static an_status choose(an_model *model, int32_t inference, an_error *err) {
+    if (inference != AN_INFERENCE_INT8) return an_model_set_inference(model, inference, err);
+    an_status st = an_model_calibrate_begin(model, err);
+    if (!st) st = an_model_calibrate_add(model, pixels, BATCH, err);
+    if (!st) st = an_model_calibrate_end(model, err);
+    return st;
+}
+
+static void prepare_int8(bench *b) {
+    prepare_model(b);
+    OOM_NEED(!choose(b->object, AN_INFERENCE_INT8, NULL));
+}
+
+static void prepare_bf16(bench *b) {
+    prepare_model(b);
+    OOM_NEED(!choose(b->object, AN_INFERENCE_BF16, NULL));
+}
+
 static void finish_model(bench *b) {
     an_model_destroy(b->object);
 }
@@ -52,28 +71,54 @@ static an_status save(bench *b, an_error *err) {
 }
 
 static void prepare_load(bench *b) {
-    an_error err;
     prepare_model(b);
-    OOM_NEED(!an_model_save(b->object, oom_path(b->in, "m.safetensors"), &err));
+    OOM_NEED(!an_model_save(b->object, oom_path(b->in, "m.safetensors"), NULL));
 }
 
+static void prepare_load_int8(bench *b) {
+    prepare_int8(b);
+    OOM_NEED(!an_model_save(b->object, oom_path(b->in, "m.safetensors"), NULL));
+}
+
+static void prepare_load_bf16(bench *b) {
+    prepare_bf16(b);
+    OOM_NEED(!an_model_save(b->object, oom_path(b->in, "m.safetensors"), NULL));
+}
+
+/* A score tells whether it came back whole, with the inference that it was saved with. */
 static an_status load(bench *b, an_error *err) {
     an_model *model = NULL;
-    const an_status st = an_model_load(&model, an_model_backend(b->object),
-                                       oom_path(b->in, "m.safetensors"), NULL, err);
+    float scores[BATCH] = {0};
+    an_status st = an_model_load(&model, an_model_backend(b->object),
+                                 oom_path(b->in, "m.safetensors"), NULL, err);
+    if (!st) st = an_model_predict(model, pixels, BATCH, scores, err);
+    if (!st) b->result = oom_mix(0, scores, sizeof scores);
     an_model_destroy(model);
     return st;
 }
 
 /* A new model each time, so that the buffers of the first prediction are among the points. */
-static an_status predict(bench *b, an_error *err) {
+static an_status predict_by(bench *b, int32_t inference, an_error *err) {
     an_model *model = NULL;
     float scores[BATCH] = {0};
     an_status st = make_model(&model, err);
+    if (!st) st = choose(model, inference, err);
     if (!st) st = an_model_predict(model, pixels, BATCH, scores, err);
     if (!st) b->result = oom_mix(0, scores, sizeof scores);
     an_model_destroy(model);
     return st;
+}
+
+static an_status predict(bench *b, an_error *err) {
+    return predict_by(b, AN_INFERENCE_FP32, err);
+}
+
+static an_status int8(bench *b, an_error *err) {
+    return predict_by(b, AN_INFERENCE_INT8, err);
+}
+
+static an_status bf16(bench *b, an_error *err) {
+    return predict_by(b, AN_INFERENCE_BF16, err);
 }
 
 static an_status predict_again(bench *b, an_error *err) {
@@ -98,27 +143,18 @@ static an_status gradients(bench *b, an_error *err) {
     return st;
 }
 
-/* From a calibration to a score in int8. */
-static an_status int8(bench *b, an_error *err) {
-    an_model *model = NULL;
-    float scores[BATCH] = {0};
-    an_status st = make_model(&model, err);
-    if (!st) st = an_model_calibrate_begin(model, err);
-    if (!st) st = an_model_calibrate_add(model, pixels, BATCH, err);
-    if (!st) st = an_model_calibrate_end(model, err);
-    if (!st) st = an_model_predict(model, pixels, BATCH, scores, err);
-    if (!st) b->result = oom_mix(0, scores, sizeof scores);
-    an_model_destroy(model);
-    return st;
-}
-
 const scenario oom_model_scenarios[] = {
     {"create a model", NULL, create, NULL, false, false},
     {"save a model", prepare_model, save, finish_model, true, false},
+    {"save an int8 model", prepare_int8, save, finish_model, true, false},
+    {"save a bf16 model", prepare_bf16, save, finish_model, true, false},
     {"load a model", prepare_load, load, finish_model, false, false},
+    {"load an int8 model", prepare_load_int8, load, finish_model, false, false},
+    {"load a bf16 model", prepare_load_bf16, load, finish_model, false, false},
     {"first prediction", prepare_model, predict, finish_model, false, false},
     {"prediction", prepare_model, predict_again, finish_model, false, false},
     {"gradients", prepare_model, gradients, finish_model, false, false},
     {"int8", prepare_model, int8, finish_model, false, false},
+    {"bf16", prepare_model, bf16, finish_model, false, false},
 };
 const int oom_model_scenario_count = sizeof oom_model_scenarios / sizeof *oom_model_scenarios;
