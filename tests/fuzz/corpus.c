@@ -34,19 +34,23 @@ void corpus_add(corpus *all, const char *name, const void *bytes, int64_t size, 
     if (size) memcpy(item->bytes, bytes, (size_t)size);
 }
 
+static int64_t count_of(const an_arrays *arrays, int64_t i) {
+    int64_t count = 1;
+    for (int32_t axis = 0; axis < an_arrays_rank(arrays, i); axis++)
+        count *= an_arrays_length(arrays, i, axis);
+    return count;
+}
+
 void corpus_add_arrays(corpus *all, const char *name, const an_arrays *arrays, const char *metadata,
                        bool is_good) {
     ani_text text = {0};
     int64_t place = 0;
     ani_text_print(&text, "{\"__metadata__\":{%s}", metadata);
     for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
-        int64_t count = 1;
+        const int64_t count = count_of(arrays, i);
         ani_text_print(&text, ",\"%s\":{\"dtype\":\"U8\",\"shape\":[", an_arrays_name(arrays, i));
-        for (int32_t axis = 0; axis < an_arrays_rank(arrays, i); axis++) {
-            const int64_t length = an_arrays_length(arrays, i, axis);
-            ani_text_print(&text, "%s%" PRId64, axis ? "," : "", length);
-            count *= length;
-        }
+        for (int32_t axis = 0; axis < an_arrays_rank(arrays, i); axis++)
+            ani_text_print(&text, "%s%" PRId64, axis ? "," : "", an_arrays_length(arrays, i, axis));
         ani_text_print(&text, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", place,
                        place + count);
         place += count;
@@ -58,6 +62,13 @@ void corpus_add_arrays(corpus *all, const char *name, const an_arrays *arrays, c
     for (int i = 0; i < 8; i++)
         bytes[i] = (uint8_t)((uint64_t)text.size >> (8 * i));
     memcpy(bytes + 8, text.bytes, (size_t)text.size);
+    uint8_t *number = bytes + 8 + text.size;
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
+        const float *values = an_arrays_data(arrays, i);
+        const int64_t count = count_of(arrays, i);
+        for (int64_t k = 0; k < count; k++)
+            *number++ = values[k] > 0 && values[k] < 256 ? (uint8_t)values[k] : 0;
+    }
     (void)corpus_seal(bytes, size);
     corpus_add(all, name, bytes, size, is_good);
     free(bytes);

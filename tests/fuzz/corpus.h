@@ -26,9 +26,9 @@ void corpus_add(corpus *all, const char *name, const void *bytes, int64_t size, 
 /** Append the files of a folder (not of its sub-folders), sorted by name, up to max_size bytes
  * each; no folder there is no error. */
 void corpus_add_folder(corpus *all, const char *folder, int64_t max_size, bool is_good);
-/** Append a weight file with metadata ("\"key\":\"value\",...") and the names and shapes of arrays,
- * but a byte, 0, for each number, so that most of it is header. A checksum is put right if the
- * metadata begins with one. */
+/** Append a weight file with metadata ("\"key\":\"value\",...") and arrays, but a byte for each
+ * number, the whole number below it or 0, so that most of it is header. A checksum is put right if
+ * the metadata begins with one. */
 void corpus_add_arrays(corpus *all, const char *name, const an_arrays *arrays, const char *metadata,
                        bool is_good);
 void corpus_clear(corpus *all);

@@ -73,6 +73,11 @@ void corpus_model(corpus *all) {
         "\"format\":\"attractivenet-1\",\"alpha\":\"1e9\",\"size\":\"-3\",\"padding\":"
         "\"odd\",\"scale\":\"auto\",\"seed\":\"99999999999\",\"pads\":\"3\"",
         false);
+    corpus_add_arrays(
+        all, "bf16.safetensors", arrays,
+        "\"format\":\"attractivenet-1\",\"alpha\":\"0.1\",\"size\":\"32\",\"padding\":"
+        "\"fixed\",\"scale\":\"unit\",\"inference\":\"bf16\"",
+        true);
     add_int8(arrays);
     corpus_add_arrays(
         all, "int8.safetensors", arrays,

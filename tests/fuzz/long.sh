@@ -25,7 +25,7 @@ for target in "$@"; do
     log=$build/found/$target.log
     begin=$(date +%s)
     found='nothing found'
-    "$build/tests/fuzz/fuzz_$target" -max_len=65536 -timeout=20 -rss_limit_mb=2048 -max_total_time="$seconds" \
+    "$build/tests/fuzz/fuzz_$target" -max_len=262144 -timeout=20 -rss_limit_mb=2048 -max_total_time="$seconds" \
         -print_final_stats=1 -artifact_prefix="$build/found/$target-" "$corpus/$target" >"$log" 2>&1 ||
         { found="FOUND, see $log" && failed=1; }
     printf '%s: %s executions, %s s, %s\n' "$target" \
