@@ -194,7 +194,8 @@ AN_API an_status an_model_predict_features(an_model *model, const float *feature
  * Compute the loss of a batch and all gradients that the base mode asks for; update the moving
  * statistics if the mode says so. Weights do not move: see an_optimizer_step().
  *
- * Shapes:  x [n,H,W,3], y [n,outputs]. Writes: *loss, the mean over the batch, before any update.
+ * Shapes:  x [n,H,W,3], y [n,outputs].
+ * Writes:  *loss, the mean over the batch, before any update.
  */
 AN_API an_status an_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
                                     int32_t loss_kind, double *loss, an_error *err);

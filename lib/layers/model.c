@@ -89,7 +89,7 @@ an_backend *an_model_backend(const an_model *model) {
 an_status an_model_describe(const an_model *model, an_model_info *info, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     if (!info || info->struct_size == 0)
-        return ani_fail(err, AN_ERR_ARG, "model info: struct_size is 0; set it to its sizeof");
+        return ani_fail(err, AN_ERR_ARG, "an_model_info: struct_size is 0; set it to its sizeof");
     const ani_net_spec *spec = ani_net_spec_of(model->net);
     an_model_info ours = {.struct_size = sizeof ours,
                           .height = (int32_t)spec->height,

@@ -186,6 +186,49 @@ static void source_gives_the_same_scores(void **state) {
     an_dataset_destroy(dataset);
 }
 
+/* Policy skip leaves out pictures 0, 2 and 4 of 5: no score is theirs, and no other one moves. */
+static void skipped_pictures_have_no_score(void **state) {
+    (void)state;
+    enum { COUNT = 5 };
+    static const char labels[] = "0.png 1\n1.png 2\n2.png 3\n3.png 4\n4.png 5\n";
+    const char *path = folder_path(test_folder, "1.png");
+    float scores[COUNT], want = NAN;
+    an_image *image = NULL;
+    an_error err = {0};
+    assert_int_equal(an_image_create(&image, frame, HEIGHT, WIDTH, NULL), AN_OK);
+    assert_int_equal(an_image_write_png(image, path, NULL), AN_OK);
+    assert_int_equal(an_image_write_png(image, folder_path(test_folder, "3.png"), NULL), AN_OK);
+    an_image_destroy(image);
+    for (int i = 0; i < COUNT; i += 2) {
+        char name[] = "0.png";
+        name[0] = (char)('0' + i);
+        folder_write(folder_path(test_folder, name), "no picture", 10);
+    }
+    folder_write(folder_path(test_folder, "All_labels.txt"), labels, sizeof labels - 1);
+    an_dataset_options options;
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    options.policy = AN_POLICY_SKIP;
+    options.suffix = ".png";
+    an_dataset *dataset = NULL;
+    if (an_dataset_open(&dataset, test_folder, &options, &err)) fail_msg("%s", err.message);
+    an_batches_options how;
+    an_batches_options_init(&how, sizeof how);
+    an_batches *batches = NULL;
+    assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &how, NULL), AN_OK);
+    if (an_predict_batches(model, batches, scores, NULL, NULL, &err)) fail_msg("%s", err.message);
+    an_predictor *predictor = make_predictor();
+    assert_int_equal(an_predictor_file(predictor, path, &want, NULL), AN_OK);
+    for (int i = 0; i < COUNT; i++)
+        if (i % 2)
+            assert_true(fabsf(scores[i] - want) <= 1e-5f * fmaxf(1, fabsf(want)));
+        else
+            assert_true(isnan(scores[i]));
+    an_predictor_destroy(predictor);
+    an_batches_destroy(batches);
+    an_dataset_destroy(dataset);
+}
+
 static void frames_allocate_nothing(void **state) {
     (void)state;
     an_predictor *predictor = make_predictor();
@@ -240,6 +283,7 @@ int main(void) {
         cmocka_unit_test(rows_may_lie_apart),
         cmocka_unit_test(sizes_may_change),
         cmocka_unit_test(source_gives_the_same_scores),
+        unit_test_in_folder(skipped_pictures_have_no_score),
         cmocka_unit_test(frames_allocate_nothing),
         cmocka_unit_test(refuses_what_is_no_frame),
         cmocka_unit_test(model_may_go_first),
