@@ -48,24 +48,26 @@ typedef struct ani_infer_product {
 typedef struct ani_infer_depthwise {
     void *y;              /* [rows][count][block] */
     const void *const *x; /* (rows-1)*stride + 3 rows of [(count-1)*stride + 3][block] */
-    /* float and bfloat16: [10][block] floats: nine taps, then the bias; int8: ani_infer_taps */
+    /* float and bfloat16: [10][block] floats: nine taps, then the bias; int8: an ani_infer_taps for
+     * every 16 channels */
     const void *w;
     int64_t rows, count, stride;
     int32_t relu6;
     int32_t reserved;
 } ani_infer_depthwise;
 
-/** Weights of a block in int8: the result is rint(scale * (bias + taps * x)) cut to 0..255. */
-enum { ANI_INFER_BYTES_BLOCK = 16 };
+/** Weights of a part of a block in int8: the result is rint(scale * (bias + taps * x)) cut to
+ * 0..255. */
+enum { ANI_INFER_PART = 16 };
 typedef struct ani_infer_taps {
-    int8_t taps[3][ANI_INFER_BYTES_BLOCK][4]; /* of a column: those of three rows, then 0 */
-    int32_t bias[ANI_INFER_BYTES_BLOCK];
-    float scale[ANI_INFER_BYTES_BLOCK];
+    int8_t taps[3][ANI_INFER_PART][4]; /* of a column: those of three rows, then 0 */
+    int32_t bias[ANI_INFER_PART];
+    float scale[ANI_INFER_PART];
 } ani_infer_taps;
 
 typedef struct ani_infer_kernels {
     int32_t lanes;     /* sums of a vector */
-    int32_t block;     /* channels of a block: a whole number of vectors */
+    int32_t block;     /* channels of a block: a whole number of vectors, in int8 of parts, too */
     int32_t size;      /* bytes of an element of a and y */
     int32_t wide_size; /* bytes of an element of x: the same; in bfloat16 floats, or bfloat16 where
                         * taps are rounded, too */

@@ -305,33 +305,36 @@ static void check_depthwise_int8(const ani_infer_kernels *k, int64_t rows, int64
     uint8_t *memory = malloc((size_t)(size + 2 * GUARD));
     const void **at = malloc((size_t)reads * sizeof *at);
     float *random = random_floats(2 * block, 3, 0, 1);
-    ani_infer_taps w = {0};
+    ani_infer_taps w[4] = {0};
     assert_non_null(memory);
     assert_non_null(at);
     uint8_t *y = memory + GUARD;
     memset(memory, 0xa5, (size_t)(size + 2 * GUARD));
-    make_weights(&w.taps[0][0][0], sizeof w.taps, 5);
-    for (int64_t i = 0; i < 3 * block; i++)
-        w.taps[i / block][i % block][3] = 0;
+    for (int64_t p = 0; p < block / ANI_INFER_PART; p++)
+        make_weights(&w[p].taps[0][0][0], sizeof w[p].taps, 5 + (uint32_t)p);
     for (int64_t j = 0; j < block; j++) {
-        w.bias[j] = (int32_t)(random[j] * 30000) - 8000;
-        w.scale[j] = 0.004f * random[block + j];
+        ani_infer_taps *part = &w[j / ANI_INFER_PART];
+        for (int64_t t = 0; t < 3; t++)
+            part->taps[t][j % ANI_INFER_PART][3] = 0;
+        part->bias[j % ANI_INFER_PART] = (int32_t)(random[j] * 30000) - 8000;
+        part->scale[j % ANI_INFER_PART] = 0.004f * random[block + j];
     }
     for (int64_t i = 0; i < reads; i++)
         at[i] = x + i * columns * block;
     const ani_infer_depthwise d = {
-        .y = y, .x = at, .w = &w, .rows = rows, .count = count, .stride = stride};
+        .y = y, .x = at, .w = w, .rows = rows, .count = count, .stride = stride};
     k->depthwise(&d);
     for (int64_t i = -GUARD; i < size + GUARD; i++) {
         uint8_t want = 0xa5;
         if (i >= 0 && i < size) {
             const int64_t c = i % block, column = i / block % count, row = i / block / count;
-            int32_t sum = w.bias[c];
+            const ani_infer_taps *part = &w[c / ANI_INFER_PART];
+            int32_t sum = part->bias[c % ANI_INFER_PART];
             for (int64_t t = 0; t < 9; t++)
                 sum += ((const uint8_t *)
                             at[row * stride + t / 3])[(column * stride + t % 3) * block + c] *
-                       w.taps[t % 3][c][t / 3];
-            want = code_of(sum, w.scale[c], 0, 0);
+                       part->taps[t % 3][c % ANI_INFER_PART][t / 3];
+            want = code_of(sum, part->scale[c % ANI_INFER_PART], 0, 0);
         }
         if (y[i] != want)
             fail_msg("depthwise %d x %d, stride %d: y[%d] is %d instead of %d", (int)rows,

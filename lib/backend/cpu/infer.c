@@ -351,7 +351,9 @@ static void load_row(const infer_run *run, const uint8_t *from, int64_t number, 
 }
 
 static const void *block_taps(const infer_run *run, int64_t number) {
-    if (run->infer->codes) return (const ani_infer_taps *)run->step->taps + number;
+    if (run->infer->codes)
+        return (const ani_infer_taps *)run->step->taps +
+               number * run->infer->k.block / ANI_INFER_PART;
     return (const float *)run->step->taps + 10 * number * run->infer->k.block;
 }
 

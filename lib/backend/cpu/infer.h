@@ -55,7 +55,7 @@ typedef struct infer_step {
     int64_t columns; /* of a row of wide with its padding */
 
     infer_panels front_panels, project_panels; /* front before depthwise: a panel is a block */
-    void *taps;                                /* a block: [10][block], or ani_infer_taps */
+    void *taps; /* a block: [10][block], or ani_infer_taps of its parts */
 } infer_step;
 
 /** Counts of elements of a worker's buffers. */

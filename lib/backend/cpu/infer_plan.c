@@ -234,7 +234,7 @@ static void place_panels(const ani_infer *infer, infer_panels *panels, uint8_t *
 
 /* Bytes of the taps of one block. */
 static int64_t taps_size(const ani_infer *infer) {
-    if (infer->codes) return sizeof(ani_infer_taps);
+    if (infer->codes) return infer->k.block / ANI_INFER_PART * (int64_t)sizeof(ani_infer_taps);
     return 10 * infer->k.block * (int64_t)sizeof(float);
 }
 
@@ -455,19 +455,25 @@ static void pack_panel_int8(const ani_infer *infer, const infer_panels *panels,
     }
 }
 
-static void pack_taps_int8(const ani_infer *infer, const infer_step *step, int64_t number) {
-    const int64_t block = infer->k.block, first = number * block, wide = step->wide;
+static void pack_part_int8(const ani_infer *infer, const infer_step *step, int64_t number) {
+    const int64_t first = number * ANI_INFER_PART, wide = step->wide;
     const ani_quant_unit q = infer_quant_unit(infer, step->depthwise);
     ani_infer_taps *to = (ani_infer_taps *)step->taps + number;
     ani_quant_channels channels;
-    ani_quant_channels_of(&q, first, block, &channels);
+    ani_quant_channels_of(&q, first, ANI_INFER_PART, &channels);
     memset(to, 0, sizeof *to);
     memcpy(to->bias, channels.bias, sizeof to->bias);
     memcpy(to->scale, channels.scale, sizeof to->scale);
     for (int64_t t = 0; t < 9; t++)
-        for (int64_t j = 0; j < ani_min(block, wide - first); j++)
+        for (int64_t j = 0; j < ani_min(ANI_INFER_PART, wide - first); j++)
             to->taps[t % 3][j][t / 3] =
                 ani_quant_weight(step->depthwise->w[t * wide + first + j], channels.factor[j]);
+}
+
+static void pack_taps_int8(const ani_infer *infer, const infer_step *step, int64_t number) {
+    const int64_t parts = infer->k.block / ANI_INFER_PART;
+    for (int64_t i = number * parts; i < (number + 1) * parts; i++)
+        pack_part_int8(infer, step, i);
 }
 
 /* --- packing of all ----------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 #ifndef KERNELS_AVX2_CODES_H
 #define KERNELS_AVX2_CODES_H
 
+#include <stddef.h>
+
 #include "kernels/avx2/vec.h"
 
 typedef __m256i ivec;
@@ -13,14 +15,16 @@ static inline ivec i_zero(void) {
 static inline ivec i_load(const void *from) {
     return _mm256_loadu_si256((const __m256i *)from);
 }
-/* The same 4 or 16 bytes all over. */
+/* The same 4 bytes all over. */
 static inline ivec i_repeat_4(const void *from) {
     return _mm256_castps_si256(_mm256_broadcast_ss((const float *)from));
 }
-static inline ivec i_repeat_16(const void *from) {
+/* 16 bytes for each part of a block, `apart` bytes apart, again for each column. */
+static inline ivec i_parts(const void *from, int64_t apart) {
+    (void)apart; /* of one part */
     return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)from));
 }
-/* Two pixels of 16 bytes, `stride` pixels apart. */
+/* The pixels of a block in two columns, `stride` pixels apart. */
 static inline ivec i_columns(const uint8_t *from, int stride) {
     if (stride == 1) return i_load(from);
     return _mm256_loadu2_m128i((const __m128i *)(const void *)(from + 32),
@@ -55,6 +59,12 @@ static inline vec v_of_codes(const uint8_t *from) {
     return _mm256_cvtepi32_ps(
         _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)from)));
 }
+/* The first count codes, 0 < count < LANES. */
+static inline vec v_of_part_codes(const uint8_t *from, int64_t count) {
+    uint8_t part[LANES] = {0};
+    __builtin_memcpy(part, from, (size_t)count);
+    return v_of_codes(part);
+}
 /* To even; what is too large for int32, and NaN, becomes the smallest int32. */
 static inline ivec v_round(vec a) {
     return _mm256_cvtps_epi32(a);
@@ -75,6 +85,16 @@ static inline void i_store_one(uint8_t *to, ivec a) {
     const __m128i words =
         _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storel_epi64((__m128i *)(void *)to, _mm_packus_epi16(words, words));
+}
+/* Two rows of two vectors, y_row apart. */
+static inline void i_store_square(uint8_t *to, int64_t y_row, const ivec *a, const ivec *b) {
+    i_store_two(to, a[0], a[1]);
+    i_store_two(to + y_row, b[0], b[1]);
+}
+static inline void i_store_part(uint8_t *to, ivec a, int64_t count) {
+    uint8_t part[LANES];
+    i_store_one(part, a);
+    __builtin_memcpy(to, part, (size_t)count);
 }
 /* Store, part by part, four numbers of each vector cut to 0..255. */
 static inline void i_store_parts(uint8_t *to, ivec a, ivec b, ivec c, ivec d) {

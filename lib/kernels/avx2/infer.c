@@ -12,7 +12,7 @@ enum { HALVES_ROWS_1 = 8, HALVES_ROWS_2 = 5, HALVES_ROWS_3 = 3 };
 
 #include "kernels/simd/infer_bfloat16.h"
 
-enum { BYTES_ROWS_1 = 8, BYTES_ROWS_2 = 5, BYTES_ROWS_3 = 4 };
+enum { BYTES_PARTS = 1, BYTES_ROWS_1 = 8, BYTES_ROWS_2 = 5, BYTES_ROWS_3 = 4 };
 #define ANI_MAX_BYTES_VECTORS 3
 
 #include "kernels/simd/infer_int8.h"

@@ -26,7 +26,14 @@ enum {
 
 #include "kernels/simd/infer_bfloat16.h"
 
-enum { BYTES_ROWS_1 = 12, BYTES_ROWS_2 = 12, BYTES_ROWS_3 = 8, BYTES_ROWS_4 = 6, BYTES_ROWS_5 = 4 };
+enum {
+    BYTES_PARTS = 1,
+    BYTES_ROWS_1 = 12,
+    BYTES_ROWS_2 = 12,
+    BYTES_ROWS_3 = 8,
+    BYTES_ROWS_4 = 6,
+    BYTES_ROWS_5 = 4
+};
 #define ANI_MAX_BYTES_VECTORS 5
 
 #include "kernels/simd/infer_int8.h"
