@@ -388,6 +388,17 @@ static void pack_panel(const ani_infer *infer, const infer_panels *panels,
     }
 }
 
+/* Round taps to bfloat16, each with what those before it have lost: neighbouring pixels are alike,
+ * so it is the sum of the taps that must not change. */
+static void round_taps(float *taps, int64_t row) {
+    float lost = 0;
+    for (int64_t t = 0; t < 9; t++) {
+        const float want = taps[t * row] + lost;
+        taps[t * row] = ani_from_bfloat16(ani_to_bfloat16(want));
+        lost = want - taps[t * row];
+    }
+}
+
 static void pack_taps(const ani_infer *infer, const infer_step *step, int64_t number) {
     const int64_t block = infer->k.block, first = number * block;
     float *to = (float *)step->taps + 10 * first;
@@ -399,6 +410,9 @@ static void pack_taps(const ani_infer *infer, const infer_step *step, int64_t nu
                 first + j < step->wide
                     ? (float)(step->depthwise->w[t * step->wide + first + j] * factor[j])
                     : 0;
+    if (infer->kind == AN_INFERENCE_BF16 && infer->k.wide_size == infer->k.size)
+        for (int64_t j = 0; j < block; j++)
+            round_taps(to + j, block);
 }
 
 /* --- packing for bfloat16: taps stay floats ----------------------------------------------------
