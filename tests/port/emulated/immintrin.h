@@ -19,6 +19,7 @@
 #include <simde/x86/avx512/cmp.h>
 #include <simde/x86/avx512/cvt.h>
 #include <simde/x86/avx512/div.h>
+#include <simde/x86/avx512/extract.h>
 #include <simde/x86/avx512/fmadd.h>
 #include <simde/x86/avx512/insert.h>
 #include <simde/x86/avx512/loadu.h>
@@ -29,6 +30,7 @@
 #include <simde/x86/avx512/or.h>
 #include <simde/x86/avx512/packs.h>
 #include <simde/x86/avx512/packus.h>
+#include <simde/x86/avx512/permutexvar.h>
 #include <simde/x86/avx512/set.h>
 #include <simde/x86/avx512/set1.h>
 #include <simde/x86/avx512/setzero.h>
@@ -170,6 +172,33 @@ static inline void emulated_mask_storeu_epi16(void *to, simde__mmask16 mask, sim
 }
 #define _mm256_mask_storeu_epi16 emulated_mask_storeu_epi16
 
+static inline simde__m128i emulated_maskz_loadu_epi8(simde__mmask16 mask, const void *from) {
+    uint8_t lanes[16] = {0};
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1) lanes[i] = ((const uint8_t *)from)[i];
+    return simde_mm_loadu_si128(lanes);
+}
+#define _mm_maskz_loadu_epi8 emulated_maskz_loadu_epi8
+
+static inline void emulated_mask_storeu_epi8(void *to, simde__mmask16 mask, simde__m128i v) {
+    uint8_t lanes[16];
+    simde_mm_storeu_si128(lanes, v);
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1) ((uint8_t *)to)[i] = lanes[i];
+}
+#define _mm_mask_storeu_epi8 emulated_mask_storeu_epi8
+
+/* Two parts of four from each. */
+static inline simde__m512 emulated_shuffle_f32x4(simde__m512 a, simde__m512 b, int parts) {
+    float from[2][16], to[16];
+    simde_mm512_storeu_ps(from[0], a);
+    simde_mm512_storeu_ps(from[1], b);
+    for (int i = 0; i < 16; i++)
+        to[i] = from[i / 8][(parts >> i / 4 * 2 & 3) * 4 + i % 4];
+    return simde_mm512_loadu_ps(to);
+}
+#define _mm512_shuffle_f32x4 emulated_shuffle_f32x4
+
 /* --- AVX-512-BF16, as its manual says: numbers below the normal ones count as zero, sums too; in
  * each lane the upper halves first, a fused multiply-add each -----------------------------------
  */
@@ -236,15 +265,5 @@ static inline simde__m256i emulated_cvtneps_pbh(simde__m512 a) {
     return simde_mm256_loadu_si256(to);
 }
 #define _mm512_cvtneps_pbh emulated_cvtneps_pbh
-
-static inline simde__m512i emulated_permutexvar_epi16(simde__m512i order, simde__m512i a) {
-    uint16_t at[32], from[32], to[32];
-    simde_mm512_storeu_si512(at, order);
-    simde_mm512_storeu_si512(from, a);
-    for (int i = 0; i < 32; i++)
-        to[i] = from[at[i] & 31];
-    return simde_mm512_loadu_si512(to);
-}
-#define _mm512_permutexvar_epi16 emulated_permutexvar_epi16
 
 #endif
