@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "backend/cases.h"
+#include "backend/cpu/cpu.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "support/level.h"
@@ -392,10 +393,12 @@ static an_backend *make_backend(int32_t kind, int32_t threads) {
     return backend;
 }
 
-static void check_units(int32_t element) {
+/* streams_from: 0: as it is; else what is stored past the caches begins there. */
+static void check_units(int32_t element, int64_t streams_from) {
     ani_unit_shape cases[200];
     const int count = list_unit_cases(cases);
     an_backend *ref = make_backend(AN_BACKEND_REF, 1), *cpu = make_backend(AN_BACKEND_CPU, 2);
+    if (streams_from) ani_cpu(cpu)->streams_from = streams_from;
     const int products_round = !strcmp(an_backend_level(cpu), "avx512bf16");
     for (int i = 0; i < count; i++)
         for (int j = 0; j < (int)(sizeof variants / sizeof *variants); j++) {
@@ -411,12 +414,19 @@ static void check_units(int32_t element) {
 
 static void units_agree_with_ref(void **state) {
     (void)state;
-    check_units(ANI_FLOAT32);
+    check_units(ANI_FLOAT32, 0);
 }
 
 static void units_of_bfloat16_agree_with_ref(void **state) {
     (void)state;
-    check_units(ANI_BFLOAT16);
+    check_units(ANI_BFLOAT16, 0);
+}
+
+/* The tensors that are streamed are too large for a test: so here all of them are. */
+static void units_that_stream_agree_with_ref(void **state) {
+    (void)state;
+    for (int32_t element = 0; element < ANI_ELEMENTS; element++)
+        check_units(element, 1);
 }
 
 static void expect_equal_bits(const char *what, int number, const void *got, const void *want,
@@ -485,6 +495,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_agree_with_ref),
         cmocka_unit_test(units_of_bfloat16_agree_with_ref),
+        cmocka_unit_test(units_that_stream_agree_with_ref),
         cmocka_unit_test(units_do_not_depend_on_threads),
         cmocka_unit_test(nan_stays_and_has_no_gradient),
     };

@@ -70,19 +70,23 @@ static an_status save(bench *b, an_error *err) {
     return an_model_save(b->object, oom_path(b->out, "m.safetensors"), err);
 }
 
+static void save_prepared(bench *b) {
+    OOM_NEED(!an_model_save(b->object, oom_path(b->in, "m.safetensors"), NULL));
+}
+
 static void prepare_load(bench *b) {
     prepare_model(b);
-    OOM_NEED(!an_model_save(b->object, oom_path(b->in, "m.safetensors"), NULL));
+    save_prepared(b);
 }
 
 static void prepare_load_int8(bench *b) {
     prepare_int8(b);
-    OOM_NEED(!an_model_save(b->object, oom_path(b->in, "m.safetensors"), NULL));
+    save_prepared(b);
 }
 
 static void prepare_load_bf16(bench *b) {
     prepare_bf16(b);
-    OOM_NEED(!an_model_save(b->object, oom_path(b->in, "m.safetensors"), NULL));
+    save_prepared(b);
 }
 
 /* A score tells whether it came back whole, with the inference that it was saved with. */

@@ -140,6 +140,7 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     cpu->blas = !strcmp(cpu->k.level, "c") && ani_blas_enter(&cpu->k);
     const int64_t size = options->threads * (int64_t)ANI_CPU_WORKSPACE * (int64_t)sizeof(float);
     cpu->workspace = ani_alloc(size);
+    cpu->streams_from = 4 << 20;
     cpu->partials = ani_alloc(ANI_CPU_PARTIALS * (int64_t)sizeof(double));
     if (!cpu->workspace || !cpu->partials) {
         st = ani_fail_memory(err, size, "the cpu backend");

@@ -26,6 +26,7 @@ typedef struct cpu_backend {
     int32_t blas;                            /* 1: products go to OpenBLAS */
     float *workspace;                        /* [threads][ANI_CPU_WORKSPACE] */
     double *partials;                        /* [ANI_CPU_PARTIALS] for sum_squares */
+    int64_t streams_from; /* elements of a tensor that is stored past the caches */
 } cpu_backend;
 
 enum { ANI_CPU_PARTIALS = 256 };
@@ -54,8 +55,8 @@ static inline int64_t ani_max(int64_t a, int64_t b) {
 /** Say whether a tensor of [rows][c] is so large that it is stored past the caches: nothing of it
  * is still there when it is read, and a plain store would first read the lines that it overwrites.
  */
-static inline int32_t ani_cpu_streams(int64_t rows, int64_t c) {
-    return rows * c >= (4 << 20);
+static inline int32_t ani_cpu_streams(const cpu_backend *cpu, int64_t rows, int64_t c) {
+    return rows * c >= cpu->streams_from;
 }
 
 /** Say whether it goes there by way of a tile that is laid out as it is: what a kernel stores at
@@ -63,7 +64,7 @@ static inline int32_t ani_cpu_streams(int64_t rows, int64_t c) {
  * are streamed by the kernels themselves. */
 static inline int32_t ani_cpu_streams_tiles(const cpu_backend *cpu, int32_t element, int64_t rows,
                                             int64_t c) {
-    return element == ANI_BFLOAT16 && cpu->k.stream_copy && ani_cpu_streams(rows, c);
+    return element == ANI_BFLOAT16 && cpu->k.stream_copy && ani_cpu_streams(cpu, rows, c);
 }
 
 /** Take count elements of size bytes from a bump pointer, 64-byte aligned. With base NULL it only

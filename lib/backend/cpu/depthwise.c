@@ -255,7 +255,7 @@ static void store_block(const forward_job *job, const place *p, int64_t oy, int6
                               columns, c);
     k->tensor[args->element].store_moments(y, s->cin, tile, ANI_BLOCK, columns, c, pivot + first,
                                            sum + first, square + first,
-                                           ani_cpu_streams(s->n * s->oh * s->ow, s->cin));
+                                           ani_cpu_streams(job->cpu, s->n * s->oh * s->ow, s->cin));
 }
 
 static void forward_piece(void *context, int64_t index, int32_t worker) {
@@ -291,7 +291,7 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
                                .w = job->taps + (p.channel / ANI_BLOCK + b) * 9 * ANI_BLOCK,
                                .count = columns,
                                .stride = s->stride,
-                               .streamed = ani_cpu_streams(s->n * s->oh * s->ow, s->cin),
+                               .streamed = ani_cpu_streams(job->cpu, s->n * s->oh * s->ow, s->cin),
                                .next_stride = s->cin * ani_element_size(args->x.element)};
             if (args->moments && oy > p.row && block_channels(&p, b) == ANI_BLOCK) {
                 for (int64_t i = 0; i < s->stride && oy + 1 < p.last_row; i++)
@@ -465,7 +465,7 @@ static void store_dx(backward_piece *b, int64_t iy) {
         if (b->dx_tile) to.dx = ani_element_of(b->dx_tile, element, channel);
         ani_depthwise d = {.w = job->taps + 9 * (b->p.channel + first),
                            .stride = 1,
-                           .streamed = ani_cpu_streams(s->n * s->h * s->w, s->cin),
+                           .streamed = ani_cpu_streams(job->cpu, s->n * s->h * s->w, s->cin),
                            .next_stride = s->cin * ani_element_size(dz->element)};
         if (b->z.next <= b->last_dz) {
             d.next[0] =

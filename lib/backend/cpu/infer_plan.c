@@ -2,6 +2,7 @@
  * Plan of inference: units to steps, sizes of bands and buffers, and the packing of the weights. */
 #include "backend/cpu/infer.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "backend/ref/ref.h"
@@ -388,15 +389,36 @@ static void pack_panel(const ani_infer *infer, const infer_panels *panels,
     }
 }
 
-/* Round taps to bfloat16, each with what those before it have lost: neighbouring pixels are alike,
- * so it is the sum of the taps that must not change. */
+/* Round taps to bfloat16 so that their sum stays, since neighbouring pixels are alike: to nearest
+ * first; then those whose step to the other side brings the sum nearer take it, at each time the
+ * one whose own error grows least. */
 static void round_taps(float *taps, int64_t row) {
-    float lost = 0;
-    for (int64_t t = 0; t < 9; t++) {
-        const float want = taps[t * row] + lost;
-        taps[t * row] = ani_from_bfloat16(ani_to_bfloat16(want));
-        lost = want - taps[t * row];
+    float want[9], rounded[9], other[9], lost = 0;
+    for (int t = 0; t < 9; t++) {
+        const uint16_t bits = ani_to_bfloat16(want[t] = taps[t * row]);
+        rounded[t] = ani_from_bfloat16(bits);
+        const int away = fabsf(rounded[t]) < fabsf(want[t]);
+        other[t] = rounded[t] == want[t]
+                       ? want[t]
+                       : ani_from_bfloat16((uint16_t)(away ? bits + 1 : bits - 1));
+        lost += want[t] - rounded[t];
     }
+    for (int best = 0; best >= 0;) {
+        float least = INFINITY;
+        best = -1;
+        for (int t = 0; t < 9; t++) {
+            const float step = other[t] - rounded[t], error = want[t] - rounded[t];
+            const float growth = step * step - 2 * step * error;
+            if (!(fabsf(lost - step) < fabsf(lost)) || growth >= least) continue;
+            least = growth;
+            best = t;
+        }
+        if (best < 0) break;
+        lost -= other[best] - rounded[best];
+        rounded[best] = other[best];
+    }
+    for (int t = 0; t < 9; t++)
+        taps[t * row] = rounded[t];
 }
 
 static void pack_taps(const ani_infer *infer, const infer_step *step, int64_t number) {
@@ -415,7 +437,7 @@ static void pack_taps(const ani_infer *infer, const infer_step *step, int64_t nu
             round_taps(to + j, block);
 }
 
-/* --- packing for bfloat16: taps stay floats ----------------------------------------------------
+/* --- packing for bfloat16 -----------------------------------------------------------------------
  */
 
 /* Which row of a unit's weights input k of a panel has; -1: none, it fills a pixel or a run up. */

@@ -88,7 +88,7 @@ typedef struct forward_job {
     float *packed;    /* w */
     int64_t *counts;  /* [chunks] */
     double *partials; /* [chunks][2][n] */
-    float *tiles;     /* [threads][tile_floats]: a, c, y */
+    float *tiles;     /* [threads][tile_floats]: a, c, y in bfloat16 */
     double *sums;     /* [threads][2][n] */
     float *pivots;    /* [threads][n] */
     int64_t tile_floats;
@@ -103,7 +103,7 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     job->m = ani_cpu_matrix(cpu, row_values(s), s->cout);
     job->lda = ani_cpu_stride(row_values(s), 1);
     job->ldc = ani_cpu_stride(s->cout, job->m.width);
-    job->tile_floats = TILE * (job->lda + job->ldc + s->cout);
+    job->tile_floats = TILE * (job->lda + job->ldc) + TILE / 2 * s->cout;
     job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
     job->counts = ani_take(scratch, &used, job->cut.chunks, sizeof(int64_t));
     job->partials = ani_take(scratch, &used, job->cut.chunks * 2 * s->cout, sizeof(double));
@@ -132,7 +132,7 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
                      .k = job->m.steps,
                      .n = cout,
                      .width = job->m.width,
-                     .stream = ani_cpu_streams(job->cut.rows, cout)};
+                     .stream = ani_cpu_streams(job->cpu, job->cut.rows, cout)};
     for (int64_t row = first; row < last; row += TILE) {
         p.rows = ani_min(TILE, last - row);
         load_rows(job->cpu, job->s, &args->x, row, p.rows, a, job->lda);
@@ -189,7 +189,7 @@ typedef struct backward_job {
     float *packed;    /* w' */
     float *gradients; /* [chunks][gradient_floats] */
     double *partials; /* [chunks][2][k] */
-    float *tiles; /* [threads][tile_floats]: dz, x, dx or dz in pairs of columns, dx as stored */
+    float *tiles; /* [threads][tile_floats]: dz, x, dx or dz in pairs of columns, dx in bfloat16 */
     int64_t tile_floats, dx_tile;
 } backward_job;
 
@@ -207,8 +207,8 @@ static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const an
     const int64_t affordable = MAX_GRADIENTS / (job->gradient_floats * (int64_t)sizeof(float));
     job->cut = cut_rows(s, ani_min(ani_max(affordable, 1), MAX_CHUNKS));
     const int64_t last = cpu->k.pairs.product ? ani_max(job->ldx, job->ldz) : job->ldx;
-    job->tile_floats = TILE * (job->ldx + job->ldz + last + s->cin);
     job->dx_tile = TILE * (job->ldx + job->ldz + last);
+    job->tile_floats = job->dx_tile + TILE / 2 * s->cin;
     job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
     job->gradients =
         ani_take(scratch, &used, job->cut.chunks * job->gradient_floats, sizeof(float));
@@ -243,7 +243,7 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
                      .k = job->m.steps,
                      .n = cin,
                      .width = job->m.width,
-                     .stream = ani_cpu_streams(job->cut.rows, cin)};
+                     .stream = ani_cpu_streams(job->cpu, job->cut.rows, cin)};
     if (args->dw) memset(dw, 0, (size_t)job->gradient_floats * sizeof *dw);
     if (sum) memset(sum, 0, (size_t)(2 * cin) * sizeof *sum);
     for (int64_t row = first; row < last; row += TILE) {

@@ -3,8 +3,6 @@
 #ifndef KERNELS_AVX2_CODES_H
 #define KERNELS_AVX2_CODES_H
 
-#include <stddef.h>
-
 #include "kernels/avx2/vec.h"
 
 typedef __m256i ivec;
@@ -59,12 +57,6 @@ static inline vec v_of_codes(const uint8_t *from) {
     return _mm256_cvtepi32_ps(
         _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)from)));
 }
-/* The first count codes, 0 < count < LANES. */
-static inline vec v_of_part_codes(const uint8_t *from, int64_t count) {
-    uint8_t part[LANES] = {0};
-    __builtin_memcpy(part, from, (size_t)count);
-    return v_of_codes(part);
-}
 /* To even; what is too large for int32, and NaN, becomes the smallest int32. */
 static inline ivec v_round(vec a) {
     return _mm256_cvtps_epi32(a);
@@ -86,20 +78,12 @@ static inline void i_store_one(uint8_t *to, ivec a) {
         _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storel_epi64((__m128i *)(void *)to, _mm_packus_epi16(words, words));
 }
-/* Two rows of two vectors, y_row apart. */
-static inline void i_store_square(uint8_t *to, int64_t y_row, const ivec *a, const ivec *b) {
-    i_store_two(to, a[0], a[1]);
-    i_store_two(to + y_row, b[0], b[1]);
-}
-static inline void i_store_part(uint8_t *to, ivec a, int64_t count) {
-    uint8_t part[LANES];
-    i_store_one(part, a);
-    __builtin_memcpy(to, part, (size_t)count);
-}
 /* Store, part by part, four numbers of each vector cut to 0..255. */
 static inline void i_store_parts(uint8_t *to, ivec a, ivec b, ivec c, ivec d) {
     const ivec bytes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
     _mm256_storeu_si256((__m256i *)(void *)to, bytes);
 }
+
+#include "kernels/simd/codes_parts.h"
 
 #endif

@@ -5,7 +5,6 @@
 
 enum { BLOCK_VECTORS = 2, HALVES_ROWS_1 = 12, HALVES_ROWS_2 = 12, HALVES_ROWS_3 = 8 };
 #define ANI_MAX_HALVES_VECTORS 3
-#define ANI_NATIVE_PAIRS
 
 #include "kernels/simd/infer_bfloat16.h"
 

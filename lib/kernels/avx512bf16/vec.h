@@ -21,9 +21,9 @@ static inline void v_store_bfloat16(uint16_t *to, vec rounded) {
 static inline void v_store_part_bfloat16(uint16_t *to, vec rounded, int64_t count) {
     _mm256_mask_storeu_epi16(to, (__mmask16)((1u << count) - 1), v_halves(rounded));
 }
-/* Round to bfloat16 and store; what is below the normal numbers becomes 0. */
+/* Round and store. */
 static inline void v_to_bfloat16(uint16_t *to, vec v) {
-    _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));
+    v_store_bfloat16(to, v);
 }
 static inline void v_to_bfloat16_two(uint16_t *to, vec first, vec second) {
     _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(second, first));

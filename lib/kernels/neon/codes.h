@@ -3,8 +3,6 @@
 #ifndef KERNELS_NEON_CODES_H
 #define KERNELS_NEON_CODES_H
 
-#include <stddef.h>
-
 #include "kernels/neon/vec.h"
 
 typedef int32x4_t ivec;
@@ -63,12 +61,6 @@ static inline vec v_of_codes(const uint8_t *from) {
     const float codes[4] = {from[0], from[1], from[2], from[3]};
     return vld1q_f32(codes);
 }
-/* The first count codes, 0 < count < LANES. */
-static inline vec v_of_part_codes(const uint8_t *from, int64_t count) {
-    uint8_t part[LANES] = {0};
-    __builtin_memcpy(part, from, (size_t)count);
-    return v_of_codes(part);
-}
 /* To even; NaN becomes 0, and what is too large the nearest int32. */
 static inline ivec v_round(vec a) {
     return vcvtnq_s32_f32(a);
@@ -89,18 +81,10 @@ static inline void i_store_one(uint8_t *to, ivec a) {
     vst1_u8(bytes, i_bytes(a, a));
     __builtin_memcpy(to, bytes, 4);
 }
-/* Two rows of two vectors, y_row apart. */
-static inline void i_store_square(uint8_t *to, int64_t y_row, const ivec *a, const ivec *b) {
-    i_store_two(to, a[0], a[1]);
-    i_store_two(to + y_row, b[0], b[1]);
-}
-static inline void i_store_part(uint8_t *to, ivec a, int64_t count) {
-    uint8_t part[LANES];
-    i_store_one(part, a);
-    __builtin_memcpy(to, part, (size_t)count);
-}
 static inline void i_store_parts(uint8_t *to, ivec a, ivec b, ivec c, ivec d) {
     vst1q_u8(to, vcombine_u8(i_bytes(a, b), i_bytes(c, d)));
 }
+
+#include "kernels/simd/codes_parts.h"
 
 #endif

@@ -75,17 +75,7 @@ ANI_INLINE void infer_tile(const ani_infer_product *p, int64_t row, const int ro
         ANI_UNROLL
     for (int j = 0; j < vectors; j++)
         sums[r][j] = v_clip(sums[r][j]);
-    ANI_UNROLL
-    for (int r = 0; r < rows; r++) {
-        ANI_UNROLL
-        for (int j = 0; j < vectors - 1; j++)
-            v_store(y + r * y_row + j * LANES, sums[r][j]);
-        float *to = y + r * y_row + (vectors - 1) * LANES;
-        if (last == LANES)
-            v_store(to, sums[r][vectors - 1]);
-        else
-            v_store_part(to, sums[r][vectors - 1], last);
-    }
+    store_floats(y, y_row, sums, rows, vectors, last);
 }
 
 #define INFER_TILE infer_tile

@@ -3,7 +3,7 @@
  * its vec.h, says how many rows a register tile has for each number of vectors
  * (HALVES_ROWS_1 to ANI_MAX_HALVES_VECTORS), and then includes this.
  *
- * Inputs of a sum and weights come in pairs, 32 bits each. With ANI_NATIVE_PAIRS an instruction
+ * Inputs of a sum and weights come in pairs, 32 bits each. With ANI_NATIVE_BFLOAT16 an instruction
  * adds both products of a pair; else there are two passes over the same pairs, one for each half,
  * which is in float then. */
 #ifndef KERNELS_SIMD_INFER_BFLOAT16_H
@@ -13,7 +13,7 @@
 
 #include "kernels/simd/infer_depthwise.h"
 
-#ifdef ANI_NATIVE_PAIRS
+#ifdef ANI_NATIVE_BFLOAT16
 enum { PASSES = 1 };
 ANI_INLINE vec half_of(vec pairs, const int pass) {
     (void)pass;
@@ -43,20 +43,7 @@ ANI_INLINE vec repeat_pair(const uint16_t *from) {
     return v_set(pair);
 }
 
-/* Store rows of results: as floats, or rounded. `last` columns of the last vector. */
-ANI_INLINE void store_floats(float *y, int64_t y_row, vec sums[][MAX_VECTORS], const int rows,
-                             const int vectors, int64_t last) {
-    ANI_UNROLL
-    for (int r = 0; r < rows; r++, y += y_row) {
-        ANI_UNROLL
-        for (int j = 0; j < vectors - 1; j++)
-            v_store(y + j * LANES, sums[r][j]);
-        if (last == LANES)
-            v_store(y + (vectors - 1) * LANES, sums[r][vectors - 1]);
-        else
-            v_store_part(y + (vectors - 1) * LANES, sums[r][vectors - 1], last);
-    }
-}
+/* Store rows of results, rounded. `last` columns of the last vector. */
 ANI_INLINE void store_halves(uint16_t *y, int64_t y_row, vec sums[][MAX_VECTORS], const int rows,
                              const int vectors) {
     ANI_UNROLL
@@ -167,7 +154,7 @@ static void halves_product(const ani_infer_product *p) {
     }
 }
 
-#ifndef ANI_NATIVE_PAIRS
+#ifndef ANI_NATIVE_BFLOAT16
 static void halves_depthwise(const ani_infer_depthwise *d) {
     depthwise_block(d, 1);
 }
@@ -188,7 +175,7 @@ static void fill_bfloat16_table(ani_infer_kernels *table) {
                                  .size = sizeof(uint16_t),
                                  .group = 2,
                                  .product = halves_product,
-#ifndef ANI_NATIVE_PAIRS
+#ifndef ANI_NATIVE_BFLOAT16
                                  .wide_size = sizeof(float),
                                  .depthwise = halves_depthwise,
 #endif

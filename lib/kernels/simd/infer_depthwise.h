@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The depthwise convolution of inference over floats, whose result is floats or, for products of
- * bfloat16, such halves. simd/infer.h and simd/infer_bfloat16.h take this in. */
+ * What simd/infer.h and simd/infer_bfloat16.h share: the store of floats, and the depthwise
+ * convolution over floats, whose result is floats or, for products of bfloat16, such halves. */
 #ifndef KERNELS_SIMD_INFER_DEPTHWISE_H
 #define KERNELS_SIMD_INFER_DEPTHWISE_H
 
@@ -11,7 +11,23 @@
  * convolution does at once. */
 enum { INFER_BLOCK = BLOCK_VECTORS * LANES, MAX_VECTORS = BLOCK_VECTORS + 1, MAX_ROWS = 14 };
 
-#ifndef ANI_NATIVE_PAIRS
+/* Store rows of results. `last` columns of the last vector. */
+ANI_INLINE void store_floats(float *y, int64_t y_row, vec sums[][MAX_VECTORS], const int rows,
+                             const int vectors, int64_t last) {
+    ANI_UNROLL
+    for (int r = 0; r < rows; r++, y += y_row) {
+        ANI_UNROLL
+        for (int j = 0; j < vectors - 1; j++)
+            v_store(y + j * LANES, sums[r][j]);
+        if (last == LANES)
+            v_store(y + (vectors - 1) * LANES, sums[r][vectors - 1]);
+        else
+            v_store_part(y + (vectors - 1) * LANES, sums[r][vectors - 1], last);
+    }
+}
+
+#ifndef ANI_NATIVE_BFLOAT16 /* a level with instructions for it has all that follows of its own */
+
 /* Round to bfloat16 and store. */
 ANI_INLINE void v_to_bfloat16(uint16_t *to, vec v) {
     v_store_bfloat16(to, v_round_bfloat16(v));
@@ -20,9 +36,6 @@ ANI_INLINE void v_to_bfloat16_two(uint16_t *to, vec first, vec second) {
     v_to_bfloat16(to, first);
     v_to_bfloat16(to + LANES, second);
 }
-#endif
-
-#ifndef ANI_NATIVE_PAIRS /* which convolve another way */
 
 ANI_INLINE void store_result(void *y, int64_t at, vec v, const int halves) {
     if (halves)

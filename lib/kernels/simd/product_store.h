@@ -4,10 +4,7 @@
  * over a tile in memory. The channels' sums of a panel are kept in float over the rows of the call.
  */
 
-enum {
-    PANEL_SUMS = 48,
-    TILE_SUMS = MOST_ROWS * 2 * LANES
-}; /* the widest panel of any level; a block of depthwise too */
+enum { PANEL_SUMS = 48 }; /* the widest panel of any level; a block of depthwise too */
 _Static_assert((int)WIDE <= (int)PANEL_SUMS && (int)BLOCK <= (int)PANEL_SUMS, "room for the sums");
 
 typedef struct panel_sums {
@@ -50,7 +47,7 @@ ANI_INLINE void put_rows(element *y, int64_t ldy, vec sums[MOST_ROWS][3], const 
 ANI_INLINE void moments_tile(element *y, int64_t ldy, vec sums[MOST_ROWS][3], const float *pivot,
                              panel_sums *panel, const int rows, const int vectors,
                              const int stream) {
-    float tile[TILE_SUMS];
+    float tile[MOST_SUMS * LANES];
     if (!IN_REGISTERS) put_aside(tile, sums, rows, vectors);
     ANI_UNROLL
     for (int j = 0; j < vectors; j++) {
@@ -88,7 +85,7 @@ ANI_INLINE void product_moments_all(const ani_product *p, element *y, int64_t ld
                 product_sums(sums, a, p->lda, b, p->k, &lines, rows, vectors);
                 moments_tile(to, ldy, sums, pivot + column, &panel, rows, vectors, stream);
             } else {
-                float tile[TILE_SUMS];
+                float tile[MOST_SUMS * LANES];
                 product_tile(tile, width, a, p->lda, b, p->k, &lines, width);
                 store_moments(to, ldy, tile, width, p->rows - r < rows ? p->rows - r : rows,
                               columns, pivot + column, sum + column, square + column, 0);
@@ -120,7 +117,7 @@ ANI_INLINE void gradient_tile(const ani_gradient_store *to, vec sums[MOST_ROWS][
                               const int masked, const int stream) {
     const element *from = to->z, *add = to->add;
     element *dx = to->dx;
-    float tile[TILE_SUMS];
+    float tile[MOST_SUMS * LANES];
     const vec low = v_here(v_zero()), high = v_here(v_set(6));
     if (!IN_REGISTERS) put_aside(tile, sums, rows, vectors);
     ANI_UNROLL
@@ -174,7 +171,7 @@ ANI_INLINE void product_gradient_all(const ani_product *p, const ani_gradient_st
                 product_sums(sums, a, p->lda, b, p->k, &lines, rows, vectors);
                 gradient_tile(&at, sums, &panel, rows, vectors, masked, stream);
             } else {
-                float tile[TILE_SUMS];
+                float tile[MOST_SUMS * LANES];
                 product_tile(tile, width, a, p->lda, b, p->k, &lines, width);
                 store_gradient(&at, tile, width, p->rows - r < rows ? p->rows - r : rows, columns,
                                0);

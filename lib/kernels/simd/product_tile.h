@@ -16,7 +16,10 @@ ANI_INLINE vec product_step(vec a, vec b, vec sum) {
 #endif
 }
 
-enum { WIDE = 3 * LANES, NARROW = 2 * LANES, SLIM = LANES, MOST_ROWS = 24 };
+enum { WIDE = 3 * LANES, NARROW = 2 * LANES, SLIM = LANES };
+enum { MOST_SUMS = 24, MOST_ROWS = MOST_SUMS }; /* vectors of sums, rows of a register tile */
+_Static_assert(WIDE_ROWS * 3 <= (int)MOST_SUMS && NARROW_ROWS * 2 <= (int)MOST_SUMS,
+               "room for the sums");
 
 /* Call f with the rows and vectors of the register tiles that go with a width of panels. */
 #ifdef SLIM_ROWS
