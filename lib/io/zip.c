@@ -71,6 +71,7 @@ struct directory {
     int64_t size;
     int64_t count;
     int64_t shift; /* bytes before the archive: to be added to the offsets of members */
+    bool is_wide;  /* there is a ZIP64 end record */
 };
 
 static uint32_t get16(const uint8_t *p) {
@@ -87,22 +88,116 @@ static uint64_t get64(const uint8_t *p) {
 
 /* --- the end record -------------------------------------------------------------------------- */
 
-/* Find the end record in the file's last bytes. Its comment must reach to the end of the file
- * exactly, so a signature inside the comment does not count; two that fit are refused, as readers
- * would differ. */
-static an_status find_end(int64_t *found, const uint8_t *tail, int64_t tail_size, const char *path,
-                          an_error *err) {
-    *found = -1;
-    for (int64_t at = tail_size - END_SIZE; at >= 0; at--) {
-        if (tail[at] != 'P' || get32(tail + at) != SIGNATURE_END) continue;
-        if (at + END_SIZE + (int64_t)get16(tail + at + 20) != tail_size) continue;
-        if (*found >= 0)
-            return ani_fail(err, AN_ERR_FORMAT, "archive '%s' has two end records", path);
-        *found = at;
+/* The last bytes of the file: all in which an end record is looked for, and a ZIP64 one before it.
+ */
+struct tail {
+    uint8_t *bytes;
+    int64_t size;
+    int64_t offset; /* in the file */
+    int64_t first;  /* where the first end record may start in it */
+    int64_t end;    /* where the one that was chosen does */
+};
+
+static an_status read_tail(struct tail *tail, const ani_zip *zip, an_error *err) {
+    const int64_t file_size = ani_file_size(zip->file);
+    const int64_t most = LOCATOR_SIZE + END64_SIZE + END_SIZE + END_COMMENT_MAX;
+    tail->size = file_size < most ? file_size : most;
+    tail->offset = file_size - tail->size;
+    tail->first = tail->offset ? LOCATOR_SIZE + END64_SIZE : 0;
+    tail->bytes = ani_alloc(tail->size);
+    if (!tail->bytes) return ani_fail_memory(err, tail->size, "the end of an archive");
+    return ani_file_read(zip->file, tail->offset, tail->bytes, tail->size, err);
+}
+
+static bool is_end(const struct tail *tail, int64_t at) {
+    return tail->bytes[at] == 'P' && get32(tail->bytes + at) == SIGNATURE_END;
+}
+
+static int64_t behind_comment(const struct tail *tail, int64_t at) {
+    return at + END_SIZE + get16(tail->bytes + at + 20);
+}
+
+static an_status is_entry(bool *found, ani_file *file, int64_t at, an_error *err) {
+    uint8_t bytes[4];
+    *found = false;
+    if (at < 0 || at > ani_file_size(file) - ENTRY_SIZE) return AN_OK;
+    an_status st = ani_file_read(file, at, bytes, sizeof bytes, err);
+    *found = !st && get32(bytes) == SIGNATURE_ENTRY;
+    return st;
+}
+
+/* Find out whether any reader could take the end record at `at`: it is one of ZIP64, or of an empty
+ * archive, or a directory starts where it says (or ends before it, with the size that it says). */
+static an_status is_usable(bool *usable, const ani_zip *zip, const struct tail *tail, int64_t at,
+                           an_error *err) {
+    const uint8_t *end = tail->bytes + at;
+    const int64_t size = get32(end + 12), offset = get32(end + 16);
+    *usable = size == 0 || (at >= LOCATOR_SIZE && get32(end - LOCATOR_SIZE) == SIGNATURE_LOCATOR);
+    an_status st = AN_OK;
+    if (!*usable) st = is_entry(usable, zip->file, offset, err);
+    if (!st && !*usable) st = is_entry(usable, zip->file, tail->offset + at - size, err);
+    return st;
+}
+
+/* Find the end record: the last one that is usable, as unzip and Python's zipfile take the last
+ * signature. Bytes may follow it and its comment, but none of an archive: those tell of one that is
+ * cut off or has another behind it. An end record before it whose comment reaches to the end of the
+ * file exactly is what stricter readers take, so that both are refused. */
+static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) {
+    int64_t last = -1, found = -1;
+    bool usable;
+    for (int64_t at = tail->size - END_SIZE; at >= tail->first; at--) {
+        if (!is_end(tail, at)) continue;
+        if (last < 0) last = at;
+        if (found >= 0 && behind_comment(tail, at) != tail->size) continue;
+        an_status st = is_usable(&usable, zip, tail, at, err);
+        if (st) return st;
+        if (usable && found >= 0)
+            return ani_fail(err, AN_ERR_FORMAT, "archive '%s' has two end records", zip->path);
+        if (usable) found = at;
     }
-    if (*found < 0)
+    if (last < 0)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s' is no zip archive, or it is cut off: no end record", path);
+                        "'%s' is no zip archive, or it is cut off: no end record", zip->path);
+    tail->end = found < 0 ? last : found;
+    const int64_t behind = behind_comment(tail, tail->end);
+    if (behind > tail->size)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "archive '%s' is cut off: its comment has %d bytes, %" PRId64 " are there",
+                        zip->path, (int)get16(tail->bytes + tail->end + 20),
+                        tail->size - tail->end - END_SIZE);
+    for (int64_t at = behind; at < tail->size; at++) {
+        const uint8_t *c = tail->bytes + at;
+        const int64_t left = tail->size - at;
+        if (*c != 'P' || (left > 1 && c[1] != 'K')) continue;
+        if (at > behind &&
+            (left < 4 || (get32(c) != SIGNATURE_ENTRY && get32(c) != SIGNATURE_LOCAL)))
+            continue;
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "archive '%s' goes on after its end record: it is cut off, or two archives "
+                        "in one file",
+                        zip->path);
+    }
+    return AN_OK;
+}
+
+/* Refuse a second end record that a reader could take, unless it lies in the data of a member, as
+ * that of an archive in the archive does. */
+static an_status refuse_second_end(const ani_zip *zip, struct tail *tail, an_error *err) {
+    bool usable;
+    for (int64_t i = 0; i < zip->count; i++) {
+        const ani_zip_member *member = &zip->members[i];
+        const int64_t begin = member->offset > tail->offset ? member->offset : tail->offset;
+        if (member->limit > begin)
+            memset(tail->bytes + (begin - tail->offset), 0, (size_t)(member->limit - begin));
+    }
+    for (int64_t at = tail->first; at < tail->end; at++) {
+        if (!is_end(tail, at)) continue;
+        an_status st = is_usable(&usable, zip, tail, at, err);
+        if (st) return st;
+        if (usable)
+            return ani_fail(err, AN_ERR_FORMAT, "archive '%s' has two end records", zip->path);
+    }
     return AN_OK;
 }
 
@@ -114,37 +209,22 @@ static bool widen(int64_t *value, uint32_t narrow, uint32_t marker, uint64_t wid
     return true;
 }
 
-static an_status read_end(struct directory *dir, const ani_zip *zip, an_error *err) {
-    ani_file *file = zip->file;
-    const char *path = zip->path;
-    const int64_t file_size = ani_file_size(file);
-    const int64_t most = LOCATOR_SIZE + END64_SIZE + END_SIZE + END_COMMENT_MAX;
-    const int64_t tail_size = file_size < most ? file_size : most;
-    const int64_t tail_offset = file_size - tail_size;
-    int64_t at, stop, declared = 0, after = -1;
-    an_status st;
-    uint8_t *tail = ani_alloc(tail_size);
-    if (!tail) return ani_fail_memory(err, tail_size, "the end of an archive");
-    st = ani_file_read(file, tail_offset, tail, tail_size, err);
-    if (st) goto done;
-    st = find_end(&at, tail, tail_size, path, err);
-    if (st) goto done;
-
-    const uint8_t *end = tail + at;
+static an_status read_end(struct directory *dir, const struct tail *tail, const char *path,
+                          an_error *err) {
+    const int64_t at = tail->end;
+    int64_t declared = 0, after = -1, stop = tail->offset + at;
+    const uint8_t *end = tail->bytes + at;
     const uint32_t disk = get16(end + 4), first_disk = get16(end + 6);
     const uint32_t disk_count = get16(end + 8), count = get16(end + 10);
     const uint32_t size = get32(end + 12), offset = get32(end + 16);
     bool consistent = disk_count == count;
-    stop = tail_offset + at;
     if (at >= LOCATOR_SIZE && get32(end - LOCATOR_SIZE) == SIGNATURE_LOCATOR) {
         const uint8_t *end64 = end - LOCATOR_SIZE - END64_SIZE;
         after = (int64_t)(get64(end - LOCATOR_SIZE + 8) & INT64_MAX);
         if (at < LOCATOR_SIZE + END64_SIZE || get32(end64) != SIGNATURE_END64 ||
-            get64(end64 + 4) != END64_SIZE - 12) {
-            st = ani_fail(err, AN_ERR_FORMAT,
-                          "archive '%s' has no ZIP64 end record where it should be", path);
-            goto done;
-        }
+            get64(end64 + 4) != END64_SIZE - 12)
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "archive '%s' has no ZIP64 end record where it should be", path);
         consistent = get32(end64 + 16) == 0 && get32(end64 + 20) == 0 &&
                      get64(end64 + 24) == get64(end64 + 32) && (disk == 0 || disk == UINT16_MAX) &&
                      (first_disk == 0 || first_disk == UINT16_MAX) &&
@@ -152,34 +232,27 @@ static an_status read_end(struct directory *dir, const ani_zip *zip, an_error *e
                      widen(&dir->size, size, UINT32_MAX, get64(end64 + 40)) &&
                      widen(&declared, offset, UINT32_MAX, get64(end64 + 48));
         stop -= LOCATOR_SIZE + END64_SIZE;
+        dir->is_wide = true;
     } else {
-        if (disk != 0 || first_disk != 0) {
-            st = ani_fail(err, AN_ERR_UNSUPPORTED, "archive '%s' has more than one volume", path);
-            goto done;
-        }
+        if (disk != 0 || first_disk != 0)
+            return ani_fail(err, AN_ERR_UNSUPPORTED, "archive '%s' has more than one volume", path);
         dir->count = count;
         dir->size = size;
         declared = offset;
     }
-    if (!consistent || (after >= 0 && after - dir->size != declared)) {
-        st = ani_fail(err, AN_ERR_FORMAT, "archive '%s' has an end record that contradicts itself",
-                      path);
-        goto done;
-    }
+    if (!consistent || (after >= 0 && after - dir->size != declared))
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "archive '%s' has an end record that contradicts itself", path);
     /* The directory ends where the end record starts; where it says that it starts tells how many
      * bytes there are before the archive. */
-    if (dir->size > stop || declared > stop - dir->size) {
-        st = ani_fail(err, AN_ERR_FORMAT,
-                      "archive '%s' is cut off: a directory of %" PRId64 " bytes at %" PRId64
-                      " does not fit before its end record at %" PRId64,
-                      path, dir->size, declared, stop);
-        goto done;
-    }
+    if (dir->size > stop || declared > stop - dir->size)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "archive '%s' is cut off: a directory of %" PRId64 " bytes at %" PRId64
+                        " does not fit before its end record at %" PRId64,
+                        path, dir->size, declared, stop);
     dir->offset = stop - dir->size;
     dir->shift = dir->offset - declared;
-done:
-    ani_free(tail);
-    return st;
+    return AN_OK;
 }
 
 /* --- the central directory ------------------------------------------------------------------- */
@@ -213,6 +286,33 @@ static bool read_extra(ani_zip_member *member, const uint8_t *extra, int64_t siz
     return true;
 }
 
+/* Count the entries: they must fill the directory exactly. Tools without ZIP64, that of macOS among
+ * them, write the number modulo 65536. */
+static an_status count_entries(struct directory *dir, const ani_zip *zip, an_error *err) {
+    const uint8_t *bytes = (const uint8_t *)zip->names;
+    int64_t at = 0, count = 0;
+    for (; at < dir->size; count++) {
+        const uint8_t *entry = bytes + at;
+        if (dir->size - at < ENTRY_SIZE || get32(entry) != SIGNATURE_ENTRY)
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "archive '%s': entry %" PRId64 " of its directory is damaged",
+                            zip->path, count + 1);
+        at += ENTRY_SIZE + get16(entry + 28) + get16(entry + 30) + get16(entry + 32);
+    }
+    if (at > dir->size)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "archive '%s': entry %" PRId64
+                        " reaches past the end of the directory of %" PRId64 " bytes",
+                        zip->path, count, dir->size);
+    if (count != dir->count && (dir->is_wide || (count & UINT16_MAX) != dir->count))
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "archive '%s' has %" PRId64
+                        " members in its directory, its end record says %" PRId64,
+                        zip->path, count, dir->count);
+    dir->count = count;
+    return AN_OK;
+}
+
 /* Parse all entries. The names are moved to the front of the directory's own bytes: each ends with
  * a zero there, and as an entry is larger than that zero, they never reach the entry that comes
  * next. */
@@ -224,19 +324,9 @@ static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_err
     for (int64_t i = 0; i < dir->count; i++) {
         ani_zip_member *member = &zip->members[i];
         const uint8_t *entry = bytes + at;
-        if (dir->size - at < ENTRY_SIZE || get32(entry) != SIGNATURE_ENTRY)
-            return ani_fail(err, AN_ERR_FORMAT,
-                            "archive '%s': entry %" PRId64 " of %" PRId64
-                            " of its directory is damaged",
-                            path, i + 1, dir->count);
         const int64_t name_size = get16(entry + 28);
         const int64_t extra_size = get16(entry + 30);
         const int64_t entry_size = ENTRY_SIZE + name_size + extra_size + get16(entry + 32);
-        if (entry_size > dir->size - at)
-            return ani_fail(err, AN_ERR_FORMAT,
-                            "archive '%s': entry %" PRId64 " of %" PRId64
-                            " reaches past the end of the directory",
-                            path, i + 1, dir->count);
         const uint32_t flags = get16(entry + 8);
         const uint32_t host = entry[5], type = get32(entry + 38) >> 16 & 0170000;
         member->method = (uint16_t)get16(entry + 10);
@@ -270,11 +360,6 @@ static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_err
                             ani_name_show(shown, name));
         at += entry_size;
     }
-    if (at != dir->size)
-        return ani_fail(err, AN_ERR_FORMAT,
-                        "archive '%s': its directory has %" PRId64 " bytes after its %" PRId64
-                        " entries",
-                        path, dir->size - at, dir->count);
     return AN_OK;
 }
 
@@ -334,6 +419,7 @@ an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options
                        an_error *err) {
     *out = NULL;
     struct directory dir = {0};
+    struct tail tail = {0};
     an_extract_options options;
     an_extract_options_init(&options, sizeof options);
     an_status st = ani_options_copy(&options, sizeof options, caps, "an_extract_options", err);
@@ -347,39 +433,50 @@ an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options
     st = ani_file_open(&zip->file, path, err);
     if (st) goto done;
     ani_name_show(zip->path, path);
-    st = read_end(&dir, zip, err);
+    st = read_tail(&tail, zip, err);
     if (st) goto done;
-    if (dir.count > options.max_members || dir.size > DIRECTORY_MAX) {
+    st = find_end(&tail, zip, err);
+    if (st) goto done;
+    st = read_end(&dir, &tail, zip->path, err);
+    if (st) goto done;
+    if (dir.size > DIRECTORY_MAX) {
         st = ani_fail(err, AN_ERR_UNSUPPORTED,
-                      "archive '%s' has %" PRId64 " members in a directory of %" PRId64
-                      " bytes; the limits are %" PRId64 " and %d",
-                      zip->path, dir.count, dir.size, options.max_members, DIRECTORY_MAX);
-        goto done;
-    }
-    if (dir.count > dir.size / ENTRY_SIZE) {
-        st = ani_fail(err, AN_ERR_FORMAT,
-                      "archive '%s': %" PRId64 " entries do not fit into a directory of %" PRId64
-                      " bytes",
-                      zip->path, dir.count, dir.size);
+                      "archive '%s' has a directory of %" PRId64 " bytes; the limit is %d",
+                      zip->path, dir.size, DIRECTORY_MAX);
         goto done;
     }
     zip->names = ani_alloc(dir.size + 1);
-    zip->members = ani_alloc_zero(dir.count, sizeof *zip->members);
-    if (!zip->names || !zip->members) {
-        st = ani_fail_memory(err, dir.size + dir.count * (int64_t)sizeof *zip->members,
-                             "the directory of an archive");
+    if (!zip->names) {
+        st = ani_fail_memory(err, dir.size, "the directory of an archive");
         goto done;
     }
     st = ani_file_read(zip->file, dir.offset, zip->names, dir.size, err);
     if (st) goto done;
+    st = count_entries(&dir, zip, err);
+    if (st) goto done;
+    if (dir.count > options.max_members) {
+        st = ani_fail(err, AN_ERR_UNSUPPORTED,
+                      "archive '%s' has %" PRId64 " members; the limit is %" PRId64, zip->path,
+                      dir.count, options.max_members);
+        goto done;
+    }
+    zip->members = ani_alloc_zero(dir.count, sizeof *zip->members);
+    if (!zip->members) {
+        st = ani_fail_memory(err, dir.count * (int64_t)sizeof *zip->members,
+                             "the members of an archive");
+        goto done;
+    }
     st = parse_entries(zip, &dir, err);
     if (st) goto done;
     zip->count = dir.count;
     st = set_limits(zip, dir.offset, err);
     if (st) goto done;
+    st = refuse_second_end(zip, &tail, err);
+    if (st) goto done;
     *out = zip;
     zip = NULL;
 done:
+    ani_free(tail.bytes);
     ani_zip_close(zip);
     return st;
 }

@@ -36,8 +36,10 @@ typedef struct ani_zip_member {
  * Takes:   caps: max_members, max_member_bytes and max_ratio are used here and by ani_zip_read();
  *          they are copied. NULL = defaults.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no archive, cut off, sizes or places that can't be
- *          true, members that overlap, NUL in a name); AN_ERR_UNSUPPORTED (more than one volume,
- *          over a cap); AN_ERR_NOMEM. An archive with bytes before it (self-extracting) is read.
+ *          true, members that overlap, NUL in a name, two archives in one file); AN_ERR_UNSUPPORTED
+ *          (more than one volume, over a cap); AN_ERR_NOMEM. Read are archives with bytes before
+ *          them (self-extracting) or behind (together with the comment at most 65535), and those
+ *          without ZIP64 that state the number of members modulo 65536.
  */
 an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options *caps,
                        an_error *err);

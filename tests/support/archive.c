@@ -160,7 +160,10 @@ struct bytes archive_build(const struct archive *archive) {
     bytes_add_number(&out, archive->zip64 ? UINT32_MAX : offset, 4);
     bytes_add_number(&out, (uint64_t)comment_size, 2);
     bytes_add(&out, archive->comment, comment_size);
-    if (archive->trailer) bytes_add(&out, archive->trailer, (int64_t)strlen(archive->trailer));
+    if (archive->trailer)
+        bytes_add(&out, archive->trailer,
+                  archive->trailer_size ? archive->trailer_size
+                                        : (int64_t)strlen(archive->trailer));
     return out;
 }
 

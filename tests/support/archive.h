@@ -36,6 +36,7 @@ struct archive {
     const struct entry *entries;
     int count;
     const char *prefix, *comment, *trailer;
+    int64_t trailer_size; /* 0: up to the zero */
     int32_t count_lie, size_lie, offset_lie, disk,
         between; /* between: bytes before the directory */
     bool zip64, locator_only;

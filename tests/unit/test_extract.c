@@ -271,10 +271,7 @@ static void caps_hold(void **state) {
         const char *message;
         an_status status;
     } cases[] = {
-        {{.max_members = 5},
-         "archive 'A.ZIP' has 6 members in a directory of 343 bytes; the limits are 5 and "
-         "268435456",
-         AN_ERR_UNSUPPORTED},
+        {{.max_members = 5}, "archive 'A.ZIP' has 6 members; the limit is 5", AN_ERR_UNSUPPORTED},
         {{.max_member_bytes = 25},
          "member 'set/a.jpg' of 'A.ZIP' has 26 bytes; the limit is 25",
          AN_ERR_UNSUPPORTED},
