@@ -91,10 +91,12 @@ typedef struct an_batches an_batches;
 /**
  * Make a source of batches.
  *
- * Takes:   indices [count]: samples of dataset, copied; NULL = all in order, count ignored.
+ * Takes:   indices [count]: samples of dataset, copied; one may come twice. NULL with count 0 = all
+ *          samples in order.
  *          options: NULL = defaults.
  * Owns:    *out is the caller's; it holds the data set. It stands before epoch 0, batch 0.
- * Returns: AN_OK; AN_ERR_ARG (an index or option out of range, no samples); AN_ERR_NOMEM.
+ * Returns: AN_OK; AN_ERR_ARG (an index or option out of range, no samples, indices NULL with a
+ *          count); AN_ERR_NOMEM.
  * Cost:    (ahead + 1) batches of floats (one without threads), made here and used for ever.
  * Source:  order of epoch e (from 0): NumPy RandomState(seed + e).permutation(count) in modes NONE
  *          and FAST; Keras' iterator in modes KERAS and LEGACY (docs/numerics.md, section batches).

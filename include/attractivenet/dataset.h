@@ -73,8 +73,8 @@ AN_API an_status an_dataset_open(an_dataset **out, const char *path,
  * Make a data set from pixels in memory.
  *
  * Shapes:  rgb [count,height,width,3], copied; scores [count,outputs], finite, copied.
- * Takes:   options: height, width, outputs, policy and warn count. Sample 7 gets the name
- *          "00000007".
+ * Takes:   options: must be given, since they say the shapes: height, width, outputs, policy and
+ *          warn count. Sample 7 gets the name "00000007".
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
  * Threads: any.
  */

@@ -96,7 +96,7 @@ typedef struct an_extract_report {
  *          name.
  * Writes:  only inside folder; each file whole or not at all (CRC checked before it gets its name).
  *          After a failure the files written so far stay, and another call goes on from there.
- *          report: also after a failure.
+ *          report: also after a failure, but for one of the arguments.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, overlapping members, a
  *          refused name, duplicate base names, no member to take); AN_ERR_UNSUPPORTED (encrypted,
  *          unknown method, more than one volume, over a limit); AN_ERR_CANCELLED (by a callback);

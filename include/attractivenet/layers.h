@@ -91,13 +91,17 @@ enum {
     AN_LOSS_MSE = 0, /* mean over outputs, then over the batch */
     AN_LOSS_MAE = 1,
     AN_LOSS_HUBER = 2,       /* delta 1 */
-    AN_LOSS_CATEGORICAL = 3, /* softmax cross-entropy from logits; y is one-hot */
+    AN_LOSS_CATEGORICAL = 3, /* softmax cross-entropy from logits; y is one-hot, or soft */
     AN_LOSS_BINARY = 4       /* sigmoid cross-entropy from logits; mean over outputs */
 };
 /**
  * Compute a loss and its gradient by the prediction.
  *
  * Shapes:  prediction, target [N,out]; gradient [N,out] or NULL. loss: summed in double.
+ * Returns: AN_OK; AN_ERR_ARG also for CATEGORICAL with one output, whose softmax is always 1, and
+ *          for a target of CATEGORICAL or BINARY that is not 0 to 1. Rows of CATEGORICAL with
+ *          another sum than 1 are taken as Keras takes them: the sum is a weight of the sample.
+ * Source:  Keras losses with from_logits=True; there, too, BINARY is the mean of several outputs.
  */
 AN_API an_status an_loss(an_backend *backend, int32_t kind, const an_tensor *prediction,
                          const an_tensor *target, double *loss, an_tensor *gradient, an_error *err);
@@ -146,7 +150,7 @@ typedef struct an_model_info {
 /** Give up a model; NULL is allowed. It lives on while a trainer or predictor uses it. */
 AN_API void an_model_destroy(an_model *model);
 
-/** Fill info. Returns AN_OK; AN_ERR_ARG for a struct_size of 0. */
+/** Fill info. Returns AN_OK; AN_ERR_ARG for a struct_size that was not set. */
 AN_API an_status an_model_describe(const an_model *model, an_model_info *info, an_error *err);
 
 /** Return the backend; borrowed from the model. */
@@ -195,7 +199,12 @@ AN_API an_status an_model_predict_features(an_model *model, const float *feature
  * statistics if the mode says so. Weights do not move: see an_optimizer_step().
  *
  * Shapes:  x [n,H,W,3], y [n,outputs].
- * Writes:  *loss, the mean over the batch, before any update.
+ * Takes:   loss_kind: AN_LOSS_MSE, MAE or HUBER for regression; CATEGORICAL, with one output
+ *          BINARY, for classification: that of the probabilities that an_model_predict() gives.
+ *          Targets of these two are 0 to 1.
+ * Writes:  *loss (may be NULL), the mean over the batch, before any update.
+ * Returns: AN_OK; AN_ERR_ARG (a loss of another task: both are named; a target that it does not
+ *          take); AN_ERR_NOMEM; AN_ERR_DEVICE.
  */
 AN_API an_status an_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
                                     int32_t loss_kind, double *loss, an_error *err);
@@ -204,7 +213,9 @@ AN_API an_status an_model_head_gradients(an_model *model, const float *features,
                                          int64_t n, int32_t loss_kind, double *loss, an_error *err);
 /**
  * Recompute the moving statistics as the mean of those of some batches: begin, add each batch
- * (forward only, batch statistics), end (nothing changes before it).
+ * (forward only, batch statistics), end (nothing changes before it). A second begin drops what was
+ * added. AN_ERR_ARG: add without begin, end without a batch, and both when weights or statistics
+ * have changed since begin.
  */
 AN_API an_status an_model_recalibrate_begin(an_model *model, an_error *err);
 AN_API an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n,
@@ -219,9 +230,13 @@ AN_API an_status an_model_recalibrate_end(an_model *model, an_error *err);
  * Training, an_model_features() and the head are fp32 always.
  *
  * Shapes:  x [n,H,W,3], as an_model_predict() takes it.
- * Returns: AN_OK; AN_ERR_ARG: end without a picture, add without begin; AN_ERR_FORMAT: the weights
- *          or the pictures hold what is no number, or values too far apart for int8; AN_ERR_NOMEM.
- * Bits:    the same for any number of threads, at every instruction level and on every backend.
+ * Returns: AN_OK; AN_ERR_ARG: end without a picture, add without begin, and both when weights have
+ *          changed since begin; AN_ERR_FORMAT: the weights or the pictures hold what is no number,
+ *          or values too far apart for int8; AN_ERR_NOMEM.
+ * Bits:    one calibration gives the same scores for any number of threads, at every instruction
+ *          level and on every backend. It is measured in fp32, whose last bits differ between
+ *          levels and backends: for the same scores everywhere, calibrate once and load the file
+ *          of an_model_save().
  * Threads: one call at a time on one model.
  * Source:  docs/numerics.md, section int8. It goes into the file of an_model_save().
  */

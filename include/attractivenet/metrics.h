@@ -25,7 +25,8 @@ typedef struct an_metrics {
  * Compute the metrics of count pairs.
  *
  * Takes:   truth [count] in double, prediction [count] in float, both finite.
- * Returns: AN_OK; AN_ERR_ARG for count < 1, NaN or infinity (the message has the index).
+ * Returns: AN_OK; AN_ERR_ARG for count < 1, NaN or infinity (the message has the index), and for a
+ *          struct_size that was not set.
  * Source:  scikit-learn mean_squared_error, mean_absolute_error, r2_score; SciPy pearsonr.
  * Threads: any.
  */

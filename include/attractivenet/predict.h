@@ -49,8 +49,8 @@ AN_API an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, 
  *
  * Shapes:  scores [an_batches_samples(), outputs], written; NaN for images that policy skip left
  *          out.
- * Returns: AN_OK; AN_ERR_ARG (size or scale differ from the model's); AN_ERR_CANCELLED by progress;
- *          errors of the batches and the device; AN_ERR_NOMEM.
+ * Returns: AN_OK; AN_ERR_ARG (size, outputs or scale differ from the model's); AN_ERR_CANCELLED by
+ *          progress; errors of the batches and the device; AN_ERR_NOMEM.
  */
 AN_API an_status an_predict_batches(an_model *model, an_batches *batches, float *scores,
                                     an_progress_fn progress, void *progress_user, an_error *err);

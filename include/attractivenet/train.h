@@ -45,7 +45,8 @@ AN_API an_status an_history_create(an_history **out, an_error *err);
 /** Give up a history; NULL is allowed. It lives on while a trainer uses it. */
 AN_API void an_history_destroy(an_history *history);
 AN_API int64_t an_history_count(const an_history *history); /**< Return the number of epochs. */
-/** Copy epoch index (from 0, over all stages) out. Returns AN_ERR_ARG if there is no such epoch. */
+/** Copy epoch index (from 0, over all stages) out. Returns AN_OK; AN_ERR_ARG if there is no such
+ *  epoch, and for a struct_size that was not set. */
 AN_API an_status an_history_epoch(const an_history *history, int64_t index, an_epoch_report *report,
                                   an_error *err);
 /** Append an epoch, which is copied. Returns AN_OK; AN_ERR_ARG; AN_ERR_NOMEM. */
@@ -152,7 +153,8 @@ typedef struct an_train_options {
     int32_t first_epoch;         /* epochs done in the stages before: the order of samples and the
                                     augmentation go on from there; default 0 */
     int32_t base;                /* AN_BASE_*; default AN_BASE_FROZEN */
-    int32_t loss;                /* AN_LOSS_*; default MSE */
+    int32_t loss;                /* AN_LOSS_*, one of the model's task: see an_model_gradients();
+                                    default MSE, so a classification needs another */
     int32_t early_stop_patience; /* epochs, as Keras; -1 = never stop; default 7 */
     int32_t restore_best;   /* 0 or 1: best weights back into the model at the end; default 0 */
     int32_t save_best_only; /* 0 or 1; default 1 */
@@ -163,7 +165,7 @@ typedef struct an_train_options {
     int32_t recalibrate;      /* 0 or 1: after each epoch of a mode with batch statistics,
                                  recompute the moving ones from that epoch's batches (one more
                                  forward pass); default 0 */
-    int32_t verbose;          /* AN_VERBOSE_*, needs text; default NONE */
+    int32_t verbose;          /* AN_VERBOSE_*; all but NONE need text; default NONE */
     int32_t text_is_terminal; /* 0: no bars that overwrite themselves; 1: a terminal; 2: one that
                                  shows UTF-8; default 0 */
     int32_t reserved;         /* 0 */
@@ -209,9 +211,10 @@ typedef struct an_trainer an_trainer;
  *          are read by it alone; the base's weights must not be changed from outside in
  *          AN_BASE_FROZEN (features are computed once: always of val; of train if it is not
  *          augmented).
- * Returns: AN_OK; AN_ERR_ARG (an option, or batches that do not fit the model: what was found and
- *          expected); AN_ERR_NOMEM; AN_ERR_IO (folder of the log files). The model's base mode is
- *          set at each epoch's begin, so trainers of several stages may be made beforehand.
+ * Returns: AN_OK; AN_ERR_ARG (an option, batches that do not fit the model, a loss of another task,
+ *          a label that it does not take: what was found and expected); AN_ERR_NOMEM; AN_ERR_IO
+ *          (folder of the log files). The model's base mode is set at each epoch's begin, so
+ *          trainers of several stages may be made beforehand.
  */
 AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train,
                                    an_batches *val, an_history *history,
@@ -220,7 +223,7 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches
 /**
  * Run one epoch of training and one pass over the validation batches.
  *
- * Writes:  report (may be NULL).
+ * Writes:  report (may be NULL); AN_ERR_ARG if its struct_size is not set, before anything is done.
  * Returns: AN_OK; AN_DONE when the epoch before was the last one (report untouched); AN_ERR_IO if
  *          model file, checkpoint or logs could not be written at its end: the epoch itself has
  *          been done and is in report and history; AN_ERR_CANCELLED after an_trainer_pause(), and
@@ -300,7 +303,7 @@ typedef struct an_checkpoint_info {
 AN_API an_status an_checkpoint_read(an_checkpoint **out, const char *path, an_warning_fn warn,
                                     void *warn_user, an_error *err);
 AN_API void an_checkpoint_destroy(an_checkpoint *checkpoint); /**< Free; NULL is allowed. */
-/** Fill info. Returns AN_OK; AN_ERR_ARG. */
+/** Fill info. Returns AN_OK; AN_ERR_ARG, also for a struct_size that was not set. */
 AN_API an_status an_checkpoint_describe(const an_checkpoint *checkpoint, an_checkpoint_info *info,
                                         an_error *err);
 /** Remove the files of path, so that nothing can be resumed. Returns AN_OK, also if there are none;
@@ -325,8 +328,12 @@ AN_API an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *che
  *  destroyed. */
 AN_API void an_trainer_destroy(an_trainer *trainer);
 
-/** Compute the mean loss of a model over the batches of a source (its epoch 0, inference mode).
- *  Returns AN_OK; AN_ERR_ARG; errors of the batches and the device. */
+/**
+ * Compute the mean loss of a model over the batches of a source (its epoch 0, inference mode).
+ *
+ * Returns: AN_OK; AN_ERR_ARG (batches or loss do not fit the model, as in an_trainer_create());
+ *          errors of the batches and the device.
+ */
 AN_API an_status an_model_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
                                    double *loss, an_error *err);
 

@@ -227,6 +227,12 @@ static void *worker_main(void *argument) {
 static an_status take_indices(an_batches *b, const int64_t *indices, int64_t count, an_error *err) {
     const int64_t there = an_dataset_count(b->dataset);
     int64_t size;
+    if (!indices && count)
+        return ani_fail(
+            err, AN_ERR_ARG,
+            "indices is NULL and count is %lld; give as many indices, or 0 for all %lld "
+            "samples",
+            (long long)count, (long long)there);
     if (!indices) count = there;
     if (count < 1)
         return ani_fail(err, AN_ERR_ARG, "count is %lld; batches need at least 1 sample",
@@ -534,6 +540,24 @@ int32_t an_batches_is_plain(const an_batches *batches) {
 
 void ani_batches_hold(an_batches *batches) {
     atomic_fetch_add(&batches->references, 1);
+}
+
+an_status ani_batches_check(const an_batches *batches, const an_model *model, const char *what,
+                            an_error *err) {
+    an_model_info info = {.struct_size = sizeof info};
+    const an_status st = an_model_describe(model, &info, err);
+    if (st) return st;
+    const int32_t height = an_batches_height(batches), width = an_batches_width(batches);
+    if (height != info.height || width != info.width)
+        return ani_fail(err, AN_ERR_ARG, "%s are %d x %d; the model wants %d x %d", what,
+                        (int)height, (int)width, (int)info.height, (int)info.width);
+    if (an_batches_outputs(batches) != info.outputs)
+        return ani_fail(err, AN_ERR_ARG, "%s have %d numbers an image; the model has %d outputs",
+                        what, (int)an_batches_outputs(batches), (int)info.outputs);
+    if (an_batches_scale(batches) != info.scale)
+        return ani_fail(err, AN_ERR_ARG, "%s have scale '%s'; the model wants '%s'", what,
+                        ani_scale_name(an_batches_scale(batches)), ani_scale_name(info.scale));
+    return AN_OK;
 }
 
 an_status ani_batches_in_order(an_batches **out, const an_batches *batches, an_error *err) {

@@ -4,9 +4,14 @@
 #define AUGMENT_BATCHES_H
 
 #include <attractivenet/augment.h>
+#include <attractivenet/layers.h>
 
 /** Count a holder; an_batches_destroy() gives it back. */
 void ani_batches_hold(an_batches *batches);
+/** AN_ERR_ARG unless batches have the size, the outputs and the scale that a model has; what names
+ * them in the message, which has both values: "batches". */
+an_status ani_batches_check(const an_batches *batches, const an_model *model, const char *what,
+                            an_error *err);
 /** Make a source of the same samples, all of them, in their own order and without augmentation. */
 an_status ani_batches_in_order(an_batches **out, const an_batches *batches, an_error *err);
 /** Return the sample of the data set at a place of the source, 0 to an_batches_samples()-1. */

@@ -2,17 +2,31 @@
  * Options structs of callers older and newer than the library. */
 #include "base/options.h"
 
+#include <stdbool.h>
 #include <string.h>
+
+/* No struct of ours comes near it: a larger size is memory that nobody has set. */
+enum { MAX_SIZE = 4096 };
+
+static bool is_size(uint32_t size) {
+    return size > sizeof size && size <= MAX_SIZE;
+}
+
+/* Read the struct_size that the caller's struct begins with; set: how it should be set. */
+static an_status read_size(uint32_t *size, const void *theirs, const char *name, const char *set,
+                           an_error *err) {
+    memcpy(size, theirs, sizeof *size);
+    if (is_size(*size)) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "%s: struct_size is %u; %s", name, (unsigned)*size, set);
+}
 
 an_status ani_options_copy(void *ours, uint32_t our_size, const void *options, const char *name,
                            an_error *err) {
     if (!options) return AN_OK;
     uint32_t size;
-    memcpy(&size, options, sizeof size);
-    if (size < sizeof size)
-        return ani_fail(err, AN_ERR_ARG,
-                        "%s: struct_size is %u; fill the struct with its init function first", name,
-                        (unsigned)size);
+    const an_status st =
+        read_size(&size, options, name, "fill the struct with its init function first", err);
+    if (st) return st;
     const uint8_t *bytes = options;
     for (uint32_t i = our_size; i < size; i++)
         if (bytes[i])
@@ -28,17 +42,22 @@ an_status ani_options_copy(void *ours, uint32_t our_size, const void *options, c
 
 void ani_options_init(void *options, uint32_t struct_size, const void *defaults,
                       uint32_t our_size) {
-    if (!options || struct_size < sizeof struct_size) return;
+    if (!options || !is_size(struct_size)) return;
     memset(options, 0, struct_size);
     memcpy(options, defaults, struct_size < our_size ? struct_size : our_size);
     memcpy(options, &struct_size, sizeof struct_size);
+}
+
+an_status ani_report_check(const void *report, const char *name, an_error *err) {
+    uint32_t size;
+    return report ? read_size(&size, report, name, "set it to the struct's sizeof first", err)
+                  : AN_OK;
 }
 
 void ani_report_copy(void *report, const void *ours, uint32_t our_size) {
     if (!report) return;
     uint32_t size;
     memcpy(&size, report, sizeof size);
-    if (size <= sizeof size) return;
     const uint32_t known = size < our_size ? size : our_size;
     memcpy((uint8_t *)report + sizeof size, (const uint8_t *)ours + sizeof size,
            known - sizeof size);

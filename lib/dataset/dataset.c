@@ -255,14 +255,14 @@ an_status an_dataset_from_pixels(an_dataset **out, const uint8_t *rgb, const flo
     an_dataset *d = NULL;
     an_extract_options archive;
     int64_t size, labels;
+    if (!rgb || !scores) return ani_fail(err, AN_ERR_ARG, "%s is NULL", rgb ? "scores" : "rgb");
+    if (count < 1)
+        return ani_fail(err, AN_ERR_ARG, "count is %lld; it must be at least 1", (long long)count);
+    if (!options)
+        return ani_fail(err, AN_ERR_ARG,
+                        "options is NULL; they must say the height and the width of rgb");
     an_status st = create(&d, &archive, options, err);
     if (st) goto done;
-    if (!rgb || !scores || count < 1) {
-        st = count < 1 ? ani_fail(err, AN_ERR_ARG, "count is %lld; it must be at least 1",
-                                  (long long)count)
-                       : ani_fail(err, AN_ERR_ARG, "%s is NULL", rgb ? "scores" : "rgb");
-        goto done;
-    }
     d->count = count;
     if (!ani_mul_size(count, image_bytes(d), &size)) size = -1;
     if (!ani_mul_size(count, d->options.outputs, &labels)) labels = -1;

@@ -82,7 +82,9 @@ an_status an_archive_extract(const char *archive, const char *folder,
     ani_members members = {0};
     an_extract_options ours;
     an_extract_options_init(&ours, sizeof ours);
-    an_status st = ani_options_copy(&ours, sizeof ours, options, "an_extract_options", err);
+    an_status st = ani_report_check(report, "an_extract_report", err);
+    if (st) return st;
+    st = ani_options_copy(&ours, sizeof ours, options, "an_extract_options", err);
     if (st) goto done;
     if (!archive || !folder) {
         st = ani_fail(err, AN_ERR_ARG, "%s is NULL", archive ? "folder" : "archive");

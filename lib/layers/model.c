@@ -11,6 +11,7 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "layers/calibrate.h"
+#include "layers/loss.h"
 
 /* Predictions go in slices of so many pictures: memory stays small whatever n is. */
 enum { PREDICT_SLICE = 32 };
@@ -26,7 +27,8 @@ struct an_model {
     /* recalibration under way: sums and scratch [2][channels] each; NULL: none */
     double *statistics;
     int64_t samples;
-    ani_calibration *calibration; /* under way; NULL: none */
+    ani_calibration *calibration;          /* under way; NULL: none */
+    int64_t statistics_of, calibration_of; /* ani_net_changes() as each began */
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -88,8 +90,9 @@ an_backend *an_model_backend(const an_model *model) {
 
 an_status an_model_describe(const an_model *model, an_model_info *info, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
-    if (!info || info->struct_size == 0)
-        return ani_fail(err, AN_ERR_ARG, "an_model_info: struct_size is 0; set it to its sizeof");
+    if (!info) return ani_fail(err, AN_ERR_ARG, "info is NULL");
+    const an_status st = ani_report_check(info, "an_model_info", err);
+    if (st) return st;
     const ani_net_spec *spec = ani_net_spec_of(model->net);
     an_model_info ours = {.struct_size = sizeof ours,
                           .height = (int32_t)spec->height,
@@ -136,16 +139,21 @@ an_status an_model_set_momentum(an_model *model, double momentum, an_error *err)
 static an_status check_batch(const an_model *model, const void *a, const void *b, int64_t n,
                              an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
-    if (n < 1)
-        return ani_fail(err, AN_ERR_ARG, "model: a batch of %lld; it must be 1 or more",
-                        (long long)n);
+    if (n < 1 || n > ANI_NET_MAX_BATCH)
+        return ani_fail(err, AN_ERR_ARG, "model: a batch of %lld; it must be 1 to %d", (long long)n,
+                        (int)ANI_NET_MAX_BATCH);
     if (!a || !b) return ani_fail(err, AN_ERR_ARG, "model: an array of the batch is NULL");
     return AN_OK;
 }
 
-static an_status check_loss(int32_t kind, an_error *err) {
-    if (kind >= AN_LOSS_MSE && kind <= AN_LOSS_BINARY) return AN_OK;
-    return ani_fail(err, AN_ERR_ARG, "model: loss is %d; it must be one of AN_LOSS_*", kind);
+/* A batch with targets [n,outputs], and a loss that fits both. */
+static an_status check_step(const an_model *model, const void *x, const float *y, int64_t n,
+                            int32_t kind, an_error *err) {
+    an_status st = check_batch(model, x, y, n, err);
+    if (st) return st;
+    const int64_t outputs = ani_net_spec_of(model->net)->outputs;
+    st = ani_loss_check_task(kind, model->facts.task, outputs, err);
+    return st ? st : ani_loss_check_targets(kind, y, n, outputs, err);
 }
 
 /* Predict in slices; features or y may be NULL. */
@@ -186,8 +194,7 @@ an_status an_model_predict_features(an_model *model, const float *features, int6
 an_status an_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
                              int32_t loss_kind, double *loss, an_error *err) {
     double value;
-    an_status st = check_batch(model, x, y, n, err);
-    if (!st) st = check_loss(loss_kind, err);
+    an_status st = check_step(model, x, y, n, loss_kind, err);
     if (st) return st;
     const ani_net_step step = {model->base, loss_kind, model->momentum};
     st = ani_net_gradients(model->net, &step, x, y, n, &value, err);
@@ -200,14 +207,21 @@ an_status an_model_gradients(an_model *model, const float *x, const float *y, in
 an_status an_model_head_gradients(an_model *model, const float *features, const float *y, int64_t n,
                                   int32_t loss_kind, double *loss, an_error *err) {
     double value;
-    an_status st = check_batch(model, features, y, n, err);
-    if (!st) st = check_loss(loss_kind, err);
+    an_status st = check_step(model, features, y, n, loss_kind, err);
     if (st) return st;
     st = ani_net_head_gradients(model->net, loss_kind, features, y, n, &value, err);
     if (st) return st;
     model->gradient_base = AN_BASE_FROZEN;
     if (loss) *loss = value;
     return AN_OK;
+}
+
+/* What was measured is of the weights that were there then. */
+static an_status check_unchanged(const an_model *model, int64_t changes, const char *what,
+                                 an_error *err) {
+    if (ani_net_changes(model->net) == changes) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG,
+                    "model: its weights have changed since the %s was begun; begin it again", what);
 }
 
 /* --- recalibration -----------------------------------------------------------------------------
@@ -222,6 +236,7 @@ an_status an_model_recalibrate_begin(an_model *model, an_error *err) {
     ani_free(model->statistics);
     model->statistics = statistics;
     model->samples = 0;
+    model->statistics_of = ani_net_changes(model->net);
     return AN_OK;
 }
 
@@ -230,6 +245,8 @@ an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n, a
     an_status st = check_batch(model, x, x, n, err);
     if (st) return st;
     if (!model->statistics) return ani_fail(err, AN_ERR_ARG, "model: no recalibration was begun");
+    st = check_unchanged(model, model->statistics_of, "recalibration", err);
+    if (st) return st;
     double *scratch = model->statistics + 2 * ani_net_channels(model->net);
     st = ani_net_add_statistics(model->net, x, n, scratch, model->statistics, err);
     if (!st) model->samples += n;
@@ -241,6 +258,8 @@ an_status an_model_recalibrate_end(an_model *model, an_error *err) {
     const int64_t count = 2 * ani_net_channels(model->net);
     if (!model->statistics || model->samples == 0)
         return ani_fail(err, AN_ERR_ARG, "model: no batch was added to the recalibration");
+    const an_status st = check_unchanged(model, model->statistics_of, "recalibration", err);
+    if (st) return st;
     float *means = ani_alloc_zero(count, sizeof *means);
     if (!means) return ani_fail_memory(err, count * (int64_t)sizeof *means, "a recalibration");
     for (int64_t i = 0; i < count; i++)
@@ -267,6 +286,7 @@ an_status an_model_calibrate_begin(an_model *model, an_error *err) {
     if (st) return st;
     ani_calibration_destroy(model->calibration);
     model->calibration = calibration;
+    model->calibration_of = ani_net_changes(model->net);
     return AN_OK;
 }
 
@@ -274,6 +294,8 @@ an_status an_model_calibrate_add(an_model *model, const float *x, int64_t n, an_
     an_status st = check_batch(model, x, x, n, err);
     if (st) return st;
     if (!model->calibration) return ani_fail(err, AN_ERR_ARG, "model: no calibration was begun");
+    st = check_unchanged(model, model->calibration_of, "calibration", err);
+    if (st) return st;
     return ani_calibration_add(model->calibration, model->net, x, n, err);
 }
 
@@ -281,8 +303,9 @@ an_status an_model_calibrate_end(an_model *model, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     if (!model->calibration || ani_calibration_pictures(model->calibration) == 0)
         return ani_fail(err, AN_ERR_ARG, "model: no picture was added to the calibration");
-    an_status st =
-        ani_calibration_finish(model->calibration, model->net, model->facts.picture, err);
+    an_status st = check_unchanged(model, model->calibration_of, "calibration", err);
+    if (st) return st;
+    st = ani_calibration_finish(model->calibration, model->net, model->facts.picture, err);
     ani_calibration_destroy(model->calibration);
     model->calibration = NULL;
     return st;

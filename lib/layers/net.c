@@ -358,10 +358,15 @@ ani_net_range ani_net_trained(const ani_net *net, int32_t base) {
 }
 
 void ani_net_changed(ani_net *net) {
+    net->changes++;
     net->running_old = 1;
     for (int32_t i = 0; i < ANI_INFERENCES; i++)
         net->infer[i].packed_old = 1;
     ani_net_forget_ranges(net);
+}
+
+int64_t ani_net_changes(const ani_net *net) {
+    return net->changes;
 }
 
 void ani_net_forget_packed(ani_net *net, int32_t inference) {

@@ -14,6 +14,7 @@
 #include "backend/backend.h"
 
 enum { ANI_NAME_SIZE = 48, ANI_INPUT = -1 };
+enum { ANI_NET_MAX_BATCH = 1 << 24 }; /* keeps n*h*w far from overflow, as ANI_NET_MAX_SIDE does */
 
 /** One convolution with batch norm, activation and optional shortcut. Its value is tensor number i,
  * its place in the list. */
@@ -83,6 +84,8 @@ typedef struct ani_net_range {
 ani_net_range ani_net_trained(const ani_net *net, int32_t base);
 /** Say that what a base mode trains was changed from outside (by an optimizer). */
 void ani_net_weights_changed(ani_net *net, int32_t base);
+/** Count how often weights or statistics of the units were changed. */
+int64_t ani_net_changes(const ani_net *net);
 
 /* Runs. x [n,h,w,3], y [n,outputs] and features are host memory. Each call is done when it returns.
  * The memory of a run is planned once for each kind of run and n and kept, so that steps of the

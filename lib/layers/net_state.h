@@ -51,8 +51,7 @@ typedef struct ani_net_plan {
     ani_unit_run *units;
 } ani_net_plan;
 
-/* Limits that keep n*h*w far from overflow. */
-enum { ANI_NET_PLANS = 6, ANI_NET_MAX_BATCH = 1 << 24, ANI_NET_MAX_SIDE = 1 << 16 };
+enum { ANI_NET_PLANS = 6, ANI_NET_MAX_SIDE = 1 << 16 };
 
 /** One way to predict. */
 typedef struct ani_net_infer {
@@ -82,6 +81,7 @@ struct ani_net {
     int64_t arena_size;
     ani_net_plan plans[ANI_NET_PLANS];
     int64_t clock;                       /* counts uses of plans */
+    int64_t changes;                     /* of the units' weights and statistics */
     int32_t running_old;                 /* 1: units' running must be computed anew */
     int32_t inference;                   /* AN_INFERENCE_*: how predictions are made */
     ani_calibrated calibrated;           /* int8; its arrays are the net's, NULL: not calibrated */

@@ -11,6 +11,7 @@
 #include "backend/backend.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "layers/loss.h"
 
 /* --- memory of one call -------------------------------------------------------------------------
  */
@@ -617,8 +618,11 @@ an_status an_loss(an_backend *backend, int32_t kind, const an_tensor *prediction
     if (!st) st = check_like("target", target, prediction, false, err);
     if (!st) st = check_like("gradient", gradient, prediction, true, err);
     if (st) return st;
-    if (kind < AN_LOSS_MSE || kind > AN_LOSS_BINARY)
-        return ani_fail(err, AN_ERR_ARG, "loss: kind is %d; it must be one of AN_LOSS_*", kind);
+    st = ani_loss_check(kind, an_tensor_length(target, 1), err);
+    if (!st)
+        st = ani_loss_check_targets(kind, an_tensor_const_data(target), an_tensor_length(target, 0),
+                                    an_tensor_length(target, 1), err);
+    if (st) return st;
     if (!loss) return ani_fail(err, AN_ERR_ARG, "loss: the place for it is NULL");
     const float *y = upload(&c, prediction), *t = upload(&c, target);
     float *dy = room_for(&c, gradient);

@@ -83,9 +83,10 @@ static double correlation(const pairs *p, double mean_truth, double mean_predict
 }
 
 static an_status compute(const pairs *p, an_metrics *metrics, an_error *err) {
-    const an_status st = check(p, err);
-    if (st) return st;
     if (!metrics) return ani_fail(err, AN_ERR_ARG, "metrics is NULL");
+    an_status st = ani_report_check(metrics, "an_metrics", err);
+    if (!st) st = check(p, err);
+    if (st) return st;
     const int64_t n = p->count;
     sum truths = {0}, predictions = {0}, squares = {0}, distances = {0}, spread = {0};
     for (int64_t i = 0; i < n; i++) {

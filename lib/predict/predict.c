@@ -10,7 +10,6 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "dataset/scale.h"
 #include "kernels/resize.h"
 #include "layers/model.h"
 
@@ -138,22 +137,6 @@ an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, int64_t
 /* --- whole sources ------------------------------------------------------------------------------
  */
 
-static an_status check_source(const an_model *model, const an_batches *batches, int64_t *outputs,
-                              an_error *err) {
-    an_model_info info = {.struct_size = sizeof info};
-    an_status st = an_model_describe(model, &info, err);
-    if (st) return st;
-    *outputs = info.outputs;
-    if (an_batches_height(batches) != info.height || an_batches_width(batches) != info.width)
-        return ani_fail(err, AN_ERR_ARG, "batches are %d x %d; the model wants %d x %d",
-                        (int)an_batches_height(batches), (int)an_batches_width(batches),
-                        (int)info.height, (int)info.width);
-    if (an_batches_scale(batches) != info.scale)
-        return ani_fail(err, AN_ERR_ARG, "batches have scale '%s'; the model wants '%s'",
-                        ani_scale_name(an_batches_scale(batches)), ani_scale_name(info.scale));
-    return AN_OK;
-}
-
 an_status an_predict_batches(an_model *model, an_batches *batches, float *scores,
                              an_progress_fn progress, void *progress_user, an_error *err) {
     if (!model || !batches || !scores)
@@ -165,8 +148,9 @@ an_status an_predict_batches(an_model *model, an_batches *batches, float *scores
     float *batch = NULL;
     const int64_t count = an_batches_samples(batches);
     const double begun = ani_clock_seconds();
-    int64_t outputs = 0, place = 0;
-    an_status st = check_source(model, batches, &outputs, err);
+    const int64_t outputs = an_batches_outputs(batches);
+    int64_t place = 0;
+    an_status st = ani_batches_check(batches, model, "batches", err);
     if (st) goto done;
     const int64_t size = an_batches_batch(batches) * outputs;
     batch = ani_alloc_zero(size, sizeof *batch);
@@ -214,8 +198,8 @@ an_status an_calibrate_batches(an_model *model, an_batches *batches, int64_t pic
     const int64_t all = an_batches_samples(batches);
     const int64_t count = pictures && pictures < all ? pictures : all;
     const double begun = ani_clock_seconds();
-    int64_t outputs = 0, done = 0;
-    an_status st = check_source(model, batches, &outputs, err);
+    int64_t done = 0;
+    an_status st = ani_batches_check(batches, model, "batches", err);
     if (!st) st = ani_batches_in_order(&ordered, batches, err);
     if (!st) st = an_batches_begin(ordered, 0, 0, err);
     if (!st) st = an_model_calibrate_begin(model, err);

@@ -199,9 +199,8 @@ an_status an_checkpoint_describe(const an_checkpoint *checkpoint, an_checkpoint_
                                  an_error *err) {
     if (!checkpoint || !info)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", checkpoint ? "info" : "checkpoint");
-    if (info->struct_size == 0)
-        return ani_fail(err, AN_ERR_ARG,
-                        "an_checkpoint_info: struct_size is 0; set it to its sizeof");
+    const an_status st = ani_report_check(info, "an_checkpoint_info", err);
+    if (st) return st;
     const an_checkpoint_info ours = {.struct_size = sizeof ours,
                                      .stage = checkpoint->stage,
                                      .first_epoch = checkpoint->first_epoch,

@@ -7,6 +7,7 @@
 #include "augment/batches.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "layers/loss.h"
 #include "layers/model.h"
 
 /* Features beyond this are computed again for each batch. */
@@ -60,6 +61,26 @@ double ani_loss_sum(int32_t kind, const float *logits, const float *target, int6
     return total;
 }
 
+an_status ani_check_source(const an_model *model, const an_batches *batches, int32_t loss_kind,
+                           const char *what, an_error *err) {
+    const an_dataset *dataset = ani_batches_dataset(batches);
+    const int32_t outputs = an_batches_outputs(batches);
+    an_status st = ani_batches_check(batches, model, what, err);
+    if (!st) st = ani_loss_check_task(loss_kind, ani_model_facts_of(model)->task, outputs, err);
+    for (int64_t place = 0; !st && place < an_batches_samples(batches); place++) {
+        const int64_t sample = ani_batches_sample(batches, place);
+        for (int32_t k = 0; k < outputs; k++) {
+            const double label = an_dataset_score(dataset, sample, k);
+            if (!ani_loss_takes(loss_kind, (float)label))
+                return ani_fail(err, AN_ERR_ARG,
+                                "'%s' has the label %g; for this loss it must be a probability, 0 "
+                                "to 1",
+                                an_dataset_name(dataset, sample), label);
+        }
+    }
+    return st;
+}
+
 /* --- by pictures -------------------------------------------------------------------------------
  */
 
@@ -78,20 +99,13 @@ an_status ani_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
                         !model     ? "model"
                         : !batches ? "batches"
                                    : "loss");
-    if (loss_kind < AN_LOSS_MSE || loss_kind > AN_LOSS_BINARY)
-        return ani_fail(err, AN_ERR_ARG, "loss is %d; it must be one of AN_LOSS_*", (int)loss_kind);
     const ani_net_spec *spec = ani_net_spec_of(ani_model_net(model));
-    if (an_batches_height(batches) != spec->height || an_batches_width(batches) != spec->width ||
-        an_batches_outputs(batches) != spec->outputs)
-        return ani_fail(err, AN_ERR_ARG,
-                        "batches are %d x %d with %d outputs; the model wants %lld x %lld, %d",
-                        (int)an_batches_height(batches), (int)an_batches_width(batches),
-                        (int)an_batches_outputs(batches), (long long)spec->height,
-                        (long long)spec->width, (int)spec->outputs);
+    an_status st = ani_check_source(model, batches, loss_kind, "batches", err);
+    if (st) return st;
     const int64_t size = (int64_t)an_batches_batch(batches) * spec->outputs;
     logits = ani_alloc_zero(size, sizeof *logits);
     if (!logits) return ani_fail_memory(err, size * (int64_t)sizeof *logits, "predictions");
-    an_status st = an_batches_begin(batches, 0, 0, err);
+    st = an_batches_begin(batches, 0, 0, err);
     for (int64_t step = 1; !st; step++) {
         const float *x, *y;
         int64_t n;

@@ -13,6 +13,11 @@
 double ani_loss_sum(int32_t kind, const float *logits, const float *target, int64_t n,
                     int64_t outputs);
 
+/** AN_ERR_ARG unless batches, which the message calls what, have the model's size, outputs and
+ * scale, and a loss fits the model's task and all of their labels. */
+an_status ani_check_source(const an_model *model, const an_batches *batches, int32_t loss_kind,
+                           const char *what, an_error *err);
+
 /** Called after each batch; other than AN_OK ends what goes on. */
 typedef an_status (*ani_batch_done_fn)(void *user, int64_t step, int64_t steps, an_error *err);
 

@@ -43,7 +43,10 @@ int64_t an_history_count(const an_history *history) {
 
 an_status an_history_epoch(const an_history *history, int64_t index, an_epoch_report *report,
                            an_error *err) {
-    if (!history) return ani_fail(err, AN_ERR_ARG, "history is NULL");
+    if (!history || !report)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", history ? "report" : "history");
+    const an_status st = ani_report_check(report, "an_epoch_report", err);
+    if (st) return st;
     if (index < 0 || index >= history->count)
         return ani_fail(err, AN_ERR_ARG, "epoch %lld is not in the history, which has %lld",
                         (long long)index, (long long)history->count);

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
-#include "dataset/scale.h"
 
 void an_train_options_init(an_train_options *options, uint32_t struct_size) {
     const an_train_options defaults = {.struct_size = sizeof defaults,
@@ -97,6 +96,11 @@ static an_status check(const an_train_options *o, an_error *err) {
         st = ani_fail(err, AN_ERR_ARG,
                       "an_train_options: reduce_rate_factor is %g; it must be between 0 and 1",
                       o->reduce_rate_factor);
+    if (!st && o->verbose != AN_VERBOSE_NONE && !o->text)
+        st = ani_fail(err, AN_ERR_ARG,
+                      "an_train_options: verbose is %d and text is NULL; set text, which is what "
+                      "shows it",
+                      (int)o->verbose);
     return st;
 }
 
@@ -144,20 +148,4 @@ void ani_train_options_clear(an_train_options *ours) {
         ani_free(text.owned);
         *texts_of(ours, i) = NULL;
     }
-}
-
-an_status ani_train_batches_check(const an_model_info *model, const an_batches *batches,
-                                  const char *what, an_error *err) {
-    const int32_t height = an_batches_height(batches), width = an_batches_width(batches);
-    if (height != model->height || width != model->width)
-        return ani_fail(err, AN_ERR_ARG, "%s batches are %d x %d; the model wants %d x %d", what,
-                        (int)height, (int)width, (int)model->height, (int)model->width);
-    if (an_batches_outputs(batches) != model->outputs)
-        return ani_fail(err, AN_ERR_ARG,
-                        "%s batches have %d numbers a picture; the model has %d outputs", what,
-                        (int)an_batches_outputs(batches), (int)model->outputs);
-    if (an_batches_scale(batches) != model->scale)
-        return ani_fail(err, AN_ERR_ARG, "%s batches have scale '%s'; the model wants '%s'", what,
-                        ani_scale_name(an_batches_scale(batches)), ani_scale_name(model->scale));
-    return AN_OK;
 }

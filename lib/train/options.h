@@ -11,9 +11,5 @@ an_status ani_train_options_take(an_train_options *ours, an_schedule_options *sc
                                  const an_train_options *options, an_error *err);
 /** Free the texts. */
 void ani_train_options_clear(an_train_options *ours);
-/** Fail unless batches (what: "training" or "validation") have the model's size, outputs and scale.
- */
-an_status ani_train_batches_check(const an_model_info *model, const an_batches *batches,
-                                  const char *what, an_error *err);
 
 #endif

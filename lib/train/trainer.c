@@ -62,22 +62,19 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
     an_train_options ours;
     an_schedule_options schedule;
     an_trainer *trainer = NULL;
-    an_model_info info = {.struct_size = sizeof info};
     if (!model || !train) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "train" : "model");
-    an_status st = an_model_describe(model, &info, err);
-    if (!st) st = ani_train_batches_check(&info, train, "training", err);
-    if (!st && val) st = ani_train_batches_check(&info, val, "validation", err);
+    an_status st = ani_train_options_take(&ours, &schedule, options, err);
+    if (st) return st;
+    st = ani_check_source(model, train, ours.loss, "training batches", err);
+    if (!st && val) st = ani_check_source(model, val, ours.loss, "validation batches", err);
     if (!st && val && !an_batches_is_plain(val))
         st = ani_fail(err, AN_ERR_ARG, "validation batches are augmented; they must be plain");
     if (!st && train == val)
         st = ani_fail(err, AN_ERR_ARG, "training and validation are the same batches");
-    if (!st) st = ani_train_options_take(&ours, &schedule, options, err);
-    if (st) return st;
-
-    trainer = ani_alloc_zero(1, sizeof *trainer);
+    if (!st) trainer = ani_alloc_zero(1, sizeof *trainer);
     if (!trainer) {
         ani_train_options_clear(&ours);
-        return ani_fail_memory(err, sizeof *trainer, "a trainer");
+        return st ? st : ani_fail_memory(err, sizeof *trainer, "a trainer");
     }
     trainer->options = ours;
     trainer->schedule = schedule;
@@ -559,6 +556,8 @@ static an_status run_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
 
 an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
     if (!trainer) return ani_fail(err, AN_ERR_ARG, "trainer is NULL");
+    an_status st = ani_report_check(report, "an_epoch_report", err);
+    if (st) return st;
     ani_train_state *state = &trainer->state;
     if (state->reason) return AN_DONE;
     epoch_run run = {.begun = ani_clock_seconds() - state->place.seconds,
@@ -569,7 +568,7 @@ an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_erro
                                    .loss = NAN,
                                    .val_loss = NAN};
     trainer->in_place = false;
-    an_status st = run_epoch(trainer, &run, err);
+    st = run_epoch(trainer, &run, err);
     if (!st) {
         st = finish_epoch(trainer, &run, err);
         ani_report_copy(report, &run.report, sizeof run.report);

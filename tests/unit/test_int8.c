@@ -58,7 +58,7 @@ static void int8_is_near(void **state) {
     an_backend_destroy(backend);
 }
 
-static void int8_is_the_same_everywhere(void **state) {
+static void int8_is_the_same_with_any_threads(void **state) {
     (void)state;
     float x[3 * PIXELS], fp32[3], int8[3], again[3];
     static const int32_t kinds[] = {AN_BACKEND_REF, AN_BACKEND_CPU, AN_BACKEND_CPU};
@@ -85,6 +85,68 @@ static void int8_is_the_same_everywhere(void **state) {
         an_model_destroy(model);
         an_backend_destroy(backend);
     }
+}
+
+/* What each backend measures differs in the last bits: one of them does, the others load it. */
+static void one_calibration_is_the_same_everywhere(void **state) {
+    (void)state;
+    enum { COUNT = 3, OUTPUTS = 3 };
+    char *folder = folder_make();
+    char *path = strdup(folder_path(folder, "model.safetensors"));
+    float x[COUNT * PIXELS], want[COUNT * OUTPUTS], got[COUNT * OUTPUTS];
+    test_backend backends[TEST_BACKENDS];
+    const int32_t count = test_backends(backends, 0);
+    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_model *model = small_model(backend, OUTPUTS, AN_TASK_REGRESSION);
+    fill(x, COUNT * PIXELS);
+    small_model_settle(model, x, COUNT);
+    calibrate(model, x, COUNT);
+    assert_int_equal(an_model_predict(model, x, COUNT, want, NULL), AN_OK);
+    assert_int_equal(an_model_save(model, path, NULL), AN_OK);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+    for (int32_t b = 0; b < count; b++) {
+        backend = test_backend_open(&backends[b]);
+        if (an_model_load(&model, backend, path, NULL, &error)) fail_msg("%s", error.message);
+        assert_int_equal(an_model_predict(model, x, COUNT, got, NULL), AN_OK);
+        if (memcmp(got, want, sizeof got)) fail_msg("%s: other scores", backends[b].label);
+        an_model_destroy(model);
+        an_backend_destroy(backend);
+    }
+    free(path);
+    folder_remove(folder);
+}
+
+static void a_calibration_is_of_the_weights_it_began_with(void **state) {
+    (void)state;
+    float x[2 * PIXELS], y[2] = {1, 2};
+    double loss;
+    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
+    fill(x, 2 * PIXELS);
+    small_model_settle(model, x, 2);
+    for (int32_t end = 0; end < 2; end++) {
+        assert_int_equal(an_model_calibrate_begin(model, NULL), AN_OK);
+        assert_int_equal(an_model_calibrate_add(model, x, 2, NULL), AN_OK);
+        assert_int_equal(an_model_recalibrate_begin(model, NULL), AN_OK);
+        assert_int_equal(an_model_recalibrate_add(model, x, 2, NULL), AN_OK);
+        assert_int_equal(an_model_set_base(model, AN_BASE_TRAIN, NULL), AN_OK);
+        assert_int_equal(an_model_gradients(model, x, y, 2, AN_LOSS_MSE, &loss, NULL), AN_OK);
+        assert_int_equal(end ? an_model_calibrate_end(model, &error)
+                             : an_model_calibrate_add(model, x, 2, &error),
+                         AN_ERR_ARG);
+        assert_string_equal(error.message, "model: its weights have changed since the calibration "
+                                           "was begun; begin it again");
+        assert_int_equal(end ? an_model_recalibrate_end(model, &error)
+                             : an_model_recalibrate_add(model, x, 2, &error),
+                         AN_ERR_ARG);
+        assert_string_equal(error.message, "model: its weights have changed since the "
+                                           "recalibration was begun; begin it again");
+    }
+    calibrate(model, x, 2);
+    assert_int_equal(describe(model).calibrated, 1);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
 }
 
 static void int8_ends_when_weights_change(void **state) {
@@ -245,8 +307,12 @@ static void int8_comes_back_from_a_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(int8_is_near), cmocka_unit_test(int8_is_the_same_everywhere),
+        cmocka_unit_test(int8_is_near),
+        cmocka_unit_test(int8_is_the_same_with_any_threads),
+        cmocka_unit_test(one_calibration_is_the_same_everywhere),
+        cmocka_unit_test(a_calibration_is_of_the_weights_it_began_with),
         cmocka_unit_test(int8_ends_when_weights_change),
-        cmocka_unit_test(int8_says_what_is_missing), cmocka_unit_test(int8_comes_back_from_a_file)};
+        cmocka_unit_test(int8_says_what_is_missing),
+        cmocka_unit_test(int8_comes_back_from_a_file)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

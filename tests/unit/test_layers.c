@@ -699,9 +699,9 @@ static void the_rest_refuses(void **state) {
     refuse(an_loss(ref, 0, y, y, &loss, out, &err), AN_ERR_ARG,
            "tensor 'gradient' has shape [2,5]; it must be [2,4]");
     refuse(an_loss(ref, 5, y, y, &loss, y, &err), AN_ERR_ARG,
-           "loss: kind is 5; it must be one of AN_LOSS_*");
+           "loss is 5; it must be one of AN_LOSS_*");
     refuse(an_loss(ref, -1, y, y, &loss, y, &err), AN_ERR_ARG,
-           "loss: kind is -1; it must be one of AN_LOSS_*");
+           "loss is -1; it must be one of AN_LOSS_*");
     refuse(an_loss(ref, 0, y, y, NULL, y, &err), AN_ERR_ARG, "loss: the place for it is NULL");
     DROP(x, y, w, b, out, empty, other);
 }

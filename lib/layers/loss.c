@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * Which losses can be meant. A loss that fits nothing still has a value, and trains something. */
+#include "layers/loss.h"
+
+#include <attractivenet/layers.h>
+
+static const char *const names[] = {"MSE", "MAE", "HUBER", "CATEGORICAL", "BINARY"};
+
+an_status ani_loss_check(int32_t kind, int64_t outputs, an_error *err) {
+    if (kind < AN_LOSS_MSE || kind > AN_LOSS_BINARY)
+        return ani_fail(err, AN_ERR_ARG, "loss is %d; it must be one of AN_LOSS_*", (int)kind);
+    if (kind == AN_LOSS_CATEGORICAL && outputs < 2)
+        return ani_fail(err, AN_ERR_ARG,
+                        "loss is AN_LOSS_CATEGORICAL with %lld output; it needs 2 or more (for one "
+                        "output: AN_LOSS_BINARY)",
+                        (long long)outputs);
+    return AN_OK;
+}
+
+an_status ani_loss_check_task(int32_t kind, int32_t task, int64_t outputs, an_error *err) {
+    const an_status st = ani_loss_check(kind, outputs, err);
+    if (st) return st;
+    const bool classes = task == AN_TASK_CLASSIFICATION;
+    const bool fits = !classes      ? kind <= AN_LOSS_HUBER
+                      : outputs > 1 ? kind == AN_LOSS_CATEGORICAL
+                                    : kind == AN_LOSS_BINARY;
+    if (fits) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG,
+                    "loss is AN_LOSS_%s and the model's task is %s with %lld output%s; it must be "
+                    "AN_LOSS_%s",
+                    names[kind], classes ? "AN_TASK_CLASSIFICATION" : "AN_TASK_REGRESSION",
+                    (long long)outputs, outputs == 1 ? "" : "s",
+                    !classes      ? "MSE, MAE or HUBER"
+                    : outputs > 1 ? "CATEGORICAL"
+                                  : "BINARY");
+}
+
+bool ani_loss_takes(int32_t kind, float target) {
+    return kind <= AN_LOSS_HUBER || (target >= 0 && target <= 1);
+}
+
+an_status ani_loss_check_targets(int32_t kind, const float *targets, int64_t n, int64_t outputs,
+                                 an_error *err) {
+    for (int64_t i = 0; i < n * outputs; i++)
+        if (!ani_loss_takes(kind, targets[i]))
+            return ani_fail(err, AN_ERR_ARG,
+                            "target %lld of sample %lld is %g; for AN_LOSS_%s it must be a "
+                            "probability, 0 to 1",
+                            (long long)(i % outputs), (long long)(i / outputs), targets[i],
+                            names[kind]);
+    return AN_OK;
+}
