@@ -117,8 +117,10 @@ typedef struct an_image an_image;
 typedef struct an_image_limits {
     uint32_t struct_size;
     int32_t max_scans;  /* of a progressive JPEG; default 500 */
-    int64_t max_pixels; /* width times height; default 64,000,000 */
-    int64_t max_memory; /* bytes that decoding one picture may take; default 1 GiB */
+    int64_t max_pixels; /* width times height; default INT64_MAX: max_memory alone decides */
+    int64_t max_memory; /* bytes that decoding one image may take; default 1 GiB. It takes 3 a
+                           pixel, twice that if EXIF turns it, and a progressive JPEG 2 more for
+                           each coefficient. Each thread that decodes takes as much */
 } an_image_limits;
 
 AN_API void an_image_limits_init(an_image_limits *limits, uint32_t struct_size);
@@ -127,8 +129,9 @@ AN_API void an_image_limits_init(an_image_limits *limits, uint32_t struct_size);
  * Decode a JPEG or PNG, told apart by content, to RGB, turned as its EXIF orientation says.
  *
  * Takes:   bytes, size: the file's content; name: for messages; limits: NULL = defaults.
- * Returns: AN_OK; AN_ERR_FORMAT (not an image, damaged, cut); AN_ERR_UNSUPPORTED (over a limit);
- *          AN_ERR_NOMEM.
+ * Returns: AN_OK; AN_ERR_FORMAT (not an image, damaged, cut); AN_ERR_UNSUPPORTED (over a limit, or
+ *          an image of another format: the message names it and a program that converts it);
+ *          AN_ERR_NOMEM. A wrong checksum of a PNG's last chunk alone, IEND, is no damage.
  * Owns:    *out is the caller's; free with an_image_destroy().
  * Threads: any.
  * Source:  OpenCV imread with IMREAD_COLOR then BGR to RGB (docs/numerics.md, section images).

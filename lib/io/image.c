@@ -18,7 +18,7 @@ enum { IMAGE_MAX_LENGTH = 65535 };
 void an_image_limits_init(an_image_limits *limits, uint32_t struct_size) {
     const an_image_limits defaults = {
         .max_scans = 500,
-        .max_pixels = 64000000,
+        .max_pixels = INT64_MAX,
         .max_memory = INT64_C(1) << 30,
     };
     ani_options_init(limits, struct_size, &defaults, sizeof defaults);
@@ -44,17 +44,28 @@ static an_status copy_limits(an_image_limits *ours, const an_image_limits *limit
 an_status ani_image_check_size(int64_t height, int64_t width, int32_t copies,
                                const an_image_limits *limits, const char *name, an_error *err) {
     int64_t pixels, bytes;
-    if (!ani_mul_size(height, width, &pixels) || pixels > limits->max_pixels)
+    if (!ani_mul_size(height, width, &pixels)) pixels = INT64_MAX;
+    if (pixels > limits->max_pixels)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "image '%s' is too large: %" PRId64 " x %" PRId64
-                        " pixels; the limit is %" PRId64,
+                        " pixels; max_pixels is %" PRId64,
                         name, width, height, limits->max_pixels);
-    if (!ani_mul_size(pixels, 3 * copies, &bytes) || bytes > limits->max_memory)
+    if (!ani_mul_size(pixels, 3 * copies, &bytes)) bytes = INT64_MAX;
+    if (bytes > limits->max_memory)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "image '%s' is too large: %" PRId64 " x %" PRId64
-                        " pixels take more than the limit of %" PRId64 " bytes",
-                        name, width, height, limits->max_memory);
+                        "image '%s' is too large: %" PRId64 " x %" PRId64 " pixels take %" PRId64
+                        " bytes; max_memory is %" PRId64,
+                        name, width, height, bytes, limits->max_memory);
     return AN_OK;
+}
+
+an_status ani_image_check_bytes(int64_t height, int64_t width, int64_t least, int64_t size,
+                                const char *name, an_error *err) {
+    if (size >= least) return AN_OK;
+    return ani_fail(err, AN_ERR_FORMAT,
+                    "image '%s' is damaged: it has %" PRId64 " bytes; %" PRId64 " x %" PRId64
+                    " pixels take at least %" PRId64,
+                    name, size, width, height, least);
 }
 
 an_status ani_image_alloc(an_image **out, int64_t height, int64_t width, const char *name,
@@ -91,7 +102,7 @@ static an_status decode(an_image **out, ani_image_target *target, const void *by
         return ani_jpeg_decode(out, target, bytes, size, name, &ours, err);
     if (size >= (int64_t)sizeof png && !memcmp(bytes, png, sizeof png))
         return ani_png_decode(out, bytes, size, name, &ours, err);
-    return ani_fail(err, AN_ERR_FORMAT, "image '%s' is neither JPEG nor PNG", name);
+    return ani_image_refuse(bytes, size, name, err);
 }
 
 an_status an_image_decode(an_image **out, const void *bytes, int64_t size, const char *name,
@@ -107,8 +118,17 @@ an_status ani_image_decode_to(uint8_t *rgb, int64_t height, int64_t width, const
     an_image *image = NULL;
     ani_image_target target = {.pixels = pixels, .dst = rgb, .height = height, .width = width};
     an_status st = decode(&image, &target, bytes, size, name, limits, err);
-    if (!st && !target.filled)
+    if (!st && !target.filled) {
         st = an_resize_u8(rgb, height, width, image->rgb, image->height, image->width, 3, err);
+        if (st == AN_ERR_ARG) { /* only a side can be wrong, and it is the file's */
+            char shown[ANI_SHOWN_NAME_SIZE];
+            st = ani_fail(err, AN_ERR_UNSUPPORTED,
+                          "image '%s' has %" PRId64 " x %" PRId64
+                          " pixels; a side of at most %d can be resized",
+                          ani_name_show(shown, name ? name : "in memory"), image->width,
+                          image->height, ANI_RESIZE_MAX_LENGTH);
+        }
+    }
     an_image_destroy(image);
     return st;
 }

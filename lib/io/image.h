@@ -19,9 +19,17 @@ an_status ani_image_alloc(an_image **out, int64_t height, int64_t width, const c
                           an_error *err);
 
 /** Check the size that a header claims against max_pixels, and that many copies of it against
- * max_memory, before anything is taken for it. */
+ * max_memory, before any memory is taken for it. */
 an_status ani_image_check_size(int64_t height, int64_t width, int32_t copies,
                                const an_image_limits *limits, const char *name, an_error *err);
+/** Fail if a file of size bytes cannot hold the pixels that its header claims, since they take at
+ * least least bytes in its format. */
+an_status ani_image_check_bytes(int64_t height, int64_t width, int64_t least, int64_t size,
+                                const char *name, an_error *err);
+
+/** Fail for bytes that are neither JPEG nor PNG: say what they are if they are of a known kind, and
+ * what to do. */
+an_status ani_image_refuse(const uint8_t *bytes, int64_t size, const char *name, an_error *err);
 
 /**
  * Decode and resize at once, as an_image_decode() and an_resize_u8() one after the other do, bit
@@ -29,7 +37,7 @@ an_status ani_image_check_size(int64_t height, int64_t width, int32_t copies,
  *
  * Shapes:  rgb [height,width,3], each 1 to ANI_RESIZE_MAX_LENGTH; undefined after a failure.
  * Note:    an upright JPEG goes row by row from the decoder through the resize, so that the whole
- *          picture is nowhere.
+ *          image is nowhere.
  */
 an_status ani_image_decode_to(uint8_t *rgb, int64_t height, int64_t width, const ani_pixels *pixels,
                               const void *bytes, int64_t size, const char *name,

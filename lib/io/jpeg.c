@@ -34,6 +34,7 @@ struct failure {
     const char *name; /* of the image, for messages */
     an_error *err;
     an_status status;
+    int64_t max_memory; /* of decoding, for messages */
 };
 
 static struct failure *failure_of(j_common_ptr cinfo) {
@@ -58,7 +59,9 @@ _Noreturn static void error_exit(j_common_ptr cinfo) {
     case JERR_NO_BACKING_STORE:
         leave(failure,
               ani_fail(failure->err, AN_ERR_UNSUPPORTED,
-                       "image '%s' takes more memory than the limit allows", failure->name));
+                       "image '%s' is too large: decoding it takes more than max_memory, %lld "
+                       "bytes",
+                       failure->name, (long long)failure->max_memory));
 #if JPEG_LIB_VERSION < 70 /* Debian's; Ubuntu's has the interface of version 8 */
     case JERR_ARITH_NOTIMPL:
 #endif
@@ -203,6 +206,19 @@ static an_status read_into_target(struct decoder *decoder) {
     return AN_OK;
 }
 
+/* The bytes that the first scan takes at least: each of its blocks has a code for the first
+ * coefficient and, if not progressive, one that ends the others; a code has a bit or more. The
+ * other scans, and arithmetic coding, can do with next to nothing. */
+static int64_t least_bytes(const struct jpeg_decompress_struct *cinfo) {
+    int64_t blocks = 0;
+    if (cinfo->arith_code || cinfo->Ss > 0) return 0;
+    for (int i = 0; i < cinfo->comps_in_scan; i++) {
+        const jpeg_component_info *component = cinfo->cur_comp_info[i];
+        blocks += (int64_t)component->width_in_blocks * component->height_in_blocks;
+    }
+    return blocks * (cinfo->progressive_mode ? 1 : 2) / 8;
+}
+
 static an_status decode(struct decoder *decoder, const uint8_t *bytes, int64_t size) {
     const j_decompress_ptr cinfo = &decoder->cinfo;
     struct failure *failure = &decoder->failure;
@@ -217,6 +233,9 @@ static an_status decode(struct decoder *decoder, const uint8_t *bytes, int64_t s
     const int32_t copies = decoder->orientation == 1 ? 1 : 2;
     an_status st = ani_image_check_size(cinfo->image_height, cinfo->image_width, copies,
                                         decoder->limits, failure->name, failure->err);
+    if (!st)
+        st = ani_image_check_bytes(cinfo->image_height, cinfo->image_width, least_bytes(cinfo),
+                                   size, failure->name, failure->err);
     if (st) return st;
     const int64_t pixels = (int64_t)cinfo->image_height * cinfo->image_width;
     const int64_t rest = decoder->limits->max_memory - pixels * 3 * copies;
@@ -244,6 +263,7 @@ an_status ani_jpeg_decode(an_image **out, ani_image_target *target, const uint8_
     *out = NULL;
     struct decoder decoder = {.limits = limits, .orientation = 1, .target = target};
     decoder.cinfo.err = begin_failure(&decoder.failure, name, err);
+    decoder.failure.max_memory = limits->max_memory;
     an_status st = decode(&decoder, bytes, size);
     jpeg_destroy_decompress(&decoder.cinfo);
     ani_free(decoder.scratch);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * PNG through libpng, read as OpenCV reads a colour picture: alpha dropped without blending,
+ * PNG through libpng, read as OpenCV reads a colour image: alpha dropped without blending,
  * transparency and gamma ignored, 16 bits cut to the high byte, grey and palette expanded.
  *
  * Errors leave libpng by longjmp(); all that is changed between setjmp() and the jump lies in
@@ -18,9 +18,9 @@
 #include "base/show.h"
 
 enum {
-    CHUNK_MEMORY_MAX =
-        8 << 20,            /* bytes that libpng may take for one chunk that is not the picture */
-    CHUNK_COUNT_MAX = 1000, /* such chunks kept */
+    CHUNK_MEMORY_MAX = 8 << 20, /* bytes that libpng may take for one chunk that is not the image */
+    CHUNK_COUNT_MAX = 1000,     /* such chunks kept */
+    INFLATE_MAX = 1032, /* a match of deflate has at most 258 bytes and takes at least 2 bits */
 };
 
 /* --- errors ---------------------------------------------------------------------------------- */
@@ -76,13 +76,19 @@ struct decoder {
     const an_image_limits *limits;
     int32_t orientation;
     an_image *image;
+    bool has_pixels; /* all rows were read */
 };
 
+/* A wrong checksum of the last chunk, which holds nothing, is no damage: OpenCV and Pillow do not
+ * look at it. libpng asks for a chunk's length and name at once. */
 static void read_bytes(png_structp png, png_bytep out, size_t size) {
+    static const uint8_t end[8] = {0, 0, 0, 0, 'I', 'E', 'N', 'D'};
     struct decoder *decoder = png_get_io_ptr(png);
     if ((int64_t)size > decoder->size - decoder->at) png_error(png, "it is cut off");
     memcpy(out, decoder->bytes + decoder->at, size);
     decoder->at += (int64_t)size;
+    if (decoder->has_pixels && size == sizeof end && !memcmp(out, end, sizeof end))
+        png_set_crc_action(png, PNG_CRC_WARN_USE, PNG_CRC_NO_CHANGE);
 }
 
 /* Ask for 8-bit RGB, whatever is stored. */
@@ -118,24 +124,29 @@ static an_status decode(struct decoder *decoder) {
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_AS_DEFAULT, exif_chunk, 1);
     png_read_info(png, decoder->info);
 
-    an_status st = ani_image_check_size(png_get_image_height(png, decoder->info),
-                                        png_get_image_width(png, decoder->info), 1, decoder->limits,
-                                        failure->name, failure->err);
+    const int64_t height = png_get_image_height(png, decoder->info);
+    const int64_t width = png_get_image_width(png, decoder->info);
+    const int64_t bits = (int64_t)png_get_channels(png, decoder->info) *
+                         png_get_bit_depth(png, decoder->info); /* of a pixel */
+    an_status st =
+        ani_image_check_size(height, width, 1, decoder->limits, failure->name, failure->err);
+    if (!st)
+        st = ani_image_check_bytes(height, width, height * width / (8 * INFLATE_MAX) * bits,
+                                   decoder->size, failure->name, failure->err);
     if (st) return st;
     set_transforms(png, decoder->info);
     const int passes = png_set_interlace_handling(png);
     png_read_update_info(png, decoder->info);
 
-    const int64_t height = png_get_image_height(png, decoder->info);
-    const int64_t width = png_get_image_width(png, decoder->info);
     const int64_t stride = (int64_t)png_get_rowbytes(png, decoder->info);
     if (stride != width * 3) png_error(png, "its rows can't be made RGB");
     st = ani_image_alloc(&decoder->image, height, width, failure->name, failure->err);
     if (st) return st;
-    /* The passes of an interlaced picture fill in what the ones before left out. */
+    /* The passes of an interlaced image fill in what the ones before left out. */
     for (int pass = 0; pass < passes; pass++)
         for (int64_t y = 0; y < height; y++)
             png_read_row(png, decoder->image->rgb + y * stride, NULL);
+    decoder->has_pixels = true;
     png_read_end(png, decoder->info);
 
     if (failure->out_of_memory) return fail_memory(failure);

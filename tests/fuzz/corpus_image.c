@@ -152,11 +152,14 @@ static void add_png(corpus *all, const png_kind *kind) {
 void corpus_image(corpus *all) {
     static const uint8_t huge_png[] =
         "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xdc\0\0\xff\xdc\10\2\0\0";
+    static const uint8_t heic[] = "\0\0\0\x18"
+                                  "ftypmif1\0\0\0\0mif1heic";
     for (size_t i = 0; i < sizeof jpeg_kinds / sizeof *jpeg_kinds; i++)
         add_jpeg(all, &jpeg_kinds[i]);
     for (size_t i = 0; i < sizeof png_kinds / sizeof *png_kinds; i++)
         add_png(all, &png_kinds[i]);
     corpus_add(all, "huge.png", huge_png, sizeof huge_png - 1, false);
+    corpus_add(all, "photo.heic", heic, sizeof heic - 1, false);
     corpus_add(all, "text.jpg", "no image at all", 15, false);
     corpus_add(all, "empty.jpg", "", 0, false);
 }

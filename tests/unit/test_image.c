@@ -163,14 +163,15 @@ static void sizes_that_overflow(void **state) {
     uint8_t a[4] = {0}, b[4];
     an_image_limits_init(&limits, sizeof limits);
     assert_int_equal(ani_image_check_size(INT64_MAX, 2, 1, &limits, "n", &err), AN_ERR_UNSUPPORTED);
-    assert_string_equal(err.message, "image 'n' is too large: 2 x 9223372036854775807 pixels; the "
-                                     "limit is 64000000");
-    limits.max_pixels = INT64_MAX;
+    assert_string_equal(err.message, "image 'n' is too large: 2 x 9223372036854775807 pixels take "
+                                     "9223372036854775807 bytes; max_memory is 1073741824");
     assert_int_equal(ani_image_check_size(INT64_MAX / 4, 2, 1, &limits, "n", &err),
                      AN_ERR_UNSUPPORTED);
-    assert_string_equal(err.message,
-                        "image 'n' is too large: 2 x 2305843009213693951 pixels take more than the "
-                        "limit of 1073741824 bytes");
+    limits.max_pixels = 1000;
+    assert_int_equal(ani_image_check_size(INT64_MAX, 2, 1, &limits, "n", &err), AN_ERR_UNSUPPORTED);
+    assert_string_equal(err.message, "image 'n' is too large: 2 x 9223372036854775807 pixels; "
+                                     "max_pixels is 1000");
+    limits.max_pixels = INT64_MAX;
     assert_int_equal(ani_image_alloc(&image, INT64_MAX, 2, "n", &err), AN_ERR_NOMEM);
     assert_int_equal(ani_image_alloc(&image, INT64_MAX / 2, 1, "n", &err), AN_ERR_NOMEM);
     assert_string_equal(err.message, "no memory for n: its size overflows");
@@ -199,7 +200,8 @@ static void huge_sizes_are_refused_before_memory_is_taken(void **state) {
     const int64_t frame = find_marker(&jpeg, 0xc0, 0);
     put_big(jpeg.bytes + frame + 5, 65500u << 16 | 65500u);
     set_png_size(&png, 65500, 65500);
-    const char *message = "image 'x.jpg' is too large: 65500 x 65500 pixels; the limit is 64000000";
+    const char *message = "image 'x.jpg' is too large: 65500 x 65500 pixels take 12870750000 "
+                          "bytes; max_memory is 1073741824";
     ani_fault_arm(ANI_FAULT_ALLOC, INT64_MAX, ENOMEM, false);
     expect_decode(&jpeg, AN_ERR_UNSUPPORTED, message);
     assert_int_equal(ani_fault_calls(ANI_FAULT_ALLOC), 0);
@@ -208,8 +210,8 @@ static void huge_sizes_are_refused_before_memory_is_taken(void **state) {
     ani_fault_disarm();
     set_png_size(&png, 0x7fffffff, 0x7fffffff);
     expect_decode(&png, AN_ERR_UNSUPPORTED,
-                  "image 'x.jpg' is too large: 2147483647 x 2147483647 pixels; the limit is "
-                  "64000000");
+                  "image 'x.jpg' is too large: 2147483647 x 2147483647 pixels take "
+                  "9223372036854775807 bytes; max_memory is 1073741824");
     put_big(jpeg.bytes + frame + 5, 0);
     an_error err;
     assert_int_equal(decode(&jpeg, &err), AN_ERR_FORMAT);
@@ -231,15 +233,142 @@ static void memory_is_limited(void **state) {
                      AN_ERR_UNSUPPORTED);
     assert_string_equal(
         err.message,
-        "image 'x.jpg' is too large: 200 x 200 pixels take more than the limit of 119999 bytes");
+        "image 'x.jpg' is too large: 200 x 200 pixels take 120000 bytes; max_memory is 119999");
     limits.max_memory = 200 * 200 * 3 + 1000; /* not enough for the coefficients */
     assert_int_equal(an_image_decode(&image, jpeg.bytes, jpeg.size, "x.jpg", &limits, &err),
                      AN_ERR_UNSUPPORTED);
-    assert_string_equal(err.message, "image 'x.jpg' takes more memory than the limit allows");
+    assert_string_equal(err.message, "image 'x.jpg' is too large: decoding it takes more than "
+                                     "max_memory, 121000 bytes");
     limits.max_memory = 1 << 20;
     assert_int_equal(an_image_decode(&image, jpeg.bytes, jpeg.size, "x.jpg", &limits, &err), AN_OK);
     an_image_destroy(image);
     free(jpeg.bytes);
+}
+
+/* A grey image without a structure: as few bytes as a format can do with. */
+static struct file make_flat_jpeg(int64_t height, int64_t width, int kind) {
+    struct file file = {0};
+    struct jpeg_compress_struct cinfo;
+    struct jpeg_error_mgr errors;
+    unsigned long size = 0;
+    uint8_t *row = malloc((size_t)width);
+    assert_non_null(row);
+    memset(row, 128, (size_t)width);
+    cinfo.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&cinfo);
+    jpeg_mem_dest(&cinfo, &file.bytes, &size);
+    cinfo.image_height = (JDIMENSION)height;
+    cinfo.image_width = (JDIMENSION)width;
+    cinfo.input_components = 1;
+    cinfo.in_color_space = JCS_GRAYSCALE;
+    jpeg_set_defaults(&cinfo);
+    cinfo.optimize_coding = TRUE;
+    if (kind == PROGRESSIVE) jpeg_simple_progression(&cinfo);
+    jpeg_start_compress(&cinfo, TRUE);
+    while (cinfo.next_scanline < cinfo.image_height)
+        jpeg_write_scanlines(&cinfo, &row, 1);
+    jpeg_finish_compress(&cinfo);
+    jpeg_destroy_compress(&cinfo);
+    free(row);
+    file.size = (int64_t)size;
+    return file;
+}
+
+/* 12000 x 9000, as phones make. The limit is one of memory: 3 bytes a pixel. */
+static void a_photo_of_108_megapixels_is_decoded(void **state) {
+    (void)state;
+    enum { HEIGHT = 9000, WIDTH = 12000, SIDE = 8 };
+    an_error err = {0};
+    an_image *image = NULL;
+    an_image_limits limits;
+    uint8_t rgb[SIDE * SIDE * 3];
+    ani_pixels pixels;
+    struct file jpeg = make_flat_jpeg(HEIGHT, WIDTH, BASELINE);
+    an_image_limits_init(&limits, sizeof limits);
+    if (an_image_decode(&image, jpeg.bytes, jpeg.size, "x.jpg", &limits, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(an_image_height(image), HEIGHT);
+    assert_int_equal(an_image_width(image), WIDTH);
+    assert_int_equal(an_image_data(image)[(int64_t)HEIGHT * WIDTH * 3 - 1], 128);
+    an_image_destroy(image);
+    ani_pixels_init(&pixels, 0);
+    if (ani_image_decode_to(rgb, SIDE, SIDE, &pixels, jpeg.bytes, jpeg.size, "x.jpg", NULL, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(rgb[SIDE * SIDE * 3 - 1], 128);
+    limits.max_memory = (int64_t)HEIGHT * WIDTH * 3 - 1;
+    assert_int_equal(an_image_decode(&image, jpeg.bytes, jpeg.size, "x.jpg", &limits, &err),
+                     AN_ERR_UNSUPPORTED);
+    assert_string_equal(err.message, "image 'x.jpg' is too large: 12000 x 9000 pixels take "
+                                     "324000000 bytes; max_memory is 323999999");
+    free(jpeg.bytes);
+}
+
+/* A header of a few bytes that claims many pixels costs nothing; what really compresses so well is
+ * read. */
+static void pixels_that_a_file_cannot_hold_are_refused(void **state) {
+    (void)state;
+    static const int kinds[] = {BASELINE, PROGRESSIVE};
+    static const uint8_t markers[] = {0xc0, 0xc2};
+    static const int64_t least[] = {421875, 210937}; /* two bits a block, and one */
+    char message[128];
+    for (int i = 0; i < 2; i++) {
+        struct file flat = make_flat_jpeg(1600, 1600, kinds[i]);
+        assert_true(flat.size < 40000); /* 1600 * 1600 / 64 * 2 / 8 = 10000 at least */
+        expect_decode(&flat, AN_OK, NULL);
+        const int64_t frame = find_marker(&flat, markers[i], 0);
+        put_big(flat.bytes + frame + 5, 9000u << 16 | 12000u);
+        ani_fault_arm(ANI_FAULT_ALLOC, INT64_MAX, ENOMEM, false);
+        snprintf(
+            message, sizeof message,
+            "image 'x.jpg' is damaged: it has %lld bytes; 12000 x 9000 pixels take at least %lld",
+            (long long)flat.size, (long long)least[i]);
+        expect_decode(&flat, AN_ERR_FORMAT, message);
+        assert_int_equal(ani_fault_calls(ANI_FAULT_ALLOC), 0);
+        ani_fault_disarm();
+        free(flat.bytes);
+    }
+    an_image *black;
+    const char *path = folder_path(test_folder, "black.png");
+    assert_int_equal(an_image_create(&black, NULL, 1600, 1600, NULL), AN_OK);
+    assert_int_equal(an_image_write_png(black, path, NULL), AN_OK);
+    struct file png = {0};
+    png.bytes = folder_read(path, &png.size);
+    assert_true(png.size < 8500); /* 1600 * 1600 * 3 / 1032 = 7442 at least */
+    expect_decode(&png, AN_OK, NULL);
+    set_png_size(&png, 9000, 12000);
+    snprintf(message, sizeof message,
+             "image 'x.jpg' is damaged: it has %lld bytes; 12000 x 9000 pixels take at least "
+             "313944",
+             (long long)png.size);
+    expect_decode(&png, AN_ERR_FORMAT, message);
+    an_image_destroy(black);
+    free(png.bytes);
+}
+
+/* A side that no resize takes is the file's fault, not the caller's. */
+static void a_side_too_long_to_resize_is_named(void **state) {
+    (void)state;
+    uint8_t rgb[3];
+    an_error err = {0};
+    ani_pixels pixels;
+    struct file png = make_png(1, 65535);
+    ani_pixels_init(&pixels, 0);
+    if (ani_image_decode_to(rgb, 1, 1, &pixels, png.bytes, png.size, "x.png", NULL, &err))
+        fail_msg("%s", err.message);
+    free(png.bytes);
+    an_image *image = NULL;
+    assert_int_equal(ani_image_alloc(&image, 1, 65536, "x", NULL), AN_OK);
+    memset(an_image_data(image), 0, 65536 * 3);
+    const char *path = folder_path(test_folder, "long.png");
+    assert_int_equal(an_image_write_png(image, path, NULL), AN_OK);
+    an_image_destroy(image);
+    png.bytes = folder_read(path, &png.size);
+    assert_int_equal(
+        ani_image_decode_to(rgb, 1, 1, &pixels, png.bytes, png.size, "x.png", NULL, &err),
+        AN_ERR_UNSUPPORTED);
+    assert_string_equal(err.message, "image 'x.png' has 65536 x 1 pixels; a side of at most 65535 "
+                                     "can be resized");
+    free(png.bytes);
 }
 
 static void scans_are_limited(void **state) {
@@ -325,6 +454,124 @@ static void left_over_bytes_of_a_scan_are_judged(void **state) {
     free(header.bytes);
     free(behind.bytes);
     free(jpeg.bytes);
+}
+
+/* The last chunk of a PNG holds nothing: OpenCV 4.12 and Pillow read files in which its checksum
+ * alone is wrong. Nothing else may be. */
+static void a_wrong_checksum_of_iend_alone_is_no_damage(void **state) {
+    (void)state;
+    an_image *image = NULL;
+    struct file png = make_png(7, 9);
+    assert_memory_equal(png.bytes + png.size - 12, "\0\0\0\0IEND", 8);
+    an_image *want = make_picture(7, 9);
+    for (int64_t at = png.size - 4; at < png.size; at++) {
+        png.bytes[at] ^= 1;
+        assert_int_equal(an_image_decode(&image, png.bytes, png.size, "x", NULL, NULL), AN_OK);
+        assert_memory_equal(an_image_data(image), an_image_data(want), 7 * 9 * 3);
+        an_image_destroy(image);
+    }
+    an_image_destroy(want);
+    struct file behind = insert(&png, png.size, "trailing", 8);
+    expect_decode(&behind, AN_OK, NULL);
+    free(behind.bytes);
+    /* with a right one and with a wrong one: checksums of IHDR and IDAT, lengths, names */
+    for (int wrong = 0; wrong < 2; wrong++) {
+        an_error err;
+        for (int i = 0; i < 4; i++)
+            png.bytes[png.size - 4 + i] = (uint8_t)("\xae\x42\x60\x82"[i] ^ wrong);
+        expect_decode(&png, AN_OK, NULL);
+        const int64_t places[] = {29, 32, png.size - 16, png.size - 13, png.size - 8};
+        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+            png.bytes[places[i]] ^= 1;
+            assert_int_equal(decode(&png, &err), AN_ERR_FORMAT);
+            png.bytes[places[i]] ^= 1;
+        }
+        /* a chunk of pixels too many, empty, with a wrong checksum */
+        struct file more = insert(&png, png.size - 12, "\0\0\0\0IDAT\0\0\0\0", 12);
+        assert_int_equal(decode(&more, &err), AN_ERR_FORMAT);
+        free(more.bytes);
+        /* content of a chunk that looks like an end */
+        struct file text = insert(&png, 33, "\0\0\0\x08prIV\0\0\0\0IEND\0\0\0\0", 20);
+        text.bytes[text.size - 16] ^= 1;
+        assert_int_equal(decode(&text, &err), AN_ERR_FORMAT);
+        free(text.bytes);
+        for (int64_t cut = 1; cut <= 12; cut++) {
+            const struct file shorter = {png.bytes, png.size - cut};
+            assert_int_equal(decode(&shorter, &err), AN_ERR_FORMAT);
+        }
+    }
+    free(png.bytes);
+}
+
+/* Files that people have under the names of images: what they are, and what to do. */
+static void other_formats_are_named(void **state) {
+    (void)state;
+#define BYTES(text) text, sizeof text - 1
+    static const struct {
+        const char *bytes;
+        int64_t size;
+        an_status status;
+        const char *message;
+    } cases[] = {
+        {BYTES("\0\0\0\x18"
+               "ftypheic\0\0\0\0mif1heic"),
+         AN_ERR_UNSUPPORTED,
+         "image 'x.jpg' is HEIC; only JPEG and PNG are read: convert it, for example with "
+         "'heif-convert FILE FILE.jpg'"},
+        {BYTES("\0\0\0\x18"
+               "ftypmif1\0\0\0\0mif1heic"),
+         AN_ERR_UNSUPPORTED, "image 'x.jpg' is HEIC; "},
+        {BYTES("\0\0\0\x1c"
+               "ftypmif1\0\0\0\0mif1miafavif"),
+         AN_ERR_UNSUPPORTED, "image 'x.jpg' is AVIF; "},
+        {BYTES("\0\0\0\x0c"
+               "ftypavif"),
+         AN_ERR_UNSUPPORTED, "image 'x.jpg' is AVIF; "},
+        /* a brand behind the box is none of its brands */
+        {BYTES("\0\0\0\x14"
+               "ftypisom\0\0\0\0mp41avif"),
+         AN_ERR_FORMAT, "'x.jpg' is no image: it is an MP4 or QuickTime video"},
+        {BYTES("\xff\xff\xff\xff"
+               "ftypcrx "),
+         AN_ERR_UNSUPPORTED, "image 'x.jpg' is a camera's raw image; "},
+        {BYTES("RIFF\x10\0\0\0WEBPVP8 "), AN_ERR_UNSUPPORTED,
+         "image 'x.jpg' is WebP; only JPEG and PNG are read: convert it, for example with 'dwebp "
+         "FILE -o FILE.png'"},
+        {BYTES("GIF89a"), AN_ERR_UNSUPPORTED,
+         "image 'x.jpg' is GIF; only JPEG and PNG are read: convert it, for example with 'convert "
+         "FILE FILE.png'"},
+        {BYTES("GIF87a.."), AN_ERR_UNSUPPORTED, "image 'x.jpg' is GIF; "},
+        {BYTES("BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\2\0\0\0\2\0\0\0"), AN_ERR_UNSUPPORTED,
+         "image 'x.jpg' is BMP; "},
+        {BYTES("BMW and other words of more than 26 bytes"), AN_ERR_FORMAT,
+         "image 'x.jpg' is neither JPEG nor PNG"},
+        {BYTES("II*\0\x08\0\0\0"), AN_ERR_UNSUPPORTED, "image 'x.jpg' is TIFF; "},
+        {BYTES("MM\0*\0\0\0\x08"), AN_ERR_UNSUPPORTED, "image 'x.jpg' is TIFF; "},
+        {BYTES("\xff\x0a\xfa"), AN_ERR_UNSUPPORTED, "image 'x.jpg' is JPEG XL; "},
+        {BYTES("\0\0\0\x0cJXL \r\n\x87\n"), AN_ERR_UNSUPPORTED, "image 'x.jpg' is JPEG XL; "},
+        {BYTES("\0\0\0\x0cjP  \r\n\x87\n"), AN_ERR_UNSUPPORTED, "image 'x.jpg' is JPEG 2000; "},
+        {BYTES("%PDF-1.7"), AN_ERR_FORMAT, "'x.jpg' is no image: it is a PDF document"},
+        {BYTES("\n <!DOCTYPE html>"), AN_ERR_FORMAT, "'x.jpg' is no image: it is an HTML page"},
+        {BYTES("PK\3\4"), AN_ERR_FORMAT, "'x.jpg' is no image: it is a zip archive"},
+        {BYTES("version https://git-lfs.github.com/spec/v1\noid"), AN_ERR_FORMAT,
+         "'x.jpg' is no image: it is a pointer of Git LFS ('git lfs pull' fetches it)"},
+        {BYTES("\x89PNG"), AN_ERR_FORMAT, "image 'x.jpg' is neither JPEG nor PNG"},
+        {BYTES("\0\0\0\0\0\0\0\0"), AN_ERR_FORMAT, "image 'x.jpg' is neither JPEG nor PNG"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int64_t size = cases[i].size; size > 0; size--) { /* cut, no byte behind is read */
+            an_error err = {0};
+            struct file file = {malloc((size_t)size), size};
+            memcpy(file.bytes, cases[i].bytes, (size_t)size);
+            const an_status st = decode(&file, &err);
+            if (size == cases[i].size &&
+                (st != cases[i].status ||
+                 strncmp(err.message, cases[i].message, strlen(cases[i].message)) != 0))
+                fail_msg("case %zu: %s", i, err.message);
+            assert_true(st == AN_ERR_FORMAT || st == AN_ERR_UNSUPPORTED);
+            free(file.bytes);
+        }
+#undef BYTES
 }
 
 /* --- orientation ----------------------------------------------------------------------------- */
@@ -649,10 +896,15 @@ int main(void) {
         cmocka_unit_test(other_app1_markers),
         unit_test_in_folder(huge_sizes_are_refused_before_memory_is_taken),
         cmocka_unit_test(memory_is_limited),
+        cmocka_unit_test(a_photo_of_108_megapixels_is_decoded),
+        unit_test_in_folder(pixels_that_a_file_cannot_hold_are_refused),
+        unit_test_in_folder(a_side_too_long_to_resize_is_named),
         cmocka_unit_test(scans_are_limited),
         unit_test_in_folder(every_truncation_is_refused),
         unit_test_in_folder(changed_bytes_do_no_harm),
         cmocka_unit_test(left_over_bytes_of_a_scan_are_judged),
+        unit_test_in_folder(a_wrong_checksum_of_iend_alone_is_no_damage),
+        cmocka_unit_test(other_formats_are_named),
         cmocka_unit_test(exif_garbage_is_as_stored),
         cmocka_unit_test(pictures_are_turned),
         unit_test_in_folder(png_orientation_is_read_and_texts_are_not),
