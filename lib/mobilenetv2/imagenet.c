@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -52,10 +53,35 @@ static an_status cache_folder(char **out, an_error *err) {
     else
         return ani_fail(
             err, AN_ERR_IO,
-            "ImageNet weights: no cache folder, as neither XDG_CACHE_HOME nor HOME is set");
+            "ImageNet weights: no cache folder, as neither XDG_CACHE_HOME nor HOME is set; set "
+            "one, or take weights none or FILE");
     if (parent) *out = ani_path_join(parent, "attractivenet");
     ani_free(parent);
     return *out ? AN_OK : ani_fail_memory(err, -1, "a path");
+}
+
+/* What failed without the address, which the message that quotes it has whole. */
+static const char *reason(const char *message) {
+    static const char *const beginnings[] = {"': ", "' answers with ", "' "};
+    const char *quoted = strstr(message, "'http");
+    const char *end = quoted ? strchr(quoted + 1, '\'') : NULL;
+    for (size_t i = 0; end && i < sizeof beginnings / sizeof *beginnings; i++)
+        if (!strncmp(end, beginnings[i], strlen(beginnings[i]))) return end + strlen(beginnings[i]);
+    return message;
+}
+
+/* Say what helps without a network. A message is short: the address and what to do with the file
+ * are whole, the reason comes last and gets the room that is left. */
+static an_status explain(an_status st, const char *why, const char *url, const char *folder,
+                         an_error *err) {
+    static const char form[] = "cannot get %s; save it in '%s' or take weights none or FILE: %s";
+    const int64_t room = (int64_t)sizeof err->message - (int64_t)sizeof form -
+                         (int64_t)strlen(url) + 3 * (int64_t)strlen("%s");
+    const char *cache = getenv("XDG_CACHE_HOME");
+    const char *shown =
+        cache && cache[0] == '/' ? "$XDG_CACHE_HOME/attractivenet" : "$HOME/.cache/attractivenet";
+    if ((int64_t)strlen(folder) <= room) shown = folder;
+    return ani_fail(err, st, form, url, shown, reason(why));
 }
 
 an_status ani_imagenet_file(char **path, const an_mobilenetv2_options *options, const char *source,
@@ -73,13 +99,20 @@ an_status ani_imagenet_file(char **path, const an_mobilenetv2_options *options, 
     }
     if (!ani_is_file(file)) {
         an_download_options download;
+        an_error why = {0};
         an_download_options_init(&download, sizeof download);
         download.expected_type = "hdf5";
         download.progress = options->progress;
         download.progress_user = options->progress_user;
         snprintf(url, sizeof url, "%s%s", source, name);
         st = ani_folder_make(folder, err);
-        if (!st) st = an_download(url, file, &download, err);
+        if (st) goto done;
+        st = an_download(url, file, &download, &why);
+        /* Files of this machine, memory and callbacks have their own messages. */
+        const bool is_network = strstr(why.message, "'http") || st == AN_ERR_UNSUPPORTED;
+        if (st)
+            st = is_network ? explain(st, why.message, url, folder, err)
+                            : ani_fail(err, st, "%s", why.message);
         if (st) goto done;
     }
     *path = file;

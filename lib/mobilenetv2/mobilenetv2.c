@@ -192,7 +192,8 @@ static an_status create(an_model **out, an_backend *backend, const an_mobilenetv
      */
     b.take_head = weights && weights->head_kernel >= 0 && weights->outputs == o->outputs &&
                   (weights->task < 0 || weights->task == o->task);
-    an_status st = settle_scale(&b, o->scale, err);
+    an_status st = weights ? ani_weights_check_alpha(weights, o->alpha, err) : AN_OK;
+    if (!st) st = settle_scale(&b, o->scale, err);
     if (st) return st;
     settle_pads(&b, o->padding);
     return build(out, backend, &b, err);

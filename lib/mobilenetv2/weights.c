@@ -226,6 +226,20 @@ an_status ani_weights_find_alpha(ani_weights *weights, an_error *err) {
     return AN_OK;
 }
 
+an_status ani_weights_check_alpha(const ani_weights *weights, double alpha, an_error *err) {
+    ani_weights found = *weights; /* the list stays that of weights */
+    an_error none;
+    found.alpha = alpha; /* the first one that is tried */
+    const an_status st = ani_weights_find_alpha(&found, &none);
+    if (st == AN_ERR_NOMEM) return ani_fail(err, st, "%s", none.message);
+    if (st || !(fabs(found.alpha - alpha) > 1e-9)) return AN_OK;
+    return ani_fail(
+        err, AN_ERR_FORMAT,
+        "the weights are of alpha %g, but the network is to have alpha %g: set alpha to "
+        "%g, or take other weights than '%s'",
+        found.alpha, alpha, found.alpha, weights->path);
+}
+
 /* --- taking -------------------------------------------------------------------------------------
  */
 
