@@ -29,17 +29,25 @@ typedef struct an_download_options {
 AN_API void an_download_options_init(an_download_options *options, uint32_t struct_size);
 
 /**
- * Download url to path, unless the file is already there (and its SHA-256 right, if one is given).
+ * Download url to path, unless the file is already there.
  *
  * Takes:   url: http, https or file; Google Drive's share and download links are followed through
  *          its confirmation page. options: copied for the call; NULL = defaults.
+ * Checks:  what is there is taken without a request if its SHA-256 is the one given, or, without
+ *          one, if it came from url by an earlier call ("path.origin" tells, by hashes). If it came
+ *          from another url or has another SHA-256, it is replaced, with a warning, once the new
+ *          file is whole; a url of file: is read again at each call. A file of which nothing is
+ *          known is left alone: AN_ERR_IO.
  * Writes:  path, at once and whole: data goes to "path.part", which gets the name when length, type
- *          and hash are right, and is removed when type or hash are wrong. A later call goes on
- *          with a part by range if "path.part.info" says that it is of this url and the server
- *          still has the same content (ETag or date; without either, only if sha256 is given), else
- *          it begins anew. HTML is never taken for data, whatever expected_type says.
- * Returns: AN_OK; AN_ERR_IO (connection, HTTP status, disk, too slow); AN_ERR_FORMAT (a quota,
- *          virus-scan, login or other HTML page instead of data, wrong length, wrong hash);
+ *          and hash are right, and is removed when one of them is wrong. With expected_type, or if
+ *          the server gives no length, an archive or HDF5 file must be whole by its own structure,
+ *          too. A later call goes on with a part by range if "path.part.info" says that it is of
+ *          this url and the server still has the same content (ETag or date; without either, only
+ *          if sha256 is given), else it begins anew. HTML is never taken for data, whatever
+ *          expected_type says.
+ * Returns: AN_OK; AN_ERR_IO (connection, HTTP status, disk, too slow, a file in the way);
+ *          AN_ERR_FORMAT (a quota, virus-scan, login or other page, JSON, XML or text instead of
+ *          data, which the message shows; wrong length, cut content, wrong hash);
  *          AN_ERR_CANCELLED (by a callback; the part stays); AN_ERR_ARG (an option, or an address
  *          of another kind); AN_ERR_UNSUPPORTED in a build without libcurl. Messages leave out a
  *          password that url has.
@@ -47,6 +55,15 @@ AN_API void an_download_options_init(an_download_options *options, uint32_t stru
  */
 AN_API an_status an_download(const char *url, const char *path, const an_download_options *options,
                              an_error *err);
+
+/**
+ * Check that a file has a SHA-256, given as 64 hexadecimal digits in either case.
+ *
+ * Returns: AN_OK; AN_ERR_FORMAT (another one: the message has both); AN_ERR_ARG (NULL, or no such
+ *          digits); AN_ERR_IO; AN_ERR_NOMEM.
+ * Threads: any.
+ */
+AN_API an_status an_file_verify(const char *path, const char *sha256, an_error *err);
 
 /* --- archive -------------------------------------------------------------------------------- */
 

@@ -9,15 +9,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/show.h"
 #include "base/text.h"
+#include "io/content.h"
 #include "io/drive.h"
+#include "io/hash.h"
+#include "io/origin.h"
 #include "io/page.h"
-#include "io/sha256.h"
 #include "io/transfer.h"
 
 enum {
@@ -78,15 +82,15 @@ static an_status check_options(const an_download_options *options, an_error *err
     if (options->low_speed_bytes < 0 || options->low_speed_seconds < 0)
         return ani_fail(err, AN_ERR_ARG, "%s is negative",
                         options->low_speed_bytes < 0 ? "low_speed_bytes" : "low_speed_seconds");
-    if (options->sha256 &&
-        (strlen(options->sha256) != 64 || strspn(options->sha256, "0123456789abcdefABCDEF") != 64))
-        return ani_fail(err, AN_ERR_ARG, "sha256 is '%.70s'; it must be 64 hexadecimal digits",
-                        options->sha256);
     const char *type = options->expected_type;
     if (type && strcmp(type, "zip") != 0 && strcmp(type, "hdf5") != 0 && strcmp(type, "any") != 0)
         return ani_fail(err, AN_ERR_ARG, "expected_type is '%.40s'; it must be zip, hdf5 or any",
                         type);
-    return AN_OK;
+    return options->sha256 ? ani_hash_check(options->sha256, err) : AN_OK;
+}
+
+static bool is_local(const char *url) {
+    return !strncasecmp(url, "file:", 5);
 }
 
 /* Write an address for messages: no "user:password@", no control characters, cut if long. */
@@ -153,18 +157,10 @@ static void drop_part(job *now) {
     (void)remove_part(now, &ignored);
 }
 
-/* The address by its hash: it may hold a password. */
-static void hash_url(char hash[65], const char *url) {
-    ani_sha256 sha;
-    ani_sha256_begin(&sha);
-    ani_sha256_add(&sha, url, (int64_t)strlen(url));
-    ani_sha256_end(&sha, hash);
-}
-
 static an_status write_info(const job *now, an_error *err) {
-    char hash[65];
+    char hash[ANI_HASH_SIZE]; /* the address may hold a password */
     ani_text text = {0};
-    hash_url(hash, now->url);
+    ani_hash_text(hash, now->url);
     ani_text_print(&text, "%s\n%s\n%s\n%" PRId64 "\n", info_mark, hash,
                    now->validator ? now->validator : "", now->total);
     an_status st = text.failed ? ani_fail_memory(err, text.size, now->info)
@@ -186,7 +182,7 @@ static char *next_line(char **rest) {
 /* Find out where to go on: at now->offset, 0 = from the beginning. A part of which we do not know
  * what it belongs to is worth nothing. */
 static an_status look_at_part(job *now, an_error *err) {
-    char hash[65];
+    char hash[ANI_HASH_SIZE];
     uint8_t *bytes = NULL;
     int64_t size;
     ani_file *file = NULL;
@@ -194,7 +190,7 @@ static an_status look_at_part(job *now, an_error *err) {
     if (!ani_is_file(now->part) || !ani_is_file(now->info)) goto done;
     st = ani_file_read_all(now->info, 1 << 16, &bytes, &size, err);
     if (st) goto done;
-    hash_url(hash, now->url);
+    ani_hash_text(hash, now->url);
     char *rest = (char *)bytes, *behind;
     const char *mark = next_line(&rest), *url = mark ? next_line(&rest) : NULL;
     const char *validator = url ? next_line(&rest) : NULL,
@@ -206,8 +202,7 @@ static an_status look_at_part(job *now, an_error *err) {
     const int64_t there = ani_file_size(file);
     /* Without a validator only a hash can tell that two halves are of one file. */
     const bool is_sure = validator[0] || now->options.sha256;
-    if (*behind || length < -1 || !is_sure || (length >= 0 && there > length) ||
-        !strncmp(now->url, "file:", 5))
+    if (*behind || length < -1 || !is_sure || (length >= 0 && there > length) || is_local(now->url))
         goto done;
     now->validator = ani_strdup(validator);
     if (!now->validator) {
@@ -248,6 +243,29 @@ static an_status append_to_file(job *now, const void *bytes, int64_t size, an_er
     return st;
 }
 
+static const char *wanted_type(const job *now) {
+    return now->options.expected_type ? now->options.expected_type : "any";
+}
+
+static bool is_wanted(const job *now, const char *type) {
+    const char *wanted = wanted_type(now);
+    return !strcmp(wanted, "any") || !strcmp(wanted, type);
+}
+
+/* What came is no file of the kind that was asked for: show how it begins. */
+static an_status fail_content(const job *now, const uint8_t *head, int64_t size, an_error *err) {
+    char excerpt[ANI_PAGE_EXCERPT_SIZE];
+    const char *kind = ani_page_kind_of(head, size);
+    if (!kind)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "'%s' gives no %s file: it begins with the bytes %02x %02x %02x %02x",
+                        now->shown, wanted_type(now), head[0], size > 1 ? head[1] : 0,
+                        size > 2 ? head[2] : 0, size > 3 ? head[3] : 0);
+    ani_page_excerpt(excerpt, head, size);
+    return ani_fail(err, AN_ERR_FORMAT, "'%s' gives %s instead of a %s file: '%s'", now->shown,
+                    kind, wanted_type(now), excerpt);
+}
+
 /* Decide from the beginning of an answer where it goes, and send it there. */
 static an_status take_head(job *now, const ani_answer *answer, an_error *err) {
     const bool is_page = answer->status != 200 || !strncmp(answer->type, "text/html", 9) ||
@@ -257,6 +275,8 @@ static an_status take_head(job *now, const ani_answer *answer, an_error *err) {
         now->sink = SINK_PAGE;
         return append_to_page(now, now->head, now->head_size, err);
     }
+    if (now->head_size > 0 && !is_wanted(now, ani_content_type(now->head, now->head_size)))
+        return fail_content(now, now->head, now->head_size, err);
     if (answer->length >= 0) st = check_size(now, answer->length, err);
     if (st) return st;
     now->sink = SINK_FILE;
@@ -315,7 +335,7 @@ static an_status tick(void *user, an_error *err) {
  * it is. */
 static an_status take_page(job *now, const ani_answer *answer, const char *url,
                            const char *drive_origin, ani_text *next, an_error *err) {
-    char title[ANI_PAGE_TITLE_SIZE];
+    char title[ANI_PAGE_TITLE_SIZE], excerpt[ANI_PAGE_EXCERPT_SIZE];
     ani_text link = {0};
     const char *page = now->page.bytes ? now->page.bytes : "";
     const bool is_html =
@@ -324,11 +344,13 @@ static an_status take_page(job *now, const ani_answer *answer, const char *url,
     bool failed = false;
     an_status st = AN_OK;
     ani_page_title(title, is_html ? page : "");
+    ani_page_excerpt(excerpt, page, now->page.size);
+    const char *says = title[0] ? title : excerpt;
     if (kind == ANI_PAGE_QUOTA)
         st = ani_fail(
             err, AN_ERR_FORMAT,
             "'%s': the file's download quota is used up; try again in some hours, or fetch it "
-            "by hand and put it where it belongs",
+            "by hand and use it by its path",
             now->shown);
     else if (kind == ANI_PAGE_LOGIN)
         st = ani_fail(
@@ -348,10 +370,10 @@ static an_status take_page(job *now, const ani_answer *answer, const char *url,
             now->shown);
     else if (answer->status != 200)
         st = ani_fail(err, AN_ERR_IO, "'%s' answers with HTTP status %d%s%s%s", now->shown,
-                      answer->status, title[0] ? " ('" : "", title, title[0] ? "')" : "");
+                      answer->status, says[0] ? " ('" : "", says, says[0] ? "')" : "");
     else
-        st = ani_fail(err, AN_ERR_FORMAT, "'%s' gives a web page, titled '%s', instead of data",
-                      now->shown, title);
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' gives a web page, %s'%s', instead of data",
+                      now->shown, title[0] ? "titled " : "", says);
     ani_text_clear(&link);
     return st;
 }
@@ -407,58 +429,36 @@ static an_status fetch(job *now, const char *drive_origin, an_error *err) {
 /* --- what has come -----------------------------------------------------------------------------
  */
 
-static an_status hash_file(char hash[65], const char *path, an_error *err) {
-    enum { BUFFER_SIZE = 1 << 18 };
-    ani_file *file = NULL;
-    ani_sha256 sha;
-    uint8_t *buffer = ani_alloc(BUFFER_SIZE);
-    an_status st =
-        buffer ? ani_file_open(&file, path, err) : ani_fail_memory(err, BUFFER_SIZE, path);
-    if (st) goto done;
-    ani_sha256_begin(&sha);
-    for (int64_t place = 0; place < ani_file_size(file);) {
-        const int64_t left = ani_file_size(file) - place;
-        const int64_t size = left < BUFFER_SIZE ? left : BUFFER_SIZE;
-        st = ani_file_read(file, place, buffer, size, err);
-        if (st) goto done;
-        ani_sha256_add(&sha, buffer, size);
-        place += size;
-    }
-    ani_sha256_end(&sha, hash);
-done:
-    ani_file_close(file);
-    ani_free(buffer);
-    return st;
-}
-
-static bool is_same_hash(const char *hash, const char *wanted) {
-    for (int i = 0; i < 64; i++)
-        if (hash[i] != (wanted[i] >= 'A' && wanted[i] <= 'F' ? wanted[i] + 32 : wanted[i]))
-            return false;
-    return true;
-}
-
-static an_status check_type(const job *now, ani_file *file, an_error *err) {
-    static const uint8_t hdf5_magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
-    uint8_t head[8] = {0};
-    const char *type = now->options.expected_type ? now->options.expected_type : "any";
+/* The part's own bytes must be what was wanted, and all of it: a server that gives no length may
+ * have stopped anywhere, and one that does may have only so much. */
+static an_status check_content(const job *now, ani_file *file, an_error *err) {
+    uint8_t head[ANI_CONTENT_HEAD_SIZE];
     const int64_t size = ani_file_size(file);
-    an_status st = ani_file_read(file, 0, head, size < 8 ? size : 8, err);
+    const int64_t head_size = size < ANI_CONTENT_HEAD_SIZE ? size : ANI_CONTENT_HEAD_SIZE;
+    bool is_whole;
+    an_status st = ani_file_read(file, 0, head, head_size, err);
     if (st) return st;
-    const bool is_zip = !memcmp(head, "PK\3\4", 4) || !memcmp(head, "PK\5\6", 4);
-    const bool is_hdf5 = !memcmp(head, hdf5_magic, sizeof hdf5_magic);
-    if ((!strcmp(type, "zip") && !is_zip) || (!strcmp(type, "hdf5") && !is_hdf5))
-        return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s' gives no %s file: it begins with the bytes %02x %02x %02x %02x",
-                        now->shown, type, head[0], head[1], head[2], head[3]);
-    return AN_OK;
+    const char *type = ani_content_type(head, head_size);
+    if (!is_wanted(now, type)) return fail_content(now, head, head_size, err);
+    /* Who asked for anything may want an archive that we do not read. */
+    if (now->total >= 0 && !strcmp(wanted_type(now), "any")) return AN_OK;
+    st = ani_content_is_whole(&is_whole, now->part, type, err);
+    if (st || is_whole) return st;
+    return ani_fail(err, AN_ERR_FORMAT,
+                    "'%s' gave %" PRId64
+                    " bytes%s, and they are not a whole %s file; the next call "
+                    "tries again",
+                    now->shown, size, now->total < 0 ? " without telling the length" : "", type);
 }
 
-/* Give the part its name. A rename can fail after it was done, when its folder is synced: what was
+/* Give the part its name; where it came from is written down before, so that no file is there of
+ * which that is not known. A rename can fail after it was done, when its folder is synced: what was
  * known of the part goes then, too. */
 static an_status name_part(const job *now, an_error *err) {
     an_error ignored;
-    const an_status st = ani_file_rename(now->part, now->path, err);
+    an_status st = ani_origin_write(now->path, now->part, now->url, err);
+    if (st) return st;
+    st = ani_file_rename(now->part, now->path, err);
     if (!st) return ani_file_remove(now->info, err);
     if (!ani_is_file(now->part)) (void)ani_file_remove(now->info, &ignored);
     return st;
@@ -468,7 +468,6 @@ static an_status name_part(const job *now, an_error *err) {
  * is wrong is removed. */
 static an_status finish(job *now, an_error *err) {
     ani_file *file = NULL;
-    char hash[65];
     an_status st = close_part(now, true, err);
     if (!st) st = ani_file_open(&file, now->part, err);
     if (st) goto done;
@@ -484,14 +483,9 @@ static an_status finish(job *now, an_error *err) {
         st = ani_fail(err, AN_ERR_FORMAT, "'%s' gave %" PRId64 " bytes instead of %" PRId64,
                       now->shown, size, now->total);
     } else {
-        st = check_type(now, file, err);
-        if (!st && now->options.sha256) {
-            st = hash_file(hash, now->part, err);
-            if (!st && !is_same_hash(hash, now->options.sha256))
-                st = ani_fail(err, AN_ERR_FORMAT,
-                              "'%s' gave a file with the SHA-256 %s, not the expected one",
-                              now->shown, hash);
-        }
+        st = check_content(now, file, err);
+        if (!st && now->options.sha256)
+            st = ani_hash_compare(now->part, now->options.sha256, now->shown, err);
     }
     if (st == AN_ERR_FORMAT) drop_part(now);
     if (!st) st = name_part(now, err);
@@ -500,22 +494,38 @@ done:
     return st;
 }
 
-/* Is there nothing to do? A file of another hash than wanted is fetched again. */
+/* Is there nothing to do? A file of another hash than wanted, or of another address, is fetched
+ * again, and one on this machine is always: what it is now costs no transfer. What is not known to
+ * be a download of ours is left alone. */
 static an_status look_at_file(const job *now, bool *is_there, an_error *err) {
-    char hash[65];
+    char shown[ANI_SHOWN_NAME_SIZE];
+    ani_origin origin;
     *is_there = false;
     if (ani_is_folder(now->path))
         return ani_fail(err, AN_ERR_IO, "cannot download to '%s': it is a folder", now->path);
     if (!ani_is_file(now->path)) return AN_OK;
     if (now->options.sha256) {
-        an_status st = hash_file(hash, now->path, err);
-        if (st) return st;
-        if (!is_same_hash(hash, now->options.sha256)) {
+        an_error why;
+        an_status st = ani_hash_compare(now->path, now->options.sha256, now->path, &why);
+        if (st == AN_ERR_FORMAT)
             return warn(now, "the file that is there has another SHA-256 and is downloaded again",
                         err);
-        }
+        *is_there = !st;
+        return st ? ani_fail(err, st, "%s", why.message) : AN_OK;
     }
-    *is_there = true;
+    an_status st = ani_origin_look(&origin, now->path, now->url, err);
+    if (st) return st;
+    if (origin == ANI_ORIGIN_UNKNOWN)
+        return ani_fail(err, AN_ERR_IO,
+                        "'%s' is there already, and nothing tells that it came from this address: "
+                        "use it by its path, or move it away to download again",
+                        ani_name_show(shown, now->path));
+    if (origin == ANI_ORIGIN_OTHER)
+        return warn(now,
+                    "the file that is there came from another address; it is replaced when the "
+                    "download is whole",
+                    err);
+    *is_there = !is_local(now->url);
     return AN_OK;
 }
 

@@ -187,6 +187,103 @@ void ani_page_title(char title[ANI_PAGE_TITLE_SIZE], const char *page) {
     }
 }
 
+/* --- what any body says ------------------------------------------------------------------------
+ */
+
+/* Where the text begins: behind a byte order mark and white space. */
+static int64_t text_begin(const char *text, int64_t size) {
+    int64_t at = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+    while (at < size && is_space(text[at]))
+        at++;
+    return at;
+}
+
+const char *ani_page_kind_of(const void *bytes, int64_t size) {
+    const char *text = bytes;
+    for (int64_t i = 0; i < size; i++)
+        if (((uint8_t)text[i] < 0x20 && !is_space(text[i])) || text[i] == 0x7f) return NULL;
+    const int64_t at = text_begin(text, size);
+    if (at < size && (text[at] == '{' || text[at] == '[')) return "JSON";
+    if (at < size && text[at] == '<') return "XML";
+    return "text";
+}
+
+/* One line that is being written. */
+typedef struct excerpt_line {
+    char *bytes;
+    int64_t size;
+    bool is_cut;
+} excerpt_line;
+
+/* Add the UTF-8 character at text, of at most size bytes; returns the bytes it takes. */
+static int64_t add_character(excerpt_line *line, const char *text, int64_t size) {
+    const uint8_t lead = (uint8_t)*text;
+    int64_t length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    const char *shown = text;
+    if (lead < 0x20 || lead == 0x7f || lead == ' ') {
+        if (line->size == 0 || line->bytes[line->size - 1] == ' ') return 1;
+        shown = " ";
+    } else if (length > size || !ani_is_utf8(text, length)) {
+        length = 1;
+        shown = "?";
+    }
+    if (line->size + length >= ANI_PAGE_EXCERPT_SIZE) {
+        line->is_cut = true;
+        return length;
+    }
+    memcpy(line->bytes + line->size, shown, (size_t)length);
+    line->size += length;
+    return length;
+}
+
+/* Write what stands outside of tags (and of scripts and styles); with_tags: all of it. */
+static void write_excerpt(excerpt_line *line, const char *text, int64_t size, bool with_tags) {
+    const char *skipped = NULL; /* the tag that ends what nobody sees */
+    for (int64_t i = text_begin(text, size); i < size && !line->is_cut;) {
+        if (text[i] == '<' && !with_tags) {
+            char name[16] = {0};
+            for (int64_t k = 0; k < 15 && i + 1 + k < size; k++)
+                name[k] = text[i + 1 + k];
+            if (skipped ? begins_with(name, skipped) : false)
+                skipped = NULL;
+            else if (!skipped)
+                skipped = begins_with(name, "script")  ? "/script"
+                          : begins_with(name, "style") ? "/style"
+                                                       : NULL;
+            while (i < size && text[i] != '>')
+                i++;
+            i++;
+            add_character(line, " ", 1);
+        } else if (skipped) {
+            i++;
+        } else {
+            i += add_character(line, text + i, size - i);
+        }
+    }
+}
+
+void ani_page_excerpt(char excerpt[ANI_PAGE_EXCERPT_SIZE], const void *bytes, int64_t size) {
+    const char *text = bytes;
+    const int64_t begin = text_begin(text, size);
+    const bool has_tags = begin < size && text[begin] == '<';
+    excerpt_line line = {.bytes = excerpt};
+    write_excerpt(&line, text, size, !has_tags);
+    if (has_tags && line.size == 0) write_excerpt(&line, text, size, true);
+    while (line.size > 0 && excerpt[line.size - 1] == ' ')
+        line.size--;
+    while (line.is_cut &&
+           (line.size > ANI_PAGE_EXCERPT_SIZE - 4 || !ani_is_utf8(excerpt, line.size)))
+        line.size--;
+    if (line.is_cut) {
+        memcpy(excerpt + line.size, "...", 3);
+        line.size += 3;
+    }
+    excerpt[line.size] = '\0';
+}
+
+/* --- which page it is --------------------------------------------------------------------------
+ */
+
 static bool has_password_field(const char *page) {
     span tag, type;
     while (next_tag(&page, &tag))

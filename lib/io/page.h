@@ -22,6 +22,16 @@ bool ani_page_is_html(const void *bytes, int64_t size);
 
 ani_page_kind ani_page_classify(const char *page);
 
+/** Tell from the first bytes of a body that is no HTML what people call it: "JSON", "XML", "text";
+ * NULL if it has bytes that no text has. */
+const char *ani_page_kind_of(const void *bytes, int64_t size);
+
+/** Write what a body says, in one line and cut: JSON and text as they are, the texts between the
+ * tags of XML and HTML, or the tags if there is nothing between them. White space and control
+ * characters become single blanks, what is not UTF-8 becomes '?'. */
+enum { ANI_PAGE_EXCERPT_SIZE = 100 };
+void ani_page_excerpt(char excerpt[ANI_PAGE_EXCERPT_SIZE], const void *bytes, int64_t size);
+
 /** Write the page's title, in one line; "" if it has none. */
 enum { ANI_PAGE_TITLE_SIZE = 80 };
 void ani_page_title(char title[ANI_PAGE_TITLE_SIZE], const char *page);

@@ -7,8 +7,16 @@
 #include "fuzz.h"
 #include "io/page.h"
 
+/* UTF-8 without control characters. */
+static void require_line(const char *line, size_t room) {
+    const size_t length = strnlen(line, room);
+    REQUIRE(length < room && ani_is_utf8(line, (int64_t)length));
+    for (size_t i = 0; i < length; i++)
+        REQUIRE((unsigned char)line[i] >= 0x20 && line[i] != 0x7f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char title[ANI_PAGE_TITLE_SIZE];
+    char title[ANI_PAGE_TITLE_SIZE], excerpt[ANI_PAGE_EXCERPT_SIZE];
     ani_text link = {0};
     char *page = malloc(size + 1);
     REQUIRE(page);
@@ -17,11 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ani_page_is_html(data, (int64_t)size);
     const ani_page_kind kind = ani_page_classify(page);
     REQUIRE(kind >= ANI_PAGE_OTHER && kind <= ANI_PAGE_LOGIN);
+    ani_page_kind_of(data, (int64_t)size);
     ani_page_title(title, page);
-    const size_t length = strnlen(title, sizeof title);
-    REQUIRE(length < sizeof title && ani_is_utf8(title, (int64_t)length));
-    for (size_t i = 0; i < length; i++)
-        REQUIRE((unsigned char)title[i] >= 0x20 && title[i] != 0x7f);
+    require_line(title, sizeof title);
+    ani_page_excerpt(excerpt, data, (int64_t)size);
+    require_line(excerpt, sizeof excerpt);
     if (ani_page_confirm_link(&link, page) && !link.failed && link.size > 0) {
         REQUIRE(!memchr(link.bytes, 0, (size_t)link.size));
         REQUIRE(link.size <= 3 * (int64_t)size + 2);

@@ -14,6 +14,7 @@
 
 #include "io/download.h"
 #include "io/sha256.h"
+#include "support/archive.h"
 #include "support/folder.h"
 #include "support/test_folder.h"
 
@@ -24,14 +25,29 @@ an_error served_err;
 
 static int64_t file_size;
 
+uint8_t *served_archive(int64_t size, uint32_t seed) {
+    struct entry member = {.name = "noise", .data = "", .data_size = 0};
+    const struct archive archive = {.entries = &member, .count = 1};
+    struct bytes built = archive_build(&archive);
+    member.data_size = size - built.size;
+    free(built.data);
+    uint8_t *noise = malloc((size_t)size);
+    assert_non_null(noise);
+    for (int64_t i = 0; i < size; i++)
+        noise[i] = (uint8_t)((uint32_t)(i + seed) * 2654435761u >> 24);
+    member.data = noise;
+    built = archive_build(&archive);
+    assert_int_equal(built.size, size);
+    free(noise);
+    return built.data;
+}
+
 void served_begin(server_answer answer, int64_t size, int64_t spare) {
     ani_sha256 sha;
     file_size = size;
-    served_content = malloc((size_t)(size + spare));
+    served_content = realloc(served_archive(size, 0), (size_t)(size + spare));
     assert_non_null(served_content);
-    for (int64_t i = 0; i < size + spare; i++)
-        served_content[i] = (uint8_t)((uint32_t)i * 2654435761u >> 24);
-    memcpy(served_content, "PK\3\4", 4);
+    memset(served_content + size, 'x', (size_t)spare);
     ani_sha256_begin(&sha);
     ani_sha256_add(&sha, served_content, size);
     ani_sha256_end(&sha, served_hash);
@@ -75,6 +91,7 @@ void served_expect_whole(void) {
     assert_int_equal(size, file_size);
     assert_memory_equal(bytes, served_content, (size_t)size);
     free(bytes);
-    assert_int_equal(folder_count(test_folder), 1);
     unlink(served_target(""));
+    unlink(served_target(".origin"));
+    assert_int_equal(folder_count(test_folder), 0);
 }

@@ -11,7 +11,7 @@
 #include "support/server.h"
 
 extern http_server *served_host;
-extern uint8_t *served_content; /* what the server has; begins like a zip archive */
+extern uint8_t *served_content; /* what the server has: a zip archive */
 extern char served_hash[65];    /* of that */
 extern an_error served_err;     /* of the last download */
 
@@ -19,6 +19,8 @@ extern an_error served_err;     /* of the last download */
  */
 void served_begin(server_answer answer, int64_t size, int64_t spare);
 void served_end(void);
+/** Make an archive of exactly size bytes (200 or more) with noise in it; free() it. */
+uint8_t *served_archive(int64_t size, uint32_t seed);
 
 /** Where the file is downloaded to; followed by a suffix, such as ".part". */
 const char *served_target(const char *suffix);
@@ -29,7 +31,8 @@ an_status served_get_drive(const char *url);
 
 /** Fail the test unless a word is in the message of the last download. */
 void served_expect_message(const char *word);
-/** Fail the test unless the whole file is there, and nothing beside it. Removes it. */
+/** Fail the test unless the whole file is there, and nothing beside it but the record of where it
+ * came from. Removes both. */
 void served_expect_whole(void);
 
 #endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * Hashes of files, as 64 lower-case hexadecimal digits and a zero. */
+#ifndef IO_HASH_H
+#define IO_HASH_H
+
+#include "base/error.h"
+
+enum { ANI_HASH_SIZE = 65 };
+
+void ani_hash_text(char hash[ANI_HASH_SIZE], const char *text);
+/** Hash a file's size, first and last 64 KiB: told apart are files that were made differently, in a
+ * moment whatever their size. An archive's directory, with the CRC of every member, is among that.
+ */
+an_status ani_hash_ends(char hash[ANI_HASH_SIZE], const char *path, an_error *err);
+/** Hash all of a file. */
+an_status ani_hash_file(char hash[ANI_HASH_SIZE], const char *path, an_error *err);
+
+/** Fail unless text is a SHA-256: 64 hexadecimal digits. */
+an_status ani_hash_check(const char *text, an_error *err);
+/** Fail with AN_ERR_FORMAT and both hashes unless a file has the wanted one, which may be in upper
+ * case; shown: what the message calls the file. */
+an_status ani_hash_compare(const char *path, const char *wanted, const char *shown, an_error *err);
+
+#endif
