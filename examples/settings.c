@@ -125,7 +125,8 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
         option_choice("cache", &s->cache, cache_words,
                       "kept in memory: files as they are, or decoded pixels (faster)"),
         option_flag("extract", &s->extract, "unpack the archive into DIR/data first"),
-        option_text("sha256", &s->sha256, "HEX", "a download must have this hash"),
+        option_text("sha256", &s->sha256, "HEX",
+                    "the archive must have this hash, downloaded or not"),
         option_flag("resume", &s->resume,
                     "go on with the training in DIR that was interrupted or killed:\n"
                     "it ends with the same model, bit for bit, as if nothing had\n"

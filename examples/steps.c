@@ -83,17 +83,24 @@ static int extract(settings *s, char path[PATH_SIZE]) {
     return 0;
 }
 
-int get_data(settings *s, char path[PATH_SIZE]) {
+/* An archive or folder that is here already. */
+static int find(const settings *s, char path[PATH_SIZE], int *is_folder) {
+    an_error err;
     struct stat found;
-    if (strstr(s->data, "://")) {
-        if (download(s, path)) return 1;
-    } else if (stat(s->data, &found)) {
-        return complain_of("cannot open '%s': %s", s->data, strerror(errno));
-    } else {
-        snprintf(path, PATH_SIZE, "%s", s->data);
-        if (S_ISDIR(found.st_mode)) return 0;
-    }
-    return s->extract ? extract(s, path) : 0;
+    if (stat(s->data, &found)) return complain_of("cannot open '%s': %s", s->data, strerror(errno));
+    *is_folder = S_ISDIR(found.st_mode);
+    if (*is_folder && s->sha256)
+        return complain_of("--sha256 is the hash of one file, but '%s' is a folder", s->data);
+    if (s->sha256 && an_file_verify(s->data, s->sha256, &err)) return complain(&err);
+    snprintf(path, PATH_SIZE, "%s", s->data);
+    return 0;
+}
+
+int get_data(settings *s, char path[PATH_SIZE]) {
+    int is_folder = 0;
+    const int bad = strstr(s->data, "://") ? download(s, path) : find(s, path, &is_folder);
+    if (bad) return 1;
+    return s->extract && !is_folder ? extract(s, path) : 0;
 }
 
 /* --- 2: load ---------------------------------------------------------------------------------- */
