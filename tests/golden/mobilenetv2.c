@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Topic mobilenetv2: the network's table, its paddings, summaries, weight files of every layout,
- * and its numbers layer by layer. Files are found by their names, TAG being ALPHA_SIZE as in
- * "0.35_96". */
+ * and its numbers layer by layer. All files of the folder are walked; the network that one speaks
+ * of is in its name, as ALPHA_SIZE ("0.35_96"). */
 #include "support/golden.h"
 
 #include <setjmp.h>
@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,34 +17,13 @@
 #include <attractivenet/mobilenetv2.h>
 
 #include "layers/model.h"
+#include "mobilenetv2/build.h"
 #include "support/backends.h"
 
-enum { NAMES = 128 };
+static const char topic[] = "mobilenetv2";
 
 static void must(an_status st, const an_error *error, const char *what) {
     if (st) fail_msg("%s: %s (%s)", what, error->message, an_status_name(st));
-}
-
-/* The names in the topic's folder that begin and end so; in the order of the alphabet. */
-static int by_name(const void *a, const void *b) {
-    return strcmp(a, b);
-}
-
-static int32_t list_files(char names[NAMES][256], const char *prefix, const char *suffix) {
-    const char *folder = golden_path("mobilenetv2");
-    DIR *dir = folder ? opendir(folder) : NULL;
-    int32_t count = 0;
-    if (!dir) return 0;
-    for (struct dirent *entry; (entry = readdir(dir)) && count < NAMES;) {
-        const size_t length = strlen(entry->d_name), end = strlen(suffix);
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) || length < end ||
-            strcmp(entry->d_name + length - end, suffix))
-            continue;
-        snprintf(names[count++], sizeof names[0], "%s", entry->d_name);
-    }
-    closedir(dir);
-    qsort(names, (size_t)count, sizeof names[0], by_name);
-    return count;
 }
 
 __attribute__((format(printf, 1, 2))) static const char *topic_path(const char *format, ...) {
@@ -85,6 +63,13 @@ static const ani_unit_spec *find_unit(const ani_net *net, const char *name, int3
     return NULL;
 }
 
+/* A file of which nobody can say what network it is of must not pass as compared. */
+static golden_tag tag_of(const char *name) {
+    golden_tag tag = {0, 0};
+    if (!golden_tag_of(name, &tag)) fail_msg("'%s' has no ALPHA_SIZE in its name", name);
+    return tag;
+}
+
 /* --- tables -------------------------------------------------------------------------------------
  */
 
@@ -97,6 +82,7 @@ static int64_t integer(const json_t *object, const char *key) {
 static void check_channels(const ani_net *net, const json_t *channels) {
     const char *name;
     const json_t *value;
+    assert_true(json_object_size(channels) > 0);
     json_object_foreach((json_t *)(uintptr_t)channels, name, value) {
         const ani_unit_spec *unit = find_unit(net, name, NULL);
         if (!unit) fail_msg("the network has no layer '%s'", name);
@@ -190,18 +176,19 @@ static void check_layer(const ani_net *net, const json_t *layer, int64_t *array)
 
 static void layers(void **state) {
     (void)state;
-    char names[NAMES][256];
-    const int32_t count = list_files(names, "layers_", ".json");
-    if (!count) skip();
+    static golden_names names;
+    golden_list(&names, topic, "layers", ".json");
+    if (!names.count) skip();
     an_backend *backend = open_ref();
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < names.count; i++) {
         an_mobilenetv2_options options;
         an_mobilenetv2_options_init(&options, sizeof options);
-        if (sscanf(names[i], "layers_%lf_%d", &options.alpha, &options.height) != 2) continue;
-        options.width = options.height;
+        const golden_tag tag = tag_of(names.at[i]);
+        options.alpha = tag.alpha;
+        options.height = options.width = tag.size;
         options.padding = AN_PADDING_FIXED;
         an_model *model = make_model(backend, &options);
-        json_t *list = golden_json(topic_path("mobilenetv2/%s", names[i])), *layer;
+        json_t *list = golden_json(topic_path("mobilenetv2/%s", names.at[i])), *layer;
         size_t k;
         int64_t array = 0;
         json_array_foreach(list, k, layer) check_layer(ani_model_net(model), layer, &array);
@@ -225,6 +212,7 @@ static void check_padding(an_backend *backend, const char *key, const json_t *en
                         json_string_value(json_object_get(entry, "name")));
     const char *name;
     json_t *value;
+    int32_t compared = 0;
     json_object_foreach(json_object_get(entry, "pads"), name, value) {
         char layer[64];
         snprintf(layer, sizeof layer, "%.*sdepthwise", (int)(strlen(name) - 3), name);
@@ -235,7 +223,10 @@ static void check_padding(an_backend *backend, const char *key, const json_t *en
         assert_int_equal(unit->pad_bottom, json_integer_value(json_array_get(rows, 1)));
         assert_int_equal(unit->pad_left, json_integer_value(json_array_get(columns, 0)));
         assert_int_equal(unit->pad_right, json_integer_value(json_array_get(columns, 1)));
+        compared++;
     }
+    assert_int_equal(compared, ANI_MNV2_DOWN);
+    assert_true(json_object_size(json_object_get(entry, "out")) > 0);
     json_object_foreach(json_object_get(entry, "out"), name, value) {
         int32_t u = 0;
         int64_t height, width;
@@ -256,9 +247,13 @@ static void paddings(void **state) {
     an_backend *backend = open_ref();
     json_t *table = golden_json(path), *entry;
     const char *key;
+    int32_t checked = 0;
     json_object_foreach(table, key, entry) {
-        if (!json_object_get(entry, "error")) check_padding(backend, key, entry);
+        if (json_object_get(entry, "error")) continue;
+        check_padding(backend, key, entry);
+        checked++;
     }
+    assert_true(checked > 0);
     json_decref(table);
     an_backend_destroy(backend);
 }
@@ -297,30 +292,25 @@ static void summaries(void **state) {
 /* --- files --------------------------------------------------------------------------------------
  */
 
-/* Find the "ALPHA_SIZE" in a file's name. */
-static bool find_tag(const char *name, char tag[32], double *alpha, int32_t *size) {
-    for (const char *at = name; (at = strchr(at, '_')); at++) {
-        int used = 0;
-        if (sscanf(at, "_%lf_%d%n", alpha, size, &used) != 2 || at[1] < '0' || at[1] > '9')
-            continue;
-        snprintf(tag, 32, "%.*s", used - 1, at + 1);
-        return true;
+/* The part of a name that files of one network share: "oldnames_0.1_96" of
+ * "oldnames_0.1_96_io.safetensors". */
+static void stem_of(char stem[GOLDEN_NAME_SIZE], const char *name) {
+    static const char *const ends[] = {"_no_top", "_io", "_truth"};
+    snprintf(stem, GOLDEN_NAME_SIZE, "%s", name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        char *end = strstr(stem, ends[i]);
+        if (end) *end = '\0';
     }
-    return false;
 }
 
-/* The true weights of a tag: made by the topic itself, or the pretrained ones. */
-static const char *truth_path(const char *name, const char *tag) {
-    if (!strncmp(name, "oldnames_", 9))
-        return topic_path("mobilenetv2/oldnames_%s_truth.safetensors", tag);
-    const char *own = topic_path("mobilenetv2/weights_%s.safetensors", tag);
-    double alpha;
-    int32_t size;
+/* The true weights of a file: its own, "STEM_truth.safetensors", or those of its network. The
+ * tutorial's model has weights of its own that stand nowhere else: NULL. */
+static const char *truth_path(const char *name) {
+    char stem[GOLDEN_NAME_SIZE];
+    stem_of(stem, name);
+    const char *own = topic_path("mobilenetv2/%s_truth.safetensors", stem);
     if (own) return own;
-    const char *pretrained = topic_path("pretrained/weights_%s.safetensors", tag);
-    if (pretrained || sscanf(tag, "%lf_%d", &alpha, &size) != 2) return pretrained;
-    return topic_path("pretrained/weights_%.2f_%d.safetensors", alpha,
-                      size); /* "0.5" of a no_top */
+    return strstr(name, "tutorial") ? NULL : golden_weights_of(topic, tag_of(name));
 }
 
 static void compare_weights(const char *what, const an_model *model, const char *truth_file) {
@@ -328,6 +318,7 @@ static void compare_weights(const char *what, const an_model *model, const char 
     an_error error;
     must(an_model_weights(model, &arrays, &error), &error, what);
     st_file *truth = st_open(truth_file);
+    assert_true(truth->count >= 260);
     for (int64_t i = 0; i < truth->count; i++) {
         const st_array *want = &truth->arrays[i];
         const int64_t index = an_arrays_find(arrays, want->name);
@@ -364,21 +355,19 @@ static an_model *open_file(an_backend *backend, const char *name, double alpha, 
 static void weight_files(void **state) {
     (void)state;
     static const char *const endings[] = {".h5", ".keras"};
+    static golden_names names;
     int32_t checked = 0;
     an_backend *backend = open_ref();
     for (size_t e = 0; e < sizeof endings / sizeof *endings; e++) {
-        char names[NAMES][256], tag[32];
-        const int32_t count = list_files(names, "", endings[e]);
-        for (int32_t i = 0; i < count; i++) {
-            double alpha;
-            int32_t size;
-            if (!find_tag(names[i], tag, &alpha, &size)) continue;
-            an_model *model = open_file(backend, names[i], alpha, size, AN_PADDING_AUTO);
+        golden_list(&names, topic, "", endings[e]);
+        for (int32_t i = 0; i < names.count; i++) {
+            const golden_tag tag = tag_of(names.at[i]);
+            an_model *model = open_file(backend, names.at[i], tag.alpha, tag.size, AN_PADDING_AUTO);
             const an_model_info info = describe(model);
-            assert_true(fabs(info.alpha - alpha) < 1e-9);
-            const char *truth = truth_path(names[i], tag);
+            assert_true(fabs(info.alpha - tag.alpha) < 1e-9);
+            const char *truth = truth_path(names.at[i]);
             if (truth) {
-                compare_weights(names[i], model, truth);
+                compare_weights(names.at[i], model, truth);
                 checked++;
             }
             an_model_destroy(model);
@@ -428,70 +417,73 @@ static void check_outputs(const char *what, an_model *model, const st_file *io,
     free(x);
 }
 
-/* The model that an io or activations file speaks of; NULL if its weights are not there. padding by
- * the words in the name or key. */
-static an_model *model_for(an_backend *backend, const char *name, const char *tag, double alpha,
-                           int32_t size, int32_t padding) {
+/* The model that an io or activations file speaks of: from a weight file of the same stem, from the
+ * true weights of its network, or else from the tutorial's model of that size. padding by the words
+ * in the name or key. */
+static an_model *model_for(an_backend *backend, const char *name, int32_t padding) {
+    const golden_tag tag = tag_of(name);
+    char stem[GOLDEN_NAME_SIZE], file[2 * GOLDEN_NAME_SIZE];
     an_mobilenetv2_options options;
+    stem_of(stem, name);
+    snprintf(file, sizeof file, "%s_no_top.h5", stem);
+    if (topic_path("mobilenetv2/%s", file))
+        return open_file(backend, file, tag.alpha, tag.size, padding);
     an_mobilenetv2_options_init(&options, sizeof options);
-    options.height = options.width = size;
-    options.alpha = alpha;
+    options.height = options.width = tag.size;
+    options.alpha = tag.alpha;
     options.scale = AN_SCALE_TF;
     options.padding = padding;
-    if (!strncmp(name, "oldnames_", 9)) {
-        char file[128];
-        snprintf(file, sizeof file, "oldnames_%s_no_top.h5", tag);
-        if (!topic_path("mobilenetv2/%s", file)) return NULL;
-        return open_file(backend, file, alpha, size, padding);
-    }
-    options.weights = truth_path(name, tag);
-    if (options.weights) return make_model(backend, &options);
-    char file[128];
-    snprintf(file, sizeof file, "k2_%s_tutorial_model.h5", tag);
-    if (!topic_path("mobilenetv2/%s", file)) return NULL;
-    return open_file(backend, file, alpha, size, padding);
+    options.weights = golden_tagged(topic, "", "tutorial_model.h5", tag);
+    if (options.weights)
+        return open_file(backend, strrchr(options.weights, '/') + 1, tag.alpha, tag.size, padding);
+    options.weights = truth_path(name);
+    if (!options.weights) fail_msg("there are no weights for '%s'", name);
+    return make_model(backend, &options);
 }
 
-static void check_io(const test_backend *which, const char *name) {
-    char tag[32], what[320], fixed[48];
-    double alpha;
-    int32_t size;
-    if (!find_tag(name, tag, &alpha, &size)) return;
-    st_file *io = st_open(topic_path("mobilenetv2/%s", name));
+/* An io file has pictures, and what comes out for them under the names of its cases; all of its
+ * features are compared. */
+static void check_io(const test_backend *which, const char *name, const st_file *io) {
+    char what[GOLDEN_NAME_SIZE + 64];
+    static const char end[] = "features";
     an_backend *backend = test_backend_open(which);
+    int32_t checked = 0;
     snprintf(what, sizeof what, "%s %s", which->label, name);
-    snprintf(fixed, sizeof fixed, "fixed_%d.", size);
-    const struct {
-        const char *prefix;
-        int32_t padding;
-    } cases[] = {{"", AN_PADDING_FIXED},
-                 {"tutorial_none_shape.", AN_PADDING_TUTORIAL},
-                 {"tutorial_none_shape.", AN_PADDING_AUTO},
-                 {fixed, AN_PADDING_FIXED}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (!st_find(io, "%sfeatures", cases[i].prefix)) continue;
-        an_model *model = model_for(backend, name, tag, alpha, size, cases[i].padding);
-        if (!model) continue;
-        check_outputs(what, model, io, cases[i].prefix);
-        an_model_destroy(model);
+    for (int64_t i = 0; i < io->count; i++) {
+        const char *key = io->arrays[i].name;
+        const size_t length = strlen(key), before = length - (sizeof end - 1);
+        char prefix[64];
+        if (length < sizeof end - 1 || strcmp(key + before, end) || before >= sizeof prefix)
+            continue;
+        snprintf(prefix, sizeof prefix, "%.*s", (int)before, key);
+        const bool none = strstr(prefix, "none_shape") != NULL;
+        const int32_t paddings[] = {none ? AN_PADDING_TUTORIAL : AN_PADDING_FIXED, AN_PADDING_AUTO};
+        for (int k = 0; k < 1 + none; k++) { /* the tutorial's model says its padding itself */
+            an_model *model = model_for(backend, name, paddings[k]);
+            check_outputs(what, model, io, prefix);
+            an_model_destroy(model);
+            checked++;
+        }
     }
     an_backend_destroy(backend);
-    st_close(io);
+    if (!checked) fail_msg("'%s' has pictures and no features", name);
 }
 
 static void outputs(void **state) {
     (void)state;
-    char names[NAMES][256];
+    static golden_names names;
     test_backend backends[TEST_BACKENDS];
     int32_t checked = 0;
-    const int32_t count = list_files(names, "", ".safetensors");
+    golden_list(&names, topic, "", ".safetensors");
     const int32_t backend_count = test_backends(backends, 0);
-    for (int32_t i = 0; i < count; i++) {
-        if (!strstr(names[i], "io")) continue;
-        if (strncmp(names[i], "io_", 3) && !strstr(names[i], "_io.")) continue;
-        for (int32_t k = 0; k < backend_count; k++)
-            check_io(&backends[k], names[i]);
-        checked++;
+    for (int32_t i = 0; i < names.count; i++) {
+        st_file *io = st_open(topic_path("mobilenetv2/%s", names.at[i]));
+        if (st_find(io, "input_u8")) {
+            for (int32_t k = 0; k < backend_count; k++)
+                check_io(&backends[k], names.at[i], io);
+            checked++;
+        }
+        st_close(io);
     }
     if (!checked) skip();
 }
@@ -534,6 +526,7 @@ static void check_statistics(inspection *in, const char *name, const float *got,
         expect_within(values[i].value, want, limit, "%s: %s of %s", in->what, values[i].key, name);
     }
     const json_t *first = json_object_get(truth, "first8");
+    assert_true(json_array_size(first) > 0);
     for (size_t i = 0; i < json_array_size(first); i++) {
         const double want = golden_number(json_array_get(first, i));
         expect_within((double)got[i], want, limit, "%s: value %zu of %s", in->what, i, name);
@@ -591,33 +584,33 @@ static void observe(void *user, int32_t u, const float *z, const ani_lazy *value
     free(host);
 }
 
+/* The pictures of an activations file: those of the io file of its network. */
+static st_file *open_io(const char *name) {
+    const char *path = golden_tagged(topic, "io_", ".safetensors", tag_of(name));
+    if (!path) fail_msg("there is no io file with the pictures of '%s'", name);
+    return st_open(path);
+}
+
 static void check_activations(const test_backend *which, const char *name) {
-    char tag[32], what[320];
-    double alpha;
-    int32_t size;
-    if (!find_tag(name, tag, &alpha, &size)) return;
-    const char *io_file = topic_path("mobilenetv2/io_%s.safetensors", tag);
-    if (!io_file) return;
+    char what[GOLDEN_NAME_SIZE + 64];
     const int32_t padding = strstr(name, "none_shape") ? AN_PADDING_TUTORIAL : AN_PADDING_FIXED;
     an_backend *backend = test_backend_open(which);
-    an_model *model = model_for(backend, name, tag, alpha, size, padding);
-    st_file *io = st_open(io_file);
+    an_model *model = model_for(backend, name, padding);
+    st_file *io = open_io(name);
     json_t *table = golden_json(topic_path("mobilenetv2/%s", name));
-    if (model) {
-        const st_array *bytes = st_find(io, "input_u8");
-        float *x = scaled(bytes);
-        an_error error;
-        snprintf(what, sizeof what, "%s %s", which->label, name);
-        inspection in = {.what = what,
-                         .backend = backend,
-                         .net = ani_model_net(model),
-                         .layers = table,
-                         .io = io,
-                         .n = bytes->shape[0]};
-        must(ani_net_inspect(ani_model_net(model), x, in.n, observe, &in, &error), &error, what);
-        assert_true(in.checked >= ani_net_spec_of(in.net)->unit_count);
-        free(x);
-    }
+    const st_array *bytes = st_find(io, "input_u8");
+    float *x = scaled(bytes);
+    an_error error;
+    snprintf(what, sizeof what, "%s %s", which->label, name);
+    inspection in = {.what = what,
+                     .backend = backend,
+                     .net = ani_model_net(model),
+                     .layers = table,
+                     .io = io,
+                     .n = bytes->shape[0]};
+    must(ani_net_inspect(ani_model_net(model), x, in.n, observe, &in, &error), &error, what);
+    assert_true(in.checked >= ani_net_spec_of(in.net)->unit_count);
+    free(x);
     json_decref(table);
     st_close(io);
     an_model_destroy(model);
@@ -626,14 +619,14 @@ static void check_activations(const test_backend *which, const char *name) {
 
 static void activations(void **state) {
     (void)state;
-    char names[NAMES][256];
+    static golden_names names;
     test_backend backends[TEST_BACKENDS];
-    const int32_t count = list_files(names, "activations_", ".json");
-    if (!count) skip();
+    golden_list(&names, topic, "activations", ".json");
+    if (!names.count) skip();
     const int32_t backend_count = test_backends(backends, 0);
-    for (int32_t i = 0; i < count; i++)
+    for (int32_t i = 0; i < names.count; i++)
         for (int32_t k = 0; k < backend_count; k++)
-            check_activations(&backends[k], names[i]);
+            check_activations(&backends[k], names.at[i]);
 }
 
 int golden_mobilenetv2(void);

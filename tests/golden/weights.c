@@ -75,6 +75,7 @@ static void expect_arrays(const an_arrays *arrays, const st_file *base, const st
     }
     for (int64_t i = 0; i < base->count; i++)
         base_count += !is_head(base->arrays[i].name);
+    assert_true(base_count > 0);
     assert_int_equal(an_arrays_count(arrays) - heads, base_count);
     assert_true(heads == 0 || heads == 2);
 }
@@ -90,9 +91,13 @@ typedef struct order {
 
 static order read_order(void) {
     order all = {0};
-    const char *path = golden_path("mobilenetv2/layers_1.00_224.json");
-    if (!path) return all;
-    json_t *layers = golden_json(path);
+    static golden_names names;
+    char relative[GOLDEN_NAME_SIZE + 32];
+    golden_list(&names, "mobilenetv2", "layers",
+                ".json"); /* names are the same for every width and size */
+    if (!names.count) return all;
+    snprintf(relative, sizeof relative, "mobilenetv2/%s", names.at[0]);
+    json_t *layers = golden_json(golden_path(relative));
     size_t i, k;
     json_t *layer, *weight;
     all.names = calloc(1024, sizeof *all.names);
@@ -117,30 +122,11 @@ static void clear_order(order *all) {
 /* --- files -------------------------------------------------------------------------------------
  */
 
-/* Find the truth of a tag as "0.35_96": in the folder itself, else in pretrained/. */
-static st_file *open_truth(const char *tag) {
-    static const char *const folders[] = {"mobilenetv2", "pretrained"};
-    char relative[512];
-    for (int i = 0; i < 2; i++) {
-        snprintf(relative, sizeof relative, "%s/weights_%s.safetensors", folders[i], tag);
-        const char *path = golden_path(relative);
-        if (path) return st_open(path);
-    }
-    return NULL;
-}
-
-/* Find "NUMBER.NUMBER_NUMBER" in a file's name; false if it has none. */
-static bool find_tag(char tag[32], const char *name) {
-    for (const char *s = name; *s; s++) {
-        int size = 0;
-        if (s > name && s[-1] != '_') continue;
-        if (sscanf(s, "%*[0-9].%*[0-9]_%*[0-9]%n", &size) == 0 && size > 0 && size < 32) {
-            memcpy(tag, s, (size_t)size);
-            tag[size] = '\0';
-            return true;
-        }
-    }
-    return false;
+/* The true weights of a network: in the topic's folder, else in pretrained/. The tutorial's model
+ * has weights of its own that stand nowhere else: NULL. */
+static st_file *open_truth(const char *topic, const char *name, golden_tag tag) {
+    const char *path = strstr(name, "tutorial") ? NULL : golden_weights_of(topic, tag);
+    return path ? st_open(path) : NULL;
 }
 
 /* A model's config against its name and the table of paddings. */
@@ -218,15 +204,19 @@ typedef struct walk {
 
 static void check_model_file(void *user, const char *name) {
     walk *now = user;
-    char relative[512], tag[32];
+    char relative[512];
+    golden_tag tag;
     if (!ani_ends_with(name, ".h5") && !ani_ends_with(name, ".keras")) return;
     if (!strncmp(name, "oldnames_", 9)) return; /* a test of its own */
+    if (!golden_tag_of(name, &tag)) fail_msg("'%s' has no ALPHA_SIZE in its name", name);
     snprintf(relative, sizeof relative, "mobilenetv2/%s", name);
     an_arrays *arrays = read_arrays(golden_path(relative));
-    st_file *truth = find_tag(tag, name) ? open_truth(tag) : NULL;
+    st_file *truth = open_truth("mobilenetv2", name, tag);
     if (truth) {
         expect_arrays(arrays, truth, truth);
         now->compared++;
+    } else if (!strstr(name, "tutorial")) {
+        fail_msg("there are no weights to compare '%s' with", name);
     }
     check_order(arrays, &now->all, name);
     check_config(arrays, name);
@@ -247,12 +237,14 @@ static void files_of_keras(void **state) {
 
 static void check_old_names(void *user, const char *name) {
     walk *now = user;
-    char relative[512], tag[32];
-    if (strncmp(name, "oldnames_", 9) != 0 || !ani_ends_with(name, "_no_top.h5")) return;
-    assert_true(find_tag(tag, name));
+    char relative[512];
+    static const char end[] = "_no_top.h5";
+    if (strncmp(name, "oldnames_", 9) != 0 || !ani_ends_with(name, end)) return;
     snprintf(relative, sizeof relative, "mobilenetv2/%s", name);
     an_arrays *arrays = read_arrays(golden_path(relative));
-    snprintf(relative, sizeof relative, "mobilenetv2/oldnames_%s_truth.safetensors", tag);
+    snprintf(relative, sizeof relative, "mobilenetv2/%.*s_truth.safetensors",
+             (int)(strlen(name) - strlen(end)), name);
+    if (!golden_path(relative)) fail_msg("there is no truth for '%s'", name);
     st_file *truth = st_open(golden_path(relative));
     assert_int_equal(an_arrays_count(arrays), truth->count);
     assert_int_equal(an_arrays_count(arrays), now->all.count);
@@ -296,14 +288,17 @@ static void check_checkpoint(void *user, const char *name) {
     check_config(arrays, name);
     const char *json = an_arrays_metadata(arrays, "model_config");
     if (ani_keras_config_read(&config, json ? json : "", &err)) fail_msg("%s", err.message);
-    st_file *truth = open_truth(config->base_name + strlen("mobilenetv2_"));
+    golden_tag tag;
+    if (!golden_tag_of(config->base_name, &tag))
+        fail_msg("'%s' has the base '%s', which says no ALPHA_SIZE", name, config->base_name);
+    const char *own = golden_path("training/initial_weights.safetensors");
+    st_file *truth = own ? st_open(own) : open_truth("training", "", tag);
     const char *head_path = golden_path("training/stage1_final_head_keras2.safetensors");
-    if (truth && head_path) {
-        st_file *head = st_open(head_path);
-        expect_arrays(arrays, truth, head);
-        st_close(head);
-        now->compared++;
-    }
+    if (!truth || !head_path) fail_msg("there are no weights to compare '%s' with", name);
+    st_file *head = st_open(head_path);
+    expect_arrays(arrays, truth, head);
+    now->compared++;
+    st_close(head);
     st_close(truth);
     ani_keras_config_free(config);
     an_arrays_destroy(arrays);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,69 @@ const char *golden_path(const char *relative) {
         snprintf(path, sizeof ring[0], "%s/golden/data/%s", data, relative);
     }
     return access(path, R_OK) == 0 ? path : NULL;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(a, b);
+}
+
+void golden_list(golden_names *out, const char *folder, const char *prefix, const char *suffix) {
+    const char *path = golden_path(folder);
+    DIR *dir = path ? opendir(path) : NULL;
+    out->count = 0;
+    if (!dir) return;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        const size_t length = strlen(entry->d_name), end = strlen(suffix);
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) || length < strlen(prefix) + end ||
+            strcmp(entry->d_name + length - end, suffix) || entry->d_name[0] == '.')
+            continue;
+        if (out->count == GOLDEN_NAMES) fail_msg("'%s' has over %d files", path, GOLDEN_NAMES);
+        snprintf(out->at[out->count++], GOLDEN_NAME_SIZE, "%s", entry->d_name);
+    }
+    closedir(dir);
+    qsort(out->at, (size_t)out->count, sizeof out->at[0], by_name);
+}
+
+bool golden_tag_of(const char *name, golden_tag *tag) {
+    for (const char *at = name; *at; at++) {
+        if (*at < '0' || *at > '9' || (at > name && !strchr("_-", at[-1]))) continue;
+        char *end, *behind;
+        const double alpha = strtod(at, &end);
+        if (*end != '_' || end[1] < '0' || end[1] > '9') continue;
+        const long size = strtol(end + 1, &behind, 10);
+        if (!(alpha > 0 && alpha <= 10) || size < 32 || size > 4096 || !strchr("_-.", *behind))
+            continue;
+        *tag = (golden_tag){alpha, (int32_t)size};
+        return true;
+    }
+    return false;
+}
+
+const char *golden_tagged(const char *folder, const char *prefix, const char *suffix,
+                          golden_tag tag) {
+    static golden_names names;
+    char relative[2 * GOLDEN_NAME_SIZE] = "";
+    int32_t found = 0;
+    golden_list(&names, folder, prefix, suffix);
+    for (int32_t i = 0; i < names.count; i++) {
+        golden_tag other;
+        if (!golden_tag_of(names.at[i], &other) || fabs(other.alpha - tag.alpha) > 1e-9) continue;
+        if (tag.size && other.size != tag.size) continue;
+        snprintf(relative, sizeof relative, "%s/%s", folder, names.at[i]);
+        found++;
+    }
+    return found == 1 ? golden_path(relative) : NULL;
+}
+
+const char *golden_weights_of(const char *folder, golden_tag tag) {
+    const char *const folders[] = {folder, "pretrained"};
+    const golden_tag any = {tag.alpha, 0};
+    for (int i = 0; i < 4; i++) {
+        const char *path =
+            golden_tagged(folders[i % 2], "weights_", ".safetensors", i < 2 ? tag : any);
+        if (path) return path;
+    }
+    return NULL;
 }
 
 static int64_t dtype_size(const char *dtype) {
@@ -199,6 +263,7 @@ void expect_close(const char *what, const float *got, const double *want, int64_
                   double absolute, double relative) {
     double largest = 0, worst = -1;
     int64_t at = 0;
+    if (count <= 0) fail_msg("%s: nothing to compare", what);
     for (int64_t i = 0; i < count; i++) {
         if (fabs(want[i]) > largest) largest = fabs(want[i]);
         double distance = fabs((double)got[i] - want[i]);

@@ -14,6 +14,32 @@
  *  AN_GOLDEN_DIR the small copy in tests/golden/data is used. */
 const char *golden_path(const char *relative);
 
+/** The names of the files in a folder of the reference data that begin and end so, sorted by bytes.
+ * None if there is no such folder. */
+enum { GOLDEN_NAMES = 256, GOLDEN_NAME_SIZE = 256 };
+typedef struct golden_names {
+    int32_t count;
+    char at[GOLDEN_NAMES][GOLDEN_NAME_SIZE];
+} golden_names;
+void golden_list(golden_names *out, const char *folder, const char *prefix, const char *suffix);
+
+/** The network that a file's name speaks of: "weights_0.35_96.safetensors" alpha 0.35 at 96 pixels.
+ */
+typedef struct golden_tag {
+    double alpha;
+    int32_t size;
+} golden_tag;
+bool golden_tag_of(const char *name, golden_tag *tag);
+/** Return the path of the file in folder that begins and ends so and has these numbers in its name,
+ * however they are written (0.5, 0.50); size 0: any size, if but one file fits. NULL if there is
+ * none. */
+const char *golden_tagged(const char *folder, const char *prefix, const char *suffix,
+                          golden_tag tag);
+/** Return the weights of a network, "weights_ALPHA_SIZE.safetensors" in the topic's own folder or
+ * in pretrained/; weights do not depend on the size, so those of another size serve if there are
+ * none of this one. NULL if there are none. */
+const char *golden_weights_of(const char *folder, golden_tag tag);
+
 typedef struct st_array {
     char *name;
     char dtype[8]; /* as in the file: "F32", "F64", "U8", "I64", ... */

@@ -117,6 +117,59 @@ static void one_calibration_is_the_same_everywhere(void **state) {
     folder_remove(folder);
 }
 
+/* Each backend measures the ranges and means of its own fp32 values. Those differ in their last
+ * bits, which 52 units of random weights make more of: up to 2e-4 here. */
+static void expect_near_arrays(const an_arrays *a, const an_arrays *b, const char *name) {
+    const int64_t i = an_arrays_find(a, name), k = an_arrays_find(b, name);
+    int64_t count = 1;
+    assert_true(i >= 0 && k >= 0 && an_arrays_rank(a, i) == an_arrays_rank(b, k));
+    for (int32_t axis = 0; axis < an_arrays_rank(a, i); axis++) {
+        assert_int_equal(an_arrays_length(a, i, axis), an_arrays_length(b, k, axis));
+        count *= an_arrays_length(a, i, axis);
+    }
+    assert_true(count > 0);
+    for (int64_t j = 0; j < count; j++) {
+        const float got = an_arrays_data(a, i)[j], want = an_arrays_data(b, k)[j];
+        if (!(fabsf(got - want) <= 1e-3f + 1e-3f * fabsf(want)))
+            fail_msg("%s[%d] is %.9g on cpu, %.9g on ref", name, (int)j, (double)got, (double)want);
+    }
+}
+
+static void backends_calibrate_alike(void **state) {
+    (void)state;
+    static const int32_t kinds[] = {AN_BACKEND_REF, AN_BACKEND_CPU};
+    char *folder = folder_make();
+    char *path = strdup(folder_path(folder, "model.safetensors"));
+    float x[3 * PIXELS];
+    an_arrays *arrays[2];
+    fill(x, 3 * PIXELS);
+    for (int32_t i = -1; i < 2; i++) { /* first the weights that both go by */
+        an_backend *backend = test_backend_make(kinds[i > 0], NULL, 1);
+        an_model *model = NULL;
+        if (i < 0) {
+            model = small_model(backend, 1, AN_TASK_REGRESSION);
+            small_model_settle(model, x, 3);
+        } else {
+            if (an_model_load(&model, backend, path, NULL, &error)) fail_msg("%s", error.message);
+            calibrate(model, x, 3);
+            path[strlen(path) - 1] = (char)('0' + i);
+        }
+        assert_int_equal(an_model_save(model, path, NULL), AN_OK);
+        if (i >= 0) {
+            assert_int_equal(an_arrays_read(&arrays[i], path, NULL), AN_OK);
+            path[strlen(path) - 1] = 's';
+        }
+        an_model_destroy(model);
+        an_backend_destroy(backend);
+    }
+    expect_near_arrays(arrays[1], arrays[0], "int8/ranges");
+    expect_near_arrays(arrays[1], arrays[0], "int8/means");
+    an_arrays_destroy(arrays[0]);
+    an_arrays_destroy(arrays[1]);
+    free(path);
+    folder_remove(folder);
+}
+
 static void a_calibration_is_of_the_weights_it_began_with(void **state) {
     (void)state;
     float x[2 * PIXELS], y[2] = {1, 2};
@@ -310,6 +363,7 @@ int main(void) {
         cmocka_unit_test(int8_is_near),
         cmocka_unit_test(int8_is_the_same_with_any_threads),
         cmocka_unit_test(one_calibration_is_the_same_everywhere),
+        cmocka_unit_test(backends_calibrate_alike),
         cmocka_unit_test(a_calibration_is_of_the_weights_it_began_with),
         cmocka_unit_test(int8_ends_when_weights_change),
         cmocka_unit_test(int8_says_what_is_missing),

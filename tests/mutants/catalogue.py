@@ -1,0 +1,547 @@
+# SPDX-License-Identifier: MIT
+"""The mutants: what is broken where, why that is wrong, and which tests should notice.
+
+m(NAME, FILE below lib, TEXT that stands there once, TEXT put in its place, WHY, TESTS in their order). A test
+is one of `meson test --list`; the nearest first, since the first that fails ends it. Choose texts that say
+something: a formula stays longer than the lines around it.
+"""
+
+MUTANTS = []
+
+
+def m(name, file, find, put, why, *tests):
+    MUTANTS.append(dict(name=name, file="lib/" + file, find=find, put=put, why=why, tests=list(tests)))
+
+
+# --- kernels: plain C, which the other levels are compared with ------------------------------------------
+
+m("c_depthwise_tap", "kernels/c/depthwise.c",
+  "sum += x[r][(i * stride + k) * ANI_BLOCK + j] * w[(r * 3 + k) * ANI_BLOCK + j];",
+  "sum += x[r][(i * stride + k) * ANI_BLOCK + j] * w[(k * 3 + r) * ANI_BLOCK + j];",
+  "taps are transposed: rows and columns of a kernel swapped", "backend_units_c")
+m("c_gradient_mask", "kernels/c/tensors.h",
+  "if (!(y > 0 && y < 6)) value = 0;",
+  "if (!(y > 0)) value = 0;",
+  "ReLU6 passes gradient above 6", "backend_units_c")
+m("c_moments_square", "kernels/c/tensors.h",
+  "square[i] += (double)distance * distance;",
+  "square[i] += (double)distance;",
+  "the second moment is not squared", "backend_units_c")
+m("c_adam_epsilon", "kernels/c/optim.c",
+  "w[i] -= alpha * m[i] / (sqrtf(v[i]) + epsilon);",
+  "w[i] -= alpha * m[i] / sqrtf(v[i] + epsilon);",
+  "Adam's epsilon inside the root", "optim", "kernels_levels_avx2")
+m("c_infer_residual", "kernels/c/infer.c",
+  "if (residual) sums[j] += residual[r * p->y_row + j];",
+  "if (residual) sums[j] += residual[j];",
+  "each row adds the residual of the first one", "backend_infer_c")
+m("c_int8_code", "kernels/c/infer.c",
+  "const float value = rintf(fmaf(residual, residual_scale, (float)sum * scale));",
+  "const float value = floorf(fmaf(residual, residual_scale, (float)sum * scale));",
+  "codes are rounded down", "backend_infer_c")
+m("c_warp_weights", "kernels/c/warp.c",
+  "const float only_right = right - both, only_down = down - both;",
+  "const float only_right = right, only_down = down - both;",
+  "weights of bilinear sampling do not sum to 1", "augment", "kernels_pixels_c")
+m("c_halve_rounding", "kernels/c/resize.c",
+  "const int32_t half = channels == 2 ? 1 + (sum >> 2 & 1) : 2;",
+  "const int32_t half = channels == 2 ? 1 + (sum >> 2 & 1) : 1;",
+  "halving rounds a half down", "golden_images", "kernels_pixels_c")
+m("c_halve_even", "kernels/c/resize.c",
+  "const int32_t half = channels == 2 ? 1 + (sum >> 2 & 1) : 2;",
+  "const int32_t half = 2;",
+  "halving two channels rounds a half up, OpenCV to the even number", "golden_images", "kernels_pixels_c")
+
+# --- kernels: levels ------------------------------------------------------------------------------------
+
+m("avx2_clip_low", "kernels/avx2/vec.h",
+  "return _mm256_min_ps(_mm256_set1_ps(6), _mm256_max_ps(_mm256_setzero_ps(), a));",
+  "return _mm256_min_ps(_mm256_set1_ps(6), a);",
+  "ReLU6 does not clamp at 0", "kernels_levels_avx2")
+m("avx2_pass_bound", "kernels/avx2/vec.h",
+  "const vec below = _mm256_cmp_ps(y, high, _CMP_LT_OQ);",
+  "const vec below = _mm256_cmp_ps(y, high, _CMP_LE_OQ);",
+  "ReLU6 passes gradient at 6 itself", "kernels_levels_avx2", "layers")
+m("avx2_bfloat16_ties", "kernels/avx2/vec.h",
+  "const __m256i sum = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);",
+  "const __m256i sum = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x8000)), _mm256_setzero_si256()); (void)odd;",
+  "bfloat16 rounds ties up and not to even", "kernels_levels_avx2")
+m("avx2_codes_order", "kernels/avx2/codes.h",
+  "const ivec ordered = _mm256_permute4x64_epi64(words, 0xd8);",
+  "const ivec ordered = words;",
+  "codes are stored in the order of the lanes", "kernels_infer_avx2")
+m("avx2_resize_round", "kernels/avx2/pixels.c",
+  "return _mm256_srai_epi16(_mm256_add_epi16(sum, _mm256_set1_epi16(2)), 2);",
+  "return _mm256_srai_epi16(_mm256_add_epi16(sum, _mm256_set1_epi16(1)), 2);",
+  "the last rounding of a resize", "kernels_pixels_avx2")
+m("avx512_part_mask", "kernels/avx512/vec.h",
+  "_mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), v);",
+  "_mm512_mask_storeu_ps(to, (__mmask16)((2u << count) - 1), v);",
+  "one float past the end is written", "kernels_levels_avx512")
+m("avx512_double_halves", "kernels/avx512/vec.h",
+  "_mm512_storeu_pd(sum + 8, _mm512_add_pd(_mm512_loadu_pd(sum + 8), high));",
+  "_mm512_storeu_pd(sum + 8, _mm512_add_pd(_mm512_loadu_pd(sum + 8), low)); (void)high;",
+  "sums of the upper half of a vector are those of the lower", "kernels_levels_avx512")
+m("vnni_negative", "kernels/avx512vnni/codes.h",
+  "return _mm512_cvtusepi32_epi8(_mm512_max_epi32(a, _mm512_setzero_si512()));",
+  "return _mm512_cvtusepi32_epi8(a);",
+  "negative codes become 255", "kernels_infer_avx512vnni")
+m("bf16_pair_order", "kernels/avx512bf16/vec.h",
+  "return (vec)_mm512_cvtne2ps_pbh(high, low);",
+  "return (vec)_mm512_cvtne2ps_pbh(low, high);",
+  "pairs of columns swapped", "kernels_pairs_avx512bf16")
+m("simd_depthwise_second", "kernels/simd/depthwise.h",
+  "second = v_fma(value[k + stride], taps[r * 3 + k], second);",
+  "second = v_fma(value[k + 1], taps[r * 3 + k], second);",
+  "the second of two columns ignores the stride", "kernels_levels_avx2")
+m("simd_spread_tap", "kernels/simd/depthwise.h",
+  "even = v_fma(before, taps[r * 3 + 2], even);",
+  "even = v_fma(before, taps[r * 3 + 1], even);",
+  "a tap of the input gradient with stride 2", "kernels_levels_avx2")
+m("simd_product_row", "kernels/simd/product_tile.h",
+  "const vec value = v_broadcast(a + r * lda + i);",
+  "const vec value = v_broadcast(a + r * lda + (i & ~7));",
+  "a product reads each eighth element of a row", "kernels_levels_avx2")
+m("simd_gradient_add", "kernels/simd/store.h",
+  "if (add) value = v_add(value, rest ? e_load_part(add + i, rest) : e_load(add + i));",
+  "if (add && !rest) value = v_add(value, e_load(add + i));",
+  "the shortcut's gradient is lost in the last channels", "kernels_levels_avx2")
+m("simd_adam_second", "kernels/simd/optim.h",
+  "*v = v_fma(v_sub(v_mul(slope, slope), *v), v_set(v_rate), *v);",
+  "*v = v_fma(v_sub(v_mul(slope, slope), *v), v_set(m_rate), *v);",
+  "Adam's second moment moves at the rate of the first", "kernels_levels_avx2")
+m("simd_infer_clip", "kernels/simd/infer_depthwise.h",
+  "store_result(y, to + i * INFER_BLOCK, relu6 ? v_clip(sums[i]) : sums[i], halves);",
+  "store_result(y, to + i * INFER_BLOCK, sums[i], halves);",
+  "depthwise inference does not clamp", "kernels_infer_avx2")
+m("simd_infer_segment", "kernels/simd/infer.h",
+  "for (int64_t left = p->k; left > 0; left -= run, a += p->segment) {",
+  "for (int64_t left = p->k; left > 0; left -= run, a += run) {",
+  "the rows of a 3x3 window are read one after another", "kernels_infer_avx2")
+m("simd_int8_residual", "kernels/simd/infer_int8.h",
+  "sums[r][j] = v_round(v_fma(codes, factor, v_mul(v_of_ints(sums[r][j]), scale)));",
+  "sums[r][j] = v_round(v_fma(codes, scale, v_mul(v_of_ints(sums[r][j]), scale))); (void)factor;",
+  "the residual's codes have the scale of the sums", "kernels_infer_avx2")
+
+# --- kernels: pixels ------------------------------------------------------------------------------------
+
+m("resize_half_pixel", "kernels/resize.c",
+  "const float place = (float)(((double)at + 0.5) * scale - 0.5);",
+  "const float place = (float)((double)at * scale);",
+  "resizing by corners and not by pixel centres", "golden_images")
+m("resize_lower_row", "kernels/resize.c",
+  "const int64_t lower = tap.index < last ? tap.index + 1 : last;",
+  "const int64_t lower = upper;",
+  "rows are not interpolated", "golden_images")
+m("warp_reflect", "kernels/warp.c",
+  "return c >= n ? period - c - 1.0 : c;",
+  "return c >= n ? period - c : c;",
+  "reflection repeats no border pixel", "augment")
+m("warp_wrap", "kernels/warp.c",
+  "return c - last * trunc(c / last);",
+  "return c - (last + 1.0) * trunc(c / (last + 1.0));",
+  "wrapping with the period n, SciPy's is n - 1", "augment")
+
+# --- backend: the reference -----------------------------------------------------------------------------
+
+m("ref_pad_side", "backend/ref/unit.c",
+  "const int64_t ix = ox * s->stride + tap % width - s->pad_left;",
+  "const int64_t ix = ox * s->stride + tap % width - s->pad_top;",
+  "padding on the left is that at the top", "backend_units_c", "layers")
+m("ref_bn_epsilon", "backend/ref/norm.c",
+  "static const double epsilon = 1e-3;",
+  "static const double epsilon = 1e-5;",
+  "batch norm's epsilon is that of other frameworks", "layers", "golden_layers")
+m("ref_bn_bessel", "backend/ref/norm.c",
+  "const double unbiased = m2 / (double)(count > 1 ? count - 1 : 1);",
+  "const double unbiased = m2 / (double)count;",
+  "the moving variance without Bessel's correction", "layers", "golden_training")
+m("ref_bn_momentum", "backend/ref/norm.c",
+  "bn->moving_mean[i] = (float)(momentum * bn->moving_mean[i] + (1 - momentum) * mean);",
+  "bn->moving_mean[i] = (float)((1 - momentum) * bn->moving_mean[i] + momentum * mean);",
+  "momentum the other way round", "layers")
+m("ref_bn_mean_term", "backend/ref/norm.c",
+  "c[i] = batch ? (float)(-factor * sum_g / (double)count - slope * bn->mean[i]) : 0;",
+  "c[i] = batch ? (float)(-factor * sum_g / (double)count) : 0;",
+  "batch norm's gradient without the mean of z", "layers", "golden_training")
+m("ref_adam_bias", "backend/ref/optim.c",
+  "const double alpha = s->rate * sqrt(1 - pow(s->beta2, t)) / (1 - pow(s->beta1, t));",
+  "const double alpha = s->rate; (void)t;",
+  "Adam without bias correction", "optim", "golden_training")
+m("ref_adamw_decay", "backend/ref/optim.c",
+  "const double w = s->w[i] - s->w[i] * decay * s->rate;",
+  "const double w = s->w[i] - s->w[i] * decay;",
+  "AdamW's decay without the rate", "optim")
+m("ref_nesterov", "backend/ref/optim.c",
+  "s->w[i] = (float)(s->w[i] + (s->nesterov ? s->momentum * m - step : m));",
+  "s->w[i] = (float)(s->w[i] + m);",
+  "Nesterov's step is the plain one", "optim")
+m("ref_huber", "backend/ref/head.c",
+  "return fabs(e) <= 1 ? 0.5 * e * e : fabs(e) - 0.5;",
+  "return fabs(e) <= 1 ? 0.5 * e * e : fabs(e);",
+  "Huber's loss jumps at 1", "layers")
+m("ref_categorical_slope", "backend/ref/head.c",
+  "dy[o] = (float)((exp(y[o] - largest) / sum * weight - t[o]) / (double)n);",
+  "dy[o] = (float)((exp(y[o] - largest) / sum * weight - t[o]) / (double)(n * out));",
+  "a categorical gradient is a mean over outputs, too", "layers")
+m("ref_mae_slope", "backend/ref/head.c",
+  "*slope = e > 0 ? 1 : e < 0 ? -1 : e; /* NaN stays NaN */",
+  "*slope = e;",
+  "the slope of MAE is that of half the square", "layers")
+m("ref_binary_loss", "backend/ref/head.c",
+  "return fmax(y, 0) - y * t + log1p(exp(-fabs(y)));",
+  "return fmax(y, 0) - y * t + log1p(exp(-y));",
+  "binary cross-entropy of negative logits", "layers")
+m("ref_softmax", "backend/ref/head.c",
+  "row[o] = (float)(exp(row[o] - largest) / sum);",
+  "row[o] = (float)(exp(row[o]) / sum);",
+  "softmax without the largest logit taken out", "layers", "backend_units_c")
+m("ref_range_high", "backend/ref/norm.c",
+  "if (value > high) high = value;",
+  "if (value > high) high = fmin(value, 1);",
+  "the range of a tensor ends at 1", "backend_units_c", "int8")
+
+# --- backend: cpu ---------------------------------------------------------------------------------------
+
+m("cpu_depthwise_pad", "backend/cpu/depthwise.c",
+  ".first = p.column * s->stride - s->pad_left,\n              .columns = (columns - 1) * s->stride + 3,\n              .next = p.row * s->stride - s->pad_top};\n    for (int64_t oy = p.row; oy < p.last_row; oy++) {",
+  ".first = p.column * s->stride - s->pad_top,\n              .columns = (columns - 1) * s->stride + 3,\n              .next = p.row * s->stride - s->pad_top};\n    for (int64_t oy = p.row; oy < p.last_row; oy++) {",
+  "depthwise padding on the left is that at the top", "backend_units_c")
+m("cpu_join_delta", "backend/cpu/join.c",
+  "m2[i] += part_m2[i] + delta * delta * factor;",
+  "m2[i] += part_m2[i];",
+  "the variance of parts without that between them", "backend_units_c")
+m("cpu_moments_shift", "backend/cpu/join.c",
+  "mean[i] = pivot[i] + shift;",
+  "mean[i] = pivot[i];",
+  "the mean is that of the first rows", "backend_units_c")
+m("cpu_full_edge", "backend/cpu/full.c",
+  "const int64_t c = s->cin, first = ani_max(-ix, 0), last = ani_min(s->w - ix, 3);",
+  "const int64_t c = s->cin, first = ani_max(-ix, 0), last = ani_min(s->w - ix - 1, 3);",
+  "the last column of the image counts as padding", "backend_units_c")
+m("cpu_pool_mean", "backend/cpu/head.c",
+  "job->y[n * job->c + channel + i] = (float)(sums[i] / (double)job->hw);",
+  "job->y[n * job->c + channel + i] = (float)(sums[i] / (double)(job->hw + 1));",
+  "pooling divides by one pixel too many", "layers")
+m("cpu_pool_slope", "backend/cpu/head.c",
+  "value[i] = (float)(job->dy[n * job->c + channel + i] / (double)job->hw);",
+  "value[i] = job->dy[n * job->c + channel + i];",
+  "the gradient of pooling is not a mean's", "layers")
+m("cpu_dense_bias", "backend/cpu/head.c",
+  "sums[o] = job->b[first + o];",
+  "sums[o] = job->b[o];",
+  "outputs from the 65th on have the first ones' biases", "layers", "backend_units_c")
+m("cpu_adam_bias", "backend/cpu/elementwise.c",
+  "job.alpha = (float)(step->rate * sqrt(1 - pow(step->beta2, t)) / (1 - pow(step->beta1, t)));",
+  "job.alpha = (float)(step->rate * sqrt(1 - pow(step->beta2, t)) / (1 - pow(step->beta2, t)));",
+  "Adam's bias correction of the first moment by the second's beta", "optim", "golden_training")
+m("cpu_sgd_clip", "backend/cpu/elementwise.c",
+  "job.alpha = (float)(step->rate * step->gradient_scale);",
+  "job.alpha = (float)step->rate;",
+  "SGD does not clip gradients", "optim")
+m("cpu_adamw", "backend/cpu/elementwise.c",
+  "if (step->kind == AN_OPTIM_ADAMW) job.decay = (float)(step->rate * step->weight_decay);",
+  "if (step->kind == AN_OPTIM_ADAM) job.decay = (float)(step->rate * step->weight_decay);",
+  "Adam decays and AdamW does not", "optim", "golden_training")
+m("cpu_infer_channels", "backend/cpu/infer.c",
+  "p->bias = (const float *)panels->bias + first;",
+  "p->bias = (const float *)panels->bias;",
+  "biases of later panels are those of the first", "backend_infer_c")
+
+# --- backend: int8 --------------------------------------------------------------------------------------
+
+m("quant_lost_mean", "backend/quant.c",
+  "biases[j] += lost * mean_of(q, k, first + j);",
+  "biases[j] -= lost * mean_of(q, k, first + j);",
+  "what rounding loses is taken off twice", "int8")
+m("quant_zero", "backend/quant.c",
+  "codes.zero = ani_quant_code(&codes, 0);",
+  "codes.zero = 0;",
+  "padding has the lowest value and not 0", "int8")
+m("quant_output_low", "backend/quant.c",
+  "biases[j] += (q->residual ? q->residual->low : 0) - q->out->low;",
+  "biases[j] += -q->out->low;",
+  "the residual's low is forgotten", "int8")
+m("quant_depthwise_mean", "backend/quant.c",
+  "const double mean = q->means[s->kind == ANI_UNIT_DEPTHWISE ? j : k % s->cin];",
+  "const double mean = q->means[s->kind == ANI_UNIT_DEPTHWISE ? 0 : k % s->cin];",
+  "depthwise channels take the mean of the first", "int8")
+
+# --- tensor, layers -------------------------------------------------------------------------------------
+
+m("run_shortcut_gradient", "layers/run.c",
+  "if (run->net->units[u].adder >= 0) store.add = store.dx;",
+  "(void)0;",
+  "the gradient of a shortcut is lost", "golden_training", "model")
+m("run_statistics_bessel", "layers/run.c",
+  "*variance++ += (double)n * scratch[c + i] / (double)(rows > 1 ? rows - 1 : 1);",
+  "*variance++ += (double)n * scratch[c + i] / (double)rows;",
+  "recomputed variances without Bessel's correction", "statistics")
+m("run_moving", "layers/run.c",
+  "backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum >= 0,",
+  "backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum > 1,",
+  "moving statistics never move", "golden_training")
+m("run_frozen_by_batch", "layers/run.c",
+  "if (!run.batch) refresh_running(net);",
+  "(void)0;",
+  "frozen batch norm goes by old statistics", "model", "statistics", "layers")
+m("calibrate_low", "layers/calibrate.c",
+  "ends[0] = fmin(ends[0], range.low);",
+  "ends[0] = range.low;",
+  "a range is that of the last image", "int8")
+m("draw_fan", "layers/draw.c",
+  "const double limit = sqrt(6 / (fan_in + fan_out));",
+  "const double limit = sqrt(3 / (fan_in + fan_out));",
+  "Glorot's limit of random weights", "model")
+
+# --- mobilenetv2 ----------------------------------------------------------------------------------------
+
+m("mnv2_divisible", "mobilenetv2/build.c",
+  "int64_t rounded = (int64_t)((value + 4) / 8) * 8;",
+  "int64_t rounded = (int64_t)(value / 8) * 8;",
+  "channels are rounded down to a multiple of 8", "model", "weights")
+m("mnv2_divisible_tenth", "mobilenetv2/build.c",
+  "if ((double)rounded < 0.9 * value) rounded += 8;",
+  "(void)0;",
+  "channels may be 10 % fewer than asked for", "model", "weights")
+m("mnv2_padding", "mobilenetv2/build.c",
+  "const int32_t known = padding == AN_PADDING_FIXED;",
+  "const int32_t known = padding != AN_PADDING_FIXED;",
+  "the two paddings swapped", "model", "weights")
+m("mnv2_last_alpha", "mobilenetv2/build.c",
+  "alpha > 1 ? ani_mnv2_divisible(1280 * alpha) : 1280);",
+  "ani_mnv2_divisible(1280 * alpha));",
+  "the last layer shrinks with alpha", "model", "weights")
+m("mnv2_scale_tf", "dataset/scale.c",
+  ": scale == AN_SCALE_TF ? x / 127.5 - 1.0",
+  ": scale == AN_SCALE_TF ? x / 128.0 - 1.0",
+  "the scale tf divides by 128", "golden_scale")
+
+# --- optim ----------------------------------------------------------------------------------------------
+
+m("schedule_warmup", "optim/schedule.c",
+  "const double done = (double)step / (double)o.warmup_steps;",
+  "const double done = (double)(step + 1) / (double)o.warmup_steps;",
+  "warm-up is a step ahead", "optim")
+m("schedule_cosine", "optim/schedule.c",
+  "const double cosine = 0.5 * (1 + cos(M_PI * done));",
+  "const double cosine = cos(M_PI / 2 * done);",
+  "another curve with the same ends", "optim")
+m("clip_norm", "optim/optim.c",
+  "const double norm = sqrt(squares);\n    return norm",
+  "const double norm = squares;\n    return norm",
+  "gradients are clipped by the square of their norm", "optim")
+
+# --- dataset --------------------------------------------------------------------------------------------
+
+m("split_ceil", "dataset/split.c",
+  "(int64_t)ceil(o->test_fraction * (double)count)",
+  "(int64_t)floor(o->test_fraction * (double)count)",
+  "the test part is rounded down", "golden_split", "split")
+m("split_order", "dataset/split.c",
+  "memcpy(train, order + n_test, (size_t)n_train * sizeof *order);",
+  "memcpy(train, order, (size_t)n_train * sizeof *order);",
+  "training and test overlap", "golden_split", "split")
+m("split_seed", "dataset/split.c",
+  "ani_mt19937_seed(&mt, o.seed);",
+  "ani_mt19937_seed(&mt, 42);",
+  "a split ignores its seed", "golden_split", "split")
+m("split_second", "dataset/split.c",
+  "indices[train + i] = rest_indices[places[i]];",
+  "indices[train + i] = rest_indices[i];",
+  "validation and test are not shuffled a second time", "split", "golden_split")
+m("labels_overflow", "dataset/labels.c",
+  "if (labels->values[first * labels->outputs + i] != values[i])",
+  "if (labels->values[first] != values[i])",
+  "two labels of one name are compared at the wrong place", "labels")
+m("pixels_scores", "dataset/dataset.c",
+  "return dataset->scores[index * outputs + output];",
+  "return dataset->scores[index + output];",
+  "labels of several outputs are mixed up", "dataset")
+
+# --- augment --------------------------------------------------------------------------------------------
+
+m("order_epoch", "augment/order.c",
+  "seed(first, order, epoch);",
+  "seed(first, order, 0);",
+  "each epoch has the same order", "batches")
+m("order_unseeded", "augment/order.c",
+  "ani_mt19937_seed(mt, (uint32_t)((uint64_t)order->options->seed + (uint64_t)steps_before));",
+  "ani_mt19937_seed(mt, (uint32_t)steps_before);",
+  "the order ignores the seed", "batches")
+m("augment_order", "augment/transform.c",
+  "if (o->shear != 0.0) t->shear = draw(n, -o->shear, o->shear);\n    if (has_zoom(o)) {\n        t->zx = draw(n, o->zoom_low, o->zoom_high);\n        t->zy = draw(n, o->zoom_low, o->zoom_high);\n    }",
+  "if (has_zoom(o)) {\n        t->zx = draw(n, o->zoom_low, o->zoom_high);\n        t->zy = draw(n, o->zoom_low, o->zoom_high);\n    }\n    if (o->shear != 0.0) t->shear = draw(n, -o->shear, o->shear);",
+  "zoom is drawn before shear", "augment")
+m("augment_sign", "augment/transform.c",
+  "{{c, -s, 0}, {s, c, 0}, {0, 0, 1}}",
+  "{{c, s, 0}, {-s, c, 0}, {0, 0, 1}}",
+  "rotation the other way round", "augment")
+m("augment_flip", "augment/transform.c",
+  "t->flip_vertical = (draw(n, 0.0, 1.0) < 0.5) && o->vertical_flip;",
+  "t->flip_vertical = o->vertical_flip && (draw(n, 0.0, 1.0) < 0.5);",
+  "a flip that is not asked for draws no number", "augment")
+m("augment_centre", "augment/transform.c",
+  "const double half = geometry == ANI_GEOMETRY_2020 ? 0.5 : -0.5;",
+  "const double half = geometry == ANI_GEOMETRY_2020 ? 0.5 : 0.0;",
+  "the centre lies half a pixel off", "augment")
+m("augment_shift_axes", "augment/transform.c",
+  "out->tx = out->ty;\n    out->ty = height_shift;",
+  "(void)height_shift;",
+  "shifts along the wrong axes in the mode fast", "augment")
+m("augment_sample_seed", "augment/batches.c",
+  "ani_transform_draw_plain(&transform, augment, height, width, b->options.seed, b->epoch,\n                                 sample);",
+  "ani_transform_draw_plain(&transform, augment, height, width, b->options.seed, 0,\n                                 sample);",
+  "a sample is augmented alike in each epoch", "batches", "augment")
+m("batches_left_out", "augment/batches.c",
+  "s->samples[kept] = s->samples[k];",
+  "(void)0;",
+  "samples behind a damaged one have another's number", "batches")
+
+# --- train ----------------------------------------------------------------------------------------------
+
+m("early_delta", "train/decisions.c",
+  "if (value + delta < state->best) {",
+  "if (value < state->best) {",
+  "any gain counts as one", "callbacks")
+m("early_patience", "train/decisions.c",
+  "state->wait >= state->patience && epoch > 0",
+  "state->wait > state->patience && epoch > 0",
+  "patience is one epoch longer", "callbacks")
+m("early_first", "train/decisions.c",
+  "state->wait >= state->patience && epoch > 0",
+  "state->wait >= state->patience",
+  "a run may stop after its first epoch", "callbacks")
+m("checkpoint_equal", "train/decisions.c",
+  "if (!(value < state->best)) return 0;",
+  "if (value > state->best) return 0;",
+  "an equal loss, or NaN, is saved as the best", "callbacks")
+m("reduce_cooldown", "train/decisions.c",
+  "state->cooldown_left = state->cooldown;",
+  "state->cooldown_left = 0;",
+  "no cooldown after a rate was reduced", "callbacks")
+m("train_loss_mean", "train/trainer.c",
+  "place->loss_sum += loss * (double)n;",
+  "place->loss_sum += loss;",
+  "the loss of an epoch is not a mean over samples", "trainer")
+m("train_monitor", "train/trainer.c",
+  "const double value = trainer->val ? report->val_loss : report->loss;",
+  "const double value = report->loss;",
+  "callbacks watch the training loss", "trainer")
+m("train_restore", "train/trainer.c",
+  "if (options->restore_best && (early & AN_EARLY_KEEP)) st = keep_weights(trainer, err);",
+  "if (options->restore_best) st = keep_weights(trainer, err);",
+  "the last weights are restored as the best", "trainer")
+m("train_schedule", "train/trainer.c",
+  "const int64_t all = (int64_t)trainer->state.epoch * run->steps + place->step;",
+  "const int64_t all = place->step;",
+  "each epoch begins the schedule again", "trainer")
+m("evaluate_mean", "train/evaluate.c",
+  "loss /= (double)outputs;",
+  "(void)0;",
+  "a loss is a sum over outputs", "trainer", "layers", "misuse")
+m("evaluate_samples", "train/evaluate.c",
+  "*loss = samples ? total / (double)samples : NAN;",
+  "*loss = samples ? total / (double)an_batches_steps(batches) : NAN;",
+  "a validation loss is the sum of a batch", "trainer")
+m("resume_place", "train/state.c",
+  "    NUMBER(place.loss_sum),\n",
+  "",
+  "a resumed epoch forgets the loss so far", "checkpoint")
+m("events_crc", "train/events.c",
+  "return (crc >> 15 | crc << 17) + 0xA282EAD8u;",
+  "return (crc >> 17 | crc << 15) + 0xA282EAD8u;",
+  "TensorBoard's checksum turned the wrong way", "history", "trainer")
+
+# --- metrics --------------------------------------------------------------------------------------------
+
+m("metrics_rmse", "metrics/metrics.c",
+  "ours.rmse = sqrt(ours.mse);",
+  "ours.rmse = ours.mse;",
+  "RMSE is the MSE", "golden_metrics", "metrics")
+m("metrics_mae", "metrics/metrics.c",
+  "add(&distances, fabs(difference));",
+  "add(&distances, difference);",
+  "MAE without absolute values", "golden_metrics", "metrics")
+m("metrics_r2", "metrics/metrics.c",
+  "const double difference = p->truth[i] - mean_truth;",
+  "const double difference = p->truth[i] - mean_prediction;",
+  "R2 about the mean of the predictions", "golden_metrics", "metrics")
+
+# --- io -------------------------------------------------------------------------------------------------
+
+m("exif_turn", "io/exif.c",
+  "[5] = {false, false, true}, [6] = {false, true, true}, [7] = {true, true, true},\n        [8] = {true, false, true},",
+  "[5] = {false, false, true}, [6] = {true, false, true}, [7] = {true, true, true},\n        [8] = {false, true, true},",
+  "orientations 6 and 8 swapped", "image")
+m("jpeg_cmyk", "io/jpeg.c",
+  "rgb[i] = (uint8_t)(cmyk[3] - (((255 - cmyk[i]) * cmyk[3]) >> 8));",
+  "rgb[i] = (uint8_t)(cmyk[3] - (((255 - cmyk[i]) * cmyk[3]) / 255));",
+  "another rule for four components", "image")
+m("png_16_bit", "io/png.c",
+  "if (png_get_bit_depth(png, info) == 16) png_set_strip_16(png);",
+  "if (png_get_bit_depth(png, info) == 16) png_set_scale_16(png);",
+  "16 bits are scaled and not cut", "image")
+m("png_alpha", "io/png.c",
+  "png_set_gray_to_rgb(png);",
+  "png_set_gray_to_rgb(png); png_set_invert_mono(png);",
+  "one-bit images inverted", "image")
+m("safetensors_half", "io/safetensors.c",
+  "{\"F16\", 2, convert_f16},\n    {\"BF16\", 2, convert_bf16}",
+  "{\"F16\", 2, convert_bf16},\n    {\"BF16\", 2, convert_f16}",
+  "the two kinds of half swapped", "arrays")
+m("safetensors_gap", "io/safetensors.c",
+  "else if (sorted[i]->begin != place)",
+  "else if (sorted[i]->begin < place)",
+  "gaps between arrays are allowed", "arrays")
+m("seal", "io/safetensors.c",
+  "if (memcmp(found, digits, SEAL_DIGITS) != 0)",
+  "if (memcmp(found, digits, 0) != 0)",
+  "a damaged checkpoint is taken", "checkpoint")
+m("keras_variables", "io/keras.c",
+  "{\"gamma\", \"beta\", \"moving_mean\", \"moving_variance\"};",
+  "{\"beta\", \"gamma\", \"moving_mean\", \"moving_variance\"};",
+  "Keras 3's gamma and beta swapped", "keras")
+m("keras_counted", "io/keras.c",
+  "const int64_t begin = in_head ? config->base_count : 0;",
+  "const int64_t begin = 0;",
+  "a layer of the head is counted from the base's first", "keras", "weights")
+m("hdf5_chunk", "io/hdf5_array.c",
+  "source = source * from->chunk[i] + at[i];",
+  "source = source * from->shape.lengths[i] + at[i];",
+  "chunks are read as if they were as wide as the array", "hdf5")
+m("zip_crc", "io/zip.c",
+  "if (checksum(content, member->size) != member->crc) {",
+  "if (member->size == 0 && checksum(content, member->size) != member->crc) {",
+  "damaged members are taken", "zip")
+m("zip_overlap", "io/zip.c",
+  "if (least <= member->limit - member->offset) continue;",
+  "if (member->packed <= member->limit - member->offset) continue;",
+  "members may overlap by their headers", "zip")
+m("sha256", "io/sha256.c",
+  "(turn(a, 2) ^ turn(a, 13) ^ turn(a, 22))",
+  "(turn(a, 2) ^ turn(a, 13) ^ turn(a, 23))",
+  "another hash than SHA-256", "base", "extract", "download", "checkpoint")
+m("mt19937", "base/random.c",
+  "const uint32_t y = (k[i] & 0x80000000u) | (k[(i + 1) % 624] & 0x7fffffffu);",
+  "const uint32_t y = (k[i] & 0x80000000u) | (k[i] & 0x7fffffffu);",
+  "another stream than MT19937", "golden_split", "split")
+
+# --- predict --------------------------------------------------------------------------------------------
+
+m("predict_stride", "predict/predict.c",
+  "predictor->packed[y * row + i] = (*rgb)[y * stride + i];",
+  "predictor->packed[y * row + i] = (*rgb)[y * row + i];",
+  "rows of a frame with gaps are read without them", "predict")
+m("predict_size", "predict/predict.c",
+  "if (height != predictor->height || width != predictor->width) {",
+  "if (height != predictor->height) {",
+  "a frame of the right height is not resized", "predict")
+m("predict_outputs", "predict/predict.c",
+  "scores[place * outputs + k] = batch[i * outputs + k];",
+  "scores[place * outputs + k] = batch[i * outputs];",
+  "all outputs have the first one's score", "predict")
+m("predict_calibrate", "predict/predict.c",
+  "n = n < count - done ? n : count - done;",
+  "(void)count;",
+  "calibration takes more images than asked for", "predict", "int8")
