@@ -40,7 +40,8 @@ typedef struct an_dataset_options {
     int32_t cache;          /* AN_CACHE_*; default AN_CACHE_ENCODED */
     int32_t outputs;        /* numbers a label line has after the name, 1 to 1000; default 1 */
     const char *label_file; /* base name; default "All_labels.txt" */
-    const char *suffix;     /* ending of image names, case-sensitive; default ".jpg" */
+    const char *suffix;     /* ending of image names, in whatever case; NULL = .jpg .jpeg .jpe .jfif
+                               .png; default NULL */
     const an_image_limits *limits;     /* of decoding; copied; NULL = defaults */
     const an_extract_options *archive; /* caps for an archive; copied; NULL = defaults. Its policy,
                                           label_file, suffix and warn are not looked at: the fields
@@ -55,14 +56,14 @@ AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct
  * Open a folder (searched with its sub-folders) or a zip archive (read in place) with a label file
  * of "name score" lines. No image is decoded yet.
  *
- * Takes:   names that begin with a dot are passed over, links to folders not followed. Label lines:
- *          ended by LF, CRLF or CR, fields parted by spaces or tabs, a UTF-8 byte order mark and
- *          blank lines passed over, numbers decimal with a point; a name may come twice with the
- *          same numbers.
- * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (label file: the message has file and line; image
- *          without label: the message names the first ones; a base name twice; no images; no label
- *          file; damaged archive); AN_ERR_UNSUPPORTED (over a cap); AN_ERR_CANCELLED (by warn);
- *          AN_ERR_ARG; AN_ERR_NOMEM.
+ * Takes:   hidden files and folders are passed over: those that begin with a dot or that a system
+ *          keeps for itself ("__MACOSX", "@eaDir"). Links to folders are not followed. Of files
+ * with one base name and the same bytes one is taken. Label lines: ended by LF, CRLF or CR, fields
+ * parted by spaces or tabs, a UTF-8 byte order mark and blank lines passed over, numbers decimal
+ * with a point; a name may come twice with the same numbers. Returns: AN_OK; AN_ERR_IO;
+ * AN_ERR_FORMAT (label file: the message has file and line; image without label: the message names
+ * the first ones; a base name with different bytes, both named; no images; no label file; damaged
+ * archive); AN_ERR_UNSUPPORTED (over a cap); AN_ERR_CANCELLED (by warn); AN_ERR_ARG; AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Threads: any.
  */

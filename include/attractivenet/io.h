@@ -78,7 +78,8 @@ typedef struct an_extract_options {
     uint32_t struct_size;     /* set by init; later fields are only appended */
     int32_t policy;           /* AN_POLICY_*, for refused names and duplicates; default STRICT */
     const char *label_file;   /* base name of the label file; default "All_labels.txt" */
-    const char *suffix;       /* ending of image members, case-sensitive; default ".jpg" */
+    const char *suffix;       /* ending of image members, in whatever case; NULL = .jpg .jpeg .jpe
+                                 .jfif .png; default NULL */
     int64_t max_members;      /* of the archive; default 1,000,000 */
     int64_t max_member_bytes; /* uncompressed, of one; default 256 MiB */
     int64_t max_total_bytes;  /* uncompressed, of all taken; default 16 GiB */
@@ -99,7 +100,7 @@ typedef struct an_extract_report {
     int64_t written; /* files written */
     int64_t present; /* files that were already there with the right size and CRC */
     int64_t skipped; /* members that the filter took but a check refused (policy skip) */
-    int64_t ignored; /* members that the filter left out */
+    int64_t ignored; /* members that the filter left out, and copies of one that was taken */
     int64_t bytes;   /* written */
 } an_extract_report;
 
@@ -107,10 +108,12 @@ typedef struct an_extract_report {
  * Extract the members that a data set needs, flat, by base name, into a folder.
  *
  * Takes:   archive: path of a zip file; folder: made if absent; options: NULL = defaults; report
- *          may be NULL. A member is taken if its base name ends in suffix or equals label_file.
+ *          may be NULL. A member is taken if its base name ends in suffix or equals label_file,
+ *          and no part of its path is hidden: begins with a dot or is kept by a system for itself
+ *          ("__MACOSX", "@eaDir"). Of members with one base name, size and CRC the first is taken.
  * Checks:  all names, sizes and places before the first file is written; policy skip leaves out
  *          members with a name that no file should have, links, and all but the first of one base
- *          name.
+ *          name with different bytes.
  * Writes:  only inside folder; each file whole or not at all (CRC checked before it gets its name).
  *          After a failure the files written so far stay, and another call goes on from there.
  *          report: also after a failure, but for one of the arguments.

@@ -15,11 +15,18 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "dataset/labels.h"
+#include "dataset/nearest.h"
 #include "dataset/source.h"
 #include "io/image.h"
 #include "io/members.h"
 
-enum { MAX_SIDE = 8192, MAX_OUTPUTS = 1000, NAMES_SHOWN = 3, PIXELS_NAME_SIZE = 24 };
+enum {
+    MAX_SIDE = 8192,
+    MAX_OUTPUTS = 1000,
+    MAX_ENDINGS = 16,
+    NAMES_SHOWN = 3,
+    PIXELS_NAME_SIZE = 24
+};
 
 /* Bytes kept of a sample: published once, never changed, freed with the data set. */
 typedef struct kept {
@@ -52,8 +59,7 @@ void an_dataset_options_init(an_dataset_options *options, uint32_t struct_size) 
                                          .width = 350,
                                          .cache = AN_CACHE_ENCODED,
                                          .outputs = 1,
-                                         .label_file = "All_labels.txt",
-                                         .suffix = ".jpg"};
+                                         .label_file = "All_labels.txt"};
     ani_options_init(options, struct_size, &defaults, sizeof defaults);
 }
 
@@ -79,9 +85,13 @@ static an_status read_options(an_dataset_options *o, an_image_limits *limits,
     if (!st) st = check_range("cache", o->cache, AN_CACHE_NONE, AN_CACHE_PIXELS, err);
     if (!st) st = check_range("outputs", o->outputs, 1, MAX_OUTPUTS, err);
     if (st) return st;
-    if (!o->label_file || !*o->label_file || !o->suffix || !*o->suffix)
+    if (!o->label_file || !*o->label_file || (o->suffix && !*o->suffix))
         return ani_fail(err, AN_ERR_ARG, "an_dataset_options: %s is empty",
                         o->label_file && *o->label_file ? "suffix" : "label_file");
+    if (strchr(o->label_file, '/'))
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_dataset_options: label_file is '%s'; it must be a name without folders",
+                        o->label_file);
     if (archive->max_member_bytes < 1)
         return ani_fail(err, AN_ERR_ARG,
                         "an_dataset_options: archive.max_member_bytes is %lld; it must be above 0",
@@ -97,8 +107,18 @@ static int64_t image_bytes(const an_dataset *d) {
 
 /* --- joining images and labels --------------------------------------------------------------- */
 
+/* How images and labels have been joined. */
+typedef struct joined {
+    const ani_labels *labels;
+    bool *met;         /* [labels->count]: an image has this label */
+    int64_t unmet;     /* labels that no image has */
+    int64_t missing;   /* images without label: they lie behind the samples */
+    int64_t strays;    /* the last of these, whose endings no image with a label has */
+    ani_nearest files; /* the images without label and the files passed over */
+} joined;
+
 /* Write "'A.jpg', 'B.jpg', 'C.jpg' and 9 more" into text. */
-static void name_images(ani_text *text, const ani_source_image *images, int64_t count) {
+static void name_images(ani_text *text, const ani_source_file *images, int64_t count) {
     char shown[ANI_SHOWN_NAME_SIZE];
     for (int64_t i = 0; i < count && i < NAMES_SHOWN; i++)
         ani_text_print(text, "%s'%s'", i ? ", " : "", ani_name_show(shown, images[i].name));
@@ -106,65 +126,191 @@ static void name_images(ani_text *text, const ani_source_image *images, int64_t 
         ani_text_print(text, " and %lld more", (long long)(count - NAMES_SHOWN));
 }
 
-/* Deal with images that have no label: the images behind d->count, moved there by join(). */
-static an_status refuse_unlabelled(an_dataset *d, int64_t count, an_error *err) {
+/* Write "'a.JPG' on line 7 (near 'a.jpg': upper and lower case differ)". */
+static void describe_label(ani_text *text, const joined *j, int64_t entry, const ani_near *near) {
+    char name[ANI_SHOWN_NAME_SIZE], shown[ANI_SHOWN_NAME_SIZE];
+    const ani_label *label = &j->labels->entries[entry];
+    const char *bytes = j->labels->bytes + label->offset;
+    int64_t size = label->size;
+    bool is_cut = false;
+    while (size >= (int64_t)sizeof name || (is_cut && size > 0 && (*bytes & 0xC0) == 0x80)) {
+        bytes++; /* the end tells more than the beginning */
+        size--;
+        is_cut = true;
+    }
+    memcpy(name, bytes, (size_t)size);
+    name[size] = '\0';
+    ani_text_print(text, "%s'%s' on line %lld", is_cut ? "..." : "", ani_name_show(shown, name),
+                   (long long)label->line);
+    if (near->name)
+        ani_text_print(text, " (near '%s': %s)", ani_name_show(shown, near->name), near->why);
+}
+
+/* Find the next label from entry on that no image has; count if there is none. */
+static int64_t next_unmet(const joined *j, int64_t entry) {
+    while (entry < j->labels->count && j->met[entry])
+        entry++;
+    return entry;
+}
+
+static ani_near look_near(const joined *j, int64_t entry, bool same) {
+    const ani_label *label = &j->labels->entries[entry];
+    const char *name = j->labels->bytes + label->offset;
+    return same ? ani_nearest_same(&j->files, name, label->size)
+                : ani_nearest_find(&j->files, name, label->size);
+}
+
+/* Fail with the first label that means a file which is there, but is not read: written otherwise,
+ * or with an ending that nobody has chosen to leave out. */
+static an_status refuse_near_misses(const an_dataset *d, const joined *j, an_error *err) {
     const an_dataset_options *o = &d->options;
-    if (!count) return AN_OK;
-    ani_text names = {0};
-    name_images(&names, d->source.images + d->count, count);
-    an_error why;
     an_status st = AN_OK;
-    if (names.failed)
-        st = ani_fail_memory(err, names.size, "a message");
-    else
-        ani_fail(&why, AN_ERR_FORMAT, "%lld image%s no label in '%s': %s", (long long)count,
-                 count == 1 ? " has" : "s have", o->label_file, names.bytes);
-    if (!st && o->policy == AN_POLICY_STRICT) st = ani_fail(err, why.status, "%s", why.message);
-    if (!st) st = ani_warn(o->warn, o->warn_user, AN_WARN_IMAGE_SKIPPED, count, why.message, err);
-    if (!st && d->count == 0)
-        st = ani_fail(err, AN_ERR_FORMAT, "none of the images has a label in '%s'", o->label_file);
-    atomic_fetch_add(&d->skipped, count);
-    ani_text_clear(&names);
+    for (int64_t i = next_unmet(j, 0); i < j->labels->count && !st; i = next_unmet(j, i + 1)) {
+        const ani_near near = look_near(j, i, true);
+        if (!near.name || (!near.is_image && o->suffix)) continue;
+        ani_text label = {0};
+        describe_label(&label, j, i, &near);
+        st = label.failed ? ani_fail_memory(err, label.size, "a message")
+                          : ani_fail(err, AN_ERR_FORMAT, "'%s' has a label without image: %s",
+                                     o->label_file, label.bytes);
+        ani_text_clear(&label);
+    }
     return st;
 }
 
-static an_status join(an_dataset *d, const ani_labels *labels, an_error *err) {
+/* Tell of labels that no image has. */
+static an_status warn_of_unmet(const an_dataset *d, const joined *j, an_error *err) {
     const an_dataset_options *o = &d->options;
-    ani_source *source = &d->source;
-    ani_source_image *unlabelled = NULL;
-    int64_t missing = 0;
-    an_status st = AN_OK;
-    const int64_t label_size = o->outputs * (int64_t)sizeof *d->scores;
-    d->scores = ani_alloc_zero(source->count, label_size);
-    unlabelled = ani_alloc(source->count * (int64_t)sizeof *unlabelled);
-    if (!d->scores || !unlabelled) {
-        st = ani_fail_memory(err, source->count * label_size, "labels");
-        goto done;
+    ani_text text = {0};
+    ani_text_print(&text, "%lld of %lld labels in '%s' have no image: ", (long long)j->unmet,
+                   (long long)j->labels->count, o->label_file);
+    for (int64_t i = next_unmet(j, 0), n = 0; n < NAMES_SHOWN && n < j->unmet; n++) {
+        const ani_near near = look_near(j, i, false);
+        if (n) ani_text_print(&text, ", ");
+        describe_label(&text, j, i, &near);
+        i = next_unmet(j, i + 1);
     }
-    for (int64_t i = 0; i < source->count; i++) {
-        const ani_source_image image = source->images[i];
+    if (j->unmet > NAMES_SHOWN)
+        ani_text_print(&text, " and %lld more", (long long)(j->unmet - NAMES_SHOWN));
+    const an_status st = text.failed ? ani_fail_memory(err, text.size, "a message")
+                                     : ani_warn(o->warn, o->warn_user, AN_WARN_LABEL_WITHOUT_IMAGE,
+                                                j->unmet, text.bytes, err);
+    ani_text_clear(&text);
+    return st;
+}
+
+/* Deal with images that have no label. Those whose endings no image with a label has (a drawing
+ * beside photographs, say) are passed over with a warning in any case. */
+static an_status refuse_unlabelled(an_dataset *d, const joined *j, an_error *err) {
+    const an_dataset_options *o = &d->options;
+    const int64_t refused = o->policy == AN_POLICY_STRICT ? j->missing - j->strays : 0;
+    const int64_t count = refused ? refused : j->missing;
+    if (!count) return AN_OK;
+    ani_text text = {0};
+    ani_text_print(&text, "%lld image%s no label in '%s': ", (long long)count,
+                   count == 1 ? " has" : "s have", o->label_file);
+    name_images(&text, d->source.images.files + d->count, count);
+    if (refused && j->unmet) {
+        const int64_t first = next_unmet(j, 0);
+        const ani_near near = look_near(j, first, false);
+        ani_text_print(&text, "; no image: ");
+        describe_label(&text, j, first, &near);
+    }
+    an_status st;
+    if (text.failed)
+        st = ani_fail_memory(err, text.size, "a message");
+    else if (refused)
+        st = ani_fail(err, AN_ERR_FORMAT, "%s", text.bytes);
+    else
+        st = ani_warn(o->warn, o->warn_user, AN_WARN_IMAGE_SKIPPED, count, text.bytes, err);
+    if (!st && d->count == 0)
+        st = ani_fail(err, AN_ERR_FORMAT, "none of the images has a label in '%s'", o->label_file);
+    atomic_fetch_add(&d->skipped, count);
+    ani_text_clear(&text);
+    return st;
+}
+
+/* The ending of a name, with its dot; empty if it has none. */
+static const char *ending_of(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot ? dot : "";
+}
+
+/* The endings of the samples' names, as they are written. */
+typedef struct endings {
+    const char *known[MAX_ENDINGS];
+    int count;
+} endings;
+
+static bool is_known(const endings *e, const char *ending) {
+    for (int i = 0; i < e->count; i++)
+        if (!strcmp(e->known[i], ending)) return true;
+    return false;
+}
+
+/* Put images without label behind the samples: last those whose endings no sample has. */
+static void place_unlabelled(an_dataset *d, joined *j, const ani_source_file *images) {
+    ani_source_file *to = d->source.images.files + d->count;
+    endings e = {.count = 0};
+    for (int64_t i = 0; i < d->count && e.count < MAX_ENDINGS; i++) {
+        const char *ending = ending_of(d->source.images.files[i].name);
+        if (!is_known(&e, ending)) e.known[e.count++] = ending;
+    }
+    const bool has_strays = e.count > 0 && e.count < MAX_ENDINGS;
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t i = 0; i < j->missing; i++) {
+            const bool is_stray = has_strays && !is_known(&e, ending_of(images[i].name));
+            if (is_stray != (pass == 1)) continue;
+            *to++ = images[i];
+            j->strays += is_stray;
+        }
+}
+
+/* Give each image its label; those without are moved behind the others. */
+static an_status give_labels(an_dataset *d, joined *j, an_error *err) {
+    const int32_t outputs = d->options.outputs;
+    const ani_labels *labels = j->labels;
+    ani_source_list *images = &d->source.images;
+    const int64_t label_size = outputs * (int64_t)sizeof *d->scores;
+    d->scores = ani_alloc_zero(images->count, label_size);
+    ani_source_file *unlabelled = ani_alloc_zero(images->count, sizeof *unlabelled);
+    j->met = ani_alloc_zero(labels->count, sizeof *j->met);
+    if (!d->scores || !unlabelled || !j->met) {
+        ani_free(unlabelled);
+        return ani_fail_memory(err, images->count * label_size, "labels");
+    }
+    j->unmet = labels->count;
+    for (int64_t i = 0; i < images->count; i++) {
+        const ani_source_file image = images->files[i];
         const int64_t entry = ani_labels_find(labels, image.name, (int64_t)strlen(image.name));
         if (entry < 0) {
-            unlabelled[missing++] = image;
+            unlabelled[j->missing++] = image;
             continue;
         }
-        memcpy(d->scores + d->count * o->outputs, labels->values + entry * o->outputs,
+        memcpy(d->scores + d->count * outputs, labels->values + entry * outputs,
                (size_t)label_size);
-        source->images[d->count++] = image;
+        images->files[d->count++] = image;
+        j->unmet -= !j->met[entry];
+        j->met[entry] = true;
     }
-    memcpy(source->images + d->count, unlabelled, (size_t)missing * sizeof *unlabelled);
-    st = refuse_unlabelled(d, missing, err);
-    if (st) goto done;
-    d->labels_without_image = labels->count - d->count;
-    if (d->labels_without_image) {
-        char message[256];
-        snprintf(message, sizeof message, "%lld of %lld labels in '%s' have no image",
-                 (long long)d->labels_without_image, (long long)labels->count, o->label_file);
-        st = ani_warn(o->warn, o->warn_user, AN_WARN_LABEL_WITHOUT_IMAGE, d->labels_without_image,
-                      message, err);
-    }
-done:
+    place_unlabelled(d, j, unlabelled);
     ani_free(unlabelled);
+    return AN_OK;
+}
+
+static an_status join(an_dataset *d, const ani_labels *labels, an_error *err) {
+    joined j = {.labels = labels};
+    an_status st = give_labels(d, &j, err);
+    if (!st && j.unmet)
+        st = ani_nearest_open(&j.files, d->source.images.files + d->count, j.missing,
+                              &d->source.others, err);
+    if (!st && j.unmet && d->options.policy == AN_POLICY_STRICT)
+        st = refuse_near_misses(d, &j, err);
+    if (!st) st = refuse_unlabelled(d, &j, err);
+    if (!st && j.unmet) st = warn_of_unmet(d, &j, err);
+    d->labels_without_image = j.unmet;
+    ani_nearest_clear(&j.files);
+    ani_free(j.met);
     return st;
 }
 
@@ -339,7 +485,7 @@ static bool is_sample(const an_dataset *dataset, int64_t index) {
 const char *an_dataset_name(const an_dataset *dataset, int64_t index) {
     if (!is_sample(dataset, index)) return NULL;
     return dataset->names ? dataset->names + index * PIXELS_NAME_SIZE
-                          : dataset->source.images[index].name;
+                          : dataset->source.images.files[index].name;
 }
 
 double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output) {
@@ -387,7 +533,7 @@ static an_status keep(an_dataset *d, int64_t index, uint8_t *bytes, int64_t size
 static an_status decode(const an_dataset *d, int64_t index, const uint8_t *bytes, int64_t size,
                         uint8_t *rgb, an_error *err) {
     return ani_image_decode_to(rgb, d->options.height, d->options.width, &d->kernels, bytes, size,
-                               d->source.images[index].name, &d->limits, err);
+                               d->source.images.files[index].name, &d->limits, err);
 }
 
 /* Read a sample's file, or take it from the cache, and decode it. */
@@ -397,7 +543,7 @@ static an_status load(an_dataset *d, int64_t index, uint8_t *rgb, an_error *err)
     if (file) return decode(d, index, file->bytes, file->size, rgb, err);
     uint8_t *bytes = NULL;
     int64_t size;
-    an_status st = ani_source_read(&d->source, d->source.images[index].place,
+    an_status st = ani_source_read(&d->source, d->source.images.files[index].place,
                                    d->source.max_file_bytes, &bytes, &size, err);
     if (st) return st;
     if (keeps_files) {

@@ -3,7 +3,8 @@
  * table. */
 #include "dataset/labels.h"
 
-#include <stdio.h>
+#include <float.h>
+#include <math.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -82,64 +83,157 @@ static int64_t field_size(const char *field, const char *end) {
     return c - field;
 }
 
+static const char *behind_blanks(const char *c, const char *end) {
+    while (c < end && is_blank(*c))
+        c++;
+    return c;
+}
+
+static const char *before_blanks(const char *begin, const char *c) {
+    while (c > begin && is_blank(c[-1]))
+        c--;
+    return c;
+}
+
+/* Where the last field before end begins. */
+static const char *last_field(const char *begin, const char *end) {
+    const char *c = before_blanks(begin, end);
+    while (c > begin && !is_blank(c[-1]))
+        c--;
+    return c;
+}
+
+static int64_t count_fields(const char *c, const char *end) {
+    int64_t fields = 0;
+    for (c = behind_blanks(c, end); c < end; c = behind_blanks(c, end), fields++)
+        c += field_size(c, end);
+    return fields;
+}
+
 typedef struct reader {
     ani_labels *labels;
     const char *file;
     int64_t line;
 } reader;
 
-/* Read the numbers after a name into values; begin stands behind the name. */
-static an_status read_values(const reader *r, const char *name, int64_t name_size,
-                             const char *begin, const char *end, double *values, an_error *err) {
+/* A line, without blanks at its ends. */
+typedef struct line {
+    const char *begin, *end;
+    const char *name_end; /* the name is what comes before */
+    bool is_certain;      /* a tab says so */
+} line;
+
+/* What a person may have meant who parts fields otherwise. */
+static const char *hint(const line *l) {
+    for (const char *c = l->begin; c < l->end; c++)
+        if (*c == ',' || *c == ';' || *c == '"')
+            return "; expected the name, a blank or tab, and numbers with a point, without quotes "
+                   "and commas";
+    return "";
+}
+
+static an_status read_number(const reader *r, const line *l, const char *field, int64_t size,
+                             double *value, an_error *err) {
     char text[SHOWN + 4];
+    bool overflow = false;
+    const char *behind = field;
+    const bool found = ani_parse_double(field, &behind, value, &overflow);
+    if (overflow || (found && behind == field + size && fabs(*value) > FLT_MAX))
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "'%s', line %lld: '%s' is too large: a number may have up to 3.4e38",
+                        r->file, (long long)r->line, shown(text, field, size));
+    if (found && behind == field + size) return AN_OK;
+    return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: '%s' is not a finite number%s", r->file,
+                    (long long)r->line, shown(text, field, size), hint(l));
+}
+
+static an_status refuse_count(const reader *r, const line *l, int64_t numbers, an_error *err) {
+    char text[SHOWN + 4];
+    return ani_fail(
+        err, AN_ERR_FORMAT, "'%s', line %lld: %lld numbers after the name '%s', expected %d%s",
+        r->file, (long long)r->line, (long long)numbers,
+        shown(text, l->begin, l->name_end - l->begin), (int)r->labels->outputs, hint(l));
+}
+
+/* Find where the name ends: at a tab, if what comes behind are as many fields as expected; else
+ * before the last of these. */
+static an_status find_name(const reader *r, line *l, an_error *err) {
     const int32_t outputs = r->labels->outputs;
-    const long long line = (long long)r->line;
-    const char *c = begin;
-    for (int32_t i = 0;; i++) {
-        while (c < end && is_blank(*c))
-            c++;
-        if (c == end && i < outputs)
-            return ani_fail(err, AN_ERR_FORMAT,
-                            "'%s', line %lld: %d numbers after the name '%s', expected %d", r->file,
-                            line, (int)i, shown(text, name, name_size), (int)outputs);
-        if (c == end) return AN_OK;
-        const int64_t size = field_size(c, end);
-        if (i == outputs)
-            return ani_fail(
-                err, AN_ERR_FORMAT,
-                "'%s', line %lld: '%s' is too much; expected a name without blanks and %d "
-                "number%s",
-                r->file, line, shown(text, c, size), (int)outputs, outputs == 1 ? "" : "s");
-        bool overflow = false;
-        const char *behind = c;
-        const bool found = ani_parse_double(c, &behind, &values[i], &overflow);
-        if (overflow)
-            return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: '%s' is too large for a number",
-                            r->file, line, shown(text, c, size));
-        if (!found || behind != c + size)
-            return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: '%s' is not a finite number",
-                            r->file, line, shown(text, c, size));
-        c = behind;
+    const char *tab = memchr(l->begin, '\t', (size_t)(l->end - l->begin));
+    if (tab && count_fields(tab, l->end) == outputs) {
+        l->name_end = before_blanks(l->begin, tab);
+        l->is_certain = true;
+        return AN_OK;
     }
+    const char *c = l->end;
+    for (int32_t i = 0; i < outputs; i++) {
+        c = last_field(l->begin, c);
+        if (c > l->begin) continue;
+        l->name_end = l->begin + field_size(l->begin, l->end);
+        return refuse_count(r, l, i, err);
+    }
+    l->name_end = before_blanks(l->begin, c);
+    return AN_OK;
+}
+
+/* A name without a tab at its end has none in it, and the last of its fields is no number: that
+ * would be one more than expected, and an image has an ending. */
+static an_status check_name(const reader *r, line *l, an_error *err) {
+    const char *c = memchr(l->begin, '\t', (size_t)(l->name_end - l->begin));
+    double value;
+    while (c && (c = behind_blanks(c, l->name_end)) < l->name_end) {
+        const int64_t size = field_size(c, l->name_end);
+        const an_status st = read_number(r, l, c, size, &value, err);
+        if (st) return st;
+        c += size;
+    }
+    int64_t more = 0;
+    for (;; more++) {
+        const char *field = last_field(l->begin, l->name_end);
+        const int64_t size = l->name_end - field;
+        if (field == l->begin || read_number(r, l, field, size, &value, NULL)) break;
+        l->name_end = before_blanks(l->begin, field);
+    }
+    return more ? refuse_count(r, l, r->labels->outputs + more, err) : AN_OK;
+}
+
+/* Read the numbers behind the name. */
+static an_status read_values(const reader *r, const line *l, double *values, an_error *err) {
+    const char *c = l->name_end;
+    for (int32_t i = 0; i < r->labels->outputs; i++) {
+        c = behind_blanks(c, l->end);
+        const int64_t size = field_size(c, l->end);
+        const an_status st = read_number(r, l, c, size, &values[i], err);
+        if (st) return st;
+        c += size;
+    }
+    return AN_OK;
+}
+
+static an_status refuse_control(const reader *r, char c, an_error *err) {
+    return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: has a control character (byte %d)%s",
+                    r->file, (long long)r->line, (int)c,
+                    c ? "" : "; a file in UTF-16 needs a byte order mark, or save it as UTF-8");
 }
 
 /* Take one line, without its end, into the labels. */
 static an_status read_line(const reader *r, const char *begin, const char *end, an_error *err) {
     ani_labels *labels = r->labels;
     char text[SHOWN + 4];
-    while (begin < end && is_blank(*begin))
-        begin++;
-    if (begin == end) return AN_OK;
-    for (const char *c = begin; c < end; c++)
+    line l = {.begin = behind_blanks(begin, end)};
+    l.end = before_blanks(l.begin, end);
+    if (l.begin == l.end) return AN_OK;
+    for (const char *c = l.begin; c < l.end; c++)
         if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
-            return ani_fail(err, AN_ERR_FORMAT,
-                            "'%s', line %lld: has a control character (byte %d)", r->file,
-                            (long long)r->line, (int)*c);
-    const int64_t size = field_size(begin, end);
+            return refuse_control(r, *c, err);
     double *values = labels->values + labels->count * labels->outputs;
-    an_status st = read_values(r, begin, size, begin + size, end, values, err);
+    an_status st = find_name(r, &l, err);
+    if (!st) st = read_values(r, &l, values, err);
+    if (!st && !l.is_certain) st = check_name(r, &l, err);
     if (st) return st;
 
+    begin = l.begin;
+    const int64_t size = l.name_end - l.begin;
     uint32_t *slot = find_slot(labels, begin, size);
     if (*slot) {
         const int64_t first = *slot - 1;
@@ -183,6 +277,50 @@ static an_status allocate(ani_labels *labels, int64_t lines, an_error *err) {
     return AN_OK;
 }
 
+/* Convert a file in UTF-16, whose byte order mark it begins with, to UTF-8. */
+static an_status convert(ani_labels *labels, const char *name, const uint8_t *bytes, int64_t *size,
+                         an_error *err) {
+    const int high = bytes[0] == 0xFF; /* which byte of two is the high one */
+    const int64_t room = *size / 2 * 3 + 1;
+    uint8_t *to = ani_alloc(room);
+    labels->owned = (char *)to;
+    labels->bytes = labels->owned;
+    if (!to) return ani_fail_memory(err, room, "labels");
+    for (int64_t at = 2; at < *size;) {
+        uint32_t code = 0, low = 0;
+        const int64_t begin = at;
+        if (*size - at >= 2) code = (uint32_t)bytes[at + high] << 8 | bytes[at + !high];
+        const bool is_first = code >= 0xD800 && code < 0xDC00;
+        if (is_first && *size - at >= 4)
+            low = (uint32_t)bytes[at + 2 + high] << 8 | bytes[at + 2 + !high];
+        const bool is_pair = is_first && low >= 0xDC00 && low < 0xE000;
+        if (*size - at < 2 || (code >= 0xD800 && code < 0xE000 && !is_pair))
+            return ani_fail(err, AN_ERR_FORMAT, "'%s' is UTF-16 with half a character at byte %lld",
+                            name, (long long)begin);
+        if (is_pair) code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+        at += is_pair ? 4 : 2;
+        if (code < 0x80) {
+            *to++ = (uint8_t)code;
+            continue;
+        }
+        if (code < 0x800) {
+            *to++ = (uint8_t)(0xC0 | code >> 6);
+        } else {
+            if (code < 0x10000) {
+                *to++ = (uint8_t)(0xE0 | code >> 12);
+            } else {
+                *to++ = (uint8_t)(0xF0 | code >> 18);
+                *to++ = (uint8_t)(0x80 | (code >> 12 & 0x3F));
+            }
+            *to++ = (uint8_t)(0x80 | (code >> 6 & 0x3F));
+        }
+        *to++ = (uint8_t)(0x80 | (code & 0x3F));
+    }
+    *to = 0;
+    *size = (char *)to - labels->owned;
+    return AN_OK;
+}
+
 an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *bytes, int64_t size,
                           int32_t outputs, int32_t policy, an_error *err) {
     ani_labels labels = {.bytes = (const char *)bytes, .outputs = outputs};
@@ -193,7 +331,10 @@ an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *byte
     /* Without a random key (early at boot) the place in memory serves. */
     if (getrandom(&labels.key, sizeof labels.key, GRND_NONBLOCK) != (ssize_t)sizeof labels.key)
         labels.key = (uint64_t)(uintptr_t)bytes;
-    an_status st = allocate(&labels, count_line_ends(labels.bytes, size), err);
+    an_status st = AN_OK;
+    if (size >= 2 && (!memcmp(bytes, "\xFF\xFE", 2) || !memcmp(bytes, "\xFE\xFF", 2)))
+        st = convert(&labels, name, bytes, &size, err);
+    if (!st) st = allocate(&labels, count_line_ends(labels.bytes, size), err);
     if (st) goto done;
 
     reader r = {.labels = &labels, .file = name, .line = 1};
@@ -229,5 +370,6 @@ void ani_labels_clear(ani_labels *labels) {
     ani_free(labels->entries);
     ani_free(labels->values);
     ani_free(labels->slots);
+    ani_free(labels->owned);
     *labels = (ani_labels){0};
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The label file: a line "name number ..." for each image. Names stay in the file's bytes, so that
- * ten million lines cost little more than the file itself. */
+ * ten million lines cost little more than the file itself (UTF-16 is converted first). */
 #ifndef DATASET_LABELS_H
 #define DATASET_LABELS_H
 
@@ -20,7 +20,8 @@ typedef struct ani_label {
 
 /** The labels of a file, in its order, each name once; clear with ani_labels_clear(). */
 typedef struct ani_labels {
-    const char *bytes;  /* of the file; borrowed: they must live as long as the labels */
+    const char *bytes;  /* of the file; borrowed, unless they are owned: they must live as long */
+    char *owned;        /* bytes as UTF-8, if the file is UTF-16; else NULL */
     ani_label *entries; /* [count] */
     double *values;     /* [count,outputs] */
     uint32_t *slots;    /* hash table over the names: 0 = empty, else entry + 1 */
@@ -34,9 +35,11 @@ typedef struct ani_labels {
 
 /**
  * Read labels. Lines end with LF, CRLF or CR; a UTF-8 byte order mark and blank lines are passed
- * over; fields are parted by spaces or tabs; numbers are decimal with a point, whatever the locale,
- * and finite. A name that comes again with the same numbers is let pass, with others it is an
- * error.
+ * over, UTF-16 with a byte order mark is converted. A name ends at the first tab, if as many
+ * numbers as outputs come behind; else the last fields of the line are the numbers, and the name,
+ * which may have blanks, is what comes before. Numbers are decimal with a point, whatever the
+ * locale, and fit into a float. A name that comes again with the same numbers is let pass, with
+ * others it is an error.
  *
  * Takes:   name: of the file, for messages; bytes: size of them and a zero byte after.
  * Returns: AN_OK; AN_ERR_FORMAT ("'NAME', line N: ...", or no label at all); AN_ERR_UNSUPPORTED

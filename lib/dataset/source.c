@@ -13,21 +13,24 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/show.h"
 #include "io/members.h"
 
-enum { MAX_DEPTH = 64 }; /* of folders in folders */
+enum {
+    MAX_DEPTH = 64,    /* of folders in folders */
+    CHUNK_SIZE = 65536 /* bytes of a file compared at a time */
+};
 
-static an_status add(ani_source *source, const char *name, int64_t place, an_error *err) {
-    if (source->count == source->capacity) {
-        const int64_t capacity = source->capacity ? 2 * source->capacity : 256;
-        const int64_t unit = sizeof *source->images;
-        ani_source_image *grown =
-            ani_realloc(source->images, source->count * unit, capacity * unit);
-        if (!grown) return ani_fail_memory(err, capacity * unit, "a list of images");
-        source->images = grown;
-        source->capacity = capacity;
+static an_status add(ani_source_list *list, const char *name, int64_t place, an_error *err) {
+    if (list->count == list->capacity) {
+        const int64_t capacity = list->capacity ? 2 * list->capacity : 256;
+        const int64_t unit = sizeof *list->files;
+        ani_source_file *grown = ani_realloc(list->files, list->count * unit, capacity * unit);
+        if (!grown) return ani_fail_memory(err, capacity * unit, "a list of files");
+        list->files = grown;
+        list->capacity = capacity;
     }
-    source->images[source->count++] = (ani_source_image){name, place};
+    list->files[list->count++] = (ani_source_file){name, place};
     return AN_OK;
 }
 
@@ -53,9 +56,9 @@ static an_status walk_folder(walk *w, int depth, an_error *err);
 
 static an_status walk_entry(walk *w, const struct dirent *entry, int depth, an_error *err) {
     const char *name = entry->d_name;
-    const an_dataset_options *o = w->options;
-    const bool is_label = !strcmp(name, o->label_file);
-    if (ani_name_is_hidden(name) && !is_label) return AN_OK;
+    ani_source *source = w->source;
+    const int kind = ani_name_kind(name, w->options->suffix, w->options->label_file);
+    if (kind == ANI_NAME_HIDDEN) return AN_OK;
     const int64_t folder_size = w->path.size;
     const bool is_root = folder_size == 1 && w->path.bytes[0] == '/';
     an_status st = AN_OK;
@@ -63,14 +66,13 @@ static an_status walk_entry(walk *w, const struct dirent *entry, int depth, an_e
     if (w->path.failed) return ani_fail_memory(err, folder_size, "a path");
     if (is_type(entry, w->path.bytes, S_IFDIR)) {
         st = walk_folder(w, depth + 1, err);
-    } else if (ani_name_is_wanted(name, o->suffix, o->label_file) &&
-               is_type(entry, w->path.bytes, S_IFREG)) {
-        const int64_t place = w->source->paths.size;
-        ani_text_add(&w->source->paths, w->path.bytes, w->path.size + 1);
-        if (w->source->paths.failed)
-            st = ani_fail_memory(err, place + w->path.size, "a list of images");
+    } else if (is_type(entry, w->path.bytes, S_IFREG)) {
+        const int64_t place = source->paths.size;
+        ani_text_add(&source->paths, w->path.bytes, w->path.size + 1);
+        if (source->paths.failed)
+            st = ani_fail_memory(err, place + w->path.size, "a list of files");
         else
-            st = add(w->source, NULL, place, err);
+            st = add(kind == ANI_NAME_OTHER ? &source->others : &source->images, NULL, place, err);
     }
     w->path.size = folder_size;
     w->path.bytes[folder_size] = '\0';
@@ -121,40 +123,83 @@ static an_status walk_folder(walk *w, int depth, an_error *err) {
 
 /* By base name, then by path: paths lie in one piece of memory, so that the order is total. */
 static int compare_files(const void *a, const void *b, void *paths) {
-    const ani_source_image *x = a, *y = b;
+    const ani_source_file *x = a, *y = b;
     const int order = strcmp(x->name, y->name);
     return order ? order : strcmp((const char *)paths + x->place, (const char *)paths + y->place);
 }
 
 static int compare_names(const void *a, const void *b) {
-    return strcmp(((const ani_source_image *)a)->name, ((const ani_source_image *)b)->name);
+    return strcmp(((const ani_source_file *)a)->name, ((const ani_source_file *)b)->name);
 }
 
-/* Keep the first of several files with one base name. */
+/* Find out whether two files hold the same bytes. */
+static an_status are_copies(bool *same, const char *path, const char *other, an_error *err) {
+    ani_file *files[2] = {NULL, NULL};
+    uint8_t *bytes = NULL;
+    *same = false;
+    an_status st = ani_file_open(&files[0], path, err);
+    if (!st) st = ani_file_open(&files[1], other, err);
+    if (st) goto done;
+    const int64_t size = ani_file_size(files[0]);
+    if (size != ani_file_size(files[1])) goto done;
+    bytes = ani_alloc(2 * CHUNK_SIZE);
+    if (!bytes) {
+        st = ani_fail_memory(err, 2 * CHUNK_SIZE, "two files with one base name");
+        goto done;
+    }
+    for (int64_t at = 0; at < size; at += CHUNK_SIZE) {
+        const int64_t now = size - at < CHUNK_SIZE ? size - at : CHUNK_SIZE;
+        st = ani_file_read(files[0], at, bytes, now, err);
+        if (!st) st = ani_file_read(files[1], at, bytes + CHUNK_SIZE, now, err);
+        if (st || memcmp(bytes, bytes + CHUNK_SIZE, (size_t)now) != 0) goto done;
+    }
+    *same = true;
+done:
+    ani_free(bytes);
+    ani_file_close(files[0]);
+    ani_file_close(files[1]);
+    return st;
+}
+
+/* Keep the first of several files with one base name. Copies of it are no loss, others are. */
 static an_status refuse_duplicates(ani_source *source, const an_dataset_options *o, an_error *err) {
     const char *paths = source->paths.bytes;
+    ani_source_file *files = source->images.files;
     int64_t kept = 0;
-    for (int64_t i = 0; i < source->count; i++) {
-        const ani_source_image image = source->images[i];
-        if (kept == 0 || strcmp(source->images[kept - 1].name, image.name) != 0) {
-            source->images[kept++] = image;
+    for (int64_t i = 0; i < source->images.count; i++) {
+        const ani_source_file file = files[i];
+        if (kept == 0 || strcmp(files[kept - 1].name, file.name) != 0) {
+            files[kept++] = file;
             continue;
         }
+        const char *first = paths + files[kept - 1].place, *second = paths + file.place;
+        char shown[ANI_SHOWN_NAME_SIZE], other[ANI_SHOWN_NAME_SIZE];
         an_error why;
-        ani_fail(&why, AN_ERR_FORMAT, "'%s' and '%s' have the same base name",
-                 paths + source->images[kept - 1].place, paths + image.place);
+        bool same;
+        an_status st = are_copies(&same, first, second, err);
+        if (st) return st;
+        if (same) continue;
+        ani_fail(&why, AN_ERR_FORMAT, "'%s' and '%s' have the same base name and different bytes",
+                 ani_name_show(shown, first), ani_name_show(other, second));
         if (o->policy == AN_POLICY_STRICT) return ani_fail(err, why.status, "%s", why.message);
         source->skipped++;
-        an_status st = ani_warn(o->warn, o->warn_user, AN_WARN_MEMBER_SKIPPED, 1, why.message, err);
+        st = ani_warn(o->warn, o->warn_user, AN_WARN_MEMBER_SKIPPED, 1, why.message, err);
         if (st) return st;
     }
-    source->count = kept;
+    source->images.count = kept;
     return AN_OK;
+}
+
+/* Give the files of a list their names, once their paths move no more. */
+static void name_files(const ani_source *source, ani_source_list *list) {
+    for (int64_t i = 0; i < list->count; i++)
+        list->files[i].name = ani_base_name(source->paths.bytes + list->files[i].place);
 }
 
 static an_status open_folder(ani_source *source, const char *path, const an_dataset_options *o,
                              an_error *err) {
     walk w = {.source = source, .options = o};
+    ani_source_list *images = &source->images;
     int64_t size = (int64_t)strlen(path);
     while (size > 1 && path[size - 1] == '/')
         size--;
@@ -162,10 +207,10 @@ static an_status open_folder(ani_source *source, const char *path, const an_data
     an_status st = w.path.failed ? ani_fail_memory(err, size, "a path") : walk_folder(&w, 0, err);
     ani_text_clear(&w.path);
     if (st) return st;
-    for (int64_t i = 0; i < source->count; i++)
-        source->images[i].name = ani_base_name(source->paths.bytes + source->images[i].place);
-    if (source->count)
-        qsort_r(source->images, (size_t)source->count, sizeof *source->images, compare_files,
+    name_files(source, images);
+    name_files(source, &source->others);
+    if (images->count)
+        qsort_r(images->files, (size_t)images->count, sizeof *images->files, compare_files,
                 source->paths.bytes);
     return refuse_duplicates(source, o, err);
 }
@@ -187,13 +232,18 @@ static an_status open_archive(ani_source *source, const char *path, const an_dat
     st = ani_members_select(&members, source->zip, &caps, err);
     if (st) goto done;
     source->skipped = members.skipped;
-    for (int64_t i = 0; i < members.count && !st; i++) {
-        const char *name = ani_zip_member_at(source->zip, members.index[i])->base;
-        if (!ani_name_is_hidden(name) || !strcmp(name, o->label_file))
-            st = add(source, name, members.index[i], err);
+    for (int64_t i = 0; i < members.count && !st; i++)
+        st = add(&source->images, ani_zip_member_at(source->zip, members.index[i])->base,
+                 members.index[i], err);
+    for (int64_t i = 0; i < ani_zip_count(source->zip) && !st; i++) {
+        const ani_zip_member *member = ani_zip_member_at(source->zip, i);
+        if (*member->base &&
+            ani_name_kind(member->name, o->suffix, o->label_file) == ANI_NAME_OTHER)
+            st = add(&source->others, member->base, i, err);
     }
-    if (source->count)
-        qsort(source->images, (size_t)source->count, sizeof *source->images, compare_names);
+    if (source->images.count)
+        qsort(source->images.files, (size_t)source->images.count, sizeof *source->images.files,
+              compare_names);
 done:
     ani_members_clear(&members);
     return st;
@@ -204,24 +254,33 @@ done:
 /* Take the label file out of the list of images. */
 static an_status take_label_file(ani_source *source, const char *path, const an_dataset_options *o,
                                  an_error *err) {
+    char shown[ANI_SHOWN_NAME_SIZE], other[ANI_SHOWN_NAME_SIZE];
+    ani_source_list *images = &source->images;
     int64_t kept = 0;
     bool found = false;
-    for (int64_t i = 0; i < source->count; i++) {
-        const ani_source_image image = source->images[i];
-        if (strcmp(image.name, o->label_file) != 0) {
-            source->images[kept++] = image;
+    for (int64_t i = 0; i < images->count; i++) {
+        const ani_source_file file = images->files[i];
+        if (strcmp(file.name, o->label_file) != 0) {
+            images->files[kept++] = file;
             continue;
         }
-        source->label = image.place;
+        source->label = file.place;
         found = true;
     }
-    source->count = kept;
+    images->count = kept;
+    ani_name_show(shown, path);
     if (!found)
-        return ani_fail(err, AN_ERR_FORMAT, "'%s' holds no label file '%s'", path, o->label_file);
-    if (!kept)
-        return ani_fail(err, AN_ERR_FORMAT, "'%s' holds no images whose names end in '%s'", path,
-                        o->suffix);
-    return AN_OK;
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' holds no label file '%s'", shown, o->label_file);
+    if (kept) return AN_OK;
+    const char *endings = o->suffix ? o->suffix : ANI_IMAGE_ENDINGS;
+    const int64_t others = source->others.count;
+    if (!others)
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' holds no images whose names end in '%s'", shown,
+                        endings);
+    return ani_fail(err, AN_ERR_FORMAT,
+                    "'%s' holds no images whose names end in '%s'; %lld other file%s, as '%s'",
+                    shown, endings, (long long)others, others == 1 ? "" : "s",
+                    ani_name_show(other, source->others.files[0].name));
 }
 
 an_status ani_source_open(ani_source *out, const char *path, const an_dataset_options *options,
@@ -243,7 +302,8 @@ done:
 void ani_source_close(ani_source *source) {
     ani_zip_close(source->zip);
     ani_text_clear(&source->paths);
-    ani_free(source->images);
+    ani_free(source->images.files);
+    ani_free(source->others.files);
     *source = (ani_source){0};
 }
 

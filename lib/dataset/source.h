@@ -11,33 +11,39 @@
 #include "base/text.h"
 #include "io/zip.h"
 
-/** One image file. */
-typedef struct ani_source_image {
+/** One file. */
+typedef struct ani_source_file {
     const char *name; /* base name; borrowed from the source */
     int64_t place;    /* archive: the member; folder: where its path begins in paths */
-} ani_source_image;
+} ani_source_file;
+
+/** Some of them. */
+typedef struct ani_source_list {
+    ani_source_file *files; /* [count] */
+    int64_t count;
+    int64_t capacity;
+} ani_source_list;
 
 /** The files of a data set; close with ani_source_close(). */
 typedef struct ani_source {
-    ani_zip *zip;             /* NULL: a folder */
-    ani_text paths;           /* of a folder's files, each with its zero byte */
-    ani_source_image *images; /* [count], sorted by name, byte by byte; no name twice */
-    int64_t count;
-    int64_t capacity;
+    ani_zip *zip;           /* NULL: a folder */
+    ani_text paths;         /* of a folder's files, each with its zero byte */
+    ani_source_list images; /* sorted by name, byte by byte; no name twice */
+    ani_source_list others; /* passed over for their endings, in any order; for messages */
     int64_t label;          /* place of the label file */
     int64_t skipped;        /* files left out (policy skip) */
     int64_t max_file_bytes; /* of one image */
 } ani_source;
 
 /**
- * Find the images (base name ends in options->suffix, no dot in front) and the label file. Links to
- * files are followed, links to folders are not; hidden folders are passed over.
+ * Find the images and the label file, as ani_name_kind() tells them. Links to files are followed,
+ * links to folders are not. Of files with one base name and the same bytes one is taken.
  *
  * Takes:   options: complete, not NULL, its archive too.
- * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no image, no label file, a base name twice, damaged
- *          archive); AN_ERR_UNSUPPORTED; AN_ERR_CANCELLED (by warn); AN_ERR_NOMEM. Policy skip
- *          keeps the first of two files with one name (sorted by path; archive: in its order) and
- *          warns.
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no image, no label file, a base name with
+ *          different bytes, damaged archive); AN_ERR_UNSUPPORTED; AN_ERR_CANCELLED (by warn);
+ * AN_ERR_NOMEM. Policy skip keeps the first of two files with one name (sorted by path; archive: in
+ * its order) and warns.
  */
 an_status ani_source_open(ani_source *out, const char *path, const an_dataset_options *options,
                           an_error *err);

@@ -19,7 +19,6 @@ void an_extract_options_init(an_extract_options *options, uint32_t struct_size) 
     const an_extract_options defaults = {
         .policy = AN_POLICY_STRICT,
         .label_file = "All_labels.txt",
-        .suffix = ".jpg",
         .max_members = 1000000,
         .max_member_bytes = INT64_C(256) << 20,
         .max_total_bytes = INT64_C(16) << 30,

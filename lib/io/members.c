@@ -11,19 +11,59 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-bool ani_name_is_wanted(const char *base, const char *suffix, const char *label_file) {
-    return *base && (ani_ends_with(base, suffix) || !strcmp(base, label_file));
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-bool ani_name_is_hidden(const char *base) {
-    return *base == '.';
+/* Without regard to the case of ASCII letters, whatever the locale. */
+static bool is_same_text(const char *a, const char *b, int64_t size) {
+    for (int64_t i = 0; i < size; i++)
+        if (lower(a[i]) != lower(b[i])) return false;
+    return true;
 }
 
-const char *ani_name_fault(const char *base, const char *suffix) {
+/* Names under which systems keep things of their own beside a person's files: Finder's copies of
+ * attributes, thumbnails and bins of Windows, Synology and QNAP. */
+static bool is_hidden(const char *part, int64_t size) {
+    static const char *const known[] = {"__MACOSX", "@eaDir",    "@Recycle",
+                                        "#recycle", "Thumbs.db", "$RECYCLE.BIN"};
+    if (size > 0 && part[0] == '.') return size > 2 || (size == 2 && part[1] != '.');
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if ((int64_t)strlen(known[i]) == size && is_same_text(part, known[i], size)) return true;
+    return false;
+}
+
+/* Bytes of base before an ending of span bytes, -1 if it is none of base or all of it. */
+static int64_t stem_before(const char *base, const char *ending, int64_t span) {
+    const int64_t stem = (int64_t)strlen(base) - span;
+    return stem > 0 && is_same_text(base + stem, ending, span) ? stem : -1;
+}
+
+int64_t ani_name_stem(const char *base, const char *suffix) {
+    if (suffix) return stem_before(base, suffix, (int64_t)strlen(suffix));
+    int64_t stem = -1;
+    for (const char *ending = ANI_IMAGE_ENDINGS; stem < 0 && *ending;) {
+        const int64_t span = (int64_t)strcspn(ending, " ");
+        stem = stem_before(base, ending, span);
+        ending += span + (ending[span] == ' ');
+    }
+    return stem;
+}
+
+int ani_name_kind(const char *path, const char *suffix, const char *label_file) {
+    const char *part = path;
+    for (const char *slash; (slash = strchr(part, '/')); part = slash + 1)
+        if (is_hidden(part, slash - part)) return ANI_NAME_HIDDEN;
+    if (!*part) return ANI_NAME_OTHER;
+    if (!strcmp(part, label_file)) return ANI_NAME_LABELS;
+    if (is_hidden(part, (int64_t)strlen(part))) return ANI_NAME_HIDDEN;
+    return ani_name_stem(part, suffix) > 0 ? ANI_NAME_IMAGE : ANI_NAME_OTHER;
+}
+
+const char *ani_name_fault(const char *base) {
     const int64_t size = (int64_t)strlen(base);
     if (size == 0) return "is empty";
     if (size > ANI_NAME_MAX_BYTES) return "is longer than 200 bytes";
-    if (!strcmp(base, suffix)) return "has nothing before its ending";
     if (!strcmp(base, ".") || !strcmp(base, "..")) return "is that of a folder";
     for (const char *c = base; *c; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f) return "has a control character";
@@ -38,7 +78,7 @@ const char *ani_name_fault(const char *base, const char *suffix) {
 struct taken {
     const char *base;
     int64_t index;
-    bool refused;
+    bool refused; /* or a copy of one that is taken */
 };
 
 static int compare_bases(const void *a, const void *b) {
@@ -68,7 +108,13 @@ static an_status refuse(struct taken *taken, ani_members *members, const ani_zip
                     err);
 }
 
-/* Refuse those whose base name an earlier member has. */
+/* True if two members hold the same bytes, as far as the archive says. */
+static bool are_copies(const ani_zip *zip, int64_t a, int64_t b) {
+    const ani_zip_member *x = ani_zip_member_at(zip, a), *y = ani_zip_member_at(zip, b);
+    return x->size == y->size && x->crc == y->crc && x->is_encrypted == y->is_encrypted;
+}
+
+/* Refuse those whose base name an earlier member has; pass over those that hold the same bytes. */
 static an_status refuse_duplicates(struct taken *taken, int64_t count, ani_members *members,
                                    const ani_zip *zip, const an_extract_options *options,
                                    an_error *err) {
@@ -86,7 +132,12 @@ static an_status refuse_duplicates(struct taken *taken, int64_t count, ani_membe
             first = i;
             continue;
         }
-        ani_fail(&why, AN_ERR_FORMAT, "'%s' has the same base name",
+        if (are_copies(zip, taken[first].index, taken[i].index)) {
+            taken[i].refused = true;
+            members->ignored++;
+            continue;
+        }
+        ani_fail(&why, AN_ERR_FORMAT, "'%s' has the same base name and other bytes",
                  ani_name_show(shown, ani_zip_member_at(zip, taken[first].index)->name));
         an_status st = refuse(&taken[i], members, zip, options, why.message, err);
         if (st) return st;
@@ -100,7 +151,7 @@ static an_status refuse_names(struct taken *taken, int64_t count, ani_members *m
                               const ani_zip *zip, const an_extract_options *options,
                               an_error *err) {
     for (int64_t i = 0; i < count; i++) {
-        const char *fault = ani_name_fault(taken[i].base, options->suffix);
+        const char *fault = ani_name_fault(taken[i].base);
         an_error why;
         if (fault)
             ani_fail(&why, AN_ERR_FORMAT, "its name %s", fault);
@@ -118,9 +169,8 @@ static an_status check_options(const an_extract_options *options, an_error *err)
     if (options->policy != AN_POLICY_STRICT && options->policy != AN_POLICY_SKIP)
         return ani_fail(err, AN_ERR_ARG, "an_extract_options: policy is %d; it must be 0 or 1",
                         options->policy);
-    if (!options->suffix || !options->label_file)
-        return ani_fail(err, AN_ERR_ARG, "an_extract_options: %s is NULL",
-                        options->suffix ? "label_file" : "suffix");
+    if (!options->label_file)
+        return ani_fail(err, AN_ERR_ARG, "an_extract_options: label_file is NULL");
     return AN_OK;
 }
 
@@ -141,9 +191,10 @@ an_status ani_members_select(ani_members *out, const ani_zip *zip,
         goto done;
     }
     for (int64_t i = 0; i < total; i++) {
-        const char *base = ani_zip_member_at(zip, i)->base;
-        if (ani_name_is_wanted(base, options->suffix, options->label_file))
-            taken[count++] = (struct taken){.base = base, .index = i};
+        const ani_zip_member *member = ani_zip_member_at(zip, i);
+        const int kind = ani_name_kind(member->name, options->suffix, options->label_file);
+        if (kind == ANI_NAME_IMAGE || kind == ANI_NAME_LABELS)
+            taken[count++] = (struct taken){.base = member->base, .index = i};
         else
             members.ignored++;
     }
@@ -169,7 +220,8 @@ an_status ani_members_select(ani_members *out, const ani_zip *zip,
         st = ani_fail(err, AN_ERR_FORMAT,
                       "archive '%s' has no member that ends in '%s' or is called '%s' "
                       "(%" PRId64 " members in all)",
-                      ani_zip_path(zip), options->suffix, options->label_file, total);
+                      ani_zip_path(zip), options->suffix ? options->suffix : ANI_IMAGE_ENDINGS,
+                      options->label_file, total);
         goto done;
     }
     *out = members;

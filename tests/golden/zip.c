@@ -59,8 +59,11 @@ static void archives_extract_to_the_manifest(void **state) {
         const char *path = golden_path(relative);
         if (!path) fail_msg("'%s' is in the manifest, but not in the folder", archive);
         expect_file(path, facts);
-        const json_t *extracted = json_object_get(facts, "extracted");
-        const int64_t count = (int64_t)json_object_size(extracted);
+        json_t *extracted = json_object_get(facts, "extracted");
+        /* Python extracts Finder's files, too, and leaves endings that are not ".jpg": each of
+         * these archives has an UPPER.JPG and an other.jpeg. */
+        json_object_del(extracted, "._AF1.jpg");
+        const int64_t count = (int64_t)json_object_size(extracted) + 2;
         char *folder = strdup(folder_path(test_folder, archive));
         for (int round = 0; round < 2; round++) { /* the second finds all files there */
             an_error err = {0};
@@ -71,8 +74,7 @@ static void archives_extract_to_the_manifest(void **state) {
             assert_int_equal(report.skipped, 0);
         }
         assert_int_equal(folder_count(folder), count);
-        json_object_foreach((json_t *)(uintptr_t)extracted, name, file)
-            expect_file(folder_path(folder, name), file);
+        json_object_foreach(extracted, name, file) expect_file(folder_path(folder, name), file);
         free(folder);
     }
     json_decref(manifest);

@@ -21,7 +21,9 @@
 
 #include <jpeglib.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
+#include "dataset/nearest.h"
 #include "support/archive.h"
 #include "support/data.h"
 #include "support/folder.h"
@@ -268,6 +270,218 @@ static void hidden_members(void **state) {
     an_dataset_destroy(dataset);
 }
 
+static void rename_in(const char *folder, const char *from, const char *to) {
+    assert_int_equal(rename(folder_path(folder, from), folder_path(folder, to)), 0);
+}
+
+/* A folder and an archive of it; returns the archive's path. */
+static const char *archive_of(const char *folder) {
+    static char archive[512];
+    snprintf(archive, sizeof archive, "%s.zip", folder);
+    unlink(archive);
+    data_zip(archive, folder, "set/");
+    return archive;
+}
+
+/* Cameras write IMG_1.JPG, browsers .jpeg and .jfif. */
+static void endings_in_any_case_are_taken(void **state) {
+    const char *folder = *state;
+    const char *const places[] = {folder, NULL};
+    rename_in(folder, "P0001.jpg", "P0001.JPG");
+    rename_in(folder, "P0002.jpg", "P0002.jpeg");
+    rename_in(folder, "P0003.jpg", "P0003.Jpe");
+    rename_in(folder, "P0004.jpg", "P0004.JFIF");
+    rename_in(folder, "P0005.jpg", "P0005.PNG"); /* told apart by content */
+    write_labels(folder, "P0000.jpg 0\nP0001.JPG 1\nP0002.jpeg 2\nP0003.Jpe 3\nP0004.JFIF 4\n"
+                         "P0005.PNG 5\n");
+    for (int i = 0; i < 2; i++) {
+        const char *place = i ? archive_of(folder) : places[0];
+        warnings w = {0};
+        an_dataset *dataset;
+        an_dataset_options options = small(&w);
+        uint8_t x[BYTES];
+        assert_int_equal(an_dataset_open(&dataset, place, &options, NULL), AN_OK);
+        assert_int_equal(an_dataset_count(dataset), COUNT);
+        assert_int_equal(w.calls, 0);
+        for (int k = 0; k < COUNT; k++) {
+            assert_true(an_dataset_score(dataset, k, 0) == k);
+            assert_int_equal(an_dataset_pixels(dataset, k, x, NULL), AN_OK);
+        }
+        an_dataset_destroy(dataset);
+        options.suffix = ".JPG"; /* one that is chosen: the others are left out */
+        assert_int_equal(an_dataset_open(&dataset, place, &options, NULL), AN_OK);
+        assert_int_equal(an_dataset_count(dataset), 2);
+        assert_int_equal(w.counts[AN_WARN_LABEL_WITHOUT_IMAGE], COUNT - 2);
+        if (!strstr(w.last, "'P0002.jpeg' on line 3 (near 'P0002.jpeg': files with this ending are "
+                            "not read)"))
+            fail_msg("%s", w.last);
+        an_dataset_destroy(dataset);
+    }
+}
+
+/* A label for a file that is there must not go away with a warning: half of a set would be lost. */
+static void a_label_for_a_file_that_is_not_read(void **state) {
+    const char *folder = *state;
+    rename_in(folder, "P0002.jpg", "P0002.webp");
+    rename_in(folder, "P0003.jpg", "P0003");
+    write_labels(folder, "P0000.jpg 0\nP0001.jpg 1\nP0002.webp 2\nP0004.jpg 4\nP0005.jpg 5\n");
+    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
+                   "'All_labels.txt' has a label without image: 'P0002.webp' on line 3 (near "
+                   "'P0002.webp': files with this ending are not read)");
+    write_labels(folder, "P0000.jpg 0\nP0001.jpg 1\nP0003.jpg 2\nP0004.jpg 4\nP0005.jpg 5\n");
+    expect_failure(archive_of(folder), AN_POLICY_STRICT, AN_ERR_FORMAT,
+                   "'P0003.jpg' on line 3 (near 'P0003': the endings differ)");
+    an_dataset *dataset;
+    warnings w = {0};
+    an_dataset_options options = small(&w);
+    options.policy = AN_POLICY_SKIP;
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_count(dataset), 4);
+    assert_int_equal(w.counts[AN_WARN_LABEL_WITHOUT_IMAGE], 1);
+    an_dataset_destroy(dataset);
+}
+
+/* A drawing beside photographs is no photograph whose score was forgotten. */
+static void images_of_another_ending_need_no_label(void **state) {
+    const char *folder = *state;
+    rename_in(folder, "P0004.jpg", "figure.png");
+    rename_in(folder, "P0005.jpg", "P0005.JPG");
+    write_labels(folder, "P0000.jpg 0\nP0001.jpg 1\nP0002.jpg 2\nP0003.jpg 3\n");
+    an_dataset *dataset;
+    warnings w = {0};
+    an_dataset_options options = small(&w);
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_count(dataset), 4);
+    assert_int_equal(an_dataset_skipped(dataset), 2);
+    assert_int_equal(w.counts[AN_WARN_IMAGE_SKIPPED], 2);
+    assert_string_equal(w.last,
+                        "2 images have no label in 'All_labels.txt': 'P0005.JPG', 'figure.png'");
+    an_dataset_destroy(dataset);
+    write_labels(folder, "P0000.jpg 0\nP0001.jpg 1\nP0002.jpg 2\n"); /* but that is one */
+    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
+                   "1 image has no label in 'All_labels.txt': 'P0003.jpg'");
+}
+
+/* Each label is shown beside the file that it may mean, with what differs. */
+static void labels_are_shown_beside_the_nearest_file(void **state) {
+    const char *folder = *state;
+    static const struct {
+        const char *label, *file, *near;
+    } cases[] = {
+        {"Images/P0003.jpg", "P0003.jpg", "(near 'P0003.jpg': the label has a path)"},
+        {"C:\\faces\\P0003.jpg", "P0003.jpg", "(near 'P0003.jpg': the label has a path)"},
+        {"\"P0003.jpg\"", "P0003.jpg", "(near 'P0003.jpg': the label has quotes or a comma)"},
+        {"P0003.jpg,", "P0003.jpg", "(near 'P0003.jpg': the label has quotes or a comma)"},
+        {"\"x/P0003.jpg\";", "P0003.jpg", "(near 'P0003.jpg': the label has quotes or a comma)"},
+        {"P0003", "P0003.jpg", "(near 'P0003.jpg': the endings differ)"},
+        {"P0003.jpeg", "P0003.JPG", "(near 'P0003.JPG': the endings differ)"},
+        {"p0003.JPG", "P0003.jpg", "(near 'P0003.jpg': upper and lower case differ)"},
+        {"caf\xc3\xa9.jpg", "cafe\xcc\x81.jpg", "': another Unicode normal form: NFC, NFD)"},
+        {"cafe\xcc\x81.jpg", "caf\xc3\xa9.jpg", "': another Unicode normal form: NFC, NFD)"},
+        {"\xe3\x81\x8c.jpg", "\xe3\x81\x8b\xe3\x82\x99.jpg", "': another Unicode normal form"},
+        {"\xea\xb0\x80 1.jpg", "\xe1\x84\x80\xe1\x85\xa1 1.jpg", "': another Unicode normal form"},
+        {"P003.jpg", "P0003.jpg", "(near 'P0003.jpg': the nearest name)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        an_dataset *dataset = NULL;
+        an_dataset_options options = small(NULL);
+        an_error err;
+        rename_in(folder, "P0003.jpg", cases[i].file);
+        snprintf(text, sizeof text,
+                 "P0000.jpg 0\nP0001.jpg 1\nP0002.jpg 2\n%s 3\nP0004.jpg 4\nP0005.jpg 5\n",
+                 cases[i].label);
+        write_labels(folder, text);
+        assert_int_equal(an_dataset_open(&dataset, folder, &options, &err), AN_ERR_FORMAT);
+        if (!strstr(err.message, cases[i].near) || !strstr(err.message, "on line 4 "))
+            fail_msg("'%s' and '%s': %s", cases[i].label, cases[i].file, err.message);
+        rename_in(folder, cases[i].file, "P0003.jpg");
+    }
+}
+
+/* Names made so that all look alike take no longer than others. */
+static void names_that_look_alike_take_bounded_time(void **state) {
+    (void)state;
+    enum { MANY = 50000, SIZE = 16 };
+    static char names[MANY][SIZE];
+    static ani_source_file files[MANY];
+    const ani_source_list others = {.files = files, .count = MANY};
+    ani_nearest nearest;
+    for (int i = 0; i < MANY; i++) { /* of Chinese characters alone: nothing of ASCII is left */
+        snprintf(names[i], SIZE, "\xe4%c%c\xe4%c\x81\xcc\x81", 0x80 + i / 3600, 0x80 + i / 60 % 60,
+                 0x80 + i % 60);
+        files[i].name = names[i];
+    }
+    const double begun = ani_clock_seconds();
+    assert_int_equal(ani_nearest_open(&nearest, files, MANY, &others, NULL), AN_OK);
+    for (int i = 0; i < MANY; i++) {
+        char label[2 * SIZE];
+        snprintf(label, sizeof label, "\xe5%c%c%.15s", 0x80 + i / 60 % 60, 0x80 + i % 60, names[i]);
+        assert_null(ani_nearest_same(&nearest, label, (int64_t)strlen(label)).name);
+        if (i % 10000 == 0) ani_nearest_find(&nearest, label, (int64_t)strlen(label));
+        assert_ptr_equal(ani_nearest_same(&nearest, names[i], (int64_t)strlen(names[i])).name,
+                         names[i]);
+    }
+    assert_true(ani_clock_seconds() - begun < 10);
+    ani_nearest_clear(&nearest);
+}
+
+/* What a Synology or a Mac keeps beside photographs, in folders and archives alike. */
+static void hidden_folders_are_passed_over(void **state) {
+    static const char *const names[] = {"@eaDir/P0001.jpg/SYNOPHOTO_THUMB_M.jpg",
+                                        "__MACOSX/set/._P0001.jpg",
+                                        "__MACOSX/P0001.jpg",
+                                        ".thumbnails/normal/P0001.jpg",
+                                        "$RECYCLE.BIN/P0001.jpg",
+                                        "deeper/.DS_Store/All_labels.txt"};
+    const char *folder = *state;
+    struct entry entries[8] = {{.name = "./a.jpg", HELLO},
+                               {.name = "./All_labels.txt", .data = "a.jpg 1\n", .data_size = 8}};
+    an_dataset *dataset;
+    an_error err;
+    an_dataset_options options = small(NULL);
+    for (int i = 0; i < 6; i++) {
+        char path[512];
+        for (const char *slash = names[i]; (slash = strchr(slash, '/')); slash++) {
+            snprintf(path, sizeof path, "%.*s", (int)(slash - names[i]), names[i]);
+            mkdir(folder_path(folder, path), 0777);
+        }
+        folder_write(folder_path(folder, names[i]), "x", 1);
+        entries[2 + i] = (struct entry){.name = names[i], .data = "x", .data_size = 1};
+    }
+    if (an_dataset_open(&dataset, folder, &options, &err)) fail_msg("%s", err.message);
+    assert_int_equal(an_dataset_count(dataset), COUNT);
+    an_dataset_destroy(dataset);
+    const struct archive archive = {.entries = entries, .count = 8};
+    if (an_dataset_open(&dataset, archive_in(folder, &archive), &options, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(an_dataset_count(dataset), 1);
+    an_dataset_destroy(dataset);
+}
+
+/* The same file in two folders is one image. */
+static void copies_of_an_image_are_one(void **state) {
+    const char *folder = *state;
+    warnings w = {0};
+    an_dataset *dataset;
+    an_dataset_options options = small(&w);
+    int64_t size;
+    uint8_t *bytes = folder_read(folder_path(folder, "P0003.jpg"), &size);
+    assert_int_equal(mkdir(folder_path(folder, "copies"), 0777), 0);
+    folder_write(folder_path(folder, "copies/P0003.jpg"), bytes, size);
+    folder_write(folder_path(folder, "copies/P0005.jpg"), "", 0);
+    folder_write(folder_path(folder, "P0005.jpg"), "", 0);
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_count(dataset), COUNT);
+    assert_int_equal(an_dataset_skipped(dataset) + w.calls, 0);
+    an_dataset_destroy(dataset);
+    bytes[size - 1] ^= 1; /* the same size, another byte at the end */
+    folder_write(folder_path(folder, "copies/P0003.jpg"), bytes, size);
+    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
+                   "/P0003.jpg' have the same base name and different bytes");
+    free(bytes);
+}
+
 static void a_base_name_twice(void **state) {
     const char *folder = *state;
     warnings w = {0};
@@ -276,7 +490,8 @@ static void a_base_name_twice(void **state) {
     const char *deeper = folder_path(folder, "deeper");
     assert_int_equal(mkdir(deeper, 0777), 0);
     folder_write(folder_path(deeper, "P0003.jpg"), "x", 1);
-    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT, "have the same base name");
+    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
+                   "have the same base name and different bytes");
     options.policy = AN_POLICY_SKIP;
     assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
     assert_int_equal(an_dataset_count(dataset), COUNT);
@@ -345,7 +560,8 @@ static void images_without_label(void **state) {
     assert_int_equal(an_dataset_labels_without_image(dataset), 1);
     assert_int_equal(w.counts[AN_WARN_IMAGE_SKIPPED], 5);
     assert_int_equal(w.counts[AN_WARN_LABEL_WITHOUT_IMAGE], 1);
-    assert_string_equal(w.last, "1 of 2 labels in 'All_labels.txt' have no image");
+    assert_string_equal(w.last,
+                        "1 of 2 labels in 'All_labels.txt' have no image: 'nobody.jpg' on line 2");
     an_dataset_destroy(dataset);
     write_labels(folder, "nobody.jpg 1\n");
     expect_failure(folder, AN_POLICY_SKIP, AN_ERR_FORMAT, "none of the images has a label");
@@ -365,6 +581,9 @@ static void a_warning_may_stop(void **state) {
 
 static void what_is_missing_is_named(void **state) {
     const char *folder = *state;
+    an_dataset *dataset;
+    an_dataset_options options = small(NULL);
+    an_error err;
     unlink(folder_path(folder, "All_labels.txt"));
     expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT, "holds no label file 'All_labels.txt'");
     expect_failure(folder_path(folder, "nowhere"), AN_POLICY_STRICT, AN_ERR_IO, "nowhere");
@@ -375,7 +594,14 @@ static void what_is_missing_is_named(void **state) {
         unlink(folder_path(folder, name));
     }
     expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
-                   "holds no images whose names end in '.jpg'");
+                   "holds no images whose names end in '.jpg .jpeg .jpe .jfif .png'");
+    folder_write(folder_path(folder, "a.webp"), "x", 1);
+    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT, "; 1 other file, as 'a.webp'");
+    options.label_file = "labels/All_labels.txt";
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, &err), AN_ERR_ARG);
+    assert_string_equal(err.message,
+                        "an_dataset_options: label_file is 'labels/All_labels.txt'; it "
+                        "must be a name without folders");
 }
 
 static void damaged_images_are_named(void **state) {
@@ -501,6 +727,16 @@ int main(void) {
         cmocka_unit_test_setup_teardown(pictures_of_printers, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(many_images, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(hidden_members, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(endings_in_any_case_are_taken, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(a_label_for_a_file_that_is_not_read, set_up,
+                                        test_folder_remove),
+        cmocka_unit_test_setup_teardown(images_of_another_ending_need_no_label, set_up,
+                                        test_folder_remove),
+        cmocka_unit_test_setup_teardown(labels_are_shown_beside_the_nearest_file, set_up,
+                                        test_folder_remove),
+        cmocka_unit_test(names_that_look_alike_take_bounded_time),
+        cmocka_unit_test_setup_teardown(hidden_folders_are_passed_over, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(copies_of_an_image_are_one, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(a_base_name_twice, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(odd_folders, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(images_without_label, set_up, test_folder_remove),

@@ -27,33 +27,80 @@ static const struct archive good = {GOOD};
 
 static void names_are_judged(void **state) {
     (void)state;
-    assert_string_equal(ani_name_fault(".", ".jpg"), "is that of a folder");
-    assert_string_equal(ani_name_fault("..", ".jpg"), "is that of a folder");
+    assert_string_equal(ani_name_fault("."), "is that of a folder");
+    assert_string_equal(ani_name_fault(".."), "is that of a folder");
     char longest[ANI_NAME_MAX_BYTES + 2];
     memset(longest, 'n', sizeof longest);
     longest[ANI_NAME_MAX_BYTES] = 0;
-    assert_null(ani_name_fault(longest, ".jpg"));
+    assert_null(ani_name_fault(longest));
     longest[ANI_NAME_MAX_BYTES] = 'n';
     longest[ANI_NAME_MAX_BYTES + 1] = 0;
-    assert_string_equal(ani_name_fault(longest, ".jpg"), "is longer than 200 bytes");
-    assert_null(ani_name_fault("AF1.jpg", ".jpg"));
-    assert_null(ani_name_fault("r\303\251sum\303\251 1.jpg", ".jpg"));
-    assert_null(ani_name_fault("._AF1.jpg", ".jpg"));
-    assert_string_equal(ani_name_fault("", ".jpg"), "is empty");
-    assert_string_equal(ani_name_fault(".jpg", ".jpg"), "has nothing before its ending");
-    assert_string_equal(ani_name_fault("..", "."), "is that of a folder");
-    assert_string_equal(ani_name_fault("a\n.jpg", ".jpg"), "has a control character");
-    assert_string_equal(ani_name_fault("a\177.jpg", ".jpg"), "has a control character");
-    assert_string_equal(ani_name_fault("..\\a.jpg", ".jpg"), "has a backslash");
-    assert_string_equal(ani_name_fault("../a.jpg", ".jpg"), "has a slash");
-    assert_string_equal(ani_name_fault("\351.jpg", ".jpg"), "is not valid UTF-8");
-    assert_true(ani_name_is_wanted("a.jpg", ".jpg", "All_labels.txt"));
-    assert_true(ani_name_is_wanted("All_labels.txt", ".jpg", "All_labels.txt"));
-    assert_false(ani_name_is_wanted("a.JPG", ".jpg", "All_labels.txt"));
-    assert_false(ani_name_is_wanted("all_labels.txt", ".jpg", "All_labels.txt"));
-    assert_false(ani_name_is_wanted("", "", "All_labels.txt"));
-    assert_true(ani_name_is_hidden("._AF1.jpg"));
-    assert_false(ani_name_is_hidden("AF1.jpg"));
+    assert_string_equal(ani_name_fault(longest), "is longer than 200 bytes");
+    assert_null(ani_name_fault("AF1.jpg"));
+    assert_null(ani_name_fault("r\303\251sum\303\251 1.jpg"));
+    assert_null(ani_name_fault("._AF1.jpg"));
+    assert_string_equal(ani_name_fault(""), "is empty");
+    assert_string_equal(ani_name_fault("a\n.jpg"), "has a control character");
+    assert_string_equal(ani_name_fault("a\177.jpg"), "has a control character");
+    assert_string_equal(ani_name_fault("..\\a.jpg"), "has a backslash");
+    assert_string_equal(ani_name_fault("../a.jpg"), "has a slash");
+    assert_string_equal(ani_name_fault("\351.jpg"), "is not valid UTF-8");
+}
+
+/* One rule for folders, archives and extraction. */
+static void names_tell_what_a_file_is(void **state) {
+    (void)state;
+    static const struct {
+        const char *path, *suffix;
+        int kind;
+    } cases[] = {
+        {"a.jpg", NULL, ANI_NAME_IMAGE},
+        {"IMG_1.JPG", NULL, ANI_NAME_IMAGE},
+        {"x/y/a.Jpeg", NULL, ANI_NAME_IMAGE},
+        {"a.jpe", NULL, ANI_NAME_IMAGE},
+        {"a.JFIF", NULL, ANI_NAME_IMAGE},
+        {"a.png", NULL, ANI_NAME_IMAGE},
+        {"./a.png", NULL, ANI_NAME_IMAGE},
+        {"../../a.png", NULL, ANI_NAME_IMAGE},
+        {"a.b.jpg", NULL, ANI_NAME_IMAGE},
+        {"a.webp", NULL, ANI_NAME_OTHER},
+        {"a.jpg.txt", NULL, ANI_NAME_OTHER},
+        {"ajpg", NULL, ANI_NAME_OTHER},
+        {"jpg", NULL, ANI_NAME_OTHER},
+        {"x/", NULL, ANI_NAME_OTHER},
+        {"", NULL, ANI_NAME_OTHER},
+        {"", "", ANI_NAME_OTHER},
+        {"a.JPG", ".jpg", ANI_NAME_IMAGE},
+        {"a.jpg", ".JPG", ANI_NAME_IMAGE},
+        {"a.png", ".jpg", ANI_NAME_OTHER},
+        {"a.jpeg", ".jpg", ANI_NAME_OTHER},
+        {"a_face.png", "_face.png", ANI_NAME_IMAGE},
+        {"a.jpg .png", ".jpg .png", ANI_NAME_IMAGE},
+        {"jpg", "jpg", ANI_NAME_OTHER},
+        {"a", "", ANI_NAME_IMAGE},
+        {"All_labels.txt", NULL, ANI_NAME_LABELS},
+        {"x/All_labels.txt", ".jpg", ANI_NAME_LABELS},
+        {"all_labels.txt", NULL, ANI_NAME_OTHER},
+        {".jpg", NULL, ANI_NAME_HIDDEN},
+        {"._AF1.jpg", NULL, ANI_NAME_HIDDEN},
+        {"x/.y/a.jpg", NULL, ANI_NAME_HIDDEN},
+        {"...a/a.jpg", NULL, ANI_NAME_HIDDEN},
+        {".thumbnails/a.jpg", NULL, ANI_NAME_HIDDEN},
+        {".cache/All_labels.txt", NULL, ANI_NAME_HIDDEN},
+        {"__MACOSX/x/a.jpg", NULL, ANI_NAME_HIDDEN},
+        {"x/__macosx/a.jpg", NULL, ANI_NAME_HIDDEN},
+        {"x/@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", NULL, ANI_NAME_HIDDEN},
+        {"$RECYCLE.BIN/a.jpg", NULL, ANI_NAME_HIDDEN},
+        {"Thumbs.db", ".db", ANI_NAME_HIDDEN},
+        {"__MACOSX.jpg", NULL, ANI_NAME_IMAGE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (ani_name_kind(cases[i].path, cases[i].suffix, "All_labels.txt") != cases[i].kind)
+            fail_msg("'%s' is not of kind %d", cases[i].path, cases[i].kind);
+    assert_int_equal(ani_name_kind("x/.labels", NULL, ".labels"), ANI_NAME_LABELS);
+    assert_int_equal(ani_name_kind(".x/.labels", NULL, ".labels"), ANI_NAME_HIDDEN);
+    assert_int_equal(ani_name_stem("a.b.JPEG", NULL), 3);
+    assert_int_equal(ani_name_stem("a.txt", NULL), -1);
 }
 
 static void names_are_shown_so_that_a_message_can_hold_them(void **state) {
@@ -112,11 +159,11 @@ static int32_t hear_progress(void *user, const an_progress *progress) {
 
 static const struct entry doubtful_entries[] = {
     {.name = "set/a.jpg", HELLO},
-    {.name = "set/.jpg", HELLO},
+    {.name = "set/a\nb.jpg", HELLO},
     {.name = "other/a.jpg", .data = "second", .data_size = 6},
     {.name = "link.jpg", HELLO, .mode = 0120777},
     {.name = "fifo.jpg", HELLO, .mode = 0010644},
-    {.name = "..\\..\\c.jpg", HELLO},
+    {.name = "x\\..\\c.jpg", HELLO},
     {.name = "../../d.jpg", HELLO},
     {LABELS},
 };
@@ -136,7 +183,7 @@ static void doubtful_members_are_refused_or_skipped(void **state) {
         an_archive_extract(archive_in(test_folder, &doubtful), target, &options, &report, &err),
         AN_ERR_FORMAT);
     archive_expect(
-        &err, "member 'set/.jpg' of 'A.ZIP' is refused: its name has nothing before its ending");
+        &err, "member 'set/a\\x0ab.jpg' of 'A.ZIP' is refused: its name has a control character");
     assert_int_equal(folder_count(target), 0);
     assert_int_equal(heard.count, 0);
 
@@ -145,7 +192,9 @@ static void doubtful_members_are_refused_or_skipped(void **state) {
         an_archive_extract(archive_in(test_folder, &doubtful), target, &options, &report, &err),
         AN_OK);
     assert_int_equal(heard.count, 5);
-    assert_non_null(strstr(heard.last, "is refused: 'set/a.jpg' has the same base name"));
+    assert_non_null(strstr(heard.last, "member 'other/a.jpg' of '"));
+    assert_non_null(
+        strstr(heard.last, "' is refused: 'set/a.jpg' has the same base name and other bytes"));
     assert_int_equal(report.written, 3);
     assert_int_equal(report.skipped, 5);
     assert_int_equal(report.ignored, 0);
@@ -188,23 +237,48 @@ static void a_refused_member_does_not_hide_a_good_one(void **state) {
     ani_zip_close(zip);
 }
 
+/* An archive that a Mac made of folders with copies in them. */
+static void copies_and_hidden_members_are_passed_over(void **state) {
+    (void)state;
+    const struct entry entries[] = {
+        {.name = "x/a.JPG", HELLO},
+        {.name = "x/._a.JPG", .data = "Finder", .data_size = 6},
+        {.name = "__MACOSX/x/._a.JPG", .data = "Finder", .data_size = 6},
+        {.name = "__MACOSX/x/a.JPG", .data = "Finder", .data_size = 6},
+        {.name = "y/a.JPG", HELLO, .deflate = true},
+        {.name = "y/@eaDir/a.JPG", .data = "small", .data_size = 5},
+        {.name = "x/b.png", .data = "b", .data_size = 1},
+        {LABELS},
+        {.name = "y/All_labels.txt", .data = "a.jpg 1\nb.jpg 2\n", .data_size = 16}};
+    const char *path = archive_in(test_folder, &(struct archive){.entries = entries, .count = 9});
+    char *target = strdup(folder_path(test_folder, "target"));
+    an_error err;
+    an_extract_report report = {.struct_size = sizeof report};
+    if (an_archive_extract(path, target, NULL, &report, &err)) fail_msg("%s", err.message);
+    assert_int_equal(report.written, 3);
+    assert_int_equal(report.skipped, 0);
+    assert_int_equal(report.ignored, 6);
+    assert_int_equal(folder_count(target), 3);
+    free(target);
+}
+
 static void nothing_to_take_is_an_error(void **state) {
     (void)state;
     an_error err;
     const struct entry entry = {.name = "x.txt", HELLO};
     const char *path = archive_in(test_folder, &(struct archive){.entries = &entry, .count = 1});
     assert_int_equal(an_archive_extract(path, test_folder, NULL, NULL, &err), AN_ERR_FORMAT);
-    archive_expect(&err, "archive 'A.ZIP' has no member that ends in '.jpg' or is called "
-                         "'All_labels.txt' (1 members in all)");
+    archive_expect(&err,
+                   "archive 'A.ZIP' has no member that ends in '.jpg .jpeg .jpe .jfif .png' or is "
+                   "called 'All_labels.txt' (1 members in all)");
     an_extract_options options;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         static const char *const messages[] = {
-            "an_extract_options: suffix is NULL", "an_extract_options: label_file is NULL",
+            "an_extract_options: label_file is NULL",
             "an_extract_options: policy is 2; it must be 0 or 1"};
         an_extract_options_init(&options, sizeof options);
-        if (i == 0) options.suffix = NULL;
-        if (i == 1) options.label_file = NULL;
-        if (i == 2) options.policy = 2;
+        if (i == 0) options.label_file = NULL;
+        if (i == 1) options.policy = 2;
         assert_int_equal(an_archive_extract(path, test_folder, &options, NULL, &err), AN_ERR_ARG);
         assert_string_equal(err.message, messages[i]);
     }
@@ -397,9 +471,11 @@ static void sha256_is_that_of_fips_180(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_judged),
+        cmocka_unit_test(names_tell_what_a_file_is),
         cmocka_unit_test(names_are_shown_so_that_a_message_can_hold_them),
         unit_test_in_folder(doubtful_members_are_refused_or_skipped),
         unit_test_in_folder(a_refused_member_does_not_hide_a_good_one),
+        unit_test_in_folder(copies_and_hidden_members_are_passed_over),
         unit_test_in_folder(nothing_to_take_is_an_error),
         unit_test_in_folder(what_is_there_is_kept_and_what_is_damaged_replaced),
         unit_test_in_folder(caps_hold),

@@ -59,7 +59,6 @@ WRONG(an_backend_options, kind, 9)
 WRONG(an_backend_options, threads, -1)
 WRONG(an_backend_options, device, -1)
 WRONG(an_extract_options, policy, 7)
-WRONG(an_extract_options, suffix, NULL)
 WRONG(an_extract_options, label_file, NULL)
 WRONG(an_image_limits, max_scans, 0)
 WRONG(an_image_limits, max_pixels, -1)
@@ -371,8 +370,6 @@ static void options_of_one_field_are_refused(void **state) {
     an_error err;
     assert_int_equal(
         an_archive_extract("x", "x", wrong_an_extract_options_policy(), NULL, &err) < 0, 1);
-    assert_int_equal(
-        an_archive_extract("x", "x", wrong_an_extract_options_suffix(), NULL, &err) < 0, 1);
     assert_int_equal(
         an_archive_extract("x", "x", wrong_an_extract_options_label_file(), NULL, &err) < 0, 1);
 }
