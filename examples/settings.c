@@ -106,7 +106,7 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
         option_count("int8", &s->int8, 0, 1000000,
                      "then test in int8, too, calibrated with so many images of the\n"
                      "validation part, and keep that model; 0: do not"),
-        option_flag("quiet", &s->quiet, "print errors only"),
+        option_flag("quiet", &s->quiet, "print errors and warnings only"),
         option_flag("keras-checkpoint", &s->keras_checkpoint,
                     "stage 2 overwrites the model of stage 1 even if it is worse, as the\n"
                     "tutorial's code does"),

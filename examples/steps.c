@@ -255,6 +255,15 @@ static void advise_on_nan(const settings *s, const stage *now) {
             (int)now->number, now->rate, is_mixed ? ", or with --precision fp32" : "");
 }
 
+/** What the trainer warns of, and where an option helps. */
+static int32_t show_train_warning(void *user, const an_warning *warning) {
+    show_warning(user, warning);
+    if (warning->code == AN_WARN_WEAK_FEATURES)
+        fprintf(stderr, "--weights imagenet or FILE takes a trained base, --epochs1 0 trains all "
+                        "layers from the begin\n");
+    return 0;
+}
+
 /** Train a stage from its begin, or from a checkpoint if it is not NULL. */
 static int train_stage(settings *s, const stage *now, an_model *model, const data *d,
                        an_history *history, const an_checkpoint *checkpoint) {
@@ -291,7 +300,7 @@ static int train_stage(settings *s, const stage *now, an_model *model, const dat
     options.verbose = s->quiet ? AN_VERBOSE_NONE : s->verbose;
     options.text = show_text;
     options.text_is_terminal = isatty(1);
-    options.warn = show_warning;
+    options.warn = show_train_warning;
     an_status status =
         an_trainer_create(&trainer, model, d->train, d->val, history, &options, &err);
     if (!status && checkpoint) status = an_trainer_resume(trainer, checkpoint, &err);

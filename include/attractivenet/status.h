@@ -57,7 +57,8 @@ enum {
     AN_WARN_LABEL_SKIPPED = 3,       /* label lines left out (policy skip) */
     AN_WARN_MEMBER_SKIPPED = 4,      /* archive members refused or left out */
     AN_WARN_OLD_CHECKPOINT = 5, /* the newest checkpoint was unreadable; the one before was taken */
-    AN_WARN_OTHER = 6
+    AN_WARN_OTHER = 6,
+    AN_WARN_WEAK_FEATURES = 7 /* a frozen base gives next to nothing: its weights are random */
 };
 
 /** Called on the thread that made the call. Non-zero stops that call with AN_ERR_CANCELLED. */

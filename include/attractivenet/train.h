@@ -193,7 +193,8 @@ typedef struct an_train_options {
     void *event_user;
     an_text_fn text; /* NULL = none */
     void *text_user;
-    an_warning_fn warn; /* NULL = none */
+    an_warning_fn warn; /* NULL = none; AN_WARN_WEAK_FEATURES if the features that are computed of a
+                           frozen base are next to nothing, AN_WARN_OTHER */
     void *warn_user;
 } an_train_options;
 

@@ -194,6 +194,13 @@ done:
     return st;
 }
 
+float ani_features_largest(const ani_features *features) {
+    float largest = 0;
+    for (int64_t i = 0; i < features->samples * features->width; i++)
+        largest = fmaxf(largest, fabsf(features->values[i]));
+    return largest;
+}
+
 void ani_features_destroy(ani_features *features) {
     if (!features) return;
     ani_free(features->rows);

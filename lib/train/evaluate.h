@@ -42,6 +42,8 @@ bool ani_features_fit(const an_model *model, const an_batches *batches);
 an_status ani_features_create(ani_features **out, an_model *model, const an_batches *batches,
                               ani_batch_done_fn done, void *user, an_error *err);
 void ani_features_destroy(ani_features *features); /* NULL is allowed */
+/** Return the largest magnitude of all values; 0 if there are none. */
+float ani_features_largest(const ani_features *features);
 /** Compute the mean loss of the head over all rows. */
 an_status ani_features_loss(const ani_features *features, an_model *model, int32_t kind,
                             double *loss, an_error *err);

@@ -245,6 +245,23 @@ static an_status make_step(an_trainer *trainer, an_error *err) {
     return AN_OK;
 }
 
+/** Warn if the features are so small that a head can do nothing with them. Random weights give 1e-8
+ * and less at most, as batch norm has not seen a picture; trained ones about 1. */
+static an_status look_at_features(an_trainer *trainer, const ani_features *features,
+                                  an_error *err) {
+    const double smallest = 1e-4, largest = (double)ani_features_largest(features);
+    const an_train_options *options = &trainer->options;
+    an_error message;
+    if (largest >= smallest || features->samples == 0) return AN_OK;
+    ani_fail(&message, AN_OK,
+             "the features of the frozen base are %.2g at most, as with random weights: from them "
+             "the head learns no more than a constant; give the base trained weights, or train it "
+             "too",
+             largest);
+    return ani_warn(options->warn, options->warn_user, AN_WARN_WEAK_FEATURES, 1, message.message,
+                    err);
+}
+
 /** Compute what a frozen base makes of the samples, once: the weights that it depends on stay. */
 static an_status make_features(an_trainer *trainer, an_error *err) {
     if (trainer->options.base != AN_BASE_FROZEN) return AN_OK;
@@ -268,6 +285,9 @@ static an_status make_features(an_trainer *trainer, an_error *err) {
             st = ani_features_create(&trainer->val_features, model, trainer->val, features_step,
                                      &progress, err);
         if (!st) st = ani_console_end_features(&trainer->console, ani_clock_seconds(), err);
+        if (!st)
+            st = look_at_features(trainer, train ? trainer->train_features : trainer->val_features,
+                                  err);
     }
     if (!st && trainer->train_features) st = make_step(trainer, err);
     return st;

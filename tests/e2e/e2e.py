@@ -4,13 +4,17 @@ columns and keys, exit statuses.
 
 usage: e2e.py FOLDER    FOLDER: of the built examples
 """
+import hashlib
+import http.server
 import json
+import os
 import re
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -25,9 +29,10 @@ SHORT = ["--epochs1", "1", "--epochs2", "2", "--bn-momentum", "0.5"]
 
 
 class Done:
-    def __init__(self, name, *arguments):
+    def __init__(self, name, *arguments, env=None):
         done = subprocess.run([str(PROGRAMS / name), *map(str, arguments)], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, errors="replace")
+                              stderr=subprocess.PIPE, text=True, errors="replace",
+                              env={**os.environ, **(env or {})})
         self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
         self.line = " ".join([name, *map(str, arguments)])
 
@@ -89,7 +94,13 @@ def tutorial(tap, work):
                                   if (out / name).read_bytes()[:8] != b"\x89PNG\r\n\x1a\n"])
     quiet = Done("attractivenet", "--data", work / "faces.zip", "--out", work / "quiet", *SMALL, *SHORT, "--quiet",
                  "--threads", 1)
-    tap.case("--quiet says nothing", quiet.ended() or [text for text in (quiet.out, quiet.err) if text])
+    tap.case("--quiet says nothing but that random weights have no use for stage 1",
+             quiet.ended() or ([quiet.out] if quiet.out else []) or
+             [line for line in quiet.err.splitlines()
+              if not re.match("warning: the features of the frozen base|--weights imagenet or FILE", line)])
+    tap.case("a frozen base of random weights is warned of, with what to do",
+             [] if all(text in done.err for text in ("the head learns no more than a constant", "--weights imagenet or FILE",
+                                                     "--epochs1 0")) else [done.err])
     same = (work / "quiet/model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
     tap.case("one thread gives the model of two threads, bit for bit", [] if same else ["the models differ"])
     tap.case("a missing archive is an error, and nothing is left of it",
@@ -197,6 +208,80 @@ def steps(tap, work):
                  [] if run.read_bytes() == alone.read_bytes() else [run.read_text(), alone.read_text()])
 
 
+def said(done, status, *texts):
+    """Problems unless it ended with this status and said all these texts."""
+    return done.ended(status) or [done.out + done.err for text in texts if text not in done.out + done.err]
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """/NAME: a file of the folder; /cut/NAME: its first half, as a server does it that tells no length."""
+    folder = None
+
+    def do_GET(self):
+        file = self.folder / self.path.rsplit("/", 1)[-1]
+        whole = file.read_bytes() if file.is_file() else b'{"message": "Not Found", "status": "404"}'
+        self.send_response(200 if file.is_file() else 404)
+        if self.path.startswith("/cut/"):
+            whole = whole[:len(whole) // 2]
+        else:
+            self.send_header("Content-Length", str(len(whole)))
+        self.end_headers()
+        self.wfile.write(whole)
+
+    def log_message(self, *_):
+        pass
+
+
+def downloads(tap, work):
+    """Archives from addresses: a local server, and file:."""
+    for name, count in (("a", 12), ("b", 11)):
+        Done("make_faces", "--out", work / f"{name}.zip", "--count", count, "--size", 32, "--seed", count)
+    Answers.folder = work
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    origin = f"http://127.0.0.1:{server.server_port}"
+    alone = {"no_proxy": "*"}
+    out = work / "fetched"
+    first = Done("01_get_data", "--data", f"{origin}/a.zip", "--out", out, env=alone)
+    if "libcurl" in first.err:
+        server.shutdown()
+        return tap.skip("downloads", "no libcurl")
+    tap.case("01_get_data downloads and extracts", first.ended() or missing(out, ["archive.zip", "data/AF12.jpg"]))
+    again = Done("01_get_data", "--data", f"{origin}/a.zip", "--out", out, env=alone)
+    tap.case("the second time there is nothing to do", said(again, 0, "0 files extracted"))
+    gone = Done("01_get_data", "--data", f"{origin}/nothing.zip", "--out", out, env=alone)
+    tap.case("an address that has nothing is an error, shown as the server says it",
+             said(gone, 1, "HTTP status 404", '"message": "Not Found"'))
+    for kind, url in (("of a server", origin), ("of a file", f"file://{work}")):
+        folder = work / ("other " + kind)
+        Done("01_get_data", "--data", f"{url}/a.zip", "--out", folder, env=alone)
+        other = Done("attractivenet", "--data", f"{url}/b.zip", "--out", folder, *SMALL, "--epochs1", 0, "--epochs2", 1,
+                     env=alone)
+        same = (folder / "archive.zip").read_bytes() == (work / "b.zip").read_bytes()
+        tap.case(f"another address {kind} is used, with a warning",
+                 said(other, 0, "came from another address", "11 images") or ([] if same else ["the old archive"]))
+    cut = Done("01_get_data", "--data", f"{origin}/cut/a.zip", "--out", work / "cut off", env=alone)
+    tap.case("an archive that is cut without a length is not kept",
+             said(cut, 1, "not a whole zip file") or [path.name for path in (work / "cut off").iterdir()])
+    good = hashlib.sha256((work / "a.zip").read_bytes()).hexdigest()
+    bad = "0" * 64
+    for data in (work / "a.zip", f"file://{work}/a.zip", f"{origin}/a.zip"):
+        checked = work / "checked"
+        wrong = Done("01_get_data", "--data", data, "--out", checked, "--sha256", bad, env=alone)
+        tap.case(f"a wrong hash is an error with both hashes: {str(data).split(':')[0].split('/')[-1]}",
+                 said(wrong, 1, good, bad) or (["data was extracted"] if (checked / "data").exists() else []))
+    tap.case("a right hash is no error", Done("01_get_data", "--data", work / "a.zip", "--out", work / "checked",
+                                              "--sha256", good.upper()).ended())
+    tap.case("a folder has no hash", said(Done("attractivenet", "--data", work / "faces", "--out", work / "x",
+                                               "--sha256", good), 1, "is a folder"))
+    server.shutdown()
+    offline = {"https_proxy": "http://127.0.0.1:1", "no_proxy": "", "XDG_CACHE_HOME": str(work / "cache")}
+    tap.case("ImageNet weights without a network: address, folder, other choices",
+             said(Done("04_build_model", "--out", work / "x", "--alpha", "0.35", env=offline), 1,
+                  "/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5;",
+                  f"{work}/cache/attractivenet'", "none or FILE"))
+
+
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory() as name:
@@ -208,6 +293,7 @@ def main():
             predict(tap, work)
             broken(tap, work)
         steps(tap, work)
+        downloads(tap, work)
         resume(tap, work)
     tap.exit()
 

@@ -250,13 +250,16 @@ static void best_weights_come_back(void **state) {
 
 typedef struct heard {
     char text[512];
-    int32_t warnings, events, last_kind;
-    int32_t stop_at; /* event number; 0 = never */
+    int32_t warnings, weak, events, last_kind; /* weak: warnings of weak features, apart */
+    int32_t stop_at;                           /* event number; 0 = never */
 } heard;
 
 static int32_t on_warning(void *user, const an_warning *warning) {
     heard *h = user;
-    h->warnings++;
+    if (warning->code == AN_WARN_WEAK_FEATURES)
+        h->weak++;
+    else
+        h->warnings++;
     snprintf(h->text, sizeof h->text, "%s", warning->message);
     return 0;
 }
@@ -266,6 +269,61 @@ static int32_t on_event(void *user, const an_train_event *event) {
     h->events++;
     h->last_kind = event->kind;
     return h->stop_at && h->events == h->stop_at;
+}
+
+/** Train two epochs that change nothing; train NULL: two of the pictures, mirrored at random, so
+ * that only the features of val are kept. Returns the warnings of weak features. */
+static int32_t weak_warnings(const bench *b, an_batches *train, int32_t base) {
+    heard h = {0};
+    an_error err = {0};
+    an_trainer *trainer = NULL;
+    an_batches *mirrored = NULL;
+    an_train_options options = make_options(base, 2);
+    an_batches_options source;
+    an_augment_options augment;
+    const int64_t indices[] = {0, 1};
+    an_batches_options_init(&source, sizeof source);
+    an_augment_options_init(&augment, sizeof augment);
+    augment.horizontal_flip = 1;
+    source.augment = &augment;
+    source.batch = 2;
+    if (!train && an_batches_create(&mirrored, b->dataset, indices, 2, &source, &err))
+        fail_msg("%s", err.message);
+    options.learning_rate = 0;
+    options.warn = on_warning;
+    options.warn_user = &h;
+    if (an_trainer_create(&trainer, b->model, train ? train : mirrored, b->val, NULL, &options,
+                          &err))
+        fail_msg("%s", err.message);
+    run_epoch(trainer);
+    run_epoch(trainer);
+    an_trainer_destroy(trainer);
+    an_batches_destroy(mirrored);
+    assert_int_equal(h.warnings, 0);
+    if (h.weak) assert_non_null(strstr(h.text, "give the base trained weights, or train it too"));
+    return h.weak;
+}
+
+/* Keras' initialisers leave features of 1e-10 in a base that nobody has trained: from them the head
+ * learns the mean of the scores, and nothing told why. */
+static void a_frozen_base_of_random_weights_is_warned_of(void **state) {
+    (void)state;
+    bench b = make_bench(AN_BACKEND_CPU);
+    const float *x, *y;
+    const int64_t *samples;
+    int64_t n;
+    assert_int_equal(weak_warnings(&b, b.train, AN_BASE_FROZEN), 1);
+    assert_int_equal(weak_warnings(&b, NULL, AN_BASE_FROZEN), 1);
+    assert_int_equal(weak_warnings(&b, b.train, AN_BASE_FINETUNE), 0);
+    /* with statistics of its own the same base is of use */
+    assert_int_equal(an_model_recalibrate_begin(b.model, NULL), AN_OK);
+    assert_int_equal(an_batches_begin(b.val, 0, 0, NULL), AN_OK);
+    assert_int_equal(an_batches_next(b.val, &x, &y, &samples, &n, NULL), AN_OK);
+    assert_int_equal(an_model_recalibrate_add(b.model, x, n, NULL), AN_OK);
+    assert_int_equal(an_model_recalibrate_end(b.model, NULL), AN_OK);
+    assert_int_equal(weak_warnings(&b, b.train, AN_BASE_FROZEN), 0);
+    assert_int_equal(weak_warnings(&b, NULL, AN_BASE_FROZEN), 0);
+    drop_bench(&b);
 }
 
 static void a_broken_loss_ends_the_run(void **state) {
@@ -518,6 +576,7 @@ int main(void) {
         cmocka_unit_test(loss_falls_in_every_mode),
         cmocka_unit_test(features_once_change_nothing),
         cmocka_unit_test(best_weights_come_back),
+        cmocka_unit_test(a_frozen_base_of_random_weights_is_warned_of),
         cmocka_unit_test(a_broken_loss_ends_the_run),
         cmocka_unit_test(a_failed_checkpoint_leaves_the_old_one),
         cmocka_unit_test(checkpoints_over_two_stages),
