@@ -27,6 +27,8 @@ int main(int argc, char **argv) {
     data d = {0};
     an_model *model = NULL;
     an_history *history = NULL;
+    an_run_lock *lock = NULL;
+    if (lock_folder(&s, &lock)) goto done;
     if (load_model(&s, &model)) goto done;
     s.size = model_info(model).height;
     if (load_data(&s, s.data, &d) || prepare_data(&s, model_info(model).scale, &d)) goto done;
@@ -35,5 +37,6 @@ done:
     an_history_destroy(history);
     an_model_destroy(model);
     data_close(&d);
+    an_run_lock_destroy(lock);
     return status;
 }

@@ -20,7 +20,9 @@ static const program_text text = {
         "  checkpoint-1.safetensors, -2   what an interrupted training is resumed from\n"
         "The exit status is 0 only if all results are there. Ctrl-C and SIGTERM end a training\n"
         "after the step under way, with exit status 3; the same command with --resume goes on. A\n"
-        "second one ends it at once.",
+        "second one ends it at once. With --resume a run that has ended goes on, too, if "
+        "--epochs2\n"
+        "(or --epochs1, before stage 2 has begun) is more than before.",
     .examples =
         "  attractivenet --data SCUT-FBP5500_v2.1.zip --out run\n"
         "      as the tutorial: 350x350, ImageNet weights, 30 + 30 epochs\n"
@@ -47,6 +49,8 @@ int main(int argc, char **argv) {
     data d = {0};
     an_model *model = NULL;
     an_history *history = NULL;
+    an_run_lock *lock = NULL;
+    if (lock_folder(&s, &lock)) goto done;
     if (get_data(&s, path) || load_data(&s, path, &d)) goto done;
     /* Before the batches: the weights decide how pixels are scaled. */
     if (build_model(&s, &model) || prepare_data(&s, model_info(model).scale, &d)) goto done;
@@ -61,5 +65,6 @@ done:
     an_history_destroy(history);
     an_model_destroy(model);
     data_close(&d);
+    an_run_lock_destroy(lock);
     return status;
 }

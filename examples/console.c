@@ -74,13 +74,16 @@ const char *join_path(char path[PATH_SIZE], const char *folder, const char *name
 
 int make_folder(const char *path) {
     char part[PATH_SIZE];
-    snprintf(part, sizeof part, "%s", path);
+    if (snprintf(part, sizeof part, "%s", path) >= PATH_SIZE)
+        return complain_of("the path of a folder is longer than %d bytes", PATH_SIZE - 1);
     for (char *slash = part + 1;; slash++) {
         if (*slash && *slash != '/') continue;
         const char kept = *slash;
+        struct stat found;
         *slash = 0;
-        if (mkdir(part, 0777) && errno != EEXIST)
-            return complain_of("cannot make the folder '%s': %s", part, strerror(errno));
+        if (mkdir(part, 0777) && (errno != EEXIST || stat(part, &found) || !S_ISDIR(found.st_mode)))
+            return complain_of("cannot make the folder '%s': %s", part,
+                               errno == EEXIST ? "a file of that name is there" : strerror(errno));
         *slash = kept;
         if (!kept) return 0;
     }

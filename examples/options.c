@@ -134,6 +134,7 @@ static void take(char **argv, const option_row *row, const char *word) {
     char expected[160];
     switch (row->kind) {
     case OPTION_TEXT:
+        if (!*word) refuse(argv, row, word, row->argument);
         *(const char **)row->value = word;
         break;
     case OPTION_COUNT:

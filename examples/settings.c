@@ -130,7 +130,8 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
         option_flag("resume", &s->resume,
                     "go on with the training in DIR that was interrupted or killed:\n"
                     "it ends with the same model, bit for bit, as if nothing had\n"
-                    "happened; without any there, begin. The other options as before"),
+                    "happened; without any there, begin. The other options as before,\n"
+                    "but for more epochs of the stage that it is in"),
         option_flag("restart", &s->restart, "begin anew, whatever training DIR holds"),
         option_number("checkpoint-seconds", &s->checkpoint_seconds, 0, 1e9,
                       "from checkpoint to checkpoint, which is what a kill costs at most;\n"

@@ -46,6 +46,17 @@ an_model_info model_info(const an_model *model) {
     return info;
 }
 
+static const char *checkpoint_path(const settings *s, char path[PATH_SIZE]) {
+    return join_path(path, s->out, "checkpoint");
+}
+
+int lock_folder(const settings *s, an_run_lock **lock) {
+    an_error err;
+    char path[PATH_SIZE];
+    if (make_folder(s->out)) return 1;
+    return an_run_lock_create(lock, checkpoint_path(s, path), &err) ? complain(&err) : 0;
+}
+
 /* --- 1: get the data -------------------------------------------------------------------------- */
 
 static int download(settings *s, char path[PATH_SIZE]) {
@@ -233,10 +244,6 @@ static void catch_signals(void (*handler)(int)) {
     sigaction(SIGTERM, &action, NULL);
 }
 
-static const char *checkpoint_path(const settings *s, char path[PATH_SIZE]) {
-    return join_path(path, s->out, "checkpoint");
-}
-
 /** The lowest validation loss so far. */
 static double best_loss(const an_history *history) {
     double best = INFINITY;
@@ -246,6 +253,23 @@ static double best_loss(const an_history *history) {
         best = fmin(best, report.val_loss);
     }
     return best;
+}
+
+/** Refuse another stage 1 than the one that stage 2 began with. history: of the run. */
+static int check_first_stage(const settings *s, const an_history *history) {
+    an_epoch_report last = {.struct_size = sizeof last};
+    for (int64_t i = 0; i < an_history_count(history); i++) {
+        an_epoch_report report = {.struct_size = sizeof report};
+        an_history_epoch(history, i, &report, NULL);
+        if (report.stage == 1) last = report;
+    }
+    const int32_t epochs = last.epoch;
+    /* Stopped early, it would have stopped there whatever more it had been given. */
+    const int is_early = last.stage == 1 && last.reason != AN_STOP_EPOCHS;
+    if (s->epochs1 == epochs || (is_early && s->epochs1 > epochs)) return 0;
+    return complain_of("--epochs1 is %d, but stage 2 of the run in '%s' began after %d epochs of "
+                       "stage 1, which cannot be changed any more: give --epochs1 %d, or --restart",
+                       (int)s->epochs1, s->out, (int)epochs, (int)epochs);
 }
 
 /** The loss was no number; where, a warning has told. The same steps give the same loss again. */
@@ -304,6 +328,10 @@ static int train_stage(settings *s, const stage *now, an_model *model, const dat
     an_status status =
         an_trainer_create(&trainer, model, d->train, d->val, history, &options, &err);
     if (!status && checkpoint) status = an_trainer_resume(trainer, checkpoint, &err);
+    if (!status && checkpoint && now->number == 2 && check_first_stage(s, history)) {
+        an_trainer_destroy(trainer);
+        return 1;
+    }
     if (!status) {
         at_work = trainer;
         if (interrupted) an_trainer_pause(trainer);
@@ -357,13 +385,17 @@ static int find_checkpoint(settings *s, an_checkpoint **checkpoint) {
         return 0;
     }
     an_checkpoint_describe(*checkpoint, &info, NULL);
-    const int ended = info.stage >= last && info.reason;
+    const int32_t epochs = info.stage == 1 ? s->epochs1 : s->epochs2;
+    const int is_longer = epochs > info.max_epochs && info.reason != AN_STOP_EARLY;
+    const int ended = info.stage >= last && info.reason && !is_longer;
     if (s->resume) {
         if (info.stage > last || (info.stage == 1 && s->epochs1 == 0))
             return complain_of("the run in '%s' is in stage %d, for which --epochs%d is 0 now",
                                s->out, (int)info.stage, (int)info.stage);
         if (ended)
-            say(s->quiet, "the training in '%s' has ended already\n", s->out);
+            say(s->quiet, "the training in '%s' has ended already, after epoch %d of stage %d%s\n",
+                s->out, (int)info.epoch, (int)info.stage,
+                info.reason == AN_STOP_EARLY ? ": it no longer improved (--patience)" : "");
         else
             say(s->quiet, "going on in stage %d behind step %lld of epoch %d\n", (int)info.stage,
                 (long long)info.step, (int)info.epoch + 1);
@@ -387,7 +419,7 @@ int train_model(settings *s, an_model *model, const data *d, an_history **histor
     an_checkpoint_info info = {.struct_size = sizeof info};
     char path[PATH_SIZE];
     *history = NULL;
-    if (make_folder(s->out) || find_checkpoint(s, &checkpoint)) return 1;
+    if (find_checkpoint(s, &checkpoint)) return 1;
     if (checkpoint) an_checkpoint_describe(checkpoint, &info, NULL);
     remove_old_results(s);
     int status = 0;

@@ -50,6 +50,8 @@ void data_close(data *d);
 /** What train_model() also returns: a signal ended it, --resume goes on. An exit status, too. */
 enum { INTERRUPTED = 3 };
 
+/** Make OUT and keep other trainings out of it, from the first step to the last result. */
+int lock_folder(const settings *s, an_run_lock **lock);
 /** Step 1: download and extract, or find what is there. Writes the path of the data into path. */
 int get_data(settings *s, char path[PATH_SIZE]);
 /** Step 2: list images with their scores; nothing is decoded yet. */

@@ -214,8 +214,9 @@ typedef struct an_trainer an_trainer;
  *          augmented).
  * Returns: AN_OK; AN_ERR_ARG (an option, batches that do not fit the model, a loss of another task,
  *          a label that it does not take: what was found and expected); AN_ERR_NOMEM; AN_ERR_IO
- *          (folder of the log files). The model's base mode is set at each epoch's begin, so
- *          trainers of several stages may be made beforehand.
+ * (the folder of a path is missing or cannot be written, or another training holds resume_path or
+ * checkpoint_path: see an_run_lock); AN_ERR_CANCELLED by warn (there are no locks). The model's
+ * base mode is set at each epoch's begin, so trainers of several stages may be made beforehand.
  */
 AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train,
                                    an_batches *val, an_history *history,
@@ -276,6 +277,29 @@ AN_API double an_trainer_checkpoint_best(const an_trainer *trainer);
  * then an_trainer_resume(). The files are safetensors; their weights are also read by
  * an_arrays_read(). */
 
+/** The right to write the files of a run. A trainer takes it for its resume_path and its
+ *  checkpoint_path, which it reads again, and gives it back when it is destroyed; the trainers of
+ * one model share it. Whoever comes second, in this process or another one, is refused. Where more
+ * than trainers need it, as between two stages or while results are written, take it before them:
+ * they share it, and it holds until it is destroyed. */
+typedef struct an_run_lock an_run_lock;
+
+/**
+ * Take the right to write the files of a path, so that nobody else trains there.
+ *
+ * Takes:   path: as resume_path or checkpoint_path.
+ * Writes:  "PATH.lock" with the number of this process, locked by flock(); removed at the end. What
+ * a process that was killed left of it keeps nobody out. Returns: AN_OK; AN_ERR_IO (the folder is
+ * missing or cannot be written; another training holds it: the message names the folder and the
+ * process); AN_ERR_ARG; AN_ERR_NOMEM. Owns:    *out is the caller's; free with
+ * an_run_lock_destroy(). A child of fork() keeps others out until it ends, too. Note:    on a
+ * network file system it keeps out processes of other machines if its server has locks (NFS: lockd,
+ * or version 4). Without any locks it is AN_OK all the same, and an_trainer_create() warns.
+ * Threads: any.
+ */
+AN_API an_status an_run_lock_create(an_run_lock **out, const char *path, an_error *err);
+AN_API void an_run_lock_destroy(an_run_lock *lock); /**< Give it back; NULL is allowed. */
+
 /** The state of a run, read from its files. */
 typedef struct an_checkpoint an_checkpoint;
 
@@ -286,7 +310,7 @@ typedef struct an_checkpoint_info {
     int32_t first_epoch;  /* as an_train_options */
     int32_t epoch;        /* epochs done of the stage */
     int32_t reason;       /* AN_STOP_*: why the stage ended; AN_STOP_NONE: it has not */
-    int32_t reserved;     /* 0 */
+    int32_t max_epochs;   /* as an_train_options */
     int64_t step;         /* steps done of the epoch under way */
 } an_checkpoint_info;
 
@@ -308,19 +332,23 @@ AN_API void an_checkpoint_destroy(an_checkpoint *checkpoint); /**< Free; NULL is
 AN_API an_status an_checkpoint_describe(const an_checkpoint *checkpoint, an_checkpoint_info *info,
                                         an_error *err);
 /** Remove the files of path, so that nothing can be resumed. Returns AN_OK, also if there are none;
- *  AN_ERR_IO; AN_ERR_ARG; AN_ERR_NOMEM. */
+ *  AN_ERR_IO, also if another process trains there; AN_ERR_ARG; AN_ERR_NOMEM. */
 AN_API an_status an_checkpoint_remove(const char *path, an_error *err);
 
 /**
  * Put a trainer, its model and its history into the state of a checkpoint.
  *
  * Returns: AN_OK (an_trainer_epoch() goes on with the next step, or returns AN_DONE if the stage
- *          had ended); AN_ERR_ARG if a setting or the samples differ from those of the checkpoint:
- *          the message has the first that does, with both values; AN_ERR_FORMAT; AN_ERR_CANCELLED
- *          by warn (called if another instruction level or library wrote it); AN_ERR_NOMEM. After a
- *          failure all is as before.
- * Note:    free to differ: threads, cache, verbose, callbacks, and all paths. Settings of stages
- *          that have ended are not looked at, nor are the pixels of the pictures.
+ *          had ended and does not go on, see below); AN_ERR_ARG if a setting or the samples differ
+ * from those of the checkpoint: the message has the first that does, with both values;
+ * AN_ERR_FORMAT; AN_ERR_CANCELLED by warn (called if another instruction level or library wrote
+ * it); AN_ERR_NOMEM. After a failure all is as before. Note:    free to differ: threads, cache,
+ * verbose, callbacks, and all paths. Settings of stages that have ended are not looked at, nor are
+ * the pixels of the images. max_epochs may be more than before. A stage that had ended by
+ * AN_STOP_EPOCHS or AN_STOP_ASKED then goes on, and ends with the bits of one that had so many from
+ * the beginning; one that had ended by AN_STOP_EARLY stays ended, as it would have. With a cosine
+ * schedule whose decay_steps follow max_epochs (0) that is AN_ERR_ARG: each epoch would be another
+ * one.
  */
 AN_API an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint,
                                    an_error *err);

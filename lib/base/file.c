@@ -88,23 +88,11 @@ static int sys_rename(const char *from, const char *to) {
     return rename(from, to);
 }
 
-/* The folder that a path is in; the caller's. */
-static char *folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    if (!slash) return ani_strdup(".");
-    const size_t length = slash == path ? 1 : (size_t)(slash - path);
-    char *folder = ani_alloc((int64_t)length + 1);
-    if (!folder) return NULL;
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    return folder;
-}
-
 /* Make a rename last through a power cut. Some file systems cannot sync a folder: that is no error.
  */
-static an_status sync_folder_of(const char *path, an_error *err) {
+static an_status sync_ani_folder_of(const char *path, an_error *err) {
     an_status st = AN_OK;
-    char *folder = folder_of(path);
+    char *folder = ani_folder_of(path);
     if (!folder) return ani_fail_memory(err, (int64_t)strlen(path), "a path");
     const int fd = sys_open(folder, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
@@ -222,6 +210,21 @@ struct ani_writer {
     int64_t buffered;
 };
 
+an_status ani_writer_check(const char *path, an_error *err) {
+    an_status st = AN_OK;
+    char *folder = ani_folder_of(path);
+    if (!folder)
+        st = ani_fail_memory(err, (int64_t)strlen(path), "a path");
+    else if (!ani_is_folder(folder))
+        st = ani_fail(err, AN_ERR_IO, "cannot write '%s': there is no folder '%s'", path, folder);
+    else if (ani_is_folder(path))
+        st = ani_fail(err, AN_ERR_IO, "cannot write '%s': a folder of that name is there", path);
+    else if (access(folder, W_OK) < 0)
+        st = ani_fail_system(err, errno, "write", path);
+    ani_free(folder);
+    return st;
+}
+
 an_status ani_writer_begin(ani_writer **out, const char *path, an_error *err) {
     *out = NULL;
     an_status st = AN_OK;
@@ -296,7 +299,7 @@ static an_status commit(ani_writer *writer, bool sync, an_error *err) {
     }
     ani_free(writer->temporary);
     writer->temporary = NULL;
-    if (sync) st = sync_folder_of(writer->path, err);
+    if (sync) st = sync_ani_folder_of(writer->path, err);
 done:
     ani_writer_abort(writer);
     return st;
@@ -332,7 +335,7 @@ static bool is_left_over(const char *name, const char *base) {
 }
 
 void ani_writer_sweep(const char *path) {
-    char *folder = folder_of(path);
+    char *folder = ani_folder_of(path);
     DIR *entries = folder ? opendir(folder) : NULL;
     ani_free(folder);
     if (!entries) return;
@@ -430,7 +433,7 @@ an_status ani_appender_close(ani_appender *appender, bool sync, an_error *err) {
 
 an_status ani_file_rename(const char *from, const char *to, an_error *err) {
     if (sys_rename(from, to) < 0) return ani_fail_system(err, errno, "rename a file to", to);
-    return sync_folder_of(to, err);
+    return sync_ani_folder_of(to, err);
 }
 
 an_status ani_file_remove(const char *path, an_error *err) {
@@ -482,6 +485,17 @@ bool ani_is_file(const char *path) {
 const char *ani_base_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
+}
+
+char *ani_folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (!slash) return ani_strdup(".");
+    const size_t length = slash == path ? 1 : (size_t)(slash - path);
+    char *folder = ani_alloc((int64_t)length + 1);
+    if (!folder) return NULL;
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    return folder;
 }
 
 char *ani_path_join(const char *folder, const char *name) {

@@ -28,6 +28,9 @@ an_status ani_file_read_all(const char *path, int64_t max_size, uint8_t **bytes,
  *  synced, renamed, folder synced. */
 typedef struct ani_writer ani_writer;
 
+/** Fail as far as is known before writing: the folder of path is missing or closed to us, or path
+ * is a folder. */
+an_status ani_writer_check(const char *path, an_error *err);
 an_status ani_writer_begin(ani_writer **out, const char *path, an_error *err);
 an_status ani_writer_write(ani_writer *writer, const void *bytes, int64_t size, an_error *err);
 /** Make the file appear. The writer is freed, whether that worked or not. */
@@ -69,6 +72,9 @@ bool ani_is_file(const char *path);
 
 /** The part of a path after its last '/'; borrowed. */
 const char *ani_base_name(const char *path);
+/** The folder that a path is in, "." if it names none; the caller's (ani_free); NULL if there is no
+ * memory. */
+char *ani_folder_of(const char *path);
 /** folder + "/" + name; the caller's (ani_free); NULL if there is no memory. */
 char *ani_path_join(const char *folder, const char *name);
 

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
@@ -45,7 +46,7 @@ static const char best_prefix[] = "best/";
 struct an_checkpoint {
     an_arrays *arrays;
     int64_t number, optimizer_steps;
-    int32_t stage, first_epoch, epoch, reason;
+    int32_t stage, first_epoch, max_epochs, epoch, reason;
     int64_t step;
 };
 
@@ -60,8 +61,12 @@ static const ani_field fields[] = {
     MEMBER("state.epoch", ANI_FIELD_INT32, epoch, 0, INT32_MAX),
     MEMBER("state.reason", ANI_FIELD_INT32, reason, AN_STOP_NONE, AN_STOP_ASKED),
     MEMBER("state.place.step", ANI_FIELD_INT64, step, 0, INT64_MAX),
+    MEMBER("setting.max_epochs", ANI_FIELD_INT32, max_epochs, 1, INT32_MAX),
 };
-enum { FIELD_COUNT = sizeof fields / sizeof *fields, OWN_FIELDS = 4 }; /* the rest: state */
+enum {
+    FIELD_COUNT = sizeof fields / sizeof *fields,
+    OWN_FIELDS = 4
+}; /* the rest: state, setting */
 
 /** The name of file slot; the caller's. */
 static char *file_of(const char *path, int32_t slot) {
@@ -206,6 +211,7 @@ an_status an_checkpoint_describe(const an_checkpoint *checkpoint, an_checkpoint_
                                      .first_epoch = checkpoint->first_epoch,
                                      .epoch = checkpoint->epoch,
                                      .reason = checkpoint->reason,
+                                     .max_epochs = checkpoint->max_epochs,
                                      .step = checkpoint->step};
     ani_report_copy(info, &ours, sizeof ours);
     return AN_OK;
@@ -214,13 +220,44 @@ an_status an_checkpoint_describe(const an_checkpoint *checkpoint, an_checkpoint_
 an_status an_checkpoint_remove(const char *path, an_error *err) {
     if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
     an_status st = AN_OK;
+    ani_lock *lock = NULL;
     for (int32_t slot = 0; slot < FILE_COUNT && !st; slot++) {
         char *file = file_of(path, slot);
-        st = file ? ani_file_remove(file, err)
-                  : ani_fail_memory(err, (int64_t)strlen(path), "a path");
+        if (!file)
+            st = ani_fail_memory(err, (int64_t)strlen(path), "a path");
+        else if (ani_is_file(file) && !lock)
+            st = ani_lock_take(&lock, path, ANI_LOCK_JOIN, NULL, err);
+        if (!st) st = ani_file_remove(file, err);
         ani_free(file);
     }
+    ani_lock_release(lock);
     return st;
+}
+
+struct an_run_lock {
+    ani_lock *lock;
+};
+
+an_status an_run_lock_create(an_run_lock **out, const char *path, an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
+    an_run_lock *lock = ani_alloc_zero(1, sizeof *lock);
+    if (!lock) return ani_fail_memory(err, sizeof *lock, "a lock");
+    an_status st = ani_writer_check(path, err);
+    if (!st) st = ani_lock_take(&lock->lock, path, ANI_LOCK_ALONE, NULL, err);
+    if (st) {
+        ani_free(lock);
+        return st;
+    }
+    *out = lock;
+    return AN_OK;
+}
+
+void an_run_lock_destroy(an_run_lock *lock) {
+    if (!lock) return;
+    ani_lock_release(lock->lock);
+    ani_free(lock);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -353,13 +390,15 @@ done:
 /* --- resuming ----------------------------------------------------------------------------------
  */
 
-/** Read the state, which must be one that this trainer can be in. */
+/** Read the state, which must be one that this trainer can be in. goes_on: the end of before is
+ * none now. */
 static an_status read_state(const an_trainer *trainer, const an_checkpoint *checkpoint,
-                            ani_train_state *state, an_error *err) {
+                            bool goes_on, ani_train_state *state, an_error *err) {
     const ani_epoch_place *place = &state->place;
     ani_train_state_begin(state, &trainer->options);
     an_status st = ani_train_state_read(state, checkpoint->arrays, err);
     if (st) return st;
+    if (goes_on) state->reason = AN_STOP_NONE;
     const bool fits = state->epoch <= trainer->options.max_epochs &&
                       (state->reason || state->epoch < trainer->options.max_epochs) &&
                       place->batch <= an_batches_steps(trainer->train) &&
@@ -413,11 +452,15 @@ an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", trainer ? "checkpoint" : "trainer");
     const ani_settings settings = settings_of(trainer);
     const int32_t base = trainer->options.base;
+    /* The last epoch of before need not be the last one now; what stopped early stays so. */
+    const bool goes_on =
+        trainer->options.max_epochs > checkpoint->max_epochs &&
+        (checkpoint->reason == AN_STOP_EPOCHS || checkpoint->reason == AN_STOP_ASKED);
     an_arrays *best = NULL;
     an_history *history = NULL;
     ani_train_state state;
     an_status st = ani_settings_check(&settings, checkpoint->arrays, err);
-    if (!st) st = read_state(trainer, checkpoint, &state, err);
+    if (!st) st = read_state(trainer, checkpoint, goes_on, &state, err);
     if (!st) st = ani_model_check_weights(trainer->model, checkpoint->arrays, err);
     if (!st) st = ani_optimizer_check(trainer->optimizer, base, checkpoint->arrays, err);
     if (!st && trainer->options.restore_best) st = read_best(&best, checkpoint, err);
@@ -426,13 +469,16 @@ an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint
     if (!st)
         st = ani_history_parse(history, an_arrays_metadata(checkpoint->arrays, history_key), err);
     if (!st) st = warn_of_backend(trainer, checkpoint, err);
-    if (!st) st = an_model_set_weights(trainer->model, checkpoint->arrays, err);
+    if (!st)
+        st = an_model_set_weights(trainer->model, state.reason && best ? best : checkpoint->arrays,
+                                  err);
     if (st) goto done;
     /* From here on nothing fails. */
     ani_optimizer_take(trainer->optimizer, base, checkpoint->arrays, checkpoint->optimizer_steps);
     an_arrays_destroy(trainer->kept);
     trainer->kept = best;
     best = NULL;
+    if (goes_on) ani_history_go_on(history);
     ani_history_swap(trainer->history, history);
     trainer->state = state;
     ani_trainer_drop_features(trainer);

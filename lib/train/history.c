@@ -157,6 +157,13 @@ an_status ani_history_parse(an_history *history, const char *text, an_error *err
     return st;
 }
 
+void ani_history_go_on(an_history *history) {
+    if (!history->count) return;
+    an_epoch_report *last = &history->epochs[history->count - 1];
+    last->stopped = 0;
+    last->reason = AN_STOP_NONE;
+}
+
 void ani_history_swap(an_history *a, an_history *b) {
     an_epoch_report *const epochs = a->epochs;
     const int64_t count = a->count, capacity = a->capacity;

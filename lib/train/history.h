@@ -17,6 +17,8 @@ an_status ani_history_reserve(an_history *history, an_error *err);
 void ani_history_print(const an_history *history, ani_text *text);
 /** Append epochs from such lines. AN_ERR_FORMAT: a line is something else. */
 an_status ani_history_parse(an_history *history, const char *text, an_error *err);
+/** Let the last epoch be one that did not end its stage. */
+void ani_history_go_on(an_history *history);
 /** Let both have what the other one had. */
 void ani_history_swap(an_history *a, an_history *b);
 

@@ -124,6 +124,8 @@ an_status ani_train_options_take(an_train_options *ours, an_schedule_options *sc
     if (!st) st = check(ours, err);
     if (!st) st = check_schedule(schedule, err);
     ours->schedule = NULL;
+    static const char *const names[] = {"checkpoint_path", "resume_path", "csv_path",
+                                        "tensorboard_dir"};
     const an_train_options theirs = *ours;
     for (int i = 0; i < TEXT_COUNT; i++)
         *texts_of(ours, i) = NULL;
@@ -131,9 +133,13 @@ an_status ani_train_options_take(an_train_options *ours, an_schedule_options *sc
     for (int i = 0; i < TEXT_COUNT; i++) {
         an_train_options copy = theirs;
         const char *text = *texts_of(&copy, i);
-        if (text && !(*texts_of(ours, i) = ani_strdup(text))) {
+        if (text && !*text)
+            st = ani_fail(err, AN_ERR_ARG, "an_train_options: %s is empty; NULL is none", names[i]);
+        else if (text && !(*texts_of(ours, i) = ani_strdup(text)))
+            st = ani_fail_memory(err, -1, "a path");
+        if (st) {
             ani_train_options_clear(ours);
-            return ani_fail_memory(err, -1, "a path");
+            return st;
         }
     }
     return AN_OK;

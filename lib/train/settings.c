@@ -3,7 +3,9 @@
 #include "train/settings.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "augment/batches.h"
@@ -194,6 +196,7 @@ an_status ani_settings_append(const ani_settings *settings, an_arrays *arrays, a
 
 an_status ani_settings_check(const ani_settings *settings, const an_arrays *arrays, an_error *err) {
     an_arrays *now = NULL;
+    bool is_longer = false;
     an_status st = an_arrays_create(&now, err);
     if (!st) st = ani_settings_append(settings, now, err);
     for (int64_t i = 0; !st && i < an_arrays_metadata_count(now); i++) {
@@ -205,7 +208,17 @@ an_status ani_settings_check(const ani_settings *settings, const an_arrays *arra
                           "the run cannot be resumed: its checkpoint does not tell %s, which is "
                           "'%s' now",
                           name, is);
-        else if (strcmp(was, is) != 0)
+        else if (!strcmp(was, is))
+            continue;
+        else if (!strcmp(name, "max_epochs") && atoi(was) < settings->options->max_epochs)
+            is_longer = true;
+        else if (is_longer && !strcmp(name, "schedule.decay_steps"))
+            st = ani_fail(err, AN_ERR_ARG,
+                          "the run cannot be resumed with more epochs: its learning rate fell over "
+                          "decay_steps %s, and does over %s now, so that all epochs would be "
+                          "others; begin anew, or keep decay_steps",
+                          was, is);
+        else
             st = ani_fail(err, AN_ERR_ARG,
                           "the run cannot be resumed with other settings: %s was '%s', and is '%s' "
                           "now",

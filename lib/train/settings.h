@@ -17,7 +17,8 @@ typedef struct ani_settings {
 
 /** Add all settings as metadata texts, "setting.NAME". */
 an_status ani_settings_append(const ani_settings *settings, an_arrays *arrays, an_error *err);
-/** AN_ERR_ARG with the first setting that such texts tell otherwise, and both values. */
+/** AN_ERR_ARG with the first setting that such texts tell otherwise, and both values. max_epochs
+ * may be more than before. */
 an_status ani_settings_check(const ani_settings *settings, const an_arrays *arrays, an_error *err);
 
 #endif

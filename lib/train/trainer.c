@@ -9,6 +9,7 @@
 #include "base/callbacks.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "layers/model.h"
@@ -37,10 +38,30 @@ static void fit_schedule(an_trainer *trainer) {
     schedule->decay_steps = all > schedule->warmup_steps ? all - schedule->warmup_steps : 1;
 }
 
+/** Find out before the first epoch whether the files can be written, and keep other runs from those
+ * that are read again. The stages of a run have one model. */
+static an_status take_files(an_trainer *trainer, an_error *err) {
+    const an_train_options *options = &trainer->options;
+    const char *const paths[] = {options->resume_path, options->checkpoint_path, options->csv_path};
+    for (int i = 0; i < 3; i++) {
+        an_status st = paths[i] ? ani_writer_check(paths[i], err) : AN_OK;
+        if (!st && paths[i] && i < 2)
+            st = ani_lock_take(&trainer->locks[i], paths[i], ANI_LOCK_OWNER, trainer->model, err);
+        if (st) return st;
+    }
+    if (!trainer->locks[0] || ani_lock_is_effective(trainer->locks[0])) return AN_OK;
+    an_error text; /* as a buffer for the message */
+    ani_fail(&text, AN_OK,
+             "the file system of '%s' has no locks: see to it that no other training writes there",
+             options->resume_path);
+    return ani_trainer_warn(trainer, text.message, err);
+}
+
 static an_status make_parts(an_trainer *trainer, an_error *err) {
     const an_train_options *options = &trainer->options;
     const int32_t base = ani_model_base(trainer->model);
-    an_status st = an_model_set_base(trainer->model, options->base, err);
+    an_status st = take_files(trainer, err);
+    if (!st) st = an_model_set_base(trainer->model, options->base, err);
     if (st) return st;
     st = an_optimizer_create(&trainer->optimizer, trainer->model, options->optimizer, err);
     trainer->options.optimizer = NULL;
@@ -114,6 +135,8 @@ void an_trainer_destroy(an_trainer *trainer) {
     an_history_destroy(trainer->history);
     an_batches_destroy(trainer->val);
     an_batches_destroy(trainer->train);
+    for (int i = 0; i < 2; i++)
+        ani_lock_release(trainer->locks[i]);
     an_model_destroy(trainer->model);
     ani_train_options_clear(&trainer->options);
     ani_free(trainer);
@@ -536,6 +559,9 @@ static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err
         &error);
     if (report->reason == AN_STOP_EARLY)
         collect(&failed, ani_console_stopped(&trainer->console, report->epoch, &error), &error);
+    /* A run that is killed before it does the epoch's end again, with the same outcome. The last
+     * weights are in it, from which a longer run goes on. */
+    if (!run->broken) collect(&failed, ani_checkpoint_write(trainer, &error), &error);
     if (report->stopped && trainer->kept) {
         collect(&failed, an_model_set_weights(trainer->model, trainer->kept, &error), &error);
         collect(
@@ -543,8 +569,6 @@ static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err
             ani_console_restored(&trainer->console, trainer->state.early.best_epoch + 1, &error),
             &error);
     }
-    /* Last: a run that is killed before it does the epoch's end again, with the same outcome. */
-    if (!run->broken) collect(&failed, ani_checkpoint_write(trainer, &error), &error);
     collect(&failed,
             tell(trainer, AN_EVENT_EPOCH_END, steps, run->steps, run->begun, report, &error),
             &error);

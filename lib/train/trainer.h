@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/lock.h"
 #include "train/console.h"
 #include "train/evaluate.h"
 #include "train/events.h"
@@ -28,6 +29,7 @@ struct an_trainer {
     bool introduced; /* the stage was printed */
     bool in_place;   /* what failed leaves the epoch where it is */
     atomic_int asked_to_stop, asked_to_pause;
+    ani_lock *locks[2]; /* of resume_path and checkpoint_path */
     /* checkpoints */
     bool written;      /* what is on disk is the state of now */
     double written_at; /* clock, seconds */

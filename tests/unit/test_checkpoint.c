@@ -9,9 +9,12 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <attractivenet/attractivenet.h>
@@ -156,14 +159,15 @@ static void two_files_are_written_in_turn(void **state) {
     assert_int_equal(an_checkpoint_read(&checkpoint, b.path, NULL, NULL, NULL), AN_DONE);
     assert_null(checkpoint);
     an_trainer *trainer = make_trainer(&b);
-    assert_int_equal(folder_count(test_folder), 0);
+    assert_int_equal(folder_count(test_folder), 1); /* the lock */
     for (int epoch = 1; epoch <= 3; epoch++) {
         assert_int_equal(an_trainer_epoch(trainer, NULL, NULL), AN_OK);
-        assert_int_equal(folder_count(test_folder), 2);
+        assert_int_equal(folder_count(test_folder), 2 + 1);
         checkpoint = read_checkpoint(&b, &info);
         assert_int_equal(info.stage, 1);
         assert_int_equal(info.epoch, epoch);
         assert_int_equal(info.step, 0);
+        assert_int_equal(info.max_epochs, 3);
         assert_int_equal(info.reason, epoch == 3 ? AN_STOP_EPOCHS : AN_STOP_NONE);
         an_checkpoint_destroy(checkpoint);
     }
@@ -237,7 +241,7 @@ static void other_settings_are_named(void **state) {
     const char *const expected[] = {
         "learning_rate was '0.001', and is '0.5' now",
         "base was 'frozen', and is 'train' now",
-        "max_epochs was '3', and is '4' now",
+        "max_epochs was '3', and is '2' now",
         "stage was '1', and is '2' now",
         "optimizer.beta1 was '0.9', and is '0.8' now",
         "batch was '2', and is '4' now",
@@ -248,7 +252,7 @@ static void other_settings_are_named(void **state) {
         const an_train_options before = b.options;
         if (i == 0) b.options.learning_rate = 0.5;
         if (i == 1) b.options.base = AN_BASE_TRAIN;
-        if (i == 2) b.options.max_epochs = 4;
+        if (i == 2) b.options.max_epochs = 2;
         if (i == 3) b.options.stage = 2;
         if (i == 4) b.options.optimizer = &optimizer;
         if (i >= 5) b.train = others[i - 5];
@@ -280,6 +284,408 @@ static void other_settings_are_named(void **state) {
     an_checkpoint_destroy(checkpoint);
     drop_bench(&b);
 }
+
+/* --- more epochs -------------------------------------------------------------------------------
+ */
+
+/** What a run of some epochs left. */
+typedef struct outcome {
+    an_arrays *weights;
+    an_epoch_report epochs[12];
+    int64_t count;
+    int32_t reason;
+} outcome;
+
+/* Train until max_epochs: from the beginning, or on from what lies in the folder. */
+static outcome train_until(bench *b, int32_t max_epochs) {
+    outcome end = {0};
+    an_error err;
+    an_checkpoint_info info;
+    b->options.max_epochs = max_epochs;
+    /* new objects with other weights, as in a new process */
+    an_model_destroy(b->model);
+    an_history_destroy(b->history);
+    b->model = make_model(0.1, AN_PRECISION_FP32);
+    assert_int_equal(an_history_create(&b->history, NULL), AN_OK);
+    an_trainer *trainer = make_trainer(b);
+    if (access(file_of(1), F_OK) == 0) {
+        an_checkpoint *checkpoint = read_checkpoint(b, &info);
+        if (an_trainer_resume(trainer, checkpoint, &err)) fail_msg("%s", err.message);
+        an_checkpoint_destroy(checkpoint);
+    }
+    if (an_trainer_run(trainer, &err)) fail_msg("%s", err.message);
+    end.reason = an_trainer_reason(trainer);
+    an_trainer_destroy(trainer);
+    assert_int_equal(an_model_weights(b->model, &end.weights, NULL), AN_OK);
+    end.count = an_history_count(b->history);
+    for (int64_t i = 0; i < end.count; i++) {
+        end.epochs[i].struct_size = sizeof *end.epochs;
+        assert_int_equal(an_history_epoch(b->history, i, &end.epochs[i], NULL), AN_OK);
+        end.epochs[i].seconds = 0;
+    }
+    return end;
+}
+
+static int64_t value_count(const an_arrays *arrays, int64_t index) {
+    int64_t count = 1;
+    for (int32_t axis = 0; axis < an_arrays_rank(arrays, index); axis++)
+        count *= an_arrays_length(arrays, index, axis);
+    return count;
+}
+
+static void expect_same_end(const outcome *end, const outcome *want) {
+    assert_int_equal(end->reason, want->reason);
+    assert_int_equal(end->count, want->count);
+    assert_memory_equal(end->epochs, want->epochs, sizeof end->epochs);
+    assert_int_equal(an_arrays_count(end->weights), an_arrays_count(want->weights));
+    for (int64_t i = 0; i < an_arrays_count(want->weights); i++)
+        if (memcmp(an_arrays_data(end->weights, i), an_arrays_data(want->weights, i),
+                   (size_t)value_count(want->weights, i) * sizeof(float)) != 0)
+            fail_msg("'%s' differs", an_arrays_name(want->weights, i));
+}
+
+/* The bits are those of a run that was asked for so many epochs from the beginning: also where the
+ * best weights were put back at the end of before, and the rate had fallen. */
+static void a_longer_run_goes_on_with_the_same_bits(void **state) {
+    (void)state;
+    for (int variant = 0; variant < 3; variant++) {
+        bench b = make_bench();
+        b.options.base = AN_BASE_TRAIN;
+        b.options.early_stop_patience = -1;
+        if (variant == 1) {
+            b.options.restore_best = 1;
+            b.options.learning_rate = 0.1; /* the first epoch is the best */
+        }
+        if (variant == 2) {
+            b.options.reduce_rate_patience = 1;
+            b.options.reduce_rate_min_delta = 10;
+        }
+        outcome want = train_until(&b, 4);
+        assert_int_equal(want.count, 4);
+        assert_int_equal(an_checkpoint_remove(b.path, NULL), AN_OK);
+        for (int32_t epochs = 2; epochs <= 4; epochs++) {
+            outcome end = train_until(&b, epochs);
+            assert_int_equal(end.reason, AN_STOP_EPOCHS);
+            assert_int_equal(end.count, epochs);
+            assert_int_equal(end.epochs[epochs - 1].reason, AN_STOP_EPOCHS);
+            outcome again = train_until(&b, epochs); /* has ended, and stays so */
+            expect_same_end(&again, &end);
+            if (epochs == 4) expect_same_end(&end, &want);
+            an_arrays_destroy(again.weights);
+            an_arrays_destroy(end.weights);
+        }
+        an_arrays_destroy(want.weights);
+        drop_bench(&b);
+    }
+}
+
+/* A run that was stopped on demand goes on if it may be longer, one that no longer improved does
+ * not, since it would have ended there whatever its epochs. */
+static void why_it_ended_decides_whether_it_goes_on(void **state) {
+    (void)state;
+    bench b = make_bench();
+    b.options.early_stop_patience = 1;
+    b.options.early_stop_min_delta = 10;
+    outcome early = train_until(&b, 4), longer = train_until(&b, 6);
+    assert_int_equal(early.reason, AN_STOP_EARLY);
+    expect_same_end(&longer, &early);
+    an_arrays_destroy(longer.weights);
+    an_arrays_destroy(early.weights);
+    assert_int_equal(an_checkpoint_remove(b.path, NULL), AN_OK);
+
+    b.options.early_stop_patience = -1;
+    an_trainer *trainer = make_trainer(&b);
+    an_trainer_stop(trainer);
+    assert_int_equal(an_trainer_run(trainer, NULL), AN_OK);
+    assert_int_equal(an_trainer_reason(trainer), AN_STOP_ASKED);
+    an_trainer_destroy(trainer);
+    outcome same = train_until(&b, 6), more = train_until(&b, 7);
+    assert_int_equal(same.reason, AN_STOP_ASKED);
+    assert_int_equal(same.count, longer.count + 1);
+    assert_int_equal(more.reason, AN_STOP_EPOCHS);
+    assert_int_equal(more.epochs[more.count - 1].epoch, 7);
+    an_arrays_destroy(more.weights);
+    an_arrays_destroy(same.weights);
+    drop_bench(&b);
+}
+
+static void a_cosine_over_the_epochs_is_not_made_longer(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_error err;
+    an_checkpoint_info info;
+    an_schedule_options schedule;
+    an_schedule_options_init(&schedule, sizeof schedule);
+    schedule.kind = AN_SCHEDULE_COSINE;
+    b.options.schedule = &schedule;
+    outcome end = train_until(&b, 2);
+    an_checkpoint *checkpoint = read_checkpoint(&b, &info);
+    b.options.max_epochs = 3;
+    an_trainer *trainer = make_trainer(&b);
+    assert_int_equal(an_trainer_resume(trainer, checkpoint, &err), AN_ERR_ARG);
+    assert_string_equal(err.message,
+                        "the run cannot be resumed with more epochs: its learning rate fell over "
+                        "decay_steps 8, and does over 12 now, so that all epochs would be others; "
+                        "begin anew, or keep decay_steps");
+    an_trainer_destroy(trainer);
+    schedule.decay_steps = 8; /* as it was: the rest has the last rate */
+    trainer = make_trainer(&b);
+    if (an_trainer_resume(trainer, checkpoint, &err)) fail_msg("%s", err.message);
+    assert_int_equal(an_trainer_run(trainer, NULL), AN_OK);
+    an_trainer_destroy(trainer);
+    an_checkpoint_destroy(checkpoint);
+    an_arrays_destroy(end.weights);
+    drop_bench(&b);
+}
+
+/* --- two runs in one place ---------------------------------------------------------------------
+ */
+
+static an_status try_trainer(bench *b, an_trainer **trainer, an_error *err) {
+    return an_trainer_create(trainer, b->model, b->train, b->val, b->history, &b->options, err);
+}
+
+static void a_second_run_of_the_process_is_refused(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_error err;
+    an_run_lock *lock = NULL;
+    an_trainer *other = NULL, *first = make_trainer(&b);
+    an_model *const model = b.model;
+    an_trainer *stage = make_trainer(&b); /* another stage of the same run */
+    b.model = make_model(0.1, AN_PRECISION_FP32);
+    assert_int_equal(try_trainer(&b, &other, &err), AN_ERR_IO);
+    assert_null(other);
+    char message[256];
+    snprintf(message, sizeof message,
+             "folder '%s' is in use: another run of this process trains there and holds "
+             "'run.lock'; wait for its end, or take another folder",
+             test_folder);
+    assert_string_equal(err.message, message);
+    assert_int_equal(an_run_lock_create(&lock, b.path, &err), AN_ERR_IO);
+    assert_null(lock);
+    an_trainer_destroy(first);
+    assert_int_equal(try_trainer(&b, &other, &err), AN_ERR_IO);
+    an_trainer_destroy(stage);
+    assert_int_equal(folder_count(test_folder), 0);
+    assert_int_equal(try_trainer(&b, &other, &err), AN_OK);
+    an_trainer_destroy(other);
+    /* by the model file alone, under another name of the folder */
+    b.options.resume_path = NULL;
+    b.options.checkpoint_path = b.path;
+    first = make_trainer(&b);
+    an_model_destroy(b.model);
+    b.model = model;
+    char *alias = strdup(folder_path(test_folder, "./run"));
+    b.options.checkpoint_path = alias;
+    assert_int_equal(try_trainer(&b, &other, &err), AN_ERR_IO);
+    b.options.checkpoint_path = folder_path(test_folder, "run2");
+    assert_int_equal(try_trainer(&b, &other, &err), AN_OK);
+    an_trainer_destroy(other);
+    an_trainer_destroy(first);
+    assert_int_equal(folder_count(test_folder), 0);
+    free(alias);
+    drop_bench(&b);
+}
+
+static void a_lock_spans_the_stages_of_a_run(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_error err;
+    an_run_lock *lock = NULL, *second = NULL;
+    assert_int_equal(an_run_lock_create(&lock, b.path, &err), AN_OK);
+    assert_int_equal(an_run_lock_create(&second, b.path, &err), AN_ERR_IO);
+    train(&b, 1);
+    an_trainer *trainer = make_trainer(&b), *other = NULL;
+    an_model *const model = b.model;
+    b.model = make_model(0.1, AN_PRECISION_FP32);
+    assert_int_equal(try_trainer(&b, &other, &err), AN_ERR_IO); /* at once: no */
+    an_trainer_destroy(trainer);
+    assert_int_equal(an_run_lock_create(&second, b.path, &err), AN_ERR_IO);
+    assert_int_equal(try_trainer(&b, &other, &err), AN_OK); /* one after the other */
+    an_trainer_destroy(other);
+    an_model_destroy(b.model);
+    b.model = model;
+    assert_int_equal(an_checkpoint_remove(b.path, &err), AN_OK); /* one's own */
+    an_run_lock_destroy(lock);
+    an_run_lock_destroy(NULL);
+    assert_int_equal(folder_count(test_folder), 0);
+    assert_int_equal(an_run_lock_create(NULL, b.path, &err), AN_ERR_ARG);
+    assert_int_equal(an_run_lock_create(&lock, NULL, &err), AN_ERR_ARG);
+    assert_int_equal(an_run_lock_create(&lock, folder_path(test_folder, "no/run"), &err),
+                     AN_ERR_IO);
+    assert_non_null(strstr(err.message, "there is no folder '"));
+    drop_bench(&b);
+}
+
+/* Another process: refused while it lives, whatever its end. */
+static void a_run_of_another_process_is_refused(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_error err;
+    char expected[64], byte = 0;
+    int ready[2];
+    an_trainer *trainer = NULL;
+    train(&b, 1);
+    assert_int_equal(pipe(ready), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) {
+        an_run_lock *lock = NULL;
+        byte = an_run_lock_create(&lock, b.path, &err) == AN_OK;
+        while (write(ready[1], &byte, 1) == 1)
+            pause();
+        _exit(1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(byte, 1);
+    snprintf(expected, sizeof expected, "is in use: process %ld trains there", (long)child);
+    assert_int_equal(try_trainer(&b, &trainer, &err), AN_ERR_IO);
+    if (!strstr(err.message, expected)) fail_msg("%s", err.message);
+    assert_int_equal(an_checkpoint_remove(b.path, &err), AN_ERR_IO);
+    if (!strstr(err.message, expected)) fail_msg("%s", err.message);
+    assert_int_equal(folder_count(test_folder), 2 + 1);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(folder_count(test_folder), 2 + 1); /* left, and of no effect */
+    assert_int_equal(try_trainer(&b, &trainer, &err), AN_OK);
+    an_trainer_destroy(trainer);
+    assert_int_equal(folder_count(test_folder), 2);
+    close(ready[0]);
+    close(ready[1]);
+    drop_bench(&b);
+}
+
+/* What a child of fork() inherits is its parent's: it gives nothing back by destroying it. */
+static void a_child_does_not_give_up_its_parent_s_lock(void **state) {
+    (void)state;
+    an_run_lock *lock = NULL;
+    int status;
+    assert_int_equal(an_run_lock_create(&lock, folder_path(test_folder, "run"), NULL), AN_OK);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) {
+        an_run_lock *own = NULL;
+        int bad = an_run_lock_create(&own, folder_path(test_folder, "run"), NULL) != AN_ERR_IO;
+        an_run_lock_destroy(lock);
+        bad |= an_run_lock_create(&own, folder_path(test_folder, "run"), NULL) != AN_ERR_IO;
+        bad |= an_run_lock_create(&own, folder_path(test_folder, "run2"), NULL) != AN_OK;
+        an_run_lock_destroy(own);
+        _exit(bad);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(folder_count(test_folder), 1);
+    an_run_lock_destroy(lock);
+    assert_int_equal(folder_count(test_folder), 0);
+}
+
+/* A child that goes on after its parent's death, as a worker of a killed program may. */
+static void an_orphan_may_take_its_parent_s_lock(void **state) {
+    (void)state;
+    const char *path = folder_path(test_folder, "run");
+    int result[2];
+    char byte = 0;
+    assert_int_equal(pipe(result), 0);
+    const pid_t parent = fork();
+    assert_true(parent >= 0);
+    if (!parent) {
+        an_run_lock *lock = NULL;
+        if (an_run_lock_create(&lock, path, NULL)) _exit(1);
+        const pid_t gone = getpid();
+        if (fork()) _exit(0);
+        while (getppid() == gone)
+            usleep(1000);
+        byte = an_run_lock_create(&lock, path, NULL) == AN_OK ? 'y' : 'n';
+        _exit(write(result[1], &byte, 1) != 1);
+    }
+    assert_int_equal(waitpid(parent, NULL, 0), parent);
+    assert_int_equal(read(result[0], &byte, 1), 1);
+    assert_int_equal(byte, 'y');
+    close(result[0]);
+    close(result[1]);
+    scratch_clear(test_folder);
+}
+
+/* The name of a lock may be relative, and the process goes elsewhere. */
+static void a_lock_removes_its_own_file_only(void **state) {
+    (void)state;
+    an_run_lock *lock = NULL, *other = NULL;
+    assert_int_equal(mkdir(folder_path(test_folder, "sub"), 0777), 0);
+    assert_int_equal(chdir(folder_path(test_folder, "sub")), 0);
+    assert_int_equal(an_run_lock_create(&lock, "run", NULL), AN_OK);
+    assert_int_equal(chdir(test_folder), 0);
+    assert_int_equal(an_run_lock_create(&other, "run", NULL), AN_OK);
+    an_run_lock_destroy(lock);
+    assert_int_equal(access("run.lock", F_OK), 0);
+    an_run_lock_destroy(other);
+    assert_int_equal(access("run.lock", F_OK), -1);
+    assert_int_equal(access("sub/run.lock", F_OK), 0);
+    assert_int_equal(chdir("/"), 0);
+    scratch_clear(test_folder);
+}
+
+/* A file system without locks: said, and gone on with. */
+static int flock_code;
+int __wrap_flock(int fd, int operation);
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation) {
+    if (!flock_code) return __real_flock(fd, operation);
+    errno = flock_code;
+    return -1;
+}
+
+static void a_file_system_without_locks_is_told(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_trainer *trainer = NULL;
+    flock_code = ENOLCK;
+    trainer = make_trainer(&b);
+    assert_int_equal(b.warnings, 1);
+    assert_non_null(strstr(b.warning, "has no locks: see to it that no other training writes"));
+    an_trainer_destroy(trainer);
+    b.refuses = 1;
+    assert_int_equal(try_trainer(&b, &trainer, NULL), AN_ERR_CANCELLED);
+    flock_code = 0;
+    assert_int_equal(folder_count(test_folder), 0);
+    drop_bench(&b);
+}
+
+static void paths_that_cannot_be_written_are_found_at_once(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_error err;
+    an_trainer *trainer = NULL;
+    b.options.resume_path = NULL;
+    const char **const paths[] = {&b.options.checkpoint_path, &b.options.resume_path,
+                                  &b.options.csv_path};
+    static const char *const names[] = {"checkpoint_path", "resume_path", "csv_path"};
+    char message[256];
+    for (int i = 0; i < 3; i++) {
+        *paths[i] = folder_path(test_folder, "no/run");
+        assert_int_equal(try_trainer(&b, &trainer, &err), AN_ERR_IO);
+        snprintf(message, sizeof message, "cannot write '%s/no/run': there is no folder '%s/no'",
+                 test_folder, test_folder);
+        assert_string_equal(err.message, message);
+        *paths[i] = test_folder;
+        assert_int_equal(try_trainer(&b, &trainer, &err), AN_ERR_IO);
+        assert_non_null(strstr(err.message, "a folder of that name is there"));
+        *paths[i] = "";
+        assert_int_equal(try_trainer(&b, &trainer, &err), AN_ERR_ARG);
+        snprintf(message, sizeof message, "an_train_options: %s is empty; NULL is none", names[i]);
+        assert_string_equal(err.message, message);
+        *paths[i] = "/proc/run"; /* nobody can, whoever runs the test */
+        assert_int_equal(try_trainer(&b, &trainer, &err), i < 2 ? AN_ERR_IO : AN_OK);
+        an_trainer_destroy(trainer);
+        trainer = NULL;
+        *paths[i] = NULL;
+    }
+    assert_int_equal(folder_count(test_folder), 0);
+    drop_bench(&b);
+}
+
+/* --- damage ------------------------------------------------------------------------------------
+ */
 
 /* The sum of all bytes but for those of its digits. */
 static void seal_again(uint8_t *bytes, int64_t size) {
@@ -438,6 +844,8 @@ static void strange_texts_are_refused(void **state) {
          "the history has no number for 'stage' in line 1"},
         {"optimizer/m", "optimizer/n", AN_ERR_FORMAT, "there is no 'optimizer/m' of "},
         {"dense/bias", "dense/bios", AN_ERR_FORMAT, "weights: there is no 'dense/bias'"},
+        {"setting.max_epochs\":\"3\"", "setting.max_epochs\":\"x\"", AN_ERR_FORMAT,
+         "setting.max_epochs is 'x'"},
         {"setting.batch\"", "setting.botch\"", AN_ERR_ARG,
          "its checkpoint does not tell batch, which is '2' now"},
     };
@@ -507,7 +915,7 @@ static void a_checkpoint_that_fails_is_written_later(void **state) {
             assert_int_equal(info.epoch, 1);
         }
         ani_fault_disarm();
-        assert_int_equal(folder_count(test_folder), 2);
+        assert_int_equal(folder_count(test_folder), 2 + 1);
         assert_int_equal(an_trainer_epoch(trainer, &report[full], NULL), AN_OK);
         an_trainer_destroy(trainer);
         drop_bench(&b);
@@ -667,6 +1075,17 @@ int main(void) {
         unit_test_in_folder(its_weights_are_a_weight_file),
         unit_test_in_folder(a_pause_changes_nothing),
         unit_test_in_folder(other_settings_are_named),
+        unit_test_in_folder(a_longer_run_goes_on_with_the_same_bits),
+        unit_test_in_folder(why_it_ended_decides_whether_it_goes_on),
+        unit_test_in_folder(a_cosine_over_the_epochs_is_not_made_longer),
+        unit_test_in_folder(a_second_run_of_the_process_is_refused),
+        unit_test_in_folder(a_lock_spans_the_stages_of_a_run),
+        unit_test_in_folder(a_run_of_another_process_is_refused),
+        unit_test_in_folder(a_child_does_not_give_up_its_parent_s_lock),
+        unit_test_in_folder(an_orphan_may_take_its_parent_s_lock),
+        unit_test_in_folder(a_lock_removes_its_own_file_only),
+        unit_test_in_folder(a_file_system_without_locks_is_told),
+        unit_test_in_folder(paths_that_cannot_be_written_are_found_at_once),
         unit_test_in_folder(damage_falls_back),
         unit_test_in_folder(two_bad_files_are_both_named),
         unit_test_in_folder(strange_texts_are_refused),
