@@ -89,6 +89,9 @@ typedef struct an_extract_options {
     void *progress_user;
     an_warning_fn warn; /* NULL = none; AN_WARN_MEMBER_SKIPPED */
     void *warn_user;
+    const char *names_encoding; /* of names not marked as UTF-8, as iconv(3) calls it: "GBK",
+                                   "CP932" (Shift-JIS), "CP1252"; NULL = UTF-8 where it is valid,
+                                   else CP437; default NULL */
 } an_extract_options;
 
 AN_API void an_extract_options_init(an_extract_options *options, uint32_t struct_size);
@@ -111,6 +114,8 @@ typedef struct an_extract_report {
  *          may be NULL. A member is taken if its base name ends in suffix or equals label_file,
  *          and no part of its path is hidden: begins with a dot or is kept by a system for itself
  *          ("__MACOSX", "@eaDir"). Of members with one base name, size and CRC the first is taken.
+ *          Names are what unzip and zipfile make of them (docs/numerics.md, section archive):
+ *          back-slashes of DOS and Windows part folders, names of older tools become UTF-8.
  * Checks:  all names, sizes and places before the first file is written; policy skip leaves out
  *          members with a name that no file should have, links, and all but the first of one base
  *          name with different bytes.

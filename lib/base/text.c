@@ -132,6 +132,12 @@ bool ani_ends_with(const char *text, const char *suffix) {
     return length >= tail && !memcmp(text + length - tail, suffix, tail);
 }
 
+bool ani_is_ascii(const char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text >= 0x80) return false;
+    return true;
+}
+
 bool ani_is_utf8(const char *text, int64_t size) {
     const uint8_t *s = (const uint8_t *)text;
     for (int64_t i = 0; i < size;) {

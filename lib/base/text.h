@@ -36,6 +36,7 @@ int ani_format_exponent(char *out, int64_t capacity, double value, int decimals)
 int ani_format_shortest(char *out, int64_t capacity, double value);
 
 bool ani_ends_with(const char *text, const char *suffix);
+bool ani_is_ascii(const char *text);
 /** True if size bytes are valid UTF-8. */
 bool ani_is_utf8(const char *text, int64_t size);
 

@@ -17,6 +17,7 @@
 #include "dataset/labels.h"
 #include "dataset/nearest.h"
 #include "dataset/source.h"
+#include "io/encoding.h"
 #include "io/image.h"
 #include "io/members.h"
 
@@ -199,6 +200,16 @@ static an_status warn_of_unmet(const an_dataset *d, const joined *j, an_error *e
     return st;
 }
 
+/* True if images without label may be called otherwise: nothing says what their names are in. */
+static bool has_guessed_names(const an_dataset *d, const joined *j) {
+    for (int64_t i = 0; i < j->missing; i++) {
+        const ani_source_file *image = &d->source.images.files[d->count + i];
+        const ani_zip_member *member = ani_source_member(&d->source, image->place);
+        if (member && member->is_guessed) return true;
+    }
+    return false;
+}
+
 /* Deal with images that have no label. Those whose endings no image with a label has (a drawing
  * beside photographs, say) are passed over with a warning in any case. */
 static an_status refuse_unlabelled(an_dataset *d, const joined *j, an_error *err) {
@@ -209,6 +220,9 @@ static an_status refuse_unlabelled(an_dataset *d, const joined *j, an_error *err
     ani_text text = {0};
     ani_text_print(&text, "%lld image%s no label in '%s': ", (long long)count,
                    count == 1 ? " has" : "s have", o->label_file);
+    if (has_guessed_names(d, j))
+        ani_text_print(&text, "names in the archive are not UTF-8, set names_encoding (GBK, CP932, "
+                              "CP1252, ...); as CP437: ");
     name_images(&text, d->source.images.files + d->count, count);
     if (refused && j->unmet) {
         const int64_t first = next_unmet(j, 0);
@@ -266,23 +280,53 @@ static void place_unlabelled(an_dataset *d, joined *j, const ani_source_file *im
         }
 }
 
+/* Find the entry of an image's label: by its name; else, if that is not some other image's, by the
+ * bytes that the archive has for the name, or by the name in the encoding of names in archives: a
+ * label file of the same tool has it, too. */
+static int64_t find_label(const an_dataset *d, const joined *j, const ani_source_file *image,
+                          const ani_encoding *encoding, ani_text *scratch) {
+    const int64_t size = (int64_t)strlen(image->name);
+    int64_t entry = ani_labels_find(j->labels, image->name, size);
+    if (entry >= 0 || ani_is_ascii(image->name)) return entry;
+    const ani_zip_member *member = ani_source_member(&d->source, image->place);
+    if (member && !ani_is_ascii(member->raw_base)) /* "????.jpg" may stand for several */
+        entry = ani_labels_find(j->labels, member->raw_base, (int64_t)strlen(member->raw_base));
+    scratch->size = 0;
+    if (entry < 0 && ani_encoding_encode(encoding, scratch, image->name, size))
+        entry = ani_labels_find(j->labels, scratch->bytes, scratch->size);
+    return entry >= 0 && j->met[entry] ? -1 : entry;
+}
+
 /* Give each image its label; those without are moved behind the others. */
 static an_status give_labels(an_dataset *d, joined *j, an_error *err) {
     const int32_t outputs = d->options.outputs;
     const ani_labels *labels = j->labels;
     ani_source_list *images = &d->source.images;
     const int64_t label_size = outputs * (int64_t)sizeof *d->scores;
+    ani_encoding encoding = {0};
+    ani_text scratch = {0};
+    an_status st = AN_OK;
     d->scores = ani_alloc_zero(images->count, label_size);
     ani_source_file *unlabelled = ani_alloc_zero(images->count, sizeof *unlabelled);
     j->met = ani_alloc_zero(labels->count, sizeof *j->met);
     if (!d->scores || !unlabelled || !j->met) {
-        ani_free(unlabelled);
-        return ani_fail_memory(err, images->count * label_size, "labels");
+        st = ani_fail_memory(err, images->count * label_size, "labels");
+        goto done;
     }
-    j->unmet = labels->count;
+    st = ani_encoding_open(&encoding, d->options.archive->names_encoding, err);
+    if (st) goto done;
+    for (int64_t i = 0; i < images->count; i++) {
+        const char *name = images->files[i].name;
+        const int64_t entry = ani_labels_find(labels, name, (int64_t)strlen(name));
+        if (entry >= 0) j->met[entry] = true;
+    }
     for (int64_t i = 0; i < images->count; i++) {
         const ani_source_file image = images->files[i];
-        const int64_t entry = ani_labels_find(labels, image.name, (int64_t)strlen(image.name));
+        const int64_t entry = find_label(d, j, &image, &encoding, &scratch);
+        if (scratch.failed) {
+            st = ani_fail_memory(err, scratch.size, "a name");
+            goto done;
+        }
         if (entry < 0) {
             unlabelled[j->missing++] = image;
             continue;
@@ -290,12 +334,16 @@ static an_status give_labels(an_dataset *d, joined *j, an_error *err) {
         memcpy(d->scores + d->count * outputs, labels->values + entry * outputs,
                (size_t)label_size);
         images->files[d->count++] = image;
-        j->unmet -= !j->met[entry];
         j->met[entry] = true;
     }
+    for (int64_t i = 0; i < labels->count; i++)
+        j->unmet += !j->met[i];
     place_unlabelled(d, j, unlabelled);
+done:
+    ani_text_clear(&scratch);
+    ani_encoding_close(&encoding);
     ani_free(unlabelled);
-    return AN_OK;
+    return st;
 }
 
 static an_status join(an_dataset *d, const ani_labels *labels, an_error *err) {
@@ -304,7 +352,7 @@ static an_status join(an_dataset *d, const ani_labels *labels, an_error *err) {
     if (!st && j.unmet)
         st = ani_nearest_open(&j.files, d->source.images.files + d->count, j.missing,
                               &d->source.others, err);
-    if (!st && j.unmet && d->options.policy == AN_POLICY_STRICT)
+    if (!st && j.unmet && d->options.policy == AN_POLICY_STRICT && !has_guessed_names(d, &j))
         st = refuse_near_misses(d, &j, err);
     if (!st) st = refuse_unlabelled(d, &j, err);
     if (!st && j.unmet) st = warn_of_unmet(d, &j, err);

@@ -307,6 +307,10 @@ void ani_source_close(ani_source *source) {
     *source = (ani_source){0};
 }
 
+const ani_zip_member *ani_source_member(const ani_source *source, int64_t place) {
+    return source->zip ? ani_zip_member_at(source->zip, place) : NULL;
+}
+
 an_status ani_source_read(ani_source *source, int64_t place, int64_t max_bytes, uint8_t **bytes,
                           int64_t *size, an_error *err) {
     if (source->zip) return ani_zip_read(source->zip, place, bytes, size, err);

@@ -49,6 +49,9 @@ an_status ani_source_open(ani_source *out, const char *path, const an_dataset_op
                           an_error *err);
 void ani_source_close(ani_source *source); /* of {0} too; no read may be under way */
 
+/** Return the member of an archive that lies at place, NULL if the source is a folder. */
+const ani_zip_member *ani_source_member(const ani_source *source, int64_t place);
+
 /** Read an image, or the label file, whole. *bytes is the caller's (ani_free) and has a zero byte
  *  after its end. Threads: any number at once. */
 an_status ani_source_read(ani_source *source, int64_t place, int64_t max_bytes, uint8_t **bytes,

@@ -99,9 +99,10 @@ static an_status refuse(struct taken *taken, ani_members *members, const ani_zip
     an_error reason;
     taken->refused = true;
     members->skipped++;
-    ani_fail(&reason, AN_ERR_FORMAT, "member '%s' of '%s' is refused: %s",
-             ani_name_show(shown, ani_zip_member_at(zip, taken->index)->name), ani_zip_path(zip),
-             why);
+    const ani_zip_member *member = ani_zip_member_at(zip, taken->index);
+    ani_fail(&reason, AN_ERR_FORMAT, "member '%s' of '%s' is refused: %s%s",
+             ani_name_show(shown, member->name), ani_zip_path(zip), why,
+             member->is_guessed ? " (read as CP437: is it in names_encoding?)" : "");
     if (options->policy == AN_POLICY_STRICT)
         return ani_fail(err, reason.status, "%s", reason.message);
     return ani_warn(options->warn, options->warn_user, AN_WARN_MEMBER_SKIPPED, 1, reason.message,
@@ -151,11 +152,14 @@ static an_status refuse_names(struct taken *taken, int64_t count, ani_members *m
                               const ani_zip *zip, const an_extract_options *options,
                               an_error *err) {
     for (int64_t i = 0; i < count; i++) {
+        const ani_zip_member *member = ani_zip_member_at(zip, taken[i].index);
         const char *fault = ani_name_fault(taken[i].base);
         an_error why;
         if (fault)
             ani_fail(&why, AN_ERR_FORMAT, "its name %s", fault);
-        else if (ani_zip_member_at(zip, taken[i].index)->is_special)
+        else if (member->is_outside)
+            ani_fail(&why, AN_ERR_FORMAT, "its back-slashes lead out of the archive's folder");
+        else if (member->is_special)
             ani_fail(&why, AN_ERR_FORMAT, "it is a link or device");
         else
             continue;

@@ -26,22 +26,31 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "io/encoding.h"
 
 enum {
-    END_SIZE = 22,           /* end record without its comment */
-    END_COMMENT_MAX = 65535, /* its length has 16 bits */
-    END64_SIZE = 56,         /* ZIP64 end record, version 1 */
-    LOCATOR_SIZE = 20,       /* ZIP64 end record locator */
-    ENTRY_SIZE = 46,         /* entry of the central directory without its texts */
-    LOCAL_SIZE = 30,         /* local header without its texts */
+    END_SIZE = 22,        /* end record without its comment */
+    END_SEARCHED = 65536, /* bytes that may be behind it, the comment or others */
+    END64_SIZE = 56,      /* ZIP64 end record, version 1 */
+    LOCATOR_SIZE = 20,    /* ZIP64 end record locator */
+    ENTRY_SIZE = 46,      /* entry of the central directory without its texts */
+    LOCAL_SIZE = 30,      /* local header without its texts */
     EXTRA_ZIP64 = 0x0001,
+    EXTRA_UNICODE_PATH = 0x7075, /* of Info-ZIP: version, CRC-32 of the plain name, name in UTF-8 */
+    UNICODE_PATH_HEAD = 5,
     FLAG_ENCRYPTED = 0x0001,
     FLAG_STRONG = 0x0040, /* strong encryption */
+    FLAG_UTF8 = 0x0800,   /* the name is in UTF-8 */
     FLAG_MASKED = 0x2000, /* an encrypted central directory */
     METHOD_STORED = 0,
     METHOD_DEFLATED = 8,
     METHOD_AES = 99,
+    HOST_FAT = 0,
     HOST_UNIX = 3,
+    HOST_OS2 = 6,
+    HOST_NTFS = 10,
+    HOST_NTFS_INFOZIP = 11,
+    HOST_VFAT = 14,
     HOST_MACOS = 19,
     CHUNK_SIZE = 65536,        /* of compressed bytes, read at a time */
     RATIO_FREE = 1 << 20,      /* bytes that a member may have whatever the ratio */
@@ -60,7 +69,10 @@ struct ani_zip {
     char path[ANI_SHOWN_NAME_SIZE]; /* for messages */
     ani_zip_member *members;
     int64_t count;
-    char *names; /* the central directory, of which the names are left */
+    char *names;      /* the central directory, of which the names are left, as they are stored */
+    ani_text decoded; /* the names that had to be changed */
+    ani_encoding encoding; /* of names that are no UTF-8 */
+    bool is_encoding_known;
     int64_t max_member_bytes;
     int64_t max_ratio;
 };
@@ -100,7 +112,7 @@ struct tail {
 
 static an_status read_tail(struct tail *tail, const ani_zip *zip, an_error *err) {
     const int64_t file_size = ani_file_size(zip->file);
-    const int64_t most = LOCATOR_SIZE + END64_SIZE + END_SIZE + END_COMMENT_MAX;
+    const int64_t most = LOCATOR_SIZE + END64_SIZE + END_SIZE + END_SEARCHED;
     tail->size = file_size < most ? file_size : most;
     tail->offset = file_size - tail->size;
     tail->first = tail->offset ? LOCATOR_SIZE + END64_SIZE : 0;
@@ -160,12 +172,7 @@ static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) 
         return ani_fail(err, AN_ERR_FORMAT,
                         "'%s' is no zip archive, or it is cut off: no end record", zip->path);
     tail->end = found < 0 ? last : found;
-    const int64_t behind = behind_comment(tail, tail->end);
-    if (behind > tail->size)
-        return ani_fail(err, AN_ERR_FORMAT,
-                        "archive '%s' is cut off: its comment has %d bytes, %" PRId64 " are there",
-                        zip->path, (int)get16(tail->bytes + tail->end + 20),
-                        tail->size - tail->end - END_SIZE);
+    const int64_t behind = behind_comment(tail, tail->end); /* past the file: a comment cut off */
     for (int64_t at = behind; at < tail->size; at++) {
         const uint8_t *c = tail->bytes + at;
         const int64_t left = tail->size - at;
@@ -257,6 +264,20 @@ static an_status read_end(struct directory *dir, const struct tail *tail, const 
 
 /* --- the central directory ------------------------------------------------------------------- */
 
+/* Return the data of the first extra field with this id, from *at on, NULL if there is none; *at is
+ * left behind it. */
+static const uint8_t *find_extra(int64_t *at, int64_t *length, const uint8_t *extra, int64_t size,
+                                 uint32_t id) {
+    while (*at + 4 <= size) {
+        const uint8_t *field = extra + *at;
+        *length = get16(field + 2);
+        if (*length > size - *at - 4) return NULL;
+        *at += 4 + *length;
+        if (get16(field) == id) return field + 4;
+    }
+    return NULL;
+}
+
 /* Replace those of size, packed size and offset that are all ones by their 64-bit values. */
 static bool read_extra(ani_zip_member *member, const uint8_t *extra, int64_t size, uint32_t size32,
                        uint32_t packed32, uint32_t offset32) {
@@ -264,16 +285,10 @@ static bool read_extra(ani_zip_member *member, const uint8_t *extra, int64_t siz
     bool missing[3] = {size32 == UINT32_MAX, packed32 == UINT32_MAX, offset32 == UINT32_MAX};
     if (missing[0] || missing[1] || missing[2]) {
         int64_t at = 0, length = 0;
-        for (; at + 4 <= size; at += 4 + length) {
-            length = get16(extra + at + 2);
-            if (length > size - at - 4) return false;
-            if (get16(extra + at) == EXTRA_ZIP64) break;
-        }
-        if (at + 4 > size) return false;
-        const uint8_t *value = extra + at + 4;
+        const uint8_t *value = find_extra(&at, &length, extra, size, EXTRA_ZIP64);
         for (int i = 0; i < 3; i++) {
             if (!missing[i]) continue;
-            if (length < 8) return false;
+            if (!value || length < 8) return false;
             wide[i] = get64(value);
             value += 8;
             length -= 8;
@@ -284,6 +299,126 @@ static bool read_extra(ani_zip_member *member, const uint8_t *extra, int64_t siz
     member->packed = (int64_t)wide[1];
     member->offset = (int64_t)wide[2];
     return true;
+}
+
+/* The text of a name, on the way to what the member is called. */
+struct name {
+    const char *bytes;
+    int64_t size;
+};
+
+static bool is_same(struct name a, struct name b) {
+    return a.size == b.size && !memcmp(a.bytes, b.bytes, (size_t)a.size);
+}
+
+/* Find the name in UTF-8 among the extra fields; one that is not of this name, or is no text, is
+ * passed over. False if there are two that differ. */
+static bool find_unicode_name(struct name *found, struct name raw, const uint8_t *extra,
+                              int64_t size) {
+    int64_t at = 0, length;
+    const uint8_t *field;
+    const uint32_t crc = (uint32_t)crc32_z(0, (const uint8_t *)raw.bytes, (z_size_t)raw.size);
+    *found = (struct name){0};
+    while ((field = find_extra(&at, &length, extra, size, EXTRA_UNICODE_PATH)) != NULL) {
+        const struct name name = {(const char *)field + UNICODE_PATH_HEAD,
+                                  length - UNICODE_PATH_HEAD};
+        if (name.size < 1 || field[0] != 1 || get32(field + 1) != crc ||
+            memchr(name.bytes, 0, (size_t)name.size) || !ani_is_utf8(name.bytes, name.size))
+            continue;
+        if (found->bytes && !is_same(*found, name)) return false;
+        *found = name;
+    }
+    return true;
+}
+
+/* True if names of this system have folders parted by '\\'; their files cannot have it in a name.
+ */
+static bool has_backslashes(uint32_t host) {
+    return host == HOST_FAT || host == HOST_OS2 || host == HOST_NTFS || host == HOST_NTFS_INFOZIP ||
+           host == HOST_VFAT;
+}
+
+/* True if a path that may be parted by '\\' is absolute, has a drive, or a "..". */
+static bool leads_outside(const char *path) {
+    if (*path == '\\' || *path == '/' || (*path && path[1] == ':')) return true;
+    for (const char *part = path; *part;) {
+        const size_t size = strcspn(part, "\\/");
+        if (size == 2 && part[0] == '.' && part[1] == '.') return true;
+        part += size + (part[size] != 0);
+    }
+    return false;
+}
+
+/* True if the byte is a '\\' between folders. In a name whose encoding is not known, it may be the
+ * second byte of a character of Shift-JIS, GBK or Big5 if one that is not ASCII stands before it.
+ */
+static bool is_backslash(const char *name, const char *c, bool is_guessed) {
+    return *c == '\\' && !(is_guessed && c > name && (unsigned char)c[-1] >= 0x80);
+}
+
+static const char *last_part(const char *name, bool backslashes) {
+    const char *base = name;
+    for (const char *c = name; *c; c++)
+        if (*c == '/' || (backslashes && is_backslash(name, c, true))) base = c + 1;
+    return base;
+}
+
+/* Find out what member is called: member->name is NULL where that stands in zip->decoded. */
+static an_status read_name(ani_zip *zip, ani_zip_member *member, uint32_t flags, uint32_t host,
+                           const uint8_t *extra, int64_t extra_size, an_error *err) {
+    char shown[ANI_SHOWN_NAME_SIZE];
+    struct name raw = {member->raw, (int64_t)strlen(member->raw)}, unicode;
+    const int64_t begin = zip->decoded.size;
+    const bool is_utf8 = (flags & FLAG_UTF8) != 0;
+    if (!find_unicode_name(&unicode, raw, extra, extra_size) ||
+        (is_utf8 && unicode.bytes && !is_same(raw, unicode)))
+        return ani_fail(err, AN_ERR_FORMAT, "archive '%s': member '%s' has two names in UTF-8",
+                        zip->path, ani_name_show(shown, member->raw));
+    if (!is_utf8 && unicode.bytes) {
+        ani_text_add(&zip->decoded, unicode.bytes, unicode.size);
+    } else if (is_utf8 || ani_is_ascii(raw.bytes) ||
+               (!zip->is_encoding_known && ani_is_utf8(raw.bytes, raw.size))) {
+        if (!has_backslashes(host) || !strchr(raw.bytes, '\\')) {
+            member->name = member->raw;
+            member->base = member->raw_base = ani_base_name(member->raw);
+            return AN_OK;
+        }
+        ani_text_add(&zip->decoded, raw.bytes, raw.size);
+    } else if (ani_encoding_decode(&zip->encoding, &zip->decoded, raw.bytes, raw.size)) {
+        member->is_guessed = !zip->is_encoding_known;
+    } else if (!zip->decoded.failed) {
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "archive '%s': the name of member '%s' is not valid in names_encoding",
+                        zip->path, ani_name_show(shown, member->raw));
+    }
+    ani_text_add(&zip->decoded, "", 1);
+    if (zip->decoded.failed) return ani_fail_memory(err, zip->decoded.size, "names of members");
+    if (zip->decoded.size > DIRECTORY_MAX)
+        return ani_fail(err, AN_ERR_UNSUPPORTED, "archive '%s' has over %d bytes of names in UTF-8",
+                        zip->path, DIRECTORY_MAX);
+    char *name = zip->decoded.bytes + begin;
+    if ((int64_t)strlen(name) != zip->decoded.size - begin - 1)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "archive '%s': the name of member '%s' goes on after a NUL byte", zip->path,
+                        ani_name_show(shown, name));
+    const bool turns = has_backslashes(host);
+    member->is_outside = turns && strchr(name, '\\') && leads_outside(name);
+    for (char *c = name; turns && *c; c++)
+        if (is_backslash(name, c, member->is_guessed)) *c = '/';
+    member->raw_base = last_part(member->raw, turns);
+    return AN_OK;
+}
+
+/* Point members to their names in zip->decoded, which lie there in the order of the members. */
+static void place_names(ani_zip *zip, int64_t count) {
+    const char *name = zip->decoded.bytes;
+    for (int64_t i = 0; i < count; i++) {
+        ani_zip_member *member = &zip->members[i];
+        if (member->name) continue;
+        member->name = name;
+        member->base = ani_base_name(name);
+        name += strlen(name) + 1;
+    }
 }
 
 /* Count the entries: they must fill the directory exactly. Tools without ZIP64, that of macOS among
@@ -335,15 +470,16 @@ static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_err
                                member->method == METHOD_AES;
         member->is_special = (host == HOST_UNIX || host == HOST_MACOS) && type != 0 &&
                              type != 0100000 && type != 0040000;
-        const bool fits = read_extra(member, entry + ENTRY_SIZE + name_size, extra_size,
-                                     get32(entry + 24), get32(entry + 20), get32(entry + 42));
+        const uint8_t *extra =
+            entry + ENTRY_SIZE + name_size; /* behind what the name is moved to */
+        const bool fits = read_extra(member, extra, extra_size, get32(entry + 24),
+                                     get32(entry + 20), get32(entry + 42));
         const uint32_t volume = get16(entry + 34);
         char *name = zip->names + names_size;
         memmove(name, entry + ENTRY_SIZE, (size_t)name_size);
         name[name_size] = '\0';
         names_size += name_size + 1;
-        member->name = name;
-        member->base = ani_base_name(name);
+        member->raw = name;
         if ((int64_t)strlen(name) != name_size)
             return ani_fail(err, AN_ERR_FORMAT,
                             "archive '%s': the name of member '%s' goes on after a NUL byte", path,
@@ -358,8 +494,11 @@ static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_err
             return ani_fail(err, AN_ERR_FORMAT,
                             "archive '%s': member '%s' lies outside the archive's data", path,
                             ani_name_show(shown, name));
+        an_status st = read_name(zip, member, flags, host, extra, extra_size, err);
+        if (st) return st;
         at += entry_size;
     }
+    place_names(zip, dir->count);
     return AN_OK;
 }
 
@@ -383,7 +522,7 @@ static an_status set_limits(ani_zip *zip, int64_t directory_offset, an_error *er
     for (int64_t i = 0; i < zip->count; i++) {
         ani_zip_member *member = order[i];
         member->limit = i + 1 < zip->count ? order[i + 1]->offset : directory_offset;
-        const int64_t least = LOCAL_SIZE + (int64_t)strlen(member->name) + member->packed;
+        const int64_t least = LOCAL_SIZE + (int64_t)strlen(member->raw) + member->packed;
         if (least <= member->limit - member->offset) continue;
         if (i + 1 < zip->count)
             st = ani_fail(err, AN_ERR_FORMAT, "archive '%s': members '%s' and '%s' overlap",
@@ -430,6 +569,9 @@ an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options
     if (!zip) return ani_fail_memory(err, sizeof *zip, "an archive");
     zip->max_member_bytes = options.max_member_bytes;
     zip->max_ratio = options.max_ratio < DEFLATE_RATIO_MAX ? options.max_ratio : DEFLATE_RATIO_MAX;
+    zip->is_encoding_known = options.names_encoding != NULL;
+    st = ani_encoding_open(&zip->encoding, options.names_encoding, err);
+    if (st) goto done;
     st = ani_file_open(&zip->file, path, err);
     if (st) goto done;
     ani_name_show(zip->path, path);
@@ -486,6 +628,8 @@ void ani_zip_close(ani_zip *zip) {
     ani_file_close(zip->file);
     ani_free(zip->members);
     ani_free(zip->names);
+    ani_text_clear(&zip->decoded);
+    ani_encoding_close(&zip->encoding);
     ani_free(zip);
 }
 
@@ -544,7 +688,7 @@ an_status ani_zip_check(const ani_zip *zip, int64_t index, an_error *err) {
  * only be of the same member. */
 static an_status find_data(int64_t *offset, ani_zip *zip, const ani_zip_member *member,
                            const char *shown, an_error *err) {
-    const int64_t name_size = (int64_t)strlen(member->name);
+    const int64_t name_size = (int64_t)strlen(member->raw);
     const int64_t size = LOCAL_SIZE + name_size; /* all before member->limit: see set_limits() */
     uint8_t *header = ani_alloc(size);
     if (!header) return ani_fail_memory(err, size, shown);
@@ -553,7 +697,7 @@ static an_status find_data(int64_t *offset, ani_zip *zip, const ani_zip_member *
     if (get32(header) != SIGNATURE_LOCAL || get16(header + 8) != member->method ||
         (get16(header + 6) & (FLAG_ENCRYPTED | FLAG_STRONG)) != 0 ||
         get16(header + 26) != name_size ||
-        memcmp(header + LOCAL_SIZE, member->name, (size_t)name_size)) {
+        memcmp(header + LOCAL_SIZE, member->raw, (size_t)name_size)) {
         st = ani_fail(err, AN_ERR_FORMAT,
                       "member '%s' of '%s': its local header contradicts the directory", shown,
                       ani_zip_path(zip));

@@ -98,7 +98,7 @@ struct bytes archive_build(const struct archive *archive) {
         }
 
         bytes_add_number(&directory, 0x02014b50, 4);
-        bytes_add_number(&directory, 3 << 8 | 20, 2);
+        bytes_add_number(&directory, (uint64_t)(e->host ? e->host - 1 : 3) << 8 | 20, 2);
         bytes_add_number(&directory, 20, 2);
         bytes_add_number(&directory, flags, 2);
         bytes_add_number(&directory, method, 2);
@@ -107,13 +107,15 @@ struct bytes archive_build(const struct archive *archive) {
         bytes_add_number(&directory, e->zip64 ? UINT32_MAX : packed_size, 4);
         bytes_add_number(&directory, e->zip64 ? UINT32_MAX : size, 4);
         bytes_add_number(&directory, (uint64_t)name_size, 2);
-        bytes_add_number(&directory, e->zip64 ? 4 + 3 + 4 + 24 : 0, 2);
+        bytes_add_number(&directory, (uint64_t)(e->extra_size + (e->zip64 ? 4 + 3 + 4 + 24 : 0)),
+                         2);
         bytes_add_number(&directory, 0, 2);
         bytes_add_number(&directory, e->disk, 2);
         bytes_add_number(&directory, 0, 2);
         bytes_add_number(&directory, (uint64_t)(e->mode ? e->mode : 0100644) << 16, 4);
         bytes_add_number(&directory, e->zip64 ? UINT32_MAX : offset, 4);
         bytes_add(&directory, e->name, name_size);
+        bytes_add(&directory, e->extra, e->extra_size);
         if (e->zip64) {
             bytes_add_number(&directory, 0x7777, 2); /* an extra field of somebody else before it */
             bytes_add_number(&directory, 3, 2);

@@ -17,6 +17,17 @@ struct bytes {
 void bytes_add(struct bytes *to, const void *data, int64_t size);
 void bytes_add_number(struct bytes *to, uint64_t value, int size); /* little-endian */
 
+/** Systems that make archives, as the format numbers them, plus 1. */
+enum {
+    ON_FAT = 1,
+    ON_UNIX = 4,
+    ON_OS2 = 7,
+    ON_NTFS = 11,
+    ON_NTFS_INFOZIP = 12,
+    ON_VFAT = 15,
+    ON_MACOS = 20
+};
+
 /** A member; what is not 0 here overrules what would be true. */
 struct entry {
     const char *name;
@@ -26,6 +37,9 @@ struct entry {
     bool deflate;
     const char *local_name;
     uint32_t flags, method, mode, disk, crc_flip;
+    int32_t host;      /* the system that made it, ON_*; 0: Unix */
+    const void *extra; /* a field of the directory */
+    int64_t extra_size;
     int64_t size_lie, packed_lie, offset_lie; /* added */
     bool zip64;
     bool descriptor; /* CRC and sizes behind the data */

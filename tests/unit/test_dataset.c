@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <jpeglib.h>
+#include <zlib.h>
 
 #include "base/clock.h"
 #include "base/fault.h"
@@ -27,6 +28,7 @@
 #include "support/archive.h"
 #include "support/data.h"
 #include "support/folder.h"
+#include "support/scratch.h"
 #include "support/test_folder.h"
 #include "support/golden.h"
 
@@ -482,6 +484,100 @@ static void copies_of_an_image_are_one(void **state) {
     free(bytes);
 }
 
+/* One image and a line for it, each in some encoding. */
+static void names_in_any_encoding_meet_their_labels(void **state) {
+    static const char utf8[] = "\351\242\234.jpg", gbk[] = "\321\325.jpg";
+    static const char cafe[] = "caf\303\251.jpg", dos[] = "caf\202.jpg", latin[] = "caf\351.jpg";
+    static const uint8_t path[] = "\x75\x70\x0c\0\1CRC_\351\242\234.jpg";
+    struct bytes field = {0};
+    bytes_add(&field, path, sizeof path - 1);
+    const uint32_t crc = (uint32_t)crc32_z(0, (const uint8_t *)gbk, strlen(gbk));
+    for (int i = 0; i < 4; i++)
+        field.data[5 + i] = (uint8_t)(crc >> 8 * i);
+    const struct {
+        const char *image, *label, *encoding, *name; /* name: NULL: they do not meet */
+        uint32_t flags;
+        bool has_path;
+    } cases[] = {
+        {gbk, gbk, NULL, "\342\225\244\342\225\222.jpg", 0, false},
+        {gbk, gbk, "GBK", utf8, 0, false},
+        {gbk, utf8, "GBK", utf8, 0, false},
+        {gbk, utf8, NULL, NULL, 0, false}, /* nobody can tell without the encoding */
+        {gbk, utf8, "CP1252", NULL, 0, false},
+        {gbk, utf8, NULL, utf8, 0, true},
+        {gbk, gbk, NULL, utf8, 0, true},
+        {utf8, gbk, "GBK", utf8, 0x800, false},
+        {utf8, utf8, NULL, utf8, 0, false},
+        {dos, cafe, NULL, cafe, 0, false},
+        {dos, dos, NULL, cafe, 0, false},
+        {cafe, dos, NULL, cafe, 0x800, false},
+        {latin, cafe, NULL, NULL, 0, false},
+        {latin, cafe, "CP1252", cafe, 0, false},
+        {latin, latin, "CP1252", cafe, 0, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char line[64];
+        an_error err = {0};
+        an_dataset *dataset = NULL;
+        an_dataset_options options = small(NULL);
+        an_extract_options archive;
+        an_extract_options_init(&archive, sizeof archive);
+        archive.names_encoding = cases[i].encoding;
+        options.archive = &archive;
+        const int size = snprintf(line, sizeof line, "%s 2.5\n", cases[i].label);
+        const struct entry entries[] = {{.name = "All_labels.txt", .data = line, .data_size = size},
+                                        {.name = cases[i].image,
+                                         HELLO,
+                                         .flags = cases[i].flags,
+                                         .extra = cases[i].has_path ? field.data : NULL,
+                                         .extra_size = cases[i].has_path ? field.size : 0}};
+        const char *place = archive_in(*state, &(struct archive){.entries = entries, .count = 2});
+        const an_status st = an_dataset_open(&dataset, place, &options, &err);
+        if (cases[i].name) {
+            if (st) fail_msg("case %zu: %s", i, err.message);
+            assert_string_equal(an_dataset_name(dataset, 0), cases[i].name);
+            assert_true(an_dataset_score(dataset, 0, 0) == 2.5);
+            assert_int_equal(an_dataset_labels_without_image(dataset), 0);
+        } else {
+            assert_int_equal(st, AN_ERR_FORMAT);
+            const bool is_told = strstr(err.message, "set names_encoding (GBK, CP932,") != NULL;
+            if (is_told == (cases[i].encoding != NULL)) fail_msg("%s", err.message);
+        }
+        an_dataset_destroy(dataset);
+        if (!cases[i].name) continue;
+        /* extracted, the names are UTF-8 and the label file is as it was */
+        char *folder = strdup(folder_path(test_folder, "out"));
+        place = folder_path(*state, "a.zip");
+        if (an_archive_extract(place, folder, &archive, NULL, &err)) fail_msg("%s", err.message);
+        assert_int_equal(access(folder_path(folder, cases[i].name), R_OK), 0);
+        const bool has_other_label = cases[i].has_path && cases[i].label == gbk;
+        if (has_other_label) archive.names_encoding = "GBK"; /* CP437 has no such character */
+        if (an_dataset_open(&dataset, folder, &options, &err)) fail_msg("%s", err.message);
+        assert_string_equal(an_dataset_name(dataset, 0), cases[i].name);
+        an_dataset_destroy(dataset);
+        scratch_clear(folder);
+        free(folder);
+    }
+    free(field.data);
+}
+
+/* Several names that became the same without their characters have one line: whose is it? */
+static void a_name_without_its_characters_has_no_label(void **state) {
+    static const char name[] = "\351\242\234.jpg";
+    struct bytes field = {0};
+    bytes_add_number(&field, 0x7075, 2);
+    bytes_add_number(&field, 5 + sizeof name - 1, 2);
+    bytes_add_number(&field, 1, 1);
+    bytes_add_number(&field, crc32_z(0, (const uint8_t *)"?.jpg", 5), 4);
+    bytes_add(&field, name, sizeof name - 1);
+    const struct entry entries[] = {
+        {.name = "All_labels.txt", .data = "?.jpg 1\n", .data_size = 8},
+        {.name = "?.jpg", HELLO, .extra = field.data, .extra_size = field.size}};
+    expect_failure(archive_in(*state, &(struct archive){.entries = entries, .count = 2}),
+                   AN_POLICY_STRICT, AN_ERR_FORMAT, "1 image has no label");
+    free(field.data);
+}
+
 static void a_base_name_twice(void **state) {
     const char *folder = *state;
     warnings w = {0};
@@ -737,6 +833,10 @@ int main(void) {
         cmocka_unit_test(names_that_look_alike_take_bounded_time),
         cmocka_unit_test_setup_teardown(hidden_folders_are_passed_over, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(copies_of_an_image_are_one, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(names_in_any_encoding_meet_their_labels, set_up,
+                                        test_folder_remove),
+        cmocka_unit_test_setup_teardown(a_name_without_its_characters_has_no_label, set_up,
+                                        test_folder_remove),
         cmocka_unit_test_setup_teardown(a_base_name_twice, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(odd_folders, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(images_without_label, set_up, test_folder_remove),

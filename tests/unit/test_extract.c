@@ -215,6 +215,68 @@ static void doubtful_members_are_refused_or_skipped(void **state) {
     free(target);
 }
 
+/* --- names of other systems ------------------------------------------------------------------ */
+
+static void names_of_other_systems_are_written_as_utf8(void **state) {
+    (void)state;
+    static const struct entry entries[] = {
+        {.name = "D\\Images\\", .data = "", .host = ON_FAT},
+        {.name = "D\\Images\\caf\202.jpg", HELLO, .host = ON_FAT},
+        {.name = "D\\Images\\b.jpg", HELLO, .host = ON_NTFS},
+        {.name = "D/\321\325.jpg", HELLO, .host = ON_MACOS},
+        {.name = "D\\All_labels.txt", .data = "b.jpg 1\n", .data_size = 8, .host = ON_FAT}};
+    static const char *const written[] = {"caf\303\251.jpg", "b.jpg",
+                                          "\342\225\244\342\225\222.jpg", "All_labels.txt"};
+    char *target = strdup(folder_path(test_folder, "target"));
+    an_error err = {0};
+    an_extract_report report = {.struct_size = sizeof report};
+    const char *path = archive_in(test_folder, &(struct archive){.entries = entries, .count = 5});
+    if (an_archive_extract(path, target, NULL, &report, &err)) fail_msg("%s", err.message);
+    assert_int_equal(report.written, 4);
+    assert_int_equal(folder_count(target), 4);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(access(folder_path(target, written[i]), R_OK), 0);
+    free(target);
+}
+
+static void names_of_other_systems_that_are_no_files_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        struct entry entries[2];
+        const char *message;
+    } cases[] = {
+        {{{.name = "..\\..\\x.jpg", HELLO, .host = ON_FAT}},
+         "its back-slashes lead out of the archive's folder"},
+        {{{.name = "C:\\x.jpg", HELLO, .host = ON_NTFS}},
+         "its back-slashes lead out of the archive's folder"},
+        {{{.name = "\\\\server\\share\\x.jpg", HELLO, .host = ON_FAT}},
+         "its back-slashes lead out of the archive's folder"},
+        {{{.name = "d\\x.jpg", HELLO, .host = ON_UNIX}}, "its name has a backslash"},
+        {{{.name = "\225\\1.jpg", HELLO, .host = ON_FAT}},
+         "its name has a backslash (read as CP437: is it in names_encoding?)"},
+        {{{.name = "caf\202.jpg", HELLO, .flags = 0x800}}, "its name is not valid UTF-8"},
+        {{{.name = "x/caf\202.jpg", HELLO},
+          {.name = "y/caf\303\251.jpg", .data = "2", .data_size = 1, .flags = 0x800}},
+         "'x/caf\303\251.jpg' has the same base name and other bytes"},
+        {{{.name = "x\\a.jpg", HELLO, .host = ON_FAT},
+          {.name = "y/a.jpg", .data = "2", .data_size = 1}},
+         "'x/a.jpg' has the same base name and other bytes"},
+    };
+    char *target = strdup(folder_path(test_folder, "target"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        an_error err = {0};
+        const struct archive archive = {.entries = cases[i].entries,
+                                        .count = cases[i].entries[1].name ? 2 : 1};
+        assert_int_equal(
+            an_archive_extract(archive_in(test_folder, &archive), target, NULL, NULL, &err),
+            AN_ERR_FORMAT);
+        const char *why = strstr(err.message, "is refused: ");
+        if (!why || strcmp(why + 12, cases[i].message) != 0) fail_msg("%s", err.message);
+        assert_int_equal(folder_count(target), 0);
+    }
+    free(target);
+}
+
 static void a_refused_member_does_not_hide_a_good_one(void **state) {
     (void)state;
     const struct entry entries[] = {{.name = "x/a.jpg", HELLO, .mode = 0120777},
@@ -474,6 +536,8 @@ int main(void) {
         cmocka_unit_test(names_tell_what_a_file_is),
         cmocka_unit_test(names_are_shown_so_that_a_message_can_hold_them),
         unit_test_in_folder(doubtful_members_are_refused_or_skipped),
+        unit_test_in_folder(names_of_other_systems_are_written_as_utf8),
+        unit_test_in_folder(names_of_other_systems_that_are_no_files_are_refused),
         unit_test_in_folder(a_refused_member_does_not_hide_a_good_one),
         unit_test_in_folder(copies_and_hidden_members_are_passed_over),
         unit_test_in_folder(nothing_to_take_is_an_error),

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * Encodings of names that are no UTF-8: what archives of older tools, and label files of the same
+ * machines, hold. */
+#ifndef IO_ENCODING_H
+#define IO_ENCODING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <iconv.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+/** An encoding; {0} is CP437, that of DOS, which zip archives have where nothing else is said. */
+typedef struct ani_encoding {
+    iconv_t decoder, encoder;
+    bool is_open; /* both are to be closed */
+} ani_encoding;
+
+/**
+ * Open an encoding by its name, as iconv(3) knows it.
+ *
+ * Takes:   name: NULL = CP437, which always works.
+ * Returns: AN_OK; AN_ERR_ARG (unknown name; an empty one, or one with '/', which iconv gives other
+ *          meanings).
+ */
+an_status ani_encoding_open(ani_encoding *out, const char *name, an_error *err);
+void ani_encoding_close(ani_encoding *encoding); /* of {0} too */
+
+/** Append bytes of the encoding to out, as UTF-8. False if they are not valid in it, or if memory
+ * ran out (out->failed); then nothing was appended. */
+bool ani_encoding_decode(const ani_encoding *encoding, ani_text *out, const char *bytes,
+                         int64_t size);
+/** Append UTF-8 to out, as bytes of the encoding. False if it has not all characters, likewise. */
+bool ani_encoding_encode(const ani_encoding *encoding, ani_text *out, const char *text,
+                         int64_t size);
+
+#endif
