@@ -222,7 +222,8 @@ AN_API void an_arrays_destroy(an_arrays *arrays);
  *          "block_1_depthwise/depthwise_kernel"); in the order of the file's layers.
  * Metadata: safetensors: its own. Keras: "keras_version", "model_config" (JSON text) if the file
  *          has them, and "layout": "keras-model", "keras-weights", "keras3-weights",
- *          "keras3-archive".
+ *          "keras3-archive"; of Keras 3 also "layer_classes": "CLASS COUNT" a line, and
+ *          "layer_names": "counted" where layers have no names in the file.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, links out of the file);
  *          AN_ERR_UNSUPPORTED (HDF5 with filters or fractal heaps, unknown format);
  *          AN_ERR_NOMEM. The message names the array or layer.

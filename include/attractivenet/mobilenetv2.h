@@ -33,7 +33,9 @@ AN_API void an_mobilenetv2_options_init(an_mobilenetv2_options *options, uint32_
  * Build MobileNetV2 with average pooling and a dense head (logits for classification).
  *
  * Returns: AN_OK; AN_ERR_ARG (an option out of range); AN_ERR_IO, AN_ERR_FORMAT (weight file: the
- *          first layer that differs, with both shapes); AN_ERR_UNSUPPORTED; AN_ERR_NOMEM.
+ *          first layer that differs, with both shapes; of another alpha: both alphas);
+ *          AN_ERR_UNSUPPORTED (a Keras file of another network, see an_model_load());
+ *          AN_ERR_NOMEM.
  * Owns:    *out is the caller's; it holds the backend.
  * Source:  keras.applications.MobileNetV2, include_top=False, pooling='avg' (docs/numerics.md).
  */
@@ -45,7 +47,17 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
  *
  * Takes:   options: NULL = all as the file says. Set fields override what a file may leave open
  *          (size; padding; scale: a Keras file has none, so AUTO is AN_ERR_ARG there, except for
- *          ImageNet weights).
+ *          ImageNet weights, and for a model that scales by itself, as below).
+ *
+ * Keras:   the network that a file's config describes must be this one: every layer, its settings,
+ *          what it takes, and every array of the file. Dropout and augmentation layers are skipped;
+ *          Rescaling, Normalization and operators with a number before the network become the scale
+ *          if they make x/255, x/127.5-1 or x/.255 of pixels from 0 to 255 (to 1e-6); policies of
+ *          half precision are computed in float. A .weights.h5 has no config: the arrays and the
+ *          classes of its layers are compared.
+ * Returns: AN_OK; AN_ERR_ARG (something is left open, or scale is not the one that the file's
+ *          layers make); AN_ERR_IO; AN_ERR_FORMAT; AN_ERR_UNSUPPORTED (another network: the
+ *          message names layer and setting, what was found and what is expected); AN_ERR_NOMEM.
  */
 AN_API an_status an_model_load(an_model **out, an_backend *backend, const char *path,
                                const an_mobilenetv2_options *options, an_error *err);

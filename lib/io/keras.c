@@ -42,6 +42,7 @@ typedef struct collection {
     int64_t visits;
     int64_t class_number; /* in a .weights.h5: counts the classes of layers as they are met */
     bool is_counted;      /* a layer without a name of its own got a counted one */
+    ani_text classes;     /* "CLASS COUNT" a line, of a .weights.h5 */
 } collection;
 
 static void clear_collection(collection *all) {
@@ -51,6 +52,7 @@ static void clear_collection(collection *all) {
         ani_free(all->places[i].variable);
     }
     ani_free(all->places);
+    ani_text_clear(&all->classes);
 }
 
 /* Append a place and take over its three texts, also on failure. */
@@ -95,18 +97,14 @@ static char *copy_part(const char *text, size_t size) {
 
 /* Place of a layer in the config, -1 if there is no config or it does not have it. */
 static int64_t config_position(const ani_keras_config *config, const char *layer) {
-    if (!config) return -1;
-    for (int64_t i = 0; i < config->base_count; i++)
-        if (!strcmp(config->base[i].name, layer)) return i;
-    for (int64_t i = 0; i < config->head_count; i++)
-        if (!strcmp(config->head[i].name, layer)) return config->base_count + i;
-    return -1;
+    return config ? ani_keras_config_find(config, layer) : -1;
 }
 
-static const ani_keras_layer *config_layer(const ani_keras_config *config, int64_t position) {
-    if (position < 0) return NULL;
-    return position < config->base_count ? &config->base[position]
-                                         : &config->head[position - config->base_count];
+/* Is it the name of a model among the layers of the whole one? */
+static bool is_model(const ani_keras_config *config, const char *name) {
+    for (int64_t i = 0; config && i < config->model_count; i++)
+        if (config->models[i].parent == 0 && !strcmp(config->models[i].name, name)) return true;
+    return false;
 }
 
 /* --- the legacy layout: lists of names ---------------------------------------------------------
@@ -183,7 +181,7 @@ static an_status collect_legacy_layer(collection *all, const char *base, const c
     /* A nested model keeps the names of its layers. A single layer goes by the name in the layer
      * list: within its group, Keras writes other names ("MODEL/dense/kernel", "Conv1_1/kernel:0").
      */
-    bool is_nested = all->config && !strcmp(all->config->base_name, layer);
+    bool is_nested = is_model(all->config, layer);
     for (int64_t i = 1; i < names.count && !is_nested; i++) {
         const weight_name first = split_weight_name(names.items[0]);
         const weight_name other = split_weight_name(names.items[i]);
@@ -230,10 +228,10 @@ static void set_positions(collection *all) {
             continue;
         }
         const int64_t position = config_position(all->config, here->layer);
-        const ani_keras_layer *layer = config_layer(all->config, position);
-        here->position = layer ? position : (int64_t)MAX_ARRAYS + here->sequence;
-        here->is_known_class = layer != NULL;
-        here->is_depthwise = layer && !strcmp(layer->class_name, "DepthwiseConv2D");
+        here->is_known_class = position >= 0;
+        here->position = position >= 0 ? position : (int64_t)MAX_ARRAYS + here->sequence;
+        here->is_depthwise =
+            position >= 0 && all->config->layers[position].kind == ANI_KERAS_DEPTHWISE;
     }
 }
 
@@ -264,30 +262,30 @@ static int64_t split_number(const char *group, size_t *class_size) {
     return strtol(underscore + 1, NULL, 10);
 }
 
-/* Is the snake-case word, as "batch_normalization", the class "BatchNormalization"? */
-static bool is_same_class(const char *snake, size_t size, const char *class_name) {
-    const char *const end = snake + size;
-    for (;; snake++, class_name++) {
-        while (snake < end && *snake == '_')
-            snake++;
-        if (snake == end || !*class_name) return snake == end && !*class_name;
-        const char lower =
-            *class_name >= 'A' && *class_name <= 'Z' ? (char)(*class_name + 32) : *class_name;
-        if (*snake != lower) return false;
-    }
-}
-
-/* The layer of the config that a numbered group is: the number-th of its class. -1: not known. */
-static int64_t counted_position(const ani_keras_config *config, bool in_head, const char *group) {
+/* The layer of a model of the config that a numbered group is: the number-th of its class. -1: not
+ * known. */
+static int64_t counted_position(const ani_keras_config *config, int64_t model, const char *group) {
     size_t size;
     int64_t left = split_number(group, &size);
-    if (!config) return -1;
-    const int64_t begin = in_head ? config->base_count : 0;
-    const int64_t end = in_head ? config->base_count + config->head_count : config->base_count;
-    for (int64_t i = begin; i < end; i++)
-        if (is_same_class(group, size, config_layer(config, i)->class_name) && left-- == 0)
+    for (int64_t i = 0; config && i < config->count; i++)
+        if (config->layers[i].model == model &&
+            ani_keras_is_class(group, size, config->layers[i].class_name) && left-- == 0)
             return i;
     return -1;
+}
+
+/* The same of a group that is a model. */
+static int64_t counted_model(const ani_keras_config *config, int64_t parent, const char *group) {
+    size_t size;
+    int64_t left = split_number(group, &size);
+    int64_t only = -1, inner = 0;
+    for (int64_t i = 1; config && i < config->model_count; i++) {
+        if (config->models[i].parent != parent) continue;
+        if (ani_keras_is_class(group, size, config->models[i].class_name) && left-- == 0) return i;
+        only = i;
+        inner++;
+    }
+    return inner == 1 ? only : -1; /* whatever its class is called: "Model" of old */
 }
 
 /* Name variable index of count in a layer of a class, as Keras 2 does; NULL: not known. */
@@ -296,18 +294,22 @@ static const char *variable_name(const char *class_word, size_t size, int64_t in
     static const char *const plain[] = {"kernel", "bias"};
     static const char *const depthwise[] = {"depthwise_kernel", "bias"};
     static const char *const normalisation[] = {"gamma", "beta", "moving_mean", "moving_variance"};
-    if (is_same_class(class_word, size, "BatchNormalization"))
+    static const char *const standard[] = {"mean", "variance", "count"};
+    if (ani_keras_is_class(class_word, size, "BatchNormalization"))
         return count == 4 ? normalisation[index] : NULL;
+    if (ani_keras_is_class(class_word, size, "Normalization"))
+        return count == 3 ? standard[index] : NULL;
     if (count > 2) return NULL;
-    if (is_same_class(class_word, size, "DepthwiseConv2D")) return depthwise[index];
-    if (is_same_class(class_word, size, "Conv2D") || is_same_class(class_word, size, "Dense"))
+    if (ani_keras_is_class(class_word, size, "DepthwiseConv2D")) return depthwise[index];
+    if (ani_keras_is_class(class_word, size, "Conv2D") ||
+        ani_keras_is_class(class_word, size, "Dense"))
         return plain[index];
     return NULL;
 }
 
 /* The arrays of one layer: PARENT/vars/0, 1, ... */
-static an_status collect_vars(collection *all, const char *path, const char *group, bool in_head,
-                              an_error *err) {
+static an_status collect_vars(collection *all, const char *path, const char *group, int64_t model,
+                              bool in_head, an_error *err) {
     ani_names variables = {0}, names = {0};
     bool found;
     size_t class_size;
@@ -319,12 +321,12 @@ static an_status collect_vars(collection *all, const char *path, const char *gro
     const int64_t number = split_number(group, &class_size);
     const int64_t behind =
         (1 + all->class_number) * INT64_C(10000000); /* all numbers are smaller */
-    int64_t position = counted_position(all->config, in_head, group);
+    int64_t position = counted_position(all->config, model, group);
     const char *layer = group;
     if (names.count == 1 && names.items[0][0])
         layer = names.items[0];
     else if (position >= 0)
-        layer = config_layer(all->config, position)->name;
+        layer = all->config->layers[position].name;
     else
         all->is_counted = true;
     if (all->config && config_position(all->config, layer) >= 0)
@@ -348,9 +350,30 @@ done:
     return st;
 }
 
-/* Walk a group "layers": each member is a layer, with "vars", or a nested model, with "layers". */
-static an_status collect_layers(collection *all, const char *path, int depth, bool in_head,
-                                an_error *err) {
+/* Note how many layers of each class a group has: members are sorted, so those of one class follow
+ * each other. */
+static void note_classes(collection *all, const ani_names *members) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    size_t size, next_size;
+    int64_t count = 0;
+    for (int64_t i = 0; i < members->count; i++) {
+        const char *member = members->items[i];
+        const char *next = i + 1 < members->count ? members->items[i + 1] : "";
+        split_number(member, &size);
+        split_number(next, &next_size);
+        count++;
+        if (size == next_size && !memcmp(member, next, size)) continue;
+        const bool is_class = size > 0 && size < 64 && strspn(member, letters) >= size;
+        ani_text_print(&all->classes, "%.*s %lld\n", is_class ? (int)size : 1,
+                       is_class ? member : "?", (long long)count);
+        count = 0;
+    }
+}
+
+/* Walk a group "layers": each member is a layer, with "vars", or a nested model, with "layers".
+ * model: the place of the model in the config, -1 if it is not known. */
+static an_status collect_layers(collection *all, const char *path, int depth, int64_t model,
+                                bool in_head, an_error *err) {
     ani_names members = {0};
     char *member = NULL, *inner = NULL, *vars = NULL;
     an_status st = AN_OK;
@@ -361,6 +384,7 @@ static an_status collect_layers(collection *all, const char *path, int depth, bo
     }
     st = ani_hdf5_list(all->file, path, &members, err);
     if (st) goto done;
+    note_classes(all, &members);
     /* Beside a nested model, the layers of its own level are the head. */
     bool has_nested = false;
     const char *before = "";
@@ -388,14 +412,17 @@ static an_status collect_layers(collection *all, const char *path, int depth, bo
             if (!st && kind == ANI_HDF5_GROUP) {
                 if (pass == 0) {
                     has_nested = true;
-                    st = collect_layers(all, inner, depth + 1, in_head, err);
+                    st = collect_layers(all, inner, depth + 1,
+                                        counted_model(all->config, model, members.items[i]),
+                                        in_head, err);
                 } else {
                     split_number(members.items[i], &class_size);
                     if (class_size != before_size || memcmp(before, members.items[i], class_size))
                         all->class_number++;
                     before = members.items[i];
                     before_size = class_size;
-                    st = collect_vars(all, vars, members.items[i], in_head || has_nested, err);
+                    st = collect_vars(all, vars, members.items[i], model, in_head || has_nested,
+                                      err);
                 }
             }
             if (st) goto done;
@@ -542,9 +569,12 @@ an_status ani_keras_read_hdf5(an_arrays *arrays, const uint8_t *bytes, int64_t s
             &config, config_json ? config_json : an_arrays_metadata(arrays, "model_config"), err);
     if (st) goto done;
     all.config = config;
-    st = !strcmp(layout, "keras3-weights") ? collect_layers(&all, "layers", 0, false, err)
+    st = !strcmp(layout, "keras3-weights") ? collect_layers(&all, "layers", 0, 0, false, err)
                                            : collect_legacy(&all, base, err);
     if (!st) st = read_places(arrays, &all, err);
+    if (!st && all.classes.failed) st = ani_fail_memory(err, all.classes.size, "classes");
+    if (!st && all.classes.size)
+        st = an_arrays_set_metadata(arrays, "layer_classes", all.classes.bytes, err);
     if (!st && all.is_counted) st = an_arrays_set_metadata(arrays, "layer_names", "counted", err);
 done:
     clear_collection(&all);

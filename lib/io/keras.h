@@ -14,10 +14,13 @@
  *   - Only a Keras 3 .weights.h5 without a config has no order over layers of different classes:
  * layers of one class follow each other by their number, classes by name. If that file has no layer
  * names either (tf_keras writes none), metadata "layer_names" is "counted" and LAYER is the class
- * and its number in layer order: conv2d, conv2d_1, ..., batch_normalization, ... */
+ * and its number in layer order: conv2d, conv2d_1, ..., batch_normalization, ... Metadata
+ * "layer_classes" then tells how many layers of each class there are, those without arrays too. */
 #ifndef IO_KERAS_H
 #define IO_KERAS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <attractivenet/io.h>
@@ -33,49 +36,112 @@ an_status ani_keras_read_hdf5(an_arrays *arrays, const uint8_t *bytes, int64_t s
 /** Append the arrays and the metadata of a .keras archive. */
 an_status ani_keras_read_archive(an_arrays *arrays, const char *path, an_error *err);
 
+/** The classes of layers that are told apart; each is a bit, so that a table can name several. */
 enum {
-    ANI_KERAS_PAD_NONE = -1, /* the layer has no such setting */
-    ANI_KERAS_PAD_VALID = 0,
-    ANI_KERAS_PAD_SAME = 1
+    ANI_KERAS_OTHER = 0,
+    ANI_KERAS_INPUT = 1 << 0,      /* InputLayer */
+    ANI_KERAS_CONV = 1 << 1,       /* Conv2D */
+    ANI_KERAS_DEPTHWISE = 1 << 2,  /* DepthwiseConv2D */
+    ANI_KERAS_NORM = 1 << 3,       /* BatchNormalization, ...V1, ...V2 */
+    ANI_KERAS_RELU = 1 << 4,       /* ReLU */
+    ANI_KERAS_ACTIVATION = 1 << 5, /* Activation */
+    ANI_KERAS_ADD = 1 << 6,        /* Add */
+    ANI_KERAS_PAD = 1 << 7,        /* ZeroPadding2D */
+    ANI_KERAS_POOL = 1 << 8,       /* GlobalAveragePooling2D */
+    ANI_KERAS_DENSE = 1 << 9,      /* Dense */
+    ANI_KERAS_FLATTEN = 1 << 10,   /* Flatten */
+    ANI_KERAS_IDLE = 1 << 11,      /* Dropout, ...: hands its input on where nothing is trained */
+    ANI_KERAS_AUGMENT = 1 << 12,   /* RandomFlip, ...: the same, before the network alone */
+    ANI_KERAS_RESCALE = 1 << 13,   /* Rescaling */
+    ANI_KERAS_STANDARD = 1 << 14,  /* Normalization */
+    ANI_KERAS_SUM = 1 << 15        /* x / 127.5, x - 1, ...: an operator with a number */
 };
 
-/** One layer of a model_config. Settings that the config does not have are -1 (texts: ""). */
+enum {
+    ANI_KERAS_NONE = -1,        /* a setting that is not there, and has no default; no max_value */
+    ANI_KERAS_MODEL_INPUT = -1, /* as a layer's input: what is given to the whole model */
+    ANI_KERAS_MAX_INPUTS = 2
+};
+
+/** Numbers of a setting: one for all channels, or one for each; count 0: none. */
+typedef struct ani_keras_numbers {
+    double values[3];
+    int32_t count, reserved;
+} ani_keras_numbers;
+
+/** One layer of a model_config. A setting that its config does not have has Keras' default, and
+ * ANI_KERAS_NONE where Keras has none. Lengths along rows, then columns. */
 typedef struct ani_keras_layer {
-    char class_name[64]; /* "Conv2D", "DepthwiseConv2D", "BatchNormalization", "ZeroPadding2D", ...
-                          */
+    char class_name[64]; /* as the config has it */
     char name[192];
-    char activation[32]; /* Conv2D, Dense, Activation: "linear", "softmax", "sigmoid", "relu6", ...
-                          */
-    int32_t padding;     /* convolutions: ANI_KERAS_PAD_* */
-    int32_t top, bottom, left, right;                                 /* ZeroPadding2D: pixels */
-    int32_t filters;                                                  /* Conv2D */
-    int32_t units;                                                    /* Dense */
-    int32_t kernel_height, kernel_width, stride_height, stride_width; /* convolutions */
-    double epsilon, momentum;                                         /* BatchNormalization */
-    double max_value;                                                 /* ReLU; -1: none stated */
+    int32_t kind;                         /* ANI_KERAS_*: its class */
+    int32_t model;                        /* place of the model that it is a layer of */
+    int32_t inputs[ANI_KERAS_MAX_INPUTS]; /* places of the layers whose outputs it takes */
+    int32_t input_count;
+    int32_t training; /* 1: it, or a model around it, is called with training=True */
+    int32_t shape[3]; /* height, width, channels of a stated input; -1: None, or not stated */
+    int32_t filters, units;
+    int32_t kernel_size[2], strides[2], dilation_rate[2];
+    int32_t groups, depth_multiplier, use_bias;
+    int32_t sides[4];            /* ZeroPadding2D's padding: top, bottom, left, right */
+    int32_t axis, center, scale; /* BatchNormalization; scale is also gamma's presence */
+    int32_t keepdims;
+    int32_t invert; /* Normalization */
+    double epsilon;
+    double max_value, negative_slope, threshold;    /* ReLU */
+    ani_keras_numbers gain, offset, mean, variance; /* Rescaling; Normalization */
+    char padding[16];                               /* convolutions: "same", "valid" */
+    char activation[32];
+    char data_format[24];
+    char dtype[40];   /* policy: "float32", "mixed_float16", "int8", ... */
+    char unknown[64]; /* first setting that is not null or false, and no setting of its class */
+    char operator;    /* '+', '-', '*', '/' ... */
+    double number;    /* ... and what follows it */
 } ani_keras_layer;
 
-/** What a model_config says. A model of a nested one and a head (as the tutorial's) is split into
- * base and head; the layers of a flat model are all in base. */
+/** A model within the config, or the whole one, which is the first. */
+typedef struct ani_keras_model {
+    char class_name[64];
+    char name[192];
+    int32_t parent; /* place of the model that it is a layer of; -1 for the whole one */
+    int32_t output; /* place of the layer whose output is its own */
+} ani_keras_model;
+
+/** What a model_config says: the layers of all its models as one list, in the order of the lists, a
+ * nested model's in its place. A layer's inputs always come before it. */
 typedef struct ani_keras_config {
-    ani_keras_layer *base; /* in order, the InputLayer first */
-    int64_t base_count;
-    ani_keras_layer *head; /* top-level layers beside the nested model, without InputLayers */
-    int64_t head_count;
-    char name[192];      /* of the whole model: "attractiveNet_mnv2" */
-    char base_name[192]; /* of the nested or flat model: "mobilenetv2_1.00_224" */
-    int32_t height, width,
-        channels; /* base's input, else the whole model's; -1 = None everywhere */
-    double alpha; /* from a base_name "mobilenetv2_ALPHA_SIZE"; -1 = the name does not tell */
+    ani_keras_layer *layers;
+    int64_t count;
+    ani_keras_model *models;
+    int64_t model_count;
+    int64_t base; /* place of the model that holds the first convolution: the whole, or nested */
+    double alpha; /* from that model's name "mobilenetv2_ALPHA_SIZE"; -1 = it does not tell */
 } ani_keras_config;
 
 /** Read a model_config (the metadata "model_config" of an_arrays). The config is data, nothing in
- * it is run. AN_ERR_FORMAT: no JSON, no layers, a setting of a wrong type or out of range;
- * AN_ERR_UNSUPPORTED: models nested deeper than one level, or more than one of them. *out is the
- * caller's. */
+ * it is run. AN_ERR_FORMAT: no JSON, no layers, a setting of a wrong type or out of range, a layer
+ * whose input does not come before it; AN_ERR_UNSUPPORTED: too many layers, too deeply nested, a
+ * layer that is called twice or with what this library does not know. *out is the caller's. */
 an_status ani_keras_config_read(ani_keras_config **out, const char *json, an_error *err);
 void ani_keras_config_free(ani_keras_config *config); /* NULL is allowed */
-/** Return the base layer of that name; NULL if there is none. */
-const ani_keras_layer *ani_keras_config_find(const ani_keras_config *config, const char *name);
+/** Return the place of the first layer of that name; -1 if there is none. */
+int64_t ani_keras_config_find(const ani_keras_config *config, const char *name);
+
+/** Compare a layer's settings with those wanted of its class; what is ANI_KERAS_NONE in wanted may
+ * be anything. AN_ERR_UNSUPPORTED names layer, setting, found and wanted; file is for the message.
+ */
+an_status ani_keras_layer_compare(const ani_keras_layer *layer, const ani_keras_layer *wanted,
+                                  const char *file, an_error *err);
+/** Fill a layer with Keras' defaults. */
+void ani_keras_layer_init(ani_keras_layer *layer, int32_t kind);
+/** Return the class name of a kind, for messages. */
+const char *ani_keras_class(int32_t kind);
+/** Are numbers of this type or policy floats, whatever their precision? Integers and quantised
+ * kernels are not. */
+bool ani_keras_is_float(const char *policy);
+/** Is the snake-case word of a group in a .weights.h5, as "batch_normalization", that class? */
+bool ani_keras_is_class(const char *snake, size_t size, const char *class_name);
+/** Return the kind of the class that such a word is. */
+int32_t ani_keras_kind_of(const char *snake, size_t size);
 
 #endif

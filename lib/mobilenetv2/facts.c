@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * Reading of what a file says: safetensors metadata (format attractivenet-1, or loose keys of
- * others), and the layers of a Keras model_config. */
+ * others); a Keras model_config is walked in keras_net.c. */
 #include "mobilenetv2/facts.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
-#include "io/keras.h"
+#include "mobilenetv2/keras_net.h"
 
 static const char *const format_name = "attractivenet-1";
 
@@ -130,110 +128,18 @@ static an_status read_metadata(ani_weights *weights, an_error *err) {
     return AN_OK;
 }
 
-/* --- Keras --------------------------------------------------------------------------------------
- */
-
-static bool is_class(const ani_keras_layer *layer, const char *name) {
-    return !strcmp(layer->class_name, name);
-}
-
-/* Paddings from the ZeroPadding2D layers in order: four before the depthwise layers, and one more
- * before the stem where that is "valid". */
-static an_status keras_pads(ani_weights *weights, const ani_keras_config *config, an_error *err) {
-    ani_mnv2_pad found[ANI_MNV2_DOWN + 1];
-    int32_t count = 0, stem_same = -1;
-    for (int64_t i = 0; i < config->base_count; i++) {
-        const ani_keras_layer *layer = &config->base[i];
-        if (stem_same < 0 && is_class(layer, "Conv2D"))
-            stem_same = layer->padding == ANI_KERAS_PAD_SAME;
-        if (!is_class(layer, "ZeroPadding2D")) continue;
-        const int32_t sides[4] = {layer->top, layer->bottom, layer->left, layer->right};
-        bool fits = count <= ANI_MNV2_DOWN;
-        for (int32_t side = 0; side < 4; side++)
-            fits = fits && sides[side] >= 0 && sides[side] <= 2;
-        if (!fits)
-            return ani_fail(err, AN_ERR_UNSUPPORTED,
-                            "model: '%s': the padding of layer '%s' is none of MobileNetV2",
-                            weights->path, layer->name);
-        found[count++] = (ani_mnv2_pad){sides[0], sides[1], sides[2], sides[3]};
-    }
-    const int32_t wanted = ANI_MNV2_DOWN + (stem_same == 1 ? 0 : 1);
-    if (stem_same < 0 || count != wanted)
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model: '%s' has %d ZeroPadding2D layers; this MobileNetV2 has %d",
-                        weights->path, count, wanted);
-    if (!stem_same) weights->pads.stem = found[0];
-    for (int32_t i = 0; i < ANI_MNV2_DOWN; i++)
-        weights->pads.down[i] = found[i + (stem_same ? 0 : 1)];
-    weights->known_pads = stem_same ? ANI_PADS_DOWN : ANI_PADS_ALL;
-    return AN_OK;
-}
-
-/* A layer of another kind would change the numbers without a trace. */
-static an_status check_class(const ani_weights *weights, const ani_keras_layer *layer,
-                             an_error *err) {
-    static const char *const known[] = {
-        "InputLayer", "Conv2D", "DepthwiseConv2D",        "BatchNormalization", "ReLU",
-        "Activation", "Add",    "GlobalAveragePooling2D", "ZeroPadding2D",      "Dense",
-        "Dropout"};
-    bool fits = false;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        fits = fits || is_class(layer, known[i]);
-    if (!fits)
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model: '%s': layer '%s' of class '%s' is no part of MobileNetV2",
-                        weights->path, layer->name, layer->class_name);
-    if (is_class(layer, "BatchNormalization") && fabs(layer->epsilon - 1e-3) > 1e-9)
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model: '%s': epsilon of layer '%s' is %g; it must be 0.001", weights->path,
-                        layer->name, layer->epsilon);
-    return AN_OK;
-}
-
-/* The task from the head's activation. */
-static an_status keras_task(ani_weights *weights, const ani_keras_layer *layer, an_error *err) {
-    const char *activation = layer->activation;
-    const bool one = layer->units == 1;
-    if (!strcmp(activation, "") || !strcmp(activation, "linear"))
-        weights->task = AN_TASK_REGRESSION;
-    else if (!strcmp(activation, one ? "sigmoid" : "softmax"))
-        weights->task = AN_TASK_CLASSIFICATION;
-    else
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model: '%s': activation of layer '%s' is '%s'; it must be linear or %s",
-                        weights->path, layer->name, activation, one ? "sigmoid" : "softmax");
-    return AN_OK;
-}
-
-static an_status keras_layers(ani_weights *weights, const ani_keras_config *config, an_error *err) {
-    for (int64_t i = 0; i < config->base_count + config->head_count; i++) {
-        const ani_keras_layer *layer =
-            i < config->base_count ? &config->base[i] : &config->head[i - config->base_count];
-        an_status st = check_class(weights, layer, err);
-        if (!st && is_class(layer, "Dense")) st = keras_task(weights, layer, err);
-        if (st) return st;
-    }
-    return keras_pads(weights, config, err);
-}
-
-static an_status read_config(ani_weights *weights, const char *json, an_error *err) {
-    ani_keras_config *config = NULL;
-    an_status st = ani_keras_config_read(&config, json, err);
-    if (st) return st;
-    st = keras_layers(weights, config, err);
-    if (config->height > 0 && config->width > 0) {
-        weights->height = config->height;
-        weights->width = config->width;
-    }
-    /* from a name that anyone may write: what cannot be is not taken */
-    if (config->alpha > 0 && config->alpha <= ANI_MNV2_MAX_ALPHA) weights->alpha = config->alpha;
-    keep_name(weights, config->base_name);
-    ani_keras_config_free(config);
-    return st;
-}
-
 /* --- both ---------------------------------------------------------------------------------------
  */
+
+static an_status read_config(ani_weights *weights, const char *json, an_error *err) {
+    an_status st = ani_keras_config_read(&weights->config, json, err);
+    if (st) return st;
+    const ani_keras_config *config = weights->config;
+    /* from a name that anyone may write: what cannot be is not taken */
+    if (config->alpha > 0 && config->alpha <= ANI_MNV2_MAX_ALPHA) weights->alpha = config->alpha;
+    keep_name(weights, config->models[config->base].name);
+    return ani_keras_net_read(weights, err);
+}
 
 an_status ani_facts_read(ani_weights *weights, an_error *err) {
     const char *config = an_arrays_metadata(weights->arrays, "model_config");

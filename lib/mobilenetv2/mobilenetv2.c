@@ -269,6 +269,13 @@ static an_status load(an_model **out, an_backend *backend, ani_weights *weights,
     b.task = weights->task >= 0  ? weights->task
              : weights->imagenet ? AN_TASK_CLASSIFICATION
                                  : AN_TASK_REGRESSION;
+    if (weights->scale_layer && o->scale && o->scale != weights->scale)
+        return ani_fail(
+            err, AN_ERR_ARG,
+            "model: '%s' scales pixels in its layer '%s' as %s does; scale is %s, leave "
+            "it out",
+            weights->path, weights->scale_layer, ani_scale_name(weights->scale),
+            ani_scale_name(o->scale));
     st = settle_size(&b, o, err);
     if (!st) st = settle_scale(&b, o->scale, err);
     if (st) return st;

@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "mobilenetv2/facts.h"
+#include "mobilenetv2/keras_net.h"
 
 /* --- matching ----------------------------------------------------------------------------------
  */
@@ -77,6 +78,13 @@ static bool next_layer(const an_arrays *arrays, int32_t kind, int64_t *at, group
 }
 
 static const char *const norm_variables[4] = {"gamma", "beta", "moving_mean", "moving_variance"};
+
+/* Has the walk along the config found every array of the base under the name of its layer? */
+static bool is_matched(const ani_weights *weights) {
+    for (int32_t i = 0; i < ANI_MNV2_BASE_ARRAYS; i++)
+        if (!weights->config || weights->base[i] < 0) return false;
+    return true;
+}
 
 static bool match_by_name(ani_weights *weights, const ani_unit_spec *units) {
     for (int32_t u = 0; u < ANI_MNV2_UNITS; u++) {
@@ -150,47 +158,6 @@ static an_status match_head(ani_weights *weights, an_error *err) {
     return AN_OK;
 }
 
-/* The published files: Keras weights of the base alone, or with the 1000 classes of ImageNet. */
-static bool looks_like_imagenet(const ani_weights *weights) {
-    const char *layout = an_arrays_metadata(weights->arrays, "layout");
-    if (!layout || strcmp(layout, "keras-weights")) return false;
-    return weights->head_kernel < 0 || weights->outputs == 1000;
-}
-
-an_status ani_weights_open(ani_weights *weights, const char *path, an_error *err) {
-    *weights = (ani_weights){.path = path, .task = -1, .head_kernel = -1, .head_bias = -1};
-    ani_unit_spec *units = ani_alloc_zero(ANI_MNV2_UNITS, sizeof *units);
-    an_status st = AN_OK;
-    if (!units) {
-        st = ani_fail_memory(err, ANI_MNV2_UNITS * (int64_t)sizeof *units, "a list of units");
-        goto done;
-    }
-    ani_mnv2_pads pads;
-    ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, 224, 224);
-    ani_mnv2_units(units, 1, &pads); /* for the names, which do not depend on alpha */
-    st = an_arrays_read(&weights->arrays, path, err);
-    if (st) goto done;
-    st = ani_facts_read(weights, err);
-    if (st) goto done;
-    if (!match_by_name(weights, units)) st = match_by_order(weights, units, err);
-    if (!st) st = match_head(weights, err);
-    if (st) goto done;
-    weights->imagenet = looks_like_imagenet(weights);
-    if (weights->imagenet && !weights->scale) weights->scale = AN_SCALE_TF;
-done:
-    ani_free(units);
-    if (st) ani_weights_close(weights);
-    return st;
-}
-
-void ani_weights_close(ani_weights *weights) {
-    an_arrays_destroy(weights->arrays);
-    weights->arrays = NULL;
-}
-
-/* --- alpha --------------------------------------------------------------------------------------
- */
-
 /* True if every convolution of alpha has as many filters as the file's. */
 static bool alpha_fits(const ani_weights *weights, double alpha, ani_unit_spec *units) {
     ani_mnv2_pads pads;
@@ -204,19 +171,94 @@ static bool alpha_fits(const ani_weights *weights, double alpha, ani_unit_spec *
     return true;
 }
 
-an_status ani_weights_find_alpha(ani_weights *weights, an_error *err) {
+/* Find the alpha whose channels the file has: what the file says, else the usual ones, else any in
+ * steps of 0.01. 0: none. The units become those of that alpha. */
+static double find_alpha(const ani_weights *weights, ani_unit_spec *units) {
     static const double usual[] = {1.0, 0.35, 0.5, 0.75, 1.3, 1.4};
     enum { USUAL = sizeof usual / sizeof *usual, HUNDREDTHS = 1000 };
-    ani_unit_spec *units = ani_alloc_zero(ANI_MNV2_UNITS, sizeof *units);
-    if (!units)
-        return ani_fail_memory(err, ANI_MNV2_UNITS * (int64_t)sizeof *units, "a list of units");
-    double found = 0;
-    /* What the file says, else the usual ones, else any in steps of 0.01. */
-    if (weights->alpha > 0 && alpha_fits(weights, weights->alpha, units)) found = weights->alpha;
-    for (int32_t i = 0; !(found > 0) && i < USUAL; i++)
-        if (alpha_fits(weights, usual[i], units)) found = usual[i];
-    for (int32_t i = 1; !(found > 0) && i <= HUNDREDTHS; i++)
-        if (alpha_fits(weights, i / 100.0, units)) found = i / 100.0;
+    if (weights->alpha > 0 && alpha_fits(weights, weights->alpha, units)) return weights->alpha;
+    for (int32_t i = 0; i < USUAL; i++)
+        if (alpha_fits(weights, usual[i], units)) return usual[i];
+    for (int32_t i = 1; i <= HUNDREDTHS; i++)
+        if (alpha_fits(weights, i / 100.0, units)) return i / 100.0;
+    return 0;
+}
+
+/* Every array of a Keras file must have its place: one more belongs to a layer that is not ours, or
+ * to a layer of ours that computes something else. */
+static an_status check_rest(const ani_weights *weights, ani_unit_spec *units, an_error *err) {
+    const an_arrays *arrays = weights->arrays;
+    const char *layout = an_arrays_metadata(arrays, "layout");
+    const char *classes = an_arrays_metadata(arrays, "layer_classes");
+    if (!layout || strncmp(layout, "keras", 5) != 0) return AN_OK;
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
+        bool is_placed = i == weights->head_kernel || i == weights->head_bias;
+        for (int32_t k = 0; k < ANI_MNV2_BASE_ARRAYS && !is_placed; k++)
+            is_placed = weights->base[k] == i;
+        if (!is_placed && !ani_keras_net_skips(weights, i))
+            return ani_fail(err, AN_ERR_UNSUPPORTED,
+                            "weights: '%s' has an array '%s', which MobileNetV2 does not have",
+                            weights->path, an_arrays_name(arrays, i));
+    }
+    if (weights->config || !classes || !(find_alpha(weights, units) > 0)) return AN_OK;
+    return ani_keras_net_classes(weights, units, classes, err);
+}
+
+/* The published files: Keras weights of the base alone, or with the 1000 classes of ImageNet. */
+static bool looks_like_imagenet(const ani_weights *weights) {
+    const char *layout = an_arrays_metadata(weights->arrays, "layout");
+    if (!layout || strcmp(layout, "keras-weights")) return false;
+    return weights->head_kernel < 0 || weights->outputs == 1000;
+}
+
+static an_status need_units(ani_unit_spec **units, an_error *err) {
+    *units = ani_alloc_zero(ANI_MNV2_UNITS, sizeof **units);
+    return *units
+               ? AN_OK
+               : ani_fail_memory(err, ANI_MNV2_UNITS * (int64_t)sizeof **units, "a list of units");
+}
+
+an_status ani_weights_open(ani_weights *weights, const char *path, an_error *err) {
+    *weights = (ani_weights){.path = path, .task = -1, .head_kernel = -1, .head_bias = -1};
+    ani_unit_spec *units;
+    an_status st = need_units(&units, err);
+    if (st) goto done;
+    ani_mnv2_pads pads;
+    ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, 224, 224);
+    ani_mnv2_units(units, 1, &pads); /* for the names, which do not depend on alpha */
+    st = an_arrays_read(&weights->arrays, path, err);
+    if (st) goto done;
+    st = ani_facts_read(weights, err);
+    if (st) goto done;
+    if (!is_matched(weights) && !match_by_name(weights, units))
+        st = match_by_order(weights, units, err);
+    if (!st) st = match_head(weights, err);
+    if (!st) st = check_rest(weights, units, err);
+    if (st) goto done;
+    weights->imagenet = looks_like_imagenet(weights);
+    if (weights->imagenet && !weights->scale) weights->scale = AN_SCALE_TF;
+done:
+    ani_free(units);
+    if (st) ani_weights_close(weights);
+    return st;
+}
+
+void ani_weights_close(ani_weights *weights) {
+    an_arrays_destroy(weights->arrays);
+    ani_keras_config_free(weights->config);
+    weights->arrays = NULL;
+    weights->config = NULL;
+    weights->scale_layer = NULL;
+}
+
+/* --- alpha --------------------------------------------------------------------------------------
+ */
+
+an_status ani_weights_find_alpha(ani_weights *weights, an_error *err) {
+    ani_unit_spec *units;
+    an_status st = need_units(&units, err);
+    if (st) return st;
+    const double found = find_alpha(weights, units);
     ani_free(units);
     if (!(found > 0))
         return ani_fail(err, AN_ERR_UNSUPPORTED,

@@ -6,6 +6,7 @@
 
 #include <attractivenet/layers.h>
 
+#include "io/keras.h"
 #include "layers/model.h"
 #include "mobilenetv2/build.h"
 
@@ -31,6 +32,8 @@ typedef struct ani_weights {
     int64_t
         base[ANI_MNV2_BASE_ARRAYS]; /* place of each base array, in the order of the net's arrays */
     int64_t head_kernel, head_bias;
+    ani_keras_config *config; /* of a Keras file; NULL: none */
+    const char *scale_layer;  /* the layer of the file that makes the scale; NULL: none */
     char base_name[ANI_FACT_SIZE];
 } ani_weights;
 

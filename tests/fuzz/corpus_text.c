@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Seeds that are texts: label files, model configs, download pages, and safetensors, which begins
  * with one. */
+#include "corpus.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "corpus.h"
+#include "support/keras_model.h"
 
 typedef struct text_seed {
     const char *name, *text;
@@ -123,18 +125,44 @@ void corpus_config(corpus *all) {
          "{\"config\":{\"layers\":[{\"class_name\":\"Model\",\"config\":{\"layers\":[]}},{\"class_"
          "name\":"
          "\"Model\",\"config\":{\"layers\":[]}}]}}",
-         false},
+         true},
         {"nested_twice.json",
          "{\"config\":{\"layers\":[{\"class_name\":\"Model\",\"config\":{\"layers\":[{\"class_"
          "name\":"
          "\"Model\",\"config\":{\"layers\":[]}}]}}]}}",
-         false},
+         true},
+        {"front.json",
+         "{\"config\":{\"layers\":[{\"class_name\":\"RandomFlip\",\"config\":{\"name\":\"a\","
+         "\"batch_input_shape\":[null,8,8,3]}},{\"class_name\":\"Rescaling\",\"config\":{\"name\":"
+         "\"b\",\"scale\":[1,2,3],\"offset\":-1}},{\"class_name\":\"Normalization\",\"config\":{"
+         "\"name\":\"c\",\"mean\":[[[[4,5,6]]]],\"variance\":0,\"axis\":null}},{\"class_name\":"
+         "\"Conv2D\",\"config\":{\"name\":\"d\",\"dtype\":{\"config\":{\"mode\":\"int8\"}}}}]}}",
+         true},
+        {"graph.json",
+         "{\"class_name\":\"Functional\",\"config\":{\"layers\":[{\"class_name\":\"InputLayer\","
+         "\"config\":{\"name\":\"i\"},\"inbound_nodes\":[]},{\"class_name\":\"TFOpLambda\","
+         "\"config\":"
+         "{\"name\":\"a\",\"function\":\"math.truediv\"},\"inbound_nodes\":[[\"i\",0,0,{\"y\":2,"
+         "\"name\":null}]]},{\"class_name\":\"Add\",\"config\":{\"name\":\"b\"},\"inbound_nodes\":["
+         "{"
+         "\"args\":[[{\"config\":{\"keras_history\":[\"i\",0,0]}},{\"config\":{\"keras_history\":["
+         "\"a\",0,0]}}]],\"kwargs\":{\"training\":true}}]}],\"output_layers\":[[\"b\",0,0]]}}",
+         true},
         {"no_names.json", "{\"config\":{\"layers\":[{},{\"class_name\":\"Dense\"},7,null]}}",
          false},
         {"deep.json", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", false},
         {"empty.json", "", false},
     };
     ADD_TEXTS(all, seeds);
+    /* The whole network, so that the walk along it goes far. */
+    json_t *const models[] = {keras_model(KERAS_2), keras_model_flat(KERAS_3)};
+    for (size_t k = 0; k < 2; k++) {
+        char *text = json_dumps(models[k], JSON_COMPACT);
+        corpus_need(text, "memory");
+        corpus_add(all, k ? "flat_net.json" : "net.json", text, (int64_t)strlen(text), true);
+        json_decref(models[k]);
+        free(text);
+    }
 }
 
 /* --- pages -------------------------------------------------------------------------------------

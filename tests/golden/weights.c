@@ -137,44 +137,51 @@ static void check_config(const an_arrays *arrays, const char *name) {
     ani_keras_config *config;
     char size[16];
     if (ani_keras_config_read(&config, json, &err)) fail_msg("'%s': %s", name, err.message);
-    assert_string_equal(config->name, "attractiveNet_mnv2");
-    assert_int_equal(config->head_count, 1);
-    assert_string_equal(config->head[0].class_name, "Dense");
-    assert_int_equal(config->head[0].units, 1);
-    assert_string_equal(config->head[0].activation, "linear");
-    assert_string_equal(config->base[0].class_name, "InputLayer");
-    assert_string_equal(config->base[config->base_count - 1].class_name, "GlobalAveragePooling2D");
-    assert_int_equal(config->channels, 3);
+    const char *base_name = config->models[config->base].name;
+    assert_string_equal(config->models[0].name, "attractiveNet_mnv2");
+    assert_int_equal(config->model_count, 2);
+    const ani_keras_layer *last = &config->layers[config->count - 1], *input = NULL;
+    assert_string_equal(last->class_name, "Dense");
+    assert_int_equal(last->units, 1);
+    assert_int_equal(last->inputs[0], config->count - 2);
+    assert_string_equal(last->activation, "linear");
+    assert_string_equal(last[-1].class_name, "GlobalAveragePooling2D");
+    assert_int_equal(config->models[0].output, config->count - 1);
+    assert_int_equal(config->models[1].output, config->count - 2);
     double alpha;
     const char *end;
-    assert_true(ani_parse_double(config->base_name + strlen("mobilenetv2_"), &end, &alpha, NULL));
+    assert_true(ani_parse_double(base_name + strlen("mobilenetv2_"), &end, &alpha, NULL));
     assert_true(config->alpha == alpha);
-    snprintf(size, sizeof size, "%d", config->height);
-    if (config->height < 0) snprintf(size, sizeof size, "None");
-    assert_int_equal(config->width, config->height);
-    assert_string_equal(end + 1, size);
 
-    for (int64_t i = 0; i < config->base_count; i++) {
-        const ani_keras_layer *layer = &config->base[i];
-        if (!strncmp(layer->class_name, "BatchNormalization", 18)) {
-            assert_true(layer->epsilon == 1e-3 && layer->momentum == 0.999);
-        } else if (!strcmp(layer->class_name, "ReLU")) {
+    for (int64_t i = 0; i < config->count; i++) {
+        const ani_keras_layer *layer = &config->layers[i];
+        if (layer->kind == ANI_KERAS_INPUT) input = layer;
+        assert_string_equal(layer->unknown, "");
+        if (layer->kind == ANI_KERAS_NORM) {
+            assert_true(layer->epsilon == 1e-3 && layer->axis == 3);
+        } else if (layer->kind == ANI_KERAS_RELU) {
             assert_true(layer->max_value == 6);
-        } else if (!strcmp(layer->class_name, "DepthwiseConv2D")) {
-            assert_int_equal(layer->kernel_height, 3);
-            assert_int_equal(layer->stride_width, layer->padding == ANI_KERAS_PAD_SAME ? 1 : 2);
-        } else if (!strcmp(layer->class_name, "Conv2D")) {
-            if (layer->kernel_height > 1) assert_int_equal(layer->padding, ANI_KERAS_PAD_SAME);
-            assert_true(layer->filters > 0);
+        } else if (layer->kind == ANI_KERAS_DEPTHWISE) {
+            assert_int_equal(layer->kernel_size[0], 3);
+            assert_int_equal(layer->strides[1], strcmp(layer->padding, "same") ? 2 : 1);
+        } else if (layer->kind == ANI_KERAS_CONV) {
+            if (layer->kernel_size[0] > 1) assert_string_equal(layer->padding, "same");
+            assert_true(layer->filters > 0 && !layer->use_bias);
         }
     }
+    assert_non_null(input);
+    snprintf(size, sizeof size, "%d", input->shape[0]);
+    if (input->shape[0] < 0) snprintf(size, sizeof size, "None");
+    assert_int_equal(input->shape[1], input->shape[0]);
+    assert_int_equal(input->shape[2], 3);
+    assert_string_equal(end + 1, size);
     const char *table_path = golden_path("mobilenetv2/sizes_padding.json");
     json_t *table = table_path ? golden_json(table_path) : NULL;
     const json_t *pads = json_object_get(json_object_get(table, size), "pads");
-    for (int64_t i = 0; i < config->base_count && pads; i++) {
-        const ani_keras_layer *layer = &config->base[i];
-        if (strcmp(layer->class_name, "ZeroPadding2D") != 0) continue;
-        const int32_t got[4] = {layer->top, layer->bottom, layer->left, layer->right};
+    for (int64_t i = 0; i < config->count && pads; i++) {
+        const ani_keras_layer *layer = &config->layers[i];
+        if (layer->kind != ANI_KERAS_PAD) continue;
+        const int32_t *got = layer->sides;
         const json_t *want = json_object_get(pads, layer->name);
         for (size_t k = 0; k < 4; k++)
             assert_int_equal(
@@ -289,8 +296,9 @@ static void check_checkpoint(void *user, const char *name) {
     const char *json = an_arrays_metadata(arrays, "model_config");
     if (ani_keras_config_read(&config, json ? json : "", &err)) fail_msg("%s", err.message);
     golden_tag tag;
-    if (!golden_tag_of(config->base_name, &tag))
-        fail_msg("'%s' has the base '%s', which says no ALPHA_SIZE", name, config->base_name);
+    const char *base_name = config->models[config->base].name;
+    if (!golden_tag_of(base_name, &tag))
+        fail_msg("'%s' has the base '%s', which says no ALPHA_SIZE", name, base_name);
     const char *own = golden_path("training/initial_weights.safetensors");
     st_file *truth = own ? st_open(own) : open_truth("training", "", tag);
     const char *head_path = golden_path("training/stage1_final_head_keras2.safetensors");

@@ -41,8 +41,7 @@ static an_status facts_of(ani_weights *weights, const char *const *texts) {
     for (; *texts; texts += 2)
         assert_int_equal(an_arrays_set_metadata(weights->arrays, texts[0], texts[1], &err), AN_OK);
     const an_status st = ani_facts_read(weights, &err);
-    an_arrays_destroy(weights->arrays);
-    weights->arrays = NULL;
+    ani_weights_close(weights);
     return st;
 }
 #define TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -164,99 +163,13 @@ static void long_names(void **state) {
     assert_string_equal(w.base_name, "n");
 }
 
-/* --- Keras configs ---------------------------------------------------------------------------- */
-
-#define CONV(padding)                                                                              \
-    "{\"class_name\":\"Conv2D\",\"config\":{\"name\":\"c\",\"padding\":\"" padding "\"}},"
-#define PAD(name, sides)                                                                           \
-    "{\"class_name\":\"ZeroPadding2D\",\"config\":{\"name\":\"" name "\"" sides "}},"
-#define PAD01(name) PAD(name, ",\"padding\":[[0,1],[0,1]]")
-#define FOUR PAD01("p1") PAD01("p2") PAD01("p3") PAD("p4", ",\"padding\":[[1,1],[0,2]]")
-#define DENSE(settings) "{\"class_name\":\"Dense\",\"config\":{\"name\":\"d\"" settings "}}"
-
-static const char *config_of(const char *layers) {
-    static char json[4096];
-    snprintf(json, sizeof json,
-             "{\"config\":{\"name\":\"mobilenetv2_1.30_96\",\"layers\":[{\"class_name\":"
-             "\"InputLayer\",\"config\":{\"name\":\"i\",\"batch_shape\":[null,96,64,3]}},%s]}}",
-             layers);
-    return json;
-}
-
-static void keras_configs(void **state) {
-    (void)state;
-    ani_weights w;
-    /* of today: the stem is "same" and follows the size */
-    assert_int_equal(facts_of(&w, TEXTS("model_config", config_of(CONV("same") FOUR DENSE("")))),
-                     AN_OK);
-    assert_true(w.alpha == 1.3 && w.height == 96 && w.width == 64);
-    assert_string_equal(w.base_name, "mobilenetv2_1.30_96");
-    assert_int_equal(w.known_pads, ANI_PADS_DOWN);
-    assert_true(w.pads.down[3].top == 1 && w.pads.down[3].right == 2 && w.pads.down[0].top == 0);
-    assert_int_equal(w.task, AN_TASK_REGRESSION);
-    /* of old: the stem has a padding layer of its own */
-    assert_int_equal(facts_of(&w, TEXTS("model_config",
-                                        config_of(CONV("valid") PAD(
-                                            "p0", ",\"padding\":[[2,1],[0,1]]") FOUR DENSE("")))),
-                     AN_OK);
-    assert_int_equal(w.known_pads, ANI_PADS_ALL);
-    assert_true(w.pads.stem.top == 2 && w.pads.down[3].right == 2);
-    static const struct {
-        const char *settings;
-        int32_t task;
-    } heads[] = {{",\"activation\":\"linear\"", AN_TASK_REGRESSION},
-                 {",\"activation\":\"softmax\",\"units\":3", AN_TASK_CLASSIFICATION},
-                 {",\"activation\":\"sigmoid\",\"units\":1", AN_TASK_CLASSIFICATION}};
-    for (size_t i = 0; i < 3; i++) {
-        char layers[2048];
-        snprintf(layers, sizeof layers, "%s" DENSE("%s"), CONV("same") FOUR, heads[i].settings);
-        assert_int_equal(facts_of(&w, TEXTS("model_config", config_of(layers))), AN_OK);
-        assert_int_equal(w.task, heads[i].task);
-    }
-    /* a name with an alpha that cannot be says nothing */
-    assert_int_equal(
-        facts_of(&w, TEXTS("model_config", "{\"config\":{\"name\":\"mobilenetv2_1e300_96\","
-                                           "\"layers\":[" CONV("same") FOUR DENSE("") "]}}")),
-        AN_OK);
-    assert_true(w.alpha == 0 && w.height == 0);
-}
-
-static void refuse_config(const char *layers, const char *message) {
-    refuse_texts(TEXTS("model_config", config_of(layers)), AN_ERR_UNSUPPORTED, message);
-}
-
-static void keras_configs_that_are_refused(void **state) {
-    (void)state;
-    refuse_texts(TEXTS("model_config", "{}"), AN_ERR_FORMAT,
-                 "the model config has no list of layers");
-    refuse_config(CONV("same") FOUR "{\"class_name\":\"Lambda\",\"config\":{\"name\":\"x\"}}",
-                  "model: 'w': layer 'x' of class 'Lambda' is no part of MobileNetV2");
-    refuse_config("{\"class_name\":\"BatchNormalization\",\"config\":{\"name\":\"b\",\"epsilon\":"
-                  "1e-5}}",
-                  "model: 'w': epsilon of layer 'b' is 1e-05; it must be 0.001");
-    refuse_config(CONV("same") FOUR DENSE(",\"units\":1,\"activation\":\"softmax\""),
-                  "model: 'w': activation of layer 'd' is 'softmax'; it must be linear or sigmoid");
-    refuse_config(CONV("same") FOUR DENSE(",\"units\":2,\"activation\":\"relu\""),
-                  "model: 'w': activation of layer 'd' is 'relu'; it must be linear or softmax");
-    refuse_config(CONV("same") PAD01("p1") PAD("p2", "") DENSE(""),
-                  "model: 'w': the padding of layer 'p2' is none of MobileNetV2");
-    refuse_config(CONV("same") PAD("p1", ",\"padding\":[[0,1],[3,1]]") DENSE(""),
-                  "model: 'w': the padding of layer 'p1' is none of MobileNetV2");
-    refuse_config(CONV("valid") FOUR PAD01("p5") PAD01("p6") DENSE(""),
-                  "model: 'w': the padding of layer 'p6' is none of MobileNetV2");
-    refuse_config(CONV("same") PAD01("p1") DENSE(""),
-                  "model: 'w' has 1 ZeroPadding2D layers; this MobileNetV2 has 4");
-    refuse_config(CONV("same") FOUR PAD01("p5") DENSE(""),
-                  "model: 'w' has 5 ZeroPadding2D layers; this MobileNetV2 has 4");
-    refuse_config(FOUR DENSE(""), "model: 'w' has 4 ZeroPadding2D layers; this MobileNetV2 has 5");
-}
-
 /* --- matching --------------------------------------------------------------------------------- */
 
 /** How a list differs from the model's. */
 typedef struct change {
     const char *prefix;   /* before each name: no longer today's */
     const char *left_out; /* array that is not there */
+    bool is_base;         /* nor is the dense layer */
     const char *reshaped; /* array whose shape is reversed */
     const char *more;     /* array that is added at the end ... */
     int32_t more_rank;    /* ... of lengths 2 ... */
@@ -278,6 +191,7 @@ static void write_changed(const change *c) {
         char changed[128];
         int64_t shape[4];
         if (c->left_out && !strcmp(name, c->left_out)) continue;
+        if (c->is_base && !strncmp(name, "dense/", 6)) continue;
         const bool reverse = c->reshaped && !strcmp(name, c->reshaped);
         for (int32_t axis = 0; axis < rank; axis++)
             shape[axis] = an_arrays_length(model, i, reverse ? rank - 1 - axis : axis);
@@ -404,6 +318,63 @@ static void lists_that_are_refused(void **state) {
                                      "of the network has [1280,1280]");
 }
 
+/* A Keras file has no arrays beside those of its layers. */
+static void arrays_that_are_too_many(void **state) {
+    (void)state;
+    static const char *const names[] = {"dense/kernel_scale", "dense/0", "other/table",
+                                        "old_Conv1/bias"};
+    for (size_t i = 0; i < 4; i++) {
+        char message[256];
+        snprintf(message, sizeof message,
+                 "weights: 'FILE' has an array '%s', which MobileNetV2 does not have", names[i]);
+        refuse_load(&(change){.prefix = i == 3 ? "old_" : NULL,
+                              .more = names[i],
+                              .more_rank = 1,
+                              .layout = i % 2 ? "keras-weights" : "keras3-weights"},
+                    AN_ERR_UNSUPPORTED, message);
+    }
+}
+
+/* Layers without arrays are known by their class and number alone. */
+static void classes_of_layers(void **state) {
+    (void)state;
+    static const char all[] =
+        "functional 1\ninput_layer 2\nadd 10\nbatch_normalization 52\nconv2d 35\n"
+        "depthwise_conv2d 17\nre_lu 35\nzero_padding2d 5\nglobal_average_pooling2d 1\n"
+        "dropout 3\nrandom_flip 1\nsequential 1\ndense 1\n";
+    static const struct {
+        const char *more, *message;
+    } rows[] = {
+        {"", NULL},
+        {"gaussian_noise 2\n", NULL},
+        {"re_lu 1\n", "weights: 'FILE' has 36 layers of class 're_lu'; MobileNetV2 has 35"},
+        {"activation 1\n",
+         "weights: 'FILE' has 36 layers of class 'activation'; MobileNetV2 has 35"},
+        {"add 3\n", "weights: 'FILE' has 13 layers of class 'add'; MobileNetV2 has 11"},
+        {"global_average_pooling2d 1\n",
+         "weights: 'FILE' has 2 layers of class 'global_average_pooling2d'; MobileNetV2 has 1"},
+        {"rescaling 1\n",
+         "weights: 'FILE' has a layer of class 'rescaling', and no config that tells what it does; "
+         "MobileNetV2 has none (save the model as .keras)"},
+        {"softmax 1\n",
+         "weights: 'FILE' has a layer of class 'softmax', and no config that tells what it does; "
+         "MobileNetV2 has none (save the model as .keras)"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char classes[512];
+        an_model *loaded = NULL;
+        snprintf(classes, sizeof classes, "%s%s", all, rows[i].more);
+        const char *const texts[] = {"layer_classes", classes, NULL};
+        const change c = {.layout = "keras3-weights", .texts = texts};
+        if (rows[i].message) {
+            refuse_load(&c, AN_ERR_UNSUPPORTED, rows[i].message);
+        } else if (load_changed(&c, &loaded)) {
+            fail_msg("%s", err.message);
+        }
+        an_model_destroy(loaded);
+    }
+}
+
 /* What a file leaves open must come from the caller. */
 static void what_a_file_leaves_open(void **state) {
     (void)state;
@@ -431,7 +402,7 @@ static void what_a_file_leaves_open(void **state) {
     assert_int_equal(an_model_load(&loaded, backend, NULL, NULL, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "model: out, backend or path is NULL");
     /* published weights are scaled as TensorFlow's are; a new model may be made from them */
-    write_changed(&(change){.prefix = "x", .left_out = "dense/kernel", .layout = "keras-weights"});
+    write_changed(&(change){.prefix = "x", .is_base = true, .layout = "keras-weights"});
     an_mobilenetv2_options_init(&options, sizeof options);
     options.height = options.width = 96;
     options.alpha = 0.1;
@@ -449,6 +420,12 @@ static void what_a_file_leaves_open(void **state) {
                                "0.35: set alpha to 0.1, or take other weights than '/";
     if (strncmp(err.message, told, strlen(told)) != 0) fail_msg("%s", err.message);
     assert_null(loaded);
+    /* of none at all: both shapes */
+    write_changed(&(change){.prefix = "x", .is_base = true, .reshaped = "Conv_1/kernel"});
+    options.scale = AN_SCALE_TF;
+    assert_int_equal(an_mobilenetv2_create(&loaded, backend, &options, &err), AN_ERR_FORMAT);
+    assert_string_equal(err.message, "weights: 'xConv1/kernel' has shape [3,3,3,8]; "
+                                     "'Conv1/kernel' of the network has [3,3,3,16]");
 }
 
 /* --- the published weights -------------------------------------------------------------------- */
@@ -734,10 +711,10 @@ int main(void) {
         unit_test_in_folder(metadata),
         unit_test_in_folder(metadata_that_are_refused),
         unit_test_in_folder(long_names),
-        unit_test_in_folder(keras_configs),
-        unit_test_in_folder(keras_configs_that_are_refused),
         unit_test_in_folder(by_name_and_by_order),
         unit_test_in_folder(lists_that_are_refused),
+        unit_test_in_folder(arrays_that_are_too_many),
+        unit_test_in_folder(classes_of_layers),
         unit_test_in_folder(what_a_file_leaves_open),
         unit_test_in_folder(which_file_is_taken),
         unit_test_in_folder(where_files_are_kept),

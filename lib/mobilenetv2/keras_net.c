@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: MIT
+ * The walk along a Keras config. What is expected is written down once, from the table of units:
+ * each unit is a padding (stride 2), a convolution, batch norm, ReLU6 and a sum, as far as it has
+ * them; behind the last one stand pooling and the dense layer. */
+#include "mobilenetv2/keras_net.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "dataset/scale.h"
+#include "io/keras.h"
+
+enum { NAME_SIZE = 300 };
+
+/* --- the walk -----------------------------------------------------------------------------------
+ */
+
+typedef struct walk {
+    ani_weights *weights;
+    const ani_keras_config *config;
+    int32_t *source; /* the layer whose output a layer hands on: itself, unless it is skipped */
+    int64_t at;      /* next layer of the config */
+    int32_t last;    /* source of what the next layer of MobileNetV2 takes */
+    bool in_front;   /* no layer of MobileNetV2 has been met */
+    bool is_pooled;
+    double gain[3], bias[3];         /* of the layers before the network; see scaled */
+    const ani_keras_layer *scaled;   /* last of those layers; NULL: none */
+    const ani_keras_layer *sized[2]; /* which layers state height and width; NULL: none */
+    const ani_keras_layer *whole;    /* InputLayer of whole numbers; NULL: none */
+} walk;
+
+static int32_t source_of(const walk *w, int32_t layer) {
+    return layer < 0 ? ANI_KERAS_MODEL_INPUT : w->source[layer];
+}
+
+/* A source as messages show it. */
+static const char *name_of(const walk *w, int32_t source) {
+    return source < 0 ? "the input" : w->config->layers[source].name;
+}
+
+static an_status check_inputs(const walk *w, const ani_keras_layer *layer, const int32_t *wanted,
+                              int32_t count, an_error *err) {
+    const char *path = w->weights->path;
+    if (layer->input_count != count)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': layer '%s' takes %d inputs; it must take %d", path,
+                        layer->name, (int)layer->input_count, (int)count);
+    int32_t found[ANI_KERAS_MAX_INPUTS];
+    for (int32_t i = 0; i < count; i++)
+        found[i] = source_of(w, layer->inputs[i]);
+    /* a sum takes its two in either order */
+    const bool is_turned = count == 2 && found[0] == wanted[1] && found[1] == wanted[0];
+    for (int32_t i = 0; i < count && !is_turned; i++)
+        if (found[i] != wanted[i])
+            return ani_fail(err, AN_ERR_UNSUPPORTED,
+                            "model: '%s': layer '%s' takes '%s'; it must take '%s'", path,
+                            layer->name, name_of(w, found[i]), name_of(w, wanted[i]));
+    return AN_OK;
+}
+
+/* --- layers before the network ------------------------------------------------------------------
+ */
+
+static double number_at(const ani_keras_numbers *numbers, int32_t channel, double otherwise) {
+    return numbers->count ? numbers->values[numbers->count == 3 ? channel : 0] : otherwise;
+}
+
+/* The statistics of a Normalization: in its config, else in the arrays of its name. */
+static an_status find_statistics(const walk *w, const ani_keras_layer *layer, const char *variable,
+                                 ani_keras_numbers *out, an_error *err) {
+    const an_arrays *arrays = w->weights->arrays;
+    char name[NAME_SIZE];
+    if (out->count) return AN_OK;
+    snprintf(name, sizeof name, "%s/%s", layer->name, variable);
+    const int64_t place = an_arrays_find(arrays, name);
+    int64_t count = place < 0 ? 0 : 1;
+    for (int32_t axis = 0; place >= 0 && axis < an_arrays_rank(arrays, place); axis++)
+        count *= an_arrays_length(arrays, place, axis) < 4 ? an_arrays_length(arrays, place, axis)
+                                                           : 4; /* no overflow */
+    if (count != 1 && count != 3)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': layer '%s' (Normalization) has no %s of 1 or 3 values",
+                        w->weights->path, layer->name, variable);
+    out->count = (int32_t)count;
+    for (int32_t i = 0; i < count; i++)
+        out->values[i] = (double)an_arrays_data(arrays, place)[i];
+    return AN_OK;
+}
+
+/* x -> x * gain + bias, behind what the layers before it do. */
+static an_status fold(walk *w, const ani_keras_layer *layer, an_error *err) {
+    ani_keras_layer wanted;
+    ani_keras_numbers mean = layer->mean, variance = layer->variance;
+    ani_keras_layer_init(&wanted, layer->kind);
+    an_status st = ani_keras_layer_compare(layer, &wanted, w->weights->path, err);
+    if (!st) st = check_inputs(w, layer, &w->last, 1, err);
+    if (!st && layer->kind == ANI_KERAS_STANDARD)
+        st = find_statistics(w, layer, "mean", &mean, err);
+    if (!st && layer->kind == ANI_KERAS_STANDARD)
+        st = find_statistics(w, layer, "variance", &variance, err);
+    if (st) return st;
+    for (int32_t c = 0; c < 3; c++) {
+        double gain = 1, bias = 0;
+        if (layer->kind == ANI_KERAS_RESCALE) {
+            gain = number_at(&layer->gain, c, 1);
+            bias = number_at(&layer->offset, c, 0);
+        } else if (layer->kind == ANI_KERAS_STANDARD) {
+            gain = 1 / fmax(sqrt(number_at(&variance, c, 1)), 1e-7); /* Keras' epsilon */
+            bias = -number_at(&mean, c, 0) * gain;
+        } else if (layer->operator== '*' || layer->operator== '/') {
+            gain = layer->operator== '*' ? layer->number : 1 / layer->number;
+        } else {
+            bias = layer->operator== '+' ? layer->number : - layer->number;
+        }
+        w->gain[c] *= gain;
+        w->bias[c] = w->bias[c] * gain + bias;
+    }
+    w->scaled = layer;
+    return AN_OK;
+}
+
+/* What the layers before the network do together must be one of the library's scales. */
+static an_status settle_scale(walk *w, an_error *err) {
+    static const int32_t scales[] = {AN_SCALE_AUTO, AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_SEED};
+    const double near = 1e-6; /* what float32 keeps of a factor */
+    w->in_front = false;
+    for (size_t i = 0; w->scaled && i < sizeof scales / sizeof *scales; i++) {
+        double gain = 1, bias = 0; /* AUTO: nothing is scaled */
+        bool fits = true;
+        an_status st = scales[i] ? ani_scale_line(scales[i], &gain, &bias, err) : AN_OK;
+        if (st) return st;
+        for (int32_t c = 0; c < 3; c++)
+            fits =
+                fits && fabs(w->gain[c] - gain) <= near * gain && fabs(w->bias[c] - bias) <= near;
+        if (!fits) continue;
+        if (!scales[i]) w->scaled = NULL;
+        w->weights->scale = scales[i];
+        w->weights->scale_layer = w->scaled ? w->scaled->name : NULL;
+        break;
+    }
+    if (w->scaled && !w->weights->scale)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': with layer '%s' (%s) pixels x of 0 to 255 become x*%g%+g; "
+                        "this library has x/255, x/127.5-1 and x/.255",
+                        w->weights->path, w->scaled->name, w->scaled->class_name, w->gain[0],
+                        w->bias[0]);
+    if (w->whole && !w->weights->scale)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': layer '%s': dtype is '%s'; it must be a type of floats, or a "
+                        "Rescaling must follow",
+                        w->weights->path, w->whole->name, w->whole->dtype);
+    return AN_OK;
+}
+
+/* The size that an InputLayer states must be that of those before it. */
+static an_status take_size(walk *w, const ani_keras_layer *layer, an_error *err) {
+    static const char *const words[] = {"height", "width"};
+    int32_t *const sizes[] = {&w->weights->height, &w->weights->width};
+    if (layer->kind == ANI_KERAS_INPUT && !ani_keras_is_float(layer->dtype)) w->whole = layer;
+    if (layer->shape[2] >= 0 && layer->shape[2] != 3)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': layer '%s' has %d channels; it must have 3", w->weights->path,
+                        layer->name, (int)layer->shape[2]);
+    for (int32_t i = 0; i < 2; i++) {
+        const int32_t size = layer->shape[i];
+        if (size <= 0) continue;
+        if (w->sized[i] && *sizes[i] != size)
+            return ani_fail(err, AN_ERR_UNSUPPORTED,
+                            "model: '%s': layer '%s' has %s %d; '%s' has %d", w->weights->path,
+                            layer->name, words[i], (int)size, w->sized[i]->name, (int)*sizes[i]);
+        w->sized[i] = layer;
+        *sizes[i] = size;
+    }
+    return AN_OK;
+}
+
+/* --- skipping -----------------------------------------------------------------------------------
+ */
+
+/* Classes that are folded into the scale. */
+enum { SCALING = ANI_KERAS_RESCALE | ANI_KERAS_STANDARD | ANI_KERAS_SUM };
+
+/* Is it a layer that changes nothing where it stands? */
+static bool is_skipped(const walk *w, const ani_keras_layer *layer) {
+    switch (layer->kind) {
+    case ANI_KERAS_INPUT:
+    case ANI_KERAS_IDLE:
+        return true;
+    case ANI_KERAS_AUGMENT:
+        return w->in_front;
+    case ANI_KERAS_FLATTEN:
+        return w->is_pooled;
+    case ANI_KERAS_ACTIVATION:
+        return !strcmp(layer->activation, "linear");
+    default:
+        return false;
+    }
+}
+
+static an_status skip(walk *w, const ani_keras_layer *layer, an_error *err) {
+    ani_keras_layer wanted;
+    ani_keras_layer_init(&wanted, layer->kind);
+    if (layer->input_count != 1)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': layer '%s' takes %d inputs; it must take 1", w->weights->path,
+                        layer->name, (int)layer->input_count);
+    w->source[w->at] = source_of(w, layer->inputs[0]);
+    an_status st = AN_OK;
+    if (layer->kind != ANI_KERAS_INPUT)
+        st = ani_keras_layer_compare(layer, &wanted, w->weights->path, err);
+    if (!st && w->in_front) st = take_size(w, layer, err);
+    return st;
+}
+
+/* Find the next layer that computes something; NULL behind the last one. */
+static an_status next_layer(walk *w, const ani_keras_layer **out, an_error *err) {
+    *out = NULL;
+    for (; w->at < w->config->count; w->at++) {
+        const ani_keras_layer *layer = &w->config->layers[w->at];
+        an_status st = AN_OK;
+        if (w->in_front && layer->kind & SCALING) {
+            st = fold(w, layer, err);
+            if (!st) st = take_size(w, layer, err);
+            w->source[w->at] = w->last = (int32_t)w->at;
+        } else if (is_skipped(w, layer)) {
+            st = skip(w, layer, err);
+        } else {
+            *out = layer;
+            return AN_OK;
+        }
+        if (st) return st;
+    }
+    return AN_OK;
+}
+
+/* --- matching -----------------------------------------------------------------------------------
+ */
+
+static an_status refuse_class(const walk *w, const ani_keras_layer *layer, int32_t kind,
+                              an_error *err) {
+    if (!layer)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': the layers end with '%s'; MobileNetV2 goes on with a %s",
+                        w->weights->path, name_of(w, w->last), ani_keras_class(kind));
+    return ani_fail(err, AN_ERR_UNSUPPORTED,
+                    "model: '%s': layer '%s' of class '%s' follows '%s'; MobileNetV2 has %s%s "
+                    "there",
+                    w->weights->path, layer->name, layer->class_name, name_of(w, w->last),
+                    kind ? "a " : "no layer", kind ? ani_keras_class(kind) : "");
+}
+
+/* Go on by one layer, which must be as wanted and take what the last one gives; a sum also takes
+ * other. *out may be NULL. */
+static an_status match(walk *w, const ani_keras_layer *wanted, int32_t other,
+                       const ani_keras_layer **out, an_error *err) {
+    const ani_keras_layer *layer;
+    const int32_t inputs[] = {w->last, other};
+    an_status st = next_layer(w, &layer, err);
+    if (st) return st;
+    if (!layer || layer->kind != wanted->kind) return refuse_class(w, layer, wanted->kind, err);
+    st = ani_keras_layer_compare(layer, wanted, w->weights->path, err);
+    if (!st) st = check_inputs(w, layer, inputs, wanted->kind == ANI_KERAS_ADD ? 2 : 1, err);
+    if (st) return st;
+    w->source[w->at] = w->last = (int32_t)w->at;
+    w->at++;
+    if (out) *out = layer;
+    return AN_OK;
+}
+
+/* The place of an array of a layer; -1 if there is none of that name. */
+static int64_t find_array(const walk *w, const ani_keras_layer *layer, const char *variable) {
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, "%s/%s", layer->name, variable);
+    return an_arrays_find(w->weights->arrays, name);
+}
+
+/* The last length of a kernel, if the file has it: what the config says must agree. */
+static int32_t filters_of(const walk *w, const ani_keras_layer *layer) {
+    const int64_t place = find_array(w, layer, "kernel");
+    const int32_t rank = place < 0 ? 0 : an_arrays_rank(w->weights->arrays, place);
+    const int64_t filters = rank ? an_arrays_length(w->weights->arrays, place, rank - 1) : -1;
+    return filters >= 0 && filters <= INT32_MAX ? (int32_t)filters : ANI_KERAS_NONE;
+}
+
+/* A ZeroPadding2D, if the next layer is one. */
+static an_status match_pad(walk *w, bool is_needed, ani_mnv2_pad *pad, bool *found, an_error *err) {
+    const ani_keras_layer *layer;
+    ani_keras_layer wanted;
+    ani_keras_layer_init(&wanted, ANI_KERAS_PAD);
+    for (int32_t side = 0; side < 4; side++)
+        wanted.sides[side] = ANI_KERAS_NONE; /* see below */
+    an_status st = next_layer(w, &layer, err);
+    *found = is_needed || (layer && layer->kind == ANI_KERAS_PAD);
+    if (st || !*found) return st;
+    st = match(w, &wanted, 0, &layer, err);
+    if (st) return st;
+    const int32_t *sides = layer->sides;
+    for (int32_t side = 0; side < 4; side++)
+        if (sides[side] < 0 || sides[side] > 2)
+            return ani_fail(err, AN_ERR_UNSUPPORTED,
+                            "model: '%s': the padding of layer '%s' is none of MobileNetV2",
+                            w->weights->path, layer->name);
+    *pad = (ani_mnv2_pad){sides[0], sides[1], sides[2], sides[3]};
+    return AN_OK;
+}
+
+/* A convolution: "same", or "valid" behind a padding. */
+static an_status match_convolution(walk *w, const ani_unit_spec *unit, bool is_padded,
+                                   int64_t *place, int32_t *channels, an_error *err) {
+    const ani_keras_layer *layer;
+    ani_keras_layer wanted;
+    const bool is_depthwise = unit->kind == ANI_UNIT_DEPTHWISE;
+    const int32_t taps = unit->kind == ANI_UNIT_POINTWISE ? 1 : 3;
+    ani_keras_layer_init(&wanted, is_depthwise ? ANI_KERAS_DEPTHWISE : ANI_KERAS_CONV);
+    wanted.kernel_size[0] = wanted.kernel_size[1] = taps;
+    wanted.strides[0] = wanted.strides[1] = (int32_t)unit->stride;
+    wanted.use_bias = 0;
+    /* a kernel of one tap needs no padding, and Keras says both */
+    snprintf(wanted.padding, sizeof wanted.padding, "%s",
+             taps == 1   ? ""
+             : is_padded ? "valid"
+                         : "same");
+    an_status st = next_layer(w, &layer, err);
+    if (!st && layer && !is_depthwise) wanted.filters = filters_of(w, layer);
+    if (!st) st = match(w, &wanted, 0, &layer, err);
+    if (st) return st;
+    *place = find_array(w, layer, is_depthwise ? "depthwise_kernel" : "kernel");
+    if (!is_depthwise) *channels = layer->filters;
+    return AN_OK;
+}
+
+static an_status match_norm(walk *w, int64_t *places, an_error *err) {
+    static const char *const variables[] = {"gamma", "beta", "moving_mean", "moving_variance"};
+    const ani_keras_layer *layer;
+    ani_keras_layer wanted;
+    ani_keras_layer_init(&wanted, ANI_KERAS_NORM);
+    an_status st = match(w, &wanted, 0, &layer, err);
+    for (int32_t i = 0; i < 4 && !st; i++)
+        places[i] = find_array(w, layer, variables[i]);
+    return st;
+}
+
+/* ReLU6: a ReLU with that limit, or the activation of the name. */
+static an_status match_relu6(walk *w, an_error *err) {
+    const ani_keras_layer *layer;
+    ani_keras_layer wanted;
+    an_status st = next_layer(w, &layer, err);
+    if (st) return st;
+    const bool is_named = layer && layer->kind == ANI_KERAS_ACTIVATION;
+    ani_keras_layer_init(&wanted, is_named ? ANI_KERAS_ACTIVATION : ANI_KERAS_RELU);
+    snprintf(wanted.activation, sizeof wanted.activation, "relu6");
+    wanted.max_value = 6;
+    return match(w, &wanted, 0, NULL, err);
+}
+
+/* What a unit hands on. */
+typedef struct value {
+    int32_t source, channels;
+} value;
+
+/* The unit whose value the block of a projection takes; -1 if there is no sum behind it whatever
+ * the channels. */
+static int32_t block_input(const ani_unit_spec *units, int32_t u) {
+    if (units[u].relu6 || units[u - 1].stride != 1) return -1;
+    return u - (units[u - 2].kind == ANI_UNIT_POINTWISE ? 3 : 2); /* the first has no expansion */
+}
+
+/* The layers of one unit. values: what the units before it hand on. */
+static an_status match_unit(walk *w, const ani_unit_spec *units, int32_t u, value *values,
+                            int32_t *down, an_error *err) {
+    const ani_unit_spec *unit = &units[u];
+    ani_weights *weights = w->weights;
+    int64_t *places = &weights->base[(int64_t)u * 5];
+    ani_mnv2_pad pad;
+    bool is_padded = false;
+    an_status st = AN_OK;
+    if (u == 0) { /* of today the stem is "same" and follows the size; of old it was padded */
+        st = match_pad(w, false, &weights->pads.stem, &is_padded, err);
+        weights->known_pads = is_padded ? ANI_PADS_ALL : ANI_PADS_DOWN;
+    } else if (unit->stride == 2) {
+        st = match_pad(w, true, &pad, &is_padded, err);
+        if (!st) weights->pads.down[(*down)++] = pad;
+    }
+    values[u].channels = u ? values[u - 1].channels : 0;
+    if (!st) st = match_convolution(w, unit, is_padded, &places[0], &values[u].channels, err);
+    if (!st) st = match_norm(w, &places[1], err);
+    if (!st && unit->relu6) st = match_relu6(w, err);
+    /* Where a block keeps size and channels, which depends on alpha, its input is added. */
+    const int32_t input = block_input(units, u);
+    if (!st && input >= 0 && values[input].channels == values[u].channels) {
+        ani_keras_layer wanted;
+        ani_keras_layer_init(&wanted, ANI_KERAS_ADD);
+        st = match(w, &wanted, values[input].source, NULL, err);
+    }
+    values[u].source = w->last;
+    return st;
+}
+
+/* --- the head -----------------------------------------------------------------------------------
+ */
+
+/* The task from the activation of the dense layer, or behind it. */
+static an_status take_task(walk *w, const ani_keras_layer *layer, int32_t units, an_error *err) {
+    const char *word = units == 1 ? "sigmoid" : "softmax";
+    if (!strcmp(layer->activation, "linear"))
+        w->weights->task = AN_TASK_REGRESSION;
+    else if (!strcmp(layer->activation, word))
+        w->weights->task = AN_TASK_CLASSIFICATION;
+    else
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': activation of layer '%s' is '%s'; it must be linear or %s",
+                        w->weights->path, layer->name, layer->activation, word);
+    return AN_OK;
+}
+
+/* Pooling and dense layer, as far as the config goes. */
+static an_status match_head(walk *w, an_error *err) {
+    const ani_keras_layer *layer;
+    ani_keras_layer wanted;
+    an_status st = next_layer(w, &layer, err);
+    if (st || !layer) return st;
+    ani_keras_layer_init(&wanted, ANI_KERAS_POOL);
+    st = match(w, &wanted, 0, NULL, err);
+    w->is_pooled = true;
+    if (!st) st = next_layer(w, &layer, err);
+    if (st || !layer) return st;
+    ani_keras_layer_init(&wanted, ANI_KERAS_DENSE);
+    wanted.units = filters_of(w, layer);
+    wanted.activation[0] = '\0'; /* see take_task() */
+    st = match(w, &wanted, 0, &layer, err);
+    if (!st) st = take_task(w, layer, layer->units, err);
+    if (st) return st;
+    const int32_t units = layer->units;
+    st = next_layer(w, &layer, err);
+    if (st || !layer) return st;
+    if (layer->kind != ANI_KERAS_ACTIVATION || w->weights->task != AN_TASK_REGRESSION)
+        return refuse_class(w, layer, ANI_KERAS_OTHER, err);
+    ani_keras_layer_init(&wanted, ANI_KERAS_ACTIVATION);
+    wanted.activation[0] = '\0';
+    st = match(w, &wanted, 0, &layer, err);
+    if (!st) st = take_task(w, layer, units, err);
+    if (!st) st = next_layer(w, &layer, err);
+    return st || !layer ? st : refuse_class(w, layer, ANI_KERAS_OTHER, err);
+}
+
+static an_status match_all(walk *w, const ani_unit_spec *units, an_error *err) {
+    value values[ANI_MNV2_UNITS];
+    int32_t down = 0;
+    const ani_keras_layer *layer;
+    an_status st = next_layer(w, &layer, err);
+    if (!st) st = settle_scale(w, err);
+    for (int32_t u = 0; u < ANI_MNV2_UNITS && !st; u++)
+        st = match_unit(w, units, u, values, &down, err);
+    if (!st) st = match_head(w, err);
+    if (st) return st;
+    const int32_t output = source_of(w, w->config->models[0].output);
+    if (output == w->last) return AN_OK;
+    return ani_fail(err, AN_ERR_UNSUPPORTED,
+                    "model: '%s': the output is that of '%s'; it must be that of '%s'",
+                    w->weights->path, name_of(w, output), name_of(w, w->last));
+}
+
+an_status ani_keras_net_read(ani_weights *weights, an_error *err) {
+    walk w = {.weights = weights,
+              .config = weights->config,
+              .last = ANI_KERAS_MODEL_INPUT,
+              .in_front = true,
+              .gain = {1, 1, 1}};
+    ani_mnv2_pads pads;
+    const int64_t count = weights->config->count;
+    ani_unit_spec *units = ani_alloc_zero(ANI_MNV2_UNITS, sizeof *units);
+    w.source = ani_alloc_zero(count, sizeof *w.source);
+    an_status st = AN_OK;
+    if (!units || !w.source) {
+        st = ani_fail_memory(err, ANI_MNV2_UNITS * (int64_t)sizeof *units, "a list of units");
+        goto done;
+    }
+    ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, 224, 224);
+    ani_mnv2_units(units, 1, &pads); /* kinds and strides do not depend on alpha */
+    st = match_all(&w, units, err);
+done:
+    ani_free(units);
+    ani_free(w.source);
+    return st;
+}
+
+/* --- arrays and classes -------------------------------------------------------------------------
+ */
+
+bool ani_keras_net_skips(const ani_weights *weights, int64_t array) {
+    const char *name = an_arrays_name(weights->arrays, array);
+    const char *slash = strrchr(name, '/');
+    char layer[NAME_SIZE];
+    if (!weights->config || !slash) return false;
+    snprintf(layer, sizeof layer, "%.*s", (int)(slash - name), name);
+    const int64_t place = ani_keras_config_find(weights->config, layer);
+    const int32_t kinds = SCALING | ANI_KERAS_IDLE | ANI_KERAS_AUGMENT;
+    return place >= 0 && weights->config->layers[place].kind & kinds;
+}
+
+/* How many layers of a kind MobileNetV2 has at most. -1: any number, as they change nothing. */
+static int32_t count_of(const ani_unit_spec *units, int32_t kind) {
+    int32_t counts[] = {0, 0, 0, 0, 0};
+    for (int32_t u = 0; u < ANI_MNV2_UNITS; u++) {
+        counts[0] += units[u].kind != ANI_UNIT_DEPTHWISE;
+        counts[1] += units[u].kind == ANI_UNIT_DEPTHWISE;
+        counts[2]++;
+        counts[3] += units[u].relu6 != 0;
+        counts[4] += units[u].residual != ANI_INPUT;
+    }
+    switch (kind) {
+    case ANI_KERAS_CONV:
+        return counts[0];
+    case ANI_KERAS_DEPTHWISE:
+        return counts[1];
+    case ANI_KERAS_NORM:
+        return counts[2];
+    case ANI_KERAS_RELU:
+        return counts[3];
+    case ANI_KERAS_ADD:
+        return counts[4];
+    case ANI_KERAS_PAD:
+        return ANI_MNV2_DOWN + 1;
+    case ANI_KERAS_POOL:
+    case ANI_KERAS_DENSE:
+        return 1;
+    case ANI_KERAS_INPUT:
+    case ANI_KERAS_IDLE:
+    case ANI_KERAS_AUGMENT:
+    case ANI_KERAS_FLATTEN:
+        return -1;
+    default:
+        return 0;
+    }
+}
+
+/* Groups that are models. */
+static bool is_model(const char *word, size_t size) {
+    return ani_keras_is_class(word, size, "Functional") ||
+           ani_keras_is_class(word, size, "Sequential") || ani_keras_is_class(word, size, "Model");
+}
+
+an_status ani_keras_net_classes(const ani_weights *weights, const ani_unit_spec *units,
+                                const char *classes, an_error *err) {
+    int64_t counts[32] = {0}; /* by the bit of a kind */
+    for (const char *line = classes; *line; line = strchr(line, '\n') + 1) {
+        const size_t size = strcspn(line, " ");
+        int32_t kind = ani_keras_kind_of(line, size), bit = 0;
+        if (is_model(line, size)) continue;
+        if (kind == ANI_KERAS_ACTIVATION) kind = ANI_KERAS_RELU; /* either may be a ReLU6 */
+        while (kind >> (bit + 1))
+            bit++;
+        counts[bit] += strtol(line + size, NULL, 10);
+        const int32_t most = count_of(units, kind);
+        if (most == 0)
+            return ani_fail(err, AN_ERR_UNSUPPORTED,
+                            "weights: '%s' has a layer of class '%.*s', and no config that tells "
+                            "what it does; MobileNetV2 has none (save the model as .keras)",
+                            weights->path, (int)size, line);
+        if (most > 0 && counts[bit] > most)
+            return ani_fail(err, AN_ERR_UNSUPPORTED,
+                            "weights: '%s' has %lld layers of class '%.*s'; MobileNetV2 has %d",
+                            weights->path, (long long)counts[bit], (int)size, line, (int)most);
+    }
+    return AN_OK;
+}
