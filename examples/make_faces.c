@@ -14,6 +14,7 @@
 
 #include <attractivenet/attractivenet.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -401,6 +402,34 @@ static int pack(const request *ask, const char *folder) {
     return 1;
 }
 
+/* Make a folder beside the archive that is to be, under a name that nobody has. */
+static int make_new_folder(const request *ask, char folder[PATH_SIZE]) {
+    snprintf(folder, PATH_SIZE, "%s", ask->out);
+    char *slash = strrchr(folder, '/');
+    if (slash && slash != folder) {
+        *slash = 0;
+        if (make_folder(folder)) return 1;
+    }
+    snprintf(folder, PATH_SIZE, "%s.XXXXXX", ask->out);
+    if (mkdtemp(folder)) return 0;
+    return complain_of("cannot make the folder '%s': %s", folder, strerror(errno));
+}
+
+/* Images of another run, or somebody's own, would be taken for faces of this one. */
+static int refuse_used_folder(const char *folder) {
+    DIR *open = opendir(folder);
+    if (!open && errno == ENOENT) return 0;
+    if (!open) return complain_of("cannot open the folder '%s': %s", folder, strerror(errno));
+    int status = 0;
+    for (const struct dirent *entry; !status && (entry = readdir(open));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            status = complain_of("the folder '%s' is not empty: it holds '%s'; remove it, or take "
+                                 "another one",
+                                 folder, entry->d_name);
+    closedir(open);
+    return status;
+}
+
 static void remove_faces(const request *ask, const char *folder) {
     char path[PATH_SIZE];
     for (int32_t i = 1; i <= ask->count; i++) {
@@ -421,7 +450,8 @@ static const program_text text = {
     .usage = "--out FILE.zip|FOLDER [options]",
     .about = "Draws made-up faces with scores from 1 to 5: a data set in the layout of\n"
              "SCUT-FBP5500 that needs no file from outside. The scores follow the drawn shapes\n"
-             "(smile, eyes, face), never a colour. The same seed gives the same pictures.",
+             "(smile, eyes, face), never a colour. The same seed gives the same images.\n"
+             "A folder must be new or empty; an archive of that name is replaced.",
     .examples = "  make_faces --out faces.zip --count 600 --size 350\n"
                 "  attractivenet --data faces.zip --out run --size 96 --alpha 0.35 --weights none",
 };
@@ -437,7 +467,7 @@ int main(int argc, char **argv) {
         option_flag("quiet", &ask.quiet, "say nothing"),
         option_end()};
     const int first = options_parse(argc, argv, rows, &text);
-    if (first < argc || !ask.out || strlen(ask.out) >= PATH_SIZE / 2) {
+    if (first < argc || !ask.out || strlen(ask.out) + sizeof ".XXXXXX" > PATH_SIZE / 2) {
         fprintf(stderr, "usage: make_faces %s\n", text.usage);
         return 2;
     }
@@ -445,11 +475,11 @@ int main(int argc, char **argv) {
     int status;
     if (length > 4 && !strcmp(ask.out + length - 4, ".zip")) {
         char folder[PATH_SIZE];
-        snprintf(folder, sizeof folder, "%s.parts", ask.out);
+        if (make_new_folder(&ask, folder)) return 1;
         status = write_faces(&ask, folder) || pack(&ask, folder);
         remove_faces(&ask, folder);
     } else {
-        status = write_faces(&ask, ask.out);
+        status = refuse_used_folder(ask.out) || write_faces(&ask, ask.out);
     }
     if (!status && !ask.quiet)
         printf("%d faces with scores written to %s\n", (int)ask.count, ask.out);

@@ -42,23 +42,66 @@ static int add_path(path_list *list, const char *path) {
     return 0;
 }
 
+/* As the library takes them in folders of a data set. */
+static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
+#define ENDINGS_TEXT ".jpg, .jpeg, .jpe, .jfif or .png"
+
 static int is_image_name(const char *name) {
-    static const char *const endings[] = {".jpg", ".jpeg", ".png"};
     const char *dot = strrchr(name, '.');
-    for (int i = 0; dot && name[0] != '.' && i < 3; i++)
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
         if (!strcasecmp(dot, endings[i])) return 1;
     return 0;
 }
 
-static int add_folder(path_list *list, const char *folder) {
+static int is_hidden_name(const char *name) {
+    return name[0] == '.' || !strcmp(name, "__MACOSX");
+}
+
+/* Links to folders are not followed: so no walk is without end. */
+static int is_folder(const char *path) {
+    struct stat found;
+    return !lstat(path, &found) && S_ISDIR(found.st_mode);
+}
+
+/** Files of a folder that are not taken. */
+typedef struct passed_over {
+    size_t count;
+    char first[PATH_SIZE];
+} passed_over;
+
+static int walk_folder(path_list *list, passed_over *others, const char *folder) {
     DIR *open = opendir(folder);
     if (!open) return complain_of("cannot open the folder '%s': %s", folder, strerror(errno));
     int status = 0;
     char path[PATH_SIZE];
-    for (const struct dirent *entry; !status && (entry = readdir(open));)
-        if (is_image_name(entry->d_name))
-            status = add_path(list, join_path(path, folder, entry->d_name));
+    for (const struct dirent *entry; (entry = readdir(open));) {
+        if (is_hidden_name(entry->d_name)) continue;
+        join_path(path, folder, entry->d_name);
+        if (is_folder(path))
+            status |= walk_folder(list, others, path); /* the other folders are read all the same */
+        else if (is_image_name(entry->d_name))
+            status |= add_path(list, path);
+        else if (!others->count++)
+            memcpy(others->first, path, sizeof path);
+    }
     closedir(open);
+    return status;
+}
+
+static int add_folder(path_list *list, const char *folder) {
+    passed_over others = {0};
+    const size_t before = list->count;
+    const int status = walk_folder(list, &others, folder);
+    if (others.count == 1)
+        fprintf(stderr, "warning: '%s' is passed over: it does not end in " ENDINGS_TEXT "\n",
+                others.first);
+    else if (others.count)
+        fprintf(stderr,
+                "warning: %zu files in '%s' are passed over: they do not end in " ENDINGS_TEXT
+                ", as '%s'\n",
+                others.count, folder, others.first);
+    if (list->count == before && !status)
+        fprintf(stderr, "warning: there are no images in '%s'\n", folder);
     return status;
 }
 
@@ -101,6 +144,14 @@ done:
     return status;
 }
 
+/* The file's name, or the path if another image in the sorted list has that name, too. */
+static const char *name_in(const path_list *list, size_t i) {
+    const char *name = base_name(list->paths[i]);
+    const int is_same = (i > 0 && !strcmp(name, base_name(list->paths[i - 1]))) ||
+                        (i + 1 < list->count && !strcmp(name, base_name(list->paths[i + 1])));
+    return is_same ? list->paths[i] : name;
+}
+
 static int score_all(const path_list *list, an_predictor *predictor, int32_t outputs) {
     an_error err;
     int status = 0;
@@ -111,7 +162,7 @@ static int score_all(const path_list *list, an_predictor *predictor, int32_t out
             status = complain(&err);
             continue;
         }
-        print_name(base_name(list->paths[i]));
+        print_name(name_in(list, i));
         for (int32_t k = 0; k < outputs; k++)
             printf("\t%.6f", (double)scores[k]);
         printf("\n");
@@ -124,7 +175,9 @@ static int score_all(const path_list *list, an_predictor *predictor, int32_t out
 static const program_text text = {
     .usage = "--model FILE [options] IMAGE|FOLDER...",
     .about = "Scores photographs with a trained model. Prints a line each, sorted by name:\n"
-             "name, tab, score. In folders, files that end in .jpg, .jpeg or .png are taken.\n"
+             "name, tab, score; where two images have one name, their paths instead. Folders are\n"
+             "searched with the folders in them for files that end in .jpg, .jpeg, .jpe, .jfif or\n"
+             ".png; how many others there are is said on stderr, hidden ones are not counted.\n"
              "An image that cannot be read gets a line on stderr, the others are scored, and\n"
              "the exit status is 1.",
     .examples = "  predict --model run/model.safetensors face.jpg holiday/\n"
@@ -157,8 +210,8 @@ int main(int argc, char **argv) {
     an_predictor *predictor = NULL;
     for (int i = first; i < argc; i++) {
         struct stat found;
-        const int is_folder = !stat(argv[i], &found) && S_ISDIR(found.st_mode);
-        status |= is_folder ? add_folder(&list, argv[i]) : add_path(&list, argv[i]);
+        const int has_images = !stat(argv[i], &found) && S_ISDIR(found.st_mode);
+        status |= has_images ? add_folder(&list, argv[i]) : add_path(&list, argv[i]);
     }
     if (!list.count) {
         status |= complain_of("no images to score");

@@ -57,6 +57,7 @@ $bin/attractivenet --data "$out/faces.zip" --out "$out" --weights none --size 64
     --epochs1 0 --epochs2 14 --lr2 2e-3 --schedule cosine --bn-momentum 0.9 --augment none --cache pixels
 
 step 'Scoring pictures that the network has never seen'
+rm -rf "$out/new/SCUT-FBP5500_v2" # of a run before
 $bin/make_faces --out "$out/new" --count 8 --size 350 --seed 2 --quiet
 $bin/predict --model "$out/model.safetensors" "$out/new/SCUT-FBP5500_v2/Images" >"$out/scores.txt"
 printf 'picture     score   true score\n'

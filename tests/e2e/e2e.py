@@ -56,6 +56,11 @@ def helps(tap):
     tap.case("a word too many is named", done.ended(2) or ([] if "'z'" in done.err else [done.err]))
     done = Done("attractivenet", "--out", "x")
     tap.case("a missing option is named", done.ended(2) or ([] if "--data" in done.err else [done.err]))
+    for name, option in (("attractivenet", "--out"), ("attractivenet", "--weights"), ("predict", "--model"),
+                         ("make_faces", "--out"), ("05_train", "--tensorboard")):
+        done = Done(name, option, "")
+        tap.case(f"{name} {option} with an empty word is a mistake that is named",
+                 done.ended(2) or ([] if f"{option} is ''; it must be" in done.err else [done.err]))
     done = Done("attractivenet", "--data", "x", "--out", "y", "--size", "12")
     tap.case("a number out of range is shown with its limits",
              done.ended(2) or ([] if "32" in done.err and "12" in done.err else [done.err]))
@@ -68,6 +73,25 @@ def make(tap, work):
     same = (work / "faces.zip").read_bytes() == (work / "again.zip").read_bytes()
     tap.case("make_faces draws the same for the same seed", [] if same else ["the archives differ"])
     labels = (work / "faces/SCUT-FBP5500_v2/train_test_files/All_labels.txt").read_text().splitlines()
+    images = work / "faces/SCUT-FBP5500_v2/Images"
+    for what, folder in (("its own", work / "faces"), ("another one's", work / "used")):
+        folder.mkdir(exist_ok=True)
+        (folder / "keep.txt").write_text("mine")
+        done = Done("make_faces", "--out", folder, "--count", 2, "--size", 32)
+        tap.case(f"make_faces leaves a used folder, {what}, as it is",
+                 done.ended(1) or ([] if "is not empty" in done.err and (folder / "keep.txt").read_text() == "mine" and
+                                   (not images.exists() or len(list(images.iterdir())) == 3) else [done.err]))
+        (folder / "keep.txt").unlink()
+    tap.case("make_faces takes an empty folder",
+             Done("make_faces", "--out", work / "used", "--count", 2, "--size", 32).ended())
+    (work / "sub/pack.zip.parts/SCUT-FBP5500_v2/Images").mkdir(parents=True)
+    mine = work / "sub/pack.zip.parts/SCUT-FBP5500_v2/Images/AF1.jpg"
+    mine.write_text("mine")
+    done = Done("make_faces", "--out", work / "sub/pack.zip", "--count", 2, "--size", 32)
+    tap.case("make_faces packs beside the files of others",
+             done.ended() or ([] if mine.read_text() == "mine" and
+                              sorted(p.name for p in (work / "sub").iterdir()) == ["pack.zip", "pack.zip.parts"]
+                              else sorted((work / "sub").iterdir())))
     tap.case("each face has a score from 1 to 5",
              [line for line in labels if not re.fullmatch(r"AF\d+\.jpg [1-5]\.\d{6}", line)] or
              ([] if len(labels) == 3 else [labels]))
@@ -139,15 +163,51 @@ def resume(tap, work):
         if without_seconds(out / "history.csv") != without_seconds(whole / "history.csv"):
             problems.append("history.csv differs")
     tap.case("--resume ends as if there had been no signal, bit for bit", problems)
+    longer = [*command[:command.index("--epochs2")], "--epochs2", 14, *command[command.index("--epochs2") + 2:]]
+    tap.case("--resume with fewer epochs is refused",
+             Done("attractivenet", *command, "--out", out, "--resume", "--epochs2", 11).ended(1))
+    changed = Done("attractivenet", *longer, "--out", out, "--resume", "--epochs1", 3)
+    tap.case("--resume with more epochs of a stage that is over is refused",
+             changed.ended(1) or ([] if "--epochs1 2, or --restart" in changed.err else [changed.err]))
     (out / "metrics.json").unlink(missing_ok=True)
     ended = Done("attractivenet", *command, "--out", out, "--resume")
     tap.case("--resume of a training that has ended says so and leaves all results",
              ended.ended() or missing(out, RESULTS) or
              ([] if "has ended already" in ended.out and
               (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes() else [ended.out]))
+    straight = Done("attractivenet", *longer, "--out", work / "straight")
+    further = Done("attractivenet", *longer, "--out", out, "--resume")
+    problems = straight.ended() or further.ended() or missing(out, RESULTS)
+    if not problems:
+        problems = [f"{name} differs" for name in ("model.safetensors", "metrics.json")
+                    if (out / name).read_bytes() != (work / "straight" / name).read_bytes()]
+        if without_seconds(out / "history.csv") != without_seconds(work / "straight/history.csv"):
+            problems.append("history.csv differs")
+    tap.case("--resume of a training that has ended goes on with more epochs, bit for bit", problems)
+    tap.case("a training leaves no locks", [str(path) for path in work.glob("*/*.lock")])
     tap.case("--resume where there is nothing begins",
              Done("attractivenet", "--data", work / "faces.zip", "--out", work / "new", *SMALL, "--epochs1", 1,
                   "--epochs2", 0, "--resume").ended())
+
+
+def two_at_once(tap, work):
+    out = work / "shared"
+    command = ["--data", work / "faces.zip", *SMALL, "--epochs1", 0, "--epochs2", 1000, "--patience", -1, "--out", out]
+    running = subprocess.Popen([str(PROGRAMS / "attractivenet"), *map(str, command)], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    while running.poll() is None and not (out / "checkpoint-1.safetensors").is_file():
+        time.sleep(0.01)
+    for flags in ([], ["--resume"], ["--restart"]):
+        second = Done("attractivenet", *command, *flags)
+        tap.case("a second training in a folder is refused" + "".join(f", with {flag}" for flag in flags),
+                 second.ended(1) or ([] if f"'{out}' is in use: process {running.pid}" in second.err else [second.err]))
+    elsewhere = Done("attractivenet", "--data", work / "faces.zip", "--out", work / "other", *SMALL, "--epochs1", 1,
+                     "--epochs2", 0)
+    tap.case("a training in another folder is not", elsewhere.ended())
+    running.kill()
+    running.wait()
+    tap.case("a training that was killed locks nobody out",
+             Done("attractivenet", *command, "--restart", "--epochs1", 1, "--epochs2", 0).ended())
 
 
 def broken(tap, work):
@@ -180,6 +240,36 @@ def predict(tap, work):
     tap.case("an unreadable image is told, the others are scored, the status is 1",
              mixed.ended(1) or ([] if mixed.out.splitlines() == lines[:2] and "bad.jpg" in mixed.err
                                 and "gone.jpg" in mixed.err else [mixed.out, mixed.err]))
+    names = ["a/x.jpg", "b/x.jpg", "b/deep/er/Y.JPG", "j/z.jfif", "j/w.jpe", "j/v.Jpeg", "j/u.png", ".hidden/h.jpg",
+             "j/._w.jpg", "j/__MACOSX/w.jpg"]
+    for name in names:
+        (work / "many" / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / "many" / name).write_bytes((faces / "AF1.jpg").read_bytes())
+    (work / "many/loop").symlink_to(work / "many", target_is_directory=True)
+    many = Done("predict", "--model", model, work / "many")
+    found = [line.split("\t")[0] for line in many.out.splitlines()]
+    tap.case("predict goes into folders, and takes all endings of images",
+             many.ended() or ([] if found == ["Y.JPG", "u.png", "v.Jpeg", "w.jpe", str(work / "many/a/x.jpg"),
+                                              str(work / "many/b/x.jpg"), "z.jfif"] else [found]))
+    two = Done("predict", "--model", model, work / "many/b/x.jpg", faces / "AF1.jpg", work / "many/a/x.jpg")
+    found = [line.split("\t")[0] for line in two.out.splitlines()]
+    tap.case("predict tells images of one name apart by their paths",
+             two.ended() or ([] if found == ["AF1.jpg", str(work / "many/a/x.jpg"), str(work / "many/b/x.jpg")]
+                             else [found]))
+    (work / "many/j/photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    one = Done("predict", "--model", model, work / "many/j")
+    (work / "many/j/deep").mkdir()
+    (work / "many/j/deep/notes.txt").write_text("")
+    (work / "many/j/empty").mkdir()
+    more = Done("predict", "--model", model, work / "many/j", work / "many/j/empty")
+    tap.case("predict says what it passes over, and which folders have no images",
+             one.ended() or more.ended() or
+             ([] if "photo.heic' is passed over" in one.err and "2 files in '" in more.err and
+              f"no images in '{work / 'many/j/empty'}'" in more.err and len(more.out.splitlines()) == 4
+              else [one.err, more.err]))
+    heic = Done("predict", "--model", model, work / "many/j/photo.heic")
+    tap.case("predict names another format, and what converts it",
+             heic.ended(1) or ([] if "is HEIC" in heic.err and "heif-convert" in heic.err else [heic.err]))
     tap.case("predict without images is a mistake", Done("predict", "--model", model).ended(2))
     (work / "empty").mkdir()
     tap.case("an empty folder is an error", Done("predict", "--model", model, work / "empty").ended(1))
@@ -295,6 +385,7 @@ def main():
         steps(tap, work)
         downloads(tap, work)
         resume(tap, work)
+        two_at_once(tap, work)
     tap.exit()
 
 
