@@ -21,7 +21,15 @@ COPIED = [
     "training/mini_first_gradients_float32.safetensors", "training/mini_first_gradients_float64.safetensors",
     "training/report.json",
     "callbacks/metrics.json", "callbacks/metrics.safetensors",
+    "mobilenetv2/alpha_table.json", "mobilenetv2/sizes_padding.json",
 ]
+# Small pictures of each kind that is decoded by a rule of its own.
+IMAGES = [
+    "cmyk.jpg", "base_420_7x5.jpg", "prog_420_7x5.jpg", "exif_6_le.jpg", "exif_8_be.jpg", "gray1.png", "gray16.png",
+    "rgb16.png", "la.png", "palette4.png", "rgb_trns.png", "interlaced.png", "cut_half.jpg", "bad_crc.png",
+]
+
+
 def of_kept(case, kept):
     """A case is left out with its arrays."""
     return case if case["name"].split(".")[0] in kept else None
@@ -83,6 +91,17 @@ def cut(full, out, name, limit, list_name, choose):
     print(f"{name}: {len(kept)} of {len(groups)} cases, {(out / name).stat().st_size} bytes")
 
 
+def copy_images(full, out):
+    arrays, metadata = read(full / "images/decoded_rgb.safetensors")
+    write(out / "images/decoded_rgb.safetensors", [a for a in arrays if a[0] in IMAGES], metadata)
+    report = json.loads((full / "images/report.json").read_text())
+    report = {"files": {name: report["files"][name] for name in IMAGES}}
+    (out / "images/report.json").write_text(json.dumps(report, indent=1) + "\n")
+    (out / "images/files").mkdir(exist_ok=True)
+    for name in IMAGES:
+        shutil.copyfile(full / "images/files" / name, out / "images/files" / name)
+
+
 def main():
     full = Path(sys.argv[1])
     out = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).resolve().parent / "data"
@@ -92,6 +111,7 @@ def main():
         shutil.copyfile(full / name, out / name)
     for entry in CUT:
         cut(full, out, *entry)
+    copy_images(full, out)
     print(f"{sum(f.stat().st_size for f in out.rglob('*') if f.is_file())} bytes in all")
 
 

@@ -30,7 +30,7 @@ m("c_moments_square", "kernels/c/tensors.h",
 m("c_adam_epsilon", "kernels/c/optim.c",
   "w[i] -= alpha * m[i] / (sqrtf(v[i]) + epsilon);",
   "w[i] -= alpha * m[i] / sqrtf(v[i] + epsilon);",
-  "Adam's epsilon inside the root", "optim", "kernels_levels_avx2")
+  "Adam's epsilon inside the root", "backend_entries_c")
 m("c_infer_residual", "kernels/c/infer.c",
   "if (residual) sums[j] += residual[r * p->y_row + j];",
   "if (residual) sums[j] += residual[j];",
@@ -109,7 +109,7 @@ m("simd_gradient_add", "kernels/simd/store.h",
 m("simd_adam_second", "kernels/simd/optim.h",
   "*v = v_fma(v_sub(v_mul(slope, slope), *v), v_set(v_rate), *v);",
   "*v = v_fma(v_sub(v_mul(slope, slope), *v), v_set(m_rate), *v);",
-  "Adam's second moment moves at the rate of the first", "kernels_levels_avx2")
+  "Adam's second moment moves at the rate of the first", "backend_entries_avx2", "kernels_levels_avx2")
 m("simd_infer_clip", "kernels/simd/infer_depthwise.h",
   "store_result(y, to + i * INFER_BLOCK, relu6 ? v_clip(sums[i]) : sums[i], halves);",
   "store_result(y, to + i * INFER_BLOCK, sums[i], halves);",
@@ -151,19 +151,19 @@ m("ref_pad_side", "backend/ref/unit.c",
 m("ref_bn_epsilon", "backend/ref/norm.c",
   "static const double epsilon = 1e-3;",
   "static const double epsilon = 1e-5;",
-  "batch norm's epsilon is that of other frameworks", "layers", "golden_layers")
+  "batch norm's epsilon is that of other frameworks", "backend_entries_c", "layers")
 m("ref_bn_bessel", "backend/ref/norm.c",
   "const double unbiased = m2 / (double)(count > 1 ? count - 1 : 1);",
   "const double unbiased = m2 / (double)count;",
-  "the moving variance without Bessel's correction", "layers", "golden_training")
+  "the moving variance without Bessel's correction", "backend_entries_c", "layers")
 m("ref_bn_momentum", "backend/ref/norm.c",
   "bn->moving_mean[i] = (float)(momentum * bn->moving_mean[i] + (1 - momentum) * mean);",
   "bn->moving_mean[i] = (float)((1 - momentum) * bn->moving_mean[i] + momentum * mean);",
-  "momentum the other way round", "layers")
+  "momentum the other way round", "backend_entries_c", "layers")
 m("ref_bn_mean_term", "backend/ref/norm.c",
   "c[i] = batch ? (float)(-factor * sum_g / (double)count - slope * bn->mean[i]) : 0;",
   "c[i] = batch ? (float)(-factor * sum_g / (double)count) : 0;",
-  "batch norm's gradient without the mean of z", "layers", "golden_training")
+  "batch norm's gradient without the mean of z", "backend_entries_c", "layers")
 m("ref_adam_bias", "backend/ref/optim.c",
   "const double alpha = s->rate * sqrt(1 - pow(s->beta2, t)) / (1 - pow(s->beta1, t));",
   "const double alpha = s->rate; (void)t;",
@@ -175,7 +175,7 @@ m("ref_adamw_decay", "backend/ref/optim.c",
 m("ref_nesterov", "backend/ref/optim.c",
   "s->w[i] = (float)(s->w[i] + (s->nesterov ? s->momentum * m - step : m));",
   "s->w[i] = (float)(s->w[i] + m);",
-  "Nesterov's step is the plain one", "optim")
+  "Nesterov's step is the plain one", "backend_entries_c")
 m("ref_huber", "backend/ref/head.c",
   "return fabs(e) <= 1 ? 0.5 * e * e : fabs(e) - 0.5;",
   "return fabs(e) <= 1 ? 0.5 * e * e : fabs(e);",
@@ -195,11 +195,11 @@ m("ref_binary_loss", "backend/ref/head.c",
 m("ref_softmax", "backend/ref/head.c",
   "row[o] = (float)(exp(row[o] - largest) / sum);",
   "row[o] = (float)(exp(row[o]) / sum);",
-  "softmax without the largest logit taken out", "layers", "backend_units_c")
+  "softmax without the largest logit taken out", "backend_entries_c")
 m("ref_range_high", "backend/ref/norm.c",
   "if (value > high) high = value;",
   "if (value > high) high = fmin(value, 1);",
-  "the range of a tensor ends at 1", "backend_units_c", "int8")
+  "the range of a tensor ends at 1", "backend_entries_c")
 
 # --- backend: cpu ---------------------------------------------------------------------------------------
 
@@ -230,19 +230,19 @@ m("cpu_pool_slope", "backend/cpu/head.c",
 m("cpu_dense_bias", "backend/cpu/head.c",
   "sums[o] = job->b[first + o];",
   "sums[o] = job->b[o];",
-  "outputs from the 65th on have the first ones' biases", "layers", "backend_units_c")
+  "outputs from the 65th on have the first ones' biases", "backend_entries_c")
 m("cpu_adam_bias", "backend/cpu/elementwise.c",
   "job.alpha = (float)(step->rate * sqrt(1 - pow(step->beta2, t)) / (1 - pow(step->beta1, t)));",
   "job.alpha = (float)(step->rate * sqrt(1 - pow(step->beta2, t)) / (1 - pow(step->beta2, t)));",
-  "Adam's bias correction of the first moment by the second's beta", "optim", "golden_training")
+  "Adam's bias correction of the first moment by the second's beta", "backend_entries_c")
 m("cpu_sgd_clip", "backend/cpu/elementwise.c",
   "job.alpha = (float)(step->rate * step->gradient_scale);",
   "job.alpha = (float)step->rate;",
-  "SGD does not clip gradients", "optim")
+  "SGD does not clip gradients", "backend_entries_c")
 m("cpu_adamw", "backend/cpu/elementwise.c",
   "if (step->kind == AN_OPTIM_ADAMW) job.decay = (float)(step->rate * step->weight_decay);",
   "if (step->kind == AN_OPTIM_ADAM) job.decay = (float)(step->rate * step->weight_decay);",
-  "Adam decays and AdamW does not", "optim", "golden_training")
+  "Adam decays and AdamW does not", "backend_entries_c")
 m("cpu_infer_channels", "backend/cpu/infer.c",
   "p->bias = (const float *)panels->bias + first;",
   "p->bias = (const float *)panels->bias;",
@@ -253,19 +253,19 @@ m("cpu_infer_channels", "backend/cpu/infer.c",
 m("quant_lost_mean", "backend/quant.c",
   "biases[j] += lost * mean_of(q, k, first + j);",
   "biases[j] -= lost * mean_of(q, k, first + j);",
-  "what rounding loses is taken off twice", "int8")
+  "what rounding loses is taken off twice", "quant")
 m("quant_zero", "backend/quant.c",
   "codes.zero = ani_quant_code(&codes, 0);",
   "codes.zero = 0;",
-  "padding has the lowest value and not 0", "int8")
+  "padding has the lowest value and not 0", "quant")
 m("quant_output_low", "backend/quant.c",
   "biases[j] += (q->residual ? q->residual->low : 0) - q->out->low;",
   "biases[j] += -q->out->low;",
-  "the residual's low is forgotten", "int8")
+  "the residual's low is forgotten", "quant")
 m("quant_depthwise_mean", "backend/quant.c",
   "const double mean = q->means[s->kind == ANI_UNIT_DEPTHWISE ? j : k % s->cin];",
   "const double mean = q->means[s->kind == ANI_UNIT_DEPTHWISE ? 0 : k % s->cin];",
-  "depthwise channels take the mean of the first", "int8")
+  "depthwise channels take the mean of the first", "quant")
 
 # --- tensor, layers -------------------------------------------------------------------------------------
 
@@ -299,19 +299,19 @@ m("draw_fan", "layers/draw.c",
 m("mnv2_divisible", "mobilenetv2/build.c",
   "int64_t rounded = (int64_t)((value + 4) / 8) * 8;",
   "int64_t rounded = (int64_t)(value / 8) * 8;",
-  "channels are rounded down to a multiple of 8", "model", "weights")
+  "channels are rounded down to a multiple of 8", "golden_mobilenetv2")
 m("mnv2_divisible_tenth", "mobilenetv2/build.c",
   "if ((double)rounded < 0.9 * value) rounded += 8;",
   "(void)0;",
-  "channels may be 10 % fewer than asked for", "model", "weights")
+  "channels may be 10 % fewer than asked for", "golden_mobilenetv2")
 m("mnv2_padding", "mobilenetv2/build.c",
   "const int32_t known = padding == AN_PADDING_FIXED;",
   "const int32_t known = padding != AN_PADDING_FIXED;",
-  "the two paddings swapped", "model", "weights")
+  "the two paddings swapped", "golden_mobilenetv2")
 m("mnv2_last_alpha", "mobilenetv2/build.c",
   "alpha > 1 ? ani_mnv2_divisible(1280 * alpha) : 1280);",
   "ani_mnv2_divisible(1280 * alpha));",
-  "the last layer shrinks with alpha", "model", "weights")
+  "the last layer shrinks with alpha", "golden_mobilenetv2")
 m("mnv2_scale_tf", "dataset/scale.c",
   ": scale == AN_SCALE_TF ? x / 127.5 - 1.0",
   ": scale == AN_SCALE_TF ? x / 128.0 - 1.0",
@@ -451,7 +451,7 @@ m("resume_place", "train/state.c",
 m("events_crc", "train/events.c",
   "return (crc >> 15 | crc << 17) + 0xA282EAD8u;",
   "return (crc >> 17 | crc << 15) + 0xA282EAD8u;",
-  "TensorBoard's checksum turned the wrong way", "history", "trainer")
+  "TensorBoard's checksum turned the wrong way", "callbacks")
 
 # --- metrics --------------------------------------------------------------------------------------------
 
@@ -473,19 +473,19 @@ m("metrics_r2", "metrics/metrics.c",
 m("exif_turn", "io/exif.c",
   "[5] = {false, false, true}, [6] = {false, true, true}, [7] = {true, true, true},\n        [8] = {true, false, true},",
   "[5] = {false, false, true}, [6] = {true, false, true}, [7] = {true, true, true},\n        [8] = {false, true, true},",
-  "orientations 6 and 8 swapped", "image")
+  "orientations 6 and 8 swapped", "golden_images", "image")
 m("jpeg_cmyk", "io/jpeg.c",
   "rgb[i] = (uint8_t)(cmyk[3] - (((255 - cmyk[i]) * cmyk[3]) >> 8));",
   "rgb[i] = (uint8_t)(cmyk[3] - (((255 - cmyk[i]) * cmyk[3]) / 255));",
-  "another rule for four components", "image")
+  "another rule for four components", "golden_images")
 m("png_16_bit", "io/png.c",
   "if (png_get_bit_depth(png, info) == 16) png_set_strip_16(png);",
   "if (png_get_bit_depth(png, info) == 16) png_set_scale_16(png);",
-  "16 bits are scaled and not cut", "image")
+  "16 bits are scaled and not cut", "golden_images")
 m("png_alpha", "io/png.c",
   "png_set_gray_to_rgb(png);",
   "png_set_gray_to_rgb(png); png_set_invert_mono(png);",
-  "one-bit images inverted", "image")
+  "one-bit images inverted", "golden_images")
 m("safetensors_half", "io/safetensors.c",
   "{\"F16\", 2, convert_f16},\n    {\"BF16\", 2, convert_bf16}",
   "{\"F16\", 2, convert_bf16},\n    {\"BF16\", 2, convert_f16}",
@@ -503,9 +503,9 @@ m("keras_variables", "io/keras.c",
   "{\"beta\", \"gamma\", \"moving_mean\", \"moving_variance\"};",
   "Keras 3's gamma and beta swapped", "keras")
 m("keras_counted", "io/keras.c",
-  "const int64_t begin = in_head ? config->base_count : 0;",
-  "const int64_t begin = 0;",
-  "a layer of the head is counted from the base's first", "keras", "weights")
+  "config_layer(config, i)->class_name) && left-- == 0)",
+  "config_layer(config, i)->class_name) && --left <= 0)",
+  "the second layer of a class takes the place of the first", "keras")
 m("hdf5_chunk", "io/hdf5_array.c",
   "source = source * from->chunk[i] + at[i];",
   "source = source * from->shape.lengths[i] + at[i];",

@@ -230,6 +230,93 @@ static void channel_shift_is_cut(void **state) {
         assert_true(fabsf(out[i] - want[i]) < 1e-6f);
 }
 
+/* The order in which Keras' ImageDataGenerator draws; both flips take a number, whether asked for
+ * or not. */
+static void draws_come_in_keras_order(void **state) {
+    (void)state;
+    for (int32_t flips = 0; flips < 4; flips++) {
+        an_augment_options o = everything();
+        ani_transform t;
+        ani_mt19937 mt, by_hand;
+        o.channel_shift = 0.5;
+        o.brightness_low = 0.7;
+        o.brightness_high = 1.1;
+        o.horizontal_flip = flips & 1;
+        o.vertical_flip = flips >> 1;
+        ani_mt19937_seed(&mt, 1234);
+        ani_mt19937_seed(&by_hand, 1234);
+        for (int sample = 0; sample < 20; sample++) {
+            ani_transform_draw(&t, &o, 100, 200, &mt);
+            assert_true(t.theta == ani_mt19937_uniform(&by_hand, -40, 40));
+            assert_true(t.tx == ani_mt19937_uniform(&by_hand, -0.2, 0.2) * 100);
+            assert_true(t.ty == ani_mt19937_uniform(&by_hand, -0.2, 0.2) * 200);
+            assert_true(t.shear == ani_mt19937_uniform(&by_hand, -15, 15));
+            assert_true(t.zx == ani_mt19937_uniform(&by_hand, 0.5, 1.7));
+            assert_true(t.zy == ani_mt19937_uniform(&by_hand, 0.5, 1.7));
+            assert_int_equal(t.flip_horizontal,
+                             (ani_mt19937_double(&by_hand) < 0.5) && (flips & 1));
+            assert_int_equal(t.flip_vertical, (ani_mt19937_double(&by_hand) < 0.5) && (flips >> 1));
+            assert_true(t.channel_shift == ani_mt19937_uniform(&by_hand, -0.5, 0.5));
+            assert_true(t.brightness == ani_mt19937_uniform(&by_hand, 0.7, 1.1));
+        }
+    }
+}
+
+/* Quarter turns about the centre of a square move whole pixels: with theta 90 the first row comes
+ * from the last column, as in NumPy's rot90. Half pixels off, they would not meet. The centre of
+ * 2020 is a pixel off. */
+static void quarter_turns_move_whole_pixels(void **state) {
+    (void)state;
+    enum { N = 8 };
+    ani_scaling scaling;
+    read_scaling(&scaling, AN_SCALE_UNIT);
+    picture p = draw(N, N, &scaling);
+    static const int geometries[] = {ANI_GEOMETRY_PLAIN, ANI_GEOMETRY_KERAS};
+    for (int turns = 1; turns < 4; turns++)
+        for (int g = 0; g < 2; g++) {
+            ani_transform t;
+            ani_transform_init(&t);
+            t.theta = 90.0 * turns;
+            reference_of(&p, &t, geometries[g], AN_FILL_NEAREST, 0.0f);
+            fast_of(&p, &t, geometries[g], AN_FILL_NEAREST, 0.0f, &scaling);
+            for (int64_t i = 0; i < N; i++)
+                for (int64_t j = 0; j < N; j++) {
+                    int64_t r = i, c = j;
+                    for (int k = 0; k < turns; k++) {
+                        const int64_t row = r;
+                        r = c;
+                        c = N - 1 - row;
+                    }
+                    const float want = p.scaled[(r * N + c) * 3 + 1];
+                    assert_true(fabsf(p.reference[(i * N + j) * 3 + 1] - want) < 1e-5f);
+                    assert_true(fabsf(p.fast[(i * N + j) * 3 + 1] - want) < 1e-5f);
+                }
+        }
+    discard(&p);
+}
+
+/* Zoom maps an output pixel to zoom times its distance from the centre; shear moves what is zoomed,
+ * not the other way round: the matrix is rotation * shift * shear * zoom. */
+static void the_matrix_is_a_product_in_order(void **state) {
+    (void)state;
+    ani_transform t;
+    double m[6];
+    ani_transform_init(&t);
+    t.zx = 2.0;
+    t.zy = 0.5;
+    t.shear = 30.0;
+    t.tx = 3.0;
+    assert_true(ani_transform_matrix(&t, ANI_GEOMETRY_PLAIN, 11, 21, m));
+    const double s = 0.5, c = sqrt(3.0) / 2.0; /* of 30 degrees; x along columns, y along rows */
+    for (int y = 0; y < 11; y += 5)
+        for (int x = 0; x < 21; x += 5) {
+            const double zoomed_x = 2.0 * (x - 10.0), zoomed_y = 0.5 * (y - 5.0);
+            const double want_x = zoomed_x - s * zoomed_y + 3.0 + 10.0, want_y = c * zoomed_y + 5.0;
+            assert_true(fabs(m[2] + m[0] * y + m[1] * x - want_y) < 1e-12);
+            assert_true(fabs(m[5] + m[3] * y + m[4] * x - want_x) < 1e-12);
+        }
+}
+
 static void draws_stay_in_their_ranges(void **state) {
     (void)state;
     an_augment_options o = everything();
@@ -277,6 +364,9 @@ int main(void) {
         cmocka_unit_test(folds_of_the_border),
         cmocka_unit_test(brightness_in_each_mode),
         cmocka_unit_test(channel_shift_is_cut),
+        cmocka_unit_test(draws_come_in_keras_order),
+        cmocka_unit_test(quarter_turns_move_whole_pixels),
+        cmocka_unit_test(the_matrix_is_a_product_in_order),
         cmocka_unit_test(draws_stay_in_their_ranges),
         cmocka_unit_test(options_out_of_range_are_named),
     };

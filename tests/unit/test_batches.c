@@ -158,6 +158,40 @@ static void order_and_sizes(void **state) {
     an_dataset_destroy(dataset);
 }
 
+/* Where a sample's pixels differ, seed or epoch do: they are functions of (seed, epoch, sample),
+ * not of its place in the epoch. */
+static void samples_are_augmented_anew(void **state) {
+    (void)state;
+    an_dataset *dataset = data_pixels(COUNT, SIDE, SIDE);
+    float *pixels[4]; /* of seed 7 and epochs 0, 1, 0 again in another order, then of seed 8 */
+    for (int k = 0; k < 4; k++) {
+        an_batches_options options = options_of(AN_AUGMENT_FAST, k % 2);
+        an_batches *batches;
+        options.shuffle = k != 2;
+        options.last_batch = 1;
+        options.seed = k == 3 ? 8 : 7;
+        pixels[k] = calloc(COUNT * IMAGE, sizeof *pixels[k]);
+        assert_non_null(pixels[k]);
+        assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &options, NULL), AN_OK);
+        assert_int_equal(an_batches_begin(batches, k == 1, 0, NULL), AN_OK);
+        const float *x;
+        const int64_t *samples;
+        for (int64_t n; !an_batches_next(batches, &x, NULL, &samples, &n, NULL);)
+            for (int64_t i = 0; i < n; i++)
+                memcpy(pixels[k] + samples[i] * IMAGE, x + i * IMAGE, IMAGE * sizeof *x);
+        an_batches_destroy(batches);
+    }
+    for (int64_t i = 0; i < COUNT; i++) {
+        const size_t size = IMAGE * sizeof *pixels[0];
+        assert_memory_equal(pixels[0] + i * IMAGE, pixels[2] + i * IMAGE, size);
+        assert_memory_not_equal(pixels[0] + i * IMAGE, pixels[1] + i * IMAGE, size);
+        assert_memory_not_equal(pixels[0] + i * IMAGE, pixels[3] + i * IMAGE, size);
+    }
+    for (int k = 0; k < 4; k++)
+        free(pixels[k]);
+    an_dataset_destroy(dataset);
+}
+
 static void the_data_set_lives_on(void **state) {
     (void)state;
     an_dataset *dataset = data_pixels(COUNT, SIDE, SIDE);
@@ -366,6 +400,7 @@ int main(void) {
         cmocka_unit_test(same_batches_for_any_number_of_threads),
         cmocka_unit_test(an_epoch_can_be_resumed),
         cmocka_unit_test(order_and_sizes),
+        cmocka_unit_test(samples_are_augmented_anew),
         cmocka_unit_test(the_data_set_lives_on),
         cmocka_unit_test(giving_up_at_any_moment),
         cmocka_unit_test(what_cannot_be_is_refused),

@@ -52,6 +52,15 @@ static void early_stopping_keeps_and_stops_at_once(void **state) {
     assert_int_equal(an_early_stopping_update(&stop, 3, NAN), AN_EARLY_KEEP + AN_EARLY_STOP);
 }
 
+/* Keras asks for an epoch above 0, counted from 0, before it stops. */
+static void early_stopping_never_stops_in_the_first_epoch(void **state) {
+    (void)state;
+    an_early_stopping stop;
+    an_early_stopping_init(&stop, 0, 0);
+    assert_int_equal(an_early_stopping_update(&stop, 0, NAN), AN_EARLY_KEEP);
+    assert_int_equal(an_early_stopping_update(&stop, 1, NAN), AN_EARLY_STOP);
+}
+
 static void early_stopping_can_be_off(void **state) {
     (void)state;
     an_early_stopping stop;
@@ -83,6 +92,28 @@ static void rate_stops_at_its_lowest(void **state) {
     for (int epoch = 0; epoch < 10; epoch++)
         rate = an_reduce_rate_update(&reduce, 1, rate);
     assert_true(rate == (double)5e-5f);
+}
+
+/* After a reduction `cooldown` epochs do not count towards the next one. */
+static void rate_cools_down(void **state) {
+    (void)state;
+    /* 1 and 2 bring no gain; 3 and 4 only cool down, with 5 that is over and counts again */
+    static const int reduced_at[] = {2, 6, 10};
+    an_reduce_rate reduce;
+    double rate = 1;
+    an_reduce_rate_init(&reduce, 0.5, 2);
+    reduce.cooldown = 3;
+    int next = 0;
+    for (int epoch = 0; epoch < 12; epoch++) {
+        const double before = rate;
+        rate = an_reduce_rate_update(&reduce, 1, rate);
+        const int expected = next < 3 && epoch == reduced_at[next];
+        if ((rate < before) != expected)
+            fail_msg("epoch %d: rate %g after %g", epoch, rate, before);
+        if (expected) assert_true(rate == before / 2);
+        next += expected;
+    }
+    assert_int_equal(next, 3);
 }
 
 /* --- console ------------------------------------------------------------------------------------
@@ -306,9 +337,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(early_stopping_waits_for_a_gain),
         cmocka_unit_test(early_stopping_keeps_and_stops_at_once),
+        cmocka_unit_test(early_stopping_never_stops_in_the_first_epoch),
         cmocka_unit_test(early_stopping_can_be_off),
         cmocka_unit_test(checkpoint_never_takes_nan),
         cmocka_unit_test(rate_stops_at_its_lowest),
+        cmocka_unit_test(rate_cools_down),
         cmocka_unit_test(our_bar),
         cmocka_unit_test(quiet_without_a_terminal),
         cmocka_unit_test(text_can_stop_the_run),

@@ -224,6 +224,49 @@ static void a_pause_changes_nothing(void **state) {
     assert_true(report[0].loss == report[1].loss && report[0].val_loss == report[1].val_loss);
 }
 
+static int32_t pause_behind_the_second_step(void *user, const an_train_event *event) {
+    an_trainer **trainer = user;
+    if (event->kind == AN_EVENT_STEP && event->step == 2) an_trainer_pause(*trainer);
+    return 0;
+}
+
+/* Paused within an epoch and gone on with in other objects: the report of that epoch is of all its
+ * steps. */
+static void an_epoch_goes_on_in_other_objects(void **state) {
+    (void)state;
+    an_epoch_report report[2] = {{.struct_size = sizeof *report}, {.struct_size = sizeof *report}};
+    an_checkpoint_info info;
+    an_error err;
+    for (int paused = 0; paused < 2; paused++) {
+        bench b = make_bench();
+        an_trainer *trainer = NULL;
+        b.options.base = AN_BASE_TRAIN;
+        if (paused) {
+            b.options.on_event = pause_behind_the_second_step;
+            b.options.event_user = &trainer;
+            trainer = make_trainer(&b);
+            assert_int_equal(an_trainer_epoch(trainer, NULL, &err), AN_ERR_CANCELLED);
+            an_trainer_destroy(trainer);
+            an_model_destroy(b.model);
+            b.model = make_model(0.1, AN_PRECISION_FP32);
+            b.options.on_event = NULL;
+        }
+        trainer = make_trainer(&b);
+        if (paused) {
+            an_checkpoint *checkpoint = read_checkpoint(&b, &info);
+            assert_int_equal(info.step, 2);
+            if (an_trainer_resume(trainer, checkpoint, &err)) fail_msg("%s", err.message);
+            an_checkpoint_destroy(checkpoint);
+        }
+        if (an_trainer_epoch(trainer, &report[paused], &err)) fail_msg("%s", err.message);
+        assert_true(report[paused].steps > 2);
+        an_trainer_destroy(trainer);
+        drop_bench(&b);
+    }
+    assert_true(report[0].steps == report[1].steps && report[0].rate == report[1].rate);
+    assert_true(report[0].loss == report[1].loss && report[0].val_loss == report[1].val_loss);
+}
+
 static void other_settings_are_named(void **state) {
     (void)state;
     bench b = make_bench();
@@ -1074,6 +1117,7 @@ int main(void) {
         unit_test_in_folder(two_files_are_written_in_turn),
         unit_test_in_folder(its_weights_are_a_weight_file),
         unit_test_in_folder(a_pause_changes_nothing),
+        unit_test_in_folder(an_epoch_goes_on_in_other_objects),
         unit_test_in_folder(other_settings_are_named),
         unit_test_in_folder(a_longer_run_goes_on_with_the_same_bits),
         unit_test_in_folder(why_it_ended_decides_whether_it_goes_on),

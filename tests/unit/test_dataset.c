@@ -762,6 +762,25 @@ static void pixels_in_memory(void **state) {
     assert_string_equal(err.message, "label 0 of sample 0 is not finite");
 }
 
+static void several_scores_of_a_sample(void **state) {
+    (void)state;
+    enum { SAMPLES = 4, SCORES = 3 };
+    static uint8_t rgb[SAMPLES * BYTES];
+    float scores[SAMPLES * SCORES];
+    an_dataset *dataset = NULL;
+    an_dataset_options options = small(NULL);
+    options.outputs = SCORES;
+    for (int i = 0; i < SAMPLES * SCORES; i++)
+        scores[i] = (float)i;
+    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, scores, SAMPLES, &options, NULL), AN_OK);
+    for (int64_t i = 0; i < SAMPLES; i++)
+        for (int32_t k = 0; k < SCORES; k++)
+            assert_true(an_dataset_score(dataset, i, k) == (double)(i * SCORES + k));
+    assert_true(isnan(an_dataset_score(dataset, 0, SCORES)) &&
+                isnan(an_dataset_score(dataset, SAMPLES, 0)));
+    an_dataset_destroy(dataset);
+}
+
 /* Open, read one picture, give up: fails with the injected error or works; what leaks, ASan tells.
  */
 static an_status open_and_read(const char *path, int32_t cache) {
@@ -846,6 +865,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(limits_and_caps_are_the_callers, set_up,
                                         test_folder_remove),
         cmocka_unit_test(pixels_in_memory),
+        cmocka_unit_test(several_scores_of_a_sample),
         cmocka_unit_test_setup_teardown(each_call_may_fail, set_up, test_folder_remove),
     };
     return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);

@@ -135,6 +135,39 @@ static void expect_near_arrays(const an_arrays *a, const an_arrays *b, const cha
     }
 }
 
+/* A range holds the values of all pictures, and a mean is that of all, in whatever order they come.
+ */
+static void pictures_calibrate_in_any_order(void **state) {
+    (void)state;
+    char *folder = folder_make();
+    float x[3 * PIXELS], turned[3 * PIXELS];
+    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_arrays *arrays[2];
+    fill(x, 3 * PIXELS);
+    for (int32_t i = 0; i < 3 * PIXELS; i++) /* pictures that differ */
+        x[i] *= 0.4f + 0.3f * (float)(i / PIXELS);
+    for (int32_t i = 0; i < 3; i++)
+        memcpy(turned + i * PIXELS, x + (2 - i) * PIXELS, PIXELS * sizeof *x);
+    for (int32_t i = 0; i < 2; i++) {
+        const char *path = folder_path(folder, i ? "turned.safetensors" : "model.safetensors");
+        an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
+        small_model_settle(model, x, 3);
+        calibrate(model, i ? turned : x, 3);
+        assert_int_equal(an_model_save(model, path, NULL), AN_OK);
+        assert_int_equal(an_arrays_read(&arrays[i], path, NULL), AN_OK);
+        an_model_destroy(model);
+    }
+    const int64_t index = an_arrays_find(arrays[0], "int8/ranges");
+    assert_true(index >= 0 && an_arrays_find(arrays[1], "int8/ranges") == index);
+    assert_memory_equal(an_arrays_data(arrays[0], index), an_arrays_data(arrays[1], index),
+                        (size_t)an_arrays_length(arrays[0], index, 0) * 2 * sizeof(float));
+    expect_near_arrays(arrays[0], arrays[1], "int8/means");
+    an_arrays_destroy(arrays[0]);
+    an_arrays_destroy(arrays[1]);
+    an_backend_destroy(backend);
+    folder_remove(folder);
+}
+
 static void backends_calibrate_alike(void **state) {
     (void)state;
     static const int32_t kinds[] = {AN_BACKEND_REF, AN_BACKEND_CPU};
@@ -363,6 +396,7 @@ int main(void) {
         cmocka_unit_test(int8_is_near),
         cmocka_unit_test(int8_is_the_same_with_any_threads),
         cmocka_unit_test(one_calibration_is_the_same_everywhere),
+        cmocka_unit_test(pictures_calibrate_in_any_order),
         cmocka_unit_test(backends_calibrate_alike),
         cmocka_unit_test(a_calibration_is_of_the_weights_it_began_with),
         cmocka_unit_test(int8_ends_when_weights_change),

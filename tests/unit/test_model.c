@@ -231,6 +231,49 @@ static void odd_models_are_saved(void **state) {
 }
 
 /* What cannot be run is told with the unit that is wrong. */
+/* Keras' GlorotUniform: within sqrt(6 / (fan in + fan out)), fans counting the kernel's area; a
+ * depthwise kernel [3,3,c,1] has 9*c and 9. Of hundreds of uniform numbers the largest comes near
+ * the limit, and their mean square is a third of its square. */
+static void random_weights_fill_their_range(void **state) {
+    (void)state;
+    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
+    const ani_net *net = ani_model_net(model);
+    int32_t checked = 0;
+    for (int64_t i = 0; i < ani_net_array_count(net); i++) {
+        const ani_net_array *array = ani_net_array_at(net, i);
+        float *values = malloc((size_t)array->count * sizeof *values);
+        assert_non_null(values);
+        ani_net_read_array(net, array, values);
+        if (array->rank == 1) {
+            const float want =
+                !strcmp(array->variable, "gamma") || !strcmp(array->variable, "moving_variance");
+            for (int64_t k = 0; k < array->count; k++)
+                assert_true(values[k] == want);
+        } else if (array->count >= 500) {
+            const double area = array->rank == 4 ? (double)(array->shape[0] * array->shape[1]) : 1;
+            const double fans =
+                area * (double)(array->shape[array->rank - 2] + array->shape[array->rank - 1]);
+            const double limit = sqrt(6 / fans);
+            double largest = 0, squares = 0;
+            for (int64_t k = 0; k < array->count; k++) {
+                largest = fmax(largest, fabs((double)values[k]));
+                squares += (double)values[k] * values[k] / (double)array->count;
+            }
+            /* 500 squares: a deviation of 4 % of their mean */
+            if (!(largest <= limit * 1.000001 && largest > 0.95 * limit) ||
+                !(fabs(3 * squares / (limit * limit) - 1) < 0.2))
+                fail_msg("%s: up to %g, mean square %g, where the limit is %g", array->layer,
+                         largest, squares, limit);
+            checked++;
+        }
+        free(values);
+    }
+    assert_true(checked > 5);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
 static void networks_that_cannot_be_run(void **state) {
     (void)state;
 #define SHAPE "has a shape that no convolution here has"
@@ -332,6 +375,7 @@ int main(void) {
                                        cmocka_unit_test(gradients_are_slopes),
                                        cmocka_unit_test(summary_of_layers),
                                        cmocka_unit_test(odd_models_are_saved),
+                                       cmocka_unit_test(random_weights_fill_their_range),
                                        cmocka_unit_test(networks_that_cannot_be_run),
                                        cmocka_unit_test(refused)};
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);

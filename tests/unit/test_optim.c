@@ -150,6 +150,54 @@ static void a_step_moves_what_is_trained(void **state) {
     an_optimizer_destroy(NULL);
 }
 
+/* SGD without momentum moves by rate * gradient, and the clipped gradient has the norm asked for.
+ */
+static void clipping_limits_the_norm_of_all(void **state) {
+    (void)state;
+    an_backend *backend = NULL;
+    assert_int_equal(an_backend_create(&backend, NULL, NULL), AN_OK);
+    static float x[2 * SIZE * SIZE * 3];
+    for (int i = 0; i < 2 * SIZE * SIZE * 3; i++)
+        x[i] = (float)(i % 97) / 97;
+    const float y[] = {20, 30};
+    double norms[2];
+    for (int32_t k = 0; k < 2; k++) { /* as it is, then clipped to a quarter of that */
+        an_model *model = make_model(backend);
+        an_optimizer *optimizer = NULL;
+        an_optimizer_options options;
+        an_arrays *before = NULL, *after = NULL;
+        an_optimizer_options_init(&options, sizeof options);
+        options.kind = AN_OPTIM_SGD;
+        if (k) options.clip_norm = norms[0] / 4;
+        assert_int_equal(an_model_set_base(model, AN_BASE_TRAIN, NULL), AN_OK);
+        assert_int_equal(an_optimizer_create(&optimizer, model, &options, NULL), AN_OK);
+        assert_int_equal(an_model_gradients(model, x, y, 2, AN_LOSS_MSE, NULL, NULL), AN_OK);
+        assert_int_equal(an_model_weights(model, &before, NULL), AN_OK);
+        assert_int_equal(an_optimizer_step(optimizer, 1, NULL), AN_OK);
+        assert_int_equal(an_model_weights(model, &after, NULL), AN_OK);
+        double squares = 0;
+        for (int64_t i = 0; i < an_arrays_count(before); i++) {
+            int64_t count = 1;
+            if (strstr(an_arrays_name(before, i), "moving_")) continue;
+            for (int32_t axis = 0; axis < an_arrays_rank(before, i); axis++)
+                count *= an_arrays_length(before, i, axis);
+            for (int64_t j = 0; j < count; j++)
+                squares +=
+                    pow((double)an_arrays_data(after, i)[j] - an_arrays_data(before, i)[j], 2);
+        }
+        norms[k] = sqrt(squares);
+        an_arrays_destroy(before);
+        an_arrays_destroy(after);
+        an_optimizer_destroy(optimizer);
+        an_model_destroy(model);
+    }
+    assert_true(norms[0] >
+                2); /* so that neither the norm nor its square is near what it is clipped to */
+    if (!(fabs(norms[1] / norms[0] - 0.25) < 1e-3))
+        fail_msg("clipped to %g, the gradients' norm is %g", norms[0] / 4, norms[1]);
+    an_backend_destroy(backend);
+}
+
 static void refuses_wrong_options(void **state) {
     (void)state;
     float w = 1, m = 0, v = 0;
@@ -195,6 +243,7 @@ int main(void) {
         cmocka_unit_test(sgd_and_decay_by_hand),
         cmocka_unit_test(schedules),
         cmocka_unit_test(a_step_moves_what_is_trained),
+        cmocka_unit_test(clipping_limits_the_norm_of_all),
         cmocka_unit_test(refuses_wrong_options),
         cmocka_unit_test(no_memory_leaves_nothing),
     };

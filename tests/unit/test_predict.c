@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "support/folder.h"
+#include "support/small_model.h"
 #include "support/test_folder.h"
 
 enum { SIZE = 32, HEIGHT = 40, WIDTH = 51 };
@@ -113,6 +114,103 @@ static void sizes_may_change(void **state) {
     score_frame(predictor, frame, 1, 1, 3);
     assert_true(score_frame(predictor, frame, HEIGHT, WIDTH, 3 * WIDTH) == want);
     an_predictor_destroy(predictor);
+}
+
+/* A frame that has one side of the model's size is resized all the same. */
+static void each_side_counts(void **state) {
+    (void)state;
+    static const int64_t sizes[][2] = {
+        {SIZE, WIDTH}, {HEIGHT, SIZE}, {SIZE, 2 * SIZE}, {2 * SIZE, SIZE}};
+    static uint8_t rgb[2 * SIZE * WIDTH * 3], resized[SIZE * SIZE * 3];
+    an_predictor *predictor = make_predictor();
+    for (int i = 0; i < (int)sizeof rgb; i++)
+        rgb[i] = (uint8_t)(i * i / 7 + i);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const int64_t height = sizes[i][0], width = sizes[i][1];
+        assert_true(height * width * 3 <= (int64_t)sizeof rgb);
+        assert_int_equal(an_resize_u8(resized, SIZE, SIZE, rgb, height, width, 3, NULL), AN_OK);
+        const float want = score_frame(predictor, resized, SIZE, SIZE, 3 * SIZE);
+        assert_true(score_frame(predictor, rgb, height, width, 3 * width) == want);
+    }
+    an_predictor_destroy(predictor);
+}
+
+/* Several scores an image stand beside each other, one image after another. */
+static void sources_with_several_outputs(void **state) {
+    (void)state;
+    enum { COUNT = 5, OUTPUTS = 3 };
+    static uint8_t rgb[COUNT * SIZE * SIZE * 3];
+    float labels[COUNT * OUTPUTS] = {0}, scores[COUNT * OUTPUTS], one[OUTPUTS];
+    an_mobilenetv2_options net;
+    an_dataset_options options;
+    an_batches_options how;
+    an_model *several = NULL;
+    an_dataset *dataset = NULL;
+    an_batches *batches = NULL;
+    an_predictor *predictor = NULL;
+    for (int i = 0; i < (int)sizeof rgb; i++)
+        rgb[i] = (uint8_t)(i * 31 + i / 3072 * 40);
+    an_mobilenetv2_options_init(&net, sizeof net);
+    net.height = net.width = SIZE;
+    net.alpha = 0.1;
+    net.outputs = OUTPUTS;
+    assert_int_equal(an_mobilenetv2_create(&several, backend, &net, NULL), AN_OK);
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    options.outputs = OUTPUTS;
+    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &options, NULL), AN_OK);
+    an_batches_options_init(&how, sizeof how);
+    how.batch = 2;
+    assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &how, NULL), AN_OK);
+    assert_int_equal(an_predict_batches(several, batches, scores, NULL, NULL, NULL), AN_OK);
+    assert_int_equal(an_predictor_create(&predictor, several, NULL), AN_OK);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(an_predictor_frame(predictor, rgb + i * SIZE * SIZE * 3, SIZE, SIZE,
+                                            3 * SIZE, one, NULL),
+                         AN_OK);
+        for (int k = 0; k < OUTPUTS; k++)
+            assert_true(fabsf(scores[i * OUTPUTS + k] - one[k]) <= 1e-5f * fmaxf(1, fabsf(one[k])));
+        assert_true(one[0] != one[1] && one[1] != one[2]);
+    }
+    an_predictor_destroy(predictor);
+    an_batches_destroy(batches);
+    an_dataset_destroy(dataset);
+    an_model_destroy(several);
+}
+
+/* Without a say all images calibrate, else so many of the first: fewer give other ranges. */
+static void calibration_takes_as_many_as_asked(void **state) {
+    (void)state;
+    enum { COUNT = 6 };
+    static uint8_t rgb[COUNT * SIZE * SIZE * 3];
+    float labels[COUNT] = {0}, scores[3][COUNT];
+    an_dataset_options options;
+    an_batches_options how;
+    an_dataset *dataset = NULL;
+    an_batches *batches = NULL;
+    an_model *own = small_model(backend, 1, AN_TASK_REGRESSION);
+    static float x[COUNT * PIXELS];
+    for (int i = 0; i < (int)sizeof rgb; i++) /* the later, the more contrast */
+        rgb[i] = (uint8_t)(128 + (i * 31 % 255 - 127) * (i / 3072 + 1) / COUNT);
+    for (int i = 0; i < COUNT * PIXELS; i++)
+        x[i] = (float)rgb[i] / 255;
+    small_model_settle(own, x, COUNT); /* else all scores are nearly the same */
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &options, NULL), AN_OK);
+    an_batches_options_init(&how, sizeof how);
+    how.batch = 4;
+    assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &how, NULL), AN_OK);
+    static const int64_t most[] = {3, 4, 3};
+    for (int i = 0; i < 3; i++) { /* within a batch */
+        assert_int_equal(an_calibrate_batches(own, batches, most[i], NULL, NULL, NULL), AN_OK);
+        assert_int_equal(an_predict_batches(own, batches, scores[i], NULL, NULL, NULL), AN_OK);
+    }
+    assert_memory_equal(scores[0], scores[2], sizeof scores[0]);
+    assert_memory_not_equal(scores[0], scores[1], sizeof scores[0]);
+    an_model_destroy(own);
+    an_batches_destroy(batches);
+    an_dataset_destroy(dataset);
 }
 
 /* Count calls; a negative count asks to stop. */
@@ -282,6 +380,9 @@ int main(void) {
         unit_test_in_folder(frame_file_and_bytes_agree),
         cmocka_unit_test(rows_may_lie_apart),
         cmocka_unit_test(sizes_may_change),
+        cmocka_unit_test(each_side_counts),
+        cmocka_unit_test(sources_with_several_outputs),
+        cmocka_unit_test(calibration_takes_as_many_as_asked),
         cmocka_unit_test(source_gives_the_same_scores),
         unit_test_in_folder(skipped_pictures_have_no_score),
         cmocka_unit_test(frames_allocate_nothing),
