@@ -24,6 +24,8 @@ Environment:
   AN_SEED         any text: draws the mutations of the fuzz tests; default: the commit
   JOBS            how many programs at once; default: the number of processors
 Tests whose data is not there are counted as skipped.
+
+  sh tests/mutants.sh   breaks the library in many places and sees that a test fails for each
 TEXT
 }
 

@@ -294,6 +294,35 @@ m("draw_fan", "layers/draw.c",
   "const double limit = sqrt(3 / (fan_in + fan_out));",
   "Glorot's limit of random weights", "model")
 
+m("run_finetune_by_batch", "layers/run.c",
+  "step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS};",
+  "step->base != AN_BASE_FROZEN};",
+  "fine-tuning by moving statistics goes by the batch's", "model", "statistics", "trainer", "golden_training")
+m("plan_lifetime", "layers/net_plan.c",
+  "add_buffer(list, &run->g, rows, c, f, arrives, backward_step(net, root));",
+  "add_buffer(list, &run->g, rows, c, f, arrives, backward_step(net, u) - 1);",
+  "a gradient is written over before it is read", "plan", "model", "golden_training")
+m("plan_same_time", "layers/plan.c",
+  "return a->first <= b->last && b->first <= a->last;",
+  "return a->first < b->last && b->first < a->last;",
+  "buffers that meet in one step share memory", "plan")
+m("plan_mixed", "layers/net_plan.c",
+  "plan->element = ANI_BFLOAT16;",
+  "plan->element = ANI_FLOAT32;",
+  "mixed precision is fp32", "mixed")
+m("model_trainable", "layers/model.c",
+  "if (head || (all && !array->moving)) ours.trainable += array->count;",
+  "if (head || all) ours.trainable += array->count;",
+  "moving statistics count as trained", "golden_mobilenetv2", "model")
+m("model_slices", "layers/model.c",
+  "features ? features + i * width : NULL, y ? y + i * spec->outputs : NULL, err);",
+  "features ? features + i * width : NULL, y ? y + i : NULL, err);",
+  "scores of several outputs overlap from the 33rd image on", "model")
+m("recalibrate_mean", "layers/run.c",
+  "*mean++ += (double)n * scratch[i];",
+  "*mean++ += scratch[i];",
+  "recomputed means are not counted by their images", "statistics")
+
 # --- mobilenetv2 ----------------------------------------------------------------------------------------
 
 m("mnv2_divisible", "mobilenetv2/build.c",
@@ -317,6 +346,11 @@ m("mnv2_scale_tf", "dataset/scale.c",
   ": scale == AN_SCALE_TF ? x / 128.0 - 1.0",
   "the scale tf divides by 128", "golden_scale")
 
+m("weights_variables", "mobilenetv2/weights.c",
+  "place[i + 1] = find_variable(arrays, &layer, norm_variables[i]);",
+  "place[i + 1] = find_variable(arrays, &layer, norm_variables[i ^ 1]);",
+  "by order, gamma and beta are swapped, mean and variance too", "weights", "keras")
+
 # --- optim ----------------------------------------------------------------------------------------------
 
 m("schedule_warmup", "optim/schedule.c",
@@ -331,6 +365,15 @@ m("clip_norm", "optim/optim.c",
   "const double norm = sqrt(squares);\n    return norm",
   "const double norm = squares;\n    return norm",
   "gradients are clipped by the square of their norm", "optim")
+
+m("moments_offset", "optim/optim.c",
+  "step.m = optimizer->m + offset;",
+  "step.m = optimizer->m;",
+  "the head's first moments are those of other arrays", "optim", "checkpoint")
+m("optimizer_steps", "optim/optim.c",
+  "    optimizer->steps = steps;\n",
+  "    (void)steps;\n",
+  "a resumed optimizer corrects its bias as if it were new", "checkpoint")
 
 # --- dataset --------------------------------------------------------------------------------------------
 
@@ -453,6 +496,23 @@ m("events_crc", "train/events.c",
   "return (crc >> 17 | crc << 15) + 0xA282EAD8u;",
   "TensorBoard's checksum turned the wrong way", "callbacks")
 
+m("train_gather", "train/trainer.c",
+  "const int64_t row = f->rows[places[i]];",
+  "const int64_t row = f->rows[i];",
+  "the order of an epoch is not that of its features", "trainer")
+m("train_validation_weights", "train/trainer.c",
+  "if (trainer->val_features)",
+  "if (trainer->val_features && trainer->train_features) { run->report.val_loss = run->report.loss; return AN_OK; }\n    if (trainer->val_features)",
+  "the validation loss of features is the training's", "trainer")
+m("events_validation", "train/events.c",
+  "st = write_scalar(events, 1, step, \"epoch_loss\", report->val_loss, err);",
+  "st = write_scalar(events, 1, step, \"epoch_loss\", report->loss, err);",
+  "TensorBoard shows the training loss twice", "callbacks", "trainer")
+m("history_columns", "train/history.c",
+  "const double values[] = {epoch->loss, epoch->val_loss, epoch->rate};",
+  "const double values[] = {epoch->val_loss, epoch->loss, epoch->rate};",
+  "columns of history.csv swapped", "history")
+
 # --- metrics --------------------------------------------------------------------------------------------
 
 m("metrics_rmse", "metrics/metrics.c",
@@ -526,6 +586,15 @@ m("mt19937", "base/random.c",
   "const uint32_t y = (k[i] & 0x80000000u) | (k[(i + 1) % 624] & 0x7fffffffu);",
   "const uint32_t y = (k[i] & 0x80000000u) | (k[i] & 0x7fffffffu);",
   "another stream than MT19937", "golden_split", "split")
+
+m("hdf5_signed", "io/hdf5_array.c",
+  "return (float)(int64_t)((bits ^ sign) - sign);",
+  "return (float)(int64_t)bits;",
+  "negative whole numbers of HDF5 are large ones", "hdf5")
+m("utf8_surrogates", "base/text.c",
+  "if (lead == 0xED && s[i + 1] >= 0xA0) return false;",
+  "(void)0;",
+  "surrogates count as UTF-8", "base")
 
 # --- predict --------------------------------------------------------------------------------------------
 

@@ -207,69 +207,68 @@ static void utf16_is_read(void **state) {
                             "'L.txt', line 1: has a control character (byte 0); a file in UTF-16 "
                             "needs a byte order mark, or save it as UTF-8");
     }
-    /* A name may come twice with the same numbers, all of them. */
-    static void a_name_twice_with_several_numbers(void **state) {
-        (void)state;
-        ani_labels labels;
-        assert_int_equal(
-            read_text(&labels, "a 1 2\nb 3 4\nb 3 4\na 1 2\n", 2, AN_POLICY_STRICT, NULL), AN_OK);
-        assert_int_equal(labels.count, 2);
-        ani_labels_clear(&labels);
-        expect_message("a 1 2\nb 3 4\nb 3 5\n", 2,
-                       "'L.txt', line 3: 'b' has another label on line 2");
-        expect_message("a 1 2\nb 3 4\nb 1 4\n", 2,
-                       "'L.txt', line 3: 'b' has another label on line 2");
-    }
+}
 
-    static void skip_leaves_bad_lines_out(void **state) {
-        (void)state;
-        ani_labels labels;
-        an_error err;
-        assert_int_equal(
-            read_text(&labels, "a 1\nb nan\nc 3\na 9\nd 4 4\n", 1, AN_POLICY_SKIP, NULL), AN_OK);
-        assert_int_equal(labels.count, 2);
-        assert_int_equal(labels.skipped, 3);
-        assert_string_equal(labels.first_skipped.message,
-                            "'L.txt', line 2: 'nan' is not a finite number");
-        assert_true(labels.values[ani_labels_find(&labels, "a", 1)] == 1.0);
-        ani_labels_clear(&labels);
-        assert_int_equal(read_text(&labels, "a\nb\n", 1, AN_POLICY_SKIP, &err), AN_ERR_FORMAT);
-        assert_string_equal(err.message,
-                            "no label is left: 'L.txt', line 1: 0 numbers after the name "
-                            "'a', expected 1");
-    }
+/* A name may come twice with the same numbers, all of them. */
+static void a_name_twice_with_several_numbers(void **state) {
+    (void)state;
+    ani_labels labels;
+    assert_int_equal(read_text(&labels, "a 1 2\nb 3 4\nb 3 4\na 1 2\n", 2, AN_POLICY_STRICT, NULL),
+                     AN_OK);
+    assert_int_equal(labels.count, 2);
+    ani_labels_clear(&labels);
+    expect_message("a 1 2\nb 3 4\nb 3 5\n", 2, "'L.txt', line 3: 'b' has another label on line 2");
+    expect_message("a 1 2\nb 3 4\nb 1 4\n", 2, "'L.txt', line 3: 'b' has another label on line 2");
+}
 
-    /* Time that grew with the square of the lines would take hours here. */
-    static void a_million_lines(void **state) {
-        (void)state;
-        enum { LINES = 1000000, LINE = 24 };
-        char *text = malloc((size_t)LINES * LINE + 1);
-        int64_t size = 0;
-        for (int i = 0; i < LINES; i++)
-            size += snprintf(text + size, LINE, "face%07d.jpg %d.5\n", i, i % 5);
-        ani_labels labels;
-        assert_int_equal(ani_labels_read(&labels, "L.txt", (const uint8_t *)text, size, 1,
-                                         AN_POLICY_STRICT, NULL),
-                         AN_OK);
-        assert_int_equal(labels.count, LINES);
-        assert_int_equal(ani_labels_find(&labels, "face0765432.jpg", 15), 765432);
-        ani_labels_clear(&labels);
-        free(text);
-    }
+static void skip_leaves_bad_lines_out(void **state) {
+    (void)state;
+    ani_labels labels;
+    an_error err;
+    assert_int_equal(read_text(&labels, "a 1\nb nan\nc 3\na 9\nd 4 4\n", 1, AN_POLICY_SKIP, NULL),
+                     AN_OK);
+    assert_int_equal(labels.count, 2);
+    assert_int_equal(labels.skipped, 3);
+    assert_string_equal(labels.first_skipped.message,
+                        "'L.txt', line 2: 'nan' is not a finite number");
+    assert_true(labels.values[ani_labels_find(&labels, "a", 1)] == 1.0);
+    ani_labels_clear(&labels);
+    assert_int_equal(read_text(&labels, "a\nb\n", 1, AN_POLICY_SKIP, &err), AN_ERR_FORMAT);
+    assert_string_equal(err.message, "no label is left: 'L.txt', line 1: 0 numbers after the name "
+                                     "'a', expected 1");
+}
 
-    int main(void) {
-        const struct CMUnitTest tests[] = {
-            cmocka_unit_test(messages_name_file_and_line),
-            cmocka_unit_test(odd_fields_are_shown),
-            cmocka_unit_test(a_file_that_is_too_large),
-            cmocka_unit_test(several_numbers_a_line),
-            cmocka_unit_test(names_may_have_blanks),
-            cmocka_unit_test(quotes_and_commas_are_told_of),
-            cmocka_unit_test(numbers_beyond_a_float_are_refused),
-            cmocka_unit_test(utf16_is_read),
-            cmocka_unit_test(a_name_twice_with_several_numbers),
-            cmocka_unit_test(skip_leaves_bad_lines_out),
-            cmocka_unit_test(a_million_lines),
-        };
-        return cmocka_run_group_tests_name("labels", tests, NULL, NULL);
-    }
+/* Time that grew with the square of the lines would take hours here. */
+static void a_million_lines(void **state) {
+    (void)state;
+    enum { LINES = 1000000, LINE = 24 };
+    char *text = malloc((size_t)LINES * LINE + 1);
+    int64_t size = 0;
+    for (int i = 0; i < LINES; i++)
+        size += snprintf(text + size, LINE, "face%07d.jpg %d.5\n", i, i % 5);
+    ani_labels labels;
+    assert_int_equal(
+        ani_labels_read(&labels, "L.txt", (const uint8_t *)text, size, 1, AN_POLICY_STRICT, NULL),
+        AN_OK);
+    assert_int_equal(labels.count, LINES);
+    assert_int_equal(ani_labels_find(&labels, "face0765432.jpg", 15), 765432);
+    ani_labels_clear(&labels);
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_name_file_and_line),
+        cmocka_unit_test(odd_fields_are_shown),
+        cmocka_unit_test(a_file_that_is_too_large),
+        cmocka_unit_test(several_numbers_a_line),
+        cmocka_unit_test(names_may_have_blanks),
+        cmocka_unit_test(quotes_and_commas_are_told_of),
+        cmocka_unit_test(numbers_beyond_a_float_are_refused),
+        cmocka_unit_test(utf16_is_read),
+        cmocka_unit_test(a_name_twice_with_several_numbers),
+        cmocka_unit_test(skip_leaves_bad_lines_out),
+        cmocka_unit_test(a_million_lines),
+    };
+    return cmocka_run_group_tests_name("labels", tests, NULL, NULL);
+}
