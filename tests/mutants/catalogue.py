@@ -563,8 +563,8 @@ m("keras_variables", "io/keras.c",
   "{\"beta\", \"gamma\", \"moving_mean\", \"moving_variance\"};",
   "Keras 3's gamma and beta swapped", "keras")
 m("keras_counted", "io/keras.c",
-  "config_layer(config, i)->class_name) && left-- == 0)",
-  "config_layer(config, i)->class_name) && --left <= 0)",
+  "config->layers[i].class_name) && left-- == 0)",
+  "config->layers[i].class_name) && --left <= 0)",
   "the second layer of a class takes the place of the first", "keras")
 m("hdf5_chunk", "io/hdf5_array.c",
   "source = source * from->chunk[i] + at[i];",
