@@ -14,7 +14,8 @@ extern "C" {
 /* --- single layers ---------------------------------------------------------------------------
  * Thin doors to the kernels that the network itself runs on, for checking and for own experiments.
  * All tensors are the caller's and must have the right shape (AN_ERR_ARG names what was found and
- * expected); outputs are overwritten. A gradient argument may be NULL if it is not wanted.
+ * expected); no axis is 0; outputs are overwritten, and may be inputs of the same call. A gradient
+ * argument may be NULL if it is not wanted. Values are not looked at, but for targets of losses.
  * Threads: any number of calls at once on different backends; one at a time on one backend. */
 
 enum { AN_CONV_FULL = 0, AN_CONV_DEPTHWISE = 1 };
@@ -49,6 +50,7 @@ AN_API an_status an_conv_backward(an_backend *backend, const an_conv_options *op
  * the moving statistics (training 0).
  *
  * Shapes:  x, y [N,H,W,C]; gamma, beta, mean, variance [C]; mean and variance are the moving ones.
+ * Takes:   momentum: 0 to 1.
  * Source:  Keras 2 BatchNormalization, fused: epsilon 1e-3, the moving variance is fed with N/(N-1)
  *          times the biased one (docs/numerics.md, section batch norm).
  */
@@ -164,8 +166,8 @@ enum {
 /**
  * Write the table of layers and parameters as text.
  *
- * Writes:  at most capacity bytes with the end mark; text may be NULL if capacity is 0.
- * Returns: the bytes the whole text needs, end mark included.
+ * Writes:  at most capacity bytes with the end mark; nothing if text is NULL.
+ * Returns: the bytes the whole text needs, end mark included; 0 (and text "") for an unknown style.
  */
 AN_API int64_t an_model_summary(const an_model *model, int32_t style, char *text, int64_t capacity);
 
@@ -179,15 +181,16 @@ AN_API an_status an_model_set_momentum(an_model *model, double momentum, an_erro
 /**
  * Predict a batch by the moving statistics.
  *
- * Shapes:  x [n,H,W,3] scaled with the model's scale; y [n,outputs], written (class probabilities
- *          for classification). H, W as an_model_describe() says.
+ * Shapes:  x [n,H,W,3] scaled with the model's scale, finite; y [n,outputs], written (class
+ *          probabilities for classification). H, W as an_model_describe() says; n from 1.
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM; AN_ERR_DEVICE.
  * Threads: one call at a time on one model.
  */
 AN_API an_status an_model_predict(an_model *model, const float *x, int64_t n, float *y,
                                   an_error *err);
 
-/** Compute the head's input of a batch by the moving statistics. Shapes: features [n,features]. */
+/** Compute the head's input of a batch by the moving statistics. Shapes: features [n,features].
+ *  Returns: as an_model_predict(), which looks at x likewise. */
 AN_API an_status an_model_features(an_model *model, const float *x, int64_t n, float *features,
                                    an_error *err);
 /** Predict from features [n,features] to y [n,outputs]: the head alone. */
@@ -198,7 +201,7 @@ AN_API an_status an_model_predict_features(an_model *model, const float *feature
  * Compute the loss of a batch and all gradients that the base mode asks for; update the moving
  * statistics if the mode says so. Weights do not move: see an_optimizer_step().
  *
- * Shapes:  x [n,H,W,3], y [n,outputs].
+ * Shapes:  x [n,H,W,3], finite; y [n,outputs].
  * Takes:   loss_kind: AN_LOSS_MSE, MAE or HUBER for regression; CATEGORICAL, with one output
  *          BINARY, for classification: that of the probabilities that an_model_predict() gives.
  *          Targets of these two are 0 to 1.
@@ -231,8 +234,8 @@ AN_API an_status an_model_recalibrate_end(an_model *model, an_error *err);
  *
  * Shapes:  x [n,H,W,3], as an_model_predict() takes it.
  * Returns: AN_OK; AN_ERR_ARG: end without a picture, add without begin, and both when weights have
- *          changed since begin; AN_ERR_FORMAT: the weights or the pictures hold what is no number,
- *          or values too far apart for int8; AN_ERR_NOMEM.
+ *          changed since begin; AN_ERR_FORMAT: the weights hold what is no number, or values too
+ *          far apart for int8; AN_ERR_NOMEM.
  * Bits:    one calibration gives the same scores for any number of threads, at every instruction
  *          level and on every backend. It is measured in fp32, whose last bits differ between
  *          levels and backends: for the same scores everywhere, calibrate once and load the file

@@ -47,7 +47,9 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
  *
  * Takes:   options: NULL = all as the file says. Set fields override what a file may leave open
  *          (size; padding; scale: a Keras file has none, so AUTO is AN_ERR_ARG there, except for
- *          ImageNet weights, and for a model that scales by itself, as below).
+ *          ImageNet weights, and for a model that scales by itself, as below). alpha, outputs and
+ *          task are the file's: those of options are checked, and not looked at otherwise; weights
+ *          must be NULL, since path is the file.
  *
  * Keras:   the network that a file's config describes must be this one: every layer, its settings,
  *          what it takes, and every array of the file. Dropout and augmentation layers are skipped;
@@ -62,7 +64,8 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
 AN_API an_status an_model_load(an_model **out, an_backend *backend, const char *path,
                                const an_mobilenetv2_options *options, an_error *err);
 
-/** Compute the parameters of MobileNetV2 with a dense head, all and trainable in AN_BASE_TRAIN. */
+/** Compute the parameters of MobileNetV2 with a dense head, all and trainable in AN_BASE_TRAIN
+ *  (each may be NULL). Returns AN_OK; AN_ERR_ARG (alpha or outputs out of range). Threads: any. */
 AN_API an_status an_mobilenetv2_parameters(double alpha, int32_t outputs, int64_t *all,
                                            int64_t *trainable, an_error *err);
 

@@ -30,7 +30,8 @@ AN_API void an_optimizer_options_init(an_optimizer_options *options, uint32_t st
 /** An optimizer with its moments for one model. */
 typedef struct an_optimizer an_optimizer;
 
-/** Make an optimizer with zero moments. Owns: *out is the caller's; it holds the model. */
+/** Make an optimizer with zero moments. Owns: *out is the caller's; it holds the model. Returns
+ *  AN_OK; AN_ERR_ARG (an option out of range); AN_ERR_NOMEM. */
 AN_API an_status an_optimizer_create(an_optimizer **out, an_model *model,
                                      const an_optimizer_options *options, an_error *err);
 AN_API void an_optimizer_destroy(an_optimizer *optimizer); /**< Free; NULL is allowed. */
@@ -38,7 +39,8 @@ AN_API void an_optimizer_destroy(an_optimizer *optimizer); /**< Free; NULL is al
 /**
  * Move the trained parameters by the gradients of the last an_model_gradients().
  *
- * Takes:   learning_rate: finite, >= 0.
+ * Takes:   learning_rate: finite, >= 0. Each call is one step, also twice on the same gradients.
+ * Returns: AN_OK; AN_ERR_ARG, also if no gradients have been computed yet; AN_ERR_DEVICE.
  * Source:  Keras 2 Adam, SGD, AdamW (docs/numerics.md, section optimizers).
  */
 AN_API an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err);
@@ -47,7 +49,9 @@ AN_API int64_t an_optimizer_steps(const an_optimizer *optimizer); /**< Return st
 /**
  * Apply one step of an optimizer to plain arrays of count numbers.
  *
- * Takes:   step: from 1; m, v: moments, zero before step 1 (m: velocity for SGD; v unused there).
+ * Takes:   step: from 1; count: 0 or more; m, v: moments, zero before step 1 (m: velocity for SGD;
+ *          v unused there, and may be NULL).
+ * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
  */
 AN_API an_status an_optimizer_apply(const an_optimizer_options *options, int64_t step,
                                     double learning_rate, int64_t count, float *parameters,
@@ -67,7 +71,9 @@ typedef struct an_schedule_options {
 
 AN_API void an_schedule_options_init(an_schedule_options *options, uint32_t struct_size);
 
-/** Return the rate of a step (from 0) for a base rate. Source: Keras CosineDecay. */
+/** Return the rate of a step (from 0) for a base rate >= 0; NaN if an argument or an option is out
+ *  of range, and for COSINE with decay_steps 0, which a trainer alone can fill in. options: NULL =
+ *  defaults. Source: Keras CosineDecay. Threads: any. */
 AN_API double an_schedule_rate(const an_schedule_options *options, double rate, int64_t step);
 
 #ifdef __cplusplus

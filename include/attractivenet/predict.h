@@ -26,8 +26,8 @@ AN_API void an_predictor_destroy(an_predictor *predictor); /**< Free; NULL is al
 /**
  * Score one frame.
  *
- * Shapes:  rgb: height rows of width RGB pixels, stride bytes apart (>= 3*width); resized to the
- *          model's size, scaled with its scale; scores [outputs], written.
+ * Shapes:  rgb: height rows of width RGB pixels, each 1 to 65535, stride bytes apart (>= 3*width);
+ *          resized to the model's size, scaled with its scale; scores [outputs], written.
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_DEVICE. Allocates nothing after the first frame of a size.
  * Threads: one call at a time on one predictor.
  */

@@ -19,6 +19,22 @@
 extern "C" {
 #endif
 
+/* What holds for every call:
+ *
+ * Wrong:   an argument or a combination of arguments that cannot be meant is AN_ERR_ARG, before
+ *          anything is done: NULL where the comment does not allow it, a number or an AN_* word out
+ *          of range, sizes that differ. Arrays are as long as the comment says and texts end with
+ *          a byte of 0: no library can look. Arrays that are written overlap no others. Values of
+ *          floats are looked at where the comment says so; elsewhere NaN goes through.
+ * Failed:  handles that a call was to make are NULL; other results are as they were, unless the
+ *          comment says what is lost.
+ * Nothing: a destroy of NULL does nothing; a question to NULL, or about an index that is not
+ *          there, has the answer 0, NULL, NaN or "".
+ * Structs: those with struct_size grow at their end. Options are filled by their init function,
+ *          which does nothing for NULL or a size that no struct has; struct_size of a report is set
+ *          by the caller. Without it a call is AN_ERR_ARG. Fields named reserved are 0.
+ */
+
 /** The outcome of a call: 0 is success, above 0 a normal ending, below 0 an error. */
 typedef int32_t an_status; /* fixed width: a C enum has no promised size */
 enum {

@@ -49,7 +49,8 @@ AN_API int64_t an_history_count(const an_history *history); /**< Return the numb
  *  epoch, and for a struct_size that was not set. */
 AN_API an_status an_history_epoch(const an_history *history, int64_t index, an_epoch_report *report,
                                   an_error *err);
-/** Append an epoch, which is copied. Returns AN_OK; AN_ERR_ARG; AN_ERR_NOMEM. */
+/** Append an epoch, which is copied as it is. Returns AN_OK; AN_ERR_ARG (NULL, a struct_size that
+ *  was not set); AN_ERR_NOMEM. */
 AN_API an_status an_history_append(an_history *history, const an_epoch_report *report,
                                    an_error *err);
 /** Write a header "stage,epoch,loss,val_loss,rate,seconds" and a line an epoch, whole or not at
@@ -57,7 +58,8 @@ AN_API an_status an_history_append(an_history *history, const an_epoch_report *r
  * "nan". */
 AN_API an_status an_history_write_csv(const an_history *history, const char *path, an_error *err);
 
-/* --- decisions: Keras' callbacks as plain state machines -------------------------------------- */
+/* --- decisions: Keras' callbacks as plain state machines ---------------------------------------
+ * With state NULL nothing is done, 0 decided, and the rate NaN. Fields are taken as they are. */
 
 /** EarlyStopping on values that should fall. Owned by the caller; begin with init. */
 typedef struct an_early_stopping {
@@ -180,7 +182,8 @@ typedef struct an_train_options {
     const an_optimizer_options *optimizer; /* copied; NULL = Adam with its defaults */
     const an_schedule_options *schedule;   /* copied; NULL = constant */
     const char *checkpoint_path; /* model file of the best epoch, by val_loss (loss without
-                                    validation); copied; NULL = none */
+                                    validation); copied; NULL = none; "" is an error, here and in
+                                    the paths below */
     const char *resume_path; /* checkpoints, from which a killed run is resumed: written in turn to
                                 "PATH-1.safetensors" and "PATH-2.safetensors", when the stage
                                 begins, after resume_seconds, and at each epoch's end; copied;
@@ -214,9 +217,10 @@ typedef struct an_trainer an_trainer;
  *          augmented).
  * Returns: AN_OK; AN_ERR_ARG (an option, batches that do not fit the model, a loss of another task,
  *          a label that it does not take: what was found and expected); AN_ERR_NOMEM; AN_ERR_IO
- * (the folder of a path is missing or cannot be written, or another training holds resume_path or
- * checkpoint_path: see an_run_lock); AN_ERR_CANCELLED by warn (there are no locks). The model's
- * base mode is set at each epoch's begin, so trainers of several stages may be made beforehand.
+ *          (the folder of a path is missing or cannot be written, or another training holds
+ *          resume_path or checkpoint_path: see an_run_lock); AN_ERR_CANCELLED by warn (there are no
+ *          locks). The model's base mode is set at each epoch's begin, so trainers of several
+ *          stages may be made beforehand.
  */
 AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train,
                                    an_batches *val, an_history *history,
@@ -245,8 +249,8 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches
  */
 AN_API an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err);
 
-/** Run epochs until the end. Returns AN_OK when the run ended by itself (an_trainer_reason() tells
- *  why); else as an_trainer_epoch(). */
+/** Run epochs until the end; none if it was reached before. Returns AN_OK when the run ended by
+ *  itself (an_trainer_reason() tells why); else as an_trainer_epoch(). */
 AN_API an_status an_trainer_run(an_trainer *trainer, an_error *err);
 
 /** Ask the run to end after the epoch under way. Threads: any, also from a signal handler. */
@@ -289,12 +293,14 @@ typedef struct an_run_lock an_run_lock;
  *
  * Takes:   path: as resume_path or checkpoint_path.
  * Writes:  "PATH.lock" with the number of this process, locked by flock(); removed at the end. What
- * a process that was killed left of it keeps nobody out. Returns: AN_OK; AN_ERR_IO (the folder is
- * missing or cannot be written; another training holds it: the message names the folder and the
- * process); AN_ERR_ARG; AN_ERR_NOMEM. Owns:    *out is the caller's; free with
- * an_run_lock_destroy(). A child of fork() keeps others out until it ends, too. Note:    on a
- * network file system it keeps out processes of other machines if its server has locks (NFS: lockd,
- * or version 4). Without any locks it is AN_OK all the same, and an_trainer_create() warns.
+ *          a process that was killed left of it keeps nobody out.
+ * Returns: AN_OK; AN_ERR_IO (the folder is missing or cannot be written; another training holds it:
+ *          the message names the folder and the process); AN_ERR_ARG (NULL or ""); AN_ERR_NOMEM.
+ * Owns:    *out is the caller's; free with an_run_lock_destroy(). A child of fork() keeps others
+ *          out until it ends, too.
+ * Note:    on a network file system it keeps out processes of other machines if its server has
+ *          locks (NFS: lockd, or version 4). Without any locks it is AN_OK all the same, and
+ *          an_trainer_create() warns.
  * Threads: any.
  */
 AN_API an_status an_run_lock_create(an_run_lock **out, const char *path, an_error *err);

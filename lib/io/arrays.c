@@ -270,8 +270,8 @@ static an_status read_hdf5(an_arrays *arrays, ani_file *file, an_error *err) {
 
 an_status an_arrays_read(an_arrays **out, const char *path, an_error *err) {
     static const uint8_t hdf5_magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    if (out) *out = NULL;
     if (!out || !path) return ani_fail(err, AN_ERR_ARG, "%s is NULL", out ? "path" : "out");
-    *out = NULL;
     an_arrays *arrays = NULL;
     uint8_t head[9] = {0};
     ani_file *file = NULL;

@@ -89,6 +89,11 @@ an_status an_archive_extract(const char *archive, const char *folder,
         st = ani_fail(err, AN_ERR_ARG, "%s is NULL", archive ? "folder" : "archive");
         goto done;
     }
+    if (ours.reserved) {
+        st = ani_fail(err, AN_ERR_ARG, "an_extract_options: reserved is %d; it must be 0",
+                      (int)ours.reserved);
+        goto done;
+    }
     st = ani_zip_open(&zip, archive, &ours, err);
     if (st) goto done;
     st = ani_members_select(&members, zip, &ours, err);

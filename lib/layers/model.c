@@ -3,6 +3,7 @@
 #include "layers/model.h"
 
 #include <attractivenet/version.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -146,6 +147,29 @@ static an_status check_batch(const an_model *model, const void *a, const void *b
     return AN_OK;
 }
 
+/* A batch of images x [n,h,w,3]. ReLU6 makes a usual number of an infinity, int8 of NaN, too: so
+ * what is not finite must not come in. */
+static an_status check_images(const an_model *model, const float *x, const void *y, int64_t n,
+                              an_error *err) {
+    an_status st = check_batch(model, x, y, n, err);
+    if (st) return st;
+    const ani_net_spec *spec = ani_net_spec_of(model->net);
+    const int64_t image = spec->height * spec->width * 3;
+    for (int64_t i = 0; i < n; i++, x += image) {
+        uint32_t bits = 0, all = 0;
+        for (int64_t k = 0; k < image; k++) {
+            memcpy(&bits, x + k, sizeof bits);
+            all |= (bits & 0x7f800000u) + 0x00800000u; /* reaches the sign: an exponent of ones */
+        }
+        for (int64_t k = 0; all >> 31 && k < image; k++)
+            if (!isfinite(x[k]))
+                return ani_fail(err, AN_ERR_ARG,
+                                "value %lld of image %lld is %g; it must be finite", (long long)k,
+                                (long long)i, x[k]);
+    }
+    return AN_OK;
+}
+
 /* A batch with targets [n,outputs], and a loss that fits both. */
 static an_status check_step(const an_model *model, const void *x, const float *y, int64_t n,
                             int32_t kind, an_error *err) {
@@ -173,13 +197,13 @@ static an_status predict(an_model *model, const float *x, int64_t n, float *feat
 }
 
 an_status an_model_predict(an_model *model, const float *x, int64_t n, float *y, an_error *err) {
-    an_status st = check_batch(model, x, y, n, err);
+    an_status st = check_images(model, x, y, n, err);
     return st ? st : predict(model, x, n, NULL, y, err);
 }
 
 an_status an_model_features(an_model *model, const float *x, int64_t n, float *features,
                             an_error *err) {
-    an_status st = check_batch(model, x, features, n, err);
+    an_status st = check_images(model, x, features, n, err);
     return st ? st : predict(model, x, n, features, NULL, err);
 }
 
@@ -194,7 +218,8 @@ an_status an_model_predict_features(an_model *model, const float *features, int6
 an_status an_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
                              int32_t loss_kind, double *loss, an_error *err) {
     double value;
-    an_status st = check_step(model, x, y, n, loss_kind, err);
+    an_status st = check_images(model, x, y, n, err);
+    if (!st) st = check_step(model, x, y, n, loss_kind, err);
     if (st) return st;
     const ani_net_step step = {model->base, loss_kind, model->momentum};
     st = ani_net_gradients(model->net, &step, x, y, n, &value, err);
@@ -241,8 +266,7 @@ an_status an_model_recalibrate_begin(an_model *model, an_error *err) {
 }
 
 an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
-    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
-    an_status st = check_batch(model, x, x, n, err);
+    an_status st = check_images(model, x, x, n, err);
     if (st) return st;
     if (!model->statistics) return ani_fail(err, AN_ERR_ARG, "model: no recalibration was begun");
     st = check_unchanged(model, model->statistics_of, "recalibration", err);
@@ -291,7 +315,7 @@ an_status an_model_calibrate_begin(an_model *model, an_error *err) {
 }
 
 an_status an_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
-    an_status st = check_batch(model, x, x, n, err);
+    an_status st = check_images(model, x, x, n, err);
     if (st) return st;
     if (!model->calibration) return ani_fail(err, AN_ERR_ARG, "model: no calibration was begun");
     st = check_unchanged(model, model->calibration_of, "calibration", err);
@@ -430,14 +454,15 @@ static an_status copy_arrays(const an_model *model, an_arrays **out, int64_t fir
 }
 
 an_status an_model_weights(const an_model *model, an_arrays **out, an_error *err) {
+    if (out) *out = NULL;
     if (!model || !out) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "out" : "model");
     return copy_arrays(model, out, 0, 0, err);
 }
 
 an_status an_model_last_gradients(const an_model *model, an_arrays **out, an_error *err) {
+    if (out) *out = NULL;
     if (!model || !out) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "out" : "model");
     const int32_t base = model->gradient_base;
-    *out = NULL;
     if (base < 0) return ani_fail(err, AN_ERR_ARG, "model: no gradients have been computed yet");
     const int32_t all = base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE;
     return copy_arrays(model, out, all ? 0 : ani_net_array_count(model->net) - 2, 1, err);

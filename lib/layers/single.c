@@ -331,9 +331,12 @@ static void norm_statistics(const norm_call *n, const float *x, float *copy, int
 
 /* Check the tensors that both directions have. */
 static an_status norm_check(an_backend *backend, const an_tensor *x, const an_tensor *gamma,
-                            const an_tensor *mean, const an_tensor *variance, an_error *err) {
+                            const an_tensor *mean, const an_tensor *variance, int32_t training,
+                            an_error *err) {
     an_status st = check_backend(backend, err);
     if (!st) st = check_images("x", x, err);
+    if (!st && training != 0 && training != 1)
+        st = ani_fail(err, AN_ERR_ARG, "batch norm: training is %d; it must be 0 or 1", training);
     if (st) return st;
     const int64_t channels[1] = {an_tensor_length(x, 3)};
     st = check_shape("gamma", gamma, 1, channels, false, err);
@@ -346,7 +349,7 @@ an_status an_batch_norm_forward(an_backend *backend, const an_tensor *x, const a
                                 const an_tensor *beta, an_tensor *mean, an_tensor *variance,
                                 double momentum, int32_t training, an_tensor *y, an_error *err) {
     norm_call n = {.c = {.backend = backend}};
-    an_status st = norm_check(backend, x, gamma, mean, variance, err);
+    an_status st = norm_check(backend, x, gamma, mean, variance, training, err);
     if (!st) st = check_like("beta", beta, gamma, false, err);
     if (!st) st = check_like("y", y, x, false, err);
     if (st) return st;
@@ -376,7 +379,7 @@ an_status an_batch_norm_backward(an_backend *backend, const an_tensor *x, const 
                                  const an_tensor *dy, an_tensor *dx, an_tensor *dgamma,
                                  an_tensor *dbeta, an_error *err) {
     norm_call n = {.c = {.backend = backend}};
-    an_status st = norm_check(backend, x, gamma, mean, variance, err);
+    an_status st = norm_check(backend, x, gamma, mean, variance, training, err);
     if (!st) st = check_like("dy", dy, x, false, err);
     if (!st) st = check_like("dx", dx, x, true, err);
     if (!st) st = check_like("dgamma", dgamma, gamma, true, err);
@@ -399,8 +402,8 @@ an_status an_batch_norm_backward(an_backend *backend, const an_tensor *x, const 
                                       .store = {.dx = g, .sums = n.sums, .z = z, .mean = n.bn.mean},
                                       .scratch = n.scratch};
     backend->ops->unit_backward(backend, &n.plan, &behind);
-    backend->ops->bn_backward(backend, n.channels, n.rows, training != 0, n.sums, &n.bn, da, db, a,
-                              b, c);
+    backend->ops->bn_backward(backend, n.channels, n.rows, training, n.sums, &n.bn, da, db, a, b,
+                              c);
     /* ... and the unit in front forms the gradient by its output while it loads. */
     const ani_unit_backward front = {.dz = {.g = g,
                                             .z = training ? z : NULL,

@@ -188,7 +188,8 @@ static void layer_table(ani_text *text, const an_model *model) {
 
 int64_t an_model_summary(const an_model *model, int32_t style, char *text, int64_t capacity) {
     ani_text table = {0};
-    if (!model) return 0;
+    if (text && capacity > 0) *text = 0;
+    if (!model || style < AN_SUMMARY_KERAS || style > AN_SUMMARY_LAYERS) return 0;
     switch (style) {
     case AN_SUMMARY_NOTEBOOK:
         notebook_table(&table, model);
@@ -196,7 +197,7 @@ int64_t an_model_summary(const an_model *model, int32_t style, char *text, int64
     case AN_SUMMARY_LAYERS:
         layer_table(&table, model);
         break;
-    default: /* AN_SUMMARY_KERAS */
+    default:
         keras_table(&table, model);
     }
     const int64_t needed = table.size + 1;

@@ -204,8 +204,8 @@ an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
     an_mobilenetv2_options o = default_options();
     ani_weights weights = {0};
     char *download = NULL;
+    if (out) *out = NULL;
     if (!out || !backend) return ani_fail(err, AN_ERR_ARG, "MobileNetV2: out or backend is NULL");
-    *out = NULL;
     an_status st = ani_options_copy(&o, sizeof o, options, "an_mobilenetv2_options", err);
     if (!st) st = check_alpha(o.alpha, err);
     if (!st) st = check_size(o.height, o.width, err);
@@ -287,12 +287,17 @@ an_status an_model_load(an_model **out, an_backend *backend, const char *path,
                         const an_mobilenetv2_options *options, an_error *err) {
     an_mobilenetv2_options o = default_options();
     ani_weights weights = {0};
+    if (out) *out = NULL;
     if (!out || !backend || !path)
         return ani_fail(err, AN_ERR_ARG, "model: out, backend or path is NULL");
-    *out = NULL;
     o.height = o.width = 0;
     an_status st = ani_options_copy(&o, sizeof o, options, "an_mobilenetv2_options", err);
     if (!st) st = check_words(&o, err);
+    if (!st && o.weights)
+        st = ani_fail(err, AN_ERR_ARG,
+                      "model: weights of the options is '%s', and the model is to be loaded from "
+                      "'%s'; leave it NULL",
+                      o.weights, path);
     if (st) return st;
     st = ani_weights_open(&weights, path, err);
     if (st) return st;

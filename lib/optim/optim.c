@@ -49,6 +49,9 @@ static an_status take_options(an_optimizer_options *o, const an_optimizer_option
     if (o->nesterov < 0 || o->nesterov > 1)
         return ani_fail(err, AN_ERR_ARG, "an_optimizer_options: nesterov is %d; it must be 0 or 1",
                         (int)o->nesterov);
+    if (o->reserved)
+        return ani_fail(err, AN_ERR_ARG, "an_optimizer_options: reserved is %d; it must be 0",
+                        (int)o->reserved);
     const char *fraction = "at least 0 and below 1";
     st = check_number("beta1", o->beta1, o->beta1 >= 0 && o->beta1 < 1, fraction, err);
     if (!st) st = check_number("beta2", o->beta2, o->beta2 >= 0 && o->beta2 < 1, fraction, err);

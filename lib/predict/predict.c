@@ -97,6 +97,9 @@ an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_
     if (stride < 3 * width)
         return ani_fail(err, AN_ERR_ARG, "stride is %lld; rows of %lld pixels have %lld bytes",
                         (long long)stride, (long long)width, 3 * (long long)width);
+    if (!ani_mul_size(stride, height, &(int64_t){0}))
+        return ani_fail(err, AN_ERR_ARG, "stride is %lld; no memory has %lld rows of it",
+                        (long long)stride, (long long)height);
     an_status st = pack(predictor, &rgb, height, width, stride, err);
     if (st) return st;
     if (height != predictor->height || width != predictor->width) {
@@ -118,7 +121,11 @@ static an_status score_image(an_predictor *predictor, const an_image *image, flo
 an_status an_predictor_file(an_predictor *predictor, const char *path, float *scores,
                             an_error *err) {
     an_image *image = NULL;
-    if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
+    if (!predictor || !path || !scores)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
+                        !predictor ? "predictor"
+                        : !path    ? "path"
+                                   : "scores");
     an_status st = an_image_read(&image, path, NULL, err);
     if (!st) st = score_image(predictor, image, scores, err);
     an_image_destroy(image);
@@ -128,6 +135,8 @@ an_status an_predictor_file(an_predictor *predictor, const char *path, float *sc
 an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, int64_t size,
                              const char *name, float *scores, an_error *err) {
     an_image *image = NULL;
+    if (!predictor || !scores)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", predictor ? "scores" : "predictor");
     an_status st = an_image_decode(&image, bytes, size, name, NULL, err);
     if (!st) st = score_image(predictor, image, scores, err);
     an_image_destroy(image);

@@ -170,7 +170,7 @@ an_status an_checkpoint_read(an_checkpoint **out, const char *path, an_warning_f
     generations found;
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
-    if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
+    if (!path || !*path) return ani_fail(err, AN_ERR_ARG, "path is %s", path ? "empty" : "NULL");
     an_status st = find_generations(&found, path, err);
     if (st) return st;
     const int32_t slot = newest(&found);
@@ -218,7 +218,7 @@ an_status an_checkpoint_describe(const an_checkpoint *checkpoint, an_checkpoint_
 }
 
 an_status an_checkpoint_remove(const char *path, an_error *err) {
-    if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
+    if (!path || !*path) return ani_fail(err, AN_ERR_ARG, "path is %s", path ? "empty" : "NULL");
     an_status st = AN_OK;
     ani_lock *lock = NULL;
     for (int32_t slot = 0; slot < FILE_COUNT && !st; slot++) {
@@ -241,7 +241,7 @@ struct an_run_lock {
 an_status an_run_lock_create(an_run_lock **out, const char *path, an_error *err) {
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
-    if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
+    if (!path || !*path) return ani_fail(err, AN_ERR_ARG, "path is %s", path ? "empty" : "NULL");
     an_run_lock *lock = ani_alloc_zero(1, sizeof *lock);
     if (!lock) return ani_fail_memory(err, sizeof *lock, "a lock");
     an_status st = ani_writer_check(path, err);

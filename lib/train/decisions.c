@@ -6,6 +6,7 @@
 #include <math.h>
 
 void an_early_stopping_init(an_early_stopping *state, double min_delta, int32_t patience) {
+    if (!state) return;
     *state = (an_early_stopping){.min_delta = min_delta,
                                  .baseline = NAN,
                                  .best = INFINITY,
@@ -14,8 +15,9 @@ void an_early_stopping_init(an_early_stopping *state, double min_delta, int32_t 
 }
 
 int32_t an_early_stopping_update(an_early_stopping *state, int32_t epoch, double value) {
-    const double delta = fabs(state->min_delta);
     int32_t decision = 0;
+    if (!state) return 0;
+    const double delta = fabs(state->min_delta);
     if (epoch < state->start_from_epoch) return 0;
     if (state->best_epoch < 0) {
         state->best_epoch = epoch; /* the first weights are the best while there are no others */
@@ -36,10 +38,12 @@ int32_t an_early_stopping_update(an_early_stopping *state, int32_t epoch, double
 }
 
 void an_best_checkpoint_init(an_best_checkpoint *state, int32_t save_best_only) {
+    if (!state) return;
     *state = (an_best_checkpoint){.best = INFINITY, .save_best_only = save_best_only};
 }
 
 int32_t an_best_checkpoint_update(an_best_checkpoint *state, double value) {
+    if (!state) return 0;
     if (!state->save_best_only) return 1;
     if (!(value < state->best)) return 0;
     state->best = value;
@@ -47,6 +51,7 @@ int32_t an_best_checkpoint_update(an_best_checkpoint *state, double value) {
 }
 
 void an_reduce_rate_init(an_reduce_rate *state, double factor, int32_t patience) {
+    if (!state) return;
     *state = (an_reduce_rate){
         .factor = factor, .min_delta = 1e-4, .best = INFINITY, .patience = patience};
 }
@@ -74,5 +79,6 @@ double ani_reduce_rate_update(an_reduce_rate *state, double value, double rate, 
 
 double an_reduce_rate_update(an_reduce_rate *state, double value, double rate) {
     double exact;
+    if (!state) return NAN;
     return ani_reduce_rate_update(state, value, rate, &exact);
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "optim/schedule.h"
 
 void an_train_options_init(an_train_options *options, uint32_t struct_size) {
     const an_train_options defaults = {.struct_size = sizeof defaults,
@@ -41,16 +42,6 @@ static an_status check_number(const char *field, double value, double low, doubl
     if (value >= low && value <= high) return AN_OK;
     return ani_fail(err, AN_ERR_ARG, "an_train_options: %s is %g; it must be %g to %g", field,
                     value, low, high);
-}
-
-static an_status check_schedule(const an_schedule_options *s, an_error *err) {
-    an_status st =
-        check_whole("schedule.kind", s->kind, AN_SCHEDULE_CONSTANT, AN_SCHEDULE_COSINE, err);
-    if (!st) st = check_whole("schedule.warmup_steps", s->warmup_steps, 0, INT64_MAX / 2, err);
-    if (!st) st = check_whole("schedule.decay_steps", s->decay_steps, 0, INT64_MAX / 2, err);
-    if (!st) st = check_number("schedule.warmup_start", s->warmup_start, 0, 1, err);
-    if (!st) st = check_number("schedule.final_fraction", s->final_fraction, 0, 1, err);
-    return st;
 }
 
 static an_status check(const an_train_options *o, an_error *err) {
@@ -116,13 +107,9 @@ static const char **texts_of(an_train_options *options, int which) {
 an_status ani_train_options_take(an_train_options *ours, an_schedule_options *schedule,
                                  const an_train_options *options, an_error *err) {
     an_train_options_init(ours, sizeof *ours);
-    an_schedule_options_init(schedule, sizeof *schedule);
     an_status st = ani_options_copy(ours, sizeof *ours, options, "an_train_options", err);
-    if (!st)
-        st = ani_options_copy(schedule, sizeof *schedule, ours->schedule, "an_schedule_options",
-                              err);
+    if (!st) st = ani_schedule_take(schedule, ours->schedule, err);
     if (!st) st = check(ours, err);
-    if (!st) st = check_schedule(schedule, err);
     ours->schedule = NULL;
     static const char *const names[] = {"checkpoint_path", "resume_path", "csv_path",
                                         "tensorboard_dir"};

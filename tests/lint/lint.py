@@ -189,6 +189,19 @@ def check_headers(tap):
     tap.case("each internal header compiles alone: cc, c11", problems)
 
 
+# --- calls ----------------------------------------------------------------------------------------
+
+def check_misuse(tap):
+    """Somebody has thought about the wrong arguments of each public function."""
+    tests = "".join(f.read_text() for f in sources("tests/unit/") if f.name.startswith("test_misuse"))
+    problems = []
+    for path in sources("include/"):
+        for name in re.findall(r"AN_API\b[^;(]*?\b(an_\w+)\(", without_comments(path.read_text())):
+            if not re.search(rf"\b{name}\b", tests):
+                problems.append(f"{relative(path)}: {name}()")
+    tap.case("tests/unit/test_misuse*.c call each public function with wrong arguments", problems)
+
+
 # --- texts ----------------------------------------------------------------------------------------
 
 DATA_ENDINGS = {".jpg", ".jpeg", ".png", ".zip", ".h5", ".keras", ".safetensors", ".json", ".csv", ".md", ".bin"}
@@ -258,6 +271,7 @@ def main():
     tap = Tap()
     check_rows(tap)
     check_headers(tap)
+    check_misuse(tap)
     check_texts(tap)
     check_format(tap)
     check_shell(tap)

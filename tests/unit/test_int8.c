@@ -290,12 +290,21 @@ static void int8_says_what_is_missing(void **state) {
     expect_message(an_model_calibrate_end(model, &error), AN_ERR_ARG,
                    "model: no picture was added to the calibration");
     assert_int_equal(an_model_calibrate_add(model, x, 0, &error), AN_ERR_ARG);
-    for (int32_t i = 0; i < PIXELS; i++)
-        x[i] = NAN;
+    x[7] = NAN;
+    assert_int_equal(an_model_calibrate_begin(model, NULL), AN_OK);
+    expect_message(an_model_calibrate_add(model, x, 1, &error), AN_ERR_ARG,
+                   "value 7 of image 0 is nan; it must be finite");
+    x[7] = 0;
+    const ani_net_array *kernel = ani_net_array_at(ani_model_net(model), 0);
+    float *broken = calloc((size_t)kernel->count, sizeof *broken);
+    assert_non_null(broken);
+    broken[0] = NAN;
+    ani_net_write_array(ani_model_net(model), kernel, broken);
+    free(broken);
     assert_int_equal(an_model_calibrate_begin(model, NULL), AN_OK);
     assert_int_equal(an_model_calibrate_add(model, x, 1, &error), AN_OK);
     expect_message(an_model_calibrate_end(model, &error), AN_ERR_FORMAT,
-                   "int8: the mean of channel 0 of all is nan");
+                   "int8: the mean of channel 3 of all is nan");
     assert_int_equal(describe(model).calibrated, 0);
     an_model_destroy(model);
     an_backend_destroy(backend);

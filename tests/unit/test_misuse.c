@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Arguments that no caller may give: each call is refused with AN_ERR_ARG and a message that names
- * what is wrong; questions to nothing have empty answers; destructors accept NULL. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+ * what is wrong; questions to nothing have empty answers; destructors accept NULL. Here: from files
+ * to batches, metrics and plots; test_misuse_model.c has models and what is done with them. */
+#include "support/misuse.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdint.h>
 
 #include <attractivenet/attractivenet.h>
 
@@ -16,29 +13,25 @@ enum { SIZE = 32, LARGE = 1 << 20 };
 
 /* What the calls are made on; each is in order. */
 static an_backend *backend;
-static an_model *model;
 static an_dataset *dataset;
 static an_batches *batches;
-static an_history *history;
 static an_arrays *arrays;
 static an_tensor *tensor;
 static an_image *image;
 
 /* Where results would go. */
 static an_backend *backend_out;
-static an_model *model_out;
 static an_dataset *dataset_out;
 static an_batches *batches_out;
 static an_arrays *arrays_out;
 static an_tensor *tensor_out;
 static an_image *image_out;
-static float x[SIZE * SIZE * 3], y[8], table[256];
-static double truth[4] = {1, 2, 3, 4}, loss;
+static float table[256];
+static double truth[4] = {1, 2, 3, 4};
 static uint8_t rgb[SIZE * SIZE * 3];
 static int64_t train[4], test[4], n_train, n_val, n_test;
-static an_metrics metrics;
-static an_epoch_report report;
-static an_model_info info;
+static an_metrics metrics, unset_metrics;
+static an_extract_report unset_report;
 
 static const int64_t shape[2] = {2, 2}, negative[2] = {2, -1};
 static const int64_t endless[3] = {INT64_C(1) << 40, INT64_C(1) << 40, 4};
@@ -46,20 +39,20 @@ static const int64_t outside[1] = {99};
 static const float not_a_number[4] = {1, NAN, 2, 3};
 static const float some[4] = {1, 2, 3, 4};
 
-/* Options with one field wrong. */
-#define WRONG(type, field, value)                                                                  \
-    static const type *wrong_##type##_##field(void) {                                              \
-        static type options;                                                                       \
-        type##_init(&options, sizeof options);                                                     \
-        options.field = value;                                                                     \
-        return &options;                                                                           \
-    }
 WRONG(an_backend_options, struct_size, 0)
+WRONG_AS(unset_options, an_backend_options, struct_size, 0xccccccccu)
 WRONG(an_backend_options, kind, 9)
+WRONG(an_backend_options, precision, 2)
+WRONG(an_backend_options, low_memory, -1)
 WRONG(an_backend_options, threads, -1)
 WRONG(an_backend_options, device, -1)
 WRONG(an_extract_options, policy, 7)
 WRONG(an_extract_options, label_file, NULL)
+WRONG(an_extract_options, struct_size, 0)
+WRONG(an_extract_options, reserved, 1)
+WRONG(an_extract_options, max_members, 0)
+WRONG(an_extract_options, max_ratio, -1)
+WRONG(an_image_limits, struct_size, 0)
 WRONG(an_image_limits, max_scans, 0)
 WRONG(an_image_limits, max_pixels, -1)
 WRONG(an_image_limits, max_memory, 0)
@@ -68,8 +61,15 @@ WRONG(an_dataset_options, height, 0)
 WRONG(an_dataset_options, width, 8193)
 WRONG(an_dataset_options, cache, 3)
 WRONG(an_dataset_options, outputs, 0)
+WRONG(an_dataset_options, struct_size, 1)
+WRONG(an_dataset_options, suffix, "")
+WRONG(an_dataset_options, label_file, "")
+WRONG(an_dataset_options, limits, wrong_an_image_limits_struct_size())
+WRONG(an_dataset_options, archive, wrong_an_extract_options_struct_size())
+WRONG(an_split_options, struct_size, 0)
 WRONG(an_split_options, shuffle, 2)
 WRONG(an_split_options, test_kind, 5)
+WRONG(an_split_options, train_kind, -1)
 WRONG(an_split_options, reserved, 1)
 WRONG(an_batches_options, batch, 0)
 WRONG(an_batches_options, shuffle, 2)
@@ -77,20 +77,78 @@ WRONG(an_batches_options, last_batch, -1)
 WRONG(an_batches_options, scale, AN_SCALE_AUTO)
 WRONG(an_batches_options, threads, -1)
 WRONG(an_batches_options, ahead, 0)
-WRONG(an_mobilenetv2_options, height, 31)
-WRONG(an_mobilenetv2_options, width, -5)
-WRONG(an_mobilenetv2_options, outputs, 0)
-WRONG(an_mobilenetv2_options, task, 2)
-WRONG(an_mobilenetv2_options, padding, 3)
-WRONG(an_mobilenetv2_options, scale, 9)
-WRONG(an_mobilenetv2_options, alpha, -1)
+WRONG(an_batches_options, struct_size, 0)
+WRONG(an_batches_options, iterator, 2)
+WRONG(an_batches_options, reserved, 1)
+WRONG_AS(large_batch, an_batches_options, batch, 65537)
+WRONG(an_augment_options, struct_size, 0)
+WRONG(an_augment_options, mode, 4)
+WRONG(an_augment_options, horizontal_flip, 2)
+WRONG(an_augment_options, vertical_flip, -1)
+WRONG(an_augment_options, fill, 4)
+WRONG(an_augment_options, reserved, 1)
+WRONG(an_augment_options, rotation, NAN)
+WRONG(an_augment_options, width_shift, -1)
+WRONG(an_augment_options, height_shift, INFINITY)
+WRONG(an_augment_options, shear, -0.1)
+WRONG(an_augment_options, zoom_low, 0)
+WRONG(an_augment_options, zoom_high, 0.5)
+WRONG(an_augment_options, channel_shift, NAN)
+WRONG(an_augment_options, brightness_low, -1)
+WRONG(an_augment_options, brightness_high, 1e9)
+WRONG(an_augment_options, fill_value, NAN)
+WRONG(an_augment_options, width_shift_count, 3)
+WRONG(an_augment_options, height_shift_count, -1)
+WRONG(an_plot_options, struct_size, 0)
+WRONG(an_plot_options, width, 199)
+WRONG(an_plot_options, height, 10001)
+WRONG(an_plot_options, log_y, 2)
+WRONG(an_plot_options, title, "\xff")
+WRONG(an_plot_options, x_label, "\xff")
+WRONG(an_plot_options, y_label, "\xff")
+WRONG(an_download_options, struct_size, 0)
+WRONG(an_download_options, low_speed_bytes, -1)
+WRONG(an_download_options, low_speed_seconds, -1)
 WRONG(an_download_options, max_redirects, -1)
 WRONG(an_download_options, max_bytes, 0)
 WRONG(an_download_options, sha256, "abc")
 WRONG(an_download_options, expected_type, "exe")
 
-/* --- calls that are refused: name of the case, the call, a word of the message ------------------
+static const an_curve line = {"loss", truth, 4}, no_values = {"loss", NULL, 4};
+static const an_curve below = {"loss", truth, -1}, no_text = {"\xff", truth, 4};
+
+/* Split options whose sizes cannot be. */
+static const an_split_options *sizes(int32_t kind, double fraction, int64_t count) {
+    static an_split_options options;
+    an_split_options_init(&options, sizeof options);
+    options.test_kind = kind;
+    options.test_fraction = fraction;
+    options.test_count = count;
+    return &options;
+}
+
+static const an_batches_options *augmented(const an_augment_options *augment) {
+    static an_batches_options options;
+    an_batches_options_init(&options, sizeof options);
+    options.augment = augment;
+    return &options;
+}
+
+static const an_dataset_options *size_of_pixels(void) {
+    static an_dataset_options options;
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    return &options;
+}
+
+/* --- calls that are refused ---------------------------------------------------------------------
  */
+
+#define AUGMENT(CASE, field)                                                                       \
+    CASE(augment_##field,                                                                          \
+         an_batches_create(&batches_out, dataset, NULL, 0,                                         \
+                           augmented(wrong_an_augment_options_##field()), err),                    \
+         #field)
 #define REFUSED(CASE)                                                                              \
     CASE(backend_out_null, an_backend_create(NULL, NULL, err), "out")                              \
     CASE(backend_no_size,                                                                          \
@@ -102,6 +160,14 @@ WRONG(an_download_options, expected_type, "exe")
          an_backend_create(&backend_out, wrong_an_backend_options_threads(), err), "threads")      \
     CASE(backend_device, an_backend_create(&backend_out, wrong_an_backend_options_device(), err),  \
          "device")                                                                                 \
+    CASE(backend_unset, an_backend_create(&backend_out, wrong_unset_options(), err),               \
+         "struct_size is 3435973836")                                                              \
+    CASE(backend_precision,                                                                        \
+         an_backend_create(&backend_out, wrong_an_backend_options_precision(), err),               \
+         "precision is 2")                                                                         \
+    CASE(backend_low_memory,                                                                       \
+         an_backend_create(&backend_out, wrong_an_backend_options_low_memory(), err),              \
+         "low_memory is -1")                                                                       \
     CASE(tensor_out_null, an_tensor_create(NULL, shape, 2, err), "out")                            \
     CASE(tensor_shape_null, an_tensor_create(&tensor_out, NULL, 2, err), "shape")                  \
     CASE(tensor_rank_0, an_tensor_create(&tensor_out, shape, 0, err), "rank")                      \
@@ -109,9 +175,21 @@ WRONG(an_download_options, expected_type, "exe")
     CASE(tensor_negative, an_tensor_create(&tensor_out, negative, 2, err), "below 0")              \
     CASE(tensor_endless, an_tensor_create(&tensor_out, endless, 3, err), "too large")              \
     CASE(tensor_data_null, an_tensor_borrow(&tensor_out, NULL, shape, 2, err), "data")             \
-    CASE(tensor_borrow_out, an_tensor_borrow(NULL, x, shape, 2, err), "out")                       \
+    CASE(tensor_borrow_out, an_tensor_borrow(NULL, table, shape, 2, err), "out")                   \
     CASE(download_url, an_download(NULL, "x", NULL, err), "url")                                   \
     CASE(download_path, an_download("file:///x", NULL, NULL, err), "path")                         \
+    CASE(download_url_empty, an_download("", "x", NULL, err), "url is empty")                      \
+    CASE(download_path_empty, an_download("file:///x", "", NULL, err), "path is empty")            \
+    CASE(download_url_lines, an_download("file:///x\r\nHost: y", "x", NULL, err), "line break")    \
+    CASE(download_size,                                                                            \
+         an_download("file:///x", "x", wrong_an_download_options_struct_size(), err),              \
+         "struct_size is 0")                                                                       \
+    CASE(download_slow,                                                                            \
+         an_download("file:///x", "x", wrong_an_download_options_low_speed_bytes(), err),          \
+         "low_speed_bytes")                                                                        \
+    CASE(download_slow_seconds,                                                                    \
+         an_download("file:///x", "x", wrong_an_download_options_low_speed_seconds(), err),        \
+         "low_speed_seconds")                                                                      \
     CASE(download_redirects,                                                                       \
          an_download("file:///x", "x", wrong_an_download_options_max_redirects(), err),            \
          "max_redirects")                                                                          \
@@ -122,8 +200,25 @@ WRONG(an_download_options, expected_type, "exe")
     CASE(download_type,                                                                            \
          an_download("file:///x", "x", wrong_an_download_options_expected_type(), err),            \
          "expected_type")                                                                          \
+    CASE(verify_path, an_file_verify(NULL, "0", err), "path is NULL")                              \
+    CASE(verify_sha, an_file_verify("x", NULL, err), "sha256 is NULL")                             \
+    CASE(verify_digits, an_file_verify("x", "abc", err), "64 hexadecimal digits")                  \
     CASE(extract_archive, an_archive_extract(NULL, "x", NULL, NULL, err), "archive")               \
     CASE(extract_folder, an_archive_extract("x", NULL, NULL, NULL, err), "folder")                 \
+    CASE(extract_report, an_archive_extract("x", "x", NULL, &unset_report, err),                   \
+         "an_extract_report: struct_size is 0")                                                    \
+    CASE(extract_size,                                                                             \
+         an_archive_extract("x", "x", wrong_an_extract_options_struct_size(), NULL, err),          \
+         "struct_size is 0")                                                                       \
+    CASE(extract_reserved,                                                                         \
+         an_archive_extract("x", "x", wrong_an_extract_options_reserved(), NULL, err),             \
+         "reserved is 1")                                                                          \
+    CASE(extract_members,                                                                          \
+         an_archive_extract("x", "x", wrong_an_extract_options_max_members(), NULL, err),          \
+         "max_members is 0")                                                                       \
+    CASE(extract_ratio,                                                                            \
+         an_archive_extract("x", "x", wrong_an_extract_options_max_ratio(), NULL, err),            \
+         "max_ratio is -1")                                                                        \
     CASE(decode_out, an_image_decode(NULL, rgb, 9, "n", NULL, err), "out")                         \
     CASE(decode_bytes, an_image_decode(&image_out, NULL, 9, "n", NULL, err), "bytes")              \
     CASE(decode_size, an_image_decode(&image_out, rgb, -1, "n", NULL, err), "size")                \
@@ -136,6 +231,12 @@ WRONG(an_download_options, expected_type, "exe")
     CASE(decode_memory,                                                                            \
          an_image_decode(&image_out, rgb, 9, "n", wrong_an_image_limits_max_memory(), err),        \
          "max_memory")                                                                             \
+    CASE(decode_limits,                                                                            \
+         an_image_decode(&image_out, rgb, 9, "n", wrong_an_image_limits_struct_size(), err),       \
+         "struct_size is 0")                                                                       \
+    CASE(image_read_limits,                                                                        \
+         an_image_read(&image_out, "x", wrong_an_image_limits_struct_size(), err),                 \
+         "struct_size is 0")                                                                       \
     CASE(image_read_path, an_image_read(&image_out, NULL, NULL, err), "path")                      \
     CASE(image_read_out, an_image_read(NULL, "x", NULL, err), "out")                               \
     CASE(image_create_out, an_image_create(NULL, rgb, 2, 2, err), "out")                           \
@@ -184,6 +285,25 @@ WRONG(an_download_options, expected_type, "exe")
          "cache")                                                                                  \
     CASE(dataset_outputs,                                                                          \
          an_dataset_open(&dataset_out, "x", wrong_an_dataset_options_outputs(), err), "outputs")   \
+    CASE(dataset_size,                                                                             \
+         an_dataset_open(&dataset_out, "x", wrong_an_dataset_options_struct_size(), err),          \
+         "struct_size is 1")                                                                       \
+    CASE(dataset_suffix,                                                                           \
+         an_dataset_open(&dataset_out, "x", wrong_an_dataset_options_suffix(), err), "suffix")     \
+    CASE(dataset_label_file,                                                                       \
+         an_dataset_open(&dataset_out, "x", wrong_an_dataset_options_label_file(), err),           \
+         "label_file")                                                                             \
+    CASE(dataset_limits,                                                                           \
+         an_dataset_open(&dataset_out, "x", wrong_an_dataset_options_limits(), err),               \
+         "an_image_limits: struct_size is 0")                                                      \
+    CASE(dataset_archive,                                                                          \
+         an_dataset_open(&dataset_out, "x", wrong_an_dataset_options_archive(), err),              \
+         "an_extract_options: struct_size is 0")                                                   \
+    CASE(pixels_options, an_dataset_from_pixels(&dataset_out, rgb, some, 1, NULL, err), "options") \
+    CASE(pixels_nan,                                                                               \
+         an_dataset_from_pixels(&dataset_out, rgb, not_a_number + 1, 1, size_of_pixels(), err),    \
+         "not finite")                                                                             \
+    CASE(pixels_below, an_dataset_from_pixels(&dataset_out, rgb, some, -1, NULL, err), "-1")       \
     CASE(pixels_out, an_dataset_from_pixels(NULL, rgb, some, 1, NULL, err), "out")                 \
     CASE(pixels_rgb, an_dataset_from_pixels(&dataset_out, NULL, some, 1, NULL, err), "rgb")        \
     CASE(pixels_scores, an_dataset_from_pixels(&dataset_out, rgb, NULL, 1, NULL, err), "scores")   \
@@ -202,6 +322,28 @@ WRONG(an_download_options, expected_type, "exe")
          "test_kind")                                                                              \
     CASE(split_reserved,                                                                           \
          an_split_sizes(9, wrong_an_split_options_reserved(), &n_train, &n_test, err), "reserved") \
+    CASE(split_size,                                                                               \
+         an_split_sizes(9, wrong_an_split_options_struct_size(), &n_train, &n_test, err),          \
+         "struct_size is 0")                                                                       \
+    CASE(split_train_kind,                                                                         \
+         an_split_sizes(9, wrong_an_split_options_train_kind(), &n_train, &n_test, err),           \
+         "train_kind")                                                                             \
+    CASE(split_fraction_0,                                                                         \
+         an_split_sizes(9, sizes(AN_SIZE_FRACTION, 0, 0), &n_train, &n_test, err),                 \
+         "test_fraction is 0")                                                                     \
+    CASE(split_fraction_1,                                                                         \
+         an_train_test_split(9, sizes(AN_SIZE_FRACTION, 1, 0), train, test, err),                  \
+         "test_fraction is 1")                                                                     \
+    CASE(split_fraction_nan,                                                                       \
+         an_split_sizes(9, sizes(AN_SIZE_FRACTION, NAN, 0), &n_train, &n_test, err),               \
+         "test_fraction is nan")                                                                   \
+    CASE(split_count_0, an_split_sizes(9, sizes(AN_SIZE_COUNT, 0, 0), &n_train, &n_test, err),     \
+         "test_count is 0")                                                                        \
+    CASE(split_count_all, an_train_test_split(9, sizes(AN_SIZE_COUNT, 0, 9), train, test, err),    \
+         "test_count is 9")                                                                        \
+    CASE(split_endless, an_train_test_split(INT64_MAX, NULL, train, test, err), "count")           \
+    CASE(tutorial_endless, an_tutorial_split(INT64_MAX, 1, train, &n_train, &n_val, &n_test, err), \
+         "count")                                                                                  \
     CASE(split_indices, an_train_test_split(4, NULL, NULL, test, err), "train")                    \
     CASE(split_rest, an_train_test_split(4, NULL, train, NULL, err), "test")                       \
     CASE(tutorial_indices, an_tutorial_split(4, 1, NULL, &n_train, &n_val, &n_test, err),          \
@@ -211,6 +353,52 @@ WRONG(an_download_options, expected_type, "exe")
          "0 samples")                                                                              \
     CASE(batches_out_null, an_batches_create(NULL, dataset, NULL, 0, NULL, err), "out")            \
     CASE(batches_dataset, an_batches_create(&batches_out, NULL, NULL, 0, NULL, err), "dataset")    \
+    CASE(batches_null_with_count, an_batches_create(&batches_out, dataset, NULL, 1, NULL, err),    \
+         "indices is NULL and count is 1")                                                         \
+    CASE(batches_null_below, an_batches_create(&batches_out, dataset, NULL, -1, NULL, err),        \
+         "count is -1")                                                                            \
+    CASE(batches_no_index, an_batches_create(&batches_out, dataset, outside, 0, NULL, err),        \
+         "count is 0")                                                                             \
+    CASE(batches_count_below, an_batches_create(&batches_out, dataset, outside, -1, NULL, err),    \
+         "count is -1")                                                                            \
+    CASE(batches_size,                                                                             \
+         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_struct_size(), \
+                           err),                                                                   \
+         "struct_size is 0")                                                                       \
+    CASE(batches_iterator,                                                                         \
+         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_iterator(),    \
+                           err),                                                                   \
+         "iterator is 2")                                                                          \
+    CASE(batches_reserved,                                                                         \
+         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_reserved(),    \
+                           err),                                                                   \
+         "reserved is 1")                                                                          \
+    CASE(batches_large,                                                                            \
+         an_batches_create(&batches_out, dataset, NULL, 0, wrong_large_batch(), err), "65537")     \
+    AUGMENT(CASE, struct_size)                                                                     \
+    AUGMENT(CASE, mode)                                                                            \
+    AUGMENT(CASE, horizontal_flip)                                                                 \
+    AUGMENT(CASE, vertical_flip)                                                                   \
+    AUGMENT(CASE, fill)                                                                            \
+    AUGMENT(CASE, reserved)                                                                        \
+    AUGMENT(CASE, rotation)                                                                        \
+    AUGMENT(CASE, width_shift)                                                                     \
+    AUGMENT(CASE, height_shift)                                                                    \
+    AUGMENT(CASE, shear)                                                                           \
+    AUGMENT(CASE, zoom_low)                                                                        \
+    AUGMENT(CASE, zoom_high)                                                                       \
+    AUGMENT(CASE, channel_shift)                                                                   \
+    AUGMENT(CASE, brightness_low)                                                                  \
+    AUGMENT(CASE, brightness_high)                                                                 \
+    AUGMENT(CASE, fill_value)                                                                      \
+    CASE(augment_widths,                                                                           \
+         an_batches_create(&batches_out, dataset, NULL, 0,                                         \
+                           augmented(wrong_an_augment_options_width_shift_count()), err),          \
+         "width_shifts has 3 numbers at NULL")                                                     \
+    CASE(augment_heights,                                                                          \
+         an_batches_create(&batches_out, dataset, NULL, 0,                                         \
+                           augmented(wrong_an_augment_options_height_shift_count()), err),         \
+         "height_shifts has -1")                                                                   \
     CASE(batches_index, an_batches_create(&batches_out, dataset, outside, 1, NULL, err), "99")     \
     CASE(batches_batch,                                                                            \
          an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_batch(), err), \
@@ -237,132 +425,79 @@ WRONG(an_download_options, expected_type, "exe")
     CASE(begin_epoch, an_batches_begin(batches, -1, 0, err), "epoch")                              \
     CASE(begin_first, an_batches_begin(batches, 0, 99, err), "first")                              \
     CASE(next_null, an_batches_next(NULL, NULL, NULL, NULL, NULL, err), "batches")                 \
-    CASE(net_out, an_mobilenetv2_create(NULL, backend, NULL, err), "out")                          \
-    CASE(net_backend, an_mobilenetv2_create(&model_out, NULL, NULL, err), "backend")               \
-    CASE(net_height,                                                                               \
-         an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_height(), err),   \
-         "height")                                                                                 \
-    CASE(net_width,                                                                                \
-         an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_width(), err),    \
-         "width")                                                                                  \
-    CASE(net_outputs,                                                                              \
-         an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_outputs(), err),  \
-         "outputs")                                                                                \
-    CASE(net_task,                                                                                 \
-         an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_task(), err),     \
-         "task")                                                                                   \
-    CASE(net_padding,                                                                              \
-         an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_padding(), err),  \
-         "padding")                                                                                \
-    CASE(net_scale,                                                                                \
-         an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_scale(), err),    \
-         "scale")                                                                                  \
-    CASE(net_alpha,                                                                                \
-         an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_alpha(), err),    \
-         "alpha")                                                                                  \
-    CASE(load_path, an_model_load(&model_out, backend, NULL, NULL, err), "path")                   \
-    CASE(parameters_alpha, an_mobilenetv2_parameters(NAN, 1, NULL, NULL, err), "alpha")            \
-    CASE(parameters_outputs, an_mobilenetv2_parameters(1, -1, NULL, NULL, err), "outputs")         \
-    CASE(describe_null, an_model_describe(NULL, &info, err), "model")                              \
-    CASE(describe_info, an_model_describe(model, NULL, err), "info")                               \
-    CASE(base_null, an_model_set_base(NULL, 0, err), "model")                                      \
-    CASE(base_9, an_model_set_base(model, 9, err), "base")                                         \
-    CASE(momentum_null, an_model_set_momentum(NULL, 0.5, err), "model")                            \
-    CASE(momentum_nan, an_model_set_momentum(model, NAN, err), "momentum")                         \
-    CASE(momentum_2, an_model_set_momentum(model, 2, err), "momentum")                             \
-    CASE(predict_null, an_model_predict(NULL, x, 1, y, err), "model")                              \
-    CASE(predict_x, an_model_predict(model, NULL, 1, y, err), "NULL")                              \
-    CASE(predict_y, an_model_predict(model, x, 1, NULL, err), "NULL")                              \
-    CASE(predict_n, an_model_predict(model, x, 0, y, err), "batch")                                \
-    CASE(features_null, an_model_features(NULL, x, 1, y, err), "model")                            \
-    CASE(features_y, an_model_features(model, x, 1, NULL, err), "NULL")                            \
-    CASE(head_null, an_model_predict_features(NULL, x, 1, y, err), "model")                        \
-    CASE(head_x, an_model_predict_features(model, NULL, 1, y, err), "NULL")                        \
-    CASE(gradients_null, an_model_gradients(NULL, x, y, 1, AN_LOSS_MSE, &loss, err), "model")      \
-    CASE(gradients_y, an_model_gradients(model, x, NULL, 1, AN_LOSS_MSE, &loss, err), "NULL")      \
-    CASE(gradients_loss, an_model_gradients(model, x, y, 1, 77, &loss, err), "loss")               \
-    CASE(head_gradients_null, an_model_head_gradients(NULL, x, y, 1, 0, &loss, err), "model")      \
-    CASE(head_gradients_n, an_model_head_gradients(model, x, y, -3, 0, &loss, err), "batch")       \
-    CASE(recalibrate_null, an_model_recalibrate_begin(NULL, err), "model")                         \
-    CASE(recalibrate_add_null, an_model_recalibrate_add(NULL, x, 1, err), "model")                 \
-    CASE(recalibrate_not_begun, an_model_recalibrate_add(model, x, 1, err), "begun")               \
-    CASE(recalibrate_end_null, an_model_recalibrate_end(NULL, err), "model")                       \
-    CASE(recalibrate_empty, an_model_recalibrate_end(model, err), "recalibration")                 \
-    CASE(calibrate_null, an_model_calibrate_begin(NULL, err), "model")                             \
-    CASE(calibrate_add_null, an_model_calibrate_add(NULL, x, 1, err), "model")                     \
-    CASE(calibrate_add_x, an_model_calibrate_add(model, NULL, 1, err), "NULL")                     \
-    CASE(calibrate_not_begun, an_model_calibrate_add(model, x, 1, err), "begun")                   \
-    CASE(calibrate_end_null, an_model_calibrate_end(NULL, err), "model")                           \
-    CASE(calibrate_empty, an_model_calibrate_end(model, err), "no picture")                        \
-    CASE(inference_null, an_model_set_inference(NULL, 0, err), "model")                            \
-    CASE(inference_word, an_model_set_inference(model, -1, err), "inference")                      \
-    CASE(inference_early, an_model_set_inference(model, AN_INFERENCE_INT8, err), "calibration")    \
-    CASE(weights_null, an_model_weights(NULL, &arrays_out, err), "model")                          \
-    CASE(weights_out, an_model_weights(model, NULL, err), "out")                                   \
-    CASE(last_null, an_model_last_gradients(NULL, &arrays_out, err), "model")                      \
-    CASE(last_none, an_model_last_gradients(model, &arrays_out, err), "no gradients")              \
-    CASE(set_weights_null, an_model_set_weights(NULL, arrays, err), "model")                       \
-    CASE(set_weights_arrays, an_model_set_weights(model, NULL, err), "weights")                    \
-    CASE(reset_null, an_model_reset_head(NULL, 1, err), "model")                                   \
-    CASE(save_null, an_model_save(NULL, "x", err), "model")                                        \
-    CASE(save_path, an_model_save(model, NULL, err), "path")                                       \
     CASE(metrics_truth, an_metrics_compute(NULL, some, 4, &metrics, err), "truth")                 \
     CASE(metrics_prediction, an_metrics_compute(truth, NULL, 4, &metrics, err), "prediction")      \
     CASE(metrics_out, an_metrics_compute(truth, some, 4, NULL, err), "metrics")                    \
     CASE(metrics_count, an_metrics_compute(truth, some, 0, &metrics, err), "0")                    \
     CASE(metrics_nan, an_metrics_compute(truth, not_a_number, 4, &metrics, err), "1")              \
-    CASE(history_out, an_history_create(NULL, err), "out")                                         \
-    CASE(history_epoch_null, an_history_epoch(NULL, 0, &report, err), "history")                   \
-    CASE(history_epoch_0, an_history_epoch(history, 0, &report, err), "epoch 0")                   \
-    CASE(history_append_null, an_history_append(NULL, &report, err), "history")                    \
-    CASE(history_append_report, an_history_append(history, NULL, err), "report")                   \
-    CASE(history_csv_null, an_history_write_csv(NULL, "x", err), "history")                        \
-    CASE(history_csv_path, an_history_write_csv(history, NULL, err), "path")
+    CASE(metrics_unset, an_metrics_compute(truth, some, 4, &unset_metrics, err),                   \
+         "an_metrics: struct_size is 0")                                                           \
+    CASE(doubles_truth, an_metrics_compute_double(NULL, truth, 4, &metrics, err), "truth")         \
+    CASE(doubles_prediction, an_metrics_compute_double(truth, NULL, 4, &metrics, err),             \
+         "prediction")                                                                             \
+    CASE(doubles_out, an_metrics_compute_double(truth, truth, 4, NULL, err), "metrics")            \
+    CASE(doubles_count, an_metrics_compute_double(truth, truth, -4, &metrics, err), "-4")          \
+    CASE(doubles_unset, an_metrics_compute_double(truth, truth, 4, &unset_metrics, err),           \
+         "struct_size is 0")
+REFUSED(MISUSE_DEFINE)
+static const misuse_call refused[] = {REFUSED(MISUSE_LIST)};
 
-#define DEFINE_CALL(name, call, word)                                                              \
-    static an_status call_##name(an_error *err) {                                                  \
-        return call;                                                                               \
-    }
-REFUSED(DEFINE_CALL)
-
-static const struct {
-    const char *name;
-    an_status (*call)(an_error *err);
-    const char *word;
-} refused[] = {
-#define LIST_CALL(name, call, word) {#name, call_##name, word},
-    REFUSED(LIST_CALL)};
+#define PLOT_OPTION(CASE, field, part)                                                             \
+    CASE(plot_##field,                                                                             \
+         an_plot_scatter("x.png", truth, some, 4, wrong_an_plot_options_##field(), err), part)
+#define PLOTS(CASE)                                                                                \
+    CASE(curves_path, an_plot_curves(NULL, &line, 1, NULL, 0, NULL, err), "path")                  \
+    CASE(curves_null, an_plot_curves("x.png", NULL, 1, NULL, 0, NULL, err), "curves is NULL")      \
+    CASE(curves_none, an_plot_curves("x.png", &line, 0, NULL, 0, NULL, err), "curve_count is 0")   \
+    CASE(curves_many, an_plot_curves("x.png", &line, 9, NULL, 0, NULL, err), "curve_count is 9")   \
+    CASE(curve_values, an_plot_curves("x.png", &no_values, 1, NULL, 0, NULL, err), "values")       \
+    CASE(curve_count, an_plot_curves("x.png", &below, 1, NULL, 0, NULL, err), "count -1")          \
+    CASE(curve_name, an_plot_curves("x.png", &no_text, 1, NULL, 0, NULL, err), "UTF-8")            \
+    CASE(curve_marks, an_plot_curves("x.png", &line, 1, NULL, 2, NULL, err), "marks is NULL")      \
+    CASE(curve_marks_below, an_plot_curves("x.png", &line, 1, outside, -1, NULL, err),             \
+         "mark_count is -1")                                                                       \
+    CASE(curve_mark_0, an_plot_curves("x.png", &line, 1, negative + 1, 1, NULL, err),              \
+         "mark 0 is epoch -1")                                                                     \
+    CASE(scatter_path, an_plot_scatter(NULL, truth, some, 4, NULL, err), "path")                   \
+    CASE(scatter_truth, an_plot_scatter("x.png", NULL, some, 4, NULL, err), "truth")               \
+    CASE(scatter_prediction, an_plot_scatter("x.png", truth, NULL, 4, NULL, err), "prediction")    \
+    CASE(scatter_count, an_plot_scatter("x.png", truth, some, 0, NULL, err), "count is 0")         \
+    CASE(scatter_nan, an_plot_scatter("x.png", truth, not_a_number, 4, NULL, err), "not finite")   \
+    PLOT_OPTION(CASE, struct_size, "struct_size is 0")                                             \
+    PLOT_OPTION(CASE, width, "width")                                                              \
+    PLOT_OPTION(CASE, height, "height")                                                            \
+    PLOT_OPTION(CASE, log_y, "log_y is 2")                                                         \
+    PLOT_OPTION(CASE, title, "title")                                                              \
+    PLOT_OPTION(CASE, x_label, "x label") PLOT_OPTION(CASE, y_label, "y label")
+PLOTS(MISUSE_DEFINE)
+static const misuse_call refused_plots[] = {PLOTS(MISUSE_LIST)};
 
 static void wrong_arguments_are_refused(void **state) {
     (void)state;
-    int wrong = 0;
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        an_error err = {.status = 99};
-        const an_status st = refused[i].call(&err);
-        if (st != AN_ERR_ARG) {
-            print_error("%s: returns %s, '%s'\n", refused[i].name, an_status_name(st), err.message);
-        } else if (err.status != st || !strstr(err.message, refused[i].word)) {
-            print_error("%s: the message '%s' lacks '%s'\n", refused[i].name, err.message,
-                        refused[i].word);
-        } else if (refused[i].call(NULL) != AN_ERR_ARG) {
-            print_error("%s: other without an error object\n", refused[i].name);
-        } else {
-            continue;
-        }
-        wrong++;
-    }
-    assert_int_equal(wrong, 0);
-    /* nothing was made, and what was there still works */
-    assert_null(backend_out);
-    assert_null(model_out);
-    assert_null(dataset_out);
-    assert_null(batches_out);
-    assert_null(arrays_out);
-    assert_null(tensor_out);
-    assert_null(image_out);
-    an_error err;
-    assert_int_equal(an_model_predict(model, x, 1, y, &err), AN_OK);
-    assert_true(isfinite(y[0]));
+    const misuse_out outs[] = {{"&backend_out", &backend_out}, {"&dataset_out", &dataset_out},
+                               {"&batches_out", &batches_out}, {"&arrays_out", &arrays_out},
+                               {"&tensor_out", &tensor_out},   {"&image_out", &image_out}};
+    misuse_refused(refused, sizeof refused / sizeof *refused, outs, sizeof outs / sizeof *outs);
+}
+
+static void wrong_plots_are_refused(void **state) {
+    (void)state;
+    if (!an_has_feature("plot")) skip();
+    misuse_refused(refused_plots, sizeof refused_plots / sizeof *refused_plots, NULL, 0);
+}
+
+static void init_without_a_struct_does_nothing(void **state) {
+    (void)state;
+    MISUSE_INIT(an_backend_options, an_backend_options_init);
+    MISUSE_INIT(an_download_options, an_download_options_init);
+    MISUSE_INIT(an_extract_options, an_extract_options_init);
+    MISUSE_INIT(an_image_limits, an_image_limits_init);
+    MISUSE_INIT(an_dataset_options, an_dataset_options_init);
+    MISUSE_INIT(an_split_options, an_split_options_init);
+    MISUSE_INIT(an_augment_options, an_augment_options_init);
+    MISUSE_INIT(an_augment_options, an_augment_options_tutorial);
+    MISUSE_INIT(an_batches_options, an_batches_options_init);
+    MISUSE_INIT(an_plot_options, an_plot_options_init);
 }
 
 static void options_of_one_field_are_refused(void **state) {
@@ -406,14 +541,14 @@ static void nothing_has_empty_answers(void **state) {
                          an_batches_outputs(NULL) + an_batches_scale(NULL) +
                          an_batches_is_plain(NULL),
                      0);
-    assert_int_equal(an_history_count(NULL), 0);
-    assert_null(an_model_backend(NULL));
-    assert_int_equal(an_model_summary(NULL, 0, NULL, 0), 0);
-    assert_int_equal(an_backend_threads(NULL), 0);
+    assert_int_equal(
+        an_backend_threads(NULL) + an_backend_precision(NULL) + an_backend_low_memory(NULL), 0);
     assert_string_equal(an_backend_name(NULL), "");
     assert_string_equal(an_backend_level(NULL), "");
     assert_int_equal(an_has_feature(NULL), 0);
     assert_string_equal(an_status_name(12345), "unknown status");
+    assert_true(an_abi() >= 0);
+    assert_non_null(an_version());
 }
 
 static void destructors_accept_null(void **state) {
@@ -424,8 +559,6 @@ static void destructors_accept_null(void **state) {
     an_arrays_destroy(NULL);
     an_dataset_destroy(NULL);
     an_batches_destroy(NULL);
-    an_history_destroy(NULL);
-    an_model_destroy(NULL);
 }
 
 /* --- what all is done on ------------------------------------------------------------------------
@@ -435,27 +568,19 @@ static int make_objects(void **state) {
     (void)state;
     an_error err;
     an_backend_options device;
-    an_mobilenetv2_options net;
     an_dataset_options data;
     an_backend_options_init(&device, sizeof device);
     device.threads = 1;
-    an_mobilenetv2_options_init(&net, sizeof net);
-    net.height = net.width = SIZE;
-    net.alpha = 0.1;
     an_dataset_options_init(&data, sizeof data);
     data.height = data.width = SIZE;
     if (an_backend_create(&backend, &device, &err) ||
-        an_mobilenetv2_create(&model, backend, &net, &err) ||
         an_dataset_from_pixels(&dataset, rgb, some, 1, &data, &err) ||
         an_batches_create(&batches, dataset, NULL, 0, NULL, &err) ||
-        an_history_create(&history, &err) || an_arrays_create(&arrays, &err) ||
-        an_arrays_add(arrays, "there", some, shape, 2, &err) ||
+        an_arrays_create(&arrays, &err) || an_arrays_add(arrays, "there", some, shape, 2, &err) ||
         an_tensor_create(&tensor, shape, 2, &err) || an_image_create(&image, NULL, 2, 2, &err)) {
         print_error("%s\n", err.message);
         return -1;
     }
-    info.struct_size = sizeof info;
-    report.struct_size = sizeof report;
     metrics.struct_size = sizeof metrics;
     return 0;
 }
@@ -465,18 +590,18 @@ static int drop_objects(void **state) {
     (void)state;
     an_backend_destroy(backend);
     an_dataset_destroy(dataset);
-    an_history_destroy(history);
     an_image_destroy(image);
     an_tensor_destroy(tensor);
     an_arrays_destroy(arrays);
     an_batches_destroy(batches);
-    an_model_destroy(model);
     return 0;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_arguments_are_refused),
+        cmocka_unit_test(wrong_plots_are_refused),
+        cmocka_unit_test(init_without_a_struct_does_nothing),
         cmocka_unit_test(options_of_one_field_are_refused),
         cmocka_unit_test(nothing_has_empty_answers),
         cmocka_unit_test(destructors_accept_null),
