@@ -142,6 +142,7 @@ static void parameters(void **state) {
         ani_mt19937 mt;
         read_generator(&g, json_object_get(item, "args"));
         ani_mt19937_seed(&mt, (uint32_t)json_integer_value(json_object_get(item, "seed")));
+        assert_true(json_array_size(transforms) > 0);
         for (size_t k = 0; k < json_array_size(transforms); k++) {
             ani_transform t;
             char name[128];
@@ -413,6 +414,7 @@ static void orders(void **state) {
         const json_t *item = json_array_get(list, i);
         const char *how = json_string_value(json_object_get(item, "how"));
         char name[64];
+        assert_true(json_array_size(json_object_get(item, "epochs")) > 0);
         snprintf(name, sizeof name, "order %zu (%s)", i, how);
         if (json_is_null(json_object_get(item, "seed")))
             check_unseeded(name, item, !strcmp(how, "next"));
@@ -426,13 +428,13 @@ static void orders(void **state) {
 
 /* Keys are GENERATOR.HOW.xK, with prefix before them. Each is read alone, by resuming at that
  * batch. */
-static void check_batch(an_dataset *dataset, const st_file *expected, const st_array *x,
+static bool check_batch(an_dataset *dataset, const st_file *expected, const st_array *x,
                         const char *prefix, int32_t mode, int32_t batch, uint32_t seed) {
     char how[16] = "";
     long long k = -1;
     const char *name = x->name + strlen(prefix);
     const char *dot = strchr(name, '.');
-    if (!dot || sscanf(dot + 1, "%15[a-z].x%lld", how, &k) != 2) return;
+    if (!dot || sscanf(dot + 1, "%15[a-z].x%lld", how, &k) != 2) return false;
     const int size = (int)(dot - name);
     const st_array *y = st_find(expected, "%s%.*s.%s.y%lld", prefix, size, name, how, k);
     generator g;
@@ -461,6 +463,7 @@ static void check_batch(an_dataset *dataset, const st_file *expected, const st_a
     free(want_x);
     free(want_y);
     an_batches_destroy(batches);
+    return true;
 }
 
 static void check_flow(const char *expected_path, const char *prefix, int32_t mode) {
@@ -483,9 +486,12 @@ static void check_flow(const char *expected_path, const char *prefix, int32_t mo
     assert_int_equal(
         an_dataset_from_pixels(&dataset, pixels->data, y, pixels->shape[0], &options, NULL), AN_OK);
     free(y);
+    int64_t checked = 0;
     for (int64_t i = 0; i < expected->count; i++)
         if (!strncmp(expected->arrays[i].name, prefix, strlen(prefix)))
-            check_batch(dataset, expected, &expected->arrays[i], prefix, mode, batch, seed);
+            checked +=
+                check_batch(dataset, expected, &expected->arrays[i], prefix, mode, batch, seed);
+    assert_true(checked > 0);
     an_dataset_destroy(dataset);
     st_close(expected);
     st_close(data);

@@ -102,10 +102,13 @@ static void files(void **state) {
     json_t *json = read_list(path);
     const char *name;
     json_t *expected;
-    assert_true(json_object_size(json) > 0);
+    int32_t checked = 0;
     json_object_foreach(json, name, expected) {
-        if (*name != '_') check_file(name, expected);
+        if (*name == '_') continue;
+        check_file(name, expected);
+        checked++;
     }
+    assert_true(checked > 0);
     json_decref(json);
 }
 

@@ -206,6 +206,7 @@ static void check_order(const an_arrays *arrays, const order *all, const char *n
 
 typedef struct walk {
     order all;
+    int64_t files;
     int64_t compared; /* files with values to compare with */
 } walk;
 
@@ -216,6 +217,7 @@ static void check_model_file(void *user, const char *name) {
     if (!ani_ends_with(name, ".h5") && !ani_ends_with(name, ".keras")) return;
     if (!strncmp(name, "oldnames_", 9)) return; /* a test of its own */
     if (!golden_tag_of(name, &tag)) fail_msg("'%s' has no ALPHA_SIZE in its name", name);
+    now->files++;
     snprintf(relative, sizeof relative, "mobilenetv2/%s", name);
     an_arrays *arrays = read_arrays(golden_path(relative));
     st_file *truth = open_truth("mobilenetv2", name, tag);
@@ -239,6 +241,7 @@ static void files_of_keras(void **state) {
     walk now = {.all = read_order()};
     folder_walk(folder, check_model_file, &now);
     clear_order(&now.all);
+    if (!now.files) skip();
     assert_true(now.compared > 0);
 }
 

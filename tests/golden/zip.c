@@ -53,6 +53,7 @@ static void archives_extract_to_the_manifest(void **state) {
     json_t *manifest = golden_json(manifest_path);
     const char *archive, *name;
     json_t *facts, *file;
+    assert_true(json_object_size(manifest) > 0);
     json_object_foreach(manifest, archive, facts) {
         char relative[256];
         snprintf(relative, sizeof relative, "zip/%s", archive);
@@ -63,6 +64,7 @@ static void archives_extract_to_the_manifest(void **state) {
         /* Python extracts Finder's files, too, and leaves endings that are not ".jpg": each of
          * these archives has an UPPER.JPG and an other.jpeg. */
         json_object_del(extracted, "._AF1.jpg");
+        assert_true(json_object_size(extracted) > 0);
         const int64_t count = (int64_t)json_object_size(extracted) + 2;
         char *folder = strdup(folder_path(test_folder, archive));
         for (int round = 0; round < 2; round++) { /* the second finds all files there */
@@ -146,6 +148,7 @@ static void hostile_archives_do_no_harm(void **state) {
     json_t *hostile = golden_json(path);
     const char *name;
     json_t *facts;
+    assert_true(json_object_size(hostile) > 0);
     json_object_foreach(hostile, name, facts) {
         expect_hostile(name, facts, AN_POLICY_STRICT);
         expect_hostile(name, facts, AN_POLICY_SKIP);
