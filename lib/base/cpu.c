@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/quota.h"
+
 uint32_t ani_cpu_features(void) {
     uint32_t mask = 0;
 #if defined(__x86_64__)
@@ -47,9 +49,8 @@ uint32_t ani_cpu_mask(int *known) {
 
 int32_t ani_cpu_count(void) {
     cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        const int count = CPU_COUNT(&set);
-        if (count > 0) return count;
-    }
-    return 1;
+    int32_t count = 1;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) count = CPU_COUNT(&set);
+    const int32_t quota = ani_quota_processors("/proc/self/cgroup", "/sys/fs/cgroup");
+    return quota && quota < count ? quota : count;
 }

@@ -18,7 +18,8 @@ uint32_t ani_cpu_features(void);
 /** Return that mask limited by AN_CPU (c|avx2|avx512|avx512vnni|avx512bf16|neon); *known (may be
  * NULL) becomes 0 if AN_CPU has another value, which then limits nothing. */
 uint32_t ani_cpu_mask(int *known);
-/** Return how many processors this process may run on, at least 1. */
+/** Return how many processors this process may use, at least 1: by its affinity and by the quotas
+ * of its control groups. */
 int32_t ani_cpu_count(void);
 
 #endif

@@ -1,34 +1,57 @@
 /* SPDX-License-Identifier: MIT
- * Threads that wait for loops. Passes are handed out by a counter; a loop is over when all its
- * passes are. Between the many short loops of one training step the threads spin for a moment
- * before they sleep, since waking them costs more than a short loop takes. */
+ * Threads that help with loops. The caller of a loop does its passes; helpers that are awake take
+ * passes from it. A loop is over when its passes are done: a helper that comes late finds nothing
+ * to take and has touched nothing of the caller's.
+ *
+ * Between the many short loops of one training step helpers spin for a moment before they sleep,
+ * since waking them costs more than a short loop takes. With k callers at work only the first
+ * (threads - k) helpers take passes: there are never more threads at work than the pool has. */
 #include "base/pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
 
 #include "base/cpu.h"
 #include "base/memory.h"
+#include "base/thread.h"
+
+enum {
+    LOOPS = 32,           /* that helpers see at a time; callers beyond work alone */
+    HELPER_SPINS = 20000, /* looks for work before a helper sleeps */
+    CALLER_SPINS = 20000  /* looks at the passes of others before a caller sleeps */
+};
+/* Passes of a loop are counted in half a word; longer loops are cut. */
+#define MAX_PASSES ((int64_t)1 << 31)
+
+/* A loop that helpers may join. place holds the loop's number in its upper half and the next pass
+ * in its lower half, so that a pass is taken from this very loop or not at all: the other fields
+ * are written while the number is odd, when nobody can take one (each with release, so that who
+ * reads a new one cannot find the old number behind it). */
+typedef struct loop {
+    _Alignas(64) atomic_ullong place;
+    _Atomic(ani_pool_fn) fn;
+    _Atomic(void *) context;
+    atomic_llong first, count; /* passes first.. of the caller's loop */
+    _Alignas(64) atomic_llong done;
+    atomic_bool waiting; /* the caller sleeps until all are done */
+} loop;
 
 struct ani_pool {
     int32_t threads;
-    int32_t started; /* threads beside the caller's that run */
-    int32_t
-        spins; /* looks at the clock-free counter before sleeping; 0 where processors are scarce */
+    int32_t helpers;                    /* threads beside the callers' that run */
+    int32_t helper_spins, caller_spins; /* 0 where processors are scarce */
+    int64_t process;
     pthread_t *handles;
-    pthread_mutex_t turn; /* one loop at a time */
     pthread_mutex_t lock; /* guards sleeping and waking */
-    pthread_cond_t wake;
-
-    /* the present loop; written before generation is raised */
-    ani_pool_fn fn;
-    void *context;
-    int64_t count;
-    atomic_llong next;
-    atomic_int busy; /* helpers that have not yet left the present loop */
-    atomic_uint generation;
+    pthread_cond_t wake;  /* a loop was begun, or the end */
+    pthread_cond_t ended; /* the last pass of a loop is done whose caller sleeps */
+    atomic_bool asleep;   /* a helper is, and was not called since */
     atomic_bool stop;
+    _Alignas(64) atomic_uint begun; /* counts loops, so that helpers see that there is a new one */
+    atomic_uint taken;              /* a bit for each loop in use */
+    loop loops[LOOPS];
 };
 
 typedef struct helper {
@@ -44,42 +67,111 @@ static inline void relax(void) {
 #endif
 }
 
-static void run_passes(ani_pool *pool, int32_t worker) {
-    for (;;) {
-        const long long index = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
-        if (index >= pool->count) return;
-        pool->fn(pool->context, index, worker);
+/* --- passes ----------------------------------------------------------------------------------- */
+
+/* Say whether a helper may work beside the callers of now. */
+static bool is_wanted(ani_pool *pool, int32_t worker) {
+    const unsigned taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
+    return worker + __builtin_popcount(taken) <= pool->threads;
+}
+
+/* Take one pass of a loop and do it; false: there is none left. */
+static bool do_pass(ani_pool *pool, loop *l, int32_t worker) {
+    unsigned long long place = atomic_load_explicit(&l->place, memory_order_acquire);
+    ani_pool_fn fn;
+    void *context;
+    int64_t first, count;
+    do {
+        if (place >> 32 & 1) return false;
+        fn = atomic_load_explicit(&l->fn, memory_order_acquire);
+        context = atomic_load_explicit(&l->context, memory_order_acquire);
+        first = atomic_load_explicit(&l->first, memory_order_acquire);
+        count = atomic_load_explicit(&l->count, memory_order_acquire);
+        if ((int64_t)(place & 0xffffffff) >= count) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&l->place, &place, place + 1,
+                                                    memory_order_acq_rel, memory_order_acquire));
+    fn(context, first + (int64_t)(place & 0xffffffff), worker);
+    if (atomic_fetch_add(&l->done, 1) + 1 == count && atomic_load(&l->waiting)) {
+        pthread_mutex_lock(&pool->lock);
+        pthread_cond_broadcast(&pool->ended);
+        pthread_mutex_unlock(&pool->lock);
     }
+    return true;
+}
+
+/* --- helpers ---------------------------------------------------------------------------------- */
+
+/* Help with all loops that there are; false: there was nothing to do. */
+static bool help(ani_pool *pool, int32_t worker) {
+    unsigned taken = atomic_load_explicit(&pool->taken, memory_order_acquire);
+    bool worked = false;
+    for (; taken; taken &= taken - 1) {
+        loop *l = &pool->loops[__builtin_ctz(taken)];
+        while (is_wanted(pool, worker) && do_pass(pool, l, worker))
+            worked = true;
+    }
+    return worked;
+}
+
+/* Sleep until a loop is begun after the seen-th. */
+static void sleep_until(ani_pool *pool, unsigned seen) {
+    pthread_mutex_lock(&pool->lock);
+    while (atomic_load(&pool->begun) == seen) {
+        atomic_store(&pool->asleep, true);
+        /* Looked at once more: who begins a loop raises the count first and then asks who sleeps.
+         */
+        if (atomic_load(&pool->begun) != seen) break;
+        pthread_cond_wait(&pool->wake, &pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
 }
 
 static void *helper_main(void *argument) {
-    helper self = *(helper *)argument;
+    const helper self = *(helper *)argument;
     ani_free(argument);
     ani_pool *pool = self.pool;
     unsigned seen = 0;
+    int32_t spins = pool->helper_spins;
     for (;;) {
-        for (int32_t i = 0; i < pool->spins &&
-                            atomic_load_explicit(&pool->generation, memory_order_acquire) == seen;
-             i++)
+        while (spins > 0 && atomic_load_explicit(&pool->begun, memory_order_acquire) == seen) {
             relax();
-        if (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen) {
-            pthread_mutex_lock(&pool->lock);
-            while (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen)
-                pthread_cond_wait(&pool->wake, &pool->lock);
-            pthread_mutex_unlock(&pool->lock);
+            spins--;
         }
-        seen++;
+        if (atomic_load_explicit(&pool->begun, memory_order_acquire) == seen)
+            sleep_until(pool, seen);
         if (atomic_load(&pool->stop)) return NULL;
-        run_passes(pool, self.worker);
-        atomic_fetch_sub_explicit(&pool->busy, 1, memory_order_release);
+        seen = atomic_load_explicit(&pool->begun, memory_order_acquire);
+        /* Where others do all the work it spins no longer than where there is none. */
+        if (help(pool, self.worker)) spins = pool->helper_spins;
     }
 }
 
-static void raise_generation(ani_pool *pool) {
+/* Tell the helpers that there is something new. */
+static void call_helpers(ani_pool *pool) {
+    atomic_fetch_add(&pool->begun, 1);
+    if (!atomic_load(&pool->asleep)) return;
     pthread_mutex_lock(&pool->lock);
-    atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
+    atomic_store(&pool->asleep, false);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static an_status start_helper(ani_pool *pool, an_error *err) {
+    const int32_t worker = pool->helpers + 1;
+    char name[24];
+    helper *self = ani_alloc(sizeof *self);
+    if (!self) return ani_fail_memory(err, sizeof *self, "a thread pool");
+    *self = (helper){pool, worker};
+    snprintf(name, sizeof name, "an-worker-%d", (int)worker);
+    if (ani_thread_start(&pool->handles[pool->helpers], name, helper_main, self)) {
+        ani_free(self);
+        return ani_fail(err, AN_ERR_NOMEM, "cannot start thread %d of %d", (int)worker + 1,
+                        (int)pool->threads);
+    }
+    pool->helpers++;
+    return AN_OK;
 }
 
 an_status ani_pool_create(ani_pool **out, int32_t threads, an_error *err) {
@@ -88,49 +180,42 @@ an_status ani_pool_create(ani_pool **out, int32_t threads, an_error *err) {
         return ani_fail(err, AN_ERR_ARG, "threads is %d; it must be 1 to 1024", (int)threads);
     ani_pool *pool = ani_alloc_zero(1, sizeof *pool);
     if (!pool) return ani_fail_memory(err, sizeof *pool, "a thread pool");
+    const bool spin = threads <= ani_cpu_count();
     pool->threads = threads;
-    pool->spins = threads <= ani_cpu_count() ? 20000 : 0;
-    pthread_mutex_init(&pool->turn, NULL);
+    pool->helper_spins = spin ? HELPER_SPINS : 0;
+    pool->caller_spins = spin ? CALLER_SPINS : 0;
+    pool->process = ani_process();
+    for (int32_t i = 0; i < LOOPS; i++)
+        atomic_init(&pool->loops[i].place, 1ull << 32);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
+    pthread_cond_init(&pool->ended, NULL);
     an_status st = AN_OK;
     pool->handles = ani_alloc_zero(threads, sizeof *pool->handles);
-    if (!pool->handles) {
+    if (!pool->handles)
         st = ani_fail_memory(err, threads * (int64_t)sizeof *pool->handles, "a thread pool");
-        goto done;
-    }
-    while (pool->started < threads - 1) {
-        helper *self = ani_alloc(sizeof *self);
-        if (!self) {
-            st = ani_fail_memory(err, sizeof *self, "a thread pool");
-            goto done;
-        }
-        *self = (helper){pool, pool->started + 1};
-        const int code = pthread_create(&pool->handles[pool->started], NULL, helper_main, self);
-        if (code) {
-            ani_free(self);
-            st = ani_fail(err, AN_ERR_NOMEM, "cannot start thread %d of %d", (int)pool->started + 2,
-                          (int)threads);
-            goto done;
-        }
-        pool->started++;
+    while (!st && pool->helpers < threads - 1)
+        st = start_helper(pool, err);
+    if (st) {
+        ani_pool_destroy(pool);
+        return st;
     }
     *out = pool;
-    pool = NULL;
-done:
-    ani_pool_destroy(pool);
-    return st;
+    return AN_OK;
 }
 
 void ani_pool_destroy(ani_pool *pool) {
     if (!pool) return;
-    atomic_store(&pool->stop, true);
-    raise_generation(pool);
-    for (int32_t i = 0; i < pool->started; i++)
-        pthread_join(pool->handles[i], NULL);
-    pthread_cond_destroy(&pool->wake);
-    pthread_mutex_destroy(&pool->lock);
-    pthread_mutex_destroy(&pool->turn);
+    /* In a child there are no helpers to join, and what they slept on cannot be taken down. */
+    if (pool->process == ani_process()) {
+        atomic_store(&pool->stop, true);
+        call_helpers(pool);
+        for (int32_t i = 0; i < pool->helpers; i++)
+            pthread_join(pool->handles[i], NULL);
+        pthread_cond_destroy(&pool->ended);
+        pthread_cond_destroy(&pool->wake);
+        pthread_mutex_destroy(&pool->lock);
+    }
     ani_free(pool->handles);
     ani_free(pool);
 }
@@ -139,30 +224,61 @@ int32_t ani_pool_threads(const ani_pool *pool) {
     return pool->threads;
 }
 
+/* --- loops ------------------------------------------------------------------------------------ */
+
+/* Take a place for a loop where helpers look; NULL: there is none free. */
+static loop *take_loop(ani_pool *pool) {
+    unsigned taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
+    int32_t free;
+    do {
+        if (!~taken) return NULL;
+        free = __builtin_ctz(~taken);
+    } while (!atomic_compare_exchange_weak(&pool->taken, &taken, taken | 1u << free));
+    return &pool->loops[free];
+}
+
+static void give_loop(ani_pool *pool, loop *l) {
+    atomic_fetch_and(&pool->taken, ~(1u << (l - pool->loops)));
+}
+
+/* Wait for the passes that helpers have taken. */
+static void wait_for_helpers(ani_pool *pool, loop *l, int64_t count) {
+    for (int32_t i = 0; i < pool->caller_spins && atomic_load(&l->done) < count; i++)
+        relax();
+    if (atomic_load(&l->done) == count) return;
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&l->waiting, true);
+    while (atomic_load(&l->done) < count)
+        pthread_cond_wait(&pool->ended, &pool->lock);
+    atomic_store(&l->waiting, false);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Run passes first..first+count-1 with what helpers are awake. */
+static void run_loop(ani_pool *pool, loop *l, int64_t first, int64_t count, ani_pool_fn fn,
+                     void *context) {
+    const unsigned long long number = atomic_load_explicit(&l->place, memory_order_relaxed) >> 32;
+    atomic_store_explicit(&l->fn, fn, memory_order_release);
+    atomic_store_explicit(&l->context, context, memory_order_release);
+    atomic_store_explicit(&l->first, first, memory_order_release);
+    atomic_store_explicit(&l->count, count, memory_order_release);
+    atomic_store_explicit(&l->done, 0, memory_order_relaxed);
+    atomic_store_explicit(&l->place, (number + 1) << 32, memory_order_release);
+    if (is_wanted(pool, 1)) call_helpers(pool);
+    while (do_pass(pool, l, 0)) {
+    }
+    wait_for_helpers(pool, l, count);
+    atomic_store_explicit(&l->place, (number + 2) << 32, memory_order_release);
+}
+
 void ani_pool_run(ani_pool *pool, int64_t count, ani_pool_fn fn, void *context) {
-    if (count <= 0) return;
-    if (count == 1 || pool->threads == 1) {
-        pthread_mutex_lock(&pool->turn);
-        for (int64_t i = 0; i < count; i++)
-            fn(context, i, 0);
-        pthread_mutex_unlock(&pool->turn);
-        return;
+    loop *l = count > 1 && pool->threads > 1 ? take_loop(pool) : NULL;
+    for (int64_t i = 0; !l && i < count; i++)
+        fn(context, i, 0);
+    if (!l) return;
+    for (int64_t first = 0; first < count; first += MAX_PASSES) {
+        const int64_t left = count - first;
+        run_loop(pool, l, first, left < MAX_PASSES ? left : MAX_PASSES, fn, context);
     }
-    pthread_mutex_lock(&pool->turn);
-    pool->fn = fn;
-    pool->context = context;
-    pool->count = count;
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->busy, pool->started, memory_order_relaxed);
-    raise_generation(pool);
-    run_passes(pool, 0);
-    /* The others are at most one pass away from the end, so waiting awake is right; where threads
-     * outnumber processors they need ours to get there. */
-    while (atomic_load_explicit(&pool->busy, memory_order_acquire)) {
-        if (pool->spins)
-            relax();
-        else
-            sched_yield();
-    }
-    pthread_mutex_unlock(&pool->turn);
+    give_loop(pool, l);
 }

@@ -11,14 +11,18 @@
 
 typedef struct ani_pool ani_pool;
 
-/** One pass: index is 0..count-1; worker is 0..threads-1, for scratch memory of a thread. */
+/** One pass: index is 0..count-1; worker is 0..threads-1 and no two passes of one loop that run at
+ * the same time have the same, for scratch memory that belongs to the loop. Passes of other loops
+ * may: scratch memory must not belong to the pool. */
 typedef void (*ani_pool_fn)(void *context, int64_t index, int32_t worker);
 
 /** Make a pool of threads in all, the caller of ani_pool_run() being one of them. */
 an_status ani_pool_create(ani_pool **out, int32_t threads, an_error *err);
-void ani_pool_destroy(ani_pool *pool); /* NULL is allowed */
+/** NULL is allowed. In a child of the process that made it, it waits for nobody. */
+void ani_pool_destroy(ani_pool *pool);
 int32_t ani_pool_threads(const ani_pool *pool);
-/** Run fn for 0..count-1 and return when all is done. One loop at a time: a second caller waits. */
+/** Run fn for 0..count-1 and return when all is done. Any thread may call it at any time, also
+ * inside a pass: loops run side by side and share the pool's threads. */
 void ani_pool_run(ani_pool *pool, int64_t count, ani_pool_fn fn, void *context);
 
 #endif

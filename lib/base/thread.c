@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ * Starting threads, and telling a child process from its parent. */
+#include "base/thread.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+int ani_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument) {
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    int code = pthread_attr_init(&attributes);
+    if (code) return code;
+    pthread_attr_setstacksize(&attributes, ANI_THREAD_STACK);
+    sigfillset(&all);
+    /* A thread inherits the mask of the one that starts it. */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    code = pthread_create(thread, &attributes, run, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (!code) pthread_setname_np(*thread, name);
+    return code;
+}
+
+int64_t ani_process(void) {
+    return getpid();
+}
+
+an_status ani_process_check(int64_t maker, const char *what, an_error *err) {
+    const int64_t here = ani_process();
+    if (here == maker) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG,
+                    "%s was made by process %lld, before fork(), and process %lld has none of its "
+                    "threads; make a new one here",
+                    what, (long long)maker, (long long)here);
+}

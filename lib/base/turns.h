@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * A lock that is given in the order in which it was asked for: a thread that takes it over and
+ * over, as training does, keeps nobody waiting for longer than one turn. */
+#ifndef BASE_TURNS_H
+#define BASE_TURNS_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+typedef struct ani_turns {
+    pthread_mutex_t lock;
+    pthread_cond_t next;
+    uint64_t asked, served;
+} ani_turns;
+
+void ani_turns_init(ani_turns *turns);
+void ani_turns_clear(ani_turns *turns); /* nobody has or waits for a turn */
+void ani_turns_take(ani_turns *turns);
+void ani_turns_give(ani_turns *turns);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ * The thread pool with several callers, turns, and quotas of control groups. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/pool.h"
+#include "base/quota.h"
+#include "base/turns.h"
+#include "support/folder.h"
+#include "support/test_folder.h"
+
+/* --- loops ------------------------------------------------------------------------------------ */
+
+enum { CALLERS = 5, PASSES = 97, WORKERS = 4 };
+
+typedef struct caller {
+    pthread_t thread;
+    ani_pool *pool;
+    int seen[PASSES];
+    atomic_int inside[WORKERS]; /* passes that have this worker's number now */
+    atomic_int clashes;
+    int64_t wrong;
+    bool nests;
+} caller;
+
+static void add(void *context, int64_t index, int32_t worker) {
+    (void)worker;
+    atomic_fetch_add((atomic_llong *)context, index);
+}
+
+static void pass(void *context, int64_t index, int32_t worker) {
+    caller *c = context;
+    if (worker < 0 || worker >= WORKERS || atomic_fetch_add(&c->inside[worker], 1) > 0)
+        atomic_fetch_add(&c->clashes, 1);
+    c->seen[index]++;
+    if (c->nests && index % 16 == 0) {
+        atomic_llong sum = 0;
+        ani_pool_run(c->pool, 10, add, &sum);
+        if (atomic_load(&sum) != 45) atomic_fetch_add(&c->clashes, 1);
+    }
+    if (worker >= 0 && worker < WORKERS) atomic_fetch_sub(&c->inside[worker], 1);
+}
+
+static void *run_loops(void *data) {
+    caller *c = data;
+    for (int round = 0; round < 400; round++) {
+        const int64_t count = round % PASSES;
+        memset(c->seen, 0, sizeof c->seen);
+        ani_pool_run(c->pool, count, pass, c);
+        for (int64_t i = 0; i < PASSES; i++)
+            c->wrong += c->seen[i] != (i < count);
+    }
+    return NULL;
+}
+
+/* Loops of several callers: each pass once, before its loop returns, and never two at a time with
+ * the number of one worker. */
+static void loops_of_several_callers(void **state) {
+    (void)state;
+    static caller callers[CALLERS];
+    an_error err;
+    for (int32_t threads = 1; threads <= WORKERS; threads++) {
+        ani_pool *pool;
+        assert_int_equal(ani_pool_create(&pool, threads, &err), AN_OK);
+        for (int i = 0; i < CALLERS; i++) {
+            memset(&callers[i], 0, sizeof callers[i]);
+            callers[i].pool = pool;
+            callers[i].nests = i % 2;
+            assert_int_equal(pthread_create(&callers[i].thread, NULL, run_loops, &callers[i]), 0);
+        }
+        for (int i = 0; i < CALLERS; i++)
+            pthread_join(callers[i].thread, NULL);
+        for (int i = 0; i < CALLERS; i++) {
+            assert_int_equal(callers[i].wrong, 0);
+            assert_int_equal(atomic_load(&callers[i].clashes), 0);
+        }
+        ani_pool_destroy(pool);
+    }
+}
+
+/* A loop whose helpers are asleep, and one that ends while a helper still has a pass. */
+static void slow_pass(void *context, int64_t index, int32_t worker) {
+    if (index == 1 || worker > 0) usleep(30000);
+    atomic_fetch_add((atomic_llong *)context, 1);
+}
+
+static void callers_wait_for_slow_passes(void **state) {
+    (void)state;
+    an_error err;
+    ani_pool *pool;
+    assert_int_equal(ani_pool_create(&pool, 3, &err), AN_OK);
+    for (int round = 0; round < 5; round++) {
+        atomic_llong done = 0;
+        usleep(20000);
+        ani_pool_run(pool, 3, slow_pass, &done);
+        assert_int_equal(atomic_load(&done), 3);
+    }
+    ani_pool_destroy(pool);
+}
+
+/* --- turns ------------------------------------------------------------------------------------ */
+
+typedef struct queue {
+    ani_turns turns;
+    atomic_bool over;
+    int64_t greedy; /* turns of the thread that takes one after another */
+    int inside;     /* guarded by the turn */
+    bool clash;
+} queue;
+
+static void *take_turns(void *data) {
+    queue *q = data;
+    while (!atomic_load(&q->over)) {
+        ani_turns_take(&q->turns);
+        q->clash |= q->inside++ != 0;
+        q->greedy++;
+        usleep(200);
+        q->inside--;
+        ani_turns_give(&q->turns);
+    }
+    return NULL;
+}
+
+/* Who asks gets the turn after the one under way, however greedy its owner is. */
+static void nobody_is_kept_waiting(void **state) {
+    (void)state;
+    queue q = {0};
+    pthread_t thread;
+    ani_turns_init(&q.turns);
+    assert_int_equal(pthread_create(&thread, NULL, take_turns, &q), 0);
+    for (int i = 0; i < 20; i++) {
+        usleep(500);
+        ani_turns_take(&q.turns);
+        q.clash |= q.inside++ != 0;
+        const int64_t before = q.greedy;
+        q.inside--;
+        ani_turns_give(&q.turns);
+        ani_turns_take(&q.turns);
+        assert_true(q.greedy <= before + 1);
+        ani_turns_give(&q.turns);
+    }
+    atomic_store(&q.over, true);
+    pthread_join(thread, NULL);
+    assert_false(q.clash);
+    ani_turns_clear(&q.turns);
+}
+
+/* --- quotas ----------------------------------------------------------------------------------- */
+
+static void write_at(const char *folder, const char *name, const char *text) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", test_folder, folder);
+    for (char *at = path + strlen(test_folder) + 1; (at = strchr(at, '/')); *at++ = '/') {
+        *at = 0;
+        mkdir(path, 0777);
+    }
+    mkdir(path, 0777);
+    const size_t end = strlen(path);
+    snprintf(path + end, sizeof path - end, "/%s", name);
+    folder_write(path, text, (int64_t)strlen(text));
+}
+
+static int32_t quota(const char *groups) {
+    char list[512], root[512];
+    snprintf(list, sizeof list, "%s/groups", test_folder);
+    snprintf(root, sizeof root, "%s/cgroup", test_folder);
+    folder_write(list, groups, (int64_t)strlen(groups));
+    return ani_quota_processors(list, root);
+}
+
+static void quotas_of_control_groups(void **state) {
+    (void)state;
+    assert_int_equal(ani_quota_processors("/nowhere", "/nowhere"), 0);
+    assert_int_equal(quota("0::/a/b\n"), 0); /* nothing is mounted */
+    /* version 2: none, a half of one, one and a half, a parent's that is smaller */
+    write_at("cgroup/a/b", "cpu.max", "max 100000\n");
+    assert_int_equal(quota("0::/a/b\n"), 0);
+    write_at("cgroup/a/b", "cpu.max", "50000 100000\n");
+    assert_int_equal(quota("0::/a/b\n"), 1);
+    write_at("cgroup/a/b", "cpu.max", "150000 100000\n");
+    assert_int_equal(quota("0::/a/b\n"), 2);
+    write_at("cgroup/a/b", "cpu.max", "400000 100000\n");
+    write_at("cgroup/a", "cpu.max", "300000 100000\n");
+    assert_int_equal(quota("0::/a/b\n"), 3);
+    /* the group of a container is not visible in it, its root is */
+    write_at("cgroup", "cpu.max", "200000 100000\n");
+    assert_int_equal(quota("0::/docker/0123\n"), 2);
+    assert_int_equal(quota("0::/\n"), 2);
+    /* version 1, by the controllers' name and by "cpu"; -1 is no limit; other controllers */
+    write_at("cgroup/cpu,cpuacct/x", "cpu.cfs_quota_us", "250000\n");
+    write_at("cgroup/cpu,cpuacct/x", "cpu.cfs_period_us", "100000\n");
+    assert_int_equal(quota("5:cpuset:/x\n4:cpu,cpuacct:/x\n"), 3);
+    write_at("cgroup/cpu/y", "cpu.cfs_quota_us", "-1\n");
+    write_at("cgroup/cpu/y", "cpu.cfs_period_us", "100000\n");
+    assert_int_equal(quota("4:cpu,cpuacct:/y\n"), 0);
+    write_at("cgroup/cpu/y", "cpu.cfs_quota_us", "100000\n");
+    assert_int_equal(quota("4:cpu,cpuacct:/y\n"), 1);
+    assert_int_equal(quota("4:cpuset,memory:/y\n"), 0);
+    /* strange texts limit nothing */
+    write_at("cgroup", "cpu.max", "many\n");
+    assert_int_equal(quota("0::/\n"), 0);
+    write_at("cgroup", "cpu.max", "100000 0\n");
+    assert_int_equal(quota("0::/\n"), 0);
+    write_at("cgroup", "cpu.max", "9223372036854775807 1\n");
+    assert_int_equal(quota("0::/\nno line\n:\n"), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loops_of_several_callers),
+        cmocka_unit_test(callers_wait_for_slow_passes),
+        cmocka_unit_test(nobody_is_kept_waiting),
+        unit_test_in_folder(quotas_of_control_groups),
+    };
+    return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
+}
