@@ -85,7 +85,14 @@ typedef struct an_batches_options {
 
 AN_API void an_batches_options_init(an_batches_options *options, uint32_t struct_size);
 
-/** A source of batches over some samples of a data set, epoch after epoch. */
+/**
+ * A source of batches over some samples of a data set, epoch after epoch.
+ *
+ * Threads: one call at a time on one source, a trainer's epoch and an evaluation being one call; a
+ *          second one returns AN_ERR_ARG. Sources of one data set are independent. Its threads
+ * block all signals, are named "an-loader" and have 1 MiB of stack. In a child of fork() calls on
+ *          a source of the parent return AN_ERR_ARG, and destroying it waits for nobody.
+ */
 typedef struct an_batches an_batches;
 
 /**
@@ -128,7 +135,6 @@ AN_API an_status an_batches_begin(an_batches *batches, int64_t epoch, int64_t fi
  *          with one warning, and the batch is shorter; a batch with nothing left is passed over;
  *          AN_ERR_CANCELLED if the warning callback says so. Errors of memory and of reading are
  *          always returned.
- * Threads: one call at a time on one source.
  */
 AN_API an_status an_batches_next(an_batches *batches, const float **x, const float **y,
                                  const int64_t **samples, int64_t *n, an_error *err);

@@ -9,7 +9,17 @@
 extern "C" {
 #endif
 
-/** One device with its worker threads. Models, trainers and predictors are made on one. */
+/**
+ * One device with its worker threads. Models, trainers and predictors are made on one.
+ *
+ * Threads: any number of calls on what was made on one backend, from any threads. They share its
+ *          worker threads: with k calls under way, each gets its caller's thread and what is left
+ *          of an_backend_threads() after k. Worker threads block all signals, are named
+ *          "an-worker-N" and have 1 MiB of stack; a call needs up to 256 KiB of its caller's.
+ * fork():  a child process has none of these threads. There every call on a backend of the parent,
+ *          or on what was made on it, returns AN_ERR_ARG and says so; destroying it waits for
+ *          nobody; and a backend that the child makes works.
+ */
 typedef struct an_backend an_backend;
 
 enum {
@@ -39,7 +49,8 @@ enum {
 typedef struct an_backend_options {
     uint32_t struct_size; /* set by init; later fields are only appended */
     int32_t kind;         /* AN_BACKEND_*; default AN_BACKEND_CPU */
-    int32_t threads;      /* 1 to 1024; 0 = as many as this process may use; default 0 */
+    int32_t threads;      /* 1 to 1024; 0 = as many as this process may use, by its affinity and the
+                             CPU quotas of its control groups; default 0 */
     int32_t device;       /* number of the GPU, from 0; default 0 */
     int32_t precision;    /* AN_PRECISION_*; default AN_PRECISION_FP32 */
     /* 1: a training step of the whole network gives up the widest activations, the outputs of the
@@ -62,7 +73,7 @@ AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct
  * Returns: AN_OK; AN_ERR_ARG for a kind, a precision or another number out of range;
  *          AN_ERR_UNSUPPORTED for CUDA in a build without it; AN_ERR_DEVICE if the device is
  *          absent; AN_ERR_NOMEM.
- * Threads: any; create backends after fork(). The level c alone gives its products to OpenBLAS:
+ * Threads: any. The level c alone gives its products to OpenBLAS:
  *          while such a backend lives, OpenBLAS' thread count (one number for the whole process) is
  *          1, and it is restored with the last. At the other levels it is touched only for the
  *          moment of this call.

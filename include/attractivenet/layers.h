@@ -16,7 +16,7 @@ extern "C" {
  * All tensors are the caller's and must have the right shape (AN_ERR_ARG names what was found and
  * expected); no axis is 0; outputs are overwritten, and may be inputs of the same call. A gradient
  * argument may be NULL if it is not wanted. Values are not looked at, but for targets of losses.
- * Threads: any number of calls at once on different backends; one at a time on one backend. */
+ * Threads: any number of calls at once; no two may write the same tensor. */
 
 enum { AN_CONV_FULL = 0, AN_CONV_DEPTHWISE = 1 };
 
@@ -110,7 +110,17 @@ AN_API an_status an_loss(an_backend *backend, int32_t kind, const an_tensor *pre
 
 /* --- model ----------------------------------------------------------------------------------- */
 
-/** A network with its weights on a backend. Made by mobilenetv2.h. */
+/**
+ * A network with its weights on a backend. Made by mobilenetv2.h.
+ *
+ * Threads: any number of calls that read the model at once: an_model_predict(), _features(),
+ *          _predict_features(), _describe(), _summary(), _weights(), _last_gradients(), _save(),
+ *          an_model_evaluate(), an_predict_batches(), and predictors. One call at a time changes it
+ *          (trains, measures, sets something); a second one, on another thread or in a callback of
+ *          the first, returns AN_ERR_ARG. Readers need not wait for it: each call that predicts
+ * goes by the weights of one moment, those that the last whole step, or the last call that changed
+ * them, has left.
+ */
 typedef struct an_model an_model;
 
 /** What training does to the base, the network below the head. */
@@ -184,7 +194,7 @@ AN_API an_status an_model_set_momentum(an_model *model, double momentum, an_erro
  * Shapes:  x [n,H,W,3] scaled with the model's scale, finite; y [n,outputs], written (class
  *          probabilities for classification). H, W as an_model_describe() says; n from 1.
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM; AN_ERR_DEVICE.
- * Threads: one call at a time on one model.
+ * Threads: any number of calls at once.
  */
 AN_API an_status an_model_predict(an_model *model, const float *x, int64_t n, float *y,
                                   an_error *err);
@@ -240,7 +250,6 @@ AN_API an_status an_model_recalibrate_end(an_model *model, an_error *err);
  *          level and on every backend. It is measured in fp32, whose last bits differ between
  *          levels and backends: for the same scores everywhere, calibrate once and load the file
  *          of an_model_save().
- * Threads: one call at a time on one model.
  * Source:  docs/numerics.md, section int8. It goes into the file of an_model_save().
  */
 AN_API an_status an_model_calibrate_begin(an_model *model, an_error *err);
@@ -253,7 +262,6 @@ AN_API an_status an_model_calibrate_end(an_model *model, an_error *err);
  * kind has packed is given up, and made again when it is needed.
  *
  * Returns: AN_OK; AN_ERR_ARG: unknown, or INT8 without a calibration with the present weights.
- * Threads: one call at a time on one model.
  * Source:  docs/numerics.md, sections int8 and bf16. It goes into the file of an_model_save().
  */
 AN_API an_status an_model_set_inference(an_model *model, int32_t inference, an_error *err);

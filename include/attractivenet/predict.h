@@ -11,7 +11,12 @@
 extern "C" {
 #endif
 
-/** A model ready to score pictures, with its buffers. */
+/**
+ * A model ready to score images, with its buffers.
+ *
+ * Threads: one call at a time on one predictor; a second one returns AN_ERR_ARG. Any number of
+ *          predictors of one model at once: they share its packed weights.
+ */
 typedef struct an_predictor an_predictor;
 
 /**
@@ -29,7 +34,6 @@ AN_API void an_predictor_destroy(an_predictor *predictor); /**< Free; NULL is al
  * Shapes:  rgb: height rows of width RGB pixels, each 1 to 65535, stride bytes apart (>= 3*width);
  *          resized to the model's size, scaled with its scale; scores [outputs], written.
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_DEVICE. Allocates nothing after the first frame of a size.
- * Threads: one call at a time on one predictor.
  */
 AN_API an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_t height,
                                     int64_t width, int64_t stride, float *scores, an_error *err);
@@ -51,6 +55,7 @@ AN_API an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, 
  *          out.
  * Returns: AN_OK; AN_ERR_ARG (size, outputs or scale differ from the model's); AN_ERR_CANCELLED by
  *          progress; errors of the batches and the device; AN_ERR_NOMEM.
+ * Threads: any number of calls at once.
  */
 AN_API an_status an_predict_batches(an_model *model, an_batches *batches, float *scores,
                                     an_progress_fn progress, void *progress_user, an_error *err);
@@ -61,7 +66,6 @@ AN_API an_status an_predict_batches(an_model *model, an_batches *batches, float 
  * as an_predict_batches() and those.
  *
  * Takes:   pictures: how many at most; 0: all. The source itself is not moved.
- * Threads: one call at a time on one model.
  */
 AN_API an_status an_calibrate_batches(an_model *model, an_batches *batches, int64_t pictures,
                                       an_progress_fn progress, void *progress_user, an_error *err);

@@ -141,7 +141,8 @@ enum {
         4 /* before epoch 1 with a frozen base: batches whose features are computed */
 };
 
-/** Called on the thread that called the trainer. Non-zero stops the run with AN_ERR_CANCELLED. */
+/** Called on the thread that called the trainer. Non-zero stops the run with AN_ERR_CANCELLED. What
+ *  it may call: see an_trainer. */
 typedef int32_t (*an_train_fn)(void *user, const an_train_event *event);
 
 /** Takes UTF-8 text to be shown to a person as it is. Non-zero stops with AN_ERR_CANCELLED. */
@@ -203,7 +204,18 @@ typedef struct an_train_options {
 
 AN_API void an_train_options_init(an_train_options *options, uint32_t struct_size);
 
-/** One stage of training: a model, batches, an optimizer, callbacks. */
+/**
+ * One stage of training: a model, batches, an optimizer, callbacks.
+ *
+ * Threads: one call at a time on one trainer and on one model (see an_model); different trainers
+ *          are independent, also on one backend. Its callbacks run on the thread that called it.
+ * Callbacks may call all that reads the model (predict, evaluate, save, copy the weights), read and
+ *          set the learning rate, ask to stop or pause, and destroy handles. What would change the
+ *          model, or run a trainer of it, returns AN_ERR_ARG; so does reading the training batches
+ *          between the first and the last step of an epoch.
+ * A callback must return. One that leaves by longjmp() or by an exception of C++ skips what the
+ *          library would have released: the model and the batches stay claimed, memory is lost.
+ */
 typedef struct an_trainer an_trainer;
 
 /**
@@ -243,7 +255,7 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches
  *          finite. A run resumed from that checkpoint meets the same loss again: begin anew, for
  *          example with a smaller learning_rate. With restore_best the best weights are back in
  *          the model.
- * Threads: one call at a time per trainer; different trainers are independent.
+ * Threads: see an_trainer.
  * Source:  Keras Model.fit with EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
  *          TerminateOnNaN (docs/numerics.md, section fit).
  */
@@ -260,6 +272,14 @@ AN_API void an_trainer_stop(an_trainer *trainer);
  *  and an_trainer_run() return AN_ERR_CANCELLED; called again, they go on. Not asked any more when
  *  that was the run's last epoch. Threads: any, also from a signal handler. */
 AN_API void an_trainer_pause(an_trainer *trainer);
+
+/** Return the learning rate of the next step before the schedule is applied to it; NaN for NULL. */
+AN_API double an_trainer_learning_rate(const an_trainer *trainer);
+
+/** Set it: from the next step on, and kept in checkpoints. A schedule is applied to it as to the
+ *  rate of the options; reduce_rate reduces it. Returns AN_OK; AN_ERR_ARG unless it is finite and
+ * at least 0. Threads: the one that runs the trainer, in a callback or between two calls. */
+AN_API an_status an_trainer_set_learning_rate(an_trainer *trainer, double rate, an_error *err);
 
 /** Return why the run ended, AN_STOP_*; AN_STOP_NONE while it has not. */
 AN_API int32_t an_trainer_reason(const an_trainer *trainer);

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/thread.h"
 #include "dataset/dataset.h"
 #include "dataset/scale.h"
 
@@ -45,6 +46,8 @@ typedef struct worker {
 
 struct an_batches {
     atomic_int references;
+    atomic_bool claimed; /* somebody reads it */
+    int64_t process;     /* that made it, where its threads are */
     an_dataset *dataset;
     an_batches_options options; /* augment: the next field */
     an_augment_options augment; /* its lists are owned */
@@ -308,7 +311,7 @@ static an_status make_threads(an_batches *b, an_error *err) {
     while (b->started < count) {
         worker *self = &b->workers[b->started];
         *self = (worker){b, b->started};
-        if (pthread_create(&b->threads[b->started], NULL, worker_main, self))
+        if (ani_thread_start(&b->threads[b->started], "an-loader", worker_main, self))
             return ani_fail(err, AN_ERR_NOMEM, "cannot start thread %d of %d", (int)b->started + 1,
                             (int)count);
         b->started++;
@@ -333,6 +336,7 @@ an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t
     b = ani_alloc_zero(1, sizeof *b);
     if (!b) return ani_fail_memory(err, sizeof *b, "a source of batches");
     atomic_init(&b->references, 1);
+    b->process = ani_process();
     ani_dataset_hold(dataset);
     b->dataset = dataset;
     b->options = checked;
@@ -375,9 +379,9 @@ static void free_choices(const double *choices) {
     ani_free(pointer.owned);
 }
 
-void an_batches_destroy(an_batches *batches) {
-    if (!batches || atomic_fetch_sub(&batches->references, 1) > 1) return;
-    an_batches *b = batches;
+/* In a child of the process that started them there are none, and their lock stays as it is. */
+static void stop_threads(an_batches *b) {
+    if (b->process != ani_process()) return;
     pthread_mutex_lock(&b->lock);
     b->stop = true;
     pthread_cond_broadcast(&b->work);
@@ -387,7 +391,12 @@ void an_batches_destroy(an_batches *batches) {
     pthread_cond_destroy(&b->changed);
     pthread_cond_destroy(&b->work);
     pthread_mutex_destroy(&b->lock);
+}
 
+void an_batches_destroy(an_batches *batches) {
+    if (!batches || atomic_fetch_sub(&batches->references, 1) > 1) return;
+    an_batches *b = batches;
+    stop_threads(b);
     const int64_t x_size = b->order.batch * (int64_t)sizeof(float) * b->image;
     for (int64_t i = 0; b->slots && i < b->slot_count; i++) {
         ani_free_large(b->slots[i].x, x_size);
@@ -414,9 +423,31 @@ void an_batches_destroy(an_batches *batches) {
 
 /* --- epochs ---------------------------------------------------------------------------------- */
 
+an_status ani_batches_claim(an_batches *batches, an_error *err) {
+    an_status st = ani_process_check(batches->process, "the source of batches", err);
+    if (st) return st;
+    if (atomic_exchange(&batches->claimed, true))
+        return ani_fail(err, AN_ERR_ARG,
+                        "the batches are being read by another call, on another thread or below "
+                        "this one; make another source of them");
+    return AN_OK;
+}
+
+void ani_batches_release(an_batches *batches) {
+    atomic_store(&batches->claimed, false);
+}
+
 an_status an_batches_begin(an_batches *batches, int64_t epoch, int64_t first, an_error *err) {
-    an_batches *b = batches;
     if (!batches) return ani_fail(err, AN_ERR_ARG, "batches is NULL");
+    an_status st = ani_batches_claim(batches, err);
+    if (st) return st;
+    st = ani_batches_begin(batches, epoch, first, err);
+    ani_batches_release(batches);
+    return st;
+}
+
+an_status ani_batches_begin(an_batches *batches, int64_t epoch, int64_t first, an_error *err) {
+    an_batches *b = batches;
     if (epoch < 0)
         return ani_fail(err, AN_ERR_ARG, "epoch is %lld; it must be at least 0", (long long)epoch);
     if (first < 0 || first > b->order.steps)
@@ -487,7 +518,16 @@ static an_status leave_out(an_batches *b, slot *s, an_error *err) {
 an_status an_batches_next(an_batches *batches, const float **x, const float **y,
                           const int64_t **samples, int64_t *n, an_error *err) {
     if (!batches) return ani_fail(err, AN_ERR_ARG, "batches is NULL");
-    an_status st = batches->begun ? AN_OK : an_batches_begin(batches, 0, 0, err);
+    an_status st = ani_batches_claim(batches, err);
+    if (st) return st;
+    st = ani_batches_next(batches, x, y, samples, n, err);
+    ani_batches_release(batches);
+    return st;
+}
+
+an_status ani_batches_next(an_batches *batches, const float **x, const float **y,
+                           const int64_t **samples, int64_t *n, an_error *err) {
+    an_status st = batches->begun ? AN_OK : ani_batches_begin(batches, 0, 0, err);
     slot *s = NULL;
     while (!st && (!s || s->count == 0)) {
         s = wait_for_batch(batches);

@@ -12,6 +12,14 @@ void ani_batches_hold(an_batches *batches);
  * them in the message, which has both values: "batches". */
 an_status ani_batches_check(const an_batches *batches, const an_model *model, const char *what,
                             an_error *err);
+/** Be the only one who reads the source until ani_batches_release(): AN_ERR_ARG while another does,
+ * and in a child of the process that made it. */
+an_status ani_batches_claim(an_batches *batches, an_error *err);
+void ani_batches_release(an_batches *batches);
+/** The public functions of the same names for who has the claim. */
+an_status ani_batches_begin(an_batches *batches, int64_t epoch, int64_t first, an_error *err);
+an_status ani_batches_next(an_batches *batches, const float **x, const float **y,
+                           const int64_t **samples, int64_t *n, an_error *err);
 /** Make a source of the same samples, all of them, in their own order and without augmentation. */
 an_status ani_batches_in_order(an_batches **out, const an_batches *batches, an_error *err);
 /** Return the sample of the data set at a place of the source, 0 to an_batches_samples()-1. */

@@ -6,6 +6,7 @@
 
 #include "base/cpu.h"
 #include "base/options.h"
+#include "base/thread.h"
 
 enum { MAX_THREADS = 1024 };
 
@@ -47,6 +48,10 @@ an_status an_backend_create(an_backend **out, const an_backend_options *options,
         return ani_fail(err, AN_ERR_ARG, "backend kind is %d; it must be %d to %d", (int)ours.kind,
                         AN_BACKEND_CPU, AN_BACKEND_CUDA);
     }
+}
+
+an_status ani_backend_check(const an_backend *backend, an_error *err) {
+    return ani_process_check(backend->process, "the backend", err);
 }
 
 void ani_backend_hold(an_backend *backend) {

@@ -17,7 +17,10 @@
  * All pointers are memory of the backend (alloc), layouts are row-major, channels last:
  * activations [n,h,w,c], weights as Keras: full [3,3,cin,cout], pointwise [cin,cout] (of
  * [1,1,cin,cout]), depthwise [3,3,c] (of [3,3,c,1]), dense [in,out]. Sums over many elements are in
- * double. Determinism: for one instruction level the same bits whatever the number of threads. */
+ * double. Determinism: for one instruction level the same bits whatever the number of threads.
+ *
+ * Threads: all entries may be called from any number of threads at once; what they write must not
+ * be the same. */
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
 
@@ -162,6 +165,8 @@ typedef struct ani_calibrated {
 
 /** A network made ready for inference on a backend. */
 typedef struct ani_infer ani_infer;
+/** What one run of inference at a time writes, of a kind of its own in each backend. */
+typedef struct ani_infer_buffers ani_infer_buffers;
 
 typedef struct ani_backend_ops {
     const char *name;
@@ -173,6 +178,7 @@ typedef struct ani_backend_ops {
     void (*free)(an_backend *backend, void *memory, int64_t size);
     void (*write)(an_backend *backend, void *to, const void *from_host, int64_t size);
     void (*read)(an_backend *backend, void *to_host, const void *from, int64_t size); /* waits */
+    void (*copy)(an_backend *backend, void *to, const void *from, int64_t size); /* both its own */
     void (*fill)(an_backend *backend, void *memory, int32_t byte, int64_t size);
     an_status (*wait)(an_backend *backend, an_error *err); /* device errors surface here */
 
@@ -206,18 +212,24 @@ typedef struct ani_backend_ops {
     /* inference: units forward by the moving statistics, then the means over the last one's pixels.
      * Each unit's value is the input of exactly one later unit (the last one's is pooled) and may
      * be the residual of one unit after that one. */
-    /** Plan it and make all buffers; the units are copied, their weights are read by infer_pack.
+    /** Plan it; the units are copied, their weights are read by infer_pack.
      * kind: AN_INFERENCE_*: in float; in bfloat16 by docs/numerics.md; in int8 by quant.h.
      * calibrated: of int8, copied; it and the weights have passed the checks of quant.h. */
     an_status (*infer_create)(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
                               int32_t count, int32_t kind, const ani_calibrated *calibrated,
                               an_error *err);
     void (*infer_destroy)(an_backend *backend, ani_infer *infer); /* NULL is allowed */
-    /** Take the weights and statistics as they are now. */
+    /** Take the weights and statistics as they are now. While nobody runs it. */
     void (*infer_pack)(an_backend *backend, ani_infer *infer);
-    /** features: [n,cout of the last unit] in backend memory. Allocates nothing. */
-    void (*infer_run)(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
-                      int64_t n, float *features);
+    /** Make what a run writes. They fit every ani_infer of the same units and kind; nothing in them
+     * lasts from run to run. */
+    an_status (*infer_buffers_create)(an_backend *backend, ani_infer_buffers **out,
+                                      const ani_infer *infer, an_error *err);
+    void (*infer_buffers_destroy)(an_backend *backend, ani_infer_buffers *buffers); /* or NULL */
+    /** features: [n,cout of the last unit] in backend memory. Allocates nothing. Any number of runs
+     * at once, each with buffers of its own. */
+    void (*infer_run)(an_backend *backend, const ani_infer *infer, ani_infer_buffers *buffers,
+                      const ani_infer_input *input, int64_t n, float *features);
 
     /* head and loss */
     void (*pool_forward)(an_backend *backend, int64_t n, int64_t hw, int64_t c, const ani_lazy *x,
@@ -247,8 +259,13 @@ struct an_backend {
     int32_t threads;
     int32_t precision;  /* AN_PRECISION_* */
     int32_t low_memory; /* 0 or 1, as in an_backend_options; obeyed by lib/layers */
+    int64_t process;    /* that made it: its threads are in no child */
     const char *level;
 };
+
+/** AN_ERR_ARG in a child of the process that made the backend. To be asked before each call that
+ * computes, and before any lock is taken that another thread may have held at the fork. */
+an_status ani_backend_check(const an_backend *backend, an_error *err);
 
 /** Count a holder; an_backend_destroy() gives it back. */
 void ani_backend_hold(an_backend *backend);

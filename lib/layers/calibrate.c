@@ -12,14 +12,6 @@
 /* --- what a network goes by -------------------------------------------------------------------
  */
 
-void ani_net_forget_ranges(ani_net *net) {
-    ani_net_forget_packed(net, AN_INFERENCE_INT8);
-    ani_free((void *)(uintptr_t)net->calibrated.ranges);
-    ani_free((void *)(uintptr_t)net->calibrated.means);
-    net->calibrated = (ani_calibrated){0};
-    if (net->inference == AN_INFERENCE_INT8) net->inference = AN_INFERENCE_FP32;
-}
-
 const ani_calibrated *ani_net_calibrated(const ani_net *net) {
     return net->calibrated.ranges ? &net->calibrated : NULL;
 }
@@ -86,7 +78,9 @@ an_status ani_net_calibrate(ani_net *net, const ani_calibrated *calibrated, an_e
     memcpy(ranges, calibrated->ranges, (size_t)count * sizeof *ranges);
     memcpy(mean, calibrated->means, (size_t)means * sizeof *mean);
     ani_net_forget_ranges(net);
+    pthread_mutex_lock(&net->lock);
     net->calibrated = (ani_calibrated){ranges, mean};
+    pthread_mutex_unlock(&net->lock);
     ani_net_set_inference(net, AN_INFERENCE_INT8);
     return AN_OK;
 }

@@ -19,9 +19,9 @@ enum { PREDICT_SLICE = 32 };
 
 struct an_model {
     atomic_int references;
-    int32_t base;          /* AN_BASE_* */
-    int32_t gradient_base; /* of the gradients that are there; -1: none */
-    int32_t reserved;
+    atomic_bool claimed;   /* somebody trains, measures or changes it */
+    atomic_int base;       /* AN_BASE_* */
+    int32_t gradient_base; /* of the gradients that are there; -1: none. With the turn */
     double momentum;
     ani_net *net;
     ani_model_facts facts;
@@ -40,7 +40,7 @@ an_status ani_model_create(an_model **out, an_backend *backend, const ani_net_sp
     an_model *model = ani_alloc_zero(1, sizeof *model);
     if (!model) return ani_fail_memory(err, sizeof *model, "a model");
     atomic_init(&model->references, 1);
-    model->base = AN_BASE_FROZEN;
+    atomic_init(&model->base, AN_BASE_FROZEN);
     model->gradient_base = -1;
     model->momentum = 0.999;
     model->facts = *facts;
@@ -73,8 +73,42 @@ const ani_model_facts *ani_model_facts_of(const an_model *model) {
     return &model->facts;
 }
 
+/* --- who may change it ------------------------------------------------------------------------ */
+
+an_status ani_model_claim(an_model *model, an_error *err) {
+    an_status st = ani_backend_check(ani_net_backend(model->net), err);
+    if (st) return st;
+    if (atomic_exchange(&model->claimed, true))
+        return ani_fail(err, AN_ERR_ARG,
+                        "model: it is being trained or changed by another call, on another thread "
+                        "or below this one; predict meanwhile, or wait for that call's end");
+    return AN_OK;
+}
+
+void ani_model_release(an_model *model) {
+    atomic_store(&model->claimed, false);
+}
+
+/* Claim the model for one change of its weights. */
+static an_status begin_change(an_model *model, an_error *err) {
+    an_status st = ani_model_claim(model, err);
+    return st ? st : ani_net_begin_change(model->net, err);
+}
+
+static an_status end_change(an_model *model, an_status st) {
+    ani_net_end_change(model->net);
+    ani_model_release(model);
+    return st;
+}
+
+/* --- what it is ------------------------------------------------------------------------------- */
+
 int32_t ani_model_base(const an_model *model) {
-    return model->base;
+    return atomic_load(&model->base);
+}
+
+void ani_model_use_base(an_model *model, int32_t base) {
+    atomic_store(&model->base, base);
 }
 
 double ani_model_momentum(const an_model *model) {
@@ -102,12 +136,12 @@ an_status an_model_describe(const an_model *model, an_model_info *info, an_error
                           .task = model->facts.task,
                           .scale = model->facts.scale,
                           .padding = model->facts.padding,
-                          .base = model->base,
+                          .base = ani_model_base(model),
                           .features = (int32_t)ani_net_features(model->net),
                           .alpha = model->facts.alpha,
-                          .calibrated = ani_net_calibrated(model->net) != NULL,
+                          .calibrated = ani_net_is_calibrated(model->net),
                           .inference = ani_net_inference(model->net)};
-    const int32_t all = model->base == AN_BASE_TRAIN || model->base == AN_BASE_FINETUNE;
+    const int32_t all = ours.base == AN_BASE_TRAIN || ours.base == AN_BASE_FINETUNE;
     for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
         const ani_net_array *array = ani_net_array_at(model->net, i);
         const int32_t head = i >= ani_net_array_count(model->net) - 2;
@@ -123,7 +157,10 @@ an_status an_model_set_base(an_model *model, int32_t base, an_error *err) {
     if (base < AN_BASE_FROZEN || base > AN_BASE_FINETUNE)
         return ani_fail(err, AN_ERR_ARG, "model: base mode is %d; it must be one of AN_BASE_*",
                         base);
-    model->base = base;
+    an_status st = ani_model_claim(model, err);
+    if (st) return st;
+    ani_model_use_base(model, base);
+    ani_model_release(model);
     return AN_OK;
 }
 
@@ -131,7 +168,10 @@ an_status an_model_set_momentum(an_model *model, double momentum, an_error *err)
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     if (!(momentum >= 0 && momentum <= 1))
         return ani_fail(err, AN_ERR_ARG, "model: momentum is %g; it must be 0 to 1", momentum);
+    an_status st = ani_model_claim(model, err);
+    if (st) return st;
     model->momentum = momentum;
+    ani_model_release(model);
     return AN_OK;
 }
 
@@ -180,20 +220,32 @@ static an_status check_step(const an_model *model, const void *x, const float *y
     return st ? st : ani_loss_check_targets(kind, y, n, outputs, err);
 }
 
-/* Predict in slices; features or y may be NULL. */
-static an_status predict(an_model *model, const float *x, int64_t n, float *features, float *y,
-                         an_error *err) {
+an_status ani_model_predict(an_model *model, ani_net_context *context, const float *x, int64_t n,
+                            float *features, float *y, an_error *err) {
     const ani_net_spec *spec = ani_net_spec_of(model->net);
     const int64_t picture = spec->height * spec->width * 3;
     const int64_t width = ani_net_features(model->net);
-    for (int64_t i = 0; i < n; i += PREDICT_SLICE) {
+    an_status st = AN_OK;
+    for (int64_t i = 0; !st && i < n; i += PREDICT_SLICE) {
         const int64_t slice = n - i < PREDICT_SLICE ? n - i : PREDICT_SLICE;
-        an_status st = ani_net_predict(
-            model->net, x + i * picture, slice, model->facts.task == AN_TASK_CLASSIFICATION,
-            features ? features + i * width : NULL, y ? y + i * spec->outputs : NULL, err);
-        if (st) return st;
+        st = ani_net_predict(model->net, context, x + i * picture, slice,
+                             model->facts.task == AN_TASK_CLASSIFICATION,
+                             features ? features + i * width : NULL,
+                             y ? y + i * spec->outputs : NULL, err);
     }
-    return AN_OK;
+    return st;
+}
+
+/* Predict by the weights of now; features or y may be NULL. */
+static an_status predict(an_model *model, const float *x, int64_t n, float *features, float *y,
+                         an_error *err) {
+    const int32_t kind = features ? AN_INFERENCE_FP32 : ANI_PREDICT_AS_SET;
+    ani_net_context *context = NULL;
+    an_status st = ani_net_context_take(&context, model->net, err);
+    if (!st) st = ani_net_context_hold(model->net, context, kind, false, err);
+    if (!st) st = ani_model_predict(model, context, x, n, features, y, err);
+    ani_net_context_give(model->net, context);
+    return st;
 }
 
 an_status an_model_predict(an_model *model, const float *x, int64_t n, float *y, an_error *err) {
@@ -209,10 +261,32 @@ an_status an_model_features(an_model *model, const float *x, int64_t n, float *f
 
 an_status an_model_predict_features(an_model *model, const float *features, int64_t n, float *y,
                                     an_error *err) {
+    ani_net_context *context = NULL;
     an_status st = check_batch(model, features, y, n, err);
+    if (!st) st = ani_net_context_take(&context, model->net, err);
     if (st) return st;
-    return ani_net_predict_head(model->net, features, n,
-                                model->facts.task == AN_TASK_CLASSIFICATION, y, err);
+    st = ani_net_context_hold(model->net, context, ANI_PREDICT_HEAD, false, err);
+    if (!st)
+        st = ani_net_predict_head(model->net, context, features, n,
+                                  model->facts.task == AN_TASK_CLASSIFICATION, y, err);
+    ani_net_context_give(model->net, context);
+    return st;
+}
+
+an_status ani_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
+                              int32_t loss_kind, double *loss, an_error *err) {
+    const int32_t base = ani_model_base(model);
+    const ani_net_step step = {base, loss_kind, model->momentum};
+    an_status st = ani_net_gradients(model->net, &step, x, y, n, loss, err);
+    if (!st) model->gradient_base = base;
+    return st;
+}
+
+an_status ani_model_head_gradients(an_model *model, const float *features, const float *y,
+                                   int64_t n, int32_t loss_kind, double *loss, an_error *err) {
+    an_status st = ani_net_head_gradients(model->net, loss_kind, features, y, n, loss, err);
+    if (!st) model->gradient_base = AN_BASE_FROZEN;
+    return st;
 }
 
 an_status an_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
@@ -220,25 +294,22 @@ an_status an_model_gradients(an_model *model, const float *x, const float *y, in
     double value;
     an_status st = check_images(model, x, y, n, err);
     if (!st) st = check_step(model, x, y, n, loss_kind, err);
+    if (!st) st = begin_change(model, err);
     if (st) return st;
-    const ani_net_step step = {model->base, loss_kind, model->momentum};
-    st = ani_net_gradients(model->net, &step, x, y, n, &value, err);
-    if (st) return st;
-    model->gradient_base = model->base;
-    if (loss) *loss = value;
-    return AN_OK;
+    st = end_change(model, ani_model_gradients(model, x, y, n, loss_kind, &value, err));
+    if (!st && loss) *loss = value;
+    return st;
 }
 
 an_status an_model_head_gradients(an_model *model, const float *features, const float *y, int64_t n,
                                   int32_t loss_kind, double *loss, an_error *err) {
     double value;
     an_status st = check_step(model, features, y, n, loss_kind, err);
+    if (!st) st = begin_change(model, err);
     if (st) return st;
-    st = ani_net_head_gradients(model->net, loss_kind, features, y, n, &value, err);
-    if (st) return st;
-    model->gradient_base = AN_BASE_FROZEN;
-    if (loss) *loss = value;
-    return AN_OK;
+    st = end_change(model, ani_model_head_gradients(model, features, y, n, loss_kind, &value, err));
+    if (!st && loss) *loss = value;
+    return st;
 }
 
 /* What was measured is of the weights that were there then. */
@@ -252,8 +323,7 @@ static an_status check_unchanged(const an_model *model, int64_t changes, const c
 /* --- recalibration -----------------------------------------------------------------------------
  */
 
-an_status an_model_recalibrate_begin(an_model *model, an_error *err) {
-    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+an_status ani_model_recalibrate_begin(an_model *model, an_error *err) {
     const int64_t count = 4 * ani_net_channels(model->net);
     double *statistics = ani_alloc_zero(count, sizeof *statistics);
     if (!statistics)
@@ -265,11 +335,9 @@ an_status an_model_recalibrate_begin(an_model *model, an_error *err) {
     return AN_OK;
 }
 
-an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
-    an_status st = check_images(model, x, x, n, err);
-    if (st) return st;
+an_status ani_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
     if (!model->statistics) return ani_fail(err, AN_ERR_ARG, "model: no recalibration was begun");
-    st = check_unchanged(model, model->statistics_of, "recalibration", err);
+    an_status st = check_unchanged(model, model->statistics_of, "recalibration", err);
     if (st) return st;
     double *scratch = model->statistics + 2 * ani_net_channels(model->net);
     st = ani_net_add_statistics(model->net, x, n, scratch, model->statistics, err);
@@ -277,22 +345,52 @@ an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n, a
     return st;
 }
 
-an_status an_model_recalibrate_end(an_model *model, an_error *err) {
-    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+an_status ani_model_recalibrate_end(an_model *model, an_error *err) {
     const int64_t count = 2 * ani_net_channels(model->net);
     if (!model->statistics || model->samples == 0)
         return ani_fail(err, AN_ERR_ARG, "model: no batch was added to the recalibration");
-    const an_status st = check_unchanged(model, model->statistics_of, "recalibration", err);
+    an_status st = check_unchanged(model, model->statistics_of, "recalibration", err);
     if (st) return st;
     float *means = ani_alloc_zero(count, sizeof *means);
     if (!means) return ani_fail_memory(err, count * (int64_t)sizeof *means, "a recalibration");
     for (int64_t i = 0; i < count; i++)
         means[i] = (float)(model->statistics[i] / (double)model->samples);
-    ani_net_set_statistics(model->net, means);
+    st = ani_net_begin_change(model->net, err);
+    if (!st) {
+        ani_net_set_statistics(model->net, means);
+        ani_net_end_change(model->net);
+        ani_free(model->statistics);
+        model->statistics = NULL;
+    }
     ani_free(means);
-    ani_free(model->statistics);
-    model->statistics = NULL;
-    return AN_OK;
+    return st;
+}
+
+an_status an_model_recalibrate_begin(an_model *model, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    an_status st = ani_model_claim(model, err);
+    if (st) return st;
+    st = ani_model_recalibrate_begin(model, err);
+    ani_model_release(model);
+    return st;
+}
+
+an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
+    an_status st = check_images(model, x, x, n, err);
+    if (!st) st = ani_model_claim(model, err);
+    if (st) return st;
+    st = ani_model_recalibrate_add(model, x, n, err);
+    ani_model_release(model);
+    return st;
+}
+
+an_status an_model_recalibrate_end(an_model *model, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    an_status st = ani_model_claim(model, err);
+    if (st) return st;
+    st = ani_model_recalibrate_end(model, err);
+    ani_model_release(model);
+    return st;
 }
 
 /* --- int8 and bf16
@@ -306,33 +404,41 @@ static const char *const inference_names[ANI_INFERENCES] = {"fp32", "int8", "bf1
 an_status an_model_calibrate_begin(an_model *model, an_error *err) {
     ani_calibration *calibration = NULL;
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
-    an_status st = ani_calibration_create(&calibration, model->net, err);
+    an_status st = ani_model_claim(model, err);
     if (st) return st;
-    ani_calibration_destroy(model->calibration);
-    model->calibration = calibration;
-    model->calibration_of = ani_net_changes(model->net);
-    return AN_OK;
+    st = ani_calibration_create(&calibration, model->net, err);
+    if (!st) {
+        ani_calibration_destroy(model->calibration);
+        model->calibration = calibration;
+        model->calibration_of = ani_net_changes(model->net);
+    }
+    ani_model_release(model);
+    return st;
 }
 
 an_status an_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
     an_status st = check_images(model, x, x, n, err);
+    if (!st) st = ani_model_claim(model, err);
     if (st) return st;
-    if (!model->calibration) return ani_fail(err, AN_ERR_ARG, "model: no calibration was begun");
-    st = check_unchanged(model, model->calibration_of, "calibration", err);
-    if (st) return st;
-    return ani_calibration_add(model->calibration, model->net, x, n, err);
+    if (!model->calibration) st = ani_fail(err, AN_ERR_ARG, "model: no calibration was begun");
+    if (!st) st = check_unchanged(model, model->calibration_of, "calibration", err);
+    if (!st) st = ani_calibration_add(model->calibration, model->net, x, n, err);
+    ani_model_release(model);
+    return st;
 }
 
 an_status an_model_calibrate_end(an_model *model, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
-    if (!model->calibration || ani_calibration_pictures(model->calibration) == 0)
-        return ani_fail(err, AN_ERR_ARG, "model: no picture was added to the calibration");
-    an_status st = check_unchanged(model, model->calibration_of, "calibration", err);
+    an_status st = begin_change(model, err);
     if (st) return st;
+    if (!model->calibration || ani_calibration_pictures(model->calibration) == 0)
+        st = ani_fail(err, AN_ERR_ARG, "model: no picture was added to the calibration");
+    if (!st) st = check_unchanged(model, model->calibration_of, "calibration", err);
+    if (st) return end_change(model, st);
     st = ani_calibration_finish(model->calibration, model->net, model->facts.picture, err);
     ani_calibration_destroy(model->calibration);
     model->calibration = NULL;
-    return st;
+    return end_change(model, st);
 }
 
 an_status an_model_set_inference(an_model *model, int32_t inference, an_error *err) {
@@ -340,11 +446,14 @@ an_status an_model_set_inference(an_model *model, int32_t inference, an_error *e
     if (inference < AN_INFERENCE_FP32 || inference >= ANI_INFERENCES)
         return ani_fail(err, AN_ERR_ARG, "model: inference is %d; it must be one of AN_INFERENCE_*",
                         inference);
+    an_status st = begin_change(model, err);
+    if (st) return st;
     if (inference == AN_INFERENCE_INT8 && !ani_net_calibrated(model->net))
-        return ani_fail(err, AN_ERR_ARG,
-                        "model: int8 inference needs a calibration with the present weights");
-    ani_net_set_inference(model->net, inference);
-    return AN_OK;
+        st = ani_fail(err, AN_ERR_ARG,
+                      "model: int8 inference needs a calibration with the present weights");
+    else
+        ani_net_set_inference(model->net, inference);
+    return end_change(model, st);
 }
 
 /* Add how predictions are made to what goes into a file, and what int8 goes by. */
@@ -416,7 +525,7 @@ void ani_array_name(char out[ANI_ARRAY_NAME_SIZE], const ani_net_array *array) {
     snprintf(out, ANI_ARRAY_NAME_SIZE, "%s/%s", array->layer, array->variable);
 }
 
-/* Copy weights or gradients of the arrays from first on. */
+/* Copy weights or gradients of the arrays from first on, with the turn. */
 static an_status copy_out(const an_model *model, an_arrays *arrays, int64_t first,
                           int32_t gradients, an_error *err) {
     for (int64_t i = first; i < ani_net_array_count(model->net); i++) {
@@ -439,10 +548,10 @@ static an_status copy_out(const an_model *model, an_arrays *arrays, int64_t firs
     return AN_OK;
 }
 
+/* *out: NULL before. */
 static an_status copy_arrays(const an_model *model, an_arrays **out, int64_t first,
                              int32_t gradients, an_error *err) {
     an_arrays *arrays = NULL;
-    *out = NULL;
     an_status st = an_arrays_create(&arrays, err);
     if (!st) st = copy_out(model, arrays, first, gradients, err);
     if (st) {
@@ -456,16 +565,24 @@ static an_status copy_arrays(const an_model *model, an_arrays **out, int64_t fir
 an_status an_model_weights(const an_model *model, an_arrays **out, an_error *err) {
     if (out) *out = NULL;
     if (!model || !out) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "out" : "model");
-    return copy_arrays(model, out, 0, 0, err);
+    an_status st = ani_net_begin_change(model->net, err);
+    if (st) return st;
+    st = copy_arrays(model, out, 0, 0, err);
+    ani_net_end_change(model->net);
+    return st;
 }
 
 an_status an_model_last_gradients(const an_model *model, an_arrays **out, an_error *err) {
     if (out) *out = NULL;
     if (!model || !out) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "out" : "model");
+    an_status st = ani_net_begin_change(model->net, err);
+    if (st) return st;
     const int32_t base = model->gradient_base;
-    if (base < 0) return ani_fail(err, AN_ERR_ARG, "model: no gradients have been computed yet");
     const int32_t all = base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE;
-    return copy_arrays(model, out, all ? 0 : ani_net_array_count(model->net) - 2, 1, err);
+    st = base < 0 ? ani_fail(err, AN_ERR_ARG, "model: no gradients have been computed yet")
+                  : copy_arrays(model, out, all ? 0 : ani_net_array_count(model->net) - 2, 1, err);
+    ani_net_end_change(model->net);
+    return st;
 }
 
 /* Write a shape as "[1,1,16,96]". */
@@ -508,11 +625,10 @@ an_status ani_model_check_weights(const an_model *model, const an_arrays *arrays
     return AN_OK;
 }
 
-an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err) {
-    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+an_status ani_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err) {
     char name[ANI_ARRAY_NAME_SIZE];
-    if (!arrays) return ani_fail(err, AN_ERR_ARG, "model: the list of weights is NULL");
     an_status st = ani_model_check_weights(model, arrays, err);
+    if (!st) st = ani_net_begin_change(model->net, err);
     if (st) return st;
     for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
         const ani_net_array *array = ani_net_array_at(model->net, i);
@@ -520,12 +636,26 @@ an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_erro
         ani_net_write_array(model->net, array,
                             an_arrays_data(arrays, an_arrays_find(arrays, name)));
     }
+    ani_net_end_change(model->net);
     return AN_OK;
+}
+
+an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    if (!arrays) return ani_fail(err, AN_ERR_ARG, "model: the list of weights is NULL");
+    an_status st = ani_model_claim(model, err);
+    if (st) return st;
+    st = ani_model_set_weights(model, arrays, err);
+    ani_model_release(model);
+    return st;
 }
 
 an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
-    return ani_net_draw(model->net, seed, ani_net_array_count(model->net) - 2, err);
+    an_status st = begin_change(model, err);
+    if (st) return st;
+    return end_change(model,
+                      ani_net_draw(model->net, seed, ani_net_array_count(model->net) - 2, err));
 }
 
 /* --- file ------------------------------------------------------------------------------------- */
@@ -578,13 +708,13 @@ an_status an_model_save(const an_model *model, const char *path, an_error *err) 
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     an_arrays *arrays = NULL;
     if (!path) return ani_fail(err, AN_ERR_ARG, "model: the path to save to is NULL");
-    an_status st = an_model_weights(model, &arrays, err);
-    if (st) goto done;
-    st = set_metadata(arrays, model, err);
+    an_status st = ani_net_begin_change(model->net, err);
+    if (st) return st;
+    st = copy_arrays(model, &arrays, 0, 0, err);
     if (!st) st = save_inference(model, arrays, err);
-    if (st) goto done;
-    st = an_arrays_write(arrays, path, err);
-done:
+    ani_net_end_change(model->net);
+    if (!st) st = set_metadata(arrays, model, err);
+    if (!st) st = an_arrays_write(arrays, path, err);
     an_arrays_destroy(arrays);
     return st;
 }

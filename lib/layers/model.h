@@ -32,7 +32,31 @@ ani_net *ani_model_net(const an_model *model); /* borrowed */
 const ani_model_facts *ani_model_facts_of(const an_model *model);
 int32_t ani_model_base(const an_model *model); /* AN_BASE_* as set */
 double ani_model_momentum(const an_model *model);
-/** Base mode of the gradients that are there; -1: none yet. */
+
+/** Predict by the weights that a context holds, in slices: memory stays small whatever n is.
+ * features or y may be NULL. */
+an_status ani_model_predict(an_model *model, ani_net_context *context, const float *x, int64_t n,
+                            float *features, float *y, an_error *err);
+
+/* Who trains, measures or changes a model claims it first: one at a time, for one call or for a run
+ * of many. Meanwhile public functions that would change it return AN_ERR_ARG; predictions, and
+ * copies of its weights, go on between its turns (layers/net.h). */
+
+an_status ani_model_claim(an_model *model, an_error *err);
+void ani_model_release(an_model *model);
+/* The public functions of the same names for who has the claim; arguments are right. Gradients:
+ * with the turn, too. */
+void ani_model_use_base(an_model *model, int32_t base);
+an_status ani_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
+                              int32_t loss_kind, double *loss, an_error *err);
+an_status ani_model_head_gradients(an_model *model, const float *features, const float *y,
+                                   int64_t n, int32_t loss_kind, double *loss, an_error *err);
+an_status ani_model_recalibrate_begin(an_model *model, an_error *err);
+an_status ani_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err);
+an_status ani_model_recalibrate_end(an_model *model, an_error *err);
+an_status ani_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err);
+
+/** Base mode of the gradients that are there; -1: none yet. With the turn. */
 int32_t ani_model_gradient_base(const an_model *model);
 
 /** Write "LAYER/VARIABLE" of an array. */

@@ -237,7 +237,8 @@ an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec 
                          an_error *err) {
     *out = NULL;
     int64_t *offsets = NULL;
-    an_status st = AN_OK;
+    an_status st = ani_backend_check(backend, err);
+    if (st) return st;
     if (spec->unit_count < 1 || spec->unit_count > 100000 || spec->outputs < 1 ||
         spec->height < 1 || spec->height > ANI_NET_MAX_SIDE || spec->width < 1 ||
         spec->width > ANI_NET_MAX_SIDE)
@@ -252,6 +253,8 @@ an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec 
     net->spec = *spec;
     net->spec.units = NULL;
     net->running_old = 1;
+    ani_turns_init(&net->turns);
+    pthread_mutex_init(&net->lock, NULL);
     net->units = ani_alloc_zero(units, sizeof *net->units);
     net->unit_specs = ani_alloc_zero(units, sizeof *net->unit_specs);
     net->arrays = ani_alloc_zero(arrays, sizeof *net->arrays);
@@ -281,13 +284,9 @@ done:
 void ani_net_destroy(ani_net *net) {
     if (!net) return;
     const ani_backend_ops *ops = net->backend->ops;
-    for (int32_t i = 0; i < ANI_NET_PLANS; i++)
-        ani_net_plan_clear(&net->plans[i]);
     const int64_t weights = net->parameter_count * (int64_t)sizeof(float);
-    for (int32_t i = 0; i < ANI_INFERENCES; i++)
-        ani_net_forget_packed(net, i);
-    ani_net_forget_ranges(net);
-    if (net->arena) ops->free(net->backend, net->arena, net->arena_size);
+    ani_net_share_clear(net);
+    ani_net_memory_clear(net, &net->memory);
     if (net->parameters) ops->free(net->backend, net->parameters, weights);
     if (net->gradients) ops->free(net->backend, net->gradients, weights);
     if (net->moving)
@@ -297,6 +296,11 @@ void ani_net_destroy(ani_net *net) {
     ani_free(net->arrays);
     ani_free(net->unit_specs);
     ani_free(net->units);
+    /* In a child another thread of the parent may have held them: they are left as they are. */
+    if (!ani_backend_check(net->backend, NULL)) {
+        pthread_mutex_destroy(&net->lock);
+        ani_turns_clear(&net->turns);
+    }
     an_backend_destroy(net->backend);
     ani_free(net);
 }
@@ -323,7 +327,7 @@ int64_t ani_net_channels(const ani_net *net) {
 }
 
 int64_t ani_net_arena_size(const ani_net *net) {
-    return net->arena_size;
+    return net->memory.arena_size;
 }
 
 /* --- weights ---------------------------------------------------------------------------------- */
@@ -357,38 +361,39 @@ ani_net_range ani_net_trained(const ani_net *net, int32_t base) {
                            net->parameter_count - first};
 }
 
-void ani_net_changed(ani_net *net) {
-    net->changes++;
-    net->running_old = 1;
-    for (int32_t i = 0; i < ANI_INFERENCES; i++)
-        net->infer[i].packed_old = 1;
+/* Raise the versions of what was changed, so that what was packed of it is old. */
+static void raise_versions(ani_net *net, bool base) {
+    pthread_mutex_lock(&net->lock);
+    net->head_version++;
+    net->version += base;
+    pthread_mutex_unlock(&net->lock);
     ani_net_forget_ranges(net);
 }
 
+void ani_net_changed(ani_net *net) {
+    net->running_old = 1;
+    raise_versions(net, true);
+}
+
 int64_t ani_net_changes(const ani_net *net) {
-    return net->changes;
-}
-
-void ani_net_forget_packed(ani_net *net, int32_t inference) {
-    net->backend->ops->infer_destroy(net->backend, net->infer[inference].plan);
-    net->infer[inference] = (ani_net_infer){0};
-}
-
-void ani_net_set_inference(ani_net *net, int32_t inference) {
-    for (int32_t i = 0; i < ANI_INFERENCES; i++)
-        if (i != inference) ani_net_forget_packed(net, i);
-    net->inference = inference;
-}
-
-int32_t ani_net_inference(const ani_net *net) {
-    return net->inference;
+    return net->version;
 }
 
 void ani_net_weights_changed(ani_net *net, int32_t base) {
     if (base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE)
         ani_net_changed(net);
     else
-        ani_net_forget_ranges(net);
+        raise_versions(net, false);
+}
+
+an_status ani_net_begin_change(ani_net *net, an_error *err) {
+    an_status st = ani_backend_check(net->backend, err);
+    if (!st) ani_turns_take(&net->turns);
+    return st;
+}
+
+void ani_net_end_change(ani_net *net) {
+    ani_turns_give(&net->turns);
 }
 
 void ani_net_set_statistics(ani_net *net, const float *statistics) {

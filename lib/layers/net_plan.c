@@ -168,36 +168,46 @@ done:
     return st;
 }
 
-void ani_net_plan_clear(ani_net_plan *plan) {
+static void clear_plan(ani_net_plan *plan) {
     ani_free(plan->units);
     *plan = (ani_net_plan){0};
 }
 
+void ani_net_memory_clear(const ani_net *net, ani_net_memory *memory) {
+    for (int32_t i = 0; i < ANI_NET_PLANS; i++)
+        clear_plan(&memory->plans[i]);
+    if (memory->arena) net->backend->ops->free(net->backend, memory->arena, memory->arena_size);
+    memory->arena = NULL;
+    memory->arena_size = 0;
+}
+
 /* The plan of a run if it is there; else *free is the place for it. */
-static ani_net_plan *find_plan(ani_net *net, int32_t kind, int64_t n, ani_net_plan **free) {
-    *free = &net->plans[0];
+static ani_net_plan *find_plan(ani_net_memory *memory, int32_t kind, int64_t n,
+                               ani_net_plan **free) {
+    *free = &memory->plans[0];
     for (int32_t i = 0; i < ANI_NET_PLANS; i++) {
-        ani_net_plan *plan = &net->plans[i];
+        ani_net_plan *plan = &memory->plans[i];
         if (plan->n == n && plan->kind == kind) return plan;
         if (plan->used < (*free)->used) *free = plan;
     }
     return NULL;
 }
 
-static an_status grow_arena(ani_net *net, int64_t size, an_error *err) {
-    if (size <= net->arena_size) return AN_OK;
+static an_status grow_arena(const ani_net *net, ani_net_memory *memory, int64_t size,
+                            an_error *err) {
+    if (size <= memory->arena_size) return AN_OK;
     const ani_backend_ops *ops = net->backend->ops;
-    if (net->arena) ops->free(net->backend, net->arena, net->arena_size);
-    net->arena_size = 0;
-    net->arena = ops->alloc(net->backend, size);
-    if (!net->arena) return ani_fail_memory(err, size, "the activations of a batch");
-    net->arena_size = size;
+    if (memory->arena) ops->free(net->backend, memory->arena, memory->arena_size);
+    memory->arena_size = 0;
+    memory->arena = ops->alloc(net->backend, size);
+    if (!memory->arena) return ani_fail_memory(err, size, "the activations of a batch");
+    memory->arena_size = size;
     return AN_OK;
 }
 
-an_status ani_net_prepare(ani_net *net, int32_t kind, int64_t n, const ani_net_plan **out,
-                          an_error *err) {
-    ani_net_plan *place, *plan = find_plan(net, kind, n, &place);
+an_status ani_net_prepare(const ani_net *net, ani_net_memory *memory, int32_t kind, int64_t n,
+                          const ani_net_plan **out, an_error *err) {
+    ani_net_plan *place, *plan = find_plan(memory, kind, n, &place);
     an_status st;
     *out = NULL;
     if (n < 1 || n > ANI_NET_MAX_BATCH)
@@ -212,15 +222,15 @@ an_status ani_net_prepare(ani_net *net, int32_t kind, int64_t n, const ani_net_p
                                    "a memory plan");
         st = fill_plan(net, &made, err);
         if (st) {
-            ani_net_plan_clear(&made);
+            clear_plan(&made);
             return st;
         }
-        ani_net_plan_clear(place);
+        clear_plan(place);
         *place = made;
         plan = place;
     }
-    plan->used = ++net->clock;
-    st = grow_arena(net, plan->size, err);
+    plan->used = ++memory->clock;
+    st = grow_arena(net, memory, plan->size, err);
     if (st) return st;
     *out = plan;
     return AN_OK;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * What a network holds, shared by net.c (weights), net_plan.c (memory of a run) and run.c (runs)
- * alone. */
+ * What a network holds, shared by net.c (weights), net_plan.c (memory of a run), net_share.c (what
+ * predictions share) and run.c (runs) alone. */
 #ifndef LAYERS_NET_STATE_H
 #define LAYERS_NET_STATE_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/turns.h"
 #include "layers/net.h"
 
 /** A unit with its place in the weights. */
@@ -53,12 +56,38 @@ typedef struct ani_net_plan {
 
 enum { ANI_NET_PLANS = 6, ANI_NET_MAX_SIDE = 1 << 16 };
 
-/** One way to predict. */
-typedef struct ani_net_infer {
-    ani_infer *plan;    /* NULL: nothing was predicted so yet */
-    int32_t packed_old; /* 1: it must take the weights anew */
-    int32_t reserved;
-} ani_net_infer;
+/** The memory of runs one at a time: the plans of the last ones, and the arena that they share. */
+typedef struct ani_net_memory {
+    ani_net_plan plans[ANI_NET_PLANS];
+    int64_t clock; /* counts uses of plans */
+    uint8_t *arena;
+    int64_t arena_size;
+} ani_net_memory;
+
+/** Weights as predictions of one kind read them: never changed while anybody but the net holds it,
+ * so that a prediction goes on with what it has begun with. */
+typedef struct ani_net_packed {
+    atomic_int holders; /* the net is one of them */
+    int32_t kind;       /* AN_INFERENCE_* */
+    int64_t version;    /* of the base's weights */
+    ani_infer *infer;
+} ani_net_packed;
+
+/** The head's weights likewise. */
+typedef struct ani_net_head {
+    atomic_int holders;
+    int64_t version; /* of the head's weights */
+    float *kernel, *bias;
+} ani_net_head;
+
+/** What the predictions of one caller write. */
+struct ani_net_context {
+    ani_net_memory memory;
+    ani_infer_buffers *buffers[ANI_INFERENCES]; /* NULL: nothing was predicted so yet */
+    ani_net_packed *packed;                     /* what it holds, of one moment; NULL: nothing */
+    ani_net_head *head;
+    ani_net_context *next; /* among those that wait for a caller */
+};
 
 struct ani_net {
     an_backend *backend;
@@ -77,15 +106,18 @@ struct ani_net {
     float *a, *b, *c; /* [widest]: of ani_gradient, for the unit at work; in norm */
     double *loss;     /* one; in sums */
 
-    uint8_t *arena;
-    int64_t arena_size;
-    ani_net_plan plans[ANI_NET_PLANS];
-    int64_t clock;                       /* counts uses of plans */
-    int64_t changes;                     /* of the units' weights and statistics */
-    int32_t running_old;                 /* 1: units' running must be computed anew */
-    int32_t inference;                   /* AN_INFERENCE_*: how predictions are made */
-    ani_calibrated calibrated;           /* int8; its arrays are the net's, NULL: not calibrated */
-    ani_net_infer infer[ANI_INFERENCES]; /* by AN_INFERENCE_* */
+    ani_net_memory memory; /* of runs that train or measure */
+    int32_t running_old;   /* 1: units' running must be computed anew */
+
+    ani_turns turns; /* who has the turn may change the weights, or read them knowing that nobody
+                        does */
+    pthread_mutex_t lock; /* guards all below; held for moments, never while waiting for a turn */
+    int32_t inference;    /* AN_INFERENCE_*: how predictions are made */
+    int64_t version, head_version;          /* count changes of the base's and the head's weights */
+    ani_calibrated calibrated;              /* int8; its arrays are the net's, NULL: none */
+    ani_net_packed *packed[ANI_INFERENCES]; /* the latest, by AN_INFERENCE_*; NULL: none */
+    ani_net_head *head;
+    ani_net_context *contexts; /* that wait for a caller */
 };
 
 /** Say whether the unit's z is given up after the forward pass and made again for the backward one:
@@ -96,18 +128,19 @@ bool ani_net_makes_again(const ani_net *net, int32_t unit);
 /** The shape of a unit for n pictures. */
 ani_unit_shape ani_net_unit_shape(const ani_net_unit *unit, int64_t n);
 
-/** Say that weights or statistics were changed: what was made of them is old. */
+/** Say that weights or statistics were changed: what was made of them is old. With the turn. */
 void ani_net_changed(ani_net *net);
-/** Give the packed weights of one way to predict up. */
-void ani_net_forget_packed(ani_net *net, int32_t inference);
-/** Give what int8 goes by up; predictions in int8 become such in fp32. */
+/** Give up what int8 goes by; predictions in int8 become such in fp32. With the turn. */
 void ani_net_forget_ranges(ani_net *net);
+
+/** Give up all that is shared; nobody predicts. */
+void ani_net_share_clear(ani_net *net);
 /** The units as inference sees them; free with ani_free(). */
 an_status ani_net_infer_units(const ani_net *net, ani_infer_unit **out, an_error *err);
 
 /** Find or make the plan of a run and make the arena large enough. On failure older plans stay. */
-an_status ani_net_prepare(ani_net *net, int32_t kind, int64_t n, const ani_net_plan **out,
-                          an_error *err);
-void ani_net_plan_clear(ani_net_plan *plan);
+an_status ani_net_prepare(const ani_net *net, ani_net_memory *memory, int32_t kind, int64_t n,
+                          const ani_net_plan **out, an_error *err);
+void ani_net_memory_clear(const ani_net *net, ani_net_memory *memory);
 
 #endif

@@ -12,7 +12,9 @@
 /** One run under way. */
 typedef struct net_run {
     ani_net *net;
+    ani_net_memory *memory;
     const ani_net_plan *plan;
+    const float *head_kernel, *head_bias;
     bool batch;               /* normalise by the batch's statistics */
     bool back;                /* in the backward pass */
     ani_net_observer observe; /* NULL: nobody looks */
@@ -20,16 +22,16 @@ typedef struct net_run {
 } net_run;
 
 static float *floats_at(const net_run *run, int64_t offset) {
-    return (float *)(void *)(run->net->arena + offset);
+    return (float *)(void *)(run->memory->arena + offset);
 }
 
 /* A tensor of the run's kind of element. */
 static void *tensor_at(const net_run *run, int64_t offset) {
-    return run->net->arena + offset;
+    return run->memory->arena + offset;
 }
 
 static void *scratch_at(const net_run *run, int64_t offset) {
-    return offset < 0 ? NULL : run->net->arena + offset;
+    return offset < 0 ? NULL : run->memory->arena + offset;
 }
 
 static const ani_bn *norm_of(const net_run *run, int32_t u) {
@@ -76,11 +78,17 @@ static void read_floats(const net_run *run, float *host, int64_t offset, int64_t
     backend->ops->read(backend, host, floats_at(run, offset), count * (int64_t)sizeof *host);
 }
 
-/* Plan a run and hand over the pictures (NULL: a run of the head). */
+/* Plan a run of the one who trains or measures, and hand over the pictures (NULL: a run of the
+ * head). */
 static an_status begin(net_run *run, ani_net *net, int32_t kind, const float *x, int64_t n,
                        an_error *err) {
+    an_status st = ani_backend_check(net->backend, err);
+    if (st) return st;
     run->net = net;
-    an_status st = ani_net_prepare(net, kind, n, &run->plan, err);
+    run->memory = &net->memory;
+    run->head_kernel = net->head_kernel->data;
+    run->head_bias = net->head_bias->data;
+    st = ani_net_prepare(net, run->memory, kind, n, &run->plan, err);
     if (st || !x) return st;
     write_floats(run, run->plan->picture, x, n * net->spec.height * net->spec.width * 3);
     return AN_OK;
@@ -97,49 +105,13 @@ static void refresh_running(ani_net *net) {
     net->running_old = 0;
 }
 
-an_status ani_net_infer_units(const ani_net *net, ani_infer_unit **out, an_error *err) {
-    const int32_t count = net->spec.unit_count;
-    ani_infer_unit *units = *out = ani_alloc_zero(count, sizeof *units);
-    if (!units) return ani_fail_memory(err, count * (int64_t)sizeof *units, "a network");
-    for (int32_t u = 0; u < count; u++) {
-        const ani_net_unit *unit = &net->units[u];
-        units[u] = (ani_infer_unit){.shape = ani_net_unit_shape(unit, 1),
-                                    .relu6 = unit->spec.relu6,
-                                    .input = unit->spec.input,
-                                    .residual = unit->spec.residual,
-                                    .w = unit->kernel->data,
-                                    .bn = unit->running};
-    }
-    return AN_OK;
-}
-
-static an_status make_infer(ani_net *net, int32_t inference, an_error *err) {
-    ani_infer_unit *units = NULL;
-    const ani_calibrated *calibrated = inference == AN_INFERENCE_INT8 ? &net->calibrated : NULL;
-    an_status st = ani_net_infer_units(net, &units, err);
-    if (!st)
-        st = net->backend->ops->infer_create(net->backend, &net->infer[inference].plan, units,
-                                             net->spec.unit_count, inference, calibrated, err);
-    ani_free(units);
-    net->infer[inference].packed_old = 1;
-    return st;
-}
-
-/* From pictures to features by the moving statistics. */
-static an_status infer(const net_run *run, const ani_infer_input *input, int32_t inference,
-                       an_error *err) {
-    ani_net *net = run->net;
-    ani_net_infer *way = &net->infer[inference];
-    const ani_backend_ops *ops = net->backend->ops;
-    if (!way->plan) {
-        an_status st = make_infer(net, inference, err);
-        if (st) return st;
-    }
-    if (way->packed_old) ops->infer_pack(net->backend, way->plan);
-    way->packed_old = 0;
-    ops->infer_run(net->backend, way->plan, input, run->plan->n,
-                   floats_at(run, run->plan->features));
-    return AN_OK;
+/* From pictures to features by the weights that a context holds. */
+static void infer(const net_run *run, const ani_net_context *context,
+                  const ani_infer_input *input) {
+    an_backend *backend = run->net->backend;
+    const ani_net_packed *packed = context->packed;
+    backend->ops->infer_run(backend, packed->infer, context->buffers[packed->kind], input,
+                            run->plan->n, floats_at(run, run->plan->features));
 }
 
 /* Write z of unit u, and its moments when the run is one by the batch's statistics. */
@@ -192,7 +164,7 @@ static void dense(const net_run *run) {
     const ani_net *net = run->net;
     net->backend->ops->dense_forward(net->backend, run->plan->n, ani_net_features(net),
                                      net->spec.outputs, floats_at(run, run->plan->features),
-                                     net->head_kernel->data, net->head_bias->data,
+                                     run->head_kernel, run->head_bias,
                                      floats_at(run, run->plan->y));
 }
 
@@ -207,18 +179,9 @@ static void head_step(const net_run *run, int32_t loss_kind, const float *target
     ops->loss(net->backend, loss_kind, n, outputs, floats_at(run, run->plan->y),
               floats_at(run, run->plan->target), net->loss, dy);
     ops->dense_backward(net->backend, n, ani_net_features(net), outputs,
-                        floats_at(run, run->plan->features), net->head_kernel->data, dy,
+                        floats_at(run, run->plan->features), run->head_kernel, dy,
                         below ? floats_at(run, run->plan->dfeatures) : NULL,
                         net->head_kernel->gradient, net->head_bias->gradient);
-}
-
-static void predict_head(const net_run *run, int32_t probabilities, float *y) {
-    const ani_net *net = run->net;
-    dense(run);
-    if (probabilities)
-        net->backend->ops->probabilities(net->backend, run->plan->n, net->spec.outputs,
-                                         floats_at(run, run->plan->y));
-    read_floats(run, y, run->plan->y, run->plan->n * net->spec.outputs);
 }
 
 static an_status finish(const net_run *run, double *loss, an_error *err) {
@@ -281,33 +244,55 @@ static void backward_unit(const net_run *run, int32_t u) {
 
 /* --- the runs --------------------------------------------------------------------------------- */
 
-static an_status predict(ani_net *net, const ani_infer_input *input, int64_t n,
-                         int32_t probabilities, float *features, float *y, an_error *err) {
+/* Plan a prediction with the weights that a context holds. */
+static an_status begin_prediction(net_run *run, ani_net *net, ani_net_context *context, int64_t n,
+                                  an_error *err) {
+    run->net = net;
+    run->memory = &context->memory;
+    run->head_kernel = context->head->kernel;
+    run->head_bias = context->head->bias;
+    return ani_net_prepare(net, run->memory, ANI_RUN_HEAD, n, &run->plan, err);
+}
+
+/* The head of a prediction whose features are there. */
+static void predict_head(const net_run *run, int32_t probabilities, float *y) {
+    const ani_net *net = run->net;
+    dense(run);
+    if (probabilities)
+        net->backend->ops->probabilities(net->backend, run->plan->n, net->spec.outputs,
+                                         floats_at(run, run->plan->y));
+    read_floats(run, y, run->plan->y, run->plan->n * net->spec.outputs);
+}
+
+static an_status predict(ani_net *net, ani_net_context *context, const ani_infer_input *input,
+                         int64_t n, int32_t probabilities, float *features, float *y,
+                         an_error *err) {
     net_run run = {0};
-    an_status st = begin(&run, net, ANI_RUN_HEAD, NULL, n, err);
-    if (!st) st = infer(&run, input, features ? AN_INFERENCE_FP32 : net->inference, err);
+    an_status st = begin_prediction(&run, net, context, n, err);
     if (st) return st;
+    infer(&run, context, input);
     if (features) read_floats(&run, features, run.plan->features, n * ani_net_features(net));
     if (y) predict_head(&run, probabilities, y);
     return finish(&run, NULL, err);
 }
 
-an_status ani_net_predict(ani_net *net, const float *x, int64_t n, int32_t probabilities,
-                          float *features, float *y, an_error *err) {
+an_status ani_net_predict(ani_net *net, ani_net_context *context, const float *x, int64_t n,
+                          int32_t probabilities, float *features, float *y, an_error *err) {
     const ani_infer_input input = {.x = x};
-    return predict(net, &input, n, probabilities, features, y, err);
+    return predict(net, context, &input, n, probabilities, features, y, err);
 }
 
-an_status ani_net_predict_bytes(ani_net *net, const uint8_t *bytes, const float *table, int64_t n,
-                                int32_t probabilities, float *y, an_error *err) {
+an_status ani_net_predict_bytes(ani_net *net, ani_net_context *context, const uint8_t *bytes,
+                                const float *table, int64_t n, int32_t probabilities, float *y,
+                                an_error *err) {
     const ani_infer_input input = {.bytes = bytes, .table = table};
-    return predict(net, &input, n, probabilities, NULL, y, err);
+    return predict(net, context, &input, n, probabilities, NULL, y, err);
 }
 
-an_status ani_net_predict_head(ani_net *net, const float *features, int64_t n,
-                               int32_t probabilities, float *y, an_error *err) {
+an_status ani_net_predict_head(ani_net *net, ani_net_context *context, const float *features,
+                               int64_t n, int32_t probabilities, float *y, an_error *err) {
     net_run run = {0};
-    an_status st = begin(&run, net, ANI_RUN_HEAD, NULL, n, err);
+    an_status st = begin_prediction(&run, net, context, n, err);
     if (st) return st;
     write_floats(&run, run.plan->features, features, n * ani_net_features(net));
     predict_head(&run, probabilities, y);
@@ -321,8 +306,12 @@ an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float 
     const int32_t kind = all ? ANI_RUN_TRAINING : frozen ? ANI_RUN_HEAD : ANI_RUN_STATISTICS;
     const ani_infer_input input = {.x = x};
     net_run run = {.batch = step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS};
+    ani_net_context *context = NULL;
     an_status st = begin(&run, net, kind, frozen ? NULL : x, n, err);
-    if (!st && frozen) st = infer(&run, &input, AN_INFERENCE_FP32, err);
+    if (!st && frozen) st = ani_net_context_take(&context, net, err);
+    if (!st && frozen) st = ani_net_context_hold(net, context, AN_INFERENCE_FP32, true, err);
+    if (!st && frozen) infer(&run, context, &input);
+    ani_net_context_give(net, context);
     if (st) return st;
     if (!frozen) {
         if (!run.batch) refresh_running(net);

@@ -133,7 +133,8 @@ static an_status check_images(const char *what, const an_tensor *x, an_error *er
 }
 
 static an_status check_backend(const an_backend *backend, an_error *err) {
-    return backend ? AN_OK : ani_fail(err, AN_ERR_ARG, "backend is NULL");
+    if (!backend) return ani_fail(err, AN_ERR_ARG, "backend is NULL");
+    return ani_backend_check(backend, err);
 }
 
 /* --- convolution --------------------------------------------------------------------------------

@@ -135,8 +135,7 @@ static double clip_factor(an_optimizer *optimizer, const ani_net_range *range) {
     return norm > optimizer->options.clip_norm ? optimizer->options.clip_norm / norm : 1;
 }
 
-an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err) {
-    if (!optimizer) return ani_fail(err, AN_ERR_ARG, "optimizer is NULL");
+an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err) {
     an_status st = check_rate(learning_rate, err);
     if (st) return st;
     ani_net *net = ani_model_net(optimizer->model);
@@ -157,6 +156,20 @@ an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_er
     ani_net_weights_changed(net, base);
     optimizer->steps++;
     return backend->ops->wait(backend, err);
+}
+
+an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err) {
+    if (!optimizer) return ani_fail(err, AN_ERR_ARG, "optimizer is NULL");
+    ani_net *net = ani_model_net(optimizer->model);
+    an_status st = ani_model_claim(optimizer->model, err);
+    if (st) return st;
+    st = ani_net_begin_change(net, err);
+    if (!st) {
+        st = ani_optimizer_step(optimizer, learning_rate, err);
+        ani_net_end_change(net);
+    }
+    ani_model_release(optimizer->model);
+    return st;
 }
 
 /* --- from the inside --------------------------------------------------------------------------

@@ -8,6 +8,9 @@
 /** Return the options that an optimizer was made with; borrowed. */
 const an_optimizer_options *ani_optimizer_options(const an_optimizer *optimizer);
 
+/** an_optimizer_step() for who has claimed the model and has a turn of it (layers/model.h). */
+an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err);
+
 /** Append the moments of what a base mode (AN_BASE_*) trains, as they lie in memory:
  * "optimizer/m" and, but for SGD, "optimizer/v". The steps done are an_optimizer_steps(). */
 an_status ani_optimizer_append(const an_optimizer *optimizer, int32_t base, an_arrays *arrays,

@@ -3,6 +3,7 @@
 #include <attractivenet/predict.h>
 
 #include <math.h>
+#include <stdatomic.h>
 
 #include "augment/batches.h"
 #include "base/callbacks.h"
@@ -17,13 +18,15 @@ enum { MAX_SIDE = 65535 };
 
 struct an_predictor {
     an_model *model;
-    int64_t height, width; /* of the model */
-    float table[256];      /* its scale */
-    int32_t classes;       /* 1: scores are probabilities */
-    ani_pixels pixels;     /* kernels */
-    uint8_t *resized;      /* [height,width,3] */
-    void *scratch;         /* of resizing */
-    uint8_t *packed;       /* rows of a frame without what lies between them */
+    ani_net_context *context; /* what its predictions write */
+    atomic_bool busy;         /* in a call */
+    int64_t height, width;    /* of the model */
+    float table[256];         /* its scale */
+    int32_t classes;          /* 1: scores are probabilities */
+    ani_pixels pixels;        /* kernels */
+    uint8_t *resized;         /* [height,width,3] */
+    void *scratch;            /* of resizing */
+    uint8_t *packed;          /* rows of a frame without what lies between them */
     int64_t packed_size;
 };
 
@@ -46,6 +49,7 @@ an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err
     predictor->resized = ani_alloc(count);
     predictor->scratch = ani_alloc(ani_resize_scratch(info.width, 3));
     st = an_scale_table(predictor->table, info.scale, err);
+    if (!st) st = ani_net_context_create(&predictor->context, ani_model_net(model), err);
     if (!st && (!predictor->resized || !predictor->scratch))
         st = ani_fail_memory(err, count, "a picture");
     if (st) {
@@ -61,6 +65,7 @@ void an_predictor_destroy(an_predictor *predictor) {
     ani_free(predictor->resized);
     ani_free(predictor->scratch);
     ani_free(predictor->packed);
+    ani_net_context_destroy(ani_model_net(predictor->model), predictor->context);
     an_model_destroy(predictor->model);
     ani_free(predictor);
 }
@@ -84,6 +89,23 @@ static an_status pack(an_predictor *predictor, const uint8_t **rgb, int64_t heig
     return AN_OK;
 }
 
+/** Score rows that lie side by side. */
+static an_status predict(an_predictor *predictor, const uint8_t *rgb, int64_t height, int64_t width,
+                         float *scores, an_error *err) {
+    if (height != predictor->height || width != predictor->width) {
+        ani_resize_u8(&predictor->pixels, predictor->resized, predictor->height, predictor->width,
+                      rgb, height, width, 3, predictor->scratch);
+        rgb = predictor->resized;
+    }
+    ani_net *net = ani_model_net(predictor->model);
+    an_status st = ani_net_context_hold(net, predictor->context, ANI_PREDICT_AS_SET, false, err);
+    if (st) return st;
+    st = ani_net_predict_bytes(net, predictor->context, rgb, predictor->table, 1,
+                               predictor->classes, scores, err);
+    ani_net_context_let_go(net, predictor->context);
+    return st;
+}
+
 an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_t height,
                              int64_t width, int64_t stride, float *scores, an_error *err) {
     if (!predictor || !rgb || !scores)
@@ -100,15 +122,13 @@ an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_
     if (!ani_mul_size(stride, height, &(int64_t){0}))
         return ani_fail(err, AN_ERR_ARG, "stride is %lld; no memory has %lld rows of it",
                         (long long)stride, (long long)height);
+    if (atomic_exchange(&predictor->busy, true))
+        return ani_fail(err, AN_ERR_ARG,
+                        "the predictor is in a call on another thread; make one for each thread");
     an_status st = pack(predictor, &rgb, height, width, stride, err);
-    if (st) return st;
-    if (height != predictor->height || width != predictor->width) {
-        ani_resize_u8(&predictor->pixels, predictor->resized, predictor->height, predictor->width,
-                      rgb, height, width, 3, predictor->scratch);
-        rgb = predictor->resized;
-    }
-    return ani_net_predict_bytes(ani_model_net(predictor->model), rgb, predictor->table, 1,
-                                 predictor->classes, scores, err);
+    if (!st) st = predict(predictor, rgb, height, width, scores, err);
+    atomic_store(&predictor->busy, false);
+    return st;
 }
 
 static an_status score_image(an_predictor *predictor, const an_image *image, float *scores,
@@ -154,7 +174,9 @@ an_status an_predict_batches(an_model *model, an_batches *batches, float *scores
                         : !batches ? "batches"
                                    : "scores");
     an_batches *ordered = NULL;
+    ani_net_context *context = NULL;
     float *batch = NULL;
+    ani_net *net = ani_model_net(model);
     const int64_t count = an_batches_samples(batches);
     const double begun = ani_clock_seconds();
     const int64_t outputs = an_batches_outputs(batches);
@@ -169,12 +191,14 @@ an_status an_predict_batches(an_model *model, an_batches *batches, float *scores
     }
     st = ani_batches_in_order(&ordered, batches, err);
     if (!st) st = an_batches_begin(ordered, 0, 0, err);
+    if (!st) st = ani_net_context_take(&context, net, err);
+    if (!st) st = ani_net_context_hold(net, context, ANI_PREDICT_AS_SET, false, err);
     while (!st) {
         const float *x;
         const int64_t *samples;
         int64_t n;
         st = an_batches_next(ordered, &x, NULL, &samples, &n, err);
-        if (!st) st = an_model_predict(model, x, n, batch, err);
+        if (!st) st = ani_model_predict(model, context, x, n, NULL, batch, err);
         if (st) break;
         for (int64_t i = 0; i < n; i++, place++) {
             /* images that policy skip left out have no score */
@@ -191,6 +215,7 @@ an_status an_predict_batches(an_model *model, an_batches *batches, float *scores
     for (int64_t i = place * outputs; i < count * outputs; i++)
         scores[i] = NAN;
 done:
+    ani_net_context_give(net, context);
     an_batches_destroy(ordered);
     ani_free(batch);
     return st;

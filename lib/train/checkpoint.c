@@ -447,9 +447,8 @@ static an_status warn_of_backend(an_trainer *trainer, const an_checkpoint *check
     return ani_trainer_warn(trainer, text.message, err);
 }
 
-an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint, an_error *err) {
-    if (!trainer || !checkpoint)
-        return ani_fail(err, AN_ERR_ARG, "%s is NULL", trainer ? "checkpoint" : "trainer");
+/** Resume a trainer that has claimed its model. */
+static an_status resume(an_trainer *trainer, const an_checkpoint *checkpoint, an_error *err) {
     const ani_settings settings = settings_of(trainer);
     const int32_t base = trainer->options.base;
     /* The last epoch of before need not be the last one now; what stopped early stays so. */
@@ -470,8 +469,8 @@ an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint
         st = ani_history_parse(history, an_arrays_metadata(checkpoint->arrays, history_key), err);
     if (!st) st = warn_of_backend(trainer, checkpoint, err);
     if (!st)
-        st = an_model_set_weights(trainer->model, state.reason && best ? best : checkpoint->arrays,
-                                  err);
+        st = ani_model_set_weights(trainer->model, state.reason && best ? best : checkpoint->arrays,
+                                   err);
     if (st) goto done;
     /* From here on nothing fails. */
     ani_optimizer_take(trainer->optimizer, base, checkpoint->arrays, checkpoint->optimizer_steps);
@@ -487,5 +486,15 @@ an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint
 done:
     an_history_destroy(history);
     an_arrays_destroy(best);
+    return st;
+}
+
+an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint, an_error *err) {
+    if (!trainer || !checkpoint)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", trainer ? "checkpoint" : "trainer");
+    an_status st = ani_model_claim(trainer->model, err);
+    if (st) return st;
+    st = resume(trainer, checkpoint, err);
+    ani_model_release(trainer->model);
     return st;
 }

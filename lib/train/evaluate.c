@@ -92,6 +92,7 @@ an_status an_model_evaluate(an_model *model, an_batches *batches, int32_t loss_k
 an_status ani_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
                        ani_batch_done_fn done, void *user, double *loss, an_error *err) {
     float *logits = NULL;
+    ani_net_context *context = NULL;
     double total = 0;
     int64_t samples = 0;
     if (!model || !batches || !loss)
@@ -103,14 +104,19 @@ an_status ani_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
     an_status st = ani_check_source(model, batches, loss_kind, "batches", err);
     if (st) return st;
     const int64_t size = (int64_t)an_batches_batch(batches) * spec->outputs;
+    st = ani_batches_claim(batches, err);
+    if (st) return st;
     logits = ani_alloc_zero(size, sizeof *logits);
-    if (!logits) return ani_fail_memory(err, size * (int64_t)sizeof *logits, "predictions");
-    st = an_batches_begin(batches, 0, 0, err);
+    if (!logits) st = ani_fail_memory(err, size * (int64_t)sizeof *logits, "predictions");
+    ani_net *net = ani_model_net(model);
+    if (!st) st = ani_net_context_take(&context, net, err);
+    if (!st) st = ani_net_context_hold(net, context, ANI_PREDICT_AS_SET, false, err);
+    if (!st) st = ani_batches_begin(batches, 0, 0, err);
     for (int64_t step = 1; !st; step++) {
         const float *x, *y;
         int64_t n;
-        st = an_batches_next(batches, &x, &y, NULL, &n, err);
-        if (!st) st = ani_net_predict(ani_model_net(model), x, n, 0, NULL, logits, err);
+        st = ani_batches_next(batches, &x, &y, NULL, &n, err);
+        if (!st) st = ani_net_predict(net, context, x, n, 0, NULL, logits, err);
         if (st) break;
         total += ani_loss_sum(loss_kind, logits, y, n, spec->outputs);
         samples += n;
@@ -120,6 +126,8 @@ an_status ani_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
         st = AN_OK;
         *loss = samples ? total / (double)samples : NAN;
     }
+    ani_net_context_give(net, context);
+    ani_batches_release(batches);
     ani_free(logits);
     return st;
 }
@@ -212,16 +220,20 @@ void ani_features_destroy(ani_features *features) {
 an_status ani_features_loss(const ani_features *f, an_model *model, int32_t kind, double *loss,
                             an_error *err) {
     double total = 0;
-    an_status st = AN_OK;
+    ani_net_context *context = NULL;
+    ani_net *net = ani_model_net(model);
+    an_status st = ani_net_context_take(&context, net, err);
+    if (st) return st;
+    st = ani_net_context_hold(net, context, ANI_PREDICT_HEAD, false, err);
     float *logits = ani_alloc_zero(HEAD_SLICE * f->outputs, sizeof *logits);
-    if (!logits) return ani_fail_memory(err, HEAD_SLICE * f->outputs, "predictions");
+    if (!logits) st = ani_fail_memory(err, HEAD_SLICE * f->outputs, "predictions");
     for (int64_t i = 0; !st && i < f->samples; i += HEAD_SLICE) {
         const int64_t n = f->samples - i < HEAD_SLICE ? f->samples - i : HEAD_SLICE;
-        st =
-            ani_net_predict_head(ani_model_net(model), f->values + i * f->width, n, 0, logits, err);
+        st = ani_net_predict_head(net, context, f->values + i * f->width, n, 0, logits, err);
         if (!st) total += ani_loss_sum(kind, logits, f->targets + i * f->outputs, n, f->outputs);
     }
     if (!st) *loss = f->samples ? total / (double)f->samples : NAN;
+    ani_net_context_give(net, context);
     ani_free(logits);
     return st;
 }

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "layers/model.h"
+#include "optim/optim.h"
 #include "train/checkpoint.h"
 #include "train/decisions.h"
 #include "train/history.h"
@@ -59,13 +60,9 @@ static an_status take_files(an_trainer *trainer, an_error *err) {
 
 static an_status make_parts(an_trainer *trainer, an_error *err) {
     const an_train_options *options = &trainer->options;
-    const int32_t base = ani_model_base(trainer->model);
     an_status st = take_files(trainer, err);
-    if (!st) st = an_model_set_base(trainer->model, options->base, err);
-    if (st) return st;
-    st = an_optimizer_create(&trainer->optimizer, trainer->model, options->optimizer, err);
+    if (!st) st = an_optimizer_create(&trainer->optimizer, trainer->model, options->optimizer, err);
     trainer->options.optimizer = NULL;
-    an_model_set_base(trainer->model, base, NULL);
     if (st) return st;
     if (options->tensorboard_dir) {
         st = ani_events_create(&trainer->events, options->tensorboard_dir, trainer->val != NULL,
@@ -97,6 +94,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
         ani_train_options_clear(&ours);
         return st ? st : ani_fail_memory(err, sizeof *trainer, "a trainer");
     }
+    atomic_init(&trainer->references, 1);
     trainer->options = ours;
     trainer->schedule = schedule;
     ani_model_hold(model);
@@ -123,7 +121,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
 }
 
 void an_trainer_destroy(an_trainer *trainer) {
-    if (!trainer) return;
+    if (!trainer || atomic_fetch_sub(&trainer->references, 1) > 1) return;
     ani_trainer_drop_features(trainer);
     ani_free(trainer->places);
     ani_free(trainer->x);
@@ -154,6 +152,20 @@ void an_trainer_stop(an_trainer *trainer) {
 
 void an_trainer_pause(an_trainer *trainer) {
     if (trainer) atomic_store(&trainer->asked_to_pause, 1);
+}
+
+double an_trainer_learning_rate(const an_trainer *trainer) {
+    return trainer ? trainer->state.rate : NAN;
+}
+
+an_status an_trainer_set_learning_rate(an_trainer *trainer, double rate, an_error *err) {
+    if (!trainer) return ani_fail(err, AN_ERR_ARG, "trainer is NULL");
+    if (!(isfinite(rate) && rate >= 0))
+        return ani_fail(err, AN_ERR_ARG,
+                        "trainer: the learning rate is %g; it must be finite and at least 0", rate);
+    trainer->state.rate = rate;
+    trainer->written = false;
+    return AN_OK;
 }
 
 int32_t an_trainer_reason(const an_trainer *trainer) {
@@ -355,21 +367,38 @@ static an_status report_broken(an_trainer *trainer, double loss, an_error *err) 
     return st ? st : ani_trainer_warn(trainer, text.message, err);
 }
 
-/** Account for a batch whose gradients are there, and move the weights; next: the batch after. */
+/** Move the weights by a batch, in one turn: others see the model before it or after it. With
+ * features: x are those of a frozen base. */
+static an_status move(an_trainer *trainer, epoch_run *run, bool features, const float *x,
+                      const float *y, int64_t n, double *loss, an_error *err) {
+    const an_train_options *options = &trainer->options;
+    an_model *model = trainer->model;
+    ani_epoch_place *place = &trainer->state.place;
+    const int64_t all = (int64_t)trainer->state.epoch * run->steps + place->step;
+    an_status st = ani_net_begin_change(ani_model_net(model), err);
+    if (st) return st;
+    st = features ? ani_model_head_gradients(model, x, y, n, options->loss, loss, err)
+                  : ani_model_gradients(model, x, y, n, options->loss, loss, err);
+    if (!st) {
+        place->rate = an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
+        run->broken = !isfinite(*loss) && options->terminate_on_nan;
+        if (!run->broken) st = ani_optimizer_step(trainer->optimizer, place->rate, err);
+    }
+    ani_net_end_change(ani_model_net(model));
+    return st;
+}
+
+/** Account for a batch by which the weights were moved; next: the batch after. */
 static an_status finish_step(an_trainer *trainer, epoch_run *run, double loss, int64_t n,
                              int64_t next, an_error *err) {
     const an_train_options *options = &trainer->options;
     ani_epoch_place *place = &trainer->state.place;
-    const int64_t all = (int64_t)trainer->state.epoch * run->steps + place->step;
-    place->rate = an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
-    if (!isfinite(loss) && options->terminate_on_nan) {
-        run->broken = true;
+    an_status st = AN_OK;
+    if (run->broken) {
         run->report.loss = loss;
         return report_broken(trainer, loss, err);
     }
     trainer->written = false;
-    an_status st = an_optimizer_step(trainer->optimizer, place->rate, err);
-    if (st) return st;
     const double now = ani_clock_seconds();
     place->loss_sum += loss * (double)n;
     place->samples += n;
@@ -384,7 +413,6 @@ static an_status finish_step(an_trainer *trainer, epoch_run *run, double loss, i
 }
 
 static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
-    const int32_t loss_kind = trainer->options.loss;
     const int64_t number = (int64_t)trainer->options.first_epoch + trainer->state.epoch;
     const int64_t first = trainer->state.place.batch;
     an_status st = AN_OK;
@@ -394,20 +422,22 @@ static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
         for (int64_t batch = first; !st && !run->broken && batch < run->steps; batch++) {
             const int64_t n = gather(trainer, batch);
             if (!n) continue;
-            st = an_model_head_gradients(trainer->model, trainer->x, trainer->y, n, loss_kind,
-                                         &loss, err);
+            st = move(trainer, run, true, trainer->x, trainer->y, n, &loss, err);
             if (!st) st = finish_step(trainer, run, loss, n, batch + 1, err);
         }
         return st;
     }
-    st = an_batches_begin(trainer->train, number, first, err);
+    st = ani_batches_claim(trainer->train, err);
+    if (st) return st;
+    st = ani_batches_begin(trainer->train, number, first, err);
     while (!st && !run->broken) {
         const float *x, *y;
         int64_t n;
-        st = an_batches_next(trainer->train, &x, &y, NULL, &n, err);
-        if (!st) st = an_model_gradients(trainer->model, x, y, n, loss_kind, &loss, err);
+        st = ani_batches_next(trainer->train, &x, &y, NULL, &n, err);
+        if (!st) st = move(trainer, run, false, x, y, n, &loss, err);
         if (!st) st = finish_step(trainer, run, loss, n, ani_batches_place(trainer->train), err);
     }
+    ani_batches_release(trainer->train);
     return st == AN_DONE ? AN_OK : st;
 }
 
@@ -417,18 +447,21 @@ static an_status recalibrate(an_trainer *trainer, an_error *err) {
     if (!options->recalibrate ||
         (options->base != AN_BASE_STATISTICS && options->base != AN_BASE_TRAIN))
         return AN_OK;
-    an_status st = an_model_recalibrate_begin(trainer->model, err);
+    an_status st = ani_batches_claim(trainer->train, err);
+    if (st) return st;
+    st = ani_model_recalibrate_begin(trainer->model, err);
     if (!st)
-        st = an_batches_begin(trainer->train, (int64_t)options->first_epoch + trainer->state.epoch,
-                              0, err);
+        st = ani_batches_begin(trainer->train, (int64_t)options->first_epoch + trainer->state.epoch,
+                               0, err);
     while (!st) {
         const float *x;
         int64_t n;
-        st = an_batches_next(trainer->train, &x, NULL, NULL, &n, err);
-        if (!st) st = an_model_recalibrate_add(trainer->model, x, n, err);
+        st = ani_batches_next(trainer->train, &x, NULL, NULL, &n, err);
+        if (!st) st = ani_model_recalibrate_add(trainer->model, x, n, err);
         if (!st) st = look_for_pause(trainer, err);
     }
-    return st == AN_DONE ? an_model_recalibrate_end(trainer->model, err) : st;
+    ani_batches_release(trainer->train);
+    return st == AN_DONE ? ani_model_recalibrate_end(trainer->model, err) : st;
 }
 
 static an_status validation_step(void *user, int64_t step, int64_t steps, an_error *err) {
@@ -563,7 +596,7 @@ static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err
      * weights are in it, from which a longer run goes on. */
     if (!run->broken) collect(&failed, ani_checkpoint_write(trainer, &error), &error);
     if (report->stopped && trainer->kept) {
-        collect(&failed, an_model_set_weights(trainer->model, trainer->kept, &error), &error);
+        collect(&failed, ani_model_set_weights(trainer->model, trainer->kept, &error), &error);
         collect(
             &failed,
             ani_console_restored(&trainer->console, trainer->state.early.best_epoch + 1, &error),
@@ -579,8 +612,8 @@ static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err
 /** All of an epoch up to its validation. */
 static an_status run_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
     const an_train_options *options = &trainer->options;
-    an_status st = an_model_set_base(trainer->model, options->base, err);
-    if (!st) st = ani_history_reserve(trainer->history, err);
+    ani_model_use_base(trainer->model, options->base);
+    an_status st = ani_history_reserve(trainer->history, err);
     if (!st) st = write_in_place(trainer, err);
     if (!st) st = look_for_pause(trainer, err);
     if (!st) st = introduce(trainer, err);
@@ -598,10 +631,8 @@ static an_status run_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
     return st;
 }
 
-an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
-    if (!trainer) return ani_fail(err, AN_ERR_ARG, "trainer is NULL");
-    an_status st = ani_report_check(report, "an_epoch_report", err);
-    if (st) return st;
+/** An epoch of a trainer that has claimed its model. */
+static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
     ani_train_state *state = &trainer->state;
     if (state->reason) return AN_DONE;
     epoch_run run = {.begun = ani_clock_seconds() - state->place.seconds,
@@ -612,7 +643,7 @@ an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_erro
                                    .loss = NAN,
                                    .val_loss = NAN};
     trainer->in_place = false;
-    st = run_epoch(trainer, &run, err);
+    an_status st = run_epoch(trainer, &run, err);
     if (!st) {
         st = finish_epoch(trainer, &run, err);
         ani_report_copy(report, &run.report, sizeof run.report);
@@ -623,9 +654,33 @@ an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_erro
     return st;
 }
 
+/** Claim the model for a call that runs, and keep the trainer until it ends. */
+static an_status begin_call(an_trainer *trainer, an_error *err) {
+    if (!trainer) return ani_fail(err, AN_ERR_ARG, "trainer is NULL");
+    an_status st = ani_model_claim(trainer->model, err);
+    if (!st) atomic_fetch_add(&trainer->references, 1);
+    return st;
+}
+
+static void end_call(an_trainer *trainer) {
+    ani_model_release(trainer->model);
+    an_trainer_destroy(trainer);
+}
+
+an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
+    an_status st = ani_report_check(report, "an_epoch_report", err);
+    if (!st) st = begin_call(trainer, err);
+    if (st) return st;
+    st = epoch(trainer, report, err);
+    end_call(trainer);
+    return st;
+}
+
 an_status an_trainer_run(an_trainer *trainer, an_error *err) {
-    an_status st = AN_OK;
+    an_status st = begin_call(trainer, err);
+    if (st) return st;
     while (!st)
-        st = an_trainer_epoch(trainer, NULL, err);
+        st = epoch(trainer, NULL, err);
+    end_call(trainer);
     return st == AN_DONE ? AN_OK : st;
 }

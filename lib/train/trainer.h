@@ -16,6 +16,7 @@
 #include "train/state.h"
 
 struct an_trainer {
+    atomic_int references; /* a run under way is one: a callback may destroy the trainer */
     an_model *model;
     an_batches *train, *val;
     an_history *history;

@@ -207,14 +207,18 @@ static void run_network(const network *net, int32_t kind, int32_t threads,
                         const ani_infer_input *input, int64_t n, float *features) {
     an_backend *backend = test_backend_make(kind, NULL, threads);
     ani_infer *infer = NULL;
+    ani_infer_buffers *buffers = NULL;
     an_error err = {0};
     const ani_calibrated calibrated = {net->ranges, net->means};
     if (backend->ops->infer_create(backend, &infer, net->units, net->count, net->kind,
                                    net->kind == AN_INFERENCE_INT8 ? &calibrated : NULL, &err))
         fail_msg("%s", err.message);
+    if (backend->ops->infer_buffers_create(backend, &buffers, infer, &err))
+        fail_msg("%s", err.message);
     backend->ops->infer_pack(backend, infer);
-    backend->ops->infer_run(backend, infer, input, n, features);
-    backend->ops->infer_run(backend, infer, input, n, features); /* buffers used before */
+    backend->ops->infer_run(backend, infer, buffers, input, n, features);
+    backend->ops->infer_run(backend, infer, buffers, input, n, features); /* buffers used before */
+    backend->ops->infer_buffers_destroy(backend, buffers);
     backend->ops->infer_destroy(backend, infer);
     an_backend_destroy(backend);
 }

@@ -83,6 +83,10 @@ WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
          "an_epoch_report: struct_size is 0")                                                      \
     CASE(history_epoch_report, an_history_epoch(history, 0, NULL, err), "report is NULL")          \
     CASE(history_append_unset, an_history_append(history, &unset_report, err), "struct_size is 0") \
+    CASE(rate_trainer, an_trainer_set_learning_rate(NULL, 1e-3, err), "trainer")                   \
+    CASE(rate_negative, an_trainer_set_learning_rate(trainer, -1, err), "-1")                      \
+    CASE(rate_nan, an_trainer_set_learning_rate(trainer, NAN, err), "nan")                         \
+    CASE(rate_infinite, an_trainer_set_learning_rate(trainer, INFINITY, err), "inf")               \
     CASE(trainer_out_null, an_trainer_create(NULL, model, train, val, NULL, NULL, err), "out")     \
     CASE(trainer_model, an_trainer_create(&trainer_out, NULL, train, val, NULL, NULL, err),        \
          "model is NULL")                                                                          \
@@ -371,6 +375,7 @@ static void nothing_has_empty_answers(void **state) {
     an_trainer_stop(NULL);
     an_trainer_pause(NULL);
     assert_int_equal(an_trainer_reason(NULL), AN_STOP_NONE);
+    assert_true(isnan(an_trainer_learning_rate(NULL)));
     assert_true(isinf(an_trainer_best(NULL)) && isinf(an_trainer_checkpoint_best(NULL)));
     MISUSE_INIT(an_train_options, an_train_options_init);
     an_history_destroy(NULL);

@@ -237,7 +237,7 @@ static void runs_of_networks(void **state) {
             for (size_t k = 0; k < 6; k++) {
                 const ani_net_plan *plan;
                 const an_status st =
-                    ani_net_prepare(net, kinds[k % 3], batches[k / 3], &plan, &err);
+                    ani_net_prepare(net, &net->memory, kinds[k % 3], batches[k / 3], &plan, &err);
                 if (st) fail_msg("%s", err.message);
                 expect_run(net, plan);
                 if (plan->size > largest) largest = plan->size;
@@ -255,10 +255,13 @@ static void sizes_of_runs(void **state) {
     an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
     ani_net *net = make_net(backend, ANI_MNV2_UNITS, 64, 64);
     const ani_net_plan *head, *statistics, *training, *twice;
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_HEAD, 4, &head, &err), AN_OK);
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_STATISTICS, 4, &statistics, &err), AN_OK);
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_TRAINING, 4, &training, &err), AN_OK);
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_STATISTICS, 8, &twice, &err), AN_OK);
+    assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_HEAD, 4, &head, &err), AN_OK);
+    assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, 4, &statistics, &err),
+                     AN_OK);
+    assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_TRAINING, 4, &training, &err),
+                     AN_OK);
+    assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, 8, &twice, &err),
+                     AN_OK);
     int64_t all = 0, largest = 0;
     for (int32_t u = 0; u < ANI_MNV2_UNITS; u++) {
         const ani_net_unit *unit = &net->units[u];
@@ -281,18 +284,20 @@ static void plans_are_kept(void **state) {
     ani_net *net = make_net(backend, 3, 32, 32);
     const ani_net_plan *plan;
     for (int64_t n = 1; n <= ANI_NET_PLANS; n++)
-        assert_int_equal(ani_net_prepare(net, ANI_RUN_STATISTICS, n, &plan, &err), AN_OK);
+        assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, n, &plan, &err),
+                         AN_OK);
     ani_fault_arm(ANI_FAULT_ALLOC, INT64_MAX, ENOMEM, false);
     for (int64_t n = 1; n <= ANI_NET_PLANS; n++)
-        assert_int_equal(ani_net_prepare(net, ANI_RUN_STATISTICS, n, &plan, &err), AN_OK);
+        assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, n, &plan, &err),
+                         AN_OK);
     assert_int_equal(ani_fault_calls(ANI_FAULT_ALLOC), 0);
     /* another takes the place of the batch of 1 */
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_HEAD, 1, &plan, &err), AN_OK);
+    assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_HEAD, 1, &plan, &err), AN_OK);
     const int64_t calls = ani_fault_calls(ANI_FAULT_ALLOC);
     assert_true(calls > 0);
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_STATISTICS, 2, &plan, &err), AN_OK);
+    assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, 2, &plan, &err), AN_OK);
     assert_int_equal(ani_fault_calls(ANI_FAULT_ALLOC), calls);
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_STATISTICS, 1, &plan, &err), AN_OK);
+    assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, 1, &plan, &err), AN_OK);
     assert_true(ani_fault_calls(ANI_FAULT_ALLOC) > calls);
     ani_fault_disarm();
     ani_net_destroy(net);
@@ -304,23 +309,25 @@ static void batches_out_of_range(void **state) {
     an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
     ani_net *net = make_net(backend, ANI_MNV2_UNITS, 32, 32);
     const ani_net_plan *plan;
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_STATISTICS, 0, &plan, &err), AN_ERR_ARG);
+    assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, 0, &plan, &err),
+                     AN_ERR_ARG);
     assert_string_equal(err.message, "network: a batch of 0; it must be 1 to 16777216");
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_STATISTICS, INT64_MAX, &plan, &err), AN_ERR_ARG);
+    assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, INT64_MAX, &plan, &err),
+                     AN_ERR_ARG);
     assert_null(plan);
     /* each allocation on the way fails; older plans stay */
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_HEAD, 1, &plan, &err), AN_OK);
+    assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_HEAD, 1, &plan, &err), AN_OK);
     for (int64_t i = 0;; i++) {
         ani_fault_arm(ANI_FAULT_ALLOC, i, ENOMEM, false);
-        const an_status st = ani_net_prepare(net, ANI_RUN_TRAINING, 2, &plan, &err);
+        const an_status st = ani_net_prepare(net, &net->memory, ANI_RUN_TRAINING, 2, &plan, &err);
         const bool reached = ani_fault_calls(ANI_FAULT_ALLOC) > i;
         ani_fault_disarm();
         assert_int_equal(st, reached ? AN_ERR_NOMEM : AN_OK);
         if (!reached) break;
         assert_null(plan);
-        assert_int_equal(ani_net_prepare(net, ANI_RUN_HEAD, 1, &plan, &err), AN_OK);
+        assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_HEAD, 1, &plan, &err), AN_OK);
     }
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_TRAINING, 2, &plan, &err), AN_OK);
+    assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_TRAINING, 2, &plan, &err), AN_OK);
     expect_run(net, plan);
     ani_net_destroy(net);
     an_backend_destroy(backend);
@@ -332,8 +339,9 @@ static void networks_too_large(void **state) {
     an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
     ani_net *net = make_net(backend, ANI_MNV2_UNITS, ANI_NET_MAX_SIDE, ANI_NET_MAX_SIDE);
     const ani_net_plan *plan;
-    assert_int_equal(ani_net_prepare(net, ANI_RUN_TRAINING, ANI_NET_MAX_BATCH, &plan, &err),
-                     AN_ERR_NOMEM);
+    assert_int_equal(
+        ani_net_prepare(net, &net->memory, ANI_RUN_TRAINING, ANI_NET_MAX_BATCH, &plan, &err),
+        AN_ERR_NOMEM);
     assert_string_equal(err.message, "no memory for a memory plan: its size overflows");
     ani_net_destroy(net);
     an_backend_destroy(backend);

@@ -10,13 +10,12 @@
 #include "backend/ref/ref.h"
 #include "base/cpu.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 static void cpu_destroy(an_backend *backend) {
     cpu_backend *cpu = ani_cpu(backend);
     ani_pool_destroy(cpu->pool);
     if (cpu->blas) ani_blas_leave();
-    ani_free(cpu->workspace);
-    ani_free(cpu->partials);
     ani_free(cpu);
 }
 
@@ -90,6 +89,7 @@ static const ani_backend_ops cpu_ops = {
     .free = cpu_free,
     .write = cpu_copy,
     .read = cpu_copy,
+    .copy = cpu_copy,
     .fill = cpu_fill,
     .wait = cpu_wait,
     .unit_plan = cpu_unit_plan,
@@ -103,6 +103,8 @@ static const ani_backend_ops cpu_ops = {
     .infer_create = ani_cpu_infer_create,
     .infer_destroy = ani_cpu_infer_destroy,
     .infer_pack = ani_cpu_infer_pack,
+    .infer_buffers_create = ani_cpu_infer_buffers_create,
+    .infer_buffers_destroy = ani_cpu_infer_buffers_destroy,
     .infer_run = ani_cpu_infer_run,
     .pool_forward = ani_cpu_pool_forward,
     .pool_backward = ani_cpu_pool_backward,
@@ -130,6 +132,7 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     cpu->base.ops = &cpu_ops;
     atomic_init(&cpu->base.references, 1);
     cpu->base.threads = options->threads;
+    cpu->base.process = ani_process();
     cpu->base.precision = options->precision;
     cpu->base.low_memory = options->low_memory;
     ani_kernels_init(&cpu->k, mask);
@@ -138,14 +141,7 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     ani_infer_kernels_init_bfloat16(&cpu->infer[AN_INFERENCE_BF16], mask);
     cpu->base.level = cpu->k.level;
     cpu->blas = !strcmp(cpu->k.level, "c") && ani_blas_enter(&cpu->k);
-    const int64_t size = options->threads * (int64_t)ANI_CPU_WORKSPACE * (int64_t)sizeof(float);
-    cpu->workspace = ani_alloc(size);
     cpu->streams_from = 4 << 20;
-    cpu->partials = ani_alloc(ANI_CPU_PARTIALS * (int64_t)sizeof(double));
-    if (!cpu->workspace || !cpu->partials) {
-        st = ani_fail_memory(err, size, "the cpu backend");
-        goto done;
-    }
     st = ani_pool_create(&cpu->pool, options->threads, err);
     if (st) goto done;
     *out = &cpu->base;

@@ -3,7 +3,10 @@
  *
  * Work is cut by the shape alone: into chunks (pieces of pool work) of tiles (pieces that stay in
  * cache). Each chunk writes its partial sums to a place of its own, and they are joined in the
- * order of chunks. So the same bits come out whatever the number of threads. */
+ * order of chunks. So the same bits come out whatever the number of threads.
+ *
+ * Several threads may call into one backend at once: what a call writes is its caller's, in scratch
+ * and buffers, or lies on the stack (at most 40 KB). The backend itself is never written. */
 #ifndef BACKEND_CPU_CPU_H
 #define BACKEND_CPU_CPU_H
 
@@ -14,29 +17,17 @@
 #include "kernels/infer.h"
 #include "kernels/kernels.h"
 
-enum {
-    ANI_CPU_WORKSPACE = 16384 /* floats that each worker has for entries without scratch */
-};
-
 typedef struct cpu_backend {
     an_backend base;
     ani_pool *pool;
     ani_kernels k;
     ani_infer_kernels infer[ANI_INFERENCES]; /* by AN_INFERENCE_* */
     int32_t blas;                            /* 1: products go to OpenBLAS */
-    float *workspace;                        /* [threads][ANI_CPU_WORKSPACE] */
-    double *partials;                        /* [ANI_CPU_PARTIALS] for sum_squares */
     int64_t streams_from; /* elements of a tensor that is stored past the caches */
 } cpu_backend;
 
-enum { ANI_CPU_PARTIALS = 256 };
-
 static inline cpu_backend *ani_cpu(an_backend *backend) {
     return (cpu_backend *)backend;
-}
-
-static inline float *ani_cpu_workspace(const cpu_backend *cpu, int32_t worker) {
-    return cpu->workspace + (int64_t)worker * ANI_CPU_WORKSPACE;
 }
 
 static inline int64_t ani_divide_up(int64_t value, int64_t step) {
@@ -185,8 +176,11 @@ an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_i
                                an_error *err);
 void ani_cpu_infer_destroy(an_backend *backend, ani_infer *infer);
 void ani_cpu_infer_pack(an_backend *backend, ani_infer *infer);
-void ani_cpu_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
-                       int64_t n, float *features);
+an_status ani_cpu_infer_buffers_create(an_backend *backend, ani_infer_buffers **out,
+                                       const ani_infer *infer, an_error *err);
+void ani_cpu_infer_buffers_destroy(an_backend *backend, ani_infer_buffers *buffers);
+void ani_cpu_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_buffers *buffers,
+                       const ani_infer_input *input, int64_t n, float *features);
 
 /* --- the rest (elementwise.c, head.c) ------------------------------------------------------------
  */

@@ -9,9 +9,10 @@
 #include "backend/ref/ref.h"
 
 enum {
-    COLUMNS = 1024,               /* of a piece of materialise */
-    TILE = ANI_CPU_WORKSPACE / 2, /* floats of one; there is room for two */
-    OPTIM_PIECE = 16384           /* parameters of one pool pass */
+    COLUMNS = 1024,      /* of a piece of materialise */
+    TILE = 4096,         /* floats of one */
+    OPTIM_PIECE = 16384, /* parameters of one pool pass */
+    SQUARES_PIECES = 256 /* of sum_squares at most */
 };
 
 /* --- materialise -------------------------------------------------------------------------------
@@ -33,6 +34,7 @@ static void normalise_piece(const ani_kernels *k, const ani_lazy *x, int64_t c, 
 }
 
 static void materialise_piece(void *context, int64_t index, int32_t worker) {
+    (void)worker;
     const materialise_job *job = context;
     const ani_kernels *k = &job->cpu->k;
     const int64_t first = index / job->ranges * job->tile;
@@ -41,11 +43,10 @@ static void materialise_piece(void *context, int64_t index, int32_t worker) {
     const int64_t columns = ani_min(job->columns, job->c - column);
     const int64_t at = first * job->c + column;
     const int32_t element = job->x->element;
-    float *tile = ani_cpu_workspace(job->cpu, worker);
+    _Alignas(64) float tile[TILE], other[TILE];
     normalise_piece(k, job->x, job->c, at, column, rows, columns, tile);
     const void *residual = ani_element_at(job->r->z, element, at);
     if (residual && (job->r->scale || job->r->relu6)) {
-        float *other = tile + TILE;
         normalise_piece(k, job->r, job->c, at, column, rows, columns, other);
         k->tensor[ANI_FLOAT32].store_affine(tile, columns, tile, columns, rows, columns, NULL, NULL,
                                             0, other);
@@ -91,7 +92,7 @@ void ani_cpu_value_range(an_backend *backend, int64_t rows, int64_t c, const ani
         ani_ref_value_range(backend, rows, c, x, range);
         return;
     }
-    float *low = ani_cpu_workspace(ani_cpu(backend), 0), *high = low + COLUMNS;
+    float low[2 * COLUMNS], *high = low + COLUMNS;
     *range = (ani_range){INFINITY, -INFINITY};
     for (int64_t first = 0; first < c; first += COLUMNS) {
         const int64_t columns = ani_min(COLUMNS, c - first);
@@ -156,23 +157,24 @@ typedef struct squares_job {
     const cpu_backend *cpu;
     const float *x;
     int64_t count, piece;
+    double partials[SQUARES_PIECES];
 } squares_job;
 
 static void squares_piece(void *context, int64_t index, int32_t worker) {
     (void)worker;
-    const squares_job *job = context;
+    squares_job *job = context;
     const int64_t first = index * job->piece;
-    job->cpu->partials[index] =
+    job->partials[index] =
         job->cpu->k.sum_squares(job->x + first, ani_min(job->piece, job->count - first));
 }
 
 void ani_cpu_sum_squares(an_backend *backend, int64_t count, const float *x, double *sum) {
     cpu_backend *cpu = ani_cpu(backend);
     squares_job job = {.cpu = cpu, .x = x, .count = count};
-    job.piece = ani_max(ani_divide_up(count, ANI_CPU_PARTIALS), 4096);
+    job.piece = ani_max(ani_divide_up(count, SQUARES_PIECES), 4096);
     const int64_t pieces = ani_divide_up(count, job.piece);
     ani_pool_run(cpu->pool, pieces, squares_piece, &job);
     *sum = 0;
     for (int64_t i = 0; i < pieces; i++)
-        *sum += cpu->partials[i];
+        *sum += job.partials[i];
 }

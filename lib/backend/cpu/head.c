@@ -25,11 +25,12 @@ typedef struct pool_job {
 } pool_job;
 
 static void pool_piece(void *context, int64_t index, int32_t worker) {
+    (void)worker;
     const pool_job *job = context;
     const ani_lazy *x = job->x;
     const int64_t n = index / job->ranges, channel = index % job->ranges * CHANNELS;
     const int64_t c = ani_min(CHANNELS, job->c - channel);
-    float *tile = ani_cpu_workspace(job->cpu, worker);
+    _Alignas(64) float tile[ROWS * CHANNELS];
     double sums[CHANNELS] = {0};
     for (int64_t row = 0; row < job->hw; row += ROWS) {
         const int64_t rows = ani_min(ROWS, job->hw - row);

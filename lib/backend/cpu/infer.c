@@ -23,6 +23,7 @@ enum {
 typedef struct infer_run {
     const cpu_backend *cpu;
     const ani_infer *infer;
+    const ani_infer_buffers *buffers;
     const infer_step *step;
     const float *x; /* the picture, or NULL and */
     const uint8_t *bytes;
@@ -493,7 +494,7 @@ static void set_picture(infer_run *run, const batch_job *job, int64_t n) {
 static void whole_picture(void *context, int64_t n, int32_t number) {
     const batch_job *job = context;
     infer_run run = job->run;
-    const infer_worker *worker = &run.infer->workers[number];
+    const infer_worker *worker = &run.buffers->workers[number];
     set_picture(&run, job, n);
     run.slots = worker->slots;
     for (int32_t s = 0; s < run.infer->step_count; s++) {
@@ -512,20 +513,20 @@ static void whole_picture(void *context, int64_t n, int32_t number) {
 static void rows_piece(void *context, int64_t index, int32_t number) {
     const infer_run *run = context;
     const int64_t oh = run->step->oh;
-    step_rows(run, &run->infer->workers[number], oh * index / run->pieces,
+    step_rows(run, &run->buffers->workers[number], oh * index / run->pieces,
               oh * (index + 1) / run->pieces);
 }
 
 static void pooled_piece(void *context, int64_t index, int32_t number) {
     const infer_run *run = context;
-    pooled_panel(run, &run->infer->workers[number], index);
+    pooled_panel(run, &run->buffers->workers[number], index);
 }
 
 /* Some blocks of a step, all its rows, into the shared buffer. */
 static void depth_piece(void *context, int64_t index, int32_t number) {
     const infer_run *run = context;
     const infer_step *step = run->step;
-    const infer_worker *worker = &run->infer->workers[number];
+    const infer_worker *worker = &run->buffers->workers[number];
     const int64_t size = step->oh * step->ow * run->infer->k.block;
     const int64_t from = step->blocks * index / run->pieces;
     const int64_t end = step->blocks * (index + 1) / run->pieces;
@@ -534,7 +535,7 @@ static void depth_piece(void *context, int64_t index, int32_t number) {
         stage_band(run, worker, &b);
         for (int64_t i = from; i < end; i++)
             depthwise(run, worker, &b, i,
-                      run->infer->shared +
+                      run->buffers->shared +
                           bytes_of(run, i * size + b.first * step->ow * run->infer->k.block));
         if (b.last) return;
     }
@@ -549,7 +550,7 @@ static void project_piece(void *context, int64_t index, int32_t number) {
     const int64_t panel = index / run->across, part = index % run->across;
     const int64_t from = pixels * part / run->across, end = pixels * (part + 1) / run->across;
     for (int64_t group = 0; group < step->blocks; group += step->group)
-        project(run, run->infer->shared + bytes_of(run, (group * pixels + from) * block),
+        project(run, run->buffers->shared + bytes_of(run, (group * pixels + from) * block),
                 pixels * block, group, ani_min(step->group, step->blocks - group), from, end - from,
                 panel, panel + 1);
 }
@@ -559,7 +560,7 @@ static void shared_picture(const batch_job *job, int64_t n) {
     ani_pool *pool = run.cpu->pool;
     const int64_t threads = run.infer->threads;
     set_picture(&run, job, n);
-    run.slots = run.infer->workers[0].slots;
+    run.slots = run.buffers->workers[0].slots;
     for (int32_t s = 0; s < run.infer->step_count; s++) {
         const infer_step *step = run.step = &run.infer->steps[s];
         if (step->pooled) {
@@ -577,8 +578,8 @@ static void shared_picture(const batch_job *job, int64_t n) {
     if (!run.step->pooled) average(&run);
 }
 
-void ani_cpu_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
-                       int64_t n, float *features) {
+void ani_cpu_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_buffers *buffers,
+                       const ani_infer_input *input, int64_t n, float *features) {
     const cpu_backend *cpu = ani_cpu(backend);
     const infer_step *first = infer->steps, *last = &infer->steps[infer->step_count - 1];
     uint16_t elements[256];
@@ -587,6 +588,7 @@ void ani_cpu_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_in
                                    : ani_to_bfloat16(input->table[i]);
     batch_job job = {.run = {.cpu = cpu,
                              .infer = infer,
+                             .buffers = buffers,
                              .x = input->x,
                              .bytes = input->x ? NULL : input->bytes,
                              .table = input->table,

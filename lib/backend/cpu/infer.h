@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Inference of the CPU backend: what infer_plan.c makes and infer.c runs.
  *
- * Batch norm is folded into weights and biases in double, and these are packed once. The units are
+ * Batch norm is folded into weights and biases in double, and these are packed once; runs read
+ * them, and write buffers of their own. The units are
  * joined to steps: a *block* (front, depthwise, project) writes only its thin result; the wide
  * values between live in a few cache-sized buffers of the worker, band of rows by band of rows. Any
  * other unit is a step of its own.
@@ -83,13 +84,21 @@ struct ani_infer {
     infer_step *steps;
     int32_t slot_count, threads;
     int64_t *slot_offsets; /* elements, in a worker's slots */
+    int64_t slots_size;    /* elements of them all */
     infer_sizes sizes;
     int64_t shared_depth; /* elements of shared, for pictures that all workers work on */
 
+    uint8_t *memory; /* what is packed */
+    int64_t memory_size;
+};
+
+/** What one run writes. */
+struct ani_infer_buffers {
     uint8_t *memory; /* all that follows */
     int64_t memory_size;
     uint8_t *shared;
-    infer_worker *workers; /* [threads] */
+    int64_t worker_count;
+    infer_worker workers[]; /* [threads] */
 };
 
 /* Say whether the threads share a step's channels instead of its rows when they work on one

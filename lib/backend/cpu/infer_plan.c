@@ -198,8 +198,8 @@ static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
                                       product_of(failed, step->blocks * block, step->oh, step->ow));
 }
 
-static void plan_slots(ani_infer *infer, int64_t *size, bool *failed) {
-    int64_t *offsets = infer->slot_offsets;
+static void plan_slots(ani_infer *infer, bool *failed) {
+    int64_t *offsets = infer->slot_offsets, *size = &infer->slots_size;
     for (int32_t s = 0; s < infer->step_count; s++) {
         const infer_step *step = &infer->steps[s];
         const int64_t count =
@@ -239,9 +239,8 @@ static int64_t taps_size(const ani_infer *infer) {
     return 10 * infer->k.block * (int64_t)sizeof(float);
 }
 
-/* Lay out all memory from base on (NULL: count alone); returns its size in bytes. */
-static int64_t place(ani_infer *infer, uint8_t *base, int64_t slots) {
-    const infer_sizes *sizes = &infer->sizes;
+/* Lay out what is packed from base on (NULL: count alone); returns its size in bytes. */
+static int64_t place_packed(ani_infer *infer, uint8_t *base) {
     int64_t used = 0;
     for (int32_t s = 0; s < infer->step_count; s++) {
         infer_step *step = &infer->steps[s];
@@ -249,30 +248,63 @@ static int64_t place(ani_infer *infer, uint8_t *base, int64_t slots) {
         if (step->depthwise) step->taps = ani_take(base, &used, step->blocks, taps_size(infer));
         place_panels(infer, &step->project_panels, base, &used);
     }
-    infer->shared = take(infer, base, &used, infer->shared_depth);
-    for (int32_t i = 0; i < infer->threads; i++) {
-        infer_worker *worker = &infer->workers[i];
+    return used;
+}
+
+/* Lay out the buffers of a run likewise. */
+static int64_t place_buffers(const ani_infer *infer, ani_infer_buffers *buffers, uint8_t *base) {
+    const infer_sizes *sizes = &infer->sizes;
+    int64_t used = 0;
+    buffers->shared = take(infer, base, &used, infer->shared_depth);
+    for (int64_t i = 0; i < buffers->worker_count; i++) {
+        infer_worker *worker = &buffers->workers[i];
         worker->zeros = take_wide(infer, base, &used, sizes->zeros);
         worker->work = take_wide(infer, base, &used, sizes->work);
         worker->pads = take(infer, base, &used, sizes->pads);
         worker->depth = take(infer, base, &used, sizes->depth);
         worker->tails = take_wide(infer, base, &used, sizes->tails);
-        worker->slots = take(infer, base, &used, slots);
+        worker->slots = take(infer, base, &used, infer->slots_size);
     }
     return used;
 }
 
 static an_status plan_memory(ani_infer *infer, an_error *err) {
     bool failed = false;
-    int64_t slots;
     for (int32_t s = 0; s < infer->step_count; s++)
         plan_step(infer, &infer->steps[s], &failed);
-    plan_slots(infer, &slots, &failed);
-    infer->memory_size = failed ? -1 : place(infer, NULL, slots);
+    plan_slots(infer, &failed);
+    infer->memory_size = failed ? -1 : place_packed(infer, NULL);
     if (infer->memory_size >= 0) infer->memory = ani_alloc_large(infer->memory_size);
     if (!infer->memory) return ani_fail_memory(err, infer->memory_size, "a network for inference");
-    place(infer, infer->memory, slots);
+    place_packed(infer, infer->memory);
     return AN_OK;
+}
+
+an_status ani_cpu_infer_buffers_create(an_backend *backend, ani_infer_buffers **out,
+                                       const ani_infer *infer, an_error *err) {
+    (void)backend;
+    const int64_t workers = infer->threads * (int64_t)sizeof(infer_worker);
+    ani_infer_buffers *buffers = ani_alloc_zero(1, (int64_t)sizeof *buffers + workers);
+    *out = NULL;
+    if (!buffers) return ani_fail_memory(err, workers, "buffers for inference");
+    buffers->worker_count = infer->threads;
+    buffers->memory_size = place_buffers(infer, buffers, NULL);
+    buffers->memory = ani_alloc_large(buffers->memory_size);
+    if (!buffers->memory) {
+        an_status st = ani_fail_memory(err, buffers->memory_size, "buffers for inference");
+        ani_free(buffers);
+        return st;
+    }
+    place_buffers(infer, buffers, buffers->memory);
+    *out = buffers;
+    return AN_OK;
+}
+
+void ani_cpu_infer_buffers_destroy(an_backend *backend, ani_infer_buffers *buffers) {
+    (void)backend;
+    if (!buffers) return;
+    ani_free_large(buffers->memory, buffers->memory_size);
+    ani_free(buffers);
 }
 
 /* Take the ranges: what pads which input, and what a step does to codes of its residual. */
@@ -323,10 +355,9 @@ an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_i
     infer->units = ani_alloc_zero(count, sizeof *infer->units);
     infer->steps = ani_alloc_zero(count, sizeof *infer->steps);
     infer->slot_offsets = ani_alloc_zero(count, sizeof *infer->slot_offsets);
-    infer->workers = ani_alloc_zero(infer->threads, sizeof *infer->workers);
     scratch = ani_alloc_zero(2 * (int64_t)count, sizeof *scratch);
     if (calibrated) infer->codes = ani_alloc_zero((int64_t)count + 1, sizeof *infer->codes);
-    if (!infer->units || !infer->steps || !infer->slot_offsets || !infer->workers || !scratch ||
+    if (!infer->units || !infer->steps || !infer->slot_offsets || !scratch ||
         (calibrated && !infer->codes)) {
         st = ani_fail_memory(err, count * (int64_t)sizeof *infer->steps, "a network for inference");
         goto done;
@@ -351,7 +382,6 @@ void ani_cpu_infer_destroy(an_backend *backend, ani_infer *infer) {
     (void)backend;
     if (!infer) return;
     if (infer->memory) ani_free_large(infer->memory, infer->memory_size);
-    ani_free(infer->workers);
     ani_free(infer->slot_offsets);
     ani_free(infer->steps);
     ani_free(infer->means);

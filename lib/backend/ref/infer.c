@@ -19,7 +19,7 @@ typedef struct infer_unit {
     int32_t slot;
     float *norm;   /* [4][cout]: scale, shift, mean, inv_std */
     int8_t *codes; /* in int8: as unit.w */
-    float *folded; /* in bfloat16: as unit.w, times scale, which is 1 then */
+    float *w;      /* in float: a copy of unit.w; in bfloat16: times scale, which is 1 then */
     bool rounded;  /* in bfloat16: the value is */
 } infer_unit;
 
@@ -27,15 +27,28 @@ struct ani_infer {
     infer_unit *units;
     ani_codes *codes; /* [count + 1]: of the picture, of each unit's value; NULL: in float */
     float *means;     /* in int8, as in ani_calibrated */
-    float **slots;    /* in int8: codes, too, as they are the smaller ones */
-    float *picture;
-    void *scratch; /* of a unit */
     int32_t count, slot_count;
     int32_t kind; /* AN_INFERENCE_* */
     int32_t reserved;
 };
 
-static an_status make_slots(ani_infer *infer, int32_t *scratch, an_error *err) {
+/** What one run writes. */
+struct ani_infer_buffers {
+    float **slots; /* in int8: codes, too, as they are the smaller ones */
+    float *picture;
+    void *scratch; /* of a unit */
+    int32_t slot_count;
+    int32_t reserved;
+};
+
+/** A run of a picture. */
+typedef struct infer_run {
+    const ani_infer *infer;
+    const ani_infer_buffers *buffers;
+} infer_run;
+
+/* Say which slot each unit's value has. scratch: [2][count]. */
+static void choose_slots(ani_infer *infer, int32_t *scratch) {
     int32_t *last = scratch, *slots = scratch + infer->count;
     for (int32_t u = 0; u < infer->count; u++)
         last[u] = u + 1;
@@ -44,19 +57,24 @@ static an_status make_slots(ani_infer *infer, int32_t *scratch, an_error *err) {
         if (r >= 0 && last[r] < u) last[r] = u;
     }
     infer->slot_count = ani_slots(infer->count, last, slots);
-    infer->slots = ani_alloc_zero(infer->slot_count, sizeof *infer->slots);
-    if (!infer->slots) return ani_fail_memory(err, -1, "a network for inference");
+    for (int32_t u = 0; u < infer->count; u++)
+        infer->units[u].slot = slots[u];
+}
+
+static an_status make_slots(const ani_infer *infer, ani_infer_buffers *buffers, an_error *err) {
+    buffers->slots = ani_alloc_zero(infer->slot_count, sizeof *buffers->slots);
+    if (!buffers->slots) return ani_fail_memory(err, -1, "buffers for inference");
+    buffers->slot_count = infer->slot_count;
     for (int32_t i = 0; i < infer->slot_count; i++) {
         int64_t largest = 0;
         for (int32_t u = 0; u < infer->count; u++) {
             const ani_unit_shape *s = &infer->units[u].unit.shape;
             int64_t size;
             if (!ani_mul_size(s->oh * s->ow, s->cout, &size)) size = INT64_MAX;
-            if (slots[u] == i && size > largest) largest = size;
-            infer->units[u].slot = slots[u];
+            if (infer->units[u].slot == i && size > largest) largest = size;
         }
-        infer->slots[i] = ani_alloc_zero(largest, sizeof(float));
-        if (!infer->slots[i]) return ani_fail_memory(err, largest, "a network for inference");
+        buffers->slots[i] = ani_alloc_zero(largest, sizeof(float));
+        if (!buffers->slots[i]) return ani_fail_memory(err, largest, "buffers for inference");
     }
     return AN_OK;
 }
@@ -100,12 +118,13 @@ static bool is_wide(const ani_infer *infer, int32_t u) {
     return true;
 }
 
-static an_status make_folded(ani_infer *infer, an_error *err) {
+static an_status make_weights(ani_infer *infer, an_error *err) {
     const infer_unit *last = &infer->units[infer->count - 1];
     for (int32_t u = 0; u < infer->count; u++) {
         infer_unit *at = &infer->units[u];
-        at->folded = ani_alloc_zero(weight_count(&at->unit.shape), sizeof *at->folded);
-        if (!at->folded) return ani_fail_memory(err, -1, "a network for inference");
+        at->w = ani_alloc_zero(weight_count(&at->unit.shape), sizeof *at->w);
+        if (!at->w) return ani_fail_memory(err, -1, "a network for inference");
+        if (infer->kind != AN_INFERENCE_BF16) continue;
         /* The means of the last one are made of what its convolution sums up. */
         at->rounded =
             !is_wide(infer, u) &&
@@ -119,15 +138,12 @@ an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_i
                                an_error *err) {
     an_status st = AN_OK;
     int32_t *scratch = NULL;
-    int64_t most = 0;
     *out = NULL;
     ani_infer *infer = ani_alloc_zero(1, sizeof *infer);
     if (!infer) return ani_fail_memory(err, sizeof *infer, "a network for inference");
     infer->units = ani_alloc_zero(count, sizeof *infer->units);
-    infer->picture = ani_alloc_zero(units[0].shape.h * units[0].shape.w * units[0].shape.cin,
-                                    sizeof *infer->picture);
     scratch = ani_alloc_zero(2 * (int64_t)count, sizeof *scratch);
-    if (!infer->units || !infer->picture || !scratch) {
+    if (!infer->units || !scratch) {
         st = ani_fail_memory(err, -1, "a network for inference");
         goto done;
     }
@@ -137,8 +153,6 @@ an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_i
         ani_unit_shape shape = units[u].shape;
         shape.n = 1;
         ani_ref_unit_plan(backend, &shape, &infer->units[u].plan);
-        if (infer->units[u].plan.scratch_forward > most)
-            most = infer->units[u].plan.scratch_forward;
         infer->units[u].unit = units[u];
         infer->units[u].norm = ani_alloc_zero(4 * units[u].shape.cout, sizeof(float));
         if (!infer->units[u].norm) {
@@ -146,14 +160,9 @@ an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_i
             goto done;
         }
     }
-    infer->scratch = ani_alloc(most);
-    if (!infer->scratch) {
-        st = ani_fail_memory(err, most, "a network for inference");
-        goto done;
-    }
-    st = make_slots(infer, scratch, err);
-    if (!st && kind == AN_INFERENCE_INT8) st = make_codes(infer, calibrated, units, err);
-    if (!st && kind == AN_INFERENCE_BF16) st = make_folded(infer, err);
+    choose_slots(infer, scratch);
+    if (kind == AN_INFERENCE_INT8) st = make_codes(infer, calibrated, units, err);
+    if (kind != AN_INFERENCE_INT8) st = make_weights(infer, err);
     if (st) goto done;
     *out = infer;
     infer = NULL;
@@ -169,17 +178,46 @@ void ani_ref_infer_destroy(an_backend *backend, ani_infer *infer) {
     for (int32_t u = 0; u < infer->count; u++) {
         ani_free(infer->units[u].norm);
         ani_free(infer->units[u].codes);
-        ani_free(infer->units[u].folded);
+        ani_free(infer->units[u].w);
     }
-    for (int32_t i = 0; i < infer->slot_count; i++)
-        ani_free(infer->slots[i]);
-    ani_free(infer->slots);
-    ani_free(infer->scratch);
-    ani_free(infer->picture);
     ani_free(infer->means);
     ani_free(infer->codes);
     ani_free(infer->units);
     ani_free(infer);
+}
+
+an_status ani_ref_infer_buffers_create(an_backend *backend, ani_infer_buffers **out,
+                                       const ani_infer *infer, an_error *err) {
+    const ani_unit_shape *first = &infer->units[0].unit.shape;
+    int64_t most = 0;
+    *out = NULL;
+    ani_infer_buffers *buffers = ani_alloc_zero(1, sizeof *buffers);
+    if (!buffers) return ani_fail_memory(err, sizeof *buffers, "buffers for inference");
+    for (int32_t u = 0; u < infer->count; u++)
+        if (infer->units[u].plan.scratch_forward > most)
+            most = infer->units[u].plan.scratch_forward;
+    buffers->picture = ani_alloc_zero(first->h * first->w * first->cin, sizeof *buffers->picture);
+    buffers->scratch = ani_alloc(most);
+    an_status st = buffers->picture && buffers->scratch
+                       ? make_slots(infer, buffers, err)
+                       : ani_fail_memory(err, most, "buffers for inference");
+    if (st) {
+        ani_ref_infer_buffers_destroy(backend, buffers);
+        return st;
+    }
+    *out = buffers;
+    return AN_OK;
+}
+
+void ani_ref_infer_buffers_destroy(an_backend *backend, ani_infer_buffers *buffers) {
+    (void)backend;
+    if (!buffers) return;
+    for (int32_t i = 0; i < buffers->slot_count; i++)
+        ani_free(buffers->slots[i]);
+    ani_free(buffers->slots);
+    ani_free(buffers->scratch);
+    ani_free(buffers->picture);
+    ani_free(buffers);
 }
 
 /* --- int8 --------------------------------------------------------------------------------------
@@ -239,17 +277,19 @@ static int32_t code_sum(const infer_unit *at, const uint8_t *x, int32_t zero, in
     return sum;
 }
 
-static void *slot(const ani_infer *infer, int32_t unit) {
-    return unit < 0 ? infer->picture : infer->slots[infer->units[unit].slot];
+static void *slot(const infer_run *run, int32_t unit) {
+    const ani_infer_buffers *buffers = run->buffers;
+    return unit < 0 ? buffers->picture : buffers->slots[run->infer->units[unit].slot];
 }
 
-static void run_codes(ani_infer *infer, int32_t u) {
+static void run_codes(const infer_run *run, int32_t u) {
+    const ani_infer *infer = run->infer;
     const infer_unit *at = &infer->units[u];
     const ani_unit_shape *s = &at->unit.shape;
     const ani_quant_unit q = quant_unit(infer, u);
-    const uint8_t *x = slot(infer, at->unit.input);
-    const uint8_t *r = q.residual ? slot(infer, at->unit.residual) : NULL;
-    uint8_t *y = slot(infer, u);
+    const uint8_t *x = slot(run, at->unit.input);
+    const uint8_t *r = q.residual ? slot(run, at->unit.residual) : NULL;
+    uint8_t *y = slot(run, u);
     const int32_t *bias = (const int32_t *)(const void *)at->norm + s->cout;
     const float residual_scale = ani_quant_residual_scale(&q);
     for (int64_t i = 0; i < s->oh * s->ow * s->cout; i++) {
@@ -263,10 +303,11 @@ static void run_codes(ani_infer *infer, int32_t u) {
 }
 
 /* The means of the last value's channels. */
-static void average_codes(const ani_infer *infer, float *features) {
+static void average_codes(const infer_run *run, float *features) {
+    const ani_infer *infer = run->infer;
     const ani_unit_shape *s = &infer->units[infer->count - 1].unit.shape;
     const ani_codes *codes = &infer->codes[infer->count];
-    const uint8_t *x = slot(infer, infer->count - 1);
+    const uint8_t *x = slot(run, infer->count - 1);
     for (int64_t j = 0; j < s->cout; j++) {
         int64_t sum = 0;
         for (int64_t i = 0; i < s->oh * s->ow; i++)
@@ -289,7 +330,7 @@ static void fold(infer_unit *at) {
         shift[j] = (float)(bn->beta[j] - bn->moving_mean[j] * factor);
         for (int64_t i = j; i < weight_count(s); i += s->cout) {
             const float w = (float)(at->unit.w[i] * factor);
-            at->folded[i] = s->kind == ANI_UNIT_DEPTHWISE ? w : round_bfloat16(w);
+            at->w[i] = s->kind == ANI_UNIT_DEPTHWISE ? w : round_bfloat16(w);
         }
     }
 }
@@ -315,53 +356,59 @@ void ani_ref_infer_pack(an_backend *backend, ani_infer *infer) {
         bn.mean = norm + 2 * c;
         bn.inv_std = norm + 3 * c;
         ani_ref_bn_running(backend, c, &bn);
+        memcpy(infer->units[u].w, infer->units[u].unit.w,
+               (size_t)weight_count(&infer->units[u].unit.shape) * sizeof(float));
     }
 }
 
-static void run_unit(an_backend *backend, ani_infer *infer, int32_t u) {
-    const infer_unit *at = &infer->units[u];
+static void run_unit(an_backend *backend, const infer_run *run, int32_t u) {
+    const infer_unit *at = &run->infer->units[u];
     const ani_infer_unit *unit = &at->unit;
-    const ani_unit_forward args = {.x = {.z = slot(infer, unit->input)},
-                                   .w = at->folded ? at->folded : unit->w,
-                                   .y = infer->slots[at->slot],
+    float *y = slot(run, u);
+    const ani_unit_forward args = {.x = {.z = slot(run, unit->input)},
+                                   .w = at->w,
+                                   .y = y,
                                    .scale = at->norm,
                                    .shift = at->norm + unit->shape.cout,
                                    .residual =
-                                       unit->residual < 0 ? NULL : slot(infer, unit->residual),
+                                       unit->residual < 0 ? NULL : slot(run, unit->residual),
                                    .relu6 = unit->relu6,
-                                   .scratch = infer->scratch};
+                                   .scratch = run->buffers->scratch};
     ani_ref_unit_forward(backend, &at->plan, &args);
     for (int64_t i = 0; at->rounded && i < unit->shape.oh * unit->shape.ow * unit->shape.cout; i++)
-        infer->slots[at->slot][i] = round_bfloat16(infer->slots[at->slot][i]);
+        y[i] = round_bfloat16(y[i]);
 }
 
-static void take_picture(ani_infer *infer, const ani_infer_input *input, int64_t first,
+static void take_picture(const infer_run *run, const ani_infer_input *input, int64_t first,
                          int64_t count) {
-    uint8_t *codes = (uint8_t *)infer->picture;
+    const ani_infer *infer = run->infer;
+    float *picture = run->buffers->picture;
+    uint8_t *codes = (uint8_t *)picture;
     for (int64_t k = 0; k < count; k++) {
         const float value = input->x ? input->x[first + k] : input->table[input->bytes[first + k]];
         if (infer->kind == AN_INFERENCE_INT8)
             codes[k] = ani_quant_code(&infer->codes[0], value);
         else
-            infer->picture[k] = infer->kind == AN_INFERENCE_BF16 ? round_bfloat16(value) : value;
+            picture[k] = infer->kind == AN_INFERENCE_BF16 ? round_bfloat16(value) : value;
     }
 }
 
-void ani_ref_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
-                       int64_t n, float *features) {
+void ani_ref_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_buffers *buffers,
+                       const ani_infer_input *input, int64_t n, float *features) {
+    const infer_run run = {infer, buffers};
     const ani_unit_shape *first = &infer->units[0].unit.shape;
     const ani_unit_shape *last = &infer->units[infer->count - 1].unit.shape;
     const int64_t count = first->h * first->w * first->cin;
     for (int64_t i = 0; i < n; i++, features += last->cout) {
-        take_picture(infer, input, i * count, count);
+        take_picture(&run, input, i * count, count);
         for (int32_t u = 0; u < infer->count; u++)
             if (infer->kind == AN_INFERENCE_INT8)
-                run_codes(infer, u);
+                run_codes(&run, u);
             else
-                run_unit(backend, infer, u);
-        const ani_lazy value = {.z = slot(infer, infer->count - 1)};
+                run_unit(backend, &run, u);
+        const ani_lazy value = {.z = slot(&run, infer->count - 1)};
         if (infer->kind == AN_INFERENCE_INT8)
-            average_codes(infer, features);
+            average_codes(&run, features);
         else
             ani_ref_pool_forward(backend, 1, last->oh * last->ow, last->cout, &value, features);
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 
 static void ref_destroy(an_backend *backend) {
     ani_free(backend);
@@ -45,6 +46,7 @@ static const ani_backend_ops ref_ops = {
     .free = ref_free,
     .write = ref_copy,
     .read = ref_copy,
+    .copy = ref_copy,
     .fill = ref_fill,
     .wait = ref_wait,
     .unit_plan = ani_ref_unit_plan,
@@ -58,6 +60,8 @@ static const ani_backend_ops ref_ops = {
     .infer_create = ani_ref_infer_create,
     .infer_destroy = ani_ref_infer_destroy,
     .infer_pack = ani_ref_infer_pack,
+    .infer_buffers_create = ani_ref_infer_buffers_create,
+    .infer_buffers_destroy = ani_ref_infer_buffers_destroy,
     .infer_run = ani_ref_infer_run,
     .pool_forward = ani_ref_pool_forward,
     .pool_backward = ani_ref_pool_backward,
@@ -75,6 +79,7 @@ an_status ani_ref_create(an_backend **out, const an_backend_options *options, an
     if (!backend) return ani_fail_memory(err, sizeof *backend, "the ref backend");
     backend->ops = &ref_ops;
     atomic_init(&backend->references, 1);
+    backend->process = ani_process();
     backend->threads = 1; /* and no device, whatever the options say */
     backend->precision = options->precision;
     backend->low_memory = options->low_memory;

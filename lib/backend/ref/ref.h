@@ -55,8 +55,11 @@ an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_i
                                an_error *err);
 void ani_ref_infer_destroy(an_backend *backend, ani_infer *infer);
 void ani_ref_infer_pack(an_backend *backend, ani_infer *infer);
-void ani_ref_infer_run(an_backend *backend, ani_infer *infer, const ani_infer_input *input,
-                       int64_t n, float *features);
+an_status ani_ref_infer_buffers_create(an_backend *backend, ani_infer_buffers **out,
+                                       const ani_infer *infer, an_error *err);
+void ani_ref_infer_buffers_destroy(an_backend *backend, ani_infer_buffers *buffers);
+void ani_ref_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_buffers *buffers,
+                       const ani_infer_input *input, int64_t n, float *features);
 
 /* unit.c */
 void ani_ref_unit_plan(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan);
