@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <zip.h>
+#include <zlib.h>
 
 #include "corpus.h"
 #include "support/archive.h"
@@ -108,19 +109,58 @@ static void made_by_libzip(corpus *all) {
     add_archive(all, "many.zip", zip, source, true);
 }
 
+static void add_made(corpus *all, const char *name, const struct archive *archive) {
+    struct bytes made = archive_build(archive);
+    corpus_add(all, name, made.data, made.size, true);
+    free(made.data);
+}
+
 /* What libzip does not write: a member with a data descriptor behind it, 64-bit numbers everywhere.
  */
 static void add_zip64(corpus *all) {
     static const struct entry entries[] = {
         {.name = "big.jpg", HELLO, .zip64 = true, .descriptor = true}};
-    const struct archive archive = {.entries = entries, .count = 1, .zip64 = true};
-    struct bytes made = archive_build(&archive);
-    corpus_add(all, "zip64.zip", made.data, made.size, true);
-    free(made.data);
+    add_made(all, "zip64.zip", &(struct archive){.entries = entries, .count = 1, .zip64 = true});
+}
+
+/* Names as older tools have them, with labels in the same encodings; bytes around the archive; an
+ * archive in it. */
+static void add_other_systems(corpus *all) {
+    static const char labels[] = "caf\202.jpg 1\nb.jpg 2\n\321\325.jpg 3\n\351\242\234.jpg 4\n";
+    static const uint8_t field[] = "\x75\x70\x0c\0\1CRC_\351\242\234.jpg"; /* 0x7075 */
+    static const char raw[] = "D/x\326\265.jpg";
+    struct bytes path = {0}, inner;
+    bytes_add(&path, field, sizeof field - 1);
+    const uint32_t crc = (uint32_t)crc32_z(0, (const uint8_t *)raw, sizeof raw - 1);
+    for (int i = 0; i < 4; i++)
+        path.data[5 + i] = (uint8_t)(crc >> 8 * i);
+    const struct entry entries[] = {
+        {.name = "D\\Images\\", .data = "", .host = ON_FAT},
+        {.name = "D\\Images\\caf\202.jpg", HELLO, .deflate = true, .host = ON_FAT},
+        {.name = "D/Images\\b.jpg", .data = "2", .data_size = 1, .host = ON_NTFS},
+        {.name = "D/\321\325.jpg", .data = "3", .data_size = 1},
+        {.name = raw, .data = "4", .data_size = 1, .extra = path.data, .extra_size = path.size},
+        {.name = "D\\All_labels.txt",
+         .data = labels,
+         .data_size = sizeof labels - 1,
+         .deflate = true,
+         .host = ON_FAT},
+    };
+    const struct archive archive = {
+        .entries = entries, .count = 6, .prefix = "#!/bin/sh\n", .trailer = "\r\n"};
+    add_made(all, "systems.zip", &archive);
+    inner = archive_build(&archive);
+    const struct entry outer[] = {
+        {.name = "a.jpg", HELLO},
+        {.name = "inner.zip", .data = inner.data, .data_size = inner.size}};
+    add_made(all, "inner.zip", &(struct archive){.entries = outer, .count = 2});
+    free(inner.data);
+    free(path.data);
 }
 
 void corpus_zip(corpus *all) {
     made_by_libzip(all);
     add_zip64(all);
+    add_other_systems(all);
     corpus_add(all, "empty", "", 0, false);
 }

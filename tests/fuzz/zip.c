@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "fuzz.h"
 #include "io/members.h"
 #include "io/zip.h"
@@ -20,6 +21,22 @@ static void check_name(const char *name) {
         REQUIRE(name[i] != '/' && name[i] != '\\' && (unsigned char)name[i] >= 0x20);
 }
 
+/* Names are text, whatever the stored bytes are; and what a member was found by, it is found by. */
+static void check_names(const ani_zip *zip, int64_t index) {
+    const ani_zip_member *member = ani_zip_member_at(zip, index);
+    const int64_t size = (int64_t)strlen(member->name);
+    const size_t raw = strlen(member->raw);
+    char shown[ANI_SHOWN_NAME_SIZE];
+    REQUIRE(strlen(ani_name_show(shown, member->name)) < sizeof shown);
+    REQUIRE(ani_is_utf8(member->name, size) || !strcmp(member->name, member->raw) ||
+            strchr(member->raw, '\\'));
+    REQUIRE(!member->is_guessed || ani_is_utf8(member->name, size));
+    REQUIRE(member->base >= member->name && member->base <= member->name + size);
+    REQUIRE(!strchr(member->base, '/'));
+    REQUIRE(member->raw_base >= member->raw && member->raw_base <= member->raw + raw);
+    REQUIRE(ani_zip_find(zip, member->name) <= index);
+}
+
 static void check_selection(const ani_zip *zip, const an_extract_options *options) {
     ani_members members = {0};
     an_error err;
@@ -31,7 +48,7 @@ static void check_selection(const ani_zip *zip, const an_extract_options *option
     int64_t bytes = 0;
     for (int64_t i = 0; i < members.count; i++) {
         const ani_zip_member *member = ani_zip_member_at(zip, members.index[i]);
-        REQUIRE(member && !member->is_encrypted && !member->is_special);
+        REQUIRE(member && !member->is_encrypted && !member->is_special && !member->is_outside);
         check_name(member->base);
         bytes += member->size;
         for (int64_t k = 0; k < i && members.count < 50; k++)
@@ -60,9 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const ani_zip_member *member = ani_zip_member_at(zip, i);
         uint8_t *bytes = NULL;
         int64_t length = 0;
-        char shown[ANI_SHOWN_NAME_SIZE];
-        REQUIRE(strlen(ani_name_show(shown, member->name)) < sizeof shown);
-        REQUIRE(ani_zip_find(zip, member->name) <= i);
+        check_names(zip, i);
         st = ani_zip_read(zip, i, &bytes, &length, &err);
         fuzz_check_status(st, &err);
         if (!st) {
@@ -82,6 +97,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_selection(zip, &options);
     options.policy = AN_POLICY_STRICT;
     check_selection(zip, &options);
+    const int64_t count = ani_zip_count(zip);
+    ani_zip_close(zip);
+    options.names_encoding = "GBK"; /* the same members, or a name that is not in it */
+    st = ani_zip_open(&zip, fuzz_path(data, size), &options, &err);
+    fuzz_check_status(st, &err);
+    REQUIRE(!st || st == AN_ERR_FORMAT || st == AN_ERR_NOMEM);
+    REQUIRE(!zip || ani_zip_count(zip) == count);
+    for (int64_t i = 0; zip && i < count; i++)
+        check_names(zip, i);
     ani_zip_close(zip);
     return 0;
 }

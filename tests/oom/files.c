@@ -144,6 +144,10 @@ static void prepare_zip(bench *b) {
     put_seed(b->in, "zip", "tutorial.zip", "a.zip");
 }
 
+static void prepare_other_systems(bench *b) {
+    put_seed(b->in, "zip", "systems.zip", "a.zip");
+}
+
 static an_status open_archive(bench *b, an_error *err) {
     return use_dataset(b, oom_path(b->in, "a.zip"), false, err);
 }
@@ -285,6 +289,7 @@ const scenario oom_file_scenarios[] = {
     {"resize", prepare_drawn, resize, finish_drawn, false, false},
     {"open a folder", prepare_folder, open_folder, NULL, false, false},
     {"open an archive", prepare_zip, open_archive, NULL, false, false},
+    {"open an archive of other systems", prepare_other_systems, open_archive, NULL, false, false},
     {"read pixels", prepare_pixels, read_pixels, finish_dataset, false, false},
     {"an epoch of batches", prepare_pixels, epoch, finish_dataset, false, false},
     {"read safetensors", prepare_safetensors, read_arrays, NULL, false, false},
