@@ -82,8 +82,9 @@ struct directory {
     int64_t offset; /* in the file */
     int64_t size;
     int64_t count;
-    int64_t shift; /* bytes before the archive: to be added to the offsets of members */
-    bool is_wide;  /* there is a ZIP64 end record */
+    int64_t shift;   /* bytes before the archive: to be added to the offsets of members */
+    bool is_wide;    /* there is a ZIP64 end record */
+    bool is_modular; /* offsets are modulo 2^32, and members in their order */
 };
 
 static uint32_t get16(const uint8_t *p) {
@@ -301,6 +302,31 @@ static bool read_extra(ani_zip_member *member, const uint8_t *extra, int64_t siz
     return true;
 }
 
+static an_status is_local(bool *found, const ani_zip *zip, int64_t at, an_error *err) {
+    uint8_t bytes[4];
+    *found = false;
+    if (at > ani_file_size(zip->file) - LOCAL_SIZE) return AN_OK;
+    an_status st = ani_file_read(zip->file, at, bytes, sizeof bytes, err);
+    *found = !st && get32(bytes) == SIGNATURE_LOCAL;
+    return st;
+}
+
+/* Tell bytes before the archive, a multiple of 2^32 of them, from an archive over 4 GiB without
+ * ZIP64, whose offsets are modulo 2^32 (macOS): that has a member where the first offset says. */
+static an_status find_modulus(struct directory *dir, const ani_zip *zip, an_error *err) {
+    if (dir->is_wide || !dir->shift || (dir->shift & UINT32_MAX) || !dir->count) return AN_OK;
+    const int64_t first = get32((const uint8_t *)zip->names + 42);
+    bool shifted;
+    an_status st = is_local(&dir->is_modular, zip, first, err);
+    if (!st) st = is_local(&shifted, zip, first + dir->shift, err);
+    if (!st && dir->is_modular && shifted)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "archive '%s': its offsets may be modulo 2^32 or not, there are members at "
+                        "both places",
+                        zip->path);
+    return st;
+}
+
 /* The text of a name, on the way to what the member is called. */
 struct name {
     const char *bytes;
@@ -455,6 +481,7 @@ static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_err
     const char *path = ani_zip_path(zip);
     uint8_t *bytes = (uint8_t *)zip->names;
     int64_t at = 0, names_size = 0;
+    int64_t past = 0; /* where the next member may start */
     char shown[ANI_SHOWN_NAME_SIZE];
     for (int64_t i = 0; i < dir->count; i++) {
         ani_zip_member *member = &zip->members[i];
@@ -488,12 +515,16 @@ static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_err
             return ani_fail(err, AN_ERR_UNSUPPORTED,
                             "archive '%s': member '%s' lies on another volume", path,
                             ani_name_show(shown, name));
-        if (!fits || !ani_add_size(member->offset, dir->shift, &member->offset) ||
+        while (dir->is_modular && member->offset < past)
+            member->offset += INT64_C(1) << 32;
+        if (!fits ||
+            !ani_add_size(member->offset, dir->is_modular ? 0 : dir->shift, &member->offset) ||
             member->offset > dir->offset - LOCAL_SIZE ||
             member->packed > dir->offset - LOCAL_SIZE - member->offset)
             return ani_fail(err, AN_ERR_FORMAT,
                             "archive '%s': member '%s' lies outside the archive's data", path,
                             ani_name_show(shown, name));
+        past = member->offset + LOCAL_SIZE + name_size + member->packed;
         an_status st = read_name(zip, member, flags, host, extra, extra_size, err);
         if (st) return st;
         at += entry_size;
@@ -608,6 +639,8 @@ an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options
                              "the members of an archive");
         goto done;
     }
+    st = find_modulus(&dir, zip, err);
+    if (st) goto done;
     st = parse_entries(zip, &dir, err);
     if (st) goto done;
     zip->count = dir.count;

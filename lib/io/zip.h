@@ -44,7 +44,7 @@ typedef struct ani_zip_member {
  *          true, members that overlap, NUL in a name, two archives in one file); AN_ERR_UNSUPPORTED
  *          (more than one volume, over a cap); AN_ERR_NOMEM. Read are archives with bytes before
  *          them (self-extracting) or behind (together with the comment at most 65536), and those
- *          without ZIP64 that state the number of members modulo 65536.
+ *          without ZIP64 that state the number of members modulo 65536, or offsets modulo 2^32.
  */
 an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options *caps,
                        an_error *err);

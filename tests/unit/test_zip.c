@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <zlib.h>
 
@@ -412,6 +413,71 @@ static void a_member_count_modulo_65536_is_read(void **state) {
     free(names);
 }
 
+enum { GIB = 1 << 30 };
+
+/* Write a piece of a sparse file. */
+static void write_at(FILE *file, int64_t at, const uint8_t *bytes, int64_t size) {
+    assert_int_equal(fseeko(file, at, SEEK_SET), 0);
+    assert_int_equal(fwrite(bytes, 1, (size_t)size, file), size);
+}
+
+/* Two images with 6 GiB between them that take no room on the disk: offsets are modulo 2^32. */
+static void an_archive_over_4_gib_without_zip64_is_read(void **state) {
+    (void)state;
+    enum { HEAD = 30 + 5 };
+    const int64_t hole = INT64_C(3) * GIB - 1; /* in each of two members */
+    const struct entry entries[] = {
+        {.name = "a.jpg", HELLO},
+        {.name = "1.mov", .data = "", .size_lie = hole, .packed_lie = hole},
+        {.name = "2.mov", .data = "", .size_lie = hole, .packed_lie = hole, .offset_lie = hole},
+        {.name = "b.jpg", HELLO, .offset_lie = 2 * hole},
+    };
+    struct archive archive = {.entries = entries, .count = 4};
+    archive.offset_lie = (int32_t)(uint32_t)(2 * hole); /* of which the end record has 32 bits */
+    struct bytes bytes = archive_build(&archive);
+    const char *path = folder_path(test_folder, "a.zip");
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    const int64_t second = HEAD + 26, third = second + HEAD, last = third + HEAD;
+    write_at(file, 0, bytes.data, third);
+    write_at(file, third + hole, bytes.data + third, HEAD);
+    write_at(file, last + 2 * hole, bytes.data + last, bytes.size - last);
+    fclose(file);
+    an_error err = {0};
+    ani_zip *zip = NULL;
+    if (ani_zip_open(&zip, path, NULL, &err)) fail_msg("%s", err.message);
+    for (int i = 0; i < 4; i += 3) {
+        uint8_t *content = NULL;
+        int64_t size;
+        if (ani_zip_read(zip, i, &content, &size, &err)) fail_msg("%s", err.message);
+        assert_int_equal(size, 26);
+        ani_free(content);
+    }
+    assert_int_equal(ani_zip_member_at(zip, 3)->offset, last + 2 * hole);
+    ani_zip_close(zip);
+
+    path = folder_path(test_folder, "a.zip"); /* a member where the offset says, and 4 GiB behind */
+    file = fopen(path, "r+b");
+    assert_non_null(file);
+    write_at(file, INT64_C(4) * GIB, (const uint8_t *)"PK\3\4", 4);
+    fclose(file);
+    assert_int_equal(ani_zip_open(&zip, path, NULL, &err), AN_ERR_FORMAT);
+    archive_expect(&err,
+                   "archive 'A.ZIP': its offsets may be modulo 2^32 or not, there are members "
+                   "at both places");
+    unlink(path);
+    free(bytes.data);
+
+    bytes = archive_build(&good); /* 4 GiB of other bytes before an archive are no such thing */
+    path = folder_path(test_folder, "a.zip");
+    file = fopen(path, "wb");
+    assert_non_null(file);
+    write_at(file, INT64_C(4) * GIB, bytes.data, bytes.size);
+    fclose(file);
+    expect_good(path);
+    free(bytes.data);
+}
+
 /* --- names ----------------------------------------------------------------------------------- */
 
 /* A field 0x7075; free the bytes. */
@@ -807,6 +873,7 @@ int main(void) {
         unit_test_in_folder(two_archives_in_one_file_are_refused),
         unit_test_in_folder(an_archive_is_a_member_of_an_archive),
         unit_test_in_folder(a_member_count_modulo_65536_is_read),
+        unit_test_in_folder(an_archive_over_4_gib_without_zip64_is_read),
         unit_test_in_folder(names_without_the_flag_are_utf8_or_cp437),
         unit_test_in_folder(the_unicode_path_field_overrules_the_name),
         unit_test_in_folder(names_are_read_in_the_encoding_that_is_given),
