@@ -274,6 +274,9 @@ static void numbered_groups(void **state) {
         an_arrays *list;
         assert_int_equal(an_arrays_read(&list, target(), &err), AN_OK);
         const char *names = an_arrays_metadata(list, "layer_names");
+        assert_string_equal(an_arrays_metadata(list, "layer_classes"),
+                            "base 1\ndense 1\nbatch_normalization 1\nconv2d 3\ndepthwise_conv2d "
+                            "1\nre_lu 1\n");
         if (is_named)
             assert_null(names);
         else
@@ -308,12 +311,14 @@ static void odd_numbered_groups(void **state) {
     put_vars(file, "layers/conv2d_1x/vars", NULL, 1);
     put_vars(file, "layers/conv2dx/vars", NULL, 1);
     put_vars(file, "layers/dense/vars", NULL, 3);
+    put_vars(file, "layers/normalization/vars", NULL, 3);
     H5Fclose(file);
     expect_list("keras3-weights",
                 NAMES("_7/0=1", "batch_normalization/0=2", "batch_normalization/1=3",
                       "batch_normalization/2=4", "conv2d/kernel=5", "conv2d_/kernel=6",
                       "conv2d_1234567/0=7", "conv2d_1x/0=8", "conv2dx/0=9", "dense/0=10",
-                      "dense/1=11", "dense/2=12"));
+                      "dense/1=11", "dense/2=12", "normalization/mean=13",
+                      "normalization/variance=14", "normalization/count=15"));
 }
 
 /* Variables of no known name come behind the known ones, in the order of the file. */

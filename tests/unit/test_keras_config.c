@@ -320,6 +320,20 @@ static void graphs_that_are_refused(void **state) {
            "model config: layer 'a' is called with an argument that this library does not know");
     refuse(ONE(CALL3("[1,2]", "")), AN_ERR_UNSUPPORTED,
            "model config: layer 'a' takes a list of other things than layers");
+    /* names count within their own model */
+#define INNER(name, layers)                                                                        \
+    ",{\"class_name\":\"Sequential\",\"name\":\"" name "\",\"inbound_nodes\":[[[\"in\",0,0]]],"    \
+    "\"config\":{\"name\":\"" name "\",\"layers\":[" layers "]}}"
+    refuse(GRAPH(INNER("s", "{\"class_name\":\"ReLU\",\"name\":\"r\"}")
+                     NODE("ReLU", "a", "[[\"r\",0,0]]"),
+                 "[\"a\",0,0]"),
+           AN_ERR_FORMAT, "model config: layer 'a' takes 'r', which is not before it");
+    refuse(GRAPH(INNER("s",
+                       "{\"class_name\":\"Sequential\",\"config\":{\"name\":\"t\",\"layers\":[]}}")
+                     NODE("ReLU", "a", "[[\"t\",0,0]]"),
+                 "[\"a\",0,0]"),
+           AN_ERR_FORMAT, "model config: layer 'a' takes 't', which is not before it");
+#undef INNER
     /* a number before the layer: 1 - x is not x - 1 */
     refuse(GRAPH(NODE("Subtract", "a", CALL3("1.0," TENSOR("in"), "")), "[\"a\",0,0]"),
            AN_ERR_UNSUPPORTED,

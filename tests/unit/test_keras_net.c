@@ -545,6 +545,11 @@ static void scaling_becomes_the_scale(void **state) {
     accept(model);
     assert_int_equal(w.scale, AN_SCALE_TF);
     assert_string_equal(scale_layer, "y");
+    /* the second scales what the first has subtracted */
+    model = in_front(LAYER("Rescaling", "x", ",\"scale\":1.0,\"offset\":-127.5"));
+    keras_insert(model, "x", LAYER("Rescaling", "y", ",\"scale\":0.00784313725490196"));
+    accept(model);
+    assert_int_equal(w.scale, AN_SCALE_TF);
     /* preprocess_input() as Keras 2 and 3 keep it */
     for (int generation = KERAS_2; generation <= KERAS_3; generation++) {
         model = keras_model_flat(generation);
