@@ -231,6 +231,32 @@ static void odd_models_are_saved(void **state) {
 }
 
 /* What cannot be run is told with the unit that is wrong. */
+/* More images than go at once. */
+static void many_are_many_of_one(void **state) {
+    (void)state;
+    enum { MANY = 70, OUTPUTS = 3 };
+    int differ = 0;
+    float *x = malloc(MANY * PIXELS * sizeof *x), all[MANY * OUTPUTS], one[OUTPUTS];
+    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    an_model *model = small_model(backend, OUTPUTS, AN_TASK_REGRESSION);
+    assert_non_null(x);
+    fill(x, MANY * PIXELS);
+    for (int64_t i = 0; i < MANY * PIXELS; i++) /* images that differ */
+        x[i] *= (float)(i / PIXELS % 7 + 1) / 7;
+    small_model_settle(model, x, 7);
+    assert_int_equal(an_model_predict(model, x, MANY, all, NULL), AN_OK);
+    for (int64_t i = 0; i < MANY; i++) {
+        assert_int_equal(an_model_predict(model, x + i * PIXELS, 1, one, NULL), AN_OK);
+        for (int k = 0; k < OUTPUTS; k++)
+            assert_true(fabsf(all[i * OUTPUTS + k] - one[k]) <= 1e-5f * fmaxf(1, fabsf(one[k])));
+        differ += fabsf(one[0] - one[1]) > 1e-3f && fabsf(one[1] - one[2]) > 1e-3f;
+    }
+    assert_true(differ > MANY / 2);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+    free(x);
+}
+
 /* Keras' GlorotUniform: within sqrt(6 / (fan in + fan out)), fans counting the kernel's area; a
  * depthwise kernel [3,3,c,1] has 9*c and 9. Of hundreds of uniform numbers the largest comes near
  * the limit, and their mean square is a third of its square. */
@@ -375,6 +401,7 @@ int main(void) {
                                        cmocka_unit_test(gradients_are_slopes),
                                        cmocka_unit_test(summary_of_layers),
                                        cmocka_unit_test(odd_models_are_saved),
+                                       cmocka_unit_test(many_are_many_of_one),
                                        cmocka_unit_test(random_weights_fill_their_range),
                                        cmocka_unit_test(networks_that_cannot_be_run),
                                        cmocka_unit_test(refused)};

@@ -198,6 +198,55 @@ static void clipping_limits_the_norm_of_all(void **state) {
     an_backend_destroy(backend);
 }
 
+static float first_of(const an_arrays *arrays, const char *name) {
+    const int64_t index = an_arrays_find(arrays, name);
+    assert_true(index >= 0);
+    return an_arrays_data(arrays, index)[0];
+}
+
+/* What the head has gathered while the base was frozen goes on when all is trained. */
+static void moments_stay_with_their_weights(void **state) {
+    (void)state;
+    enum { STEPS = 3 };
+    static float x[2 * SIZE * SIZE * 3];
+    const float y[] = {2, 3};
+    an_backend *backend = NULL;
+    assert_int_equal(an_backend_create(&backend, NULL, NULL), AN_OK);
+    an_model *model = make_model(backend);
+    an_optimizer *optimizer = NULL;
+    an_optimizer_options options;
+    an_arrays *arrays = NULL;
+    for (int i = 0; i < 2 * SIZE * SIZE * 3; i++)
+        x[i] = (float)(i % 97) / 97;
+    an_optimizer_options_init(&options, sizeof options);
+    options.kind = AN_OPTIM_SGD;
+    options.momentum = 0.5;
+    assert_int_equal(an_optimizer_create(&optimizer, model, &options, NULL), AN_OK);
+    double velocity = 0;
+    for (int step = 0; step < STEPS; step++) {
+        const int32_t base = step < 2 ? AN_BASE_FROZEN : AN_BASE_TRAIN;
+        assert_int_equal(an_model_set_base(model, base, NULL), AN_OK);
+        assert_int_equal(an_model_weights(model, &arrays, NULL), AN_OK);
+        const float before = first_of(arrays, "dense/bias");
+        an_arrays_destroy(arrays);
+        assert_int_equal(an_model_gradients(model, x, y, 2, AN_LOSS_MSE, NULL, NULL), AN_OK);
+        assert_int_equal(an_model_last_gradients(model, &arrays, NULL), AN_OK);
+        const float gradient = first_of(arrays, "dense/bias");
+        an_arrays_destroy(arrays);
+        assert_int_equal(an_optimizer_step(optimizer, 0.01, NULL), AN_OK);
+        assert_int_equal(an_model_weights(model, &arrays, NULL), AN_OK);
+        const float after = first_of(arrays, "dense/bias");
+        an_arrays_destroy(arrays);
+        velocity = 0.5 * velocity - 0.01 * (double)gradient;
+        if (!(fabs((double)after - before - velocity) < 1e-6) || !(fabs(velocity) > 1e-3))
+            fail_msg("step %d: the bias moved by %g, expected %g", step, (double)(after - before),
+                     velocity);
+    }
+    an_optimizer_destroy(optimizer);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
 static void refuses_wrong_options(void **state) {
     (void)state;
     float w = 1, m = 0, v = 0;
@@ -244,6 +293,7 @@ int main(void) {
         cmocka_unit_test(schedules),
         cmocka_unit_test(a_step_moves_what_is_trained),
         cmocka_unit_test(clipping_limits_the_norm_of_all),
+        cmocka_unit_test(moments_stay_with_their_weights),
         cmocka_unit_test(refuses_wrong_options),
         cmocka_unit_test(no_memory_leaves_nothing),
     };
