@@ -40,6 +40,7 @@ def files_of(top):
     for folder, folders, names in os.walk(top):
         if Path(folder) == top:
             folders[:] = [f for f in folders if f not in LEFT_OUT]
+            names = [name for name in names if name.startswith("meson")]
         folders[:] = sorted(f for f in folders if f != "__pycache__")
         for name in sorted(names):
             yield (Path(folder) / name).relative_to(top)
