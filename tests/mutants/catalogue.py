@@ -315,8 +315,8 @@ m("model_trainable", "layers/model.c",
   "if (head || all) ours.trainable += array->count;",
   "moving statistics count as trained", "golden_mobilenetv2", "model")
 m("model_slices", "layers/model.c",
-  "features ? features + i * width : NULL, y ? y + i * spec->outputs : NULL, err);",
-  "features ? features + i * width : NULL, y ? y + i : NULL, err);",
+  "y ? y + i * spec->outputs : NULL",
+  "y ? y + i : NULL",
   "scores of several outputs overlap from the 33rd image on", "model")
 m("recalibrate_mean", "layers/run.c",
   "*mean++ += (double)n * scratch[i];",
