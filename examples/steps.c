@@ -85,6 +85,7 @@ static int extract(settings *s, char path[PATH_SIZE]) {
     options.progress = show_progress;
     options.progress_user = &s->quiet;
     options.warn = show_warning;
+    options.exact = 1;
     join_path(folder, s->out, "data");
     if (make_folder(s->out)) return 1;
     if (an_archive_extract(path, folder, &options, &report, &err)) return complain(&err);

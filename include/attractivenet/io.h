@@ -92,6 +92,9 @@ typedef struct an_extract_options {
     const char *names_encoding; /* of names not marked as UTF-8, as iconv(3) calls it: "GBK",
                                    "CP932" (Shift-JIS), "CP1252"; NULL = UTF-8 where it is valid,
                                    else CP437; default NULL */
+    int32_t exact;     /* 1: a folder that holds images or labels which the archive does not have,
+                          as of another one, is refused; 0: they stay; default 0 */
+    int32_t reserved2; /* 0 */
 } an_extract_options;
 
 AN_API void an_extract_options_init(an_extract_options *options, uint32_t struct_size);
@@ -123,9 +126,10 @@ typedef struct an_extract_report {
  *          After a failure the files written so far stay, and another call goes on from there.
  *          report: also after a failure, but for one of the arguments.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, overlapping members, a
- *          refused name, duplicate base names, no member to take); AN_ERR_UNSUPPORTED (encrypted,
- *          unknown method, more than one volume, over a limit); AN_ERR_CANCELLED (by a callback);
- *          AN_ERR_ARG; AN_ERR_NOMEM. The message names the member.
+ *          refused name, duplicate base names, no member to take; exact: files of others, before
+ *          one is written); AN_ERR_UNSUPPORTED (encrypted, unknown method, more than one volume,
+ *          over a limit); AN_ERR_CANCELLED (by a callback); AN_ERR_ARG; AN_ERR_NOMEM. The message
+ *          names the member.
  * Threads: any.
  * Source:  Python zipfile as the tutorial uses it (docs/numerics.md, section archive).
  */

@@ -472,6 +472,47 @@ an_status ani_folder_sync(const char *path, an_error *err) {
     return st;
 }
 
+/* NULL with errno if it cannot be opened; an interrupted call is made again. */
+static DIR *open_folder(const char *path) {
+    DIR *folder;
+    do {
+        const int code = ani_fault_check(ANI_FAULT_OPEN);
+        folder = code > 0 ? NULL : opendir(path);
+        if (code > 0) errno = code;
+    } while (!folder && errno == EINTR);
+    return folder;
+}
+
+/* NULL with errno 0 at the end, or with what failed. */
+static const struct dirent *next_entry(DIR *folder) {
+    const struct dirent *entry;
+    do {
+        const int code = ani_fault_check(ANI_FAULT_READ);
+        errno = code > 0 ? code : 0;
+        entry = errno ? NULL : readdir(folder);
+    } while (!entry && errno == EINTR);
+    return entry;
+}
+
+an_status ani_folder_walk(const char *path,
+                          an_status (*visit)(void *user, const struct dirent *entry, an_error *err),
+                          void *user, an_error *err) {
+    DIR *folder = open_folder(path);
+    if (!folder) return ani_fail_system(err, errno, "open folder", path);
+    an_status st = AN_OK;
+    while (!st) {
+        const struct dirent *entry = next_entry(folder);
+        if (!entry) {
+            if (errno) st = ani_fail_system(err, errno, "read folder", path);
+            break;
+        }
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            st = visit(user, entry, err);
+    }
+    closedir(folder);
+    return st;
+}
+
 bool ani_is_folder(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);

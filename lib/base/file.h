@@ -67,6 +67,12 @@ an_status ani_file_remove(const char *path, an_error *err);
 an_status ani_folder_make(const char *path, an_error *err);
 /** Bring all that was written to the folder's file system to its disk. */
 an_status ani_folder_sync(const char *path, an_error *err);
+/** Call visit with each entry of a folder but "." and "..", in no order, until it returns another
+ * status than AN_OK, which is then the walk's. entry: as readdir() gives it. */
+struct dirent;
+an_status ani_folder_walk(const char *path,
+                          an_status (*visit)(void *user, const struct dirent *entry, an_error *err),
+                          void *user, an_error *err);
 bool ani_is_folder(const char *path);
 bool ani_is_file(const char *path);
 

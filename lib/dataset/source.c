@@ -3,14 +3,12 @@
 #include "dataset/source.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/callbacks.h"
 #include "base/error.h"
-#include "base/fault.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/show.h"
@@ -40,6 +38,7 @@ typedef struct walk {
     ani_source *source;
     const an_dataset_options *options;
     ani_text path; /* of the folder being read, without a slash at its end */
+    int depth;     /* of it, below the data set's */
 } walk;
 
 static bool is_type(const struct dirent *entry, const char *path, mode_t type) {
@@ -52,9 +51,10 @@ static bool is_type(const struct dirent *entry, const char *path, mode_t type) {
            (info.st_mode & S_IFMT) == type;
 }
 
-static an_status walk_folder(walk *w, int depth, an_error *err);
+static an_status walk_folder(walk *w, an_error *err);
 
-static an_status walk_entry(walk *w, const struct dirent *entry, int depth, an_error *err) {
+static an_status walk_entry(void *user, const struct dirent *entry, an_error *err) {
+    walk *w = user;
     const char *name = entry->d_name;
     ani_source *source = w->source;
     const int kind = ani_name_kind(name, w->options->suffix, w->options->label_file);
@@ -65,7 +65,9 @@ static an_status walk_entry(walk *w, const struct dirent *entry, int depth, an_e
     ani_text_print(&w->path, "%s%s", is_root ? "" : "/", name);
     if (w->path.failed) return ani_fail_memory(err, folder_size, "a path");
     if (is_type(entry, w->path.bytes, S_IFDIR)) {
-        st = walk_folder(w, depth + 1, err);
+        w->depth++;
+        st = walk_folder(w, err);
+        w->depth--;
     } else if (is_type(entry, w->path.bytes, S_IFREG)) {
         const int64_t place = source->paths.size;
         ani_text_add(&source->paths, w->path.bytes, w->path.size + 1);
@@ -79,46 +81,11 @@ static an_status walk_entry(walk *w, const struct dirent *entry, int depth, an_e
     return st;
 }
 
-/* NULL with errno if it cannot be opened; an interrupted call is made again. */
-static DIR *open_stream(const char *path) {
-    DIR *folder;
-    do {
-        const int code = ani_fault_check(ANI_FAULT_OPEN);
-        folder = code > 0 ? NULL : opendir(path);
-        if (code > 0) errno = code;
-    } while (!folder && errno == EINTR);
-    return folder;
-}
-
-/* NULL with errno 0 at the end, or with what failed. */
-static const struct dirent *next_entry(DIR *folder) {
-    const struct dirent *entry;
-    do {
-        const int code = ani_fault_check(ANI_FAULT_READ);
-        errno = code > 0 ? code : 0;
-        entry = errno ? NULL : readdir(folder);
-    } while (!entry && errno == EINTR);
-    return entry;
-}
-
-static an_status walk_folder(walk *w, int depth, an_error *err) {
-    if (depth > MAX_DEPTH)
+static an_status walk_folder(walk *w, an_error *err) {
+    if (w->depth > MAX_DEPTH)
         return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' lies more than %d folders deep",
                         w->path.bytes, MAX_DEPTH);
-    DIR *folder = open_stream(w->path.bytes);
-    if (!folder) return ani_fail_system(err, errno, "open folder", w->path.bytes);
-    an_status st = AN_OK;
-    while (!st) {
-        const struct dirent *entry = next_entry(folder);
-        if (!entry) {
-            if (errno) st = ani_fail_system(err, errno, "read folder", w->path.bytes);
-            break;
-        }
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            st = walk_entry(w, entry, depth, err);
-    }
-    closedir(folder);
-    return st;
+    return ani_folder_walk(w->path.bytes, walk_entry, w, err);
 }
 
 /* By base name, then by path: paths lie in one piece of memory, so that the order is total. */
@@ -204,7 +171,7 @@ static an_status open_folder(ani_source *source, const char *path, const an_data
     while (size > 1 && path[size - 1] == '/')
         size--;
     ani_text_add(&w.path, path, size);
-    an_status st = w.path.failed ? ani_fail_memory(err, size, "a path") : walk_folder(&w, 0, err);
+    an_status st = w.path.failed ? ani_fail_memory(err, size, "a path") : walk_folder(&w, err);
     ani_text_clear(&w.path);
     if (st) return st;
     name_files(source, images);

@@ -3,6 +3,9 @@
  * all. */
 #include <attractivenet/io.h>
 
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <zlib.h>
@@ -72,6 +75,53 @@ done:
     return st;
 }
 
+/* A look at the folder before anything is written. */
+typedef struct look {
+    const an_extract_options *options;
+    const char **names; /* [count] of the members taken, sorted */
+    int64_t count;
+    int64_t strangers;
+    char first[ANI_SHOWN_NAME_SIZE]; /* one of them */
+} look;
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static an_status look_at_entry(void *user, const struct dirent *entry, an_error *err) {
+    look *now = user;
+    const char *name = entry->d_name;
+    const int kind = ani_name_kind(name, now->options->suffix, now->options->label_file);
+    (void)err;
+    if (entry->d_type == DT_DIR || (kind != ANI_NAME_IMAGE && kind != ANI_NAME_LABELS))
+        return AN_OK;
+    if (bsearch(&name, now->names, (size_t)now->count, sizeof *now->names, compare_names))
+        return AN_OK;
+    if (now->strangers++ == 0) ani_name_show(now->first, name);
+    return AN_OK;
+}
+
+/* Refuse a folder with images of another archive: a data set must not be of both. */
+static an_status refuse_strangers(const char *folder, const ani_zip *zip,
+                                  const ani_members *members, const an_extract_options *options,
+                                  an_error *err) {
+    char shown[ANI_SHOWN_NAME_SIZE];
+    look now = {.options = options, .count = members->count};
+    now.names = ani_alloc_zero(members->count, sizeof *now.names);
+    if (!now.names) return ani_fail_memory(err, members->count, "a list of names");
+    for (int64_t i = 0; i < members->count; i++)
+        now.names[i] = ani_zip_member_at(zip, members->index[i])->base;
+    qsort(now.names, (size_t)now.count, sizeof *now.names, compare_names);
+    an_status st = ani_folder_walk(folder, look_at_entry, &now, err);
+    if (!st && now.strangers > 0)
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "remove '%s' or take another folder: it holds %" PRId64
+                      " files that the archive does not have, such as '%s'",
+                      ani_name_show(shown, folder), now.strangers, now.first);
+    ani_free(now.names);
+    return st;
+}
+
 an_status an_archive_extract(const char *archive, const char *folder,
                              const an_extract_options *options, an_extract_report *report,
                              an_error *err) {
@@ -85,13 +135,19 @@ an_status an_archive_extract(const char *archive, const char *folder,
     if (st) return st;
     st = ani_options_copy(&ours, sizeof ours, options, "an_extract_options", err);
     if (st) goto done;
+    if (ours.exact != 0 && ours.exact != 1) {
+        st = ani_fail(err, AN_ERR_ARG, "an_extract_options: exact is %d; it must be 0 or 1",
+                      ours.exact);
+        goto done;
+    }
     if (!archive || !folder) {
         st = ani_fail(err, AN_ERR_ARG, "%s is NULL", archive ? "folder" : "archive");
         goto done;
     }
-    if (ours.reserved) {
-        st = ani_fail(err, AN_ERR_ARG, "an_extract_options: reserved is %d; it must be 0",
-                      (int)ours.reserved);
+    if (ours.reserved || ours.reserved2) {
+        st = ani_fail(err, AN_ERR_ARG, "an_extract_options: %s is %d; it must be 0",
+                      ours.reserved ? "reserved" : "reserved2",
+                      ours.reserved ? ours.reserved : ours.reserved2);
         goto done;
     }
     st = ani_zip_open(&zip, archive, &ours, err);
@@ -101,6 +157,7 @@ an_status an_archive_extract(const char *archive, const char *folder,
     did.skipped = members.skipped;
     did.ignored = members.ignored;
     st = ani_folder_make(folder, err);
+    if (!st && ours.exact) st = refuse_strangers(folder, zip, &members, &ours, err);
     if (st) goto done;
     for (int64_t i = 0; i < members.count; i++) {
         st = extract_member(zip, members.index[i], folder, &did, err);

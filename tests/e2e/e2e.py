@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -350,6 +351,12 @@ def downloads(tap, work):
         same = (folder / "archive.zip").read_bytes() == (work / "b.zip").read_bytes()
         tap.case(f"another address {kind} is used, with a warning",
                  said(other, 0, "came from another address", "11 images") or ([] if same else ["the old archive"]))
+    mixed = Done("01_get_data", "--data", work / "b.zip", "--out", out)
+    tap.case("images of another archive are not mixed in",
+             said(mixed, 1, f"remove '{out}/data'", "it holds 1 files that the archive does not have, such as 'AF12.jpg'"))
+    shutil.rmtree(out / "data")
+    tap.case("the other archive alone is extracted", Done("01_get_data", "--data", work / "b.zip", "--out", out).ended() or
+             missing(out, ["data/AF11.jpg"]) or ([] if not (out / "data/AF12.jpg").exists() else ["AF12.jpg"]))
     cut = Done("01_get_data", "--data", f"{origin}/cut/a.zip", "--out", work / "cut off", env=alone)
     tap.case("an archive that is cut without a length is not kept",
              said(cut, 1, "not a whole zip file") or [path.name for path in (work / "cut off").iterdir()])

@@ -47,7 +47,10 @@ static void prepare_archive(bench *b) {
 }
 
 static an_status extract(bench *b, an_error *err) {
-    return an_archive_extract(oom_path(b->in, "a.zip"), b->out, NULL, NULL, err);
+    an_extract_options options;
+    an_extract_options_init(&options, sizeof options);
+    options.exact = 1; /* looks at what is in the folder, too */
+    return an_archive_extract(oom_path(b->in, "a.zip"), b->out, &options, NULL, err);
 }
 
 /* --- images ------------------------------------------------------------------------------------

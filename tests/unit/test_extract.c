@@ -398,6 +398,58 @@ static void what_is_there_is_kept_and_what_is_damaged_replaced(void **state) {
     free(target);
 }
 
+/* A data set must not be of two archives: what is of another one is found before anything is
+ * written. */
+static void a_folder_of_another_archive_is_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        bool is_folder, is_refused;
+    } cases[] = {
+        {"old.jpg", false, true},        {"OLD.PNG", false, true},
+        {"A.jpg", false, true},          {"a.jpg", false, false},
+        {"notes.txt", false, false},     {"Thumbs.db", false, false},
+        {"._a.jpg", false, false},       {"old.jpg", true, false},
+        {"a.jpg.1.2.tmp", false, false}, {"All_labels.txt", false, false},
+    };
+    char *target = strdup(folder_path(test_folder, "target"));
+    an_extract_report report = {.struct_size = sizeof report};
+    an_extract_options options;
+    an_error err;
+    an_extract_options_init(&options, sizeof options);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char place[4200], wanted[256];
+        assert_int_equal(mkdir(target, 0777), 0);
+        snprintf(place, sizeof place, "%s/%s", target, cases[i].name);
+        if (cases[i].is_folder)
+            assert_int_equal(mkdir(place, 0777), 0);
+        else
+            folder_write(place, "other", 5);
+        options.exact = 1;
+        const char *path = archive_in(test_folder, &good);
+        err = (an_error){0};
+        const an_status st = an_archive_extract(path, target, &options, &report, &err);
+        assert_int_equal(st, cases[i].is_refused ? AN_ERR_FORMAT : AN_OK);
+        if (cases[i].is_refused) {
+            snprintf(wanted, sizeof wanted,
+                     "/target' or take another folder: it holds 1 files that the archive does not "
+                     "have, such as '%s'",
+                     cases[i].name);
+            if (!strstr(err.message, wanted)) fail_msg("%s", err.message);
+            assert_int_equal(report.written, 0);
+            assert_int_equal(folder_count(target), 1);
+        }
+        /* who does not ask for it may put several archives into one folder */
+        options.exact = 0;
+        if (an_archive_extract(path, target, &options, &report, &err)) fail_msg("%s", err.message);
+        folder_remove(strdup(target));
+    }
+    options.exact = 2;
+    assert_int_equal(an_archive_extract("x", "y", &options, &report, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "an_extract_options: exact is 2; it must be 0 or 1");
+    free(target);
+}
+
 /* --- limits, damage, faults -------------------------------------------------------------- */
 
 static void caps_hold(void **state) {
@@ -542,6 +594,7 @@ int main(void) {
         unit_test_in_folder(copies_and_hidden_members_are_passed_over),
         unit_test_in_folder(nothing_to_take_is_an_error),
         unit_test_in_folder(what_is_there_is_kept_and_what_is_damaged_replaced),
+        unit_test_in_folder(a_folder_of_another_archive_is_refused),
         unit_test_in_folder(caps_hold),
         unit_test_in_folder(every_truncation_is_an_error),
         unit_test_in_folder(every_fault_is_reported_and_leaves_nothing_half_done),

@@ -52,6 +52,8 @@ WRONG(an_extract_options, struct_size, 0)
 WRONG(an_extract_options, reserved, 1)
 WRONG(an_extract_options, max_members, 0)
 WRONG(an_extract_options, max_ratio, -1)
+WRONG(an_extract_options, exact, 7)
+WRONG(an_extract_options, reserved2, 1)
 WRONG(an_image_limits, struct_size, 0)
 WRONG(an_image_limits, max_scans, 0)
 WRONG(an_image_limits, max_pixels, -1)
@@ -210,6 +212,11 @@ static const an_dataset_options *size_of_pixels(void) {
     CASE(extract_size,                                                                             \
          an_archive_extract("x", "x", wrong_an_extract_options_struct_size(), NULL, err),          \
          "struct_size is 0")                                                                       \
+    CASE(extract_exact, an_archive_extract("x", "x", wrong_an_extract_options_exact(), NULL, err), \
+         "exact is 7")                                                                             \
+    CASE(extract_reserved2,                                                                        \
+         an_archive_extract("x", "x", wrong_an_extract_options_reserved2(), NULL, err),            \
+         "reserved2 is 1")                                                                         \
     CASE(extract_reserved,                                                                         \
          an_archive_extract("x", "x", wrong_an_extract_options_reserved(), NULL, err),             \
          "reserved is 1")                                                                          \
