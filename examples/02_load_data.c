@@ -5,30 +5,8 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 enum { BARS = 16, BAR_WIDTH = 50 };
-
-static int decode_all(const settings *s, an_dataset *faces) {
-    an_error err;
-    struct timespec begin, end;
-    int status = 0;
-    const int64_t count = an_dataset_count(faces);
-    uint8_t *rgb = malloc((size_t)s->size * (size_t)s->size * 3);
-    if (!rgb) return complain_of("no memory for a picture");
-    clock_gettime(CLOCK_MONOTONIC, &begin);
-    for (int64_t i = 0; i < count && !status; i++)
-        if (an_dataset_pixels(faces, i, rgb, &err)) status = complain(&err);
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    free(rgb);
-    const double seconds =
-        (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
-    if (!status)
-        say(s->quiet, "each read, decoded and resized to %dx%d: %.1f s, %.0f pictures a second\n",
-            (int)s->size, (int)s->size, seconds, (double)count / fmax(seconds, 1e-9));
-    return status;
-}
 
 /* A histogram of the scores, and their mean and standard deviation. */
 static void show_scores(const an_dataset *faces) {
@@ -59,19 +37,20 @@ static void show_scores(const an_dataset *faces) {
 }
 
 static const program_text text = {
-    .usage = "--data ARCHIVE|FOLDER [--size N]",
-    .about = "Step 2: load the data. Finds the pictures and their scores, in a folder or in\n"
-             "the archive itself, sorted by name; decodes and resizes each once, as training\n"
-             "will; shows how the scores are spread. Nothing is kept as floats: 5,500 pictures\n"
-             "of 350x350 would take 8 GB.",
+    .usage = "--data ARCHIVE|FOLDER [options]",
+    .about = "Step 2: load the data. Finds the images and their scores, in a folder or in the\n"
+             "archive itself, sorted by name; decodes and resizes each once, as training will,\n"
+             "and names all that are damaged; shows how the scores are spread. Nothing is kept\n"
+             "as floats: 5,500 images of 350x350 would take 8 GB.",
     .examples = "  02_load_data --data run/data --size 350",
 };
 
 int main(int argc, char **argv) {
     settings s;
-    settings_parse(&s, argc, argv, "data size cache quiet", &text);
+    settings_parse(&s, argc, argv, "data labels suffix skip-damaged size threads cache quiet",
+                   &text);
     data d = {0};
-    int status = load_data(&s, s.data, &d) || decode_all(&s, d.faces);
+    const int status = load_data(&s, s.data, &d) || check_data(&s, &d);
     if (!status) show_scores(d.faces);
     data_close(&d);
     return status;

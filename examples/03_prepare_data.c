@@ -52,11 +52,15 @@ static const program_text text = {
 int main(int argc, char **argv) {
     settings s;
     settings_parse(&s, argc, argv,
-                   "data out size seed batch augment augment-strength scale cache quiet", &text);
+                   "data labels suffix skip-damaged out size seed batch augment augment-strength "
+                   "scale cache quiet",
+                   &text);
     data d = {0};
     if (s.scale == AN_SCALE_AUTO) s.scale = AN_SCALE_UNIT;
-    const int status = make_folder(s.out) || load_data(&s, s.data, &d) ||
-                       prepare_data(&s, s.scale, &d) || draw_batch(&s, &d);
+    const int status =
+        make_folder(s.out) || load_data(&s, s.data, &d) ||
+        (s.skip_damaged && check_data(&s, &d)) || /* the split is that of the training */
+        prepare_data(&s, s.scale, &d) || draw_batch(&s, &d);
     data_close(&d);
     return status;
 }

@@ -17,7 +17,8 @@ static const program_text text = {
 int main(int argc, char **argv) {
     settings s;
     settings_parse(&s, argc, argv,
-                   "data model out batch epochs1 epochs2 lr1 lr2 schedule augment augment-strength "
+                   "data labels suffix skip-damaged model out batch epochs1 epochs2 lr1 lr2 "
+                   "schedule augment augment-strength "
                    "seed threads precision low-memory "
                    "quiet keras-checkpoint "
                    "base2 bn-momentum recalibrate patience min-delta cache resume restart "
@@ -31,7 +32,9 @@ int main(int argc, char **argv) {
     if (lock_folder(&s, &lock)) goto done;
     if (load_model(&s, &model)) goto done;
     s.size = model_info(model).height;
-    if (load_data(&s, s.data, &d) || prepare_data(&s, model_info(model).scale, &d)) goto done;
+    if (load_data(&s, s.data, &d) || check_data(&s, &d) ||
+        prepare_data(&s, model_info(model).scale, &d))
+        goto done;
     status = train_model(&s, model, &d, &history);
 done:
     an_history_destroy(history);

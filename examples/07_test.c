@@ -20,14 +20,19 @@ static const program_text text = {
 
 int main(int argc, char **argv) {
     settings s;
-    settings_parse(&s, argc, argv, "data model out batch seed threads cache bf16 int8 quiet",
-                   &text);
+    settings_parse(
+        &s, argc, argv,
+        "data labels suffix skip-damaged model out batch seed threads cache bf16 int8 quiet",
+        &text);
     int status = 1;
     data d = {0};
     an_model *model = NULL;
     if (make_folder(s.out) || load_model(&s, &model)) goto done;
     s.size = model_info(model).height;
-    if (load_data(&s, s.data, &d) || prepare_data(&s, model_info(model).scale, &d)) goto done;
+    if (load_data(&s, s.data, &d) ||
+        (s.skip_damaged && check_data(&s, &d)) || /* the split is that of the training */
+        prepare_data(&s, model_info(model).scale, &d))
+        goto done;
     status = test_model(&s, model, &d);
 done:
     an_model_destroy(model);

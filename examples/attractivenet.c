@@ -37,7 +37,8 @@ int main(int argc, char **argv) {
     settings s;
     settings_parse(
         &s, argc, argv,
-        "data out size alpha padding weights scale batch epochs1 epochs2 lr1 lr2 schedule augment "
+        "data labels suffix skip-damaged out size alpha padding weights scale batch epochs1 "
+        "epochs2 lr1 lr2 schedule augment "
         "augment-strength seed threads precision low-memory quiet keras-checkpoint base2 "
         "bn-momentum "
         "recalibrate "
@@ -51,7 +52,7 @@ int main(int argc, char **argv) {
     an_history *history = NULL;
     an_run_lock *lock = NULL;
     if (lock_folder(&s, &lock)) goto done;
-    if (get_data(&s, path) || load_data(&s, path, &d)) goto done;
+    if (get_data(&s, path) || load_data(&s, path, &d) || check_data(&s, &d)) goto done;
     /* Before the batches: the weights decide how pixels are scaled. */
     if (build_model(&s, &model) || prepare_data(&s, model_info(model).scale, &d)) goto done;
     status = train_model(&s, model, &d, &history);

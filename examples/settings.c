@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SETTINGS = 40 };
+enum { MAX_SETTINGS = 56 };
 
 /* Words of choices, in the order of the library's constants. */
 static const char padding_words[] = "auto|fixed|tutorial";
@@ -20,6 +20,7 @@ static const char cache_words[] = "none|encoded|pixels";
 const char scale_words[] = "auto|unit|tf|seed";
 
 static const settings defaults = {.weights = "imagenet",
+                                  .labels = "All_labels.txt",
                                   .size = 350,
                                   .alpha = 1.0,
                                   .padding = AN_PADDING_AUTO,
@@ -60,8 +61,16 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
     *s = defaults;
     const option_row all[] = {
         option_text("data", &s->data, "PATH|URL",
-                    "archive or folder of images with All_labels.txt, or where to\n"
+                    "archive or folder of images with a label file, or where to\n"
                     "download an archive"),
+        option_text("labels", &s->labels, "NAME",
+                    "name of the label file among the data, without folders"),
+        option_text("suffix", &s->suffix, ".ENDING",
+                    "take images with this ending only, in any case;\n"
+                    "without it .jpg .jpeg .jpe .jfif .png"),
+        option_flag("skip-damaged", &s->skip_damaged,
+                    "leave out what is damaged or doubtful, with a warning: images, label\n"
+                    "lines, images without label, other files with a name that is taken"),
         option_text("model", &s->model, "FILE", "a model file"),
         option_text("history", &s->history, "FILE", "history.csv of a training"),
         option_text("out", &s->out, "DIR", "folder for the results; made if it is not there"),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* --- what the steps share --------------------------------------------------------------------- */
@@ -82,6 +83,9 @@ static int extract(settings *s, char path[PATH_SIZE]) {
     an_extract_options options;
     an_extract_report report = {.struct_size = sizeof report};
     an_extract_options_init(&options, sizeof options);
+    options.label_file = s->labels;
+    options.suffix = s->suffix;
+    options.policy = s->skip_damaged ? AN_POLICY_SKIP : AN_POLICY_STRICT;
     options.progress = show_progress;
     options.progress_user = &s->quiet;
     options.warn = show_warning;
@@ -123,9 +127,34 @@ int load_data(settings *s, const char *path, data *d) {
     an_dataset_options_init(&options, sizeof options);
     options.height = options.width = s->size;
     options.cache = s->cache;
+    options.label_file = s->labels;
+    options.suffix = s->suffix;
+    options.policy = s->skip_damaged ? AN_POLICY_SKIP : AN_POLICY_STRICT;
     options.warn = show_warning;
     if (an_dataset_open(&d->faces, path, &options, &err)) return complain(&err);
     say(s->quiet, "%lld images with scores in %s\n", (long long)an_dataset_count(d->faces), path);
+    return 0;
+}
+
+int check_data(settings *s, data *d) {
+    an_error err;
+    struct timespec begin, end;
+    const int64_t count = an_dataset_count(d->faces);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    if (an_dataset_check(d->faces, s->threads, show_progress, &s->quiet, &err)) {
+        complain(&err);
+        if (!s->skip_damaged) fprintf(stderr, "--skip-damaged leaves damaged images out\n");
+        return 1;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    const double seconds =
+        (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+    say(s->quiet, "each read, decoded and resized to %dx%d: %.1f s, %.0f images a second\n",
+        (int)s->size, (int)s->size, seconds, (double)count / fmax(seconds, 1e-9));
+    const int64_t left = an_dataset_count(d->faces);
+    if (left < count)
+        say(s->quiet, "%lld damaged images are left out, %lld are there\n",
+            (long long)(count - left), (long long)left);
     return 0;
 }
 

@@ -14,11 +14,13 @@ typedef struct settings {
     const char *weights;     /* "imagenet", "none" or a file */
     const char *model;       /* model file that a step reads; NULL = OUT/model.safetensors */
     const char *history;     /* CSV file that a step reads */
+    const char *labels;      /* base name of the label file */
+    const char *suffix;      /* ending of images, or NULL: all that are known */
     const char *sha256;      /* of a download, or NULL */
     const char *tensorboard; /* folder for event files, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
     int32_t base2, patience, recalibrate, keras_checkpoint, verbose, quiet, extract, cache,
-        schedule, resume, restart, precision, low_memory, bf16, int8;
+        schedule, resume, restart, precision, low_memory, bf16, int8, skip_damaged;
     double alpha, lr1, lr2, momentum, min_delta, strength, checkpoint_seconds;
 } settings;
 
@@ -56,6 +58,9 @@ int lock_folder(const settings *s, an_run_lock **lock);
 int get_data(settings *s, char path[PATH_SIZE]);
 /** Step 2: list images with their scores; nothing is decoded yet. */
 int load_data(settings *s, const char *path, data *d);
+/** Step 2, too: decode all images once. Damaged ones are all named, and end the program or, with
+ *  skip_damaged, are left out: before the split, which they would change. */
+int check_data(settings *s, data *d);
 /** Step 3: split into 70 % training, 20 % validation, 10 % test; sources of batches, augmented for
  *  training only. scale: AN_SCALE_*, as the model says. */
 int prepare_data(settings *s, int32_t scale, data *d);

@@ -95,8 +95,9 @@ AN_API const char *an_dataset_name(const an_dataset *dataset, int64_t index);
 AN_API double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output);
 /** Return how many labels had no image. */
 AN_API int64_t an_dataset_labels_without_image(const an_dataset *dataset);
-/** Return how many label lines, files and images policy skip left out so far: damaged images are
- *  found while batches are made. Threads: any. */
+/** Return how many label lines, files and images were left out so far: by policy skip, and images
+ *  without label whose ending no labelled image has. Damaged images are found by an_dataset_check()
+ *  or while batches are made. Threads: any. */
 AN_API int64_t an_dataset_skipped(const an_dataset *dataset);
 
 /**
@@ -109,6 +110,25 @@ AN_API int64_t an_dataset_skipped(const an_dataset *dataset);
  * Source:  OpenCV imread and resize INTER_LINEAR (docs/numerics.md, section images).
  */
 AN_API an_status an_dataset_pixels(an_dataset *dataset, int64_t index, uint8_t *rgb, an_error *err);
+
+/**
+ * Decode every image once, so that all damaged ones are known before a training begins. Call it
+ * before batches are made.
+ *
+ * Takes:   threads: that decode, 0 to 1024; 0: as many as there are processors. progress: NULL
+ *          = none; counts images.
+ * Writes:  the cache of the options, so that nothing is read (AN_CACHE_PIXELS: decoded) again.
+ * Returns: AN_OK. Policy strict: AN_ERR_FORMAT if images are damaged or over a limit: the message
+ *          has their number and the first names, and the warn of the options has been told of each,
+ *          in order, with what is wrong with it (AN_WARN_IMAGE_DAMAGED). Policy skip: each is left
+ *          out with a warning (AN_WARN_IMAGE_SKIPPED) and counted; the samples behind it move up,
+ *          so indices and an_dataset_count() change; AN_ERR_FORMAT only if none is left.
+ *          AN_ERR_ARG (batches hold the data set); AN_ERR_IO; AN_ERR_CANCELLED (by warn or
+ *          progress); AN_ERR_NOMEM. After an error indices are as before.
+ * Threads: no other call on the data set meanwhile.
+ */
+AN_API an_status an_dataset_check(an_dataset *dataset, int32_t threads, an_progress_fn progress,
+                                  void *progress_user, an_error *err);
 
 /* --- split ---------------------------------------------------------------------------------- */
 

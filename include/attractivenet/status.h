@@ -69,12 +69,13 @@ typedef struct an_warning {
 } an_warning;
 enum {
     AN_WARN_LABEL_WITHOUT_IMAGE = 1, /* labels whose image is not in the data set */
-    AN_WARN_IMAGE_SKIPPED = 2,       /* a damaged image left out (policy skip) */
+    AN_WARN_IMAGE_SKIPPED = 2,       /* images left out: damaged or without label */
     AN_WARN_LABEL_SKIPPED = 3,       /* label lines left out (policy skip) */
     AN_WARN_MEMBER_SKIPPED = 4,      /* archive members refused or left out */
     AN_WARN_OLD_CHECKPOINT = 5, /* the newest checkpoint was unreadable; the one before was taken */
     AN_WARN_OTHER = 6,
-    AN_WARN_WEAK_FEATURES = 7 /* a frozen base gives next to nothing: its weights are random */
+    AN_WARN_WEAK_FEATURES = 7, /* a frozen base gives next to nothing: its weights are random */
+    AN_WARN_IMAGE_DAMAGED = 8  /* an image that an_dataset_check() found damaged (policy strict) */
 };
 
 /** Called on the thread that made the call. Non-zero stops that call with AN_ERR_CANCELLED. */

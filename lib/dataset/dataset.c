@@ -491,14 +491,21 @@ void ani_dataset_hold(an_dataset *dataset) {
     atomic_fetch_add_explicit(&dataset->references, 1, memory_order_relaxed);
 }
 
+bool ani_dataset_is_held(const an_dataset *dataset) {
+    return atomic_load(&dataset->references) > 1;
+}
+
+static void forget(an_dataset *d, int64_t index) {
+    kept *entry = atomic_load_explicit(&d->cache[index], memory_order_relaxed);
+    if (entry) ani_free(entry->bytes);
+    ani_free(entry);
+}
+
 void an_dataset_destroy(an_dataset *dataset) {
     if (!dataset) return;
     if (atomic_fetch_sub_explicit(&dataset->references, 1, memory_order_acq_rel) > 1) return;
-    for (int64_t i = 0; dataset->cache && i < dataset->count; i++) {
-        kept *entry = atomic_load_explicit(&dataset->cache[i], memory_order_relaxed);
-        if (entry) ani_free(entry->bytes);
-        ani_free(entry);
-    }
+    for (int64_t i = 0; dataset->cache && i < dataset->count; i++)
+        forget(dataset, i);
     ani_free(dataset->cache);
     ani_free(dataset->damaged);
     ani_free(dataset->scores);
@@ -648,9 +655,39 @@ an_status an_dataset_pixels(an_dataset *dataset, int64_t index, uint8_t *rgb, an
 
 /* --- damaged images -------------------------------------------------------------------------- */
 
+bool ani_status_is_damage(an_status status) {
+    return status == AN_ERR_FORMAT || status == AN_ERR_UNSUPPORTED;
+}
+
 bool ani_dataset_may_skip(const an_dataset *dataset, an_status status) {
-    return dataset->options.policy == AN_POLICY_SKIP &&
-           (status == AN_ERR_FORMAT || status == AN_ERR_UNSUPPORTED);
+    return dataset->options.policy == AN_POLICY_SKIP && ani_status_is_damage(status);
+}
+
+an_status ani_dataset_tell_damaged(an_dataset *dataset, int64_t index, const char *message,
+                                   an_error *err) {
+    if (dataset->options.policy == AN_POLICY_SKIP)
+        return ani_dataset_skip(dataset, index, message, err);
+    return ani_warn(dataset->options.warn, dataset->options.warn_user, AN_WARN_IMAGE_DAMAGED, 1,
+                    message, err);
+}
+
+void ani_dataset_remove(an_dataset *dataset, const bool *gone) {
+    an_dataset *d = dataset;
+    const int32_t outputs = d->options.outputs;
+    int64_t to = 0;
+    for (int64_t i = 0; i < d->count; i++) {
+        if (gone[i]) {
+            if (d->cache) forget(d, i);
+            continue;
+        }
+        d->source.images.files[to] = d->source.images.files[i];
+        memmove(d->scores + to * outputs, d->scores + i * outputs,
+                (size_t)outputs * sizeof *d->scores);
+        if (d->cache) atomic_store(&d->cache[to], atomic_load(&d->cache[i]));
+        atomic_store(&d->damaged[to], atomic_load(&d->damaged[i]));
+        to++;
+    }
+    d->count = to;
 }
 
 an_status ani_dataset_skip(an_dataset *dataset, int64_t index, const char *message, an_error *err) {

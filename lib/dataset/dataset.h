@@ -20,6 +20,12 @@ void ani_dataset_hold(an_dataset *dataset);
 an_status ani_dataset_view(an_dataset *dataset, int64_t index, uint8_t *scratch,
                            const uint8_t **rgb, an_error *err);
 
+/** True if a batch, say, holds the data set beside its owner. */
+bool ani_dataset_is_held(const an_dataset *dataset);
+
+/** True if status says that an image is damaged or over a limit, and not that memory or a disk
+ *  failed. */
+bool ani_status_is_damage(an_status status);
 /** True if a sample that fails with status is to be left out: policy skip, and the image is damaged
  *  or over a limit. Errors of memory and of reading are never passed over. */
 bool ani_dataset_may_skip(const an_dataset *dataset, an_status status);
@@ -27,6 +33,13 @@ bool ani_dataset_may_skip(const an_dataset *dataset, an_status status);
 /** Count sample index as left out and warn with message; only the first time for each sample.
  *  Returns AN_OK or AN_ERR_CANCELLED. Call it on the thread of the caller only. */
 an_status ani_dataset_skip(an_dataset *dataset, int64_t index, const char *message, an_error *err);
+/** Warn of sample index with message: policy skip as ani_dataset_skip(), strict that it is damaged.
+ */
+an_status ani_dataset_tell_damaged(an_dataset *dataset, int64_t index, const char *message,
+                                   an_error *err);
+/** Remove the samples for which gone [count] is true; those behind them move up. Nobody else may
+ *  hold the data set. */
+void ani_dataset_remove(an_dataset *dataset, const bool *gone);
 /** True if sample index was left out before: it need not be tried again. */
 bool ani_dataset_is_skipped(const an_dataset *dataset, int64_t index);
 

@@ -379,6 +379,46 @@ def downloads(tap, work):
                   f"{work}/cache/attractivenet'", "none or FILE"))
 
 
+def damaged(tap, work):
+    """A data set with other names: what --labels, --suffix and --skip-damaged do, alike in each program."""
+    folder, out = work / "odd", work / "odd_run"
+    Done("make_faces", "--out", folder, "--count", 24, "--size", 48)
+    images = sorted(folder.rglob("*.jpg"))
+    labels = next(folder.rglob("All_labels.txt"))
+    for image in images:
+        image.rename(image.with_suffix(".JPG"))
+    labels.write_text(labels.read_text().replace(".jpg ", ".JPG\t"))
+    (folder / "drawing.png").write_bytes(b"no label")
+    labels.rename(labels.with_name("scores.txt"))
+    named = ["--data", folder, "--labels", "scores.txt"]
+    done = Done("02_load_data", "--data", folder, "--size", 32)
+    tap.case("a label file of another name is asked for",
+             done.ended(1) or ([] if "no label file 'All_labels.txt'" in done.err else [done.err]))
+    done = Done("02_load_data", *named, "--suffix", ".png", "--size", 32)
+    tap.case("--suffix takes one ending only", done.ended(1) or ([] if "drawing.png" in done.err else [done.err]))
+    bad = [image.with_suffix(".JPG") for image in (images[3], images[9], images[20])]
+    for image in bad:
+        image.write_bytes(image.read_bytes()[:200])
+    done = Done("02_load_data", *named, "--size", 32)
+    tap.case("02_load_data names all damaged images",
+             done.ended(1) or [image.name for image in bad if image.name not in done.err] or
+             ([] if "--skip-damaged" in done.err else [done.err]))
+    train = ["attractivenet", *named, "--out", out, *SMALL, *SHORT]
+    done = Done(*train)
+    tap.case("attractivenet finds them before it trains",
+             done.ended(1) or ([] if not (out / "history.csv").exists() else ["it has trained"]))
+    done = Done(*train, "--skip-damaged")
+    sizes = {key: value for key, value in json.loads((out / "metrics.json").read_text()).items() if key[:2] == "n_"} \
+        if (out / "metrics.json").exists() else {}
+    tap.case("--skip-damaged trains without them",
+             done.ended() or [image.name for image in bad if image.name not in done.err] or
+             ([] if sum(sizes.values()) == 21 else [str(sizes)]))
+    before = (out / "metrics.json").read_text() if sizes else ""
+    again = Done("07_test", *named, "--skip-damaged", "--model", out / "model.safetensors", "--out", out, "--batch", 8)
+    tap.case("07_test --skip-damaged has the split of the training",
+             again.ended() or ([] if (out / "metrics.json").read_text() == before else [before]))
+
+
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory() as name:
@@ -391,6 +431,7 @@ def main():
             broken(tap, work)
         steps(tap, work)
         downloads(tap, work)
+        damaged(tap, work)
         resume(tap, work)
         two_at_once(tap, work)
     tap.exit()

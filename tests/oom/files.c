@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "corpus.h"
 
@@ -155,6 +156,42 @@ static an_status open_archive(bench *b, an_error *err) {
     return use_dataset(b, oom_path(b->in, "a.zip"), false, err);
 }
 
+/* Two images damaged, one twice, one label near a file. */
+static void prepare_damage(bench *b) {
+    static const char labels[] =
+        "a.jpg 1.5\nb.jpg 2\nc.jpg 3.25\nd.jpg 4\nd/e.jpg 5\nabsent.jpg 4\n";
+    prepare_folder(b);
+    put(b->in, "d.jpg", "no image", 8);
+    put(b->in, "e.jpg", "no image", 8);
+    put(b->in, "c.jpg", "no image", 8);
+    OOM_NEED(!mkdir(oom_path(b->in, "copies"), 0777));
+    put(b->in, "copies/d.jpg", "no image", 8);
+    put(b->in, "e.txt", "no image", 8);
+    put(b->in, "All_labels.txt", labels, sizeof labels - 1);
+}
+
+static int32_t mix_warning(void *user, const an_warning *warning) {
+    bench *b = user;
+    b->result = oom_mix(b->result, warning->message, (int64_t)strlen(warning->message));
+    return 0;
+}
+
+static an_status check_images(bench *b, an_error *err) {
+    an_dataset *dataset = NULL;
+    an_dataset_options options;
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = 16;
+    options.policy = AN_POLICY_SKIP;
+    options.warn = mix_warning;
+    options.warn_user = b;
+    b->result = 0;
+    an_status st = an_dataset_open(&dataset, b->in, &options, err);
+    if (!st) st = an_dataset_check(dataset, 1, NULL, NULL, err);
+    if (!st) OOM_NEED(an_dataset_count(dataset) == 2);
+    an_dataset_destroy(dataset);
+    return st;
+}
+
 /* The data set lives on: each failure must leave it as it was. */
 static void prepare_pixels(bench *b) {
     an_error err;
@@ -293,6 +330,7 @@ const scenario oom_file_scenarios[] = {
     {"open a folder", prepare_folder, open_folder, NULL, false, false},
     {"open an archive", prepare_zip, open_archive, NULL, false, false},
     {"open an archive of other systems", prepare_other_systems, open_archive, NULL, false, false},
+    {"check images", prepare_damage, check_images, NULL, false, false},
     {"read pixels", prepare_pixels, read_pixels, finish_dataset, false, false},
     {"an epoch of batches", prepare_pixels, epoch, finish_dataset, false, false},
     {"read safetensors", prepare_safetensors, read_arrays, NULL, false, false},

@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "dataset/dataset.h"
 #include "dataset/nearest.h"
 #include "support/archive.h"
 #include "support/data.h"
@@ -36,7 +37,7 @@ enum { COUNT = 6, SIDE = 24, BYTES = SIDE * SIDE * 3 };
 
 typedef struct warnings {
     int64_t calls;
-    int64_t counts[8]; /* by code */
+    int64_t counts[16]; /* by code */
     char last[256];
     int32_t answer;
 } warnings;
@@ -717,6 +718,141 @@ static void damaged_images_are_named(void **state) {
     an_dataset_destroy(dataset);
 }
 
+static int32_t count_images(void *user, const an_progress *progress) {
+    assert_string_equal(progress->what, "images");
+    *(int64_t *)user += progress->done == progress->total;
+    return 0;
+}
+
+static int32_t stop_at_once(void *user, const an_progress *progress) {
+    (void)user;
+    (void)progress;
+    return 1;
+}
+
+/* Before a training, not after it; all of them, not the first. */
+static void damaged_images_are_found_at_once(void **state) {
+    const char *folder = *state;
+    folder_write(folder_path(folder, "P0000.jpg"), "no picture", 10);
+    folder_write(folder_path(folder, "P0003.jpg"), "\xff\xd8\xff", 3);
+    folder_write(folder_path(folder, "P0005.jpg"), "", 0);
+    for (int32_t i = 0; i < 12; i++) {
+        warnings w = {0};
+        an_dataset *dataset;
+        an_dataset_options options = small(&w);
+        an_error err;
+        int64_t ends = 0;
+        const int32_t threads = i / 3 == 3 ? 7 : i / 3; /* 0, 1, 2, 7 */
+        const char *place = i % 2 ? archive_of(folder) : folder;
+        options.cache = i % 3;
+        assert_int_equal(an_dataset_open(&dataset, place, &options, NULL), AN_OK);
+        for (int round = 1; round < 3; round++) { /* the second from the cache */
+            assert_int_equal(an_dataset_check(dataset, threads, count_images, &ends, &err),
+                             AN_ERR_FORMAT);
+            assert_string_equal(err.message,
+                                "3 of 6 images are damaged: 'P0000.jpg', 'P0003.jpg', 'P0005.jpg'");
+            assert_int_equal(w.counts[AN_WARN_IMAGE_DAMAGED], 3 * round);
+            assert_int_equal(w.calls, 3 * round);
+            assert_non_null(strstr(w.last, "P0005.jpg"));
+            assert_int_equal(ends, round);
+        }
+        assert_int_equal(an_dataset_count(dataset), COUNT);
+        assert_int_equal(an_dataset_skipped(dataset), 0);
+        an_dataset_destroy(dataset);
+    }
+}
+
+static void damaged_images_are_left_out(void **state) {
+    const char *folder = *state;
+    for (int32_t cache = AN_CACHE_NONE; cache <= AN_CACHE_PIXELS; cache++) {
+        static const int kept[] = {1, 2, 4};
+        warnings w = {0};
+        an_dataset *whole, *dataset;
+        an_dataset_options options = small(&w);
+        uint8_t x[BYTES], y[BYTES];
+        options.cache = cache;
+        options.policy = AN_POLICY_SKIP;
+        data_folder(folder, COUNT, SIDE, SIDE);
+        assert_int_equal(an_dataset_open(&whole, folder, &options, NULL), AN_OK);
+        assert_int_equal(an_dataset_check(whole, 2, NULL, NULL, NULL), AN_OK);
+        assert_int_equal(an_dataset_count(whole), COUNT);
+        for (int i = 0; i < COUNT; i++) /* what is there is kept, or read before */
+            assert_int_equal(an_dataset_pixels(whole, i, x, NULL), AN_OK);
+        folder_write(folder_path(folder, "P0000.jpg"), "no picture", 10);
+        folder_write(folder_path(folder, "P0003.jpg"), "\xff\xd8\xff", 3);
+        folder_write(folder_path(folder, "P0005.jpg"), "", 0);
+        assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+        assert_int_equal(an_dataset_check(dataset, 2, NULL, NULL, NULL), AN_OK);
+        assert_int_equal(an_dataset_count(dataset), 3);
+        assert_int_equal(an_dataset_skipped(dataset), 3);
+        assert_int_equal(w.counts[AN_WARN_IMAGE_SKIPPED], 3);
+        assert_null(an_dataset_name(dataset, 3));
+        for (int i = 0; i < 3; i++) {
+            assert_string_equal(an_dataset_name(dataset, i), an_dataset_name(whole, kept[i]));
+            assert_true(an_dataset_score(dataset, i, 0) == data_score(kept[i]));
+            assert_int_equal(an_dataset_pixels(dataset, i, x, NULL), AN_OK);
+            assert_int_equal(an_dataset_pixels(whole, kept[i], y, NULL), AN_OK);
+            expect_bytes(an_dataset_name(dataset, i), x, y, BYTES);
+        }
+        an_dataset_destroy(dataset);
+        an_dataset_destroy(whole);
+    }
+}
+
+/* More names than a message has room for; none left; what is no damage. */
+static void a_check_that_fails(void **state) {
+    const char *folder = *state;
+    warnings w = {0};
+    an_dataset *dataset;
+    an_dataset_options options = small(&w);
+    an_error err;
+    char labels[COUNT * 128];
+    int64_t size = 0;
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_check(dataset, 1, stop_at_once, NULL, &err), AN_ERR_CANCELLED);
+    assert_int_equal(an_dataset_check(dataset, -1, NULL, NULL, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "threads is -1; it must be 0 to 1024");
+    assert_int_equal(an_dataset_check(dataset, 1025, NULL, NULL, &err), AN_ERR_ARG);
+    assert_int_equal(an_dataset_check(NULL, 1, NULL, NULL, &err), AN_ERR_ARG);
+    ani_dataset_hold(dataset);
+    assert_int_equal(an_dataset_check(dataset, 1, NULL, NULL, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "batches hold the data set; check it before they are made");
+    an_dataset_destroy(dataset);
+    an_dataset_destroy(dataset);
+    for (int i = 0; i < COUNT; i++) {
+        char name[128], from[32];
+        snprintf(from, sizeof from, "P%04d.jpg", i);
+        snprintf(name, sizeof name, "P%080d.jpg", i);
+        rename_in(folder, from, name);
+        folder_write(folder_path(folder, name), "no picture", 10);
+        size += snprintf(labels + size, sizeof labels - (size_t)size, "%s 1\n", name);
+    }
+    write_labels(folder, labels);
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_check(dataset, 2, NULL, NULL, &err), AN_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "0.jpg', 'P"));
+    assert_non_null(strstr(err.message, "1.jpg' and 4 more"));
+    w.answer = 1;
+    assert_int_equal(an_dataset_check(dataset, 2, NULL, NULL, &err), AN_ERR_CANCELLED);
+    an_dataset_destroy(dataset);
+    w.answer = 0;
+    options.policy = AN_POLICY_SKIP;
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_check(dataset, 2, NULL, NULL, &err), AN_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "6 of 6 images are damaged"));
+    char first[128];
+    snprintf(first, sizeof first, "P%080d.jpg", 0);
+    an_dataset_destroy(dataset);
+    options.cache = AN_CACHE_NONE;
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    unlink(folder_path(folder, first)); /* no damage: an error whatever the policy is */
+    assert_int_equal(an_dataset_check(dataset, 2, NULL, NULL, &err), AN_ERR_IO);
+    an_dataset_destroy(dataset);
+    dataset = data_pixels(3, 5, 7);
+    assert_int_equal(an_dataset_check(dataset, 2, NULL, NULL, &err), AN_OK);
+    an_dataset_destroy(dataset);
+}
+
 static void limits_and_caps_are_the_callers(void **state) {
     const char *folder = *state;
     char archive[512];
@@ -862,6 +998,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_warning_may_stop, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(what_is_missing_is_named, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(damaged_images_are_named, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(damaged_images_are_found_at_once, set_up,
+                                        test_folder_remove),
+        cmocka_unit_test_setup_teardown(damaged_images_are_left_out, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(a_check_that_fails, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(limits_and_caps_are_the_callers, set_up,
                                         test_folder_remove),
         cmocka_unit_test(pixels_in_memory),

@@ -315,6 +315,10 @@ static const an_dataset_options *size_of_pixels(void) {
     CASE(pixels_rgb, an_dataset_from_pixels(&dataset_out, NULL, some, 1, NULL, err), "rgb")        \
     CASE(pixels_scores, an_dataset_from_pixels(&dataset_out, rgb, NULL, 1, NULL, err), "scores")   \
     CASE(pixels_count, an_dataset_from_pixels(&dataset_out, rgb, some, 0, NULL, err), "count")     \
+    CASE(check_null, an_dataset_check(NULL, 1, NULL, NULL, err), "dataset")                        \
+    CASE(check_below, an_dataset_check(dataset, -1, NULL, NULL, err), "threads")                   \
+    CASE(check_above, an_dataset_check(dataset, 1025, NULL, NULL, err), "threads")                 \
+    CASE(check_held, an_dataset_check(dataset, 1, NULL, NULL, err), "batches hold")                \
     CASE(sample_null, an_dataset_pixels(NULL, 0, rgb, err), "dataset")                             \
     CASE(sample_rgb, an_dataset_pixels(dataset, 0, NULL, err), "rgb")                              \
     CASE(sample_below, an_dataset_pixels(dataset, -1, rgb, err), "index")                          \
