@@ -49,7 +49,7 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
  *          (size; padding; scale: a Keras file has none, so AUTO is AN_ERR_ARG there, except for
  *          ImageNet weights, and for a model that scales by itself, as below). alpha, outputs and
  *          task are the file's: those of options are checked, and not looked at otherwise; weights
- *          must be NULL, since path is the file.
+ *          must be NULL or path, since that is the file.
  *
  * Keras:   the network that a file's config describes must be this one: every layer, its settings,
  *          what it takes, and every array of the file. Dropout and augmentation layers are skipped;

@@ -293,7 +293,7 @@ an_status an_model_load(an_model **out, an_backend *backend, const char *path,
     o.height = o.width = 0;
     an_status st = ani_options_copy(&o, sizeof o, options, "an_mobilenetv2_options", err);
     if (!st) st = check_words(&o, err);
-    if (!st && o.weights)
+    if (!st && o.weights && strcmp(o.weights, path) != 0)
         st = ani_fail(err, AN_ERR_ARG,
                       "model: weights of the options is '%s', and the model is to be loaded from "
                       "'%s'; leave it NULL",
