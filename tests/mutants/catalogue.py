@@ -614,3 +614,26 @@ m("predict_calibrate", "predict/predict.c",
   "n = n < count - done ? n : count - done;",
   "(void)count;",
   "calibration takes more images than asked for", "predict", "int8")
+
+# --- wrong calls ------------------------------------------------------------------------------------------
+
+m("batches_scale", "augment/batches.c",
+  "if (an_batches_scale(batches) != info.scale)",
+  "if (an_batches_scale(batches) == AN_SCALE_AUTO)",
+  "batches of another scale are taken: a loss of 11.76 where there is one of 0.5", "misuse_train")
+m("loss_of_task", "layers/loss.c",
+  "const bool classes = task == AN_TASK_CLASSIFICATION;",
+  "const bool classes = outputs > 1;",
+  "the loss goes by the outputs, whatever the task is", "misuse_model")
+m("null_with_a_count", "augment/batches.c",
+  "if (!indices && count)",
+  "if (!indices && count < 0)",
+  "indices NULL with a count takes all samples", "misuse")
+m("report_size", "base/options.c",
+  "return size > sizeof size && size <= MAX_SIZE;",
+  "return size <= MAX_SIZE;",
+  "a report without struct_size comes back as zeros", "misuse")
+m("calibration_of_old_weights", "layers/model.c",
+  "if (ani_net_changes(model->net) == changes) return AN_OK;",
+  "if (changes >= 0) return AN_OK;",
+  "ranges of the weights before are taken for those of now", "int8")
