@@ -423,9 +423,10 @@ static int refuse_used_folder(const char *folder) {
     int status = 0;
     for (const struct dirent *entry; !status && (entry = readdir(open));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            status = complain_of("the folder '%s' is not empty: it holds '%s'; remove it, or take "
-                                 "another one",
-                                 folder, entry->d_name);
+            status =
+                complain_of("the folder '%s' is not empty: it holds '%s'; remove it, or choose "
+                            "another one",
+                            folder, entry->d_name);
     closedir(open);
     return status;
 }

@@ -64,12 +64,12 @@ static int is_folder(const char *path) {
 }
 
 /** Files of a folder that are not taken. */
-typedef struct passed_over {
+typedef struct skipped_files {
     size_t count;
     char first[PATH_SIZE];
-} passed_over;
+} skipped_files;
 
-static int walk_folder(path_list *list, passed_over *others, const char *folder) {
+static int walk_folder(path_list *list, skipped_files *others, const char *folder) {
     DIR *open = opendir(folder);
     if (!open) return complain_of("cannot open the folder '%s': %s", folder, strerror(errno));
     int status = 0;
@@ -89,16 +89,16 @@ static int walk_folder(path_list *list, passed_over *others, const char *folder)
 }
 
 static int add_folder(path_list *list, const char *folder) {
-    passed_over others = {0};
+    skipped_files others = {0};
     const size_t before = list->count;
     const int status = walk_folder(list, &others, folder);
     if (others.count == 1)
-        fprintf(stderr, "warning: '%s' is passed over: it does not end in " ENDINGS_TEXT "\n",
+        fprintf(stderr, "warning: skipped '%s', which does not end in " ENDINGS_TEXT "\n",
                 others.first);
     else if (others.count)
         fprintf(stderr,
-                "warning: %zu files in '%s' are passed over: they do not end in " ENDINGS_TEXT
-                ", as '%s'\n",
+                "warning: skipped %zu files in '%s' that do not end in " ENDINGS_TEXT
+                ", such as '%s'\n",
                 others.count, folder, others.first);
     if (list->count == before && !status)
         fprintf(stderr, "warning: there are no images in '%s'\n", folder);
@@ -177,7 +177,7 @@ static const program_text text = {
     .about = "Scores photographs with a trained model. Prints a line each, sorted by name:\n"
              "name, tab, score; where two images have one name, their paths instead. Folders are\n"
              "searched with the folders in them for files that end in .jpg, .jpeg, .jpe, .jfif or\n"
-             ".png; how many others there are is said on stderr, hidden ones are not counted.\n"
+             ".png; other files are counted on stderr, hidden ones are not.\n"
              "An image that cannot be read gets a line on stderr, the others are scored, and\n"
              "the exit status is 1.",
     .examples = "  predict --model run/model.safetensors face.jpg holiday/\n"

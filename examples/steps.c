@@ -298,7 +298,7 @@ static int check_first_stage(const settings *s, const an_history *history) {
     const int is_early = last.stage == 1 && last.reason != AN_STOP_EPOCHS;
     if (s->epochs1 == epochs || (is_early && s->epochs1 > epochs)) return 0;
     return complain_of("--epochs1 is %d, but stage 2 of the run in '%s' began after %d epochs of "
-                       "stage 1, which cannot be changed any more: give --epochs1 %d, or --restart",
+                       "stage 1, which can no longer be changed: give --epochs1 %d, or --restart",
                        (int)s->epochs1, s->out, (int)epochs, (int)epochs);
 }
 

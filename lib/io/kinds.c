@@ -87,7 +87,7 @@ an_status ani_image_refuse(const uint8_t *bytes, int64_t size, const char *name,
     const kind *found = find_kind(bytes, size);
     if (!found) return ani_fail(err, AN_ERR_FORMAT, "image '%s' is neither JPEG nor PNG", name);
     if (!found->command)
-        return ani_fail(err, AN_ERR_FORMAT, "'%s' is no image: it is %s", name, found->name);
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' is not an image: it is %s", name, found->name);
     return ani_fail(err, AN_ERR_UNSUPPORTED,
                     "image '%s' is %s; only JPEG and PNG are read: convert it, for example with "
                     "'%s'",

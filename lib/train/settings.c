@@ -213,11 +213,12 @@ an_status ani_settings_check(const ani_settings *settings, const an_arrays *arra
         else if (!strcmp(name, "max_epochs") && atoi(was) < settings->options->max_epochs)
             is_longer = true;
         else if (is_longer && !strcmp(name, "schedule.decay_steps"))
-            st = ani_fail(err, AN_ERR_ARG,
-                          "the run cannot be resumed with more epochs: its learning rate fell over "
-                          "decay_steps %s, and does over %s now, so that all epochs would be "
-                          "others; begin anew, or keep decay_steps",
-                          was, is);
+            st = ani_fail(
+                err, AN_ERR_ARG,
+                "the run cannot be resumed with more epochs: its cosine schedule ends with "
+                "max_epochs (decay_steps was %s, and is %s now), so every epoch would "
+                "differ; start again, or keep decay_steps at %s",
+                was, is, was);
         else
             st = ani_fail(err, AN_ERR_ARG,
                           "the run cannot be resumed with other settings: %s was '%s', and is '%s' "

@@ -52,9 +52,10 @@ static an_status take_files(an_trainer *trainer, an_error *err) {
     }
     if (!trainer->locks[0] || ani_lock_is_effective(trainer->locks[0])) return AN_OK;
     an_error text; /* as a buffer for the message */
-    ani_fail(&text, AN_OK,
-             "the file system of '%s' has no locks: see to it that no other training writes there",
-             options->resume_path);
+    ani_fail(
+        &text, AN_OK,
+        "'%s' is on a file system without locks: make sure that no other training writes there",
+        options->resume_path);
     return ani_trainer_warn(trainer, text.message, err);
 }
 

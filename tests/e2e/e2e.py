@@ -263,9 +263,9 @@ def predict(tap, work):
     (work / "many/j/deep/notes.txt").write_text("")
     (work / "many/j/empty").mkdir()
     more = Done("predict", "--model", model, work / "many/j", work / "many/j/empty")
-    tap.case("predict says what it passes over, and which folders have no images",
+    tap.case("predict says what it skips, and which folders have no images",
              one.ended() or more.ended() or
-             ([] if "photo.heic' is passed over" in one.err and "2 files in '" in more.err and
+             ([] if "photo.heic', which does not end in" in one.err and "skipped 2 files in '" in more.err and
               f"no images in '{work / 'many/j/empty'}'" in more.err and len(more.out.splitlines()) == 4
               else [one.err, more.err]))
     heic = Done("predict", "--model", model, work / "many/j/photo.heic")

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -467,9 +466,9 @@ static void a_cosine_over_the_epochs_is_not_made_longer(void **state) {
     an_trainer *trainer = make_trainer(&b);
     assert_int_equal(an_trainer_resume(trainer, checkpoint, &err), AN_ERR_ARG);
     assert_string_equal(err.message,
-                        "the run cannot be resumed with more epochs: its learning rate fell over "
-                        "decay_steps 8, and does over 12 now, so that all epochs would be others; "
-                        "begin anew, or keep decay_steps");
+                        "the run cannot be resumed with more epochs: its cosine schedule ends with "
+                        "max_epochs (decay_steps was 8, and is 12 now), so every epoch would "
+                        "differ; start again, or keep decay_steps at 8");
     an_trainer_destroy(trainer);
     schedule.decay_steps = 8; /* as it was: the rest has the last rate */
     trainer = make_trainer(&b);
@@ -502,7 +501,7 @@ static void a_second_run_of_the_process_is_refused(void **state) {
     char message[256];
     snprintf(message, sizeof message,
              "folder '%s' is in use: another run of this process trains there and holds "
-             "'run.lock'; wait for its end, or take another folder",
+             "'run.lock'; wait until it ends, or choose another folder",
              test_folder);
     assert_string_equal(err.message, message);
     assert_int_equal(an_run_lock_create(&lock, b.path, &err), AN_ERR_IO);
@@ -599,75 +598,6 @@ static void a_run_of_another_process_is_refused(void **state) {
     drop_bench(&b);
 }
 
-/* What a child of fork() inherits is its parent's: it gives nothing back by destroying it. */
-static void a_child_does_not_give_up_its_parent_s_lock(void **state) {
-    (void)state;
-    an_run_lock *lock = NULL;
-    int status;
-    assert_int_equal(an_run_lock_create(&lock, folder_path(test_folder, "run"), NULL), AN_OK);
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (!child) {
-        an_run_lock *own = NULL;
-        int bad = an_run_lock_create(&own, folder_path(test_folder, "run"), NULL) != AN_ERR_IO;
-        an_run_lock_destroy(lock);
-        bad |= an_run_lock_create(&own, folder_path(test_folder, "run"), NULL) != AN_ERR_IO;
-        bad |= an_run_lock_create(&own, folder_path(test_folder, "run2"), NULL) != AN_OK;
-        an_run_lock_destroy(own);
-        _exit(bad);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-    assert_int_equal(folder_count(test_folder), 1);
-    an_run_lock_destroy(lock);
-    assert_int_equal(folder_count(test_folder), 0);
-}
-
-/* A child that goes on after its parent's death, as a worker of a killed program may. */
-static void an_orphan_may_take_its_parent_s_lock(void **state) {
-    (void)state;
-    const char *path = folder_path(test_folder, "run");
-    int result[2];
-    char byte = 0;
-    assert_int_equal(pipe(result), 0);
-    const pid_t parent = fork();
-    assert_true(parent >= 0);
-    if (!parent) {
-        an_run_lock *lock = NULL;
-        if (an_run_lock_create(&lock, path, NULL)) _exit(1);
-        const pid_t gone = getpid();
-        if (fork()) _exit(0);
-        while (getppid() == gone)
-            usleep(1000);
-        byte = an_run_lock_create(&lock, path, NULL) == AN_OK ? 'y' : 'n';
-        _exit(write(result[1], &byte, 1) != 1);
-    }
-    assert_int_equal(waitpid(parent, NULL, 0), parent);
-    assert_int_equal(read(result[0], &byte, 1), 1);
-    assert_int_equal(byte, 'y');
-    close(result[0]);
-    close(result[1]);
-    scratch_clear(test_folder);
-}
-
-/* The name of a lock may be relative, and the process goes elsewhere. */
-static void a_lock_removes_its_own_file_only(void **state) {
-    (void)state;
-    an_run_lock *lock = NULL, *other = NULL;
-    assert_int_equal(mkdir(folder_path(test_folder, "sub"), 0777), 0);
-    assert_int_equal(chdir(folder_path(test_folder, "sub")), 0);
-    assert_int_equal(an_run_lock_create(&lock, "run", NULL), AN_OK);
-    assert_int_equal(chdir(test_folder), 0);
-    assert_int_equal(an_run_lock_create(&other, "run", NULL), AN_OK);
-    an_run_lock_destroy(lock);
-    assert_int_equal(access("run.lock", F_OK), 0);
-    an_run_lock_destroy(other);
-    assert_int_equal(access("run.lock", F_OK), -1);
-    assert_int_equal(access("sub/run.lock", F_OK), 0);
-    assert_int_equal(chdir("/"), 0);
-    scratch_clear(test_folder);
-}
-
 /* A file system without locks: said, and gone on with. */
 static int flock_code;
 int __wrap_flock(int fd, int operation);
@@ -685,7 +615,8 @@ static void a_file_system_without_locks_is_told(void **state) {
     flock_code = ENOLCK;
     trainer = make_trainer(&b);
     assert_int_equal(b.warnings, 1);
-    assert_non_null(strstr(b.warning, "has no locks: see to it that no other training writes"));
+    assert_non_null(
+        strstr(b.warning, "is on a file system without locks: make sure that no other"));
     an_trainer_destroy(trainer);
     b.refuses = 1;
     assert_int_equal(try_trainer(&b, &trainer, NULL), AN_ERR_CANCELLED);
@@ -1125,9 +1056,6 @@ int main(void) {
         unit_test_in_folder(a_second_run_of_the_process_is_refused),
         unit_test_in_folder(a_lock_spans_the_stages_of_a_run),
         unit_test_in_folder(a_run_of_another_process_is_refused),
-        unit_test_in_folder(a_child_does_not_give_up_its_parent_s_lock),
-        unit_test_in_folder(an_orphan_may_take_its_parent_s_lock),
-        unit_test_in_folder(a_lock_removes_its_own_file_only),
         unit_test_in_folder(a_file_system_without_locks_is_told),
         unit_test_in_folder(paths_that_cannot_be_written_are_found_at_once),
         unit_test_in_folder(damage_falls_back),

@@ -530,7 +530,7 @@ static void other_formats_are_named(void **state) {
         /* a brand behind the box is none of its brands */
         {BYTES("\0\0\0\x14"
                "ftypisom\0\0\0\0mp41avif"),
-         AN_ERR_FORMAT, "'x.jpg' is no image: it is an MP4 or QuickTime video"},
+         AN_ERR_FORMAT, "'x.jpg' is not an image: it is an MP4 or QuickTime video"},
         {BYTES("\xff\xff\xff\xff"
                "ftypcrx "),
          AN_ERR_UNSUPPORTED, "image 'x.jpg' is a camera's raw image; "},
@@ -550,11 +550,11 @@ static void other_formats_are_named(void **state) {
         {BYTES("\xff\x0a\xfa"), AN_ERR_UNSUPPORTED, "image 'x.jpg' is JPEG XL; "},
         {BYTES("\0\0\0\x0cJXL \r\n\x87\n"), AN_ERR_UNSUPPORTED, "image 'x.jpg' is JPEG XL; "},
         {BYTES("\0\0\0\x0cjP  \r\n\x87\n"), AN_ERR_UNSUPPORTED, "image 'x.jpg' is JPEG 2000; "},
-        {BYTES("%PDF-1.7"), AN_ERR_FORMAT, "'x.jpg' is no image: it is a PDF document"},
-        {BYTES("\n <!DOCTYPE html>"), AN_ERR_FORMAT, "'x.jpg' is no image: it is an HTML page"},
-        {BYTES("PK\3\4"), AN_ERR_FORMAT, "'x.jpg' is no image: it is a zip archive"},
+        {BYTES("%PDF-1.7"), AN_ERR_FORMAT, "'x.jpg' is not an image: it is a PDF document"},
+        {BYTES("\n <!DOCTYPE html>"), AN_ERR_FORMAT, "'x.jpg' is not an image: it is an HTML page"},
+        {BYTES("PK\3\4"), AN_ERR_FORMAT, "'x.jpg' is not an image: it is a zip archive"},
         {BYTES("version https://git-lfs.github.com/spec/v1\noid"), AN_ERR_FORMAT,
-         "'x.jpg' is no image: it is a pointer of Git LFS ('git lfs pull' fetches it)"},
+         "'x.jpg' is not an image: it is a pointer of Git LFS ('git lfs pull' fetches it)"},
         {BYTES("\x89PNG"), AN_ERR_FORMAT, "image 'x.jpg' is neither JPEG nor PNG"},
         {BYTES("\0\0\0\0\0\0\0\0"), AN_ERR_FORMAT, "image 'x.jpg' is neither JPEG nor PNG"},
     };
