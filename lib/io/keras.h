@@ -54,7 +54,7 @@ enum {
     ANI_KERAS_AUGMENT = 1 << 12,   /* RandomFlip, ...: the same, before the network alone */
     ANI_KERAS_RESCALE = 1 << 13,   /* Rescaling */
     ANI_KERAS_STANDARD = 1 << 14,  /* Normalization */
-    ANI_KERAS_SUM = 1 << 15        /* x / 127.5, x - 1, ...: an operator with a number */
+    ANI_KERAS_OPERATOR = 1 << 15   /* x / 127.5, x - 1, ...: an operator with a number */
 };
 
 enum {
@@ -95,7 +95,7 @@ typedef struct ani_keras_layer {
     char data_format[24];
     char dtype[40];   /* policy: "float32", "mixed_float16", "int8", ... */
     char unknown[64]; /* first setting that is not null or false, and no setting of its class */
-    char operator;    /* '+', '-', '*', '/' ... */
+    char sign;        /* '+', '-', '*', '/' ... */
     double number;    /* ... and what follows it */
 } ani_keras_layer;
 

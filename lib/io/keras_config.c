@@ -671,8 +671,8 @@ static void read_operator(ani_keras_layer *layer, const json_t *config, const ca
             (strcmp(layer->class_name, "TFOpLambda") != 0 || !function ||
              strcmp(function, operators[i].function) != 0))
             continue;
-        layer->kind = ANI_KERAS_SUM;
-        layer->operator= operators[i].sign;
+        layer->kind = ANI_KERAS_OPERATOR;
+        layer->sign = operators[i].sign;
         layer->number = how->number;
         return;
     }
@@ -697,7 +697,7 @@ static an_status read_layer(ani_keras_layer *layer, const json_t *json, const ca
     st = read_name(layer->name, sizeof layer->name, json, text, err);
     if (st) return st;
     read_operator(layer, config, how);
-    if (how->has_number && layer->kind != ANI_KERAS_SUM)
+    if (how->has_number && layer->kind != ANI_KERAS_OPERATOR)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "model config: layer '%s' of class '%s' is called with a number",
                         layer->name, layer->class_name);

@@ -41,23 +41,28 @@ static const char *name_of(const walk *w, int32_t source) {
     return source < 0 ? "the input" : w->config->layers[source].name;
 }
 
+static an_status check_count(const walk *w, const ani_keras_layer *layer, int32_t count,
+                             an_error *err) {
+    if (layer->input_count == count) return AN_OK;
+    return ani_fail(err, AN_ERR_UNSUPPORTED,
+                    "model: '%s': layer '%s': the number of inputs is %d; it must be %d",
+                    w->weights->path, layer->name, (int)layer->input_count, (int)count);
+}
+
 static an_status check_inputs(const walk *w, const ani_keras_layer *layer, const int32_t *wanted,
                               int32_t count, an_error *err) {
-    const char *path = w->weights->path;
-    if (layer->input_count != count)
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model: '%s': layer '%s' takes %d inputs; it must take %d", path,
-                        layer->name, (int)layer->input_count, (int)count);
     int32_t found[ANI_KERAS_MAX_INPUTS];
+    an_status st = check_count(w, layer, count, err);
+    if (st) return st;
     for (int32_t i = 0; i < count; i++)
         found[i] = source_of(w, layer->inputs[i]);
     /* a sum takes its two in either order */
     const bool is_turned = count == 2 && found[0] == wanted[1] && found[1] == wanted[0];
     for (int32_t i = 0; i < count && !is_turned; i++)
         if (found[i] != wanted[i])
-            return ani_fail(err, AN_ERR_UNSUPPORTED,
-                            "model: '%s': layer '%s' takes '%s'; it must take '%s'", path,
-                            layer->name, name_of(w, found[i]), name_of(w, wanted[i]));
+            return ani_fail(
+                err, AN_ERR_UNSUPPORTED, "model: '%s': layer '%s' takes '%s'; it must take '%s'",
+                w->weights->path, layer->name, name_of(w, found[i]), name_of(w, wanted[i]));
     return AN_OK;
 }
 
@@ -110,10 +115,10 @@ static an_status fold(walk *w, const ani_keras_layer *layer, an_error *err) {
         } else if (layer->kind == ANI_KERAS_STANDARD) {
             gain = 1 / fmax(sqrt(number_at(&variance, c, 1)), 1e-7); /* Keras' epsilon */
             bias = -number_at(&mean, c, 0) * gain;
-        } else if (layer->operator== '*' || layer->operator== '/') {
-            gain = layer->operator== '*' ? layer->number : 1 / layer->number;
+        } else if (layer->sign == '*' || layer->sign == '/') {
+            gain = layer->sign == '*' ? layer->number : 1 / layer->number;
         } else {
-            bias = layer->operator== '+' ? layer->number : - layer->number;
+            bias = layer->sign == '+' ? layer->number : -layer->number;
         }
         w->gain[c] *= gain;
         w->bias[c] = w->bias[c] * gain + bias;
@@ -162,8 +167,8 @@ static an_status take_size(walk *w, const ani_keras_layer *layer, an_error *err)
     if (layer->kind == ANI_KERAS_INPUT && !ani_keras_is_float(layer->dtype)) w->whole = layer;
     if (layer->shape[2] >= 0 && layer->shape[2] != 3)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model: '%s': layer '%s' has %d channels; it must have 3", w->weights->path,
-                        layer->name, (int)layer->shape[2]);
+                        "model: '%s': layer '%s': the number of channels is %d; it must be 3",
+                        w->weights->path, layer->name, (int)layer->shape[2]);
     for (int32_t i = 0; i < 2; i++) {
         const int32_t size = layer->shape[i];
         if (size <= 0) continue;
@@ -181,7 +186,7 @@ static an_status take_size(walk *w, const ani_keras_layer *layer, an_error *err)
  */
 
 /* Classes that are folded into the scale. */
-enum { SCALING = ANI_KERAS_RESCALE | ANI_KERAS_STANDARD | ANI_KERAS_SUM };
+enum { SCALING = ANI_KERAS_RESCALE | ANI_KERAS_STANDARD | ANI_KERAS_OPERATOR };
 
 /* Is it a layer that changes nothing where it stands? */
 static bool is_skipped(const walk *w, const ani_keras_layer *layer) {
@@ -203,14 +208,10 @@ static bool is_skipped(const walk *w, const ani_keras_layer *layer) {
 static an_status skip(walk *w, const ani_keras_layer *layer, an_error *err) {
     ani_keras_layer wanted;
     ani_keras_layer_init(&wanted, layer->kind);
-    if (layer->input_count != 1)
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model: '%s': layer '%s' takes %d inputs; it must take 1", w->weights->path,
-                        layer->name, (int)layer->input_count);
-    w->source[w->at] = source_of(w, layer->inputs[0]);
-    an_status st = AN_OK;
-    if (layer->kind != ANI_KERAS_INPUT)
+    an_status st = check_count(w, layer, 1, err);
+    if (!st && layer->kind != ANI_KERAS_INPUT)
         st = ani_keras_layer_compare(layer, &wanted, w->weights->path, err);
+    if (!st) w->source[w->at] = source_of(w, layer->inputs[0]);
     if (!st && w->in_front) st = take_size(w, layer, err);
     return st;
 }
@@ -241,15 +242,14 @@ static an_status next_layer(walk *w, const ani_keras_layer **out, an_error *err)
 
 static an_status refuse_class(const walk *w, const ani_keras_layer *layer, int32_t kind,
                               an_error *err) {
+    const char *wanted = kind ? ani_keras_class(kind) : "nothing";
     if (!layer)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model: '%s': the layers end with '%s'; MobileNetV2 goes on with a %s",
-                        w->weights->path, name_of(w, w->last), ani_keras_class(kind));
+                        "model: '%s': the layers end with '%s', behind which MobileNetV2 has %s",
+                        w->weights->path, name_of(w, w->last), wanted);
     return ani_fail(err, AN_ERR_UNSUPPORTED,
-                    "model: '%s': layer '%s' of class '%s' follows '%s'; MobileNetV2 has %s%s "
-                    "there",
-                    w->weights->path, layer->name, layer->class_name, name_of(w, w->last),
-                    kind ? "a " : "no layer", kind ? ani_keras_class(kind) : "");
+                    "model: '%s': layer '%s' of class '%s' follows '%s', where MobileNetV2 has %s",
+                    w->weights->path, layer->name, layer->class_name, name_of(w, w->last), wanted);
 }
 
 /* Go on by one layer, which must be as wanted and take what the last one gives; a sum also takes

@@ -291,9 +291,9 @@ static void graphs(void **state) {
                               "\"function\":\"math.subtract\"},\"inbound_nodes\":[[\"a\",0,0,{"
                               "\"y\":1.0,\"name\":null}]]}",
               "[\"b\",0,0]"));
-    assert_true(c->layers[1].kind == ANI_KERAS_SUM && c->layers[1].operator== '/');
+    assert_true(c->layers[1].kind == ANI_KERAS_OPERATOR && c->layers[1].sign == '/');
     assert_true(c->layers[1].number == 127.5);
-    assert_true(c->layers[2].kind == ANI_KERAS_SUM && c->layers[2].operator== '-');
+    assert_true(c->layers[2].kind == ANI_KERAS_OPERATOR && c->layers[2].sign == '-');
     assert_true(c->layers[2].number == 1 && c->layers[2].inputs[0] == 1);
     ani_keras_config_free(c);
 }

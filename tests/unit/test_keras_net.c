@@ -131,7 +131,7 @@ static void paddings(void **state) {
     model = keras_model(KERAS_3);
     keras_remove(model, "block_3_depthwise_pad");
     refuse(model, "layer 'block_3_depthwise' of class 'DepthwiseConv2D' follows "
-                  "'block_3_expand_relu'; MobileNetV2 has a ZeroPadding2D there");
+                  "'block_3_expand_relu', where MobileNetV2 has ZeroPadding2D");
 }
 
 static void tasks(void **state) {
@@ -172,11 +172,10 @@ static void tasks(void **state) {
     /* one after the other is another function */
     json_t *model = with("dense", LAYER("Activation", "a", ",\"activation\":\"sigmoid\""));
     keras_set(model, "dense", "activation", "\"sigmoid\"");
-    refuse(model,
-           "layer 'a' of class 'Activation' follows 'dense'; MobileNetV2 has no layer there");
+    refuse(model, "layer 'a' of class 'Activation' follows 'dense', where MobileNetV2 has nothing");
     model = with("dense", LAYER("Activation", "a", ",\"activation\":\"sigmoid\""));
     keras_insert(model, "a", LAYER("Activation", "b", ",\"activation\":\"sigmoid\""));
-    refuse(model, "layer 'b' of class 'Activation' follows 'a'; MobileNetV2 has no layer there");
+    refuse(model, "layer 'b' of class 'Activation' follows 'a', where MobileNetV2 has nothing");
 }
 
 /* --- settings --------------------------------------------------------------------------------- */
@@ -342,57 +341,56 @@ static void layers_more(void **state) {
     (void)state;
     static const char *const rows[][3] = {
         {"dense", LAYER("ReLU", "x", ""),
-         "layer 'x' of class 'ReLU' follows 'dense'; MobileNetV2 has no layer there"},
+         "layer 'x' of class 'ReLU' follows 'dense', where MobileNetV2 has nothing"},
         {"dense", LAYER("Dense", "x", ",\"units\":1"),
-         "layer 'x' of class 'Dense' follows 'dense'; MobileNetV2 has no layer there"},
+         "layer 'x' of class 'Dense' follows 'dense', where MobileNetV2 has nothing"},
         {"dense", LAYER("Rescaling", "x", ",\"scale\":5"),
-         "layer 'x' of class 'Rescaling' follows 'dense'; MobileNetV2 has no layer there"},
+         "layer 'x' of class 'Rescaling' follows 'dense', where MobileNetV2 has nothing"},
         {"mobilenetv2_0.10_32", LAYER("BatchNormalization", "x", ""),
-         "layer 'x' of class 'BatchNormalization' follows 'pool'; MobileNetV2 has a Dense there"},
+         "layer 'x' of class 'BatchNormalization' follows 'pool', where MobileNetV2 has Dense"},
         {"mobilenetv2_0.10_32", LAYER("ReLU", "x", ""),
-         "layer 'x' of class 'ReLU' follows 'pool'; MobileNetV2 has a Dense there"},
+         "layer 'x' of class 'ReLU' follows 'pool', where MobileNetV2 has Dense"},
         {"mobilenetv2_0.10_32", LAYER("Activation", "x", ",\"activation\":\"tanh\""),
-         "layer 'x' of class 'Activation' follows 'pool'; MobileNetV2 has a Dense there"},
+         "layer 'x' of class 'Activation' follows 'pool', where MobileNetV2 has Dense"},
         {"mobilenetv2_0.10_32", LAYER("LayerNormalization", "x", ""),
-         "layer 'x' of class 'LayerNormalization' follows 'pool'; MobileNetV2 has a Dense there"},
+         "layer 'x' of class 'LayerNormalization' follows 'pool', where MobileNetV2 has Dense"},
         {"mobilenetv2_0.10_32", LAYER("GlobalAveragePooling2D", "x", ""),
-         "layer 'x' of class 'GlobalAveragePooling2D' follows 'pool'; MobileNetV2 has a Dense "
-         "there"},
+         "layer 'x' of class 'GlobalAveragePooling2D' follows 'pool', where MobileNetV2 has Dense"},
         {"Conv_1_relu", LAYER("ReLU", "x", ",\"max_value\":1"),
-         "layer 'x' of class 'ReLU' follows 'Conv_1_relu'; MobileNetV2 has a "
-         "GlobalAveragePooling2D there"},
+         "layer 'x' of class 'ReLU' follows 'Conv_1_relu', where MobileNetV2 has "
+         "GlobalAveragePooling2D"},
         {"Conv_1_relu", LAYER("Conv2D", "x", ",\"filters\":8,\"kernel_size\":1"),
-         "layer 'x' of class 'Conv2D' follows 'Conv_1_relu'; MobileNetV2 has a "
-         "GlobalAveragePooling2D there"},
+         "layer 'x' of class 'Conv2D' follows 'Conv_1_relu', where MobileNetV2 has "
+         "GlobalAveragePooling2D"},
         {"Conv_1_relu", LAYER("Flatten", "x", ""),
-         "layer 'x' of class 'Flatten' follows 'Conv_1_relu'; MobileNetV2 has a "
-         "GlobalAveragePooling2D there"},
+         "layer 'x' of class 'Flatten' follows 'Conv_1_relu', where MobileNetV2 has "
+         "GlobalAveragePooling2D"},
         {"Conv_1_relu", LAYER("RandomFlip", "x", ""),
-         "layer 'x' of class 'RandomFlip' follows 'Conv_1_relu'; MobileNetV2 has a "
-         "GlobalAveragePooling2D there"},
+         "layer 'x' of class 'RandomFlip' follows 'Conv_1_relu', where MobileNetV2 has "
+         "GlobalAveragePooling2D"},
         {"bn_Conv1", LAYER("Activation", "x", ",\"activation\":\"swish\""),
          "layer 'x': activation is 'swish'; it must be 'relu6'"},
         {"block_7_project_BN", LAYER("ReLU", "x", ",\"max_value\":6"),
-         "layer 'x' of class 'ReLU' follows 'block_7_project_BN'; MobileNetV2 has a Add there"},
+         "layer 'x' of class 'ReLU' follows 'block_7_project_BN', where MobileNetV2 has Add"},
         {"block_6_project_BN", LAYER("Multiply", "x", ""),
-         "layer 'x' of class 'Multiply' follows 'block_6_project_BN'; MobileNetV2 has a Conv2D "
-         "there"},
+         "layer 'x' of class 'Multiply' follows 'block_6_project_BN', where MobileNetV2 has "
+         "Conv2D"},
         {"block_2_expand_relu", LAYER("ZeroPadding2D", "x", ""),
-         "layer 'x' of class 'ZeroPadding2D' follows 'block_2_expand_relu'; MobileNetV2 has a "
-         "DepthwiseConv2D there"},
+         "layer 'x' of class 'ZeroPadding2D' follows 'block_2_expand_relu', where MobileNetV2 has "
+         "DepthwiseConv2D"},
         {"in", LAYER("Resizing", "x", ",\"height\":32,\"width\":32"),
-         "layer 'x' of class 'Resizing' follows 'the input'; MobileNetV2 has a Conv2D there"},
+         "layer 'x' of class 'Resizing' follows 'the input', where MobileNetV2 has Conv2D"},
         {"in", LAYER("RandomCrop", "x", ",\"height\":32,\"width\":32"),
-         "layer 'x' of class 'RandomCrop' follows 'the input'; MobileNetV2 has a Conv2D there"},
+         "layer 'x' of class 'RandomCrop' follows 'the input', where MobileNetV2 has Conv2D"},
         {"in", LAYER("AutoContrast", "x", ""),
-         "layer 'x' of class 'AutoContrast' follows 'the input'; MobileNetV2 has a Conv2D there"},
+         "layer 'x' of class 'AutoContrast' follows 'the input', where MobileNetV2 has Conv2D"},
         {"in", LAYER("Lambda", "x", ""),
-         "layer 'x' of class 'Lambda' follows 'the input'; MobileNetV2 has a Conv2D there"},
+         "layer 'x' of class 'Lambda' follows 'the input', where MobileNetV2 has Conv2D"},
         {"in", LAYER("BatchNormalization", "x", ""),
-         "layer 'x' of class 'BatchNormalization' follows 'the input'; MobileNetV2 has a Conv2D "
-         "there"},
+         "layer 'x' of class 'BatchNormalization' follows 'the input', where MobileNetV2 has "
+         "Conv2D"},
         {"in", LAYER("My>Flip", "x", ""),
-         "layer 'x' of class 'My>Flip' follows 'the input'; MobileNetV2 has a Conv2D there"},
+         "layer 'x' of class 'My>Flip' follows 'the input', where MobileNetV2 has Conv2D"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         refuse(with(rows[i][0], rows[i][1]), rows[i][2]);
@@ -400,20 +398,20 @@ static void layers_more(void **state) {
     json_t *model = keras_model_flat(KERAS_2);
     keras_insert(model, "pool", LAYER("BatchNormalization", "x", ""));
     refuse(model,
-           "layer 'x' of class 'BatchNormalization' follows 'pool'; MobileNetV2 has a Dense there");
+           "layer 'x' of class 'BatchNormalization' follows 'pool', where MobileNetV2 has Dense");
 }
 
 static void layers_less(void **state) {
     (void)state;
     static const char *const rows[][2] = {
         {"Conv1_relu", "layer 'expanded_conv_depthwise' of class 'DepthwiseConv2D' follows "
-                       "'bn_Conv1'; MobileNetV2 has a ReLU there"},
+                       "'bn_Conv1', where MobileNetV2 has ReLU"},
         {"block_8_project_add", "layer 'block_9_expand' of class 'Conv2D' follows "
-                                "'block_8_project_BN'; MobileNetV2 has a Add there"},
+                                "'block_8_project_BN', where MobileNetV2 has Add"},
         {"block_8_depthwise_BN", "layer 'block_8_depthwise_relu' of class 'ReLU' follows "
-                                 "'block_8_depthwise'; MobileNetV2 has a BatchNormalization there"},
-        {"pool", "layer 'dense' of class 'Dense' follows 'Conv_1_relu'; MobileNetV2 has a "
-                 "GlobalAveragePooling2D there"}};
+                                 "'block_8_depthwise', where MobileNetV2 has BatchNormalization"},
+        {"pool", "layer 'dense' of class 'Dense' follows 'Conv_1_relu', where MobileNetV2 has "
+                 "GlobalAveragePooling2D"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         json_t *model = keras_model_flat(KERAS_3);
         keras_remove(model, rows[i][0]);
@@ -422,10 +420,10 @@ static void layers_less(void **state) {
     json_t *model = keras_model(KERAS_3);
     json_object_set_new(keras_layer(model, "pool"), "class_name",
                         json_string("GlobalMaxPooling2D"));
-    refuse(model, "layer 'pool' of class 'GlobalMaxPooling2D' follows 'Conv_1_relu'; MobileNetV2 "
-                  "has a GlobalAveragePooling2D there");
+    refuse(model, "layer 'pool' of class 'GlobalMaxPooling2D' follows 'Conv_1_relu', where "
+                  "MobileNetV2 has GlobalAveragePooling2D");
     refuse(json_pack("{s:{s:[]}}", "config", "layers"),
-           "the layers end with 'the input'; MobileNetV2 goes on with a Conv2D");
+           "the layers end with 'the input', behind which MobileNetV2 has Conv2D");
 }
 
 /* Residual sums, and all else, join the right layers. */
@@ -439,11 +437,11 @@ static void wiring(void **state) {
          "layer 'block_4_project_add' takes 'block_4_project_BN'; it must take "
          "'block_3_project_BN'"},
         {"block_4_project_add", "block_4_project_BN", NULL,
-         "layer 'block_4_project_add' takes 1 inputs; it must take 2"},
+         "layer 'block_4_project_add': the number of inputs is 1; it must be 2"},
         {"block_5_expand", "block_4_project_BN", NULL,
          "layer 'block_5_expand' takes 'block_4_project_BN'; it must take 'block_4_project_add'"},
         {"block_5_expand", "block_4_project_add", "block_4_project_BN",
-         "layer 'block_5_expand' takes 2 inputs; it must take 1"},
+         "layer 'block_5_expand': the number of inputs is 2; it must be 1"},
         {"Conv_1_bn", "block_16_project_BN", NULL,
          "layer 'Conv_1_bn' takes 'block_16_project_BN'; it must take 'Conv_1'"},
         {"pool", "Conv_1_bn", NULL, "layer 'pool' takes 'Conv_1_bn'; it must take 'Conv_1_relu'"},
@@ -634,7 +632,7 @@ static void sizes_of_inputs(void **state) {
     keras_set(base, "in", "batch_shape", "[null,null,48,3]");
     refuse(json_deep_copy(model), "layer 'in' has width 48; 'in' has 64");
     keras_set(base, "in", "batch_shape", "[null,96,64,1]");
-    refuse(json_deep_copy(model), "layer 'in' has 1 channels; it must have 3");
+    refuse(json_deep_copy(model), "layer 'in': the number of channels is 1; it must be 3");
     keras_set(base, "in", "batch_shape", "[null,96,64,null]");
     keras_set(model, "in", "batch_shape", "[null,null,null,null]");
     accept(json_deep_copy(model));
