@@ -579,6 +579,25 @@ static void a_name_without_its_characters_has_no_label(void **state) {
     free(field.data);
 }
 
+/* The bytes of one name are another's: its label is not for both. */
+static void a_label_is_for_the_image_of_its_name_first(void **state) {
+    static const char raw[] = "\303\251.jpg", name[] = "a\303\251.jpg";
+    struct bytes field = {0};
+    bytes_add_number(&field, 0x7075, 2);
+    bytes_add_number(&field, 5 + sizeof name - 1, 2);
+    bytes_add_number(&field, 1, 1);
+    bytes_add_number(&field, crc32_z(0, (const uint8_t *)raw, sizeof raw - 1), 4);
+    bytes_add(&field, name, sizeof name - 1);
+    const struct entry entries[] = {
+        {.name = "All_labels.txt", .data = "\303\251.jpg 1\n", .data_size = 9},
+        {.name = raw, HELLO, .extra = field.data, .extra_size = field.size},
+        {.name = raw, HELLO, .flags = 0x800}};
+    expect_failure(archive_in(*state, &(struct archive){.entries = entries, .count = 3}),
+                   AN_POLICY_STRICT, AN_ERR_FORMAT,
+                   "1 image has no label in 'All_labels.txt': 'a\303\251.jpg'");
+    free(field.data);
+}
+
 static void a_base_name_twice(void **state) {
     const char *folder = *state;
     warnings w = {0};
@@ -991,6 +1010,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(names_in_any_encoding_meet_their_labels, set_up,
                                         test_folder_remove),
         cmocka_unit_test_setup_teardown(a_name_without_its_characters_has_no_label, set_up,
+                                        test_folder_remove),
+        cmocka_unit_test_setup_teardown(a_label_is_for_the_image_of_its_name_first, set_up,
                                         test_folder_remove),
         cmocka_unit_test_setup_teardown(a_base_name_twice, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(odd_folders, set_up, test_folder_remove),
