@@ -15,7 +15,8 @@ static const program_text text = {
 
 int main(int argc, char **argv) {
     settings s;
-    settings_parse(&s, argc, argv, "data labels suffix skip-damaged out sha256 quiet", &text);
+    settings_parse(&s, argc, argv,
+                   "data labels suffix names-encoding skip-damaged out sha256 quiet", &text);
     char path[PATH_SIZE];
     s.extract = 1;
     if (get_data(&s, path)) return 1;

@@ -47,7 +47,8 @@ static const program_text text = {
 
 int main(int argc, char **argv) {
     settings s;
-    settings_parse(&s, argc, argv, "data labels suffix skip-damaged size threads cache quiet",
+    settings_parse(&s, argc, argv,
+                   "data labels suffix names-encoding skip-damaged size threads cache quiet",
                    &text);
     data d = {0};
     const int status = load_data(&s, s.data, &d) || check_data(&s, &d);

@@ -52,7 +52,8 @@ static const program_text text = {
 int main(int argc, char **argv) {
     settings s;
     settings_parse(&s, argc, argv,
-                   "data labels suffix skip-damaged out size seed batch augment augment-strength "
+                   "data labels suffix names-encoding skip-damaged out size seed batch augment "
+                   "augment-strength "
                    "scale cache quiet",
                    &text);
     data d = {0};

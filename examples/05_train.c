@@ -16,14 +16,15 @@ static const program_text text = {
 
 int main(int argc, char **argv) {
     settings s;
-    settings_parse(&s, argc, argv,
-                   "data labels suffix skip-damaged model out batch epochs1 epochs2 lr1 lr2 "
-                   "schedule augment augment-strength "
-                   "seed threads precision low-memory "
-                   "quiet keras-checkpoint "
-                   "base2 bn-momentum recalibrate patience min-delta cache resume restart "
-                   "checkpoint-seconds tensorboard verbose",
-                   &text);
+    settings_parse(
+        &s, argc, argv,
+        "data labels suffix names-encoding skip-damaged model out batch epochs1 epochs2 lr1 lr2 "
+        "schedule augment augment-strength "
+        "seed threads precision low-memory "
+        "quiet keras-checkpoint "
+        "base2 bn-momentum recalibrate patience min-delta cache resume restart "
+        "checkpoint-seconds tensorboard verbose",
+        &text);
     int status = 1;
     data d = {0};
     an_model *model = NULL;

@@ -20,10 +20,10 @@ static const program_text text = {
 
 int main(int argc, char **argv) {
     settings s;
-    settings_parse(
-        &s, argc, argv,
-        "data labels suffix skip-damaged model out batch seed threads cache bf16 int8 quiet",
-        &text);
+    settings_parse(&s, argc, argv,
+                   "data labels suffix names-encoding skip-damaged model out batch seed threads "
+                   "cache bf16 int8 quiet",
+                   &text);
     int status = 1;
     data d = {0};
     an_model *model = NULL;

@@ -37,7 +37,8 @@ int main(int argc, char **argv) {
     settings s;
     settings_parse(
         &s, argc, argv,
-        "data labels suffix skip-damaged out size alpha padding weights scale batch epochs1 "
+        "data labels suffix names-encoding skip-damaged out size alpha padding weights scale batch "
+        "epochs1 "
         "epochs2 lr1 lr2 schedule augment "
         "augment-strength seed threads precision low-memory quiet keras-checkpoint base2 "
         "bn-momentum "

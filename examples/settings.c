@@ -68,6 +68,9 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
         option_text("suffix", &s->suffix, ".ENDING",
                     "take images with this ending only, in any case;\n"
                     "without it .jpg .jpeg .jpe .jfif .png"),
+        option_text("names-encoding", &s->names_encoding, "NAME",
+                    "what names in an archive are in that are not marked as UTF-8, and the\n"
+                    "label file with them: GBK, CP932, CP1252, ...; without it UTF-8 or CP437"),
         option_flag("skip-damaged", &s->skip_damaged,
                     "leave out what is damaged or doubtful, with a warning: images, label\n"
                     "lines, images without label, other files with a name that is taken"),

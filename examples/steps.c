@@ -85,6 +85,7 @@ static int extract(settings *s, char path[PATH_SIZE]) {
     an_extract_options_init(&options, sizeof options);
     options.label_file = s->labels;
     options.suffix = s->suffix;
+    options.names_encoding = s->names_encoding;
     options.policy = s->skip_damaged ? AN_POLICY_SKIP : AN_POLICY_STRICT;
     options.progress = show_progress;
     options.progress_user = &s->quiet;
@@ -124,7 +125,11 @@ int get_data(settings *s, char path[PATH_SIZE]) {
 int load_data(settings *s, const char *path, data *d) {
     an_error err;
     an_dataset_options options;
+    an_extract_options archive;
     an_dataset_options_init(&options, sizeof options);
+    an_extract_options_init(&archive, sizeof archive);
+    archive.names_encoding = s->names_encoding;
+    options.archive = &archive;
     options.height = options.width = s->size;
     options.cache = s->cache;
     options.label_file = s->labels;

@@ -9,15 +9,16 @@
 
 /** All that can be chosen. */
 typedef struct settings {
-    const char *data;        /* archive, folder or URL */
-    const char *out;         /* folder for what is made */
-    const char *weights;     /* "imagenet", "none" or a file */
-    const char *model;       /* model file that a step reads; NULL = OUT/model.safetensors */
-    const char *history;     /* CSV file that a step reads */
-    const char *labels;      /* base name of the label file */
-    const char *suffix;      /* ending of images, or NULL: all that are known */
-    const char *sha256;      /* of a download, or NULL */
-    const char *tensorboard; /* folder for event files, or NULL */
+    const char *data;           /* archive, folder or URL */
+    const char *out;            /* folder for what is made */
+    const char *weights;        /* "imagenet", "none" or a file */
+    const char *model;          /* model file that a step reads; NULL = OUT/model.safetensors */
+    const char *history;        /* CSV file that a step reads */
+    const char *labels;         /* base name of the label file */
+    const char *suffix;         /* ending of images, or NULL: all that are known */
+    const char *names_encoding; /* of names in archives, or NULL */
+    const char *sha256;         /* of a download, or NULL */
+    const char *tensorboard;    /* folder for event files, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
     int32_t base2, patience, recalibrate, keras_checkpoint, verbose, quiet, extract, cache,
         schedule, resume, restart, precision, low_memory, bf16, int8, skip_damaged;

@@ -43,7 +43,7 @@ typedef struct an_dataset_options {
     const char *suffix;     /* ending of image names, in whatever case; NULL = .jpg .jpeg .jpe .jfif
                                .png; default NULL */
     const an_image_limits *limits;     /* of decoding; copied; NULL = defaults */
-    const an_extract_options *archive; /* caps for an archive; copied; NULL = defaults. Its policy,
+    const an_extract_options *archive; /* caps, names_encoding; copied; NULL = defaults. Its policy,
                                           label_file, suffix and warn are not looked at: the fields
                                           of this struct count */
     an_warning_fn warn;                /* NULL = none */
