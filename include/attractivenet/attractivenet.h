@@ -6,6 +6,7 @@
 
 #include <attractivenet/status.h>
 #include <attractivenet/version.h>
+#include <attractivenet/kinds.h>
 #include <attractivenet/backend.h>
 #include <attractivenet/tensor.h>
 #include <attractivenet/io.h>

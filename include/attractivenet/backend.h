@@ -3,6 +3,7 @@
 #ifndef ATTRACTIVENET_BACKEND_H
 #define ATTRACTIVENET_BACKEND_H
 
+#include <attractivenet/kinds.h>
 #include <attractivenet/status.h>
 
 #ifdef __cplusplus
@@ -26,23 +27,6 @@ enum {
     AN_BACKEND_CPU = 0, /* SIMD kernels on a thread pool; OpenBLAS at the level c */
     AN_BACKEND_REF = 1, /* plain loops in double: slow, for checking the others */
     AN_BACKEND_CUDA = 2
-};
-
-enum {
-    AN_PRECISION_FP32 = 0,
-    /* What a training step keeps of the whole network's activations and their gradients lies in
-     * memory as bfloat16: half the memory, with 8 bits of precision where fp32 has 24. At the level
-     * avx512bf16 its products round their operands to bfloat16, too. All other arithmetic,
-     * sums, batch norm, weights, gradients of weights and the optimizer stay fp32, and so do
-     * inference, the head, single layers and all files. */
-    AN_PRECISION_MIXED = 1
-};
-
-/* How predictions are made; an_model_set_inference() chooses. */
-enum {
-    AN_INFERENCE_FP32 = 0,
-    AN_INFERENCE_INT8 = 1, /* values and weights of 8 bits, scales of each tensor and channel */
-    AN_INFERENCE_BF16 = 2  /* products of bfloat16, sums in fp32 */
 };
 
 /** Which device. Fill with an_backend_options_init(), then change what you need. */

@@ -4,6 +4,7 @@
 #define ATTRACTIVENET_DATASET_H
 
 #include <attractivenet/io.h>
+#include <attractivenet/kinds.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,14 +17,6 @@ enum {
     AN_CACHE_NONE = 0,    /* read from the folder or archive each time */
     AN_CACHE_ENCODED = 1, /* keep the files' bytes after the first read */
     AN_CACHE_PIXELS = 2   /* keep 8-bit pixels, decoded and resized, after the first read */
-};
-
-/** How 8-bit pixels become floats. The mode is stored with the model. */
-enum {
-    AN_SCALE_AUTO = 0, /* tf with ImageNet weights, else unit */
-    AN_SCALE_UNIT = 1, /* x/255: 0 to 1, the article's text */
-    AN_SCALE_TF = 2,   /* x/127.5-1: -1 to 1, what the ImageNet weights expect */
-    AN_SCALE_SEED = 3  /* x/.255: 0 to 1000, the article's code */
 };
 
 /** Fill the 256 values of a scale, made in double and rounded to float. Returns AN_ERR_ARG for AUTO

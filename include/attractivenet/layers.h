@@ -5,6 +5,7 @@
 
 #include <attractivenet/backend.h>
 #include <attractivenet/io.h>
+#include <attractivenet/kinds.h>
 #include <attractivenet/tensor.h>
 
 #ifdef __cplusplus
@@ -89,13 +90,6 @@ AN_API an_status an_dense_backward(an_backend *backend, const an_tensor *x, cons
                                    const an_tensor *dy, an_tensor *dx, an_tensor *dw, an_tensor *db,
                                    an_error *err);
 
-enum {
-    AN_LOSS_MSE = 0, /* mean over outputs, then over the batch */
-    AN_LOSS_MAE = 1,
-    AN_LOSS_HUBER = 2,       /* delta 1 */
-    AN_LOSS_CATEGORICAL = 3, /* softmax cross-entropy from logits; y is one-hot, or soft */
-    AN_LOSS_BINARY = 4       /* sigmoid cross-entropy from logits; mean over outputs */
-};
 /**
  * Compute a loss and its gradient by the prediction.
  *
@@ -122,24 +116,6 @@ AN_API an_status an_loss(an_backend *backend, int32_t kind, const an_tensor *pre
  * them, has left.
  */
 typedef struct an_model an_model;
-
-/** What training does to the base, the network below the head. */
-enum {
-    AN_BASE_FROZEN = 0,     /* nothing: weights fixed, batch norm by its moving statistics (Keras 2:
-                               trainable = False) */
-    AN_BASE_STATISTICS = 1, /* weights fixed, batch norm by batch statistics, moving ones updated */
-    AN_BASE_TRAIN = 2,   /* weights trained, batch norm by batch statistics, moving ones updated */
-    AN_BASE_FINETUNE = 3 /* weights trained, batch norm by its moving statistics, those fixed
-                            (Keras: base(x, training=False)) */
-};
-
-enum { AN_TASK_REGRESSION = 0, AN_TASK_CLASSIFICATION = 1 };
-enum {
-    AN_PADDING_AUTO = 0,  /* the file's word; else TUTORIAL */
-    AN_PADDING_FIXED = 1, /* as Keras with the input shape given: depends on the size */
-    AN_PADDING_TUTORIAL =
-        2 /* as Keras without input shape: (0,1) in all stride-2 depthwise layers */
-};
 
 /** What a model is. */
 typedef struct an_model_info {

@@ -3,13 +3,12 @@
 #ifndef ATTRACTIVENET_OPTIM_H
 #define ATTRACTIVENET_OPTIM_H
 
+#include <attractivenet/kinds.h>
 #include <attractivenet/layers.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-enum { AN_OPTIM_ADAM = 0, AN_OPTIM_SGD = 1, AN_OPTIM_ADAMW = 2 };
 
 /** Which optimizer. Fill with an_optimizer_options_init(), then change what you need. */
 typedef struct an_optimizer_options {

@@ -78,21 +78,18 @@ def find(pattern, files, clean=True):
 # --- include directions ---------------------------------------------------------------------------
 
 def read_rows():
-    rows, public, allowed = {}, {}, set()
+    rows, public = {}, {}
     for line in (ROOT / "tests/lint/rows.txt").read_text().splitlines():
         if line.startswith("#") or not line.strip():
             continue
         row, module, *headers = line.split()
-        if row == "allow":
-            allowed.update((module, f"attractivenet/{header}.h") for header in headers)
-            continue
         rows[module] = int(row)
         for header in headers:
             public[header] = module
-    return rows, public, allowed
+    return rows, public
 
 
-ROWS, PUBLIC, ALLOWED = read_rows()
+ROWS, PUBLIC = read_rows()
 
 
 def module_of_include(name):
@@ -109,7 +106,7 @@ def include_problems(path, module):
     problems = []
     for name in INCLUDE.findall(path.read_text(encoding="utf-8")):
         other = module_of_include(name)
-        if other is None or other == module or (module, name) in ALLOWED:
+        if other is None or other == module:
             continue
         if other == "?":
             problems.append(f"{relative(path)}: <{name}> has no row in tests/lint/rows.txt")

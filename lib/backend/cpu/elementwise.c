@@ -2,7 +2,7 @@
  * Entries that run over arrays element by element: materialise, the optimizers, sums of squares. */
 #include "backend/cpu/cpu.h"
 
-#include <attractivenet/optim.h>
+#include <attractivenet/kinds.h>
 #include <math.h>
 #include <stddef.h>
 

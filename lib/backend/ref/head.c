@@ -4,7 +4,7 @@
  * binary_crossentropy with from_logits. */
 #include "backend/ref/ref.h"
 
-#include <attractivenet/layers.h>
+#include <attractivenet/kinds.h>
 #include <math.h>
 #include <stddef.h>
 

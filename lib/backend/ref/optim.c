@@ -7,7 +7,7 @@
  *   SGD     m = momentum * m - rate * g;  w += m, or momentum * m - rate * g with nesterov */
 #include "backend/ref/ref.h"
 
-#include <attractivenet/optim.h>
+#include <attractivenet/kinds.h>
 #include <math.h>
 
 static void adam(const ani_optim_step *s, double decay) {

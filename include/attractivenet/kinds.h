@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * Kinds that several parts of the library speak of: how pixels become floats, what a model is for,
+ * losses, optimizers, number types. The headers that take them include this one. */
+#ifndef ATTRACTIVENET_KINDS_H
+#define ATTRACTIVENET_KINDS_H
+
+/** How 8-bit pixels become floats. The mode is stored with the model. */
+enum {
+    AN_SCALE_AUTO = 0, /* tf with ImageNet weights, else unit */
+    AN_SCALE_UNIT = 1, /* x/255: 0 to 1, the article's text */
+    AN_SCALE_TF = 2,   /* x/127.5-1: -1 to 1, what the ImageNet weights expect */
+    AN_SCALE_SEED = 3  /* x/.255: 0 to 1000, the article's code */
+};
+
+/** What the outputs of a model are. */
+enum { AN_TASK_REGRESSION = 0, AN_TASK_CLASSIFICATION = 1 };
+
+/** Where zeros go around the image in layers of stride 2. */
+enum {
+    AN_PADDING_AUTO = 0,  /* the file's word; else TUTORIAL */
+    AN_PADDING_FIXED = 1, /* as Keras with the input shape given: depends on the size */
+    AN_PADDING_TUTORIAL =
+        2 /* as Keras without input shape: (0,1) in all stride-2 depthwise layers */
+};
+
+/** What training does to the base, the network below the head. */
+enum {
+    AN_BASE_FROZEN = 0,     /* nothing: weights fixed, batch norm by its moving statistics (Keras 2:
+                               trainable = False) */
+    AN_BASE_STATISTICS = 1, /* weights fixed, batch norm by batch statistics, moving ones updated */
+    AN_BASE_TRAIN = 2,   /* weights trained, batch norm by batch statistics, moving ones updated */
+    AN_BASE_FINETUNE = 3 /* weights trained, batch norm by its moving statistics, those fixed
+                            (Keras: base(x, training=False)) */
+};
+
+/** What training makes as small as it can. */
+enum {
+    AN_LOSS_MSE = 0, /* mean over outputs, then over the batch */
+    AN_LOSS_MAE = 1,
+    AN_LOSS_HUBER = 2,       /* delta 1 */
+    AN_LOSS_CATEGORICAL = 3, /* softmax cross-entropy from logits; y is one-hot, or soft */
+    AN_LOSS_BINARY = 4       /* sigmoid cross-entropy from logits; mean over outputs */
+};
+
+/** How an optimizer makes steps of gradients. */
+enum { AN_OPTIM_ADAM = 0, AN_OPTIM_SGD = 1, AN_OPTIM_ADAMW = 2 };
+
+/** Number types of a training step. */
+enum {
+    AN_PRECISION_FP32 = 0,
+    /* What a training step keeps of the whole network's activations and their gradients lies in
+     * memory as bfloat16: half the memory, with 8 bits of precision where fp32 has 24. At the level
+     * avx512bf16 its products round their operands to bfloat16, too. All other arithmetic,
+     * sums, batch norm, weights, gradients of weights and the optimizer stay fp32, and so do
+     * inference, the head, single layers and all files. */
+    AN_PRECISION_MIXED = 1
+};
+
+/** How predictions are made; an_model_set_inference() chooses. */
+enum {
+    AN_INFERENCE_FP32 = 0,
+    AN_INFERENCE_INT8 = 1, /* values and weights of 8 bits, scales of each tensor and channel */
+    AN_INFERENCE_BF16 = 2  /* products of bfloat16, sums in fp32 */
+};
+
+#endif
