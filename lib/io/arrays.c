@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * An ordered list of named float32 arrays with metadata, found by name through a hash table; and
- * the door to all weight files, told apart by their first bytes. */
+ * An ordered list of named float32 arrays with metadata, found by name through a hash table. */
 #include "io/arrays.h"
 
 #include <string.h>
 
-#include "base/file.h"
+#include "base/error.h"
 #include "base/memory.h"
+#include "base/shape.h"
 #include "base/text.h"
-#include "io/keras.h"
-#include "io/safetensors.h"
 
 typedef struct array_entry {
     char *name;
     float *data;
     int32_t rank;
-    int64_t shape[ANI_ARRAYS_MAX_RANK];
+    int64_t shape[ANI_SHAPE_MAX_RANK];
 } array_entry;
 
 typedef struct text_entry {
@@ -55,21 +53,6 @@ void an_arrays_destroy(an_arrays *arrays) {
     ani_free(arrays->slots);
     ani_free(arrays->texts);
     ani_free(arrays);
-}
-
-bool ani_shape_count(const int64_t *shape, int32_t rank, int64_t *count) {
-    int64_t product = 1, bytes;
-    bool empty = false;
-    for (int32_t i = 0; i < rank; i++) {
-        if (shape[i] < 0) return false;
-        if (shape[i] == 0)
-            empty = true;
-        else if (!ani_mul_size(product, shape[i], &product))
-            return false;
-    }
-    if (!ani_mul_size(product, (int64_t)sizeof(float), &bytes)) return false;
-    *count = empty ? 0 : product;
-    return true;
 }
 
 /* FNV-1a */
@@ -123,9 +106,9 @@ static an_status append(an_arrays *arrays, const char *name, const int64_t *shap
                         (long long)arrays->count);
     if (!strcmp(name, "__metadata__"))
         return ani_fail(err, wrong, "an array cannot be named '__metadata__'");
-    if (rank < 0 || rank > ANI_ARRAYS_MAX_RANK)
+    if (rank < 0 || rank > ANI_SHAPE_MAX_RANK)
         return ani_fail(err, wrong, "array '%s' has %d axes; it must be 0 to %d", name, rank,
-                        ANI_ARRAYS_MAX_RANK);
+                        ANI_SHAPE_MAX_RANK);
     if (!ani_shape_count(shape, rank, &count))
         return ani_fail(err, wrong, "the shape of array '%s' is negative or overflows", name);
     if (an_arrays_find(arrays, name) >= 0)
@@ -161,7 +144,7 @@ an_status an_arrays_add(an_arrays *arrays, const char *name, const float *data,
                         !arrays ? "arrays"
                         : !name ? "name"
                                 : "shape");
-    if (!data && rank >= 0 && rank <= ANI_ARRAYS_MAX_RANK && ani_shape_count(shape, rank, &count) &&
+    if (!data && rank >= 0 && rank <= ANI_SHAPE_MAX_RANK && ani_shape_count(shape, rank, &count) &&
         count > 0)
         return ani_fail(err, AN_ERR_ARG, "data of array '%s' is NULL", name);
     an_status st = append(arrays, name, shape, rank, &values, AN_ERR_ARG, err);
@@ -254,59 +237,4 @@ int64_t an_arrays_metadata_count(const an_arrays *arrays) {
 
 const char *an_arrays_metadata_key(const an_arrays *arrays, int64_t index) {
     return arrays && index >= 0 && index < arrays->text_count ? arrays->texts[index].key : NULL;
-}
-
-/* --- files ------------------------------------------------------------------------------------ */
-
-static an_status read_hdf5(an_arrays *arrays, ani_file *file, an_error *err) {
-    const int64_t size = ani_file_size(file);
-    uint8_t *bytes = ani_alloc(size);
-    if (!bytes) return ani_fail_memory(err, size, ani_file_path(file));
-    an_status st = ani_file_read(file, 0, bytes, size, err);
-    if (!st) st = ani_keras_read_hdf5(arrays, bytes, size, ani_file_path(file), NULL, err);
-    ani_free(bytes);
-    return st;
-}
-
-an_status an_arrays_read(an_arrays **out, const char *path, an_error *err) {
-    static const uint8_t hdf5_magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
-    if (out) *out = NULL;
-    if (!out || !path) return ani_fail(err, AN_ERR_ARG, "%s is NULL", out ? "path" : "out");
-    an_arrays *arrays = NULL;
-    uint8_t head[9] = {0};
-    ani_file *file = NULL;
-    an_status st = ani_file_open(&file, path, err);
-    if (st) goto done;
-    const int64_t size = ani_file_size(file);
-    if (size == 0) {
-        st = ani_fail(err, AN_ERR_FORMAT, "'%s' is empty", path);
-        goto done;
-    }
-    st = ani_file_read(file, 0, head, size < 9 ? size : 9, err);
-    if (st) goto done;
-    st = an_arrays_create(&arrays, err);
-    if (st) goto done;
-    if (!memcmp(head, hdf5_magic, sizeof hdf5_magic))
-        st = read_hdf5(arrays, file, err);
-    else if (!memcmp(head, "PK\3\4", 4))
-        st = ani_keras_read_archive(arrays, path, err);
-    else if (head[8] == '{')
-        st = ani_safetensors_read(arrays, file, err);
-    else
-        st = ani_fail(err, AN_ERR_UNSUPPORTED,
-                      "'%s' is no weight file: it is neither safetensors nor HDF5 nor .keras%s",
-                      path, head[0] == '<' ? "; it looks like a web page" : "");
-    if (st) goto done;
-    *out = arrays;
-    arrays = NULL;
-done:
-    an_arrays_destroy(arrays);
-    ani_file_close(file);
-    return st;
-}
-
-an_status an_arrays_write(const an_arrays *arrays, const char *path, an_error *err) {
-    if (!arrays || !path)
-        return ani_fail(err, AN_ERR_ARG, "%s is NULL", arrays ? "path" : "arrays");
-    return ani_safetensors_write(arrays, path, err);
 }

@@ -3,20 +3,12 @@
 #ifndef IO_ARRAYS_H
 #define IO_ARRAYS_H
 
-#include <stdbool.h>
-
 #include <attractivenet/io.h>
-
-enum { ANI_ARRAYS_MAX_RANK = 8 };
 
 /** Append an array whose values the caller fills in: *data gets room for all of them, borrowed from
  * the list. AN_ERR_FORMAT, instead of AN_ERR_ARG as in an_arrays_add(), since it is a file that is
  * wrong. */
 an_status ani_arrays_append(an_arrays *arrays, const char *name, const int64_t *shape, int32_t rank,
                             float **data, an_error *err);
-
-/** Compute the number of values of a shape. False if a length is negative or 4 bytes a value
- * overflow. */
-bool ani_shape_count(const int64_t *shape, int32_t rank, int64_t *count);
 
 #endif

@@ -96,7 +96,7 @@ typedef struct array {
     int64_t count, size; /* elements, bytes as stored */
     bool is_chunked;
     uint64_t address; /* of the values; chunked: of the tree of chunks */
-    int64_t chunk[ANI_ARRAYS_MAX_RANK];
+    int64_t chunk[ANI_SHAPE_MAX_RANK];
 } array;
 
 /* Where the values lie: in the file itself, as they are. */
@@ -176,7 +176,7 @@ static an_status open_array(ani_hdf5 *file, const char *path, array *out, an_err
     if (out->count < 0 || !ani_mul_size(out->count, out->type.size, &out->size))
         return ani_fail(err, AN_ERR_FORMAT,
                         "'%s': array '%s' has no shape, over %d axes or overflows", file->name,
-                        path, ANI_ARRAYS_MAX_RANK);
+                        path, ANI_SHAPE_MAX_RANK);
     if (out->size > file->size)
         return ani_fail(err, AN_ERR_FORMAT,
                         "'%s': array '%s' declares %" PRId64 " bytes; the file has %" PRId64,
@@ -209,7 +209,7 @@ static an_status fail_chunks(const ani_hdf5 *file, const char *path, an_error *e
 static int64_t copy_chunk(const array *from, const int64_t *start, const uint8_t *bytes,
                           float *data) {
     const int rank = from->shape.rank;
-    int64_t at[ANI_ARRAYS_MAX_RANK] = {0}, copied = 0;
+    int64_t at[ANI_SHAPE_MAX_RANK] = {0}, copied = 0;
     for (;;) {
         int64_t place = 0, source = 0;
         bool is_inside = true;
@@ -251,7 +251,7 @@ static an_status read_chunks(ani_hdf5 *file, const array *from, const char *path
             st = read_chunks(file, from, path, child, below, chunk_size, data, copied, err);
             continue;
         }
-        int64_t start[ANI_ARRAYS_MAX_RANK] = {0};
+        int64_t start[ANI_SHAPE_MAX_RANK] = {0};
         const uint8_t *bytes = ani_hdf5_at(file, child, (uint64_t)chunk_size);
         if (!bytes || ani_hdf5_u32(key) != (uint64_t)chunk_size || ani_hdf5_u32(key + 4) != 0)
             return fail_chunks(file, path, err);

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "io/arrays.h"
+#include "io/hdf5_types.h"
 
 /** Texts in order. {0} is empty. */
 typedef struct ani_names {
@@ -23,16 +23,6 @@ typedef struct ani_names {
 } ani_names;
 
 void ani_names_clear(ani_names *names);
-
-/** An open file. One thread at a time may use it. */
-typedef struct ani_hdf5 ani_hdf5;
-
-typedef enum ani_hdf5_kind { ANI_HDF5_NOTHING, ANI_HDF5_GROUP, ANI_HDF5_ARRAY } ani_hdf5_kind;
-
-typedef struct ani_hdf5_shape {
-    int32_t rank;
-    int64_t lengths[ANI_ARRAYS_MAX_RANK];
-} ani_hdf5_shape;
 
 /** Open a file of which the bytes are in memory; they and name (for messages) are kept until close.
  * AN_ERR_FORMAT if they are no HDF5 or damaged; AN_ERR_UNSUPPORTED for parts of the format that

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "io/hdf5_file.h"
+#include "io/hdf5_types.h"
 
 struct ani_hdf5 {
     const uint8_t *bytes; /* of the file; borrowed */

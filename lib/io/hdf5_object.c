@@ -89,7 +89,7 @@ int64_t ani_hdf5_read_space(ani_hdf5_shape *shape, const uint8_t *data, int64_t 
     if (size < 4) return -1;
     const int version = data[0], rank = data[1];
     const int64_t head = version == 1 ? 8 : 4;
-    if ((version != 1 && version != 2) || rank > ANI_ARRAYS_MAX_RANK || size < head + rank * 8)
+    if ((version != 1 && version != 2) || rank > ANI_SHAPE_MAX_RANK || size < head + rank * 8)
         return -1;
     if (version == 2 && data[3] == KIND_NULL) return 0;
     shape->rank = rank;

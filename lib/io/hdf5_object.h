@@ -30,7 +30,7 @@ typedef struct ani_hdf5_type {
 
 /** Read a datatype message; false if it is damaged. */
 bool ani_hdf5_read_type(ani_hdf5_type *type, const uint8_t *data, int64_t size);
-/** Read a dataspace message of rank at most ANI_ARRAYS_MAX_RANK: the number of its elements, -1 if
+/** Read a dataspace message of rank at most ANI_SHAPE_MAX_RANK: the number of its elements, -1 if
  * it is none that we read. A null dataspace has none. */
 int64_t ani_hdf5_read_space(ani_hdf5_shape *shape, const uint8_t *data, int64_t size);
 

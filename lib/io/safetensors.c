@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/shape.h"
 #include "base/text.h"
 #include "io/arrays.h"
 #include "io/sha256.h"
@@ -95,7 +96,7 @@ typedef struct tensor_entry {
     const char *name; /* borrowed from the header */
     const number_type *type;
     int32_t rank;
-    int64_t shape[ANI_ARRAYS_MAX_RANK];
+    int64_t shape[ANI_SHAPE_MAX_RANK];
     int64_t count;
     int64_t begin, end; /* in the data, bytes */
 } tensor_entry;
@@ -116,10 +117,10 @@ static an_status read_entry(tensor_entry *entry, const char *name, const json_t 
     if (!entry->type)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "'%s': array '%s' has the unknown number type '%s'", path, name, dtype);
-    if (json_array_size(shape) > ANI_ARRAYS_MAX_RANK)
+    if (json_array_size(shape) > ANI_SHAPE_MAX_RANK)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "'%s': array '%s' has %zu axes; at most %d are read", path, name,
-                        json_array_size(shape), ANI_ARRAYS_MAX_RANK);
+                        json_array_size(shape), ANI_SHAPE_MAX_RANK);
     entry->rank = (int32_t)json_array_size(shape);
     for (int32_t i = 0; i < entry->rank; i++) {
         const json_t *length = json_array_get(shape, (size_t)i);

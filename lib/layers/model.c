@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/shape.h"
 #include "base/text.h"
 #include "layers/calibrate.h"
 #include "layers/loss.h"
@@ -585,31 +586,21 @@ an_status an_model_last_gradients(const an_model *model, an_arrays **out, an_err
     return st;
 }
 
-/* Write a shape as "[1,1,16,96]". */
-static void shape_text(char *out, size_t size, int32_t rank, const int64_t *shape) {
-    size_t at = (size_t)snprintf(out, size, "[");
-    for (int32_t axis = 0; axis < rank && at < size; axis++)
-        at +=
-            (size_t)snprintf(out + at, size - at, axis ? ",%lld" : "%lld", (long long)shape[axis]);
-    if (at < size) snprintf(out + at, size - at, "]");
-}
-
 an_status ani_array_check(const ani_net_array *array, const an_arrays *arrays, int64_t index,
                           an_error *err) {
-    char name[ANI_ARRAY_NAME_SIZE], found[160], wanted[96];
-    int64_t shape[8] = {0};
+    char name[ANI_ARRAY_NAME_SIZE], found[ANI_SHOWN_SHAPE_SIZE], wanted[ANI_SHOWN_SHAPE_SIZE];
+    int64_t shape[ANI_SHAPE_MAX_RANK] = {0};
     const int32_t rank = an_arrays_rank(arrays, index);
     int32_t same = rank == array->rank;
-    for (int32_t axis = 0; axis < rank && axis < 8; axis++) {
+    for (int32_t axis = 0; axis < rank && axis < ANI_SHAPE_MAX_RANK; axis++) {
         shape[axis] = an_arrays_length(arrays, index, axis);
         same = same && shape[axis] == array->shape[axis];
     }
     if (same) return AN_OK;
     ani_array_name(name, array);
-    shape_text(found, sizeof found, rank, shape);
-    shape_text(wanted, sizeof wanted, array->rank, array->shape);
     return ani_fail(err, AN_ERR_FORMAT, "weights: '%s' has shape %s; '%s' of the network has %s",
-                    an_arrays_name(arrays, index), found, name, wanted);
+                    an_arrays_name(arrays, index), ani_shape_show(found, shape, rank), name,
+                    ani_shape_show(wanted, array->shape, array->rank));
 }
 
 an_status ani_model_check_weights(const an_model *model, const an_arrays *arrays, an_error *err) {

@@ -6,11 +6,11 @@
 
 #include <assert.h>
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "backend/backend.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/shape.h"
 #include "layers/loss.h"
 
 /* --- memory of one call -------------------------------------------------------------------------
@@ -85,23 +85,12 @@ static void release(call *c) {
 /* --- shapes -------------------------------------------------------------------------------------
  */
 
-enum { ANY = -1, SHAPE_TEXT = 192 };
-
-static void shape_text(char text[SHAPE_TEXT], int32_t rank, const int64_t *shape) {
-    int32_t at = snprintf(text, SHAPE_TEXT, "[");
-    for (int32_t axis = 0; axis < rank; axis++) {
-        const char *comma = axis ? "," : "";
-        at += shape[axis] == ANY ? snprintf(text + at, (size_t)(SHAPE_TEXT - at), "%sany", comma)
-                                 : snprintf(text + at, (size_t)(SHAPE_TEXT - at), "%s%lld", comma,
-                                            (long long)shape[axis]);
-    }
-    snprintf(text + at, (size_t)(SHAPE_TEXT - at), "]");
-}
+enum { ANY = -1 }; /* as ani_shape_show() has it */
 
 /* Check a tensor's shape; ANY stands for any length above 0. optional: NULL is allowed. */
 static an_status check_shape(const char *what, const an_tensor *tensor, int32_t rank,
                              const int64_t *shape, bool optional, an_error *err) {
-    char found[SHAPE_TEXT], wanted[SHAPE_TEXT];
+    char found[ANI_SHOWN_SHAPE_SIZE], wanted[ANI_SHOWN_SHAPE_SIZE];
     int64_t lengths[AN_TENSOR_MAX_RANK];
     if (!tensor && optional) return AN_OK;
     if (!tensor) return ani_fail(err, AN_ERR_ARG, "tensor '%s' is NULL", what);
@@ -112,10 +101,9 @@ static an_status check_shape(const char *what, const an_tensor *tensor, int32_t 
             same = same && (shape[axis] == ANY ? lengths[axis] > 0 : lengths[axis] == shape[axis]);
     }
     if (same) return AN_OK;
-    shape_text(found, an_tensor_rank(tensor), lengths);
-    shape_text(wanted, rank, shape);
-    return ani_fail(err, AN_ERR_ARG, "tensor '%s' has shape %s; it must be %s", what, found,
-                    wanted);
+    return ani_fail(err, AN_ERR_ARG, "tensor '%s' has shape %s; it must be %s", what,
+                    ani_shape_show(found, lengths, an_tensor_rank(tensor)),
+                    ani_shape_show(wanted, shape, rank));
 }
 
 /* Check that a tensor has the shape of another one. */

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "mobilenetv2/weights.h"
+#include "mobilenetv2/weights_file.h"
 
 /** Walk the layers of weights->config along those of MobileNetV2, and fill in what they tell: task,
  * paddings, scale of the pixels, size, and the place of each array of the base (-1: not under the

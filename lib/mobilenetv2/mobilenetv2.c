@@ -12,6 +12,7 @@
 #include "dataset/scale.h"
 #include "layers/model.h"
 #include "mobilenetv2/build.h"
+#include "mobilenetv2/facts.h"
 #include "mobilenetv2/imagenet.h"
 #include "mobilenetv2/weights.h"
 

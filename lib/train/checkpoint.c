@@ -28,6 +28,7 @@
 #include "base/lock.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/shape.h"
 #include "base/text.h"
 #include "io/arrays.h"
 #include "io/safetensors.h"
@@ -283,7 +284,7 @@ static an_status append_best(an_arrays *to, const an_arrays *from, an_error *err
     an_status st = AN_OK;
     for (int64_t i = 0; i < an_arrays_count(from) && !st; i++) {
         char name[sizeof best_prefix + ANI_ARRAY_NAME_SIZE];
-        int64_t shape[ANI_ARRAYS_MAX_RANK];
+        int64_t shape[ANI_SHAPE_MAX_RANK];
         const int32_t rank = an_arrays_rank(from, i);
         for (int32_t axis = 0; axis < rank; axis++)
             shape[axis] = an_arrays_length(from, i, axis);
@@ -418,7 +419,7 @@ static an_status read_best(an_arrays **best, const an_checkpoint *checkpoint, an
     *best = NULL;
     for (int64_t i = 0; i < an_arrays_count(all) && !st; i++) {
         const char *name = an_arrays_name(all, i);
-        int64_t shape[ANI_ARRAYS_MAX_RANK];
+        int64_t shape[ANI_SHAPE_MAX_RANK];
         if (strncmp(name, best_prefix, sizeof best_prefix - 1) != 0) continue;
         for (int32_t axis = 0; axis < an_arrays_rank(all, i); axis++)
             shape[axis] = an_arrays_length(all, i, axis);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/hdf5_file.h"
 #include "io/hdf5_format.h"
 #include "support/archive.h"
 

@@ -29,6 +29,7 @@
 #include "base/options.h"
 #include "base/pool.h"
 #include "base/random.h"
+#include "base/shape.h"
 #include "base/text.h"
 #include "support/folder.h"
 #include "support/test_folder.h"
@@ -140,6 +141,28 @@ static void sizes_say_when_they_overflow(void **state) {
 
 /* --- memory and faults
  * ---------------------------------------------------------------------------- */
+
+static void shapes_are_counted_and_shown(void **state) {
+    (void)state;
+    const int64_t shape[] = {2, 3, -1, 0}, wide[] = {INT64_MAX / 4, 1, 0},
+                  over[] = {INT64_C(1) << 31, 1 << 30};
+    char shown[ANI_SHOWN_SHAPE_SIZE];
+    int64_t count = -5;
+    assert_true(ani_shape_count(NULL, 0, &count) && count == 1);
+    assert_true(ani_shape_count(shape, 2, &count) && count == 6);
+    assert_true(ani_shape_count(wide, 2, &count) && count == INT64_MAX / 4);
+    assert_true(ani_shape_count(wide, 3, &count) && count == 0);
+    count = -5;
+    assert_false(ani_shape_count(shape, 4, &count)); /* below 0 */
+    assert_false(ani_shape_count(over, 2, &count));  /* the bytes overflow */
+    assert_int_equal(count, -5);
+    assert_string_equal(ani_shape_show(shown, NULL, 0), "[]");
+    assert_string_equal(ani_shape_show(shown, shape, 4), "[2,3,any,0]");
+    const int64_t longest[ANI_SHAPE_MAX_RANK] = {INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN,
+                                                 INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN};
+    assert_int_equal(strlen(ani_shape_show(shown, longest, ANI_SHAPE_MAX_RANK)), 8 * 20 + 9);
+    assert_int_equal(shown[8 * 20 + 8], ']');
+}
 
 static void memory_is_aligned_and_can_fail(void **state) {
     (void)state;
@@ -533,6 +556,7 @@ int main(void) {
         cmocka_unit_test(fail_can_frame_the_old_message),
         cmocka_unit_test(options_of_older_and_newer_callers),
         cmocka_unit_test(sizes_say_when_they_overflow),
+        cmocka_unit_test(shapes_are_counted_and_shown),
         cmocka_unit_test(memory_is_aligned_and_can_fail),
         cmocka_unit_test(writer_leaves_all_or_nothing),
         cmocka_unit_test(reading_says_what_is_wrong),

@@ -16,6 +16,7 @@
 
 #include "base/fault.h"
 #include "mobilenetv2/facts.h"
+#include "mobilenetv2/weights.h"
 #include "support/keras_model.h"
 
 static an_error err;

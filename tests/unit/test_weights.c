@@ -22,6 +22,7 @@
 #include "config.h"
 #include "mobilenetv2/facts.h"
 #include "mobilenetv2/imagenet.h"
+#include "mobilenetv2/weights.h"
 #include "support/backends.h"
 #include "support/folder.h"
 #include "support/server.h"

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ * The door to all weight files: they are told apart by their first bytes. */
+#include <attractivenet/io.h>
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "io/keras.h"
+#include "io/safetensors.h"
+
+static an_status read_hdf5(an_arrays *arrays, ani_file *file, an_error *err) {
+    const int64_t size = ani_file_size(file);
+    uint8_t *bytes = ani_alloc(size);
+    if (!bytes) return ani_fail_memory(err, size, ani_file_path(file));
+    an_status st = ani_file_read(file, 0, bytes, size, err);
+    if (!st) st = ani_keras_read_hdf5(arrays, bytes, size, ani_file_path(file), NULL, err);
+    ani_free(bytes);
+    return st;
+}
+
+an_status an_arrays_read(an_arrays **out, const char *path, an_error *err) {
+    static const uint8_t hdf5_magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    if (out) *out = NULL;
+    if (!out || !path) return ani_fail(err, AN_ERR_ARG, "%s is NULL", out ? "path" : "out");
+    an_arrays *arrays = NULL;
+    uint8_t head[9] = {0};
+    ani_file *file = NULL;
+    an_status st = ani_file_open(&file, path, err);
+    if (st) goto done;
+    const int64_t size = ani_file_size(file);
+    if (size == 0) {
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' is empty", path);
+        goto done;
+    }
+    st = ani_file_read(file, 0, head, size < 9 ? size : 9, err);
+    if (st) goto done;
+    st = an_arrays_create(&arrays, err);
+    if (st) goto done;
+    if (!memcmp(head, hdf5_magic, sizeof hdf5_magic))
+        st = read_hdf5(arrays, file, err);
+    else if (!memcmp(head, "PK\3\4", 4))
+        st = ani_keras_read_archive(arrays, path, err);
+    else if (head[8] == '{')
+        st = ani_safetensors_read(arrays, file, err);
+    else
+        st = ani_fail(err, AN_ERR_UNSUPPORTED,
+                      "'%s' is no weight file: it is neither safetensors nor HDF5 nor .keras%s",
+                      path, head[0] == '<' ? "; it looks like a web page" : "");
+    if (st) goto done;
+    *out = arrays;
+    arrays = NULL;
+done:
+    an_arrays_destroy(arrays);
+    ani_file_close(file);
+    return st;
+}
+
+an_status an_arrays_write(const an_arrays *arrays, const char *path, an_error *err) {
+    if (!arrays || !path)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", arrays ? "path" : "arrays");
+    return ani_safetensors_write(arrays, path, err);
+}
