@@ -9,8 +9,9 @@
 enum {
     V_STREAMS = 1, /* v_stream goes past the caches */
     LANES = 8,
-    WIDE_ROWS = 4,  /* register tile with panels of 3 vectors: 12 sums, 3 operands, 1 broadcast */
-    NARROW_ROWS = 6 /* with panels of 2 vectors: 12 sums, 2 operands, 1 broadcast */
+    WIDE_ROWS = 4,   /* register tile with panels of 3 vectors: 12 sums, 3 operands, 1 broadcast */
+    NARROW_ROWS = 6, /* with panels of 2 vectors: 12 sums, 2 operands, 1 broadcast */
+    SLIM_ROWS = 0    /* no panels of one */
 };
 
 typedef __m256 vec;

@@ -2,8 +2,10 @@
  * Inference at the level avx512: 32 registers, blocks of 32 channels. */
 #include "kernels/avx512/vec.h"
 
-enum { BLOCK_VECTORS = 2, DEPTHWISE_COLUMNS = 4, ROWS_1 = 12, ROWS_2 = 12, ROWS_3 = 8 };
-#define ANI_MAX_VECTORS 3
+enum { BLOCK_VECTORS = 2, DEPTHWISE_COLUMNS = 4 };
+
+/* The rows of a register tile for each number of vectors. */
+#define ANI_FLOATS_TILES(tile) tile(1, 12) tile(2, 12) tile(3, 8)
 
 #include "kernels/simd/infer.h"
 

@@ -9,10 +9,10 @@
 enum {
     V_STREAMS = 1, /* v_stream goes past the caches */
     LANES = 16,
-    WIDE_ROWS = 8,   /* register tile with panels of 3 vectors: 24 sums, 3 operands */
-    NARROW_ROWS = 12 /* with panels of 2 vectors: 24 sums, 2 operands */
+    WIDE_ROWS = 8,    /* register tile with panels of 3 vectors: 24 sums, 3 operands */
+    NARROW_ROWS = 12, /* with panels of 2 vectors: 24 sums, 2 operands */
+    SLIM_ROWS = 24    /* with panels of one: 24 sums; 25 loads, but two a cycle can be had */
 };
-#define SLIM_ROWS 24 /* with panels of one: 24 sums; 25 loads, but two a cycle can be had */
 
 typedef __m512 vec;
 

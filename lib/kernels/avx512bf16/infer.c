@@ -3,8 +3,10 @@
  * channels, and depthwise convolutions by the same instructions. */
 #include "kernels/avx512bf16/vec.h"
 
-enum { BLOCK_VECTORS = 2, HALVES_ROWS_1 = 12, HALVES_ROWS_2 = 12, HALVES_ROWS_3 = 8 };
-#define ANI_MAX_HALVES_VECTORS 3
+enum { BLOCK_VECTORS = 2 };
+
+/* The rows of a register tile for each number of vectors. */
+#define ANI_HALVES_TILES(tile) tile(1, 12) tile(2, 12) tile(3, 8)
 
 #include "kernels/simd/infer_bfloat16.h"
 
@@ -31,10 +33,11 @@ ANI_INLINE void pairs_columns(const pair_taps *taps, const uint16_t *const *x, i
     const int reads = (columns - 1) * stride + 3;
     vec sums[4][2];
     ANI_UNROLL
-    for (int i = 0; i < columns; i++)
+    for (int i = 0; i < columns; i++) {
         ANI_UNROLL
-    for (int h = 0; h < 2; h++)
-        sums[i][h] = taps->bias[h];
+        for (int h = 0; h < 2; h++)
+            sums[i][h] = taps->bias[h];
+    }
     vec next = load_pairs(x[2] + at);
     ANI_UNROLL
     for (int c = 0; c < reads; c++) {
@@ -56,9 +59,11 @@ ANI_INLINE void pairs_columns(const pair_taps *taps, const uint16_t *const *x, i
     }
     ANI_UNROLL
     for (int i = 0; i < columns; i++) {
-        if (relu6) ANI_UNROLL
-        for (int h = 0; h < 2; h++)
-            sums[i][h] = v_clip(sums[i][h]);
+        if (relu6) {
+            ANI_UNROLL
+            for (int h = 0; h < 2; h++)
+                sums[i][h] = v_clip(sums[i][h]);
+        }
         v_store((float *)(void *)(y + i * INFER_BLOCK), v_join_unpacked(sums[i][0], sums[i][1]));
     }
 }

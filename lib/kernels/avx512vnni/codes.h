@@ -5,10 +5,10 @@
 
 #include "kernels/avx512/vec.h"
 
-/* Blocks and register tiles of simd/infer_int8.h: with two vectors a load serves two dot products.
- */
-enum { BYTES_PARTS = 2, BYTES_ROWS_1 = 14, BYTES_ROWS_2 = 12, BYTES_ROWS_3 = 8 };
-#define ANI_MAX_BYTES_VECTORS 3
+/* Blocks of simd/infer_int8.h, and the rows of its register tiles for each number of vectors: with
+ * two a load serves two dot products. */
+enum { BYTES_PARTS = 2 };
+#define ANI_BYTES_TILES(tile) tile(1, 14) tile(2, 12) tile(3, 8)
 
 typedef __m512i ivec;
 

@@ -9,8 +9,9 @@
 enum {
     V_STREAMS = 0, /* v_stream is a store like any other */
     LANES = 4,
-    WIDE_ROWS = 8,   /* register tile with panels of 3 vectors: 24 sums, 3 operands */
-    NARROW_ROWS = 12 /* with panels of 2 vectors: 24 sums, 2 operands */
+    WIDE_ROWS = 8,    /* register tile with panels of 3 vectors: 24 sums, 3 operands */
+    NARROW_ROWS = 12, /* with panels of 2 vectors: 24 sums, 2 operands */
+    SLIM_ROWS = 0     /* no panels of one */
 };
 
 typedef float32x4_t vec;

@@ -31,10 +31,11 @@ ANI_INLINE void depthwise_vector(float *out, const float *x0, const float *x1, c
     for (; i < count; i++) {
         vec sum = v_zero();
         ANI_UNROLL
-        for (int r = 0; r < 3; r++)
+        for (int r = 0; r < 3; r++) {
             ANI_UNROLL
-        for (int k = 0; k < 3; k++)
-            sum = v_fma(v_load(x[r] + (i * stride + k) * BLOCK), taps[r * 3 + k], sum);
+            for (int k = 0; k < 3; k++)
+                sum = v_fma(v_load(x[r] + (i * stride + k) * BLOCK), taps[r * 3 + k], sum);
+        }
         v_store(out + i * BLOCK, sum);
     }
 }
@@ -111,11 +112,12 @@ ANI_INLINE void depthwise_weights_vector(float *dw, const ani_depthwise *d, cons
         const vec value = v_load(g + i * BLOCK);
         if (j == 0) depthwise_ask(d, i, 1, stride);
         ANI_UNROLL
-        for (int r = 0; r < 3; r++)
+        for (int r = 0; r < 3; r++) {
             ANI_UNROLL
-        for (int k = 0; k < 3; k++)
-            sums[r * 3 + k] =
-                v_fma(v_load(x[r] + (i * stride + k) * BLOCK), value, sums[r * 3 + k]);
+            for (int k = 0; k < 3; k++)
+                sums[r * 3 + k] =
+                    v_fma(v_load(x[r] + (i * stride + k) * BLOCK), value, sums[r * 3 + k]);
+        }
     }
     ANI_UNROLL
     for (int t = 0; t < 9; t++)

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The inference kernels over the vector of vec.h. A level's infer.c includes its vec.h, says how
- * many rows a register tile has for each number of vectors, and then includes this.
- *
- * Products: the sums of a register tile start from the bias and stay in registers over all of k.
- * The rows of a call are dealt out evenly to its tiles, so that the last one is not a thin one
- * whose few chains would wait for the latency of the multiply-add. */
+ * many rows a register tile has for each number of vectors (ANI_FLOATS_TILES), and then includes
+ * this. */
 #ifndef KERNELS_SIMD_INFER_H
 #define KERNELS_SIMD_INFER_H
 
@@ -18,96 +15,67 @@
 #define ANI_UNROLL_4 _Pragma("GCC unroll 4")
 #endif
 
-ANI_INLINE void infer_tile(const ani_infer_product *p, int64_t row, const int rows,
-                           const int vectors) {
-    const int64_t y_row = p->y_row, a_row = p->a_row, run = p->run;
-    const int64_t last = p->columns - (vectors - 1) * LANES; /* columns of the last vector */
-    const float *a = (const float *)p->a + row * a_row, *b = p->b, *bias = p->bias;
-    float *y = (float *)p->y + row * y_row;
-    vec sums[MAX_ROWS][MAX_VECTORS];
-    if (bias) {
-        ANI_UNROLL
-        for (int r = 0; r < rows; r++)
-            ANI_UNROLL
-        for (int j = 0; j < vectors; j++)
-            sums[r][j] = v_load(bias + j * LANES);
+typedef float floats_input, floats_weight;
+typedef vec floats_sums[MAX_ROWS][MAX_VECTORS];
+
+/* Vector j of a row. */
+ANI_INLINE vec floats_load(const float *from, const int j, const int vectors, int64_t last) {
+    const int whole = j < vectors - 1 || last == LANES;
+    return whole ? v_load(from + j * LANES) : v_load_part(from + j * LANES, last);
+}
+
+ANI_INLINE void floats_start(const ani_infer_product *p, int64_t row, floats_sums sums,
+                             const int rows, const int vectors, int64_t last) {
+    const int64_t y_row = p->y_row;
+    if (p->bias) {
+        sums_start(sums, p->bias, rows, vectors);
     } else {
+        const float *y = (const float *)p->y + row * y_row;
         ANI_UNROLL
         for (int r = 0; r < rows; r++) {
-            ANI_UNROLL
-            for (int j = 0; j < vectors - 1; j++)
-                sums[r][j] = v_load(y + r * y_row + j * LANES);
-            const float *from = y + r * y_row + (vectors - 1) * LANES;
-            sums[r][vectors - 1] = last == LANES ? v_load(from) : v_load_part(from, last);
-        }
-    }
-    if (p->residual) {
-        const float *residual = (const float *)p->residual + row * y_row;
-        ANI_UNROLL
-        for (int r = 0; r < rows; r++) {
-            ANI_UNROLL
-            for (int j = 0; j < vectors - 1; j++)
-                sums[r][j] = v_add(sums[r][j], v_load(residual + r * y_row + j * LANES));
-            const float *from = residual + r * y_row + (vectors - 1) * LANES;
-            sums[r][vectors - 1] =
-                v_add(sums[r][vectors - 1], last == LANES ? v_load(from) : v_load_part(from, last));
-        }
-    }
-    for (int64_t left = p->k; left > 0; left -= run, a += p->segment) {
-        const int64_t count = left < run ? left : run;
-        ANI_UNROLL_4
-        for (int64_t i = 0; i < count; i++, b += vectors * LANES) {
-            vec column[MAX_VECTORS];
             ANI_UNROLL
             for (int j = 0; j < vectors; j++)
-                column[j] = v_load(b + j * LANES);
-            ANI_UNROLL
-            for (int r = 0; r < rows; r++) {
-                const vec value = v_broadcast(a + r * a_row + i);
-                ANI_UNROLL
-                for (int j = 0; j < vectors; j++)
-                    sums[r][j] = v_fma(value, column[j], sums[r][j]);
-            }
+                sums[r][j] = floats_load(y + r * y_row, j, vectors, last);
         }
     }
-    if (p->relu6) ANI_UNROLL
-    for (int r = 0; r < rows; r++)
+    if (!p->residual) return;
+    const float *residual = (const float *)p->residual + row * y_row;
+    ANI_UNROLL
+    for (int r = 0; r < rows; r++) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        sums[r][j] = v_clip(sums[r][j]);
-    store_floats(y, y_row, sums, rows, vectors, last);
-}
-
-#define INFER_TILE infer_tile
-#define INFER_ROWS infer_rows
-#include "kernels/simd/infer_rows.h"
-
-static void infer_product(const ani_infer_product *p) {
-    switch (p->vectors) {
-    case 1:
-        infer_rows(p, ROWS_1, 1);
-        break;
-    case 2:
-        infer_rows(p, ROWS_2, 2);
-        break;
-    case 3:
-        infer_rows(p, ROWS_3, 3);
-        break;
-#if ANI_MAX_VECTORS > 3
-    case 4:
-        infer_rows(p, ROWS_4, 4);
-        break;
-    default:
-        infer_rows(p, ROWS_5, 5);
-        break;
-#else
-    default:
-        break;
-#endif
+        for (int j = 0; j < vectors; j++)
+            sums[r][j] = v_add(sums[r][j], floats_load(residual + r * y_row, j, vectors, last));
     }
 }
 
-static void infer_depthwise(const ani_infer_depthwise *d) {
+ANI_INLINE void floats_step(floats_sums sums, const float *a, int64_t a_row, const float *b,
+                            const int rows, const int vectors) {
+    vec column[MAX_VECTORS];
+    ANI_UNROLL
+    for (int j = 0; j < vectors; j++)
+        column[j] = v_load(b + j * LANES);
+    ANI_UNROLL
+    for (int r = 0; r < rows; r++) {
+        const vec value = v_broadcast(a + r * a_row);
+        ANI_UNROLL
+        for (int j = 0; j < vectors; j++)
+            sums[r][j] = v_fma(value, column[j], sums[r][j]);
+    }
+}
+
+ANI_INLINE void floats_finish(const ani_infer_product *p, int64_t row, floats_sums sums,
+                              const int rows, const int vectors, int64_t last) {
+    if (p->relu6) sums_clip(sums, rows, vectors);
+    store_floats((float *)p->y + row * p->y_row, p->y_row, sums, rows, vectors, last);
+}
+
+#define KIND(name) floats_##name
+#define KIND_GROUP 1
+#define KIND_UNROLL ANI_UNROLL_4
+#define KIND_TILES ANI_FLOATS_TILES
+#include "kernels/simd/infer_product.h"
+
+static void floats_depthwise(const ani_infer_depthwise *d) {
     depthwise_block(d, 0);
 }
 
@@ -117,8 +85,8 @@ static void fill_infer_table(ani_infer_kernels *table) {
                                  .size = sizeof(float),
                                  .wide_size = sizeof(float),
                                  .group = 1,
-                                 .product = infer_product,
-                                 .depthwise = infer_depthwise};
+                                 .product = floats_product,
+                                 .depthwise = floats_depthwise};
 }
 
 #endif

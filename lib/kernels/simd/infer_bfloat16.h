@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The inference kernels with products of bfloat16, sums in float. A level's source file includes
- * its vec.h, says how many rows a register tile has for each number of vectors
- * (HALVES_ROWS_1 to ANI_MAX_HALVES_VECTORS), and then includes this.
+ * its vec.h, says how many rows a register tile has for each number of vectors (ANI_HALVES_TILES),
+ * and then includes this.
  *
  * Inputs of a sum and weights come in pairs, 32 bits each. With ANI_NATIVE_BFLOAT16 an instruction
  * adds both products of a pair; else there are two passes over the same pairs, one for each half,
@@ -66,93 +66,63 @@ ANI_INLINE void store_part_halves(uint16_t *y, int64_t y_row, vec sums[][MAX_VEC
     }
 }
 
-ANI_INLINE void halves_tile(const ani_infer_product *p, int64_t row, const int rows,
-                            const int vectors) {
-    const int64_t y_row = p->y_row, a_row = p->a_row, run = p->run;
-    const int64_t last = p->columns - (vectors - 1) * LANES; /* columns of the last vector */
-    const uint16_t *a = (const uint16_t *)p->a + row * a_row, *b = p->b;
-    const float *bias = p->bias;
-    const int wide = p->wide;
-    void *y = p->y;
-    vec sums[MAX_ROWS][MAX_VECTORS];
+typedef uint16_t halves_input, halves_weight;
+typedef vec halves_sums[MAX_ROWS][MAX_VECTORS];
+
+ANI_INLINE void halves_start(const ani_infer_product *p, int64_t row, halves_sums sums,
+                             const int rows, const int vectors, int64_t last) {
+    sums_start(sums, p->bias, rows, vectors);
+    if (!p->residual) return;
+    const uint16_t *residual = (const uint16_t *)p->residual + row * p->y_row;
     ANI_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        sums[r][j] = v_load(bias + j * LANES);
-    if (p->residual) {
-        const uint16_t *residual = (const uint16_t *)p->residual + row * y_row;
-        ANI_UNROLL
-        for (int r = 0; r < rows; r++)
-            ANI_UNROLL
         for (int j = 0; j < vectors; j++) {
-            const uint16_t *from = residual + r * y_row + j * LANES;
+            const uint16_t *from = residual + r * p->y_row + j * LANES;
             const int whole = j < vectors - 1 || last == LANES;
             sums[r][j] =
                 v_add(sums[r][j], whole ? v_load_bfloat16(from) : v_load_part_bfloat16(from, last));
         }
     }
-    for (int64_t left = p->k; left > 0; left -= run, a += p->segment) {
-        const int64_t count = left < run ? left : run;
-        for (int64_t i = 0; i < count; i += 2, b += vectors * LANES * 2) {
+}
+
+ANI_INLINE void halves_step(halves_sums sums, const uint16_t *a, int64_t a_row, const uint16_t *b,
+                            const int rows, const int vectors) {
+    ANI_UNROLL
+    for (int pass = 0; pass < PASSES; pass++) {
+        /* Pairs are loaded anew: kept, they would take the registers of sums. */
+        if (pass) __asm__ volatile("" ::: "memory");
+        vec column[MAX_VECTORS];
+        ANI_UNROLL
+        for (int j = 0; j < vectors; j++)
+            column[j] = half_of(load_pairs(b + j * LANES * 2), pass);
+        ANI_UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec value = half_of(repeat_pair(a + r * a_row), pass);
             ANI_UNROLL
-            for (int pass = 0; pass < PASSES; pass++) {
-                /* Pairs are loaded anew: kept, they would take the registers of sums. */
-                if (pass) __asm__ volatile("" ::: "memory");
-                vec column[MAX_VECTORS];
-                ANI_UNROLL
-                for (int j = 0; j < vectors; j++)
-                    column[j] = half_of(load_pairs(b + j * LANES * 2), pass);
-                ANI_UNROLL
-                for (int r = 0; r < rows; r++) {
-                    const vec value = half_of(repeat_pair(a + r * a_row + i), pass);
-                    ANI_UNROLL
-                    for (int j = 0; j < vectors; j++)
-                        sums[r][j] = add_products(value, column[j], sums[r][j]);
-                }
-            }
+            for (int j = 0; j < vectors; j++)
+                sums[r][j] = add_products(value, column[j], sums[r][j]);
         }
     }
-    if (p->relu6) ANI_UNROLL
-    for (int r = 0; r < rows; r++)
-        ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        sums[r][j] = v_clip(sums[r][j]);
-    if (wide)
-        store_floats((float *)y + row * y_row, y_row, sums, rows, vectors, last);
+}
+
+ANI_INLINE void halves_finish(const ani_infer_product *p, int64_t row, halves_sums sums,
+                              const int rows, const int vectors, int64_t last) {
+    const int64_t y_row = p->y_row;
+    if (p->relu6) sums_clip(sums, rows, vectors);
+    if (p->wide)
+        store_floats((float *)p->y + row * y_row, y_row, sums, rows, vectors, last);
     else if (last == LANES)
-        store_halves((uint16_t *)y + row * y_row, y_row, sums, rows, vectors);
+        store_halves((uint16_t *)p->y + row * y_row, y_row, sums, rows, vectors);
     else
-        store_part_halves((uint16_t *)y + row * y_row, y_row, sums, rows, vectors, last);
+        store_part_halves((uint16_t *)p->y + row * y_row, y_row, sums, rows, vectors, last);
 }
 
-#define INFER_TILE halves_tile
-#define INFER_ROWS halves_rows
-#include "kernels/simd/infer_rows.h"
-
-static void halves_product(const ani_infer_product *p) {
-    switch (p->vectors) {
-    case 1:
-        halves_rows(p, HALVES_ROWS_1, 1);
-        break;
-    case 2:
-        halves_rows(p, HALVES_ROWS_2, 2);
-        break;
-    case 3:
-        halves_rows(p, HALVES_ROWS_3, 3);
-        break;
-#if ANI_MAX_HALVES_VECTORS > 3
-    case 4:
-        halves_rows(p, HALVES_ROWS_4, 4);
-        break;
-    case 5:
-        halves_rows(p, HALVES_ROWS_5, 5);
-        break;
-#endif
-    default:
-        break;
-    }
-}
+#define KIND(name) halves_##name
+#define KIND_GROUP 2
+#define KIND_UNROLL
+#define KIND_TILES ANI_HALVES_TILES
+#include "kernels/simd/infer_product.h"
 
 #ifndef ANI_NATIVE_BFLOAT16
 static void halves_depthwise(const ani_infer_depthwise *d) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What simd/infer.h and simd/infer_bfloat16.h share: the store of floats, and the depthwise
- * convolution over floats, whose result is floats or, for products of bfloat16, such halves. */
+ * What simd/infer.h and simd/infer_bfloat16.h share: how sums in float start and end, and the
+ * depthwise convolution over floats, whose result is floats or, for products of bfloat16, such
+ * halves. */
 #ifndef KERNELS_SIMD_INFER_DEPTHWISE_H
 #define KERNELS_SIMD_INFER_DEPTHWISE_H
 
@@ -10,6 +11,26 @@
 /* A level's infer.c says how many vectors a block has, and how many columns (2 or 4) the depthwise
  * convolution does at once. */
 enum { INFER_BLOCK = BLOCK_VECTORS * LANES, MAX_VECTORS = BLOCK_VECTORS + 1, MAX_ROWS = 14 };
+
+/* Every sum of a column starts from its bias. */
+ANI_INLINE void sums_start(vec sums[][MAX_VECTORS], const float *bias, const int rows,
+                           const int vectors) {
+    ANI_UNROLL
+    for (int r = 0; r < rows; r++) {
+        ANI_UNROLL
+        for (int j = 0; j < vectors; j++)
+            sums[r][j] = v_load(bias + j * LANES);
+    }
+}
+
+ANI_INLINE void sums_clip(vec sums[][MAX_VECTORS], const int rows, const int vectors) {
+    ANI_UNROLL
+    for (int r = 0; r < rows; r++) {
+        ANI_UNROLL
+        for (int j = 0; j < vectors; j++)
+            sums[r][j] = v_clip(sums[r][j]);
+    }
+}
 
 /* Store rows of results. `last` columns of the last vector. */
 ANI_INLINE void store_floats(float *y, int64_t y_row, vec sums[][MAX_VECTORS], const int rows,
@@ -44,61 +65,59 @@ ANI_INLINE void store_result(void *y, int64_t at, vec v, const int halves) {
         v_store((float *)y + at, v);
 }
 
-/* Results of a row from y on, which share the loads of x. */
-ANI_INLINE void depthwise_columns(const float *const *x, const vec *taps, vec bias,
-                                  const int columns, const int stride, const int relu6, void *y,
-                                  int64_t to, const int halves) {
+/* Where a row's next results are made: of x, element `at` of y. */
+typedef struct depthwise_place {
+    const float *x[3];
+    void *y;
+    int64_t at;
+} depthwise_place;
+
+/* Some results of a row, which share the loads of x, and on to the next ones. */
+ANI_INLINE void depthwise_columns(depthwise_place *p, const vec *taps, vec bias, const int columns,
+                                  const int stride, const int relu6, const int halves) {
     vec sums[DEPTHWISE_COLUMNS];
     ANI_UNROLL
     for (int i = 0; i < columns; i++)
         sums[i] = bias;
     ANI_UNROLL
-    for (int r = 0; r < 3; r++)
+    for (int r = 0; r < 3; r++) {
         ANI_UNROLL
-    for (int c = 0; c < (columns - 1) * stride + 3; c++) {
-        const vec value = v_load(x[r] + c * INFER_BLOCK);
-        ANI_UNROLL
-        for (int i = 0; i < columns; i++)
-            if (c >= i * stride && c < i * stride + 3)
-                sums[i] = v_fma(value, taps[r * 3 + c - i * stride], sums[i]);
+        for (int c = 0; c < (columns - 1) * stride + 3; c++) {
+            const vec value = v_load(p->x[r] + c * INFER_BLOCK);
+            ANI_UNROLL
+            for (int i = 0; i < columns; i++)
+                if (c >= i * stride && c < i * stride + 3)
+                    sums[i] = v_fma(value, taps[r * 3 + c - i * stride], sums[i]);
+        }
+        p->x[r] += columns * stride * INFER_BLOCK;
     }
     ANI_UNROLL
-    for (int i = 0; i < columns; i++)
-        store_result(y, to + i * INFER_BLOCK, relu6 ? v_clip(sums[i]) : sums[i], halves);
+    for (int i = 0; i < columns; i++, p->at += INFER_BLOCK)
+        store_result(p->y, p->at, relu6 ? v_clip(sums[i]) : sums[i], halves);
 }
 
 /* One vector of a block: its nine taps stay in registers over all rows. */
 ANI_INLINE void depthwise_vector(const ani_infer_depthwise *d, int64_t at, const int stride,
                                  const int relu6, const int halves) {
     const float *w = (const float *)d->w + at;
-    int64_t to = at;
     const vec bias = v_load(w + 9 * INFER_BLOCK);
     vec taps[9];
     ANI_UNROLL
     for (int t = 0; t < 9; t++)
         taps[t] = v_load(w + t * INFER_BLOCK);
+    depthwise_place p = {.y = d->y, .at = at};
     for (int64_t row = 0; row < d->rows; row++) {
-        const float *x[3];
         ANI_UNROLL
         for (int r = 0; r < 3; r++)
-            x[r] = (const float *)d->x[row * stride + r] + at;
+            p.x[r] = (const float *)d->x[row * stride + r] + at;
         int64_t i = 0;
-#define ANI_COLUMNS(n)                                                                             \
-    depthwise_columns(x, taps, bias, n, stride, relu6, d->y, to, halves);                          \
-    for (int r = 0; r < 3; r++)                                                                    \
-        x[r] += n * stride * INFER_BLOCK;                                                          \
-    to += n * INFER_BLOCK;                                                                         \
-    i += n
-        while (i + DEPTHWISE_COLUMNS <= d->count) {
-            ANI_COLUMNS(DEPTHWISE_COLUMNS);
-        }
+        for (; i + DEPTHWISE_COLUMNS <= d->count; i += DEPTHWISE_COLUMNS)
+            depthwise_columns(&p, taps, bias, DEPTHWISE_COLUMNS, stride, relu6, halves);
         if (DEPTHWISE_COLUMNS > 2 && i + 2 <= d->count) {
-            ANI_COLUMNS(2);
+            depthwise_columns(&p, taps, bias, 2, stride, relu6, halves);
+            i += 2;
         }
-        if (i < d->count) {
-            ANI_COLUMNS(1);
-        }
-#undef ANI_COLUMNS
+        if (i < d->count) depthwise_columns(&p, taps, bias, 1, stride, relu6, halves);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The int8 inference kernels over the vectors of vec.h and codes.h. A level's infer.c includes both
- * and simd/infer.h before this.
+ * The int8 inference kernels over the vectors of vec.h and codes.h. A level's infer.c includes
+ * both, says how many parts a block has (BYTES_PARTS) and how many rows a register tile has for
+ * each number of vectors (ANI_BYTES_TILES), and then includes this.
  *
  * Sums are int32 and exact; a product adds up four inputs at once. Blocks have BYTES_PARTS parts of
  * 16 channels, which are bytes here: the depthwise convolution works on as many columns at once as
@@ -17,7 +18,7 @@ enum {
     BYTES_BLOCK = BYTES_PARTS * ANI_INFER_PART,
     BYTES_VECTORS = BYTES_BLOCK / LANES, /* of a whole panel */
     BYTES_MAX_VECTORS = BYTES_VECTORS + 1,
-    BYTES_MAX_ROWS = 14,
+    BYTES_MAX_ROWS = 14,              /* of infer_product.h */
     COLUMNS = 4 * LANES / BYTES_BLOCK /* of the depthwise convolution at once */
 };
 
@@ -63,9 +64,11 @@ ANI_INLINE void store_codes(uint8_t *y, int64_t y_row, ivec sums[][BYTES_MAX_VEC
             i_store_two(y + (rows - 1) * y_row + j * LANES, sums[rows - 1][j],
                         sums[rows - 1][j + 1]);
     }
-    if (vectors % 2) ANI_UNROLL
-    for (int r = 0; r < rows; r++)
-        i_store_one(y + r * y_row + (vectors - 1) * LANES, sums[r][vectors - 1]);
+    if (vectors % 2) {
+        ANI_UNROLL
+        for (int r = 0; r < rows; r++)
+            i_store_one(y + r * y_row + (vectors - 1) * LANES, sums[r][vectors - 1]);
+    }
 }
 ANI_INLINE void store_part_codes(uint8_t *y, int64_t y_row, ivec sums[][BYTES_MAX_VECTORS],
                                  const int rows, const int vectors, int64_t last) {
@@ -78,34 +81,39 @@ ANI_INLINE void store_part_codes(uint8_t *y, int64_t y_row, ivec sums[][BYTES_MA
     }
 }
 
-ANI_INLINE void bytes_tile(const ani_infer_product *p, int64_t row, const int rows,
-                           const int vectors) {
-    const int64_t a_row = p->a_row, last = p->columns - (vectors - 1) * LANES;
-    const uint8_t *a = (const uint8_t *)p->a + row * a_row;
-    const int8_t *b = p->b;
+typedef uint8_t bytes_input;
+typedef int8_t bytes_weight;
+typedef ivec bytes_sums[BYTES_MAX_ROWS][BYTES_MAX_VECTORS];
+
+ANI_INLINE void bytes_start(const ani_infer_product *p, int64_t row, bytes_sums sums,
+                            const int rows, const int vectors, int64_t last) {
     const int32_t *bias = p->bias;
-    ivec sums[BYTES_MAX_ROWS][BYTES_MAX_VECTORS];
+    (void)row, (void)last;
     ANI_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        sums[r][j] = i_load(bias + j * LANES);
-    for (int64_t left = p->k; left > 0; left -= p->run, a += p->segment) {
-        const int64_t count = left < p->run ? left : p->run;
-        for (int64_t i = 0; i < count; i += 4, b += vectors * LANES * 4) {
-            ivec column[BYTES_MAX_VECTORS];
-            ANI_UNROLL
-            for (int j = 0; j < vectors; j++)
-                column[j] = i_load(b + j * LANES * 4);
-            ANI_UNROLL
-            for (int r = 0; r < rows; r++) {
-                const ivec group = i_repeat_4(a + r * a_row + i);
-                ANI_UNROLL
-                for (int j = 0; j < vectors; j++)
-                    sums[r][j] = i_dot(sums[r][j], group, column[j]);
-            }
-        }
+        for (int j = 0; j < vectors; j++)
+            sums[r][j] = i_load(bias + j * LANES);
     }
+}
+
+ANI_INLINE void bytes_step(bytes_sums sums, const uint8_t *a, int64_t a_row, const int8_t *b,
+                           const int rows, const int vectors) {
+    ivec column[BYTES_MAX_VECTORS];
+    ANI_UNROLL
+    for (int j = 0; j < vectors; j++)
+        column[j] = i_load(b + j * LANES * 4);
+    ANI_UNROLL
+    for (int r = 0; r < rows; r++) {
+        const ivec group = i_repeat_4(a + r * a_row);
+        ANI_UNROLL
+        for (int j = 0; j < vectors; j++)
+            sums[r][j] = i_dot(sums[r][j], group, column[j]);
+    }
+}
+
+ANI_INLINE void bytes_finish(const ani_infer_product *p, int64_t row, bytes_sums sums,
+                             const int rows, const int vectors, int64_t last) {
     const int64_t y_row = p->y_row;
     uint8_t *y = (uint8_t *)p->y + row * y_row;
     if (p->residual)
@@ -118,35 +126,11 @@ ANI_INLINE void bytes_tile(const ani_infer_product *p, int64_t row, const int ro
         store_part_codes(y, y_row, sums, rows, vectors, last);
 }
 
-#define INFER_TILE bytes_tile
-#define INFER_ROWS bytes_rows
-#include "kernels/simd/infer_rows.h"
-
-static void bytes_product(const ani_infer_product *p) {
-    switch (p->vectors) {
-    case 1:
-        bytes_rows(p, BYTES_ROWS_1, 1);
-        break;
-    case 2:
-        bytes_rows(p, BYTES_ROWS_2, 2);
-        break;
-#if ANI_MAX_BYTES_VECTORS > 2
-    case 3:
-        bytes_rows(p, BYTES_ROWS_3, 3);
-        break;
-#endif
-#if ANI_MAX_BYTES_VECTORS > 3
-    case 4:
-        bytes_rows(p, BYTES_ROWS_4, 4);
-        break;
-    case 5:
-        bytes_rows(p, BYTES_ROWS_5, 5);
-        break;
-#endif
-    default:
-        break;
-    }
-}
+#define KIND(name) bytes_##name
+#define KIND_GROUP 4
+#define KIND_UNROLL
+#define KIND_TILES ANI_BYTES_TILES
+#include "kernels/simd/infer_product.h"
 
 /* --- depthwise ---------------------------------------------------------------------------------
  */

@@ -29,10 +29,12 @@ ANI_INLINE void normalise_columns(float *out, int64_t ldo, const element *z, int
         s[j] = affine ? v_load(scale + j * LANES) : v_zero();
         t[j] = affine ? v_load(shift + j * LANES) : v_zero();
     }
-    for (int64_t r = 0; r < rows; r++, out += ldo, z += ldz)
+    for (int64_t r = 0; r < rows; r++, out += ldo, z += ldz) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        v_store(out + j * LANES, normalise_vector(e_load(z + j * LANES), s[j], t[j], affine, clip));
+        for (int j = 0; j < vectors; j++)
+            v_store(out + j * LANES,
+                    normalise_vector(e_load(z + j * LANES), s[j], t[j], affine, clip));
+    }
 }
 
 ANI_INLINE void normalise_all(float *out, int64_t ldo, const element *z, int64_t ldz, int64_t rows,
@@ -88,13 +90,14 @@ ANI_INLINE void gradient_columns(float *out, int64_t ldo, const element *g, cons
         v[j] = terms == 2 ? v_load(b + j * LANES) : v_zero();
         w[j] = terms == 2 ? v_load(c + j * LANES) : v_zero();
     }
-    for (int64_t r = 0; r < rows; r++)
+    for (int64_t r = 0; r < rows; r++) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        v_store(out + r * ldo + j * LANES,
-                gradient_vector(e_load(g + r * ldg + j * LANES),
-                                terms == 2 ? e_load(z + r * ldg + j * LANES) : v_zero(), u[j], v[j],
-                                w[j], terms));
+        for (int j = 0; j < vectors; j++)
+            v_store(out + r * ldo + j * LANES,
+                    gradient_vector(e_load(g + r * ldg + j * LANES),
+                                    terms == 2 ? e_load(z + r * ldg + j * LANES) : v_zero(), u[j],
+                                    v[j], w[j], terms));
+    }
 }
 
 ANI_INLINE void gradient_all(float *out, int64_t ldo, const element *g, const element *z,

@@ -27,10 +27,11 @@ ANI_INLINE void product_transposed_tile(float *c, int64_t ldc, const float *a, i
     const int64_t step = lines->step;
     vec sums[MOST_ROWS][3];
     ANI_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        sums[r][j] = v_load(c + r * ldc + j * LANES);
+        for (int j = 0; j < vectors; j++)
+            sums[r][j] = v_load(c + r * ldc + j * LANES);
+    }
     for (int64_t i = 0; i < count; i++, a += lda, b += ldb, ahead += step) {
         __builtin_prefetch(ahead, 0, 2);
         vec row[3];
@@ -46,10 +47,11 @@ ANI_INLINE void product_transposed_tile(float *c, int64_t ldc, const float *a, i
         }
     }
     ANI_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        v_store(c + r * ldc + j * LANES, sums[r][j]);
+        for (int j = 0; j < vectors; j++)
+            v_store(c + r * ldc + j * LANES, sums[r][j]);
+    }
 }
 
 ANI_INLINE void product_transposed_all(float *c, int64_t ldc, const float *a, int64_t lda,

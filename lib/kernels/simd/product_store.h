@@ -28,20 +28,22 @@ enum { IN_REGISTERS = !ROUNDS_BY_HAND };
 
 ANI_INLINE void put_aside(float *tile, vec sums[MOST_ROWS][3], const int rows, const int vectors) {
     ANI_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        v_store(tile + (r * vectors + j) * LANES, sums[r][j]);
+        for (int j = 0; j < vectors; j++)
+            v_store(tile + (r * vectors + j) * LANES, sums[r][j]);
+    }
     __asm__ volatile("" : : "r"(tile) : "memory");
 }
 
 ANI_INLINE void put_rows(element *y, int64_t ldy, vec sums[MOST_ROWS][3], const int rows,
                          const int vectors, const int stream) {
     ANI_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        put(y + r * ldy + j * LANES, sums[r][j], stream);
+        for (int j = 0; j < vectors; j++)
+            put(y + r * ldy + j * LANES, sums[r][j], stream);
+    }
 }
 
 ANI_INLINE void moments_tile(element *y, int64_t ldy, vec sums[MOST_ROWS][3], const float *pivot,
@@ -121,10 +123,11 @@ ANI_INLINE void gradient_tile(const ani_gradient_store *to, vec sums[MOST_ROWS][
     const vec low = v_here(v_zero()), high = v_here(v_set(6));
     if (!IN_REGISTERS) put_aside(tile, sums, rows, vectors);
     ANI_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        if (IN_REGISTERS) sums[r][j] = v_here(sums[r][j]);
+        for (int j = 0; j < vectors; j++)
+            if (IN_REGISTERS) sums[r][j] = v_here(sums[r][j]);
+    }
     ANI_UNROLL
     for (int j = 0; j < vectors; j++) {
         const int64_t i = j * LANES;

@@ -22,25 +22,15 @@ _Static_assert(WIDE_ROWS * 3 <= (int)MOST_SUMS && NARROW_ROWS * 2 <= (int)MOST_S
                "room for the sums");
 
 /* Call f with the rows and vectors of the register tiles that go with a width of panels. */
-#ifdef SLIM_ROWS
 #define FOR_PANEL(width, f, ...)                                                                   \
     do {                                                                                           \
         if ((width) == WIDE)                                                                       \
             f(__VA_ARGS__, WIDE_ROWS, 3);                                                          \
-        else if ((width) == SLIM)                                                                  \
+        else if (SLIM_ROWS && (width) == SLIM)                                                     \
             f(__VA_ARGS__, SLIM_ROWS, 1);                                                          \
         else                                                                                       \
             f(__VA_ARGS__, NARROW_ROWS, 2);                                                        \
     } while (0)
-#else
-#define FOR_PANEL(width, f, ...)                                                                   \
-    do {                                                                                           \
-        if ((width) == WIDE)                                                                       \
-            f(__VA_ARGS__, WIDE_ROWS, 3);                                                          \
-        else                                                                                       \
-            f(__VA_ARGS__, NARROW_ROWS, 2);                                                        \
-    } while (0)
-#endif
 
 /** The memory that a product asks for: of each range so many bytes at each register tile, the
  * larger one first. Of that `step` bytes are asked for at each step of a tile: a burst at its end
@@ -92,10 +82,11 @@ ANI_INLINE void product_sums(vec sums[MOST_ROWS][3], const float *a, int64_t lda
     const char *ahead = ahead_steps(lines, b);
     const int64_t step = lines->step;
     ANI_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        sums[r][j] = v_zero();
+        for (int j = 0; j < vectors; j++)
+            sums[r][j] = v_zero();
+    }
     for (int64_t i = 0; i < k; i++, b += vectors * LANES, ahead += step) {
         __builtin_prefetch(ahead, 0, 2);
         vec row[3];
@@ -118,10 +109,11 @@ ANI_INLINE void product_tile_all(float *c, int64_t ldc, const float *a, int64_t 
     vec sums[MOST_ROWS][3];
     product_sums(sums, a, lda, b, k, lines, rows, vectors);
     ANI_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++)
-        v_store(c + r * ldc + j * LANES, sums[r][j]);
+        for (int j = 0; j < vectors; j++)
+            v_store(c + r * ldc + j * LANES, sums[r][j]);
+    }
 }
 
 /* A register tile of a panel of this width, to memory. */

@@ -13,13 +13,14 @@ ANI_INLINE void moments_columns(element *y, int64_t ldy, const float *t, int64_t
         p[j] = v_load(pivot + j * LANES);
         s[j] = q[j] = v_zero();
     }
-    for (int64_t r = 0; r < rows; r++, y += ldy, t += ldt)
+    for (int64_t r = 0; r < rows; r++, y += ldy, t += ldt) {
         ANI_UNROLL
-    for (int j = 0; j < vectors; j++) {
-        const vec value = e_round(v_load(t + j * LANES)), distance = v_sub(value, p[j]);
-        put(y + j * LANES, value, stream);
-        s[j] = v_add(s[j], distance);
-        q[j] = v_fma(distance, distance, q[j]);
+        for (int j = 0; j < vectors; j++) {
+            const vec value = e_round(v_load(t + j * LANES)), distance = v_sub(value, p[j]);
+            put(y + j * LANES, value, stream);
+            s[j] = v_add(s[j], distance);
+            q[j] = v_fma(distance, distance, q[j]);
+        }
     }
     ANI_UNROLL
     for (int j = 0; j < vectors; j++) {

@@ -27,11 +27,12 @@ static void stream_copy(void *to, const void *from, int64_t bytes) {
     }
     memcpy(at, source, (size_t)head);
     int64_t i = head;
-    for (; i + LINE <= bytes; i += LINE)
+    for (; i + LINE <= bytes; i += LINE) {
         ANI_UNROLL
-    for (int64_t j = 0; j < LINE; j += STEP)
-        v_stream((float *)(void *)(at + i + j),
-                 v_load((const float *)(const void *)(source + i + j)));
+        for (int64_t j = 0; j < LINE; j += STEP)
+            v_stream((float *)(void *)(at + i + j),
+                     v_load((const float *)(const void *)(source + i + j)));
+    }
     memcpy(at + i, source + i, (size_t)(bytes - i));
 }
 
