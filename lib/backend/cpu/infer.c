@@ -27,8 +27,7 @@ typedef struct infer_run {
     const infer_step *step;
     const float *x; /* the picture, or NULL and */
     const uint8_t *bytes;
-    const float *table;
-    const uint16_t *elements; /* [256]: of the table's values, in int8 or bfloat16 */
+    const void *elements; /* [256]: of the bytes */
     uint8_t *slots;
     float *features;
     int64_t pieces, across; /* of the step; of them in one direction */
@@ -62,30 +61,12 @@ static uint8_t *slot(const infer_run *run, int32_t number, int64_t at) {
 
 /* A row of the picture as elements, side by side. */
 static void convert_row(const infer_run *run, int64_t y, uint8_t *to) {
-    const ani_infer *infer = run->infer;
+    const infer_kind *kind = run->infer->kind;
     const int64_t count = run->step->w * run->step->cin;
-    const float *x = run->x ? run->x + y * count : NULL;
-    const uint8_t *bytes = x ? NULL : run->bytes + y * count;
-    uint16_t *halves = (void *)to;
-    float *floats = (void *)to;
-    switch (infer->kind) {
-    case AN_INFERENCE_INT8:
-        if (x)
-            infer->k.codes(to, x, count, ani_quant_scale(&infer->codes[0]),
-                           ani_quant_offset(&infer->codes[0]));
-        for (int64_t i = 0; !x && i < count; i++)
-            to[i] = (uint8_t)run->elements[bytes[i]];
-        return;
-    case AN_INFERENCE_BF16:
-        if (x) infer->k.narrow(halves, x, count);
-        for (int64_t i = 0; !x && i < count; i++)
-            halves[i] = run->elements[bytes[i]];
-        return;
-    default:
-        if (x) memcpy(to, x, (size_t)count * sizeof *x);
-        for (int64_t i = 0; !x && i < count; i++)
-            floats[i] = run->table[bytes[i]];
-    }
+    if (run->x)
+        kind->convert(run->infer, run->x + y * count, count, to);
+    else
+        kind->look_up(run->elements, run->bytes + y * count, count, to);
 }
 
 static void stage_row(const infer_run *run, int64_t y, uint8_t *to) {
@@ -132,9 +113,7 @@ static void set_panel(const infer_run *run, const infer_panels *panels, int64_t 
     p->b = (const uint8_t *)panels->w + bytes_of(run, first * panels->k);
     p->bias = (const float *)panels->bias + first;
     p->scale = panels->scale ? panels->scale + first : NULL;
-    p->columns = ani_min(width, panels->n - first);
-    if (run->infer->kind == AN_INFERENCE_BF16) /* with the zeros that fill a pixel up */
-        p->columns = ani_round_up(p->columns, run->infer->k.group);
+    p->columns = ani_min(width, panels->stored - first);
 }
 
 /* Ask for a part of the weights of the panel behind this one: they come from far away, since all
@@ -191,37 +170,10 @@ static void product_rows(const infer_run *run, const infer_worker *worker, int64
     }
 }
 
-/* Add up count channels of values that lie pixel by pixel, row elements apart. */
-static void sum_elements(const infer_run *run, const void *x, int64_t row, int64_t pixels,
-                         int64_t count, double *sums) {
-    const uint8_t *bytes = x;
-    const uint16_t *halves = x;
-    if (run->infer->kind == AN_INFERENCE_INT8)
-        for (int64_t p = 0; p < pixels; p++, bytes += row)
-            for (int64_t i = 0; i < count; i++)
-                sums[i] += bytes[i];
-    else if (run->infer->kind == AN_INFERENCE_BF16)
-        for (int64_t p = 0; p < pixels; p++, halves += row)
-            for (int64_t i = 0; i < count; i++)
-                sums[i] += (double)ani_from_bfloat16(halves[i]);
-    else
-        run->cpu->k.column_sums(sums, x, row, pixels, count);
-}
-
-/* Write the means of count channels from the first-th on, of their sums. */
-static void write_means(const infer_run *run, const double *sums, int64_t pixels, int64_t first,
-                        int64_t count) {
-    const ani_infer *infer = run->infer;
-    const ani_codes *codes = infer->codes ? &infer->codes[infer->unit_count] : NULL;
-    for (int64_t i = 0; i < count; i++) {
-        const double mean = sums[i] / (double)pixels;
-        run->features[first + i] = (float)(codes ? codes->low + codes->step * mean : mean);
-    }
-}
-
 /* One panel of the last convolution, straight to the means of its channels. */
 static void pooled_panel(const infer_run *run, const infer_worker *worker, int64_t panel) {
     const infer_step *step = run->step;
+    const infer_kind *kind = run->infer->kind;
     const int64_t pixels = step->oh * step->ow;
     double sums[POOL_CHANNELS] = {0};
     ani_infer_product p = {
@@ -232,7 +184,7 @@ static void pooled_panel(const infer_run *run, const infer_worker *worker, int64
         for (int64_t y = 0; y < step->oh; y++) {
             stage(run, worker, y, 1);
             set_front(run, worker, y, y, &p);
-            p.y = worker->depth + y * p.rows * p.y_row * infer_pooled_size(run->infer);
+            p.y = worker->depth + y * p.rows * p.y_row * kind->pooled_size;
             run->infer->k.product(&p);
         }
     } else {
@@ -240,13 +192,10 @@ static void pooled_panel(const infer_run *run, const infer_worker *worker, int64
         p.rows = pixels;
         run->infer->k.product(&p);
     }
-    if (run->infer->kind == AN_INFERENCE_INT8)
-        sum_elements(run, worker->depth, p.y_row, pixels, p.columns, sums);
-    else
-        run->cpu->k.column_sums(sums, (const float *)(const void *)worker->depth, p.y_row, pixels,
-                                p.columns);
     const int64_t first = panel * run->infer->k.block;
-    write_means(run, sums, pixels, first, ani_min(p.columns, step->cout - first));
+    kind->sum_pooled(&run->cpu->k, worker->depth, p.y_row, pixels, p.columns, sums);
+    kind->write_means(run->infer, sums, pixels, ani_min(p.columns, step->cout - first),
+                      run->features + first);
 }
 
 /* Blocks group.. of the depthwise result times their weights, onto the pixels from `pixel` on. The
@@ -342,20 +291,13 @@ static void load_row(const infer_run *run, const uint8_t *from, int64_t number, 
     from += bytes_of(run, first);
     for (int64_t x = 0; x < step->ew; x++, to += all, from += pixel) {
         memset(to, 0, (size_t)all);
-        if (run->infer->k.wide_size > run->infer->k.size) /* halves to floats */
+        if (infer_is_widened(run->infer)) /* halves to floats */
             for (int64_t i = 0; i < count; i++)
                 ((float *)(void *)to)[i] =
                     ani_from_bfloat16(((const uint16_t *)(const void *)from)[i]);
         else
             memcpy(to, from, (size_t)bytes_of(run, count));
     }
-}
-
-static const void *block_taps(const infer_run *run, int64_t number) {
-    if (run->infer->codes)
-        return (const ani_infer_taps *)run->step->taps +
-               number * run->infer->k.block / ANI_INFER_PART;
-    return (const float *)run->step->taps + 10 * number * run->infer->k.block;
 }
 
 /* Make row i of those that a band reads, at `to`; pads begin with what row `staged` needs. */
@@ -387,8 +329,7 @@ static void depthwise(const infer_run *run, const infer_worker *worker, const ba
     const void *rows[INFER_MAX_READS];
     int64_t from, end, read = 0;
     to_make(step, b, &from, &end);
-    ani_infer_product p = {
-        .y_row = block, .rows = step->ew, .wide = run->infer->k.wide_size > run->infer->k.size};
+    ani_infer_product p = {.y_row = block, .rows = step->ew, .wide = infer_is_widened(run->infer)};
     if (step->front) {
         set_panel(run, &step->front_panels, number, &p);
         p.columns = (int64_t)p.vectors * run->infer->k.lanes; /* what is behind is read by nobody */
@@ -404,7 +345,7 @@ static void depthwise(const infer_run *run, const infer_worker *worker, const ba
         }
         const ani_infer_depthwise d = {.y = out + bytes_of(run, first * step->ow * block),
                                        .x = rows + top,
-                                       .w = block_taps(run, number),
+                                       .w = step->taps + number * run->infer->taps_size,
                                        .rows = count,
                                        .count = step->ow,
                                        .stride = s->stride,
@@ -463,12 +404,14 @@ static void block_rows(const infer_run *run, const infer_worker *worker, int64_t
 
 static void average(const infer_run *run) {
     const infer_step *step = run->step;
+    const infer_kind *kind = run->infer->kind;
     const int64_t pixels = step->oh * step->ow;
     for (int64_t first = 0; first < step->cout; first += POOL_CHANNELS) {
         const int64_t count = ani_min(POOL_CHANNELS, step->cout - first);
         double sums[POOL_CHANNELS] = {0};
-        sum_elements(run, slot(run, step->output, first), step->out_pixel, pixels, count, sums);
-        write_means(run, sums, pixels, first, count);
+        kind->sum(&run->cpu->k, slot(run, step->output, first), step->out_pixel, pixels, count,
+                  sums);
+        kind->write_means(run->infer, sums, pixels, count, run->features + first);
     }
 }
 
@@ -582,17 +525,18 @@ void ani_cpu_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_bu
                        const ani_infer_input *input, int64_t n, float *features) {
     const cpu_backend *cpu = ani_cpu(backend);
     const infer_step *first = infer->steps, *last = &infer->steps[infer->step_count - 1];
-    uint16_t elements[256];
-    for (int32_t i = 0; infer->kind != AN_INFERENCE_FP32 && !input->x && i < 256; i++)
-        elements[i] = infer->codes ? ani_quant_code(&infer->codes[0], input->table[i])
-                                   : ani_to_bfloat16(input->table[i]);
+    union {
+        float floats[256];
+        uint16_t halves[256];
+        uint8_t codes[256];
+    } elements;
+    if (!input->x) infer->kind->make_table(infer, input->table, &elements);
     batch_job job = {.run = {.cpu = cpu,
                              .infer = infer,
                              .buffers = buffers,
                              .x = input->x,
                              .bytes = input->x ? NULL : input->bytes,
-                             .table = input->table,
-                             .elements = elements,
+                             .elements = &elements,
                              .features = features},
                      .picture = first->h * first->w * first->cin,
                      .features = last->cout};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Inference of the CPU backend: what infer_plan.c makes and infer.c runs.
+ * Inference of the CPU backend: what infer_plan.c makes and infer.c runs, and what infer_kinds.c
+ * has for each kind of numbers.
  *
  * Batch norm is folded into weights and biases in double, and these are packed once; runs read
  * them, and write buffers of their own. The units are
@@ -21,6 +22,7 @@
 /** How the columns of a product's result are cut into panels. */
 typedef struct infer_panels {
     int64_t k, run, n; /* inputs, those that lie side by side; results */
+    int64_t stored;    /* results with the zeros behind them that are stored, too */
     int64_t count;
     int32_t last_vectors; /* of the last panel; the others have a block's */
     int32_t reserved;
@@ -56,7 +58,7 @@ typedef struct infer_step {
     int64_t columns; /* of a row of wide with its padding */
 
     infer_panels front_panels, project_panels; /* front before depthwise: a panel is a block */
-    void *taps; /* a block: [10][block], or ani_infer_taps of its parts */
+    uint8_t *taps; /* a block: [10][block] floats, or ani_infer_taps of its parts */
 } infer_step;
 
 /** Counts of elements of a worker's buffers. */
@@ -74,9 +76,43 @@ typedef struct infer_worker {
     uint8_t *zeros; /* a row of wide beyond the edge */
 } infer_worker;
 
+/** What a kind of numbers has of its own beside its kernels. */
+typedef struct infer_kind {
+    int32_t in_float;    /* 1: values are floats, so what lies in memory may be added to */
+    int32_t fill;        /* a product stores a whole number of so many columns */
+    int32_t pooled_size; /* bytes of an element of what is averaged as it comes */
+    int32_t part;        /* channels whose taps are packed together */
+    int64_t part_size;   /* bytes of these */
+
+    /** Elements of numbers. */
+    void (*convert)(const ani_infer *infer, const float *from, int64_t count, void *to);
+    /** Elements of bytes: make_table turns the numbers that the bytes stand for to elements[256]
+     * once, look_up takes them from there. */
+    void (*make_table)(const ani_infer *infer, const float *numbers, void *elements);
+    void (*look_up)(const void *elements, const uint8_t *from, int64_t count, void *to);
+
+    /** Add up count channels that lie pixel by pixel, row elements apart: of a value, and of what
+     * is averaged as it comes. */
+    void (*sum)(const ani_kernels *k, const void *x, int64_t row, int64_t pixels, int64_t count,
+                double *sums);
+    void (*sum_pooled)(const ani_kernels *k, const void *x, int64_t row, int64_t pixels,
+                       int64_t count, double *sums);
+    /** The last value's means of count channels, of their sums. */
+    void (*write_means)(const ani_infer *infer, const double *sums, int64_t pixels, int64_t count,
+                        float *means);
+
+    /** Pack the weights of a panel; the taps of block `number`. */
+    void (*pack_panel)(const ani_infer *infer, const infer_panels *panels,
+                       const ani_infer_unit *unit, int64_t panel);
+    void (*pack_taps)(const ani_infer *infer, const infer_step *step, int64_t number);
+} infer_kind;
+
+extern const infer_kind ani_cpu_infer_kinds[ANI_INFERENCES]; /* by AN_INFERENCE_* */
+
 struct ani_infer {
-    int32_t kind; /* AN_INFERENCE_* */
+    const infer_kind *kind;
     ani_infer_kernels k;
+    int64_t taps_size; /* bytes of a block's taps */
     ani_infer_unit *units;
     ani_codes *codes; /* [unit_count + 1]: of the picture, of each unit's value; int8 */
     float *means;     /* int8: as in ani_calibrated */
@@ -119,9 +155,9 @@ static inline int32_t infer_panel_vectors(const ani_infer *infer, const infer_pa
     return panel + 1 < panels->count ? infer->k.block / infer->k.lanes : panels->last_vectors;
 }
 
-/* Bytes of an element of what is averaged: a code, else a float. */
-static inline int64_t infer_pooled_size(const ani_infer *infer) {
-    return infer->kind == AN_INFERENCE_INT8 ? 1 : (int64_t)sizeof(float);
+/* Say whether wide values are floats where thin ones are bfloat16. */
+static inline int32_t infer_is_widened(const ani_infer *infer) {
+    return infer->k.wide_size > infer->k.size;
 }
 
 /** The most rows of a band, and so of wide that it reads. */

@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Plan of inference: units to steps, sizes of bands and buffers, and the packing of the weights. */
+ * Plan of inference: units to steps, sizes of bands and buffers. */
 #include "backend/cpu/infer.h"
 
-#include <math.h>
 #include <string.h>
 
-#include "backend/ref/ref.h"
 #include "backend/slots.h"
-#include "base/element.h"
 #include "base/memory.h"
 
 enum {
     WORK_BYTES = 32 << 10,   /* of the rows of one block of wide: about L1 */
     DEPTH_BYTES = 192 << 10, /* of a band's depthwise results: less than half of L2 */
-    GROUP_CHANNELS = 384,    /* summed over at once: their panel of weights stays in L1 */
-    MAX_WIDTH = 64           /* columns of the widest panel of any level */
+    GROUP_CHANNELS = 384     /* summed over at once: their panel of weights stays in L1 */
 };
 
 /* --- units to steps ----------------------------------------------------------------------------
@@ -107,6 +103,7 @@ static infer_panels cut_panels(const ani_infer *infer, int64_t runs, int64_t run
     const int64_t vectors = ani_divide_up(n, lanes);
     infer_panels panels = {
         .k = runs * run, .run = run, .n = n, .count = ani_divide_up(vectors, each)};
+    panels.stored = ani_round_up(n, infer->kind->fill);
     panels.last_vectors = (int32_t)(vectors - (panels.count - 1) * each);
     /* One vector alone would be slow, but a panel that is a block cannot have more. */
     if (!blocks && panels.last_vectors == 1 && panels.count > 1) {
@@ -123,9 +120,8 @@ static void choose_bands(const ani_infer *infer, infer_step *step) {
     const int64_t block = infer->k.block, stride = step->depthwise->shape.stride;
     const int64_t groups = ani_divide_up(step->blocks * block, GROUP_CHANNELS);
     /* Where sums are rounded they must be whole; weights are a half or a quarter there. */
-    step->group = step->project && infer->kind == AN_INFERENCE_FP32
-                      ? ani_divide_up(step->blocks, groups)
-                      : step->blocks;
+    step->group =
+        step->project && infer->kind->in_float ? ani_divide_up(step->blocks, groups) : step->blocks;
     const int64_t row = step->columns * block * infer->k.wide_size;
     const int64_t by_work = (WORK_BYTES / row - 3) / stride + 1;
     const int64_t by_depth = DEPTH_BYTES / (step->ow * step->group * block * infer->k.size);
@@ -172,7 +168,7 @@ static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
             cut_panels(infer, full ? 3 : 1, step->in_run, step->wide, step->depthwise != NULL);
     if (step->pooled)
         depth = product_of(failed, step->oh * step->ow, block + lanes,
-                           infer_pooled_size(infer) / infer->k.size);
+                           infer->kind->pooled_size / infer->k.size);
     if (step->depthwise) {
         const ani_unit_shape *s = &step->depthwise->shape;
         step->blocks = ani_divide_up(step->wide, block);
@@ -233,19 +229,13 @@ static void place_panels(const ani_infer *infer, infer_panels *panels, uint8_t *
     if (infer->codes) panels->scale = ani_take(base, used, panels->columns, sizeof(float));
 }
 
-/* Bytes of the taps of one block. */
-static int64_t taps_size(const ani_infer *infer) {
-    if (infer->codes) return infer->k.block / ANI_INFER_PART * (int64_t)sizeof(ani_infer_taps);
-    return 10 * infer->k.block * (int64_t)sizeof(float);
-}
-
 /* Lay out what is packed from base on (NULL: count alone); returns its size in bytes. */
 static int64_t place_packed(ani_infer *infer, uint8_t *base) {
     int64_t used = 0;
     for (int32_t s = 0; s < infer->step_count; s++) {
         infer_step *step = &infer->steps[s];
         place_panels(infer, &step->front_panels, base, &used);
-        if (step->depthwise) step->taps = ani_take(base, &used, step->blocks, taps_size(infer));
+        if (step->depthwise) step->taps = ani_take(base, &used, step->blocks, infer->taps_size);
         place_panels(infer, &step->project_panels, base, &used);
     }
     return used;
@@ -331,8 +321,7 @@ static an_status take_ranges(ani_infer *infer, const ani_calibrated *calibrated,
 static an_status check_steps(const ani_infer *infer, an_error *err) {
     for (int32_t s = 0; s < infer->step_count; s++) {
         const infer_step *step = &infer->steps[s];
-        if (infer->kind != AN_INFERENCE_FP32 && step->depthwise && !step->project &&
-            step->residual >= 0)
+        if (!infer->kind->in_float && step->depthwise && !step->project && step->residual >= 0)
             return ani_fail(err, AN_ERR_UNSUPPORTED,
                             "inference in int8 or bf16: a depthwise convolution adds a residual "
                             "itself");
@@ -348,8 +337,9 @@ an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_i
     *out = NULL;
     ani_infer *infer = ani_alloc_zero(1, sizeof *infer);
     if (!infer) return ani_fail_memory(err, sizeof *infer, "a network for inference");
-    infer->kind = kind;
+    infer->kind = &ani_cpu_infer_kinds[kind];
     infer->k = ani_cpu(backend)->infer[kind];
+    infer->taps_size = infer->k.block / infer->kind->part * infer->kind->part_size;
     infer->threads = backend->threads;
     infer->unit_count = count;
     infer->units = ani_alloc_zero(count, sizeof *infer->units);
@@ -392,168 +382,10 @@ void ani_cpu_infer_destroy(an_backend *backend, ani_infer *infer) {
 
 /* --- packing ---------------------------------------------------------------------------------- */
 
-/* Fold batch norm of channels first.. of c: a factor for their weights, and their bias. Channels
- * past the last one are zero. */
-static void fold(const ani_bn *bn, int64_t first, int64_t count, int64_t c, double *factor,
-                 float *bias) {
-    for (int64_t j = 0; j < count; j++) {
-        const int64_t i = first + j;
-        factor[j] = i < c ? bn->gamma[i] * ani_ref_inv_std(bn->moving_variance[i]) : 0;
-        bias[j] = i < c ? (float)(bn->beta[i] - bn->moving_mean[i] * factor[j]) : 0;
-    }
-}
-
-static void pack_panel(const ani_infer *infer, const infer_panels *panels,
-                       const ani_infer_unit *unit, int64_t panel) {
-    const int64_t width = infer_panel_vectors(infer, panels, panel) * infer->k.lanes;
-    const int64_t first = panel * infer->k.block, columns = ani_min(width, panels->n - first);
-    float *to = (float *)panels->w + first * panels->k;
-    double factor[MAX_WIDTH];
-    fold(&unit->bn, first, width, panels->n, factor, (float *)panels->bias + first);
-    for (int64_t k = 0; k < panels->k; k++, to += width) {
-        const float *from = unit->w + k * panels->n + first;
-        for (int64_t j = 0; j < columns; j++)
-            to[j] = (float)(from[j] * factor[j]);
-        for (int64_t j = columns; j < width; j++)
-            to[j] = 0;
-    }
-}
-
-/* Round taps to bfloat16 so that their sum stays, since neighbouring pixels are alike: to nearest
- * first; then those whose step to the other side brings the sum nearer take it, at each time the
- * one whose own error grows least. */
-static void round_taps(float *taps, int64_t row) {
-    float want[9], rounded[9], other[9], lost = 0;
-    for (int t = 0; t < 9; t++) {
-        const uint16_t bits = ani_to_bfloat16(want[t] = taps[t * row]);
-        rounded[t] = ani_from_bfloat16(bits);
-        const int away = fabsf(rounded[t]) < fabsf(want[t]);
-        other[t] = rounded[t] == want[t]
-                       ? want[t]
-                       : ani_from_bfloat16((uint16_t)(away ? bits + 1 : bits - 1));
-        lost += want[t] - rounded[t];
-    }
-    for (int best = 0; best >= 0;) {
-        float least = INFINITY;
-        best = -1;
-        for (int t = 0; t < 9; t++) {
-            const float step = other[t] - rounded[t], error = want[t] - rounded[t];
-            const float growth = step * step - 2 * step * error;
-            if (!(fabsf(lost - step) < fabsf(lost)) || growth >= least) continue;
-            least = growth;
-            best = t;
-        }
-        if (best < 0) break;
-        lost -= other[best] - rounded[best];
-        rounded[best] = other[best];
-    }
-    for (int t = 0; t < 9; t++)
-        taps[t * row] = rounded[t];
-}
-
-static void pack_taps(const ani_infer *infer, const infer_step *step, int64_t number) {
-    const int64_t block = infer->k.block, first = number * block;
-    float *to = (float *)step->taps + 10 * first;
-    double factor[MAX_WIDTH];
-    fold(&step->depthwise->bn, first, block, step->wide, factor, to + 9 * block);
-    for (int64_t t = 0; t < 9; t++)
-        for (int64_t j = 0; j < block; j++)
-            to[t * block + j] =
-                first + j < step->wide
-                    ? (float)(step->depthwise->w[t * step->wide + first + j] * factor[j])
-                    : 0;
-    if (infer->kind == AN_INFERENCE_BF16 && infer->k.wide_size == infer->k.size)
-        for (int64_t j = 0; j < block; j++)
-            round_taps(to + j, block);
-}
-
-/* --- packing for bfloat16 -----------------------------------------------------------------------
- */
-
-/* Which row of a unit's weights input k of a panel has; -1: none, it fills a pixel or a run up. */
-static int64_t weight_row(const ani_infer *infer, const infer_panels *panels,
-                          const ani_infer_unit *unit, int64_t k) {
-    const ani_unit_shape *s = &unit->shape;
-    const int picture = unit == infer->units;
-    const int64_t pixel = picture ? s->cin : ani_round_up(s->cin, infer->k.group);
-    const int64_t width = s->kind == ANI_UNIT_FULL ? 3 : 1;
-    const int64_t row = k / panels->run, column = k % panels->run / pixel;
-    const int64_t channel = k % panels->run % pixel;
-    if (column >= width || channel >= s->cin) return -1;
-    return (row * width + column) * s->cin + channel;
-}
-
-static void pack_panel_bfloat16(const ani_infer *infer, const infer_panels *panels,
-                                const ani_infer_unit *unit, int64_t panel) {
-    const int64_t width = infer_panel_vectors(infer, panels, panel) * infer->k.lanes;
-    const int64_t first = panel * infer->k.block, columns = ani_min(width, panels->n - first);
-    uint16_t *to = (uint16_t *)panels->w + first * panels->k;
-    double factor[MAX_WIDTH];
-    fold(&unit->bn, first, width, panels->n, factor, (float *)panels->bias + first);
-    memset(to, 0, (size_t)(panels->k * width) * sizeof *to);
-    for (int64_t k = 0; k < panels->k; k++) {
-        const int64_t row = weight_row(infer, panels, unit, k);
-        const float *from = unit->w + row * panels->n + first;
-        for (int64_t j = 0; row >= 0 && j < columns; j++)
-            to[(k / 2 * width + j) * 2 + k % 2] = ani_to_bfloat16((float)(from[j] * factor[j]));
-    }
-}
-
-/* --- packing for int8 --------------------------------------------------------------------------
- */
-
-static void pack_panel_int8(const ani_infer *infer, const infer_panels *panels,
-                            const ani_infer_unit *unit, int64_t panel) {
-    const int64_t width = infer_panel_vectors(infer, panels, panel) * infer->k.lanes;
-    const int64_t first = panel * infer->k.block, columns = ani_min(width, panels->n - first);
-    const ani_quant_unit q = infer_quant_unit(infer, unit);
-    int8_t *to = (int8_t *)panels->w + first * panels->k;
-    ani_quant_channels channels;
-    ani_quant_channels_of(&q, first, width, &channels);
-    memcpy((int32_t *)panels->bias + first, channels.bias, (size_t)width * sizeof(int32_t));
-    memcpy(panels->scale + first, channels.scale, (size_t)width * sizeof(float));
-    memset(to, 0, (size_t)(panels->k * width));
-    for (int64_t k = 0; k < panels->k; k++) {
-        const int64_t row = weight_row(infer, panels, unit, k);
-        const float *from = unit->w + row * panels->n + first;
-        for (int64_t j = 0; row >= 0 && j < columns; j++)
-            to[(k / 4 * width + j) * 4 + k % 4] = ani_quant_weight(from[j], channels.factor[j]);
-    }
-}
-
-static void pack_part_int8(const ani_infer *infer, const infer_step *step, int64_t number) {
-    const int64_t first = number * ANI_INFER_PART, wide = step->wide;
-    const ani_quant_unit q = infer_quant_unit(infer, step->depthwise);
-    ani_infer_taps *to = (ani_infer_taps *)step->taps + number;
-    ani_quant_channels channels;
-    ani_quant_channels_of(&q, first, ANI_INFER_PART, &channels);
-    memset(to, 0, sizeof *to);
-    memcpy(to->bias, channels.bias, sizeof to->bias);
-    memcpy(to->scale, channels.scale, sizeof to->scale);
-    for (int64_t t = 0; t < 9; t++)
-        for (int64_t j = 0; j < ani_min(ANI_INFER_PART, wide - first); j++)
-            to->taps[t % 3][j][t / 3] =
-                ani_quant_weight(step->depthwise->w[t * wide + first + j], channels.factor[j]);
-}
-
-static void pack_taps_int8(const ani_infer *infer, const infer_step *step, int64_t number) {
-    const int64_t parts = infer->k.block / ANI_INFER_PART;
-    for (int64_t i = number * parts; i < (number + 1) * parts; i++)
-        pack_part_int8(infer, step, i);
-}
-
-/* --- packing of all ----------------------------------------------------------------------------
- */
-
 static void pack_panels(const ani_infer *infer, const infer_panels *panels,
                         const ani_infer_unit *unit) {
     for (int64_t i = 0; i < panels->count; i++)
-        if (infer->kind == AN_INFERENCE_INT8)
-            pack_panel_int8(infer, panels, unit, i);
-        else if (infer->kind == AN_INFERENCE_BF16)
-            pack_panel_bfloat16(infer, panels, unit, i);
-        else
-            pack_panel(infer, panels, unit, i);
+        infer->kind->pack_panel(infer, panels, unit, i);
 }
 
 static void pack_step(void *context, int64_t index, int32_t worker) {
@@ -562,10 +394,7 @@ static void pack_step(void *context, int64_t index, int32_t worker) {
     const infer_step *step = &infer->steps[index];
     pack_panels(infer, &step->front_panels, step->front);
     for (int64_t i = 0; i < step->blocks; i++)
-        if (infer->kind == AN_INFERENCE_INT8)
-            pack_taps_int8(infer, step, i);
-        else
-            pack_taps(infer, step, i);
+        infer->kind->pack_taps(infer, step, i);
     pack_panels(infer, &step->project_panels, step->project);
 }
 
