@@ -67,14 +67,10 @@ typedef struct ani_lazy {
 typedef struct ani_unit_forward {
     ani_lazy x; /* input; padding is zero AFTER normalisation */
     const float *w;
-    void *y;         /* [n,oh,ow,cout], written */
+    void *y;         /* [n,oh,ow,cout], written: z */
     double *moments; /* [2][cout]: mean of z, sum of (z - mean)^2 over n*oh*ow; NULL: not wanted */
-    /* Epilogue of inference, all NULL and 0 in training (then y is the raw z):
-     * y = clip(z * scale + shift) + residual. */
-    const float *scale, *shift; /* [cout] */
-    const void *residual;       /* [n,oh,ow,cout] or NULL */
-    int32_t relu6;
-    int32_t element; /* of y and residual */
+    int32_t element; /* of y */
+    int32_t reserved;
     void *scratch;
 } ani_unit_forward;
 

@@ -107,11 +107,9 @@ typedef struct ani_tensor_kernels {
     void (*store_moments)(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
                           int64_t c, const float *pivot, double *sum, double *square,
                           int32_t stream);
-    /** y = clip(t * scale + shift) + residual (stride ldy, NULL: none); scale NULL: clip(t). y may
-     * be residual; of floats it may be t. */
-    void (*store_affine)(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
-                         const float *scale, const float *shift, int32_t relu6,
-                         const void *residual);
+    /** y = t + residual (stride ldy, NULL: none). y may be residual; of floats it may be t. */
+    void (*store_sum)(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
+                      const void *residual);
     /** dx = mask * (t + add). mask is 1 where 0 < x*scale + shift < 6, else 0; x NULL: 1
      * everywhere; scale NULL: 0 < x < 6. add NULL: none; may be dx itself. sum NULL: no sums; else
      * sum[c] += sum of dx, dot[c] += sum of dx * (z - mean). x, add, z have stride ldx, as dx. */

@@ -27,20 +27,20 @@
 
 /** What one run is to do besides its shape. */
 typedef struct variant {
-    int scaled, relu6;               /* how x is loaded */
-    int moments, epilogue, residual; /* forward */
-    int gradient;                    /* dz: 0 g; 1 a*g; 2 a*g + b*z + c */
-    int dw, dx, add, alias, sums;    /* backward */
+    int scaled, relu6;            /* how x is loaded */
+    int moments;                  /* forward */
+    int gradient;                 /* dz: 0 g; 1 a*g; 2 a*g + b*z + c */
+    int dw, dx, add, alias, sums; /* backward */
 } variant;
 
 static const variant variants[] = {
-    {1, 1, 1, 0, 0, 2, 1, 1, 0, 0, 1}, /* inside of the network, training */
-    {0, 0, 1, 0, 0, 2, 1, 1, 1, 1, 1}, /* an expand unit after a shortcut */
-    {1, 0, 1, 0, 0, 1, 1, 1, 1, 0, 1}, /* batch norm by moving statistics */
-    {0, 0, 0, 1, 1, 0, 1, 1, 0, 0, 0}, /* inference with residual; a single layer's gradients */
-    {1, 1, 0, 2, 0, 2, 0, 1, 0, 0, 1}, /* inference with relu6; no dw */
-    {0, 1, 0, 0, 0, 2, 1, 0, 0, 0, 0}, /* plain; no dx */
-    {1, 1, 0, 0, 1, 2, 0, 1, 1, 0, 0},
+    {1, 1, 1, 2, 1, 1, 0, 0, 1}, /* inside of the network, training */
+    {0, 0, 1, 2, 1, 1, 1, 1, 1}, /* an expand unit after a shortcut */
+    {1, 0, 1, 1, 1, 1, 1, 0, 1}, /* batch norm by moving statistics */
+    {0, 0, 0, 0, 1, 1, 0, 0, 0}, /* a single layer */
+    {1, 1, 0, 2, 0, 1, 0, 0, 1}, /* no moments, no dw */
+    {0, 1, 0, 2, 1, 0, 0, 0, 0}, /* no dx */
+    {1, 1, 0, 2, 0, 1, 1, 0, 0},
 };
 
 /** What is a tensor of `element` for the units is kept here as floats that such a tensor can hold.
@@ -48,7 +48,7 @@ static const variant variants[] = {
 typedef struct buffers {
     int32_t element;
     int64_t in, out, weights, channels;
-    float *x, *w, *y, *scale, *shift, *out_scale, *out_shift, *residual;
+    float *x, *w, *y, *scale, *shift;
     float *g, *z, *a, *b, *c, *add, *dx, *dw, *mean;
     double *moments, *sums;
 } buffers;
@@ -78,9 +78,6 @@ static buffers make_buffers(const ani_unit_shape *s, uint32_t seed, int32_t elem
     b.y = floats(b.out, &r, 0, 0);
     b.scale = floats(s->cin, &r, -1.5, 1.5);
     b.shift = floats(s->cin, &r, -1, 4);
-    b.out_scale = floats(s->cout, &r, -1, 1);
-    b.out_shift = floats(s->cout, &r, -1, 1);
-    b.residual = floats(b.out, &r, -1, 1);
     b.g = floats(b.out, &r, -1, 1);
     b.z = floats(b.out, &r, -3, 3);
     b.a = floats(s->cout, &r, 0.5, 2);
@@ -92,16 +89,15 @@ static buffers make_buffers(const ani_unit_shape *s, uint32_t seed, int32_t elem
     b.mean = floats(s->cin, &r, -1, 1);
     b.moments = ani_alloc_zero(2 * s->cout, sizeof(double));
     b.sums = ani_alloc_zero(2 * s->cin, sizeof(double));
-    float *tensors[] = {b.x, b.add, b.g, b.z, b.residual};
-    for (int i = 0; i < 5; i++)
+    float *tensors[] = {b.x, b.add, b.g, b.z};
+    for (int i = 0; i < 4; i++)
         round_floats(tensors[i], i < 2 ? b.in : b.out, element);
     return b;
 }
 
 static void free_buffers(buffers *b) {
-    float *all[] = {b->x,         b->w,        b->y,  b->scale, b->shift, b->out_scale,
-                    b->out_shift, b->residual, b->g,  b->z,     b->a,     b->b,
-                    b->c,         b->add,      b->dx, b->dw,    b->mean};
+    float *all[] = {b->x, b->w, b->y, b->scale, b->shift, b->g,  b->z,
+                    b->a, b->b, b->c, b->add,   b->dx,    b->dw, b->mean};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ani_free(all[i]);
     ani_free(b->moments);
@@ -153,22 +149,16 @@ static void run_forward(an_backend *backend, const ani_unit_plan *plan, buffers 
                         const variant *v) {
     void *scratch = ani_alloc_zero(plan->scratch_forward, 1);
     tensor x = make_tensor(b, b->x, b->in), y = make_tensor(b, b->y, b->out);
-    tensor residual = make_tensor(b, b->residual, b->out);
     const ani_unit_forward args = {.x = lazy_of(b, v, &x),
                                    .w = b->w,
                                    .y = y.values,
                                    .moments = v->moments ? b->moments : NULL,
-                                   .scale = v->epilogue ? b->out_scale : NULL,
-                                   .shift = v->epilogue ? b->out_shift : NULL,
-                                   .residual = v->residual ? residual.values : NULL,
-                                   .relu6 = v->epilogue == 2,
                                    .element = b->element,
                                    .scratch = scratch};
     backend->ops->unit_forward(backend, plan, &args);
     assert_int_equal(backend->ops->wait(backend, NULL), AN_OK);
     ani_free(scratch);
     end_tensor(&x, NULL);
-    end_tensor(&residual, NULL);
     end_tensor(&y, b->y);
 }
 
@@ -207,9 +197,8 @@ static void run_backward(an_backend *backend, const ani_unit_plan *plan, buffers
  * must stay what it was: S is computed without it, which only makes it larger. */
 static buffers make_absolute(const ani_unit_shape *s, uint32_t seed, int32_t element) {
     buffers b = make_buffers(s, seed, element);
-    float *all[] = {b.w, b.out_scale, b.out_shift, b.residual, b.g, b.z, b.a, b.b, b.c, b.add};
-    const int64_t counts[] = {b.weights, s->cout, s->cout, b.out,   b.out,
-                              b.out,     s->cout, s->cout, s->cout, b.in};
+    float *all[] = {b.w, b.g, b.z, b.a, b.b, b.c, b.add};
+    const int64_t counts[] = {b.weights, b.out, b.out, s->cout, s->cout, s->cout, b.in};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (int64_t j = 0; j < counts[i]; j++)
             all[i][j] = fabsf(all[i][j]);
@@ -338,7 +327,6 @@ static void check_case(an_backend *ref, an_backend *cpu, const context *at, cons
     avoid_bounds(&got, s, v);
     variant open = *v; /* S without the clip: it could make S smaller than a rounding's source */
     open.relu6 = 0;
-    open.epilogue = v->epilogue ? 1 : 0;
     ani_unit_plan ref_plan, cpu_plan;
     ref->ops->unit_plan(ref, s, &ref_plan);
     cpu->ops->unit_plan(cpu, s, &cpu_plan);

@@ -232,9 +232,9 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     return used;
 }
 
-/* A block of a row, which begins at element `at` of y and is to be stored at y_row. */
+/* A block of a row, which is to be stored at y_row. */
 static void store_block(const forward_job *job, const place *p, int64_t oy, int64_t block,
-                        int64_t at, void *y_row, const float *tile, float *pivot, double *sum) {
+                        void *y_row, const float *tile, float *pivot, double *sum) {
     const ani_unit_shape *s = job->s;
     const ani_unit_forward *args = job->args;
     const ani_kernels *k = &job->cpu->k;
@@ -244,10 +244,7 @@ static void store_block(const forward_job *job, const place *p, int64_t oy, int6
     double *square = sum + job->cut.group;
     void *y = ani_element_of(y_row, args->element, channel);
     if (!args->moments) {
-        k->tensor[args->element].store_affine(
-            y, s->cin, tile, ANI_BLOCK, columns, c, args->scale ? args->scale + channel : NULL,
-            args->scale ? args->shift + channel : NULL, args->relu6,
-            ani_element_at(args->residual, args->element, at + channel));
+        k->tensor[args->element].store_sum(y, s->cin, tile, ANI_BLOCK, columns, c, NULL);
         return;
     }
     if (oy == p->row)
@@ -303,7 +300,7 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
                 continue;
             }
             k->depthwise(tile, d.x, d.w, columns, s->stride);
-            store_block(job, &p, oy, b, row_at, to, tile, pivot, sum);
+            store_block(job, &p, oy, b, to, tile, pivot, sum);
         }
         if (y_tile) stream_row(k, s, &p, args->element, y_row, y_tile, columns);
     }

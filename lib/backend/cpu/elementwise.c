@@ -48,12 +48,11 @@ static void materialise_piece(void *context, int64_t index, int32_t worker) {
     const void *residual = ani_element_at(job->r->z, element, at);
     if (residual && (job->r->scale || job->r->relu6)) {
         normalise_piece(k, job->r, job->c, at, column, rows, columns, other);
-        k->tensor[ANI_FLOAT32].store_affine(tile, columns, tile, columns, rows, columns, NULL, NULL,
-                                            0, other);
+        k->tensor[ANI_FLOAT32].store_sum(tile, columns, tile, columns, rows, columns, other);
         residual = NULL;
     }
-    k->tensor[element].store_affine(ani_element_of(job->y, element, at), job->c, tile, columns,
-                                    rows, columns, NULL, NULL, 0, residual);
+    k->tensor[element].store_sum(ani_element_of(job->y, element, at), job->c, tile, columns, rows,
+                                 columns, residual);
 }
 
 void ani_cpu_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,

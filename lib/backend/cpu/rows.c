@@ -149,9 +149,7 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
             continue;
         }
         ani_cpu_product(job->cpu, &job->m, c, job->ldc, a, job->lda, job->packed, p.rows);
-        k->tensor[args->element].store_affine(
-            y, cout, c, job->ldc, p.rows, cout, args->scale, args->shift, args->relu6,
-            ani_element_at(args->residual, args->element, row * cout));
+        k->tensor[args->element].store_sum(y, cout, c, job->ldc, p.rows, cout, NULL);
     }
     k->fence();
     if (args->moments) {

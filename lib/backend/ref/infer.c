@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Inference of the reference backend: picture by picture, unit by unit; in float with batch norm as
- * the epilogue of each, in int8 by the formula of quant.h, in bfloat16 with the weights, pictures
- * and values rounded that go into products. */
+ * Inference of the reference backend: picture by picture, unit by unit; in float with batch norm
+ * behind each convolution, in int8 by the formula of quant.h, in bfloat16 with the weights,
+ * pictures and values rounded that go into products. */
 #include "backend/ref/ref.h"
 
 #include <math.h>
@@ -15,7 +15,6 @@
 /** A unit with its places. */
 typedef struct infer_unit {
     ani_infer_unit unit;
-    ani_unit_plan plan;
     int32_t slot;
     float *norm;   /* [4][cout]: scale, shift, mean, inv_std */
     int8_t *codes; /* in int8: as unit.w */
@@ -36,7 +35,7 @@ struct ani_infer {
 struct ani_infer_buffers {
     float **slots; /* in int8: codes, too, as they are the smaller ones */
     float *picture;
-    void *scratch; /* of a unit */
+    double *sums; /* of a pixel */
     int32_t slot_count;
     int32_t reserved;
 };
@@ -150,9 +149,6 @@ an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_i
     infer->count = count;
     infer->kind = kind;
     for (int32_t u = 0; u < count; u++) {
-        ani_unit_shape shape = units[u].shape;
-        shape.n = 1;
-        ani_ref_unit_plan(backend, &shape, &infer->units[u].plan);
         infer->units[u].unit = units[u];
         infer->units[u].norm = ani_alloc_zero(4 * units[u].shape.cout, sizeof(float));
         if (!infer->units[u].norm) {
@@ -194,13 +190,13 @@ an_status ani_ref_infer_buffers_create(an_backend *backend, ani_infer_buffers **
     ani_infer_buffers *buffers = ani_alloc_zero(1, sizeof *buffers);
     if (!buffers) return ani_fail_memory(err, sizeof *buffers, "buffers for inference");
     for (int32_t u = 0; u < infer->count; u++)
-        if (infer->units[u].plan.scratch_forward > most)
-            most = infer->units[u].plan.scratch_forward;
+        if (infer->units[u].unit.shape.cout > most) most = infer->units[u].unit.shape.cout;
     buffers->picture = ani_alloc_zero(first->h * first->w * first->cin, sizeof *buffers->picture);
-    buffers->scratch = ani_alloc(most);
-    an_status st = buffers->picture && buffers->scratch
-                       ? make_slots(infer, buffers, err)
-                       : ani_fail_memory(err, most, "buffers for inference");
+    buffers->sums = ani_alloc_zero(most, sizeof *buffers->sums);
+    an_status st =
+        buffers->picture && buffers->sums
+            ? make_slots(infer, buffers, err)
+            : ani_fail_memory(err, most * (int64_t)sizeof *buffers->sums, "buffers for inference");
     if (st) {
         ani_ref_infer_buffers_destroy(backend, buffers);
         return st;
@@ -215,7 +211,7 @@ void ani_ref_infer_buffers_destroy(an_backend *backend, ani_infer_buffers *buffe
     for (int32_t i = 0; i < buffers->slot_count; i++)
         ani_free(buffers->slots[i]);
     ani_free(buffers->slots);
-    ani_free(buffers->scratch);
+    ani_free(buffers->sums);
     ani_free(buffers->picture);
     ani_free(buffers);
 }
@@ -361,22 +357,25 @@ void ani_ref_infer_pack(an_backend *backend, ani_infer *infer) {
     }
 }
 
-static void run_unit(an_backend *backend, const infer_run *run, int32_t u) {
+static void run_unit(const infer_run *run, int32_t u) {
     const infer_unit *at = &run->infer->units[u];
     const ani_infer_unit *unit = &at->unit;
+    const int64_t cout = unit->shape.cout;
+    const ani_lazy x = {.z = slot(run, unit->input)};
+    const float *scale = at->norm, *shift = at->norm + cout;
+    const float *residual = unit->residual < 0 ? NULL : slot(run, unit->residual);
     float *y = slot(run, u);
-    const ani_unit_forward args = {.x = {.z = slot(run, unit->input)},
-                                   .w = at->w,
-                                   .y = y,
-                                   .scale = at->norm,
-                                   .shift = at->norm + unit->shape.cout,
-                                   .residual =
-                                       unit->residual < 0 ? NULL : slot(run, unit->residual),
-                                   .relu6 = unit->relu6,
-                                   .scratch = run->buffers->scratch};
-    ani_ref_unit_forward(backend, &at->plan, &args);
-    for (int64_t i = 0; at->rounded && i < unit->shape.oh * unit->shape.ow * unit->shape.cout; i++)
-        y[i] = round_bfloat16(y[i]);
+    double *z = run->buffers->sums;
+    for (int64_t row = 0; row < unit->shape.oh * unit->shape.ow; row++) {
+        ani_ref_unit_pixel(&unit->shape, &x, at->w, row, z);
+        for (int64_t co = 0; co < cout; co++) {
+            const int64_t i = row * cout + co;
+            double value = z[co] * scale[co] + shift[co];
+            if (unit->relu6) value = value < 0 ? 0 : value > 6 ? 6 : value;
+            if (residual) value += residual[i];
+            y[i] = at->rounded ? round_bfloat16((float)value) : (float)value;
+        }
+    }
 }
 
 static void take_picture(const infer_run *run, const ani_infer_input *input, int64_t first,
@@ -405,7 +404,7 @@ void ani_ref_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_bu
             if (infer->kind == AN_INFERENCE_INT8)
                 run_codes(&run, u);
             else
-                run_unit(backend, &run, u);
+                run_unit(&run, u);
         const ani_lazy value = {.z = slot(&run, infer->count - 1)};
         if (infer->kind == AN_INFERENCE_INT8)
             average_codes(&run, features);

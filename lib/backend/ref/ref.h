@@ -62,6 +62,9 @@ void ani_ref_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_bu
                        const ani_infer_input *input, int64_t n, float *features);
 
 /* unit.c */
+/** Compute z[cout] of one output pixel, number `row` of n*oh*ow. */
+void ani_ref_unit_pixel(const ani_unit_shape *s, const ani_lazy *x, const float *w, int64_t row,
+                        double *z);
 void ani_ref_unit_plan(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan);
 void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
                           const ani_unit_forward *args);

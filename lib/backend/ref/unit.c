@@ -87,6 +87,17 @@ static void compute_moments(int64_t rows, int64_t c, const void *y, int32_t elem
         }
 }
 
+void ani_ref_unit_pixel(const ani_unit_shape *s, const ani_lazy *x, const float *w, int64_t row,
+                        double *z) {
+    const int64_t n = row / (s->oh * s->ow), oy = row / s->ow % s->oh, ox = row % s->ow;
+    for (int64_t co = 0; co < s->cout; co++)
+        z[co] = 0;
+    for (int64_t tap = 0; tap < tap_count(s); tap++) {
+        int64_t pixel;
+        if (input_pixel(s, n, oy, ox, tap, &pixel)) add_tap(s, x, w, tap, pixel, z);
+    }
+}
+
 void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
                           const ani_unit_forward *args) {
     (void)backend;
@@ -94,22 +105,9 @@ void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
     const int64_t rows = s->n * s->oh * s->ow;
     double *z = args->scratch;
     for (int64_t row = 0; row < rows; row++) {
-        const int64_t n = row / (s->oh * s->ow), oy = row / s->ow % s->oh, ox = row % s->ow;
+        ani_ref_unit_pixel(s, &args->x, args->w, row, z);
         for (int64_t co = 0; co < s->cout; co++)
-            z[co] = 0;
-        for (int64_t tap = 0; tap < tap_count(s); tap++) {
-            int64_t pixel;
-            if (input_pixel(s, n, oy, ox, tap, &pixel))
-                add_tap(s, &args->x, args->w, tap, pixel, z);
-        }
-        for (int64_t co = 0; co < s->cout; co++) {
-            double y = z[co];
-            if (args->scale) y = y * args->scale[co] + args->shift[co];
-            if (args->relu6) y = y < 0 ? 0 : y > 6 ? 6 : y;
-            const int64_t at = row * s->cout + co;
-            if (args->residual) y += ani_ref_read(args->residual, args->element, at);
-            ani_ref_write(args->y, args->element, at, y);
-        }
+            ani_ref_write(args->y, args->element, row * s->cout + co, z[co]);
     }
     if (args->moments) compute_moments(rows, s->cout, args->y, args->element, args->moments);
 }

@@ -75,17 +75,13 @@ static void store_moments(void *y, int64_t ldy, const float *t, int64_t ldt, int
         }
 }
 
-static void store_affine(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
-                         const float *scale, const float *shift, int32_t relu6,
-                         const void *residual) {
+static void store_sum(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
+                      const void *residual) {
     element *to = y;
     const element *add = residual;
     for (int64_t r = 0; r < rows; r++, to += ldy, t += ldt)
-        for (int64_t i = 0; i < c; i++) {
-            float value = scale ? t[i] * scale[i] + shift[i] : t[i];
-            if (relu6) value = clip(value);
-            put(to + i, add ? value + get(add + r * ldy + i) : value);
-        }
+        for (int64_t i = 0; i < c; i++)
+            put(to + i, add ? t[i] + get(add + r * ldy + i) : t[i]);
 }
 
 static void store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
@@ -170,7 +166,7 @@ static const ani_tensor_kernels entries = {
     .normalise = normalise,
     .gradient = gradient,
     .store_moments = store_moments,
-    .store_affine = store_affine,
+    .store_sum = store_sum,
     .store_gradient = store_gradient,
     .product_moments = product_moments,
     .product_gradient = product_gradient,

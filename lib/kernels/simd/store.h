@@ -67,46 +67,26 @@ ANI_SHARED void store_moments(void *y, int64_t ldy, const float *t, int64_t ldt,
         moments_all(y, ldy, t, ldt, rows, c, pivot, sum, square, 0);
 }
 
-ANI_INLINE vec affine_vector(vec t, vec scale, vec shift, const element *residual, int64_t rest,
-                             const int affine, const int clip) {
-    if (affine) t = v_fma(t, scale, shift);
-    if (clip) t = v_clip(t);
-    if (!residual) return t;
-    return v_add(t, rest ? e_load_part(residual, rest) : e_load(residual));
-}
-
-ANI_INLINE void affine_all(element *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
-                           int64_t c, const float *scale, const float *shift,
-                           const element *residual, const int affine, const int clip) {
+ANI_INLINE void sum_all(element *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
+                        int64_t c, const element *residual, const int add) {
     const int64_t whole = c / LANES * LANES, rest = c - whole;
     for (int64_t r = 0; r < rows; r++, y += ldy, t += ldt) {
-        const element *add = residual ? residual + r * ldy : NULL;
+        const element *of = add ? residual + r * ldy : NULL;
         for (int64_t i = 0; i < whole; i += LANES)
-            e_store(y + i,
-                    e_round(affine_vector(v_load(t + i), affine ? v_load(scale + i) : v_zero(),
-                                          affine ? v_load(shift + i) : v_zero(),
-                                          add ? add + i : NULL, 0, affine, clip)));
-        if (rest)
-            e_store_part(y + whole,
-                         e_round(affine_vector(v_load_part(t + whole, rest),
-                                               affine ? v_load_part(scale + whole, rest) : v_zero(),
-                                               affine ? v_load_part(shift + whole, rest) : v_zero(),
-                                               add ? add + whole : NULL, rest, affine, clip)),
-                         rest);
+            e_store(y + i, e_round(add ? v_add(v_load(t + i), e_load(of + i)) : v_load(t + i)));
+        if (!rest) continue;
+        const vec last = v_load_part(t + whole, rest);
+        e_store_part(y + whole, e_round(add ? v_add(last, e_load_part(of + whole, rest)) : last),
+                     rest);
     }
 }
 
-static void store_affine(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
-                         const float *scale, const float *shift, int32_t relu6,
-                         const void *residual) {
-    if (scale && relu6)
-        affine_all(y, ldy, t, ldt, rows, c, scale, shift, residual, 1, 1);
-    else if (scale)
-        affine_all(y, ldy, t, ldt, rows, c, scale, shift, residual, 1, 0);
-    else if (relu6)
-        affine_all(y, ldy, t, ldt, rows, c, scale, shift, residual, 0, 1);
+static void store_sum(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
+                      const void *residual) {
+    if (residual)
+        sum_all(y, ldy, t, ldt, rows, c, residual, 1);
     else
-        affine_all(y, ldy, t, ldt, rows, c, scale, shift, residual, 0, 0);
+        sum_all(y, ldy, t, ldt, rows, c, NULL, 0);
 }
 
 /* rest 0: `vectors` whole vectors; else one vector of the first `rest` lanes. same: z is x. */

@@ -14,7 +14,7 @@ static void fill_tensors(ani_tensor_kernels *table) {
     table->normalise = normalise;
     table->gradient = gradient;
     table->store_moments = store_moments;
-    table->store_affine = store_affine;
+    table->store_sum = store_sum;
     table->store_gradient = store_gradient;
     table->product_moments = product_moments;
     table->product_gradient = product_gradient;
