@@ -6,6 +6,8 @@
 #include <attractivenet/augment.h>
 #include <attractivenet/layers.h>
 
+#include "io/settings.h"
+
 /** Count a holder; an_batches_destroy() gives it back. */
 void ani_batches_hold(an_batches *batches);
 /** AN_ERR_ARG unless batches have the size, the outputs and the scale that a model has; what names
@@ -33,6 +35,8 @@ int64_t ani_batches_place(const an_batches *batches);
 const an_batches_options *ani_batches_options(const an_batches *batches);
 /** Return the data set; borrowed. */
 const an_dataset *ani_batches_dataset(const an_batches *batches);
+/** Add what the batches of a training depend on, and those of a validation; val may be NULL. */
+void ani_batches_settings(const an_batches *train, const an_batches *val, ani_setting_list *to);
 /** Return how many samples batch number step has. */
 int64_t ani_batches_size(const an_batches *batches, int64_t step);
 

@@ -112,8 +112,25 @@ void ani_model_use_base(an_model *model, int32_t base) {
     atomic_store(&model->base, base);
 }
 
-double ani_model_momentum(const an_model *model) {
-    return model->momentum;
+static const char *const task_words[] = {"regression", "classification", NULL};
+static const char *const padding_words[] = {"auto", "fixed", "tutorial", NULL};
+static const char *const precision_words[] = {"fp32", "mixed", NULL};
+
+void ani_model_settings(const an_model *model, ani_setting_list *to) {
+    const ani_net_spec *spec = ani_net_spec_of(model->net);
+    const ani_model_facts *facts = &model->facts;
+    ani_setting_number(to, "model.alpha", facts->alpha);
+    ani_setting_whole(to, "model.height", spec->height);
+    ani_setting_whole(to, "model.width", spec->width);
+    ani_setting_whole(to, "model.outputs", spec->outputs);
+    ani_setting_word(to, "model.task", facts->task, task_words);
+    ani_setting_word(to, "model.padding", facts->padding, padding_words);
+    ani_setting_text(to, "model.pads", facts->pads);
+    ani_setting_text(to, "model.scale", facts->scale_name);
+    ani_setting_number(to, "model.momentum", model->momentum);
+    /* Not low_memory: it changes no bit. */
+    ani_setting_word(to, "precision", an_backend_precision(an_model_backend(model)),
+                     precision_words);
 }
 
 int32_t ani_model_gradient_base(const an_model *model) {

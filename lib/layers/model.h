@@ -5,6 +5,7 @@
 
 #include <attractivenet/layers.h>
 
+#include "io/settings.h"
 #include "layers/net.h"
 
 enum { ANI_FACT_SIZE = 64, ANI_PADS_SIZE = 256 };
@@ -31,7 +32,8 @@ void ani_model_hold(an_model *model);
 ani_net *ani_model_net(const an_model *model); /* borrowed */
 const ani_model_facts *ani_model_facts_of(const an_model *model);
 int32_t ani_model_base(const an_model *model); /* AN_BASE_* as set */
-double ani_model_momentum(const an_model *model);
+/** Add what the network and its arithmetic are, and not its weights. */
+void ani_model_settings(const an_model *model, ani_setting_list *to);
 
 /** Predict by the weights that a context holds, in slices: memory stays small whatever n is.
  * features or y may be NULL. */

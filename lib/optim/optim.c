@@ -175,8 +175,18 @@ an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_er
 /* --- from the inside --------------------------------------------------------------------------
  */
 
-const an_optimizer_options *ani_optimizer_options(const an_optimizer *optimizer) {
-    return &optimizer->options;
+static const char *const optimizer_words[] = {"adam", "sgd", "adamw", NULL};
+
+void ani_optimizer_settings(const an_optimizer *optimizer, ani_setting_list *to) {
+    const an_optimizer_options *o = &optimizer->options;
+    ani_setting_word(to, "optimizer", o->kind, optimizer_words);
+    ani_setting_whole(to, "optimizer.nesterov", o->nesterov);
+    ani_setting_number(to, "optimizer.beta1", o->beta1);
+    ani_setting_number(to, "optimizer.beta2", o->beta2);
+    ani_setting_number(to, "optimizer.epsilon", o->epsilon);
+    ani_setting_number(to, "optimizer.momentum", o->momentum);
+    ani_setting_number(to, "optimizer.weight_decay", o->weight_decay);
+    ani_setting_number(to, "optimizer.clip_norm", o->clip_norm);
 }
 
 static const char *const moment_names[] = {"optimizer/m", "optimizer/v"};

@@ -5,8 +5,10 @@
 
 #include <attractivenet/optim.h>
 
-/** Return the options that an optimizer was made with; borrowed. */
-const an_optimizer_options *ani_optimizer_options(const an_optimizer *optimizer);
+#include "io/settings.h"
+
+/** Add what its steps depend on. */
+void ani_optimizer_settings(const an_optimizer *optimizer, ani_setting_list *to);
 
 /** an_optimizer_step() for who has claimed the model and has a turn of it (layers/model.h). */
 an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err);

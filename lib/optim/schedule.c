@@ -46,3 +46,13 @@ double an_schedule_rate(const an_schedule_options *options, double rate, int64_t
     const double cosine = 0.5 * (1 + cos(M_PI * done));
     return rate * ((1 - o.final_fraction) * cosine + o.final_fraction);
 }
+
+static const char *const schedule_words[] = {"constant", "cosine", NULL};
+
+void ani_schedule_settings(const an_schedule_options *s, ani_setting_list *to) {
+    ani_setting_word(to, "schedule", s->kind, schedule_words);
+    ani_setting_whole(to, "schedule.warmup_steps", s->warmup_steps);
+    ani_setting_whole(to, "schedule.decay_steps", s->decay_steps);
+    ani_setting_number(to, "schedule.warmup_start", s->warmup_start);
+    ani_setting_number(to, "schedule.final_fraction", s->final_fraction);
+}

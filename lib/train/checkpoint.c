@@ -22,7 +22,6 @@
 
 #include "augment/batches.h"
 #include "base/callbacks.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/lock.h"
@@ -37,7 +36,6 @@
 #include "train/fields.h"
 #include "train/history.h"
 #include "train/settings.h"
-#include "train/trainer.h"
 
 enum { FILE_COUNT = 2 };
 static const char version_key[] = "checkpoint", version_text[] = "1";
@@ -263,18 +261,9 @@ void an_run_lock_destroy(an_run_lock *lock) {
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static ani_settings settings_of(const an_trainer *trainer) {
-    return (ani_settings){.options = &trainer->options,
-                          .schedule = &trainer->schedule,
-                          .optimizer = trainer->optimizer,
-                          .model = trainer->model,
-                          .train = trainer->train,
-                          .val = trainer->val};
-}
-
 /** Name what the last bits depend on, beside the settings. */
-static void name_backend(char *text, size_t size, const an_trainer *trainer) {
-    const an_backend *backend = an_model_backend(trainer->model);
+static void name_backend(char *text, size_t size, const an_model *model) {
+    const an_backend *backend = an_model_backend(model);
     snprintf(text, size, "%s %s, library %s", an_backend_name(backend), an_backend_level(backend),
              an_version());
 }
@@ -306,11 +295,12 @@ static bool is_finite(const an_arrays *arrays) {
     return true;
 }
 
-static an_status append_fields(const an_trainer *trainer, an_arrays *arrays, an_error *err) {
-    const an_checkpoint own = {.number = trainer->number,
-                               .stage = trainer->options.stage,
-                               .first_epoch = trainer->options.first_epoch,
-                               .optimizer_steps = an_optimizer_steps(trainer->optimizer)};
+static an_status append_fields(const ani_snapshot *run, int64_t number, an_arrays *arrays,
+                               an_error *err) {
+    const an_checkpoint own = {.number = number,
+                               .stage = run->options->stage,
+                               .first_epoch = run->options->first_epoch,
+                               .optimizer_steps = an_optimizer_steps(run->optimizer)};
     char backend[96];
     ani_text history = {0};
     an_status st = an_arrays_set_metadata(arrays, version_key, version_text, err);
@@ -319,9 +309,9 @@ static an_status append_fields(const an_trainer *trainer, an_arrays *arrays, an_
         ani_field_format(text, &fields[i], &own);
         st = an_arrays_set_metadata(arrays, fields[i].name, text, err);
     }
-    name_backend(backend, sizeof backend, trainer);
+    name_backend(backend, sizeof backend, run->model);
     if (!st) st = an_arrays_set_metadata(arrays, backend_key, backend, err);
-    ani_history_print(trainer->history, &history);
+    ani_history_print(run->history, &history);
     if (!st && history.failed) st = ani_fail_memory(err, history.size, "a history as text");
     if (!st)
         st = an_arrays_set_metadata(arrays, history_key, history.bytes ? history.bytes : "", err);
@@ -342,46 +332,46 @@ static void sweep(const an_train_options *options) {
 }
 
 /** Find out which file is to be written next. */
-static an_status choose_slot(an_trainer *trainer, an_error *err) {
+static an_status choose_slot(ani_checkpoint_place *place, const an_train_options *options,
+                             an_error *err) {
     generations found;
-    if (trainer->slot >= 0) return AN_OK;
-    sweep(&trainer->options);
-    an_status st = find_generations(&found, trainer->options.resume_path, err);
+    if (place->slot >= 0) return AN_OK;
+    sweep(options);
+    an_status st = find_generations(&found, options->resume_path, err);
     if (st) return st;
     const int32_t slot = newest(&found);
-    trainer->slot = slot == 0;
-    trainer->number = slot < 0 ? 1 : found.checkpoint[slot]->number + 1;
+    place->slot = slot == 0;
+    place->number = slot < 0 ? 1 : found.checkpoint[slot]->number + 1;
     clear_generations(&found);
     return AN_OK;
 }
 
-an_status ani_checkpoint_write(an_trainer *trainer, an_error *err) {
-    const an_train_options *options = &trainer->options;
-    const ani_settings settings = settings_of(trainer);
+an_status ani_checkpoint_write(const ani_snapshot *run, ani_checkpoint_place *place, bool *written,
+                               an_error *err) {
+    const an_train_options *options = run->options;
     an_arrays *arrays = NULL;
     char *file = NULL;
-    if (!options->resume_path || trainer->written) return AN_OK;
-    an_status st = choose_slot(trainer, err);
-    if (!st) st = an_model_weights(trainer->model, &arrays, err);
+    *written = false;
+    an_status st = choose_slot(place, options, err);
+    if (!st) st = an_model_weights(run->model, &arrays, err);
     if (st) goto done;
     if (options->terminate_on_nan && !is_finite(arrays)) goto done;
-    if (trainer->kept) st = append_best(arrays, trainer->kept, err);
-    if (!st) st = ani_optimizer_append(trainer->optimizer, options->base, arrays, err);
-    if (!st) st = append_fields(trainer, arrays, err);
-    if (!st) st = ani_train_state_append(&trainer->state, arrays, err);
-    if (!st) st = ani_settings_append(&settings, arrays, err);
+    if (run->best) st = append_best(arrays, run->best, err);
+    if (!st) st = ani_optimizer_append(run->optimizer, options->base, arrays, err);
+    if (!st) st = append_fields(run, place->number, arrays, err);
+    if (!st) st = ani_train_state_append(run->state, arrays, err);
+    if (!st) st = ani_settings_append(run, arrays, err);
     if (st) goto done;
-    file = file_of(options->resume_path, trainer->slot);
+    file = file_of(options->resume_path, place->slot);
     if (!file) {
         st = ani_fail_memory(err, (int64_t)strlen(options->resume_path), "a path");
         goto done;
     }
     st = ani_safetensors_write_sealed(arrays, file, err);
     if (st) goto done;
-    trainer->slot = !trainer->slot;
-    trainer->number++;
-    trainer->written = true;
-    trainer->written_at = ani_clock_seconds();
+    place->slot = !place->slot;
+    place->number++;
+    *written = true;
 done:
     ani_free(file);
     an_arrays_destroy(arrays);
@@ -391,21 +381,21 @@ done:
 /* --- resuming ----------------------------------------------------------------------------------
  */
 
-/** Read the state, which must be one that this trainer can be in. goes_on: the end of before is
- * none now. */
-static an_status read_state(const an_trainer *trainer, const an_checkpoint *checkpoint,
-                            bool goes_on, ani_train_state *state, an_error *err) {
+/** Read the state, which must be one that this run can be in. goes_on: the end of before is none
+ * now. */
+static an_status read_state(const ani_snapshot *run, const an_checkpoint *checkpoint, bool goes_on,
+                            ani_train_state *state, an_error *err) {
+    const an_train_options *options = run->options;
     const ani_epoch_place *place = &state->place;
-    ani_train_state_begin(state, &trainer->options);
+    ani_train_state_begin(state, options);
     an_status st = ani_train_state_read(state, checkpoint->arrays, err);
     if (st) return st;
     if (goes_on) state->reason = AN_STOP_NONE;
-    const bool fits = state->epoch <= trainer->options.max_epochs &&
-                      (state->reason || state->epoch < trainer->options.max_epochs) &&
-                      place->batch <= an_batches_steps(trainer->train) &&
-                      place->step <= place->batch &&
-                      place->samples <= an_batches_samples(trainer->train) &&
-                      isfinite(state->rate) && state->rate >= 0;
+    const bool fits = state->epoch <= options->max_epochs &&
+                      (state->reason || state->epoch < options->max_epochs) &&
+                      place->batch <= an_batches_steps(run->train) && place->step <= place->batch &&
+                      place->samples <= an_batches_samples(run->train) && isfinite(state->rate) &&
+                      state->rate >= 0;
     if (fits) return AN_OK;
     return ani_fail(err, AN_ERR_FORMAT,
                     "the checkpoint stands at epoch %d, batch %lld, which the run does not have",
@@ -434,68 +424,52 @@ static an_status read_best(an_arrays **best, const an_checkpoint *checkpoint, an
     return st;
 }
 
-static an_status warn_of_backend(an_trainer *trainer, const an_checkpoint *checkpoint,
+static an_status warn_of_backend(const ani_snapshot *run, const an_checkpoint *checkpoint,
                                  an_error *err) {
     char now[96];
     an_error text; /* as a buffer for the message */
     const char *then = an_arrays_metadata(checkpoint->arrays, backend_key);
-    name_backend(now, sizeof now, trainer);
+    name_backend(now, sizeof now, run->model);
     if (then && !strcmp(then, now)) return AN_OK;
     ani_fail(&text, AN_OK,
              "the checkpoint was written with '%s', this is '%s': the last bits may differ from "
              "those of a run that was not interrupted",
              then ? then : "", now);
-    return ani_trainer_warn(trainer, text.message, err);
+    return ani_warn(run->options->warn, run->options->warn_user, AN_WARN_OTHER, 1, text.message,
+                    err);
 }
 
-/** Resume a trainer that has claimed its model. */
-static an_status resume(an_trainer *trainer, const an_checkpoint *checkpoint, an_error *err) {
-    const ani_settings settings = settings_of(trainer);
-    const int32_t base = trainer->options.base;
+an_status ani_checkpoint_resume(ani_resumed *out, const ani_snapshot *run,
+                                const an_checkpoint *checkpoint, an_error *err) {
+    const an_train_options *options = run->options;
     /* The last epoch of before need not be the last one now; what stopped early stays so. */
     const bool goes_on =
-        trainer->options.max_epochs > checkpoint->max_epochs &&
+        options->max_epochs > checkpoint->max_epochs &&
         (checkpoint->reason == AN_STOP_EPOCHS || checkpoint->reason == AN_STOP_ASKED);
-    an_arrays *best = NULL;
-    an_history *history = NULL;
-    ani_train_state state;
-    an_status st = ani_settings_check(&settings, checkpoint->arrays, err);
-    if (!st) st = read_state(trainer, checkpoint, goes_on, &state, err);
-    if (!st) st = ani_model_check_weights(trainer->model, checkpoint->arrays, err);
-    if (!st) st = ani_optimizer_check(trainer->optimizer, base, checkpoint->arrays, err);
-    if (!st && trainer->options.restore_best) st = read_best(&best, checkpoint, err);
-    if (!st && best) st = ani_model_check_weights(trainer->model, best, err);
-    if (!st) st = an_history_create(&history, err);
+    ani_resumed from = {0};
+    an_status st = ani_settings_check(run, checkpoint->arrays, err);
+    if (!st) st = read_state(run, checkpoint, goes_on, &from.state, err);
+    if (!st) st = ani_model_check_weights(run->model, checkpoint->arrays, err);
+    if (!st) st = ani_optimizer_check(run->optimizer, options->base, checkpoint->arrays, err);
+    if (!st && options->restore_best) st = read_best(&from.best, checkpoint, err);
+    if (!st && from.best) st = ani_model_check_weights(run->model, from.best, err);
+    if (!st) st = an_history_create(&from.history, err);
     if (!st)
-        st = ani_history_parse(history, an_arrays_metadata(checkpoint->arrays, history_key), err);
-    if (!st) st = warn_of_backend(trainer, checkpoint, err);
+        st = ani_history_parse(from.history, an_arrays_metadata(checkpoint->arrays, history_key),
+                               err);
+    if (!st) st = warn_of_backend(run, checkpoint, err);
     if (!st)
-        st = ani_model_set_weights(trainer->model, state.reason && best ? best : checkpoint->arrays,
-                                   err);
+        st = ani_model_set_weights(
+            run->model, from.state.reason && from.best ? from.best : checkpoint->arrays, err);
     if (st) goto done;
     /* From here on nothing fails. */
-    ani_optimizer_take(trainer->optimizer, base, checkpoint->arrays, checkpoint->optimizer_steps);
-    an_arrays_destroy(trainer->kept);
-    trainer->kept = best;
-    best = NULL;
-    if (goes_on) ani_history_go_on(history);
-    ani_history_swap(trainer->history, history);
-    trainer->state = state;
-    ani_trainer_drop_features(trainer);
-    trainer->slot = -1;
-    trainer->written = false;
+    ani_optimizer_take(run->optimizer, options->base, checkpoint->arrays,
+                       checkpoint->optimizer_steps);
+    if (goes_on) ani_history_go_on(from.history);
+    *out = from;
+    from = (ani_resumed){0};
 done:
-    an_history_destroy(history);
-    an_arrays_destroy(best);
-    return st;
-}
-
-an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint, an_error *err) {
-    if (!trainer || !checkpoint)
-        return ani_fail(err, AN_ERR_ARG, "%s is NULL", trainer ? "checkpoint" : "trainer");
-    an_status st = ani_model_claim(trainer->model, err);
-    if (st) return st;
-    st = resume(trainer, checkpoint, err);
-    ani_model_release(trainer->model);
+    an_history_destroy(from.history);
+    an_arrays_destroy(from.best);
     return st;
 }

@@ -3,6 +3,8 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "augment/batches.h"
@@ -10,14 +12,45 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "layers/model.h"
 #include "optim/optim.h"
 #include "train/checkpoint.h"
+#include "train/console.h"
 #include "train/decisions.h"
+#include "train/evaluate.h"
+#include "train/events.h"
 #include "train/history.h"
 #include "train/options.h"
+#include "train/state.h"
+
+struct an_trainer {
+    atomic_int references; /* a run under way is one: a callback may destroy the trainer */
+    an_model *model;
+    an_batches *train, *val;
+    an_history *history;
+    an_optimizer *optimizer;
+    an_train_options options; /* schedule: see below; optimizer: only while it is made */
+    an_schedule_options schedule;
+    ani_train_state state;
+    an_arrays *kept; /* best weights, with restore_best */
+    ani_console console;
+    ani_events *events;
+    bool introduced; /* the stage was printed */
+    bool in_place;   /* what failed leaves the epoch where it is */
+    atomic_int asked_to_stop, asked_to_pause;
+    ani_lock *locks[2]; /* of resume_path and checkpoint_path */
+    /* checkpoints */
+    bool written;      /* what is on disk is the state of now */
+    double written_at; /* clock, seconds */
+    ani_checkpoint_place place;
+    /* frozen base */
+    ani_features *train_features, *val_features;
+    int64_t *places; /* [samples]: order of the epoch */
+    float *x, *y;    /* [batch,features], [batch,outputs]: rows of a step */
+};
 
 /** One epoch under way: what is not in the trainer's state. */
 typedef struct epoch_run {
@@ -28,6 +61,12 @@ typedef struct epoch_run {
 } epoch_run;
 
 /* --- life ------------------------------------------------------------------------------------- */
+
+/** Hand a message to the caller's warn. */
+static an_status warn(an_trainer *trainer, const char *message, an_error *err) {
+    const an_train_options *options = &trainer->options;
+    return ani_warn(options->warn, options->warn_user, AN_WARN_OTHER, 1, message, err);
+}
 
 /** The steps of a schedule that is to fill the stage. */
 static void fit_schedule(an_trainer *trainer) {
@@ -56,7 +95,7 @@ static an_status take_files(an_trainer *trainer, an_error *err) {
         &text, AN_OK,
         "'%s' is on a file system without locks: make sure that no other training writes there",
         options->resume_path);
-    return ani_trainer_warn(trainer, text.message, err);
+    return warn(trainer, text.message, err);
 }
 
 static an_status make_parts(an_trainer *trainer, an_error *err) {
@@ -108,7 +147,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
     trainer->history = history;
     atomic_init(&trainer->asked_to_stop, 0);
     atomic_init(&trainer->asked_to_pause, 0);
-    trainer->slot = -1;
+    trainer->place.slot = -1;
     ani_console_init(&trainer->console, &trainer->options);
     ani_train_state_begin(&trainer->state, &trainer->options);
     fit_schedule(trainer);
@@ -121,9 +160,16 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
     return AN_OK;
 }
 
+/** Give up the features of a frozen base: its weights are others now. */
+static void drop_features(an_trainer *trainer) {
+    ani_features_destroy(trainer->train_features);
+    ani_features_destroy(trainer->val_features);
+    trainer->train_features = trainer->val_features = NULL;
+}
+
 void an_trainer_destroy(an_trainer *trainer) {
     if (!trainer || atomic_fetch_sub(&trainer->references, 1) > 1) return;
-    ani_trainer_drop_features(trainer);
+    drop_features(trainer);
     ani_free(trainer->places);
     ani_free(trainer->x);
     ani_free(trainer->y);
@@ -139,12 +185,6 @@ void an_trainer_destroy(an_trainer *trainer) {
     an_model_destroy(trainer->model);
     ani_train_options_clear(&trainer->options);
     ani_free(trainer);
-}
-
-void ani_trainer_drop_features(an_trainer *trainer) {
-    ani_features_destroy(trainer->train_features);
-    ani_features_destroy(trainer->val_features);
-    trainer->train_features = trainer->val_features = NULL;
 }
 
 void an_trainer_stop(an_trainer *trainer) {
@@ -208,14 +248,58 @@ static an_status tell(an_trainer *trainer, int32_t kind, int64_t step, int64_t s
     return AN_OK;
 }
 
-an_status ani_trainer_warn(an_trainer *trainer, const char *message, an_error *err) {
-    const an_train_options *options = &trainer->options;
-    return ani_warn(options->warn, options->warn_user, AN_WARN_OTHER, 1, message, err);
+/* --- checkpoints -------------------------------------------------------------------------------
+ */
+
+static ani_snapshot snapshot(const an_trainer *trainer) {
+    return (ani_snapshot){.options = &trainer->options,
+                          .schedule = &trainer->schedule,
+                          .optimizer = trainer->optimizer,
+                          .model = trainer->model,
+                          .train = trainer->train,
+                          .val = trainer->val,
+                          .history = trainer->history,
+                          .state = &trainer->state,
+                          .best = trainer->kept};
+}
+
+an_status ani_trainer_write(an_trainer *trainer, an_error *err) {
+    const ani_snapshot now = snapshot(trainer);
+    if (!trainer->options.resume_path || trainer->written) return AN_OK;
+    an_status st = ani_checkpoint_write(&now, &trainer->place, &trainer->written, err);
+    if (trainer->written) trainer->written_at = ani_clock_seconds();
+    return st;
+}
+
+static an_status resume(an_trainer *trainer, const an_checkpoint *checkpoint, an_error *err) {
+    const ani_snapshot now = snapshot(trainer);
+    ani_resumed from;
+    an_status st = ani_checkpoint_resume(&from, &now, checkpoint, err);
+    if (st) return st;
+    ani_history_swap(trainer->history, from.history);
+    an_history_destroy(from.history);
+    an_arrays_destroy(trainer->kept);
+    trainer->kept = from.best;
+    trainer->state = from.state;
+    drop_features(trainer);
+    trainer->place.slot = -1;
+    trainer->written = false;
+    return AN_OK;
+}
+
+an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint, an_error *err) {
+    if (!trainer || !checkpoint)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", trainer ? "checkpoint" : "trainer");
+    an_status st = ani_model_claim(trainer->model, err);
+    if (st) return st;
+    st = resume(trainer, checkpoint, err);
+    ani_model_release(trainer->model);
+    return st;
 }
 
 /** Write a checkpoint before an epoch's end; if that fails, the epoch goes on from here. */
 static an_status write_in_place(an_trainer *trainer, an_error *err) {
-    an_status st = ani_checkpoint_write(trainer, err);
+    an_status st = ani_trainer_write(trainer, err);
     trainer->in_place = st != AN_OK;
     return st;
 }
@@ -365,7 +449,7 @@ static an_status report_broken(an_trainer *trainer, double loss, an_error *err) 
              saved ? options->checkpoint_path : "");
     an_status st =
         ani_console_not_finite(&trainer->console, state->place.step + 1, text.message, err);
-    return st ? st : ani_trainer_warn(trainer, text.message, err);
+    return st ? st : warn(trainer, text.message, err);
 }
 
 /** Move the weights by a batch, in one turn: others see the model before it or after it. With
@@ -595,7 +679,7 @@ static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err
         collect(&failed, ani_console_stopped(&trainer->console, report->epoch, &error), &error);
     /* A run that is killed before it does the epoch's end again, with the same outcome. The last
      * weights are in it, from which a longer run goes on. */
-    if (!run->broken) collect(&failed, ani_checkpoint_write(trainer, &error), &error);
+    if (!run->broken) collect(&failed, ani_trainer_write(trainer, &error), &error);
     if (report->stopped && trainer->kept) {
         collect(&failed, ani_model_set_weights(trainer->model, trainer->kept, &error), &error);
         collect(

@@ -980,8 +980,9 @@ typedef struct call {
 } call;
 
 static an_status call_write(call *c, an_error *err) {
-    c->trainer->written = false; /* leftovers are swept as far as there is memory for it */
-    return ani_checkpoint_write(c->trainer, err);
+    /* Not written yet. Leftovers are swept as far as there is memory for it. */
+    an_trainer_set_learning_rate(c->trainer, an_trainer_learning_rate(c->trainer), NULL);
+    return ani_trainer_write(c->trainer, err);
 }
 
 static an_status call_read(call *c, an_error *err) {

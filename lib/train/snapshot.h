@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * A run as its trainer shows it: what is written into a checkpoint, and compared with one. */
+#ifndef TRAIN_SNAPSHOT_H
+#define TRAIN_SNAPSHOT_H
+
+#include <attractivenet/train.h>
+
+#include "train/state.h"
+
+/** Borrowed for a call, all of it. */
+typedef struct ani_snapshot {
+    const an_train_options *options; /* optimizer and schedule are not looked at */
+    const an_schedule_options *schedule;
+    an_optimizer *optimizer;
+    an_model *model;
+    const an_batches *train, *val; /* val: may be NULL */
+    const an_history *history;
+    const ani_train_state *state;
+    const an_arrays *best; /* weights, with restore_best; NULL: none yet */
+} ani_snapshot;
+
+#endif
