@@ -116,6 +116,24 @@ def include_problems(path, module):
     return problems
 
 
+def circles():
+    """Sources of one folder that need each other: X.c and X.h count as one; a header without a source, which
+    several sources of a folder share, counts as none."""
+    needs = {}
+    for path in sources("lib/", endings=(".c",)):
+        text = "".join(f.read_text(encoding="utf-8") for f in (path, path.with_suffix(".h")) if f.exists())
+        headers = [(ROOT / "lib" / name).with_suffix(".c") for name in INCLUDE.findall(text)]
+        needs[path] = {other for other in headers if other != path and other.parent == path.parent and other.exists()}
+    # What needs nothing that is left is in no circle, and what is left at last is in one or leads to one.
+    free = True
+    while free:
+        free = [path for path in needs if not needs[path] & needs.keys()]
+        for path in free:
+            del needs[path]
+    return [f"{relative(path)} needs {', '.join(sorted(relative(other) for other in needs[path] & needs.keys()))}"
+            for path in sorted(needs)]
+
+
 def check_rows(tap):
     folders = {f.name for f in (ROOT / "lib").iterdir() if f.is_dir()}
     with_sources = {relative(f).split("/")[1] for f in sources("lib/")}
@@ -137,6 +155,7 @@ def check_rows(tap):
         problems += [f"{relative(path)}: includes \"{i}\", which is not installed"
                      for i in INCLUDE.findall(path.read_text()) if "/" in i and not i.startswith("attractivenet/")]
     tap.case("includes of public headers point downwards", problems)
+    tap.case("no circle of sources in a folder of lib/", circles())
     own_first = []
     for path in sources("lib/", endings=(".c",)):
         found = INCLUDE.findall(path.read_text(encoding="utf-8"))
