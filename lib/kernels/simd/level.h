@@ -16,7 +16,7 @@ static void fill_table(ani_kernels *table, const char *level) {
     table->level = level;
     table->panels[ANI_NARROW] = (ani_panel){NARROW, NARROW_ROWS};
     table->panels[ANI_WIDE] = (ani_panel){WIDE, WIDE_ROWS};
-    table->panels[ANI_SLIM] = (ani_panel){SLIM_ROWS ? SLIM : 0, SLIM_ROWS};
+    table->panels[ANI_SLIM] = (ani_panel){SLIM_ROWS > 0 ? SLIM : 0, SLIM_ROWS};
     fill_tensors(&table->tensor[ANI_FLOAT32]);
     table->column_sums = column_sums;
     table->stream_copy = V_STREAMS ? stream_copy : NULL;

@@ -26,7 +26,7 @@ _Static_assert(WIDE_ROWS * 3 <= (int)MOST_SUMS && NARROW_ROWS * 2 <= (int)MOST_S
     do {                                                                                           \
         if ((width) == WIDE)                                                                       \
             f(__VA_ARGS__, WIDE_ROWS, 3);                                                          \
-        else if (SLIM_ROWS && (width) == SLIM)                                                     \
+        else if (SLIM_ROWS > 0 && (width) == SLIM)                                                 \
             f(__VA_ARGS__, SLIM_ROWS, 1);                                                          \
         else                                                                                       \
             f(__VA_ARGS__, NARROW_ROWS, 2);                                                        \
