@@ -10,6 +10,7 @@
 #include "base/library.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
 static int32_t users;
 static int threads_before;
 
@@ -22,6 +23,19 @@ static int32_t load(void) {
     static const char *const files[] = {"libopenblas.so.0", "libopenblas.so", NULL};
     static const char *const names[] = {BLAS_FUNCTIONS(ANI_FUNCTION_NAME)};
     return ani_library_load(files, names, sizeof names / sizeof *names, &blas);
+}
+
+/* A child must not find the lock held by a thread that it does not have. */
+static void before_fork(void) {
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void) {
+    pthread_mutex_unlock(&lock);
+}
+
+static void watch_forks(void) {
+    pthread_atfork(before_fork, after_fork, after_fork);
 }
 
 static void product(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
@@ -40,6 +54,7 @@ static void product_transposed(float *c, int64_t ldc, const float *a, int64_t ld
 }
 
 int32_t ani_blas_enter(ani_kernels *table) {
+    pthread_once(&forks_watched, watch_forks);
     pthread_mutex_lock(&lock);
     const int32_t found = blas.cblas_sgemm || load();
     if (found && users++ == 0) {
