@@ -373,7 +373,7 @@ static void a_member_count_modulo_65536_is_read(void **state) {
     (void)state;
     enum { COUNT = 65536 + 6 };
     struct entry *entries = calloc(COUNT, sizeof *entries);
-    char(*names)[12] = calloc(COUNT, sizeof *names);
+    char(*names)[16] = calloc(COUNT, sizeof *names);
     an_error err = {0};
     for (int i = 0; i < COUNT; i++) {
         snprintf(names[i], sizeof *names, "%d.jpg", i);
