@@ -85,7 +85,11 @@ static an_status walk_folder(walk *w, an_error *err) {
     if (w->depth > MAX_DEPTH)
         return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' lies more than %d folders deep",
                         w->path.bytes, MAX_DEPTH);
-    return ani_folder_walk(w->path.bytes, walk_entry, w, err);
+    char *folder = ani_strdup(w->path.bytes); /* the text moves as it grows */
+    if (!folder) return ani_fail_memory(err, w->path.size, "a path");
+    const an_status st = ani_folder_walk(folder, walk_entry, w, err);
+    ani_free(folder);
+    return st;
 }
 
 /* By base name, then by path: paths lie in one piece of memory, so that the order is total. */

@@ -249,7 +249,7 @@ static void hashes_of_ends(void **state) {
     (void)state;
     enum { END = 65536, LONG = 3 * END };
     char first[ANI_HASH_SIZE], again[ANI_HASH_SIZE];
-    uint8_t *bytes = calloc(1, LONG);
+    uint8_t *bytes = calloc(1, LONG + 1);
     const char *path = folder_path(test_folder, "file");
     static const struct {
         int64_t size, place;
