@@ -38,8 +38,9 @@ static void predict(caller *c) {
     an_error err;
     float score;
     const int64_t stride = 3 * (int64_t)c->size;
-    bench_check(an_predictor_frame(c->predictor, c->frame, c->size, c->size, stride, &score, &err),
-                &err);
+    bench_check(
+        an_predictor_score_frame(c->predictor, c->frame, c->size, c->size, stride, &score, &err),
+        &err);
 }
 
 static void *call(void *data) {

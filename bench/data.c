@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Time the data path: decoding, resizing, loading a data set's pictures, augmenting, whole batches.
+ * Time the data path: decoding, resizing, loading a data set's images, augmenting, whole batches.
  * One JSON line a case, with the fields of the peers' harness: img_per_s is batch / the fastest
- * pass over a batch of different pictures. */
+ * pass over a batch of different images. */
 #include <attractivenet/attractivenet.h>
 
 #include <dirent.h>
@@ -27,10 +27,10 @@ static const char about[] =
     "  load     JPEG files to pixels of --size, as a data set reads them\n"
     "  augment  pixels in memory to batches of floats\n"
     "  batches  JPEG files to batches of floats\n\n"
-    "Made-up pictures are soft shapes with a little noise, quality 90. The augmentation is the\n"
+    "Made-up images are soft shapes with a little noise, quality 90. The augmentation is the\n"
     "tutorial's: rotation 40, shifts, shear and zoom 0.2, horizontal flip. AN_CPU=c|avx2|... "
     "limits\n"
-    "the kernels. Compare with peers.py pipeline, whose pictures lie in $PEERS_HOME/jpeg.";
+    "the kernels. Compare with peers.py pipeline, whose images lie in $PEERS_HOME/jpeg.";
 static const char examples[] =
     "  bench_data --task load --images $PEERS_HOME/jpeg     cv2.imread+resize\n"
     "  bench_data --task augment                            cv2.warpAffine+flip, Keras' generator";
@@ -48,17 +48,17 @@ typedef struct bench {
     uint8_t *rgb;    /* [batch,from,from,3] */
     uint8_t *pixels; /* [size,size,3] */
     an_dataset *dataset;
-    an_batches *batches;
+    an_loader *loader;
     int64_t epoch;
 } bench;
 
 static void *take(size_t size) {
     void *memory = malloc(size);
-    if (!memory) bench_fail("no memory for pictures", NULL);
+    if (!memory) bench_fail("no memory for images", NULL);
     return memory;
 }
 
-/* --- pictures -------------------------------------------------------------------------------- */
+/* --- images -------------------------------------------------------------------------------- */
 
 /* Waves of several lengths, a disc, noise of a few levels: compresses like a photograph. */
 static void draw(uint8_t *rgb, int64_t side, int64_t number) {
@@ -108,7 +108,7 @@ static void remove_folder(void) {
     scratch_remove(folder);
 }
 
-/* A folder with as many pictures as a batch has, and their labels. */
+/* A folder with as many images as a batch has, and their labels. */
 static void make_folder(bench *b) {
     folder = scratch_make(false);
     if (!folder) bench_fail("cannot make a folder", NULL);
@@ -184,12 +184,12 @@ static void set_up(bench *b) {
         an_augment_options augment;
         an_augment_options_tutorial(&augment, sizeof augment);
         augment.mode = b->mode;
-        an_batches_options source;
-        an_batches_options_init(&source, sizeof source);
-        source.batch = (int32_t)b->batch;
+        an_loader_options source;
+        an_loader_options_init(&source, sizeof source);
+        source.batch_size = (int32_t)b->batch;
         source.threads = b->threads;
         source.augment = &augment;
-        bench_check(an_batches_create(&b->batches, b->dataset, NULL, 0, &source, &err), &err);
+        bench_check(an_loader_create(&b->loader, b->dataset, NULL, 0, &source, &err), &err);
     }
 }
 
@@ -205,25 +205,25 @@ static void decode(bench *b) {
 static void resize(bench *b) {
     an_error err;
     for (int64_t i = 0; i < b->batch; i++)
-        bench_check(an_resize_u8(b->pixels, b->size, b->size, b->rgb + i * 3 * b->from * b->from,
-                                 b->from, b->from, 3, &err),
+        bench_check(an_resize_u8(b->rgb + i * 3 * b->from * b->from, b->from, b->from, 3, b->pixels,
+                                 b->size, b->size, &err),
                     &err);
 }
 
 static void load(bench *b) {
     an_error err;
     for (int64_t i = 0; i < b->batch; i++)
-        bench_check(an_dataset_pixels(b->dataset, i, b->pixels, &err), &err);
+        bench_check(an_dataset_read_pixels(b->dataset, i, b->pixels, &err), &err);
 }
 
 /* One batch; the epochs have one each. */
 static void next_batch(bench *b) {
     an_error err;
-    an_status st = an_batches_next(b->batches, NULL, NULL, NULL, NULL, &err);
+    an_status st = an_loader_next(b->loader, NULL, NULL, NULL, NULL, &err);
     bench_check(st, &err);
     if (st != AN_DONE) return;
-    bench_check(an_batches_begin(b->batches, ++b->epoch, 0, &err), &err);
-    bench_check(an_batches_next(b->batches, NULL, NULL, NULL, NULL, &err), &err);
+    bench_check(an_loader_begin(b->loader, ++b->epoch, 0, &err), &err);
+    bench_check(an_loader_next(b->loader, NULL, NULL, NULL, NULL, &err), &err);
 }
 
 static void pass(void *user) {
@@ -249,9 +249,9 @@ static void read_options(bench *b, int argc, char **argv) {
         option_choice("mode", &b->mode, mode_words, "of augment and batches"),
         option_choice("cache", &b->cache, cache_words, "of batches"),
         option_count("size", &b->size, 1, 8192, "height and width handed out"),
-        option_count("from", &b->from, 1, 8192, "height and width of made-up pictures"),
+        option_count("from", &b->from, 1, 8192, "height and width of made-up images"),
         option_text("images", &b->images, "DIR", "JPEG files to use instead of made-up ones"),
-        option_count("batch", &b->batch, 1, MAX_FILES, "pictures in a pass"),
+        option_count("batch", &b->batch, 1, MAX_FILES, "images in a pass"),
         option_count("threads", &b->threads, 0, 256,
                      "workers of augment and batches beside the caller, who helps;\n"
                      "0: the caller alone"),
@@ -291,7 +291,7 @@ int main(int argc, char **argv) {
            1e3 * b.batch / best, 1e3 * b.batch / median, 1e3 * best / b.batch,
            1e3 * median / b.batch, bench_peak_mb());
 
-    an_batches_destroy(b.batches);
+    an_loader_destroy(b.loader);
     an_dataset_destroy(b.dataset);
     for (int64_t i = 0; b.files && i < b.batch; i++)
         free(b.files[i]);

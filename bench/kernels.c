@@ -367,7 +367,7 @@ static double distance(const float *a, const float *b, int64_t count) {
     return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
 }
 
-/* One picture of the case, at every level, against ref; results come out in dx and dw. 1e-4 of the
+/* One image of the case, at every level, against ref; results come out in dx and dw. 1e-4 of the
  * norm is far above rounding, as 1e-2 is with bfloat16 (2^-8), and far below any mistake. */
 static void check_case(bench *b, const bench_case *c, pass p) {
     bench_case one = *c;
@@ -499,7 +499,6 @@ static an_backend *make_backend(const bench *b, int32_t kind) {
     an_backend_options_init(&options, sizeof options);
     options.kind = kind;
     options.threads = b->threads;
-    options.precision = b->precision;
     bench_check(an_backend_create(&backend, &options, &err), &err);
     return backend;
 }
@@ -560,7 +559,7 @@ static void read_options(bench *b, int argc, char **argv) {
         option_count("threads", &b->threads, 0, 1024, "0: all processors"),
         option_choice("precision", &b->precision, precision_words,
                       "of tensors: fp32, or bfloat16 as a mixed training keeps them"),
-        option_count("batch", &b->batch, 1, 1024, "pictures"),
+        option_count("batch", &b->batch, 1, 1024, "images"),
         option_count("size", &b->size, 32, 8192, "height and width in pixels"),
         option_number("alpha", &b->alpha, 0.01, 10, "width multiplier"),
         option_text("only", &b->only, "TEXT",

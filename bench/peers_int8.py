@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Measure int8 inference of the peers: the models of the peers' harness (peers.py, see
-bench/compare.sh), quantised by the peers' own tools with pictures of noise.
+bench/compare.sh), quantised by the peers' own tools with images of noise.
 
 usage: peers_int8.py convert | infer [--batch 1,32] [--threads 1,2] [--seconds N] [--peer REGEX]
 
@@ -17,7 +17,7 @@ import tempfile
 import time
 
 HOME = os.environ.get("PEERS_HOME") or os.path.join(tempfile.gettempdir(), "peers")
-SIZE, PICTURES = 350, 4
+SIZE, IMAGES = 350, 4
 PEERS = {"onnxruntime int8": "ort", "openvino int8": "ov", "openvino int8, of onnxruntime's file": "ov",
          "litert int8": "litert"}
 
@@ -29,7 +29,7 @@ def model(name):
 def noise(batch, channels_first):
     import numpy as np
     shape = (batch, 3, SIZE, SIZE) if channels_first else (batch, SIZE, SIZE, 3)
-    for i in range(PICTURES if batch == 1 else 1):
+    for i in range(IMAGES if batch == 1 else 1):
         yield np.random.default_rng(i).random(shape, np.float32)
 
 
@@ -41,10 +41,10 @@ def convert_ort():
 
     class Reader(CalibrationDataReader):
         def __init__(self, batch):
-            self.pictures = ({"x": x} for x in noise(batch, True))
+            self.images = ({"x": x} for x in noise(batch, True))
 
         def get_next(self):
-            return next(self.pictures, None)
+            return next(self.images, None)
 
     for batch in (1, 32):
         prepared = model("mnv2_b%d_prepared.onnx" % batch)
@@ -58,8 +58,8 @@ def convert_ov():
     import openvino as ov
     for batch in (1, 32):
         float_model = ov.Core().read_model(model("mnv2_b%d.onnx" % batch))
-        pictures = nncf.Dataset(list(noise(batch, True)))
-        quantised = nncf.quantize(float_model, pictures, subset_size=PICTURES if batch == 1 else 1)
+        images = nncf.Dataset(list(noise(batch, True)))
+        quantised = nncf.quantize(float_model, images, subset_size=IMAGES if batch == 1 else 1)
         ov.save_model(quantised, model("mnv2_b%d_int8_ov.xml" % batch))
 
 

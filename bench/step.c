@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Time whole steps of the network on made-up pictures: a training step of stage 2 (everything
+ * Time whole steps of the network on made-up images: a training step of stage 2 (everything
  * trained), of stage 1 (base frozen, head trained), or a prediction. One JSON line, fields as
  * bench/compare.sh reads them; img_per_s is batch / the fastest pass, as in the peers' harness. */
 #include <attractivenet/attractivenet.h>
@@ -13,7 +13,7 @@ enum { TRAIN2, TRAIN1, INFER };
 enum { INT8 = AN_PRECISION_MIXED + 1 };
 
 typedef struct bench {
-    int32_t task, batch, size, threads, padding, precision, low_memory, backend;
+    int32_t task, batch, size, threads, padding, precision, recompute, backend;
     double alpha, seconds;
     an_model *model;
     an_optimizer *optimizer;
@@ -31,14 +31,15 @@ static void step(void *user) {
     double loss;
     switch (b->task) {
     case TRAIN2:
-        bench_check(an_model_gradients(b->model, b->x, b->y, b->batch, AN_LOSS_MSE, &loss, &err),
-                    &err);
+        bench_check(
+            an_model_compute_gradients(b->model, b->x, b->y, b->batch, AN_LOSS_MSE, &loss, &err),
+            &err);
         bench_check(an_optimizer_step(b->optimizer, 1e-4, &err), &err);
         break;
     case TRAIN1:
-        bench_check(an_model_features(b->model, b->x, b->batch, b->features, &err), &err);
-        bench_check(an_model_head_gradients(b->model, b->features, b->y, b->batch, AN_LOSS_MSE,
-                                            &loss, &err),
+        bench_check(an_model_compute_features(b->model, b->x, b->batch, b->features, &err), &err);
+        bench_check(an_model_compute_head_gradients(b->model, b->features, b->y, b->batch,
+                                                    AN_LOSS_MSE, &loss, &err),
                     &err);
         bench_check(an_optimizer_step(b->optimizer, 1e-3, &err), &err);
         break;
@@ -53,8 +54,6 @@ static void set_up(bench *b) {
     an_backend_options_init(&backend_options, sizeof backend_options);
     backend_options.threads = b->threads;
     const int mixed = b->precision == AN_PRECISION_MIXED;
-    backend_options.precision = mixed ? AN_PRECISION_MIXED : AN_PRECISION_FP32;
-    backend_options.low_memory = b->low_memory;
     backend_options.kind = b->backend;
     an_backend *backend;
     bench_check(an_backend_create(&backend, &backend_options, &err), &err);
@@ -69,6 +68,9 @@ static void set_up(bench *b) {
     bench_check(
         an_model_set_base(b->model, b->task == TRAIN2 ? AN_BASE_TRAIN : AN_BASE_FROZEN, &err),
         &err);
+    bench_check(an_model_set_training(b->model, mixed ? AN_PRECISION_MIXED : AN_PRECISION_FP32,
+                                      b->recompute, &err),
+                &err);
     bench_check(an_optimizer_create(&b->optimizer, b->model, NULL, &err), &err);
 
     an_model_info info = {.struct_size = sizeof info};
@@ -78,7 +80,7 @@ static void set_up(bench *b) {
     b->y = calloc((size_t)b->batch, sizeof *b->y);
     b->features = malloc((size_t)b->batch * (size_t)info.features * sizeof *b->features);
     if (!b->x || !b->y || !b->features) bench_fail("no memory for a batch", NULL);
-    uint32_t state = 1; /* pictures of noise: the arithmetic does not care */
+    uint32_t state = 1; /* images of noise: the arithmetic does not care */
     for (size_t i = 0; i < pixels; i++) {
         state = state * 1664525u + 1013904223u;
         b->x[i] = (float)(state >> 8) / 8388608.0f - 1.0f;
@@ -104,13 +106,13 @@ int main(int argc, char **argv) {
                .seconds = 20};
     const option_row rows[] = {
         option_choice("task", &b.task, task_words, "all trained; head alone; prediction"),
-        option_count("batch", &b.batch, 1, 65536, "pictures in a step"),
+        option_count("batch", &b.batch, 1, 65536, "images in a step"),
         option_count("size", &b.size, 32, 8192, "height and width in pixels"),
         option_number("alpha", &b.alpha, 0.01, 10, "width multiplier"),
         option_count("threads", &b.threads, 0, 1024, "0: all processors"),
         option_choice("precision", &b.precision, precision_words,
                       "mixed: training keeps bf16, prediction multiplies bf16"),
-        option_flag("low-memory", &b.low_memory, "make the widest activations twice"),
+        option_flag("recompute", &b.recompute, "compute the widest activations twice"),
         option_choice("padding", &b.padding, padding_words, "fixed: as the peers build it"),
         option_number("seconds", &b.seconds, 0, 1e6, "how long to time"),
         option_choice("backend", &b.backend, backend_words, "what computes"),
@@ -129,14 +131,14 @@ int main(int argc, char **argv) {
     char task[32], padding[32], precision[32];
     printf("{\"peer\": \"attractivenet\", \"version\": \"%s\", \"task\": \"%s\", \"batch\": %d, "
            "\"size\": %d, "
-           "\"alpha\": %g, \"padding\": \"%s\", \"precision\": \"%s\", \"low_memory\": %d, "
+           "\"alpha\": %g, \"padding\": \"%s\", \"precision\": \"%s\", \"recompute\": %d, "
            "\"backend\": \"%s\", "
            "\"level\": \"%s\", \"threads\": %d, \"passes\": %d, \"img_per_s\": %.2f, "
            "\"img_per_s_median\": %.2f, \"ms_min\": %.2f, \"ms_median\": %.2f, \"peak_rss_mb\": "
            "%.0f}\n",
            an_version(), option_word(task, task_words, b.task), b.batch, b.size, b.alpha,
            option_word(padding, padding_words, b.padding),
-           option_word(precision, precision_words, b.precision), an_backend_low_memory(backend),
+           option_word(precision, precision_words, b.precision), b.recompute,
            an_backend_name(backend), an_backend_level(backend), an_backend_threads(backend),
            ms.passes, 1e3 * b.batch / ms.best, 1e3 * b.batch / ms.median, ms.best, ms.median,
            bench_peak_mb());

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Step 2 of the tutorial: load the data. Lists the pictures with their scores, decodes and resizes
+ * Step 2 of the tutorial: load the data. Lists the images with their scores, decodes and resizes
  * each once, and shows how the scores are spread. */
 #include "steps.h"
 

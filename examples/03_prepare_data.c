@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Puts the pictures of a batch beside each other, as 8-bit pixels again. */
+/* Puts the images of a batch beside each other, as 8-bit pixels again. */
 static int draw_batch(const settings *s, const data *d) {
     an_error err;
     char path[PATH_SIZE];
@@ -14,8 +14,8 @@ static int draw_batch(const settings *s, const data *d) {
     float table[256];
     int64_t n = 0;
     an_image *sheet = NULL;
-    if (an_scale_table(table, s->scale, &err) || an_batches_begin(d->train, 0, 0, &err) ||
-        an_batches_next(d->train, &x, &y, NULL, &n, &err))
+    if (an_scale_fill_table(s->scale, table, &err) || an_loader_begin(d->train, 0, 0, &err) ||
+        an_loader_next(d->train, &x, &y, NULL, &n, &err))
         return complain(&err);
     const int64_t size = s->size, columns = (int64_t)ceil(sqrt((double)n));
     const int64_t rows = (n + columns - 1) / columns;
@@ -36,7 +36,7 @@ static int draw_batch(const settings *s, const data *d) {
     say(s->quiet, "a training batch, row by row:");
     for (int64_t i = 0; i < n; i++)
         say(s->quiet, "%s%.2f", i % columns ? " " : "\n  ", (double)y[i]);
-    say(s->quiet, "\nits pictures are %s\n", path);
+    say(s->quiet, "\nits images are %s\n", path);
     return 0;
 }
 

@@ -20,9 +20,9 @@ int main(int argc, char **argv) {
         &s, argc, argv,
         "data labels suffix names-encoding skip-damaged model out batch epochs1 epochs2 lr1 lr2 "
         "schedule augment augment-strength "
-        "seed threads precision low-memory "
+        "seed threads precision recompute "
         "quiet keras-checkpoint "
-        "base2 bn-momentum recalibrate patience min-delta cache resume restart "
+        "base2 bn-momentum update-batch-norm patience min-delta cache resume restart "
         "checkpoint-seconds tensorboard verbose",
         &text);
     int status = 1;

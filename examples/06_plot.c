@@ -33,7 +33,7 @@ static const program_text text = {
     .usage = "--history FILE --out DIR",
     .about = "Step 6: plot. Draws the training and validation loss of history.csv over the\n"
              "epochs, as DIR/loss.png. Training loss falling while validation loss rises: the\n"
-             "network learns its pictures by heart.",
+             "network learns its images by heart.",
     .examples = "  06_plot --history run/history.csv --out run",
 };
 

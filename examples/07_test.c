@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Step 7 of the tutorial: test the best model on pictures that it has never seen. */
+ * Step 7 of the tutorial: test the best model on images that it has never seen. */
 #include "steps.h"
 
 #include <stddef.h>
@@ -10,7 +10,7 @@ static const program_text text = {
         "Step 7: test. Scores the test part of the split with the best model and compares\n"
         "with what people said: root mean squared error, mean absolute error, R2,\n"
         "Pearson's correlation. --seed must be that of the training, else the network has\n"
-        "seen these pictures. Leaves DIR/metrics.json and DIR/scatter.png; with --bf16\n"
+        "seen these images. Leaves DIR/metrics.json and DIR/scatter.png; with --bf16\n"
         "DIR/model_bf16.safetensors and with --int8 DIR/model_int8.safetensors, which predict\n"
         "runs in such numbers.",
     .examples =

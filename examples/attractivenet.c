@@ -40,9 +40,9 @@ int main(int argc, char **argv) {
         "data labels suffix names-encoding skip-damaged out size alpha padding weights scale batch "
         "epochs1 "
         "epochs2 lr1 lr2 schedule augment "
-        "augment-strength seed threads precision low-memory quiet keras-checkpoint base2 "
+        "augment-strength seed threads precision recompute quiet keras-checkpoint base2 "
         "bn-momentum "
-        "recalibrate "
+        "update-batch-norm "
         "patience "
         "min-delta cache extract sha256 resume restart checkpoint-seconds tensorboard verbose",
         &text);

@@ -123,7 +123,7 @@ static double face_score(const face *f) {
 /* --- drawing
  * ----------------------------------------------------------------------------------------- */
 
-/** The picture and the frame of the face in it. */
+/** The image and the frame of the face in it. */
 typedef struct canvas {
     double *rgb; /* [size,size,3], 0 to 1 */
     int32_t size;
@@ -297,7 +297,7 @@ typedef struct request {
     int32_t count, size, seed, quiet;
 } request;
 
-/* Where picture number (from 1) lies, below a folder. The real names say more ("AF" are Asian
+/* Where image number (from 1) lies, below a folder. The real names say more ("AF" are Asian
  * women); here they are only names. */
 static void image_path(char *path, const char *folder, int32_t number) {
     snprintf(path, PATH_SIZE, "%.*s/%s/AF%d.jpg", PATH_SIZE / 2, folder, images_folder,
@@ -317,7 +317,7 @@ static int write_faces(const request *ask, const char *folder) {
     const int show = !ask->quiet && isatty(1);
     double *rgb = malloc((size_t)ask->size * (size_t)ask->size * 3 * sizeof *rgb);
     if (!rgb || an_image_create(&image, NULL, ask->size, ask->size, &err)) {
-        complain_of("no memory for a picture");
+        complain_of("no memory for an image");
         goto done;
     }
     snprintf(path, sizeof path, "%.*s/%s", PATH_SIZE / 2, folder, images_folder);
@@ -335,9 +335,9 @@ static int write_faces(const request *ask, const char *folder) {
         face f;
         draw_parameters(&f, &random);
         draw_face(&f, &random, rgb, ask->size, an_image_data(image));
-        char picture[PATH_SIZE];
-        image_path(picture, folder, i);
-        if (an_image_write_jpeg(image, picture, JPEG_QUALITY, &err)) {
+        char file[PATH_SIZE];
+        image_path(file, folder, i);
+        if (an_image_write_jpeg(image, file, JPEG_QUALITY, &err)) {
             complain(&err);
             goto done;
         }
@@ -462,7 +462,7 @@ int main(int argc, char **argv) {
     const option_row rows[] = {
         option_text("out", &ask.out, "PATH",
                     "where to: a zip archive if the name ends in .zip, else a folder"),
-        option_count("count", &ask.count, 1, 1000000, "pictures"),
+        option_count("count", &ask.count, 1, 1000000, "images"),
         option_count("size", &ask.size, 32, 4096, "width and height in pixels"),
         option_count("seed", &ask.seed, 0, INT32_MAX, "other numbers give other faces"),
         option_flag("quiet", &ask.quiet, "say nothing"),

@@ -14,25 +14,54 @@ enum { MAX_ROWS = 64, HELP_COLUMN = 26, FIRST_LONG = 256 };
 
 option_row option_text(const char *name, const char **value, const char *argument,
                        const char *help) {
-    return (option_row){name, OPTION_TEXT, value, argument, help, 0, 0, NULL};
+    return (option_row){
+        .name = name, .kind = OPTION_TEXT, .value = value, .argument = argument, .help = help};
 }
 
 option_row option_count(const char *name, int32_t *value, int32_t low, int32_t high,
                         const char *help) {
-    return (option_row){name, OPTION_COUNT, value, "N", help, low, high, NULL};
+    return (option_row){.name = name,
+                        .kind = OPTION_COUNT,
+                        .value = value,
+                        .argument = "N",
+                        .help = help,
+                        .low = low,
+                        .high = high};
 }
 
 option_row option_number(const char *name, double *value, double low, double high,
                          const char *help) {
-    return (option_row){name, OPTION_NUMBER, value, "X", help, low, high, NULL};
+    return (option_row){.name = name,
+                        .kind = OPTION_NUMBER,
+                        .value = value,
+                        .argument = "X",
+                        .help = help,
+                        .low = low,
+                        .high = high};
 }
 
 option_row option_choice(const char *name, int32_t *value, const char *choices, const char *help) {
-    return (option_row){name, OPTION_CHOICE, value, choices, help, 0, 0, choices};
+    return (option_row){.name = name,
+                        .kind = OPTION_CHOICE,
+                        .value = value,
+                        .argument = choices,
+                        .help = help,
+                        .choices = choices};
 }
 
 option_row option_flag(const char *name, int32_t *value, const char *help) {
-    return (option_row){name, OPTION_FLAG, value, "", help, 0, 0, NULL};
+    return (option_row){
+        .name = name, .kind = OPTION_FLAG, .value = value, .argument = "", .help = help};
+}
+
+option_row option_formerly(const char *former, option_row row) {
+    row.former = former;
+    return row;
+}
+
+option_row option_formerly_word(const char *former_word, option_row row) {
+    row.former_word = former_word;
+    return row;
 }
 
 option_row option_end(void) {
@@ -51,13 +80,14 @@ const char *option_word(char text[32], const char *words, int32_t place) {
     return text;
 }
 
-/* The place of a word in "first|second", or -1. */
-static int32_t find_word(const char *words, const char *word) {
+/* The place of a word in the choices of a row, or -1. */
+static int32_t find_word(const option_row *row, const char *word) {
     const size_t length = strlen(word);
+    const char *words = row->choices;
     for (int32_t place = 0;; place++) {
         const size_t span = strcspn(words, "|");
         if (span == length && !strncmp(words, word, span)) return place;
-        if (!words[span]) return -1;
+        if (!words[span]) return row->former_word && !strcmp(row->former_word, word) ? place : -1;
         words += span + 1;
     }
 }
@@ -144,7 +174,7 @@ static void take(char **argv, const option_row *row, const char *word) {
         *(double *)row->value = parse_number(argv, row, word);
         break;
     case OPTION_CHOICE:
-        *(int32_t *)row->value = find_word(row->choices, word);
+        *(int32_t *)row->value = find_word(row, word);
         if (*(int32_t *)row->value >= 0) break;
         snprintf(expected, sizeof expected, "one of %s", row->choices);
         refuse(argv, row, word, expected);
@@ -156,13 +186,16 @@ static void take(char **argv, const option_row *row, const char *word) {
 }
 
 int options_parse(int argc, char **argv, const option_row *rows, const program_text *text) {
-    struct option table[MAX_ROWS + 2];
+    struct option table[2 * MAX_ROWS + 2];
     int count = 0;
     memset(table, 0, sizeof table);
-    for (; rows[count].name && count < MAX_ROWS; count++) {
-        table[count].name = rows[count].name;
-        table[count].has_arg = rows[count].kind == OPTION_FLAG ? no_argument : required_argument;
-        table[count].val = FIRST_LONG + count;
+    for (int i = 0; rows[i].name && i < MAX_ROWS; i++) {
+        const char *const names[] = {rows[i].name, rows[i].former};
+        for (int k = 0; k < 2 && names[k]; k++)
+            table[count++] = (struct option){
+                .name = names[k],
+                .has_arg = rows[i].kind == OPTION_FLAG ? no_argument : required_argument,
+                .val = FIRST_LONG + i};
     }
     table[count].name = "help";
     table[count].val = 'h';

@@ -18,11 +18,13 @@ typedef enum option_kind {
 typedef struct option_row {
     const char *name; /* without "--" */
     option_kind kind;
-    void *value;          /* holds the default before the parsing; the help shows it */
-    const char *argument; /* what the help calls the argument */
-    const char *help;     /* lines are broken at line feeds */
-    double low, high;     /* numbers: limits, both allowed */
-    const char *choices;  /* OPTION_CHOICE: words, as "auto|fixed" */
+    void *value;             /* holds the default before the parsing; the help shows it */
+    const char *argument;    /* what the help calls the argument */
+    const char *help;        /* lines are broken at line feeds */
+    double low, high;        /* numbers: limits, both allowed */
+    const char *choices;     /* OPTION_CHOICE: words, as "auto|fixed" */
+    const char *former;      /* a name that is still understood, and not in the help; or NULL */
+    const char *former_word; /* likewise a word that means the last choice */
 } option_row;
 
 option_row option_text(const char *name, const char **value, const char *argument,
@@ -35,6 +37,10 @@ option_row option_number(const char *name, double *value, double low, double hig
 option_row option_choice(const char *name, int32_t *value, const char *choices, const char *help);
 /** value: becomes 1. */
 option_row option_flag(const char *name, int32_t *value, const char *help);
+/** The same option, which an earlier release called otherwise. */
+option_row option_formerly(const char *former, option_row row);
+/** The same choice, whose last word was another in an earlier release. */
+option_row option_formerly_word(const char *former_word, option_row row);
 /** The end of a table. */
 option_row option_end(void);
 

@@ -158,7 +158,7 @@ static int score_all(const path_list *list, an_predictor *predictor, int32_t out
     float *scores = malloc((size_t)outputs * sizeof *scores);
     if (!scores) return complain_of("no memory for %d scores", (int)outputs);
     for (size_t i = 0; i < list->count; i++) {
-        if (an_predictor_file(predictor, list->paths[i], scores, &err)) {
+        if (an_predictor_score_file(predictor, list->paths[i], scores, &err)) {
             status = complain(&err);
             continue;
         }
@@ -181,7 +181,7 @@ static const program_text text = {
              "An image that cannot be read gets a line on stderr, the others are scored, and\n"
              "the exit status is 1.",
     .examples = "  predict --model run/model.safetensors face.jpg holiday/\n"
-                "  predict --model tutorial.h5 --scale seed face.jpg",
+                "  predict --model tutorial.h5 --scale article face.jpg",
 };
 
 int main(int argc, char **argv) {
@@ -189,9 +189,10 @@ int main(int argc, char **argv) {
     const option_row rows[] = {
         option_text("model", &ask.model, "FILE",
                     "model.safetensors of attractivenet, or a model that Keras has saved"),
-        option_choice("scale", &ask.scale, "auto|unit|tf|seed",
-                      "how pixels were scaled in training; auto: as the file says\n"
-                      "(a Keras file does not: then it must be given)"),
+        option_formerly_word(
+            "seed", option_choice("scale", &ask.scale, "auto|unit|tf|article",
+                                  "how pixels were scaled in training; auto: as the file says\n"
+                                  "(a Keras file does not: then it must be given)")),
         option_choice("padding", &ask.padding, "auto|fixed|tutorial",
                       "auto: as the file says, else the tutorial's"),
         option_count("size", &ask.size, 0, 8192,

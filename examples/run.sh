@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The whole tutorial on a machine that has nothing: installs what is missing (Debian, Ubuntu), builds the
-# library, draws a data set of made-up faces, trains a network on it and scores some pictures.
+# library, draws a data set of made-up faces, trains a network on it and scores some images.
 set -eu
 
 usage() {
@@ -56,11 +56,11 @@ step 'The tutorial: split, train, plot, test'
 $bin/attractivenet --data "$out/faces.zip" --out "$out" --weights none --size 64 --alpha 0.35 --batch 16 \
     --epochs1 0 --epochs2 14 --lr2 2e-3 --schedule cosine --bn-momentum 0.9 --augment none --cache pixels
 
-step 'Scoring pictures that the network has never seen'
+step 'Scoring images that the network has never seen'
 rm -rf "$out/new/SCUT-FBP5500_v2" # of a run before
 $bin/make_faces --out "$out/new" --count 8 --size 350 --seed 2 --quiet
 $bin/predict --model "$out/model.safetensors" "$out/new/SCUT-FBP5500_v2/Images" >"$out/scores.txt"
-printf 'picture     score   true score\n'
+printf 'image     score   true score\n'
 while read -r name score; do
     truth=$(sed -n "s/^$name //p" "$out/new/SCUT-FBP5500_v2/train_test_files/All_labels.txt")
     printf '%-10s  %.3f   %.3f\n' "$name" "$score" "$truth"
@@ -79,10 +79,10 @@ The results are in $out:
   loss.png           the same as curves
   scatter.png        predicted against true scores
   metrics.json       how good the scores are
-  new/               eight pictures that were scored, and scores.txt
+  new/               eight images that were scored, and scores.txt
 TEXT
 awk -v rmse="$rmse" -v deviation="$deviation" 'BEGIN {
-    printf "RMSE %.3f; the scores of the test pictures have a standard deviation of %.3f\n", rmse, deviation
+    printf "RMSE %.3f; the scores of the test images have a standard deviation of %.3f\n", rmse, deviation
     if (rmse == "" || deviation == "" || rmse > deviation / 2) {
         print "the RMSE should be at most half of it" > "/dev/stderr"
         exit 1

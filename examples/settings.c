@@ -17,7 +17,7 @@ static const char verbose_words[] = "none|bar|keras";
 static const char schedule_words[] = "constant|cosine";
 static const char precision_words[] = "fp32|mixed";
 static const char cache_words[] = "none|encoded|pixels";
-const char scale_words[] = "auto|unit|tf|seed";
+const char scale_words[] = "auto|unit|tf|article";
 
 static const settings defaults = {.weights = "imagenet",
                                   .labels = "All_labels.txt",
@@ -84,10 +84,11 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
                       "fixed: as Keras with the input shape given"),
         option_text("weights", &s->weights, "imagenet|none|FILE",
                     "imagenet: Keras' file, downloaded once; none: random; or a file"),
-        option_choice("scale", &s->scale, scale_words,
-                      "pixels become: unit 0..1, tf -1..1, seed 0..1000 (the article's\n"
-                      "code); auto: as the file says, tf for ImageNet weights, unit for\n"
-                      "random ones"),
+        option_formerly_word(
+            "seed", option_choice("scale", &s->scale, scale_words,
+                                  "pixels become: unit 0..1, tf -1..1, article 0..1000 (as in the\n"
+                                  "article's code); auto: as the file says, tf for ImageNet\n"
+                                  "weights, unit for random ones")),
         option_count("batch", &s->batch, 1, 65536, "images in a training step"),
         option_count("epochs1", &s->epochs1, 0, 1000000,
                      "stage 1, the head alone: epochs at most; 0 leaves it out"),
@@ -109,9 +110,11 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
         option_choice("precision", &s->precision, precision_words,
                       "mixed: stage 2 keeps activations as bfloat16, in half the memory,\n"
                       "a little less exact"),
-        option_flag("low-memory", &s->low_memory,
-                    "stage 2 makes its widest activations twice in place of keeping them:\n"
-                    "the same result in less memory and a little more time"),
+        option_formerly(
+            "low-memory",
+            option_flag("recompute", &s->recompute,
+                        "stage 2 recomputes its widest activations in place of keeping\n"
+                        "them: the same result in less memory and a little more time")),
         option_flag("bf16", &s->bf16,
                     "then test with products of bfloat16, too, and keep that model: less memory,\n"
                     "and faster on processors that have instructions for them"),
@@ -128,8 +131,11 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
                       "frozen"),
         option_number("bn-momentum", &s->momentum, 0, 1,
                       "of batch norm's moving statistics; 0.9 suits short runs"),
-        option_flag("recalibrate", &s->recalibrate,
-                    "recompute the moving statistics after each epoch of stage 2"),
+        option_formerly(
+            "recalibrate",
+            option_flag("update-batch-norm", &s->update_batch_norm,
+                        "set the moving statistics to those of the epoch's images after each\n"
+                        "epoch of stage 2")),
         option_count("patience", &s->patience, -1, 1000000,
                      "epochs without improvement before a stage ends; -1: never"),
         option_number("min-delta", &s->min_delta, 0, 1000,

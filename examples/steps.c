@@ -24,8 +24,6 @@ static int make_backend(settings *s, an_backend **backend) {
     an_backend_options options;
     an_backend_options_init(&options, sizeof options);
     options.threads = s->threads;
-    options.precision = s->precision;
-    options.low_memory = s->low_memory;
     return an_backend_create(backend, &options, &err) ? complain(&err) : 0;
 }
 
@@ -164,9 +162,9 @@ int check_data(settings *s, data *d) {
 }
 
 void data_close(data *d) {
-    an_batches_destroy(d->train);
-    an_batches_destroy(d->val);
-    an_batches_destroy(d->test);
+    an_loader_destroy(d->train);
+    an_loader_destroy(d->val);
+    an_loader_destroy(d->test);
     an_dataset_destroy(d->faces);
     free(d->indices);
     *d = (data){0};
@@ -176,7 +174,7 @@ void data_close(data *d) {
 
 int prepare_data(settings *s, int32_t scale, data *d) {
     an_error err;
-    an_batches_options options;
+    an_loader_options options;
     an_augment_options augment;
     const int64_t count = an_dataset_count(d->faces);
     d->indices = malloc((size_t)count * sizeof *d->indices);
@@ -187,13 +185,13 @@ int prepare_data(settings *s, int32_t scale, data *d) {
     say(s->quiet, "split with seed %d: %lld to train on, %lld to validate, %lld to test\n",
         (int)s->seed, (long long)d->n_train, (long long)d->n_val, (long long)d->n_test);
 
-    an_batches_options_init(&options, sizeof options);
-    options.batch = s->batch;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = s->batch;
     options.seed = (uint32_t)s->seed;
     options.scale = scale;
     const int64_t *val = d->indices + d->n_train, *test = val + d->n_val;
-    if (an_batches_create(&d->val, d->faces, val, d->n_val, &options, &err) ||
-        an_batches_create(&d->test, d->faces, test, d->n_test, &options, &err))
+    if (an_loader_create(&d->val, d->faces, val, d->n_val, &options, &err) ||
+        an_loader_create(&d->test, d->faces, test, d->n_test, &options, &err))
         return complain(&err);
 
     /* Only what the network learns from is shuffled and varied; what it is judged by stays as it
@@ -210,8 +208,8 @@ int prepare_data(settings *s, int32_t scale, data *d) {
         options.augment = &augment;
     }
     options.shuffle = 1;
-    options.last_batch = 0;
-    if (an_batches_create(&d->train, d->faces, d->indices, d->n_train, &options, &err))
+    options.drop_last = 1;
+    if (an_loader_create(&d->train, d->faces, d->indices, d->n_train, &options, &err))
         return complain(&err);
     return 0;
 }
@@ -233,7 +231,12 @@ int build_model(settings *s, an_model **model) {
     options.padding = s->padding;
     options.scale = s->scale;
     options.seed = (uint32_t)s->seed;
-    options.weights = s->weights;
+    if (!strcmp(s->weights, "imagenet")) {
+        options.weights_kind = AN_WEIGHTS_IMAGENET;
+    } else if (strcmp(s->weights, "none") != 0) {
+        options.weights_kind = AN_WEIGHTS_FILE;
+        options.weights_path = s->weights;
+    }
     options.progress = show_progress;
     options.progress_user = &s->quiet;
     const an_status status = an_mobilenetv2_create(model, backend, &options, &err);
@@ -284,7 +287,7 @@ static double best_loss(const an_history *history) {
     double best = INFINITY;
     for (int64_t i = 0; i < an_history_count(history); i++) {
         an_epoch_report report = {.struct_size = sizeof report};
-        an_history_epoch(history, i, &report, NULL);
+        an_history_copy_epoch(history, i, &report, NULL);
         best = fmin(best, report.val_loss);
     }
     return best;
@@ -295,7 +298,7 @@ static int check_first_stage(const settings *s, const an_history *history) {
     an_epoch_report last = {.struct_size = sizeof last};
     for (int64_t i = 0; i < an_history_count(history); i++) {
         an_epoch_report report = {.struct_size = sizeof report};
-        an_history_epoch(history, i, &report, NULL);
+        an_history_copy_epoch(history, i, &report, NULL);
         if (report.stage == 1) last = report;
     }
     const int32_t epochs = last.epoch;
@@ -355,7 +358,9 @@ static int train_stage(settings *s, const stage *now, an_model *model, const dat
     options.tensorboard_dir = s->tensorboard;
     options.early_stop_patience = s->patience;
     options.early_stop_min_delta = s->min_delta;
-    options.recalibrate = s->recalibrate;
+    options.update_batch_norm = s->update_batch_norm;
+    options.precision = s->precision;
+    options.recompute = s->recompute;
     options.verbose = s->quiet ? AN_VERBOSE_NONE : s->verbose;
     options.text = show_text;
     options.text_is_terminal = isatty(1);
@@ -413,9 +418,8 @@ static int find_checkpoint(settings *s, an_checkpoint **checkpoint) {
     checkpoint_path(s, path);
     if (s->restart) return an_checkpoint_remove(path, &err) ? complain(&err) : 0;
     const an_status status = an_checkpoint_read(checkpoint, path, show_warning, NULL, &err);
-    if (status < 0)
-        return complain_of("%s; --restart begins anew, without what is there", err.message);
-    if (status == AN_DONE) {
+    if (status) return complain_of("%s; --restart begins anew, without what is there", err.message);
+    if (!*checkpoint) {
         if (s->resume) say(s->quiet, "nothing to resume in '%s': the training begins\n", s->out);
         return 0;
     }
@@ -490,7 +494,7 @@ int plot_history(settings *s, const an_history *history) {
     double *val_loss = loss + count;
     for (int64_t i = 0; i < count; i++) {
         an_epoch_report report = {.struct_size = sizeof report};
-        if (an_history_epoch(history, i, &report, &err)) {
+        if (an_history_copy_epoch(history, i, &report, &err)) {
             complain(&err);
             goto done;
         }
@@ -498,7 +502,8 @@ int plot_history(settings *s, const an_history *history) {
         val_loss[i] = report.val_loss;
         if (report.stage > 1 && !second_stage) second_stage = i + 1;
     }
-    const an_curve curves[] = {{"training", loss, count}, {"validation", val_loss, count}};
+    const an_curve curves[] = {{sizeof(an_curve), 0, "training", loss, count},
+                               {sizeof(an_curve), 0, "validation", val_loss, count}};
     const int has_mark = second_stage > 1;
     an_plot_options options;
     an_plot_options_init(&options, sizeof options);
@@ -570,7 +575,7 @@ static int test_again(settings *s, an_model *model, const data *d, const double 
     char path[PATH_SIZE], name[64];
     an_metrics metrics = {.struct_size = sizeof metrics};
     snprintf(name, sizeof name, "model_%s.safetensors", kind);
-    if (an_predict_batches(model, d->test, scores, show_progress, &s->quiet, &err) ||
+    if (an_predict_loader(model, d->test, scores, show_progress, &s->quiet, &err) ||
         an_metrics_compute(truth, scores, d->n_test, &metrics, &err) ||
         an_model_save(model, join_path(path, s->out, name), &err))
         return complain(&err);
@@ -590,7 +595,7 @@ static int test_short(settings *s, an_model *model, const data *d, const double 
         if (test_again(s, model, d, truth, scores, rmse, "bf16")) return 1;
     }
     if (s->int8) {
-        if (an_calibrate_batches(model, d->val, s->int8, show_progress, &s->quiet, &err))
+        if (an_calibrate_loader(model, d->val, s->int8, show_progress, &s->quiet, &err))
             return complain(&err);
         if (test_again(s, model, d, truth, scores, rmse, "int8")) return 1;
     }
@@ -611,14 +616,14 @@ int test_model(settings *s, an_model *model, const data *d) {
     }
     for (int64_t i = 0; i < d->n_test; i++)
         truth[i] = an_dataset_score(d->faces, test[i], 0);
-    if (an_predict_batches(model, d->test, scores, show_progress, &s->quiet, &err) ||
+    if (an_predict_loader(model, d->test, scores, show_progress, &s->quiet, &err) ||
         an_metrics_compute(truth, scores, d->n_test, &metrics, &err)) {
         complain(&err);
         goto done;
     }
     const double deviation = standard_deviation(truth, d->n_test);
     say(s->quiet,
-        "\non %lld pictures that the network has never seen:\n"
+        "\non %lld images that the network has never seen:\n"
         "  RMSE     %.4f   (always guessing the mean: %.4f)\n"
         "  MAE      %.4f\n"
         "  R2       %.4f\n"

@@ -20,8 +20,8 @@ typedef struct settings {
     const char *sha256;         /* of a download, or NULL */
     const char *tensorboard;    /* folder for event files, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
-    int32_t base2, patience, recalibrate, keras_checkpoint, verbose, quiet, extract, cache,
-        schedule, resume, restart, precision, low_memory, bf16, int8, skip_damaged;
+    int32_t base2, patience, update_batch_norm, keras_checkpoint, verbose, quiet, extract, cache,
+        schedule, resume, restart, precision, recompute, bf16, int8, skip_damaged;
     double alpha, lr1, lr2, momentum, min_delta, strength, checkpoint_seconds;
 } settings;
 
@@ -40,7 +40,7 @@ extern const char scale_words[];
 /** The data set with its split: a source of batches a part. Empty before data_open(). */
 typedef struct data {
     an_dataset *faces;
-    an_batches *train, *val, *test;
+    an_loader *train, *val, *test;
     int64_t *indices; /* [n_train + n_val + n_test]: samples of faces, a part after the other */
     int64_t n_train, n_val, n_test;
 } data;

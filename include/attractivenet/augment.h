@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Random transforms of images, and shuffled, scaled batches made by worker threads. */
+ * Random transforms of images, and the loader: shuffled, scaled batches made by worker threads. */
 #ifndef ATTRACTIVENET_AUGMENT_H
 #define ATTRACTIVENET_AUGMENT_H
 
@@ -19,16 +19,16 @@ enum {
 enum { AN_FILL_NEAREST = 0, AN_FILL_CONSTANT = 1, AN_FILL_REFLECT = 2, AN_FILL_WRAP = 3 };
 
 /**
- * What may be done to a picture: an affine map (rotation, shift, shear, zoom in one, bilinear), a
- * change of all values, flips, brightness, in this order. Each is drawn anew for each picture and
+ * What may be done to an image: an affine map (rotation, shift, shear, zoom in one, bilinear), a
+ * change of all values, flips, brightness, in this order. Each is drawn anew for each image and
  * epoch. Fill with an_augment_options_init(): nothing; or with an_augment_options_tutorial(): mode
  * FAST, horizontal flip, rotation 40, shifts, shear and zoom 0.2.
  *
  * Modes KERAS and LEGACY do literally what Keras does: the height shift moves along columns
- * (LEGACY: along rows), the centre of pictures that are not square is wrong, and brightness goes
+ * (LEGACY: along rows), the centre of images that are not square is wrong, and brightness goes
  * through 8-bit pixels without a look at the scale (with scale unit, KERAS makes every pixel black
  * or all but black). FAST puts these right: shifts go along their own axis, the centre is the
- * picture's, brightness multiplies the 8-bit value and cuts it at 0 and 255. For square pictures
+ * image's, brightness multiplies the 8-bit value and cuts it at 0 and 255. For square images
  * with equal shifts all else is the same.
  */
 typedef struct an_augment_options {
@@ -45,7 +45,7 @@ typedef struct an_augment_options {
     double zoom_low, zoom_high; /* factors, below 1 enlarges; 1, 1 = none; Keras' zoom_range z is
                                    1-z, 1+z; 0.001 to 1000 */
     double channel_shift;       /* drawn in -channel_shift to channel_shift, added to all values on
-                                   the scale of the batch, cut at the picture's lowest and highest */
+                                   the scale of the batch, cut at the image's lowest and highest */
     double brightness_low, brightness_high; /* factors, 0 to 1000; 0, 0 = none */
     double fill_value;                      /* for AN_FILL_CONSTANT, on the scale of the batch */
     const double *width_shifts; /* choices in place of width_shift, of which one is drawn and then a
@@ -66,37 +66,38 @@ enum {
     AN_ITERATOR_ITEM = 1  /* g[0], g[1], ..., on_epoch_end(): fit without its own shuffling */
 };
 
-/** How to make batches. Fill with an_batches_options_init(), then change what you need. */
-typedef struct an_batches_options {
+/** How to load batches. Fill with an_loader_options_init(), then change what you need. */
+typedef struct an_loader_options {
     uint32_t struct_size; /* set by init; later fields are only appended */
-    int32_t batch;        /* samples in a batch, 1 to 65536; default 32 */
+    int32_t batch_size;   /* samples in a batch, 1 to 65536; default 32 */
     int32_t shuffle;      /* 0 or 1: a new order each epoch; default 0 */
-    int32_t last_batch;   /* 0: only full batches (but all if there are fewer samples); 1: keep the
-                             short one; default 1 */
-    int32_t scale;        /* AN_SCALE_UNIT, TF or SEED; AUTO is an error here; default UNIT */
-    int32_t threads;      /* that decode and augment ahead, 0 to 256; 0 = in the caller; default 1.
+    int32_t drop_last;    /* 0 or 1: leave out the last batch if it is short (but not if it is the
+                             only one); default 0 */
+    int32_t scale;        /* AN_SCALE_UNIT, TF or ARTICLE; AUTO is an error here; default UNIT */
+    int32_t threads;      /* that decode and augment, 0 to 256; 0 = in the caller; default 1.
                              A caller that has to wait for a batch helps to make it */
-    int32_t ahead;        /* batches made ahead, 1 to 64; each needs its memory; default 2 */
+    int32_t prefetch;     /* batches prefetched, 1 to 64; each needs its memory; default 2 */
     uint32_t seed;        /* default 42 */
     int32_t iterator;     /* AN_ITERATOR_*, for modes KERAS and LEGACY; default NEXT */
     int32_t reserved;     /* 0 */
     const an_augment_options *augment; /* copied; NULL = no augmentation */
-} an_batches_options;
+} an_loader_options;
 
-AN_API void an_batches_options_init(an_batches_options *options, uint32_t struct_size);
+AN_API void an_loader_options_init(an_loader_options *options, uint32_t struct_size);
 
 /**
- * A source of batches over some samples of a data set, epoch after epoch.
+ * A loader: batches of some samples of a data set, epoch after epoch.
  *
- * Threads: one call at a time on one source, a trainer's epoch and an evaluation being one call; a
- *          second one returns AN_ERR_ARG. Sources of one data set are independent. Its threads
- * block all signals, are named "an-loader" and have 1 MiB of stack. In a child of fork() calls on
- *          a source of the parent return AN_ERR_ARG, and destroying it waits for nobody.
+ * Threads: one call at a time on one loader, a trainer's epoch and an evaluation being one call; a
+ *          second one returns AN_ERR_ARG. Loaders of one data set are independent. A loader's
+ *          threads block all signals, are named "an-loader" and have 1 MiB of stack.
+ * fork():  in a child calls on a loader of the parent return AN_ERR_ARG, and destroying it waits
+ *          for nobody.
  */
-typedef struct an_batches an_batches;
+typedef struct an_loader an_loader;
 
 /**
- * Make a source of batches.
+ * Make a loader.
  *
  * Takes:   indices [count]: samples of dataset, copied; one may come twice. NULL with count 0 = all
  *          samples in order.
@@ -104,50 +105,49 @@ typedef struct an_batches an_batches;
  * Owns:    *out is the caller's; it holds the data set. It stands before epoch 0, batch 0.
  * Returns: AN_OK; AN_ERR_ARG (an index or option out of range, no samples, indices NULL with a
  *          count); AN_ERR_NOMEM.
- * Cost:    (ahead + 1) batches of floats (one without threads), made here and used for ever.
+ * Cost:    (prefetch + 1) batches of floats (one without threads), allocated here once.
  * Source:  order of epoch e (from 0): NumPy RandomState(seed + e).permutation(count) in modes NONE
  *          and FAST; Keras' iterator in modes KERAS and LEGACY (docs/numerics.md, section batches).
  */
-AN_API an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t *indices,
-                                   int64_t count, const an_batches_options *options, an_error *err);
+AN_API an_status an_loader_create(an_loader **out, an_dataset *dataset, const int64_t *indices,
+                                  int64_t count, const an_loader_options *options, an_error *err);
 /** Stop the workers and free; NULL is allowed. */
-AN_API void an_batches_destroy(an_batches *batches);
+AN_API void an_loader_destroy(an_loader *loader);
 
 /**
  * Begin epoch number epoch (from 0, counted over all stages) at batch number first.
  *
- * Returns: AN_OK; AN_ERR_ARG if first is not 0 to an_batches_steps(), or epoch below 0.
+ * Returns: AN_OK; AN_ERR_ARG if first is not 0 to an_loader_steps(), or epoch below 0.
  * Note:    may be called at any time: batches under way are given up. What an epoch gives depends
  *          on (options, epoch) alone, whatever the threads and whatever was read before; in KERAS
  *          mode too (there batch k of an epoch draws from RandomState(seed + epoch * steps + k), as
  *          Keras does).
  */
-AN_API an_status an_batches_begin(an_batches *batches, int64_t epoch, int64_t first, an_error *err);
+AN_API an_status an_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_error *err);
 
 /**
  * Take the next batch of the epoch.
  *
  * Shapes:  *x [n,H,W,3] RGB scaled, *y [n,outputs], *samples [n] (each may be NULL): borrowed until
- *          the next call on batches.
- * Returns: AN_OK; AN_DONE at the end of the epoch, until an_batches_begin(); errors of
- *          an_dataset_pixels(): the first in the order of the samples, whichever thread met it; the
- *          next call goes on with the batch after. With policy skip a damaged image is left out
- *          with one warning, and the batch is shorter; a batch with nothing left is passed over;
- *          AN_ERR_CANCELLED if the warning callback says so. Errors of memory and of reading are
- *          always returned.
+ *          the next call on the loader.
+ * Returns: AN_OK; AN_DONE at the end of the epoch, until an_loader_begin(); errors of
+ *          an_dataset_read_pixels(): the first in the order of the samples, whichever thread met
+ * it; the next call goes on with the batch after. With policy skip a damaged image is left out with
+ * one warning, and the batch is shorter; a batch with nothing left is passed over; AN_ERR_CANCELLED
+ * if the warning callback says so. Errors of memory and of reading are always returned.
  */
-AN_API an_status an_batches_next(an_batches *batches, const float **x, const float **y,
-                                 const int64_t **samples, int64_t *n, an_error *err);
+AN_API an_status an_loader_next(an_loader *loader, const float **x, const float **y,
+                                const int64_t **samples, int64_t *n, an_error *err);
 
-AN_API int64_t an_batches_steps(const an_batches *batches);   /**< Return batches in an epoch. */
-AN_API int64_t an_batches_samples(const an_batches *batches); /**< Return samples of the source. */
-AN_API int32_t an_batches_batch(const an_batches *batches);   /**< Return the batch size. */
-AN_API int32_t an_batches_height(const an_batches *batches);
-AN_API int32_t an_batches_width(const an_batches *batches);
-AN_API int32_t an_batches_outputs(const an_batches *batches);
-AN_API int32_t an_batches_scale(const an_batches *batches); /**< Return AN_SCALE_*. */
+AN_API int64_t an_loader_steps(const an_loader *loader);      /**< Return batches in an epoch. */
+AN_API int64_t an_loader_samples(const an_loader *loader);    /**< Return its samples. */
+AN_API int32_t an_loader_batch_size(const an_loader *loader); /**< Return the batch size. */
+AN_API int32_t an_loader_height(const an_loader *loader);
+AN_API int32_t an_loader_width(const an_loader *loader);
+AN_API int32_t an_loader_outputs(const an_loader *loader);
+AN_API int32_t an_loader_scale(const an_loader *loader); /**< Return AN_SCALE_*. */
 /** Return 1 if every epoch gives the same pixels for a sample (no augmentation), else 0. */
-AN_API int32_t an_batches_is_plain(const an_batches *batches);
+AN_API int32_t an_loader_is_plain(const an_loader *loader);
 
 #ifdef __cplusplus
 }

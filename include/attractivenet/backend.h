@@ -36,12 +36,6 @@ typedef struct an_backend_options {
     int32_t threads;      /* 1 to 1024; 0 = as many as this process may use, by its affinity and the
                              CPU quotas of its control groups; default 0 */
     int32_t device;       /* number of the GPU, from 0; default 0 */
-    int32_t precision;    /* AN_PRECISION_*; default AN_PRECISION_FP32 */
-    /* 1: a training step of the whole network gives up the widest activations, the outputs of the
-     * expand convolutions, as soon as they were read, and makes them again for the backward pass:
-     * less memory, a little more time, the same bits. Works with each precision, changes no file
-     * and may change when a training is resumed. 0 or 1; default 0 */
-    int32_t low_memory;
 } an_backend_options;
 
 /** Set the defaults. Takes: struct_size: sizeof(an_backend_options) where the caller was compiled.
@@ -54,7 +48,7 @@ AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct
  * Takes:   options: copied; NULL = defaults. The environment variable AN_CPU (c, avx2, avx512,
  *          avx512vnni, avx512bf16, neon) limits the instructions that the CPU backend uses.
  * Owns:    *out is the caller's; free with an_backend_destroy().
- * Returns: AN_OK; AN_ERR_ARG for a kind, a precision or another number out of range;
+ * Returns: AN_OK; AN_ERR_ARG for a kind or a number out of range;
  *          AN_ERR_UNSUPPORTED for CUDA in a build without it; AN_ERR_DEVICE if the device is
  *          absent; AN_ERR_NOMEM.
  * Threads: any. The level c alone gives its products to OpenBLAS:
@@ -77,12 +71,6 @@ AN_API const char *an_backend_level(const an_backend *backend);
 
 /** Return the number of threads that compute, the caller's included. Threads: any. */
 AN_API int32_t an_backend_threads(const an_backend *backend);
-
-/** Return AN_PRECISION_*. Threads: any. */
-AN_API int32_t an_backend_precision(const an_backend *backend);
-
-/** Return 1 if low_memory was asked for, else 0. Threads: any. */
-AN_API int32_t an_backend_low_memory(const an_backend *backend);
 
 #ifdef __cplusplus
 }

@@ -21,7 +21,7 @@ enum {
 
 /** Fill the 256 values of a scale, made in double and rounded to float. Returns AN_ERR_ARG for AUTO
  *  or an unknown mode. */
-AN_API an_status an_scale_table(float table[256], int32_t scale, an_error *err);
+AN_API an_status an_scale_fill_table(int32_t scale, float table[256], an_error *err);
 
 /** How to open a data set. Fill with an_dataset_options_init(), then change what you need. */
 typedef struct an_dataset_options {
@@ -76,7 +76,7 @@ AN_API an_status an_dataset_from_pixels(an_dataset **out, const uint8_t *rgb, co
                                         int64_t count, const an_dataset_options *options,
                                         an_error *err);
 
-/** Give up a data set; NULL is allowed. It lives on while batches made from it live. */
+/** Give up a data set; NULL is allowed. It lives on while loaders of it live. */
 AN_API void an_dataset_destroy(an_dataset *dataset);
 AN_API int64_t an_dataset_count(const an_dataset *dataset);   /**< Return the number of samples. */
 AN_API int32_t an_dataset_height(const an_dataset *dataset);  /**< Return the pixels' height. */
@@ -90,7 +90,7 @@ AN_API double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t
 AN_API int64_t an_dataset_labels_without_image(const an_dataset *dataset);
 /** Return how many label lines, files and images were left out so far: by policy skip, and images
  *  without label whose ending no labelled image has. Damaged images are found by an_dataset_check()
- *  or while batches are made. Threads: any. */
+ *  or while batches are loaded. Threads: any. */
 AN_API int64_t an_dataset_skipped(const an_dataset *dataset);
 
 /**
@@ -102,7 +102,8 @@ AN_API int64_t an_dataset_skipped(const an_dataset *dataset);
  * Threads: any number at once.
  * Source:  OpenCV imread and resize INTER_LINEAR (docs/numerics.md, section images).
  */
-AN_API an_status an_dataset_pixels(an_dataset *dataset, int64_t index, uint8_t *rgb, an_error *err);
+AN_API an_status an_dataset_read_pixels(an_dataset *dataset, int64_t index, uint8_t *rgb,
+                                        an_error *err);
 
 /**
  * Decode every image once, so that all damaged ones are known before a training begins. Call it
@@ -145,14 +146,14 @@ AN_API void an_split_options_init(an_split_options *options, uint32_t struct_siz
 
 /** Compute how many samples train and test get. Returns AN_OK; AN_ERR_ARG as scikit-learn
  *  raises. Threads: any. */
-AN_API an_status an_split_sizes(int64_t count, const an_split_options *options, int64_t *n_train,
-                                int64_t *n_test, an_error *err);
+AN_API an_status an_split_compute_sizes(int64_t count, const an_split_options *options,
+                                        int64_t *n_train, int64_t *n_test, an_error *err);
 
 /**
  * Split the numbers 0 to count-1.
  *
- * Writes:  train [n_train], test [n_test] of an_split_sizes(): made by the caller.
- * Returns: AN_OK; AN_ERR_ARG as an_split_sizes(); AN_ERR_NOMEM.
+ * Writes:  train [n_train], test [n_test] of an_split_compute_sizes(): made by the caller.
+ * Returns: AN_OK; AN_ERR_ARG as an_split_compute_sizes(); AN_ERR_NOMEM.
  * Threads: any.
  * Source:  scikit-learn train_test_split, index for index (docs/numerics.md, section split).
  */

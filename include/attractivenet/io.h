@@ -101,7 +101,7 @@ AN_API void an_extract_options_init(an_extract_options *options, uint32_t struct
 
 /** What an extraction did. */
 typedef struct an_extract_report {
-    uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
+    uint32_t struct_size; /* set by init; the library fills no more than that */
     int32_t reserved;
     int64_t written; /* files written */
     int64_t present; /* files that were already there with the right size and CRC */
@@ -109,6 +109,8 @@ typedef struct an_extract_report {
     int64_t ignored; /* members that the filter left out, and copies of one that was taken */
     int64_t bytes;   /* written */
 } an_extract_report;
+
+AN_API void an_extract_report_init(an_extract_report *report, uint32_t struct_size);
 
 /**
  * Extract the members that a data set needs, flat, by base name, into a folder.
@@ -139,7 +141,7 @@ AN_API an_status an_archive_extract(const char *archive, const char *folder,
 
 /* --- images --------------------------------------------------------------------------------- */
 
-/** An 8-bit RGB picture [H,W,3], row-major without padding. */
+/** An 8-bit RGB image [H,W,3], row-major without padding. */
 typedef struct an_image an_image;
 
 /** Limits for decoding. Fill with an_image_limits_init(). */
@@ -193,9 +195,9 @@ AN_API const uint8_t *an_image_const_data(const an_image *image); /**< The same,
  * Threads: any.
  * Source:  OpenCV 4 resize INTER_LINEAR on 8-bit, bit for bit (docs/numerics.md, section resize).
  */
-AN_API an_status an_resize_u8(uint8_t *dst, int64_t dst_height, int64_t dst_width,
-                              const uint8_t *src, int64_t src_height, int64_t src_width,
-                              int32_t channels, an_error *err);
+AN_API an_status an_resize_u8(const uint8_t *src, int64_t src_height, int64_t src_width,
+                              int32_t channels, uint8_t *dst, int64_t dst_height, int64_t dst_width,
+                              an_error *err);
 
 /** Write an image as an 8-bit RGB PNG, whole or not at all. Returns AN_OK, AN_ERR_IO, AN_ERR_NOMEM.
  */

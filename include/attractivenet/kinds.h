@@ -6,10 +6,10 @@
 
 /** How 8-bit pixels become floats. The mode is stored with the model. */
 enum {
-    AN_SCALE_AUTO = 0, /* tf with ImageNet weights, else unit */
-    AN_SCALE_UNIT = 1, /* x/255: 0 to 1, the article's text */
-    AN_SCALE_TF = 2,   /* x/127.5-1: -1 to 1, what the ImageNet weights expect */
-    AN_SCALE_SEED = 3  /* x/.255: 0 to 1000, the article's code */
+    AN_SCALE_AUTO = 0,   /* tf with ImageNet weights, else unit */
+    AN_SCALE_UNIT = 1,   /* x/255: 0 to 1, the article's text */
+    AN_SCALE_TF = 2,     /* x/127.5-1: -1 to 1, what the ImageNet weights expect */
+    AN_SCALE_ARTICLE = 3 /* x/.255: 0 to 1000, the article's code */
 };
 
 /** What the outputs of a model are. */

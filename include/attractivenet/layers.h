@@ -99,8 +99,9 @@ AN_API an_status an_dense_backward(an_backend *backend, const an_tensor *x, cons
  *          another sum than 1 are taken as Keras takes them: the sum is a weight of the sample.
  * Source:  Keras losses with from_logits=True; there, too, BINARY is the mean of several outputs.
  */
-AN_API an_status an_loss(an_backend *backend, int32_t kind, const an_tensor *prediction,
-                         const an_tensor *target, double *loss, an_tensor *gradient, an_error *err);
+AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_tensor *prediction,
+                                 const an_tensor *target, double *loss, an_tensor *gradient,
+                                 an_error *err);
 
 /* --- model ----------------------------------------------------------------------------------- */
 
@@ -109,7 +110,7 @@ AN_API an_status an_loss(an_backend *backend, int32_t kind, const an_tensor *pre
  *
  * Threads: any number of calls that read the model at once: an_model_predict(), _features(),
  *          _predict_features(), _describe(), _summary(), _weights(), _last_gradients(), _save(),
- *          an_model_evaluate(), an_predict_batches(), and predictors. One call at a time changes it
+ *          an_model_evaluate(), an_predict_loader(), and predictors. One call at a time changes it
  *          (trains, measures, sets something); a second one, on another thread or in a callback of
  *          the first, returns AN_ERR_ARG. Readers need not wait for it: each call that predicts
  * goes by the weights of one moment, those that the last whole step, or the last call that changed
@@ -119,11 +120,11 @@ typedef struct an_model an_model;
 
 /** What a model is. */
 typedef struct an_model_info {
-    uint32_t struct_size;  /* set by the caller to sizeof; the library fills no more than that */
+    uint32_t struct_size;  /* set by init; the library fills no more than that */
     int32_t height, width; /* pixels of the input */
-    int32_t outputs;       /* numbers a picture gets */
+    int32_t outputs;       /* numbers an image gets */
     int32_t task;          /* AN_TASK_* */
-    int32_t scale;         /* AN_SCALE_UNIT, TF or SEED */
+    int32_t scale;         /* AN_SCALE_UNIT, TF or ARTICLE */
     int32_t padding;       /* AN_PADDING_FIXED or TUTORIAL */
     int32_t base;          /* AN_BASE_* as last set */
     int32_t features;      /* inputs of the head */
@@ -133,7 +134,11 @@ typedef struct an_model_info {
     int64_t trainable;     /* trained in the present base mode */
     int32_t calibrated;    /* 1: there are ranges for int8 inference */
     int32_t inference;     /* AN_INFERENCE_*: how predictions are made */
+    int32_t precision;     /* AN_PRECISION_* of training, as last set */
+    int32_t recompute;     /* 0 or 1: activations of training are recomputed, as last set */
 } an_model_info;
+
+AN_API void an_model_info_init(an_model_info *info, uint32_t struct_size);
 
 /** Give up a model; NULL is allowed. It lives on while a trainer or predictor uses it. */
 AN_API void an_model_destroy(an_model *model);
@@ -161,6 +166,19 @@ AN_API int64_t an_model_summary(const an_model *model, int32_t style, char *text
  *  An optimizer made before keeps its moments; the tutorial makes a new one for each stage. */
 AN_API an_status an_model_set_base(an_model *model, int32_t base, an_error *err);
 
+/**
+ * Choose what training steps of the whole network keep in memory, for loops without a trainer; a
+ * trainer sets what its options say.
+ *
+ * Takes:   precision: AN_PRECISION_*; default FP32. recompute: 1 drops the widest activations, the
+ *          outputs of the expand convolutions, once they were read, and computes them again for the
+ *          backward pass: less memory, a little more time, the same bits; default 0.
+ * Returns: AN_OK; AN_ERR_ARG.
+ * Note:    neither changes a file, or how predictions are made. Memory of earlier steps is freed.
+ */
+AN_API an_status an_model_set_training(an_model *model, int32_t precision, int32_t recompute,
+                                       an_error *err);
+
 /** Set the momentum of the moving statistics, 0 to 1 (default 0.999; 0.9 suits short runs). */
 AN_API an_status an_model_set_momentum(an_model *model, double momentum, an_error *err);
 
@@ -177,11 +195,11 @@ AN_API an_status an_model_predict(an_model *model, const float *x, int64_t n, fl
 
 /** Compute the head's input of a batch by the moving statistics. Shapes: features [n,features].
  *  Returns: as an_model_predict(), which looks at x likewise. */
-AN_API an_status an_model_features(an_model *model, const float *x, int64_t n, float *features,
-                                   an_error *err);
+AN_API an_status an_model_compute_features(an_model *model, const float *x, int64_t n,
+                                           float *features, an_error *err);
 /** Predict from features [n,features] to y [n,outputs]: the head alone. */
-AN_API an_status an_model_predict_features(an_model *model, const float *features, int64_t n,
-                                           float *y, an_error *err);
+AN_API an_status an_model_predict_from_features(an_model *model, const float *features, int64_t n,
+                                                float *y, an_error *err);
 
 /**
  * Compute the loss of a batch and all gradients that the base mode asks for; update the moving
@@ -195,31 +213,33 @@ AN_API an_status an_model_predict_features(an_model *model, const float *feature
  * Returns: AN_OK; AN_ERR_ARG (a loss of another task: both are named; a target that it does not
  *          take); AN_ERR_NOMEM; AN_ERR_DEVICE.
  */
-AN_API an_status an_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
-                                    int32_t loss_kind, double *loss, an_error *err);
+AN_API an_status an_model_compute_gradients(an_model *model, const float *x, const float *y,
+                                            int64_t n, int32_t loss_kind, double *loss,
+                                            an_error *err);
 /** The same for the head alone, from features [n,features] (base frozen). */
-AN_API an_status an_model_head_gradients(an_model *model, const float *features, const float *y,
-                                         int64_t n, int32_t loss_kind, double *loss, an_error *err);
+AN_API an_status an_model_compute_head_gradients(an_model *model, const float *features,
+                                                 const float *y, int64_t n, int32_t loss_kind,
+                                                 double *loss, an_error *err);
 /**
  * Recompute the moving statistics as the mean of those of some batches: begin, add each batch
  * (forward only, batch statistics), end (nothing changes before it). A second begin drops what was
  * added. AN_ERR_ARG: add without begin, end without a batch, and both when weights or statistics
  * have changed since begin.
  */
-AN_API an_status an_model_recalibrate_begin(an_model *model, an_error *err);
-AN_API an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n,
-                                          an_error *err);
-AN_API an_status an_model_recalibrate_end(an_model *model, an_error *err);
+AN_API an_status an_model_update_batch_norm_begin(an_model *model, an_error *err);
+AN_API an_status an_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,
+                                                an_error *err);
+AN_API an_status an_model_update_batch_norm_end(an_model *model, an_error *err);
 
 /**
- * Calibrate int8 inference: begin, add pictures whose values are typical (some of the validation
+ * Calibrate int8 inference: begin, add images whose values are typical (some of the validation
  * set: about 50), end. After the end, predictions are made in int8: packed weights and buffers of a
  * quarter of the size and two thirds of the time, with a small error of each score (docs/
  * numerics.md, section int8); any change of a weight goes back to fp32 and forgets the calibration.
- * Training, an_model_features() and the head are fp32 always.
+ * Training, an_model_compute_features() and the head are fp32 always.
  *
  * Shapes:  x [n,H,W,3], as an_model_predict() takes it.
- * Returns: AN_OK; AN_ERR_ARG: end without a picture, add without begin, and both when weights have
+ * Returns: AN_OK; AN_ERR_ARG: end without an image, add without begin, and both when weights have
  *          changed since begin; AN_ERR_FORMAT: the weights hold what is no number, or values too
  *          far apart for int8; AN_ERR_NOMEM.
  * Bits:    one calibration gives the same scores for any number of threads, at every instruction
@@ -234,8 +254,8 @@ AN_API an_status an_model_calibrate_end(an_model *model, an_error *err);
 /**
  * Choose how predictions are made, AN_INFERENCE_* of backend.h. BF16 needs no calibration and stays
  * when weights change; it is fast where the level is avx512bf16, elsewhere it saves memory alone.
- * Training, an_model_features() and the head are fp32 always. The copy of the weights that another
- * kind has packed is given up, and made again when it is needed.
+ * Training, an_model_compute_features() and the head are fp32 always. The copy of the weights that
+ * another kind has packed is given up, and made again when it is needed.
  *
  * Returns: AN_OK; AN_ERR_ARG: unknown, or INT8 without a calibration with the present weights.
  * Source:  docs/numerics.md, sections int8 and bf16. It goes into the file of an_model_save().
@@ -244,9 +264,10 @@ AN_API an_status an_model_set_inference(an_model *model, int32_t inference, an_e
 
 /** Copy all weights out, named as Keras does, in the order of layers. Owns: *out is the caller's.
  */
-AN_API an_status an_model_weights(const an_model *model, an_arrays **out, an_error *err);
-/** Copy the gradients of the last an_model_gradients() out, same names, trained arrays only. */
-AN_API an_status an_model_last_gradients(const an_model *model, an_arrays **out, an_error *err);
+AN_API an_status an_model_copy_weights(an_arrays **out, const an_model *model, an_error *err);
+/** Copy the gradients of the last an_model_compute_gradients() out, same names, trained arrays
+ * only. */
+AN_API an_status an_model_copy_gradients(an_arrays **out, const an_model *model, an_error *err);
 /** Take weights by name; the list must hold every array of the model with its shape (the message
  *  names the first that differs, with both shapes); more arrays are allowed. On error: as before.
  */
@@ -256,7 +277,7 @@ AN_API an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *e
 
 /** Write the model as safetensors with all that loading needs, whole or not at all. A calibration
  *  goes along as two arrays: "int8/ranges", [units,2], smallest and largest values, and
- *  "int8/means", [3 + channels], of the picture and of each unit. */
+ *  "int8/means", [3 + channels], of the image and of each unit. */
 AN_API an_status an_model_save(const an_model *model, const char *path, an_error *err);
 
 #ifdef __cplusplus

@@ -11,7 +11,7 @@ extern "C" {
 
 /** Metrics of predictions against the truth, in double. */
 typedef struct an_metrics {
-    uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
+    uint32_t struct_size; /* set by init; the library fills no more than that */
     int32_t reserved;
     int64_t count; /* pairs */
     double mse;
@@ -20,6 +20,8 @@ typedef struct an_metrics {
     double r2;      /* NaN for fewer than 2 pairs; constant truth: 1 if perfect, else 0 */
     double pearson; /* -1 to 1; NaN if a side is constant or there are fewer than 2 pairs */
 } an_metrics;
+
+AN_API void an_metrics_init(an_metrics *metrics, uint32_t struct_size);
 
 /**
  * Compute the metrics of count pairs.
@@ -36,7 +38,7 @@ AN_API an_status an_metrics_compute(const double *truth, const float *prediction
 AN_API an_status an_metrics_compute_double(const double *truth, const double *prediction,
                                            int64_t count, an_metrics *metrics, an_error *err);
 
-/** How a picture looks. Fill with an_plot_options_init(), then change what you need. */
+/** How an image looks. Fill with an_plot_options_init(), then change what you need. */
 typedef struct an_plot_options {
     uint32_t struct_size; /* set by init; later fields are only appended */
     int32_t width;        /* pixels, 200 to 10000; 0 = 1500 (scatter: 900); default 0 */
@@ -51,10 +53,14 @@ AN_API void an_plot_options_init(an_plot_options *options, uint32_t struct_size)
 
 /** One line of a plot: count values at x = 1, 2, ...; what is not finite leaves a gap. */
 typedef struct an_curve {
+    uint32_t struct_size; /* set by init; the same in all curves of a call */
+    int32_t reserved;     /* 0 */
     const char *name;     /* in the legend; UTF-8 */
     const double *values; /* [count]; may be NULL if count is 0 */
     int64_t count;        /* 0 to 1,000,000 */
 } an_curve;
+
+AN_API void an_curve_init(an_curve *curve, uint32_t struct_size);
 
 /**
  * Draw curves over epochs as a PNG file, whole or not at all.

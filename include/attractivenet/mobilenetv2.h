@@ -10,6 +10,14 @@
 extern "C" {
 #endif
 
+/** Where the weights of a new model come from. */
+enum {
+    AN_WEIGHTS_RANDOM = 0,   /* Keras' initialisers */
+    AN_WEIGHTS_IMAGENET = 1, /* the Keras no-top file of alpha, downloaded into the user's cache
+                                folder */
+    AN_WEIGHTS_FILE = 2      /* weights_path */
+};
+
 /** Which network. Fill with an_mobilenetv2_options_init(), then change what you need. */
 typedef struct an_mobilenetv2_options {
     uint32_t struct_size;  /* set by init; later fields are only appended */
@@ -20,10 +28,11 @@ typedef struct an_mobilenetv2_options {
     int32_t scale; /* AN_SCALE_*; default AUTO: tf for ImageNet weights, unit for random ones */
     uint32_t seed; /* of random weights; default 42 */
     double alpha;  /* > 0; default 1.0 */
-    const char *weights;     /* NULL or "none": random (Keras' initialisers); "imagenet": the Keras
-                                no-top file of alpha, downloaded into the user's cache folder; else the
-                                path of a weight file (base, or base and head); default NULL */
-    an_progress_fn progress; /* of the download; NULL = none */
+    int32_t weights_kind;     /* AN_WEIGHTS_*; default RANDOM */
+    int32_t reserved;         /* 0 */
+    const char *weights_path; /* of FILE: a weight file (base, or base and head); else NULL; default
+                                 NULL */
+    an_progress_fn progress;  /* of the download; NULL = none */
     void *progress_user;
 } an_mobilenetv2_options;
 
@@ -48,8 +57,8 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
  * Takes:   options: NULL = all as the file says. Set fields override what a file may leave open
  *          (size; padding; scale: a Keras file has none, so AUTO is AN_ERR_ARG there, except for
  *          ImageNet weights, and for a model that scales by itself, as below). alpha, outputs and
- *          task are the file's: those of options are checked, and not looked at otherwise; weights
- *          must be NULL or path, since that is the file.
+ *          task are the file's: those of options are checked, and not looked at otherwise;
+ *          weights_kind must be RANDOM, or FILE with path, since that is the file.
  *
  * Keras:   the network that a file's config describes must be this one: every layer, its settings,
  *          what it takes, and every array of the file. Dropout and augmentation layers are skipped;
@@ -66,8 +75,8 @@ AN_API an_status an_model_load(an_model **out, an_backend *backend, const char *
 
 /** Compute the parameters of MobileNetV2 with a dense head, all and trainable in AN_BASE_TRAIN
  *  (each may be NULL). Returns AN_OK; AN_ERR_ARG (alpha or outputs out of range). Threads: any. */
-AN_API an_status an_mobilenetv2_parameters(double alpha, int32_t outputs, int64_t *all,
-                                           int64_t *trainable, an_error *err);
+AN_API an_status an_mobilenetv2_count_parameters(double alpha, int32_t outputs, int64_t *all,
+                                                 int64_t *trainable, an_error *err);
 
 #ifdef __cplusplus
 }

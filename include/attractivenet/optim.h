@@ -36,7 +36,7 @@ AN_API an_status an_optimizer_create(an_optimizer **out, an_model *model,
 AN_API void an_optimizer_destroy(an_optimizer *optimizer); /**< Free; NULL is allowed. */
 
 /**
- * Move the trained parameters by the gradients of the last an_model_gradients().
+ * Move the trained parameters by the gradients of the last an_model_compute_gradients().
  *
  * Takes:   learning_rate: finite, >= 0. Each call is one step, also twice on the same gradients.
  * Returns: AN_OK; AN_ERR_ARG, also if no gradients have been computed yet; AN_ERR_DEVICE.

@@ -20,7 +20,7 @@ extern "C" {
 typedef struct an_predictor an_predictor;
 
 /**
- * Make a predictor for pictures of any size.
+ * Make a predictor for images of any size.
  *
  * Owns:    *out is the caller's; it holds the model.
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
@@ -35,40 +35,42 @@ AN_API void an_predictor_destroy(an_predictor *predictor); /**< Free; NULL is al
  *          resized to the model's size, scaled with its scale; scores [outputs], written.
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_DEVICE. Allocates nothing after the first frame of a size.
  */
-AN_API an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_t height,
-                                    int64_t width, int64_t stride, float *scores, an_error *err);
+AN_API an_status an_predictor_score_frame(an_predictor *predictor, const uint8_t *rgb,
+                                          int64_t height, int64_t width, int64_t stride,
+                                          float *scores, an_error *err);
 
-/** Score an image file: an_image_read(), then an_predictor_frame(), with the errors of both. */
-AN_API an_status an_predictor_file(an_predictor *predictor, const char *path, float *scores,
-                                   an_error *err);
+/** Score an image file: an_image_read(), then an_predictor_score_frame(), with the errors of both.
+ */
+AN_API an_status an_predictor_score_file(an_predictor *predictor, const char *path, float *scores,
+                                         an_error *err);
 
 /** Score an encoded image in memory: an_image_decode() with name for messages, then
- *  an_predictor_frame(), with the errors of both. */
-AN_API an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, int64_t size,
-                                    const char *name, float *scores, an_error *err);
+ *  an_predictor_score_frame(), with the errors of both. */
+AN_API an_status an_predictor_score_bytes(an_predictor *predictor, const void *bytes, int64_t size,
+                                          const char *name, float *scores, an_error *err);
 
 /**
- * Score all samples of a source in the order of its indices, whatever its options are: not
- * shuffled, not augmented, the last ones too. The source itself is not moved.
+ * Score all samples of a loader in the order of its indices, whatever its options are: not
+ * shuffled, not augmented, the last ones too. The loader itself is not moved.
  *
- * Shapes:  scores [an_batches_samples(), outputs], written; NaN for images that policy skip left
+ * Shapes:  scores [an_loader_samples(), outputs], written; NaN for images that policy skip left
  *          out.
  * Returns: AN_OK; AN_ERR_ARG (size, outputs or scale differ from the model's); AN_ERR_CANCELLED by
- *          progress; errors of the batches and the device; AN_ERR_NOMEM.
+ *          progress; errors of the loader and the device; AN_ERR_NOMEM.
  * Threads: any number of calls at once.
  */
-AN_API an_status an_predict_batches(an_model *model, an_batches *batches, float *scores,
-                                    an_progress_fn progress, void *progress_user, an_error *err);
+AN_API an_status an_predict_loader(an_model *model, an_loader *loader, float *scores,
+                                   an_progress_fn progress, void *progress_user, an_error *err);
 
 /**
- * Calibrate int8 inference with the first pictures of a source, best that of the validation set, in
+ * Calibrate int8 inference with the first images of a loader, best that of the validation set, in
  * the order of its indices and without augmentation: an_model_calibrate_begin(), add, end. Returns
- * as an_predict_batches() and those.
+ * as an_predict_loader() and those.
  *
- * Takes:   pictures: how many at most; 0: all. The source itself is not moved.
+ * Takes:   images: how many at most; 0: all. The loader itself is not moved.
  */
-AN_API an_status an_calibrate_batches(an_model *model, an_batches *batches, int64_t pictures,
-                                      an_progress_fn progress, void *progress_user, an_error *err);
+AN_API an_status an_calibrate_loader(an_model *model, an_loader *loader, int64_t images,
+                                     an_progress_fn progress, void *progress_user, an_error *err);
 
 #ifdef __cplusplus
 }

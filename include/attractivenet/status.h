@@ -9,10 +9,13 @@
 #if defined(_WIN32)
 #error "libattractivenet runs on Linux"
 #endif
+/* Generators of bindings define it as nothing before they read the headers. */
+#ifndef AN_API
 #if defined(__GNUC__)
 #define AN_API __attribute__((visibility("default")))
 #else
 #define AN_API
+#endif
 #endif
 
 #ifdef __cplusplus
@@ -30,9 +33,10 @@ extern "C" {
  *          comment says what is lost.
  * Nothing: a destroy of NULL does nothing; a question to NULL, or about an index that is not
  *          there, has the answer 0, NULL, NaN or "".
- * Structs: those with struct_size grow at their end. Options are filled by their init function,
- *          which does nothing for NULL or a size that no struct has; struct_size of a report is set
- *          by the caller. Without it a call is AN_ERR_ARG. Fields named reserved are 0.
+ * Structs: those with struct_size grow at their end. Their init function sets it, and in options
+ * the defaults; it does nothing for NULL or a size that no struct has. Without it a call is
+ *          AN_ERR_ARG. What the library hands to callbacks has the size of the library's struct.
+ * Fields named reserved are 0.
  */
 
 /** The outcome of a call: 0 is success, above 0 a normal ending, below 0 an error. */

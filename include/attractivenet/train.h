@@ -18,7 +18,7 @@ typedef struct an_history an_history;
 
 /** One epoch, finished. */
 typedef struct an_epoch_report {
-    uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
+    uint32_t struct_size; /* set by init; the library fills no more than that */
     int32_t stage;        /* from 1 */
     int32_t epoch;        /* from 1 in each stage */
     int32_t improved;     /* 1 if val_loss (loss without validation) is the best so far */
@@ -32,6 +32,8 @@ typedef struct an_epoch_report {
     double rate;          /* learning rate of the last step */
     double seconds;       /* wall time, validation included */
 } an_epoch_report;
+
+AN_API void an_epoch_report_init(an_epoch_report *report, uint32_t struct_size);
 enum {
     AN_STOP_NONE = 0,
     AN_STOP_EPOCHS = 1, /* max_epochs done */
@@ -47,8 +49,8 @@ AN_API void an_history_destroy(an_history *history);
 AN_API int64_t an_history_count(const an_history *history); /**< Return the number of epochs. */
 /** Copy epoch index (from 0, over all stages) out. Returns AN_OK; AN_ERR_ARG if there is no such
  *  epoch, and for a struct_size that was not set. */
-AN_API an_status an_history_epoch(const an_history *history, int64_t index, an_epoch_report *report,
-                                  an_error *err);
+AN_API an_status an_history_copy_epoch(const an_history *history, int64_t index,
+                                       an_epoch_report *report, an_error *err);
 /** Append an epoch, which is copied as it is. Returns AN_OK; AN_ERR_ARG (NULL, a struct_size that
  *  was not set); AN_ERR_NOMEM. */
 AN_API an_status an_history_append(an_history *history, const an_epoch_report *report,
@@ -59,10 +61,13 @@ AN_API an_status an_history_append(an_history *history, const an_epoch_report *r
 AN_API an_status an_history_write_csv(const an_history *history, const char *path, an_error *err);
 
 /* --- decisions: Keras' callbacks as plain state machines ---------------------------------------
- * With state NULL nothing is done, 0 decided, and the rate NaN. Fields are taken as they are. */
+ * With state NULL, or without a struct_size that init has set, nothing is done, 0 decided, and the
+ * rate NaN. Fields are taken as they are. */
 
 /** EarlyStopping on values that should fall. Owned by the caller; begin with init. */
 typedef struct an_early_stopping {
+    uint32_t struct_size;     /* set by init */
+    int32_t reserved;         /* 0 */
     double min_delta;         /* a gain must be larger; sign ignored */
     double baseline;          /* wait counts from 0 again only below it; NaN = none; init: NaN */
     double best;              /* infinity before the first gain */
@@ -71,10 +76,11 @@ typedef struct an_early_stopping {
     int32_t wait;             /* epochs since the last gain */
     int32_t best_epoch;       /* from 0; whose weights are to be kept; -1 = none yet */
     int32_t stopped_epoch;    /* from 0; 0 = not stopped */
-    int32_t reserved;         /* 0 */
+    int32_t reserved2;        /* 0 */
 } an_early_stopping;
 
-AN_API void an_early_stopping_init(an_early_stopping *state, double min_delta, int32_t patience);
+AN_API void an_early_stopping_init(an_early_stopping *state, uint32_t struct_size, double min_delta,
+                                   int32_t patience);
 enum { AN_EARLY_KEEP = 1, AN_EARLY_STOP = 2 };
 /**
  * Look at the value of an epoch (from 0). Epochs without a value are not shown to it.
@@ -88,17 +94,20 @@ AN_API int32_t an_early_stopping_update(an_early_stopping *state, int32_t epoch,
 
 /** ModelCheckpoint(save_best_only). Owned by the caller. */
 typedef struct an_best_checkpoint {
-    double best;            /* of what was saved; init: infinity; an initial threshold may be set */
+    uint32_t struct_size;   /* set by init */
     int32_t save_best_only; /* 0 or 1 */
-    int32_t reserved;       /* 0 */
+    double best;            /* of what was saved; init: infinity; an initial threshold may be set */
 } an_best_checkpoint;
 
-AN_API void an_best_checkpoint_init(an_best_checkpoint *state, int32_t save_best_only);
+AN_API void an_best_checkpoint_init(an_best_checkpoint *state, uint32_t struct_size,
+                                    int32_t save_best_only);
 /** Look at an epoch's value. Returns 1 to save, 0 not to. Source: Keras 2.19 ModelCheckpoint. */
 AN_API int32_t an_best_checkpoint_update(an_best_checkpoint *state, double value);
 
 /** ReduceLROnPlateau on values that should fall. Owned by the caller. */
 typedef struct an_reduce_rate {
+    uint32_t struct_size;  /* set by init */
+    int32_t reserved;      /* 0 */
     double factor;         /* of the rate, 0 to 1 */
     double min_delta;      /* a gain must be larger; init: 1e-4 */
     double min_rate;       /* the rate goes no lower; init: 0 */
@@ -109,7 +118,8 @@ typedef struct an_reduce_rate {
     int32_t cooldown_left; /* epochs */
 } an_reduce_rate;
 
-AN_API void an_reduce_rate_init(an_reduce_rate *state, double factor, int32_t patience);
+AN_API void an_reduce_rate_init(an_reduce_rate *state, uint32_t struct_size, double factor,
+                                int32_t patience);
 /** Look at an epoch's value. Returns the learning rate from now on, a float32 value after a change.
  *  Source: Keras 2.19 ReduceLROnPlateau. */
 AN_API double an_reduce_rate_update(an_reduce_rate *state, double value, double rate);
@@ -150,29 +160,33 @@ typedef int32_t (*an_text_fn)(void *user, const char *text);
 
 /** How to train one stage. Fill with an_train_options_init(), then change what you need. */
 typedef struct an_train_options {
-    uint32_t struct_size;        /* set by init; later fields are only appended */
-    int32_t stage;               /* number shown in reports, from 1; default 1 */
-    int32_t max_epochs;          /* 1 to 1,000,000; default 30 */
-    int32_t first_epoch;         /* epochs done in the stages before: the order of samples and the
-                                    augmentation go on from there; default 0 */
-    int32_t base;                /* AN_BASE_*; default AN_BASE_FROZEN */
-    int32_t loss;                /* AN_LOSS_*, one of the model's task: see an_model_gradients();
-                                    default MSE, so a classification needs another */
+    uint32_t struct_size; /* set by init; later fields are only appended */
+    int32_t stage;        /* number shown in reports, from 1; default 1 */
+    int32_t max_epochs;   /* 1 to 1,000,000; default 30 */
+    int32_t first_epoch;  /* epochs done in the stages before: the order of samples and the
+                             augmentation go on from there; default 0 */
+    int32_t base;         /* AN_BASE_*; default AN_BASE_FROZEN */
+    int32_t loss;         /* AN_LOSS_*, one of the model's task: see an_model_compute_gradients();
+                             default MSE, so a classification needs another */
     int32_t early_stop_patience; /* epochs, as Keras; -1 = never stop; default 7 */
     int32_t restore_best;   /* 0 or 1: best weights back into the model at the end; default 0 */
     int32_t save_best_only; /* 0 or 1; default 1 */
     int32_t reduce_rate_patience; /* epochs; -1 = off; default -1 */
     int32_t reduce_rate_cooldown; /* epochs; default 0 */
-    int32_t terminate_on_nan; /* 0 or 1: a loss that is not finite ends the run before the weights
-                                 move by it (see AN_STOP_NAN); default 1 */
-    int32_t recalibrate;      /* 0 or 1: after each epoch of a mode with batch statistics,
-                                 recompute the moving ones from that epoch's batches (one more
-                                 forward pass); default 0 */
-    int32_t verbose;          /* AN_VERBOSE_*; all but NONE need text; default NONE */
-    int32_t text_is_terminal; /* 0: no bars that overwrite themselves; 1: a terminal; 2: one that
-                                 shows UTF-8; default 0 */
-    int32_t reserved;         /* 0 */
-    double learning_rate;     /* finite, >= 0; default 1e-3 */
+    int32_t terminate_on_nan;  /* 0 or 1: a loss that is not finite ends the run before the weights
+                                  move by it (see AN_STOP_NAN); default 1 */
+    int32_t update_batch_norm; /* 0 or 1: after each epoch of a mode with batch statistics, set the
+                                  moving ones to those of that epoch's batches (one more forward
+                                  pass); default 0 */
+    int32_t precision;         /* AN_PRECISION_* of the steps; default FP32 */
+    int32_t recompute;         /* 0 or 1: recompute the widest activations in the backward pass in
+                                  place of keeping them: the same bits in less memory and a little
+                                  more time; default 0 */
+    int32_t verbose;           /* AN_VERBOSE_*; all but NONE need text; default NONE */
+    int32_t text_is_terminal;  /* 0: no bars that overwrite themselves; 1: a terminal; 2: one that
+                                  shows UTF-8; default 0 */
+    int32_t reserved;          /* 0 */
+    double learning_rate;      /* finite, >= 0; default 1e-3 */
     double early_stop_min_delta;  /* loss must fall by more than this; default 1e-3 */
     double checkpoint_best;       /* a model file needs a lower value; default infinity */
     double reduce_rate_factor;    /* 0 < factor < 1; default 0.1 */
@@ -205,48 +219,48 @@ typedef struct an_train_options {
 AN_API void an_train_options_init(an_train_options *options, uint32_t struct_size);
 
 /**
- * One stage of training: a model, batches, an optimizer, callbacks.
+ * One stage of training: a model, loaders, an optimizer, callbacks.
  *
  * Threads: one call at a time on one trainer and on one model (see an_model); different trainers
  *          are independent, also on one backend. Its callbacks run on the thread that called it.
  * Callbacks may call all that reads the model (predict, evaluate, save, copy the weights), read and
  *          set the learning rate, ask to stop or pause, and destroy handles. What would change the
- *          model, or run a trainer of it, returns AN_ERR_ARG; so does reading the training batches
+ *          model, or run a trainer of it, returns AN_ERR_ARG; so does a call on the training loader
  *          between the first and the last step of an epoch.
  * A callback must return. One that leaves by longjmp() or by an exception of C++ skips what the
- *          library would have released: the model and the batches stay claimed, memory is lost.
+ *          library would have released: the model and the loader stay claimed, memory is lost.
  */
 typedef struct an_trainer an_trainer;
 
 /**
  * Make a trainer.
  *
- * Takes:   train: batches with the model's size, outputs and scale; val: the same, not augmented,
+ * Takes:   train: a loader with the model's size, outputs and scale; val: the same, not augmented,
  *          or NULL; history: epochs are appended to it, or NULL. options: copied; NULL = defaults.
- * Owns:    *out is the caller's; it holds model, batches and history. While it lives the batches
+ * Owns:    *out is the caller's; it holds model, loaders and history. While it lives the loaders
  *          are read by it alone; the base's weights must not be changed from outside in
  *          AN_BASE_FROZEN (features are computed once: always of val; of train if it is not
  *          augmented).
- * Returns: AN_OK; AN_ERR_ARG (an option, batches that do not fit the model, a loss of another task,
+ * Returns: AN_OK; AN_ERR_ARG (an option, loaders that do not fit the model, a loss of another task,
  *          a label that it does not take: what was found and expected); AN_ERR_NOMEM; AN_ERR_IO
  *          (the folder of a path is missing or cannot be written, or another training holds
  *          resume_path or checkpoint_path: see an_run_lock); AN_ERR_CANCELLED by warn (there are no
  *          locks). The model's base mode is set at each epoch's begin, so trainers of several
  *          stages may be made beforehand.
  */
-AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train,
-                                   an_batches *val, an_history *history,
+AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
+                                   an_loader *val, an_history *history,
                                    const an_train_options *options, an_error *err);
 
 /**
- * Run one epoch of training and one pass over the validation batches.
+ * Run one epoch of training and one pass over the validation set.
  *
  * Writes:  report (may be NULL); AN_ERR_ARG if its struct_size is not set, before anything is done.
  * Returns: AN_OK; AN_DONE when the epoch before was the last one (report untouched); AN_ERR_IO if
  *          model file, checkpoint or logs could not be written at its end: the epoch itself has
  *          been done and is in report and history; AN_ERR_CANCELLED after an_trainer_pause(), and
  *          AN_ERR_IO if a checkpoint could not be written before the epoch's end: the next call
- *          goes on with the next step; AN_ERR_CANCELLED by a callback, and errors of the batches
+ *          goes on with the next step; AN_ERR_CANCELLED by a callback, and errors of the loader
  *          and the device: the epoch is not counted, weights are where the last step left them, and
  *          the next call begins the epoch anew.
  *          A loss that is not finite (terminate_on_nan) is a normal ending of the run, with reason
@@ -259,18 +273,19 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_batches
  * Source:  Keras Model.fit with EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
  *          TerminateOnNaN (docs/numerics.md, section fit).
  */
-AN_API an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err);
+AN_API an_status an_trainer_run_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err);
 
 /** Run epochs until the end; none if it was reached before. Returns AN_OK when the run ended by
- *  itself (an_trainer_reason() tells why); else as an_trainer_epoch(). */
+ *  itself (an_trainer_reason() tells why); else as an_trainer_run_epoch(). */
 AN_API an_status an_trainer_run(an_trainer *trainer, an_error *err);
 
 /** Ask the run to end after the epoch under way. Threads: any, also from a signal handler. */
 AN_API void an_trainer_stop(an_trainer *trainer);
 
-/** Ask the run to pause after the step under way: the checkpoint is written, and an_trainer_epoch()
- *  and an_trainer_run() return AN_ERR_CANCELLED; called again, they go on. Not asked any more when
- *  that was the run's last epoch. Threads: any, also from a signal handler. */
+/** Ask the run to pause after the step under way: the checkpoint is written, and
+ * an_trainer_run_epoch() and an_trainer_run() return AN_ERR_CANCELLED; called again, they go on.
+ * Not asked any more when that was the run's last epoch. Threads: any, also from a signal handler.
+ */
 AN_API void an_trainer_pause(an_trainer *trainer);
 
 /** Return the learning rate of the next step before the schedule is applied to it; NaN for NULL. */
@@ -297,7 +312,7 @@ AN_API double an_trainer_checkpoint_best(const an_trainer *trainer);
  * best weights (restore_best) and the history; and its settings. A run that is resumed ends with
  * the bits, in the model, its file and the history, of one that was never interrupted (but for the
  * seconds), wherever it was cut, on the same instruction level and library version; with any number
- * of threads. To resume: make model, batches and the trainer of the checkpoint's stage as before,
+ * of threads. To resume: make model, loaders and the trainer of the checkpoint's stage as before,
  * then an_trainer_resume(). The files are safetensors; their weights are also read by
  * an_arrays_read(). */
 
@@ -331,7 +346,7 @@ typedef struct an_checkpoint an_checkpoint;
 
 /** What a checkpoint is of. */
 typedef struct an_checkpoint_info {
-    uint32_t struct_size; /* set by the caller to sizeof; the library fills no more than that */
+    uint32_t struct_size; /* set by init; the library fills no more than that */
     int32_t stage;        /* as an_train_options */
     int32_t first_epoch;  /* as an_train_options */
     int32_t epoch;        /* epochs done of the stage */
@@ -340,12 +355,14 @@ typedef struct an_checkpoint_info {
     int64_t step;         /* steps done of the epoch under way */
 } an_checkpoint_info;
 
+AN_API void an_checkpoint_info_init(an_checkpoint_info *info, uint32_t struct_size);
+
 /**
  * Read the newest checkpoint of a run.
  *
  * Takes:   path: as resume_path. Both files are read whole and checked against their checksums; one
  *          that cannot be read is passed over with AN_WARN_OLD_CHECKPOINT if the other one can.
- * Returns: AN_OK; AN_DONE if there is none (*out NULL); AN_ERR_FORMAT or AN_ERR_IO if none can be
+ * Returns: AN_OK (*out is NULL if there is none); AN_ERR_FORMAT or AN_ERR_IO if none can be
  *          read (the message names each and why); AN_ERR_UNSUPPORTED for one of a newer library;
  *          AN_ERR_CANCELLED by warn; AN_ERR_ARG; AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_checkpoint_destroy().
@@ -364,8 +381,8 @@ AN_API an_status an_checkpoint_remove(const char *path, an_error *err);
 /**
  * Put a trainer, its model and its history into the state of a checkpoint.
  *
- * Returns: AN_OK (an_trainer_epoch() goes on with the next step, or returns AN_DONE if the stage
- *          had ended and does not go on, see below); AN_ERR_ARG if a setting or the samples differ
+ * Returns: AN_OK (an_trainer_run_epoch() goes on with the next step, or returns AN_DONE if the
+ * stage had ended and does not go on, see below); AN_ERR_ARG if a setting or the samples differ
  * from those of the checkpoint: the message has the first that does, with both values;
  * AN_ERR_FORMAT; AN_ERR_CANCELLED by warn (called if another instruction level or library wrote
  * it); AN_ERR_NOMEM. After a failure all is as before. Note:    free to differ: threads, cache,
@@ -379,17 +396,17 @@ AN_API an_status an_checkpoint_remove(const char *path, an_error *err);
 AN_API an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint,
                                    an_error *err);
 
-/** Free a trainer; NULL is allowed. Model and batches stay valid, in whatever order all are
+/** Free a trainer; NULL is allowed. Model and loaders stay valid, in whatever order all are
  *  destroyed. */
 AN_API void an_trainer_destroy(an_trainer *trainer);
 
 /**
- * Compute the mean loss of a model over the batches of a source (its epoch 0, inference mode).
+ * Compute the mean loss of a model over the batches of a loader (its epoch 0, inference mode).
  *
- * Returns: AN_OK; AN_ERR_ARG (batches or loss do not fit the model, as in an_trainer_create());
- *          errors of the batches and the device.
+ * Returns: AN_OK; AN_ERR_ARG (loader or loss do not fit the model, as in an_trainer_create());
+ *          errors of the loader and the device.
  */
-AN_API an_status an_model_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
+AN_API an_status an_model_evaluate(an_model *model, an_loader *loader, int32_t loss_kind,
                                    double *loss, an_error *err);
 
 #ifdef __cplusplus

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "augment/batches.h"
+#include "augment/loader.h"
 #include "io/sha256.h"
 
 static const char *const augment_words[] = {"none", "fast", "keras", "legacy", NULL};
@@ -42,14 +42,14 @@ static void add_augment(ani_setting_list *to, const an_augment_options *o) {
 }
 
 /** The samples of a source in their order: how many, and a hash of names and labels. */
-static void add_samples(ani_setting_list *to, const char *name, const an_batches *batches) {
-    const an_dataset *dataset = ani_batches_dataset(batches);
-    const int64_t count = an_batches_samples(batches);
+static void add_samples(ani_setting_list *to, const char *name, const an_loader *loader) {
+    const an_dataset *dataset = ani_loader_dataset(loader);
+    const int64_t count = an_loader_samples(loader);
     ani_sha256 sha;
     char digits[65], text[96];
     ani_sha256_begin(&sha);
     for (int64_t i = 0; i < count; i++) {
-        const int64_t sample = ani_batches_sample(batches, i);
+        const int64_t sample = ani_loader_sample(loader, i);
         const char *file = an_dataset_name(dataset, sample);
         ani_sha256_add(&sha, file, (int64_t)strlen(file) + 1);
         for (int32_t output = 0; output < an_dataset_outputs(dataset); output++) {
@@ -62,12 +62,12 @@ static void add_samples(ani_setting_list *to, const char *name, const an_batches
     ani_setting_text(to, name, text);
 }
 
-void ani_batches_settings(const an_batches *train, const an_batches *val, ani_setting_list *to) {
-    const an_batches_options *o = ani_batches_options(train);
-    ani_setting_whole(to, "batch", o->batch);
+void ani_loader_settings(const an_loader *train, const an_loader *val, ani_setting_list *to) {
+    const an_loader_options *o = ani_loader_options(train);
+    ani_setting_whole(to, "batch", o->batch_size);
     ani_setting_whole(to, "seed", o->seed);
     ani_setting_whole(to, "shuffle", o->shuffle);
-    ani_setting_whole(to, "last_batch", o->last_batch);
+    ani_setting_whole(to, "last_batch", !o->drop_last);
     ani_setting_whole(to, "iterator", o->iterator);
     add_augment(to, o->augment);
     add_samples(to, "training_samples", train);
@@ -76,6 +76,6 @@ void ani_batches_settings(const an_batches *train, const an_batches *val, ani_se
         return;
     }
     add_samples(to, "validation_samples", val);
-    ani_setting_whole(to, "validation_batch", ani_batches_options(val)->batch);
-    ani_setting_whole(to, "validation_last_batch", ani_batches_options(val)->last_batch);
+    ani_setting_whole(to, "validation_batch", ani_loader_options(val)->batch_size);
+    ani_setting_whole(to, "validation_last_batch", !ani_loader_options(val)->drop_last);
 }

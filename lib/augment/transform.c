@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Keras' ImageDataGenerator for one picture, and the fused form that is the default
+ * Keras' ImageDataGenerator for one image, and the fused form that is the default
  * (docs/numerics.md, section augmentation). */
 #include "augment/transform.h"
 
@@ -199,7 +199,7 @@ bool ani_transform_matrix(const ani_transform *t, int geometry, int64_t height, 
     const bool shears = t->shear != 0.0, zooms = t->zx != 1.0 || t->zy != 1.0;
     if (!turns && !shifts && !shears && !zooms) return false;
 
-    /* Half the height goes with x in Keras, which is wrong unless the picture is square. */
+    /* Half the height goes with x in Keras, which is wrong unless the image is square. */
     const double half = geometry == ANI_GEOMETRY_2020 ? 0.5 : -0.5;
     const double sx = (double)(geometry == ANI_GEOMETRY_PLAIN ? width : height) / 2.0 + half;
     const double sy = (double)(geometry == ANI_GEOMETRY_PLAIN ? height : width) / 2.0 + half;
@@ -221,7 +221,7 @@ bool ani_transform_matrix(const ani_transform *t, int geometry, int64_t height, 
     if (geometry == ANI_GEOMETRY_2020) {
         memcpy(m, a[0], 3 * sizeof *m);
         memcpy(m + 3, a[1], 3 * sizeof *m);
-    } else { /* the matrix speaks (x, y), the picture (row, column) */
+    } else { /* the matrix speaks (x, y), the image (row, column) */
         memcpy(m, (const double[6]){a[1][1], a[1][0], a[1][2], a[0][1], a[0][0], a[0][2]},
                6 * sizeof *m);
     }

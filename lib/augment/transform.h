@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Random transforms of one picture: drawing the parameters, the matrix they make, the pixels. */
+ * Random transforms of one image: drawing the parameters, the matrix they make, the pixels. */
 #ifndef AUGMENT_TRANSFORM_H
 #define AUGMENT_TRANSFORM_H
 
@@ -11,7 +11,7 @@
 #include "base/random.h"
 #include "kernels/pixels.h"
 
-/** What is done to one picture; Keras' names and units. ani_transform_init() gives: nothing. */
+/** What is done to one image; Keras' names and units. ani_transform_init() gives: nothing. */
 typedef struct ani_transform {
     double theta;  /* degrees */
     double tx, ty; /* pixels */
@@ -27,23 +27,23 @@ typedef struct ani_transform {
 
 void ani_transform_init(ani_transform *transform);
 
-/** Which axes and centre a matrix has. They differ for pictures that are not square, and 2020 by a
+/** Which axes and centre a matrix has. They differ for images that are not square, and 2020 by a
  *  pixel. */
 enum {
     ANI_GEOMETRY_KERAS =
         0, /* tx along columns is the height shift; the centre's x is half the height */
     ANI_GEOMETRY_2020 = 1, /* tx along rows; the centre is one pixel off */
-    ANI_GEOMETRY_PLAIN = 2 /* tx along columns is the width shift; the centre is the picture's */
+    ANI_GEOMETRY_PLAIN = 2 /* tx along columns is the width shift; the centre is the image's */
 };
 /** Return the geometry of AN_AUGMENT_*. */
 int ani_geometry(int32_t mode);
 
 /** Check options, those of mode NONE as well. AN_ERR_ARG names field, value and range. */
 an_status ani_augment_check(const an_augment_options *options, an_error *err);
-/** True if options can change a picture. */
+/** True if options can change an image. */
 bool ani_augment_is_active(const an_augment_options *options);
 
-/** Draw the parameters of a picture from NumPy's stream: as many numbers, in the same order, as
+/** Draw the parameters of an image from NumPy's stream: as many numbers, in the same order, as
  *  Keras' get_random_transform() (docs/numerics.md, section augmentation). */
 void ani_transform_draw(ani_transform *out, const an_augment_options *options, int64_t height,
                         int64_t width, ani_mt19937 *mt);
@@ -63,7 +63,7 @@ bool ani_transform_matrix(const ani_transform *transform, int geometry, int64_t 
  *
  * Shapes:  out, in [height,width,channels], no overlap; each length at least 1.
  * Takes:   fill: AN_FILL_*; fill_value on the scale of in. Brightness as in Keras: through 8-bit
- *          pixels, for which ANI_GEOMETRY_2020 stretches the picture to 0..255 and leaves it there.
+ *          pixels, for which ANI_GEOMETRY_2020 stretches the image to 0..255 and leaves it there.
  */
 void ani_transform_apply(float *out, const float *in, int64_t height, int64_t width,
                          int64_t channels, const ani_transform *transform, int geometry,

@@ -30,12 +30,6 @@ an_status an_backend_create(an_backend **out, const an_backend_options *options,
                         MAX_THREADS);
     if (ours.device < 0)
         return ani_fail(err, AN_ERR_ARG, "device is %d; it must be 0 or more", (int)ours.device);
-    if (ours.precision < AN_PRECISION_FP32 || ours.precision > AN_PRECISION_MIXED)
-        return ani_fail(err, AN_ERR_ARG, "precision is %d; it must be %d to %d",
-                        (int)ours.precision, AN_PRECISION_FP32, AN_PRECISION_MIXED);
-    if (ours.low_memory < 0 || ours.low_memory > 1)
-        return ani_fail(err, AN_ERR_ARG, "low_memory is %d; it must be 0 to 1",
-                        (int)ours.low_memory);
     if (ours.threads == 0) ours.threads = ani_cpu_count();
     switch (ours.kind) {
     case AN_BACKEND_CPU:
@@ -74,12 +68,4 @@ const char *an_backend_level(const an_backend *backend) {
 
 int32_t an_backend_threads(const an_backend *backend) {
     return backend ? backend->threads : 0;
-}
-
-int32_t an_backend_precision(const an_backend *backend) {
-    return backend ? backend->precision : AN_PRECISION_FP32;
-}
-
-int32_t an_backend_low_memory(const an_backend *backend) {
-    return backend ? backend->low_memory : 0;
 }

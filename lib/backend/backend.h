@@ -131,14 +131,14 @@ typedef struct ani_optim_step {
 typedef struct ani_infer_unit {
     ani_unit_shape shape; /* n does not matter */
     int32_t relu6;
-    int32_t input;    /* number of the unit whose value is the input; -1: the picture */
+    int32_t input;    /* number of the unit whose value is the input; -1: the image */
     int32_t residual; /* number of the unit whose value is added; -1: none */
     int32_t reserved;
     const float *w;
     ani_bn bn; /* gamma, beta and the moving statistics are read */
 } ani_infer_unit;
 
-/** Pictures for inference, [n,h,w,c] of the first unit's input, in host memory: x, or bytes with
+/** Images for inference, [n,h,w,c] of the first unit's input, in host memory: x, or bytes with
  * the value of each in table. */
 typedef struct ani_infer_input {
     const float *x;
@@ -155,8 +155,8 @@ enum { ANI_INFERENCES = AN_INFERENCE_BF16 + 1 };
 
 /** What int8 inference goes by. */
 typedef struct ani_calibrated {
-    const ani_range *ranges; /* [units + 1]: of the picture, then of each unit's value */
-    const float *means;      /* of each channel of the picture, then of each unit's value */
+    const ani_range *ranges; /* [units + 1]: of the image, then of each unit's value */
+    const float *means;      /* of each channel of the image, then of each unit's value */
 } ani_calibrated;
 
 /** A network made ready for inference on a backend. */
@@ -253,9 +253,7 @@ struct an_backend {
     const ani_backend_ops *ops;
     atomic_int references;
     int32_t threads;
-    int32_t precision;  /* AN_PRECISION_* */
-    int32_t low_memory; /* 0 or 1, as in an_backend_options; obeyed by lib/layers */
-    int64_t process;    /* that made it: its threads are in no child */
+    int64_t process; /* that made it: its threads are in no child */
     const char *level;
 };
 

@@ -4,7 +4,7 @@
  * A value is kept as a code of 0 to 255: value = low + step * code, both of the tensor's calibrated
  * range. Weights are whole numbers times a factor of their output channel: -127 to 127, and at most
  * 128 together where two of one sign are added up first (inputs 2i and 2i + 1 of a pixel, or of
- * three of the picture; of a depthwise convolution the first and the second row): so the sum of
+ * three of the image; of a depthwise convolution the first and the second row): so the sum of
  * their products fits into 16 bits, which is what x86 without VNNI adds up first, and all levels
  * give the same bits. What the rounding of its weights adds to a channel on average, by the
  * calibrated means of its inputs, is taken off its bias: without that the small errors of 52 layers
@@ -31,7 +31,7 @@ typedef struct ani_codes {
 } ani_codes;
 
 ani_codes ani_quant_codes(const ani_range *range);
-/** The code of a picture's value x is rint(x * scale + offset) cut to 0..255, in float with one
+/** The code of an image's value x is rint(x * scale + offset) cut to 0..255, in float with one
  * fused multiply-add; NaN has 0. */
 static inline float ani_quant_scale(const ani_codes *codes) {
     return (float)(1 / codes->step);
@@ -73,7 +73,7 @@ float ani_quant_residual_scale(const ani_quant_unit *q);
 
 /* AN_ERR_FORMAT unless int8 inference stays within its whole numbers. */
 
-/** The picture's range is finite and holds 0; all means are finite. */
+/** The image's range is finite and holds 0; all means are finite. */
 an_status ani_quant_check_means(const ani_calibrated *calibrated, int64_t means, an_error *err);
 /** So is unit u's range, which ends at 6 with ReLU6, and it is not too narrow for what the weights
  * make of the input's; these are finite. Weights and statistics are host memory here. */

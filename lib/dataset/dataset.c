@@ -644,7 +644,7 @@ an_status ani_dataset_view(an_dataset *dataset, int64_t index, uint8_t *scratch,
     return AN_OK;
 }
 
-an_status an_dataset_pixels(an_dataset *dataset, int64_t index, uint8_t *rgb, an_error *err) {
+an_status an_dataset_read_pixels(an_dataset *dataset, int64_t index, uint8_t *rgb, an_error *err) {
     const uint8_t *pixels = NULL;
     if (!dataset || !rgb)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", dataset ? "rgb" : "dataset");

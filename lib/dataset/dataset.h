@@ -15,7 +15,7 @@ void ani_dataset_hold(an_dataset *dataset);
  * Give the pixels of sample index [height,width,3] where they lie, or decode them into scratch.
  *
  * Takes:   scratch: height * width * 3 bytes. *rgb is valid as long as the data set and scratch
- *          are. Returns, threads: as an_dataset_pixels().
+ *          are. Returns, threads: as an_dataset_read_pixels().
  */
 an_status ani_dataset_view(an_dataset *dataset, int64_t index, uint8_t *scratch,
                            const uint8_t **rgb, an_error *err);

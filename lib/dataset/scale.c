@@ -5,12 +5,12 @@
 #include "base/error.h"
 
 static an_status check(int32_t scale, an_error *err) {
-    if (scale == AN_SCALE_UNIT || scale == AN_SCALE_TF || scale == AN_SCALE_SEED) return AN_OK;
-    return ani_fail(err, AN_ERR_ARG, "scale is %d; it must be unit (%d), tf (%d) or seed (%d)",
-                    (int)scale, AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_SEED);
+    if (scale == AN_SCALE_UNIT || scale == AN_SCALE_TF || scale == AN_SCALE_ARTICLE) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "scale is %d; it must be unit (%d), tf (%d) or article (%d)",
+                    (int)scale, AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_ARTICLE);
 }
 
-an_status an_scale_table(float table[256], int32_t scale, an_error *err) {
+an_status an_scale_fill_table(int32_t scale, float table[256], an_error *err) {
     if (!table) return ani_fail(err, AN_ERR_ARG, "table is NULL");
     an_status st = check(scale, err);
     if (st) return st;
@@ -33,5 +33,5 @@ an_status ani_scale_line(int32_t scale, double *gain, double *bias, an_error *er
 }
 
 const char *ani_scale_name(int32_t scale) {
-    return scale == AN_SCALE_UNIT ? "unit" : scale == AN_SCALE_TF ? "tf" : "seed";
+    return scale == AN_SCALE_UNIT ? "unit" : scale == AN_SCALE_TF ? "tf" : "article";
 }

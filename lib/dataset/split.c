@@ -98,8 +98,8 @@ static an_status sizes(int64_t count, const an_split_options *o, int64_t *n_trai
     return AN_OK;
 }
 
-an_status an_split_sizes(int64_t count, const an_split_options *options, int64_t *n_train,
-                         int64_t *n_test, an_error *err) {
+an_status an_split_compute_sizes(int64_t count, const an_split_options *options, int64_t *n_train,
+                                 int64_t *n_test, an_error *err) {
     an_split_options o;
     if (!n_train || !n_test)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", n_train ? "n_test" : "n_train");
@@ -154,9 +154,9 @@ an_status an_tutorial_split(int64_t count, uint32_t seed, int64_t *indices, int6
     second.test_fraction = 1.0 / 3.0;
     first.seed = second.seed = seed;
     int64_t train, rest, val, test, bytes = -1;
-    an_status st = an_split_sizes(count, &first, &train, &rest, err);
+    an_status st = an_split_compute_sizes(count, &first, &train, &rest, err);
     if (st) return st;
-    st = an_split_sizes(rest, &second, &val, &test, err);
+    st = an_split_compute_sizes(rest, &second, &val, &test, err);
     if (st) return st;
 
     int64_t *parts = ani_mul_size(2 * rest, sizeof *parts, &bytes) ? ani_alloc(bytes) : NULL;

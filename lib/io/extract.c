@@ -122,6 +122,11 @@ static an_status refuse_strangers(const char *folder, const ani_zip *zip,
     return st;
 }
 
+void an_extract_report_init(an_extract_report *report, uint32_t struct_size) {
+    const an_extract_report nothing = {0};
+    ani_options_init(report, struct_size, &nothing, sizeof nothing);
+}
+
 an_status an_archive_extract(const char *archive, const char *folder,
                              const an_extract_options *options, an_extract_report *report,
                              an_error *err) {

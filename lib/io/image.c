@@ -119,7 +119,7 @@ an_status ani_image_decode_to(uint8_t *rgb, int64_t height, int64_t width, const
     ani_image_target target = {.pixels = pixels, .dst = rgb, .height = height, .width = width};
     an_status st = decode(&image, &target, bytes, size, name, limits, err);
     if (!st && !target.filled) {
-        st = an_resize_u8(rgb, height, width, image->rgb, image->height, image->width, 3, err);
+        st = an_resize_u8(image->rgb, image->height, image->width, 3, rgb, height, width, err);
         if (st == AN_ERR_ARG) { /* only a side can be wrong, and it is the file's */
             char shown[ANI_SHOWN_NAME_SIZE];
             st = ani_fail(err, AN_ERR_UNSUPPORTED,
@@ -191,8 +191,8 @@ const uint8_t *an_image_const_data(const an_image *image) {
     return image ? image->rgb : NULL;
 }
 
-an_status an_resize_u8(uint8_t *dst, int64_t dst_height, int64_t dst_width, const uint8_t *src,
-                       int64_t src_height, int64_t src_width, int32_t channels, an_error *err) {
+an_status an_resize_u8(const uint8_t *src, int64_t src_height, int64_t src_width, int32_t channels,
+                       uint8_t *dst, int64_t dst_height, int64_t dst_width, an_error *err) {
     const struct {
         const char *name;
         int64_t value;

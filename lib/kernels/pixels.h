@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The SIMD leaf functions of the data path behind one table, as kernels.h has them for the network:
  * pure, no element outside of the stated extents, every level the same. Here that goes further: all
- * levels give the same bits, so that what a picture becomes depends on no processor. So nothing
+ * levels give the same bits, so that what an image becomes depends on no processor. So nothing
  * here is a fused multiply-add, and sums have the order that is written.
  *
  * c/ is the contract of each entry in plain C. The drivers that own the loops over rows are
@@ -27,7 +27,7 @@ typedef struct ani_points {
     float down[ANI_POINTS];     /* weight of the lower ones, 0 to 2^24 */
 } ani_points;
 
-/** The picture that is read, and what is made of its pixels. */
+/** The image that is read, and what is made of its pixels. */
 typedef struct ani_view {
     const uint8_t *src;    /* [height,width,3] */
     int64_t size;          /* bytes of it */
@@ -56,7 +56,7 @@ typedef struct ani_pixels {
 
     /** Find the points of source rows row + i * row_step and columns column + i * column_step,
      *  i below count, which is at most ANI_POINTS. All are in units of 2^-32 pixels and stay inside
-     *  of 2^62. Positions outside of the picture are moved to its border; weights are cut to 24
+     *  of 2^62. Positions outside of the image are moved to its border; weights are cut to 24
      *  bits. */
     void (*place)(ani_points *out, int64_t row, int64_t column, int64_t row_step,
                   int64_t column_step, int64_t count, const ani_view *view);

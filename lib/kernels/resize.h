@@ -41,7 +41,7 @@ void ani_resize_begin(ani_resizer *out, const ani_pixels *pixels, uint8_t *dst, 
  *  as soon as this returns. */
 void ani_resize_row(ani_resizer *resizer, const uint8_t *row);
 
-/** Resize a whole picture. */
+/** Resize a whole image. */
 void ani_resize_u8(const ani_pixels *pixels, uint8_t *dst, int64_t dst_height, int64_t dst_width,
                    const uint8_t *src, int64_t src_height, int64_t src_width, int32_t channels,
                    void *scratch);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A row of an affine map: which part of it lies inside of the picture, then blocks of points. */
+ * A row of an affine map: which part of it lies inside of the image, then blocks of points. */
 #include "kernels/warp.h"
 
 #include <math.h>

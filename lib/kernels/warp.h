@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One row of a picture seen through an affine map: 8-bit pixels in, floats on a scale out. */
+ * One row of an image seen through an affine map: 8-bit pixels in, floats on a scale out. */
 #ifndef KERNELS_WARP_H
 #define KERNELS_WARP_H
 
@@ -12,13 +12,13 @@ enum { ANI_WARP_NEAREST = 0, ANI_WARP_CONSTANT = 1, ANI_WARP_REFLECT = 2, ANI_WA
 
 enum { ANI_WARP_MAX_LENGTH = 8192 };
 
-/** What all rows of a picture have in common. */
+/** What all rows of an image have in common. */
 typedef struct ani_warp {
     const ani_pixels *pixels;
     ani_view view;
     double step_row;    /* how far the source position moves for one output column */
     double step_column; /* both -2^20 to 2^20 */
-    float outside;      /* out where ANI_WARP_CONSTANT finds no picture */
+    float outside;      /* out where ANI_WARP_CONSTANT finds no image */
     int32_t fill;       /* ANI_WARP_* */
 } ani_warp;
 
@@ -26,7 +26,7 @@ typedef struct ani_warp {
  *  pixel + bias. */
 ani_view ani_warp_view(const uint8_t *src, int64_t height, int64_t width, float gain, float bias);
 
-/** Bring the picture near: its rows will be read across, which processors do not foresee. */
+/** Bring the image near: its rows will be read across, which processors do not foresee. */
 void ani_warp_prefetch(const ani_view *view);
 
 /** Return where coordinate c falls in a row of n pixels, 0 to n - 1; -1 for outside with CONSTANT.

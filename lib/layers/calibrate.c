@@ -89,7 +89,7 @@ an_status ani_net_calibrate(ani_net *net, const ani_calibrated *calibrated, an_e
  */
 
 struct ani_calibration {
-    int64_t pictures;
+    int64_t images;
     double (*ends)[2]; /* [units + 1]: smallest and largest values */
     double *means;     /* sums of each channel's means */
     float *channels;   /* [widest]: means of a value at hand */
@@ -144,8 +144,8 @@ void ani_calibration_destroy(ani_calibration *calibration) {
     ani_free(calibration);
 }
 
-int64_t ani_calibration_pictures(const ani_calibration *calibration) {
-    return calibration->pictures;
+int64_t ani_calibration_images(const ani_calibration *calibration) {
+    return calibration->images;
 }
 
 an_status ani_calibration_add(ani_calibration *calibration, ani_net *net, const float *x, int64_t n,
@@ -157,7 +157,7 @@ an_status ani_calibration_add(ani_calibration *calibration, ani_net *net, const 
         if (st) return st;
         for (int64_t k = 0; k < 3 * pixels; k++)
             calibration->means[k % 3] += x[k] / (double)pixels;
-        calibration->pictures++;
+        calibration->images++;
     }
     return AN_OK;
 }
@@ -169,10 +169,10 @@ static ani_range range_of(const double ends[2], int32_t relu6) {
     return range;
 }
 
-an_status ani_calibration_finish(const ani_calibration *calibration, ani_net *net,
-                                 ani_range picture, an_error *err) {
+an_status ani_calibration_finish(const ani_calibration *calibration, ani_net *net, ani_range image,
+                                 an_error *err) {
     const int32_t count = net->spec.unit_count;
-    const int64_t means = ani_net_mean_count(net), pictures = calibration->pictures;
+    const int64_t means = ani_net_mean_count(net), images = calibration->images;
     an_status st = AN_OK;
     ani_range *ranges = ani_alloc_zero((int64_t)count + 1, sizeof *ranges);
     float *mean = ani_alloc_zero(means, sizeof *mean);
@@ -180,11 +180,11 @@ an_status ani_calibration_finish(const ani_calibration *calibration, ani_net *ne
         st = ani_fail_memory(err, means * (int64_t)sizeof *mean, "a calibration");
         goto done;
     }
-    ranges[0] = picture;
+    ranges[0] = image;
     for (int32_t u = 0; u < count; u++)
         ranges[u + 1] = range_of(calibration->ends[u + 1], net->units[u].spec.relu6);
     for (int64_t i = 0; i < means; i++)
-        mean[i] = (float)(calibration->means[i] / (double)pictures);
+        mean[i] = (float)(calibration->means[i] / (double)images);
     const ani_calibrated calibrated = {ranges, mean};
     st = ani_net_calibrate(net, &calibrated, err);
 done:

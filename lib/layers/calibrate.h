@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Calibration of int8 inference under way: the smallest and the largest value of each tensor in all
- * pictures, and the means of all channels. */
+ * images, and the means of all channels. */
 #ifndef LAYERS_CALIBRATE_H
 #define LAYERS_CALIBRATE_H
 
@@ -10,12 +10,12 @@ typedef struct ani_calibration ani_calibration;
 
 an_status ani_calibration_create(ani_calibration **out, const ani_net *net, an_error *err);
 void ani_calibration_destroy(ani_calibration *calibration); /* NULL is allowed */
-/** Add n pictures [n,h,w,3]. */
+/** Add n images [n,h,w,3]. */
 an_status ani_calibration_add(ani_calibration *calibration, ani_net *net, const float *x, int64_t n,
                               an_error *err);
-int64_t ani_calibration_pictures(const ani_calibration *calibration);
-/** Let the net go by it; picture: that of its input, which the scale of the pixels tells. */
-an_status ani_calibration_finish(const ani_calibration *calibration, ani_net *net,
-                                 ani_range picture, an_error *err);
+int64_t ani_calibration_images(const ani_calibration *calibration);
+/** Let the net go by it; image: that of its input, which the scale of the pixels tells. */
+an_status ani_calibration_finish(const ani_calibration *calibration, ani_net *net, ani_range image,
+                                 an_error *err);
 
 #endif

@@ -15,18 +15,20 @@
 #include "layers/calibrate.h"
 #include "layers/loss.h"
 
-/* Predictions go in slices of so many pictures: memory stays small whatever n is. */
+/* Predictions go in slices of so many images: memory stays small whatever n is. */
 enum { PREDICT_SLICE = 32 };
 
 struct an_model {
     atomic_int references;
     atomic_bool claimed;   /* somebody trains, measures or changes it */
     atomic_int base;       /* AN_BASE_* */
+    atomic_int precision;  /* of training, AN_PRECISION_* */
+    atomic_int recompute;  /* 0 or 1 */
     int32_t gradient_base; /* of the gradients that are there; -1: none. With the turn */
     double momentum;
     ani_net *net;
     ani_model_facts facts;
-    /* recalibration under way: sums and scratch [2][channels] each; NULL: none */
+    /* update of batch norm under way: sums and scratch [2][channels] each; NULL: none */
     double *statistics;
     int64_t samples;
     ani_calibration *calibration;          /* under way; NULL: none */
@@ -114,7 +116,6 @@ void ani_model_use_base(an_model *model, int32_t base) {
 
 static const char *const task_words[] = {"regression", "classification", NULL};
 static const char *const padding_words[] = {"auto", "fixed", "tutorial", NULL};
-static const char *const precision_words[] = {"fp32", "mixed", NULL};
 
 void ani_model_settings(const an_model *model, ani_setting_list *to) {
     const ani_net_spec *spec = ani_net_spec_of(model->net);
@@ -128,9 +129,6 @@ void ani_model_settings(const an_model *model, ani_setting_list *to) {
     ani_setting_text(to, "model.pads", facts->pads);
     ani_setting_text(to, "model.scale", facts->scale_name);
     ani_setting_number(to, "model.momentum", model->momentum);
-    /* Not low_memory: it changes no bit. */
-    ani_setting_word(to, "precision", an_backend_precision(an_model_backend(model)),
-                     precision_words);
 }
 
 int32_t ani_model_gradient_base(const an_model *model) {
@@ -139,6 +137,11 @@ int32_t ani_model_gradient_base(const an_model *model) {
 
 an_backend *an_model_backend(const an_model *model) {
     return model ? ani_net_backend(model->net) : NULL;
+}
+
+void an_model_info_init(an_model_info *info, uint32_t struct_size) {
+    const an_model_info nothing = {0};
+    ani_options_init(info, struct_size, &nothing, sizeof nothing);
 }
 
 an_status an_model_describe(const an_model *model, an_model_info *info, an_error *err) {
@@ -158,7 +161,9 @@ an_status an_model_describe(const an_model *model, an_model_info *info, an_error
                           .features = (int32_t)ani_net_features(model->net),
                           .alpha = model->facts.alpha,
                           .calibrated = ani_net_is_calibrated(model->net),
-                          .inference = ani_net_inference(model->net)};
+                          .inference = ani_net_inference(model->net),
+                          .precision = atomic_load(&model->precision),
+                          .recompute = atomic_load(&model->recompute)};
     const int32_t all = ours.base == AN_BASE_TRAIN || ours.base == AN_BASE_FINETUNE;
     for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
         const ani_net_array *array = ani_net_array_at(model->net, i);
@@ -178,6 +183,28 @@ an_status an_model_set_base(an_model *model, int32_t base, an_error *err) {
     an_status st = ani_model_claim(model, err);
     if (st) return st;
     ani_model_use_base(model, base);
+    ani_model_release(model);
+    return AN_OK;
+}
+
+void ani_model_use_training(an_model *model, int32_t precision, int32_t recompute) {
+    atomic_store(&model->precision, precision);
+    atomic_store(&model->recompute, recompute);
+    ani_net_set_training(model->net, precision, recompute);
+}
+
+an_status an_model_set_training(an_model *model, int32_t precision, int32_t recompute,
+                                an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    if (precision < AN_PRECISION_FP32 || precision > AN_PRECISION_MIXED)
+        return ani_fail(err, AN_ERR_ARG, "model: precision is %d; it must be %d to %d",
+                        (int)precision, AN_PRECISION_FP32, AN_PRECISION_MIXED);
+    if (recompute < 0 || recompute > 1)
+        return ani_fail(err, AN_ERR_ARG, "model: recompute is %d; it must be 0 to 1",
+                        (int)recompute);
+    an_status st = ani_model_claim(model, err);
+    if (st) return st;
+    ani_model_use_training(model, precision, recompute);
     ani_model_release(model);
     return AN_OK;
 }
@@ -241,15 +268,14 @@ static an_status check_step(const an_model *model, const void *x, const float *y
 an_status ani_model_predict(an_model *model, ani_net_context *context, const float *x, int64_t n,
                             float *features, float *y, an_error *err) {
     const ani_net_spec *spec = ani_net_spec_of(model->net);
-    const int64_t picture = spec->height * spec->width * 3;
+    const int64_t image = spec->height * spec->width * 3;
     const int64_t width = ani_net_features(model->net);
     an_status st = AN_OK;
     for (int64_t i = 0; !st && i < n; i += PREDICT_SLICE) {
         const int64_t slice = n - i < PREDICT_SLICE ? n - i : PREDICT_SLICE;
-        st = ani_net_predict(model->net, context, x + i * picture, slice,
-                             model->facts.task == AN_TASK_CLASSIFICATION,
-                             features ? features + i * width : NULL,
-                             y ? y + i * spec->outputs : NULL, err);
+        st = ani_net_predict(
+            model->net, context, x + i * image, slice, model->facts.task == AN_TASK_CLASSIFICATION,
+            features ? features + i * width : NULL, y ? y + i * spec->outputs : NULL, err);
     }
     return st;
 }
@@ -271,14 +297,14 @@ an_status an_model_predict(an_model *model, const float *x, int64_t n, float *y,
     return st ? st : predict(model, x, n, NULL, y, err);
 }
 
-an_status an_model_features(an_model *model, const float *x, int64_t n, float *features,
-                            an_error *err) {
+an_status an_model_compute_features(an_model *model, const float *x, int64_t n, float *features,
+                                    an_error *err) {
     an_status st = check_images(model, x, features, n, err);
     return st ? st : predict(model, x, n, features, NULL, err);
 }
 
-an_status an_model_predict_features(an_model *model, const float *features, int64_t n, float *y,
-                                    an_error *err) {
+an_status an_model_predict_from_features(an_model *model, const float *features, int64_t n,
+                                         float *y, an_error *err) {
     ani_net_context *context = NULL;
     an_status st = check_batch(model, features, y, n, err);
     if (!st) st = ani_net_context_take(&context, model->net, err);
@@ -291,8 +317,8 @@ an_status an_model_predict_features(an_model *model, const float *features, int6
     return st;
 }
 
-an_status ani_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
-                              int32_t loss_kind, double *loss, an_error *err) {
+an_status ani_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
+                                      int32_t loss_kind, double *loss, an_error *err) {
     const int32_t base = ani_model_base(model);
     const ani_net_step step = {base, loss_kind, model->momentum};
     an_status st = ani_net_gradients(model->net, &step, x, y, n, loss, err);
@@ -300,32 +326,35 @@ an_status ani_model_gradients(an_model *model, const float *x, const float *y, i
     return st;
 }
 
-an_status ani_model_head_gradients(an_model *model, const float *features, const float *y,
-                                   int64_t n, int32_t loss_kind, double *loss, an_error *err) {
+an_status ani_model_compute_head_gradients(an_model *model, const float *features, const float *y,
+                                           int64_t n, int32_t loss_kind, double *loss,
+                                           an_error *err) {
     an_status st = ani_net_head_gradients(model->net, loss_kind, features, y, n, loss, err);
     if (!st) model->gradient_base = AN_BASE_FROZEN;
     return st;
 }
 
-an_status an_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
-                             int32_t loss_kind, double *loss, an_error *err) {
+an_status an_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
+                                     int32_t loss_kind, double *loss, an_error *err) {
     double value;
     an_status st = check_images(model, x, y, n, err);
     if (!st) st = check_step(model, x, y, n, loss_kind, err);
     if (!st) st = begin_change(model, err);
     if (st) return st;
-    st = end_change(model, ani_model_gradients(model, x, y, n, loss_kind, &value, err));
+    st = end_change(model, ani_model_compute_gradients(model, x, y, n, loss_kind, &value, err));
     if (!st && loss) *loss = value;
     return st;
 }
 
-an_status an_model_head_gradients(an_model *model, const float *features, const float *y, int64_t n,
-                                  int32_t loss_kind, double *loss, an_error *err) {
+an_status an_model_compute_head_gradients(an_model *model, const float *features, const float *y,
+                                          int64_t n, int32_t loss_kind, double *loss,
+                                          an_error *err) {
     double value;
     an_status st = check_step(model, features, y, n, loss_kind, err);
     if (!st) st = begin_change(model, err);
     if (st) return st;
-    st = end_change(model, ani_model_head_gradients(model, features, y, n, loss_kind, &value, err));
+    st = end_change(
+        model, ani_model_compute_head_gradients(model, features, y, n, loss_kind, &value, err));
     if (!st && loss) *loss = value;
     return st;
 }
@@ -338,14 +367,15 @@ static an_status check_unchanged(const an_model *model, int64_t changes, const c
                     "model: its weights have changed since the %s was begun; begin it again", what);
 }
 
-/* --- recalibration -----------------------------------------------------------------------------
+/* --- update of batch norm
+ * -----------------------------------------------------------------------------
  */
 
-an_status ani_model_recalibrate_begin(an_model *model, an_error *err) {
+an_status ani_model_update_batch_norm_begin(an_model *model, an_error *err) {
     const int64_t count = 4 * ani_net_channels(model->net);
     double *statistics = ani_alloc_zero(count, sizeof *statistics);
     if (!statistics)
-        return ani_fail_memory(err, count * (int64_t)sizeof *statistics, "a recalibration");
+        return ani_fail_memory(err, count * (int64_t)sizeof *statistics, "an update of batch norm");
     ani_free(model->statistics);
     model->statistics = statistics;
     model->samples = 0;
@@ -353,9 +383,11 @@ an_status ani_model_recalibrate_begin(an_model *model, an_error *err) {
     return AN_OK;
 }
 
-an_status ani_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
-    if (!model->statistics) return ani_fail(err, AN_ERR_ARG, "model: no recalibration was begun");
-    an_status st = check_unchanged(model, model->statistics_of, "recalibration", err);
+an_status ani_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,
+                                          an_error *err) {
+    if (!model->statistics)
+        return ani_fail(err, AN_ERR_ARG, "model: no update of batch norm was begun");
+    an_status st = check_unchanged(model, model->statistics_of, "update of batch norm", err);
     if (st) return st;
     double *scratch = model->statistics + 2 * ani_net_channels(model->net);
     st = ani_net_add_statistics(model->net, x, n, scratch, model->statistics, err);
@@ -363,14 +395,15 @@ an_status ani_model_recalibrate_add(an_model *model, const float *x, int64_t n, 
     return st;
 }
 
-an_status ani_model_recalibrate_end(an_model *model, an_error *err) {
+an_status ani_model_update_batch_norm_end(an_model *model, an_error *err) {
     const int64_t count = 2 * ani_net_channels(model->net);
     if (!model->statistics || model->samples == 0)
-        return ani_fail(err, AN_ERR_ARG, "model: no batch was added to the recalibration");
-    an_status st = check_unchanged(model, model->statistics_of, "recalibration", err);
+        return ani_fail(err, AN_ERR_ARG, "model: no batch was added to the update of batch norm");
+    an_status st = check_unchanged(model, model->statistics_of, "update of batch norm", err);
     if (st) return st;
     float *means = ani_alloc_zero(count, sizeof *means);
-    if (!means) return ani_fail_memory(err, count * (int64_t)sizeof *means, "a recalibration");
+    if (!means)
+        return ani_fail_memory(err, count * (int64_t)sizeof *means, "an update of batch norm");
     for (int64_t i = 0; i < count; i++)
         means[i] = (float)(model->statistics[i] / (double)model->samples);
     st = ani_net_begin_change(model->net, err);
@@ -384,29 +417,30 @@ an_status ani_model_recalibrate_end(an_model *model, an_error *err) {
     return st;
 }
 
-an_status an_model_recalibrate_begin(an_model *model, an_error *err) {
+an_status an_model_update_batch_norm_begin(an_model *model, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     an_status st = ani_model_claim(model, err);
     if (st) return st;
-    st = ani_model_recalibrate_begin(model, err);
+    st = ani_model_update_batch_norm_begin(model, err);
     ani_model_release(model);
     return st;
 }
 
-an_status an_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
+an_status an_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,
+                                         an_error *err) {
     an_status st = check_images(model, x, x, n, err);
     if (!st) st = ani_model_claim(model, err);
     if (st) return st;
-    st = ani_model_recalibrate_add(model, x, n, err);
+    st = ani_model_update_batch_norm_add(model, x, n, err);
     ani_model_release(model);
     return st;
 }
 
-an_status an_model_recalibrate_end(an_model *model, an_error *err) {
+an_status an_model_update_batch_norm_end(an_model *model, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     an_status st = ani_model_claim(model, err);
     if (st) return st;
-    st = ani_model_recalibrate_end(model, err);
+    st = ani_model_update_batch_norm_end(model, err);
     ani_model_release(model);
     return st;
 }
@@ -449,11 +483,11 @@ an_status an_model_calibrate_end(an_model *model, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     an_status st = begin_change(model, err);
     if (st) return st;
-    if (!model->calibration || ani_calibration_pictures(model->calibration) == 0)
-        st = ani_fail(err, AN_ERR_ARG, "model: no picture was added to the calibration");
+    if (!model->calibration || ani_calibration_images(model->calibration) == 0)
+        st = ani_fail(err, AN_ERR_ARG, "model: no image was added to the calibration");
     if (!st) st = check_unchanged(model, model->calibration_of, "calibration", err);
     if (st) return end_change(model, st);
-    st = ani_calibration_finish(model->calibration, model->net, model->facts.picture, err);
+    st = ani_calibration_finish(model->calibration, model->net, model->facts.image, err);
     ani_calibration_destroy(model->calibration);
     model->calibration = NULL;
     return end_change(model, st);
@@ -514,7 +548,7 @@ static an_status take_calibrated(an_model *model, const an_arrays *arrays, an_er
                         ranges_name, (long long)units, means_name, (long long)count);
     ani_range *ranges = ani_alloc_zero(units + 1, sizeof *ranges);
     if (!ranges) return ani_fail_memory(err, -1, "a calibration");
-    ranges[0] = model->facts.picture;
+    ranges[0] = model->facts.image;
     memcpy(ranges + 1, ends, (size_t)units * sizeof *ranges);
     const ani_calibrated calibrated = {ranges, means};
     an_status st = ani_net_calibrate(model->net, &calibrated, err);
@@ -580,7 +614,7 @@ static an_status copy_arrays(const an_model *model, an_arrays **out, int64_t fir
     return AN_OK;
 }
 
-an_status an_model_weights(const an_model *model, an_arrays **out, an_error *err) {
+an_status an_model_copy_weights(an_arrays **out, const an_model *model, an_error *err) {
     if (out) *out = NULL;
     if (!model || !out) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "out" : "model");
     an_status st = ani_net_begin_change(model->net, err);
@@ -590,7 +624,7 @@ an_status an_model_weights(const an_model *model, an_arrays **out, an_error *err
     return st;
 }
 
-an_status an_model_last_gradients(const an_model *model, an_arrays **out, an_error *err) {
+an_status an_model_copy_gradients(an_arrays **out, const an_model *model, an_error *err) {
     if (out) *out = NULL;
     if (!model || !out) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "out" : "model");
     an_status st = ani_net_begin_change(model->net, err);

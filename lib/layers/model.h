@@ -17,8 +17,8 @@ typedef struct ani_model_facts {
     int32_t scale;                     /* AN_SCALE_* */
     int32_t padding;                   /* AN_PADDING_FIXED or TUTORIAL */
     uint32_t seed;                     /* of the random weights */
-    ani_range picture;                 /* what the values of pixels lie between, by the scale */
-    char scale_name[ANI_FACT_SIZE];    /* "unit", "tf", "seed" */
+    ani_range image;                   /* what the values of pixels lie between, by the scale */
+    char scale_name[ANI_FACT_SIZE];    /* "unit", "tf", "article" */
     char base_name[ANI_FACT_SIZE];     /* as Keras names the base: "mobilenetv2_1.00_224" */
     char notebook_name[ANI_FACT_SIZE]; /* as the tutorial's notebook shows it */
     char pads[ANI_PADS_SIZE];          /* paddings other than those that padding stands for; "" */
@@ -49,13 +49,16 @@ void ani_model_release(an_model *model);
 /* The public functions of the same names for who has the claim; arguments are right. Gradients:
  * with the turn, too. */
 void ani_model_use_base(an_model *model, int32_t base);
-an_status ani_model_gradients(an_model *model, const float *x, const float *y, int64_t n,
-                              int32_t loss_kind, double *loss, an_error *err);
-an_status ani_model_head_gradients(an_model *model, const float *features, const float *y,
-                                   int64_t n, int32_t loss_kind, double *loss, an_error *err);
-an_status ani_model_recalibrate_begin(an_model *model, an_error *err);
-an_status ani_model_recalibrate_add(an_model *model, const float *x, int64_t n, an_error *err);
-an_status ani_model_recalibrate_end(an_model *model, an_error *err);
+void ani_model_use_training(an_model *model, int32_t precision, int32_t recompute);
+an_status ani_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
+                                      int32_t loss_kind, double *loss, an_error *err);
+an_status ani_model_compute_head_gradients(an_model *model, const float *features, const float *y,
+                                           int64_t n, int32_t loss_kind, double *loss,
+                                           an_error *err);
+an_status ani_model_update_batch_norm_begin(an_model *model, an_error *err);
+an_status ani_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,
+                                          an_error *err);
+an_status ani_model_update_batch_norm_end(an_model *model, an_error *err);
 an_status ani_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err);
 
 /** Base mode of the gradients that are there; -1: none yet. With the turn. */

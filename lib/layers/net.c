@@ -386,6 +386,13 @@ void ani_net_weights_changed(ani_net *net, int32_t base) {
         raise_versions(net, false);
 }
 
+void ani_net_set_training(ani_net *net, int32_t precision, int32_t recompute) {
+    if (net->precision == precision && net->recompute == recompute) return;
+    ani_net_memory_clear(net, &net->memory);
+    net->precision = precision;
+    net->recompute = recompute;
+}
+
 an_status ani_net_begin_change(ani_net *net, an_error *err) {
     an_status st = ani_backend_check(net->backend, err);
     if (!st) ani_turns_take(&net->turns);

@@ -25,7 +25,7 @@ typedef struct ani_unit_spec {
     int32_t kind;                  /* ANI_UNIT_* */
     int32_t stride;
     int32_t relu6;    /* 0 or 1; 0 with a residual */
-    int32_t input;    /* unit whose value is the input; ANI_INPUT: the picture */
+    int32_t input;    /* unit whose value is the input; ANI_INPUT: the image */
     int32_t residual; /* unit whose value is added to this one's; ANI_INPUT: none */
     int32_t pad_top, pad_bottom, pad_left, pad_right;
     int32_t reserved;
@@ -38,7 +38,7 @@ typedef struct ani_net_spec {
     const ani_unit_spec *units;
     int32_t unit_count;
     int32_t outputs;
-    int64_t height, width; /* of the picture, 3 channels */
+    int64_t height, width; /* of the image, 3 channels */
 } ani_net_spec;
 
 /** A named array of weights. In memory they lie in two arenas: trained ones in the order of layers,
@@ -134,6 +134,10 @@ an_status ani_net_predict_bytes(ani_net *net, ani_net_context *context, const ui
 /** The head alone, from features. */
 an_status ani_net_predict_head(ani_net *net, ani_net_context *context, const float *features,
                                int64_t n, int32_t probabilities, float *y, an_error *err);
+
+/** Choose what training keeps: AN_PRECISION_*; recompute 1: the widest activations are made again.
+ * Memory of the way before is given up. */
+void ani_net_set_training(ani_net *net, int32_t precision, int32_t recompute);
 
 /** What a training step does. */
 typedef struct ani_net_step {

@@ -50,7 +50,7 @@ static int32_t last_reader(const ani_net_unit *unit) {
 bool ani_net_makes_again(const ani_net *net, int32_t unit) {
     const ani_unit_spec *spec = &net->units[unit].spec;
     const int32_t consumer = net->units[unit].consumer;
-    return net->backend->low_memory && spec->kind == ANI_UNIT_POINTWISE && spec->cout > spec->cin &&
+    return net->recompute && spec->kind == ANI_UNIT_POINTWISE && spec->cout > spec->cin &&
            spec->residual == ANI_INPUT && net->units[unit].adder < 0 &&
            consumer < net->spec.unit_count && net->units[consumer].spec.kind == ANI_UNIT_DEPTHWISE;
 }
@@ -138,12 +138,12 @@ static an_status fill_plan(const ani_net *net, ani_net_plan *plan, an_error *err
         st = ani_fail_memory(err, most * (int64_t)sizeof *list.buffers, "a memory plan");
         goto done;
     }
-    if (plan->kind == ANI_RUN_TRAINING && net->backend->precision == AN_PRECISION_MIXED)
+    if (plan->kind == ANI_RUN_TRAINING && net->precision == AN_PRECISION_MIXED)
         plan->element = ANI_BFLOAT16;
     plan_units(net, plan);
-    plan->picture = -1;
+    plan->image = -1;
     if (plan->unit_count)
-        add_buffer(&list, &plan->picture, plan->n * net->spec.height, net->spec.width * 3,
+        add_buffer(&list, &plan->image, plan->n * net->spec.height, net->spec.width * 3,
                    sizeof(float), 0, plan->kind == ANI_RUN_TRAINING ? backward_step(net, 0) : 0);
     for (int32_t u = 0; u < plan->unit_count; u++)
         add_unit_buffers(net, plan, &list, u);

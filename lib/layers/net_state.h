@@ -41,7 +41,7 @@ typedef struct ani_unit_run {
     int64_t scratch_again; /* for forward, where z is made again */
 } ani_unit_run;
 
-/** The memory of one kind of run for n pictures. */
+/** The memory of one kind of run for n images. */
 typedef struct ani_net_plan {
     int32_t kind;
     int32_t unit_count;
@@ -50,7 +50,7 @@ typedef struct ani_net_plan {
     int64_t n;    /* 0: the place is free */
     int64_t used; /* when, to give up the one that was not used for longest */
     int64_t size; /* of the arena */
-    int64_t picture, features, dfeatures, y, target, dy; /* offsets */
+    int64_t image, features, dfeatures, y, target, dy; /* offsets */
     ani_unit_run *units;
 } ani_net_plan;
 
@@ -107,6 +107,8 @@ struct ani_net {
     double *loss;     /* one; in sums */
 
     ani_net_memory memory; /* of runs that train or measure */
+    int32_t precision;     /* of training, AN_PRECISION_* */
+    int32_t recompute;     /* 0 or 1: see ani_net_makes_again() */
     int32_t running_old;   /* 1: units' running must be computed anew */
 
     ani_turns turns; /* who has the turn may change the weights, or read them knowing that nobody
@@ -121,11 +123,11 @@ struct ani_net {
 };
 
 /** Say whether the unit's z is given up after the forward pass and made again for the backward one:
- * with low_memory that of a pointwise unit that widens its input for a depthwise one. It is the
+ * with recomputation that of a pointwise unit that widens its input for a depthwise one. It is the
  * largest tensor of its block and the cheapest to make. */
 bool ani_net_makes_again(const ani_net *net, int32_t unit);
 
-/** The shape of a unit for n pictures. */
+/** The shape of a unit for n images. */
 ani_unit_shape ani_net_unit_shape(const ani_net_unit *unit, int64_t n);
 
 /** Say that weights or statistics were changed: what was made of them is old. With the turn. */

@@ -55,9 +55,9 @@ static ani_lazy own_value(const net_run *run, int32_t u) {
                       .element = run->plan->element};
 }
 
-/* The value of unit u, or the picture, as its readers load it. */
+/* The value of unit u, or the image, as its readers load it. */
 static ani_lazy value_of(const net_run *run, int32_t u) {
-    if (u == ANI_INPUT) return (ani_lazy){.z = floats_at(run, run->plan->picture)};
+    if (u == ANI_INPUT) return (ani_lazy){.z = floats_at(run, run->plan->image)};
     const ani_unit_run *at = &run->plan->units[u];
     if (at->sum >= 0)
         return (ani_lazy){.z = tensor_at(run, at->sum), .element = run->plan->element};
@@ -78,7 +78,7 @@ static void read_floats(const net_run *run, float *host, int64_t offset, int64_t
     backend->ops->read(backend, host, floats_at(run, offset), count * (int64_t)sizeof *host);
 }
 
-/* Plan a run of the one who trains or measures, and hand over the pictures (NULL: a run of the
+/* Plan a run of the one who trains or measures, and hand over the images (NULL: a run of the
  * head). */
 static an_status begin(net_run *run, ani_net *net, int32_t kind, const float *x, int64_t n,
                        an_error *err) {
@@ -90,7 +90,7 @@ static an_status begin(net_run *run, ani_net *net, int32_t kind, const float *x,
     run->head_bias = net->head_bias->data;
     st = ani_net_prepare(net, run->memory, kind, n, &run->plan, err);
     if (st || !x) return st;
-    write_floats(run, run->plan->picture, x, n * net->spec.height * net->spec.width * 3);
+    write_floats(run, run->plan->image, x, n * net->spec.height * net->spec.width * 3);
     return AN_OK;
 }
 
@@ -105,7 +105,7 @@ static void refresh_running(ani_net *net) {
     net->running_old = 0;
 }
 
-/* From pictures to features by the weights that a context holds. */
+/* From images to features by the weights that a context holds. */
 static void infer(const net_run *run, const ani_net_context *context,
                   const ani_infer_input *input) {
     an_backend *backend = run->net->backend;

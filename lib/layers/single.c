@@ -601,8 +601,9 @@ an_status an_dense_backward(an_backend *backend, const an_tensor *x, const an_te
     return st;
 }
 
-an_status an_loss(an_backend *backend, int32_t kind, const an_tensor *prediction,
-                  const an_tensor *target, double *loss, an_tensor *gradient, an_error *err) {
+an_status an_loss_compute(an_backend *backend, int32_t kind, const an_tensor *prediction,
+                          const an_tensor *target, double *loss, an_tensor *gradient,
+                          an_error *err) {
     call c = {.backend = backend};
     const int64_t any[2] = {ANY, ANY};
     an_status st = check_backend(backend, err);

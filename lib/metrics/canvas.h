@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A picture to draw on with cairo, its texts, and the PNG file that it becomes. */
+ * An image to draw on with cairo, its texts, and the PNG file that it becomes. */
 #ifndef METRICS_CANVAS_H
 #define METRICS_CANVAS_H
 
@@ -33,7 +33,7 @@ extern ani_cairo_functions ani_cairo;
 
 enum { ANI_CANVAS_TEXT = 512 }; /* bytes of a text that is drawn */
 
-/** A white picture. One unit is one pixel; scale says how many make one of the design. */
+/** A white image. One unit is one pixel; scale says how many make one of the design. */
 typedef struct ani_canvas {
     cairo_t *cairo;
     cairo_surface_t *surface;

@@ -30,7 +30,7 @@ static const ani_text_style note_style = {.size = 15, .along = 0.5, .color = ANI
 
 /** What is plotted, and what was found in it. */
 typedef struct plot {
-    const an_curve *curves;
+    an_curve curves[MAX_CURVES];
     int32_t curve_count;
     const int64_t *marks;
     int32_t mark_count;
@@ -39,20 +39,32 @@ typedef struct plot {
     int64_t lowest[MAX_CURVES]; /* index of the lowest value; -1 = there is none */
 } plot;
 
-void an_plot_options_init(an_plot_options *options, uint32_t struct_size) {
-    const an_plot_options defaults = {.struct_size = sizeof defaults};
-    ani_options_init(options, struct_size, &defaults, sizeof defaults);
-}
-
 static bool is_drawn(const plot *p, double value) {
     return isfinite(value) && (!p->logarithmic || value > 0);
 }
 
-static an_status check(const plot *p, an_error *err) {
+/* Copy the caller's curves, whose struct may be of another size than ours. */
+static an_status take_curves(plot *p, const an_curve *curves, an_error *err) {
     if (p->curve_count < 1 || p->curve_count > MAX_CURVES)
         return ani_fail(err, AN_ERR_ARG, "curve_count is %d; it must be 1 to %d",
                         (int)p->curve_count, MAX_CURVES);
-    if (!p->curves) return ani_fail(err, AN_ERR_ARG, "curves is NULL");
+    if (!curves) return ani_fail(err, AN_ERR_ARG, "curves is NULL");
+    const uint32_t size = curves->struct_size;
+    for (int32_t i = 0; i < p->curve_count; i++) {
+        const an_curve *theirs = (const void *)((const char *)curves + (size_t)i * size);
+        an_curve *ours = &p->curves[i];
+        *ours = (an_curve){.struct_size = sizeof *ours};
+        an_status st = ani_options_copy(ours, sizeof *ours, theirs, "an_curve", err);
+        if (st) return st;
+        if (theirs->struct_size != size)
+            return ani_fail(err, AN_ERR_ARG,
+                            "curve %d has struct_size %u, and the first one %u; they must be equal",
+                            (int)i, (unsigned)theirs->struct_size, (unsigned)size);
+    }
+    return AN_OK;
+}
+
+static an_status check(const plot *p, an_error *err) {
     for (int32_t i = 0; i < p->curve_count; i++) {
         const an_curve *curve = &p->curves[i];
         if (curve->count < 0 || curve->count > MAX_POINTS)
@@ -257,7 +269,7 @@ static void draw_legend(const plot *p, const ani_frame *frame, ani_canvas *canva
         lowest_text(p, i, note, sizeof note);
         notes = fmax(notes, ani_canvas_text_width(canvas, note, &note_style));
     }
-    if (names + notes + 20 * s > room) notes = 0; /* a narrow picture has the names alone */
+    if (names + notes + 20 * s > room) notes = 0; /* a narrow image has the names alone */
     if (names > room) names = room;
     box b = {.width = 86 * s + names + (notes > 0 ? notes + 20 * s : 0),
              .height = 16 * s + 28 * s * p->curve_count};
@@ -330,12 +342,12 @@ an_status an_plot_curves(const char *path, const an_curve *curves, int32_t curve
     ani_canvas canvas = {0};
     ani_frame frame = {0};
     an_plot_options ours;
-    plot p = {
-        .curves = curves, .curve_count = curve_count, .marks = marks, .mark_count = mark_count};
+    plot p = {.curve_count = curve_count, .marks = marks, .mark_count = mark_count};
     double low, high;
     an_status st = ani_plot_options_check(&ours, path, options, 1500, 700, err);
     if (st) goto done;
-    st = check(&p, err);
+    st = take_curves(&p, curves, err);
+    if (!st) st = check(&p, err);
     if (st) goto done;
     p.logarithmic = ours.log_y;
     measure(&p, &low, &high);

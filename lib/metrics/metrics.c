@@ -121,6 +121,21 @@ static an_status compute(const pairs *p, an_metrics *metrics, an_error *err) {
     return AN_OK;
 }
 
+void an_plot_options_init(an_plot_options *options, uint32_t struct_size) {
+    const an_plot_options defaults = {.struct_size = sizeof defaults};
+    ani_options_init(options, struct_size, &defaults, sizeof defaults);
+}
+
+void an_curve_init(an_curve *curve, uint32_t struct_size) {
+    const an_curve nothing = {0};
+    ani_options_init(curve, struct_size, &nothing, sizeof nothing);
+}
+
+void an_metrics_init(an_metrics *metrics, uint32_t struct_size) {
+    const an_metrics nothing = {0};
+    ani_options_init(metrics, struct_size, &nothing, sizeof nothing);
+}
+
 an_status an_metrics_compute(const double *truth, const float *prediction, int64_t count,
                              an_metrics *metrics, an_error *err) {
     const pairs p = {.truth = truth, .single = prediction, .count = count};

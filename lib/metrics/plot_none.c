@@ -11,11 +11,6 @@ static an_status no_plots(const char *path, an_error *err) {
                     path ? path : "");
 }
 
-void an_plot_options_init(an_plot_options *options, uint32_t struct_size) {
-    const an_plot_options defaults = {.struct_size = sizeof defaults};
-    ani_options_init(options, struct_size, &defaults, sizeof defaults);
-}
-
 an_status an_plot_curves(const char *path, const an_curve *curves, int32_t curve_count,
                          const int64_t *marks, int32_t mark_count, const an_plot_options *options,
                          an_error *err) {

@@ -14,7 +14,7 @@ static void describe(char *text, size_t size, const an_metrics *metrics) {
     const char *names[] = {"RMSE", "MAE", "R2", "Pearson"};
     const double values[] = {metrics->rmse, metrics->mae, metrics->r2, metrics->pearson};
     char number[32];
-    int used = snprintf(text, size, "%lld picture%s", (long long)metrics->count,
+    int used = snprintf(text, size, "%lld image%s", (long long)metrics->count,
                         metrics->count == 1 ? "" : "s");
     for (int i = 0; i < 4; i++) {
         if (!isfinite(values[i])) continue;

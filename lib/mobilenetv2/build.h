@@ -24,7 +24,7 @@ typedef struct ani_mnv2_pads {
 
 /** Keras' _make_divisible(value, 8). */
 int64_t ani_mnv2_divisible(double value);
-/** Compute the paddings of AN_PADDING_FIXED or TUTORIAL for a size of the picture. */
+/** Compute the paddings of AN_PADDING_FIXED or TUTORIAL for a size of the image. */
 void ani_mnv2_pads_for(ani_mnv2_pads *pads, int32_t padding, int64_t height, int64_t width);
 /** Write the units of an alpha: channels, names, wiring, paddings. */
 void ani_mnv2_units(ani_unit_spec units[ANI_MNV2_UNITS], double alpha, const ani_mnv2_pads *pads);

@@ -3,6 +3,8 @@
  * others); a Keras model_config is walked in keras_net.c. */
 #include "mobilenetv2/facts.h"
 
+#include <attractivenet/dataset.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,13 +112,15 @@ static void keep_name(ani_weights *weights, const char *name) {
 
 static an_status read_metadata(ani_weights *weights, an_error *err) {
     static const char *const paddings[] = {"", "fixed", "tutorial"};
-    static const char *const scales[] = {"", "unit", "tf", "seed"};
+    /* "seed" is what files of before the first release call the article's. */
+    static const char *const scales[] = {"", "unit", "tf", "article", "seed"};
     static const char *const tasks[] = {"regression", "classification"};
     int64_t seed = -1;
     an_status st = read_alpha(weights, err);
     if (!st) st = read_size(weights, err);
     if (!st) st = read_word(weights, "padding", paddings, 3, &weights->padding, err);
-    if (!st) st = read_word(weights, "scale", scales, 4, &weights->scale, err);
+    if (!st) st = read_word(weights, "scale", scales, 5, &weights->scale, err);
+    if (!st && weights->scale == 4) weights->scale = AN_SCALE_ARTICLE;
     if (!st) st = read_word(weights, "task", tasks, 2, &weights->task, err);
     if (!st) st = read_number(weights, "seed", 0, UINT32_MAX, &seed, err);
     if (!st) st = read_pads(weights, err);

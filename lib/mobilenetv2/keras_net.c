@@ -129,7 +129,7 @@ static an_status fold(walk *w, const ani_keras_layer *layer, an_error *err) {
 
 /* What the layers before the network do together must be one of the library's scales. */
 static an_status settle_scale(walk *w, an_error *err) {
-    static const int32_t scales[] = {AN_SCALE_AUTO, AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_SEED};
+    static const int32_t scales[] = {AN_SCALE_AUTO, AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_ARTICLE};
     const double near = 1e-6; /* what float32 keeps of a factor */
     w->in_front = false;
     for (size_t i = 0; w->scaled && i < sizeof scales / sizeof *scales; i++) {

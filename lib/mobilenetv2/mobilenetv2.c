@@ -59,9 +59,25 @@ static an_status check_words(const an_mobilenetv2_options *o, an_error *err) {
     if (!in_range(o->padding, AN_PADDING_AUTO, AN_PADDING_TUTORIAL))
         return ani_fail(err, AN_ERR_ARG,
                         "MobileNetV2: padding is %d; it must be one of AN_PADDING_*", o->padding);
-    if (!in_range(o->scale, AN_SCALE_AUTO, AN_SCALE_SEED))
+    if (!in_range(o->scale, AN_SCALE_AUTO, AN_SCALE_ARTICLE))
         return ani_fail(err, AN_ERR_ARG, "MobileNetV2: scale is %d; it must be one of AN_SCALE_*",
                         o->scale);
+    if (!in_range(o->weights_kind, AN_WEIGHTS_RANDOM, AN_WEIGHTS_FILE))
+        return ani_fail(err, AN_ERR_ARG,
+                        "MobileNetV2: weights_kind is %d; it must be one of AN_WEIGHTS_*",
+                        o->weights_kind);
+    const bool is_file = o->weights_kind == AN_WEIGHTS_FILE;
+    if (is_file && (!o->weights_path || !*o->weights_path))
+        return ani_fail(err, AN_ERR_ARG,
+                        "MobileNetV2: weights_kind is AN_WEIGHTS_FILE and weights_path is %s",
+                        o->weights_path ? "empty" : "NULL");
+    if (!is_file && o->weights_path)
+        return ani_fail(err, AN_ERR_ARG,
+                        "MobileNetV2: weights_path is '%s', and weights_kind is %d; it must be "
+                        "AN_WEIGHTS_FILE",
+                        o->weights_path, o->weights_kind);
+    if (o->reserved)
+        return ani_fail(err, AN_ERR_ARG, "MobileNetV2: reserved is %d; it must be 0", o->reserved);
     return AN_OK;
 }
 
@@ -132,7 +148,7 @@ static void set_facts(ani_model_facts *facts, const blueprint *b) {
         .scale = b->scale,
         .padding = b->padding,
         .seed = b->seed,
-        .picture = {b->scale == AN_SCALE_TF ? -1 : 0, b->scale == AN_SCALE_SEED ? 1000 : 1}};
+        .image = {b->scale == AN_SCALE_TF ? -1 : 0, b->scale == AN_SCALE_ARTICLE ? 1000 : 1}};
     snprintf(facts->scale_name, sizeof facts->scale_name, "%s", ani_scale_name(b->scale));
     name_base(facts, b);
     if (b->keep_name && b->weights->base_name[0]) {
@@ -176,7 +192,7 @@ static an_status settle_scale(blueprint *b, int32_t wanted, an_error *err) {
     return ani_fail(
         err, AN_ERR_ARG,
         "MobileNetV2: '%s' does not say how pixels are scaled; set scale to unit, tf or "
-        "seed",
+        "article",
         b->weights->path);
 }
 
@@ -212,9 +228,9 @@ an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
     if (!st) st = check_size(o.height, o.width, err);
     if (!st) st = check_words(&o, err);
     if (st) return st;
-    if (!o.weights || !strcmp(o.weights, "none")) return create(out, backend, &o, NULL, err);
-    const char *path = o.weights;
-    const bool imagenet = !strcmp(o.weights, "imagenet");
+    if (o.weights_kind == AN_WEIGHTS_RANDOM) return create(out, backend, &o, NULL, err);
+    const char *path = o.weights_path;
+    const bool imagenet = o.weights_kind == AN_WEIGHTS_IMAGENET;
     if (imagenet) {
         st = ani_imagenet_file(&download, &o, ANI_IMAGENET_SOURCE, err);
         if (st) return st;
@@ -242,7 +258,7 @@ static an_status settle_size(blueprint *b, const an_mobilenetv2_options *o, an_e
     b->width = o->width ? o->width : weights->width;
     if (!b->height || !b->width)
         return ani_fail(err, AN_ERR_ARG,
-                        "model: '%s' does not say how large pictures are; set height and width",
+                        "model: '%s' does not say how large images are; set height and width",
                         weights->path);
     return check_size(b->height, b->width, err);
 }
@@ -294,11 +310,12 @@ an_status an_model_load(an_model **out, an_backend *backend, const char *path,
     o.height = o.width = 0;
     an_status st = ani_options_copy(&o, sizeof o, options, "an_mobilenetv2_options", err);
     if (!st) st = check_words(&o, err);
-    if (!st && o.weights && strcmp(o.weights, path) != 0)
+    const bool same = !st && o.weights_path && !strcmp(o.weights_path, path);
+    if (!st && o.weights_kind != AN_WEIGHTS_RANDOM && !same)
         st = ani_fail(err, AN_ERR_ARG,
-                      "model: weights of the options is '%s', and the model is to be loaded from "
-                      "'%s'; leave it NULL",
-                      o.weights, path);
+                      "model: weights_kind of the options is %d with '%s', and the model is to be "
+                      "loaded from '%s'; leave it at AN_WEIGHTS_RANDOM",
+                      o.weights_kind, o.weights_path ? o.weights_path : "", path);
     if (st) return st;
     st = ani_weights_open(&weights, path, err);
     if (st) return st;
@@ -310,8 +327,8 @@ an_status an_model_load(an_model **out, an_backend *backend, const char *path,
 /* --- counts -------------------------------------------------------------------------------------
  */
 
-an_status an_mobilenetv2_parameters(double alpha, int32_t outputs, int64_t *all, int64_t *trainable,
-                                    an_error *err) {
+an_status an_mobilenetv2_count_parameters(double alpha, int32_t outputs, int64_t *all,
+                                          int64_t *trainable, an_error *err) {
     ani_unit_spec units[ANI_MNV2_UNITS];
     ani_mnv2_pads pads;
     an_status st = check_alpha(alpha, err);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Scores of pictures one by one, with all buffers made once, and of whole sources. */
+ * Scores of images one by one, with all buffers made once, and of whole sources. */
 #include <attractivenet/predict.h>
 
 #include <math.h>
 #include <stdatomic.h>
 
-#include "augment/batches.h"
+#include "augment/loader.h"
 #include "base/callbacks.h"
 #include "base/clock.h"
 #include "base/cpu.h"
@@ -48,10 +48,10 @@ an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err
     const int64_t count = 3 * (int64_t)info.height * info.width;
     predictor->resized = ani_alloc(count);
     predictor->scratch = ani_alloc(ani_resize_scratch(info.width, 3));
-    st = an_scale_table(predictor->table, info.scale, err);
+    st = an_scale_fill_table(info.scale, predictor->table, err);
     if (!st) st = ani_net_context_create(&predictor->context, ani_model_net(model), err);
     if (!st && (!predictor->resized || !predictor->scratch))
-        st = ani_fail_memory(err, count, "a picture");
+        st = ani_fail_memory(err, count, "an image");
     if (st) {
         an_predictor_destroy(predictor);
         return st;
@@ -106,8 +106,8 @@ static an_status predict(an_predictor *predictor, const uint8_t *rgb, int64_t he
     return st;
 }
 
-an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_t height,
-                             int64_t width, int64_t stride, float *scores, an_error *err) {
+an_status an_predictor_score_frame(an_predictor *predictor, const uint8_t *rgb, int64_t height,
+                                   int64_t width, int64_t stride, float *scores, an_error *err) {
     if (!predictor || !rgb || !scores)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL",
                         !predictor ? "predictor"
@@ -134,12 +134,12 @@ an_status an_predictor_frame(an_predictor *predictor, const uint8_t *rgb, int64_
 static an_status score_image(an_predictor *predictor, const an_image *image, float *scores,
                              an_error *err) {
     const int64_t width = an_image_width(image);
-    return an_predictor_frame(predictor, an_image_const_data(image), an_image_height(image), width,
-                              3 * width, scores, err);
+    return an_predictor_score_frame(predictor, an_image_const_data(image), an_image_height(image),
+                                    width, 3 * width, scores, err);
 }
 
-an_status an_predictor_file(an_predictor *predictor, const char *path, float *scores,
-                            an_error *err) {
+an_status an_predictor_score_file(an_predictor *predictor, const char *path, float *scores,
+                                  an_error *err) {
     an_image *image = NULL;
     if (!predictor || !path || !scores)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL",
@@ -152,8 +152,8 @@ an_status an_predictor_file(an_predictor *predictor, const char *path, float *sc
     return st;
 }
 
-an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, int64_t size,
-                             const char *name, float *scores, an_error *err) {
+an_status an_predictor_score_bytes(an_predictor *predictor, const void *bytes, int64_t size,
+                                   const char *name, float *scores, an_error *err) {
     an_image *image = NULL;
     if (!predictor || !scores)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", predictor ? "scores" : "predictor");
@@ -166,43 +166,43 @@ an_status an_predictor_bytes(an_predictor *predictor, const void *bytes, int64_t
 /* --- whole sources ------------------------------------------------------------------------------
  */
 
-an_status an_predict_batches(an_model *model, an_batches *batches, float *scores,
-                             an_progress_fn progress, void *progress_user, an_error *err) {
-    if (!model || !batches || !scores)
+an_status an_predict_loader(an_model *model, an_loader *loader, float *scores,
+                            an_progress_fn progress, void *progress_user, an_error *err) {
+    if (!model || !loader || !scores)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL",
-                        !model     ? "model"
-                        : !batches ? "batches"
-                                   : "scores");
-    an_batches *ordered = NULL;
+                        !model    ? "model"
+                        : !loader ? "batches"
+                                  : "scores");
+    an_loader *ordered = NULL;
     ani_net_context *context = NULL;
     float *batch = NULL;
     ani_net *net = ani_model_net(model);
-    const int64_t count = an_batches_samples(batches);
+    const int64_t count = an_loader_samples(loader);
     const double begun = ani_clock_seconds();
-    const int64_t outputs = an_batches_outputs(batches);
+    const int64_t outputs = an_loader_outputs(loader);
     int64_t place = 0;
-    an_status st = ani_batches_check(batches, model, "batches", err);
+    an_status st = ani_loader_check(loader, model, "batches", err);
     if (st) goto done;
-    const int64_t size = an_batches_batch(batches) * outputs;
+    const int64_t size = an_loader_batch_size(loader) * outputs;
     batch = ani_alloc_zero(size, sizeof *batch);
     if (!batch) {
         st = ani_fail_memory(err, size * (int64_t)sizeof *batch, "scores");
         goto done;
     }
-    st = ani_batches_in_order(&ordered, batches, err);
-    if (!st) st = an_batches_begin(ordered, 0, 0, err);
+    st = ani_loader_in_order(&ordered, loader, err);
+    if (!st) st = an_loader_begin(ordered, 0, 0, err);
     if (!st) st = ani_net_context_take(&context, net, err);
     if (!st) st = ani_net_context_hold(net, context, ANI_PREDICT_AS_SET, false, err);
     while (!st) {
         const float *x;
         const int64_t *samples;
         int64_t n;
-        st = an_batches_next(ordered, &x, NULL, &samples, &n, err);
+        st = an_loader_next(ordered, &x, NULL, &samples, &n, err);
         if (!st) st = ani_model_predict(model, context, x, n, NULL, batch, err);
         if (st) break;
         for (int64_t i = 0; i < n; i++, place++) {
             /* images that policy skip left out have no score */
-            for (; ani_batches_sample(ordered, place) != samples[i]; place++)
+            for (; ani_loader_sample(ordered, place) != samples[i]; place++)
                 for (int64_t k = 0; k < outputs; k++)
                     scores[place * outputs + k] = NAN;
             for (int64_t k = 0; k < outputs; k++)
@@ -216,31 +216,31 @@ an_status an_predict_batches(an_model *model, an_batches *batches, float *scores
         scores[i] = NAN;
 done:
     ani_net_context_give(net, context);
-    an_batches_destroy(ordered);
+    an_loader_destroy(ordered);
     ani_free(batch);
     return st;
 }
 
-an_status an_calibrate_batches(an_model *model, an_batches *batches, int64_t pictures,
-                               an_progress_fn progress, void *progress_user, an_error *err) {
-    if (!model || !batches)
+an_status an_calibrate_loader(an_model *model, an_loader *loader, int64_t images,
+                              an_progress_fn progress, void *progress_user, an_error *err) {
+    if (!model || !loader)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "batches" : "model");
-    if (pictures < 0)
-        return ani_fail(err, AN_ERR_ARG, "%lld pictures to calibrate with; it must be 0 or more",
-                        (long long)pictures);
-    an_batches *ordered = NULL;
-    const int64_t all = an_batches_samples(batches);
-    const int64_t count = pictures && pictures < all ? pictures : all;
+    if (images < 0)
+        return ani_fail(err, AN_ERR_ARG, "%lld images to calibrate with; it must be 0 or more",
+                        (long long)images);
+    an_loader *ordered = NULL;
+    const int64_t all = an_loader_samples(loader);
+    const int64_t count = images && images < all ? images : all;
     const double begun = ani_clock_seconds();
     int64_t done = 0;
-    an_status st = ani_batches_check(batches, model, "batches", err);
-    if (!st) st = ani_batches_in_order(&ordered, batches, err);
-    if (!st) st = an_batches_begin(ordered, 0, 0, err);
+    an_status st = ani_loader_check(loader, model, "batches", err);
+    if (!st) st = ani_loader_in_order(&ordered, loader, err);
+    if (!st) st = an_loader_begin(ordered, 0, 0, err);
     if (!st) st = an_model_calibrate_begin(model, err);
     while (!st && done < count) {
         const float *x;
         int64_t n;
-        st = an_batches_next(ordered, &x, NULL, NULL, &n, err);
+        st = an_loader_next(ordered, &x, NULL, NULL, &n, err);
         if (st) break;
         n = n < count - done ? n : count - done;
         st = an_model_calibrate_add(model, x, n, err);
@@ -249,6 +249,6 @@ an_status an_calibrate_batches(an_model *model, an_batches *batches, int64_t pic
             st = ani_report_progress(progress, progress_user, done, count, begun, "images", err);
     }
     if (!st || st == AN_DONE) st = an_model_calibrate_end(model, err);
-    an_batches_destroy(ordered);
+    an_loader_destroy(ordered);
     return st;
 }

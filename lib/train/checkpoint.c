@@ -20,7 +20,7 @@
 
 #include <attractivenet/version.h>
 
-#include "augment/batches.h"
+#include "augment/loader.h"
 #include "base/callbacks.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -181,11 +181,9 @@ an_status an_checkpoint_read(an_checkpoint **out, const char *path, an_warning_f
                       found.error[1].message);
     else if (bad->status == AN_ERR_UNSUPPORTED || (slot < 0 && bad->status))
         st = ani_fail(err, bad->status, "%s", bad->message);
-    else if (slot < 0)
-        st = AN_DONE;
-    else if (bad->status)
+    else if (slot >= 0 && bad->status)
         st = warn_of_old(bad, path, slot, warn, warn_user, err);
-    if (!st) {
+    if (!st && slot >= 0) {
         *out = found.checkpoint[slot];
         found.checkpoint[slot] = NULL;
     }
@@ -197,6 +195,11 @@ void an_checkpoint_destroy(an_checkpoint *checkpoint) {
     if (!checkpoint) return;
     an_arrays_destroy(checkpoint->arrays);
     ani_free(checkpoint);
+}
+
+void an_checkpoint_info_init(an_checkpoint_info *info, uint32_t struct_size) {
+    const an_checkpoint_info nothing = {0};
+    ani_options_init(info, struct_size, &nothing, sizeof nothing);
 }
 
 an_status an_checkpoint_describe(const an_checkpoint *checkpoint, an_checkpoint_info *info,
@@ -353,7 +356,7 @@ an_status ani_checkpoint_write(const ani_snapshot *run, ani_checkpoint_place *pl
     char *file = NULL;
     *written = false;
     an_status st = choose_slot(place, options, err);
-    if (!st) st = an_model_weights(run->model, &arrays, err);
+    if (!st) st = an_model_copy_weights(&arrays, run->model, err);
     if (st) goto done;
     if (options->terminate_on_nan && !is_finite(arrays)) goto done;
     if (run->best) st = append_best(arrays, run->best, err);
@@ -393,8 +396,8 @@ static an_status read_state(const ani_snapshot *run, const an_checkpoint *checkp
     if (goes_on) state->reason = AN_STOP_NONE;
     const bool fits = state->epoch <= options->max_epochs &&
                       (state->reason || state->epoch < options->max_epochs) &&
-                      place->batch <= an_batches_steps(run->train) && place->step <= place->batch &&
-                      place->samples <= an_batches_samples(run->train) && isfinite(state->rate) &&
+                      place->batch <= an_loader_steps(run->train) && place->step <= place->batch &&
+                      place->samples <= an_loader_samples(run->train) && isfinite(state->rate) &&
                       state->rate >= 0;
     if (fits) return AN_OK;
     return ani_fail(err, AN_ERR_FORMAT,

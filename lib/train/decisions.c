@@ -5,18 +5,21 @@
 
 #include <math.h>
 
-void an_early_stopping_init(an_early_stopping *state, double min_delta, int32_t patience) {
-    if (!state) return;
-    *state = (an_early_stopping){.min_delta = min_delta,
-                                 .baseline = NAN,
-                                 .best = INFINITY,
-                                 .patience = patience,
-                                 .best_epoch = -1};
+#include "base/options.h"
+
+void an_early_stopping_init(an_early_stopping *state, uint32_t struct_size, double min_delta,
+                            int32_t patience) {
+    const an_early_stopping defaults = {.min_delta = min_delta,
+                                        .baseline = NAN,
+                                        .best = INFINITY,
+                                        .patience = patience,
+                                        .best_epoch = -1};
+    ani_options_init(state, struct_size, &defaults, sizeof defaults);
 }
 
 int32_t an_early_stopping_update(an_early_stopping *state, int32_t epoch, double value) {
     int32_t decision = 0;
-    if (!state) return 0;
+    if (!state || state->struct_size < sizeof *state) return 0;
     const double delta = fabs(state->min_delta);
     if (epoch < state->start_from_epoch) return 0;
     if (state->best_epoch < 0) {
@@ -37,23 +40,25 @@ int32_t an_early_stopping_update(an_early_stopping *state, int32_t epoch, double
     return decision;
 }
 
-void an_best_checkpoint_init(an_best_checkpoint *state, int32_t save_best_only) {
-    if (!state) return;
-    *state = (an_best_checkpoint){.best = INFINITY, .save_best_only = save_best_only};
+void an_best_checkpoint_init(an_best_checkpoint *state, uint32_t struct_size,
+                             int32_t save_best_only) {
+    const an_best_checkpoint defaults = {.best = INFINITY, .save_best_only = save_best_only};
+    ani_options_init(state, struct_size, &defaults, sizeof defaults);
 }
 
 int32_t an_best_checkpoint_update(an_best_checkpoint *state, double value) {
-    if (!state) return 0;
+    if (!state || state->struct_size < sizeof *state) return 0;
     if (!state->save_best_only) return 1;
     if (!(value < state->best)) return 0;
     state->best = value;
     return 1;
 }
 
-void an_reduce_rate_init(an_reduce_rate *state, double factor, int32_t patience) {
-    if (!state) return;
-    *state = (an_reduce_rate){
+void an_reduce_rate_init(an_reduce_rate *state, uint32_t struct_size, double factor,
+                         int32_t patience) {
+    const an_reduce_rate defaults = {
         .factor = factor, .min_delta = 1e-4, .best = INFINITY, .patience = patience};
+    ani_options_init(state, struct_size, &defaults, sizeof defaults);
 }
 
 double ani_reduce_rate_update(an_reduce_rate *state, double value, double rate, double *exact) {
@@ -79,6 +84,6 @@ double ani_reduce_rate_update(an_reduce_rate *state, double value, double rate, 
 
 double an_reduce_rate_update(an_reduce_rate *state, double value, double rate) {
     double exact;
-    if (!state) return NAN;
+    if (!state || state->struct_size < sizeof *state) return NAN;
     return ani_reduce_rate_update(state, value, rate, &exact);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The loss of a model over a source, by pictures or by features. */
+ * The loss of a model over a source, by images or by features. */
 #include "train/evaluate.h"
 
 #include <math.h>
 
-#include "augment/batches.h"
+#include "augment/loader.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "layers/loss.h"
@@ -61,14 +61,14 @@ double ani_loss_sum(int32_t kind, const float *logits, const float *target, int6
     return total;
 }
 
-an_status ani_check_source(const an_model *model, const an_batches *batches, int32_t loss_kind,
+an_status ani_check_source(const an_model *model, const an_loader *loader, int32_t loss_kind,
                            const char *what, an_error *err) {
-    const an_dataset *dataset = ani_batches_dataset(batches);
-    const int32_t outputs = an_batches_outputs(batches);
-    an_status st = ani_batches_check(batches, model, what, err);
+    const an_dataset *dataset = ani_loader_dataset(loader);
+    const int32_t outputs = an_loader_outputs(loader);
+    an_status st = ani_loader_check(loader, model, what, err);
     if (!st) st = ani_loss_check_task(loss_kind, ani_model_facts_of(model)->task, outputs, err);
-    for (int64_t place = 0; !st && place < an_batches_samples(batches); place++) {
-        const int64_t sample = ani_batches_sample(batches, place);
+    for (int64_t place = 0; !st && place < an_loader_samples(loader); place++) {
+        const int64_t sample = ani_loader_sample(loader, place);
         for (int32_t k = 0; k < outputs; k++) {
             const double label = an_dataset_score(dataset, sample, k);
             if (!ani_loss_takes(loss_kind, (float)label))
@@ -81,53 +81,53 @@ an_status ani_check_source(const an_model *model, const an_batches *batches, int
     return st;
 }
 
-/* --- by pictures -------------------------------------------------------------------------------
+/* --- by images -------------------------------------------------------------------------------
  */
 
-an_status an_model_evaluate(an_model *model, an_batches *batches, int32_t loss_kind, double *loss,
+an_status an_model_evaluate(an_model *model, an_loader *loader, int32_t loss_kind, double *loss,
                             an_error *err) {
-    return ani_evaluate(model, batches, loss_kind, NULL, NULL, loss, err);
+    return ani_evaluate(model, loader, loss_kind, NULL, NULL, loss, err);
 }
 
-an_status ani_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
+an_status ani_evaluate(an_model *model, an_loader *loader, int32_t loss_kind,
                        ani_batch_done_fn done, void *user, double *loss, an_error *err) {
     float *logits = NULL;
     ani_net_context *context = NULL;
     double total = 0;
     int64_t samples = 0;
-    if (!model || !batches || !loss)
+    if (!model || !loader || !loss)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL",
-                        !model     ? "model"
-                        : !batches ? "batches"
-                                   : "loss");
+                        !model    ? "model"
+                        : !loader ? "batches"
+                                  : "loss");
     const ani_net_spec *spec = ani_net_spec_of(ani_model_net(model));
-    an_status st = ani_check_source(model, batches, loss_kind, "batches", err);
+    an_status st = ani_check_source(model, loader, loss_kind, "batches", err);
     if (st) return st;
-    const int64_t size = (int64_t)an_batches_batch(batches) * spec->outputs;
-    st = ani_batches_claim(batches, err);
+    const int64_t size = (int64_t)an_loader_batch_size(loader) * spec->outputs;
+    st = ani_loader_claim(loader, err);
     if (st) return st;
     logits = ani_alloc_zero(size, sizeof *logits);
     if (!logits) st = ani_fail_memory(err, size * (int64_t)sizeof *logits, "predictions");
     ani_net *net = ani_model_net(model);
     if (!st) st = ani_net_context_take(&context, net, err);
     if (!st) st = ani_net_context_hold(net, context, ANI_PREDICT_AS_SET, false, err);
-    if (!st) st = ani_batches_begin(batches, 0, 0, err);
+    if (!st) st = ani_loader_begin(loader, 0, 0, err);
     for (int64_t step = 1; !st; step++) {
         const float *x, *y;
         int64_t n;
-        st = ani_batches_next(batches, &x, &y, NULL, &n, err);
+        st = ani_loader_next(loader, &x, &y, NULL, &n, err);
         if (!st) st = ani_net_predict(net, context, x, n, 0, NULL, logits, err);
         if (st) break;
         total += ani_loss_sum(loss_kind, logits, y, n, spec->outputs);
         samples += n;
-        if (done) st = done(user, step, an_batches_steps(batches), err);
+        if (done) st = done(user, step, an_loader_steps(loader), err);
     }
     if (st == AN_DONE) {
         st = AN_OK;
         *loss = samples ? total / (double)samples : NAN;
     }
     ani_net_context_give(net, context);
-    ani_batches_release(batches);
+    ani_loader_release(loader);
     ani_free(logits);
     return st;
 }
@@ -135,24 +135,24 @@ an_status ani_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
 /* --- by features -------------------------------------------------------------------------------
  */
 
-static bool feature_bytes(const an_model *model, const an_batches *batches, int64_t *bytes) {
+static bool feature_bytes(const an_model *model, const an_loader *loader, int64_t *bytes) {
     const int64_t width = ani_net_features(ani_model_net(model));
-    return ani_mul_size(an_batches_samples(batches), width * (int64_t)sizeof(float), bytes);
+    return ani_mul_size(an_loader_samples(loader), width * (int64_t)sizeof(float), bytes);
 }
 
-bool ani_features_fit(const an_model *model, const an_batches *batches) {
+bool ani_features_fit(const an_model *model, const an_loader *loader) {
     int64_t bytes;
-    return feature_bytes(model, batches, &bytes) && bytes <= max_feature_bytes;
+    return feature_bytes(model, loader, &bytes) && bytes <= max_feature_bytes;
 }
 
 /** Take a batch into the rows that come next. Images left out leave a place without row. */
-static an_status add_batch(ani_features *f, an_model *model, const an_batches *batches,
+static an_status add_batch(ani_features *f, an_model *model, const an_loader *loader,
                            const float *x, const float *y, const int64_t *samples, int64_t n,
                            int64_t *place, an_error *err) {
-    an_status st = an_model_features(model, x, n, f->values + f->samples * f->width, err);
+    an_status st = an_model_compute_features(model, x, n, f->values + f->samples * f->width, err);
     if (st) return st;
     for (int64_t i = 0; i < n; i++) {
-        while (ani_batches_sample(batches, *place) != samples[i])
+        while (ani_loader_sample(loader, *place) != samples[i])
             f->rows[(*place)++] = -1;
         f->rows[(*place)++] = f->samples + i;
     }
@@ -162,33 +162,33 @@ static an_status add_batch(ani_features *f, an_model *model, const an_batches *b
     return AN_OK;
 }
 
-an_status ani_features_create(ani_features **out, an_model *model, const an_batches *batches,
+an_status ani_features_create(ani_features **out, an_model *model, const an_loader *loader,
                               ani_batch_done_fn done, void *user, an_error *err) {
     *out = NULL;
-    an_batches *ordered = NULL;
-    const int64_t count = an_batches_samples(batches);
+    an_loader *ordered = NULL;
+    const int64_t count = an_loader_samples(loader);
     int64_t bytes = -1, place = 0;
     an_status st = AN_OK;
     ani_features *f = ani_alloc_zero(1, sizeof *f);
     if (!f) return ani_fail_memory(err, sizeof *f, "features");
     f->width = ani_net_features(ani_model_net(model));
-    f->outputs = an_batches_outputs(batches);
+    f->outputs = an_loader_outputs(loader);
     f->rows = ani_alloc_zero(count, sizeof *f->rows);
     f->targets = ani_alloc_zero(count * f->outputs, sizeof *f->targets);
-    f->values = feature_bytes(model, batches, &bytes) ? ani_alloc(bytes) : NULL;
+    f->values = feature_bytes(model, loader, &bytes) ? ani_alloc(bytes) : NULL;
     if (!f->rows || !f->targets || !f->values) {
         st = ani_fail_memory(err, bytes, "features");
         goto done;
     }
-    st = ani_batches_in_order(&ordered, batches, err);
-    if (!st) st = an_batches_begin(ordered, 0, 0, err);
+    st = ani_loader_in_order(&ordered, loader, err);
+    if (!st) st = an_loader_begin(ordered, 0, 0, err);
     for (int64_t step = 1; !st; step++) {
         const float *x, *y;
         const int64_t *samples;
         int64_t n;
-        st = an_batches_next(ordered, &x, &y, &samples, &n, err);
-        if (!st) st = add_batch(f, model, batches, x, y, samples, n, &place, err);
-        if (!st) st = done(user, step, an_batches_steps(ordered), err);
+        st = an_loader_next(ordered, &x, &y, &samples, &n, err);
+        if (!st) st = add_batch(f, model, loader, x, y, samples, n, &place, err);
+        if (!st) st = done(user, step, an_loader_steps(ordered), err);
     }
     if (st != AN_DONE) goto done;
     st = AN_OK;
@@ -197,7 +197,7 @@ an_status ani_features_create(ani_features **out, an_model *model, const an_batc
     *out = f;
     f = NULL;
 done:
-    an_batches_destroy(ordered);
+    an_loader_destroy(ordered);
     ani_features_destroy(f);
     return st;
 }

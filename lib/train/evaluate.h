@@ -15,7 +15,7 @@ double ani_loss_sum(int32_t kind, const float *logits, const float *target, int6
 
 /** AN_ERR_ARG unless batches, which the message calls what, have the model's size, outputs and
  * scale, and a loss fits the model's task and all of their labels. */
-an_status ani_check_source(const an_model *model, const an_batches *batches, int32_t loss_kind,
+an_status ani_check_source(const an_model *model, const an_loader *loader, int32_t loss_kind,
                            const char *what, an_error *err);
 
 /** Called after each batch; other than AN_OK ends what goes on. */
@@ -23,7 +23,7 @@ typedef an_status (*ani_batch_done_fn)(void *user, int64_t step, int64_t steps, 
 
 /** Compute the mean loss of a model over the batches of a source, as an_model_evaluate(). done may
  * be NULL. */
-an_status ani_evaluate(an_model *model, an_batches *batches, int32_t loss_kind,
+an_status ani_evaluate(an_model *model, an_loader *loader, int32_t loss_kind,
                        ani_batch_done_fn done, void *user, double *loss, an_error *err);
 
 /** What a frozen base makes of the samples of a source. */
@@ -37,9 +37,9 @@ typedef struct ani_features {
 } ani_features;
 
 /** Return whether the features of a source are few enough to be kept. */
-bool ani_features_fit(const an_model *model, const an_batches *batches);
+bool ani_features_fit(const an_model *model, const an_loader *loader);
 /** Compute them, in the order of the source's samples, so that they do not depend on the epoch. */
-an_status ani_features_create(ani_features **out, an_model *model, const an_batches *batches,
+an_status ani_features_create(ani_features **out, an_model *model, const an_loader *loader,
                               ani_batch_done_fn done, void *user, an_error *err);
 void ani_features_destroy(ani_features *features); /* NULL is allowed */
 /** Return the largest magnitude of all values; 0 if there are none. */

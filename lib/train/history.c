@@ -18,6 +18,11 @@ struct an_history {
     an_epoch_report *epochs;
 };
 
+void an_epoch_report_init(an_epoch_report *report, uint32_t struct_size) {
+    const an_epoch_report nothing = {0};
+    ani_options_init(report, struct_size, &nothing, sizeof nothing);
+}
+
 an_status an_history_create(an_history **out, an_error *err) {
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     an_history *history = ani_alloc_zero(1, sizeof *history);
@@ -41,8 +46,8 @@ int64_t an_history_count(const an_history *history) {
     return history ? history->count : 0;
 }
 
-an_status an_history_epoch(const an_history *history, int64_t index, an_epoch_report *report,
-                           an_error *err) {
+an_status an_history_copy_epoch(const an_history *history, int64_t index, an_epoch_report *report,
+                                an_error *err) {
     if (!history || !report)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", history ? "report" : "history");
     const an_status st = ani_report_check(report, "an_epoch_report", err);

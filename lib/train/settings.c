@@ -6,14 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "augment/batches.h"
+#include "augment/loader.h"
 #include "base/error.h"
 #include "layers/model.h"
 #include "optim/optim.h"
 #include "optim/schedule.h"
 
 static const char *const base_words[] = {"frozen", "statistics", "train", "finetune", NULL};
+static const char *const precision_words[] = {"fp32", "mixed", NULL};
 static const char *const loss_words[] = {"mse", "mae", "huber", "categorical", "binary", NULL};
+
+/* Names in checkpoints are those that the first ones had: "batch", "last_batch", "recalibrate". */
 
 static void add_stage(ani_setting_list *to, const an_train_options *o) {
     ani_setting_whole(to, "stage", o->stage);
@@ -32,14 +35,16 @@ static void add_stage(ani_setting_list *to, const an_train_options *o) {
     ani_setting_number(to, "reduce_rate_min_delta", o->reduce_rate_min_delta);
     ani_setting_number(to, "reduce_rate_min", o->reduce_rate_min);
     ani_setting_whole(to, "terminate_on_nan", o->terminate_on_nan);
-    ani_setting_whole(to, "recalibrate", o->recalibrate);
+    ani_setting_whole(to, "recalibrate", o->update_batch_norm);
+    /* Not recompute: it changes no bit. */
+    ani_setting_word(to, "precision", o->precision, precision_words);
 }
 
 an_status ani_settings_append(const ani_snapshot *run, an_arrays *arrays, an_error *err) {
     ani_setting_list to = {arrays, AN_OK, err};
     add_stage(&to, run->options);
     ani_model_settings(run->model, &to);
-    ani_batches_settings(run->train, run->val, &to);
+    ani_loader_settings(run->train, run->val, &to);
     ani_optimizer_settings(run->optimizer, &to);
     ani_schedule_settings(run->schedule, &to);
     return to.status;
@@ -54,6 +59,7 @@ an_status ani_settings_check(const ani_snapshot *run, const an_arrays *arrays, a
         const char *key = an_arrays_metadata_key(now, i);
         const char *is = an_arrays_metadata(now, key), *was = an_arrays_metadata(arrays, key);
         const char *name = key + sizeof ANI_SETTING_PREFIX - 1;
+        if (was && !strcmp(name, "model.scale") && !strcmp(was, "seed")) was = "article";
         if (!was)
             st = ani_fail(err, AN_ERR_ARG,
                           "the run cannot be resumed: its checkpoint does not tell %s, which is "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What a run was asked to do: all that its numbers depend on but for the weights that it began with
- * and the pixels of its pictures. */
+ * and the pixels of its images. */
 #ifndef TRAIN_SETTINGS_H
 #define TRAIN_SETTINGS_H
 

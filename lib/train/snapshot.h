@@ -13,7 +13,7 @@ typedef struct ani_snapshot {
     const an_schedule_options *schedule;
     an_optimizer *optimizer;
     an_model *model;
-    const an_batches *train, *val; /* val: may be NULL */
+    const an_loader *train, *val; /* val: may be NULL */
     const an_history *history;
     const ani_train_state *state;
     const an_arrays *best; /* weights, with restore_best; NULL: none yet */

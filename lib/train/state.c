@@ -42,11 +42,12 @@ enum { FIELD_COUNT = sizeof fields / sizeof *fields, KEY_SIZE = 40 };
 
 void ani_train_state_begin(ani_train_state *state, const an_train_options *options) {
     *state = (ani_train_state){.rate = options->learning_rate, .best = INFINITY};
-    an_early_stopping_init(&state->early, options->early_stop_min_delta,
+    an_early_stopping_init(&state->early, sizeof state->early, options->early_stop_min_delta,
                            options->early_stop_patience);
-    an_best_checkpoint_init(&state->checkpoint, options->save_best_only);
+    an_best_checkpoint_init(&state->checkpoint, sizeof state->checkpoint, options->save_best_only);
     state->checkpoint.best = options->checkpoint_best;
-    an_reduce_rate_init(&state->reduce, options->reduce_rate_factor, options->reduce_rate_patience);
+    an_reduce_rate_init(&state->reduce, sizeof state->reduce, options->reduce_rate_factor,
+                        options->reduce_rate_patience);
     state->reduce.min_delta = options->reduce_rate_min_delta;
     state->reduce.min_rate = options->reduce_rate_min;
     state->reduce.cooldown = options->reduce_rate_cooldown;

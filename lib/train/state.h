@@ -9,7 +9,7 @@
 /** How far an epoch has come. */
 typedef struct ani_epoch_place {
     int64_t batch;   /* number of the batch that comes next */
-    int64_t step;    /* steps done: batches in which a picture was left */
+    int64_t step;    /* steps done: batches in which an image was left */
     int64_t samples; /* of these steps */
     double loss_sum; /* over samples */
     double rate;     /* of the last step; before the first one, without a schedule */

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "augment/batches.h"
+#include "augment/loader.h"
 #include "base/callbacks.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -29,7 +29,7 @@
 struct an_trainer {
     atomic_int references; /* a run under way is one: a callback may destroy the trainer */
     an_model *model;
-    an_batches *train, *val;
+    an_loader *train, *val;
     an_history *history;
     an_optimizer *optimizer;
     an_train_options options; /* schedule: see below; optimizer: only while it is made */
@@ -73,7 +73,7 @@ static void fit_schedule(an_trainer *trainer) {
     an_schedule_options *schedule = &trainer->schedule;
     int64_t all;
     if (schedule->kind != AN_SCHEDULE_COSINE || schedule->decay_steps) return;
-    if (!ani_mul_size(trainer->options.max_epochs, an_batches_steps(trainer->train), &all))
+    if (!ani_mul_size(trainer->options.max_epochs, an_loader_steps(trainer->train), &all))
         all = INT64_MAX;
     schedule->decay_steps = all > schedule->warmup_steps ? all - schedule->warmup_steps : 1;
 }
@@ -113,7 +113,7 @@ static an_status make_parts(an_trainer *trainer, an_error *err) {
     return AN_OK;
 }
 
-an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train, an_batches *val,
+an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train, an_loader *val,
                             an_history *history, const an_train_options *options, an_error *err) {
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
@@ -125,7 +125,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
     if (st) return st;
     st = ani_check_source(model, train, ours.loss, "training batches", err);
     if (!st && val) st = ani_check_source(model, val, ours.loss, "validation batches", err);
-    if (!st && val && !an_batches_is_plain(val))
+    if (!st && val && !an_loader_is_plain(val))
         st = ani_fail(err, AN_ERR_ARG, "validation batches are augmented; they must be plain");
     if (!st && train == val)
         st = ani_fail(err, AN_ERR_ARG, "training and validation are the same batches");
@@ -139,9 +139,9 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_batches *train
     trainer->schedule = schedule;
     ani_model_hold(model);
     trainer->model = model;
-    ani_batches_hold(train);
+    ani_loader_hold(train);
     trainer->train = train;
-    if (val) ani_batches_hold(val);
+    if (val) ani_loader_hold(val);
     trainer->val = val;
     if (history) ani_history_hold(history);
     trainer->history = history;
@@ -178,8 +178,8 @@ void an_trainer_destroy(an_trainer *trainer) {
     ani_console_clear(&trainer->console);
     an_optimizer_destroy(trainer->optimizer);
     an_history_destroy(trainer->history);
-    an_batches_destroy(trainer->val);
-    an_batches_destroy(trainer->train);
+    an_loader_destroy(trainer->val);
+    an_loader_destroy(trainer->train);
     for (int i = 0; i < 2; i++)
         ani_lock_release(trainer->locks[i]);
     an_model_destroy(trainer->model);
@@ -346,17 +346,17 @@ static an_status features_step(void *user, int64_t step, int64_t steps, an_error
     return st;
 }
 
-static int64_t batches_in_order(const an_batches *batches) {
-    const int64_t batch = an_batches_batch(batches);
-    return (an_batches_samples(batches) + batch - 1) / batch;
+static int64_t batches_in_order(const an_loader *loader) {
+    const int64_t batch = an_loader_batch_size(loader);
+    return (an_loader_samples(loader) + batch - 1) / batch;
 }
 
 /** Room for the rows of a step. */
 static an_status make_step(an_trainer *trainer, an_error *err) {
-    const int64_t batch = an_batches_batch(trainer->train);
+    const int64_t batch = an_loader_batch_size(trainer->train);
     const ani_features *features = trainer->train_features;
     if (!trainer->places)
-        trainer->places = ani_alloc_zero(an_batches_samples(trainer->train), sizeof(int64_t));
+        trainer->places = ani_alloc_zero(an_loader_samples(trainer->train), sizeof(int64_t));
     if (!trainer->x) trainer->x = ani_alloc_zero(batch * features->width, sizeof(float));
     if (!trainer->y) trainer->y = ani_alloc_zero(batch * features->outputs, sizeof(float));
     if (!trainer->places || !trainer->x || !trainer->y)
@@ -366,7 +366,7 @@ static an_status make_step(an_trainer *trainer, an_error *err) {
 }
 
 /** Warn if the features are so small that a head can do nothing with them. Random weights give 1e-8
- * and less at most, as batch norm has not seen a picture; trained ones about 1. */
+ * and less at most, as batch norm has not seen an image; trained ones about 1. */
 static an_status look_at_features(an_trainer *trainer, const ani_features *features,
                                   an_error *err) {
     const double smallest = 1e-4, largest = (double)ani_features_largest(features);
@@ -386,7 +386,7 @@ static an_status look_at_features(an_trainer *trainer, const ani_features *featu
 static an_status make_features(an_trainer *trainer, an_error *err) {
     if (trainer->options.base != AN_BASE_FROZEN) return AN_OK;
     an_model *model = trainer->model;
-    const bool train = !trainer->train_features && an_batches_is_plain(trainer->train) &&
+    const bool train = !trainer->train_features && an_loader_is_plain(trainer->train) &&
                        ani_features_fit(model, trainer->train);
     const bool val =
         trainer->val && !trainer->val_features && ani_features_fit(model, trainer->val);
@@ -419,8 +419,8 @@ static an_status make_features(an_trainer *trainer, an_error *err) {
 /** Fill x and y with the rows of a batch; 0 if all its images were left out. */
 static int64_t gather(an_trainer *trainer, int64_t batch) {
     const ani_features *f = trainer->train_features;
-    const int64_t size = ani_batches_size(trainer->train, batch);
-    const int64_t *places = trainer->places + batch * ani_batches_size(trainer->train, 0);
+    const int64_t size = ani_loader_size(trainer->train, batch);
+    const int64_t *places = trainer->places + batch * ani_loader_size(trainer->train, 0);
     int64_t n = 0;
     for (int64_t i = 0; i < size; i++) {
         const int64_t row = f->rows[places[i]];
@@ -462,8 +462,8 @@ static an_status move(an_trainer *trainer, epoch_run *run, bool features, const 
     const int64_t all = (int64_t)trainer->state.epoch * run->steps + place->step;
     an_status st = ani_net_begin_change(ani_model_net(model), err);
     if (st) return st;
-    st = features ? ani_model_head_gradients(model, x, y, n, options->loss, loss, err)
-                  : ani_model_gradients(model, x, y, n, options->loss, loss, err);
+    st = features ? ani_model_compute_head_gradients(model, x, y, n, options->loss, loss, err)
+                  : ani_model_compute_gradients(model, x, y, n, options->loss, loss, err);
     if (!st) {
         place->rate = an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
         run->broken = !isfinite(*loss) && options->terminate_on_nan;
@@ -503,7 +503,7 @@ static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
     an_status st = AN_OK;
     double loss;
     if (trainer->train_features) {
-        ani_batches_order(trainer->train, number, trainer->places);
+        ani_loader_order(trainer->train, number, trainer->places);
         for (int64_t batch = first; !st && !run->broken && batch < run->steps; batch++) {
             const int64_t n = gather(trainer, batch);
             if (!n) continue;
@@ -512,41 +512,41 @@ static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
         }
         return st;
     }
-    st = ani_batches_claim(trainer->train, err);
+    st = ani_loader_claim(trainer->train, err);
     if (st) return st;
-    st = ani_batches_begin(trainer->train, number, first, err);
+    st = ani_loader_begin(trainer->train, number, first, err);
     while (!st && !run->broken) {
         const float *x, *y;
         int64_t n;
-        st = ani_batches_next(trainer->train, &x, &y, NULL, &n, err);
+        st = ani_loader_next(trainer->train, &x, &y, NULL, &n, err);
         if (!st) st = move(trainer, run, false, x, y, n, &loss, err);
-        if (!st) st = finish_step(trainer, run, loss, n, ani_batches_place(trainer->train), err);
+        if (!st) st = finish_step(trainer, run, loss, n, ani_loader_place(trainer->train), err);
     }
-    ani_batches_release(trainer->train);
+    ani_loader_release(trainer->train);
     return st == AN_DONE ? AN_OK : st;
 }
 
 /** Give the moving statistics the values that this epoch's batches have with the weights of now. */
-static an_status recalibrate(an_trainer *trainer, an_error *err) {
+static an_status update_batch_norm(an_trainer *trainer, an_error *err) {
     const an_train_options *options = &trainer->options;
-    if (!options->recalibrate ||
+    if (!options->update_batch_norm ||
         (options->base != AN_BASE_STATISTICS && options->base != AN_BASE_TRAIN))
         return AN_OK;
-    an_status st = ani_batches_claim(trainer->train, err);
+    an_status st = ani_loader_claim(trainer->train, err);
     if (st) return st;
-    st = ani_model_recalibrate_begin(trainer->model, err);
+    st = ani_model_update_batch_norm_begin(trainer->model, err);
     if (!st)
-        st = ani_batches_begin(trainer->train, (int64_t)options->first_epoch + trainer->state.epoch,
-                               0, err);
+        st = ani_loader_begin(trainer->train, (int64_t)options->first_epoch + trainer->state.epoch,
+                              0, err);
     while (!st) {
         const float *x;
         int64_t n;
-        st = ani_batches_next(trainer->train, &x, NULL, NULL, &n, err);
-        if (!st) st = ani_model_recalibrate_add(trainer->model, x, n, err);
+        st = ani_loader_next(trainer->train, &x, NULL, NULL, &n, err);
+        if (!st) st = ani_model_update_batch_norm_add(trainer->model, x, n, err);
         if (!st) st = look_for_pause(trainer, err);
     }
-    ani_batches_release(trainer->train);
-    return st == AN_DONE ? ani_model_recalibrate_end(trainer->model, err) : st;
+    ani_loader_release(trainer->train);
+    return st == AN_DONE ? ani_model_update_batch_norm_end(trainer->model, err) : st;
 }
 
 static an_status validation_step(void *user, int64_t step, int64_t steps, an_error *err) {
@@ -571,7 +571,7 @@ static an_status validate(an_trainer *trainer, epoch_run *run, an_error *err) {
 /** Keep the weights in memory. The old ones go when the new ones are there. */
 static an_status keep_weights(an_trainer *trainer, an_error *err) {
     an_arrays *weights = NULL;
-    an_status st = an_model_weights(trainer->model, &weights, err);
+    an_status st = an_model_copy_weights(&weights, trainer->model, err);
     if (st) return st;
     an_arrays_destroy(trainer->kept);
     trainer->kept = weights;
@@ -698,6 +698,7 @@ static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err
 static an_status run_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
     const an_train_options *options = &trainer->options;
     ani_model_use_base(trainer->model, options->base);
+    ani_model_use_training(trainer->model, options->precision, options->recompute);
     an_status st = ani_history_reserve(trainer->history, err);
     if (!st) st = write_in_place(trainer, err);
     if (!st) st = look_for_pause(trainer, err);
@@ -711,7 +712,7 @@ static an_status run_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
         st = tell(trainer, AN_EVENT_EPOCH_BEGIN, trainer->state.place.step, run->steps, begun, NULL,
                   err);
     if (!st) st = run_steps(trainer, run, err);
-    if (!st && !run->broken) st = recalibrate(trainer, err);
+    if (!st && !run->broken) st = update_batch_norm(trainer, err);
     if (!st && !run->broken) st = validate(trainer, run, err);
     return st;
 }
@@ -721,7 +722,7 @@ static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *e
     ani_train_state *state = &trainer->state;
     if (state->reason) return AN_DONE;
     epoch_run run = {.begun = ani_clock_seconds() - state->place.seconds,
-                     .steps = an_batches_steps(trainer->train)};
+                     .steps = an_loader_steps(trainer->train)};
     run.report = (an_epoch_report){.struct_size = sizeof run.report,
                                    .stage = trainer->options.stage,
                                    .epoch = state->epoch + 1,
@@ -752,7 +753,7 @@ static void end_call(an_trainer *trainer) {
     an_trainer_destroy(trainer);
 }
 
-an_status an_trainer_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
+an_status an_trainer_run_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
     an_status st = ani_report_check(report, "an_epoch_report", err);
     if (!st) st = begin_call(trainer, err);
     if (st) return st;

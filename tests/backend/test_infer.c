@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Inference of the CPU backend against ref: chains of all kinds of units, the network itself at odd
- * sizes and widths; and the same bits for any number of threads and pictures. In int8 the bits are
+ * sizes and widths; and the same bits for any number of threads and images. In int8 the bits are
  * those of ref, in bf16 they are near. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@
 #include "support/backends.h"
 #include "support/level.h"
 
-enum { MAX_UNITS = 8, MAX_CHANNELS = 2048, PICTURES = 5 };
+enum { MAX_UNITS = 8, MAX_CHANNELS = 2048, IMAGES = 5 };
 
 static float *floats(int64_t count, ani_stream *random, double low, double high) {
     float *values = ani_alloc((count ? count : 1) * (int64_t)sizeof *values);
@@ -108,7 +108,7 @@ static const chain chains[] = {
       {'F', 1, 0, 1, -1, 19}}},
     {"one pointwise", 6, 7, 3, {{'P', 1, 0, 1, -1, 1}}},
     {"one pixel", 1, 1, 3, {{'F', 2, 1, 1, -1, 8}, {'D', 1, 1, 1, -1, 8}, {'P', 1, 0, 0, -1, 8}}},
-    {"a wide picture",
+    {"a wide image",
      9,
      401,
      3,
@@ -120,7 +120,7 @@ static const chain chains[] = {
       {'P', 1, 0, 0, -1, 8},
       {'D', 1, 1, 1, -1, 8},
       {'P', 1, 0, 1, -1, 24}}},
-    {"a tall picture",
+    {"a tall image",
      150,
      4,
      3,
@@ -135,7 +135,7 @@ static const chain chains[] = {
 typedef struct network {
     ani_infer_unit units[MAX_UNITS];
     int32_t count;
-    int64_t features, picture;
+    int64_t features, image;
     float *memory[MAX_UNITS][5];
     ani_range ranges[MAX_UNITS + 1];
     float means[MAX_CHANNELS];
@@ -147,7 +147,7 @@ static network make_network(const chain *c) {
         char kind;
         int32_t number;
     } kinds[] = {{'F', ANI_UNIT_FULL}, {'P', ANI_UNIT_POINTWISE}, {'D', ANI_UNIT_DEPTHWISE}};
-    network net = {.picture = c->h * c->w * c->c};
+    network net = {.image = c->h * c->w * c->c};
     ani_stream r = ani_stream_begin(7, 0, 0);
     int64_t h = c->h, w = c->w, channels = c->c;
     for (; c->links[net.count].kind; net.count++) {
@@ -237,15 +237,15 @@ static void expect_near_bf16(const char *what, const float *got, const float *wa
 static void check_chain(const chain *c, int32_t kind) {
     network net = make_network(c);
     ani_stream r = ani_stream_begin(9, 0, 0);
-    const int64_t size = PICTURES * net.features;
-    uint8_t *bytes = ani_alloc(PICTURES * net.picture);
-    float *x = floats(PICTURES * net.picture, &r, 0, 0), *want = floats(size, &r, 0, 0);
+    const int64_t size = IMAGES * net.features;
+    uint8_t *bytes = ani_alloc(IMAGES * net.image);
+    float *x = floats(IMAGES * net.image, &r, 0, 0), *want = floats(size, &r, 0, 0);
     float *got = floats(size, &r, 0, 0), *one = floats(size, &r, 0, 0);
     float table[256];
     assert_non_null(bytes);
     for (int32_t i = 0; i < 256; i++)
         table[i] = (float)i / 127.5f - 1;
-    for (int64_t i = 0; i < PICTURES * net.picture; i++) {
+    for (int64_t i = 0; i < IMAGES * net.image; i++) {
         bytes[i] = (uint8_t)(ani_stream_uniform(&r, 0, 1) * 255.9);
         x[i] = table[bytes[i]];
     }
@@ -259,10 +259,10 @@ static void check_chain(const chain *c, int32_t kind) {
     for (int32_t u = 0; int8 && u < net.count; u++)
         if (ani_quant_check_unit(&net.units[u], u, net.ranges, &err))
             fail_msg("%s: %s", c->what, err.message);
-    run_network(&net, AN_BACKEND_REF, 1, &floats_in, PICTURES, want);
-    run_network(&net, AN_BACKEND_REF, 1, &bytes_in, PICTURES, got);
+    run_network(&net, AN_BACKEND_REF, 1, &floats_in, IMAGES, want);
+    run_network(&net, AN_BACKEND_REF, 1, &bytes_in, IMAGES, got);
     assert_memory_equal(got, want, (size_t)size * sizeof *got);
-    run_network(&net, AN_BACKEND_CPU, 1, &floats_in, PICTURES, one);
+    run_network(&net, AN_BACKEND_CPU, 1, &floats_in, IMAGES, one);
     if (kind == AN_INFERENCE_FP32) expect_near(c->what, one, want, size);
     if (kind == AN_INFERENCE_BF16) expect_near_bf16(c->what, one, want, size);
     for (int64_t i = 0; int8 && i < size; i++)
@@ -270,11 +270,11 @@ static void check_chain(const chain *c, int32_t kind) {
             fail_msg("%s, int8: [%d] is %.9g, ref %.9g", c->what, (int)i, one[i], want[i]);
     static const int32_t threads[] = {1, 2, 3, 7};
     for (size_t t = 0; t < sizeof threads / sizeof *threads; t++)
-        for (int64_t n = 1; n <= PICTURES; n++) {
+        for (int64_t n = 1; n <= IMAGES; n++) {
             memset(got, 0, (size_t)size * sizeof *got);
             run_network(&net, AN_BACKEND_CPU, threads[t], n % 2 ? &bytes_in : &floats_in, n, got);
             if (memcmp(got, one, (size_t)(n * net.features) * sizeof *got))
-                fail_msg("%s: %d threads give other bits for %d pictures", c->what, threads[t],
+                fail_msg("%s: %d threads give other bits for %d images", c->what, threads[t],
                          (int)n);
         }
     ani_free(one);
@@ -337,7 +337,7 @@ static void features_of(int32_t kind, int32_t threads, const an_mobilenetv2_opti
     an_model *model = NULL;
     an_error err = {0};
     if (an_mobilenetv2_create(&model, backend, options, &err) ||
-        an_model_features(model, x, n, features, &err))
+        an_model_compute_features(model, x, n, features, &err))
         fail_msg("%s", err.message);
     an_model_destroy(model);
     an_backend_destroy(backend);

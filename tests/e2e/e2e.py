@@ -115,7 +115,7 @@ def tutorial(tap, work):
     tap.case("metrics.json: keys, and the sizes of the split",
              [] if wanted <= set(metrics) and [metrics[k] for k in ("n_train", "n_val", "n_test")] == [42, 12, 6]
              else [metrics])
-    tap.case("pictures are PNG", [name for name in ("loss.png", "scatter.png")
+    tap.case("images are PNG", [name for name in ("loss.png", "scatter.png")
                                   if (out / name).read_bytes()[:8] != b"\x89PNG\r\n\x1a\n"])
     quiet = Done("attractivenet", "--data", work / "faces.zip", "--out", work / "quiet", *SMALL, *SHORT, "--quiet",
                  "--threads", 1)
@@ -236,7 +236,7 @@ def predict(tap, work):
     tap.case("predict scores a folder: name, tab, six decimals, sorted",
              folder.ended() or [line for line in lines if not re.fullmatch(r"[^\t]+\t-?\d+\.\d{6}", line)] or
              ([] if [line.split("\t")[0] for line in lines] == ["AF1.jpg", "AF2.jpg", "AF3.jpg"] else lines))
-    (work / "bad.jpg").write_text("this is no picture")
+    (work / "bad.jpg").write_text("this is no image")
     mixed = Done("predict", "--model", model, work / "bad.jpg", faces / "AF2.jpg", work / "gone.jpg", faces / "AF1.jpg")
     tap.case("an unreadable image is told, the others are scored, the status is 1",
              mixed.ended(1) or ([] if mixed.out.splitlines() == lines[:2] and "bad.jpg" in mixed.err

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A data set of the tutorial's size, 5,500 pictures of 350x350 in an archive: opened in place, and
+ * A data set of the tutorial's size, 5,500 images of 350x350 in an archive: opened in place, and
  * an epoch of augmented batches read. What the process had in memory at most is printed and must
- * stay under 600 MB, with all pictures kept encoded. */
+ * stay under 600 MB, with all images kept encoded. */
 #include <attractivenet/augment.h>
 
 #include <setjmp.h>
@@ -23,7 +23,7 @@
 
 enum { COUNT = 5500, SIDE = 350, DRAWN = 25, LIMIT_MB = 600 };
 
-/* Pack drawn pictures again and again under other names; no member is compressed, as JPEGs are not.
+/* Pack drawn images again and again under other names; no member is compressed, as JPEGs are not.
  */
 static void pack(const char *archive, const char *folder) {
     zip_t *zip = zip_open(archive, ZIP_CREATE | ZIP_TRUNCATE, NULL);
@@ -51,7 +51,7 @@ static void pack(const char *archive, const char *folder) {
     zip_source_t *source = zip_source_buffer(zip, labels, (zip_uint64_t)labels_size, 0);
     assert_true(zip_file_add(zip, "SCUT/train_test_files/All_labels.txt", source, 0) >= 0);
     assert_int_equal(zip_close(zip), 0);
-    print_message("%d pictures, %.0f MB encoded\n", COUNT, (double)total / 1e6);
+    print_message("%d images, %.0f MB encoded\n", COUNT, (double)total / 1e6);
     for (int i = 0; i < DRAWN; i++)
         free(bytes[i]);
     free(labels);
@@ -87,28 +87,28 @@ static void an_epoch_fits(void **state) {
     assert_int_equal(status, 0);
 
     an_dataset *dataset;
-    an_batches *batches;
-    an_batches_options options;
+    an_loader *loader;
+    an_loader_options options;
     an_error err = {0};
     if (an_dataset_open(&dataset, archive, NULL, &err)) fail_msg("%s", err.message);
     assert_int_equal(an_dataset_count(dataset), COUNT);
     print_message("opened: %.0f MB\n", peak());
-    an_batches_options_init(&options, sizeof options);
+    an_loader_options_init(&options, sizeof options);
     an_augment_options augment;
     an_augment_options_tutorial(&augment, sizeof augment);
     options.augment = &augment;
     options.shuffle = 1;
     options.threads = 2;
-    if (an_batches_create(&batches, dataset, NULL, 0, &options, &err)) fail_msg("%s", err.message);
+    if (an_loader_create(&loader, dataset, NULL, 0, &options, &err)) fail_msg("%s", err.message);
     int64_t read = 0, n;
     an_status st;
-    while (!(st = an_batches_next(batches, NULL, NULL, NULL, &n, &err)))
+    while (!(st = an_loader_next(loader, NULL, NULL, NULL, &n, &err)))
         read += n;
     if (st != AN_DONE) fail_msg("%s", err.message);
     assert_int_equal(read, COUNT);
     print_message("an epoch of batches of 32: %.0f MB, limit %d MB\n", peak(), LIMIT_MB);
     assert_true(peak() < LIMIT_MB);
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     an_dataset_destroy(dataset);
     folder_remove(folder);
 }

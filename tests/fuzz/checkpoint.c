@@ -29,7 +29,7 @@ static void resume(const uint8_t *data, size_t size, int goes_on) {
     else
         fuzz_check_status(st, &err);
     if (st || !goes_on) return;
-    st = an_trainer_epoch(trainer, NULL, &err);
+    st = an_trainer_run_epoch(trainer, NULL, &err);
     REQUIRE(st == AN_OK || st == AN_DONE);
 }
 

@@ -17,13 +17,13 @@ an_trainer *corpus_trainer(const char *resume_path, int32_t restore_best) {
     an_backend *backend = NULL;
     an_model *model = NULL;
     an_dataset *dataset = NULL;
-    an_batches *batches = NULL;
+    an_loader *loader = NULL;
     an_trainer *trainer = NULL;
     an_error err;
     an_backend_options device;
     an_mobilenetv2_options net;
     an_dataset_options data;
-    an_batches_options order;
+    an_loader_options order;
     an_train_options options;
     an_backend_options_init(&device, sizeof device);
     device.threads = 1;
@@ -32,8 +32,8 @@ an_trainer *corpus_trainer(const char *resume_path, int32_t restore_best) {
     net.alpha = 0.1;
     an_dataset_options_init(&data, sizeof data);
     data.height = data.width = SIZE;
-    an_batches_options_init(&order, sizeof order);
-    order.batch = 2;
+    an_loader_options_init(&order, sizeof order);
+    order.batch_size = 2;
     order.threads = 0;
     an_train_options_init(&options, sizeof options);
     options.max_epochs = 9;
@@ -43,10 +43,10 @@ an_trainer *corpus_trainer(const char *resume_path, int32_t restore_best) {
     corpus_need(!an_backend_create(&backend, &device, &err), err.message);
     corpus_need(!an_mobilenetv2_create(&model, backend, &net, &err), err.message);
     corpus_need(!an_dataset_from_pixels(&dataset, rgb, scores, COUNT, &data, &err), err.message);
-    corpus_need(!an_batches_create(&batches, dataset, NULL, 0, &order, &err), err.message);
-    corpus_need(!an_trainer_create(&trainer, model, batches, NULL, NULL, &options, &err),
+    corpus_need(!an_loader_create(&loader, dataset, NULL, 0, &order, &err), err.message);
+    corpus_need(!an_trainer_create(&trainer, model, loader, NULL, NULL, &options, &err),
                 err.message);
-    an_batches_destroy(batches); /* the trainer holds them all */
+    an_loader_destroy(loader); /* the trainer holds them all */
     an_dataset_destroy(dataset);
     an_model_destroy(model);
     an_backend_destroy(backend);
@@ -101,7 +101,7 @@ void corpus_checkpoint(corpus *all) {
     for (int32_t best = 0; best < 2; best++) {
         /* written at the begin, after each of two steps, and at the end */
         an_trainer *trainer = corpus_trainer(path, best);
-        corpus_need(!an_trainer_epoch(trainer, NULL, &err), err.message);
+        corpus_need(!an_trainer_run_epoch(trainer, NULL, &err), err.message);
         an_trainer_destroy(trainer);
         for (int number = 1; number <= 2; number++) {
             an_arrays *arrays = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seeds: pictures by libjpeg and libpng, of each kind that their decoders treat in a way of its
+ * Seeds: images by libjpeg and libpng, of each kind that their decoders treat in a way of its
  * own. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -22,7 +22,7 @@ static an_arrays *small_weights(void) {
     net.alpha = 0.1;
     corpus_need(!an_backend_create(&backend, &device, &err), err.message);
     corpus_need(!an_mobilenetv2_create(&model, backend, &net, &err), err.message);
-    corpus_need(!an_model_weights(model, &arrays, &err), err.message);
+    corpus_need(!an_model_copy_weights(&arrays, model, &err), err.message);
     an_model_destroy(model);
     an_backend_destroy(backend);
     return arrays;

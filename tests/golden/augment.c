@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Topic augment: Keras' ImageDataGenerator. Drawn parameters, transformed pictures, orders of
+ * Topic augment: Keras' ImageDataGenerator. Drawn parameters, transformed images, orders of
  * samples and whole batches, of today's code and of 2020's. */
 #include "support/golden.h"
 
@@ -146,7 +146,7 @@ static void parameters(void **state) {
         for (size_t k = 0; k < json_array_size(transforms); k++) {
             ani_transform t;
             char name[128];
-            snprintf(name, sizeof name, "%s, case %zu, picture %zu",
+            snprintf(name, sizeof name, "%s, case %zu, image %zu",
                      json_string_value(json_object_get(item, "generator")), i, k);
             ani_transform_draw(&t, &g.options, json_integer_value(json_array_get(shape, 0)),
                                json_integer_value(json_array_get(shape, 1)), &mt);
@@ -156,7 +156,7 @@ static void parameters(void **state) {
     json_decref(list);
 }
 
-/* --- one picture ----------------------------------------------------------------------------- */
+/* --- one image ----------------------------------------------------------------------------- */
 
 static void read_transform(ani_transform *t, json_t *params) {
     const char *key;
@@ -222,9 +222,9 @@ static void forget_edges(float *got, const double *want, const ani_transform *t,
         }
 }
 
-static void check_picture(const char *name, const st_array *input, const st_array *output,
-                          const ani_transform *t, int geometry, int32_t fill, float fill_value,
-                          double limit) {
+static void check_image(const char *name, const st_array *input, const st_array *output,
+                        const ani_transform *t, int geometry, int32_t fill, float fill_value,
+                        double limit) {
     const int64_t height = input->shape[0], width = input->shape[1], channels = input->shape[2];
     assert_int_equal(input->count, output->count);
     float *in = st_floats(input);
@@ -240,7 +240,7 @@ static void check_picture(const char *name, const st_array *input, const st_arra
     free(got);
 }
 
-static void pictures(void **state) {
+static void images(void **state) {
     (void)state;
     static const char *const fills[] = {"nearest", "constant", "reflect", "wrap"};
     const char *path = golden_path("augment/apply_transform.json");
@@ -266,13 +266,13 @@ static void pictures(void **state) {
         for (int fill = AN_FILL_NEAREST; fill <= AN_FILL_WRAP; fill++) {
             const st_array *output = st_find(arrays, "%s.case%02d.%s", image, number, fills[fill]);
             assert_non_null(output);
-            check_picture(output->name, input, output, &t, ANI_GEOMETRY_KERAS, fill, (float)cval,
-                          1e-4);
+            check_image(output->name, input, output, &t, ANI_GEOMETRY_KERAS, fill, (float)cval,
+                        1e-4);
         }
         const st_array *output = old ? st_find(old, "%s.nearest", name) : NULL;
         if (output)
-            check_picture(output->name, input, output, &t, ANI_GEOMETRY_2020, AN_FILL_NEAREST, 0.0f,
-                          1e-4);
+            check_image(output->name, input, output, &t, ANI_GEOMETRY_2020, AN_FILL_NEAREST, 0.0f,
+                        1e-4);
     }
     st_close(old);
     st_close(arrays);
@@ -280,12 +280,12 @@ static void pictures(void **state) {
 }
 
 static void read_scaling(ani_scaling *scaling) {
-    assert_int_equal(an_scale_table(scaling->table, AN_SCALE_UNIT, NULL), AN_OK);
+    assert_int_equal(an_scale_fill_table(AN_SCALE_UNIT, scaling->table, NULL), AN_OK);
     scaling->gain = 1.0 / 255.0;
     scaling->bias = 0.0;
 }
 
-static void big_picture(void **state) {
+static void big_image(void **state) {
     (void)state;
     const char *path = golden_path("augment/apply_big.json");
     const char *arrays_path = golden_path("augment/apply_big.safetensors");
@@ -331,7 +331,7 @@ static void expect_samples(const char *name, const json_t *want, const int64_t *
                      (long long)json_integer_value(json_array_get(want, (size_t)i)));
 }
 
-static an_dataset *small_pictures(int64_t count) {
+static an_dataset *small_images(int64_t count) {
     an_dataset_options options;
     an_dataset *dataset;
     an_dataset_options_init(&options, sizeof options);
@@ -348,11 +348,11 @@ static an_dataset *small_pictures(int64_t count) {
  * alone. */
 static void check_seeded(const char *name, const json_t *item, bool is_next) {
     const json_t *epochs = json_object_get(item, "epochs");
-    an_dataset *dataset = small_pictures(json_integer_value(json_object_get(item, "n")));
-    an_batches_options options;
-    an_batches *batches;
-    an_batches_options_init(&options, sizeof options);
-    options.batch = (int32_t)json_integer_value(json_object_get(item, "batch_size"));
+    an_dataset *dataset = small_images(json_integer_value(json_object_get(item, "n")));
+    an_loader_options options;
+    an_loader *loader;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = (int32_t)json_integer_value(json_object_get(item, "batch_size"));
     options.shuffle = json_is_true(json_object_get(item, "shuffle"));
     options.seed = (uint32_t)json_integer_value(json_object_get(item, "seed"));
     options.iterator = is_next ? AN_ITERATOR_NEXT : AN_ITERATOR_ITEM;
@@ -360,24 +360,24 @@ static void check_seeded(const char *name, const json_t *item, bool is_next) {
     an_augment_options_init(&augment, sizeof augment);
     augment.mode = AN_AUGMENT_KERAS;
     options.augment = &augment;
-    assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &options, NULL), AN_OK);
+    assert_int_equal(an_loader_create(&loader, dataset, NULL, 0, &options, NULL), AN_OK);
     for (size_t epoch = json_array_size(epochs); epoch-- > 0;) {
         const json_t *list = json_array_get(epochs, epoch);
-        assert_int_equal(an_batches_begin(batches, (int64_t)epoch, 0, NULL), AN_OK);
-        assert_int_equal(an_batches_steps(batches), json_array_size(list));
+        assert_int_equal(an_loader_begin(loader, (int64_t)epoch, 0, NULL), AN_OK);
+        assert_int_equal(an_loader_steps(loader), json_array_size(list));
         for (size_t k = 0; k < json_array_size(list); k++) {
             const int64_t *samples;
             int64_t n;
-            assert_int_equal(an_batches_next(batches, NULL, NULL, &samples, &n, NULL), AN_OK);
+            assert_int_equal(an_loader_next(loader, NULL, NULL, &samples, &n, NULL), AN_OK);
             expect_samples(name, json_array_get(list, k), samples, n);
         }
-        assert_int_equal(an_batches_next(batches, NULL, NULL, NULL, NULL, NULL), AN_DONE);
+        assert_int_equal(an_loader_next(loader, NULL, NULL, NULL, NULL, NULL), AN_DONE);
     }
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     an_dataset_destroy(dataset);
 }
 
-/* Without a seed all is drawn from one stream: permutations, and two numbers for each picture. */
+/* Without a seed all is drawn from one stream: permutations, and two numbers for each image. */
 static void check_unseeded(const char *name, const json_t *item, bool is_next) {
     const json_t *epochs = json_object_get(item, "epochs");
     const int64_t count = json_integer_value(json_object_get(item, "n"));
@@ -438,31 +438,31 @@ static bool check_batch(an_dataset *dataset, const st_file *expected, const st_a
     const int size = (int)(dot - name);
     const st_array *y = st_find(expected, "%s%.*s.%s.y%lld", prefix, size, name, how, k);
     generator g;
-    an_batches_options options;
-    an_batches *batches;
+    an_loader_options options;
+    an_loader *loader;
     assert_non_null(y);
     if (!find_generator(&g, name, size)) fail_msg("no generator '%.*s'", size, name);
-    an_batches_options_init(&options, sizeof options);
-    options.batch = batch;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = batch;
     options.shuffle = 1;
     options.seed = seed;
     options.threads = 2;
     options.iterator = !strcmp(how, "next") ? AN_ITERATOR_NEXT : AN_ITERATOR_ITEM;
     g.options.mode = mode;
     options.augment = &g.options;
-    assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &options, NULL), AN_OK);
-    const int64_t steps = an_batches_steps(batches);
+    assert_int_equal(an_loader_create(&loader, dataset, NULL, 0, &options, NULL), AN_OK);
+    const int64_t steps = an_loader_steps(loader);
     const float *got_x, *got_y;
     int64_t n;
-    assert_int_equal(an_batches_begin(batches, k / steps, k % steps, NULL), AN_OK);
-    assert_int_equal(an_batches_next(batches, &got_x, &got_y, NULL, &n, NULL), AN_OK);
+    assert_int_equal(an_loader_begin(loader, k / steps, k % steps, NULL), AN_OK);
+    assert_int_equal(an_loader_next(loader, &got_x, &got_y, NULL, &n, NULL), AN_OK);
     assert_int_equal(n, x->shape[0]);
     double *want_x = st_doubles(x), *want_y = st_doubles(y);
     expect_close(x->name, got_x, want_x, x->count, 1e-5, 0.0);
     expect_close(y->name, got_y, want_y, y->count, 0.0, 0.0);
     free(want_x);
     free(want_y);
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     return true;
 }
 
@@ -510,8 +510,8 @@ static void flow_2020(void **state) {
 int golden_augment(void);
 int golden_augment(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parameters), cmocka_unit_test(pictures), cmocka_unit_test(big_picture),
-        cmocka_unit_test(orders),     cmocka_unit_test(flow),     cmocka_unit_test(flow_2020),
+        cmocka_unit_test(parameters), cmocka_unit_test(images), cmocka_unit_test(big_image),
+        cmocka_unit_test(orders),     cmocka_unit_test(flow),   cmocka_unit_test(flow_2020),
     };
     return cmocka_run_group_tests_name("augment", tests, NULL, NULL);
 }

@@ -115,7 +115,7 @@ static void expect_number(const sequence *s, const char *name, double got) {
 
 static void check_early_stopping(const sequence *s) {
     an_early_stopping state;
-    an_early_stopping_init(&state, argument(s, "min_delta", 0),
+    an_early_stopping_init(&state, sizeof state, argument(s, "min_delta", 0),
                            (int32_t)argument(s, "patience", 0));
     state.start_from_epoch = (int32_t)argument(s, "start_from_epoch", 0);
     state.baseline = s->sign * argument(s, "baseline", NAN);
@@ -150,7 +150,7 @@ static void check_early_stopping(const sequence *s) {
 
 static void check_checkpoint(const sequence *s) {
     an_best_checkpoint state;
-    an_best_checkpoint_init(&state, is_set(s, "save_best_only"));
+    an_best_checkpoint_init(&state, sizeof state, is_set(s, "save_best_only"));
     state.best = s->sign * argument(s, "initial_value_threshold", s->sign * state.best);
     const json_t *wanted = json_object_get(s->wanted, "saved_epochs");
     ani_text printed = {0};
@@ -180,7 +180,8 @@ static void check_checkpoint(const sequence *s) {
 
 static void check_reduce_rate(const sequence *s) {
     an_reduce_rate state;
-    an_reduce_rate_init(&state, argument(s, "factor", 0.1), (int32_t)argument(s, "patience", 10));
+    an_reduce_rate_init(&state, sizeof state, argument(s, "factor", 0.1),
+                        (int32_t)argument(s, "patience", 10));
     state.min_delta = argument(s, "min_delta", 1e-4);
     state.cooldown = (int32_t)argument(s, "cooldown", 0);
     state.min_rate = argument(s, "min_lr", 0);

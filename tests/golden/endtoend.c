@@ -35,7 +35,7 @@
 /** What the numbers of a case were made with. */
 typedef struct setting {
     json_t *facts;       /* NULL: there are none */
-    golden_tag net;      /* alpha, and the pictures' size */
+    golden_tag net;      /* alpha, and the images' size */
     uint32_t split_seed; /* of the tutorial's split */
     int32_t batch;
     char weights[4096], archive[4096];
@@ -57,7 +57,8 @@ static an_model *load_model(an_backend *backend, const setting *c) {
     options.alpha = c->net.alpha;
     options.padding = AN_PADDING_FIXED;
     options.scale = AN_SCALE_TF;
-    options.weights = c->weights;
+    options.weights_kind = AN_WEIGHTS_FILE;
+    options.weights_path = c->weights;
     if (an_mobilenetv2_create(&model, backend, &options, &err)) fail_msg("%s", err.message);
     return model;
 }
@@ -73,20 +74,20 @@ static an_dataset *open_dataset(const char *path, int32_t size) {
     return dataset;
 }
 
-static an_batches *make_batches(an_dataset *dataset, const int64_t *indices, int64_t count,
-                                int32_t batch, int32_t shuffle, uint32_t seed) {
-    an_batches *batches = NULL;
-    an_batches_options options;
+static an_loader *make_batches(an_dataset *dataset, const int64_t *indices, int64_t count,
+                               int32_t batch, int32_t shuffle, uint32_t seed) {
+    an_loader *loader = NULL;
+    an_loader_options options;
     an_error err = {0};
-    an_batches_options_init(&options, sizeof options);
-    options.batch = batch;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = batch;
     options.scale = AN_SCALE_TF;
     options.shuffle = shuffle;
-    options.last_batch = !shuffle;
+    options.drop_last = shuffle;
     options.seed = seed;
-    if (an_batches_create(&batches, dataset, indices, count, &options, &err))
+    if (an_loader_create(&loader, dataset, indices, count, &options, &err))
         fail_msg("%s", err.message);
-    return batches;
+    return loader;
 }
 
 /* --- what a case was made with
@@ -308,8 +309,8 @@ static bool check_scores(const char *csv) {
     float *scores = malloc((size_t)count * sizeof *scores);
     int64_t *indices = malloc((size_t)count * sizeof *indices);
     assert_true(scores && indices);
-    an_batches *batches = make_batches(dataset, NULL, 0, c.batch, 0, 42);
-    if (an_predict_batches(model, batches, scores, NULL, NULL, &err)) fail_msg("%s", err.message);
+    an_loader *loader = make_batches(dataset, NULL, 0, c.batch, 0, 42);
+    if (an_predict_loader(model, loader, scores, NULL, NULL, &err)) fail_msg("%s", err.message);
     for (int64_t i = 0; i < count; i++) {
         assert_string_equal(an_dataset_name(dataset, i), rows[i].name);
         assert_true(fabs(an_dataset_score(dataset, i, 0) - rows[i].label) < 1e-6);
@@ -329,7 +330,7 @@ static bool check_scores(const char *csv) {
     free(rows);
     free(scores);
     free(indices);
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     an_dataset_destroy(dataset);
     an_model_destroy(model);
     an_backend_destroy(backend);
@@ -353,7 +354,7 @@ static void set_head(an_model *model, const char *path) {
     an_arrays *head = NULL, *weights = NULL, *merged = NULL;
     an_error err = {0};
     an_status st = an_arrays_read(&head, path, &err);
-    if (!st) st = an_model_weights(model, &weights, &err);
+    if (!st) st = an_model_copy_weights(&weights, model, &err);
     if (!st) st = an_arrays_create(&merged, &err);
     for (int64_t i = 0; !st && i < an_arrays_count(weights); i++) {
         const char *name = an_arrays_name(weights, i);
@@ -380,7 +381,7 @@ static void expect_near(const char *what, int stage, int epoch, double got, doub
 
 /** Stage 1 within 1e-3 of each loss; stage 2, where batch norm amplifies rounding, within 10% in
  * its first epoch and falling after that. */
-static void train_stage(an_model *model, an_batches *train, an_batches *val, const json_t *want,
+static void train_stage(an_model *model, an_loader *train, an_loader *val, const json_t *want,
                         int32_t first_epoch) {
     const json_t *epochs = json_object_get(want, "epochs");
     const int stage = (int)json_integer_value(json_object_get(want, "stage"));
@@ -402,7 +403,7 @@ static void train_stage(an_model *model, an_batches *train, an_batches *val, con
     for (int32_t i = 0; i < count; i++) {
         const json_t *epoch = json_array_get(epochs, (size_t)i);
         an_epoch_report report = {.struct_size = sizeof report};
-        if (an_trainer_epoch(trainer, &report, &err)) fail_msg("%s", err.message);
+        if (an_trainer_run_epoch(trainer, &report, &err)) fail_msg("%s", err.message);
         const double loss = golden_number(json_object_get(epoch, "loss"));
         const double val_loss = golden_number(json_object_get(epoch, "val_loss"));
         if (stage == 1) {
@@ -454,9 +455,9 @@ static bool train_as_keras(const char *name, bool both_stages) {
     const int64_t order_seed = fact(&c, "order_seed", -1);
     assert_true(order_seed >= 0);
     const uint32_t seed = (uint32_t)order_seed;
-    an_batches *train = make_batches(dataset, indices, parts[0], c.batch, 1, seed);
-    an_batches *val = make_batches(dataset, indices + parts[0], parts[1], c.batch, 0, seed);
-    an_batches *all = make_batches(dataset, NULL, 0, c.batch, 0, seed);
+    an_loader *train = make_batches(dataset, indices, parts[0], c.batch, 1, seed);
+    an_loader *val = make_batches(dataset, indices + parts[0], parts[1], c.batch, 0, seed);
+    an_loader *all = make_batches(dataset, NULL, 0, c.batch, 0, seed);
     set_head(model, head_of(name));
     const json_t *stages = json_object_get(c.facts, "stages");
     int32_t first_epoch = 0;
@@ -466,7 +467,7 @@ static bool train_as_keras(const char *name, bool both_stages) {
         const json_t *test = json_object_get(stage, "test");
         train_stage(model, train, val, stage, first_epoch);
         first_epoch += (int32_t)json_array_size(json_object_get(stage, "epochs"));
-        if (an_predict_batches(model, all, scores, NULL, NULL, &err)) fail_msg("%s", err.message);
+        if (an_predict_loader(model, all, scores, NULL, NULL, &err)) fail_msg("%s", err.message);
         const an_metrics metrics =
             measure(dataset, scores, indices + parts[0] + parts[1], parts[2]);
         const double rmse = golden_number(json_object_get(test, "rmse"));
@@ -475,9 +476,9 @@ static bool train_as_keras(const char *name, bool both_stages) {
     free(indices);
     free(scores);
     json_decref(c.facts);
-    an_batches_destroy(all);
-    an_batches_destroy(val);
-    an_batches_destroy(train);
+    an_loader_destroy(all);
+    an_loader_destroy(val);
+    an_loader_destroy(train);
     an_dataset_destroy(dataset);
     an_model_destroy(model);
     an_backend_destroy(backend);

@@ -51,8 +51,8 @@ static void prepare(const char *path, float *x) {
     const int64_t height = (h * SHORTER + low / 2) / low, width = (w * SHORTER + low / 2) / low;
     uint8_t *small = malloc((size_t)(height * width * 3));
     assert_int_equal(
-        an_resize_u8(small, height, width, an_image_const_data(image), h, w, 3, &error), AN_OK);
-    assert_int_equal(an_scale_table(table, AN_SCALE_TF, NULL), AN_OK);
+        an_resize_u8(an_image_const_data(image), h, w, 3, small, height, width, &error), AN_OK);
+    assert_int_equal(an_scale_fill_table(AN_SCALE_TF, table, NULL), AN_OK);
     const int64_t top = (height - SIDE) / 2, left = (width - SIDE) / 2;
     for (int64_t y = 0; y < SIDE; y++)
         for (int64_t i = 0; i < SIDE * 3; i++)
@@ -117,9 +117,10 @@ static void names_old_and_new(void **state) {
         an_error error;
         if (!weight_path(path, files[i])) continue;
         an_mobilenetv2_options_init(&options, sizeof options);
-        options.weights = path;
+        options.weights_kind = AN_WEIGHTS_FILE;
+        options.weights_path = path;
         if (an_mobilenetv2_create(&model, backend, &options, &error)) fail_msg("%s", error.message);
-        assert_int_equal(an_model_weights(model, &arrays[found++], NULL), AN_OK);
+        assert_int_equal(an_model_copy_weights(&arrays[found++], model, NULL), AN_OK);
         an_model_destroy(model);
     }
     for (int32_t i = 1; i < found; i++)

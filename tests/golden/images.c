@@ -22,7 +22,7 @@
 
 int golden_images(void);
 
-/* A file that OpenCV only half understands: an error is better than its picture. */
+/* A file that OpenCV only half understands: an error is better than its image. */
 static bool is_damaged(const char *name) {
     return !strncmp(name, "cut_", 4) || !strncmp(name, "corrupt_", 8);
 }
@@ -61,7 +61,7 @@ static void expect_direct(const char *name, const an_image *image, an_status wan
         if (st != want_status) fail_msg("%s at once: status %d, not %d", name, st, want_status);
         if (image) {
             assert_int_equal(
-                an_resize_u8(want, h, w, an_image_const_data(image), height, width, 3, NULL),
+                an_resize_u8(an_image_const_data(image), height, width, 3, want, h, w, NULL),
                 AN_OK);
             expect_bytes(name, got, want, h * w * 3);
         }
@@ -123,8 +123,8 @@ static void resize_is_opencv_s(void **state) {
         assert_int_equal(dst->rank, 3);
         an_error err = {0};
         uint8_t *got = malloc((size_t)dst->count);
-        if (an_resize_u8(got, dst->shape[0], dst->shape[1], src->data, src->shape[0], src->shape[1],
-                         (int32_t)src->shape[2], &err))
+        if (an_resize_u8(src->data, src->shape[0], src->shape[1], (int32_t)src->shape[2], got,
+                         dst->shape[0], dst->shape[1], &err))
             fail_msg("%s", err.message);
         expect_bytes(src->name, got, dst->data, dst->count);
         free(got);
@@ -151,9 +151,8 @@ static void preprocessing_is_opencv_s(void **state) {
         an_image *image = NULL, *resized = NULL;
         if (an_image_read(&image, file_path(name), NULL, &err) ||
             an_image_create(&resized, NULL, want->shape[0], want->shape[1], &err) ||
-            an_resize_u8(an_image_data(resized), want->shape[0], want->shape[1],
-                         an_image_data(image), an_image_height(image), an_image_width(image), 3,
-                         &err))
+            an_resize_u8(an_image_data(image), an_image_height(image), an_image_width(image), 3,
+                         an_image_data(resized), want->shape[0], want->shape[1], &err))
             fail_msg("%s", err.message);
         expect_image(want->name, resized, want);
         an_image_destroy(image);

@@ -100,7 +100,8 @@ static void check_alpha(an_backend *backend, const json_t *row) {
     const ani_net *net = ani_model_net(model);
     an_model_info info = describe(model);
     int64_t all, trainable;
-    assert_int_equal(an_mobilenetv2_parameters(options.alpha, 1, &all, &trainable, NULL), AN_OK);
+    assert_int_equal(an_mobilenetv2_count_parameters(options.alpha, 1, &all, &trainable, NULL),
+                     AN_OK);
     assert_int_equal(all, integer(row, "model_params"));
     assert_int_equal(trainable, integer(row, "stage2_trainable"));
     assert_int_equal(info.parameters, integer(row, "model_params"));
@@ -316,7 +317,7 @@ static const char *truth_path(const char *name) {
 static void compare_weights(const char *what, const an_model *model, const char *truth_file) {
     an_arrays *arrays;
     an_error error;
-    must(an_model_weights(model, &arrays, &error), &error, what);
+    must(an_model_copy_weights(&arrays, model, &error), &error, what);
     st_file *truth = st_open(truth_file);
     assert_true(truth->count >= 260);
     for (int64_t i = 0; i < truth->count; i++) {
@@ -344,7 +345,8 @@ static an_model *open_file(an_backend *backend, const char *name, double alpha, 
     options.scale = AN_SCALE_TF;
     options.padding = padding;
     options.alpha = alpha;
-    options.weights = path;
+    options.weights_kind = AN_WEIGHTS_FILE;
+    options.weights_path = path;
     if (strstr(name, "no_top"))
         must(an_mobilenetv2_create(&model, backend, &options, &error), &error, name);
     else
@@ -384,7 +386,7 @@ static void weight_files(void **state) {
 static float *scaled(const st_array *bytes) {
     float table[256];
     float *x = malloc((size_t)bytes->count * sizeof *x);
-    assert_int_equal(an_scale_table(table, AN_SCALE_TF, NULL), AN_OK);
+    assert_int_equal(an_scale_fill_table(AN_SCALE_TF, table, NULL), AN_OK);
     for (int64_t i = 0; i < bytes->count; i++)
         x[i] = table[((const uint8_t *)bytes->data)[i]];
     return x;
@@ -402,7 +404,7 @@ static void check_outputs(const char *what, an_model *model, const st_file *io,
     const int64_t n = bytes->shape[0];
     char label[400];
     an_error error;
-    must(an_model_features(model, x, n, got, &error), &error, what);
+    must(an_model_compute_features(model, x, n, got, &error), &error, what);
     snprintf(label, sizeof label, "%s %sfeatures", what, prefix);
     expect_close(label, got, want, features->count, 1e-4, 1e-4);
     free(want);
@@ -433,15 +435,17 @@ static an_model *model_for(an_backend *backend, const char *name, int32_t paddin
     options.alpha = tag.alpha;
     options.scale = AN_SCALE_TF;
     options.padding = padding;
-    options.weights = golden_tagged(topic, "", "tutorial_model.h5", tag);
-    if (options.weights)
-        return open_file(backend, strrchr(options.weights, '/') + 1, tag.alpha, tag.size, padding);
-    options.weights = truth_path(name);
-    if (!options.weights) fail_msg("there are no weights for '%s'", name);
+    options.weights_kind = AN_WEIGHTS_FILE;
+    options.weights_path = golden_tagged(topic, "", "tutorial_model.h5", tag);
+    if (options.weights_path)
+        return open_file(backend, strrchr(options.weights_path, '/') + 1, tag.alpha, tag.size,
+                         padding);
+    options.weights_path = truth_path(name);
+    if (!options.weights_path) fail_msg("there are no weights for '%s'", name);
     return make_model(backend, &options);
 }
 
-/* An io file has pictures, and what comes out for them under the names of its cases; all of its
+/* An io file has images, and what comes out for them under the names of its cases; all of its
  * features are compared. */
 static void check_io(const test_backend *which, const char *name, const st_file *io) {
     char what[GOLDEN_NAME_SIZE + 64];
@@ -466,7 +470,7 @@ static void check_io(const test_backend *which, const char *name, const st_file 
         }
     }
     an_backend_destroy(backend);
-    if (!checked) fail_msg("'%s' has pictures and no features", name);
+    if (!checked) fail_msg("'%s' has images and no features", name);
 }
 
 static void outputs(void **state) {
@@ -491,7 +495,7 @@ static void outputs(void **state) {
 /* --- activations --------------------------------------------------------------------------------
  */
 
-/* What is known of each layer, and the arrays of the first picture if the io file has them. */
+/* What is known of each layer, and the arrays of the first image if the io file has them. */
 typedef struct inspection {
     const char *what;
     an_backend *backend;
@@ -584,10 +588,10 @@ static void observe(void *user, int32_t u, const float *z, const ani_lazy *value
     free(host);
 }
 
-/* The pictures of an activations file: those of the io file of its network. */
+/* The images of an activations file: those of the io file of its network. */
 static st_file *open_io(const char *name) {
     const char *path = golden_tagged(topic, "io_", ".safetensors", tag_of(name));
-    if (!path) fail_msg("there is no io file with the pictures of '%s'", name);
+    if (!path) fail_msg("there is no io file with the images of '%s'", name);
     return st_open(path);
 }
 

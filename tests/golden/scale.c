@@ -17,7 +17,7 @@
 static int32_t scale_of(const char *name) {
     if (!strncmp(name, "unit.", 5)) return AN_SCALE_UNIT;
     if (!strncmp(name, "tf.", 3)) return AN_SCALE_TF;
-    if (!strncmp(name, "seed.", 5)) return AN_SCALE_SEED;
+    if (!strncmp(name, "seed.", 5)) return AN_SCALE_ARTICLE;
     fail_msg("'%s' is no scale", name);
     return AN_SCALE_AUTO;
 }
@@ -34,7 +34,7 @@ static void tables(void **state) {
         float table[256];
         double gain, bias;
         assert_int_equal(want->count, 256);
-        assert_int_equal(an_scale_table(table, scale, NULL), AN_OK);
+        assert_int_equal(an_scale_fill_table(scale, table, NULL), AN_OK);
         assert_int_equal(ani_scale_line(scale, &gain, &bias, NULL), AN_OK);
         for (int64_t k = 0; k < 256; k++) {
             const double value = st_value(want, k);

@@ -94,7 +94,7 @@ static void check_case(const json_t *item, int64_t number, const st_file *lists)
 
     int64_t n_train = -1, n_test = -1;
     an_error err = {0};
-    const an_status st = an_split_sizes(n, &options, &n_train, &n_test, &err);
+    const an_status st = an_split_compute_sizes(n, &options, &n_train, &n_test, &err);
     if (json_is_false(json_object_get(item, "ok"))) {
         if (st != AN_ERR_ARG) fail_msg("case %lld: no error", (long long)number);
         assert_true(err.message[0] != '\0');

@@ -23,7 +23,7 @@ COPIED = [
     "callbacks/metrics.json", "callbacks/metrics.safetensors",
     "mobilenetv2/alpha_table.json", "mobilenetv2/sizes_padding.json",
 ]
-# Small pictures of each kind that is decoded by a rule of its own.
+# Small images of each kind that is decoded by a rule of its own.
 IMAGES = [
     "cmyk.jpg", "base_420_7x5.jpg", "prog_420_7x5.jpg", "exif_6_le.jpg", "exif_8_be.jpg", "gray1.png", "gray16.png",
     "rgb16.png", "la.png", "palette4.png", "rgb_trns.png", "interlaced.png", "cut_half.jpg", "bad_crc.png",

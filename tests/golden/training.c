@@ -69,8 +69,8 @@ static void adam_alone(void **state) {
 
 typedef struct batches {
     float *x, *y;
-    int64_t pixels; /* numbers of one picture */
-    int64_t count;  /* pictures */
+    int64_t pixels; /* numbers of one image */
+    int64_t count;  /* images */
     int32_t size;
 } batches;
 
@@ -81,7 +81,7 @@ static batches read_batches(const char *path) {
     batches b = {.count = bytes->shape[0], .size = (int32_t)bytes->shape[1]};
     b.pixels = bytes->count / b.count;
     b.x = malloc((size_t)bytes->count * sizeof *b.x);
-    assert_int_equal(an_scale_table(table, AN_SCALE_TF, NULL), AN_OK);
+    assert_int_equal(an_scale_fill_table(AN_SCALE_TF, table, NULL), AN_OK);
     for (int64_t i = 0; i < bytes->count; i++)
         b.x[i] = table[((const uint8_t *)bytes->data)[i]];
     b.y = st_floats(y);
@@ -94,15 +94,15 @@ static void clear_batches(batches *b) {
     free(b->y);
 }
 
-/* Train steps of n pictures each; losses [steps]. */
+/* Train steps of n images each; losses [steps]. */
 static void train(an_model *model, const batches *b, int64_t n, int32_t steps, double rate,
                   double *losses) {
     an_optimizer *optimizer;
     an_error error;
     must(an_optimizer_create(&optimizer, model, NULL, &error), &error, "optimizer");
     for (int32_t t = 0; t < steps; t++) {
-        must(an_model_gradients(model, b->x + t * n * b->pixels, b->y + t * n, n, AN_LOSS_MSE,
-                                &losses[t], &error),
+        must(an_model_compute_gradients(model, b->x + t * n * b->pixels, b->y + t * n, n,
+                                        AN_LOSS_MSE, &losses[t], &error),
              &error, "gradients");
         must(an_optimizer_step(optimizer, rate, &error), &error, "step");
     }
@@ -226,9 +226,9 @@ static void stage1(void **state) {
         an_error error;
         put(model, start_path(&w));
         put(model, golden_path("training/initial_head.safetensors"));
-        must(an_model_weights(model, &before, &error), &error, "weights");
+        must(an_model_copy_weights(&before, model, &error), &error, "weights");
         train(model, &w.b, w.n, w.steps, number(w.report, "lr1"), w.losses);
-        must(an_model_weights(model, &after, &error), &error, "weights");
+        must(an_model_copy_weights(&after, model, &error), &error, "weights");
         const json_t *truth = json_object_get(w.report, "truth_f64");
         expect_losses(backends[k].label, w.losses, json_object_get(truth, "stage1_losses"), w.steps,
                       1e-4);
@@ -285,10 +285,10 @@ static void check_gradients(const whole *w, const test_backend *which, int32_t b
     an_error error;
     double got;
     must(an_model_set_base(model, base, &error), &error, "base");
-    must(an_model_gradients(model, w->b.x, w->b.y, w->n, AN_LOSS_MSE, &got, &error), &error,
+    must(an_model_compute_gradients(model, w->b.x, w->b.y, w->n, AN_LOSS_MSE, &got, &error), &error,
          "gradients");
     expect_within(got, loss, 1e-4 * loss, "%s: loss", which->label);
-    must(an_model_last_gradients(model, &gradients, &error), &error, "gradients");
+    must(an_model_copy_gradients(&gradients, model, &error), &error, "gradients");
     st_file *truth = st_open(golden_path(relative));
     assert_int_equal(an_arrays_count(gradients), truth->count);
     assert_true(truth->count > 100);
@@ -375,10 +375,10 @@ static void check_stage2_first_step(const whole *w, const test_backend *which) {
     double loss;
     const double rate = number(w->report, "lr2");
     must(an_model_set_base(model, AN_BASE_TRAIN, &error), &error, "base");
-    must(an_model_weights(model, &before, &error), &error, "weights");
+    must(an_model_copy_weights(&before, model, &error), &error, "weights");
     train(model, &w->b, w->n, 1, rate, &loss);
-    must(an_model_weights(model, &after, &error), &error, "weights");
-    must(an_model_last_gradients(model, &gradients, &error), &error, "gradients");
+    must(an_model_copy_weights(&after, model, &error), &error, "weights");
+    must(an_model_copy_gradients(&gradients, model, &error), &error, "gradients");
     st_file *truth = st_open(golden_path("training/stage2_first_gradients_truth.safetensors"));
     int32_t checked = 0;
     for (int64_t i = 0; i < truth->count; i++) {
@@ -474,9 +474,9 @@ static void check_stage2(const whole *w, const test_backend *which) {
     an_error error;
     const double rate = number(w->report, "lr2");
     must(an_model_set_base(model, AN_BASE_TRAIN, &error), &error, "base");
-    must(an_model_weights(model, &before, &error), &error, "weights");
+    must(an_model_copy_weights(&before, model, &error), &error, "weights");
     train(model, &w->b, w->n, w->steps, rate, w->losses);
-    must(an_model_weights(model, &after, &error), &error, "weights");
+    must(an_model_copy_weights(&after, model, &error), &error, "weights");
     const json_t *truth = json_object_get(w->report, "truth_f64");
     expect_losses(which->label, w->losses, json_object_get(truth, "stage2_losses"), w->steps, 0.05);
     st_file *keras = st_open(golden_path("training/stage2_final_selected_keras2.safetensors"));
@@ -607,8 +607,9 @@ static void check_mini(const test_backend *which, const json_t *report, const ba
     must(an_model_set_base(model, AN_BASE_TRAIN, &error), &error, "base");
     /* first gradients: momentum 1 keeps the moving statistics where they are */
     must(an_model_set_momentum(model, 1, &error), &error, "momentum");
-    must(an_model_gradients(model, b->x, b->y, n, AN_LOSS_MSE, &loss, &error), &error, "gradients");
-    must(an_model_last_gradients(model, &arrays, &error), &error, "gradients");
+    must(an_model_compute_gradients(model, b->x, b->y, n, AN_LOSS_MSE, &loss, &error), &error,
+         "gradients");
+    must(an_model_copy_gradients(&arrays, model, &error), &error, "gradients");
     st_file *file = st_open(golden_path("training/mini_first_gradients_float64.safetensors"));
     assert_int_equal(file->count, an_arrays_count(arrays));
     for (int64_t i = 0; i < file->count; i++) {
@@ -627,7 +628,7 @@ static void check_mini(const test_backend *which, const json_t *report, const ba
     snprintf(label, sizeof label, "%s mini", which->label);
     expect_losses(label, losses, json_object_get(report, "losses_float64"), steps, 1e-5);
     free(losses);
-    must(an_model_weights(model, &arrays, &error), &error, "weights");
+    must(an_model_copy_weights(&arrays, model, &error), &error, "weights");
     file = st_open(golden_path("training/mini_final_float64.safetensors"));
     assert_int_equal(file->count, an_arrays_count(arrays));
     for (int64_t i = 0; i < file->count; i++) {

@@ -111,10 +111,10 @@ m("simd_adam_second", "kernels/simd/optim.h",
   "*v = v_fma(v_sub(v_mul(slope, slope), *v), v_set(m_rate), *v);",
   "Adam's second moment moves at the rate of the first", "backend_entries_avx2", "kernels_levels_avx2")
 m("simd_infer_clip", "kernels/simd/infer_depthwise.h",
-  "store_result(y, to + i * INFER_BLOCK, relu6 ? v_clip(sums[i]) : sums[i], halves);",
-  "store_result(y, to + i * INFER_BLOCK, sums[i], halves);",
+  "store_result(p->y, p->at, relu6 ? v_clip(sums[i]) : sums[i], halves);",
+  "store_result(p->y, p->at, sums[i], halves);",
   "depthwise inference does not clamp", "kernels_infer_avx2")
-m("simd_infer_segment", "kernels/simd/infer.h",
+m("simd_infer_segment", "kernels/simd/infer_product.h",
   "for (int64_t left = p->k; left > 0; left -= run, a += p->segment) {",
   "for (int64_t left = p->k; left > 0; left -= run, a += run) {",
   "the rows of a 3x3 window are read one after another", "kernels_infer_avx2")
@@ -432,11 +432,11 @@ m("augment_shift_axes", "augment/transform.c",
   "out->tx = out->ty;\n    out->ty = height_shift;",
   "(void)height_shift;",
   "shifts along the wrong axes in the mode fast", "augment")
-m("augment_sample_seed", "augment/batches.c",
+m("augment_sample_seed", "augment/loader.c",
   "ani_transform_draw_plain(&transform, augment, height, width, b->options.seed, b->epoch,\n                                 sample);",
   "ani_transform_draw_plain(&transform, augment, height, width, b->options.seed, 0,\n                                 sample);",
   "a sample is augmented alike in each epoch", "batches", "augment")
-m("batches_left_out", "augment/batches.c",
+m("batches_left_out", "augment/loader.c",
   "s->samples[kept] = s->samples[k];",
   "(void)0;",
   "samples behind a damaged one have another's number", "batches")
@@ -485,7 +485,7 @@ m("evaluate_mean", "train/evaluate.c",
   "a loss is a sum over outputs", "trainer", "layers", "misuse")
 m("evaluate_samples", "train/evaluate.c",
   "*loss = samples ? total / (double)samples : NAN;",
-  "*loss = samples ? total / (double)an_batches_steps(batches) : NAN;",
+  "*loss = samples ? total / (double)an_loader_steps(loader) : NAN;",
   "a validation loss is the sum of a batch", "trainer")
 m("resume_place", "train/state.c",
   "    NUMBER(place.loss_sum),\n",
@@ -617,15 +617,15 @@ m("predict_calibrate", "predict/predict.c",
 
 # --- wrong calls ------------------------------------------------------------------------------------------
 
-m("batches_scale", "augment/batches.c",
-  "if (an_batches_scale(batches) != info.scale)",
-  "if (an_batches_scale(batches) == AN_SCALE_AUTO)",
+m("batches_scale", "augment/loader.c",
+  "if (an_loader_scale(loader) != info.scale)",
+  "if (an_loader_scale(loader) == AN_SCALE_AUTO)",
   "batches of another scale are taken: a loss of 11.76 where there is one of 0.5", "misuse_train")
 m("loss_of_task", "layers/loss.c",
   "const bool classes = task == AN_TASK_CLASSIFICATION;",
   "const bool classes = outputs > 1;",
   "the loss goes by the outputs, whatever the task is", "misuse_model")
-m("null_with_a_count", "augment/batches.c",
+m("null_with_a_count", "augment/loader.c",
   "if (!indices && count)",
   "if (!indices && count < 0)",
   "indices NULL with a count takes all samples", "misuse")

@@ -102,7 +102,7 @@ static void finish_drawn(bench *b) {
 static an_status resize(bench *b, an_error *err) {
     static uint8_t small[20 * 25 * 3];
     const an_status st =
-        an_resize_u8(small, 20, 25, an_image_const_data(b->object), 40, 30, 3, err);
+        an_resize_u8(an_image_const_data(b->object), 40, 30, 3, small, 20, 25, err);
     if (!st) b->result = oom_mix(0, small, sizeof small);
     return st;
 }
@@ -133,7 +133,7 @@ static an_status use_dataset(bench *b, const char *path, bool pixels, an_error *
         b->result = oom_mix(b->result, &score, sizeof score);
         b->result = oom_mix(b->result, name, (int64_t)strlen(name));
         if (!pixels) continue;
-        st = an_dataset_pixels(dataset, i, rgb, err);
+        st = an_dataset_read_pixels(dataset, i, rgb, err);
         if (!st) b->result = oom_mix(b->result, rgb, sizeof rgb);
     }
     an_dataset_destroy(dataset);
@@ -209,7 +209,7 @@ static an_status read_pixels(bench *b, an_error *err) {
     static uint8_t rgb[16 * 16 * 3];
     an_status st = AN_OK;
     for (int64_t i = 0; i < an_dataset_count(b->object) && !st; i++) {
-        st = an_dataset_pixels(b->object, i, rgb, err);
+        st = an_dataset_read_pixels(b->object, i, rgb, err);
         if (!st) b->result = oom_mix(b->result, rgb, sizeof rgb);
     }
     return st;
@@ -221,27 +221,27 @@ static void finish_dataset(bench *b) {
 
 /* One epoch of batches, made in the caller's thread, so that the order of calls is fixed. */
 static an_status epoch(bench *b, an_error *err) {
-    an_batches *batches = NULL;
-    an_batches_options options;
-    an_batches_options_init(&options, sizeof options);
-    options.batch = 2;
+    an_loader *loader = NULL;
+    an_loader_options options;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = 2;
     options.threads = 0;
     options.shuffle = 1;
     an_augment_options augment;
     an_augment_options_tutorial(&augment, sizeof augment);
     options.augment = &augment;
-    an_status st = an_batches_create(&batches, b->object, NULL, 0, &options, err);
-    if (!st) st = an_batches_begin(batches, 0, 0, err);
+    an_status st = an_loader_create(&loader, b->object, NULL, 0, &options, err);
+    if (!st) st = an_loader_begin(loader, 0, 0, err);
     while (!st) {
         const float *x, *y;
         const int64_t *samples;
         int64_t n;
-        st = an_batches_next(batches, &x, &y, &samples, &n, err);
+        st = an_loader_next(loader, &x, &y, &samples, &n, err);
         if (st) break;
         b->result = oom_mix(b->result, x, n * 16 * 16 * 3 * (int64_t)sizeof *x);
         b->result = oom_mix(b->result, y, n * (int64_t)sizeof *y);
     }
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     return st == AN_DONE ? AN_OK : st;
 }
 

@@ -13,25 +13,25 @@ typedef struct parts {
     an_model *model;
     an_arrays *weights; /* as they were made */
     an_dataset *dataset;
-    an_batches *train, *val;
+    an_loader *train, *val;
 } parts;
 
 static parts all;
 
-static an_status make_batches(an_batches **out, int64_t first, int64_t count, int32_t mode,
+static an_status make_batches(an_loader **out, int64_t first, int64_t count, int32_t mode,
                               an_error *err) {
-    an_batches_options options;
+    an_loader_options options;
     an_augment_options augment;
     int64_t indices[COUNT];
     for (int64_t i = 0; i < count; i++)
         indices[i] = first + i;
     an_augment_options_tutorial(&augment, sizeof augment);
     augment.mode = mode;
-    an_batches_options_init(&options, sizeof options);
-    options.batch = BATCH;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = BATCH;
     options.threads = 0; /* so that the order of calls is fixed */
     options.augment = &augment;
-    return an_batches_create(out, all.dataset, indices, count, &options, err);
+    return an_loader_create(out, all.dataset, indices, count, &options, err);
 }
 
 static void prepare(bench *b) {
@@ -55,7 +55,7 @@ static void prepare(bench *b) {
     OOM_NEED(!an_backend_create(&backend, &device, &err));
     OOM_NEED(!an_mobilenetv2_create(&all.model, backend, &net, &err));
     an_backend_destroy(backend);
-    OOM_NEED(!an_model_weights(all.model, &all.weights, &err));
+    OOM_NEED(!an_model_copy_weights(&all.weights, all.model, &err));
     OOM_NEED(!an_dataset_from_pixels(&all.dataset, rgb, scores, COUNT, &data, &err));
     OOM_NEED(!make_batches(&all.train, 0, 4, AN_AUGMENT_FAST, &err));
     OOM_NEED(!make_batches(&all.val, 4, 2, AN_AUGMENT_NONE, &err));
@@ -63,8 +63,8 @@ static void prepare(bench *b) {
 
 static void finish(bench *b) {
     (void)b;
-    an_batches_destroy(all.val);
-    an_batches_destroy(all.train);
+    an_loader_destroy(all.val);
+    an_loader_destroy(all.train);
     an_dataset_destroy(all.dataset);
     an_arrays_destroy(all.weights);
     an_model_destroy(all.model);
@@ -73,7 +73,7 @@ static void finish(bench *b) {
 
 static an_status mix_weights(bench *b, an_error *err) {
     an_arrays *weights = NULL;
-    const an_status st = an_model_weights(all.model, &weights, err);
+    const an_status st = an_model_copy_weights(&weights, all.model, err);
     for (int64_t i = 0; !st && i < an_arrays_count(weights); i++) {
         int64_t count = 1;
         for (int32_t axis = 0; axis < an_arrays_rank(weights, i); axis++)
@@ -115,7 +115,7 @@ static an_status step(bench *b, an_error *err) {
     options.event_user = &trainer;
     an_status st = an_model_set_weights(all.model, all.weights, err);
     if (!st) st = an_trainer_create(&trainer, all.model, all.train, all.val, NULL, &options, err);
-    if (!st) st = an_trainer_epoch(trainer, NULL, err);
+    if (!st) st = an_trainer_run_epoch(trainer, NULL, err);
     if (st == AN_ERR_CANCELLED) st = mix_weights(b, err);
     an_trainer_destroy(trainer);
     return st;
@@ -151,7 +151,7 @@ static void prepare_resume(bench *b) {
     an_trainer *trainer = NULL;
     prepare(b);
     OOM_NEED(!make_trainer(&trainer, NULL, oom_path(b->in, "run"), AN_BASE_TRAIN, &err));
-    OOM_NEED(!an_trainer_epoch(trainer, NULL, &err));
+    OOM_NEED(!an_trainer_run_epoch(trainer, NULL, &err));
     an_trainer_destroy(trainer);
 }
 

@@ -72,7 +72,7 @@ void archive_expect(const an_error *err, const char *expected);
 #define HELLO .data = "hello, hello, hello, hello", .data_size = 26
 #define LABELS .name = "All_labels.txt", .data = "a.jpg 1\nb.jpg 2\n", .data_size = 16
 #define GOOD .entries = good_entries, .count = 6
-/** A folder, two pictures packed and stored, a text, an empty picture, the labels. */
+/** A folder, two images packed and stored, a text, an empty image, the labels. */
 extern const struct entry good_entries[6];
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Small data sets for tests: drawn pictures with labels, in a folder or an archive. */
+ * Small data sets for tests: drawn images with labels, in a folder or an archive. */
 #ifndef SUPPORT_DATA_H
 #define SUPPORT_DATA_H
 
@@ -7,17 +7,17 @@
 
 #include <attractivenet/dataset.h>
 
-/** Draw picture number into rgb [height,width,3]: smooth shapes with some grain, other for each
+/** Draw image number into rgb [height,width,3]: smooth shapes with some grain, other for each
  * number. */
 void data_draw(uint8_t *rgb, int64_t height, int64_t width, int64_t number);
-/** Return the score that data_folder() and data_pixels() give picture number. */
+/** Return the score that data_folder() and data_pixels() give image number. */
 double data_score(int64_t number);
 
 /** Write "P0000.jpg" ... and "All_labels.txt" into a folder. Fails the test. */
 void data_folder(const char *folder, int64_t count, int64_t height, int64_t width);
 /** Put all files of a folder (not of its sub-folders) into a new archive, under prefix. */
 void data_zip(const char *archive, const char *folder, const char *prefix);
-/** Make a data set of drawn pictures in memory. */
+/** Make a data set of drawn images in memory. */
 an_dataset *data_pixels(int64_t count, int32_t height, int32_t width);
 
 #endif

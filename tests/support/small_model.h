@@ -16,7 +16,7 @@
 
 enum { SIDE = 32, PIXELS = SIDE * SIDE * 3 };
 
-/** Make one for pictures of SIDE x SIDE. alpha 0.1: the first block has a shortcut from an
+/** Make one for images of SIDE x SIDE. alpha 0.1: the first block has a shortcut from an
  * activated value. Fails the test. */
 static inline an_model *small_model(an_backend *backend, int32_t outputs, int32_t task) {
     an_mobilenetv2_options options;
@@ -40,7 +40,7 @@ static inline an_model *short_model(an_backend *backend) {
     ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, SIDE, SIDE);
     ani_mnv2_units(units, 1, &pads);
     const ani_net_spec spec = {units, 9, 1, SIDE, SIDE};
-    const ani_model_facts facts = {.alpha = 1, .picture = {0, 1}};
+    const ani_model_facts facts = {.alpha = 1, .image = {0, 1}};
     assert_int_equal(ani_model_create(&model, backend, &spec, &facts, NULL), AN_OK);
     assert_int_equal(ani_net_draw(ani_model_net(model), 7, 0, NULL), AN_OK);
     return model;
@@ -48,9 +48,9 @@ static inline an_model *short_model(an_backend *backend) {
 
 /** Moving statistics near the data's, so that by them the numbers are as large as in use. */
 static inline void small_model_settle(an_model *model, const float *x, int64_t n) {
-    assert_int_equal(an_model_recalibrate_begin(model, NULL), AN_OK);
-    assert_int_equal(an_model_recalibrate_add(model, x, n, NULL), AN_OK);
-    assert_int_equal(an_model_recalibrate_end(model, NULL), AN_OK);
+    assert_int_equal(an_model_update_batch_norm_begin(model, NULL), AN_OK);
+    assert_int_equal(an_model_update_batch_norm_add(model, x, n, NULL), AN_OK);
+    assert_int_equal(an_model_update_batch_norm_end(model, NULL), AN_OK);
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A training in two stages on a few drawn pictures. */
+ * A training in two stages on a few drawn images. */
 #include "support/training.h"
 
 #include <stdio.h>
@@ -21,7 +21,7 @@ const char *const training_names[TRAINING_VARIANTS] = {
 typedef struct parts {
     an_model *model;
     an_dataset *dataset;
-    an_batches *train, *val;
+    an_loader *train, *val;
     an_history *history;
     an_checkpoint *checkpoint; /* NULL: from the beginning */
     an_trainer *trainer;
@@ -59,7 +59,7 @@ static an_status make_model(parts *p, const training *t, an_error *err) {
     if (st || !p->checkpoint) return st;
     /* all weights are to come from the checkpoint */
     st = make_network(&other, t, 7, err);
-    if (!st) st = an_model_weights(other, &weights, err);
+    if (!st) st = an_model_copy_weights(&weights, other, err);
     if (!st) st = an_model_set_weights(p->model, weights, err);
     an_arrays_destroy(weights);
     an_model_destroy(other);
@@ -84,22 +84,22 @@ static an_status make_dataset(parts *p, const training *t, an_error *err) {
 static an_status make_batches(parts *p, const training *t, an_error *err) {
     static const int32_t modes[] = {AN_AUGMENT_FAST, AN_AUGMENT_KERAS, AN_AUGMENT_LEGACY,
                                     AN_AUGMENT_NONE};
-    an_batches_options options;
+    an_loader_options options;
     an_augment_options augment;
     int64_t indices[TRAIN + VAL];
     for (int64_t i = 0; i < TRAIN + VAL; i++)
         indices[i] = i;
-    an_batches_options_init(&options, sizeof options);
-    options.batch = BATCH;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = BATCH;
     options.threads = t->threads;
-    an_status st = an_batches_create(&p->val, p->dataset, indices + TRAIN, VAL, &options, err);
+    an_status st = an_loader_create(&p->val, p->dataset, indices + TRAIN, VAL, &options, err);
     if (st) return st;
     an_augment_options_tutorial(&augment, sizeof augment);
     augment.mode = modes[t->variant];
     options.augment = &augment;
     options.iterator = t->variant == 2 ? AN_ITERATOR_ITEM : AN_ITERATOR_NEXT;
     options.shuffle = 1;
-    return an_batches_create(&p->train, p->dataset, indices, TRAIN, &options, err);
+    return an_loader_create(&p->train, p->dataset, indices, TRAIN, &options, err);
 }
 
 /* --- stages ------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ static void vary(an_train_options *options, an_optimizer_options *optimizer,
         optimizer->clip_norm = 0.5;
         schedule->kind = AN_SCHEDULE_COSINE;
         schedule->warmup_steps = 3;
-        options->recalibrate = 1;
+        options->update_batch_norm = 1;
         options->save_best_only = 0;
         break;
     case 2:
@@ -209,8 +209,8 @@ an_status training_run(training *t, an_error *err) {
     if (!st) st = an_model_save(p.model, path, err);
     an_checkpoint_destroy(p.checkpoint);
     an_history_destroy(p.history);
-    an_batches_destroy(p.val);
-    an_batches_destroy(p.train);
+    an_loader_destroy(p.val);
+    an_loader_destroy(p.train);
     an_dataset_destroy(p.dataset);
     an_model_destroy(p.model);
     return st;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A training in two stages on a few drawn pictures, short enough to be done hundreds of times, that
+ * A training in two stages on a few drawn images, short enough to be done hundreds of times, that
  * goes on where the one before was killed. To be called anywhere, so no cmocka. */
 #ifndef SUPPORT_TRAINING_H
 #define SUPPORT_TRAINING_H
@@ -16,7 +16,7 @@ typedef struct training {
     int32_t threads;    /* of the backend, and of the batches */
     int32_t pause_step; /* pause after so many steps of this call; 0: never */
     double seconds;     /* from checkpoint to checkpoint; 0: one after each step */
-    bool is_wide;       /* the tutorial's network on pictures of 128; else a tenth of it on 32 */
+    bool is_wide;       /* the tutorial's network on images of 128; else a tenth of it on 32 */
     /* what came of it */
     int32_t steps;    /* done in this call */
     int32_t warnings; /* AN_WARN_OLD_CHECKPOINT */

@@ -74,48 +74,49 @@ static an_status make_model(an_model **model, an_backend *backend, uint32_t seed
     return an_mobilenetv2_create(model, backend, &options, err);
 }
 
-static an_status make_batches(an_batches **batches, int32_t shuffle, an_error *err) {
+static an_status make_batches(an_loader **loader, int32_t shuffle, an_error *err) {
     an_dataset *dataset = NULL;
     an_dataset_options data;
-    an_batches_options options;
+    an_loader_options options;
     an_dataset_options_init(&data, sizeof data);
     data.height = data.width = SIZE;
-    an_batches_options_init(&options, sizeof options);
-    options.batch = 4;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = 4;
     options.shuffle = shuffle;
     an_status st = an_dataset_from_pixels(&dataset, frames[0], labels, SAMPLES, &data, err);
-    if (!st) st = an_batches_create(batches, dataset, NULL, 0, &options, err);
+    if (!st) st = an_loader_create(loader, dataset, NULL, 0, &options, err);
     an_dataset_destroy(dataset); /* the batches hold it */
     return st;
 }
 
 /* Give the moving statistics values that fit the frames, so that outputs differ from each other. */
 static an_status settle(an_model *model, an_error *err) {
-    an_batches *batches = NULL;
-    an_status st = make_batches(&batches, 0, err);
-    if (!st) st = an_model_recalibrate_begin(model, err);
+    an_loader *loader = NULL;
+    an_status st = make_batches(&loader, 0, err);
+    if (!st) st = an_model_update_batch_norm_begin(model, err);
     for (;;) {
         const float *x;
         int64_t n;
-        if (!st) st = an_batches_next(batches, &x, NULL, NULL, &n, err);
-        if (!st) st = an_model_recalibrate_add(model, x, n, err);
+        if (!st) st = an_loader_next(loader, &x, NULL, NULL, &n, err);
+        if (!st) st = an_model_update_batch_norm_add(model, x, n, err);
         if (st) break;
     }
-    an_batches_destroy(batches);
-    return st == AN_DONE ? an_model_recalibrate_end(model, err) : st;
+    an_loader_destroy(loader);
+    return st == AN_DONE ? an_model_update_batch_norm_end(model, err) : st;
 }
 
 static an_status choose(an_model *model, int32_t inference, an_error *err) {
-    an_batches *batches = NULL;
+    an_loader *loader = NULL;
     if (inference != AN_INFERENCE_INT8) return an_model_set_inference(model, inference, err);
-    an_status st = make_batches(&batches, 0, err);
-    if (!st) st = an_calibrate_batches(model, batches, 0, NULL, NULL, err);
-    an_batches_destroy(batches);
+    an_status st = make_batches(&loader, 0, err);
+    if (!st) st = an_calibrate_loader(model, loader, 0, NULL, NULL, err);
+    an_loader_destroy(loader);
     return st;
 }
 
 static an_status score(an_predictor *predictor, int i, float *value, an_error *err) {
-    return an_predictor_frame(predictor, frames[i], SIZE, SIZE, (int64_t)SIZE * 3, value, err);
+    return an_predictor_score_frame(predictor, frames[i], SIZE, SIZE, (int64_t)SIZE * 3, value,
+                                    err);
 }
 
 /* What one thread gets. */
@@ -283,27 +284,28 @@ static void *train_by_hand(void *data) {
     run *r = data;
     an_model *model = NULL;
     an_optimizer *optimizer = NULL;
-    an_batches *batches = NULL;
+    an_loader *loader = NULL;
     an_optimizer_options options;
     an_optimizer_options_init(&options, sizeof options);
     options.clip_norm = 0.5;
     an_status st = make_model(&model, r->backend, r->seed, &r->err);
     if (!st) st = an_model_set_base(model, AN_BASE_TRAIN, &r->err);
     if (!st) st = an_optimizer_create(&optimizer, model, &options, &r->err);
-    if (!st) st = make_batches(&batches, 1, &r->err);
+    if (!st) st = make_batches(&loader, 1, &r->err);
     for (int step = 0; !st && step < 6; step++) {
         const float *x, *y;
         int64_t n;
-        if (step % 3 == 0) st = an_batches_begin(batches, step / 3, 0, &r->err);
-        if (!st) st = an_batches_next(batches, &x, &y, NULL, &n, &r->err);
-        if (!st) st = an_model_gradients(model, x, y, n, AN_LOSS_MSE, &r->losses[step], &r->err);
+        if (step % 3 == 0) st = an_loader_begin(loader, step / 3, 0, &r->err);
+        if (!st) st = an_loader_next(loader, &x, &y, NULL, &n, &r->err);
+        if (!st)
+            st = an_model_compute_gradients(model, x, y, n, AN_LOSS_MSE, &r->losses[step], &r->err);
         if (!st) st = an_optimizer_step(optimizer, 1e-3, &r->err);
     }
     if (!st) st = settle(model, &r->err);
     if (!st) st = choose(model, AN_INFERENCE_INT8, &r->err);
     if (!st) st = score_all(model, r->scores, &r->err);
     r->status = st;
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     an_optimizer_destroy(optimizer);
     an_model_destroy(model);
     return NULL;
@@ -405,7 +407,7 @@ static void *look(void *data) {
         if (l->count == 0 || memcmp(&l->seen[l->count - 1], &value, sizeof value) != 0)
             if (l->count < 4096) l->seen[l->count++] = value;
         if (!l->status && l->looks % 8 == 0)
-            l->status = an_model_weights(l->watch->model, &weights, &l->err);
+            l->status = an_model_copy_weights(&weights, l->watch->model, &l->err);
         if (!l->status) l->status = an_model_describe(l->watch->model, &info, &l->err);
         an_arrays_destroy(weights);
         l->looks++;
@@ -418,7 +420,7 @@ static void watch_training(int32_t base) {
     watch w = {0};
     static looker lookers[2];
     an_backend *backend = NULL;
-    an_batches *train = NULL, *val = NULL;
+    an_loader *train = NULL, *val = NULL;
     an_trainer *trainer = NULL;
     an_train_options options;
     an_error err;
@@ -453,8 +455,8 @@ static void watch_training(int32_t base) {
     }
     an_predictor_destroy(w.own);
     an_trainer_destroy(trainer);
-    an_batches_destroy(val);
-    an_batches_destroy(train);
+    an_loader_destroy(val);
+    an_loader_destroy(train);
     an_model_destroy(w.model);
     an_backend_destroy(backend);
 }
@@ -471,7 +473,7 @@ static void scores_beside_a_training_are_those_of_a_step(void **state) {
 typedef struct inside {
     an_model *model;
     an_trainer *trainer, *other;
-    an_batches *train, *val;
+    an_loader *train, *val;
     an_arrays *weights;
     const char *path;
     int checked[5]; /* by kind of event */
@@ -492,7 +494,7 @@ static int32_t call_back(void *user, const an_train_event *event) {
     an_error err = {0};
     double loss = 0;
     float scores[FRAMES];
-    an_batches *own = NULL;
+    an_loader *own = NULL;
     int bad = 0;
     if (in->checked[event->kind]++) return 0;
     bad |= expect(in, "predicting", score_all(in->model, scores, &err), AN_OK, &err);
@@ -500,7 +502,7 @@ static int32_t call_back(void *user, const an_train_event *event) {
     bad |= expect(in, "batches", make_batches(&own, 0, &err), AN_OK, &err);
     bad |= expect(in, "evaluating", an_model_evaluate(in->model, own, AN_LOSS_MSE, &loss, &err),
                   AN_OK, &err);
-    an_batches_destroy(own);
+    an_loader_destroy(own);
     if (event->kind == AN_EVENT_EPOCH_END)
         bad |= expect(in, "evaluating the validation batches",
                       an_model_evaluate(in->model, in->val, AN_LOSS_MSE, &loss, &err), AN_OK, &err);
@@ -509,24 +511,24 @@ static int32_t call_back(void *user, const an_train_event *event) {
                       an_model_evaluate(in->model, in->train, AN_LOSS_MSE, &loss, &err), AN_ERR_ARG,
                       &err);
         bad |= expect(in, "reading the training batches",
-                      an_batches_next(in->train, NULL, NULL, NULL, NULL, &err), AN_ERR_ARG, &err);
+                      an_loader_next(in->train, NULL, NULL, NULL, NULL, &err), AN_ERR_ARG, &err);
     }
     const double rate = an_trainer_learning_rate(in->trainer);
     bad |= expect(in, "setting the rate", an_trainer_set_learning_rate(in->trainer, rate, &err),
                   AN_OK, &err);
     bad |= expect(in, "a run in itself", an_trainer_run(in->trainer, &err), AN_ERR_ARG, &err);
-    bad |= expect(in, "an epoch in itself", an_trainer_epoch(in->trainer, NULL, &err), AN_ERR_ARG,
-                  &err);
+    bad |= expect(in, "an epoch in itself", an_trainer_run_epoch(in->trainer, NULL, &err),
+                  AN_ERR_ARG, &err);
     bad |= expect(in, "another trainer", an_trainer_run(in->other, &err), AN_ERR_ARG, &err);
     bad |=
         expect(in, "weights", an_model_set_weights(in->model, in->weights, &err), AN_ERR_ARG, &err);
     bad |= expect(in, "a new head", an_model_reset_head(in->model, 1, &err), AN_ERR_ARG, &err);
     bad |= expect(in, "a base mode", an_model_set_base(in->model, AN_BASE_TRAIN, &err), AN_ERR_ARG,
                   &err);
-    bad |= expect(in, "calibrating", an_calibrate_batches(in->model, in->val, 0, NULL, NULL, &err),
+    bad |= expect(in, "calibrating", an_calibrate_loader(in->model, in->val, 0, NULL, NULL, &err),
                   AN_ERR_ARG, &err);
-    bad |=
-        expect(in, "recalibrating", an_model_recalibrate_begin(in->model, &err), AN_ERR_ARG, &err);
+    bad |= expect(in, "recalibrating", an_model_update_batch_norm_begin(in->model, &err),
+                  AN_ERR_ARG, &err);
     bad |= expect(in, "bf16", an_model_set_inference(in->model, AN_INFERENCE_BF16, &err),
                   AN_ERR_ARG, &err);
     return bad;
@@ -543,7 +545,7 @@ static an_status train_inside(inside *in, an_train_fn on_event, const char *path
     if (!st) st = make_model(&in->model, backend, 1, err);
     if (!st) st = make_batches(&in->train, 1, err);
     if (!st) st = make_batches(&in->val, 0, err);
-    if (!st) st = an_model_weights(in->model, &in->weights, err);
+    if (!st) st = an_model_copy_weights(&in->weights, in->model, err);
     if (!st) st = an_trainer_create(&in->other, in->model, in->train, in->val, NULL, &options, err);
     options.on_event = on_event;
     options.event_user = in;
@@ -555,8 +557,8 @@ static an_status train_inside(inside *in, an_train_fn on_event, const char *path
     an_trainer_destroy(in->other);
     an_trainer_destroy(in->trainer);
     an_arrays_destroy(in->weights);
-    an_batches_destroy(in->train);
-    an_batches_destroy(in->val);
+    an_loader_destroy(in->train);
+    an_loader_destroy(in->val);
     an_model_destroy(in->model);
     an_backend_destroy(backend);
     return st;
@@ -590,7 +592,7 @@ static int32_t give_up(void *user, const an_train_event *event) {
     if (event->kind != AN_EVENT_STEP || !in->trainer) return 0;
     an_trainer_destroy(in->trainer);
     in->trainer = NULL;
-    an_batches_destroy(in->train);
+    an_loader_destroy(in->train);
     in->train = NULL;
     an_model_destroy(in->model);
     in->model = NULL;
@@ -618,7 +620,7 @@ static void the_rate_is_set_in_a_callback(void **state) {
         fail_msg("%s", err.message);
     assert_true(an_trainer_learning_rate(in.trainer) == 1e-3 / 8);
     an_trainer_destroy(in.trainer);
-    an_batches_destroy(in.train);
+    an_loader_destroy(in.train);
     an_model_destroy(in.model);
     an_backend_destroy(backend);
     an_history_destroy(history);
@@ -632,7 +634,7 @@ static void the_rate_is_set_in_a_callback(void **state) {
 typedef struct evaluation {
     pthread_t thread;
     an_model *model;
-    an_batches *batches;
+    an_loader *loader;
     double right;
     int wrong;
     an_status status;
@@ -643,7 +645,7 @@ static void *evaluate_often(void *data) {
     evaluation *e = data;
     for (int done = 0; done < 20 && !e->status;) {
         double loss = -1;
-        const an_status st = an_model_evaluate(e->model, e->batches, AN_LOSS_MSE, &loss, &e->err);
+        const an_status st = an_model_evaluate(e->model, e->loader, AN_LOSS_MSE, &loss, &e->err);
         if (st == AN_ERR_ARG) {
             sched_yield(); /* the other one reads them */
         } else if (st) {
@@ -660,16 +662,16 @@ static void batches_are_read_by_one_at_a_time(void **state) {
     (void)state;
     an_backend *backend = NULL;
     an_model *model = NULL;
-    an_batches *batches = NULL;
+    an_loader *loader = NULL;
     evaluation each[2];
     double right;
     an_error err;
     if (make_backend(&backend, 2, &err) || make_model(&model, backend, 1, &err) ||
-        settle(model, &err) || make_batches(&batches, 0, &err) ||
-        an_model_evaluate(model, batches, AN_LOSS_MSE, &right, &err))
+        settle(model, &err) || make_batches(&loader, 0, &err) ||
+        an_model_evaluate(model, loader, AN_LOSS_MSE, &right, &err))
         fail_msg("%s", err.message);
     for (int i = 0; i < 2; i++) {
-        each[i] = (evaluation){.model = model, .batches = batches, .right = right};
+        each[i] = (evaluation){.model = model, .loader = loader, .right = right};
         assert_int_equal(pthread_create(&each[i].thread, NULL, evaluate_often, &each[i]), 0);
     }
     for (int i = 0; i < 2; i++)
@@ -678,7 +680,7 @@ static void batches_are_read_by_one_at_a_time(void **state) {
         if (each[i].status) fail_msg("%s", each[i].err.message);
         assert_int_equal(each[i].wrong, 0);
     }
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     an_model_destroy(model);
     an_backend_destroy(backend);
 }
@@ -689,7 +691,7 @@ static void batches_are_read_by_one_at_a_time(void **state) {
 /* In a child of fork(): inherited handles answer with an error and are destroyed without waiting,
  * new ones work. Returns what is wrong, 0: nothing. */
 static int be_a_child(an_backend *backend, an_model *model, an_predictor *predictor,
-                      an_batches *batches, an_trainer *trainer, const float right[FRAMES]) {
+                      an_loader *loader, an_trainer *trainer, const float right[FRAMES]) {
     an_error err = {0};
     an_predictor *another = NULL;
     an_arrays *weights = NULL;
@@ -700,15 +702,15 @@ static int be_a_child(an_backend *backend, an_model *model, an_predictor *predic
     alarm(60);
     if (score(predictor, 0, &value, &err) != AN_ERR_ARG || !strstr(err.message, "fork()")) return 1;
     if (an_model_predict(model, x, 1, &value, &err) != AN_ERR_ARG) return 2;
-    if (an_batches_next(batches, NULL, NULL, NULL, NULL, &err) != AN_ERR_ARG) return 3;
+    if (an_loader_next(loader, NULL, NULL, NULL, NULL, &err) != AN_ERR_ARG) return 3;
     if (an_trainer_run(trainer, &err) != AN_ERR_ARG) return 4;
-    if (an_model_weights(model, &weights, &err) != AN_ERR_ARG) return 5;
-    if (an_model_evaluate(model, batches, AN_LOSS_MSE, &loss, &err) != AN_ERR_ARG) return 6;
+    if (an_model_copy_weights(&weights, model, &err) != AN_ERR_ARG) return 5;
+    if (an_model_evaluate(model, loader, AN_LOSS_MSE, &loss, &err) != AN_ERR_ARG) return 6;
     if (an_predictor_create(&another, model, &err) != AN_ERR_ARG) return 7;
     if (make_model(&new_model, backend, 1, &err) != AN_ERR_ARG) return 8;
     an_predictor_destroy(predictor);
     an_trainer_destroy(trainer);
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     an_model_destroy(model);
     an_backend_destroy(backend);
     if (make_backend(&own, 2, &err) || make_model(&new_model, own, 1, &err) ||
@@ -726,13 +728,13 @@ static void a_child_is_told_that_handles_are_not_its_own(void **state) {
     an_backend *backend = NULL;
     an_model *model = NULL;
     an_predictor *predictor = NULL;
-    an_batches *batches = NULL, *train = NULL;
+    an_loader *loader = NULL, *train = NULL;
     an_trainer *trainer = NULL;
     an_error err;
     float right[FRAMES], value;
     if (make_backend(&backend, 2, &err) || make_model(&model, backend, 1, &err) ||
         settle(model, &err) || an_predictor_create(&predictor, model, &err) ||
-        make_batches(&batches, 0, &err) || make_batches(&train, 1, &err) ||
+        make_batches(&loader, 0, &err) || make_batches(&train, 1, &err) ||
         an_trainer_create(&trainer, model, train, NULL, NULL, NULL, &err) ||
         score_all(model, right, &err) || score(predictor, 0, &value, &err))
         fail_msg("%s", err.message);
@@ -740,7 +742,7 @@ static void a_child_is_told_that_handles_are_not_its_own(void **state) {
         int status = 0;
         const pid_t child = fork();
         assert_true(child >= 0);
-        if (child == 0) _exit(be_a_child(backend, model, predictor, batches, trainer, right));
+        if (child == 0) _exit(be_a_child(backend, model, predictor, loader, trainer, right));
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), 0);
@@ -750,8 +752,8 @@ static void a_child_is_told_that_handles_are_not_its_own(void **state) {
     }
     an_trainer_destroy(trainer);
     an_predictor_destroy(predictor);
-    an_batches_destroy(train);
-    an_batches_destroy(batches);
+    an_loader_destroy(train);
+    an_loader_destroy(loader);
     an_model_destroy(model);
     an_backend_destroy(backend);
 }
@@ -760,10 +762,10 @@ static void a_child_is_told_that_handles_are_not_its_own(void **state) {
 static void threads_have_names_and_block_signals(void **state) {
     (void)state;
     an_backend *backend = NULL;
-    an_batches *batches = NULL;
+    an_loader *loader = NULL;
     an_error err;
     int workers = 0, loaders = 0;
-    if (make_backend(&backend, 3, &err) || make_batches(&batches, 0, &err))
+    if (make_backend(&backend, 3, &err) || make_batches(&loader, 0, &err))
         fail_msg("%s", err.message);
     DIR *folder = opendir("/proc/self/task");
     assert_non_null(folder);
@@ -788,7 +790,7 @@ static void threads_have_names_and_block_signals(void **state) {
     closedir(folder);
     assert_int_equal(workers, 2);
     assert_int_equal(loaders, 1);
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     an_backend_destroy(backend);
 }
 

@@ -41,7 +41,7 @@ enum { HAS_TSAN = 0 };
 static float x[BATCH * PIXELS];
 static const float targets[BATCH] = {1, 2, 3, 4};
 
-static int fill_pictures(void **state) {
+static int fill_images(void **state) {
     (void)state;
     for (int i = 0; i < BATCH * PIXELS; i++)
         x[i] = (float)(i * 31 % 255) / 255;
@@ -96,8 +96,9 @@ static void *do_work(void *data) {
         w->status = an_model_predict(model, x, BATCH, w->scores[AN_INFERENCE_FP32], &w->err);
     if (!w->status) w->status = predict_thinly(model, w);
     if (!w->status)
-        w->status = an_model_gradients(model, x, targets, BATCH, AN_LOSS_MSE, &w->loss, &w->err);
-    if (!w->status) w->status = an_model_last_gradients(model, &w->gradients, &w->err);
+        w->status =
+            an_model_compute_gradients(model, x, targets, BATCH, AN_LOSS_MSE, &w->loss, &w->err);
+    if (!w->status) w->status = an_model_copy_gradients(&w->gradients, model, &w->err);
     an_model_destroy(model);
     return NULL;
 }
@@ -241,7 +242,7 @@ typedef struct family {
     an_backend *backend;
     an_model *model;
     an_dataset *dataset;
-    an_batches *batches;
+    an_loader *loader;
 } family;
 
 static void make_family(family *f) {
@@ -261,7 +262,7 @@ static void make_family(family *f) {
     if (an_backend_create(&f->backend, &device, &err) ||
         an_mobilenetv2_create(&f->model, f->backend, &net, &err) ||
         an_dataset_from_pixels(&f->dataset, rgb, scores, 2, &data, &err) ||
-        an_batches_create(&f->batches, f->dataset, NULL, 0, NULL, &err))
+        an_loader_create(&f->loader, f->dataset, NULL, 0, NULL, &err))
         fail_msg("%s", err.message);
 }
 
@@ -280,8 +281,8 @@ static void drop(family *f, int which) {
         f->dataset = NULL;
         break;
     default:
-        an_batches_destroy(f->batches);
-        f->batches = NULL;
+        an_loader_destroy(f->loader);
+        f->loader = NULL;
     }
 }
 
@@ -292,9 +293,9 @@ static void use_family(family *f) {
     const int64_t *samples;
     int64_t n = 1;
     float y[2];
-    if (f->batches) {
-        an_status st = an_batches_begin(f->batches, 0, 0, &err);
-        if (!st) st = an_batches_next(f->batches, &pixels, &labels, &samples, &n, &err);
+    if (f->loader) {
+        an_status st = an_loader_begin(f->loader, 0, 0, &err);
+        if (!st) st = an_loader_next(f->loader, &pixels, &labels, &samples, &n, &err);
         if (st) fail_msg("%s", err.message);
         assert_int_equal(n, 2);
     }
@@ -334,7 +335,7 @@ static void *read_pixels(void *data) {
     reader *r = data;
     for (int round = 0; round < 50 && !r->status; round++)
         for (int64_t i = 0; i < 2 && !r->status; i++)
-            r->status = an_dataset_pixels(r->dataset, i, r->rgb[i], &r->err);
+            r->status = an_dataset_read_pixels(r->dataset, i, r->rgb[i], &r->err);
     return NULL;
 }
 
@@ -428,5 +429,5 @@ int main(int argc, char **argv) {
         unit_test_in_folder(one_data_set_read_by_many),
         cmocka_unit_test(weight_files_read_by_many),
     };
-    return cmocka_run_group_tests_name("threads", tests, fill_pictures, NULL);
+    return cmocka_run_group_tests_name("threads", tests, fill_images, NULL);
 }

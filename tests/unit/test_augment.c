@@ -19,19 +19,19 @@
 #include "support/golden.h"
 
 static void read_scaling(ani_scaling *s, int32_t scale) {
-    assert_int_equal(an_scale_table(s->table, scale, NULL), AN_OK);
+    assert_int_equal(an_scale_fill_table(scale, s->table, NULL), AN_OK);
     assert_int_equal(ani_scale_line(scale, &s->gain, &s->bias, NULL), AN_OK);
 }
 
-/* A picture in both forms, and room for results. */
-typedef struct picture {
+/* An image in both forms, and room for results. */
+typedef struct image {
     int64_t height, width, count;
     uint8_t *rgb;
     float *scaled, *reference, *fast;
-} picture;
+} image;
 
-static picture draw(int64_t height, int64_t width, const ani_scaling *scaling) {
-    picture p = {.height = height, .width = width, .count = height * width * 3};
+static image draw(int64_t height, int64_t width, const ani_scaling *scaling) {
+    image p = {.height = height, .width = width, .count = height * width * 3};
     p.rgb = malloc((size_t)p.count);
     p.scaled = malloc((size_t)p.count * sizeof *p.scaled);
     p.reference = malloc((size_t)p.count * sizeof *p.reference);
@@ -42,19 +42,19 @@ static picture draw(int64_t height, int64_t width, const ani_scaling *scaling) {
     return p;
 }
 
-static void discard(picture *p) {
+static void discard(image *p) {
     free(p->rgb);
     free(p->scaled);
     free(p->reference);
     free(p->fast);
 }
 
-static void reference_of(picture *p, const ani_transform *t, int geometry, int32_t fill,
+static void reference_of(image *p, const ani_transform *t, int geometry, int32_t fill,
                          float value) {
     ani_transform_apply(p->reference, p->scaled, p->height, p->width, 3, t, geometry, fill, value);
 }
 
-static void fast_of(picture *p, const ani_transform *t, int geometry, int32_t fill, float value,
+static void fast_of(image *p, const ani_transform *t, int geometry, int32_t fill, float value,
                     const ani_scaling *scaling) {
     ani_pixels pixels;
     ani_pixels_init(&pixels, ani_cpu_mask(NULL));
@@ -79,12 +79,12 @@ static void fast_is_the_reference_in_float(void **state) {
                                        {33, 65}, {64, 63}, {130, 7}};
     an_augment_options options = everything();
     options.channel_shift = 0.1;
-    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_SEED; scale++) {
+    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_ARTICLE; scale++) {
         ani_scaling scaling;
         read_scaling(&scaling, scale);
         const double limit = 16.0 * ldexp(1.0, -24) * (255.0 * scaling.gain + fabs(scaling.bias));
         for (size_t s = 0; s < sizeof sides / sizeof *sides; s++) {
-            picture p = draw(sides[s][0], sides[s][1], &scaling);
+            image p = draw(sides[s][0], sides[s][1], &scaling);
             for (int sample = 0; sample < 24; sample++) {
                 const int32_t fill = sample % 4;
                 const int geometry = sample / 4 % 3;
@@ -108,7 +108,7 @@ static void nothing_to_do_is_the_scale(void **state) {
     ani_scaling scaling;
     ani_transform t;
     read_scaling(&scaling, AN_SCALE_TF);
-    picture p = draw(9, 14, &scaling);
+    image p = draw(9, 14, &scaling);
     ani_transform_init(&t);
     fast_of(&p, &t, ANI_GEOMETRY_PLAIN, AN_FILL_NEAREST, 0.0f, &scaling);
     assert_memory_equal(p.fast, p.scaled, (size_t)p.count * sizeof *p.fast);
@@ -117,11 +117,11 @@ static void nothing_to_do_is_the_scale(void **state) {
     discard(&p);
 }
 
-static void flip_twice_is_the_picture(void **state) {
+static void flip_twice_is_the_image(void **state) {
     (void)state;
     ani_scaling scaling;
     read_scaling(&scaling, AN_SCALE_UNIT);
-    picture p = draw(6, 11, &scaling);
+    image p = draw(6, 11, &scaling);
     for (int flips = 1; flips < 4; flips++) {
         ani_transform t;
         ani_transform_init(&t);
@@ -146,7 +146,7 @@ static void shifts_go_along_their_axis(void **state) {
     ani_transform t;
     an_augment_options options;
     read_scaling(&scaling, AN_SCALE_UNIT);
-    picture p = draw(4, 9, &scaling);
+    image p = draw(4, 9, &scaling);
     an_augment_options_init(&options, sizeof options);
     options.width_shifts = &one;
     options.width_shift_count = 1;
@@ -270,7 +270,7 @@ static void quarter_turns_move_whole_pixels(void **state) {
     enum { N = 8 };
     ani_scaling scaling;
     read_scaling(&scaling, AN_SCALE_UNIT);
-    picture p = draw(N, N, &scaling);
+    image p = draw(N, N, &scaling);
     static const int geometries[] = {ANI_GEOMETRY_PLAIN, ANI_GEOMETRY_KERAS};
     for (int turns = 1; turns < 4; turns++)
         for (int g = 0; g < 2; g++) {
@@ -359,7 +359,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fast_is_the_reference_in_float),
         cmocka_unit_test(nothing_to_do_is_the_scale),
-        cmocka_unit_test(flip_twice_is_the_picture),
+        cmocka_unit_test(flip_twice_is_the_image),
         cmocka_unit_test(shifts_go_along_their_axis),
         cmocka_unit_test(folds_of_the_border),
         cmocka_unit_test(brightness_in_each_mode),

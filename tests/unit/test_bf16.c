@@ -18,7 +18,7 @@
 #include "support/small_model.h"
 #include "support/test_folder.h"
 
-enum { PICTURES = 3 };
+enum { IMAGES = 3 };
 
 static an_error error;
 
@@ -42,29 +42,28 @@ static void set(an_model *model, int32_t inference) {
 }
 
 static void predict(an_model *model, const float *x, float *y) {
-    if (an_model_predict(model, x, PICTURES, y, &error)) fail_msg("%s", error.message);
+    if (an_model_predict(model, x, IMAGES, y, &error)) fail_msg("%s", error.message);
 }
 
-/* A score is a small difference of many features: what counts is how far pictures lie apart. */
+/* A score is a small difference of many features: what counts is how far images lie apart. */
 static void bf16_is_near(void **state) {
     (void)state;
-    float x[PICTURES * PIXELS], fp32[PICTURES], bf16[PICTURES], first[PICTURES];
+    float x[IMAGES * PIXELS], fp32[IMAGES], bf16[IMAGES], first[IMAGES];
     static const int32_t kinds[] = {AN_BACKEND_REF, AN_BACKEND_CPU, AN_BACKEND_CPU, AN_BACKEND_CPU};
     static const int32_t threads[] = {1, 1, 2, 7};
-    fill(x, PICTURES * PIXELS);
+    fill(x, IMAGES * PIXELS);
     for (int32_t i = 0; i < 4; i++) {
         an_backend *backend = test_backend_make(kinds[i], NULL, threads[i]);
         an_model *model = short_model(backend);
-        small_model_settle(model, x, PICTURES);
+        small_model_settle(model, x, IMAGES);
         predict(model, x, fp32);
         set(model, AN_INFERENCE_BF16);
         predict(model, x, bf16);
         assert_memory_not_equal(bf16, fp32, sizeof fp32);
-        const float spread = fabsf(fp32[PICTURES - 1] - fp32[0]);
-        for (int32_t n = 0; n < PICTURES; n++)
+        const float spread = fabsf(fp32[IMAGES - 1] - fp32[0]);
+        for (int32_t n = 0; n < IMAGES; n++)
             if (!(fabsf(bf16[n] - fp32[n]) < 0.05f * spread))
-                fail_msg("picture %d: %g instead of %g, spread %g", (int)n, bf16[n], fp32[n],
-                         spread);
+                fail_msg("image %d: %g instead of %g, spread %g", (int)n, bf16[n], fp32[n], spread);
         if (i == 1) memcpy(first, bf16, sizeof first);
         if (i > 1) assert_memory_equal(bf16, first, sizeof first);
         set(model, AN_INFERENCE_FP32);
@@ -78,30 +77,31 @@ static void bf16_is_near(void **state) {
 /* Features are fp32 always; a step of training is taken into account, and bf16 stays. */
 static void bf16_follows_the_weights(void **state) {
     (void)state;
-    float x[PICTURES * PIXELS], y[PICTURES] = {1, 2, 3}, before[PICTURES], after[PICTURES];
+    float x[IMAGES * PIXELS], y[IMAGES] = {1, 2, 3}, before[IMAGES], after[IMAGES];
     float plain[2048], again[2048];
     double loss;
     an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION), *other;
     an_optimizer *optimizer = NULL;
     an_arrays *weights = NULL;
-    fill(x, PICTURES * PIXELS);
-    small_model_settle(model, x, PICTURES);
-    assert_int_equal(an_model_features(model, x, 1, plain, NULL), AN_OK);
+    fill(x, IMAGES * PIXELS);
+    small_model_settle(model, x, IMAGES);
+    assert_int_equal(an_model_compute_features(model, x, 1, plain, NULL), AN_OK);
     set(model, AN_INFERENCE_BF16);
-    assert_int_equal(an_model_features(model, x, 1, again, NULL), AN_OK);
+    assert_int_equal(an_model_compute_features(model, x, 1, again, NULL), AN_OK);
     assert_memory_equal(plain, again, 1280 * sizeof *plain);
     predict(model, x, before);
     assert_int_equal(an_model_set_base(model, AN_BASE_TRAIN, NULL), AN_OK);
     assert_int_equal(an_optimizer_create(&optimizer, model, NULL, NULL), AN_OK);
-    assert_int_equal(an_model_gradients(model, x, y, PICTURES, AN_LOSS_MSE, &loss, NULL), AN_OK);
+    assert_int_equal(an_model_compute_gradients(model, x, y, IMAGES, AN_LOSS_MSE, &loss, NULL),
+                     AN_OK);
     assert_int_equal(an_optimizer_step(optimizer, 1e-3, NULL), AN_OK);
     assert_int_equal(inference_of(model), AN_INFERENCE_BF16);
     predict(model, x, after);
     assert_memory_not_equal(before, after, sizeof before);
     /* As a new model with these weights predicts. */
     other = small_model(backend, 1, AN_TASK_REGRESSION);
-    assert_int_equal(an_model_weights(model, &weights, NULL), AN_OK);
+    assert_int_equal(an_model_copy_weights(&weights, model, NULL), AN_OK);
     assert_int_equal(an_model_set_weights(other, weights, NULL), AN_OK);
     set(other, AN_INFERENCE_BF16);
     predict(other, x, before);
@@ -115,7 +115,7 @@ static void bf16_follows_the_weights(void **state) {
 
 static void calibrate(an_model *model, const float *x) {
     if (an_model_calibrate_begin(model, &error) ||
-        an_model_calibrate_add(model, x, PICTURES, &error) || an_model_calibrate_end(model, &error))
+        an_model_calibrate_add(model, x, IMAGES, &error) || an_model_calibrate_end(model, &error))
         fail_msg("%s", error.message);
 }
 
@@ -137,11 +137,11 @@ static an_status load_with(an_backend *backend, const char *path, const char *wo
 static void bf16_comes_back_from_a_file(void **state) {
     (void)state;
     const char *path = folder_path(test_folder, "model.safetensors");
-    float x[PICTURES * PIXELS], before[PICTURES], after[PICTURES];
+    float x[IMAGES * PIXELS], before[IMAGES], after[IMAGES];
     an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION), *loaded = NULL;
-    fill(x, PICTURES * PIXELS);
-    small_model_settle(model, x, PICTURES);
+    fill(x, IMAGES * PIXELS);
+    small_model_settle(model, x, IMAGES);
     for (int32_t calibrated = 0; calibrated <= 1; calibrated++) {
         if (calibrated) calibrate(model, x);
         set(model, AN_INFERENCE_BF16);

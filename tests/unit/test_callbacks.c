@@ -32,7 +32,7 @@
 static void early_stopping_waits_for_a_gain(void **state) {
     (void)state;
     an_early_stopping stop;
-    an_early_stopping_init(&stop, -1e-3, 2);
+    an_early_stopping_init(&stop, sizeof stop, -1e-3, 2);
     assert_int_equal(an_early_stopping_update(&stop, 0, 1.0), AN_EARLY_KEEP);
     assert_int_equal(an_early_stopping_update(&stop, 1, 0.999), 0); /* rounds to no gain */
     assert_int_equal(an_early_stopping_update(&stop, 2, 0.998), AN_EARLY_KEEP);
@@ -45,7 +45,7 @@ static void early_stopping_waits_for_a_gain(void **state) {
 static void early_stopping_keeps_and_stops_at_once(void **state) {
     (void)state;
     an_early_stopping stop;
-    an_early_stopping_init(&stop, 0, 0);
+    an_early_stopping_init(&stop, sizeof stop, 0, 0);
     stop.start_from_epoch = 3;
     for (int32_t epoch = 0; epoch < 3; epoch++)
         assert_int_equal(an_early_stopping_update(&stop, epoch, 1), 0);
@@ -56,7 +56,7 @@ static void early_stopping_keeps_and_stops_at_once(void **state) {
 static void early_stopping_never_stops_in_the_first_epoch(void **state) {
     (void)state;
     an_early_stopping stop;
-    an_early_stopping_init(&stop, 0, 0);
+    an_early_stopping_init(&stop, sizeof stop, 0, 0);
     assert_int_equal(an_early_stopping_update(&stop, 0, NAN), AN_EARLY_KEEP);
     assert_int_equal(an_early_stopping_update(&stop, 1, NAN), AN_EARLY_STOP);
 }
@@ -64,7 +64,7 @@ static void early_stopping_never_stops_in_the_first_epoch(void **state) {
 static void early_stopping_can_be_off(void **state) {
     (void)state;
     an_early_stopping stop;
-    an_early_stopping_init(&stop, 0, -1);
+    an_early_stopping_init(&stop, sizeof stop, 0, -1);
     assert_int_equal(an_early_stopping_update(&stop, 0, 1), AN_EARLY_KEEP);
     for (int32_t epoch = 1; epoch < 1000; epoch++)
         assert_int_equal(an_early_stopping_update(&stop, epoch, 2), 0);
@@ -73,12 +73,12 @@ static void early_stopping_can_be_off(void **state) {
 static void checkpoint_never_takes_nan(void **state) {
     (void)state;
     an_best_checkpoint best;
-    an_best_checkpoint_init(&best, 1);
+    an_best_checkpoint_init(&best, sizeof best, 1);
     assert_int_equal(an_best_checkpoint_update(&best, NAN), 0);
     assert_int_equal(an_best_checkpoint_update(&best, 1), 1);
     assert_int_equal(an_best_checkpoint_update(&best, 1), 0);
     assert_int_equal(an_best_checkpoint_update(&best, nextafter(1, 0)), 1);
-    an_best_checkpoint_init(&best, 0);
+    an_best_checkpoint_init(&best, sizeof best, 0);
     assert_int_equal(an_best_checkpoint_update(&best, 7), 1);
     assert_int_equal(an_best_checkpoint_update(&best, 8), 1);
 }
@@ -87,7 +87,7 @@ static void rate_stops_at_its_lowest(void **state) {
     (void)state;
     an_reduce_rate reduce;
     double rate = 1e-3;
-    an_reduce_rate_init(&reduce, 0.1, 1);
+    an_reduce_rate_init(&reduce, sizeof reduce, 0.1, 1);
     reduce.min_rate = 5e-5;
     for (int epoch = 0; epoch < 10; epoch++)
         rate = an_reduce_rate_update(&reduce, 1, rate);
@@ -101,7 +101,7 @@ static void rate_cools_down(void **state) {
     static const int reduced_at[] = {2, 6, 10};
     an_reduce_rate reduce;
     double rate = 1;
-    an_reduce_rate_init(&reduce, 0.5, 2);
+    an_reduce_rate_init(&reduce, sizeof reduce, 0.5, 2);
     reduce.cooldown = 3;
     int next = 0;
     for (int epoch = 0; epoch < 12; epoch++) {

@@ -37,7 +37,7 @@ typedef struct bench {
     char *path; /* of the checkpoints */
     an_model *model;
     an_dataset *dataset;
-    an_batches *train, *val;
+    an_loader *train, *val;
     an_history *history;
     an_train_options options;
     char warning[256]; /* the last one */
@@ -55,25 +55,25 @@ static int32_t on_warning(void *user, const an_warning *warning) {
     return b->refuses;
 }
 
-static an_batches *make_batches(an_dataset *dataset, int64_t first, int64_t count, int32_t batch,
-                                uint32_t seed) {
-    an_batches *batches = NULL;
-    an_batches_options options;
+static an_loader *make_batches(an_dataset *dataset, int64_t first, int64_t count, int32_t batch,
+                               uint32_t seed) {
+    an_loader *loader = NULL;
+    an_loader_options options;
     an_error err;
     int64_t indices[TRAIN + VAL];
     for (int64_t i = 0; i < count; i++)
         indices[i] = first + i;
-    an_batches_options_init(&options, sizeof options);
-    options.batch = batch;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = batch;
     options.seed = seed;
     options.shuffle = 1;
     options.threads = 0;
-    if (an_batches_create(&batches, dataset, indices, count, &options, &err))
+    if (an_loader_create(&loader, dataset, indices, count, &options, &err))
         fail_msg("%s", err.message);
-    return batches;
+    return loader;
 }
 
-static an_model *make_model(double alpha, int32_t precision) {
+static an_model *make_model(double alpha) {
     an_backend *backend = NULL;
     an_model *model = NULL;
     an_error err;
@@ -81,7 +81,6 @@ static an_model *make_model(double alpha, int32_t precision) {
     an_mobilenetv2_options net;
     an_backend_options_init(&device, sizeof device);
     device.threads = 1;
-    device.precision = precision;
     an_mobilenetv2_options_init(&net, sizeof net);
     net.height = net.width = SIZE;
     net.alpha = alpha;
@@ -94,7 +93,7 @@ static an_model *make_model(double alpha, int32_t precision) {
 
 static bench make_bench(void) {
     bench b = {.path = strdup(folder_path(test_folder, "run"))};
-    b.model = make_model(0.1, AN_PRECISION_FP32);
+    b.model = make_model(0.1);
     b.dataset = data_pixels(TRAIN + VAL, SIZE, SIZE);
     b.train = make_batches(b.dataset, 0, TRAIN, 2, 42);
     b.val = make_batches(b.dataset, TRAIN, VAL, 2, 42);
@@ -108,8 +107,8 @@ static bench make_bench(void) {
 
 static void drop_bench(bench *b) {
     an_history_destroy(b->history);
-    an_batches_destroy(b->val);
-    an_batches_destroy(b->train);
+    an_loader_destroy(b->val);
+    an_loader_destroy(b->train);
     an_dataset_destroy(b->dataset);
     an_model_destroy(b->model);
     free(b->path);
@@ -130,7 +129,7 @@ static void train(bench *b, int epochs) {
     an_trainer *trainer = make_trainer(b);
     an_error err;
     for (int i = 0; i < epochs; i++)
-        if (an_trainer_epoch(trainer, NULL, &err)) fail_msg("%s", err.message);
+        if (an_trainer_run_epoch(trainer, NULL, &err)) fail_msg("%s", err.message);
     an_trainer_destroy(trainer);
 }
 
@@ -155,12 +154,12 @@ static void two_files_are_written_in_turn(void **state) {
     bench b = make_bench();
     an_checkpoint *checkpoint = NULL;
     an_checkpoint_info info;
-    assert_int_equal(an_checkpoint_read(&checkpoint, b.path, NULL, NULL, NULL), AN_DONE);
+    assert_int_equal(an_checkpoint_read(&checkpoint, b.path, NULL, NULL, NULL), AN_OK);
     assert_null(checkpoint);
     an_trainer *trainer = make_trainer(&b);
     assert_int_equal(folder_count(test_folder), 1); /* the lock */
     for (int epoch = 1; epoch <= 3; epoch++) {
-        assert_int_equal(an_trainer_epoch(trainer, NULL, NULL), AN_OK);
+        assert_int_equal(an_trainer_run_epoch(trainer, NULL, NULL), AN_OK);
         assert_int_equal(folder_count(test_folder), 2 + 1);
         checkpoint = read_checkpoint(&b, &info);
         assert_int_equal(info.stage, 1);
@@ -175,7 +174,7 @@ static void two_files_are_written_in_turn(void **state) {
     checkpoint = read_checkpoint(&b, &info);
     trainer = make_trainer(&b);
     assert_int_equal(an_trainer_resume(trainer, checkpoint, NULL), AN_OK);
-    assert_int_equal(an_trainer_epoch(trainer, NULL, NULL), AN_DONE);
+    assert_int_equal(an_trainer_run_epoch(trainer, NULL, NULL), AN_DONE);
     assert_int_equal(an_trainer_reason(trainer), AN_STOP_EPOCHS);
     assert_int_equal(an_history_count(b.history), 3);
     an_trainer_destroy(trainer);
@@ -211,12 +210,12 @@ static void a_pause_changes_nothing(void **state) {
         an_trainer *trainer = make_trainer(&b);
         for (int i = 0; i < 3 * pause; i++) {
             an_trainer_pause(trainer);
-            assert_int_equal(an_trainer_epoch(trainer, NULL, &err), AN_ERR_CANCELLED);
+            assert_int_equal(an_trainer_run_epoch(trainer, NULL, &err), AN_ERR_CANCELLED);
             assert_string_equal(err.message,
                                 "the run was asked to pause: it stands behind step 0 of "
                                 "epoch 1 of stage 1");
         }
-        assert_int_equal(an_trainer_epoch(trainer, &report[pause], NULL), AN_OK);
+        assert_int_equal(an_trainer_run_epoch(trainer, &report[pause], NULL), AN_OK);
         an_trainer_destroy(trainer);
         drop_bench(&b);
     }
@@ -244,10 +243,10 @@ static void an_epoch_goes_on_in_other_objects(void **state) {
             b.options.on_event = pause_behind_the_second_step;
             b.options.event_user = &trainer;
             trainer = make_trainer(&b);
-            assert_int_equal(an_trainer_epoch(trainer, NULL, &err), AN_ERR_CANCELLED);
+            assert_int_equal(an_trainer_run_epoch(trainer, NULL, &err), AN_ERR_CANCELLED);
             an_trainer_destroy(trainer);
             an_model_destroy(b.model);
-            b.model = make_model(0.1, AN_PRECISION_FP32);
+            b.model = make_model(0.1);
             b.options.on_event = NULL;
         }
         trainer = make_trainer(&b);
@@ -257,7 +256,7 @@ static void an_epoch_goes_on_in_other_objects(void **state) {
             if (an_trainer_resume(trainer, checkpoint, &err)) fail_msg("%s", err.message);
             an_checkpoint_destroy(checkpoint);
         }
-        if (an_trainer_epoch(trainer, &report[paused], &err)) fail_msg("%s", err.message);
+        if (an_trainer_run_epoch(trainer, &report[paused], &err)) fail_msg("%s", err.message);
         assert_true(report[paused].steps > 2);
         an_trainer_destroy(trainer);
         drop_bench(&b);
@@ -271,15 +270,15 @@ static void other_settings_are_named(void **state) {
     bench b = make_bench();
     an_checkpoint_info info;
     an_error err;
-    an_batches *const usual = b.train;
+    an_loader *const usual = b.train;
     train(&b, 2);
     an_checkpoint *checkpoint = read_checkpoint(&b, &info);
     an_optimizer_options optimizer;
     an_optimizer_options_init(&optimizer, sizeof optimizer);
     optimizer.beta1 = 0.8;
-    an_batches *const others[] = {make_batches(b.dataset, 0, TRAIN, 4, 42),
-                                  make_batches(b.dataset, 0, TRAIN, 2, 43),
-                                  make_batches(b.dataset, 1, TRAIN, 2, 42)};
+    an_loader *const others[] = {make_batches(b.dataset, 0, TRAIN, 4, 42),
+                                 make_batches(b.dataset, 0, TRAIN, 2, 43),
+                                 make_batches(b.dataset, 1, TRAIN, 2, 42)};
     const char *const expected[] = {
         "learning_rate was '0.001', and is '0.5' now",
         "base was 'frozen', and is 'train' now",
@@ -306,7 +305,7 @@ static void other_settings_are_named(void **state) {
         b.train = usual;
     }
     for (int i = 0; i < 3; i++)
-        an_batches_destroy(others[i]);
+        an_loader_destroy(others[i]);
     static const struct {
         double alpha;
         int32_t precision;
@@ -315,12 +314,14 @@ static void other_settings_are_named(void **state) {
                   {0.1, AN_PRECISION_MIXED, "precision was 'fp32', and is 'mixed' now"}};
     an_model *const model = b.model;
     for (int i = 0; i < 2; i++) {
-        b.model = make_model(models[i].alpha, models[i].precision);
+        b.model = make_model(models[i].alpha);
+        b.options.precision = models[i].precision;
         an_trainer *trainer = make_trainer(&b);
         assert_int_equal(an_trainer_resume(trainer, checkpoint, &err), AN_ERR_ARG);
         if (!strstr(err.message, models[i].message)) fail_msg("%s", err.message);
         an_trainer_destroy(trainer);
         an_model_destroy(b.model);
+        b.options.precision = AN_PRECISION_FP32;
     }
     b.model = model;
     an_checkpoint_destroy(checkpoint);
@@ -347,7 +348,7 @@ static outcome train_until(bench *b, int32_t max_epochs) {
     /* new objects with other weights, as in a new process */
     an_model_destroy(b->model);
     an_history_destroy(b->history);
-    b->model = make_model(0.1, AN_PRECISION_FP32);
+    b->model = make_model(0.1);
     assert_int_equal(an_history_create(&b->history, NULL), AN_OK);
     an_trainer *trainer = make_trainer(b);
     if (access(file_of(1), F_OK) == 0) {
@@ -358,11 +359,11 @@ static outcome train_until(bench *b, int32_t max_epochs) {
     if (an_trainer_run(trainer, &err)) fail_msg("%s", err.message);
     end.reason = an_trainer_reason(trainer);
     an_trainer_destroy(trainer);
-    assert_int_equal(an_model_weights(b->model, &end.weights, NULL), AN_OK);
+    assert_int_equal(an_model_copy_weights(&end.weights, b->model, NULL), AN_OK);
     end.count = an_history_count(b->history);
     for (int64_t i = 0; i < end.count; i++) {
         end.epochs[i].struct_size = sizeof *end.epochs;
-        assert_int_equal(an_history_epoch(b->history, i, &end.epochs[i], NULL), AN_OK);
+        assert_int_equal(an_history_copy_epoch(b->history, i, &end.epochs[i], NULL), AN_OK);
         end.epochs[i].seconds = 0;
     }
     return end;
@@ -495,7 +496,7 @@ static void a_second_run_of_the_process_is_refused(void **state) {
     an_trainer *other = NULL, *first = make_trainer(&b);
     an_model *const model = b.model;
     an_trainer *stage = make_trainer(&b); /* another stage of the same run */
-    b.model = make_model(0.1, AN_PRECISION_FP32);
+    b.model = make_model(0.1);
     assert_int_equal(try_trainer(&b, &other, &err), AN_ERR_IO);
     assert_null(other);
     char message[256];
@@ -540,7 +541,7 @@ static void a_lock_spans_the_stages_of_a_run(void **state) {
     train(&b, 1);
     an_trainer *trainer = make_trainer(&b), *other = NULL;
     an_model *const model = b.model;
-    b.model = make_model(0.1, AN_PRECISION_FP32);
+    b.model = make_model(0.1);
     assert_int_equal(try_trainer(&b, &other, &err), AN_ERR_IO); /* at once: no */
     an_trainer_destroy(trainer);
     assert_int_equal(an_run_lock_create(&second, b.path, &err), AN_ERR_IO);
@@ -880,17 +881,17 @@ static void a_checkpoint_that_fails_is_written_later(void **state) {
         an_error err;
         b.options.resume_seconds = 0;
         an_trainer *trainer = make_trainer(&b);
-        assert_int_equal(an_trainer_epoch(trainer, NULL, NULL), AN_OK);
+        assert_int_equal(an_trainer_run_epoch(trainer, NULL, NULL), AN_OK);
         if (full) ani_fault_arm(ANI_FAULT_WRITE, 0, ENOSPC, true);
         for (int i = 0; i < 3 * full; i++) {
-            assert_int_equal(an_trainer_epoch(trainer, NULL, &err), AN_ERR_IO);
+            assert_int_equal(an_trainer_run_epoch(trainer, NULL, &err), AN_ERR_IO);
             assert_non_null(strstr(err.message, "No space left on device"));
             an_checkpoint_destroy(read_checkpoint(&b, &info));
             assert_int_equal(info.epoch, 1);
         }
         ani_fault_disarm();
         assert_int_equal(folder_count(test_folder), 2 + 1);
-        assert_int_equal(an_trainer_epoch(trainer, &report[full], NULL), AN_OK);
+        assert_int_equal(an_trainer_run_epoch(trainer, &report[full], NULL), AN_OK);
         an_trainer_destroy(trainer);
         drop_bench(&b);
     }

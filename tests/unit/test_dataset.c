@@ -59,7 +59,7 @@ static an_dataset_options small(warnings *w) {
     return options;
 }
 
-/* A folder of pictures, made anew for each test, with room for an archive beside it. */
+/* A folder of images, made anew for each test, with room for an archive beside it. */
 static int set_up(void **state) {
     static char folder[512];
     test_folder_make(state);
@@ -124,8 +124,8 @@ static void folder_and_archive_are_the_same(void **state) {
                 assert_string_equal(an_dataset_name(b, i), name);
                 assert_true(an_dataset_score(a, i, 0) == data_score(i));
                 assert_true(an_dataset_score(b, i, 0) == data_score(i));
-                assert_int_equal(an_dataset_pixels(a, i, x, NULL), AN_OK);
-                assert_int_equal(an_dataset_pixels(b, i, y, NULL), AN_OK);
+                assert_int_equal(an_dataset_read_pixels(a, i, x, NULL), AN_OK);
+                assert_int_equal(an_dataset_read_pixels(b, i, y, NULL), AN_OK);
                 expect_bytes(name, x, y, BYTES);
             }
         }
@@ -145,12 +145,12 @@ static void pixels_are_resized(void **state) {
     options.height = 11;
     options.width = 13;
     assert_int_equal(an_dataset_open(&half, folder, &options, NULL), AN_OK);
-    assert_int_equal(an_dataset_pixels(whole, 2, x, NULL), AN_OK);
-    assert_int_equal(an_dataset_pixels(half, 2, y, NULL), AN_OK);
-    assert_int_equal(an_resize_u8(want, 11, 13, x, SIDE, SIDE, 3, NULL), AN_OK);
+    assert_int_equal(an_dataset_read_pixels(whole, 2, x, NULL), AN_OK);
+    assert_int_equal(an_dataset_read_pixels(half, 2, y, NULL), AN_OK);
+    assert_int_equal(an_resize_u8(x, SIDE, SIDE, 3, want, 11, 13, NULL), AN_OK);
     expect_bytes("resized", y, want, sizeof want);
     an_error err;
-    assert_int_equal(an_dataset_pixels(half, COUNT, y, &err), AN_ERR_ARG);
+    assert_int_equal(an_dataset_read_pixels(half, COUNT, y, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "index is 6; the data set has 6 samples");
     an_dataset_destroy(whole);
     an_dataset_destroy(half);
@@ -180,14 +180,14 @@ static void sub_folders_links_and_hidden_files(void **state) {
         assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
         types_are_unknown = false;
         assert_int_equal(an_dataset_count(dataset), COUNT + 1);
-        assert_int_equal(an_dataset_pixels(dataset, 0, x, NULL), AN_OK);
-        assert_int_equal(an_dataset_pixels(dataset, COUNT, y, NULL), AN_OK);
+        assert_int_equal(an_dataset_read_pixels(dataset, 0, x, NULL), AN_OK);
+        assert_int_equal(an_dataset_read_pixels(dataset, COUNT, y, NULL), AN_OK);
         expect_bytes("through a link", y, x, BYTES);
         an_dataset_destroy(dataset);
     }
 }
 
-/* A picture of one colour as printers keep it: of each ink what is left white, black last. */
+/* An image of one colour as printers keep it: of each ink what is left white, black last. */
 static void write_cmyk(const char *path, JDIMENSION height, JDIMENSION width) {
     struct jpeg_error_mgr errors;
     struct jpeg_compress_struct cinfo = {.err = jpeg_std_error(&errors)};
@@ -213,7 +213,7 @@ static void write_cmyk(const char *path, JDIMENSION height, JDIMENSION width) {
 }
 
 /* With a resize, with one of one axis only, and without. */
-static void pictures_of_printers(void **state) {
+static void images_of_printers(void **state) {
     const char *folder = *state;
     static const JDIMENSION sizes[][2] = {{40, 50}, {SIDE, 50}, {40, SIDE}, {SIDE, SIDE}};
     const an_dataset_options options = small(NULL);
@@ -223,7 +223,7 @@ static void pictures_of_printers(void **state) {
     for (int i = 0; i < 4; i++) {
         write_cmyk(folder_path(folder, "P0000.jpg"), sizes[i][0], sizes[i][1]);
         if (an_dataset_open(&dataset, folder, &options, &err) ||
-            an_dataset_pixels(dataset, 0, x, &err))
+            an_dataset_read_pixels(dataset, 0, x, &err))
             fail_msg("%s", err.message);
         for (int k = 0; k < BYTES; k += 3) {
             assert_in_range(x[k], 197, 203);
@@ -308,7 +308,7 @@ static void endings_in_any_case_are_taken(void **state) {
         assert_int_equal(w.calls, 0);
         for (int k = 0; k < COUNT; k++) {
             assert_true(an_dataset_score(dataset, k, 0) == k);
-            assert_int_equal(an_dataset_pixels(dataset, k, x, NULL), AN_OK);
+            assert_int_equal(an_dataset_read_pixels(dataset, k, x, NULL), AN_OK);
         }
         an_dataset_destroy(dataset);
         options.suffix = ".JPG"; /* one that is chosen: the others are left out */
@@ -614,7 +614,7 @@ static void a_base_name_twice(void **state) {
     assert_int_equal(an_dataset_skipped(dataset), 1);
     assert_int_equal(w.counts[AN_WARN_MEMBER_SKIPPED], 1);
     uint8_t x[BYTES]; /* the first by path is kept: that of the upper folder */
-    assert_int_equal(an_dataset_pixels(dataset, 3, x, NULL), AN_OK);
+    assert_int_equal(an_dataset_read_pixels(dataset, 3, x, NULL), AN_OK);
     an_dataset_destroy(dataset);
     w.answer = 1;
     assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_ERR_CANCELLED);
@@ -726,14 +726,14 @@ static void damaged_images_are_named(void **state) {
     an_dataset_options options = small(NULL);
     an_error err;
     uint8_t x[BYTES];
-    folder_write(folder_path(folder, "P0002.jpg"), "no picture", 10);
+    folder_write(folder_path(folder, "P0002.jpg"), "no image", 10);
     assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
-    assert_int_equal(an_dataset_pixels(dataset, 2, x, &err), AN_ERR_FORMAT);
+    assert_int_equal(an_dataset_read_pixels(dataset, 2, x, &err), AN_ERR_FORMAT);
     assert_non_null(strstr(err.message, "P0002.jpg"));
     unlink(folder_path(folder, "P0003.jpg"));
-    assert_int_equal(an_dataset_pixels(dataset, 3, x, &err), AN_ERR_IO);
+    assert_int_equal(an_dataset_read_pixels(dataset, 3, x, &err), AN_ERR_IO);
     assert_non_null(strstr(err.message, "P0003.jpg"));
-    assert_int_equal(an_dataset_pixels(dataset, 4, x, &err), AN_OK);
+    assert_int_equal(an_dataset_read_pixels(dataset, 4, x, &err), AN_OK);
     an_dataset_destroy(dataset);
 }
 
@@ -752,7 +752,7 @@ static int32_t stop_at_once(void *user, const an_progress *progress) {
 /* Before a training, not after it; all of them, not the first. */
 static void damaged_images_are_found_at_once(void **state) {
     const char *folder = *state;
-    folder_write(folder_path(folder, "P0000.jpg"), "no picture", 10);
+    folder_write(folder_path(folder, "P0000.jpg"), "no image", 10);
     folder_write(folder_path(folder, "P0003.jpg"), "\xff\xd8\xff", 3);
     folder_write(folder_path(folder, "P0005.jpg"), "", 0);
     for (int32_t i = 0; i < 12; i++) {
@@ -796,8 +796,8 @@ static void damaged_images_are_left_out(void **state) {
         assert_int_equal(an_dataset_check(whole, 2, NULL, NULL, NULL), AN_OK);
         assert_int_equal(an_dataset_count(whole), COUNT);
         for (int i = 0; i < COUNT; i++) /* what is there is kept, or read before */
-            assert_int_equal(an_dataset_pixels(whole, i, x, NULL), AN_OK);
-        folder_write(folder_path(folder, "P0000.jpg"), "no picture", 10);
+            assert_int_equal(an_dataset_read_pixels(whole, i, x, NULL), AN_OK);
+        folder_write(folder_path(folder, "P0000.jpg"), "no image", 10);
         folder_write(folder_path(folder, "P0003.jpg"), "\xff\xd8\xff", 3);
         folder_write(folder_path(folder, "P0005.jpg"), "", 0);
         assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
@@ -809,8 +809,8 @@ static void damaged_images_are_left_out(void **state) {
         for (int i = 0; i < 3; i++) {
             assert_string_equal(an_dataset_name(dataset, i), an_dataset_name(whole, kept[i]));
             assert_true(an_dataset_score(dataset, i, 0) == data_score(kept[i]));
-            assert_int_equal(an_dataset_pixels(dataset, i, x, NULL), AN_OK);
-            assert_int_equal(an_dataset_pixels(whole, kept[i], y, NULL), AN_OK);
+            assert_int_equal(an_dataset_read_pixels(dataset, i, x, NULL), AN_OK);
+            assert_int_equal(an_dataset_read_pixels(whole, kept[i], y, NULL), AN_OK);
             expect_bytes(an_dataset_name(dataset, i), x, y, BYTES);
         }
         an_dataset_destroy(dataset);
@@ -843,7 +843,7 @@ static void a_check_that_fails(void **state) {
         snprintf(from, sizeof from, "P%04d.jpg", i);
         snprintf(name, sizeof name, "P%080d.jpg", i);
         rename_in(folder, from, name);
-        folder_write(folder_path(folder, name), "no picture", 10);
+        folder_write(folder_path(folder, name), "no image", 10);
         size += snprintf(labels + size, sizeof labels - (size_t)size, "%s 1\n", name);
     }
     write_labels(folder, labels);
@@ -889,7 +889,7 @@ static void limits_and_caps_are_the_callers(void **state) {
     options.limits = &limits;
     assert_int_equal(an_dataset_open(&dataset, archive, &options, NULL), AN_OK);
     limits.max_pixels = SIDE * SIDE; /* was copied: changes nothing */
-    assert_int_equal(an_dataset_pixels(dataset, 0, x, &err), AN_ERR_UNSUPPORTED);
+    assert_int_equal(an_dataset_read_pixels(dataset, 0, x, &err), AN_ERR_UNSUPPORTED);
     an_dataset_destroy(dataset);
     caps.max_members = COUNT; /* and the label file is one more */
     options.archive = &caps;
@@ -904,7 +904,7 @@ static void pixels_in_memory(void **state) {
     an_dataset *dataset = data_pixels(3, 5, 7);
     uint8_t got[5 * 7 * 3], want[5 * 7 * 3];
     data_draw(want, 5, 7, 2);
-    assert_int_equal(an_dataset_pixels(dataset, 2, got, NULL), AN_OK);
+    assert_int_equal(an_dataset_read_pixels(dataset, 2, got, NULL), AN_OK);
     expect_bytes("from memory", got, want, sizeof want);
     assert_string_equal(an_dataset_name(dataset, 2), "00000002");
     assert_true(an_dataset_score(dataset, 2, 0) == data_score(2));
@@ -936,7 +936,7 @@ static void several_scores_of_a_sample(void **state) {
     an_dataset_destroy(dataset);
 }
 
-/* Open, read one picture, give up: fails with the injected error or works; what leaks, ASan tells.
+/* Open, read one image, give up: fails with the injected error or works; what leaks, ASan tells.
  */
 static an_status open_and_read(const char *path, int32_t cache) {
     an_dataset *dataset = NULL;
@@ -946,7 +946,7 @@ static an_status open_and_read(const char *path, int32_t cache) {
     options.cache = cache;
     an_status st = an_dataset_open(&dataset, path, &options, &err);
     if (st) assert_null(dataset);
-    if (!st) st = an_dataset_pixels(dataset, 1, x, &err);
+    if (!st) st = an_dataset_read_pixels(dataset, 1, x, &err);
     if (st) assert_true(err.message[0] != '\0');
     an_dataset_destroy(dataset);
     return st;
@@ -994,7 +994,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(pixels_are_resized, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(sub_folders_links_and_hidden_files, set_up,
                                         test_folder_remove),
-        cmocka_unit_test_setup_teardown(pictures_of_printers, set_up, test_folder_remove),
+        cmocka_unit_test_setup_teardown(images_of_printers, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(many_images, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(hidden_members, set_up, test_folder_remove),
         cmocka_unit_test_setup_teardown(endings_in_any_case_are_taken, set_up, test_folder_remove),

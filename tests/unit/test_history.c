@@ -64,14 +64,14 @@ static void keeps_every_epoch(void **state) {
         append(history, 1 + i / 500, i, 1.0 / i, 2.0 / i);
     assert_int_equal(an_history_count(history), 1000);
     an_epoch_report report = {.struct_size = sizeof report};
-    assert_int_equal(an_history_epoch(history, 499, &report, NULL), AN_OK);
+    assert_int_equal(an_history_copy_epoch(history, 499, &report, NULL), AN_OK);
     assert_int_equal(report.epoch, 500);
     assert_int_equal(report.stage, 2);
     assert_true(report.loss == 1.0 / 500 && report.val_loss == 2.0 / 500);
     an_error err = {0};
-    assert_int_equal(an_history_epoch(history, 1000, &report, &err), AN_ERR_ARG);
+    assert_int_equal(an_history_copy_epoch(history, 1000, &report, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "epoch 1000 is not in the history, which has 1000");
-    assert_int_equal(an_history_epoch(history, -1, &report, &err), AN_ERR_ARG);
+    assert_int_equal(an_history_copy_epoch(history, -1, &report, &err), AN_ERR_ARG);
     an_history_destroy(history);
 }
 

@@ -20,7 +20,7 @@
 #include "support/folder.h"
 #include "support/test_folder.h"
 
-/* --- pictures -------------------------------------------------------------------------------- */
+/* --- images -------------------------------------------------------------------------------- */
 
 struct file {
     uint8_t *bytes;
@@ -29,7 +29,7 @@ struct file {
 
 enum { BASELINE, PROGRESSIVE, GREY };
 
-static an_image *make_picture(int64_t height, int64_t width) {
+static an_image *make_image(int64_t height, int64_t width) {
     an_image *image;
     uint32_t random = 7;
     assert_int_equal(an_image_create(&image, NULL, height, width, NULL), AN_OK);
@@ -44,7 +44,7 @@ static struct file make_jpeg(int64_t height, int64_t width, int kind) {
     struct jpeg_compress_struct cinfo;
     struct jpeg_error_mgr errors;
     unsigned long size = 0;
-    an_image *image = make_picture(height, width);
+    an_image *image = make_image(height, width);
     cinfo.err = jpeg_std_error(&errors);
     jpeg_create_compress(&cinfo);
     jpeg_mem_dest(&cinfo, &file.bytes, &size);
@@ -69,7 +69,7 @@ static struct file make_jpeg(int64_t height, int64_t width, int kind) {
 static struct file make_png(int64_t height, int64_t width) {
     struct file file;
     an_error err = {0};
-    an_image *image = make_picture(height, width);
+    an_image *image = make_image(height, width);
     const char *path = folder_path(test_folder, "made.png");
     if (an_image_write_png(image, path, &err)) fail_msg("%s", err.message);
     file.bytes = folder_read(path, &file.size);
@@ -182,7 +182,7 @@ static void sizes_that_overflow(void **state) {
     assert_int_equal(an_image_create(&image, NULL, 5, 0, &err), AN_ERR_ARG);
     assert_int_equal(an_image_create(&image, NULL, 5, 65536, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "image of 65536 x 5 pixels; each must be 1 to 65535");
-    assert_int_equal(an_resize_u8(b, 1, 1, a, 1, 1, 0, &err), AN_ERR_ARG);
+    assert_int_equal(an_resize_u8(a, 1, 1, 0, b, 1, 1, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "resize: channels is 0; it must be 1 to 4");
     for (int64_t n = 0; n < 2; n++) {
         ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
@@ -463,7 +463,7 @@ static void a_wrong_checksum_of_iend_alone_is_no_damage(void **state) {
     an_image *image = NULL;
     struct file png = make_png(7, 9);
     assert_memory_equal(png.bytes + png.size - 12, "\0\0\0\0IEND", 8);
-    an_image *want = make_picture(7, 9);
+    an_image *want = make_image(7, 9);
     for (int64_t at = png.size - 4; at < png.size; at++) {
         png.bytes[at] ^= 1;
         assert_int_equal(an_image_decode(&image, png.bytes, png.size, "x", NULL, NULL), AN_OK);
@@ -597,7 +597,7 @@ static void exif_garbage_is_as_stored(void **state) {
     }
 }
 
-/* A first APP1 marker that is no EXIF, or too short to be: the picture is as it is stored. */
+/* A first APP1 marker that is no EXIF, or too short to be: the image is as it is stored. */
 static void other_app1_markers(void **state) {
     (void)state;
     static const struct {
@@ -625,9 +625,9 @@ static void other_app1_markers(void **state) {
     free(jpeg.bytes);
 }
 
-static void pictures_are_turned(void **state) {
+static void images_are_turned(void **state) {
     (void)state;
-    /* the picture ab/cd/ef as each orientation shows it, row by row */
+    /* the image ab/cd/ef as each orientation shows it, row by row */
     static const struct {
         int64_t height, width;
         const char *pixels;
@@ -692,13 +692,13 @@ static void resize_checks_its_arguments(void **state) {
     (void)state;
     an_error err;
     uint8_t a[4] = {0}, b[4];
-    assert_int_equal(an_resize_u8(NULL, 1, 1, a, 1, 1, 1, &err), AN_ERR_ARG);
+    assert_int_equal(an_resize_u8(a, 1, 1, 1, NULL, 1, 1, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "resize: dst is NULL");
-    assert_int_equal(an_resize_u8(b, 0, 1, a, 1, 1, 1, &err), AN_ERR_ARG);
+    assert_int_equal(an_resize_u8(a, 1, 1, 1, b, 0, 1, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "resize: dst_height is 0; it must be 1 to 65535");
-    assert_int_equal(an_resize_u8(b, 1, 1, a, 1, 65536, 1, &err), AN_ERR_ARG);
+    assert_int_equal(an_resize_u8(a, 1, 65536, 1, b, 1, 1, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "resize: src_width is 65536; it must be 1 to 65535");
-    assert_int_equal(an_resize_u8(b, 1, 1, a, 1, 1, 5, &err), AN_ERR_ARG);
+    assert_int_equal(an_resize_u8(a, 1, 1, 5, b, 1, 1, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "resize: channels is 5; it must be 1 to 4");
 }
 
@@ -731,7 +731,7 @@ static void resize_follows_its_formula(void **state) {
         uint8_t *dst = malloc((size_t)(dh * dw * channels));
         for (int64_t i = 0; i < sh * sw * channels; i++)
             src[i] = round % 4 ? (uint8_t)RANDOM(256) : 255;
-        assert_int_equal(an_resize_u8(dst, dh, dw, src, sh, sw, channels, NULL), AN_OK);
+        assert_int_equal(an_resize_u8(src, sh, sw, channels, dst, dh, dw, NULL), AN_OK);
         for (int64_t y = 0; y < dh; y++)
             for (int64_t x = 0; x < dw; x++)
                 for (int32_t c = 0; c < channels; c++) {
@@ -756,12 +756,12 @@ static void exact_halves_are_means(void **state) {
     (void)state;
     const uint8_t src[2][4] = {{1, 2, 255, 255}, {3, 4, 255, 255}};
     uint8_t dst[2];
-    assert_int_equal(an_resize_u8(dst, 1, 2, src[0], 2, 4, 1, NULL), AN_OK);
+    assert_int_equal(an_resize_u8(src[0], 2, 4, 1, dst, 1, 2, NULL), AN_OK);
     assert_int_equal(dst[0], 3); /* 2.5 */
     assert_int_equal(dst[1], 255);
-    assert_int_equal(an_resize_u8(dst, 1, 1, src[0], 2, 2, 2, NULL), AN_OK);
+    assert_int_equal(an_resize_u8(src[0], 2, 2, 2, dst, 1, 1, NULL), AN_OK);
     assert_int_equal(dst[0], 128); /* 128.5; with two channels to the even number */
-    assert_int_equal(an_resize_u8(dst, 2, 1, src[0], 2, 1, 1, NULL), AN_OK); /* same size */
+    assert_int_equal(an_resize_u8(src[0], 2, 1, 1, dst, 2, 1, NULL), AN_OK); /* same size */
     assert_memory_equal(dst, src[0], 2);
 }
 
@@ -772,7 +772,7 @@ static void png_gives_back_what_was_written(void **state) {
     const int64_t sizes[][2] = {{1, 1}, {1, 77}, {53, 1}, {37, 23}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         an_error err = {0};
-        an_image *image = make_picture(sizes[i][0], sizes[i][1]), *back = NULL;
+        an_image *image = make_image(sizes[i][0], sizes[i][1]), *back = NULL;
         const char *path = folder_path(test_folder, "a.png");
         if (an_image_write_png(image, path, &err) || an_image_read(&back, path, NULL, &err))
             fail_msg("%s", err.message);
@@ -841,7 +841,7 @@ static void every_fault_is_reported(void **state) {
         int kind, code;
     } faults[] = {{ANI_FAULT_ALLOC, ENOMEM}, {ANI_FAULT_OPEN, EMFILE}, {ANI_FAULT_READ, EIO},
                   {ANI_FAULT_WRITE, ENOSPC}, {ANI_FAULT_SYNC, EIO},    {ANI_FAULT_RENAME, EACCES}};
-    an_image *image = make_picture(400, 390); /* more than a writer's buffer */
+    an_image *image = make_image(400, 390); /* more than a writer's buffer */
     for (int png = 0; png < 2; png++)
         for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
             for (int64_t n = 0;; n++) {
@@ -858,7 +858,7 @@ static void every_fault_is_reported(void **state) {
                 if (!reached) break;
             }
     an_image_destroy(image);
-    /* a picture that is turned takes memory twice */
+    /* an image that is turned takes memory twice */
     struct file jpeg = make_jpeg(8, 16, BASELINE);
     const uint8_t exif[] = "\xff\xe1\0\x1e"
                            "Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0";
@@ -872,7 +872,7 @@ static void every_fault_is_reported(void **state) {
     }
     free(jpeg.bytes);
     free(turned.bytes);
-    /* without memory for its orientation alone a picture is not read as if it had none */
+    /* without memory for its orientation alone an image is not read as if it had none */
     struct file png = make_png(7, 9);
     struct file other = insert_chunk(&png, 33, exif_turned, sizeof exif_turned);
     bool reached = true;
@@ -906,7 +906,7 @@ int main(void) {
         unit_test_in_folder(a_wrong_checksum_of_iend_alone_is_no_damage),
         cmocka_unit_test(other_formats_are_named),
         cmocka_unit_test(exif_garbage_is_as_stored),
-        cmocka_unit_test(pictures_are_turned),
+        cmocka_unit_test(images_are_turned),
         unit_test_in_folder(png_orientation_is_read_and_texts_are_not),
         cmocka_unit_test(resize_checks_its_arguments),
         cmocka_unit_test(resize_follows_its_formula),

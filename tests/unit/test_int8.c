@@ -44,7 +44,7 @@ static void int8_is_near(void **state) {
     an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
     an_model *model = short_model(backend);
     fill(x, 6 * PIXELS);
-    for (int32_t i = 0; i < 6 * PIXELS; i++) /* pictures that differ */
+    for (int32_t i = 0; i < 6 * PIXELS; i++) /* images that differ */
         x[i] *= 0.4f + 0.1f * (float)(i / PIXELS);
     small_model_settle(model, x, 6);
     assert_int_equal(an_model_predict(model, x, 6, fp32, NULL), AN_OK);
@@ -53,7 +53,7 @@ static void int8_is_near(void **state) {
     const float spread = fabsf(fp32[5] - fp32[0]);
     for (int32_t i = 0; i < 6; i++)
         if (!(fabsf(int8[i] - fp32[i]) < 0.2f * spread))
-            fail_msg("picture %d: %g instead of %g", (int)i, int8[i], fp32[i]);
+            fail_msg("image %d: %g instead of %g", (int)i, int8[i], fp32[i]);
     an_model_destroy(model);
     an_backend_destroy(backend);
 }
@@ -135,16 +135,16 @@ static void expect_near_arrays(const an_arrays *a, const an_arrays *b, const cha
     }
 }
 
-/* A range holds the values of all pictures, and a mean is that of all, in whatever order they come.
+/* A range holds the values of all images, and a mean is that of all, in whatever order they come.
  */
-static void pictures_calibrate_in_any_order(void **state) {
+static void images_calibrate_in_any_order(void **state) {
     (void)state;
     char *folder = folder_make();
     float x[3 * PIXELS], turned[3 * PIXELS];
     an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
     an_arrays *arrays[2];
     fill(x, 3 * PIXELS);
-    for (int32_t i = 0; i < 3 * PIXELS; i++) /* pictures that differ */
+    for (int32_t i = 0; i < 3 * PIXELS; i++) /* images that differ */
         x[i] *= 0.4f + 0.3f * (float)(i / PIXELS);
     for (int32_t i = 0; i < 3; i++)
         memcpy(turned + i * PIXELS, x + (2 - i) * PIXELS, PIXELS * sizeof *x);
@@ -214,20 +214,21 @@ static void a_calibration_is_of_the_weights_it_began_with(void **state) {
     for (int32_t end = 0; end < 2; end++) {
         assert_int_equal(an_model_calibrate_begin(model, NULL), AN_OK);
         assert_int_equal(an_model_calibrate_add(model, x, 2, NULL), AN_OK);
-        assert_int_equal(an_model_recalibrate_begin(model, NULL), AN_OK);
-        assert_int_equal(an_model_recalibrate_add(model, x, 2, NULL), AN_OK);
+        assert_int_equal(an_model_update_batch_norm_begin(model, NULL), AN_OK);
+        assert_int_equal(an_model_update_batch_norm_add(model, x, 2, NULL), AN_OK);
         assert_int_equal(an_model_set_base(model, AN_BASE_TRAIN, NULL), AN_OK);
-        assert_int_equal(an_model_gradients(model, x, y, 2, AN_LOSS_MSE, &loss, NULL), AN_OK);
+        assert_int_equal(an_model_compute_gradients(model, x, y, 2, AN_LOSS_MSE, &loss, NULL),
+                         AN_OK);
         assert_int_equal(end ? an_model_calibrate_end(model, &error)
                              : an_model_calibrate_add(model, x, 2, &error),
                          AN_ERR_ARG);
         assert_string_equal(error.message, "model: its weights have changed since the calibration "
                                            "was begun; begin it again");
-        assert_int_equal(end ? an_model_recalibrate_end(model, &error)
-                             : an_model_recalibrate_add(model, x, 2, &error),
+        assert_int_equal(end ? an_model_update_batch_norm_end(model, &error)
+                             : an_model_update_batch_norm_add(model, x, 2, &error),
                          AN_ERR_ARG);
         assert_string_equal(error.message, "model: its weights have changed since the "
-                                           "recalibration was begun; begin it again");
+                                           "update of batch norm was begun; begin it again");
     }
     calibrate(model, x, 2);
     assert_int_equal(describe(model).calibrated, 1);
@@ -246,7 +247,7 @@ static void int8_ends_when_weights_change(void **state) {
     fill(x, 2 * PIXELS);
     small_model_settle(model, x, 2);
     assert_int_equal(an_optimizer_create(&optimizer, model, NULL, NULL), AN_OK);
-    assert_int_equal(an_model_weights(model, &weights, NULL), AN_OK);
+    assert_int_equal(an_model_copy_weights(&weights, model, NULL), AN_OK);
     for (int32_t i = 0; i < 4; i++) {
         calibrate(model, x, 2);
         assert_int_equal(describe(model).calibrated, 1);
@@ -254,7 +255,8 @@ static void int8_ends_when_weights_change(void **state) {
         if (i == 1) assert_int_equal(an_model_reset_head(model, 3, NULL), AN_OK);
         if (i == 2) small_model_settle(model, x, 2);
         if (i == 3) {
-            assert_int_equal(an_model_gradients(model, x, y, 2, AN_LOSS_MSE, &loss, NULL), AN_OK);
+            assert_int_equal(an_model_compute_gradients(model, x, y, 2, AN_LOSS_MSE, &loss, NULL),
+                             AN_OK);
             assert_int_equal(describe(model).calibrated, 1); /* base frozen: nothing moved yet */
             assert_int_equal(an_optimizer_step(optimizer, 1e-3, NULL), AN_OK);
         }
@@ -285,10 +287,10 @@ static void int8_says_what_is_missing(void **state) {
     expect_message(an_model_calibrate_add(model, x, 1, &error), AN_ERR_ARG,
                    "model: no calibration was begun");
     expect_message(an_model_calibrate_end(model, &error), AN_ERR_ARG,
-                   "model: no picture was added to the calibration");
+                   "model: no image was added to the calibration");
     assert_int_equal(an_model_calibrate_begin(model, NULL), AN_OK);
     expect_message(an_model_calibrate_end(model, &error), AN_ERR_ARG,
-                   "model: no picture was added to the calibration");
+                   "model: no image was added to the calibration");
     assert_int_equal(an_model_calibrate_add(model, x, 0, &error), AN_ERR_ARG);
     x[7] = NAN;
     assert_int_equal(an_model_calibrate_begin(model, NULL), AN_OK);
@@ -405,7 +407,7 @@ int main(void) {
         cmocka_unit_test(int8_is_near),
         cmocka_unit_test(int8_is_the_same_with_any_threads),
         cmocka_unit_test(one_calibration_is_the_same_everywhere),
-        cmocka_unit_test(pictures_calibrate_in_any_order),
+        cmocka_unit_test(images_calibrate_in_any_order),
         cmocka_unit_test(backends_calibrate_alike),
         cmocka_unit_test(a_calibration_is_of_the_weights_it_began_with),
         cmocka_unit_test(int8_ends_when_weights_change),

@@ -525,7 +525,7 @@ static void scaling_becomes_the_scale(void **state) {
                ",\"scale\":[0.00784313725490196,0.00784313725490196,"
                "0.00784313725490196],\"offset\":[-1,-1,-1.0]"),
          AN_SCALE_TF},
-        {LAYER("Rescaling", "x", ",\"scale\":3.9215686274509802"), AN_SCALE_SEED},
+        {LAYER("Rescaling", "x", ",\"scale\":3.9215686274509802"), AN_SCALE_ARTICLE},
         {LAYER("Normalization", "x", ",\"mean\":127.5,\"variance\":16256.25,\"axis\":null"),
          AN_SCALE_TF},
         {LAYER("Normalization", "x", ",\"mean\":[0,0,0],\"variance\":[65025,65025,65025]"),

@@ -14,7 +14,7 @@ enum { SIZE = 32, LARGE = 1 << 20 };
 /* What the calls are made on; each is in order. */
 static an_backend *backend;
 static an_dataset *dataset;
-static an_batches *batches;
+static an_loader *loader;
 static an_arrays *arrays;
 static an_tensor *tensor;
 static an_image *image;
@@ -22,7 +22,7 @@ static an_image *image;
 /* Where results would go. */
 static an_backend *backend_out;
 static an_dataset *dataset_out;
-static an_batches *batches_out;
+static an_loader *batches_out;
 static an_arrays *arrays_out;
 static an_tensor *tensor_out;
 static an_image *image_out;
@@ -42,8 +42,6 @@ static const float some[4] = {1, 2, 3, 4};
 WRONG(an_backend_options, struct_size, 0)
 WRONG_AS(unset_options, an_backend_options, struct_size, 0xccccccccu)
 WRONG(an_backend_options, kind, 9)
-WRONG(an_backend_options, precision, 2)
-WRONG(an_backend_options, low_memory, -1)
 WRONG(an_backend_options, threads, -1)
 WRONG(an_backend_options, device, -1)
 WRONG(an_extract_options, policy, 7)
@@ -73,16 +71,16 @@ WRONG(an_split_options, shuffle, 2)
 WRONG(an_split_options, test_kind, 5)
 WRONG(an_split_options, train_kind, -1)
 WRONG(an_split_options, reserved, 1)
-WRONG(an_batches_options, batch, 0)
-WRONG(an_batches_options, shuffle, 2)
-WRONG(an_batches_options, last_batch, -1)
-WRONG(an_batches_options, scale, AN_SCALE_AUTO)
-WRONG(an_batches_options, threads, -1)
-WRONG(an_batches_options, ahead, 0)
-WRONG(an_batches_options, struct_size, 0)
-WRONG(an_batches_options, iterator, 2)
-WRONG(an_batches_options, reserved, 1)
-WRONG_AS(large_batch, an_batches_options, batch, 65537)
+WRONG(an_loader_options, batch_size, 0)
+WRONG(an_loader_options, shuffle, 2)
+WRONG(an_loader_options, drop_last, -1)
+WRONG(an_loader_options, scale, AN_SCALE_AUTO)
+WRONG(an_loader_options, threads, -1)
+WRONG(an_loader_options, prefetch, 0)
+WRONG(an_loader_options, struct_size, 0)
+WRONG(an_loader_options, iterator, 2)
+WRONG(an_loader_options, reserved, 1)
+WRONG_AS(large_batch, an_loader_options, batch_size, 65537)
 WRONG(an_augment_options, struct_size, 0)
 WRONG(an_augment_options, mode, 4)
 WRONG(an_augment_options, horizontal_flip, 2)
@@ -116,8 +114,10 @@ WRONG(an_download_options, max_bytes, 0)
 WRONG(an_download_options, sha256, "abc")
 WRONG(an_download_options, expected_type, "exe")
 
-static const an_curve line = {"loss", truth, 4}, no_values = {"loss", NULL, 4};
-static const an_curve below = {"loss", truth, -1}, no_text = {"\xff", truth, 4};
+static const an_curve line = {sizeof(an_curve), 0, "loss", truth, 4},
+                      no_values = {sizeof(an_curve), 0, "loss", NULL, 4};
+static const an_curve below = {sizeof(an_curve), 0, "loss", truth, -1},
+                      no_text = {sizeof(an_curve), 0, "\xff", truth, 4};
 
 /* Split options whose sizes cannot be. */
 static const an_split_options *sizes(int32_t kind, double fraction, int64_t count) {
@@ -129,9 +129,9 @@ static const an_split_options *sizes(int32_t kind, double fraction, int64_t coun
     return &options;
 }
 
-static const an_batches_options *augmented(const an_augment_options *augment) {
-    static an_batches_options options;
-    an_batches_options_init(&options, sizeof options);
+static const an_loader_options *augmented(const an_augment_options *augment) {
+    static an_loader_options options;
+    an_loader_options_init(&options, sizeof options);
     options.augment = augment;
     return &options;
 }
@@ -148,8 +148,8 @@ static const an_dataset_options *size_of_pixels(void) {
 
 #define AUGMENT(CASE, field)                                                                       \
     CASE(augment_##field,                                                                          \
-         an_batches_create(&batches_out, dataset, NULL, 0,                                         \
-                           augmented(wrong_an_augment_options_##field()), err),                    \
+         an_loader_create(&batches_out, dataset, NULL, 0,                                          \
+                          augmented(wrong_an_augment_options_##field()), err),                     \
          #field)
 #define REFUSED(CASE)                                                                              \
     CASE(backend_out_null, an_backend_create(NULL, NULL, err), "out")                              \
@@ -164,12 +164,6 @@ static const an_dataset_options *size_of_pixels(void) {
          "device")                                                                                 \
     CASE(backend_unset, an_backend_create(&backend_out, wrong_unset_options(), err),               \
          "struct_size is 3435973836")                                                              \
-    CASE(backend_precision,                                                                        \
-         an_backend_create(&backend_out, wrong_an_backend_options_precision(), err),               \
-         "precision is 2")                                                                         \
-    CASE(backend_low_memory,                                                                       \
-         an_backend_create(&backend_out, wrong_an_backend_options_low_memory(), err),              \
-         "low_memory is -1")                                                                       \
     CASE(tensor_out_null, an_tensor_create(NULL, shape, 2, err), "out")                            \
     CASE(tensor_shape_null, an_tensor_create(&tensor_out, NULL, 2, err), "shape")                  \
     CASE(tensor_rank_0, an_tensor_create(&tensor_out, shape, 0, err), "rank")                      \
@@ -249,11 +243,11 @@ static const an_dataset_options *size_of_pixels(void) {
     CASE(image_create_out, an_image_create(NULL, rgb, 2, 2, err), "out")                           \
     CASE(image_create_0, an_image_create(&image_out, rgb, 0, 2, err), "x 0 pixels")                \
     CASE(image_create_large, an_image_create(&image_out, NULL, 2, LARGE, err), "65535")            \
-    CASE(resize_dst, an_resize_u8(NULL, 2, 2, rgb, 2, 2, 3, err), "dst")                           \
-    CASE(resize_src, an_resize_u8(rgb, 2, 2, NULL, 2, 2, 3, err), "src")                           \
-    CASE(resize_height, an_resize_u8(rgb, 0, 2, rgb + 99, 2, 2, 3, err), "dst_height")             \
-    CASE(resize_width, an_resize_u8(rgb, 2, 2, rgb + 99, 2, LARGE, 3, err), "src_width")           \
-    CASE(resize_channels, an_resize_u8(rgb, 2, 2, rgb + 99, 2, 2, 5, err), "channels")             \
+    CASE(resize_dst, an_resize_u8(rgb, 2, 2, 3, NULL, 2, 2, err), "dst")                           \
+    CASE(resize_src, an_resize_u8(NULL, 2, 2, 3, rgb, 2, 2, err), "src")                           \
+    CASE(resize_height, an_resize_u8(rgb + 99, 2, 2, 3, rgb, 0, 2, err), "dst_height")             \
+    CASE(resize_width, an_resize_u8(rgb + 99, 2, LARGE, 3, rgb, 2, 2, err), "src_width")           \
+    CASE(resize_channels, an_resize_u8(rgb + 99, 2, 2, 5, rgb, 2, 2, err), "channels")             \
     CASE(png_image, an_image_write_png(NULL, "x", err), "image")                                   \
     CASE(png_path, an_image_write_png(image, NULL, err), "path")                                   \
     CASE(jpeg_image, an_image_write_jpeg(NULL, "x", 90, err), "image")                             \
@@ -277,9 +271,9 @@ static const an_dataset_options *size_of_pixels(void) {
     CASE(metadata_key, an_arrays_set_metadata(arrays, NULL, "v", err), "key")                      \
     CASE(metadata_value, an_arrays_set_metadata(arrays, "k", NULL, err), "value")                  \
     CASE(metadata_utf8, an_arrays_set_metadata(arrays, "k", "\xE4", err), "UTF-8")                 \
-    CASE(scale_table, an_scale_table(NULL, AN_SCALE_TF, err), "table")                             \
-    CASE(scale_auto, an_scale_table(table, AN_SCALE_AUTO, err), "scale")                           \
-    CASE(scale_9, an_scale_table(table, 9, err), "scale")                                          \
+    CASE(scale_table, an_scale_fill_table(AN_SCALE_TF, NULL, err), "table")                        \
+    CASE(scale_auto, an_scale_fill_table(AN_SCALE_AUTO, table, err), "scale")                      \
+    CASE(scale_9, an_scale_fill_table(9, table, err), "scale")                                     \
     CASE(dataset_out_null, an_dataset_open(NULL, "x", NULL, err), "out")                           \
     CASE(dataset_path, an_dataset_open(&dataset_out, NULL, NULL, err), "path")                     \
     CASE(dataset_policy,                                                                           \
@@ -319,36 +313,39 @@ static const an_dataset_options *size_of_pixels(void) {
     CASE(check_below, an_dataset_check(dataset, -1, NULL, NULL, err), "threads")                   \
     CASE(check_above, an_dataset_check(dataset, 1025, NULL, NULL, err), "threads")                 \
     CASE(check_held, an_dataset_check(dataset, 1, NULL, NULL, err), "batches hold")                \
-    CASE(sample_null, an_dataset_pixels(NULL, 0, rgb, err), "dataset")                             \
-    CASE(sample_rgb, an_dataset_pixels(dataset, 0, NULL, err), "rgb")                              \
-    CASE(sample_below, an_dataset_pixels(dataset, -1, rgb, err), "index")                          \
-    CASE(sample_above, an_dataset_pixels(dataset, 99, rgb, err), "index")                          \
-    CASE(split_train_null, an_split_sizes(9, NULL, NULL, &n_test, err), "n_train")                 \
-    CASE(split_test_null, an_split_sizes(9, NULL, &n_train, NULL, err), "n_test")                  \
-    CASE(split_count, an_split_sizes(-1, NULL, &n_train, &n_test, err), "count")                   \
+    CASE(sample_null, an_dataset_read_pixels(NULL, 0, rgb, err), "dataset")                        \
+    CASE(sample_rgb, an_dataset_read_pixels(dataset, 0, NULL, err), "rgb")                         \
+    CASE(sample_below, an_dataset_read_pixels(dataset, -1, rgb, err), "index")                     \
+    CASE(sample_above, an_dataset_read_pixels(dataset, 99, rgb, err), "index")                     \
+    CASE(split_train_null, an_split_compute_sizes(9, NULL, NULL, &n_test, err), "n_train")         \
+    CASE(split_test_null, an_split_compute_sizes(9, NULL, &n_train, NULL, err), "n_test")          \
+    CASE(split_count, an_split_compute_sizes(-1, NULL, &n_train, &n_test, err), "count")           \
     CASE(split_shuffle,                                                                            \
-         an_split_sizes(9, wrong_an_split_options_shuffle(), &n_train, &n_test, err), "shuffle")   \
+         an_split_compute_sizes(9, wrong_an_split_options_shuffle(), &n_train, &n_test, err),      \
+         "shuffle")                                                                                \
     CASE(split_kind,                                                                               \
-         an_split_sizes(9, wrong_an_split_options_test_kind(), &n_train, &n_test, err),            \
+         an_split_compute_sizes(9, wrong_an_split_options_test_kind(), &n_train, &n_test, err),    \
          "test_kind")                                                                              \
     CASE(split_reserved,                                                                           \
-         an_split_sizes(9, wrong_an_split_options_reserved(), &n_train, &n_test, err), "reserved") \
+         an_split_compute_sizes(9, wrong_an_split_options_reserved(), &n_train, &n_test, err),     \
+         "reserved")                                                                               \
     CASE(split_size,                                                                               \
-         an_split_sizes(9, wrong_an_split_options_struct_size(), &n_train, &n_test, err),          \
+         an_split_compute_sizes(9, wrong_an_split_options_struct_size(), &n_train, &n_test, err),  \
          "struct_size is 0")                                                                       \
     CASE(split_train_kind,                                                                         \
-         an_split_sizes(9, wrong_an_split_options_train_kind(), &n_train, &n_test, err),           \
+         an_split_compute_sizes(9, wrong_an_split_options_train_kind(), &n_train, &n_test, err),   \
          "train_kind")                                                                             \
     CASE(split_fraction_0,                                                                         \
-         an_split_sizes(9, sizes(AN_SIZE_FRACTION, 0, 0), &n_train, &n_test, err),                 \
+         an_split_compute_sizes(9, sizes(AN_SIZE_FRACTION, 0, 0), &n_train, &n_test, err),         \
          "test_fraction is 0")                                                                     \
     CASE(split_fraction_1,                                                                         \
          an_train_test_split(9, sizes(AN_SIZE_FRACTION, 1, 0), train, test, err),                  \
          "test_fraction is 1")                                                                     \
     CASE(split_fraction_nan,                                                                       \
-         an_split_sizes(9, sizes(AN_SIZE_FRACTION, NAN, 0), &n_train, &n_test, err),               \
+         an_split_compute_sizes(9, sizes(AN_SIZE_FRACTION, NAN, 0), &n_train, &n_test, err),       \
          "test_fraction is nan")                                                                   \
-    CASE(split_count_0, an_split_sizes(9, sizes(AN_SIZE_COUNT, 0, 0), &n_train, &n_test, err),     \
+    CASE(split_count_0,                                                                            \
+         an_split_compute_sizes(9, sizes(AN_SIZE_COUNT, 0, 0), &n_train, &n_test, err),            \
          "test_count is 0")                                                                        \
     CASE(split_count_all, an_train_test_split(9, sizes(AN_SIZE_COUNT, 0, 9), train, test, err),    \
          "test_count is 9")                                                                        \
@@ -362,30 +359,30 @@ static const an_dataset_options *size_of_pixels(void) {
     CASE(tutorial_val, an_tutorial_split(4, 1, train, &n_train, NULL, &n_test, err), "n_val")      \
     CASE(tutorial_none, an_tutorial_split(0, 1, train, &n_train, &n_val, &n_test, err),            \
          "0 samples")                                                                              \
-    CASE(batches_out_null, an_batches_create(NULL, dataset, NULL, 0, NULL, err), "out")            \
-    CASE(batches_dataset, an_batches_create(&batches_out, NULL, NULL, 0, NULL, err), "dataset")    \
-    CASE(batches_null_with_count, an_batches_create(&batches_out, dataset, NULL, 1, NULL, err),    \
+    CASE(batches_out_null, an_loader_create(NULL, dataset, NULL, 0, NULL, err), "out")             \
+    CASE(batches_dataset, an_loader_create(&batches_out, NULL, NULL, 0, NULL, err), "dataset")     \
+    CASE(batches_null_with_count, an_loader_create(&batches_out, dataset, NULL, 1, NULL, err),     \
          "indices is NULL and count is 1")                                                         \
-    CASE(batches_null_below, an_batches_create(&batches_out, dataset, NULL, -1, NULL, err),        \
+    CASE(batches_null_below, an_loader_create(&batches_out, dataset, NULL, -1, NULL, err),         \
          "count is -1")                                                                            \
-    CASE(batches_no_index, an_batches_create(&batches_out, dataset, outside, 0, NULL, err),        \
+    CASE(batches_no_index, an_loader_create(&batches_out, dataset, outside, 0, NULL, err),         \
          "count is 0")                                                                             \
-    CASE(batches_count_below, an_batches_create(&batches_out, dataset, outside, -1, NULL, err),    \
+    CASE(batches_count_below, an_loader_create(&batches_out, dataset, outside, -1, NULL, err),     \
          "count is -1")                                                                            \
     CASE(batches_size,                                                                             \
-         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_struct_size(), \
-                           err),                                                                   \
+         an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_struct_size(),   \
+                          err),                                                                    \
          "struct_size is 0")                                                                       \
-    CASE(batches_iterator,                                                                         \
-         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_iterator(),    \
-                           err),                                                                   \
-         "iterator is 2")                                                                          \
-    CASE(batches_reserved,                                                                         \
-         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_reserved(),    \
-                           err),                                                                   \
-         "reserved is 1")                                                                          \
+    CASE(                                                                                          \
+        batches_iterator,                                                                          \
+        an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_iterator(), err), \
+        "iterator is 2")                                                                           \
+    CASE(                                                                                          \
+        batches_reserved,                                                                          \
+        an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_reserved(), err), \
+        "reserved is 1")                                                                           \
     CASE(batches_large,                                                                            \
-         an_batches_create(&batches_out, dataset, NULL, 0, wrong_large_batch(), err), "65537")     \
+         an_loader_create(&batches_out, dataset, NULL, 0, wrong_large_batch(), err), "65537")      \
     AUGMENT(CASE, struct_size)                                                                     \
     AUGMENT(CASE, mode)                                                                            \
     AUGMENT(CASE, horizontal_flip)                                                                 \
@@ -403,39 +400,39 @@ static const an_dataset_options *size_of_pixels(void) {
     AUGMENT(CASE, brightness_high)                                                                 \
     AUGMENT(CASE, fill_value)                                                                      \
     CASE(augment_widths,                                                                           \
-         an_batches_create(&batches_out, dataset, NULL, 0,                                         \
-                           augmented(wrong_an_augment_options_width_shift_count()), err),          \
+         an_loader_create(&batches_out, dataset, NULL, 0,                                          \
+                          augmented(wrong_an_augment_options_width_shift_count()), err),           \
          "width_shifts has 3 numbers at NULL")                                                     \
     CASE(augment_heights,                                                                          \
-         an_batches_create(&batches_out, dataset, NULL, 0,                                         \
-                           augmented(wrong_an_augment_options_height_shift_count()), err),         \
+         an_loader_create(&batches_out, dataset, NULL, 0,                                          \
+                          augmented(wrong_an_augment_options_height_shift_count()), err),          \
          "height_shifts has -1")                                                                   \
-    CASE(batches_index, an_batches_create(&batches_out, dataset, outside, 1, NULL, err), "99")     \
+    CASE(batches_index, an_loader_create(&batches_out, dataset, outside, 1, NULL, err), "99")      \
     CASE(batches_batch,                                                                            \
-         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_batch(), err), \
+         an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_batch_size(),    \
+                          err),                                                                    \
          "batch")                                                                                  \
     CASE(batches_shuffle,                                                                          \
-         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_shuffle(),     \
-                           err),                                                                   \
+         an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_shuffle(), err), \
          "shuffle")                                                                                \
     CASE(batches_last,                                                                             \
-         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_last_batch(),  \
-                           err),                                                                   \
-         "last_batch")                                                                             \
+         an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_drop_last(),     \
+                          err),                                                                    \
+         "drop_last")                                                                              \
     CASE(batches_scale,                                                                            \
-         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_scale(), err), \
+         an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_scale(), err),   \
          "scale")                                                                                  \
     CASE(batches_threads,                                                                          \
-         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_threads(),     \
-                           err),                                                                   \
+         an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_threads(), err), \
          "threads")                                                                                \
-    CASE(batches_ahead,                                                                            \
-         an_batches_create(&batches_out, dataset, NULL, 0, wrong_an_batches_options_ahead(), err), \
-         "ahead")                                                                                  \
-    CASE(begin_null, an_batches_begin(NULL, 0, 0, err), "batches")                                 \
-    CASE(begin_epoch, an_batches_begin(batches, -1, 0, err), "epoch")                              \
-    CASE(begin_first, an_batches_begin(batches, 0, 99, err), "first")                              \
-    CASE(next_null, an_batches_next(NULL, NULL, NULL, NULL, NULL, err), "batches")                 \
+    CASE(                                                                                          \
+        batches_ahead,                                                                             \
+        an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_prefetch(), err), \
+        "prefetch")                                                                                \
+    CASE(begin_null, an_loader_begin(NULL, 0, 0, err), "batches")                                  \
+    CASE(begin_epoch, an_loader_begin(loader, -1, 0, err), "epoch")                                \
+    CASE(begin_first, an_loader_begin(loader, 0, 99, err), "first")                                \
+    CASE(next_null, an_loader_next(NULL, NULL, NULL, NULL, NULL, err), "batches")                  \
     CASE(metrics_truth, an_metrics_compute(NULL, some, 4, &metrics, err), "truth")                 \
     CASE(metrics_prediction, an_metrics_compute(truth, NULL, 4, &metrics, err), "prediction")      \
     CASE(metrics_out, an_metrics_compute(truth, some, 4, NULL, err), "metrics")                    \
@@ -507,7 +504,7 @@ static void init_without_a_struct_does_nothing(void **state) {
     MISUSE_INIT(an_split_options, an_split_options_init);
     MISUSE_INIT(an_augment_options, an_augment_options_init);
     MISUSE_INIT(an_augment_options, an_augment_options_tutorial);
-    MISUSE_INIT(an_batches_options, an_batches_options_init);
+    MISUSE_INIT(an_loader_options, an_loader_options_init);
     MISUSE_INIT(an_plot_options, an_plot_options_init);
 }
 
@@ -518,6 +515,28 @@ static void options_of_one_field_are_refused(void **state) {
         an_archive_extract("x", "x", wrong_an_extract_options_policy(), NULL, &err) < 0, 1);
     assert_int_equal(
         an_archive_extract("x", "x", wrong_an_extract_options_label_file(), NULL, &err) < 0, 1);
+}
+
+#define EXPECT_INIT(type, init)                                                                    \
+    do {                                                                                           \
+        type value;                                                                                \
+        memset(&value, 0xff, sizeof value);                                                        \
+        init(NULL, sizeof value);                                                                  \
+        init(&value, 0);                                                                           \
+        assert_int_equal(value.struct_size, 0xffffffff);                                           \
+        init(&value, sizeof value);                                                                \
+        assert_int_equal(value.struct_size, sizeof value);                                         \
+    } while (0)
+
+/* Inits do nothing without a struct or with a size of none. */
+static void inits(void **state) {
+    (void)state;
+    EXPECT_INIT(an_extract_report, an_extract_report_init);
+    EXPECT_INIT(an_model_info, an_model_info_init);
+    EXPECT_INIT(an_metrics, an_metrics_init);
+    EXPECT_INIT(an_curve, an_curve_init);
+    EXPECT_INIT(an_epoch_report, an_epoch_report_init);
+    EXPECT_INIT(an_checkpoint_info, an_checkpoint_info_init);
 }
 
 static void nothing_has_empty_answers(void **state) {
@@ -547,13 +566,11 @@ static void nothing_has_empty_answers(void **state) {
     assert_null(an_dataset_name(dataset, -1));
     assert_true(isnan(an_dataset_score(NULL, 0, 0)));
     assert_true(isnan(an_dataset_score(dataset, 0, 7)));
-    assert_int_equal(an_batches_steps(NULL) + an_batches_samples(NULL) + an_batches_batch(NULL) +
-                         an_batches_height(NULL) + an_batches_width(NULL) +
-                         an_batches_outputs(NULL) + an_batches_scale(NULL) +
-                         an_batches_is_plain(NULL),
+    assert_int_equal(an_loader_steps(NULL) + an_loader_samples(NULL) + an_loader_batch_size(NULL) +
+                         an_loader_height(NULL) + an_loader_width(NULL) + an_loader_outputs(NULL) +
+                         an_loader_scale(NULL) + an_loader_is_plain(NULL),
                      0);
-    assert_int_equal(
-        an_backend_threads(NULL) + an_backend_precision(NULL) + an_backend_low_memory(NULL), 0);
+    assert_int_equal(an_backend_threads(NULL), 0);
     assert_string_equal(an_backend_name(NULL), "");
     assert_string_equal(an_backend_level(NULL), "");
     assert_int_equal(an_has_feature(NULL), 0);
@@ -569,7 +586,7 @@ static void destructors_accept_null(void **state) {
     an_image_destroy(NULL);
     an_arrays_destroy(NULL);
     an_dataset_destroy(NULL);
-    an_batches_destroy(NULL);
+    an_loader_destroy(NULL);
 }
 
 /* --- what all is done on ------------------------------------------------------------------------
@@ -586,7 +603,7 @@ static int make_objects(void **state) {
     data.height = data.width = SIZE;
     if (an_backend_create(&backend, &device, &err) ||
         an_dataset_from_pixels(&dataset, rgb, some, 1, &data, &err) ||
-        an_batches_create(&batches, dataset, NULL, 0, NULL, &err) ||
+        an_loader_create(&loader, dataset, NULL, 0, NULL, &err) ||
         an_arrays_create(&arrays, &err) || an_arrays_add(arrays, "there", some, shape, 2, &err) ||
         an_tensor_create(&tensor, shape, 2, &err) || an_image_create(&image, NULL, 2, 2, &err)) {
         print_error("%s\n", err.message);
@@ -604,7 +621,7 @@ static int drop_objects(void **state) {
     an_image_destroy(image);
     an_tensor_destroy(tensor);
     an_arrays_destroy(arrays);
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     return 0;
 }
 
@@ -614,6 +631,7 @@ int main(void) {
         cmocka_unit_test(wrong_plots_are_refused),
         cmocka_unit_test(init_without_a_struct_does_nothing),
         cmocka_unit_test(options_of_one_field_are_refused),
+        cmocka_unit_test(inits),
         cmocka_unit_test(nothing_has_empty_answers),
         cmocka_unit_test(destructors_accept_null),
     };

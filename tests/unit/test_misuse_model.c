@@ -37,7 +37,10 @@ WRONG(an_mobilenetv2_options, task, 2)
 WRONG(an_mobilenetv2_options, padding, 3)
 WRONG(an_mobilenetv2_options, scale, 9)
 WRONG(an_mobilenetv2_options, alpha, -1)
-WRONG(an_mobilenetv2_options, weights, "imagenet")
+WRONG(an_mobilenetv2_options, weights_kind, 2)
+WRONG_AS(weights_other, an_mobilenetv2_options, weights_kind, 3)
+WRONG(an_mobilenetv2_options, weights_path, "x")
+WRONG_AS(kind_1, an_mobilenetv2_options, weights_kind, 1)
 WRONG_AS(alpha_nan, an_mobilenetv2_options, alpha, NAN)
 WRONG(an_conv_options, struct_size, 0)
 WRONG(an_conv_options, kind, 2)
@@ -89,8 +92,8 @@ WRONG(an_schedule_options, final_fraction, NAN)
          an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_alpha(), err),    \
          "alpha")                                                                                  \
     CASE(load_path, an_model_load(&model_out, backend, NULL, NULL, err), "path")                   \
-    CASE(parameters_alpha, an_mobilenetv2_parameters(NAN, 1, NULL, NULL, err), "alpha")            \
-    CASE(parameters_outputs, an_mobilenetv2_parameters(1, -1, NULL, NULL, err), "outputs")         \
+    CASE(parameters_alpha, an_mobilenetv2_count_parameters(NAN, 1, NULL, NULL, err), "alpha")      \
+    CASE(parameters_outputs, an_mobilenetv2_count_parameters(1, -1, NULL, NULL, err), "outputs")   \
     CASE(describe_null, an_model_describe(NULL, &info, err), "model")                              \
     CASE(describe_info, an_model_describe(model, NULL, err), "info")                               \
     CASE(base_null, an_model_set_base(NULL, 0, err), "model")                                      \
@@ -102,33 +105,37 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(predict_x, an_model_predict(model, NULL, 1, y, err), "NULL")                              \
     CASE(predict_y, an_model_predict(model, x, 1, NULL, err), "NULL")                              \
     CASE(predict_n, an_model_predict(model, x, 0, y, err), "batch")                                \
-    CASE(features_null, an_model_features(NULL, x, 1, y, err), "model")                            \
-    CASE(features_y, an_model_features(model, x, 1, NULL, err), "NULL")                            \
-    CASE(head_null, an_model_predict_features(NULL, x, 1, y, err), "model")                        \
-    CASE(head_x, an_model_predict_features(model, NULL, 1, y, err), "NULL")                        \
-    CASE(gradients_null, an_model_gradients(NULL, x, y, 1, AN_LOSS_MSE, &loss, err), "model")      \
-    CASE(gradients_y, an_model_gradients(model, x, NULL, 1, AN_LOSS_MSE, &loss, err), "NULL")      \
-    CASE(gradients_loss, an_model_gradients(model, x, y, 1, 77, &loss, err), "loss")               \
-    CASE(head_gradients_null, an_model_head_gradients(NULL, x, y, 1, 0, &loss, err), "model")      \
-    CASE(head_gradients_n, an_model_head_gradients(model, x, y, -3, 0, &loss, err), "batch")       \
-    CASE(recalibrate_null, an_model_recalibrate_begin(NULL, err), "model")                         \
-    CASE(recalibrate_add_null, an_model_recalibrate_add(NULL, x, 1, err), "model")                 \
-    CASE(recalibrate_not_begun, an_model_recalibrate_add(model, x, 1, err), "begun")               \
-    CASE(recalibrate_end_null, an_model_recalibrate_end(NULL, err), "model")                       \
-    CASE(recalibrate_empty, an_model_recalibrate_end(model, err), "recalibration")                 \
+    CASE(features_null, an_model_compute_features(NULL, x, 1, y, err), "model")                    \
+    CASE(features_y, an_model_compute_features(model, x, 1, NULL, err), "NULL")                    \
+    CASE(head_null, an_model_predict_from_features(NULL, x, 1, y, err), "model")                   \
+    CASE(head_x, an_model_predict_from_features(model, NULL, 1, y, err), "NULL")                   \
+    CASE(gradients_null, an_model_compute_gradients(NULL, x, y, 1, AN_LOSS_MSE, &loss, err),       \
+         "model")                                                                                  \
+    CASE(gradients_y, an_model_compute_gradients(model, x, NULL, 1, AN_LOSS_MSE, &loss, err),      \
+         "NULL")                                                                                   \
+    CASE(gradients_loss, an_model_compute_gradients(model, x, y, 1, 77, &loss, err), "loss")       \
+    CASE(head_gradients_null, an_model_compute_head_gradients(NULL, x, y, 1, 0, &loss, err),       \
+         "model")                                                                                  \
+    CASE(head_gradients_n, an_model_compute_head_gradients(model, x, y, -3, 0, &loss, err),        \
+         "batch")                                                                                  \
+    CASE(update_null, an_model_update_batch_norm_begin(NULL, err), "model")                        \
+    CASE(update_add_null, an_model_update_batch_norm_add(NULL, x, 1, err), "model")                \
+    CASE(update_not_begun, an_model_update_batch_norm_add(model, x, 1, err), "begun")              \
+    CASE(update_end_null, an_model_update_batch_norm_end(NULL, err), "model")                      \
+    CASE(update_empty, an_model_update_batch_norm_end(model, err), "update of batch norm")         \
     CASE(calibrate_null, an_model_calibrate_begin(NULL, err), "model")                             \
     CASE(calibrate_add_null, an_model_calibrate_add(NULL, x, 1, err), "model")                     \
     CASE(calibrate_add_x, an_model_calibrate_add(model, NULL, 1, err), "NULL")                     \
     CASE(calibrate_not_begun, an_model_calibrate_add(model, x, 1, err), "begun")                   \
     CASE(calibrate_end_null, an_model_calibrate_end(NULL, err), "model")                           \
-    CASE(calibrate_empty, an_model_calibrate_end(model, err), "no picture")                        \
+    CASE(calibrate_empty, an_model_calibrate_end(model, err), "no image")                          \
     CASE(inference_null, an_model_set_inference(NULL, 0, err), "model")                            \
     CASE(inference_word, an_model_set_inference(model, -1, err), "inference")                      \
     CASE(inference_early, an_model_set_inference(model, AN_INFERENCE_INT8, err), "calibration")    \
-    CASE(weights_null, an_model_weights(NULL, &arrays_out, err), "model")                          \
-    CASE(weights_out, an_model_weights(model, NULL, err), "out")                                   \
-    CASE(last_null, an_model_last_gradients(NULL, &arrays_out, err), "model")                      \
-    CASE(last_none, an_model_last_gradients(model, &arrays_out, err), "no gradients")              \
+    CASE(weights_null, an_model_copy_weights(&arrays_out, NULL, err), "model")                     \
+    CASE(weights_out, an_model_copy_weights(NULL, model, err), "out")                              \
+    CASE(last_null, an_model_copy_gradients(&arrays_out, NULL, err), "model")                      \
+    CASE(last_none, an_model_copy_gradients(&arrays_out, model, err), "no gradients")              \
     CASE(set_weights_null, an_model_set_weights(NULL, arrays, err), "model")                       \
     CASE(set_weights_arrays, an_model_set_weights(model, NULL, err), "weights")                    \
     CASE(reset_null, an_model_reset_head(NULL, 1, err), "model")                                   \
@@ -148,10 +155,22 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(load_task,                                                                                \
          an_model_load(&model_out, backend, "x", wrong_an_mobilenetv2_options_task(), err),        \
          "task")                                                                                   \
-    CASE(load_weights,                                                                             \
-         an_model_load(&model_out, backend, "x", wrong_an_mobilenetv2_options_weights(), err),     \
-         "weights")                                                                                \
-    CASE(parameters_endless, an_mobilenetv2_parameters(INFINITY, 1, NULL, NULL, err),              \
+    CASE(load_weights, an_model_load(&model_out, backend, "x", wrong_kind_1(), err),               \
+         "weights_kind")                                                                           \
+    CASE(weights_file,                                                                             \
+         an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_weights_kind(),   \
+                               err),                                                               \
+         "weights_path is NULL")                                                                   \
+    CASE(weights_kind_3, an_mobilenetv2_create(&model_out, backend, wrong_weights_other(), err),   \
+         "weights_kind is 3")                                                                      \
+    CASE(weights_path_alone,                                                                       \
+         an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_weights_path(),   \
+                               err),                                                               \
+         "weights_path is 'x'")                                                                    \
+    CASE(training_model, an_model_set_training(NULL, 0, 0, err), "model")                          \
+    CASE(training_precision, an_model_set_training(model, 2, 0, err), "precision is 2")            \
+    CASE(training_recompute, an_model_set_training(model, 0, -1, err), "recompute is -1")          \
+    CASE(parameters_endless, an_mobilenetv2_count_parameters(INFINITY, 1, NULL, NULL, err),        \
          "alpha is inf")                                                                           \
     CASE(describe_unset, an_model_describe(model, &unset_info, err),                               \
          "an_model_info: struct_size is 0")                                                        \
@@ -159,74 +178,85 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(predict_many, an_model_predict(model, x, MANY, y, err), "16777217")                       \
     CASE(predict_infinite, an_model_predict(model, infinite, 1, y, err),                           \
          "value 5 of image 0 is inf")                                                              \
-    CASE(features_x, an_model_features(model, NULL, 1, features, err), "NULL")                     \
-    CASE(features_n, an_model_features(model, x, INT64_MAX, features, err), "batch")               \
-    CASE(features_infinite, an_model_features(model, infinite, 1, features, err), "is inf")        \
-    CASE(head_n, an_model_predict_features(model, features, 0, y, err), "batch")                   \
-    CASE(head_many, an_model_predict_features(model, features, INT64_MAX, y, err), "batch")        \
-    CASE(head_y, an_model_predict_features(model, features, 1, NULL, err), "NULL")                 \
-    CASE(gradients_x, an_model_gradients(model, NULL, some, 1, AN_LOSS_MSE, &loss, err), "NULL")   \
-    CASE(gradients_n, an_model_gradients(model, x, some, MANY, AN_LOSS_MSE, &loss, err), "batch")  \
+    CASE(features_x, an_model_compute_features(model, NULL, 1, features, err), "NULL")             \
+    CASE(features_n, an_model_compute_features(model, x, INT64_MAX, features, err), "batch")       \
+    CASE(features_infinite, an_model_compute_features(model, infinite, 1, features, err),          \
+         "is inf")                                                                                 \
+    CASE(head_n, an_model_predict_from_features(model, features, 0, y, err), "batch")              \
+    CASE(head_many, an_model_predict_from_features(model, features, INT64_MAX, y, err), "batch")   \
+    CASE(head_y, an_model_predict_from_features(model, features, 1, NULL, err), "NULL")            \
+    CASE(gradients_x, an_model_compute_gradients(model, NULL, some, 1, AN_LOSS_MSE, &loss, err),   \
+         "NULL")                                                                                   \
+    CASE(gradients_n, an_model_compute_gradients(model, x, some, MANY, AN_LOSS_MSE, &loss, err),   \
+         "batch")                                                                                  \
     CASE(gradients_infinite,                                                                       \
-         an_model_gradients(model, infinite, some, 1, AN_LOSS_MSE, &loss, err), "is inf")          \
+         an_model_compute_gradients(model, infinite, some, 1, AN_LOSS_MSE, &loss, err), "is inf")  \
     CASE(gradients_score_categorical,                                                              \
-         an_model_gradients(model, x, one_hot, 1, AN_LOSS_CATEGORICAL, &loss, err),                \
+         an_model_compute_gradients(model, x, one_hot, 1, AN_LOSS_CATEGORICAL, &loss, err),        \
          "AN_LOSS_CATEGORICAL with 1 output")                                                      \
     CASE(head_gradients_score_categorical,                                                         \
-         an_model_head_gradients(model, features, one_hot, 1, AN_LOSS_CATEGORICAL, &loss, err),    \
+         an_model_compute_head_gradients(model, features, one_hot, 1, AN_LOSS_CATEGORICAL, &loss,  \
+                                         err),                                                     \
          "AN_LOSS_CATEGORICAL with 1 output")                                                      \
     CASE(gradients_score_binary,                                                                   \
-         an_model_gradients(model, x, one_hot, 1, AN_LOSS_BINARY, &loss, err),                     \
+         an_model_compute_gradients(model, x, one_hot, 1, AN_LOSS_BINARY, &loss, err),             \
          "AN_LOSS_BINARY and the model's task is AN_TASK_REGRESSION")                              \
     CASE(head_gradients_score_binary,                                                              \
-         an_model_head_gradients(model, features, one_hot, 1, AN_LOSS_BINARY, &loss, err),         \
+         an_model_compute_head_gradients(model, features, one_hot, 1, AN_LOSS_BINARY, &loss, err), \
          "AN_LOSS_BINARY and the model's task is AN_TASK_REGRESSION")                              \
     CASE(gradients_classes_mse,                                                                    \
-         an_model_gradients(classes, x, one_hot, 1, AN_LOSS_MSE, &loss, err),                      \
+         an_model_compute_gradients(classes, x, one_hot, 1, AN_LOSS_MSE, &loss, err),              \
          "AN_LOSS_MSE and the model's task is AN_TASK_CLASSIFICATION")                             \
     CASE(head_gradients_classes_mse,                                                               \
-         an_model_head_gradients(classes, features, one_hot, 1, AN_LOSS_MSE, &loss, err),          \
+         an_model_compute_head_gradients(classes, features, one_hot, 1, AN_LOSS_MSE, &loss, err),  \
          "AN_LOSS_MSE and the model's task is AN_TASK_CLASSIFICATION")                             \
     CASE(gradients_classes_huber,                                                                  \
-         an_model_gradients(classes, x, one_hot, 1, AN_LOSS_HUBER, &loss, err),                    \
+         an_model_compute_gradients(classes, x, one_hot, 1, AN_LOSS_HUBER, &loss, err),            \
          "it must be AN_LOSS_CATEGORICAL")                                                         \
-    CASE(head_gradients_classes_huber,                                                             \
-         an_model_head_gradients(classes, features, one_hot, 1, AN_LOSS_HUBER, &loss, err),        \
-         "it must be AN_LOSS_CATEGORICAL")                                                         \
+    CASE(                                                                                          \
+        head_gradients_classes_huber,                                                              \
+        an_model_compute_head_gradients(classes, features, one_hot, 1, AN_LOSS_HUBER, &loss, err), \
+        "it must be AN_LOSS_CATEGORICAL")                                                          \
     CASE(gradients_classes_binary,                                                                 \
-         an_model_gradients(classes, x, one_hot, 1, AN_LOSS_BINARY, &loss, err),                   \
+         an_model_compute_gradients(classes, x, one_hot, 1, AN_LOSS_BINARY, &loss, err),           \
          "with 3 outputs; it must be AN_LOSS_CATEGORICAL")                                         \
     CASE(head_gradients_classes_binary,                                                            \
-         an_model_head_gradients(classes, features, one_hot, 1, AN_LOSS_BINARY, &loss, err),       \
+         an_model_compute_head_gradients(classes, features, one_hot, 1, AN_LOSS_BINARY, &loss,     \
+                                         err),                                                     \
          "with 3 outputs; it must be AN_LOSS_CATEGORICAL")                                         \
-    CASE(gradients_yes_no_mae, an_model_gradients(yes_no, x, one_hot, 1, AN_LOSS_MAE, &loss, err), \
+    CASE(gradients_yes_no_mae,                                                                     \
+         an_model_compute_gradients(yes_no, x, one_hot, 1, AN_LOSS_MAE, &loss, err),               \
          "it must be AN_LOSS_BINARY")                                                              \
     CASE(head_gradients_yes_no_mae,                                                                \
-         an_model_head_gradients(yes_no, features, one_hot, 1, AN_LOSS_MAE, &loss, err),           \
+         an_model_compute_head_gradients(yes_no, features, one_hot, 1, AN_LOSS_MAE, &loss, err),   \
          "it must be AN_LOSS_BINARY")                                                              \
     CASE(gradients_yes_no_categorical,                                                             \
-         an_model_gradients(yes_no, x, one_hot, 1, AN_LOSS_CATEGORICAL, &loss, err),               \
+         an_model_compute_gradients(yes_no, x, one_hot, 1, AN_LOSS_CATEGORICAL, &loss, err),       \
          "AN_LOSS_BINARY")                                                                         \
     CASE(head_gradients_yes_no_categorical,                                                        \
-         an_model_head_gradients(yes_no, features, one_hot, 1, AN_LOSS_CATEGORICAL, &loss, err),   \
+         an_model_compute_head_gradients(yes_no, features, one_hot, 1, AN_LOSS_CATEGORICAL, &loss, \
+                                         err),                                                     \
          "AN_LOSS_BINARY")                                                                         \
     CASE(gradients_not_hot,                                                                        \
-         an_model_gradients(classes, x, not_hot, 2, AN_LOSS_CATEGORICAL, &loss, err),              \
+         an_model_compute_gradients(classes, x, not_hot, 2, AN_LOSS_CATEGORICAL, &loss, err),      \
          "target 0 of sample 0 is 2")                                                              \
     CASE(gradients_negative,                                                                       \
-         an_model_gradients(yes_no, x, half_negative, 2, AN_LOSS_BINARY, &loss, err),              \
+         an_model_compute_gradients(yes_no, x, half_negative, 2, AN_LOSS_BINARY, &loss, err),      \
          "target 0 of sample 1 is -0.5")                                                           \
-    CASE(gradients_nan, an_model_gradients(yes_no, x, no_number, 2, AN_LOSS_BINARY, &loss, err),   \
+    CASE(gradients_nan,                                                                            \
+         an_model_compute_gradients(yes_no, x, no_number, 2, AN_LOSS_BINARY, &loss, err),          \
          "is nan")                                                                                 \
     CASE(head_gradients_not_hot,                                                                   \
-         an_model_head_gradients(classes, features, not_hot, 1, AN_LOSS_CATEGORICAL, &loss, err),  \
+         an_model_compute_head_gradients(classes, features, not_hot, 1, AN_LOSS_CATEGORICAL,       \
+                                         &loss, err),                                              \
          "probability")                                                                            \
     CASE(head_gradients_features,                                                                  \
-         an_model_head_gradients(model, NULL, some, 1, AN_LOSS_MSE, &loss, err), "NULL")           \
+         an_model_compute_head_gradients(model, NULL, some, 1, AN_LOSS_MSE, &loss, err), "NULL")   \
     CASE(head_gradients_y,                                                                         \
-         an_model_head_gradients(model, features, NULL, 1, AN_LOSS_MSE, &loss, err), "NULL")       \
-    CASE(recalibrate_infinite, an_model_recalibrate_add(model, infinite, 1, err), "is inf")        \
-    CASE(recalibrate_n, an_model_recalibrate_add(model, x, 0, err), "batch")                       \
+         an_model_compute_head_gradients(model, features, NULL, 1, AN_LOSS_MSE, &loss, err),       \
+         "NULL")                                                                                   \
+    CASE(update_infinite, an_model_update_batch_norm_add(model, infinite, 1, err), "is inf")       \
+    CASE(update_n, an_model_update_batch_norm_add(model, x, 0, err), "batch")                      \
     CASE(calibrate_infinite, an_model_calibrate_add(model, infinite, 1, err), "is inf")            \
     CASE(calibrate_n, an_model_calibrate_add(model, x, -1, err), "batch")                          \
     CASE(inference_3, an_model_set_inference(model, 3, err), "inference is 3")                     \
@@ -304,17 +334,21 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(dense_back_db,                                                                            \
          an_dense_backward(backend, matrix, matrix, matrix, NULL, NULL, matrix, err),              \
          "'db' has shape")                                                                         \
-    CASE(loss_backend, an_loss(NULL, AN_LOSS_MSE, matrix, matrix, &loss, NULL, err), "backend")    \
-    CASE(loss_kind, an_loss(backend, 5, matrix, matrix, &loss, NULL, err), "loss is 5")            \
-    CASE(loss_place, an_loss(backend, AN_LOSS_MSE, matrix, matrix, NULL, NULL, err), "NULL")       \
-    CASE(loss_target, an_loss(backend, AN_LOSS_MSE, matrix, image, &loss, NULL, err),              \
+    CASE(loss_backend, an_loss_compute(NULL, AN_LOSS_MSE, matrix, matrix, &loss, NULL, err),       \
+         "backend")                                                                                \
+    CASE(loss_kind, an_loss_compute(backend, 5, matrix, matrix, &loss, NULL, err), "loss is 5")    \
+    CASE(loss_place, an_loss_compute(backend, AN_LOSS_MSE, matrix, matrix, NULL, NULL, err),       \
+         "NULL")                                                                                   \
+    CASE(loss_target, an_loss_compute(backend, AN_LOSS_MSE, matrix, image, &loss, NULL, err),      \
          "'target' has shape")                                                                     \
-    CASE(loss_one_output, an_loss(backend, AN_LOSS_CATEGORICAL, column, column, &loss, NULL, err), \
+    CASE(loss_one_output,                                                                          \
+         an_loss_compute(backend, AN_LOSS_CATEGORICAL, column, column, &loss, NULL, err),          \
          "AN_LOSS_CATEGORICAL with 1 output")                                                      \
     CASE(loss_target_range,                                                                        \
-         an_loss(backend, AN_LOSS_CATEGORICAL, matrix, matrix, &loss, NULL, err),                  \
+         an_loss_compute(backend, AN_LOSS_CATEGORICAL, matrix, matrix, &loss, NULL, err),          \
          "target 0 of sample 1 is 7")                                                              \
-    CASE(loss_binary_range, an_loss(backend, AN_LOSS_BINARY, column, column, &loss, NULL, err),    \
+    CASE(loss_binary_range,                                                                        \
+         an_loss_compute(backend, AN_LOSS_BINARY, column, column, &loss, NULL, err),               \
          "target 0 of sample 0 is -1")                                                             \
     CASE(optimizer_out, an_optimizer_create(NULL, model, NULL, err), "out")                        \
     CASE(optimizer_model, an_optimizer_create(&optimizer_out, NULL, NULL, err), "model")           \
@@ -382,9 +416,10 @@ static void losses_of_the_task_are_taken(void **state) {
     (void)state;
     an_error err;
     for (int32_t kind = AN_LOSS_MSE; kind <= AN_LOSS_HUBER; kind++)
-        if (an_model_gradients(model, x, some, 2, kind, &loss, &err)) fail_msg("%s", err.message);
-    if (an_model_gradients(classes, x, one_hot, 2, AN_LOSS_CATEGORICAL, NULL, &err) ||
-        an_model_gradients(yes_no, x, some, 2, AN_LOSS_BINARY, &loss, &err))
+        if (an_model_compute_gradients(model, x, some, 2, kind, &loss, &err))
+            fail_msg("%s", err.message);
+    if (an_model_compute_gradients(classes, x, one_hot, 2, AN_LOSS_CATEGORICAL, NULL, &err) ||
+        an_model_compute_gradients(yes_no, x, some, 2, AN_LOSS_BINARY, &loss, &err))
         fail_msg("%s", err.message);
 }
 

@@ -16,7 +16,7 @@ enum { COUNT = 2, OUTPUTS = 3 };
 /* What the calls are made on; each is in order. */
 static an_backend *backend;
 static an_model *model, *classes; /* 1 score; 3 classes */
-static an_batches *train, *val, *tf, *high, *of_3, *of_numbers, *turned;
+static an_loader *train, *val, *tf, *high, *of_3, *of_numbers, *turned;
 static an_history *history;
 static an_trainer *trainer;
 static an_predictor *predictor;
@@ -47,7 +47,9 @@ WRONG(an_train_options, save_best_only, -1)
 WRONG(an_train_options, reduce_rate_patience, -2)
 WRONG(an_train_options, reduce_rate_cooldown, -1)
 WRONG(an_train_options, terminate_on_nan, 2)
-WRONG(an_train_options, recalibrate, 2)
+WRONG(an_train_options, update_batch_norm, 2)
+WRONG(an_train_options, precision, 2)
+WRONG(an_train_options, recompute, 2)
 WRONG(an_train_options, text_is_terminal, 3)
 WRONG(an_train_options, reserved, 1)
 WRONG(an_train_options, learning_rate, INFINITY)
@@ -73,15 +75,15 @@ WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
 
 #define REFUSED(CASE)                                                                              \
     CASE(history_out, an_history_create(NULL, err), "out")                                         \
-    CASE(history_epoch_null, an_history_epoch(NULL, 0, &report, err), "history")                   \
-    CASE(history_epoch_0, an_history_epoch(history, 0, &report, err), "epoch 0")                   \
+    CASE(history_epoch_null, an_history_copy_epoch(NULL, 0, &report, err), "history")              \
+    CASE(history_epoch_0, an_history_copy_epoch(history, 0, &report, err), "epoch 0")              \
     CASE(history_append_null, an_history_append(NULL, &report, err), "history")                    \
     CASE(history_append_report, an_history_append(history, NULL, err), "report")                   \
     CASE(history_csv_null, an_history_write_csv(NULL, "x", err), "history")                        \
     CASE(history_csv_path, an_history_write_csv(history, NULL, err), "path")                       \
-    CASE(history_epoch_unset, an_history_epoch(history, 0, &unset_report, err),                    \
+    CASE(history_epoch_unset, an_history_copy_epoch(history, 0, &unset_report, err),               \
          "an_epoch_report: struct_size is 0")                                                      \
-    CASE(history_epoch_report, an_history_epoch(history, 0, NULL, err), "report is NULL")          \
+    CASE(history_epoch_report, an_history_copy_epoch(history, 0, NULL, err), "report is NULL")     \
     CASE(history_append_unset, an_history_append(history, &unset_report, err), "struct_size is 0") \
     CASE(rate_trainer, an_trainer_set_learning_rate(NULL, 1e-3, err), "trainer")                   \
     CASE(rate_negative, an_trainer_set_learning_rate(trainer, -1, err), "-1")                      \
@@ -184,10 +186,18 @@ WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
          an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
                            wrong_an_train_options_terminate_on_nan(), err),                        \
          "terminate_on_nan")                                                                       \
-    CASE(trainer_recalibrate,                                                                      \
+    CASE(trainer_precision,                                                                        \
          an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
-                           wrong_an_train_options_recalibrate(), err),                             \
-         "recalibrate")                                                                            \
+                           wrong_an_train_options_precision(), err),                               \
+         "precision")                                                                              \
+    CASE(trainer_recompute,                                                                        \
+         an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
+                           wrong_an_train_options_recompute(), err),                               \
+         "recompute")                                                                              \
+    CASE(trainer_update_batch_norm,                                                                \
+         an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
+                           wrong_an_train_options_update_batch_norm(), err),                       \
+         "update_batch_norm")                                                                      \
     CASE(trainer_text_is_terminal,                                                                 \
          an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
                            wrong_an_train_options_text_is_terminal(), err),                        \
@@ -240,8 +250,8 @@ WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
          an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
                            wrong_an_train_options_tensorboard_dir(), err),                         \
          "tensorboard_dir")                                                                        \
-    CASE(epoch_null, an_trainer_epoch(NULL, NULL, err), "trainer")                                 \
-    CASE(epoch_unset, an_trainer_epoch(trainer, &unset_report, err),                               \
+    CASE(epoch_null, an_trainer_run_epoch(NULL, NULL, err), "trainer")                             \
+    CASE(epoch_unset, an_trainer_run_epoch(trainer, &unset_report, err),                           \
          "an_epoch_report: struct_size is 0")                                                      \
     CASE(run_null, an_trainer_run(NULL, err), "trainer")                                           \
     CASE(resume_null, an_trainer_resume(NULL, NULL, err), "trainer")                               \
@@ -276,40 +286,42 @@ WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
          "has the label 2")                                                                        \
     CASE(predictor_out_null, an_predictor_create(NULL, model, err), "out")                         \
     CASE(predictor_model, an_predictor_create(&predictor_out, NULL, err), "model")                 \
-    CASE(frame_null, an_predictor_frame(NULL, rgb, 2, 2, 6, y, err), "predictor")                  \
-    CASE(frame_rgb, an_predictor_frame(predictor, NULL, 2, 2, 6, y, err), "rgb")                   \
-    CASE(frame_scores, an_predictor_frame(predictor, rgb, 2, 2, 6, NULL, err), "scores")           \
-    CASE(frame_height, an_predictor_frame(predictor, rgb, 0, 2, 6, y, err), "0 x 2")               \
-    CASE(frame_width, an_predictor_frame(predictor, rgb, 2, 65536, 6, y, err), "2 x 65536")        \
-    CASE(frame_stride, an_predictor_frame(predictor, rgb, 2, 2, 5, y, err), "stride is 5")         \
-    CASE(frame_stride_below, an_predictor_frame(predictor, rgb, 2, 2, -6, y, err), "stride is -6") \
-    CASE(frame_stride_endless, an_predictor_frame(predictor, rgb, 3, 2, INT64_MAX / 2, y, err),    \
+    CASE(frame_null, an_predictor_score_frame(NULL, rgb, 2, 2, 6, y, err), "predictor")            \
+    CASE(frame_rgb, an_predictor_score_frame(predictor, NULL, 2, 2, 6, y, err), "rgb")             \
+    CASE(frame_scores, an_predictor_score_frame(predictor, rgb, 2, 2, 6, NULL, err), "scores")     \
+    CASE(frame_height, an_predictor_score_frame(predictor, rgb, 0, 2, 6, y, err), "0 x 2")         \
+    CASE(frame_width, an_predictor_score_frame(predictor, rgb, 2, 65536, 6, y, err), "2 x 65536")  \
+    CASE(frame_stride, an_predictor_score_frame(predictor, rgb, 2, 2, 5, y, err), "stride is 5")   \
+    CASE(frame_stride_below, an_predictor_score_frame(predictor, rgb, 2, 2, -6, y, err),           \
+         "stride is -6")                                                                           \
+    CASE(frame_stride_endless,                                                                     \
+         an_predictor_score_frame(predictor, rgb, 3, 2, INT64_MAX / 2, y, err),                    \
          "no memory has 3 rows")                                                                   \
-    CASE(file_null, an_predictor_file(NULL, "x", y, err), "predictor")                             \
-    CASE(file_path, an_predictor_file(predictor, NULL, y, err), "path")                            \
-    CASE(file_scores, an_predictor_file(predictor, "x", NULL, err), "scores")                      \
-    CASE(bytes_null, an_predictor_bytes(NULL, rgb, 9, "n", y, err), "predictor")                   \
-    CASE(bytes_bytes, an_predictor_bytes(predictor, NULL, 9, "n", y, err), "bytes is NULL")        \
-    CASE(bytes_size, an_predictor_bytes(predictor, rgb, -1, "n", y, err), "size below 0")          \
-    CASE(bytes_scores, an_predictor_bytes(predictor, rgb, 9, "n", NULL, err), "scores")            \
-    CASE(predict_all_model, an_predict_batches(NULL, train, y, NULL, NULL, err), "model")          \
-    CASE(predict_all_batches, an_predict_batches(model, NULL, y, NULL, NULL, err), "batches")      \
-    CASE(predict_all_scale, an_predict_batches(model, tf, y, NULL, NULL, err),                     \
+    CASE(file_null, an_predictor_score_file(NULL, "x", y, err), "predictor")                       \
+    CASE(file_path, an_predictor_score_file(predictor, NULL, y, err), "path")                      \
+    CASE(file_scores, an_predictor_score_file(predictor, "x", NULL, err), "scores")                \
+    CASE(bytes_null, an_predictor_score_bytes(NULL, rgb, 9, "n", y, err), "predictor")             \
+    CASE(bytes_bytes, an_predictor_score_bytes(predictor, NULL, 9, "n", y, err), "bytes is NULL")  \
+    CASE(bytes_size, an_predictor_score_bytes(predictor, rgb, -1, "n", y, err), "size below 0")    \
+    CASE(bytes_scores, an_predictor_score_bytes(predictor, rgb, 9, "n", NULL, err), "scores")      \
+    CASE(predict_all_model, an_predict_loader(NULL, train, y, NULL, NULL, err), "model")           \
+    CASE(predict_all_batches, an_predict_loader(model, NULL, y, NULL, NULL, err), "batches")       \
+    CASE(predict_all_scale, an_predict_loader(model, tf, y, NULL, NULL, err),                      \
          "batches have scale 'tf'; the model wants 'unit'")                                        \
-    CASE(predict_all_size, an_predict_batches(model, high, y, NULL, NULL, err),                    \
+    CASE(predict_all_size, an_predict_loader(model, high, y, NULL, NULL, err),                     \
          "40 x 32; the model wants 32 x 32")                                                       \
-    CASE(predict_all_outputs, an_predict_batches(model, of_3, y, NULL, NULL, err),                 \
+    CASE(predict_all_outputs, an_predict_loader(model, of_3, y, NULL, NULL, err),                  \
          "3 numbers an image; the model has 1 outputs")                                            \
-    CASE(predict_all_scores, an_predict_batches(model, train, NULL, NULL, NULL, err), "scores")    \
-    CASE(calibrate_all_model, an_calibrate_batches(NULL, train, 0, NULL, NULL, err), "model")      \
-    CASE(calibrate_all_batches, an_calibrate_batches(model, NULL, 0, NULL, NULL, err), "batches")  \
-    CASE(calibrate_all_scale, an_calibrate_batches(model, tf, 0, NULL, NULL, err),                 \
+    CASE(predict_all_scores, an_predict_loader(model, train, NULL, NULL, NULL, err), "scores")     \
+    CASE(calibrate_all_model, an_calibrate_loader(NULL, train, 0, NULL, NULL, err), "model")       \
+    CASE(calibrate_all_batches, an_calibrate_loader(model, NULL, 0, NULL, NULL, err), "batches")   \
+    CASE(calibrate_all_scale, an_calibrate_loader(model, tf, 0, NULL, NULL, err),                  \
          "batches have scale 'tf'; the model wants 'unit'")                                        \
-    CASE(calibrate_all_size, an_calibrate_batches(model, high, 0, NULL, NULL, err),                \
+    CASE(calibrate_all_size, an_calibrate_loader(model, high, 0, NULL, NULL, err),                 \
          "40 x 32; the model wants 32 x 32")                                                       \
-    CASE(calibrate_all_outputs, an_calibrate_batches(model, of_3, 0, NULL, NULL, err),             \
+    CASE(calibrate_all_outputs, an_calibrate_loader(model, of_3, 0, NULL, NULL, err),              \
          "3 numbers an image; the model has 1 outputs")                                            \
-    CASE(calibrate_all_below, an_calibrate_batches(model, train, -1, NULL, NULL, err), "-1 ")
+    CASE(calibrate_all_below, an_calibrate_loader(model, train, -1, NULL, NULL, err), "-1 ")
 REFUSED(MISUSE_DEFINE)
 static const misuse_call refused[] = {REFUSED(MISUSE_LIST)};
 
@@ -332,7 +344,7 @@ static void classes_are_trained(void **state) {
     options.max_epochs = 1;
     options.loss = AN_LOSS_CATEGORICAL;
     if (an_model_evaluate(classes, of_3, AN_LOSS_CATEGORICAL, &loss, &err) ||
-        an_predict_batches(classes, of_3, y, NULL, NULL, &err) ||
+        an_predict_loader(classes, of_3, y, NULL, NULL, &err) ||
         an_trainer_create(&trainer_out, classes, of_3, NULL, NULL, &options, &err) ||
         an_trainer_run(trainer_out, &err))
         fail_msg("%s", err.message);
@@ -365,9 +377,9 @@ static void a_checkpoint_without_a_size_is_refused(void **state) {
 
 static void nothing_has_empty_answers(void **state) {
     (void)state;
-    an_early_stopping_init(NULL, 0, 1);
-    an_best_checkpoint_init(NULL, 1);
-    an_reduce_rate_init(NULL, 0.1, 1);
+    an_early_stopping_init(NULL, sizeof(an_early_stopping), 0, 1);
+    an_best_checkpoint_init(NULL, sizeof(an_best_checkpoint), 1);
+    an_reduce_rate_init(NULL, sizeof(an_reduce_rate), 0.1, 1);
     assert_int_equal(an_early_stopping_update(NULL, 0, 1), 0);
     assert_int_equal(an_best_checkpoint_update(NULL, 1), 0);
     assert_true(isnan(an_reduce_rate_update(NULL, 1, 0.1)));
@@ -388,24 +400,24 @@ static void nothing_has_empty_answers(void **state) {
 /* --- what all is done on ------------------------------------------------------------------------
  */
 
-static an_batches *make_batches(const float *labels, int32_t outputs, int32_t height, int32_t scale,
-                                int32_t augment) {
+static an_loader *make_batches(const float *labels, int32_t outputs, int32_t height, int32_t scale,
+                               int32_t augment) {
     an_dataset *dataset = NULL;
-    an_batches *made = NULL;
+    an_loader *made = NULL;
     an_error err;
     an_dataset_options shape;
     an_augment_options how;
-    an_batches_options options;
+    an_loader_options options;
     an_dataset_options_init(&shape, sizeof shape);
     shape.height = height;
     shape.width = SIDE;
     shape.outputs = outputs;
     an_augment_options_tutorial(&how, sizeof how);
-    an_batches_options_init(&options, sizeof options);
+    an_loader_options_init(&options, sizeof options);
     options.scale = scale;
     if (augment) options.augment = &how;
     if (an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &shape, &err) ||
-        an_batches_create(&made, dataset, NULL, 0, &options, &err))
+        an_loader_create(&made, dataset, NULL, 0, &options, &err))
         fail_msg("%s", err.message);
     an_dataset_destroy(dataset);
     return made;
@@ -436,12 +448,12 @@ static int make_objects(void **state) {
 /* Parents first: whoever needs them holds them. */
 static int drop_objects(void **state) {
     (void)state;
-    an_batches *const batches[] = {train, val, tf, high, of_3, of_numbers, turned};
+    an_loader *const loader[] = {train, val, tf, high, of_3, of_numbers, turned};
     an_backend_destroy(backend);
     an_model_destroy(model);
     an_model_destroy(classes);
-    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++)
-        an_batches_destroy(batches[i]);
+    for (size_t i = 0; i < sizeof loader / sizeof *loader; i++)
+        an_loader_destroy(loader[i]);
     an_history_destroy(history);
     an_predictor_destroy(predictor);
     an_trainer_destroy(trainer);

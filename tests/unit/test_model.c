@@ -68,7 +68,7 @@ static void two_are_two_of_one(void **state) {
 }
 
 /* The first nine units, Conv1 to block_2_add: deep enough for every kind of wiring, and shallow
- * enough for differences, which 52 batch norms over four pictures would bend. */
+ * enough for differences, which 52 batch norms over four images would bend. */
 static an_model *make_shallow(an_backend *backend) {
     ani_unit_spec units[ANI_MNV2_UNITS];
     ani_mnv2_pads pads;
@@ -85,7 +85,7 @@ static an_model *make_shallow(an_backend *backend) {
 
 static double loss_of(an_model *model, const float *x, const float *y, int64_t n) {
     double loss;
-    assert_int_equal(an_model_gradients(model, x, y, n, AN_LOSS_MSE, &loss, NULL), AN_OK);
+    assert_int_equal(an_model_compute_gradients(model, x, y, n, AN_LOSS_MSE, &loss, NULL), AN_OK);
     return loss;
 }
 
@@ -216,14 +216,14 @@ static void odd_models_are_saved(void **state) {
     fill(x, COUNT);
     small_model_settle(loaded, x, 2);
     assert_int_equal(an_model_predict(loaded, x, 2, y, NULL), AN_OK);
-    assert_int_equal(an_model_features(loaded, x, 2, features, NULL), AN_OK);
-    assert_int_equal(an_model_predict_features(loaded, features, 2, again, NULL), AN_OK);
+    assert_int_equal(an_model_compute_features(loaded, x, 2, features, NULL), AN_OK);
+    assert_int_equal(an_model_predict_from_features(loaded, features, 2, again, NULL), AN_OK);
     assert_memory_equal(again, y, sizeof y);
     assert_int_equal(an_model_reset_head(loaded, 5, NULL), AN_OK);
-    assert_int_equal(an_model_predict_features(loaded, features, 2, again, NULL), AN_OK);
+    assert_int_equal(an_model_predict_from_features(loaded, features, 2, again, NULL), AN_OK);
     assert_true(again[0] < y[0] || again[0] > y[0]);
     assert_int_equal(an_model_reset_head(loaded, 42, NULL), AN_OK); /* the seed of the first one */
-    assert_int_equal(an_model_predict_features(loaded, features, 2, again, NULL), AN_OK);
+    assert_int_equal(an_model_predict_from_features(loaded, features, 2, again, NULL), AN_OK);
     assert_memory_equal(again, y, sizeof y);
     an_model_destroy(model);
     an_model_destroy(loaded);
@@ -379,8 +379,8 @@ static void refused(void **state) {
     assert_int_equal(an_model_predict(model, NULL, 1, y, &error), AN_ERR_ARG);
     assert_int_equal(an_model_set_base(model, 4, &error), AN_ERR_ARG);
     assert_int_equal(an_model_set_momentum(model, NAN, &error), AN_ERR_ARG);
-    assert_int_equal(an_model_last_gradients(model, &arrays, &error), AN_ERR_ARG);
-    assert_int_equal(an_model_recalibrate_end(model, &error), AN_ERR_ARG);
+    assert_int_equal(an_model_copy_gradients(&arrays, model, &error), AN_ERR_ARG);
+    assert_int_equal(an_model_update_batch_norm_end(model, &error), AN_ERR_ARG);
     assert_int_equal(an_arrays_create(&arrays, NULL), AN_OK);
     assert_int_equal(an_model_set_weights(model, arrays, &error), AN_ERR_FORMAT);
     assert_string_equal(error.message, "weights: there is no 'Conv1/kernel'");

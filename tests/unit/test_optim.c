@@ -128,10 +128,11 @@ static void a_step_moves_what_is_trained(void **state) {
         an_arrays *before = NULL, *after = NULL;
         bool head;
         assert_int_equal(an_model_set_base(model, base, NULL), AN_OK);
-        assert_int_equal(an_model_weights(model, &before, NULL), AN_OK);
-        assert_int_equal(an_model_gradients(model, x, y, 2, AN_LOSS_MSE, NULL, NULL), AN_OK);
+        assert_int_equal(an_model_copy_weights(&before, model, NULL), AN_OK);
+        assert_int_equal(an_model_compute_gradients(model, x, y, 2, AN_LOSS_MSE, NULL, NULL),
+                         AN_OK);
         assert_int_equal(an_optimizer_step(optimizer, 0.01, NULL), AN_OK);
-        assert_int_equal(an_model_weights(model, &after, NULL), AN_OK);
+        assert_int_equal(an_model_copy_weights(&after, model, NULL), AN_OK);
         const int64_t count = moved(before, after, &head);
         assert_true(head);
         if (base == AN_BASE_FROZEN)
@@ -171,10 +172,11 @@ static void clipping_limits_the_norm_of_all(void **state) {
         if (k) options.clip_norm = norms[0] / 4;
         assert_int_equal(an_model_set_base(model, AN_BASE_TRAIN, NULL), AN_OK);
         assert_int_equal(an_optimizer_create(&optimizer, model, &options, NULL), AN_OK);
-        assert_int_equal(an_model_gradients(model, x, y, 2, AN_LOSS_MSE, NULL, NULL), AN_OK);
-        assert_int_equal(an_model_weights(model, &before, NULL), AN_OK);
+        assert_int_equal(an_model_compute_gradients(model, x, y, 2, AN_LOSS_MSE, NULL, NULL),
+                         AN_OK);
+        assert_int_equal(an_model_copy_weights(&before, model, NULL), AN_OK);
         assert_int_equal(an_optimizer_step(optimizer, 1, NULL), AN_OK);
-        assert_int_equal(an_model_weights(model, &after, NULL), AN_OK);
+        assert_int_equal(an_model_copy_weights(&after, model, NULL), AN_OK);
         double squares = 0;
         for (int64_t i = 0; i < an_arrays_count(before); i++) {
             int64_t count = 1;
@@ -226,15 +228,16 @@ static void moments_stay_with_their_weights(void **state) {
     for (int step = 0; step < STEPS; step++) {
         const int32_t base = step < 2 ? AN_BASE_FROZEN : AN_BASE_TRAIN;
         assert_int_equal(an_model_set_base(model, base, NULL), AN_OK);
-        assert_int_equal(an_model_weights(model, &arrays, NULL), AN_OK);
+        assert_int_equal(an_model_copy_weights(&arrays, model, NULL), AN_OK);
         const float before = first_of(arrays, "dense/bias");
         an_arrays_destroy(arrays);
-        assert_int_equal(an_model_gradients(model, x, y, 2, AN_LOSS_MSE, NULL, NULL), AN_OK);
-        assert_int_equal(an_model_last_gradients(model, &arrays, NULL), AN_OK);
+        assert_int_equal(an_model_compute_gradients(model, x, y, 2, AN_LOSS_MSE, NULL, NULL),
+                         AN_OK);
+        assert_int_equal(an_model_copy_gradients(&arrays, model, NULL), AN_OK);
         const float gradient = first_of(arrays, "dense/bias");
         an_arrays_destroy(arrays);
         assert_int_equal(an_optimizer_step(optimizer, 0.01, NULL), AN_OK);
-        assert_int_equal(an_model_weights(model, &arrays, NULL), AN_OK);
+        assert_int_equal(an_model_copy_weights(&arrays, model, NULL), AN_OK);
         const float after = first_of(arrays, "dense/bias");
         an_arrays_destroy(arrays);
         velocity = 0.5 * velocity - 0.01 * (double)gradient;

@@ -179,7 +179,7 @@ static void list_run(lives *l, const ani_net *net, const ani_net_plan *plan) {
     for (int32_t u = 0; u < units; u++)
         list_unit(l, net, plan, u);
     if (units)
-        add(l, plan->picture, plan->n * net->spec.height * net->spec.width * 3 * f, 0,
+        add(l, plan->image, plan->n * net->spec.height * net->spec.width * 3 * f, 0,
             plan->kind == ANI_RUN_TRAINING ? back_of(plan, 0) : 0);
     add(l, plan->features, features, units, units);
     add(l, plan->dfeatures, features, units, units + 1);
@@ -225,7 +225,7 @@ static ani_net *make_net(an_backend *backend, int32_t count, int64_t height, int
 
 static void runs_of_networks(void **state) {
     (void)state;
-    /* Conv1 alone; up to the first sum; all; pictures of odd sizes, batches of one and odd ones */
+    /* Conv1 alone; up to the first sum; all; images of odd sizes, batches of one and odd ones */
     static const int64_t nets[][3] = {{1, 3, 5}, {9, 33, 47}, {ANI_MNV2_UNITS, 67, 40}};
     static const int32_t kinds[] = {ANI_RUN_HEAD, ANI_RUN_STATISTICS, ANI_RUN_TRAINING};
     static const int64_t batches[] = {1, 7};

@@ -71,7 +71,8 @@ static void draw(const an_curve *curves, int32_t count, const an_plot_options *o
 static void curves_are_drawn(void **state) {
     (void)state;
     const double train[] = {2.5, 1.2, 0.8, 0.6, 0.5}, val[] = {1.5, 1.1, 0.9, 0.95, 1.0};
-    const an_curve curves[] = {{"training loss", train, 5}, {"validation loss", val, 5}};
+    const an_curve curves[] = {{sizeof(an_curve), 0, "training loss", train, 5},
+                               {sizeof(an_curve), 0, "validation loss", val, 5}};
     const int64_t marks[] = {1, 4};
     an_error err = {0};
     assert_int_equal(an_plot_curves(path, curves, 2, marks, 2, NULL, &err), AN_OK);
@@ -86,7 +87,7 @@ static void curves_are_drawn(void **state) {
 static void sizes_are_kept(void **state) {
     (void)state;
     const double values[] = {3, 2, 1};
-    const an_curve curve = {"loss", values, 3};
+    const an_curve curve = {sizeof(an_curve), 0, "loss", values, 3};
     const int32_t sizes[][2] = {{200, 200}, {333, 257}, {3000, 250}, {250, 3000}};
     for (int i = 0; i < 4; i++) {
         an_plot_options options;
@@ -101,9 +102,9 @@ static void sizes_are_kept(void **state) {
 static void few_epochs_are_plots_too(void **state) {
     (void)state;
     const double value = 0.5;
-    draw(&(an_curve){"loss", &value, 1}, 1, NULL);
+    draw(&(an_curve){sizeof(an_curve), 0, "loss", &value, 1}, 1, NULL);
     assert_true(take_plot(1500, 700, BLUE) > 100); /* a mark, though no line */
-    draw(&(an_curve){"loss", NULL, 0}, 1, NULL);
+    draw(&(an_curve){sizeof(an_curve), 0, "loss", NULL, 0}, 1, NULL);
     assert_true(take_plot(1500, 700, INK) > 100);
 }
 
@@ -125,7 +126,7 @@ static void gaps_and_strange_values(void **state) {
             an_plot_options options;
             an_plot_options_init(&options, sizeof options);
             options.log_y = log;
-            draw(&(an_curve){"loss", values[i], 6}, 1, &options);
+            draw(&(an_curve){sizeof(an_curve), 0, "loss", values[i], 6}, 1, &options);
             assert_true(take_plot(1500, 700, INK) > 100);
         }
     }
@@ -138,7 +139,7 @@ static void many_epochs_take_no_longer_than_pixels(void **state) {
     assert_non_null(values);
     for (int64_t i = 0; i < count; i++)
         values[i] = 1 + sin((double)i);
-    draw(&(an_curve){"loss", values, count}, 1, NULL);
+    draw(&(an_curve){sizeof(an_curve), 0, "loss", values, count}, 1, NULL);
     assert_true(take_plot(1500, 700, BLUE) > 100000);
     free(values);
 }
@@ -161,7 +162,7 @@ static void hostile_texts(void **state) {
         an_plot_options options;
         an_plot_options_init(&options, sizeof options);
         options.title = options.x_label = options.y_label = texts[i];
-        draw(&(an_curve){texts[i], values, 3}, 1, &options);
+        draw(&(an_curve){sizeof(an_curve), 0, texts[i], values, 3}, 1, &options);
         assert_true(take_plot(1500, 700, BLUE) > 1000);
     }
     free(endless);
@@ -170,11 +171,12 @@ static void hostile_texts(void **state) {
     an_plot_options options;
     an_plot_options_init(&options, sizeof options);
     options.title = "\xFF\xFE";
-    assert_int_equal(
-        an_plot_curves(path, &(an_curve){"loss", values, 3}, 1, NULL, 0, &options, &err),
-        AN_ERR_ARG);
+    assert_int_equal(an_plot_curves(path, &(an_curve){sizeof(an_curve), 0, "loss", values, 3}, 1,
+                                    NULL, 0, &options, &err),
+                     AN_ERR_ARG);
     assert_string_equal(err.message, "the title of the plot is not valid UTF-8");
-    assert_int_equal(an_plot_curves(path, &(an_curve){"\xC3", values, 3}, 1, NULL, 0, NULL, &err),
+    assert_int_equal(an_plot_curves(path, &(an_curve){sizeof(an_curve), 0, "\xC3", values, 3}, 1,
+                                    NULL, 0, NULL, &err),
                      AN_ERR_ARG);
     assert_string_equal(err.message, "the name of a curve of the plot is not valid UTF-8");
     assert_int_equal(folder_count(test_folder), 0);
@@ -184,8 +186,9 @@ static void refuses_wrong_arguments(void **state) {
     (void)state;
     an_error err = {0};
     const double values[] = {3, 2, 1};
-    const an_curve curve = {"loss", values, 3}, negative = {"loss", values, -1},
-                   nothing = {"loss", NULL, 3};
+    const an_curve curve = {sizeof(an_curve), 0, "loss", values, 3},
+                   negative = {sizeof(an_curve), 0, "loss", values, -1},
+                   nothing = {sizeof(an_curve), 0, "loss", NULL, 3};
     an_plot_options options;
     an_plot_options_init(&options, sizeof options);
     options.width = 199;
@@ -239,7 +242,7 @@ static void says_where_it_cannot_write(void **state) {
     (void)state;
     an_error err = {0};
     const double values[] = {3, 2, 1};
-    const an_curve curve = {"loss", values, 3};
+    const an_curve curve = {sizeof(an_curve), 0, "loss", values, 3};
     assert_int_equal(an_plot_curves("/no/such/folder/a.png", &curve, 1, NULL, 0, NULL, &err),
                      AN_ERR_IO);
     assert_string_equal(err.message,
@@ -258,7 +261,7 @@ static void write_old_plot(void) {
 static void faults_leave_the_old_plot(void **state) {
     (void)state;
     const double values[] = {3, 2, 1};
-    const an_curve curve = {"loss", values, 3};
+    const an_curve curve = {sizeof(an_curve), 0, "loss", values, 3};
     an_plot_options options;
     an_plot_options_init(&options, sizeof options);
     options.width = options.height = 200;

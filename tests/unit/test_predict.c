@@ -59,7 +59,7 @@ static float score_frame(an_predictor *predictor, const uint8_t *rgb, int64_t he
                          int64_t stride) {
     float score = NAN;
     an_error err = {0};
-    if (an_predictor_frame(predictor, rgb, height, width, stride, &score, &err))
+    if (an_predictor_score_frame(predictor, rgb, height, width, stride, &score, &err))
         fail_msg("%s", err.message);
     assert_true(isfinite(score));
     return score;
@@ -76,20 +76,21 @@ static void frame_file_and_bytes_agree(void **state) {
     an_predictor *predictor = make_predictor();
     const float want = score_frame(predictor, frame, HEIGHT, WIDTH, 3 * WIDTH);
     float score = NAN;
-    assert_int_equal(an_predictor_file(predictor, path, &score, NULL), AN_OK);
+    assert_int_equal(an_predictor_score_file(predictor, path, &score, NULL), AN_OK);
     assert_true(score == want);
     uint8_t *bytes = NULL;
     int64_t size;
     assert_int_equal(ani_file_read_all(path, 1 << 20, &bytes, &size, NULL), AN_OK);
     score = NAN;
-    assert_int_equal(an_predictor_bytes(predictor, bytes, size, "picture", &score, NULL), AN_OK);
+    assert_int_equal(an_predictor_score_bytes(predictor, bytes, size, "image", &score, NULL),
+                     AN_OK);
     assert_true(score == want);
-    assert_int_equal(an_predictor_bytes(predictor, bytes, size / 2, "half.png", &score, &err),
+    assert_int_equal(an_predictor_score_bytes(predictor, bytes, size / 2, "half.png", &score, &err),
                      AN_ERR_FORMAT);
     assert_non_null(strstr(err.message, "half.png"));
     ani_free(bytes);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(an_predictor_file(predictor, path, &score, &err), AN_ERR_IO);
+    assert_int_equal(an_predictor_score_file(predictor, path, &score, &err), AN_ERR_IO);
     an_predictor_destroy(predictor);
 }
 
@@ -128,7 +129,7 @@ static void each_side_counts(void **state) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const int64_t height = sizes[i][0], width = sizes[i][1];
         assert_true(height * width * 3 <= (int64_t)sizeof rgb);
-        assert_int_equal(an_resize_u8(resized, SIZE, SIZE, rgb, height, width, 3, NULL), AN_OK);
+        assert_int_equal(an_resize_u8(rgb, height, width, 3, resized, SIZE, SIZE, NULL), AN_OK);
         const float want = score_frame(predictor, resized, SIZE, SIZE, 3 * SIZE);
         assert_true(score_frame(predictor, rgb, height, width, 3 * width) == want);
     }
@@ -142,10 +143,10 @@ static void sources_with_several_outputs(void **state) {
     static uint8_t rgb[COUNT * SIZE * SIZE * 3];
     float labels[COUNT * OUTPUTS] = {0}, scores[COUNT * OUTPUTS], one[OUTPUTS];
     an_dataset_options options;
-    an_batches_options how;
+    an_loader_options how;
     an_model *several = NULL;
     an_dataset *dataset = NULL;
-    an_batches *batches = NULL;
+    an_loader *loader = NULL;
     an_predictor *predictor = NULL;
     for (int i = 0; i < (int)sizeof rgb; i++)
         rgb[i] = (uint8_t)(i * 31 + i / 3072 * 40);
@@ -158,21 +159,21 @@ static void sources_with_several_outputs(void **state) {
     options.height = options.width = SIZE;
     options.outputs = OUTPUTS;
     assert_int_equal(an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &options, NULL), AN_OK);
-    an_batches_options_init(&how, sizeof how);
-    how.batch = 2;
-    assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &how, NULL), AN_OK);
-    assert_int_equal(an_predict_batches(several, batches, scores, NULL, NULL, NULL), AN_OK);
+    an_loader_options_init(&how, sizeof how);
+    how.batch_size = 2;
+    assert_int_equal(an_loader_create(&loader, dataset, NULL, 0, &how, NULL), AN_OK);
+    assert_int_equal(an_predict_loader(several, loader, scores, NULL, NULL, NULL), AN_OK);
     assert_int_equal(an_predictor_create(&predictor, several, NULL), AN_OK);
     for (int i = 0; i < COUNT; i++) {
-        assert_int_equal(an_predictor_frame(predictor, rgb + i * SIZE * SIZE * 3, SIZE, SIZE,
-                                            3 * SIZE, one, NULL),
+        assert_int_equal(an_predictor_score_frame(predictor, rgb + i * SIZE * SIZE * 3, SIZE, SIZE,
+                                                  3 * SIZE, one, NULL),
                          AN_OK);
         for (int k = 0; k < OUTPUTS; k++)
             assert_true(fabsf(scores[i * OUTPUTS + k] - one[k]) <= 1e-5f * fmaxf(1, fabsf(one[k])));
         assert_true(fabsf(one[0] - one[1]) > 0.01f && fabsf(one[1] - one[2]) > 0.01f);
     }
     an_predictor_destroy(predictor);
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     an_dataset_destroy(dataset);
     an_model_destroy(several);
 }
@@ -184,9 +185,9 @@ static void calibration_takes_as_many_as_asked(void **state) {
     static uint8_t rgb[COUNT * SIZE * SIZE * 3];
     float labels[COUNT] = {0}, scores[3][COUNT];
     an_dataset_options options;
-    an_batches_options how;
+    an_loader_options how;
     an_dataset *dataset = NULL;
-    an_batches *batches = NULL;
+    an_loader *loader = NULL;
     an_model *own = small_model(backend, 1, AN_TASK_REGRESSION);
     static float x[COUNT * PIXELS];
     for (int i = 0; i < (int)sizeof rgb; i++) /* the later, the more contrast */
@@ -197,18 +198,18 @@ static void calibration_takes_as_many_as_asked(void **state) {
     an_dataset_options_init(&options, sizeof options);
     options.height = options.width = SIZE;
     assert_int_equal(an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &options, NULL), AN_OK);
-    an_batches_options_init(&how, sizeof how);
-    how.batch = 4;
-    assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &how, NULL), AN_OK);
+    an_loader_options_init(&how, sizeof how);
+    how.batch_size = 4;
+    assert_int_equal(an_loader_create(&loader, dataset, NULL, 0, &how, NULL), AN_OK);
     static const int64_t most[] = {3, 4, 3};
     for (int i = 0; i < 3; i++) { /* within a batch */
-        assert_int_equal(an_calibrate_batches(own, batches, most[i], NULL, NULL, NULL), AN_OK);
-        assert_int_equal(an_predict_batches(own, batches, scores[i], NULL, NULL, NULL), AN_OK);
+        assert_int_equal(an_calibrate_loader(own, loader, most[i], NULL, NULL, NULL), AN_OK);
+        assert_int_equal(an_predict_loader(own, loader, scores[i], NULL, NULL, NULL), AN_OK);
     }
     assert_memory_equal(scores[0], scores[2], sizeof scores[0]);
     assert_memory_not_equal(scores[0], scores[1], sizeof scores[0]);
     an_model_destroy(own);
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     an_dataset_destroy(dataset);
 }
 
@@ -234,18 +235,18 @@ static void source_gives_the_same_scores(void **state) {
     an_dataset *dataset = NULL;
     assert_int_equal(an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &options, NULL), AN_OK);
     const int64_t indices[COUNT] = {3, 1, 6, 0, 2, 5, 4};
-    an_batches_options how;
-    an_batches_options_init(&how, sizeof how);
-    how.batch = 2;
+    an_loader_options how;
+    an_loader_options_init(&how, sizeof how);
+    how.batch_size = 2;
     how.shuffle = 1; /* scores come in the order of the indices all the same */
-    how.last_batch = 0;
+    how.drop_last = 1;
     an_augment_options augment;
     an_augment_options_tutorial(&augment, sizeof augment);
     how.augment = &augment;
-    an_batches *batches = NULL;
+    an_loader *loader = NULL;
     an_error err = {0};
-    assert_int_equal(an_batches_create(&batches, dataset, indices, COUNT, &how, NULL), AN_OK);
-    if (an_predict_batches(model, batches, scores, NULL, NULL, &err)) fail_msg("%s", err.message);
+    assert_int_equal(an_loader_create(&loader, dataset, indices, COUNT, &how, NULL), AN_OK);
+    if (an_predict_loader(model, loader, scores, NULL, NULL, &err)) fail_msg("%s", err.message);
     an_predictor *predictor = make_predictor();
     for (int i = 0; i < COUNT; i++) {
         const float want =
@@ -254,14 +255,14 @@ static void source_gives_the_same_scores(void **state) {
     }
     /* the model is another test's afterwards: a weight taken anew ends int8 */
     float in_order[COUNT];
-    assert_int_equal(an_calibrate_batches(model, batches, -1, NULL, NULL, &err), AN_ERR_ARG);
-    assert_int_equal(an_calibrate_batches(model, NULL, 0, NULL, NULL, &err), AN_ERR_ARG);
+    assert_int_equal(an_calibrate_loader(model, loader, -1, NULL, NULL, &err), AN_ERR_ARG);
+    assert_int_equal(an_calibrate_loader(model, NULL, 0, NULL, NULL, &err), AN_ERR_ARG);
     for (int64_t most = 0; most <= 3; most += 3) {
         int64_t calls = 0;
-        if (an_calibrate_batches(model, batches, most, count_calls, &calls, &err))
+        if (an_calibrate_loader(model, loader, most, count_calls, &calls, &err))
             fail_msg("%s", err.message);
         assert_int_equal(calls > 0, 1);
-        if (an_predict_batches(model, batches, in_order, NULL, NULL, &err))
+        if (an_predict_loader(model, loader, in_order, NULL, NULL, &err))
             fail_msg("%s", err.message);
         for (int i = 0; i < COUNT; i++) {
             const float want =
@@ -272,19 +273,19 @@ static void source_gives_the_same_scores(void **state) {
     }
     int64_t stop = -1;
     assert_int_equal(an_model_set_inference(model, AN_INFERENCE_FP32, &err), AN_OK);
-    assert_int_equal(an_calibrate_batches(model, batches, 0, count_calls, &stop, &err),
+    assert_int_equal(an_calibrate_loader(model, loader, 0, count_calls, &stop, &err),
                      AN_ERR_CANCELLED);
     an_predictor_destroy(predictor);
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     how.scale = AN_SCALE_TF;
-    assert_int_equal(an_batches_create(&batches, dataset, indices, COUNT, &how, NULL), AN_OK);
-    assert_int_equal(an_predict_batches(model, batches, scores, NULL, NULL, &err), AN_ERR_ARG);
-    an_batches_destroy(batches);
+    assert_int_equal(an_loader_create(&loader, dataset, indices, COUNT, &how, NULL), AN_OK);
+    assert_int_equal(an_predict_loader(model, loader, scores, NULL, NULL, &err), AN_ERR_ARG);
+    an_loader_destroy(loader);
     an_dataset_destroy(dataset);
 }
 
-/* Policy skip leaves out pictures 0, 2 and 4 of 5: no score is theirs, and no other one moves. */
-static void skipped_pictures_have_no_score(void **state) {
+/* Policy skip leaves out images 0, 2 and 4 of 5: no score is theirs, and no other one moves. */
+static void skipped_images_have_no_score(void **state) {
     (void)state;
     enum { COUNT = 5 };
     static const char labels[] = "0.png 1\n1.png 2\n2.png 3\n3.png 4\n4.png 5\n";
@@ -299,7 +300,7 @@ static void skipped_pictures_have_no_score(void **state) {
     for (int i = 0; i < COUNT; i += 2) {
         char name[] = "0.png";
         name[0] = (char)('0' + i);
-        folder_write(folder_path(test_folder, name), "no picture", 10);
+        folder_write(folder_path(test_folder, name), "no image", 10);
     }
     folder_write(folder_path(test_folder, "All_labels.txt"), labels, sizeof labels - 1);
     an_dataset_options options;
@@ -309,20 +310,20 @@ static void skipped_pictures_have_no_score(void **state) {
     options.suffix = ".png";
     an_dataset *dataset = NULL;
     if (an_dataset_open(&dataset, test_folder, &options, &err)) fail_msg("%s", err.message);
-    an_batches_options how;
-    an_batches_options_init(&how, sizeof how);
-    an_batches *batches = NULL;
-    assert_int_equal(an_batches_create(&batches, dataset, NULL, 0, &how, NULL), AN_OK);
-    if (an_predict_batches(model, batches, scores, NULL, NULL, &err)) fail_msg("%s", err.message);
+    an_loader_options how;
+    an_loader_options_init(&how, sizeof how);
+    an_loader *loader = NULL;
+    assert_int_equal(an_loader_create(&loader, dataset, NULL, 0, &how, NULL), AN_OK);
+    if (an_predict_loader(model, loader, scores, NULL, NULL, &err)) fail_msg("%s", err.message);
     an_predictor *predictor = make_predictor();
-    assert_int_equal(an_predictor_file(predictor, path, &want, NULL), AN_OK);
+    assert_int_equal(an_predictor_score_file(predictor, path, &want, NULL), AN_OK);
     for (int i = 0; i < COUNT; i++)
         if (i % 2)
             assert_true(fabsf(scores[i] - want) <= 1e-5f * fmaxf(1, fabsf(want)));
         else
             assert_true(isnan(scores[i]));
     an_predictor_destroy(predictor);
-    an_batches_destroy(batches);
+    an_loader_destroy(loader);
     an_dataset_destroy(dataset);
 }
 
@@ -345,13 +346,13 @@ static void refuses_what_is_no_frame(void **state) {
     an_predictor *predictor = make_predictor();
     float score;
     an_error err = {0};
-    assert_int_equal(an_predictor_frame(predictor, frame, 0, WIDTH, 3 * WIDTH, &score, &err),
+    assert_int_equal(an_predictor_score_frame(predictor, frame, 0, WIDTH, 3 * WIDTH, &score, &err),
                      AN_ERR_ARG);
     assert_string_equal(err.message, "the frame is 0 x 51; each must be 1 to 65535");
-    assert_int_equal(an_predictor_frame(predictor, frame, HEIGHT, WIDTH, 152, &score, &err),
+    assert_int_equal(an_predictor_score_frame(predictor, frame, HEIGHT, WIDTH, 152, &score, &err),
                      AN_ERR_ARG);
     assert_string_equal(err.message, "stride is 152; rows of 51 pixels have 153 bytes");
-    assert_int_equal(an_predictor_frame(predictor, NULL, 1, 1, 3, &score, &err), AN_ERR_ARG);
+    assert_int_equal(an_predictor_score_frame(predictor, NULL, 1, 1, 3, &score, &err), AN_ERR_ARG);
     an_predictor *none = predictor;
     assert_int_equal(an_predictor_create(&none, NULL, &err), AN_ERR_ARG);
     assert_null(none);
@@ -383,7 +384,7 @@ int main(void) {
         cmocka_unit_test(sources_with_several_outputs),
         cmocka_unit_test(calibration_takes_as_many_as_asked),
         cmocka_unit_test(source_gives_the_same_scores),
-        unit_test_in_folder(skipped_pictures_have_no_score),
+        unit_test_in_folder(skipped_images_have_no_score),
         cmocka_unit_test(frames_allocate_nothing),
         cmocka_unit_test(refuses_what_is_no_frame),
         cmocka_unit_test(model_may_go_first),

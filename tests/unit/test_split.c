@@ -28,7 +28,8 @@ static void split_is_a_partition(void **state) {
             an_split_options options;
             an_split_options_init(&options, sizeof options);
             options.seed = seed;
-            assert_int_equal(an_split_sizes(count, &options, &n_train, &n_test, NULL), AN_OK);
+            assert_int_equal(an_split_compute_sizes(count, &options, &n_train, &n_test, NULL),
+                             AN_OK);
             assert_int_equal(n_train + n_test, count);
             assert_int_equal(an_train_test_split(count, &options, train, test, NULL), AN_OK);
             mark(seen, count, train, n_train);
@@ -71,19 +72,19 @@ static void messages_say_what_is_possible(void **state) {
     an_split_options_init(&options, sizeof options);
     options.test_kind = AN_SIZE_FRACTION;
     options.test_fraction = 1.5;
-    assert_int_equal(an_split_sizes(10, &options, &n_train, &n_test, &err), AN_ERR_ARG);
+    assert_int_equal(an_split_compute_sizes(10, &options, &n_train, &n_test, &err), AN_ERR_ARG);
     assert_string_equal(err.message,
                         "an_split_options: test_fraction is 1.5; it must be above 0 and below 1");
     options.test_kind = AN_SIZE_COUNT;
     options.test_count = 10;
-    assert_int_equal(an_split_sizes(10, &options, &n_train, &n_test, &err), AN_ERR_ARG);
+    assert_int_equal(an_split_compute_sizes(10, &options, &n_train, &n_test, &err), AN_ERR_ARG);
     assert_string_equal(err.message,
                         "an_split_options: test_count is 10; it must be at least 1 and "
                         "below the number of samples, 10");
     an_split_options_init(&options, sizeof options);
-    assert_int_equal(an_split_sizes(1, &options, &n_train, &n_test, &err), AN_ERR_ARG);
+    assert_int_equal(an_split_compute_sizes(1, &options, &n_train, &n_test, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "of 1 samples none is left for training");
-    assert_int_equal(an_split_sizes(-1, &options, &n_train, &n_test, &err), AN_ERR_ARG);
+    assert_int_equal(an_split_compute_sizes(-1, &options, &n_train, &n_test, &err), AN_ERR_ARG);
     assert_int_equal(n_train, -1);
     assert_int_equal(n_test, -1);
     int64_t indices[4], n_val = -1;

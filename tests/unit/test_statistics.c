@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Batch and moving statistics of a network against a forward pass of our own in double: what
- * recalibration stores, what the base mode "statistics" computes and moves. */
+ * an update of batch norm stores, what the base mode "statistics" computes and moves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -86,24 +86,24 @@ static void normalise(const ani_unit_spec *s, value *v, const float *gamma, cons
 }
 
 static void forward(ani_net *net, const float *x, int64_t n, value values[UNITS]) {
-    value picture = {.n = n, .h = SIDE, .w = SIDE, .c = 3};
-    picture.x = malloc((size_t)(n * PIXELS) * sizeof *picture.x);
+    value image = {.n = n, .h = SIDE, .w = SIDE, .c = 3};
+    image.x = malloc((size_t)(n * PIXELS) * sizeof *image.x);
     for (int64_t i = 0; i < n * PIXELS; i++)
-        picture.x[i] = (double)x[i];
+        image.x[i] = (double)x[i];
     for (int32_t u = 0; u < UNITS; u++) {
         const ani_unit_spec *s = &ani_net_spec_of(net)->units[u];
         const int64_t taps = s->kind == ANI_UNIT_POINTWISE ? 1 : 9;
         float *w =
             array_of(net, 5 * u, taps * s->cin * (s->kind == ANI_UNIT_DEPTHWISE ? 1 : s->cout));
         float *gamma = array_of(net, 5 * u + 1, s->cout), *beta = array_of(net, 5 * u + 2, s->cout);
-        convolve(s, s->input == ANI_INPUT ? &picture : &values[s->input], w, &values[u]);
+        convolve(s, s->input == ANI_INPUT ? &image : &values[s->input], w, &values[u]);
         normalise(s, &values[u], gamma, beta,
                   s->residual == ANI_INPUT ? NULL : &values[s->residual]);
         free(beta);
         free(gamma);
         free(w);
     }
-    free(picture.x);
+    free(image.x);
 }
 
 static void release(value values[UNITS]) {
@@ -113,7 +113,7 @@ static void release(value values[UNITS]) {
 
 /* --- the model under test --------------------------------------------------------------------- */
 
-static float pictures[BATCHES * BATCH * PIXELS];
+static float images[BATCHES * BATCH * PIXELS];
 
 static an_model *make(an_backend *backend) {
     ani_unit_spec units[ANI_MNV2_UNITS];
@@ -146,7 +146,7 @@ static int set_up(void **state) {
         seed = seed * 1664525u + 1013904223u;
         /* batches of different brightness and contrast: their statistics differ */
         const int64_t batch = i / (BATCH * PIXELS);
-        pictures[i] = (float)(batch + 1) * ((float)(seed >> 8) / (1 << 24) - 0.3f);
+        images[i] = (float)(batch + 1) * ((float)(seed >> 8) / (1 << 24) - 0.3f);
     }
     return 0;
 }
@@ -174,9 +174,9 @@ static void expect_moving(const char *label, ani_net *net, int32_t u, const doub
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
-/* What is stored is the mean over the batches, each weighed by its pictures; the last is smaller.
+/* What is stored is the mean over the batches, each weighed by its images; the last is smaller.
  */
-static void recalibration_stores_means(void **state) {
+static void an_update_of_batch_norm_stores_means(void **state) {
     (void)state;
     static const int64_t sizes[BATCHES] = {BATCH, BATCH, 2};
     test_backend backends[TEST_BACKENDS];
@@ -187,11 +187,11 @@ static void recalibration_stores_means(void **state) {
         ani_net *net = ani_model_net(model);
         double mean[UNITS][64] = {{0}}, variance[UNITS][64] = {{0}};
         /* one that was begun and given up leaves nothing */
-        assert_int_equal(an_model_recalibrate_begin(model, &err), AN_OK);
-        assert_int_equal(an_model_recalibrate_add(model, pictures + PIXELS, 2, &err), AN_OK);
-        assert_int_equal(an_model_recalibrate_begin(model, &err), AN_OK);
+        assert_int_equal(an_model_update_batch_norm_begin(model, &err), AN_OK);
+        assert_int_equal(an_model_update_batch_norm_add(model, images + PIXELS, 2, &err), AN_OK);
+        assert_int_equal(an_model_update_batch_norm_begin(model, &err), AN_OK);
         for (int64_t i = 0; i < BATCHES; i++) {
-            const float *x = pictures + i * BATCH * PIXELS;
+            const float *x = images + i * BATCH * PIXELS;
             value values[UNITS];
             forward(net, x, sizes[i], values);
             for (int32_t u = 0; u < UNITS; u++)
@@ -200,20 +200,20 @@ static void recalibration_stores_means(void **state) {
                     variance[u][k] += values[u].variance[k] * (double)sizes[i] / 8;
                 }
             release(values);
-            assert_int_equal(an_model_recalibrate_add(model, x, sizes[i], &err), AN_OK);
+            assert_int_equal(an_model_update_batch_norm_add(model, x, sizes[i], &err), AN_OK);
         }
         /* nothing changes before the end */
         float *before = array_of(net, 3, ani_net_spec_of(net)->units[0].cout);
         for (int64_t k = 0; k < ani_net_spec_of(net)->units[0].cout; k++)
             assert_true(before[k] == 0);
         free(before);
-        assert_int_equal(an_model_recalibrate_end(model, &err), AN_OK);
+        assert_int_equal(an_model_update_batch_norm_end(model, &err), AN_OK);
         for (int32_t u = 0; u < UNITS; u++)
             expect_moving(backends[b].label, net, u, mean[u], variance[u]);
-        assert_int_equal(an_model_recalibrate_end(model, &err), AN_ERR_ARG);
-        assert_string_equal(err.message, "model: no batch was added to the recalibration");
-        assert_int_equal(an_model_recalibrate_add(model, pictures, 1, &err), AN_ERR_ARG);
-        assert_string_equal(err.message, "model: no recalibration was begun");
+        assert_int_equal(an_model_update_batch_norm_end(model, &err), AN_ERR_ARG);
+        assert_string_equal(err.message, "model: no batch was added to the update of batch norm");
+        assert_int_equal(an_model_update_batch_norm_add(model, images, 1, &err), AN_ERR_ARG);
+        assert_string_equal(err.message, "model: no update of batch norm was begun");
         an_model_destroy(model);
         an_backend_destroy(backend);
     }
@@ -231,7 +231,7 @@ static void statistics_mode(void **state) {
         an_model *model = make(backend);
         ani_net *net = ani_model_net(model);
         value values[UNITS];
-        forward(net, pictures, BATCH, values);
+        forward(net, images, BATCH, values);
         const value *last = &values[UNITS - 1];
         const int64_t features = last->c, pixels = last->h * last->w;
         float *kernel = array_of(net, 5 * UNITS, features * OUTPUTS);
@@ -248,11 +248,11 @@ static void statistics_mode(void **state) {
         double got;
         assert_int_equal(an_model_set_base(model, AN_BASE_STATISTICS, &err), AN_OK);
         assert_int_equal(an_model_set_momentum(model, 0.25, &err), AN_OK);
-        if (an_model_gradients(model, pictures, target, BATCH, AN_LOSS_MSE, &got, &err))
+        if (an_model_compute_gradients(model, images, target, BATCH, AN_LOSS_MSE, &got, &err))
             fail_msg("%s", err.message);
         expect_near(backends[b].label, "loss", -1, 0, got, loss, loss);
         an_arrays *gradients = NULL;
-        assert_int_equal(an_model_last_gradients(model, &gradients, &err), AN_OK);
+        assert_int_equal(an_model_copy_gradients(&gradients, model, &err), AN_OK);
         assert_int_equal(an_arrays_count(gradients), 2);
         const float *dw = an_arrays_data(gradients, an_arrays_find(gradients, "dense/kernel"));
         const float *db = an_arrays_data(gradients, an_arrays_find(gradients, "dense/bias"));
@@ -301,9 +301,9 @@ static void what_moves_in_which_mode(void **state) {
     for (int32_t base = AN_BASE_FROZEN; base <= AN_BASE_FINETUNE; base++) {
         an_model *model = make(backend);
         assert_int_equal(an_model_set_base(model, base, &err), AN_OK);
-        assert_int_equal(
-            an_model_gradients(model, pictures, target, BATCH, AN_LOSS_MSE, &loss[base], &err),
-            AN_OK);
+        assert_int_equal(an_model_compute_gradients(model, images, target, BATCH, AN_LOSS_MSE,
+                                                    &loss[base], &err),
+                         AN_OK);
         moving[base] = array_of(ani_model_net(model), 3, c);
         an_model_destroy(model);
     }
@@ -323,7 +323,7 @@ static void what_moves_in_which_mode(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recalibration_stores_means),
+        cmocka_unit_test(an_update_of_batch_norm_stores_means),
         cmocka_unit_test(statistics_mode),
         cmocka_unit_test(what_moves_in_which_mode),
     };

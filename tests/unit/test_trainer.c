@@ -30,7 +30,7 @@ typedef struct bench {
     an_backend *backend;
     an_model *model;
     an_dataset *dataset;
-    an_batches *train, *val;
+    an_loader *train, *val;
 } bench;
 
 static char path[4096];
@@ -41,7 +41,7 @@ static int set_up(void **state) {
     return 0;
 }
 
-/** Pictures of one brightness each, and a score that follows it. */
+/** Images of one brightness each, and a score that follows it. */
 static an_dataset *make_dataset(void) {
     an_dataset *dataset = NULL;
     an_dataset_options options;
@@ -64,21 +64,21 @@ static an_dataset *make_dataset(void) {
     return dataset;
 }
 
-static an_batches *make_batches(an_dataset *dataset, int64_t first, int64_t count, int32_t batch,
-                                int32_t shuffle) {
-    an_batches *batches = NULL;
-    an_batches_options options;
+static an_loader *make_batches(an_dataset *dataset, int64_t first, int64_t count, int32_t batch,
+                               int32_t shuffle) {
+    an_loader *loader = NULL;
+    an_loader_options options;
     an_error err = {0};
     int64_t indices[COUNT];
     for (int64_t i = 0; i < count; i++)
         indices[i] = first + i;
-    an_batches_options_init(&options, sizeof options);
-    options.batch = batch;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = batch;
     options.shuffle = shuffle;
     options.threads = 0;
-    if (an_batches_create(&batches, dataset, indices, count, &options, &err))
+    if (an_loader_create(&loader, dataset, indices, count, &options, &err))
         fail_msg("%s", err.message);
-    return batches;
+    return loader;
 }
 
 static bench make_bench(int32_t kind) {
@@ -101,8 +101,8 @@ static bench make_bench(int32_t kind) {
 }
 
 static void drop_bench(bench *b) {
-    an_batches_destroy(b->val);
-    an_batches_destroy(b->train);
+    an_loader_destroy(b->val);
+    an_loader_destroy(b->train);
     an_dataset_destroy(b->dataset);
     an_model_destroy(b->model);
     an_backend_destroy(b->backend);
@@ -130,11 +130,11 @@ static an_trainer *make_trainer(const bench *b, an_history *history,
 static an_epoch_report run_epoch(an_trainer *trainer) {
     an_epoch_report report = {.struct_size = sizeof report};
     an_error err = {0};
-    if (an_trainer_epoch(trainer, &report, &err)) fail_msg("%s", err.message);
+    if (an_trainer_run_epoch(trainer, &report, &err)) fail_msg("%s", err.message);
     return report;
 }
 
-/* One batch of all pictures and plain gradient descent: the loss of an epoch is that of the weights
+/* One batch of all images and plain gradient descent: the loss of an epoch is that of the weights
  * before its step, and a step this small makes it less. Batch statistics of a network with random
  * weights leave little room: the loss curves at steps 10 times these. */
 static void loss_falls_in_every_mode(void **state) {
@@ -152,7 +152,7 @@ static void loss_falls_in_every_mode(void **state) {
             if (kinds[k] == AN_BACKEND_REF && base == AN_BASE_STATISTICS) continue;
             bench b = make_bench(kinds[k]);
             an_dataset *drawn = data_pixels(TRAIN, SIZE, SIZE);
-            an_batches_destroy(b.train);
+            an_loader_destroy(b.train);
             b.train = make_batches(drawn, 0, TRAIN, TRAIN, 1);
             an_dataset_destroy(drawn);
             const int32_t epochs = kinds[k] == AN_BACKEND_REF ? 2 : 6;
@@ -172,27 +172,27 @@ static void loss_falls_in_every_mode(void **state) {
             assert_true(isfinite(last.val_loss));
             assert_int_equal(last.stopped, 1);
             assert_int_equal(last.reason, AN_STOP_EPOCHS);
-            assert_int_equal(an_trainer_epoch(trainer, NULL, NULL), AN_DONE);
+            assert_int_equal(an_trainer_run_epoch(trainer, NULL, NULL), AN_DONE);
             an_trainer_destroy(trainer);
             drop_bench(&b);
         }
     }
 }
 
-/** The epochs of a frozen base by pictures, without a trainer: the specification of the trick. */
+/** The epochs of a frozen base by images, without a trainer: the specification of the trick. */
 static void features_once_change_nothing(void **state) {
     (void)state;
     bench b = make_bench(AN_BACKEND_REF);
     const an_train_options options = make_options(AN_BASE_FROZEN, 2);
     an_arrays *start = NULL, *got = NULL, *want = NULL;
-    assert_int_equal(an_model_weights(b.model, &start, NULL), AN_OK);
+    assert_int_equal(an_model_copy_weights(&start, b.model, NULL), AN_OK);
     an_trainer *trainer = make_trainer(&b, NULL, &options);
     an_epoch_report reports[2];
     for (int i = 0; i < 2; i++)
         reports[i] = run_epoch(trainer);
     assert_int_equal(reports[0].steps, (TRAIN + BATCH - 1) / BATCH);
     an_trainer_destroy(trainer);
-    assert_int_equal(an_model_weights(b.model, &got, NULL), AN_OK);
+    assert_int_equal(an_model_copy_weights(&got, b.model, NULL), AN_OK);
 
     assert_int_equal(an_model_set_weights(b.model, start, NULL), AN_OK);
     an_optimizer *optimizer = NULL;
@@ -201,9 +201,10 @@ static void features_once_change_nothing(void **state) {
         double sum = 0, loss, val_loss;
         const float *x, *y;
         int64_t n;
-        assert_int_equal(an_batches_begin(b.train, i, 0, NULL), AN_OK);
-        while (an_batches_next(b.train, &x, &y, NULL, &n, NULL) == AN_OK) {
-            assert_int_equal(an_model_gradients(b.model, x, y, n, AN_LOSS_MSE, &loss, NULL), AN_OK);
+        assert_int_equal(an_loader_begin(b.train, i, 0, NULL), AN_OK);
+        while (an_loader_next(b.train, &x, &y, NULL, &n, NULL) == AN_OK) {
+            assert_int_equal(an_model_compute_gradients(b.model, x, y, n, AN_LOSS_MSE, &loss, NULL),
+                             AN_OK);
             assert_int_equal(an_optimizer_step(optimizer, options.learning_rate, NULL), AN_OK);
             sum += loss * (double)n;
         }
@@ -212,7 +213,7 @@ static void features_once_change_nothing(void **state) {
         assert_true(fabs(val_loss - reports[i].val_loss) <= 1e-6 * val_loss);
     }
     an_optimizer_destroy(optimizer);
-    assert_int_equal(an_model_weights(b.model, &want, NULL), AN_OK);
+    assert_int_equal(an_model_copy_weights(&want, b.model, NULL), AN_OK);
     for (int64_t i = 0; i < an_arrays_count(want); i++) {
         int64_t count = 1;
         for (int32_t axis = 0; axis < an_arrays_rank(want, i); axis++)
@@ -272,23 +273,23 @@ static int32_t on_event(void *user, const an_train_event *event) {
     return h->stop_at && h->events == h->stop_at;
 }
 
-/** Train two epochs that change nothing; train NULL: two of the pictures, mirrored at random, so
+/** Train two epochs that change nothing; train NULL: two of the images, mirrored at random, so
  * that only the features of val are kept. Returns the warnings of weak features. */
-static int32_t weak_warnings(const bench *b, an_batches *train, int32_t base) {
+static int32_t weak_warnings(const bench *b, an_loader *train, int32_t base) {
     heard h = {0};
     an_error err = {0};
     an_trainer *trainer = NULL;
-    an_batches *mirrored = NULL;
+    an_loader *mirrored = NULL;
     an_train_options options = make_options(base, 2);
-    an_batches_options source;
+    an_loader_options source;
     an_augment_options augment;
     const int64_t indices[] = {0, 1};
-    an_batches_options_init(&source, sizeof source);
+    an_loader_options_init(&source, sizeof source);
     an_augment_options_init(&augment, sizeof augment);
     augment.horizontal_flip = 1;
     source.augment = &augment;
-    source.batch = 2;
-    if (!train && an_batches_create(&mirrored, b->dataset, indices, 2, &source, &err))
+    source.batch_size = 2;
+    if (!train && an_loader_create(&mirrored, b->dataset, indices, 2, &source, &err))
         fail_msg("%s", err.message);
     options.learning_rate = 0;
     options.warn = on_warning;
@@ -299,7 +300,7 @@ static int32_t weak_warnings(const bench *b, an_batches *train, int32_t base) {
     run_epoch(trainer);
     run_epoch(trainer);
     an_trainer_destroy(trainer);
-    an_batches_destroy(mirrored);
+    an_loader_destroy(mirrored);
     assert_int_equal(h.warnings, 0);
     if (h.weak) assert_non_null(strstr(h.text, "give the base trained weights, or train it too"));
     return h.weak;
@@ -317,11 +318,11 @@ static void a_frozen_base_of_random_weights_is_warned_of(void **state) {
     assert_int_equal(weak_warnings(&b, NULL, AN_BASE_FROZEN), 1);
     assert_int_equal(weak_warnings(&b, b.train, AN_BASE_FINETUNE), 0);
     /* with statistics of its own the same base is of use */
-    assert_int_equal(an_model_recalibrate_begin(b.model, NULL), AN_OK);
-    assert_int_equal(an_batches_begin(b.val, 0, 0, NULL), AN_OK);
-    assert_int_equal(an_batches_next(b.val, &x, &y, &samples, &n, NULL), AN_OK);
-    assert_int_equal(an_model_recalibrate_add(b.model, x, n, NULL), AN_OK);
-    assert_int_equal(an_model_recalibrate_end(b.model, NULL), AN_OK);
+    assert_int_equal(an_model_update_batch_norm_begin(b.model, NULL), AN_OK);
+    assert_int_equal(an_loader_begin(b.val, 0, 0, NULL), AN_OK);
+    assert_int_equal(an_loader_next(b.val, &x, &y, &samples, &n, NULL), AN_OK);
+    assert_int_equal(an_model_update_batch_norm_add(b.model, x, n, NULL), AN_OK);
+    assert_int_equal(an_model_update_batch_norm_end(b.model, NULL), AN_OK);
     assert_int_equal(weak_warnings(&b, b.train, AN_BASE_FROZEN), 0);
     assert_int_equal(weak_warnings(&b, NULL, AN_BASE_FROZEN), 0);
     drop_bench(&b);
@@ -379,7 +380,7 @@ static void a_failed_checkpoint_leaves_the_old_one(void **state) {
     const double best = an_trainer_checkpoint_best(trainer);
     an_error err = {0};
     ani_fault_arm(ANI_FAULT_WRITE, 0, ENOSPC, true);
-    assert_int_equal(an_trainer_epoch(trainer, &report, &err), AN_ERR_IO);
+    assert_int_equal(an_trainer_run_epoch(trainer, &report, &err), AN_ERR_IO);
     ani_fault_disarm();
     assert_non_null(strstr(err.message, "No space left on device"));
     assert_int_equal(report.epoch, 2); /* the epoch itself is done */
@@ -429,7 +430,7 @@ static void callbacks_can_stop(void **state) {
     trainer = make_trainer(&b, NULL, &options);
     an_trainer_stop(trainer);
     assert_int_equal(run_epoch(trainer).reason, AN_STOP_ASKED);
-    assert_int_equal(an_trainer_epoch(trainer, NULL, NULL), AN_DONE);
+    assert_int_equal(an_trainer_run_epoch(trainer, NULL, NULL), AN_DONE);
     an_trainer_destroy(trainer);
     drop_bench(&b);
 }
@@ -442,7 +443,7 @@ static void logs_are_written(void **state) {
     an_train_options options = make_options(AN_BASE_TRAIN, 1);
     options.csv_path = csv;
     options.stage = 2;
-    options.recalibrate = 1;
+    options.update_batch_norm = 1;
     an_trainer *trainer = make_trainer(&b, NULL, &options);
     run_epoch(trainer);
     an_trainer_destroy(trainer);
@@ -508,15 +509,15 @@ static void refuses_what_does_not_fit(void **state) {
     assert_int_equal(an_trainer_create(&trainer, b.model, b.train, b.train, NULL, NULL, &err),
                      AN_ERR_ARG);
     assert_null(trainer);
-    an_batches_options scaled;
-    an_batches_options_init(&scaled, sizeof scaled);
+    an_loader_options scaled;
+    an_loader_options_init(&scaled, sizeof scaled);
     scaled.scale = AN_SCALE_TF;
-    an_batches *other = NULL;
-    assert_int_equal(an_batches_create(&other, b.dataset, NULL, 0, &scaled, NULL), AN_OK);
+    an_loader *other = NULL;
+    assert_int_equal(an_loader_create(&other, b.dataset, NULL, 0, &scaled, NULL), AN_OK);
     assert_int_equal(an_trainer_create(&trainer, b.model, other, NULL, NULL, NULL, &err),
                      AN_ERR_ARG);
     assert_string_equal(err.message, "training batches have scale 'tf'; the model wants 'unit'");
-    an_batches_destroy(other);
+    an_loader_destroy(other);
     drop_bench(&b);
 }
 
@@ -543,7 +544,7 @@ static void no_memory_leaves_nothing(void **state) {
         an_error err = {0};
         ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
         an_status st = an_trainer_create(&trainer, b.model, b.train, b.val, NULL, &options, &err);
-        if (!st) st = an_trainer_epoch(trainer, NULL, &err);
+        if (!st) st = an_trainer_run_epoch(trainer, NULL, &err);
         const bool reached = ani_fault_calls(ANI_FAULT_ALLOC) > n;
         ani_fault_disarm();
         an_trainer_destroy(trainer);

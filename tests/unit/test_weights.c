@@ -238,7 +238,7 @@ static void refuse_load(const change *c, an_status status, const char *message) 
 
 static void expect_weights(const an_model *loaded) {
     an_arrays *list = NULL;
-    assert_int_equal(an_model_weights(loaded, &list, NULL), AN_OK);
+    assert_int_equal(an_model_copy_weights(&list, loaded, NULL), AN_OK);
     for (int64_t i = 0; i < an_arrays_count(model); i++) {
         int64_t count = 1;
         for (int32_t axis = 0; axis < an_arrays_rank(model, i); axis++)
@@ -385,14 +385,15 @@ static void what_a_file_leaves_open(void **state) {
     write_changed(&(change){0});
     assert_int_equal(an_model_load(&loaded, backend, target(), NULL, &err), AN_ERR_ARG);
     snprintf(wanted, sizeof wanted,
-             "model: '%s' does not say how large pictures are; set height and width", target());
+             "model: '%s' does not say how large images are; set height and width", target());
     assert_string_equal(err.message, wanted);
     an_mobilenetv2_options_init(&options, sizeof options);
     options.height = options.width = 32;
     assert_int_equal(an_model_load(&loaded, backend, target(), &options, &err), AN_ERR_ARG);
-    snprintf(wanted, sizeof wanted,
-             "MobileNetV2: '%s' does not say how pixels are scaled; set scale to unit, tf or seed",
-             target());
+    snprintf(
+        wanted, sizeof wanted,
+        "MobileNetV2: '%s' does not say how pixels are scaled; set scale to unit, tf or article",
+        target());
     assert_string_equal(err.message, wanted);
     options.width = 31;
     assert_int_equal(an_model_load(&loaded, backend, target(), &options, &err), AN_ERR_ARG);
@@ -408,7 +409,8 @@ static void what_a_file_leaves_open(void **state) {
     options.height = options.width = 96;
     options.alpha = 0.1;
     options.padding = AN_PADDING_FIXED;
-    options.weights = target();
+    options.weights_kind = AN_WEIGHTS_FILE;
+    options.weights_path = target();
     if (an_mobilenetv2_create(&loaded, backend, &options, &err)) fail_msg("%s", err.message);
     an_model_info info = {.struct_size = sizeof info};
     assert_int_equal(an_model_describe(loaded, &info, NULL), AN_OK);
@@ -635,13 +637,12 @@ static void models_with_published_weights(void **state) {
     an_mobilenetv2_options_init(&options, sizeof options);
     options.alpha = 0.35;
     options.height = options.width = 32;
-    options.weights = "none";
     assert_int_equal(an_mobilenetv2_create(&made, backend, &options, NULL), AN_OK);
     /* the reader goes by what is in a file, not by its name */
     const char *place = folder_path(test_folder, "attractivenet/" NAME("0.35", "224"));
     assert_int_equal(an_model_save(made, place, NULL), AN_OK);
     an_model_destroy(made);
-    options.weights = "imagenet";
+    options.weights_kind = AN_WEIGHTS_IMAGENET;
     if (an_mobilenetv2_create(&made, backend, &options, &err)) fail_msg("%s", err.message);
     an_model_info info = {.struct_size = sizeof info};
     assert_int_equal(an_model_describe(made, &info, NULL), AN_OK);
@@ -691,7 +692,7 @@ static int begin(void **state) {
     options.alpha = 0.1;
     backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
     assert_int_equal(an_mobilenetv2_create(&made, backend, &options, NULL), AN_OK);
-    assert_int_equal(an_model_weights(made, &model, NULL), AN_OK);
+    assert_int_equal(an_model_copy_weights(&model, made, NULL), AN_OK);
     an_model_destroy(made);
     /* A proxy of the environment is none for 127.0.0.1. */
     setenv("no_proxy", "*", 1);

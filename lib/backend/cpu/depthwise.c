@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Depthwise 3x3 units. A piece of pool work is a band of rows of one picture, a range of columns
+ * Depthwise 3x3 units. A piece of pool work is a band of rows of one image, a range of columns
  * and a group of channels. Its input rows are normalised once each into a ring of row buffers laid
  * out as [blocks of 16 channels][columns][16]: there, padding is a zero, channels past the last are
  * zero, and the kernels run over memory that is in order and in cache.
@@ -22,7 +22,7 @@ enum {
     MIN_BAND = 8
 };
 
-/** How a unit is cut. Pieces are numbered ((picture * bands + band) * ranges + range) * groups +
+/** How a unit is cut. Pieces are numbered ((image * bands + band) * ranges + range) * groups +
  * group; a part is a piece without its group. */
 typedef struct cut {
     int64_t band, bands;   /* output rows of a band */
@@ -115,7 +115,7 @@ static int64_t clear_outside(const ring *r, const place *p, float *row, int insi
 }
 
 /* Where a row of a tensor [n][h][w][cin] has a block of channels, for a kernel that asks for it
- * before it is loaded into a ring; NULL: outside of the picture. */
+ * before it is loaded into a ring; NULL: outside of the image. */
 static const void *row_ahead(const void *tensor, int32_t element, const ani_unit_shape *s,
                              int64_t h, int64_t w, const place *p, const ring *r, int64_t row,
                              int64_t channel) {
@@ -373,7 +373,7 @@ typedef struct backward_piece {
     int64_t last_dz;           /* the last row of dz that this piece reads */
     float *tile;               /* a row of dx, one block: [columns][ANI_BLOCK] */
     void *dx_tile;             /* NULL: dx is not streamed by way of it */
-    const float *zeros;        /* a row of dz outside of the picture */
+    const float *zeros;        /* a row of dz outside of the image */
     float *dw;                 /* [blocks][9][ANI_BLOCK] */
     double *sum;               /* NULL: not wanted; dot is s->cin after it */
 } backward_piece;
@@ -402,7 +402,7 @@ static void add_weights(backward_piece *b, int64_t oy) {
     }
 }
 
-/* Row oy of dz, zeros outside of the picture; at the buffer's column of tensor column `column`. */
+/* Row oy of dz, zeros outside of the image; at the buffer's column of tensor column `column`. */
 static const float *dz_row(const backward_piece *b, int64_t oy, int64_t block, int64_t column) {
     if (oy < 0 || oy >= b->job->s->oh) return b->zeros;
     return ring_row(&b->z, &b->p, oy) + (block * b->z.columns + column - b->z.first) * ANI_BLOCK;

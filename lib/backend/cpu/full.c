@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What full 3x3 units (the stem of the network, 3 channels in, and any other for single layers)
  * have of their own: the gathering of output pixels into rows of 9*cin values, which rows.c
- * multiplies, and the input gradient, which the network never asks of its stem: scattered picture
- * by picture. */
+ * multiplies, and the input gradient, which the network never asks of its stem: scattered image
+ * by image. */
 #include "backend/cpu/cpu.h"
 
 #include <stddef.h>
@@ -11,7 +11,7 @@
 /* --- gathering ---------------------------------------------------------------------------------
  */
 
-/* Gather one row of three taps from (iy, ix) on, normalised, zero outside of the picture. */
+/* Gather one row of three taps from (iy, ix) on, normalised, zero outside of the image. */
 static void gather_edge(const ani_kernels *k, const ani_unit_shape *s, const ani_lazy *x, int64_t n,
                         int64_t iy, int64_t ix, float *to) {
     const int64_t c = s->cin, first = ani_max(-ix, 0), last = ani_min(s->w - ix, 3);
@@ -82,7 +82,7 @@ typedef struct input_job {
     float *packed;    /* w' */
     double *partials; /* [n][2][cin] */
     float *tiles;     /* [threads][tile_floats]: dz, the gradient of the gathered rows */
-    float *pictures;  /* [threads][h*w*cin]: the input gradient of one picture */
+    float *images;    /* [threads][h*w*cin]: the input gradient of one image */
     int64_t tile_floats;
 } input_job;
 
@@ -98,28 +98,27 @@ static int64_t plan_input(input_job *job, const cpu_backend *cpu, const ani_unit
     job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
     job->partials = ani_take(scratch, &used, s->n * 2 * s->cin, sizeof(double));
     job->tiles = ani_take(scratch, &used, cpu->base.threads * job->tile_floats, sizeof(float));
-    job->pictures =
-        ani_take(scratch, &used, cpu->base.threads * s->h * s->w * s->cin, sizeof(float));
+    job->images = ani_take(scratch, &used, cpu->base.threads * s->h * s->w * s->cin, sizeof(float));
     return used;
 }
 
 /* Add the gradients of the nine taps of output pixels row.. to the input pixels they were read
  * from. */
 static void scatter_tile(const ani_unit_shape *s, int64_t row, int64_t rows, const float *tile,
-                         int64_t ld, float *picture) {
+                         int64_t ld, float *image) {
     for (int64_t r = row; r < row + rows; r++, tile += ld)
         for (int64_t tap = 0; tap < 9; tap++) {
             const int64_t iy = r / s->ow * s->stride + tap / 3 - s->pad_top;
             const int64_t ix = r % s->ow * s->stride + tap % 3 - s->pad_left;
             if (iy < 0 || iy >= s->h || ix < 0 || ix >= s->w) continue;
-            float *to = picture + (iy * s->w + ix) * s->cin;
+            float *to = image + (iy * s->w + ix) * s->cin;
             const float *from = tile + tap * s->cin;
             for (int64_t c = 0; c < s->cin; c++)
                 to[c] += from[c];
         }
 }
 
-static void input_picture(void *context, int64_t n, int32_t worker) {
+static void input_image(void *context, int64_t n, int32_t worker) {
     const input_job *job = context;
     const ani_unit_shape *s = job->s;
     const ani_store *store = &job->args->store;
@@ -127,8 +126,8 @@ static void input_picture(void *context, int64_t n, int32_t worker) {
     const int64_t pixels = s->h * s->w, outputs = s->oh * s->ow;
     float *z_tile = job->tiles + worker * job->tile_floats;
     float *dx_tile = z_tile + TILE * job->ldz;
-    float *picture = job->pictures + worker * pixels * s->cin;
-    memset(picture, 0, (size_t)(pixels * s->cin) * sizeof *picture);
+    float *image = job->images + worker * pixels * s->cin;
+    memset(image, 0, (size_t)(pixels * s->cin) * sizeof *image);
     for (int64_t row = 0; row < outputs; row += TILE) {
         const int64_t rows = ani_min(TILE, outputs - row);
         const int64_t at = (n * outputs + row) * s->cout;
@@ -136,7 +135,7 @@ static void input_picture(void *context, int64_t n, int32_t worker) {
             z_tile, job->ldz, ani_element_at(dz->g, dz->element, at),
             ani_element_at(dz->z, dz->element, at), s->cout, rows, s->cout, dz->a, dz->b, dz->c);
         ani_cpu_product(job->cpu, &job->m, dx_tile, job->lda, z_tile, job->ldz, job->packed, rows);
-        scatter_tile(s, row, rows, dx_tile, job->lda, picture);
+        scatter_tile(s, row, rows, dx_tile, job->lda, image);
     }
     double *sum = store->sums ? job->partials + n * 2 * s->cin : NULL;
     if (sum) memset(sum, 0, (size_t)(2 * s->cin) * sizeof *sum);
@@ -144,7 +143,7 @@ static void input_picture(void *context, int64_t n, int32_t worker) {
         const ani_gradient_store to =
             ani_cpu_gradient_store(store, &job->args->x, (n * s->h + y) * s->w * s->cin, s->cin, 0,
                                    sum, sum ? sum + s->cin : NULL);
-        job->cpu->k.tensor[job->args->x.element].store_gradient(&to, picture + y * s->w * s->cin,
+        job->cpu->k.tensor[job->args->x.element].store_gradient(&to, image + y * s->w * s->cin,
                                                                 s->cin, s->w, s->cin, 0);
     }
     job->cpu->k.fence();
@@ -155,7 +154,7 @@ void ani_cpu_full_input_gradient(cpu_backend *cpu, const ani_unit_shape *s,
     input_job job = {.args = args};
     plan_input(&job, cpu, s, args->scratch);
     ani_cpu_pack(cpu, &job.m, job.packed, args->w, 1, s->cout);
-    ani_pool_run(cpu->pool, s->n, input_picture, &job);
+    ani_pool_run(cpu->pool, s->n, input_image, &job);
     if (args->store.sums) ani_cpu_join_sums(cpu, s->n, job.partials, 2 * s->cin, args->store.sums);
 }
 

@@ -53,7 +53,7 @@ void ani_cpu_pool_forward(an_backend *backend, int64_t n, int64_t hw, int64_t c,
     ani_pool_run(cpu->pool, n * job.ranges, pool_piece, &job);
 }
 
-/* All pictures of one range of channels, so that its sums are of one piece. */
+/* All images of one range of channels, so that its sums are of one piece. */
 static void spread_piece(void *context, int64_t index, int32_t worker) {
     (void)worker;
     const pool_job *job = context;

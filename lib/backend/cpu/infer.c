@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Inference of the CPU backend.
  *
- * Many pictures: each thread takes whole ones, so thin values stay in its caches and nobody waits.
- * One picture: the threads share each step, by rows, or by channels where there are few rows.
+ * Many images: each thread takes whole ones, so thin values stay in its caches and nobody waits.
+ * One image: the threads share each step, by rows, or by channels where there are few rows.
  *
  * Each number is made by one chain of operations that does not depend on how the work is cut, so
  * here the cut may follow the number of threads: the bits stay the same. */
@@ -19,13 +19,13 @@ enum {
     LINE = 64 /* of a cache */
 };
 
-/** Work on one picture. */
+/** Work on one image. */
 typedef struct infer_run {
     const cpu_backend *cpu;
     const ani_infer *infer;
     const ani_infer_buffers *buffers;
     const infer_step *step;
-    const float *x; /* the picture, or NULL and */
+    const float *x; /* the image, or NULL and */
     const uint8_t *bytes;
     const void *elements; /* [256]: of the bytes */
     uint8_t *slots;
@@ -59,7 +59,7 @@ static uint8_t *slot(const infer_run *run, int32_t number, int64_t at) {
 
 /* --- input ------------------------------------------------------------------------------------ */
 
-/* A row of the picture as elements, side by side. */
+/* A row of the image as elements, side by side. */
 static void convert_row(const infer_run *run, int64_t y, uint8_t *to) {
     const infer_kind *kind = run->infer->kind;
     const int64_t count = run->step->w * run->step->cin;
@@ -400,7 +400,7 @@ static void block_rows(const infer_run *run, const infer_worker *worker, int64_t
     }
 }
 
-/* --- one picture by one thread ---------------------------------------------------------------- */
+/* --- one image by one thread ---------------------------------------------------------------- */
 
 static void average(const infer_run *run) {
     const infer_step *step = run->step;
@@ -424,21 +424,21 @@ static void step_rows(const infer_run *run, const infer_worker *worker, int64_t 
 }
 
 typedef struct batch_job {
-    infer_run run; /* of the first picture */
-    int64_t picture, features;
+    infer_run run; /* of the first image */
+    int64_t image, features;
 } batch_job;
 
-static void set_picture(infer_run *run, const batch_job *job, int64_t n) {
-    if (run->x) run->x += n * job->picture;
-    if (run->bytes) run->bytes += n * job->picture;
+static void set_image(infer_run *run, const batch_job *job, int64_t n) {
+    if (run->x) run->x += n * job->image;
+    if (run->bytes) run->bytes += n * job->image;
     run->features += n * job->features;
 }
 
-static void whole_picture(void *context, int64_t n, int32_t number) {
+static void whole_image(void *context, int64_t n, int32_t number) {
     const batch_job *job = context;
     infer_run run = job->run;
     const infer_worker *worker = &run.buffers->workers[number];
-    set_picture(&run, job, n);
+    set_image(&run, job, n);
     run.slots = worker->slots;
     for (int32_t s = 0; s < run.infer->step_count; s++) {
         run.step = &run.infer->steps[s];
@@ -451,7 +451,7 @@ static void whole_picture(void *context, int64_t n, int32_t number) {
     if (!run.step->pooled) average(&run);
 }
 
-/* --- one picture by all threads --------------------------------------------------------------- */
+/* --- one image by all threads --------------------------------------------------------------- */
 
 static void rows_piece(void *context, int64_t index, int32_t number) {
     const infer_run *run = context;
@@ -498,11 +498,11 @@ static void project_piece(void *context, int64_t index, int32_t number) {
                 panel, panel + 1);
 }
 
-static void shared_picture(const batch_job *job, int64_t n) {
+static void shared_image(const batch_job *job, int64_t n) {
     infer_run run = job->run;
     ani_pool *pool = run.cpu->pool;
     const int64_t threads = run.infer->threads;
-    set_picture(&run, job, n);
+    set_image(&run, job, n);
     run.slots = run.buffers->workers[0].slots;
     for (int32_t s = 0; s < run.infer->step_count; s++) {
         const infer_step *step = run.step = &run.infer->steps[s];
@@ -538,12 +538,12 @@ void ani_cpu_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_bu
                              .bytes = input->x ? NULL : input->bytes,
                              .elements = &elements,
                              .features = features},
-                     .picture = first->h * first->w * first->cin,
+                     .image = first->h * first->w * first->cin,
                      .features = last->cout};
-    /* Whole pictures to threads as long as most of these have one. */
+    /* Whole images to threads as long as most of these have one. */
     const int64_t threads = infer->threads, left = n % threads;
     const int64_t whole = 2 * left > threads || threads == 1 ? n : n - left;
-    ani_pool_run(cpu->pool, whole, whole_picture, &job);
+    ani_pool_run(cpu->pool, whole, whole_image, &job);
     for (int64_t i = whole; i < n; i++)
-        shared_picture(&job, i);
+        shared_image(&job, i);
 }

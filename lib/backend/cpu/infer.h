@@ -36,12 +36,12 @@ typedef struct infer_panels {
  * Without depthwise the front's result is the step's. */
 typedef struct infer_step {
     const ani_infer_unit *front, *depthwise, *project;
-    int32_t input, output, residual; /* slots of thin values; -1: the picture; none */
+    int32_t input, output, residual; /* slots of thin values; -1: the image; none */
     int32_t pooled;                  /* 1: the last step, whose result is averaged as it comes */
     int64_t h, w, cin;               /* input */
     int64_t eh, ew, wide;            /* input of the depthwise convolution, or the result */
     int64_t oh, ow, cout;            /* result */
-    /* Elements of a pixel: cin and cout in whole groups, but for the picture's; and those of a run
+    /* Elements of a pixel: cin and cout in whole groups, but for the image's; and those of a run
      * of the front, three pixels or one, in whole groups. What fills a pixel up is zero in
      * bfloat16, anything in int8; what fills a run up is what follows; both have weights of zero.
      */
@@ -68,7 +68,7 @@ typedef struct infer_sizes {
 
 /** The buffers of one worker. */
 typedef struct infer_worker {
-    uint8_t *slots; /* thin values of a picture that it works on alone */
+    uint8_t *slots; /* thin values of an image that it works on alone */
     uint8_t *pads;  /* rows of the input of a full convolution, padded */
     uint8_t *work;  /* rows of one block of wide */
     uint8_t *tails; /* [2][blocks][keep] such rows, of the band before and of this one */
@@ -114,7 +114,7 @@ struct ani_infer {
     ani_infer_kernels k;
     int64_t taps_size; /* bytes of a block's taps */
     ani_infer_unit *units;
-    ani_codes *codes; /* [unit_count + 1]: of the picture, of each unit's value; int8 */
+    ani_codes *codes; /* [unit_count + 1]: of the image, of each unit's value; int8 */
     float *means;     /* int8: as in ani_calibrated */
     int32_t unit_count, step_count;
     infer_step *steps;
@@ -122,7 +122,7 @@ struct ani_infer {
     int64_t *slot_offsets; /* elements, in a worker's slots */
     int64_t slots_size;    /* elements of them all */
     infer_sizes sizes;
-    int64_t shared_depth; /* elements of shared, for pictures that all workers work on */
+    int64_t shared_depth; /* elements of shared, for images that all workers work on */
 
     uint8_t *memory; /* what is packed */
     int64_t memory_size;
@@ -138,7 +138,7 @@ struct ani_infer_buffers {
 };
 
 /* Say whether the threads share a step's channels instead of its rows when they work on one
- * picture: of few rows each thread would have to make too many of its neighbour's once more. */
+ * image: of few rows each thread would have to make too many of its neighbour's once more. */
 static inline bool infer_is_split(const ani_infer *infer, const infer_step *step) {
     return infer->threads > 1 && step->project && step->oh < 12 * (int64_t)infer->threads;
 }
@@ -170,7 +170,7 @@ static inline int64_t infer_reads(const infer_step *step, int64_t rows) {
     return (rows - 1) * step->depthwise->shape.stride + 3;
 }
 
-/** Elements of a row of the staged input (of a full convolution, padded; of the picture); 0: the
+/** Elements of a row of the staged input (of a full convolution, padded; of the image); 0: the
  * input is not staged. */
 int64_t infer_stage_row(const infer_step *step);
 /** Rows of it that `rows` rows of wide read. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What fp32, bf16 and int8 have of their own in inference: how pictures become elements, how these
+ * What fp32, bf16 and int8 have of their own in inference: how images become elements, how these
  * are averaged, and how weights are packed, batch norm folded into them in double. */
 #include "backend/cpu/infer.h"
 
@@ -114,8 +114,8 @@ static void sum_halves(const ani_kernels *k, const void *x, int64_t row, int64_t
 static int64_t weight_row(const ani_infer *infer, const infer_panels *panels,
                           const ani_infer_unit *unit, int64_t k) {
     const ani_unit_shape *s = &unit->shape;
-    const int picture = unit == infer->units;
-    const int64_t pixel = picture ? s->cin : ani_round_up(s->cin, infer->k.group);
+    const int image = unit == infer->units;
+    const int64_t pixel = image ? s->cin : ani_round_up(s->cin, infer->k.group);
     const int64_t width = s->kind == ANI_UNIT_FULL ? 3 : 1;
     const int64_t row = k / panels->run, column = k % panels->run / pixel;
     const int64_t channel = k % panels->run % pixel;

@@ -66,7 +66,7 @@ static const ani_infer_unit *result_unit(const infer_step *step) {
     return step->project ? step->project : step->depthwise ? step->depthwise : step->front;
 }
 
-/* The step whose result is the value of unit u; -1: the picture. */
+/* The step whose result is the value of unit u; -1: the image. */
 static int32_t step_of(const ani_infer *infer, int32_t u) {
     for (int32_t s = 0; s < infer->step_count; s++)
         if (result_unit(&infer->steps[s]) - infer->units == u) return s;
@@ -131,7 +131,7 @@ static void choose_bands(const ani_infer *infer, infer_step *step) {
     step->chunk = ani_min(ani_max(by_work, 1), step->rows);
 }
 
-/* Elements of a row of the staged input: of a full convolution with its padding, or of the picture;
+/* Elements of a row of the staged input: of a full convolution with its padding, or of the image;
  * and what the last run reads behind its pixels. */
 int64_t infer_stage_row(const infer_step *step) {
     const ani_unit_shape *front = step->front ? &step->front->shape : NULL;

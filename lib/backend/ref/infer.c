@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Inference of the reference backend: picture by picture, unit by unit; in float with batch norm
+ * Inference of the reference backend: image by image, unit by unit; in float with batch norm
  * behind each convolution, in int8 by the formula of quant.h, in bfloat16 with the weights,
- * pictures and values rounded that go into products. */
+ * images and values rounded that go into products. */
 #include "backend/ref/ref.h"
 
 #include <math.h>
@@ -24,7 +24,7 @@ typedef struct infer_unit {
 
 struct ani_infer {
     infer_unit *units;
-    ani_codes *codes; /* [count + 1]: of the picture, of each unit's value; NULL: in float */
+    ani_codes *codes; /* [count + 1]: of the image, of each unit's value; NULL: in float */
     float *means;     /* in int8, as in ani_calibrated */
     int32_t count, slot_count;
     int32_t kind; /* AN_INFERENCE_* */
@@ -34,13 +34,13 @@ struct ani_infer {
 /** What one run writes. */
 struct ani_infer_buffers {
     float **slots; /* in int8: codes, too, as they are the smaller ones */
-    float *picture;
+    float *image;
     double *sums; /* of a pixel */
     int32_t slot_count;
     int32_t reserved;
 };
 
-/** A run of a picture. */
+/** A run of an image. */
 typedef struct infer_run {
     const ani_infer *infer;
     const ani_infer_buffers *buffers;
@@ -191,10 +191,10 @@ an_status ani_ref_infer_buffers_create(an_backend *backend, ani_infer_buffers **
     if (!buffers) return ani_fail_memory(err, sizeof *buffers, "buffers for inference");
     for (int32_t u = 0; u < infer->count; u++)
         if (infer->units[u].unit.shape.cout > most) most = infer->units[u].unit.shape.cout;
-    buffers->picture = ani_alloc_zero(first->h * first->w * first->cin, sizeof *buffers->picture);
+    buffers->image = ani_alloc_zero(first->h * first->w * first->cin, sizeof *buffers->image);
     buffers->sums = ani_alloc_zero(most, sizeof *buffers->sums);
     an_status st =
-        buffers->picture && buffers->sums
+        buffers->image && buffers->sums
             ? make_slots(infer, buffers, err)
             : ani_fail_memory(err, most * (int64_t)sizeof *buffers->sums, "buffers for inference");
     if (st) {
@@ -212,7 +212,7 @@ void ani_ref_infer_buffers_destroy(an_backend *backend, ani_infer_buffers *buffe
         ani_free(buffers->slots[i]);
     ani_free(buffers->slots);
     ani_free(buffers->sums);
-    ani_free(buffers->picture);
+    ani_free(buffers->image);
     ani_free(buffers);
 }
 
@@ -275,7 +275,7 @@ static int32_t code_sum(const infer_unit *at, const uint8_t *x, int32_t zero, in
 
 static void *slot(const infer_run *run, int32_t unit) {
     const ani_infer_buffers *buffers = run->buffers;
-    return unit < 0 ? buffers->picture : buffers->slots[run->infer->units[unit].slot];
+    return unit < 0 ? buffers->image : buffers->slots[run->infer->units[unit].slot];
 }
 
 static void run_codes(const infer_run *run, int32_t u) {
@@ -378,17 +378,17 @@ static void run_unit(const infer_run *run, int32_t u) {
     }
 }
 
-static void take_picture(const infer_run *run, const ani_infer_input *input, int64_t first,
-                         int64_t count) {
+static void take_image(const infer_run *run, const ani_infer_input *input, int64_t first,
+                       int64_t count) {
     const ani_infer *infer = run->infer;
-    float *picture = run->buffers->picture;
-    uint8_t *codes = (uint8_t *)picture;
+    float *image = run->buffers->image;
+    uint8_t *codes = (uint8_t *)image;
     for (int64_t k = 0; k < count; k++) {
         const float value = input->x ? input->x[first + k] : input->table[input->bytes[first + k]];
         if (infer->kind == AN_INFERENCE_INT8)
             codes[k] = ani_quant_code(&infer->codes[0], value);
         else
-            picture[k] = infer->kind == AN_INFERENCE_BF16 ? round_bfloat16(value) : value;
+            image[k] = infer->kind == AN_INFERENCE_BF16 ? round_bfloat16(value) : value;
     }
 }
 
@@ -399,7 +399,7 @@ void ani_ref_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_bu
     const ani_unit_shape *last = &infer->units[infer->count - 1].unit.shape;
     const int64_t count = first->h * first->w * first->cin;
     for (int64_t i = 0; i < n; i++, features += last->cout) {
-        take_picture(&run, input, i * count, count);
+        take_image(&run, input, i * count, count);
         for (int32_t u = 0; u < infer->count; u++)
             if (infer->kind == AN_INFERENCE_INT8)
                 run_codes(&run, u);

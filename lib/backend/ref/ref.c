@@ -74,15 +74,14 @@ static const ani_backend_ops ref_ops = {
 };
 
 an_status ani_ref_create(an_backend **out, const an_backend_options *options, an_error *err) {
+    (void)options; /* one thread, no device */
     *out = NULL;
     an_backend *backend = ani_alloc_zero(1, sizeof *backend);
     if (!backend) return ani_fail_memory(err, sizeof *backend, "the ref backend");
     backend->ops = &ref_ops;
     atomic_init(&backend->references, 1);
     backend->process = ani_process();
-    backend->threads = 1; /* and no device, whatever the options say */
-    backend->precision = options->precision;
-    backend->low_memory = options->low_memory;
+    backend->threads = 1;
     backend->level = "";
     *out = backend;
     return AN_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Units as loops. Source: Keras Conv2D and DepthwiseConv2D (cross-correlation, no kernel flip); for
  * output (oy, ox), tap (ky, kx) reads input (oy*stride + ky - pad_top, ox*stride + kx - pad_left),
- * zero outside of the picture:
+ * zero outside of the image:
  *
  *   full        z[oy,ox,co] = sum over ky,kx,ci of x[iy,ix,ci] * w[ky,kx,ci,co]
  *   pointwise   the same with one tap

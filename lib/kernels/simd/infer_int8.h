@@ -235,7 +235,7 @@ static void bytes_depthwise(const ani_infer_depthwise *d) {
         bytes_rows_of(d, &taps, 2);
 }
 
-/* --- the picture -------------------------------------------------------------------------------
+/* --- the image -------------------------------------------------------------------------------
  */
 
 static void bytes_codes(uint8_t *to, const float *from, int64_t count, float scale, float offset) {

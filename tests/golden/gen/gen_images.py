@@ -18,7 +18,7 @@ rng = np.random.default_rng(C["seed"])
 (out / "files").mkdir(exist_ok=True)
 
 
-def picture(h, w):
+def image(h, w):
     p = faces.params(rng)
     a = faces.draw(p, rng)
     y = np.linspace(0, 349, h).round().astype(int)
@@ -37,12 +37,12 @@ def pj(a, **kw):
     return b.getvalue()
 
 for h, w in C["sizes"]:
-    a = picture(h, w)
+    a = image(h, w)
     for nm, ss in (("444", 0), ("422", 1), ("420", 2)):
         put(f"base_{nm}_{h}x{w}.jpg", pj(a, quality=88, subsampling=ss))
     put(f"gray_{h}x{w}.jpg", pj(a[:, :, 1].copy(), quality=88))
     put(f"prog_420_{h}x{w}.jpg", pj(a, quality=80, subsampling=2, progressive=True))
-a = picture(61, 75)
+a = image(61, 75)
 for q in (1, 10, 50, 75, 95, 100):
     put(f"q{q}_420.jpg", pj(a, quality=q, subsampling=2))
     put(f"q{q}_444.jpg", pj(a, quality=q, subsampling=0))
@@ -99,7 +99,7 @@ def png(name, h, w, depth, ctype, rows, extra=b"", interlace=0):
 def chunk(t, d): return struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d))
 def pp(name, im, **kw):
     b = io.BytesIO(); im.save(b, "PNG", **kw); put(name, b.getvalue())
-a2 = picture(23, 31)
+a2 = image(23, 31)
 pp("rgb.png", Image.fromarray(a2)); pp("gray.png", Image.fromarray(a2[:, :, 1].copy()))
 al = np.dstack([a2, rng.integers(0, 256, a2.shape[:2], dtype=np.uint8)])
 pp("rgba.png", Image.fromarray(al)); pp("la.png", Image.fromarray(al[:, :, 2:].copy(), "LA"))
@@ -124,7 +124,7 @@ def adam7(arr):
 png("interlaced.png", 23, 31, 8, 2, adam7(a2), interlace=1)
 put("bad_crc.png", files["rgb.png"][:-20] + b"\xff" + files["rgb.png"][-19:])
 put("cut.png", files["rgb.png"][:300])
-put("text.jpg", b"this is no picture"); put("empty.jpg", b"")
+put("text.jpg", b"this is no image"); put("empty.jpg", b"")
 
 exp, rep = {}, {}
 tmp = out / "files"
@@ -179,7 +179,7 @@ def spec_resize(src, dh, dw):
 
 arr, rr = {}, []
 for k, ((sh, sw), (dh, dw)) in enumerate(C["resize"]):
-    src = picture(sh, sw) if k % 2 == 0 else rng.integers(0, 256, (sh, sw, 3), dtype=np.uint8)
+    src = image(sh, sw) if k % 2 == 0 else rng.integers(0, 256, (sh, sw, 3), dtype=np.uint8)
     dst = cv2.resize(src, (dw, dh))
     mine = spec_resize(src, dh, dw)
     arr[f"r{k:02d}.src"], arr[f"r{k:02d}.dst"] = src, dst

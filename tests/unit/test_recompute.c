@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The option low_memory from outside: the same bits in losses and weights, with every base mode,
+ * The option recompute from outside: the same bits in losses and weights, with every base mode,
  * precision and backend, from less memory; and what it says of values that it does not know. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +27,7 @@ typedef struct how {
     const char *level; /* AN_CPU; NULL: the best */
 } how;
 
-static an_model *make_model(const how *h, int32_t low_memory) {
+static an_model *make_model(const how *h, int32_t recompute) {
     an_backend_options device;
     an_backend *backend = NULL;
     an_mobilenetv2_options options;
@@ -35,8 +35,6 @@ static an_model *make_model(const how *h, int32_t low_memory) {
     an_backend_options_init(&device, sizeof device);
     device.kind = h->kind;
     device.threads = h->threads;
-    device.precision = h->precision;
-    device.low_memory = low_memory;
     if (h->level) setenv("AN_CPU", h->level, 1);
     if (an_backend_create(&backend, &device, &err)) fail_msg("%s", err.message);
     if (h->level) unsetenv("AN_CPU");
@@ -46,6 +44,7 @@ static an_model *make_model(const how *h, int32_t low_memory) {
     if (an_mobilenetv2_create(&model, backend, &options, &err)) fail_msg("%s", err.message);
     an_backend_destroy(backend);
     assert_int_equal(an_model_set_base(model, h->base, &err), AN_OK);
+    assert_int_equal(an_model_set_training(model, h->precision, recompute, &err), AN_OK);
     assert_int_equal(an_model_set_momentum(model, 0.9, &err), AN_OK);
     return model;
 }
@@ -60,13 +59,13 @@ static void make_batch(float *x, float *y) {
         y[n] = 1 + (float)n;
 }
 
-static an_model *train(const how *h, int32_t low_memory, const float *x, const float *y,
+static an_model *train(const how *h, int32_t recompute, const float *x, const float *y,
                        double losses[STEPS]) {
-    an_model *model = make_model(h, low_memory);
+    an_model *model = make_model(h, recompute);
     an_optimizer *optimizer = NULL;
     assert_int_equal(an_optimizer_create(&optimizer, model, NULL, &err), AN_OK);
     for (int step = 0; step < STEPS; step++) {
-        if (an_model_gradients(model, x, y, BATCH, AN_LOSS_MSE, &losses[step], &err))
+        if (an_model_compute_gradients(model, x, y, BATCH, AN_LOSS_MSE, &losses[step], &err))
             fail_msg("%s", err.message);
         assert_int_equal(an_optimizer_step(optimizer, 1e-3, &err), AN_OK);
     }
@@ -77,8 +76,8 @@ static an_model *train(const how *h, int32_t low_memory, const float *x, const f
 /* All arrays, the moving statistics among them. */
 static void assert_same_weights(const an_model *a, const an_model *b) {
     an_arrays *left = NULL, *right = NULL;
-    assert_int_equal(an_model_weights(a, &left, &err), AN_OK);
-    assert_int_equal(an_model_weights(b, &right, &err), AN_OK);
+    assert_int_equal(an_model_copy_weights(&left, a, &err), AN_OK);
+    assert_int_equal(an_model_copy_weights(&right, b, &err), AN_OK);
     assert_int_equal(an_arrays_count(left), an_arrays_count(right));
     for (int64_t i = 0; i < an_arrays_count(left); i++) {
         int64_t count = 1;
@@ -100,12 +99,12 @@ static void compare(const how *h) {
     assert_same_weights(kept, low);
     const int64_t kept_size = ani_net_arena_size(ani_model_net(kept));
     const int64_t low_size = ani_net_arena_size(ani_model_net(low));
-    print_message("%s, precision %d, base %d: %lld bytes, %lld with low_memory\n",
+    print_message("%s, precision %d, base %d: %lld bytes, %lld with recompute\n",
                   h->kind == AN_BACKEND_REF ? "ref"
                   : h->level                ? h->level
                                             : "cpu",
                   (int)h->precision, (int)h->base, (long long)kept_size, (long long)low_size);
-    /* Only steps with a backward pass through the base keep anything; in pictures as small as these
+    /* Only steps with a backward pass through the base keep anything; in images as small as these
      * scratch, which stays, is the larger part. */
     if (h->base == AN_BASE_TRAIN || h->base == AN_BASE_FINETUNE)
         assert_true((double)low_size < 0.9 * (double)kept_size);
@@ -142,25 +141,22 @@ static void same_bits_on_ref(void **state) {
 
 static void says_what_it_does_not_know(void **state) {
     (void)state;
-    an_backend_options options;
-    an_backend *backend = NULL;
-    an_backend_options_init(&options, sizeof options);
-    assert_int_equal(options.low_memory, 0);
-    for (int32_t i = 0; i < 2; i++) {
-        options.low_memory = i;
-        assert_int_equal(an_backend_create(&backend, &options, &err), AN_OK);
-        assert_int_equal(an_backend_low_memory(backend), i);
-        an_backend_destroy(backend);
+    const how h = {AN_BACKEND_REF, AN_PRECISION_FP32, 1, AN_BASE_TRAIN, NULL};
+    an_model *model = make_model(&h, 0);
+    an_model_info info = {.struct_size = sizeof info};
+    for (int32_t i = 0; i < 4; i++) {
+        assert_int_equal(an_model_set_training(model, i % 2, i / 2, &err), AN_OK);
+        assert_int_equal(an_model_describe(model, &info, &err), AN_OK);
+        assert_int_equal(info.precision, i % 2);
+        assert_int_equal(info.recompute, i / 2);
     }
-    options.low_memory = 2;
-    assert_int_equal(an_backend_create(&backend, &options, &err), AN_ERR_ARG);
-    assert_string_equal(err.message, "low_memory is 2; it must be 0 to 1");
-    assert_int_equal(an_backend_low_memory(NULL), 0);
-    /* A program of before it was there. */
-    options.struct_size = offsetof(an_backend_options, low_memory);
-    assert_int_equal(an_backend_create(&backend, &options, &err), AN_OK);
-    assert_int_equal(an_backend_low_memory(backend), 0);
-    an_backend_destroy(backend);
+    assert_int_equal(an_model_set_training(model, 0, 2, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "model: recompute is 2; it must be 0 to 1");
+    assert_int_equal(an_model_set_training(model, 2, 0, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "model: precision is 2; it must be 0 to 1");
+    assert_int_equal(an_model_describe(model, &info, &err), AN_OK);
+    assert_int_equal(info.precision + info.recompute, 2);
+    an_model_destroy(model);
 }
 
 int main(void) {

@@ -2,7 +2,7 @@
  * Batches made ahead by threads. A batch is a slot of a ring; its samples are handed out one by
  * one, so that all threads work on the batch that is needed next. What a sample becomes depends on
  * (options, epoch, place) alone; who makes it, and when, changes nothing. */
-#include "augment/batches.h"
+#include "augment/loader.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,7 +18,7 @@
 #include "dataset/dataset.h"
 #include "dataset/scale.h"
 
-enum { MAX_BATCH = 65536, MAX_THREADS = 256, MAX_AHEAD = 64 };
+enum { MAX_BATCH = 65536, MAX_THREADS = 256, MAX_PREFETCH = 64 };
 
 /* One batch being made or waiting to be taken. */
 typedef struct slot {
@@ -40,23 +40,23 @@ typedef struct scratch {
 } scratch;
 
 typedef struct worker {
-    an_batches *batches;
+    an_loader *loader;
     int32_t number;
 } worker;
 
-struct an_batches {
+struct an_loader {
     atomic_int references;
     atomic_bool claimed; /* somebody reads it */
     int64_t process;     /* that made it, where its threads are */
     an_dataset *dataset;
-    an_batches_options options; /* augment: the next field */
+    an_loader_options options;  /* augment: the next field */
     an_augment_options augment; /* its lists are owned */
     int64_t *indices;           /* [count] samples of the data set */
     int64_t *places;            /* [count] of indices, in the order of the epoch */
     ani_order order;
     ani_scaling scaling;
     ani_pixels pixels; /* kernels */
-    int64_t image;     /* values of a picture */
+    int64_t image;     /* values of an image */
     int32_t outputs;
     slot *slots;
     int64_t slot_count;
@@ -81,35 +81,34 @@ struct an_batches {
 
 /* --- options --------------------------------------------------------------------------------- */
 
-void an_batches_options_init(an_batches_options *options, uint32_t struct_size) {
-    const an_batches_options defaults = {.struct_size = sizeof defaults,
-                                         .batch = 32,
-                                         .last_batch = 1,
-                                         .scale = AN_SCALE_UNIT,
-                                         .threads = 1,
-                                         .ahead = 2,
-                                         .seed = 42,
-                                         .iterator = AN_ITERATOR_NEXT};
+void an_loader_options_init(an_loader_options *options, uint32_t struct_size) {
+    const an_loader_options defaults = {.struct_size = sizeof defaults,
+                                        .batch_size = 32,
+                                        .scale = AN_SCALE_UNIT,
+                                        .threads = 1,
+                                        .prefetch = 2,
+                                        .seed = 42,
+                                        .iterator = AN_ITERATOR_NEXT};
     ani_options_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 static an_status check_range(const char *field, int32_t value, int32_t low, int32_t high,
                              an_error *err) {
     if (value >= low && value <= high) return AN_OK;
-    return ani_fail(err, AN_ERR_ARG, "an_batches_options: %s is %d; it must be %d to %d", field,
+    return ani_fail(err, AN_ERR_ARG, "an_loader_options: %s is %d; it must be %d to %d", field,
                     (int)value, (int)low, (int)high);
 }
 
-static an_status read_options(an_batches_options *o, an_augment_options *augment,
-                              const an_batches_options *options, an_error *err) {
-    an_batches_options_init(o, sizeof *o);
+static an_status read_options(an_loader_options *o, an_augment_options *augment,
+                              const an_loader_options *options, an_error *err) {
+    an_loader_options_init(o, sizeof *o);
     an_augment_options_init(augment, sizeof *augment);
-    an_status st = ani_options_copy(o, sizeof *o, options, "an_batches_options", err);
-    if (!st) st = check_range("batch", o->batch, 1, MAX_BATCH, err);
+    an_status st = ani_options_copy(o, sizeof *o, options, "an_loader_options", err);
+    if (!st) st = check_range("batch_size", o->batch_size, 1, MAX_BATCH, err);
     if (!st) st = check_range("shuffle", o->shuffle, 0, 1, err);
-    if (!st) st = check_range("last_batch", o->last_batch, 0, 1, err);
+    if (!st) st = check_range("drop_last", o->drop_last, 0, 1, err);
     if (!st) st = check_range("threads", o->threads, 0, MAX_THREADS, err);
-    if (!st) st = check_range("ahead", o->ahead, 1, MAX_AHEAD, err);
+    if (!st) st = check_range("prefetch", o->prefetch, 1, MAX_PREFETCH, err);
     if (!st) st = check_range("iterator", o->iterator, AN_ITERATOR_NEXT, AN_ITERATOR_ITEM, err);
     if (!st) st = check_range("reserved", o->reserved, 0, 0, err);
     if (!st) st = ani_options_copy(augment, sizeof *augment, o->augment, "an_augment_options", err);
@@ -118,13 +117,13 @@ static an_status read_options(an_batches_options *o, an_augment_options *augment
     return st;
 }
 
-static bool is_keras(const an_batches *b) {
+static bool is_keras(const an_loader *b) {
     return b->augment.mode == AN_AUGMENT_KERAS || b->augment.mode == AN_AUGMENT_LEGACY;
 }
 
 /* Keras' brightness drops fractions: there the last bit decides, and the reference form is taken.
  */
-static bool needs_reference(const an_batches *b) {
+static bool needs_reference(const an_loader *b) {
     const an_augment_options *augment = &b->augment;
     return is_keras(b) && (augment->brightness_low != 0.0 || augment->brightness_high != 0.0);
 }
@@ -132,7 +131,7 @@ static bool needs_reference(const an_batches *b) {
 /* --- making samples -------------------------------------------------------------------------- */
 
 /* Set up the slot of batch number filling. With the lock. */
-static void set_up(an_batches *b, slot *s) {
+static void set_up(an_loader *b, slot *s) {
     const int64_t step = b->filling;
     const int64_t *places = b->places + step * b->order.batch;
     s->step = step;
@@ -147,12 +146,12 @@ static void set_up(an_batches *b, slot *s) {
         ani_transform_draw(&s->transforms[i], &b->augment, b->order.height, b->order.width, &mt);
 }
 
-static bool can_claim(const an_batches *b) {
+static bool can_claim(const an_loader *b) {
     return !b->paused && b->filling < b->order.steps && b->filling < b->held + b->slot_count;
 }
 
 /* Take the next sample to be made: its slot, and its place in *k. With the lock, if can_claim(). */
-static slot *claim(an_batches *b, int64_t *k) {
+static slot *claim(an_loader *b, int64_t *k) {
     slot *s = &b->slots[b->filling % b->slot_count];
     if (s->step != b->filling) set_up(b, s);
     *k = s->claimed++;
@@ -162,7 +161,7 @@ static slot *claim(an_batches *b, int64_t *k) {
 }
 
 /* Make the pixels and numbers of one sample. Without the lock: nobody else touches this place. */
-static void make(an_batches *b, slot *s, int64_t k, const scratch *mine) {
+static void make(an_loader *b, slot *s, int64_t k, const scratch *mine) {
     const an_augment_options *augment = &b->augment;
     const int64_t height = b->order.height, width = b->order.width, sample = s->samples[k];
     an_error *error = &s->errors[k];
@@ -200,7 +199,7 @@ static void make(an_batches *b, slot *s, int64_t k, const scratch *mine) {
 }
 
 /* Claim one sample and make it; the lock is given up meanwhile. */
-static void work_once(an_batches *b, const scratch *mine) {
+static void work_once(an_loader *b, const scratch *mine) {
     int64_t k;
     slot *s = claim(b, &k);
     pthread_mutex_unlock(&b->lock);
@@ -213,7 +212,7 @@ static void work_once(an_batches *b, const scratch *mine) {
 
 static void *worker_main(void *argument) {
     const worker *self = argument;
-    an_batches *b = self->batches;
+    an_loader *b = self->loader;
     pthread_mutex_lock(&b->lock);
     while (!b->stop) {
         if (can_claim(b))
@@ -227,7 +226,7 @@ static void *worker_main(void *argument) {
 
 /* --- making the source ----------------------------------------------------------------------- */
 
-static an_status take_indices(an_batches *b, const int64_t *indices, int64_t count, an_error *err) {
+static an_status take_indices(an_loader *b, const int64_t *indices, int64_t count, an_error *err) {
     const int64_t there = an_dataset_count(b->dataset);
     int64_t size;
     if (!indices && count)
@@ -250,12 +249,12 @@ static an_status take_indices(an_batches *b, const int64_t *indices, int64_t cou
             return ani_fail(err, AN_ERR_ARG, "indices[%lld] is %lld; the data set has %lld samples",
                             (long long)i, (long long)b->indices[i], (long long)there);
     }
-    const int64_t batch = b->options.batch < count ? b->options.batch : count;
+    const int64_t batch = b->options.batch_size < count ? b->options.batch_size : count;
     b->order =
         (ani_order){.options = &b->options,
                     .count = count,
                     .batch = batch,
-                    .steps = b->options.last_batch ? (count + batch - 1) / batch : count / batch,
+                    .steps = b->options.drop_last ? count / batch : (count + batch - 1) / batch,
                     .height = an_dataset_height(b->dataset),
                     .width = an_dataset_width(b->dataset)};
     return AN_OK;
@@ -273,10 +272,10 @@ static an_status copy_choices(const double **choices, const double *theirs, int6
     return AN_OK;
 }
 
-static an_status make_slots(an_batches *b, an_error *err) {
+static an_status make_slots(an_loader *b, an_error *err) {
     const int64_t batch = b->order.batch;
     int64_t size;
-    b->slot_count = b->options.threads ? b->options.ahead + 1 : 1;
+    b->slot_count = b->options.threads ? b->options.prefetch + 1 : 1;
     if (!ani_mul_size(batch * (int64_t)sizeof(float), b->image, &size)) size = -1;
     b->slots = ani_alloc_zero(b->slot_count, sizeof *b->slots);
     if (!b->slots) return ani_fail_memory(err, size, "batches");
@@ -294,7 +293,7 @@ static an_status make_slots(an_batches *b, an_error *err) {
     return AN_OK;
 }
 
-static an_status make_threads(an_batches *b, an_error *err) {
+static an_status make_threads(an_loader *b, an_error *err) {
     const int32_t count = b->options.threads;
     b->scratches = ani_alloc_zero(count + 1, sizeof *b->scratches);
     b->threads = ani_alloc_zero(count, sizeof *b->threads);
@@ -306,7 +305,7 @@ static an_status make_threads(an_batches *b, an_error *err) {
         mine->pixels = ani_alloc(b->image);
         if (needs_reference(b)) mine->scaled = ani_alloc_zero(b->image, sizeof *mine->scaled);
         if (!mine->pixels || (needs_reference(b) && !mine->scaled))
-            return ani_fail_memory(err, b->image, "a picture");
+            return ani_fail_memory(err, b->image, "an image");
     }
     while (b->started < count) {
         worker *self = &b->workers[b->started];
@@ -319,17 +318,17 @@ static an_status make_threads(an_batches *b, an_error *err) {
     return AN_OK;
 }
 
-an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t *indices,
-                            int64_t count, const an_batches_options *options, an_error *err) {
+an_status an_loader_create(an_loader **out, an_dataset *dataset, const int64_t *indices,
+                           int64_t count, const an_loader_options *options, an_error *err) {
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
-    an_batches *b = NULL;
-    an_batches_options checked;
+    an_loader *b = NULL;
+    an_loader_options checked;
     an_augment_options augment;
     ani_scaling scaling;
     if (!dataset) return ani_fail(err, AN_ERR_ARG, "dataset is NULL");
     an_status st = read_options(&checked, &augment, options, err);
-    if (!st) st = an_scale_table(scaling.table, checked.scale, err);
+    if (!st) st = an_scale_fill_table(checked.scale, scaling.table, err);
     if (!st) st = ani_scale_line(checked.scale, &scaling.gain, &scaling.bias, err);
     if (st) return st;
 
@@ -366,7 +365,7 @@ an_status an_batches_create(an_batches **out, an_dataset *dataset, const int64_t
     *out = b;
     b = NULL;
 done:
-    an_batches_destroy(b);
+    an_loader_destroy(b);
     return st;
 }
 
@@ -380,7 +379,7 @@ static void free_choices(const double *choices) {
 }
 
 /* In a child of the process that started them there are none, and their lock stays as it is. */
-static void stop_threads(an_batches *b) {
+static void stop_threads(an_loader *b) {
     if (b->process != ani_process()) return;
     pthread_mutex_lock(&b->lock);
     b->stop = true;
@@ -393,9 +392,9 @@ static void stop_threads(an_batches *b) {
     pthread_mutex_destroy(&b->lock);
 }
 
-void an_batches_destroy(an_batches *batches) {
-    if (!batches || atomic_fetch_sub(&batches->references, 1) > 1) return;
-    an_batches *b = batches;
+void an_loader_destroy(an_loader *loader) {
+    if (!loader || atomic_fetch_sub(&loader->references, 1) > 1) return;
+    an_loader *b = loader;
     stop_threads(b);
     const int64_t x_size = b->order.batch * (int64_t)sizeof(float) * b->image;
     for (int64_t i = 0; b->slots && i < b->slot_count; i++) {
@@ -423,31 +422,31 @@ void an_batches_destroy(an_batches *batches) {
 
 /* --- epochs ---------------------------------------------------------------------------------- */
 
-an_status ani_batches_claim(an_batches *batches, an_error *err) {
-    an_status st = ani_process_check(batches->process, "the source of batches", err);
+an_status ani_loader_claim(an_loader *loader, an_error *err) {
+    an_status st = ani_process_check(loader->process, "the source of batches", err);
     if (st) return st;
-    if (atomic_exchange(&batches->claimed, true))
+    if (atomic_exchange(&loader->claimed, true))
         return ani_fail(err, AN_ERR_ARG,
                         "the batches are being read by another call, on another thread or below "
                         "this one; make another source of them");
     return AN_OK;
 }
 
-void ani_batches_release(an_batches *batches) {
-    atomic_store(&batches->claimed, false);
+void ani_loader_release(an_loader *loader) {
+    atomic_store(&loader->claimed, false);
 }
 
-an_status an_batches_begin(an_batches *batches, int64_t epoch, int64_t first, an_error *err) {
-    if (!batches) return ani_fail(err, AN_ERR_ARG, "batches is NULL");
-    an_status st = ani_batches_claim(batches, err);
+an_status an_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_error *err) {
+    if (!loader) return ani_fail(err, AN_ERR_ARG, "batches is NULL");
+    an_status st = ani_loader_claim(loader, err);
     if (st) return st;
-    st = ani_batches_begin(batches, epoch, first, err);
-    ani_batches_release(batches);
+    st = ani_loader_begin(loader, epoch, first, err);
+    ani_loader_release(loader);
     return st;
 }
 
-an_status ani_batches_begin(an_batches *batches, int64_t epoch, int64_t first, an_error *err) {
-    an_batches *b = batches;
+an_status ani_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_error *err) {
+    an_loader *b = loader;
     if (epoch < 0)
         return ani_fail(err, AN_ERR_ARG, "epoch is %lld; it must be at least 0", (long long)epoch);
     if (first < 0 || first > b->order.steps)
@@ -472,7 +471,7 @@ an_status ani_batches_begin(an_batches *batches, int64_t epoch, int64_t first, a
 
 /* Wait until the next batch is there, making samples of it while there are any to make. NULL at the
  * end of the epoch. */
-static slot *wait_for_batch(an_batches *b) {
+static slot *wait_for_batch(an_loader *b) {
     slot *s = NULL;
     pthread_mutex_lock(&b->lock);
     b->held = b->next; /* the slot of the batch before may be filled again */
@@ -492,7 +491,7 @@ static slot *wait_for_batch(an_batches *b) {
 }
 
 /* Take out of a batch the samples that have no pixels; or fail with the first of them. */
-static an_status leave_out(an_batches *b, slot *s, an_error *err) {
+static an_status leave_out(an_loader *b, slot *s, an_error *err) {
     int64_t kept = 0;
     for (int64_t k = 0; k < s->count; k++) {
         const an_error *error = &s->errors[k];
@@ -515,24 +514,24 @@ static an_status leave_out(an_batches *b, slot *s, an_error *err) {
     return AN_OK;
 }
 
-an_status an_batches_next(an_batches *batches, const float **x, const float **y,
-                          const int64_t **samples, int64_t *n, an_error *err) {
-    if (!batches) return ani_fail(err, AN_ERR_ARG, "batches is NULL");
-    an_status st = ani_batches_claim(batches, err);
+an_status an_loader_next(an_loader *loader, const float **x, const float **y,
+                         const int64_t **samples, int64_t *n, an_error *err) {
+    if (!loader) return ani_fail(err, AN_ERR_ARG, "batches is NULL");
+    an_status st = ani_loader_claim(loader, err);
     if (st) return st;
-    st = ani_batches_next(batches, x, y, samples, n, err);
-    ani_batches_release(batches);
+    st = ani_loader_next(loader, x, y, samples, n, err);
+    ani_loader_release(loader);
     return st;
 }
 
-an_status ani_batches_next(an_batches *batches, const float **x, const float **y,
-                           const int64_t **samples, int64_t *n, an_error *err) {
-    an_status st = batches->begun ? AN_OK : ani_batches_begin(batches, 0, 0, err);
+an_status ani_loader_next(an_loader *loader, const float **x, const float **y,
+                          const int64_t **samples, int64_t *n, an_error *err) {
+    an_status st = loader->begun ? AN_OK : ani_loader_begin(loader, 0, 0, err);
     slot *s = NULL;
     while (!st && (!s || s->count == 0)) {
-        s = wait_for_batch(batches);
+        s = wait_for_batch(loader);
         if (!s) return AN_DONE;
-        st = leave_out(batches, s, err);
+        st = leave_out(loader, s, err);
     }
     if (st) return st;
     if (x) *x = s->x;
@@ -544,94 +543,94 @@ an_status ani_batches_next(an_batches *batches, const float **x, const float **y
 
 /* --- getters --------------------------------------------------------------------------------- */
 
-int64_t an_batches_steps(const an_batches *batches) {
-    return batches ? batches->order.steps : 0;
+int64_t an_loader_steps(const an_loader *loader) {
+    return loader ? loader->order.steps : 0;
 }
 
-int64_t an_batches_samples(const an_batches *batches) {
-    return batches ? batches->order.count : 0;
+int64_t an_loader_samples(const an_loader *loader) {
+    return loader ? loader->order.count : 0;
 }
 
-int32_t an_batches_batch(const an_batches *batches) {
-    return batches ? batches->options.batch : 0;
+int32_t an_loader_batch_size(const an_loader *loader) {
+    return loader ? loader->options.batch_size : 0;
 }
 
-int32_t an_batches_height(const an_batches *batches) {
-    return batches ? (int32_t)batches->order.height : 0;
+int32_t an_loader_height(const an_loader *loader) {
+    return loader ? (int32_t)loader->order.height : 0;
 }
 
-int32_t an_batches_width(const an_batches *batches) {
-    return batches ? (int32_t)batches->order.width : 0;
+int32_t an_loader_width(const an_loader *loader) {
+    return loader ? (int32_t)loader->order.width : 0;
 }
 
-int32_t an_batches_outputs(const an_batches *batches) {
-    return batches ? batches->outputs : 0;
+int32_t an_loader_outputs(const an_loader *loader) {
+    return loader ? loader->outputs : 0;
 }
 
-int32_t an_batches_scale(const an_batches *batches) {
-    return batches ? batches->options.scale : 0;
+int32_t an_loader_scale(const an_loader *loader) {
+    return loader ? loader->options.scale : 0;
 }
 
-int32_t an_batches_is_plain(const an_batches *batches) {
-    return batches && !ani_augment_is_active(&batches->augment);
+int32_t an_loader_is_plain(const an_loader *loader) {
+    return loader && !ani_augment_is_active(&loader->augment);
 }
 
 /* --- from the inside ------------------------------------------------------------------------- */
 
-void ani_batches_hold(an_batches *batches) {
-    atomic_fetch_add(&batches->references, 1);
+void ani_loader_hold(an_loader *loader) {
+    atomic_fetch_add(&loader->references, 1);
 }
 
-an_status ani_batches_check(const an_batches *batches, const an_model *model, const char *what,
-                            an_error *err) {
+an_status ani_loader_check(const an_loader *loader, const an_model *model, const char *what,
+                           an_error *err) {
     an_model_info info = {.struct_size = sizeof info};
     const an_status st = an_model_describe(model, &info, err);
     if (st) return st;
-    const int32_t height = an_batches_height(batches), width = an_batches_width(batches);
+    const int32_t height = an_loader_height(loader), width = an_loader_width(loader);
     if (height != info.height || width != info.width)
         return ani_fail(err, AN_ERR_ARG, "%s are %d x %d; the model wants %d x %d", what,
                         (int)height, (int)width, (int)info.height, (int)info.width);
-    if (an_batches_outputs(batches) != info.outputs)
+    if (an_loader_outputs(loader) != info.outputs)
         return ani_fail(err, AN_ERR_ARG, "%s have %d numbers an image; the model has %d outputs",
-                        what, (int)an_batches_outputs(batches), (int)info.outputs);
-    if (an_batches_scale(batches) != info.scale)
+                        what, (int)an_loader_outputs(loader), (int)info.outputs);
+    if (an_loader_scale(loader) != info.scale)
         return ani_fail(err, AN_ERR_ARG, "%s have scale '%s'; the model wants '%s'", what,
-                        ani_scale_name(an_batches_scale(batches)), ani_scale_name(info.scale));
+                        ani_scale_name(an_loader_scale(loader)), ani_scale_name(info.scale));
     return AN_OK;
 }
 
-an_status ani_batches_in_order(an_batches **out, const an_batches *batches, an_error *err) {
-    an_batches_options options;
-    an_batches_options_init(&options, sizeof options);
-    options.batch = batches->options.batch;
-    options.scale = batches->options.scale;
-    options.threads = batches->options.threads;
-    options.ahead = batches->options.ahead;
-    return an_batches_create(out, batches->dataset, batches->indices, batches->order.count,
-                             &options, err);
+an_status ani_loader_in_order(an_loader **out, const an_loader *loader, an_error *err) {
+    an_loader_options options;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = loader->options.batch_size;
+    options.scale = loader->options.scale;
+    options.threads = loader->options.threads;
+    options.prefetch = loader->options.prefetch;
+    return an_loader_create(out, loader->dataset, loader->indices, loader->order.count, &options,
+                            err);
 }
 
-int64_t ani_batches_sample(const an_batches *batches, int64_t place) {
-    return batches->indices[place];
+int64_t ani_loader_sample(const an_loader *loader, int64_t place) {
+    return loader->indices[place];
 }
 
-void ani_batches_order(const an_batches *batches, int64_t epoch, int64_t *places) {
+void ani_loader_order(const an_loader *loader, int64_t epoch, int64_t *places) {
     ani_mt19937 first;
-    ani_order_epoch(&batches->order, epoch, places, &first);
+    ani_order_epoch(&loader->order, epoch, places, &first);
 }
 
-int64_t ani_batches_size(const an_batches *batches, int64_t step) {
-    return ani_order_batch(&batches->order, step);
+int64_t ani_loader_size(const an_loader *loader, int64_t step) {
+    return ani_order_batch(&loader->order, step);
 }
 
-int64_t ani_batches_place(const an_batches *batches) {
-    return batches->next; /* moved by an_batches_next() alone */
+int64_t ani_loader_place(const an_loader *loader) {
+    return loader->next; /* moved by an_loader_next() alone */
 }
 
-const an_batches_options *ani_batches_options(const an_batches *batches) {
-    return &batches->options;
+const an_loader_options *ani_loader_options(const an_loader *loader) {
+    return &loader->options;
 }
 
-const an_dataset *ani_batches_dataset(const an_batches *batches) {
-    return batches->dataset;
+const an_dataset *ani_loader_dataset(const an_loader *loader) {
+    return loader->dataset;
 }
