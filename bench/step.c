@@ -73,7 +73,8 @@ static void set_up(bench *b) {
                 &err);
     bench_check(an_optimizer_create(&b->optimizer, b->model, NULL, &err), &err);
 
-    an_model_info info = {.struct_size = sizeof info};
+    an_model_info info;
+    an_model_info_init(&info, sizeof info);
     bench_check(an_model_describe(b->model, &info, &err), &err);
     const size_t pixels = (size_t)b->batch * (size_t)b->size * (size_t)b->size * 3;
     b->x = malloc(pixels * sizeof *b->x);

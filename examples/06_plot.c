@@ -17,7 +17,8 @@ static int read_history(const char *path, an_history **history) {
     if (an_history_create(history, &err)) status = complain(&err);
     if (!fgets(line, sizeof line, file)) status = complain_of("'%s' is empty", path);
     while (!status && fgets(line, sizeof line, file)) {
-        an_epoch_report report = {.struct_size = sizeof report};
+        an_epoch_report report;
+        an_epoch_report_init(&report, sizeof report);
         number++;
         if (sscanf(line, "%" SCNd32 ",%" SCNd32 ",%lf,%lf,%lf,%lf", &report.stage, &report.epoch,
                    &report.loss, &report.val_loss, &report.rate, &report.seconds) != 6)

@@ -129,7 +129,8 @@ static int open_predictor(const request *ask, an_predictor **predictor, int32_t 
     options.height = options.width = ask->size; /* 0: as the file says */
     options.scale = ask->scale;
     options.padding = ask->padding;
-    an_model_info info = {.struct_size = sizeof info};
+    an_model_info info;
+    an_model_info_init(&info, sizeof info);
     if (an_backend_create(&backend, &device, &err) ||
         an_model_load(&model, backend, ask->model, &options, &err) ||
         an_model_describe(model, &info, &err) || an_predictor_create(predictor, model, &err)) {

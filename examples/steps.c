@@ -40,7 +40,8 @@ int load_model(settings *s, an_model **model) {
 }
 
 an_model_info model_info(const an_model *model) {
-    an_model_info info = {.struct_size = sizeof info};
+    an_model_info info;
+    an_model_info_init(&info, sizeof info);
     an_model_describe(model, &info, NULL);
     return info;
 }
@@ -79,7 +80,8 @@ static int extract(settings *s, char path[PATH_SIZE]) {
     an_error err;
     char folder[PATH_SIZE];
     an_extract_options options;
-    an_extract_report report = {.struct_size = sizeof report};
+    an_extract_report report;
+    an_extract_report_init(&report, sizeof report);
     an_extract_options_init(&options, sizeof options);
     options.label_file = s->labels;
     options.suffix = s->suffix;
@@ -286,7 +288,8 @@ static void catch_signals(void (*handler)(int)) {
 static double best_loss(const an_history *history) {
     double best = INFINITY;
     for (int64_t i = 0; i < an_history_count(history); i++) {
-        an_epoch_report report = {.struct_size = sizeof report};
+        an_epoch_report report;
+        an_epoch_report_init(&report, sizeof report);
         an_history_copy_epoch(history, i, &report, NULL);
         best = fmin(best, report.val_loss);
     }
@@ -295,9 +298,11 @@ static double best_loss(const an_history *history) {
 
 /** Refuse another stage 1 than the one that stage 2 began with. history: of the run. */
 static int check_first_stage(const settings *s, const an_history *history) {
-    an_epoch_report last = {.struct_size = sizeof last};
+    an_epoch_report last;
+    an_epoch_report_init(&last, sizeof last);
     for (int64_t i = 0; i < an_history_count(history); i++) {
-        an_epoch_report report = {.struct_size = sizeof report};
+        an_epoch_report report;
+        an_epoch_report_init(&report, sizeof report);
         an_history_copy_epoch(history, i, &report, NULL);
         if (report.stage == 1) last = report;
     }
@@ -334,7 +339,8 @@ static int train_stage(settings *s, const stage *now, an_model *model, const dat
     an_trainer *trainer = NULL;
     an_train_options options;
     an_schedule_options schedule;
-    an_checkpoint_info info = {.struct_size = sizeof info};
+    an_checkpoint_info info;
+    an_checkpoint_info_init(&info, sizeof info);
     an_train_options_init(&options, sizeof options);
     an_schedule_options_init(&schedule, sizeof schedule);
     options.first_epoch = (int32_t)an_history_count(history);
@@ -412,7 +418,8 @@ static void remove_old_results(settings *s) {
 static int find_checkpoint(settings *s, an_checkpoint **checkpoint) {
     an_error err;
     char path[PATH_SIZE];
-    an_checkpoint_info info = {.struct_size = sizeof info};
+    an_checkpoint_info info;
+    an_checkpoint_info_init(&info, sizeof info);
     const int32_t last = s->epochs2 > 0 ? 2 : 1;
     *checkpoint = NULL;
     checkpoint_path(s, path);
@@ -455,7 +462,8 @@ int train_model(settings *s, an_model *model, const data *d, an_history **histor
     const stage first = {1, AN_BASE_FROZEN, s->epochs1, s->lr1};
     const stage second = {2, s->base2, s->epochs2, s->lr2};
     an_checkpoint *checkpoint = NULL;
-    an_checkpoint_info info = {.struct_size = sizeof info};
+    an_checkpoint_info info;
+    an_checkpoint_info_init(&info, sizeof info);
     char path[PATH_SIZE];
     *history = NULL;
     if (find_checkpoint(s, &checkpoint)) return 1;
@@ -493,7 +501,8 @@ int plot_history(settings *s, const an_history *history) {
     if (!loss) return complain_of("no memory for %lld epochs", (long long)count);
     double *val_loss = loss + count;
     for (int64_t i = 0; i < count; i++) {
-        an_epoch_report report = {.struct_size = sizeof report};
+        an_epoch_report report;
+        an_epoch_report_init(&report, sizeof report);
         if (an_history_copy_epoch(history, i, &report, &err)) {
             complain(&err);
             goto done;
@@ -573,7 +582,8 @@ static int test_again(settings *s, an_model *model, const data *d, const double 
                       float *scores, double rmse, const char *kind) {
     an_error err;
     char path[PATH_SIZE], name[64];
-    an_metrics metrics = {.struct_size = sizeof metrics};
+    an_metrics metrics;
+    an_metrics_init(&metrics, sizeof metrics);
     snprintf(name, sizeof name, "model_%s.safetensors", kind);
     if (an_predict_loader(model, d->test, scores, show_progress, &s->quiet, &err) ||
         an_metrics_compute(truth, scores, d->n_test, &metrics, &err) ||
@@ -609,7 +619,8 @@ int test_model(settings *s, an_model *model, const data *d) {
     const int64_t *test = d->indices + d->n_train + d->n_val;
     double *truth = malloc((size_t)d->n_test * sizeof *truth);
     float *scores = malloc((size_t)d->n_test * sizeof *scores);
-    an_metrics metrics = {.struct_size = sizeof metrics};
+    an_metrics metrics;
+    an_metrics_init(&metrics, sizeof metrics);
     if (!truth || !scores) {
         complain_of("no memory for %lld scores", (long long)d->n_test);
         goto done;
