@@ -5,7 +5,9 @@ usage: ffi.py LIBRARY
 """
 import ctypes
 import math
+import multiprocessing
 import os
+import queue
 import sys
 import tempfile
 from pathlib import Path
@@ -38,7 +40,8 @@ class Metrics(ctypes.Structure):
 class ModelOptions(ctypes.Structure):
     _fields_ = ([("struct_size", ctypes.c_uint32)]
                 + [(name, ctypes.c_int32) for name in ("height", "width", "outputs", "task", "padding", "scale")]
-                + [("seed", ctypes.c_uint32), ("alpha", ctypes.c_double), ("weights", ctypes.c_char_p),
+                + [("seed", ctypes.c_uint32), ("alpha", ctypes.c_double), ("weights_kind", ctypes.c_int32),
+                   ("reserved", ctypes.c_int32), ("weights_path", ctypes.c_char_p),
                    ("progress", ctypes.c_void_p), ("progress_user", ctypes.c_void_p)])
 
 
@@ -125,17 +128,80 @@ def model(tap, lib):
     lib.an_model_destroy(again)
 
 
-def main():
-    tap = Tap()
-    lib = ctypes.CDLL(sys.argv[1])
+def load(path):
+    lib = ctypes.CDLL(path)
     for name in ("an_model_destroy", "an_backend_destroy"):
         getattr(lib, name).argtypes = [ctypes.c_void_p]
         getattr(lib, name).restype = None
+    return lib
+
+
+def small_model(lib):
+    """A network of random weights on two threads' backend, or its error."""
+    error = Error()
+    backend, net = ctypes.c_void_p(), ctypes.c_void_p()
+    options = ModelOptions()
+    lib.an_mobilenetv2_options_init(ctypes.byref(options), ctypes.sizeof(options))
+    options.height = options.width = 32
+    options.alpha = 0.35
+    if lib.an_backend_create(ctypes.byref(backend), None, ctypes.byref(error)) or \
+            lib.an_mobilenetv2_create(ctypes.byref(net), backend, ctypes.byref(options), ctypes.byref(error)):
+        raise RuntimeError(error.message.decode())
+    lib.an_backend_destroy(backend)
+    return net
+
+
+def small_score(lib, net):
+    pixels = (ctypes.c_float * (32 * 32 * 3))(*[(i % 255) / 255 for i in range(32 * 32 * 3)])
+    score, error = ctypes.c_float(), Error()
+    status = lib.an_model_predict(net, pixels, ctypes.c_int64(1), ctypes.byref(score), ctypes.byref(error))
+    return status, score.value, error.message.decode()
+
+
+INHERITED = None  # a model of the parent, as a child of fork() has it
+
+
+def child(path, answers):
+    lib = load(path)
+    inherited = small_score(lib, INHERITED)[::2] if INHERITED else None
+    if INHERITED:
+        lib.an_model_destroy(INHERITED)
+    answers.put((inherited, small_score(lib, small_model(lib))[:2]))
+
+
+def processes(tap, lib):
+    """Children of all of multiprocessing's start methods make models of their own."""
+    global INHERITED
+    INHERITED = small_model(lib)
+    right = small_score(lib, INHERITED)[:2]
+    for method in ("fork", "spawn", "forkserver"):
+        context = multiprocessing.get_context(method)
+        answers = context.Queue()
+        process = context.Process(target=child, args=(sys.argv[1], answers))
+        process.start()
+        try:
+            inherited, own = answers.get(timeout=60)
+        except queue.Empty:
+            inherited, own = None, "no answer within a minute"
+            process.kill()
+        process.join()
+        expect(tap, f"multiprocessing, {method}: a model of the child's own", own, right)
+        if method == "fork":
+            tap.case("a model of before fork() is refused in the child",
+                     [] if inherited and inherited[0] == AN_ERR_ARG and "fork()" in inherited[1] else [inherited])
+    expect(tap, "the parent's model goes on", small_score(lib, INHERITED)[:2], right)
+    lib.an_model_destroy(INHERITED)
+
+
+def main():
+    tap = Tap()
+    lib = load(sys.argv[1])
     expect(tap, "an_error has 256 bytes", ctypes.sizeof(Error), ERROR_BYTES)
     versions(tap, lib)
     split(tap, lib)
     metrics(tap, lib)
     model(tap, lib)
+    processes(tap, lib)
     tap.exit()
 
 

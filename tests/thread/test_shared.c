@@ -399,6 +399,7 @@ static int32_t keep_state(void *user, const an_train_event *event) {
 typedef struct looker {
     pthread_t thread;
     watch *watch;
+    char path[512]; /* of a model file of its own */
     float seen[4096];
     int count;
     int64_t looks;
@@ -406,10 +407,13 @@ typedef struct looker {
     an_error err;
 } looker;
 
-/* Looks at the score, the weights and what the model is, as long as it is trained. */
+/* Looks at the score, the weights, the features, a saved file and what the model is, as long as it
+ * is trained. */
 static void *look(void *data) {
+    static const float x[PIXELS];
     looker *l = data;
     an_predictor *predictor = NULL;
+    float features[1280];
     l->status = an_predictor_create(&predictor, l->watch->model, &l->err);
     while (!l->status && !atomic_load(&l->watch->over)) {
         float value = 0;
@@ -420,6 +424,10 @@ static void *look(void *data) {
             if (l->count < 4096) l->seen[l->count++] = value;
         if (!l->status && l->looks % 8 == 0)
             l->status = an_model_copy_weights(&weights, l->watch->model, &l->err);
+        if (!l->status && l->looks % 8 == 4)
+            l->status = an_model_compute_features(l->watch->model, x, 1, features, &l->err);
+        if (!l->status && l->looks % 64 == 0)
+            l->status = an_model_save(l->watch->model, l->path, &l->err);
         if (!l->status) l->status = an_model_describe(l->watch->model, &info, &l->err);
         an_arrays_destroy(weights);
         l->looks++;
@@ -448,6 +456,7 @@ static void watch_training(int32_t base) {
         fail_msg("%s", err.message);
     for (int i = 0; i < 2; i++) {
         lookers[i] = (looker){.watch = &w};
+        snprintf(lookers[i].path, sizeof lookers[i].path, "%s/%d.safetensors", test_folder, i);
         assert_int_equal(pthread_create(&lookers[i].thread, NULL, look, &lookers[i]), 0);
     }
     const an_status st = an_trainer_run(trainer, &err);
@@ -819,7 +828,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(one_predictor_on_two_threads),
         cmocka_unit_test(models_share_a_backend),
         cmocka_unit_test(a_small_stack_is_enough),
-        cmocka_unit_test(scores_beside_a_training_are_those_of_a_step),
+        unit_test_in_folder(scores_beside_a_training_are_those_of_a_step),
         unit_test_in_folder(callbacks_may_look_and_not_change),
         cmocka_unit_test(the_rate_is_set_in_a_callback),
         cmocka_unit_test(batches_are_read_by_one_at_a_time),
