@@ -11,7 +11,7 @@ usage: bench/compare.sh [options]
 What is run: every combination of the lists (values separated by commas).
   --task LIST      of train2, train1, infer                       (train2)
   --size LIST      pixels                                         (350)
-  --batch LIST     images in a step                             (32)
+  --batch LIST     images in a step                               (32)
   --threads LIST                                                  (2)
   --peer REGEX     which peers               (torch and torch.compile, channels last, jemalloc;
                                               for infer onnxruntime, openvino and litert)

@@ -60,7 +60,7 @@ step 'Scoring images that the network has never seen'
 rm -rf "$out/new/SCUT-FBP5500_v2" # of a run before
 $bin/make_faces --out "$out/new" --count 8 --size 350 --seed 2 --quiet
 $bin/predict --model "$out/model.safetensors" "$out/new/SCUT-FBP5500_v2/Images" >"$out/scores.txt"
-printf 'image     score   true score\n'
+printf 'image       score   true score\n'
 while read -r name score; do
     truth=$(sed -n "s/^$name //p" "$out/new/SCUT-FBP5500_v2/train_test_files/All_labels.txt")
     printf '%-10s  %.3f   %.3f\n' "$name" "$score" "$truth"

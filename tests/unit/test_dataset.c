@@ -726,7 +726,7 @@ static void damaged_images_are_named(void **state) {
     an_dataset_options options = small(NULL);
     an_error err;
     uint8_t x[BYTES];
-    folder_write(folder_path(folder, "P0002.jpg"), "no image", 10);
+    folder_write(folder_path(folder, "P0002.jpg"), "no image", 8);
     assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
     assert_int_equal(an_dataset_read_pixels(dataset, 2, x, &err), AN_ERR_FORMAT);
     assert_non_null(strstr(err.message, "P0002.jpg"));
@@ -752,7 +752,7 @@ static int32_t stop_at_once(void *user, const an_progress *progress) {
 /* Before a training, not after it; all of them, not the first. */
 static void damaged_images_are_found_at_once(void **state) {
     const char *folder = *state;
-    folder_write(folder_path(folder, "P0000.jpg"), "no image", 10);
+    folder_write(folder_path(folder, "P0000.jpg"), "no image", 8);
     folder_write(folder_path(folder, "P0003.jpg"), "\xff\xd8\xff", 3);
     folder_write(folder_path(folder, "P0005.jpg"), "", 0);
     for (int32_t i = 0; i < 12; i++) {
@@ -797,7 +797,7 @@ static void damaged_images_are_left_out(void **state) {
         assert_int_equal(an_dataset_count(whole), COUNT);
         for (int i = 0; i < COUNT; i++) /* what is there is kept, or read before */
             assert_int_equal(an_dataset_read_pixels(whole, i, x, NULL), AN_OK);
-        folder_write(folder_path(folder, "P0000.jpg"), "no image", 10);
+        folder_write(folder_path(folder, "P0000.jpg"), "no image", 8);
         folder_write(folder_path(folder, "P0003.jpg"), "\xff\xd8\xff", 3);
         folder_write(folder_path(folder, "P0005.jpg"), "", 0);
         assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
@@ -843,7 +843,7 @@ static void a_check_that_fails(void **state) {
         snprintf(from, sizeof from, "P%04d.jpg", i);
         snprintf(name, sizeof name, "P%080d.jpg", i);
         rename_in(folder, from, name);
-        folder_write(folder_path(folder, name), "no image", 10);
+        folder_write(folder_path(folder, name), "no image", 8);
         size += snprintf(labels + size, sizeof labels - (size_t)size, "%s 1\n", name);
     }
     write_labels(folder, labels);
