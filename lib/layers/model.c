@@ -761,9 +761,9 @@ an_status an_model_save(const an_model *model, const char *path, an_error *err) 
     an_status st = ani_net_begin_change(model->net, err);
     if (st) return st;
     st = copy_arrays(model, &arrays, 0, 0, err);
+    if (!st) st = set_metadata(arrays, model, err);
     if (!st) st = save_inference(model, arrays, err);
     ani_net_end_change(model->net);
-    if (!st) st = set_metadata(arrays, model, err);
     if (!st) st = an_arrays_write(arrays, path, err);
     an_arrays_destroy(arrays);
     return st;
