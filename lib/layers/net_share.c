@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What predictions share, and what each caller has for himself.
+ * What predictions share, and what each caller has of its own.
  *
  * Shared are the weights as they were packed for inference. They carry the version of the weights
  * that they are of, and the number of those who hold them. Who predicts takes hold of the latest;
