@@ -228,6 +228,18 @@ def broken(tap, work):
                                                          "no model to keep") if text not in done.err])
 
 
+def former_words(tap, work):
+    """Options and words of before the first release are understood."""
+    lines = []
+    for name, words in (("former", ["--scale", "seed", "--low-memory", "--recalibrate"]),
+                        ("present", ["--scale", "article", "--recompute", "--update-batch-norm"])):
+        run = Done("attractivenet", "--data", work / "faces.zip", "--out", work / name, *SMALL, "--epochs1", 0,
+                   "--epochs2", 1, *words)
+        tap.case(f"{' '.join(words)} are understood", run.ended())
+        lines.append((work / name / "model.safetensors").read_bytes() if not run.ended() else name)
+    tap.case("former and present words mean the same", [] if lines[0] == lines[1] else ["the models differ"])
+
+
 def predict(tap, work):
     model = work / "run/model.safetensors"
     faces = work / "faces/SCUT-FBP5500_v2/Images"
@@ -427,6 +439,7 @@ def main():
         make(tap, work)
         tutorial(tap, work)
         if (work / "run/model.safetensors").is_file():
+            former_words(tap, work)
             predict(tap, work)
             broken(tap, work)
         steps(tap, work)

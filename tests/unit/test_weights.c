@@ -66,6 +66,12 @@ static void metadata(void **state) {
     assert_int_equal(w.scale, AN_SCALE_TF);
     assert_true(w.has_seed && w.seed == UINT32_MAX && w.known_pads == ANI_PADS_NONE);
     assert_string_equal(w.base_name, "b");
+    /* what the article's scale is called, and was */
+    static const char *const article[] = {"article", "seed"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(facts_of(&w, TEXTS("scale", article[i])), AN_OK);
+        assert_int_equal(w.scale, AN_SCALE_ARTICLE);
+    }
     /* files of others: everything may be missing */
     static const char *const formats[] = {"pt", "tf", "np"};
     for (size_t i = 0; i < 3; i++) {
