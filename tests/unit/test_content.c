@@ -235,8 +235,8 @@ static void hostile_bodies(void **state) {
         "{\"\\u001b\":1}",
         " \n",
         "\xf0\x9f\x98\x80",
-        "\xc2\x9b"
-        "31m",
+        ("\xc2\x9b"
+         "31m"),
         "<!--",
         "'",
         "&lt;",
