@@ -71,6 +71,10 @@ typedef struct an_warning {
     int64_t count;        /* how many things the warning is about, at least 1 */
     const char *message;  /* UTF-8; borrowed during the call */
 } an_warning;
+
+/** For programs that call such a callback themselves: all zero but struct_size. */
+AN_API void an_warning_init(an_warning *warning, uint32_t struct_size);
+
 enum {
     AN_WARN_LABEL_WITHOUT_IMAGE = 1, /* labels whose image is not in the data set */
     AN_WARN_IMAGE_SKIPPED = 2,       /* images left out: damaged or without label */
@@ -95,6 +99,9 @@ typedef struct an_progress {
     double seconds_left;  /* estimate; -1 = not known */
     const char *what;     /* what is counted, as "bytes"; borrowed during the call */
 } an_progress;
+
+/** As an_warning_init(). */
+AN_API void an_progress_init(an_progress *progress, uint32_t struct_size);
 
 /** Called on the thread that made the call. Non-zero stops that call with AN_ERR_CANCELLED. */
 typedef int32_t (*an_progress_fn)(void *user, const an_progress *progress);

@@ -143,6 +143,10 @@ typedef struct an_train_event {
     double seconds_left;           /* of this epoch's steps, estimated; -1 = not known */
     const an_epoch_report *report; /* AN_EVENT_EPOCH_END only; borrowed during the call */
 } an_train_event;
+
+/** As an_warning_init(). */
+AN_API void an_train_event_init(an_train_event *event, uint32_t struct_size);
+
 enum {
     AN_EVENT_EPOCH_BEGIN = 1,
     AN_EVENT_STEP = 2,

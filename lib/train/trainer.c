@@ -187,6 +187,11 @@ void an_trainer_destroy(an_trainer *trainer) {
     ani_free(trainer);
 }
 
+void an_train_event_init(an_train_event *event, uint32_t struct_size) {
+    const an_train_event nothing = {0};
+    ani_options_init(event, struct_size, &nothing, sizeof nothing);
+}
+
 void an_trainer_stop(an_trainer *trainer) {
     if (trainer) atomic_store(&trainer->asked_to_stop, 1);
 }

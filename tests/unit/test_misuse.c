@@ -537,6 +537,9 @@ static void inits(void **state) {
     EXPECT_INIT(an_curve, an_curve_init);
     EXPECT_INIT(an_epoch_report, an_epoch_report_init);
     EXPECT_INIT(an_checkpoint_info, an_checkpoint_info_init);
+    EXPECT_INIT(an_warning, an_warning_init);
+    EXPECT_INIT(an_progress, an_progress_init);
+    EXPECT_INIT(an_train_event, an_train_event_init);
 }
 
 static void nothing_has_empty_answers(void **state) {
