@@ -45,12 +45,13 @@ static void predict(caller *c) {
 
 static void *call(void *data) {
     caller *c = data;
-    for (double before = bench_now(); before < c->end && c->count < MAX_TIMES;) {
+    double before = bench_now();
+    do { /* one at least: there is a median then */
         predict(c);
         const double after = bench_now();
         c->ms[c->count++] = 1e3 * (after - before);
         before = after;
-    }
+    } while (before < c->end && c->count < MAX_TIMES);
     return NULL;
 }
 

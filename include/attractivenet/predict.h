@@ -68,6 +68,7 @@ AN_API an_status an_predict_loader(an_model *model, an_loader *loader, float *sc
  * as an_predict_loader() and those.
  *
  * Takes:   images: how many at most; 0: all. The loader itself is not moved.
+ * Threads: one call changes a model at a time, and this is one call (see an_model).
  */
 AN_API an_status an_calibrate_loader(an_model *model, an_loader *loader, int64_t images,
                                      an_progress_fn progress, void *progress_user, an_error *err);

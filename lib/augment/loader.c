@@ -437,7 +437,7 @@ void ani_loader_release(an_loader *loader) {
 }
 
 an_status an_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_error *err) {
-    if (!loader) return ani_fail(err, AN_ERR_ARG, "batches is NULL");
+    if (!loader) return ani_fail(err, AN_ERR_ARG, "loader is NULL");
     an_status st = ani_loader_claim(loader, err);
     if (st) return st;
     st = ani_loader_begin(loader, epoch, first, err);
@@ -516,7 +516,7 @@ static an_status leave_out(an_loader *b, slot *s, an_error *err) {
 
 an_status an_loader_next(an_loader *loader, const float **x, const float **y,
                          const int64_t **samples, int64_t *n, an_error *err) {
-    if (!loader) return ani_fail(err, AN_ERR_ARG, "batches is NULL");
+    if (!loader) return ani_fail(err, AN_ERR_ARG, "loader is NULL");
     an_status st = ani_loader_claim(loader, err);
     if (st) return st;
     st = ani_loader_next(loader, x, y, samples, n, err);

@@ -18,9 +18,8 @@
 #include "base/thread.h"
 
 enum {
-    LOOPS = 32,           /* that helpers see at a time; callers beyond work alone */
-    HELPER_SPINS = 20000, /* looks for work before a helper sleeps */
-    CALLER_SPINS = 20000  /* looks at the passes of others before a caller sleeps */
+    LOOPS = 32,   /* that helpers see at a time; callers beyond work alone */
+    SPINS = 20000 /* looks for work, or at the passes of others, before a thread sleeps */
 };
 /* Passes of a loop are counted in half a word; longer loops are cut. */
 #define MAX_PASSES ((int64_t)1 << 31)
@@ -40,8 +39,8 @@ typedef struct loop {
 
 struct ani_pool {
     int32_t threads;
-    int32_t helpers;                    /* threads beside the callers' that run */
-    int32_t helper_spins, caller_spins; /* 0 where processors are scarce */
+    int32_t helpers; /* threads beside the callers' that run */
+    int32_t spins;   /* 0 where processors are scarce */
     int64_t process;
     pthread_t *handles;
     pthread_mutex_t lock; /* guards sleeping and waking */
@@ -131,7 +130,7 @@ static void *helper_main(void *argument) {
     ani_free(argument);
     ani_pool *pool = self.pool;
     unsigned seen = 0;
-    int32_t spins = pool->helper_spins;
+    int32_t spins = pool->spins;
     for (;;) {
         while (spins > 0 && atomic_load_explicit(&pool->begun, memory_order_acquire) == seen) {
             relax();
@@ -142,7 +141,7 @@ static void *helper_main(void *argument) {
         if (atomic_load(&pool->stop)) return NULL;
         seen = atomic_load_explicit(&pool->begun, memory_order_acquire);
         /* Where others do all the work it spins no longer than where there is none. */
-        if (help(pool, self.worker)) spins = pool->helper_spins;
+        if (help(pool, self.worker)) spins = pool->spins;
     }
 }
 
@@ -180,10 +179,8 @@ an_status ani_pool_create(ani_pool **out, int32_t threads, an_error *err) {
         return ani_fail(err, AN_ERR_ARG, "threads is %d; it must be 1 to 1024", (int)threads);
     ani_pool *pool = ani_alloc_zero(1, sizeof *pool);
     if (!pool) return ani_fail_memory(err, sizeof *pool, "a thread pool");
-    const bool spin = threads <= ani_cpu_count();
     pool->threads = threads;
-    pool->helper_spins = spin ? HELPER_SPINS : 0;
-    pool->caller_spins = spin ? CALLER_SPINS : 0;
+    pool->spins = threads <= ani_cpu_count() ? SPINS : 0;
     pool->process = ani_process();
     for (int32_t i = 0; i < LOOPS; i++)
         atomic_init(&pool->loops[i].place, 1ull << 32);
@@ -243,7 +240,7 @@ static void give_loop(ani_pool *pool, loop *l) {
 
 /* Wait for the passes that helpers have taken. */
 static void wait_for_helpers(ani_pool *pool, loop *l, int64_t count) {
-    for (int32_t i = 0; i < pool->caller_spins && atomic_load(&l->done) < count; i++)
+    for (int32_t i = 0; i < pool->spins && atomic_load(&l->done) < count; i++)
         relax();
     if (atomic_load(&l->done) == count) return;
     pthread_mutex_lock(&pool->lock);

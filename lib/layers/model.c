@@ -96,7 +96,10 @@ void ani_model_release(an_model *model) {
 /* Claim the model for one change of its weights. */
 static an_status begin_change(an_model *model, an_error *err) {
     an_status st = ani_model_claim(model, err);
-    return st ? st : ani_net_begin_change(model->net, err);
+    if (st) return st;
+    st = ani_net_begin_change(model->net, err);
+    if (st) ani_model_release(model);
+    return st;
 }
 
 static an_status end_change(an_model *model, an_status st) {
@@ -461,17 +464,40 @@ static const char *const ranges_name = "int8/ranges", *const means_name = "int8/
 /* In files, by AN_INFERENCE_*. */
 static const char *const inference_names[ANI_INFERENCES] = {"fp32", "int8", "bf16"};
 
-an_status an_model_calibrate_begin(an_model *model, an_error *err) {
+an_status ani_model_calibrate_begin(an_model *model, an_error *err) {
     ani_calibration *calibration = NULL;
+    an_status st = ani_calibration_create(&calibration, model->net, err);
+    if (st) return st;
+    ani_calibration_destroy(model->calibration);
+    model->calibration = calibration;
+    model->calibration_of = ani_net_changes(model->net);
+    return AN_OK;
+}
+
+an_status ani_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
+    if (!model->calibration) return ani_fail(err, AN_ERR_ARG, "model: no calibration was begun");
+    an_status st = check_unchanged(model, model->calibration_of, "calibration", err);
+    return st ? st : ani_calibration_add(model->calibration, model->net, x, n, err);
+}
+
+an_status ani_model_calibrate_end(an_model *model, an_error *err) {
+    if (!model->calibration || ani_calibration_images(model->calibration) == 0)
+        return ani_fail(err, AN_ERR_ARG, "model: no image was added to the calibration");
+    an_status st = check_unchanged(model, model->calibration_of, "calibration", err);
+    if (!st) st = ani_net_begin_change(model->net, err);
+    if (st) return st;
+    st = ani_calibration_finish(model->calibration, model->net, model->facts.image, err);
+    ani_net_end_change(model->net);
+    ani_calibration_destroy(model->calibration);
+    model->calibration = NULL;
+    return st;
+}
+
+an_status an_model_calibrate_begin(an_model *model, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     an_status st = ani_model_claim(model, err);
     if (st) return st;
-    st = ani_calibration_create(&calibration, model->net, err);
-    if (!st) {
-        ani_calibration_destroy(model->calibration);
-        model->calibration = calibration;
-        model->calibration_of = ani_net_changes(model->net);
-    }
+    st = ani_model_calibrate_begin(model, err);
     ani_model_release(model);
     return st;
 }
@@ -480,25 +506,18 @@ an_status an_model_calibrate_add(an_model *model, const float *x, int64_t n, an_
     an_status st = check_images(model, x, x, n, err);
     if (!st) st = ani_model_claim(model, err);
     if (st) return st;
-    if (!model->calibration) st = ani_fail(err, AN_ERR_ARG, "model: no calibration was begun");
-    if (!st) st = check_unchanged(model, model->calibration_of, "calibration", err);
-    if (!st) st = ani_calibration_add(model->calibration, model->net, x, n, err);
+    st = ani_model_calibrate_add(model, x, n, err);
     ani_model_release(model);
     return st;
 }
 
 an_status an_model_calibrate_end(an_model *model, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
-    an_status st = begin_change(model, err);
+    an_status st = ani_model_claim(model, err);
     if (st) return st;
-    if (!model->calibration || ani_calibration_images(model->calibration) == 0)
-        st = ani_fail(err, AN_ERR_ARG, "model: no image was added to the calibration");
-    if (!st) st = check_unchanged(model, model->calibration_of, "calibration", err);
-    if (st) return end_change(model, st);
-    st = ani_calibration_finish(model->calibration, model->net, model->facts.image, err);
-    ani_calibration_destroy(model->calibration);
-    model->calibration = NULL;
-    return end_change(model, st);
+    st = ani_model_calibrate_end(model, err);
+    ani_model_release(model);
+    return st;
 }
 
 an_status an_model_set_inference(an_model *model, int32_t inference, an_error *err) {

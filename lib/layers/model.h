@@ -59,6 +59,9 @@ an_status ani_model_update_batch_norm_begin(an_model *model, an_error *err);
 an_status ani_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,
                                           an_error *err);
 an_status ani_model_update_batch_norm_end(an_model *model, an_error *err);
+an_status ani_model_calibrate_begin(an_model *model, an_error *err);
+an_status ani_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err);
+an_status ani_model_calibrate_end(an_model *model, an_error *err);
 an_status ani_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err);
 
 /** Base mode of the gradients that are there; -1: none yet. With the turn. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Scores of images one by one, with all buffers made once, and of whole sources. */
+ * Scores of images one by one, with all buffers made once, and of whole loaders. */
 #include <attractivenet/predict.h>
 
 #include <math.h>
@@ -163,7 +163,7 @@ an_status an_predictor_score_bytes(an_predictor *predictor, const void *bytes, i
     return st;
 }
 
-/* --- whole sources ------------------------------------------------------------------------------
+/* --- whole loaders ------------------------------------------------------------------------------
  */
 
 an_status an_predict_loader(an_model *model, an_loader *loader, float *scores,
@@ -171,7 +171,7 @@ an_status an_predict_loader(an_model *model, an_loader *loader, float *scores,
     if (!model || !loader || !scores)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL",
                         !model    ? "model"
-                        : !loader ? "batches"
+                        : !loader ? "loader"
                                   : "scores");
     an_loader *ordered = NULL;
     ani_net_context *context = NULL;
@@ -221,34 +221,44 @@ done:
     return st;
 }
 
-an_status an_calibrate_loader(an_model *model, an_loader *loader, int64_t images,
-                              an_progress_fn progress, void *progress_user, an_error *err) {
-    if (!model || !loader)
-        return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "batches" : "model");
-    if (images < 0)
-        return ani_fail(err, AN_ERR_ARG, "%lld images to calibrate with; it must be 0 or more",
-                        (long long)images);
-    an_loader *ordered = NULL;
-    const int64_t all = an_loader_samples(loader);
-    const int64_t count = images && images < all ? images : all;
+/** Calibrate with the next count images of a loader. With the claim: nobody else's come between. */
+static an_status calibrate(an_model *model, an_loader *loader, int64_t count,
+                           an_progress_fn progress, void *progress_user, an_error *err) {
     const double begun = ani_clock_seconds();
     int64_t done = 0;
-    an_status st = ani_loader_check(loader, model, "batches", err);
-    if (!st) st = ani_loader_in_order(&ordered, loader, err);
-    if (!st) st = an_loader_begin(ordered, 0, 0, err);
-    if (!st) st = an_model_calibrate_begin(model, err);
+    an_status st = ani_model_calibrate_begin(model, err);
     while (!st && done < count) {
         const float *x;
         int64_t n;
-        st = an_loader_next(ordered, &x, NULL, NULL, &n, err);
+        st = an_loader_next(loader, &x, NULL, NULL, &n, err);
         if (st) break;
         n = n < count - done ? n : count - done;
-        st = an_model_calibrate_add(model, x, n, err);
+        st = ani_model_calibrate_add(model, x, n, err);
         done += n;
         if (!st)
             st = ani_report_progress(progress, progress_user, done, count, begun, "images", err);
     }
-    if (!st || st == AN_DONE) st = an_model_calibrate_end(model, err);
+    return !st || st == AN_DONE ? ani_model_calibrate_end(model, err) : st;
+}
+
+an_status an_calibrate_loader(an_model *model, an_loader *loader, int64_t images,
+                              an_progress_fn progress, void *progress_user, an_error *err) {
+    if (!model || !loader)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "loader" : "model");
+    if (images < 0)
+        return ani_fail(err, AN_ERR_ARG, "%lld images to calibrate with; it must be 0 or more",
+                        (long long)images);
+    const int64_t all = an_loader_samples(loader);
+    an_loader *ordered = NULL;
+    an_status st = ani_loader_check(loader, model, "batches", err);
+    if (!st) st = ani_loader_in_order(&ordered, loader, err);
+    if (!st) st = an_loader_begin(ordered, 0, 0, err);
+    if (!st) st = ani_model_claim(model, err);
+    if (!st) {
+        st = calibrate(model, ordered, images && images < all ? images : all, progress,
+                       progress_user, err);
+        ani_model_release(model);
+    }
     an_loader_destroy(ordered);
     return st;
 }

@@ -98,7 +98,7 @@ an_status ani_evaluate(an_model *model, an_loader *loader, int32_t loss_kind,
     if (!model || !loader || !loss)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL",
                         !model    ? "model"
-                        : !loader ? "batches"
+                        : !loader ? "loader"
                                   : "loss");
     const ani_net_spec *spec = ani_net_spec_of(ani_model_net(model));
     an_status st = ani_check_source(model, loader, loss_kind, "batches", err);

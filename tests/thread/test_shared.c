@@ -649,6 +649,42 @@ static void the_rate_is_set_in_a_callback(void **state) {
     if (train_inside(&gone, give_up, NULL, &best, &err)) fail_msg("%s", err.message);
 }
 
+/* The images of one calibration are those of one call, whatever else is called meanwhile. */
+static int32_t call_while_calibrating(void *user, const an_progress *progress) {
+    inside *in = user;
+    an_error err = {0};
+    float scores[FRAMES];
+    int bad = 0;
+    if (progress->done == progress->total) in->checked[0]++;
+    bad |= expect(in, "predicting", score_all(in->model, scores, &err), AN_OK, &err);
+    bad |= expect(in, "saving", an_model_save(in->model, in->path, &err), AN_OK, &err);
+    bad |= expect(in, "calibrating", an_model_calibrate_begin(in->model, &err), AN_ERR_ARG, &err);
+    bad |= expect(in, "another calibration",
+                  an_calibrate_loader(in->model, in->val, 0, NULL, NULL, &err), AN_ERR_ARG, &err);
+    bad |= expect(in, "its end", an_model_calibrate_end(in->model, &err), AN_ERR_ARG, &err);
+    return bad;
+}
+
+static void a_calibration_is_of_one_call(void **state) {
+    (void)state;
+    inside in = {.path = folder_path(test_folder, "int8.safetensors")};
+    an_backend *backend = NULL;
+    float alone[FRAMES], beside[FRAMES];
+    an_error err;
+    if (make_backend(&backend, 1, &err) || make_model(&in.model, backend, 1, &err) ||
+        settle(in.model, &err) || make_batches(&in.val, 0, &err) ||
+        choose(in.model, AN_INFERENCE_INT8, &err) || score_all(in.model, alone, &err))
+        fail_msg("%s", err.message);
+    if (an_calibrate_loader(in.model, in.val, 0, call_while_calibrating, &in, &err))
+        fail_msg("%s; %s", err.message, in.problem);
+    assert_int_equal(in.checked[0], 1);
+    if (score_all(in.model, beside, &err)) fail_msg("%s", err.message);
+    assert_memory_equal(alone, beside, sizeof alone);
+    an_loader_destroy(in.val);
+    an_model_destroy(in.model);
+    an_backend_destroy(backend);
+}
+
 /* --- one source of batches
  * ------------------------------------------------------------------------ */
 
@@ -831,6 +867,7 @@ int main(int argc, char **argv) {
         unit_test_in_folder(scores_beside_a_training_are_those_of_a_step),
         unit_test_in_folder(callbacks_may_look_and_not_change),
         cmocka_unit_test(the_rate_is_set_in_a_callback),
+        unit_test_in_folder(a_calibration_is_of_one_call),
         cmocka_unit_test(batches_are_read_by_one_at_a_time),
         cmocka_unit_test(a_child_is_told_that_handles_are_not_its_own),
         cmocka_unit_test(threads_have_names_and_block_signals),

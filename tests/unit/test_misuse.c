@@ -429,10 +429,10 @@ static const an_dataset_options *size_of_pixels(void) {
         batches_ahead,                                                                             \
         an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_prefetch(), err), \
         "prefetch")                                                                                \
-    CASE(begin_null, an_loader_begin(NULL, 0, 0, err), "batches")                                  \
+    CASE(begin_null, an_loader_begin(NULL, 0, 0, err), "loader")                                   \
     CASE(begin_epoch, an_loader_begin(loader, -1, 0, err), "epoch")                                \
     CASE(begin_first, an_loader_begin(loader, 0, 99, err), "first")                                \
-    CASE(next_null, an_loader_next(NULL, NULL, NULL, NULL, NULL, err), "batches")                  \
+    CASE(next_null, an_loader_next(NULL, NULL, NULL, NULL, NULL, err), "loader")                   \
     CASE(metrics_truth, an_metrics_compute(NULL, some, 4, &metrics, err), "truth")                 \
     CASE(metrics_prediction, an_metrics_compute(truth, NULL, 4, &metrics, err), "prediction")      \
     CASE(metrics_out, an_metrics_compute(truth, some, 4, NULL, err), "metrics")                    \

@@ -268,7 +268,7 @@ WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
     CASE(checkpoint_remove, an_checkpoint_remove(NULL, err), "path is NULL")                       \
     CASE(checkpoint_remove_empty, an_checkpoint_remove("", err), "path is empty")                  \
     CASE(evaluate_model, an_model_evaluate(NULL, train, AN_LOSS_MSE, &loss, err), "model")         \
-    CASE(evaluate_batches, an_model_evaluate(model, NULL, AN_LOSS_MSE, &loss, err), "batches")     \
+    CASE(evaluate_batches, an_model_evaluate(model, NULL, AN_LOSS_MSE, &loss, err), "loader")      \
     CASE(evaluate_scale, an_model_evaluate(model, tf, AN_LOSS_MSE, &loss, err),                    \
          "batches have scale 'tf'; the model wants 'unit'")                                        \
     CASE(evaluate_size, an_model_evaluate(model, high, AN_LOSS_MSE, &loss, err),                   \
@@ -305,7 +305,7 @@ WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
     CASE(bytes_size, an_predictor_score_bytes(predictor, rgb, -1, "n", y, err), "size below 0")    \
     CASE(bytes_scores, an_predictor_score_bytes(predictor, rgb, 9, "n", NULL, err), "scores")      \
     CASE(predict_all_model, an_predict_loader(NULL, train, y, NULL, NULL, err), "model")           \
-    CASE(predict_all_batches, an_predict_loader(model, NULL, y, NULL, NULL, err), "batches")       \
+    CASE(predict_all_batches, an_predict_loader(model, NULL, y, NULL, NULL, err), "loader")        \
     CASE(predict_all_scale, an_predict_loader(model, tf, y, NULL, NULL, err),                      \
          "batches have scale 'tf'; the model wants 'unit'")                                        \
     CASE(predict_all_size, an_predict_loader(model, high, y, NULL, NULL, err),                     \
@@ -314,7 +314,7 @@ WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
          "3 numbers an image; the model has 1 outputs")                                            \
     CASE(predict_all_scores, an_predict_loader(model, train, NULL, NULL, NULL, err), "scores")     \
     CASE(calibrate_all_model, an_calibrate_loader(NULL, train, 0, NULL, NULL, err), "model")       \
-    CASE(calibrate_all_batches, an_calibrate_loader(model, NULL, 0, NULL, NULL, err), "batches")   \
+    CASE(calibrate_all_batches, an_calibrate_loader(model, NULL, 0, NULL, NULL, err), "loader")    \
     CASE(calibrate_all_scale, an_calibrate_loader(model, tf, 0, NULL, NULL, err),                  \
          "batches have scale 'tf'; the model wants 'unit'")                                        \
     CASE(calibrate_all_size, an_calibrate_loader(model, high, 0, NULL, NULL, err),                 \
