@@ -26,10 +26,10 @@ enum { AN_FILL_NEAREST = 0, AN_FILL_CONSTANT = 1, AN_FILL_REFLECT = 2, AN_FILL_W
  *
  * Modes KERAS and LEGACY do literally what Keras does: the height shift moves along columns
  * (LEGACY: along rows), the centre of images that are not square is wrong, and brightness goes
- * through 8-bit pixels without a look at the scale (with scale unit, KERAS makes every pixel black
- * or all but black). FAST puts these right: shifts go along their own axis, the centre is the
- * image's, brightness multiplies the 8-bit value and cuts it at 0 and 255. For square images
- * with equal shifts all else is the same.
+ * through 8-bit pixels whatever the scale (with scale unit, KERAS makes every pixel black or all
+ * but black). FAST puts these right: shifts go along their own axis, the centre is the image's, and
+ * brightness multiplies the 8-bit value and clamps it to 0..255. For square images with equal
+ * shifts all else is the same.
  */
 typedef struct an_augment_options {
     uint32_t struct_size;       /* set by init; later fields are only appended */
@@ -45,7 +45,7 @@ typedef struct an_augment_options {
     double zoom_low, zoom_high; /* factors, below 1 enlarges; 1, 1 = none; Keras' zoom_range z is
                                    1-z, 1+z; 0.001 to 1000 */
     double channel_shift;       /* drawn in -channel_shift to channel_shift, added to all values on
-                                   the scale of the batch, cut at the image's lowest and highest */
+                                   the scale of the batch, clamped to the image's own range */
     double brightness_low, brightness_high; /* factors, 0 to 1000; 0, 0 = none */
     double fill_value;                      /* for AN_FILL_CONSTANT, on the scale of the batch */
     const double *width_shifts; /* choices in place of width_shift, of which one is drawn and then a
@@ -74,9 +74,9 @@ typedef struct an_loader_options {
     int32_t drop_last;    /* 0 or 1: leave out the last batch if it is short (but not if it is the
                              only one); default 0 */
     int32_t scale;        /* AN_SCALE_UNIT, TF or ARTICLE; AUTO is an error here; default UNIT */
-    int32_t threads;      /* that decode and augment, 0 to 256; 0 = in the caller; default 1.
-                             A caller that has to wait for a batch helps to make it */
-    int32_t prefetch;     /* batches prefetched, 1 to 64; each needs its memory; default 2 */
+    int32_t threads;      /* that decode and augment, 0 to 256; 0 = the caller's alone; default
+                             1. A caller that has to wait for a batch helps to make it */
+    int32_t prefetch;     /* batches prefetched, 1 to 64; each takes memory; default 2 */
     uint32_t seed;        /* default 42 */
     int32_t iterator;     /* AN_ITERATOR_*, for modes KERAS and LEGACY; default NEXT */
     int32_t reserved;     /* 0 */
@@ -88,19 +88,19 @@ AN_API void an_loader_options_init(an_loader_options *options, uint32_t struct_s
 /**
  * A loader: batches of some samples of a data set, epoch after epoch.
  *
- * Threads: one call at a time on one loader, a trainer's epoch and an evaluation being one call; a
- *          second one returns AN_ERR_ARG. Loaders of one data set are independent. A loader's
- *          threads block all signals, are named "an-loader" and have 1 MiB of stack.
- * fork():  in a child calls on a loader of the parent return AN_ERR_ARG, and destroying it waits
- *          for nobody.
+ * Threads: one call at a time on one loader, where a trainer's epoch or an evaluation counts as one
+ *          call; a second one returns AN_ERR_ARG. Loaders of one data set are independent. A
+ *          loader's threads block all signals, are named "an-loader" and have 1 MiB of stack.
+ * fork():  in a child process, calls on a loader of the parent return AN_ERR_ARG, and destroying it
+ *          waits for no thread.
  */
 typedef struct an_loader an_loader;
 
 /**
  * Make a loader.
  *
- * Takes:   indices [count]: samples of dataset, copied; one may come twice. NULL with count 0 = all
- *          samples in order.
+ * Takes:   indices [count]: samples of dataset, copied; a sample may occur twice. NULL with count 0
+ *          = all samples in order.
  *          options: NULL = defaults.
  * Owns:    *out is the caller's; it holds the data set. It stands before epoch 0, batch 0.
  * Returns: AN_OK; AN_ERR_ARG (an index or option out of range, no samples, indices NULL with a
@@ -118,10 +118,10 @@ AN_API void an_loader_destroy(an_loader *loader);
  * Begin epoch number epoch (from 0, counted over all stages) at batch number first.
  *
  * Returns: AN_OK; AN_ERR_ARG if first is not 0 to an_loader_steps(), or epoch below 0.
- * Note:    may be called at any time: batches under way are given up. What an epoch gives depends
- *          on (options, epoch) alone, whatever the threads and whatever was read before; in KERAS
- *          mode too (there batch k of an epoch draws from RandomState(seed + epoch * steps + k), as
- *          Keras does).
+ * Note:    may be called at any time: batches under way are discarded. The contents of an epoch
+ *          depend on (options, epoch) alone, whatever the threads and whatever was read before, in
+ *          mode KERAS too (there batch k of an epoch draws from RandomState(seed + epoch * steps +
+ *          k), as Keras does).
  */
 AN_API an_status an_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_error *err);
 
@@ -132,15 +132,16 @@ AN_API an_status an_loader_begin(an_loader *loader, int64_t epoch, int64_t first
  *          the next call on the loader.
  * Returns: AN_OK; AN_DONE at the end of the epoch, until an_loader_begin(); errors of
  *          an_dataset_read_pixels(): the first in the order of the samples, whichever thread met
- * it; the next call goes on with the batch after. With policy skip a damaged image is left out with
- * one warning, and the batch is shorter; a batch with nothing left is passed over; AN_ERR_CANCELLED
- * if the warning callback says so. Errors of memory and of reading are always returned.
+ *          it; the next call goes on with the batch after. With policy skip a damaged image is left
+ *          out with one warning, and the batch is shorter; a batch with nothing left is skipped;
+ *          AN_ERR_CANCELLED if the warning callback says so. Errors of memory and of reading are
+ *          always returned.
  */
 AN_API an_status an_loader_next(an_loader *loader, const float **x, const float **y,
                                 const int64_t **samples, int64_t *n, an_error *err);
 
 AN_API int64_t an_loader_steps(const an_loader *loader);      /**< Return batches in an epoch. */
-AN_API int64_t an_loader_samples(const an_loader *loader);    /**< Return its samples. */
+AN_API int64_t an_loader_samples(const an_loader *loader);    /**< Return samples in all. */
 AN_API int32_t an_loader_batch_size(const an_loader *loader); /**< Return the batch size. */
 AN_API int32_t an_loader_height(const an_loader *loader);
 AN_API int32_t an_loader_width(const an_loader *loader);

@@ -13,13 +13,13 @@ extern "C" {
 /**
  * One device with its worker threads. Models, trainers and predictors are made on one.
  *
- * Threads: any number of calls on what was made on one backend, from any threads. They share its
- *          worker threads: with k calls under way, each gets its caller's thread and what is left
- *          of an_backend_threads() after k. Worker threads block all signals, are named
+ * Threads: any number of calls at once, from any threads, on objects made on one backend. They
+ *          share its worker threads: with k calls under way, each has its caller's thread, and
+ *          an_backend_threads() - k workers help them. Worker threads block all signals, are named
  *          "an-worker-N" and have 1 MiB of stack; a call needs up to 256 KiB of its caller's.
- * fork():  a child process has none of these threads. There every call on a backend of the parent,
- *          or on what was made on it, returns AN_ERR_ARG and says so; destroying it waits for
- *          nobody; and a backend that the child makes works.
+ * fork():  a child process has none of these threads. In it, every call on a backend of the parent,
+ *          or on an object made on one, returns AN_ERR_ARG with a message that says so; destroying
+ *          them waits for no thread; a backend that the child itself makes works.
  */
 typedef struct an_backend an_backend;
 
@@ -33,13 +33,12 @@ enum {
 typedef struct an_backend_options {
     uint32_t struct_size; /* set by init; later fields are only appended */
     int32_t kind;         /* AN_BACKEND_*; default AN_BACKEND_CPU */
-    int32_t threads;      /* 1 to 1024; 0 = as many as this process may use, by its affinity and the
-                             CPU quotas of its control groups; default 0 */
+    int32_t threads;      /* 1 to 1024; 0 = as many as the process's CPU affinity and the CPU quotas
+                             of its control groups allow; default 0 */
     int32_t device;       /* number of the GPU, from 0; default 0 */
 } an_backend_options;
 
-/** Set the defaults. Takes: struct_size: sizeof(an_backend_options) where the caller was compiled.
- */
+/** Set the defaults. Takes: struct_size: sizeof(an_backend_options), as the caller was compiled. */
 AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct_size);
 
 /**
@@ -48,18 +47,16 @@ AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct
  * Takes:   options: copied; NULL = defaults. The environment variable AN_CPU (c, avx2, avx512,
  *          avx512vnni, avx512bf16, neon) limits the instructions that the CPU backend uses.
  * Owns:    *out is the caller's; free with an_backend_destroy().
- * Returns: AN_OK; AN_ERR_ARG for a kind or a number out of range;
- *          AN_ERR_UNSUPPORTED for CUDA in a build without it; AN_ERR_DEVICE if the device is
- *          absent; AN_ERR_NOMEM.
- * Threads: any. The level c alone gives its products to OpenBLAS:
- *          while such a backend lives, OpenBLAS' thread count (one number for the whole process) is
- *          1, and it is restored with the last. At the other levels it is touched only for the
- *          moment of this call.
+ * Returns: AN_OK; AN_ERR_ARG for a kind or a number out of range; AN_ERR_UNSUPPORTED for CUDA in a
+ *          build without it; AN_ERR_DEVICE if the device is absent; AN_ERR_NOMEM.
+ * Threads: any. Only level c calls OpenBLAS for its products: while such a backend lives, OpenBLAS'
+ *          thread count (one number for the whole process) is 1; it is restored when the last one
+ *          goes. At the other levels it is changed only during this call.
  */
 AN_API an_status an_backend_create(an_backend **out, const an_backend_options *options,
                                    an_error *err);
 
-/** Give up a backend; NULL is allowed. It lives on while models or others made on it live. */
+/** Release a backend; NULL is allowed. It lives on while models or other objects use it. */
 AN_API void an_backend_destroy(an_backend *backend);
 
 /** Name the kind: "cpu", "ref" or "cuda". Returns a constant. Threads: any. */

@@ -33,12 +33,12 @@ typedef struct an_dataset_options {
     int32_t cache;          /* AN_CACHE_*; default AN_CACHE_ENCODED */
     int32_t outputs;        /* numbers a label line has after the name, 1 to 1000; default 1 */
     const char *label_file; /* base name; default "All_labels.txt" */
-    const char *suffix;     /* ending of image names, in whatever case; NULL = .jpg .jpeg .jpe .jfif
+    const char *suffix;     /* ending of image names, in any case; NULL = .jpg .jpeg .jpe .jfif
                                .png; default NULL */
     const an_image_limits *limits;     /* of decoding; copied; NULL = defaults */
     const an_extract_options *archive; /* caps, names_encoding; copied; NULL = defaults. Its policy,
-                                          label_file, suffix and warn are not looked at: the fields
-                                          of this struct count */
+                                          label_file, suffix and warn are ignored: the fields of
+                                          this struct apply */
     an_warning_fn warn;                /* NULL = none */
     void *warn_user;
 } an_dataset_options;
@@ -49,14 +49,16 @@ AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct
  * Open a folder (searched with its sub-folders) or a zip archive (read in place) with a label file
  * of "name score" lines. No image is decoded yet.
  *
- * Takes:   hidden files and folders are passed over: those that begin with a dot or that a system
- *          keeps for itself ("__MACOSX", "@eaDir"). Links to folders are not followed. Of files
- * with one base name and the same bytes one is taken. Label lines: ended by LF, CRLF or CR, fields
- * parted by spaces or tabs, a UTF-8 byte order mark and blank lines passed over, numbers decimal
- * with a point; a name may come twice with the same numbers. Returns: AN_OK; AN_ERR_IO;
- * AN_ERR_FORMAT (label file: the message has file and line; image without label: the message names
- * the first ones; a base name with different bytes, both named; no images; no label file; damaged
- * archive); AN_ERR_UNSUPPORTED (over a cap); AN_ERR_CANCELLED (by warn); AN_ERR_ARG; AN_ERR_NOMEM.
+ * Takes:   hidden files and folders are skipped: those whose names begin with a dot, and those that
+ *          a system keeps for itself ("__MACOSX", "@eaDir"). Links to folders are not followed. Of
+ *          several files with the same base name and the same bytes one is taken. Label lines end
+ *          with LF, CRLF or CR, their fields are separated by spaces or tabs, their numbers are
+ *          decimal with a point; a UTF-8 byte order mark and blank lines are skipped; a name may
+ *          occur twice with the same numbers.
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (label file: the message has file and line; image
+ *          without label: the message names the first ones; a base name with different bytes, both
+ *          named; no images; no label file; damaged archive); AN_ERR_UNSUPPORTED (over a cap);
+ *          AN_ERR_CANCELLED (by warn); AN_ERR_ARG; AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Threads: any.
  */
@@ -67,8 +69,8 @@ AN_API an_status an_dataset_open(an_dataset **out, const char *path,
  * Make a data set from pixels in memory.
  *
  * Shapes:  rgb [count,height,width,3], copied; scores [count,outputs], finite, copied.
- * Takes:   options: must be given, since they say the shapes: height, width, outputs, policy and
- *          warn count. Sample 7 gets the name "00000007".
+ * Takes:   options: required, since they give the shapes; height, width, outputs, policy and warn
+ *          are used. Sample 7 gets the name "00000007".
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
  * Threads: any.
  */
@@ -76,7 +78,7 @@ AN_API an_status an_dataset_from_pixels(an_dataset **out, const uint8_t *rgb, co
                                         int64_t count, const an_dataset_options *options,
                                         an_error *err);
 
-/** Give up a data set; NULL is allowed. It lives on while loaders of it live. */
+/** Release a data set; NULL is allowed. It lives on while its loaders live. */
 AN_API void an_dataset_destroy(an_dataset *dataset);
 AN_API int64_t an_dataset_count(const an_dataset *dataset);   /**< Return the number of samples. */
 AN_API int32_t an_dataset_height(const an_dataset *dataset);  /**< Return the pixels' height. */
@@ -88,9 +90,9 @@ AN_API const char *an_dataset_name(const an_dataset *dataset, int64_t index);
 AN_API double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output);
 /** Return how many labels had no image. */
 AN_API int64_t an_dataset_labels_without_image(const an_dataset *dataset);
-/** Return how many label lines, files and images were left out so far: by policy skip, and images
- *  without label whose ending no labelled image has. Damaged images are found by an_dataset_check()
- *  or while batches are loaded. Threads: any. */
+/** Return how many label lines, files and images have been left out so far: those that policy skip
+ *  leaves out, and images without a label whose ending no labelled image has. Damaged images are
+ *  found by an_dataset_check() or while batches are loaded. Threads: any. */
 AN_API int64_t an_dataset_skipped(const an_dataset *dataset);
 
 /**
@@ -106,19 +108,19 @@ AN_API an_status an_dataset_read_pixels(an_dataset *dataset, int64_t index, uint
                                         an_error *err);
 
 /**
- * Decode every image once, so that all damaged ones are known before a training begins. Call it
- * before batches are made.
+ * Decode every image once, so that all damaged ones are known before training begins. Call it
+ * before loaders are made.
  *
- * Takes:   threads: that decode, 0 to 1024; 0: as many as there are processors. progress: NULL
- *          = none; counts images.
+ * Takes:   threads: that decode, 0 to 1024; 0 = as many as there are processors. progress: NULL =
+ *          none; counts images.
  * Writes:  the cache of the options, so that nothing is read (AN_CACHE_PIXELS: decoded) again.
  * Returns: AN_OK. Policy strict: AN_ERR_FORMAT if images are damaged or over a limit: the message
- *          has their number and the first names, and the warn of the options has been told of each,
- *          in order, with what is wrong with it (AN_WARN_IMAGE_DAMAGED). Policy skip: each is left
- *          out with a warning (AN_WARN_IMAGE_SKIPPED) and counted; the samples behind it move up,
- *          so indices and an_dataset_count() change; AN_ERR_FORMAT only if none is left.
- *          AN_ERR_ARG (batches hold the data set); AN_ERR_IO; AN_ERR_CANCELLED (by warn or
- *          progress); AN_ERR_NOMEM. After an error indices are as before.
+ *          has their number and the first names, and the options' warn has been called for each, in
+ *          order, with what is wrong with it (AN_WARN_IMAGE_DAMAGED). Policy skip: each is left out
+ *          with a warning (AN_WARN_IMAGE_SKIPPED) and counted; the samples after it move up, so
+ *          indices and an_dataset_count() change; AN_ERR_FORMAT only if none is left. AN_ERR_ARG (a
+ *          loader holds the data set); AN_ERR_IO; AN_ERR_CANCELLED (by warn or progress);
+ *          AN_ERR_NOMEM. After an error the indices are as before.
  * Threads: no other call on the data set meanwhile.
  */
 AN_API an_status an_dataset_check(an_dataset *dataset, int32_t threads, an_progress_fn progress,
@@ -144,7 +146,7 @@ typedef struct an_split_options {
 
 AN_API void an_split_options_init(an_split_options *options, uint32_t struct_size);
 
-/** Compute how many samples train and test get. Returns AN_OK; AN_ERR_ARG as scikit-learn
+/** Compute how many samples train and test get. Returns AN_OK; AN_ERR_ARG where scikit-learn
  *  raises. Threads: any. */
 AN_API an_status an_split_compute_sizes(int64_t count, const an_split_options *options,
                                         int64_t *n_train, int64_t *n_test, an_error *err);
@@ -152,7 +154,7 @@ AN_API an_status an_split_compute_sizes(int64_t count, const an_split_options *o
 /**
  * Split the numbers 0 to count-1.
  *
- * Writes:  train [n_train], test [n_test] of an_split_compute_sizes(): made by the caller.
+ * Writes:  train [n_train], test [n_test] of an_split_compute_sizes(): allocated by the caller.
  * Returns: AN_OK; AN_ERR_ARG as an_split_compute_sizes(); AN_ERR_NOMEM.
  * Threads: any.
  * Source:  scikit-learn train_test_split, index for index (docs/numerics.md, section split).
@@ -161,7 +163,7 @@ AN_API an_status an_train_test_split(int64_t count, const an_split_options *opti
                                      int64_t *test, an_error *err);
 
 /**
- * Split as the tutorial: 0.30 away from training, of that a third for the test, both with seed.
+ * Split as the tutorial does: 0.30 set aside, a third of that for the test, both with seed.
  *
  * Writes:  indices [count]: train first, then validation, then test; the three counts.
  * Returns: AN_OK; AN_ERR_ARG (fewer than 4 samples); AN_ERR_NOMEM.

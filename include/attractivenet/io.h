@@ -33,34 +33,34 @@ AN_API void an_download_options_init(an_download_options *options, uint32_t stru
  *
  * Takes:   url: http, https or file; Google Drive's share and download links are followed through
  *          its confirmation page. options: copied for the call; NULL = defaults.
- * Checks:  what is there is taken without a request if its SHA-256 is the one given, or, without
- *          one, if it came from url by an earlier call ("path.origin" tells, by hashes). If it came
- *          from another url or has another SHA-256, it is replaced, with a warning, once the new
- *          file is whole; a url of file: is read again at each call. A file of which nothing is
- *          known is left alone: AN_ERR_IO.
- * Writes:  path, at once and whole: data goes to "path.part", which gets the name when length, type
- *          and hash are right, and is removed when one of them is wrong. With expected_type, or if
- *          the server gives no length, an archive or HDF5 file must be whole by its own structure,
- *          too. A later call goes on with a part by range if "path.part.info" says that it is of
- *          this url and the server still has the same content (ETag or date; without either, only
- *          if sha256 is given), else it begins anew. HTML is never taken for data, whatever
+ * Checks:  an existing file is taken without a request if its SHA-256 is the one given or, if none
+ *          is given, if an earlier call fetched it from url ("path.origin" records that, by
+ *          hashes). If it came from another url or has another SHA-256, it is replaced, with a
+ *          warning, once the new file is complete; a file: url is read again at each call. A file
+ *          of unknown origin is left alone: AN_ERR_IO.
+ * Writes:  path, whole or not at all: data goes to "path.part", which is renamed when length, type
+ *          and hash are right, and removed when one of them is wrong. With expected_type, or if the
+ *          server gives no length, an archive or HDF5 file must be complete by its own structure,
+ *          too. A later call resumes a part by a range request if "path.part.info" says that it is
+ *          of this url and the server still has the same content (ETag or date; without either,
+ *          only if sha256 is given), else it starts again. HTML is never taken for data, whatever
  *          expected_type says.
  * Returns: AN_OK; AN_ERR_IO (connection, HTTP status, disk, too slow, a file in the way);
  *          AN_ERR_FORMAT (a quota, virus-scan, login or other page, JSON, XML or text instead of
- *          data, which the message shows; wrong length, cut content, wrong hash);
- *          AN_ERR_CANCELLED (by a callback; the part stays); AN_ERR_ARG (an option, or an address
- *          of another kind); AN_ERR_UNSUPPORTED in a build without libcurl. Messages leave out a
- *          password that url has.
+ *          data, which the message shows; wrong length, truncated content, wrong hash);
+ *          AN_ERR_CANCELLED (by a callback; the part stays); AN_ERR_ARG (an option, or a url of
+ *          another scheme); AN_ERR_UNSUPPORTED in a build without libcurl. Messages omit a password
+ *          in url.
  * Threads: any, one call at a time for a path; blocks.
  */
 AN_API an_status an_download(const char *url, const char *path, const an_download_options *options,
                              an_error *err);
 
 /**
- * Check that a file has a SHA-256, given as 64 hexadecimal digits in either case.
+ * Check a file against a SHA-256, given as 64 hexadecimal digits in either case.
  *
- * Returns: AN_OK; AN_ERR_FORMAT (another one: the message has both); AN_ERR_ARG (NULL, or no such
- *          digits); AN_ERR_IO; AN_ERR_NOMEM.
+ * Returns: AN_OK; AN_ERR_FORMAT (the file has another one: the message has both); AN_ERR_ARG (NULL,
+ *          or sha256 is not 64 such digits); AN_ERR_IO; AN_ERR_NOMEM.
  * Threads: any.
  */
 AN_API an_status an_file_verify(const char *path, const char *sha256, an_error *err);
@@ -78,7 +78,7 @@ typedef struct an_extract_options {
     uint32_t struct_size;     /* set by init; later fields are only appended */
     int32_t policy;           /* AN_POLICY_*, for refused names and duplicates; default STRICT */
     const char *label_file;   /* base name of the label file; default "All_labels.txt" */
-    const char *suffix;       /* ending of image members, in whatever case; NULL = .jpg .jpeg .jpe
+    const char *suffix;       /* ending of image members, in any case; NULL = .jpg .jpeg .jpe
                                  .jfif .png; default NULL */
     int64_t max_members;      /* of the archive; default 1,000,000 */
     int64_t max_member_bytes; /* uncompressed, of one; default 256 MiB */
@@ -89,11 +89,11 @@ typedef struct an_extract_options {
     void *progress_user;
     an_warning_fn warn; /* NULL = none; AN_WARN_MEMBER_SKIPPED */
     void *warn_user;
-    const char *names_encoding; /* of names not marked as UTF-8, as iconv(3) calls it: "GBK",
+    const char *names_encoding; /* of names not marked as UTF-8, by its iconv(3) name: "GBK",
                                    "CP932" (Shift-JIS), "CP1252"; NULL = UTF-8 where it is valid,
                                    else CP437; default NULL */
-    int32_t exact;     /* 1: a folder that holds images or labels which the archive does not have,
-                          as of another one, is refused; 0: they stay; default 0 */
+    int32_t exact;     /* 1: refuse a folder that holds images or labels that the archive does not
+                          have, such as those of another one; 0: they stay; default 0 */
     int32_t reserved2; /* 0 */
 } an_extract_options;
 
@@ -116,22 +116,22 @@ AN_API void an_extract_report_init(an_extract_report *report, uint32_t struct_si
  * Extract the members that a data set needs, flat, by base name, into a folder.
  *
  * Takes:   archive: path of a zip file; folder: made if absent; options: NULL = defaults; report
- *          may be NULL. A member is taken if its base name ends in suffix or equals label_file,
- *          and no part of its path is hidden: begins with a dot or is kept by a system for itself
- *          ("__MACOSX", "@eaDir"). Of members with one base name, size and CRC the first is taken.
- *          Names are what unzip and zipfile make of them (docs/numerics.md, section archive):
- *          back-slashes of DOS and Windows part folders, names of older tools become UTF-8.
+ *          may be NULL. A member is taken if its base name ends in suffix or equals label_file, and
+ *          no part of its path is hidden: none begins with a dot or is kept by a system for itself
+ *          ("__MACOSX", "@eaDir"). Of members with the same base name, size and CRC the first is
+ *          taken. Names are read as unzip and zipfile do (docs/numerics.md, section archive):
+ *          backslashes of DOS and Windows separate folders, names of older tools become UTF-8.
  * Checks:  all names, sizes and places before the first file is written; policy skip leaves out
- *          members with a name that no file should have, links, and all but the first of one base
- *          name with different bytes.
+ *          members with a name that no file should have, links, and of members with one base name
+ *          and different bytes all but the first.
  * Writes:  only inside folder; each file whole or not at all (CRC checked before it gets its name).
  *          After a failure the files written so far stay, and another call goes on from there.
- *          report: also after a failure, but for one of the arguments.
- * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, overlapping members, a
- *          refused name, duplicate base names, no member to take; exact: files of others, before
- *          one is written); AN_ERR_UNSUPPORTED (encrypted, unknown method, more than one volume,
- *          over a limit); AN_ERR_CANCELLED (by a callback); AN_ERR_ARG; AN_ERR_NOMEM. The message
- *          names the member.
+ *          report: also after a failure, except one of the arguments.
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, false sizes, overlapping members, a refused
+ *          name, duplicate base names, no member to take; with exact, files of another archive,
+ *          before any is written); AN_ERR_UNSUPPORTED (encrypted, unknown method, more than one
+ *          volume, over a limit); AN_ERR_CANCELLED (by a callback); AN_ERR_ARG; AN_ERR_NOMEM. The
+ *          message names the member.
  * Threads: any.
  * Source:  Python zipfile as the tutorial uses it (docs/numerics.md, section archive).
  */
@@ -150,19 +150,20 @@ typedef struct an_image_limits {
     int32_t max_scans;  /* of a progressive JPEG; default 500 */
     int64_t max_pixels; /* width times height; default INT64_MAX: max_memory alone decides */
     int64_t max_memory; /* bytes that decoding one image may take; default 1 GiB. It takes 3 a
-                           pixel, twice that if EXIF turns it, and a progressive JPEG 2 more for
-                           each coefficient. Each thread that decodes takes as much */
+                           pixel, twice that if EXIF turns the image, and for a progressive JPEG
+                           2 more a coefficient. Each decoding thread may take as much */
 } an_image_limits;
 
 AN_API void an_image_limits_init(an_image_limits *limits, uint32_t struct_size);
 
 /**
- * Decode a JPEG or PNG, told apart by content, to RGB, turned as its EXIF orientation says.
+ * Decode a JPEG or PNG, recognised by content, to RGB, with its EXIF orientation applied.
  *
  * Takes:   bytes, size: the file's content; name: for messages; limits: NULL = defaults.
- * Returns: AN_OK; AN_ERR_FORMAT (not an image, damaged, cut); AN_ERR_UNSUPPORTED (over a limit, or
- *          an image of another format: the message names it and a program that converts it);
- *          AN_ERR_NOMEM. A wrong checksum of a PNG's last chunk alone, IEND, is no damage.
+ * Returns: AN_OK; AN_ERR_FORMAT (not an image, damaged, truncated); AN_ERR_UNSUPPORTED (over a
+ *          limit, or an image of another format: the message names it and a program that converts
+ *          it); AN_ERR_NOMEM. A PNG in which only the checksum of IEND, its last chunk, is wrong is
+ *          read.
  * Owns:    *out is the caller's; free with an_image_destroy().
  * Threads: any.
  * Source:  OpenCV imread with IMREAD_COLOR then BGR to RGB (docs/numerics.md, section images).
@@ -211,7 +212,7 @@ AN_API an_status an_image_write_jpeg(const an_image *image, const char *path, in
 /* --- named arrays: weight and model files --------------------------------------------------- */
 
 /** An ordered list of named float32 arrays with text metadata: what a weight file holds. Threads:
- *  any number may look at one at once, while nobody changes it. */
+ *  any number of calls may read one at once while none changes it. */
 typedef struct an_arrays an_arrays;
 
 /** Make an empty list. Owns: *out is the caller's; free with an_arrays_destroy(). */
@@ -220,7 +221,7 @@ AN_API an_status an_arrays_create(an_arrays **out, an_error *err);
 AN_API void an_arrays_destroy(an_arrays *arrays);
 
 /**
- * Read a weight or model file, told apart by content: safetensors (float32 arrays; other number
+ * Read a weight or model file, recognised by content: safetensors (float32 arrays; other number
  * types are converted to float32), Keras legacy HDF5 (weights or full model, Keras 2 and 3), Keras
  * 3 .weights.h5 and .keras.
  *
@@ -230,7 +231,7 @@ AN_API void an_arrays_destroy(an_arrays *arrays);
  *          has them, and "layout": "keras-model", "keras-weights", "keras3-weights",
  *          "keras3-archive"; of Keras 3 also "layer_classes": "CLASS COUNT" a line, and
  *          "layer_names": "counted" where layers have no names in the file.
- * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, a lie about sizes, links out of the file);
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, false sizes, links out of the file);
  *          AN_ERR_UNSUPPORTED (HDF5 with filters or fractal heaps, unknown format);
  *          AN_ERR_NOMEM. The message names the array or layer.
  * Threads: any.
@@ -241,7 +242,7 @@ AN_API an_status an_arrays_read(an_arrays **out, const char *path, an_error *err
 AN_API an_status an_arrays_write(const an_arrays *arrays, const char *path, an_error *err);
 
 /** Append an array of shape [rank], 0 to 8 axes; data [product of shape] and name are copied.
- *  Returns AN_OK; AN_ERR_ARG (a name that is empty, not UTF-8 or there already, a shape that is
+ *  Returns AN_OK; AN_ERR_ARG (a name that is empty, not UTF-8 or already present, a shape that is
  *  negative or overflows); AN_ERR_NOMEM. */
 AN_API an_status an_arrays_add(an_arrays *arrays, const char *name, const float *data,
                                const int64_t *shape, int32_t rank, an_error *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Kinds that several parts of the library speak of: how pixels become floats, what a model is for,
- * losses, optimizers, number types. The headers that take them include this one. */
+ * Constants that several parts of the library use: how pixels become floats, what a model is for,
+ * losses, optimizers, number types. The headers that use them include this one. */
 #ifndef ATTRACTIVENET_KINDS_H
 #define ATTRACTIVENET_KINDS_H
 
@@ -17,7 +17,7 @@ enum { AN_TASK_REGRESSION = 0, AN_TASK_CLASSIFICATION = 1 };
 
 /** Where zeros go around the image in layers of stride 2. */
 enum {
-    AN_PADDING_AUTO = 0,  /* the file's word; else TUTORIAL */
+    AN_PADDING_AUTO = 0,  /* as the file says; else TUTORIAL */
     AN_PADDING_FIXED = 1, /* as Keras with the input shape given: depends on the size */
     AN_PADDING_TUTORIAL =
         2 /* as Keras without input shape: (0,1) in all stride-2 depthwise layers */
@@ -33,7 +33,7 @@ enum {
                             (Keras: base(x, training=False)) */
 };
 
-/** What training makes as small as it can. */
+/** What training minimises. */
 enum {
     AN_LOSS_MSE = 0, /* mean over outputs, then over the batch */
     AN_LOSS_MAE = 1,
@@ -42,17 +42,17 @@ enum {
     AN_LOSS_BINARY = 4       /* sigmoid cross-entropy from logits; mean over outputs */
 };
 
-/** How an optimizer makes steps of gradients. */
+/** How an optimizer turns gradients into steps. */
 enum { AN_OPTIM_ADAM = 0, AN_OPTIM_SGD = 1, AN_OPTIM_ADAMW = 2 };
 
 /** Number types of a training step. */
 enum {
     AN_PRECISION_FP32 = 0,
-    /* What a training step keeps of the whole network's activations and their gradients lies in
-     * memory as bfloat16: half the memory, with 8 bits of precision where fp32 has 24. At the level
-     * avx512bf16 its products round their operands to bfloat16, too. All other arithmetic,
-     * sums, batch norm, weights, gradients of weights and the optimizer stay fp32, and so do
-     * inference, the head, single layers and all files. */
+    /* The activations and their gradients that a training step of the whole network keeps are
+     * stored as bfloat16: half the memory, with 8 bits of precision where fp32 has 24. At level
+     * avx512bf16 its products round their operands to bfloat16, too. All other arithmetic, sums,
+     * batch norm, weights, gradients of weights and the optimizer stay fp32, and so do inference,
+     * the head, single layers and all files. */
     AN_PRECISION_MIXED = 1
 };
 

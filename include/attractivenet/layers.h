@@ -13,10 +13,11 @@ extern "C" {
 #endif
 
 /* --- single layers ---------------------------------------------------------------------------
- * Thin doors to the kernels that the network itself runs on, for checking and for own experiments.
- * All tensors are the caller's and must have the right shape (AN_ERR_ARG names what was found and
- * expected); no axis is 0; outputs are overwritten, and may be inputs of the same call. A gradient
- * argument may be NULL if it is not wanted. Values are not looked at, but for targets of losses.
+ * Thin wrappers around the kernels that the network itself runs on, for checks and for experiments
+ * of your own. All tensors are the caller's and must have the right shape (AN_ERR_ARG: the message
+ * says what was found and expected); no axis is 0; outputs are overwritten, and may be inputs of
+ * the same call. A gradient argument may be NULL if it is not wanted. Values are not checked,
+ * except the targets of losses.
  * Threads: any number of calls at once; no two may write the same tensor. */
 
 enum { AN_CONV_FULL = 0, AN_CONV_DEPTHWISE = 1 };
@@ -67,7 +68,7 @@ AN_API an_status an_batch_norm_backward(an_backend *backend, const an_tensor *x,
                                         const an_tensor *dy, an_tensor *dx, an_tensor *dgamma,
                                         an_tensor *dbeta, an_error *err);
 
-/** Clip to 0..6; NaN stays NaN. Shapes: x, y the same, any rank. Source: Keras ReLU(6). */
+/** Clamp to 0..6; NaN stays NaN. Shapes: x, y the same, any rank. Source: Keras ReLU(6). */
 AN_API an_status an_relu6_forward(an_backend *backend, const an_tensor *x, an_tensor *y,
                                   an_error *err);
 /** Pass dy where 0 < x < 6, else 0. */
@@ -91,13 +92,13 @@ AN_API an_status an_dense_backward(an_backend *backend, const an_tensor *x, cons
                                    an_error *err);
 
 /**
- * Compute a loss and its gradient by the prediction.
+ * Compute a loss and its gradient with respect to the prediction.
  *
  * Shapes:  prediction, target [N,out]; gradient [N,out] or NULL. loss: summed in double.
- * Returns: AN_OK; AN_ERR_ARG also for CATEGORICAL with one output, whose softmax is always 1, and
- *          for a target of CATEGORICAL or BINARY that is not 0 to 1. Rows of CATEGORICAL with
- *          another sum than 1 are taken as Keras takes them: the sum is a weight of the sample.
- * Source:  Keras losses with from_logits=True; there, too, BINARY is the mean of several outputs.
+ * Returns: AN_OK; AN_ERR_ARG, also for CATEGORICAL with one output, whose softmax is always 1, and
+ *          for a target of CATEGORICAL or BINARY that is not 0 to 1. Rows of CATEGORICAL whose sum
+ *          is not 1 are taken as Keras takes them: the sum is the weight of the sample.
+ * Source:  Keras losses with from_logits=True; BINARY is the mean over outputs there, too.
  */
 AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_tensor *prediction,
                                  const an_tensor *target, double *loss, an_tensor *gradient,
@@ -108,13 +109,13 @@ AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_ten
 /**
  * A network with its weights on a backend. Made by mobilenetv2.h.
  *
- * Threads: any number of calls that read the model at once: an_model_predict(), _features(),
- *          _predict_features(), _describe(), _summary(), _weights(), _last_gradients(), _save(),
- *          an_model_evaluate(), an_predict_loader(), and predictors. One call at a time changes it
- *          (trains, measures, sets something); a second one, on another thread or in a callback of
- *          the first, returns AN_ERR_ARG. Readers need not wait for it: each call that predicts
- * goes by the weights of one moment, those that the last whole step, or the last call that changed
- * them, has left.
+ * Threads: any number of calls that read the model at once: an_model_predict(),
+ *          _compute_features(), _predict_from_features(), _describe(), _summary(), _copy_weights(),
+ *          _copy_gradients(), _save(), an_model_evaluate(), an_predict_loader(), and predictors.
+ *          Only one call at a time may change it (train, measure, set something); a second one, on
+ *          another thread or in a callback of the first, returns AN_ERR_ARG. Readers do not wait
+ *          for it: a call that predicts uses the weights of one moment, as the last whole step, or
+ *          the last call that changed them, left them.
  */
 typedef struct an_model an_model;
 
@@ -122,7 +123,7 @@ typedef struct an_model an_model;
 typedef struct an_model_info {
     uint32_t struct_size;  /* set by init; the library fills no more than that */
     int32_t height, width; /* pixels of the input */
-    int32_t outputs;       /* numbers an image gets */
+    int32_t outputs;       /* numbers per image */
     int32_t task;          /* AN_TASK_* */
     int32_t scale;         /* AN_SCALE_UNIT, TF or ARTICLE */
     int32_t padding;       /* AN_PADDING_FIXED or TUTORIAL */
@@ -131,7 +132,7 @@ typedef struct an_model_info {
     int32_t reserved;      /* 0 */
     double alpha;          /* width multiplier */
     int64_t parameters;    /* all, moving statistics included */
-    int64_t trainable;     /* trained in the present base mode */
+    int64_t trainable;     /* trained in the current base mode */
     int32_t calibrated;    /* 1: there are ranges for int8 inference */
     int32_t inference;     /* AN_INFERENCE_*: how predictions are made */
     int32_t precision;     /* AN_PRECISION_* of training, as last set */
@@ -140,7 +141,7 @@ typedef struct an_model_info {
 
 AN_API void an_model_info_init(an_model_info *info, uint32_t struct_size);
 
-/** Give up a model; NULL is allowed. It lives on while a trainer or predictor uses it. */
+/** Release a model; NULL is allowed. It lives on while a trainer or predictor uses it. */
 AN_API void an_model_destroy(an_model *model);
 
 /** Fill info. Returns AN_OK; AN_ERR_ARG for a struct_size that was not set. */
@@ -157,8 +158,9 @@ enum {
 /**
  * Write the table of layers and parameters as text.
  *
- * Writes:  at most capacity bytes with the end mark; nothing if text is NULL.
- * Returns: the bytes the whole text needs, end mark included; 0 (and text "") for an unknown style.
+ * Writes:  at most capacity bytes with the final 0; nothing if text is NULL.
+ * Returns: the bytes the whole text needs, the final 0 included; 0 (and text "") for an unknown
+ *          style.
  */
 AN_API int64_t an_model_summary(const an_model *model, int32_t style, char *text, int64_t capacity);
 
@@ -171,8 +173,8 @@ AN_API an_status an_model_set_base(an_model *model, int32_t base, an_error *err)
  * trainer sets what its options say.
  *
  * Takes:   precision: AN_PRECISION_*; default FP32. recompute: 1 drops the widest activations, the
- *          outputs of the expand convolutions, once they were read, and computes them again for the
- *          backward pass: less memory, a little more time, the same bits; default 0.
+ *          outputs of the expand convolutions, once they have been read, and recomputes them for
+ *          the backward pass: less memory, a little more time, the same bits; default 0.
  * Returns: AN_OK; AN_ERR_ARG.
  * Note:    neither changes a file, or how predictions are made. Memory of earlier steps is freed.
  */
@@ -183,7 +185,7 @@ AN_API an_status an_model_set_training(an_model *model, int32_t precision, int32
 AN_API an_status an_model_set_momentum(an_model *model, double momentum, an_error *err);
 
 /**
- * Predict a batch by the moving statistics.
+ * Predict a batch, with the moving statistics.
  *
  * Shapes:  x [n,H,W,3] scaled with the model's scale, finite; y [n,outputs], written (class
  *          probabilities for classification). H, W as an_model_describe() says; n from 1.
@@ -193,8 +195,8 @@ AN_API an_status an_model_set_momentum(an_model *model, double momentum, an_erro
 AN_API an_status an_model_predict(an_model *model, const float *x, int64_t n, float *y,
                                   an_error *err);
 
-/** Compute the head's input of a batch by the moving statistics. Shapes: features [n,features].
- *  Returns: as an_model_predict(), which looks at x likewise. */
+/** Compute the head's input for a batch, with the moving statistics. Shapes: features [n,features].
+ *  Returns: as an_model_predict(), with the same checks of x. */
 AN_API an_status an_model_compute_features(an_model *model, const float *x, int64_t n,
                                            float *features, an_error *err);
 /** Predict from features [n,features] to y [n,outputs]: the head alone. */
@@ -203,15 +205,15 @@ AN_API an_status an_model_predict_from_features(an_model *model, const float *fe
 
 /**
  * Compute the loss of a batch and all gradients that the base mode asks for; update the moving
- * statistics if the mode says so. Weights do not move: see an_optimizer_step().
+ * statistics if the mode says so. Weights do not change: see an_optimizer_step().
  *
  * Shapes:  x [n,H,W,3], finite; y [n,outputs].
- * Takes:   loss_kind: AN_LOSS_MSE, MAE or HUBER for regression; CATEGORICAL, with one output
- *          BINARY, for classification: that of the probabilities that an_model_predict() gives.
+ * Takes:   loss_kind: AN_LOSS_MSE, MAE or HUBER for regression; for classification CATEGORICAL, or
+ *          BINARY with one output: the loss of the probabilities that an_model_predict() gives.
  *          Targets of these two are 0 to 1.
  * Writes:  *loss (may be NULL), the mean over the batch, before any update.
- * Returns: AN_OK; AN_ERR_ARG (a loss of another task: both are named; a target that it does not
- *          take); AN_ERR_NOMEM; AN_ERR_DEVICE.
+ * Returns: AN_OK; AN_ERR_ARG (a loss for another task: the message names both; a target that the
+ *          loss does not take); AN_ERR_NOMEM; AN_ERR_DEVICE.
  */
 AN_API an_status an_model_compute_gradients(an_model *model, const float *x, const float *y,
                                             int64_t n, int32_t loss_kind, double *loss,
@@ -222,9 +224,9 @@ AN_API an_status an_model_compute_head_gradients(an_model *model, const float *f
                                                  double *loss, an_error *err);
 /**
  * Recompute the moving statistics as the mean of those of some batches: begin, add each batch
- * (forward only, batch statistics), end (nothing changes before it). A second begin drops what was
- * added. AN_ERR_ARG: add without begin, end without a batch, and both when weights or statistics
- * have changed since begin.
+ * (forward only, batch statistics), end (nothing changes before that). A second begin discards what
+ * was added. AN_ERR_ARG: add without begin, end without a batch, and either one when weights or
+ * statistics have changed since begin.
  */
 AN_API an_status an_model_update_batch_norm_begin(an_model *model, an_error *err);
 AN_API an_status an_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,
@@ -232,45 +234,44 @@ AN_API an_status an_model_update_batch_norm_add(an_model *model, const float *x,
 AN_API an_status an_model_update_batch_norm_end(an_model *model, an_error *err);
 
 /**
- * Calibrate int8 inference: begin, add images whose values are typical (some of the validation
- * set: about 50), end. After the end, predictions are made in int8: packed weights and buffers of a
- * quarter of the size and two thirds of the time, with a small error of each score (docs/
- * numerics.md, section int8); any change of a weight goes back to fp32 and forgets the calibration.
- * Training, an_model_compute_features() and the head are fp32 always.
+ * Calibrate int8 inference: begin, add images with typical values (about 50 of the validation set),
+ * end. From then on predictions are made in int8: packed weights and buffers take a quarter of the
+ * memory, predictions two thirds of the time, with a small error in each score (docs/numerics.md,
+ * section int8); any change of a weight discards the calibration and goes back to fp32. Training,
+ * an_model_compute_features() and the head always use fp32.
  *
  * Shapes:  x [n,H,W,3], as an_model_predict() takes it.
- * Returns: AN_OK; AN_ERR_ARG: end without an image, add without begin, and both when weights have
- *          changed since begin; AN_ERR_FORMAT: the weights hold what is no number, or values too
+ * Returns: AN_OK; AN_ERR_ARG: end without an image, add without begin, and either one when weights
+ *          have changed since begin; AN_ERR_FORMAT: the weights hold NaN or infinity, or values too
  *          far apart for int8; AN_ERR_NOMEM.
  * Bits:    one calibration gives the same scores for any number of threads, at every instruction
  *          level and on every backend. It is measured in fp32, whose last bits differ between
  *          levels and backends: for the same scores everywhere, calibrate once and load the file
- *          of an_model_save().
+ *          that an_model_save() wrote.
  * Source:  docs/numerics.md, section int8. It goes into the file of an_model_save().
  */
 AN_API an_status an_model_calibrate_begin(an_model *model, an_error *err);
 AN_API an_status an_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err);
 AN_API an_status an_model_calibrate_end(an_model *model, an_error *err);
 /**
- * Choose how predictions are made, AN_INFERENCE_* of backend.h. BF16 needs no calibration and stays
- * when weights change; it is fast where the level is avx512bf16, elsewhere it saves memory alone.
- * Training, an_model_compute_features() and the head are fp32 always. The copy of the weights that
- * another kind has packed is given up, and made again when it is needed.
+ * Choose how predictions are made, AN_INFERENCE_* of kinds.h. BF16 needs no calibration and stays
+ * when weights change; it is fast at level avx512bf16, elsewhere it only saves memory. Training,
+ * an_model_compute_features() and the head always use fp32. Weights packed for another kind are
+ * released, and packed again when they are needed.
  *
- * Returns: AN_OK; AN_ERR_ARG: unknown, or INT8 without a calibration with the present weights.
+ * Returns: AN_OK; AN_ERR_ARG: unknown, or INT8 without a calibration of the current weights.
  * Source:  docs/numerics.md, sections int8 and bf16. It goes into the file of an_model_save().
  */
 AN_API an_status an_model_set_inference(an_model *model, int32_t inference, an_error *err);
 
-/** Copy all weights out, named as Keras does, in the order of layers. Owns: *out is the caller's.
- */
+/** Copy all weights out, with Keras' names, in the order of layers. Owns: *out is the caller's. */
 AN_API an_status an_model_copy_weights(an_arrays **out, const an_model *model, an_error *err);
-/** Copy the gradients of the last an_model_compute_gradients() out, same names, trained arrays
- * only. */
+/** Copy the gradients of the last an_model_compute_gradients() out: the same names, trained arrays
+ *  only. */
 AN_API an_status an_model_copy_gradients(an_arrays **out, const an_model *model, an_error *err);
-/** Take weights by name; the list must hold every array of the model with its shape (the message
- *  names the first that differs, with both shapes); more arrays are allowed. On error: as before.
- */
+/** Set the weights by name; the list must hold every array of the model with its shape (the message
+ *  names the first that differs, with both shapes); other arrays are ignored. After an error the
+ *  model is as before. */
 AN_API an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err);
 /** Draw new head weights (Glorot uniform, bias 0). */
 AN_API an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *err);

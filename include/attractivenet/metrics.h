@@ -34,11 +34,11 @@ AN_API void an_metrics_init(an_metrics *metrics, uint32_t struct_size);
  */
 AN_API an_status an_metrics_compute(const double *truth, const float *prediction, int64_t count,
                                     an_metrics *metrics, an_error *err);
-/** Compute the same for predictions in double, as those of other programs. */
+/** Compute the same for predictions in double, such as those of other programs. */
 AN_API an_status an_metrics_compute_double(const double *truth, const double *prediction,
                                            int64_t count, an_metrics *metrics, an_error *err);
 
-/** How an image looks. Fill with an_plot_options_init(), then change what you need. */
+/** How a plot looks. Fill with an_plot_options_init(), then change what you need. */
 typedef struct an_plot_options {
     uint32_t struct_size; /* set by init; later fields are only appended */
     int32_t width;        /* pixels, 200 to 10000; 0 = 1500 (scatter: 900); default 0 */
@@ -72,7 +72,7 @@ AN_API void an_curve_init(an_curve *curve, uint32_t struct_size);
  *          AN_ERR_UNSUPPORTED in a build without plots (feature 'plot'); AN_ERR_NOMEM.
  * Note:    texts are drawn with the system's sans-serif font (fontconfig), or with plain built-in
  *          letters where there is none. Control characters in texts become blanks; texts that are
- *          too long are cut with an ellipsis.
+ *          too long end in an ellipsis.
  * Threads: any.
  */
 AN_API an_status an_plot_curves(const char *path, const an_curve *curves, int32_t curve_count,

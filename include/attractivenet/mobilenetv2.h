@@ -13,7 +13,7 @@ extern "C" {
 /** Where the weights of a new model come from. */
 enum {
     AN_WEIGHTS_RANDOM = 0,   /* Keras' initialisers */
-    AN_WEIGHTS_IMAGENET = 1, /* the Keras no-top file of alpha, downloaded into the user's cache
+    AN_WEIGHTS_IMAGENET = 1, /* Keras' no-top file for alpha, downloaded into the user's cache
                                 folder */
     AN_WEIGHTS_FILE = 2      /* weights_path */
 };
@@ -52,22 +52,23 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
                                        const an_mobilenetv2_options *options, an_error *err);
 
 /**
- * Load a model: our safetensors (size, padding, scale and outputs come with it) or a Keras file.
+ * Load a model: a safetensors file of an_model_save(), which holds size, padding, scale and
+ * outputs, or a Keras file.
  *
  * Takes:   options: NULL = all as the file says. Set fields override what a file may leave open
  *          (size; padding; scale: a Keras file has none, so AUTO is AN_ERR_ARG there, except for
  *          ImageNet weights, and for a model that scales by itself, as below). alpha, outputs and
- *          task are the file's: those of options are checked, and not looked at otherwise;
- *          weights_kind must be RANDOM, or FILE with path, since that is the file.
+ *          task are the file's: those of options are checked and otherwise ignored. weights_kind
+ *          must be RANDOM, or FILE with weights_path equal to path.
  *
  * Keras:   the network that a file's config describes must be this one: every layer, its settings,
- *          what it takes, and every array of the file. Dropout and augmentation layers are skipped;
- *          Rescaling, Normalization and operators with a number before the network become the scale
- *          if they make x/255, x/127.5-1 or x/.255 of pixels from 0 to 255 (to 1e-6); policies of
- *          half precision are computed in float. A .weights.h5 has no config: the arrays and the
- *          classes of its layers are compared.
+ *          its inputs, and every array of the file. Dropout and augmentation layers are skipped;
+ *          Rescaling, Normalization and arithmetic operators with a constant in front of the
+ *          network become the scale if they map pixels from 0 to 255 to x/255, x/127.5-1 or x/.255
+ *          (within 1e-6); models with a half-precision policy are computed in float. A .weights.h5
+ *          has no config: the arrays and the classes of its layers are compared.
  * Returns: AN_OK; AN_ERR_ARG (something is left open, or scale is not the one that the file's
- *          layers make); AN_ERR_IO; AN_ERR_FORMAT; AN_ERR_UNSUPPORTED (another network: the
+ *          layers give); AN_ERR_IO; AN_ERR_FORMAT; AN_ERR_UNSUPPORTED (another network: the
  *          message names layer and setting, what was found and what is expected); AN_ERR_NOMEM.
  */
 AN_API an_status an_model_load(an_model **out, an_backend *backend, const char *path,

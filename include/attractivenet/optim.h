@@ -36,9 +36,9 @@ AN_API an_status an_optimizer_create(an_optimizer **out, an_model *model,
 AN_API void an_optimizer_destroy(an_optimizer *optimizer); /**< Free; NULL is allowed. */
 
 /**
- * Move the trained parameters by the gradients of the last an_model_compute_gradients().
+ * Update the trained parameters with the gradients of the last an_model_compute_gradients().
  *
- * Takes:   learning_rate: finite, >= 0. Each call is one step, also twice on the same gradients.
+ * Takes:   learning_rate: finite, >= 0. Each call is one step, even on the same gradients.
  * Returns: AN_OK; AN_ERR_ARG, also if no gradients have been computed yet; AN_ERR_DEVICE.
  * Source:  Keras 2 Adam, SGD, AdamW (docs/numerics.md, section optimizers).
  */
@@ -71,7 +71,7 @@ typedef struct an_schedule_options {
 AN_API void an_schedule_options_init(an_schedule_options *options, uint32_t struct_size);
 
 /** Return the rate of a step (from 0) for a base rate >= 0; NaN if an argument or an option is out
- *  of range, and for COSINE with decay_steps 0, which a trainer alone can fill in. options: NULL =
+ *  of range, and for COSINE with decay_steps 0, which only a trainer can fill in. options: NULL =
  *  defaults. Source: Keras CosineDecay. Threads: any. */
 AN_API double an_schedule_rate(const an_schedule_options *options, double rate, int64_t step);
 

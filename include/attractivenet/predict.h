@@ -51,7 +51,7 @@ AN_API an_status an_predictor_score_bytes(an_predictor *predictor, const void *b
 
 /**
  * Score all samples of a loader in the order of its indices, whatever its options are: not
- * shuffled, not augmented, the last ones too. The loader itself is not moved.
+ * shuffled, not augmented, none dropped. The loader's place in its epoch stays as it is.
  *
  * Shapes:  scores [an_loader_samples(), outputs], written; NaN for images that policy skip left
  *          out.
@@ -63,12 +63,13 @@ AN_API an_status an_predict_loader(an_model *model, an_loader *loader, float *sc
                                    an_progress_fn progress, void *progress_user, an_error *err);
 
 /**
- * Calibrate int8 inference with the first images of a loader, best that of the validation set, in
- * the order of its indices and without augmentation: an_model_calibrate_begin(), add, end. Returns
- * as an_predict_loader() and those.
+ * Calibrate int8 inference with the first images of a loader, preferably that of the validation
+ * set, in the order of its indices and without augmentation: an_model_calibrate_begin(), add, end.
+ * The loader's place in its epoch stays as it is.
  *
- * Takes:   images: how many at most; 0: all. The loader itself is not moved.
- * Threads: one call changes a model at a time, and this is one call (see an_model).
+ * Takes:   images: how many at most; 0 = all.
+ * Returns: as an_predict_loader() and those.
+ * Threads: the whole is one call that changes the model (see an_model).
  */
 AN_API an_status an_calibrate_loader(an_model *model, an_loader *loader, int64_t images,
                                      an_progress_fn progress, void *progress_user, an_error *err);

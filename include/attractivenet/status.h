@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What every call reports: a status, why it failed, what it wants to warn of, how far it has come.
- */
+ * What every call reports: a status, why it failed, what it warns of, how far it has come. */
 #ifndef ATTRACTIVENET_STATUS_H
 #define ATTRACTIVENET_STATUS_H
 
@@ -9,7 +8,7 @@
 #if defined(_WIN32)
 #error "libattractivenet runs on Linux"
 #endif
-/* Generators of bindings define it as nothing before they read the headers. */
+/* Generators of bindings may define AN_API as nothing before they read the headers. */
 #ifndef AN_API
 #if defined(__GNUC__)
 #define AN_API __attribute__((visibility("default")))
@@ -24,19 +23,20 @@ extern "C" {
 
 /* What holds for every call:
  *
- * Wrong:   an argument or a combination of arguments that cannot be meant is AN_ERR_ARG, before
- *          anything is done: NULL where the comment does not allow it, a number or an AN_* word out
- *          of range, sizes that differ. Arrays are as long as the comment says and texts end with
- *          a byte of 0: no library can look. Arrays that are written overlap no others. Values of
- *          floats are looked at where the comment says so; elsewhere NaN goes through.
+ * Wrong:   an argument or combination of arguments that makes no sense is AN_ERR_ARG, before
+ *          anything is done: NULL where the comment does not allow it, a number or an AN_* constant
+ *          out of range, sizes that differ. Arrays must be as long as the comment says and strings
+ *          must end with a 0 byte: no library can check that. Arrays that are written must not
+ *          overlap others. Float values are checked where the comment says so; elsewhere NaN passes
+ *          through.
  * Failed:  handles that a call was to make are NULL; other results are as they were, unless the
  *          comment says what is lost.
- * Nothing: a destroy of NULL does nothing; a question to NULL, or about an index that is not
- *          there, has the answer 0, NULL, NaN or "".
+ * Nothing: destroying NULL does nothing; a question about NULL, or about an index that does not
+ *          exist, is answered with 0, NULL, NaN or "".
  * Structs: those with struct_size grow at their end. Their init function sets it, and in options
- * the defaults; it does nothing for NULL or a size that no struct has. Without it a call is
- *          AN_ERR_ARG. What the library hands to callbacks has the size of the library's struct.
- * Fields named reserved are 0.
+ *          the defaults; it does nothing for NULL or a size that no struct has. A call with a
+ *          struct whose size was not set is AN_ERR_ARG. What the library hands to callbacks has the
+ *          size of the library's struct. Fields named reserved are 0.
  */
 
 /** The outcome of a call: 0 is success, above 0 a normal ending, below 0 an error. */
@@ -72,7 +72,7 @@ typedef struct an_warning {
     const char *message;  /* UTF-8; borrowed during the call */
 } an_warning;
 
-/** For programs that call such a callback themselves: all zero but struct_size. */
+/** Set struct_size, and zero the rest: for programs that call such a callback themselves. */
 AN_API void an_warning_init(an_warning *warning, uint32_t struct_size);
 
 enum {
@@ -82,7 +82,7 @@ enum {
     AN_WARN_MEMBER_SKIPPED = 4,      /* archive members refused or left out */
     AN_WARN_OLD_CHECKPOINT = 5, /* the newest checkpoint was unreadable; the one before was taken */
     AN_WARN_OTHER = 6,
-    AN_WARN_WEAK_FEATURES = 7, /* a frozen base gives next to nothing: its weights are random */
+    AN_WARN_WEAK_FEATURES = 7, /* features of a frozen base are next to 0: its weights are random */
     AN_WARN_IMAGE_DAMAGED = 8  /* an image that an_dataset_check() found damaged (policy strict) */
 };
 

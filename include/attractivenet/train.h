@@ -23,7 +23,7 @@ typedef struct an_epoch_report {
     int32_t epoch;        /* from 1 in each stage */
     int32_t improved;     /* 1 if val_loss (loss without validation) is the best so far */
     int32_t saved;        /* 1 if the model file was written */
-    int32_t stopped;      /* 1 if this was the last epoch of the stage, for its reason */
+    int32_t stopped;      /* 1 if this was the last epoch of the stage: see reason */
     int32_t reason;       /* AN_STOP_* */
     int32_t reserved;     /* 0 */
     int64_t steps;        /* batches done */
@@ -44,7 +44,7 @@ enum {
 
 /** Make an empty history. Owns: *out is the caller's; free with an_history_destroy(). */
 AN_API an_status an_history_create(an_history **out, an_error *err);
-/** Give up a history; NULL is allowed. It lives on while a trainer uses it. */
+/** Release a history; NULL is allowed. It lives on while a trainer uses it. */
 AN_API void an_history_destroy(an_history *history);
 AN_API int64_t an_history_count(const an_history *history); /**< Return the number of epochs. */
 /** Copy epoch index (from 0, over all stages) out. Returns AN_OK; AN_ERR_ARG if there is no such
@@ -55,14 +55,14 @@ AN_API an_status an_history_copy_epoch(const an_history *history, int64_t index,
  *  was not set); AN_ERR_NOMEM. */
 AN_API an_status an_history_append(an_history *history, const an_epoch_report *report,
                                    an_error *err);
-/** Write a header "stage,epoch,loss,val_loss,rate,seconds" and a line an epoch, whole or not at
- * all. Numbers as Python's repr writes them (they read back as the same double), without validation
- * "nan". */
+/** Write a header "stage,epoch,loss,val_loss,rate,seconds" and a line per epoch, whole or not at
+ *  all. Numbers are written as by Python's repr (they read back as the same double); without
+ *  validation val_loss is "nan". */
 AN_API an_status an_history_write_csv(const an_history *history, const char *path, an_error *err);
 
 /* --- decisions: Keras' callbacks as plain state machines ---------------------------------------
- * With state NULL, or without a struct_size that init has set, nothing is done, 0 decided, and the
- * rate NaN. Fields are taken as they are. */
+ * If state is NULL or its struct_size was not set by init, an update does nothing and returns 0, or
+ * NaN for the rate. Fields are not checked. */
 
 /** EarlyStopping on values that should fall. Owned by the caller; begin with init. */
 typedef struct an_early_stopping {
@@ -87,7 +87,7 @@ enum { AN_EARLY_KEEP = 1, AN_EARLY_STOP = 2 };
  *
  * Returns: a sum of AN_EARLY_KEEP (the weights of this epoch are the best, or the first) and
  *          AN_EARLY_STOP (this is to be the last epoch); 0 = go on.
- * Source:  Keras 2.19 EarlyStopping, mode min (docs/numerics.md, section callbacks). NaN never is a
+ * Source:  Keras 2.19 EarlyStopping, mode min (docs/numerics.md, section callbacks). NaN is never a
  *          gain.
  */
 AN_API int32_t an_early_stopping_update(an_early_stopping *state, int32_t epoch, double value);
@@ -170,22 +170,22 @@ typedef struct an_train_options {
     int32_t first_epoch;  /* epochs done in the stages before: the order of samples and the
                              augmentation go on from there; default 0 */
     int32_t base;         /* AN_BASE_*; default AN_BASE_FROZEN */
-    int32_t loss;         /* AN_LOSS_*, one of the model's task: see an_model_compute_gradients();
-                             default MSE, so a classification needs another */
+    int32_t loss;         /* AN_LOSS_*, one for the model's task: see an_model_compute_gradients();
+                             default MSE, so classification needs another */
     int32_t early_stop_patience; /* epochs, as Keras; -1 = never stop; default 7 */
     int32_t restore_best;   /* 0 or 1: best weights back into the model at the end; default 0 */
     int32_t save_best_only; /* 0 or 1; default 1 */
     int32_t reduce_rate_patience; /* epochs; -1 = off; default -1 */
     int32_t reduce_rate_cooldown; /* epochs; default 0 */
     int32_t terminate_on_nan;  /* 0 or 1: a loss that is not finite ends the run before the weights
-                                  move by it (see AN_STOP_NAN); default 1 */
+                                  change (see AN_STOP_NAN); default 1 */
     int32_t update_batch_norm; /* 0 or 1: after each epoch of a mode with batch statistics, set the
                                   moving ones to those of that epoch's batches (one more forward
                                   pass); default 0 */
     int32_t precision;         /* AN_PRECISION_* of the steps; default FP32 */
-    int32_t recompute;         /* 0 or 1: recompute the widest activations in the backward pass in
-                                  place of keeping them: the same bits in less memory and a little
-                                  more time; default 0 */
+    int32_t recompute;         /* 0 or 1: recompute the widest activations in the backward pass
+                                  instead of keeping them: the same bits in less memory and a
+                                  little more time; default 0 */
     int32_t verbose;           /* AN_VERBOSE_*; all but NONE need text; default NONE */
     int32_t text_is_terminal;  /* 0: no bars that overwrite themselves; 1: a terminal; 2: one that
                                   shows UTF-8; default 0 */
@@ -196,8 +196,8 @@ typedef struct an_train_options {
     double reduce_rate_factor;    /* 0 < factor < 1; default 0.1 */
     double reduce_rate_min_delta; /* default 1e-4 */
     double reduce_rate_min;       /* default 0 */
-    double resume_seconds; /* from one checkpoint to the next within an epoch; 0: one after each
-                              step; default 60 */
+    double resume_seconds; /* between two checkpoints within an epoch; 0 = one after each step;
+                              default 60 */
     const an_optimizer_options *optimizer; /* copied; NULL = Adam with its defaults */
     const an_schedule_options *schedule;   /* copied; NULL = constant */
     const char *checkpoint_path; /* model file of the best epoch, by val_loss (loss without
@@ -215,8 +215,8 @@ typedef struct an_train_options {
     void *event_user;
     an_text_fn text; /* NULL = none */
     void *text_user;
-    an_warning_fn warn; /* NULL = none; AN_WARN_WEAK_FEATURES if the features that are computed of a
-                           frozen base are next to nothing, AN_WARN_OTHER */
+    an_warning_fn warn; /* NULL = none; AN_WARN_WEAK_FEATURES if the features of a frozen base are
+                           next to 0, AN_WARN_OTHER */
     void *warn_user;
 } an_train_options;
 
@@ -227,12 +227,12 @@ AN_API void an_train_options_init(an_train_options *options, uint32_t struct_siz
  *
  * Threads: one call at a time on one trainer and on one model (see an_model); different trainers
  *          are independent, also on one backend. Its callbacks run on the thread that called it.
- * Callbacks may call all that reads the model (predict, evaluate, save, copy the weights), read and
- *          set the learning rate, ask to stop or pause, and destroy handles. What would change the
- *          model, or run a trainer of it, returns AN_ERR_ARG; so does a call on the training loader
- *          between the first and the last step of an epoch.
- * A callback must return. One that leaves by longjmp() or by an exception of C++ skips what the
- *          library would have released: the model and the loader stay claimed, memory is lost.
+ *          They may call anything that reads the model (predict, evaluate, save, copy the weights),
+ *          read and set the learning rate, ask to stop or pause, and destroy handles. A call that
+ *          would change the model, or run a trainer of it, returns AN_ERR_ARG; so does a call on
+ *          the training loader between the first and the last step of an epoch. A callback must
+ *          return: one that leaves by longjmp() or a C++ exception skips the library's cleanup, so
+ *          that the model and the loader stay claimed and memory leaks.
  */
 typedef struct an_trainer an_trainer;
 
@@ -241,16 +241,15 @@ typedef struct an_trainer an_trainer;
  *
  * Takes:   train: a loader with the model's size, outputs and scale; val: the same, not augmented,
  *          or NULL; history: epochs are appended to it, or NULL. options: copied; NULL = defaults.
- * Owns:    *out is the caller's; it holds model, loaders and history. While it lives the loaders
- *          are read by it alone; the base's weights must not be changed from outside in
- *          AN_BASE_FROZEN (features are computed once: always of val; of train if it is not
- *          augmented).
- * Returns: AN_OK; AN_ERR_ARG (an option, loaders that do not fit the model, a loss of another task,
- *          a label that it does not take: what was found and expected); AN_ERR_NOMEM; AN_ERR_IO
- *          (the folder of a path is missing or cannot be written, or another training holds
- *          resume_path or checkpoint_path: see an_run_lock); AN_ERR_CANCELLED by warn (there are no
- *          locks). The model's base mode is set at each epoch's begin, so trainers of several
- *          stages may be made beforehand.
+ * Owns:    *out is the caller's; it holds model, loaders and history. While it lives, nothing else
+ *          may read the loaders, and in AN_BASE_FROZEN nothing else may change the base's weights
+ *          (features are computed once: always for val; for train if it is not augmented).
+ * Returns: AN_OK; AN_ERR_ARG (an option, loaders that do not fit the model, a loss for another
+ *          task, a label that the loss does not take: what was found and expected); AN_ERR_NOMEM;
+ *          AN_ERR_IO (the folder of a path is missing or cannot be written, or another training
+ *          holds resume_path or checkpoint_path: see an_run_lock); AN_ERR_CANCELLED by warn (the
+ *          file system has no locks). The model's base mode is set when an epoch begins, so the
+ *          trainers of several stages may be made beforehand.
  */
 AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
                                    an_loader *val, an_history *history,
@@ -264,15 +263,14 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_loader 
  *          model file, checkpoint or logs could not be written at its end: the epoch itself has
  *          been done and is in report and history; AN_ERR_CANCELLED after an_trainer_pause(), and
  *          AN_ERR_IO if a checkpoint could not be written before the epoch's end: the next call
- *          goes on with the next step; AN_ERR_CANCELLED by a callback, and errors of the loader
- *          and the device: the epoch is not counted, weights are where the last step left them, and
- *          the next call begins the epoch anew.
- *          A loss that is not finite (terminate_on_nan) is a normal ending of the run, with reason
- *          AN_STOP_NAN, a warning that names step and rate, no validation, no model file and no
- *          checkpoint: what was saved before stays. Nor is one written whose weights are not
- *          finite. A run resumed from that checkpoint meets the same loss again: begin anew, for
- *          example with a smaller learning_rate. With restore_best the best weights are back in
- *          the model.
+ *          goes on with the next step; AN_ERR_CANCELLED by a callback, and errors of the loader and
+ *          the device: the epoch is not counted, the weights are as the last step left them, and
+ *          the next call starts the epoch again. A loss that is not finite (terminate_on_nan) is a
+ *          normal ending of the run, with reason AN_STOP_NAN, a warning that names step and rate,
+ *          no validation, no model file and no checkpoint: what was saved before stays. Weights
+ *          that are not finite are not written to a checkpoint either. A run resumed from the
+ *          checkpoint before meets the same loss again: begin a new one, for example with a smaller
+ *          learning_rate. With restore_best the best weights are back in the model.
  * Threads: see an_trainer.
  * Source:  Keras Model.fit with EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
  *          TerminateOnNaN (docs/numerics.md, section fit).
@@ -287,17 +285,16 @@ AN_API an_status an_trainer_run(an_trainer *trainer, an_error *err);
 AN_API void an_trainer_stop(an_trainer *trainer);
 
 /** Ask the run to pause after the step under way: the checkpoint is written, and
- * an_trainer_run_epoch() and an_trainer_run() return AN_ERR_CANCELLED; called again, they go on.
- * Not asked any more when that was the run's last epoch. Threads: any, also from a signal handler.
- */
+ *  an_trainer_run_epoch() and an_trainer_run() return AN_ERR_CANCELLED; called again, they go on.
+ *  The request lapses when the run's last epoch ends. Threads: any, also from a signal handler. */
 AN_API void an_trainer_pause(an_trainer *trainer);
 
 /** Return the learning rate of the next step before the schedule is applied to it; NaN for NULL. */
 AN_API double an_trainer_learning_rate(const an_trainer *trainer);
 
-/** Set it: from the next step on, and kept in checkpoints. A schedule is applied to it as to the
+/** Set that rate, from the next step on; checkpoints keep it. A schedule is applied to it as to the
  *  rate of the options; reduce_rate reduces it. Returns AN_OK; AN_ERR_ARG unless it is finite and
- * at least 0. Threads: the one that runs the trainer, in a callback or between two calls. */
+ *  at least 0. Threads: the one that runs the trainer, in a callback or between two calls. */
 AN_API an_status an_trainer_set_learning_rate(an_trainer *trainer, double rate, an_error *err);
 
 /** Return why the run ended, AN_STOP_*; AN_STOP_NONE while it has not. */
@@ -311,39 +308,39 @@ AN_API double an_trainer_best(const an_trainer *trainer);
 AN_API double an_trainer_checkpoint_best(const an_trainer *trainer);
 
 /* --- resuming a run that was killed -----------------------------------------------------------
- * With resume_path, a trainer writes down all that its next step depends on: weights, moving
- * statistics, the optimizer's moments, the place in the epoch, what the callbacks remember, the
- * best weights (restore_best) and the history; and its settings. A run that is resumed ends with
- * the bits, in the model, its file and the history, of one that was never interrupted (but for the
- * seconds), wherever it was cut, on the same instruction level and library version; with any number
- * of threads. To resume: make model, loaders and the trainer of the checkpoint's stage as before,
- * then an_trainer_resume(). The files are safetensors; their weights are also read by
- * an_arrays_read(). */
+ * With resume_path, a trainer saves everything that its next step depends on: weights, moving
+ * statistics, the optimizer's moments, the place in the epoch, the state of the callbacks, the best
+ * weights (restore_best) and the history; and its settings. A resumed run ends with the same bits,
+ * in the model, its file and the history (except for the seconds), as one that was never
+ * interrupted, wherever it was stopped, on the same instruction level and library version, with any
+ * number of threads. To resume: make model, loaders and the trainer of the checkpoint's stage as
+ * before, then call an_trainer_resume(). The files are safetensors; an_arrays_read() reads their
+ * weights, too. */
 
-/** The right to write the files of a run. A trainer takes it for its resume_path and its
- *  checkpoint_path, which it reads again, and gives it back when it is destroyed; the trainers of
- * one model share it. Whoever comes second, in this process or another one, is refused. Where more
- * than trainers need it, as between two stages or while results are written, take it before them:
- * they share it, and it holds until it is destroyed. */
+/** A lock on the files of a run: only its holder writes them. A trainer takes it for its
+ *  resume_path and its checkpoint_path, which it reads again, and releases it when it is destroyed;
+ *  the trainers of one model share it. Another holder, in this process or another one, is refused.
+ *  To keep it longer, as between two stages or while results are written, take it before the
+ *  trainers: they share it, and it is held until it is destroyed. */
 typedef struct an_run_lock an_run_lock;
 
 /**
- * Take the right to write the files of a path, so that nobody else trains there.
+ * Lock the files of a path, so that no other training writes there.
  *
  * Takes:   path: as resume_path or checkpoint_path.
- * Writes:  "PATH.lock" with the number of this process, locked by flock(); removed at the end. What
- *          a process that was killed left of it keeps nobody out.
+ * Writes:  "PATH.lock" with the ID of this process, locked by flock(); removed at the end. A
+ *          file that a killed process left behind locks nothing.
  * Returns: AN_OK; AN_ERR_IO (the folder is missing or cannot be written; another training holds it:
  *          the message names the folder and the process); AN_ERR_ARG (NULL or ""); AN_ERR_NOMEM.
- * Owns:    *out is the caller's; free with an_run_lock_destroy(). A child of fork() keeps others
- *          out until it ends, too.
- * Note:    on a network file system it keeps out processes of other machines if its server has
- *          locks (NFS: lockd, or version 4). Without any locks it is AN_OK all the same, and
+ * Owns:    *out is the caller's; free with an_run_lock_destroy(). A child of fork() holds the
+ *          lock, too, until it ends.
+ * Note:    on a network file system it excludes processes on other machines if the server has locks
+ *          (NFS: lockd, or version 4). Where there are no locks at all the call returns AN_OK, and
  *          an_trainer_create() warns.
  * Threads: any.
  */
 AN_API an_status an_run_lock_create(an_run_lock **out, const char *path, an_error *err);
-AN_API void an_run_lock_destroy(an_run_lock *lock); /**< Give it back; NULL is allowed. */
+AN_API void an_run_lock_destroy(an_run_lock *lock); /**< Release it; NULL is allowed. */
 
 /** The state of a run, read from its files. */
 typedef struct an_checkpoint an_checkpoint;
@@ -365,9 +362,9 @@ AN_API void an_checkpoint_info_init(an_checkpoint_info *info, uint32_t struct_si
  * Read the newest checkpoint of a run.
  *
  * Takes:   path: as resume_path. Both files are read whole and checked against their checksums; one
- *          that cannot be read is passed over with AN_WARN_OLD_CHECKPOINT if the other one can.
+ *          that cannot be read is skipped with AN_WARN_OLD_CHECKPOINT if the other one can.
  * Returns: AN_OK (*out is NULL if there is none); AN_ERR_FORMAT or AN_ERR_IO if none can be
- *          read (the message names each and why); AN_ERR_UNSUPPORTED for one of a newer library;
+ *          read (the message names each and why); AN_ERR_UNSUPPORTED for one by a newer library;
  *          AN_ERR_CANCELLED by warn; AN_ERR_ARG; AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_checkpoint_destroy().
  * Threads: any.
@@ -386,16 +383,17 @@ AN_API an_status an_checkpoint_remove(const char *path, an_error *err);
  * Put a trainer, its model and its history into the state of a checkpoint.
  *
  * Returns: AN_OK (an_trainer_run_epoch() goes on with the next step, or returns AN_DONE if the
- * stage had ended and does not go on, see below); AN_ERR_ARG if a setting or the samples differ
- * from those of the checkpoint: the message has the first that does, with both values;
- * AN_ERR_FORMAT; AN_ERR_CANCELLED by warn (called if another instruction level or library wrote
- * it); AN_ERR_NOMEM. After a failure all is as before. Note:    free to differ: threads, cache,
- * verbose, callbacks, and all paths. Settings of stages that have ended are not looked at, nor are
- * the pixels of the images. max_epochs may be more than before. A stage that had ended by
- * AN_STOP_EPOCHS or AN_STOP_ASKED then goes on, and ends with the bits of one that had so many from
- * the beginning; one that had ended by AN_STOP_EARLY stays ended, as it would have. With a cosine
- * schedule whose decay_steps follow max_epochs (0) that is AN_ERR_ARG: each epoch would be another
- * one.
+ *          stage had ended and does not go on, see below); AN_ERR_ARG if a setting or the samples
+ *          differ from those of the checkpoint: the message has the first that does, with both
+ *          values; AN_ERR_FORMAT; AN_ERR_CANCELLED by warn (called if another instruction level or
+ *          library wrote it); AN_ERR_NOMEM. After a failure all is as before.
+ * Note:    these may differ: threads, cache, verbose, callbacks, and all paths. Settings of stages
+ *          that have ended are not compared, nor are the pixels of the images. max_epochs may be
+ *          larger than before. A stage that had ended by AN_STOP_EPOCHS or AN_STOP_ASKED then goes
+ *          on, and ends with the bits of one that had as many from the beginning; one that had
+ *          ended by AN_STOP_EARLY stays ended, as it would have. With a cosine schedule whose
+ *          decay_steps follow max_epochs (0), a larger max_epochs is AN_ERR_ARG: it would change
+ *          the rates of every epoch.
  */
 AN_API an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint,
                                    an_error *err);
@@ -407,7 +405,7 @@ AN_API void an_trainer_destroy(an_trainer *trainer);
 /**
  * Compute the mean loss of a model over the batches of a loader (its epoch 0, inference mode).
  *
- * Returns: AN_OK; AN_ERR_ARG (loader or loss do not fit the model, as in an_trainer_create());
+ * Returns: AN_OK; AN_ERR_ARG (loader or loss does not fit the model, as in an_trainer_create());
  *          errors of the loader and the device.
  */
 AN_API an_status an_model_evaluate(an_model *model, an_loader *loader, int32_t loss_kind,
