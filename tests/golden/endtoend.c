@@ -19,18 +19,10 @@
 #include <attractivenet/train.h>
 
 #include "support/golden.h"
+#include "support/sanitizers.h"
 
 /* The training of both stages takes minutes under a sanitizer: there stage 1 alone. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define BOTH_STAGES false
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define BOTH_STAGES false
-#endif
-#endif
-#ifndef BOTH_STAGES
-#define BOTH_STAGES true
-#endif
+enum { BOTH_STAGES = !HAS_ASAN && !HAS_TSAN };
 
 /** What the numbers of a case were made with. */
 typedef struct setting {

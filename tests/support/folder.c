@@ -80,3 +80,7 @@ void folder_write(const char *path, const void *bytes, int64_t size) {
     if (!file || fwrite(bytes, 1, (size_t)size, file) != (size_t)size || fclose(file))
         fail_msg("cannot write '%s'", path);
 }
+
+void folder_write_text(const char *path, const char *text) {
+    folder_write(path, text, (int64_t)strlen(text));
+}

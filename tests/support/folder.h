@@ -21,5 +21,7 @@ void folder_walk(const char *folder, void (*visit)(void *user, const char *name)
 uint8_t *folder_read(const char *path, int64_t *size);
 /** Write a whole file; fails the test. */
 void folder_write(const char *path, const void *bytes, int64_t size);
+/** The same of a text, without its zero. */
+void folder_write_text(const char *path, const char *text);
 
 #endif

@@ -31,6 +31,15 @@ static inline an_model *small_model(an_backend *backend, int32_t outputs, int32_
     return model;
 }
 
+/** Return the weights of such a model with one score, under their names. */
+static inline an_arrays *small_model_weights(an_backend *backend) {
+    an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
+    an_arrays *weights = NULL;
+    assert_int_equal(an_model_copy_weights(&weights, model, NULL), AN_OK);
+    an_model_destroy(model);
+    return weights;
+}
+
 /** The first nine units at a usual width, Conv1 to block_2_add, and one output: with 52 units of
  * random weights each error grows on the way, which it does not in a trained network. */
 static inline an_model *short_model(an_backend *backend) {

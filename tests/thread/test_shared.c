@@ -22,19 +22,8 @@
 #include <attractivenet/attractivenet.h>
 
 #include "support/folder.h"
+#include "support/sanitizers.h"
 #include "support/test_folder.h"
-
-#if defined(__SANITIZE_THREAD__)
-enum { HAS_TSAN = 1 };
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-enum { HAS_TSAN = 1 };
-#else
-enum { HAS_TSAN = 0 };
-#endif
-#else
-enum { HAS_TSAN = 0 };
-#endif
 
 enum { SIZE = 32, FRAMES = 8, PIXELS = SIZE * SIZE * 3, SAMPLES = 12, CALLERS = 4 };
 
@@ -352,9 +341,7 @@ static void models_share_a_backend(void **state) {
 /* Callers may have small stacks, as threads of musl and of Go's C calls have. */
 static void a_small_stack_is_enough(void **state) {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip(); /* frames are larger there */
-#endif
+    if (HAS_ASAN || HAS_TSAN) skip(); /* frames are larger there */
     an_error err;
     an_backend *backend = NULL;
     pthread_attr_t attributes;
@@ -381,8 +368,8 @@ enum { MAX_STATES = 64 };
 typedef struct watch {
     an_model *model;
     an_predictor *own; /* of the thread that trains */
-    float
-        states[MAX_STATES]; /* score of frame 0 before the first step, after each one, and so on */
+    /* score of frame 0 before the first step, after each one, and so on */
+    float states[MAX_STATES];
     int count;
     atomic_bool over;
     an_status status;
@@ -548,7 +535,7 @@ static int32_t call_back(void *user, const an_train_event *event) {
                   &err);
     bad |= expect(in, "calibrating", an_calibrate_loader(in->model, in->val, 0, NULL, NULL, &err),
                   AN_ERR_ARG, &err);
-    bad |= expect(in, "recalibrating", an_model_update_batch_norm_begin(in->model, &err),
+    bad |= expect(in, "updating batch norm", an_model_update_batch_norm_begin(in->model, &err),
                   AN_ERR_ARG, &err);
     bad |= expect(in, "bf16", an_model_set_inference(in->model, AN_INFERENCE_BF16, &err),
                   AN_ERR_ARG, &err);
@@ -625,7 +612,6 @@ static void the_rate_is_set_in_a_callback(void **state) {
     inside in = {0};
     double best;
     an_error err;
-    in.checked[0] = 0;
     an_train_options options;
     an_history *history = NULL;
     an_backend *backend = NULL;

@@ -20,23 +20,12 @@
 #include "corpus.h"
 #include "fuzz.h"
 #include "support/folder.h"
+#include "support/sanitizers.h"
 #include "support/scratch.h"
 #include "support/test_folder.h"
 #include "support/training.h"
 
 enum { SIZE = 32, BATCH = 4, PIXELS = SIZE * SIZE * 3 };
-
-#if defined(__SANITIZE_THREAD__)
-enum { HAS_TSAN = 1 };
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-enum { HAS_TSAN = 1 };
-#else
-enum { HAS_TSAN = 0 };
-#endif
-#else
-enum { HAS_TSAN = 0 };
-#endif
 
 static float x[BATCH * PIXELS];
 static const float targets[BATCH] = {1, 2, 3, 4};
@@ -354,7 +343,7 @@ static void one_data_set_read_by_many(void **state) {
             AN_OK);
     }
     an_image_destroy(image);
-    folder_write(folder_path(test_folder, "All_labels.txt"), "0.jpg 1\n1.jpg 2\n", 16);
+    folder_write_text(folder_path(test_folder, "All_labels.txt"), "0.jpg 1\n1.jpg 2\n");
     for (int32_t cache = AN_CACHE_NONE; cache <= AN_CACHE_PIXELS; cache++) {
         an_dataset *dataset = NULL;
         an_dataset_options options;

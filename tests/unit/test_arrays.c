@@ -338,10 +338,10 @@ static void lengths_that_lie(void **state) {
         assert_int_equal(an_arrays_read(&list, target(), &err), AN_ERR_FORMAT);
         expect_message("bytes; it may have 100000000, and the file has 2 left");
     }
-    folder_write(target(), "", 0);
+    folder_write_text(target(), "");
     assert_int_equal(an_arrays_read(&list, target(), &err), AN_ERR_FORMAT);
     expect_message("is empty");
-    folder_write(target(), "<!DOCTYPE html>", 15);
+    folder_write_text(target(), "<!DOCTYPE html>");
     assert_int_equal(an_arrays_read(&list, target(), &err), AN_ERR_UNSUPPORTED);
     expect_message("it looks like a web page");
     assert_int_equal(an_arrays_read(&list, test_folder, &err), AN_ERR_IO);

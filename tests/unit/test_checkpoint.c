@@ -729,7 +729,7 @@ static void two_bad_files_are_both_named(void **state) {
     an_checkpoint *checkpoint = NULL;
     an_error err;
     if (chdir(test_folder)) fail_msg("cannot go to '%s'", test_folder);
-    folder_write("c-1.safetensors", "torn", 4);
+    folder_write_text("c-1.safetensors", "torn");
     assert_int_equal(an_checkpoint_read(&checkpoint, "c", NULL, NULL, &err), AN_ERR_FORMAT);
     assert_string_equal(err.message, "'c-1.safetensors' has 4 bytes: too few for a checksum");
     folder_write("c-2.safetensors", b.warning, sizeof b.warning);
@@ -753,7 +753,7 @@ static void two_bad_files_are_both_named(void **state) {
     assert_non_null(strstr(err.message, "is a checkpoint of version '7'"));
     assert_int_equal(rename(file_of(2), "c-2.safetensors"), 0);
     assert_int_equal(an_checkpoint_read(&checkpoint, "c", NULL, NULL, &err), AN_ERR_UNSUPPORTED);
-    folder_write("c-1.safetensors", "torn", 4);
+    folder_write_text("c-1.safetensors", "torn");
     b.refuses = 1;
     assert_int_equal(an_checkpoint_read(&checkpoint, "c", on_warning, &b, &err), AN_ERR_CANCELLED);
     assert_null(checkpoint);
@@ -909,9 +909,9 @@ static void leftovers_are_swept(void **state) {
     const char *const stay[] = {own, "run-1.safetensors.999999999.0.tmp.txt",
                                 "run-1.safetensors.tmp", "sun-1.safetensors.999999999.0.tmp"};
     for (int i = 0; i < 2; i++)
-        folder_write(folder_path(test_folder, gone[i]), "x", 1);
+        folder_write_text(folder_path(test_folder, gone[i]), "x");
     for (int i = 0; i < 4; i++)
-        folder_write(folder_path(test_folder, stay[i]), "x", 1);
+        folder_write_text(folder_path(test_folder, stay[i]), "x");
     train(&b, 1);
     assert_int_equal(folder_count(test_folder), 2 + 4);
     for (int i = 0; i < 4; i++)

@@ -88,7 +88,7 @@ struct dirent *given_readdir(DIR *stream) {
 }
 
 static void write_labels(const char *folder, const char *text) {
-    folder_write(folder_path(folder, "All_labels.txt"), text, (int64_t)strlen(text));
+    folder_write_text(folder_path(folder, "All_labels.txt"), text);
 }
 
 static void expect_failure(const char *folder, int32_t policy, an_status status,
@@ -167,8 +167,8 @@ static void sub_folders_links_and_hidden_files(void **state) {
     assert_int_equal(symlink(folder, folder_path(deeper, "loop")), 0);
     assert_int_equal(rename(folder_path(folder, "P0000.jpg"), folder_path(deeper, "P0000.jpg")), 0);
     assert_int_equal(symlink("deeper/P0000.jpg", folder_path(folder, "Z.jpg")), 0);
-    folder_write(folder_path(folder, "._P0001.jpg"), "x", 1);
-    folder_write(folder_path(hidden, "P0001.jpg"), "x", 1);
+    folder_write_text(folder_path(folder, "._P0001.jpg"), "x");
+    folder_write_text(folder_path(hidden, "P0001.jpg"), "x");
     /* no files behind these names */
     assert_int_equal(symlink("deeper", folder_path(folder, "folder.jpg")), 0);
     assert_int_equal(symlink("nowhere", folder_path(folder, "gone.jpg")), 0);
@@ -244,7 +244,7 @@ static void many_images(void **state) {
     for (int i = COUNT; i < MANY; i++) {
         char name[32];
         snprintf(name, sizeof name, "P%04d.jpg", i);
-        folder_write(folder_path(folder, name), "", 0);
+        folder_write_text(folder_path(folder, name), "");
     }
     for (int i = 0; i < MANY; i++)
         size += snprintf(labels + size, sizeof labels - (size_t)size, "P%04d.jpg 2\n", i);
@@ -449,7 +449,7 @@ static void hidden_folders_are_passed_over(void **state) {
             snprintf(path, sizeof path, "%.*s", (int)(slash - names[i]), names[i]);
             mkdir(folder_path(folder, path), 0777);
         }
-        folder_write(folder_path(folder, names[i]), "x", 1);
+        folder_write_text(folder_path(folder, names[i]), "x");
         entries[2 + i] = (struct entry){.name = names[i], .data = "x", .data_size = 1};
     }
     if (an_dataset_open(&dataset, folder, &options, &err)) fail_msg("%s", err.message);
@@ -472,8 +472,8 @@ static void copies_of_an_image_are_one(void **state) {
     uint8_t *bytes = folder_read(folder_path(folder, "P0003.jpg"), &size);
     assert_int_equal(mkdir(folder_path(folder, "copies"), 0777), 0);
     folder_write(folder_path(folder, "copies/P0003.jpg"), bytes, size);
-    folder_write(folder_path(folder, "copies/P0005.jpg"), "", 0);
-    folder_write(folder_path(folder, "P0005.jpg"), "", 0);
+    folder_write_text(folder_path(folder, "copies/P0005.jpg"), "");
+    folder_write_text(folder_path(folder, "P0005.jpg"), "");
     assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
     assert_int_equal(an_dataset_count(dataset), COUNT);
     assert_int_equal(an_dataset_skipped(dataset) + w.calls, 0);
@@ -605,7 +605,7 @@ static void a_base_name_twice(void **state) {
     an_dataset_options options = small(&w);
     const char *deeper = folder_path(folder, "deeper");
     assert_int_equal(mkdir(deeper, 0777), 0);
-    folder_write(folder_path(deeper, "P0003.jpg"), "x", 1);
+    folder_write_text(folder_path(deeper, "P0003.jpg"), "x");
     expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
                    "have the same base name and different bytes");
     options.policy = AN_POLICY_SKIP;
@@ -640,7 +640,7 @@ static void odd_folders(void **state) {
     assert_int_equal(chdir(before), 0);
     assert_int_equal(an_dataset_count(dataset), COUNT);
     an_dataset_destroy(dataset);
-    folder_write(folder_path(folder, ".labels"), "P0001.jpg 3\n", 12);
+    folder_write_text(folder_path(folder, ".labels"), "P0001.jpg 3\n");
     options.label_file = ".labels";
     options.policy = AN_POLICY_SKIP;
     assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
@@ -689,7 +689,7 @@ static void a_warning_may_stop(void **state) {
     an_dataset *dataset;
     an_error err;
     an_dataset_options options = small(&w);
-    folder_write(folder_path(folder, "All_labels.txt"), "P0000.jpg 1\n", 12);
+    folder_write_text(folder_path(folder, "All_labels.txt"), "P0000.jpg 1\n");
     options.policy = AN_POLICY_SKIP;
     assert_int_equal(an_dataset_open(&dataset, folder, &options, &err), AN_ERR_CANCELLED);
     assert_int_equal(w.calls, 1);
@@ -711,7 +711,7 @@ static void what_is_missing_is_named(void **state) {
     }
     expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
                    "holds no images whose names end in '.jpg .jpeg .jpe .jfif .png'");
-    folder_write(folder_path(folder, "a.webp"), "x", 1);
+    folder_write_text(folder_path(folder, "a.webp"), "x");
     expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT, "; 1 other file, as 'a.webp'");
     options.label_file = "labels/All_labels.txt";
     assert_int_equal(an_dataset_open(&dataset, folder, &options, &err), AN_ERR_ARG);
@@ -726,7 +726,7 @@ static void damaged_images_are_named(void **state) {
     an_dataset_options options = small(NULL);
     an_error err;
     uint8_t x[BYTES];
-    folder_write(folder_path(folder, "P0002.jpg"), "no image", 8);
+    folder_write_text(folder_path(folder, "P0002.jpg"), "no image");
     assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
     assert_int_equal(an_dataset_read_pixels(dataset, 2, x, &err), AN_ERR_FORMAT);
     assert_non_null(strstr(err.message, "P0002.jpg"));
@@ -752,9 +752,9 @@ static int32_t stop_at_once(void *user, const an_progress *progress) {
 /* Before a training, not after it; all of them, not the first. */
 static void damaged_images_are_found_at_once(void **state) {
     const char *folder = *state;
-    folder_write(folder_path(folder, "P0000.jpg"), "no image", 8);
+    folder_write_text(folder_path(folder, "P0000.jpg"), "no image");
     folder_write(folder_path(folder, "P0003.jpg"), "\xff\xd8\xff", 3);
-    folder_write(folder_path(folder, "P0005.jpg"), "", 0);
+    folder_write_text(folder_path(folder, "P0005.jpg"), "");
     for (int32_t i = 0; i < 12; i++) {
         warnings w = {0};
         an_dataset *dataset;
@@ -797,9 +797,9 @@ static void damaged_images_are_left_out(void **state) {
         assert_int_equal(an_dataset_count(whole), COUNT);
         for (int i = 0; i < COUNT; i++) /* what is there is kept, or read before */
             assert_int_equal(an_dataset_read_pixels(whole, i, x, NULL), AN_OK);
-        folder_write(folder_path(folder, "P0000.jpg"), "no image", 8);
+        folder_write_text(folder_path(folder, "P0000.jpg"), "no image");
         folder_write(folder_path(folder, "P0003.jpg"), "\xff\xd8\xff", 3);
-        folder_write(folder_path(folder, "P0005.jpg"), "", 0);
+        folder_write_text(folder_path(folder, "P0005.jpg"), "");
         assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
         assert_int_equal(an_dataset_check(dataset, 2, NULL, NULL, NULL), AN_OK);
         assert_int_equal(an_dataset_count(dataset), 3);
@@ -843,7 +843,7 @@ static void a_check_that_fails(void **state) {
         snprintf(from, sizeof from, "P%04d.jpg", i);
         snprintf(name, sizeof name, "P%080d.jpg", i);
         rename_in(folder, from, name);
-        folder_write(folder_path(folder, name), "no image", 8);
+        folder_write_text(folder_path(folder, name), "no image");
         size += snprintf(labels + size, sizeof labels - (size_t)size, "%s 1\n", name);
     }
     write_labels(folder, labels);

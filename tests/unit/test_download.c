@@ -107,7 +107,7 @@ static void what_is_there_is_skipped(void **state) {
     assert_int_equal(served_get("/data.zip", NULL), AN_OK);
     assert_int_equal(server_requests(served_host), 1);
     /* with another hash than the one wanted it is fetched again */
-    folder_write(served_target(""), "old", 3);
+    folder_write_text(served_target(""), "old");
     options.sha256 = served_hash;
     assert_int_equal(served_get("/data.zip", &options), AN_OK);
     assert_int_equal(server_requests(served_host), 2);
@@ -264,9 +264,8 @@ static void parts_of_unknown_origin_are_not_continued(void **state) {
         NULL, "", "attractivenet-part-1\n",
         "attractivenet-part-1\nhttp://127.0.0.1/other\n\"one\"\n40000\n"};
     for (int i = 0; i < 4; i++) {
-        folder_write(served_target(".part"), "PK\3\4 something else", 18);
-        if (records[i])
-            folder_write(served_target(".part.info"), records[i], (int64_t)strlen(records[i]));
+        folder_write_text(served_target(".part"), "PK\3\4 something else");
+        if (records[i]) folder_write_text(served_target(".part.info"), records[i]);
         server_set(served_host, answer_whole);
         assert_int_equal(served_get("/data.zip", NULL), AN_OK);
         served_expect_whole();

@@ -371,9 +371,9 @@ static void what_is_there_is_kept_and_what_is_damaged_replaced(void **state) {
     assert_int_equal(heard.total, 4);
 
     /* one file has other bytes, one another size, one is a link to a file outside */
-    folder_write(folder_path(target, "a.jpg"), "HELLO, hello, hello, hello", 26);
-    folder_write(folder_path(target, "All_labels.txt"), "cut", 3);
-    folder_write(folder_path(test_folder, "outside"), "outside", 7);
+    folder_write_text(folder_path(target, "a.jpg"), "HELLO, hello, hello, hello");
+    folder_write_text(folder_path(target, "All_labels.txt"), "cut");
+    folder_write_text(folder_path(test_folder, "outside"), "outside");
     unlink(folder_path(target, "b.jpg"));
     assert_int_equal(symlink("../../outside", folder_path(target, "b.jpg")), 0);
     heard = (struct heard){.stop_at = -1};
@@ -424,7 +424,7 @@ static void a_folder_of_another_archive_is_refused(void **state) {
         if (cases[i].is_folder)
             assert_int_equal(mkdir(place, 0777), 0);
         else
-            folder_write(place, "other", 5);
+            folder_write_text(place, "other");
         options.exact = 1;
         const char *path = archive_in(test_folder, &good);
         err = (an_error){0};

@@ -18,6 +18,7 @@
 #include "base/fault.h"
 #include "support/archive.h"
 #include "support/folder.h"
+#include "support/hdf5_write.h"
 #include "support/test_folder.h"
 
 static an_error err;
@@ -49,16 +50,8 @@ static hid_t create_file(void) {
  */
 static void put_array(hid_t at, const char *path, int rank) {
     static const hsize_t lengths[4] = {1, 1, 1, 1};
-    const hid_t plist = H5Pcreate(H5P_LINK_CREATE);
-    const hid_t space = H5Screate_simple(rank, lengths, NULL);
-    H5Pset_create_intermediate_group(plist, 1);
-    const hid_t id = H5Dcreate2(at, path, H5T_NATIVE_FLOAT, space, plist, H5P_DEFAULT, H5P_DEFAULT);
     next_value += 1;
-    assert_true(id >= 0 &&
-                H5Dwrite(id, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, &next_value) >= 0);
-    H5Dclose(id);
-    H5Sclose(space);
-    H5Pclose(plist);
+    hdf5_put_array(at, path, rank, lengths, &next_value);
 }
 
 /* Write a list of names: of fixed size, or of any size; an empty one as Keras does, of float64. */
@@ -73,38 +66,17 @@ static void put_names(hid_t at, const char *attribute, bool is_fixed, const char
     if (count) H5Tset_size(type, is_fixed ? sizeof bytes[0] : H5T_VARIABLE);
     if (count && is_fixed) H5Tset_strpad(type, H5T_STR_NULLPAD);
     const hid_t space = H5Screate_simple(1, &count, NULL);
-    const hid_t id = H5Acreate2(at, attribute, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    assert_true(id >= 0);
-    if (count) assert_true(H5Awrite(id, type, is_fixed ? (const void *)bytes : names) >= 0);
-    H5Aclose(id);
-    H5Sclose(space);
-    H5Tclose(type);
+    hdf5_put_attribute(at, attribute, type, space,
+                       !count     ? NULL
+                       : is_fixed ? (const void *)bytes
+                                  : names);
 }
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define NO_NAMES ((const char *const[]){NULL})
 
-static void put_text(hid_t at, const char *attribute, const char *text) {
-    const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-    H5Tset_size(type, H5T_VARIABLE);
-    const hid_t id = H5Acreate2(at, attribute, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    assert_true(id >= 0 && H5Awrite(id, type, &text) >= 0);
-    H5Aclose(id);
-    H5Sclose(space);
-    H5Tclose(type);
-}
-
-static hid_t put_group(hid_t at, const char *path) {
-    const hid_t plist = H5Pcreate(H5P_LINK_CREATE);
-    H5Pset_create_intermediate_group(plist, 1);
-    const hid_t id = H5Gcreate2(at, path, plist, H5P_DEFAULT, H5P_DEFAULT);
-    assert_true(id >= 0);
-    H5Pclose(plist);
-    return id;
-}
-
 /* Write a layer's group with its weight_names and an array for each, in their order. */
 static void put_layer(hid_t at, const char *layer, bool is_fixed, const char *const *names) {
-    const hid_t group = put_group(at, layer);
+    const hid_t group = hdf5_put_group(at, layer);
     put_names(group, "weight_names", is_fixed, names);
     for (int i = 0; names[i]; i++)
         put_array(group, names[i], strstr(names[i], "kernel") ? 4 : 1);
@@ -181,9 +153,9 @@ static const char nested_config[] =
 static void full_models(void **state) {
     (void)state;
     const hid_t file = create_file();
-    put_text(file, "model_config", nested_config);
-    put_text(file, "keras_version", "3.12.1");
-    const hid_t root = put_group(file, "model_weights");
+    hdf5_put_text(file, "model_config", nested_config);
+    hdf5_put_text(file, "keras_version", "3.12.1");
+    const hid_t root = hdf5_put_group(file, "model_weights");
     put_names(root, "layer_names", false, NAMES("base", "dense"));
     put_layer(root, "base", false,
               NAMES("depthwise_not/kernel", "b/gamma", "b/beta", "d/kernel", "c/kernel",
@@ -219,7 +191,7 @@ static void lists_in_parts(void **state) {
     put_names(file, "layer_names0", true, NAMES("one"));
     put_names(file, "layer_names1", true, NAMES("two"));
     put_layer(file, "one", true, NAMES("one/kernel:0"));
-    const hid_t two = put_group(file, "two");
+    const hid_t two = hdf5_put_group(file, "two");
     put_names(two, "weight_names0", true, NAMES("two/kernel:0"));
     put_names(two, "weight_names1", true, NAMES("two/bias:0"));
     put_array(two, "two/kernel:0", 2);
@@ -233,9 +205,9 @@ static void lists_in_parts(void **state) {
  */
 
 static void put_vars(hid_t file, const char *path, const char *name, int count) {
-    const hid_t group = put_group(file, path);
+    const hid_t group = hdf5_put_group(file, path);
     char index[16];
-    if (name) put_text(group, "name", name);
+    if (name) hdf5_put_text(group, "name", name);
     for (int i = 0; i < count; i++) {
         snprintf(index, sizeof index, "%d", i);
         put_array(group, index, 1);
@@ -289,8 +261,8 @@ static void numbered_groups(void **state) {
 static void rings_of_groups(void **state) {
     (void)state;
     const hid_t file = create_file();
-    const hid_t layers = put_group(file, "layers");
-    const hid_t inner = put_group(layers, "x");
+    const hid_t layers = hdf5_put_group(file, "layers");
+    const hid_t inner = hdf5_put_group(layers, "x");
     assert_true(H5Lcreate_hard(layers, ".", inner, "layers", H5P_DEFAULT, H5P_DEFAULT) >= 0);
     H5Gclose(inner);
     H5Gclose(layers);
@@ -412,7 +384,7 @@ static void too_much_of_everything(void **state) {
     enum { ARRAYS = 20001, CHUNKS = 1001, LEVELS = 16 };
     hid_t file = create_file(), type = H5Tcopy(H5T_C_S1);
     put_names(file, "layer_names", true, NAMES("a"));
-    const hid_t group = put_group(file, "a");
+    const hid_t group = hdf5_put_group(file, "a");
     const hsize_t count = ARRAYS;
     const hid_t space = H5Screate_simple(1, &count, NULL);
     char *names = malloc(3 * ARRAYS);
@@ -441,13 +413,13 @@ static void too_much_of_everything(void **state) {
 
     /* each level has two ways to the next one: 2^16 paths through 16 groups */
     file = create_file();
-    hid_t below = put_group(file, "end");
+    hid_t below = hdf5_put_group(file, "end");
     for (int level = 0; level < LEVELS; level++) {
         char name[32];
         snprintf(name, sizeof name, "level %d", level);
-        const hid_t here = put_group(file, name);
+        const hid_t here = hdf5_put_group(file, name);
         for (int way = 0; way < 2; way++) {
-            const hid_t member = put_group(here, way ? "b" : "a");
+            const hid_t member = hdf5_put_group(here, way ? "b" : "a");
             assert_true(H5Lcreate_hard(below, ".", member, "layers", H5P_DEFAULT, H5P_DEFAULT) >=
                         0);
             H5Gclose(member);
@@ -478,13 +450,13 @@ static void files_that_are_refused(void **state) {
 
     file = create_file();
     put_names(file, "layer_names", true, NAMES("a"));
-    H5Gclose(put_group(file, "a"));
+    H5Gclose(hdf5_put_group(file, "a"));
     H5Fclose(file);
     expect_refused(AN_ERR_FORMAT, "layer 'a' has no list of weight_names");
 
     file = create_file();
     put_names(file, "layer_names", true, NAMES("a"));
-    const hid_t group = put_group(file, "a");
+    const hid_t group = hdf5_put_group(file, "a");
     put_names(group, "weight_names", true, NAMES("a/kernel:0"));
     H5Gclose(group);
     H5Fclose(file);
@@ -503,7 +475,7 @@ static void files_that_are_refused(void **state) {
     H5Fclose(file);
     expect_refused(AN_ERR_FORMAT, "two arrays are named 'x/kernel'");
 
-    folder_write(target(), "PK\3\4 no archive", 15);
+    folder_write_text(target(), "PK\3\4 no archive");
     an_arrays *list;
     assert_true(an_arrays_read(&list, target(), &err) < 0);
     assert_null(list);
@@ -515,7 +487,7 @@ static void links_are_not_followed(void **state) {
     for (int is_external = 0; is_external < 2; is_external++) {
         const hid_t file = create_file();
         put_names(file, "layer_names", true, NAMES("a"));
-        const hid_t group = put_group(file, "a");
+        const hid_t group = hdf5_put_group(file, "a");
         put_names(group, "weight_names", true, NAMES("kernel:0"));
         put_array(file, "elsewhere", 1);
         if (is_external)

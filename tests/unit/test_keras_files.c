@@ -18,7 +18,9 @@
 #include "support/archive.h"
 #include "support/backends.h"
 #include "support/folder.h"
+#include "support/hdf5_write.h"
 #include "support/keras_model.h"
+#include "support/small_model.h"
 #include "support/test_folder.h"
 
 enum { H5, KERAS, WEIGHTS_H5, ROUTES };
@@ -43,34 +45,12 @@ typedef struct change {
     const char *more;       /* an array more in the dense layer */
 } change;
 
-static void put_text(hid_t at, const char *attribute, const char *text) {
-    const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-    H5Tset_size(type, H5T_VARIABLE);
-    const hid_t id = H5Acreate2(at, attribute, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    assert_true(id >= 0 && H5Awrite(id, type, &text) >= 0);
-    H5Aclose(id);
-    H5Sclose(space);
-    H5Tclose(type);
-}
-
 static void put_names(hid_t at, const char *attribute, char names[][64], hsize_t count) {
-    const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &count, NULL);
+    const hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, 64);
     H5Tset_strpad(type, H5T_STR_NULLPAD);
-    const hid_t id = H5Acreate2(at, attribute, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    assert_true(id >= 0 && (!count || H5Awrite(id, type, names) >= 0));
-    H5Aclose(id);
-    H5Sclose(space);
-    H5Tclose(type);
-}
-
-static hid_t put_group(hid_t at, const char *path) {
-    const hid_t plist = H5Pcreate(H5P_LINK_CREATE);
-    H5Pset_create_intermediate_group(plist, 1);
-    const hid_t id = H5Gcreate2(at, path, plist, H5P_DEFAULT, H5P_DEFAULT);
-    assert_true(id >= 0);
-    H5Pclose(plist);
-    return id;
+    hdf5_put_attribute(at, attribute, type, H5Screate_simple(1, &count, NULL),
+                       count ? names : NULL);
 }
 
 static void put_array(hid_t at, const char *path, int64_t index) {
@@ -79,14 +59,7 @@ static void put_array(hid_t at, const char *path, int64_t index) {
     const float one = 1;
     for (int axis = 0; axis < rank && index >= 0; axis++)
         lengths[axis] = (hsize_t)an_arrays_length(weights, index, axis);
-    const hid_t plist = H5Pcreate(H5P_LINK_CREATE), space = H5Screate_simple(rank, lengths, NULL);
-    H5Pset_create_intermediate_group(plist, 1);
-    const hid_t id = H5Dcreate2(at, path, H5T_NATIVE_FLOAT, space, plist, H5P_DEFAULT, H5P_DEFAULT);
-    assert_true(id >= 0 && H5Dwrite(id, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT,
-                                    index < 0 ? &one : an_arrays_data(weights, index)) >= 0);
-    H5Dclose(id);
-    H5Sclose(space);
-    H5Pclose(plist);
+    hdf5_put_array(at, path, rank, lengths, index < 0 ? &one : an_arrays_data(weights, index));
 }
 
 static const char *text_of(const json_t *layer, const char *key) {
@@ -141,12 +114,12 @@ static void write_legacy(hid_t file, const json_t *model, const change *c) {
     int64_t indices[300];
     size_t i;
     const json_t *layer;
-    const hid_t root = put_group(file, "model_weights");
+    const hid_t root = hdf5_put_group(file, "model_weights");
     json_array_foreach(layers_of(model), i, layer) {
         hsize_t count = 0;
         snprintf(layers[i], sizeof layers[i], "%.60s", text_of(layer, "name"));
         collect(layer, c, names, indices, &count);
-        const hid_t group = put_group(root, layers[i]);
+        const hid_t group = hdf5_put_group(root, layers[i]);
         put_names(group, "weight_names", names, count);
         for (hsize_t k = 0; k < count; k++)
             put_array(group, names[k], indices[k]);
@@ -181,8 +154,8 @@ static void write_numbered(hid_t at, const json_t *model, const change *c) {
             number += !strcmp(seen[k], word);
         memcpy(seen[i], word, sizeof word);
         snprintf(path, sizeof path, number ? "layers/%s_%d" : "layers/%s", word, number);
-        const hid_t group = put_group(at, path), vars = put_group(group, "vars");
-        if (!c->nameless) put_text(vars, "name", text_of(layer, "name"));
+        const hid_t group = hdf5_put_group(at, path), vars = hdf5_put_group(group, "vars");
+        if (!c->nameless) hdf5_put_text(vars, "name", text_of(layer, "name"));
         if (layers_of(layer)) write_numbered(group, layer, c);
         const int count = layers_of(layer) ? 0 : arrays_of(found, text_of(layer, "name"), c);
         for (int k = 0; k < count; k++) {
@@ -201,7 +174,7 @@ static void write_file(json_t *model, int route, const change *c) {
     assert_true(file >= 0);
     if (route == H5) {
         /* a long text is an attribute of any length */
-        put_text(file, "model_config", config);
+        hdf5_put_text(file, "model_config", config);
         write_legacy(file, model, c);
     } else {
         write_numbered(file, model, c);
@@ -403,15 +376,8 @@ static void a_scale_against_the_files(void **state) {
 
 static int begin(void **state) {
     (void)state;
-    an_mobilenetv2_options options;
-    an_model *made = NULL;
-    an_mobilenetv2_options_init(&options, sizeof options);
-    options.height = options.width = 32;
-    options.alpha = 0.1;
     backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
-    assert_int_equal(an_mobilenetv2_create(&made, backend, &options, NULL), AN_OK);
-    assert_int_equal(an_model_copy_weights(&weights, made, NULL), AN_OK);
-    an_model_destroy(made);
+    weights = small_model_weights(backend);
     /* arrays of one shape differ, those that begin as 0 or 1, too */
     an_arrays *list = NULL;
     assert_int_equal(an_arrays_create(&list, NULL), AN_OK);

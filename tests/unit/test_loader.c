@@ -273,7 +273,7 @@ static int make_damaged(void **state) {
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         char name[32];
         snprintf(name, sizeof name, "P%04d.jpg", damaged[i]);
-        folder_write(folder_path(test_folder, name), "no image", 8);
+        folder_write_text(folder_path(test_folder, name), "no image");
     }
     return 0;
 }

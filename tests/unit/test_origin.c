@@ -113,8 +113,7 @@ static void a_file_of_unknown_origin_is_left_alone(void **state) {
     };
     for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
         folder_write(served_target(""), other, OTHER_SIZE);
-        if (records[i])
-            folder_write(served_target(".origin"), records[i], (int64_t)strlen(records[i]));
+        if (records[i]) folder_write_text(served_target(".origin"), records[i]);
         assert_int_equal(served_get("/a", &options), AN_ERR_IO);
         served_expect_message("is there already, and nothing tells that it came from this address: "
                               "use it by its path, or move it away to download again");

@@ -300,9 +300,9 @@ static void skipped_images_have_no_score(void **state) {
     for (int i = 0; i < COUNT; i += 2) {
         char name[] = "0.png";
         name[0] = (char)('0' + i);
-        folder_write(folder_path(test_folder, name), "no image", 8);
+        folder_write_text(folder_path(test_folder, name), "no image");
     }
-    folder_write(folder_path(test_folder, "All_labels.txt"), labels, sizeof labels - 1);
+    folder_write_text(folder_path(test_folder, "All_labels.txt"), labels);
     an_dataset_options options;
     an_dataset_options_init(&options, sizeof options);
     options.height = options.width = SIZE;

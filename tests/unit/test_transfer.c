@@ -146,7 +146,7 @@ static void another_file_is_there(void **state) {
     o.expected_type = "any";
     o.warn = take_warning;
     o.warn_user = &stop;
-    folder_write(served_target(""), "old", 3);
+    folder_write_text(served_target(""), "old");
     answer_all();
     expect(served_get("/f", &o), AN_ERR_CANCELLED, "/f' was stopped");
     assert_int_equal(server_requests(served_host), 0);

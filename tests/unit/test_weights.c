@@ -26,6 +26,7 @@
 #include "support/backends.h"
 #include "support/folder.h"
 #include "support/server.h"
+#include "support/small_model.h"
 #include "support/test_folder.h"
 
 static an_backend *backend;
@@ -480,7 +481,7 @@ static void expect_cached(const char *cache, const char *name, double alpha, int
     char place[4200];
     char *path = NULL;
     snprintf(place, sizeof place, "%s/attractivenet/%s", cache, name);
-    folder_write(place, "here", 4);
+    folder_write_text(place, "here");
     if (ask(&path, alpha, padding, height, width)) fail_msg("%s", err.message);
     assert_string_equal(path, place);
     assert_string_equal(asked, "");
@@ -664,7 +665,7 @@ static void cache_that_cannot_be_written(void **state) {
     char *path = NULL;
     char cache[4200], wanted[8400];
     /* a file where the folder should be: also root cannot */
-    folder_write(folder_path(test_folder, "file"), "x", 1);
+    folder_write_text(folder_path(test_folder, "file"), "x");
     snprintf(cache, sizeof cache, "%s/file", test_folder);
     setenv("XDG_CACHE_HOME", cache, 1);
     assert_int_equal(ask(&path, 1, AN_PADDING_AUTO, 224, 224), AN_ERR_IO);
@@ -674,7 +675,7 @@ static void cache_that_cannot_be_written(void **state) {
     /* no memory for a path, at each place where one is made */
     setenv("XDG_CACHE_HOME", test_folder, 1);
     assert_int_equal(mkdir(folder_path(test_folder, "attractivenet"), 0700), 0);
-    folder_write(folder_path(test_folder, "attractivenet/" NAME("1.0", "224")), "x", 1);
+    folder_write_text(folder_path(test_folder, "attractivenet/" NAME("1.0", "224")), "x");
     for (int64_t n = 0;; n++) {
         ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
         const an_status st = ask(&path, 1, AN_PADDING_AUTO, 224, 224);
@@ -691,15 +692,8 @@ static void cache_that_cannot_be_written(void **state) {
 
 static int begin(void **state) {
     (void)state;
-    an_mobilenetv2_options options;
-    an_model *made = NULL;
-    an_mobilenetv2_options_init(&options, sizeof options);
-    options.height = options.width = 32;
-    options.alpha = 0.1;
     backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
-    assert_int_equal(an_mobilenetv2_create(&made, backend, &options, NULL), AN_OK);
-    assert_int_equal(an_model_copy_weights(&model, made, NULL), AN_OK);
-    an_model_destroy(made);
+    model = small_model_weights(backend);
     /* A proxy of the environment is none for 127.0.0.1. */
     setenv("no_proxy", "*", 1);
     if (AN_HAVE_CURL) host = server_begin(answer);
