@@ -340,61 +340,42 @@ static void lengths_of_kernels(void **state) {
 /* One layer more, at each kind of place. */
 static void layers_more(void **state) {
     (void)state;
-    static const char *const rows[][3] = {
-        {"dense", LAYER("ReLU", "x", ""),
-         "layer 'x' of class 'ReLU' follows 'dense', where MobileNetV2 has nothing"},
-        {"dense", LAYER("Dense", "x", ",\"units\":1"),
-         "layer 'x' of class 'Dense' follows 'dense', where MobileNetV2 has nothing"},
-        {"dense", LAYER("Rescaling", "x", ",\"scale\":5"),
-         "layer 'x' of class 'Rescaling' follows 'dense', where MobileNetV2 has nothing"},
-        {"mobilenetv2_0.10_32", LAYER("BatchNormalization", "x", ""),
-         "layer 'x' of class 'BatchNormalization' follows 'pool', where MobileNetV2 has Dense"},
-        {"mobilenetv2_0.10_32", LAYER("ReLU", "x", ""),
-         "layer 'x' of class 'ReLU' follows 'pool', where MobileNetV2 has Dense"},
-        {"mobilenetv2_0.10_32", LAYER("Activation", "x", ",\"activation\":\"tanh\""),
-         "layer 'x' of class 'Activation' follows 'pool', where MobileNetV2 has Dense"},
-        {"mobilenetv2_0.10_32", LAYER("LayerNormalization", "x", ""),
-         "layer 'x' of class 'LayerNormalization' follows 'pool', where MobileNetV2 has Dense"},
-        {"mobilenetv2_0.10_32", LAYER("GlobalAveragePooling2D", "x", ""),
-         "layer 'x' of class 'GlobalAveragePooling2D' follows 'pool', where MobileNetV2 has Dense"},
-        {"Conv_1_relu", LAYER("ReLU", "x", ",\"max_value\":1"),
-         "layer 'x' of class 'ReLU' follows 'Conv_1_relu', where MobileNetV2 has "
+    static const struct {
+        const char *behind, *class_name, *settings, *follows, *has;
+    } rows[] = {
+        {"dense", "ReLU", "", "dense", "nothing"},
+        {"dense", "Dense", ",\"units\":1", "dense", "nothing"},
+        {"dense", "Rescaling", ",\"scale\":5", "dense", "nothing"},
+        {"mobilenetv2_0.10_32", "BatchNormalization", "", "pool", "Dense"},
+        {"mobilenetv2_0.10_32", "ReLU", "", "pool", "Dense"},
+        {"mobilenetv2_0.10_32", "Activation", ",\"activation\":\"tanh\"", "pool", "Dense"},
+        {"mobilenetv2_0.10_32", "LayerNormalization", "", "pool", "Dense"},
+        {"mobilenetv2_0.10_32", "GlobalAveragePooling2D", "", "pool", "Dense"},
+        {"Conv_1_relu", "ReLU", ",\"max_value\":1", "Conv_1_relu", "GlobalAveragePooling2D"},
+        {"Conv_1_relu", "Conv2D", ",\"filters\":8,\"kernel_size\":1", "Conv_1_relu",
          "GlobalAveragePooling2D"},
-        {"Conv_1_relu", LAYER("Conv2D", "x", ",\"filters\":8,\"kernel_size\":1"),
-         "layer 'x' of class 'Conv2D' follows 'Conv_1_relu', where MobileNetV2 has "
-         "GlobalAveragePooling2D"},
-        {"Conv_1_relu", LAYER("Flatten", "x", ""),
-         "layer 'x' of class 'Flatten' follows 'Conv_1_relu', where MobileNetV2 has "
-         "GlobalAveragePooling2D"},
-        {"Conv_1_relu", LAYER("RandomFlip", "x", ""),
-         "layer 'x' of class 'RandomFlip' follows 'Conv_1_relu', where MobileNetV2 has "
-         "GlobalAveragePooling2D"},
-        {"bn_Conv1", LAYER("Activation", "x", ",\"activation\":\"swish\""),
-         "layer 'x': activation is 'swish'; it must be 'relu6'"},
-        {"block_7_project_BN", LAYER("ReLU", "x", ",\"max_value\":6"),
-         "layer 'x' of class 'ReLU' follows 'block_7_project_BN', where MobileNetV2 has Add"},
-        {"block_6_project_BN", LAYER("Multiply", "x", ""),
-         "layer 'x' of class 'Multiply' follows 'block_6_project_BN', where MobileNetV2 has "
-         "Conv2D"},
-        {"block_2_expand_relu", LAYER("ZeroPadding2D", "x", ""),
-         "layer 'x' of class 'ZeroPadding2D' follows 'block_2_expand_relu', where MobileNetV2 has "
-         "DepthwiseConv2D"},
-        {"in", LAYER("Resizing", "x", ",\"height\":32,\"width\":32"),
-         "layer 'x' of class 'Resizing' follows 'the input', where MobileNetV2 has Conv2D"},
-        {"in", LAYER("RandomCrop", "x", ",\"height\":32,\"width\":32"),
-         "layer 'x' of class 'RandomCrop' follows 'the input', where MobileNetV2 has Conv2D"},
-        {"in", LAYER("AutoContrast", "x", ""),
-         "layer 'x' of class 'AutoContrast' follows 'the input', where MobileNetV2 has Conv2D"},
-        {"in", LAYER("Lambda", "x", ""),
-         "layer 'x' of class 'Lambda' follows 'the input', where MobileNetV2 has Conv2D"},
-        {"in", LAYER("BatchNormalization", "x", ""),
-         "layer 'x' of class 'BatchNormalization' follows 'the input', where MobileNetV2 has "
-         "Conv2D"},
-        {"in", LAYER("My>Flip", "x", ""),
-         "layer 'x' of class 'My>Flip' follows 'the input', where MobileNetV2 has Conv2D"},
+        {"Conv_1_relu", "Flatten", "", "Conv_1_relu", "GlobalAveragePooling2D"},
+        {"Conv_1_relu", "RandomFlip", "", "Conv_1_relu", "GlobalAveragePooling2D"},
+        {"block_7_project_BN", "ReLU", ",\"max_value\":6", "block_7_project_BN", "Add"},
+        {"block_6_project_BN", "Multiply", "", "block_6_project_BN", "Conv2D"},
+        {"block_2_expand_relu", "ZeroPadding2D", "", "block_2_expand_relu", "DepthwiseConv2D"},
+        {"in", "Resizing", ",\"height\":32,\"width\":32", "the input", "Conv2D"},
+        {"in", "RandomCrop", ",\"height\":32,\"width\":32", "the input", "Conv2D"},
+        {"in", "AutoContrast", "", "the input", "Conv2D"},
+        {"in", "Lambda", "", "the input", "Conv2D"},
+        {"in", "BatchNormalization", "", "the input", "Conv2D"},
+        {"in", "My>Flip", "", "the input", "Conv2D"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        refuse(with(rows[i][0], rows[i][1]), rows[i][2]);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char layer[256], message[256];
+        snprintf(layer, sizeof layer, LAYER("%s", "x", "%s"), rows[i].class_name, rows[i].settings);
+        snprintf(message, sizeof message,
+                 "layer 'x' of class '%s' follows '%s', where MobileNetV2 has %s",
+                 rows[i].class_name, rows[i].follows, rows[i].has);
+        refuse(with(rows[i].behind, layer), message);
+    }
+    refuse(with("bn_Conv1", LAYER("Activation", "x", ",\"activation\":\"swish\"")),
+           "layer 'x': activation is 'swish'; it must be 'relu6'");
     /* the same behind a flat model's layers */
     json_t *model = keras_model_flat(KERAS_2);
     keras_insert(model, "pool", LAYER("BatchNormalization", "x", ""));

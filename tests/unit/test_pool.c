@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -118,13 +119,22 @@ typedef struct queue {
     bool clash;
 } queue;
 
+static bool somebody_waits(queue *q) {
+    pthread_mutex_lock(&q->turns.lock);
+    const bool waits = q->turns.asked - q->turns.served > 1;
+    pthread_mutex_unlock(&q->turns.lock);
+    return waits;
+}
+
+/* Keeps each turn until another one is asked for, and at once asks again. */
 static void *take_turns(void *data) {
     queue *q = data;
     while (!atomic_load(&q->over)) {
         ani_turns_take(&q->turns);
         q->clash |= q->inside++ != 0;
         q->greedy++;
-        usleep(200);
+        while (!atomic_load(&q->over) && !somebody_waits(q))
+            sched_yield();
         q->inside--;
         ani_turns_give(&q->turns);
     }
@@ -136,17 +146,15 @@ static void nobody_is_kept_waiting(void **state) {
     (void)state;
     queue q = {0};
     pthread_t thread;
+    int64_t before = 0;
     ani_turns_init(&q.turns);
     assert_int_equal(pthread_create(&thread, NULL, take_turns, &q), 0);
-    for (int i = 0; i < 20; i++) {
-        usleep(500);
+    for (int i = 0; i < 200 || before < 20; i++) {
         ani_turns_take(&q.turns);
         q.clash |= q.inside++ != 0;
-        const int64_t before = q.greedy;
-        q.inside--;
-        ani_turns_give(&q.turns);
-        ani_turns_take(&q.turns);
         assert_true(q.greedy <= before + 1);
+        before = q.greedy;
+        q.inside--;
         ani_turns_give(&q.turns);
     }
     atomic_store(&q.over, true);
@@ -167,52 +175,55 @@ static void write_at(const char *folder, const char *name, const char *text) {
     mkdir(path, 0777);
     const size_t end = strlen(path);
     snprintf(path + end, sizeof path - end, "/%s", name);
-    folder_write(path, text, (int64_t)strlen(text));
+    folder_write_text(path, text);
 }
 
 static int32_t quota(const char *groups) {
     char list[512], root[512];
     snprintf(list, sizeof list, "%s/groups", test_folder);
     snprintf(root, sizeof root, "%s/cgroup", test_folder);
-    folder_write(list, groups, (int64_t)strlen(groups));
+    folder_write_text(list, groups);
     return ani_quota_processors(list, root);
 }
 
 static void quotas_of_control_groups(void **state) {
     (void)state;
+    /* What is written, if anything, beside what the rows before wrote; the control groups of the
+     * process, and the processors that they give it. */
+    static const struct {
+        const char *folder, *name, *text, *groups;
+        int32_t processors;
+    } rows[] = {
+        {NULL, NULL, NULL, "0::/a/b\n", 0}, /* nothing is mounted */
+        /* version 2: none, a half of one, one and a half, a parent's that is smaller */
+        {"cgroup/a/b", "cpu.max", "max 100000\n", "0::/a/b\n", 0},
+        {"cgroup/a/b", "cpu.max", "50000 100000\n", "0::/a/b\n", 1},
+        {"cgroup/a/b", "cpu.max", "150000 100000\n", "0::/a/b\n", 2},
+        {"cgroup/a/b", "cpu.max", "400000 100000\n", "0::/a/b\n", 4},
+        {"cgroup/a", "cpu.max", "300000 100000\n", "0::/a/b\n", 3},
+        /* the group of a container is not visible in it, its root is */
+        {"cgroup", "cpu.max", "200000 100000\n", "0::/docker/0123\n", 2},
+        {NULL, NULL, NULL, "0::/\n", 2},
+        /* version 1, by the controllers' name and by "cpu"; -1 is no limit; other controllers */
+        {"cgroup/cpu,cpuacct/x", "cpu.cfs_period_us", "100000\n", "4:cpu,cpuacct:/x\n", 0},
+        {"cgroup/cpu,cpuacct/x", "cpu.cfs_quota_us", "250000\n", "5:cpuset:/x\n4:cpu,cpuacct:/x\n",
+         3},
+        {"cgroup/cpu/y", "cpu.cfs_period_us", "100000\n", "4:cpu,cpuacct:/y\n", 0},
+        {"cgroup/cpu/y", "cpu.cfs_quota_us", "-1\n", "4:cpu,cpuacct:/y\n", 0},
+        {"cgroup/cpu/y", "cpu.cfs_quota_us", "100000\n", "4:cpu,cpuacct:/y\n", 1},
+        {NULL, NULL, NULL, "4:cpuset,memory:/y\n", 0},
+        /* strange texts limit nothing */
+        {"cgroup", "cpu.max", "many\n", "0::/\n", 0},
+        {"cgroup", "cpu.max", "100000 0\n", "0::/\n", 0},
+        {"cgroup", "cpu.max", "9223372036854775807 1\n", "0::/\nno line\n:\n", 0},
+    };
     assert_int_equal(ani_quota_processors("/nowhere", "/nowhere"), 0);
-    assert_int_equal(quota("0::/a/b\n"), 0); /* nothing is mounted */
-    /* version 2: none, a half of one, one and a half, a parent's that is smaller */
-    write_at("cgroup/a/b", "cpu.max", "max 100000\n");
-    assert_int_equal(quota("0::/a/b\n"), 0);
-    write_at("cgroup/a/b", "cpu.max", "50000 100000\n");
-    assert_int_equal(quota("0::/a/b\n"), 1);
-    write_at("cgroup/a/b", "cpu.max", "150000 100000\n");
-    assert_int_equal(quota("0::/a/b\n"), 2);
-    write_at("cgroup/a/b", "cpu.max", "400000 100000\n");
-    write_at("cgroup/a", "cpu.max", "300000 100000\n");
-    assert_int_equal(quota("0::/a/b\n"), 3);
-    /* the group of a container is not visible in it, its root is */
-    write_at("cgroup", "cpu.max", "200000 100000\n");
-    assert_int_equal(quota("0::/docker/0123\n"), 2);
-    assert_int_equal(quota("0::/\n"), 2);
-    /* version 1, by the controllers' name and by "cpu"; -1 is no limit; other controllers */
-    write_at("cgroup/cpu,cpuacct/x", "cpu.cfs_quota_us", "250000\n");
-    write_at("cgroup/cpu,cpuacct/x", "cpu.cfs_period_us", "100000\n");
-    assert_int_equal(quota("5:cpuset:/x\n4:cpu,cpuacct:/x\n"), 3);
-    write_at("cgroup/cpu/y", "cpu.cfs_quota_us", "-1\n");
-    write_at("cgroup/cpu/y", "cpu.cfs_period_us", "100000\n");
-    assert_int_equal(quota("4:cpu,cpuacct:/y\n"), 0);
-    write_at("cgroup/cpu/y", "cpu.cfs_quota_us", "100000\n");
-    assert_int_equal(quota("4:cpu,cpuacct:/y\n"), 1);
-    assert_int_equal(quota("4:cpuset,memory:/y\n"), 0);
-    /* strange texts limit nothing */
-    write_at("cgroup", "cpu.max", "many\n");
-    assert_int_equal(quota("0::/\n"), 0);
-    write_at("cgroup", "cpu.max", "100000 0\n");
-    assert_int_equal(quota("0::/\n"), 0);
-    write_at("cgroup", "cpu.max", "9223372036854775807 1\n");
-    assert_int_equal(quota("0::/\nno line\n:\n"), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].folder) write_at(rows[i].folder, rows[i].name, rows[i].text);
+        const int32_t found = quota(rows[i].groups);
+        if (found != rows[i].processors)
+            fail_msg("row %zu: %d processors, expected %d", i, (int)found, (int)rows[i].processors);
+    }
 }
 
 int main(void) {
