@@ -115,7 +115,7 @@ def tutorial(tap, work):
     tap.case("metrics.json: keys, and the sizes of the split",
              [] if wanted <= set(metrics) and [metrics[k] for k in ("n_train", "n_val", "n_test")] == [42, 12, 6]
              else [metrics])
-    tap.case("images are PNG", [name for name in ("loss.png", "scatter.png")
+    tap.case("plots are PNG", [name for name in ("loss.png", "scatter.png")
                                   if (out / name).read_bytes()[:8] != b"\x89PNG\r\n\x1a\n"])
     quiet = Done("attractivenet", "--data", work / "faces.zip", "--out", work / "quiet", *SMALL, *SHORT, "--quiet",
                  "--threads", 1)

@@ -515,8 +515,8 @@ static void check_stage2(const whole *w, const test_backend *which) {
         free(want);
     }
     st_close(keras);
-    for (int k = 0; k < 2;
-         k++) { /* each array's limit is wide for its noise, that of all together is not */
+    /* each array's limit is wide for its noise, that of all together is not */
+    for (int k = 0; k < 2; k++) {
         assert_true(statistics[k].count > 0);
         const double off = sqrt(statistics[k].squares / (double)statistics[k].count);
         expect_within(off, 0, 0.3, "%s: the moves of moving %s, apart", which->label,

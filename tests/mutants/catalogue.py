@@ -318,7 +318,7 @@ m("model_slices", "layers/model.c",
   "y ? y + i * spec->outputs : NULL",
   "y ? y + i : NULL",
   "scores of several outputs overlap from the 33rd image on", "model")
-m("recalibrate_mean", "layers/run.c",
+m("update_batch_norm_mean", "layers/run.c",
   "*mean++ += (double)n * scratch[i];",
   "*mean++ += scratch[i];",
   "recomputed means are not counted by their images", "statistics")

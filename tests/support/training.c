@@ -12,7 +12,7 @@ enum { SIZE = 32, WIDE_SIZE = 128, TRAIN = 14, VAL = 6, BATCH = 4, EPOCHS = 3 };
 
 const char *const training_names[TRAINING_VARIANTS] = {
     "fast augmentation, Adam",
-    "Keras' augmentation, AdamW with clipping, cosine, recalibration",
+    "Keras' augmentation, AdamW with clipping, cosine, update of batch norm",
     "augmentation of 2020, SGD, rate on plateau, best weights restored",
     "no augmentation, early stopping, batch statistics",
 };

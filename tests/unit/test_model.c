@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Models: save and load, batches, finite differences, recalibration, what is refused. */
+ * Models: save and load, batches, finite differences, update of batch norm, what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

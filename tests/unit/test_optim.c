@@ -193,8 +193,8 @@ static void clipping_limits_the_norm_of_all(void **state) {
         an_optimizer_destroy(optimizer);
         an_model_destroy(model);
     }
-    assert_true(norms[0] >
-                2); /* so that neither the norm nor its square is near what it is clipped to */
+    /* so that neither the norm nor its square is near what it is clipped to */
+    assert_true(norms[0] > 2);
     if (!(fabs(norms[1] / norms[0] - 0.25) < 1e-3))
         fail_msg("clipped to %g, the gradients' norm is %g", norms[0] / 4, norms[1]);
     an_backend_destroy(backend);

@@ -129,8 +129,9 @@ static void other_inputs_are_near(void **state) {
                 const double step = u.channels.scale[j] * u.out.step / u.in.step; /* of a weight */
                 const double limit =
                     0.5 * step * reach * (double)u.inputs + 0.51 * step * u.in.step + 1e-4;
-                const double got = by_codes(&u, inputs, 0.5, j) - (cases[c].adds ? 0 : 0),
-                             want = exact(&u, inputs, cases[c].adds ? 0.5 : 0, j);
+                const double residual = cases[c].adds ? 0.5 : 0;
+                const double got = by_codes(&u, inputs, residual, j),
+                             want = exact(&u, inputs, residual, j);
                 if (!(fabs(got - want) <= limit))
                     fail_msg("case %d, channel %d: %g instead of %g, limit %g", c, (int)j, got,
                              want, limit);
