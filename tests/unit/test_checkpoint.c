@@ -575,6 +575,7 @@ static void a_run_of_another_process_is_refused(void **state) {
     assert_true(child >= 0);
     if (!child) {
         an_run_lock *lock = NULL;
+        alarm(60); /* should nobody kill it */
         byte = an_run_lock_create(&lock, b.path, &err) == AN_OK;
         while (write(ready[1], &byte, 1) == 1)
             pause();

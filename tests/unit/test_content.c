@@ -223,29 +223,34 @@ static void an_error_while_resuming_does_not_cost_the_part(void **state) {
 static void hostile_bodies(void **state) {
     (void)state;
     enum { LARGE = 300000 };
-    static const char *const patterns[] = {
-        "\x1b[31m",
-        "\xff\xfe{\0",
-        "<",
-        "<a",
-        "<script>",
-        "</script",
-        "\xc3",
-        "\xe2\x80\xae<b>x",
-        "{\"\\u001b\":1}",
-        " \n",
-        "\xf0\x9f\x98\x80",
-        ("\xc2\x9b"
-         "31m"),
-        "<!--",
-        "'",
-        "&lt;",
+#define PATTERN(bytes)                                                                             \
+    { bytes, sizeof(bytes) - 1 }
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } patterns[] = {
+        PATTERN("\x1b[31m"),
+        PATTERN("\xff\xfe{\0"),
+        PATTERN("<"),
+        PATTERN("<a"),
+        PATTERN("<script>"),
+        PATTERN("</script"),
+        PATTERN("\xc3"),
+        PATTERN("\xe2\x80\xae<b>x"),
+        PATTERN("{\"\\u001b\":1}"),
+        PATTERN(" \n"),
+        PATTERN("\xf0\x9f\x98\x80"),
+        PATTERN("\xc2\x9b"
+                "31m"),
+        PATTERN("<!--"),
+        PATTERN("'"),
+        PATTERN("&lt;"),
     };
+#undef PATTERN
     char *large = malloc(LARGE);
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
-        const size_t length = strlen(patterns[i]);
         for (size_t k = 0; k < LARGE; k++)
-            large[k] = patterns[i][k % length];
+            large[k] = patterns[i].bytes[k % patterns[i].size];
         for (int is_error = 0; is_error < 2; is_error++) {
             assert_true(get(is_error ? "500 No" : "200 OK", large, LARGE, "zip") < 0);
             const size_t size = strlen(served_err.message);
