@@ -93,8 +93,8 @@ static order read_order(void) {
     order all = {0};
     static golden_names names;
     char relative[GOLDEN_NAME_SIZE + 32];
-    golden_list(&names, "mobilenetv2", "layers",
-                ".json"); /* names are the same for every width and size */
+    /* names are the same for every width and size */
+    golden_list(&names, "mobilenetv2", "layers", ".json");
     if (!names.count) return all;
     snprintf(relative, sizeof relative, "mobilenetv2/%s", names.at[0]);
     json_t *layers = golden_json(golden_path(relative));

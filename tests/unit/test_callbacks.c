@@ -283,8 +283,8 @@ static void event_files_hold_scalars(void **state) {
     uint8_t *bytes = take_events("train", &size);
     const uint8_t *content = next_frame(bytes, size, &at, &length);
     assert_int_equal(length, 9 + 2 + 13);
-    assert_memory_equal(bytes + 8, "\xA3\x7F\x4B\x22",
-                        4);             /* as every event file of TensorFlow begins */
+    /* as every event file of TensorFlow begins */
+    assert_memory_equal(bytes + 8, "\xA3\x7F\x4B\x22", 4);
     assert_int_equal(content[0], 0x09); /* wall_time */
     assert_memory_equal(content + 9,
                         "\x1A\x0D"
