@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <attractivenet/kinds.h>
+
 #include "mobilenetv2/build.h"
 
 /* --- making ----------------------------------------------------------------------------------- */
@@ -110,7 +112,7 @@ static void append_base(maker *m) {
     ani_unit_spec units[ANI_MNV2_UNITS];
     static char outputs[ANI_MNV2_UNITS][64]; /* of each unit */
     ani_mnv2_pads pads;
-    ani_mnv2_pads_for(&pads, 2 /* AN_PADDING_TUTORIAL */, 32, 32);
+    ani_mnv2_pads_for(&pads, AN_PADDING_TUTORIAL, 32, 32);
     ani_mnv2_units(units, 0.1, &pads);
     append_input(m);
     for (int32_t u = 0; u < ANI_MNV2_UNITS; u++) {
@@ -237,10 +239,6 @@ void keras_insert(json_t *model, const char *behind, const char *layer) {
     json_t *holder = json_is_array(output) ? output : json_object_get(config, "output_layers");
     if (holder && !strcmp(json_string_value(json_array_get(holder, 0)), behind))
         json_array_set_new(holder, 0, json_string(name_of(new)));
-}
-
-void keras_insert_first(json_t *model, const char *layer) {
-    keras_insert(model, "in", layer);
 }
 
 void keras_wire(json_t *model, const char *layer, int generation, const char *first,

@@ -8,6 +8,10 @@
 /** How Keras writes inbound_nodes. */
 enum { KERAS_2 = 2, KERAS_3 = 3 };
 
+/** A layer as text; settings: "" or ",\"KEY\":VALUE...". */
+#define LAYER(class_name, name, settings)                                                          \
+    "{\"class_name\":\"" class_name "\",\"config\":{\"name\":\"" name "\"" settings "}}"
+
 /** Make the config of alpha 0.1 at 32 x 32: a Sequential "net" of "base" (a Functional named
  * mobilenetv2_0.10_32, with pooling "pool") and "dense". The caller's: json_decref(). */
 json_t *keras_model(int generation);
@@ -20,8 +24,6 @@ void keras_set(json_t *model, const char *layer, const char *key, const char *va
 /** Insert a layer or model, given as JSON, into the list that holds another, behind that; in a
  * Functional, those that took the other's output then take the new one's. */
 void keras_insert(json_t *model, const char *behind, const char *layer);
-/** The same before the first layer of the whole model, behind its InputLayer if it has one. */
-void keras_insert_first(json_t *model, const char *layer);
 /** Let a layer of a Functional take others (a second may be NULL). */
 void keras_wire(json_t *model, const char *layer, int generation, const char *first,
                 const char *second);

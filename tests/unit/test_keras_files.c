@@ -29,9 +29,6 @@ static an_backend *backend;
 static an_arrays *weights; /* of alpha 0.1 at 32 x 32 */
 static an_error err;
 
-#define LAYER(class_name, name, settings)                                                          \
-    "{\"class_name\":\"" class_name "\",\"config\":{\"name\":\"" name "\"" settings "}}"
-
 static const char *target(void) {
     return folder_path(test_folder, "model");
 }
@@ -244,8 +241,8 @@ static void expect_refused(int route, const char *words) {
 static json_t *tutorial(bool with_scale) {
     json_t *model = keras_model(KERAS_3);
     keras_insert(model, "mobilenetv2_0.10_32", LAYER("Dropout", "drop", ""));
-    if (with_scale) keras_insert_first(model, RESCALING);
-    keras_insert_first(model, AUGMENT);
+    if (with_scale) keras_insert(model, "in", RESCALING);
+    keras_insert(model, "in", AUGMENT);
     json_t *layers = json_object_get(json_object_get(model, "config"), "layers");
     const size_t count = json_array_size(layers);
     json_t *head =

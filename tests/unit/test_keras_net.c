@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,9 +60,6 @@ static void refuse_with(json_t *model, an_arrays *arrays, const char *message) {
 static void refuse(json_t *model, const char *message) {
     refuse_with(model, NULL, message);
 }
-
-#define LAYER(class_name, name, settings)                                                          \
-    "{\"class_name\":\"" class_name "\",\"config\":{\"name\":\"" name "\"" settings "}}"
 
 /* A model in which a layer is inserted behind another. */
 static json_t *with(const char *behind, const char *layer) {
@@ -115,12 +113,11 @@ static void paddings(void **state) {
     keras_wire(model, "Conv1", KERAS_2, "Conv1_pad", NULL);
     keras_wire(model, "Conv1_pad", KERAS_2, "in", NULL);
     keras_wire(model, "bn_Conv1", KERAS_2, "Conv1", NULL);
-    size_t base = 0;
     json_t *layers = json_object_get(
         json_object_get(keras_layer(model, "mobilenetv2_0.10_32"), "config"), "layers");
     json_t *pad = json_incref(json_array_get(layers, 2));
     json_array_remove(layers, 2);
-    json_array_insert_new(layers, base + 1, pad);
+    json_array_insert_new(layers, 1, pad);
     keras_set(model, "Conv1", "padding", "\"valid\"");
     accept(model);
     assert_int_equal(w.known_pads, ANI_PADS_ALL);
@@ -639,7 +636,7 @@ static void without_memory(void **state) {
         assert_int_equal(an_arrays_create(&w.arrays, NULL), AN_OK);
         assert_int_equal(an_arrays_set_metadata(w.arrays, "model_config", text, NULL), AN_OK);
         free(text);
-        ani_fault_arm(ANI_FAULT_ALLOC, n, 12 /* ENOMEM */, false);
+        ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
         st = ani_facts_read(&w, &err);
         ani_fault_disarm();
         ani_weights_close(&w);
