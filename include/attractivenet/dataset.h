@@ -71,6 +71,7 @@ AN_API an_status an_dataset_open(an_dataset **out, const char *path,
  * Shapes:  rgb [count,height,width,3], copied; scores [count,outputs], finite, copied.
  * Takes:   options: required, since they give the shapes; height, width, outputs, policy and warn
  *          are used. Sample 7 gets the name "00000007".
+ * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
  * Threads: any.
  */
@@ -118,10 +119,11 @@ AN_API an_status an_dataset_read_pixels(an_dataset *dataset, int64_t index, uint
  *          has their number and the first names, and the options' warn has been called for each, in
  *          order, with what is wrong with it (AN_WARN_IMAGE_DAMAGED). Policy skip: each is left out
  *          with a warning (AN_WARN_IMAGE_SKIPPED) and counted; the samples after it move up, so
- *          indices and an_dataset_count() change; AN_ERR_FORMAT only if none is left. AN_ERR_ARG (a
- *          loader holds the data set); AN_ERR_IO; AN_ERR_CANCELLED (by warn or progress);
- *          AN_ERR_NOMEM. After an error the indices are as before.
- * Threads: no other call on the data set meanwhile.
+ *          indices and an_dataset_count() change; AN_ERR_FORMAT only if none is left. AN_ERR_ARG
+ *          (NULL, threads out of range, a loader holds the data set); AN_ERR_IO; AN_ERR_CANCELLED
+ *          (by warn or progress); AN_ERR_NOMEM. After an error the indices are as before.
+ * Threads: no other call on the data set meanwhile; warn and progress are called on the caller's.
+ * Cost:    reads and decodes all images; starts threads, each with height * width * 3 bytes.
  */
 AN_API an_status an_dataset_check(an_dataset *dataset, int32_t threads, an_progress_fn progress,
                                   void *progress_user, an_error *err);

@@ -160,10 +160,10 @@ AN_API void an_image_limits_init(an_image_limits *limits, uint32_t struct_size);
  * Decode a JPEG or PNG, recognised by content, to RGB, with its EXIF orientation applied.
  *
  * Takes:   bytes, size: the file's content; name: for messages; limits: NULL = defaults.
- * Returns: AN_OK; AN_ERR_FORMAT (not an image, damaged, truncated); AN_ERR_UNSUPPORTED (over a
- *          limit, or an image of another format: the message names it and a program that converts
- *          it); AN_ERR_NOMEM. A PNG in which only the checksum of IEND, its last chunk, is wrong is
- *          read.
+ * Returns: AN_OK; AN_ERR_ARG (NULL, a limit below 1); AN_ERR_FORMAT (not an image, damaged,
+ *          truncated); AN_ERR_UNSUPPORTED (over a limit, or an image of another format: the message
+ *          names it and a program that converts it); AN_ERR_NOMEM. A PNG in which only the checksum
+ *          of IEND, its last chunk, is wrong is read.
  * Owns:    *out is the caller's; free with an_image_destroy().
  * Threads: any.
  * Source:  OpenCV imread with IMREAD_COLOR then BGR to RGB (docs/numerics.md, section images).
@@ -171,12 +171,15 @@ AN_API void an_image_limits_init(an_image_limits *limits, uint32_t struct_size);
 AN_API an_status an_image_decode(an_image **out, const void *bytes, int64_t size, const char *name,
                                  const an_image_limits *limits, an_error *err);
 
-/** Read and decode an image file: an_image_decode() of its content; AN_ERR_IO if it can't be read.
- */
+/** Read and decode an image file: an_image_decode() of its content; AN_ERR_IO if it can't be read,
+ *  AN_ERR_ARG for NULL or a limit below 1, AN_ERR_UNSUPPORTED also for a file over max_memory.
+ *  Owns: *out is the caller's; free with an_image_destroy(). Threads: any. */
 AN_API an_status an_image_read(an_image **out, const char *path, const an_image_limits *limits,
                                an_error *err);
 
-/** Make an image from the caller's RGB bytes [height,width,3], which are copied; NULL = black. */
+/** Make an image from the caller's RGB bytes [height,width,3], which are copied; NULL = black.
+ *  Returns AN_OK; AN_ERR_ARG (height, width: each 1 to 65535); AN_ERR_NOMEM. Owns: *out is the
+ *  caller's; free with an_image_destroy(). Threads: any. */
 AN_API an_status an_image_create(an_image **out, const uint8_t *rgb, int64_t height, int64_t width,
                                  an_error *err);
 
@@ -200,8 +203,8 @@ AN_API an_status an_resize_u8(const uint8_t *src, int64_t src_height, int64_t sr
                               int32_t channels, uint8_t *dst, int64_t dst_height, int64_t dst_width,
                               an_error *err);
 
-/** Write an image as an 8-bit RGB PNG, whole or not at all. Returns AN_OK, AN_ERR_IO, AN_ERR_NOMEM.
- */
+/** Write an image as an 8-bit RGB PNG, whole or not at all. Returns AN_OK; AN_ERR_ARG (NULL);
+ *  AN_ERR_IO; AN_ERR_NOMEM. */
 AN_API an_status an_image_write_png(const an_image *image, const char *path, an_error *err);
 
 /** Write an image as a baseline JPEG (4:2:0), whole or not at all. Takes: quality: 1 to 100.
@@ -231,14 +234,16 @@ AN_API void an_arrays_destroy(an_arrays *arrays);
  *          has them, and "layout": "keras-model", "keras-weights", "keras3-weights",
  *          "keras3-archive"; of Keras 3 also "layer_classes": "CLASS COUNT" a line, and
  *          "layer_names": "counted" where layers have no names in the file.
- * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, false sizes, links out of the file);
- *          AN_ERR_UNSUPPORTED (HDF5 with filters or fractal heaps, unknown format);
+ * Owns:    *out is the caller's; free with an_arrays_destroy().
+ * Returns: AN_OK; AN_ERR_ARG (NULL); AN_ERR_IO; AN_ERR_FORMAT (damaged, false sizes, links out of
+ *          the file); AN_ERR_UNSUPPORTED (HDF5 with filters or fractal heaps, unknown format);
  *          AN_ERR_NOMEM. The message names the array or layer.
  * Threads: any.
  */
 AN_API an_status an_arrays_read(an_arrays **out, const char *path, an_error *err);
 
-/** Write as safetensors, whole or not at all. Returns AN_OK, AN_ERR_IO, AN_ERR_NOMEM. */
+/** Write as safetensors, whole or not at all. Returns AN_OK; AN_ERR_ARG (NULL); AN_ERR_IO;
+ *  AN_ERR_UNSUPPORTED (names and metadata over 100 MB); AN_ERR_NOMEM. */
 AN_API an_status an_arrays_write(const an_arrays *arrays, const char *path, an_error *err);
 
 /** Append an array of shape [rank], 0 to 8 axes; data [product of shape] and name are copied.

@@ -42,8 +42,8 @@ typedef struct ani_source {
  * Takes:   options: complete, not NULL, its archive too.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no image, no label file, a base name with
  *          different bytes, damaged archive); AN_ERR_UNSUPPORTED; AN_ERR_CANCELLED (by warn);
- * AN_ERR_NOMEM. Policy skip keeps the first of two files with one name (sorted by path; archive: in
- * its order) and warns.
+ *          AN_ERR_NOMEM. Policy skip keeps the first of two files with one name (sorted by path;
+ *          archive: in its order) and warns.
  */
 an_status ani_source_open(ani_source *out, const char *path, const an_dataset_options *options,
                           an_error *err);

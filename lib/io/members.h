@@ -24,8 +24,8 @@ enum {
  * Tell what a path is to a data set. Folders, archives and extraction all go by this.
  *
  * Takes:   path: below the data set's folder, or in the archive. Hidden is a part that begins with
- * a dot (but "." and "..") or is known to be kept by a system for itself, such as "__MACOSX",
- *          "@eaDir" and "Thumbs.db"; the label file's own name never is.
+ *          a dot (but "." and "..") or that a system is known to keep for itself, such as
+ *          "__MACOSX", "@eaDir" and "Thumbs.db"; the label file's own name never is.
  *          suffix: ending of images, NULL = ANI_IMAGE_ENDINGS; without regard to the case of ASCII
  *          letters, and there must be something before it. label_file: as it is, case-sensitive.
  */
