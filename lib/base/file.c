@@ -16,7 +16,7 @@
 
 /* --- system calls that can fail in tests ------------------------------------------------------ */
 
-static int sys_open(const char *path, int flags, mode_t mode) {
+int ani_descriptor_open(const char *path, int flags, unsigned mode) {
     int fd;
     do {
         const int code = ani_fault_check(ANI_FAULT_OPEN);
@@ -90,11 +90,11 @@ static int sys_rename(const char *from, const char *to) {
 
 /* Make a rename last through a power cut. Some file systems cannot sync a folder: that is no error.
  */
-static an_status sync_ani_folder_of(const char *path, an_error *err) {
+static an_status sync_folder_of(const char *path, an_error *err) {
     an_status st = AN_OK;
     char *folder = ani_folder_of(path);
     if (!folder) return ani_fail_memory(err, (int64_t)strlen(path), "a path");
-    const int fd = sys_open(folder, O_RDONLY | O_DIRECTORY, 0);
+    const int fd = ani_descriptor_open(folder, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         st = ani_fail_system(err, errno, "open folder", folder);
     else if (sys_sync(fd, fsync) < 0 && errno != EINVAL && errno != ENOTSUP)
@@ -125,7 +125,7 @@ an_status ani_file_open(ani_file **out, const char *path, an_error *err) {
         goto done;
     }
     /* O_NONBLOCK: opening a FIFO must not hang; it is refused below. */
-    file->fd = sys_open(path, O_RDONLY | O_NONBLOCK, 0);
+    file->fd = ani_descriptor_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (file->fd < 0 || fstat(file->fd, &info) < 0) {
         st = ani_fail_system(err, errno, "open", path);
         goto done;
@@ -243,7 +243,7 @@ an_status ani_writer_begin(ani_writer **out, const char *path, an_error *err) {
     /* O_EXCL, and a number that no other process has: never written through somebody's link. */
     for (int attempt = 0; writer->fd < 0; attempt++) {
         snprintf(temporary, (size_t)name_size, "%s.%ld.%d.tmp", path, (long)getpid(), attempt);
-        writer->fd = sys_open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
+        writer->fd = ani_descriptor_open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
         if (writer->fd < 0 && (errno != EEXIST || attempt == 1000)) {
             st = ani_fail_system(err, errno, "write", path);
             ani_free(temporary);
@@ -299,7 +299,7 @@ static an_status commit(ani_writer *writer, bool sync, an_error *err) {
     }
     ani_free(writer->temporary);
     writer->temporary = NULL;
-    if (sync) st = sync_ani_folder_of(writer->path, err);
+    if (sync) st = sync_folder_of(writer->path, err);
 done:
     ani_writer_abort(writer);
     return st;
@@ -388,7 +388,8 @@ an_status ani_appender_open(ani_appender **out, const char *path, bool truncate,
         st = ani_fail_memory(err, (int64_t)strlen(path), "a path");
         goto done;
     }
-    appender->fd = sys_open(path, O_WRONLY | O_CREAT | O_APPEND | (truncate ? O_TRUNC : 0), 0666);
+    appender->fd =
+        ani_descriptor_open(path, O_WRONLY | O_CREAT | O_APPEND | (truncate ? O_TRUNC : 0), 0666);
     if (appender->fd < 0 || fstat(appender->fd, &info) < 0) {
         st = ani_fail_system(err, errno, "write", path);
         goto done;
@@ -433,7 +434,7 @@ an_status ani_appender_close(ani_appender *appender, bool sync, an_error *err) {
 
 an_status ani_file_rename(const char *from, const char *to, an_error *err) {
     if (sys_rename(from, to) < 0) return ani_fail_system(err, errno, "rename a file to", to);
-    return sync_ani_folder_of(to, err);
+    return sync_folder_of(to, err);
 }
 
 an_status ani_file_remove(const char *path, an_error *err) {
@@ -465,7 +466,7 @@ an_status ani_folder_make(const char *path, an_error *err) {
 
 an_status ani_folder_sync(const char *path, an_error *err) {
     an_status st = AN_OK;
-    const int fd = sys_open(path, O_RDONLY | O_DIRECTORY, 0);
+    const int fd = ani_descriptor_open(path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0) return ani_fail_system(err, errno, "open folder", path);
     if (sys_sync(fd, syncfs) < 0) st = ani_fail_system(err, errno, "sync folder", path);
     close(fd);

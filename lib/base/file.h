@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The file layer: all reading and writing goes through it, so that it can fail in tests. EINTR and
- * short counts are handled here and nowhere else. */
+ * short counts are handled here and, for a lock, in lock.c. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -19,6 +19,10 @@ const char *ani_file_path(const ani_file *file);
 /** Read exactly size bytes at offset. AN_ERR_FORMAT if the file ends before. */
 an_status ani_file_read(ani_file *file, int64_t offset, void *bytes, int64_t size, an_error *err);
 
+/** Open a file as open(2) does, but again after EINTR, and never for a program that is started: for
+ * those who need the descriptor. -1 with errno. */
+int ani_descriptor_open(const char *path, int flags, unsigned mode);
+
 /** Read a whole file of at most max_size bytes. *bytes is the caller's (ani_free) and has a zero
  * byte after its end, which *size does not count. */
 an_status ani_file_read_all(const char *path, int64_t max_size, uint8_t **bytes, int64_t *size,
@@ -28,8 +32,8 @@ an_status ani_file_read_all(const char *path, int64_t max_size, uint8_t **bytes,
  *  synced, renamed, folder synced. */
 typedef struct ani_writer ani_writer;
 
-/** Fail as far as is known before writing: the folder of path is missing or closed to us, or path
- * is a folder. */
+/** Fail if it is clear before anything is written that path cannot be: its folder is missing or not
+ * writable, or path is a folder. */
 an_status ani_writer_check(const char *path, an_error *err);
 an_status ani_writer_begin(ani_writer **out, const char *path, an_error *err);
 an_status ani_writer_write(ani_writer *writer, const void *bytes, int64_t size, an_error *err);

@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fault.h"
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -57,8 +56,9 @@ static held *find_held(const struct stat *info) {
     return NULL;
 }
 
-/* While it is locked: who has opened it before finds no file of that name, or another one. A name
- * may be relative, and the process elsewhere now. */
+/* Called while the lock is held: whoever opened the file earlier finds afterwards that the name is
+ * gone or belongs to another file. The process may have changed its folder since, and a relative
+ * name then means another file: that one is left alone. */
 static void remove_file(const held *file) {
     struct stat named;
     if (file->process == getpid() && stat(file->name, &named) == 0 &&
@@ -73,7 +73,7 @@ static void free_held(held *file) {
     ani_free(file);
 }
 
-/* The lock is another one's, whose number is in the file if it came so far. */
+/* Somebody else holds the lock; the file has the number of that process once it was written. */
 static an_status fail_locked(const char *path, int fd, an_error *err) {
     char number[32] = "", who[64] = "another process";
     char *folder = ani_folder_of(path);
@@ -93,16 +93,6 @@ static an_status fail_locked(const char *path, int fd, an_error *err) {
     return st;
 }
 
-static int open_file(const char *name) {
-    int fd;
-    do {
-        const int code = ani_fault_check(ANI_FAULT_OPEN);
-        errno = code > 0 ? code : EIO;
-        fd = code ? -1 : open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    } while (fd < 0 && errno == EINTR);
-    return fd;
-}
-
 static int lock_file(int fd) {
     int result;
     do {
@@ -115,7 +105,7 @@ static int lock_file(int fd) {
 static an_status open_lock(held *file, held **found, const char *path, an_error *err) {
     struct stat info, named;
     for (;;) {
-        file->fd = open_file(file->name);
+        file->fd = ani_descriptor_open(file->name, O_RDWR | O_CREAT, 0666);
         if (file->fd < 0 || fstat(file->fd, &info) < 0)
             return ani_fail_system(err, errno, "write", file->name);
         *found = find_held(&info);
@@ -130,7 +120,7 @@ static an_status open_lock(held *file, held **found, const char *path, an_error 
     }
     char number[32];
     const int size = snprintf(number, sizeof number, "%ld\n", (long)getpid());
-    /* For people; without it the lock is as good. */
+    /* For messages only: the lock holds without it. */
     if (ftruncate(file->fd, 0) < 0 || pwrite(file->fd, number, (size_t)size, 0) < 0) errno = 0;
     file->device = info.st_dev;
     file->inode = info.st_ino;
