@@ -159,3 +159,12 @@ bool ani_is_utf8(const char *text, int64_t size) {
     }
     return true;
 }
+
+int ani_utf8_encode(char out[4], uint32_t code) {
+    static const uint8_t leads[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    const int size = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (int i = size - 1; i > 0; i--, code >>= 6)
+        out[i] = (char)(0x80 | (code & 0x3F));
+    out[0] = (char)(leads[size] | code);
+    return size;
+}

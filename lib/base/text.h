@@ -35,9 +35,16 @@ int ani_format_exponent(char *out, int64_t capacity, double value, int decimals)
  *  "3.0"); 32 bytes are enough. */
 int ani_format_shortest(char *out, int64_t capacity, double value);
 
+/** Lower case of an ASCII letter, whatever the locale; other bytes stay. */
+static inline char ani_lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
 bool ani_ends_with(const char *text, const char *suffix);
 bool ani_is_ascii(const char *text);
 /** True if size bytes are valid UTF-8. */
 bool ani_is_utf8(const char *text, int64_t size);
+/** Write a character of Unicode, up to 0x10ffff, as UTF-8 without a zero; returns its bytes. */
+int ani_utf8_encode(char out[4], uint32_t code);
 
 #endif

@@ -282,9 +282,8 @@ static an_status convert(ani_labels *labels, const char *name, const uint8_t *by
                          an_error *err) {
     const int high = bytes[0] == 0xFF; /* which byte of two is the high one */
     const int64_t room = *size / 2 * 3 + 1;
-    uint8_t *to = ani_alloc(room);
-    labels->owned = (char *)to;
-    labels->bytes = labels->owned;
+    char *to = ani_alloc(room);
+    labels->bytes = labels->owned = to;
     if (!to) return ani_fail_memory(err, room, "labels");
     for (int64_t at = 2; at < *size;) {
         uint32_t code = 0, low = 0;
@@ -299,25 +298,10 @@ static an_status convert(ani_labels *labels, const char *name, const uint8_t *by
                             name, (long long)begin);
         if (is_pair) code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
         at += is_pair ? 4 : 2;
-        if (code < 0x80) {
-            *to++ = (uint8_t)code;
-            continue;
-        }
-        if (code < 0x800) {
-            *to++ = (uint8_t)(0xC0 | code >> 6);
-        } else {
-            if (code < 0x10000) {
-                *to++ = (uint8_t)(0xE0 | code >> 12);
-            } else {
-                *to++ = (uint8_t)(0xF0 | code >> 18);
-                *to++ = (uint8_t)(0x80 | (code >> 12 & 0x3F));
-            }
-            *to++ = (uint8_t)(0x80 | (code >> 6 & 0x3F));
-        }
-        *to++ = (uint8_t)(0x80 | (code & 0x3F));
+        to += ani_utf8_encode(to, code);
     }
     *to = 0;
-    *size = (char *)to - labels->owned;
+    *size = to - labels->owned;
     return AN_OK;
 }
 

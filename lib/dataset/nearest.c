@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Names that differ in how they are written only are found by a hash of the rest; names with a
- * letter or two otherwise by their edit distance. Unicode's tables are not needed: of a name in
- * another normal form the same ASCII letters without a mark are left, and the same number of
- * characters. */
+ * Names that differ only in how they are written are found by a hash of the rest, names that differ
+ * in a letter or two by their edit distance. Unicode's tables are not needed: in whatever normal
+ * form, a name has the same ASCII letters without a mark and the same number of characters. */
 #include "dataset/nearest.h"
 
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 enum {
     NAME_MAX_BYTES = 256, /* longer ones are near nothing */
@@ -52,10 +52,6 @@ static void remove_path(const char **text, int64_t *size) {
         }
 }
 
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
 /* Bytes of a name in lower case before an ending that images have, of whatever format. */
 static int64_t before_ending(const char *bytes, int64_t size) {
     static const char *const endings[] = {".jpg",  ".jpeg", ".jpe",  ".jfif", ".png",
@@ -94,7 +90,7 @@ static bool reduce(core *c, const char *text, int64_t size) {
     unwrap(&text, &size);
     if (size == 0 || size > NAME_MAX_BYTES) return false;
     for (int64_t i = 0; i < size; i++)
-        c->bytes[i] = lower(text[i]);
+        c->bytes[i] = ani_lower(text[i]);
     c->size = before_ending(c->bytes, size);
     c->plain_size = c->characters = 0;
     c->is_ascii = true;
@@ -212,7 +208,7 @@ static const char *tell(const char *label, int64_t size, const core *reduced,
         return "another Unicode normal form: NFC, NFD";
     if ((int64_t)strlen(name) != size) return "the endings differ";
     for (int64_t i = 0; i < size; i++)
-        if (lower(name[i]) != lower(label[i])) return "the endings differ";
+        if (ani_lower(name[i]) != ani_lower(label[i])) return "the endings differ";
     return "upper and lower case differ";
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Encodings of names that are no UTF-8: CP437 by a table, others by iconv(3). */
+ * Encodings of names that are not UTF-8: CP437 by a table, others by iconv(3). */
 #include "io/encoding.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 
 #include "base/show.h"
 
-enum { UTF8_MAX = 3, CHUNK = 256 };
+enum { CHUNK = 256 };
 
 /* CP437 from 0x80 on; below, it is ASCII. */
 static const uint16_t cp437[128] = {
@@ -70,19 +70,11 @@ static bool convert(iconv_t converter, ani_text *out, const char *bytes, int64_t
 }
 
 static bool decode_cp437(ani_text *out, const char *bytes, int64_t size) {
-    char chunk[UTF8_MAX];
+    char character[4];
     for (int64_t i = 0; i < size; i++) {
         const unsigned char byte = (unsigned char)bytes[i];
-        const unsigned c = byte < 0x80 ? byte : cp437[byte - 0x80];
-        int length = 0;
-        if (c >= 0x800) {
-            chunk[length++] = (char)(0xE0 | c >> 12);
-            chunk[length++] = (char)(0x80 | (c >> 6 & 0x3F));
-        } else if (c >= 0x80) {
-            chunk[length++] = (char)(0xC0 | c >> 6);
-        }
-        chunk[length++] = (char)(c < 0x80 ? c : 0x80 | (c & 0x3F));
-        ani_text_add(out, chunk, length);
+        ani_text_add(out, character,
+                     ani_utf8_encode(character, byte < 0x80 ? byte : cp437[byte - 0x80]));
     }
     return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Encodings of names that are no UTF-8: what archives of older tools, and label files of the same
- * machines, hold. */
+ * Encodings of names that are not UTF-8, as in archives of older tools and in label files of the
+ * same machines. */
 #ifndef IO_ENCODING_H
 #define IO_ENCODING_H
 
@@ -12,7 +12,8 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/** An encoding; {0} is CP437, that of DOS, which zip archives have where nothing else is said. */
+/** An encoding; {0} is CP437, that of DOS, which zip archives have where nothing else is said.
+ * Threads: one call at a time on one encoding, since iconv keeps a state. */
 typedef struct ani_encoding {
     iconv_t decoder, encoder;
     bool is_open; /* both are to be closed */
@@ -32,7 +33,7 @@ void ani_encoding_close(ani_encoding *encoding); /* of {0} too */
  * ran out (out->failed); then nothing was appended. */
 bool ani_encoding_decode(const ani_encoding *encoding, ani_text *out, const char *bytes,
                          int64_t size);
-/** Append UTF-8 to out, as bytes of the encoding. False if it has not all characters, likewise. */
+/** Append UTF-8 to out, as bytes of the encoding. False if a character is not in it, likewise. */
 bool ani_encoding_encode(const ani_encoding *encoding, ani_text *out, const char *text,
                          int64_t size);
 

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "io/sha256.h"
 
 enum { BUFFER_SIZE = 1 << 18, END_SIZE = 1 << 16 };
@@ -21,7 +22,7 @@ void ani_hash_text(char hash[ANI_HASH_SIZE], const char *text) {
     ani_sha256_end(&sha, hash);
 }
 
-/* Hash a file; ends_only: its size, and what is up to END_SIZE away from its begin and its end. */
+/* Hash a file; ends_only: its size, and END_SIZE bytes at its beginning and at its end. */
 static an_status hash(char text[ANI_HASH_SIZE], const char *path, bool ends_only, an_error *err) {
     ani_file *file = NULL;
     ani_sha256 sha;
@@ -70,12 +71,10 @@ an_status ani_hash_compare(const char *path, const char *wanted, const char *sho
     char found[ANI_HASH_SIZE];
     an_status st = ani_hash_file(found, path, err);
     if (st) return st;
-    for (int i = 0; i < 64; i++) {
-        const char digit = wanted[i];
-        if (found[i] != (digit >= 'A' && digit <= 'F' ? digit + ('a' - 'A') : digit))
+    for (int i = 0; i < 64; i++)
+        if (found[i] != ani_lower(wanted[i]))
             return ani_fail(err, AN_ERR_FORMAT, "the SHA-256 is %s; expected %s: '%.88s'", found,
                             wanted, shown);
-    }
     return AN_OK;
 }
 

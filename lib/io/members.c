@@ -11,14 +11,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
 /* Without regard to the case of ASCII letters, whatever the locale. */
 static bool is_same_text(const char *a, const char *b, int64_t size) {
     for (int64_t i = 0; i < size; i++)
-        if (lower(a[i]) != lower(b[i])) return false;
+        if (ani_lower(a[i]) != ani_lower(b[i])) return false;
     return true;
 }
 

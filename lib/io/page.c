@@ -18,10 +18,8 @@ static bool is_alphanumeric(char c) {
 
 /* Case-insensitively for ASCII, in every locale. */
 static bool begins_with(const char *text, const char *word) {
-    for (; *word; text++, word++) {
-        const char lower = *text >= 'A' && *text <= 'Z' ? (char)(*text + 32) : *text;
-        if (lower != *word) return false;
-    }
+    for (; *word; text++, word++)
+        if (ani_lower(*text) != *word) return false;
     return true;
 }
 
@@ -244,7 +242,7 @@ static void write_excerpt(excerpt_line *line, const char *text, int64_t size, bo
             char name[16] = {0};
             for (int64_t k = 0; k < 15 && i + 1 + k < size; k++)
                 name[k] = text[i + 1 + k];
-            if (skipped ? begins_with(name, skipped) : false)
+            if (skipped && begins_with(name, skipped))
                 skipped = NULL;
             else if (!skipped)
                 skipped = begins_with(name, "script")  ? "/script"

@@ -292,7 +292,7 @@ bool ani_url_host(ani_text *host, const char *url) {
     if (!parsed) return false;
     add_part(host, parsed, CURLUPART_HOST, 0, "");
     for (int64_t i = 0; i < host->size; i++)
-        if (host->bytes[i] >= 'A' && host->bytes[i] <= 'Z') host->bytes[i] += 'a' - 'A';
+        host->bytes[i] = ani_lower(host->bytes[i]);
     libcurl.curl_url_cleanup(parsed);
     return !host->failed;
 }
