@@ -37,7 +37,7 @@ typedef struct kept {
 
 struct an_dataset {
     atomic_int references;
-    an_dataset_options options; /* what its pointers show is not kept */
+    an_dataset_options options; /* what its pointers point to is not kept */
     an_image_limits limits;
     ani_pixels kernels;
     ani_source source; /* none for pixels in memory */
@@ -387,7 +387,7 @@ done:
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-/* Make a data set without samples; its options show *archive until add_samples(). */
+/* Make a data set without samples; its options point to *archive until add_samples(). */
 static an_status create(an_dataset **out, an_extract_options *archive,
                         const an_dataset_options *options, an_error *err) {
     an_dataset_options checked;

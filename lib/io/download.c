@@ -440,7 +440,7 @@ static an_status check_content(const job *now, ani_file *file, an_error *err) {
     if (st) return st;
     const char *type = ani_content_type(head, head_size);
     if (!is_wanted(now, type)) return fail_content(now, head, head_size, err);
-    /* Who asked for anything may want an archive that we do not read. */
+    /* A caller that takes any type may want an archive that we cannot read. */
     if (now->total >= 0 && !strcmp(wanted_type(now), "any")) return AN_OK;
     st = ani_content_is_whole(&is_whole, now->part, type, err);
     if (st || is_whole) return st;

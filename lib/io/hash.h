@@ -8,9 +8,9 @@
 enum { ANI_HASH_SIZE = 65 };
 
 void ani_hash_text(char hash[ANI_HASH_SIZE], const char *text);
-/** Hash a file's size, first and last 64 KiB: told apart are files that were made differently, in a
- * moment whatever their size. An archive's directory, with the CRC of every member, is among that.
- */
+/** Hash a file's size, first and last 64 KiB: quick whatever the size, and enough to tell apart
+ * files that were made differently. At its end an archive has its directory, with the CRCs of
+ * members. */
 an_status ani_hash_ends(char hash[ANI_HASH_SIZE], const char *path, an_error *err);
 /** Hash all of a file. */
 an_status ani_hash_file(char hash[ANI_HASH_SIZE], const char *path, an_error *err);

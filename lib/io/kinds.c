@@ -23,7 +23,7 @@ static const kind raw = {"a camera's raw image", any_command};
 static const kind video = {"an MP4 or QuickTime video", NULL};
 static const kind html = {"an HTML page", NULL};
 
-/** A kind that one row of bytes tells. */
+/** A kind that bytes at a fixed place tell. */
 typedef struct signature {
     int offset, length;
     const char *bytes;
@@ -48,7 +48,7 @@ static const signature signatures[] = {
     {0, 24, "version https://git-lfs.", {"a pointer of Git LFS ('git lfs pull' fetches it)", NULL}},
 };
 
-/* Boxes of ISO media files: the first one lists brands, of which one tells. */
+/* ISO media files are boxes, of which the first one lists brands; one of these tells the kind. */
 static const kind *find_brand(const uint8_t *bytes, int64_t size) {
     static const struct {
         char brand[5];

@@ -4,12 +4,12 @@
  * The directory is read here and the data is inflated by zlib; libzip is not used. Reasons: the
  * checks that an untrusted archive needs (overlapping members, places and sizes that can't be true,
  * NUL in names, which end record is the real one) need an own reading of the central directory in
- * any case, and a second parser of the same bytes may understand them otherwise, so that the member
+ * any case, and a second parser of the same bytes may read them differently, so that the member
  * checked is not the member read. libzip has one reading position a handle, so that a data set read
  * by several threads would need a lock around decompression or a parsed directory for each thread.
  * And what is left for it, once the directory is known, is a loop around inflate().
  *
- * Trusted is nothing: every offset is checked against the file's real size before it is used, sizes
+ * Nothing is trusted: every offset is checked against the file's real size before it is used, sizes
  * against the caps before memory is taken for them, and a member's claims against its bytes.
  *
  * Format: PKWARE APPNOTE.TXT 6.3.9, sections 4.3 and 4.5.3. */
@@ -71,7 +71,7 @@ struct ani_zip {
     int64_t count;
     char *names;      /* the central directory, of which the names are left, as they are stored */
     ani_text decoded; /* the names that had to be changed */
-    ani_encoding encoding; /* of names that are no UTF-8 */
+    ani_encoding encoding; /* of names that are not UTF-8 */
     bool is_encoding_known;
     int64_t max_member_bytes;
     int64_t max_ratio;
