@@ -14,6 +14,10 @@ static void put(const char *folder, const char *name, const void *bytes, int64_t
     OOM_NEED(file && fwrite(bytes, 1, (size_t)size, file) == (size_t)size && !fclose(file));
 }
 
+static void put_text(const char *folder, const char *name, const char *text) {
+    put(folder, name, text, (int64_t)strlen(text));
+}
+
 /* Write a seed of a fuzz target. */
 static void put_seed(const char *folder, const char *target, const char *seed, const char *name) {
     corpus all = {0};
@@ -117,7 +121,7 @@ static void prepare_folder(bench *b) {
     for (const char *name = "a.jpg\0b.jpg\0c.jpg\0"; *name; name += 6)
         OOM_NEED(!an_image_write_jpeg(image, oom_path(b->in, name), 80, &err));
     an_image_destroy(image);
-    put(b->in, "All_labels.txt", labels, sizeof labels - 1);
+    put_text(b->in, "All_labels.txt", labels);
 }
 
 static an_status use_dataset(bench *b, const char *path, bool pixels, an_error *err) {
@@ -161,13 +165,13 @@ static void prepare_damage(bench *b) {
     static const char labels[] =
         "a.jpg 1.5\nb.jpg 2\nc.jpg 3.25\nd.jpg 4\nd/e.jpg 5\nabsent.jpg 4\n";
     prepare_folder(b);
-    put(b->in, "d.jpg", "no image", 8);
-    put(b->in, "e.jpg", "no image", 8);
-    put(b->in, "c.jpg", "no image", 8);
+    put_text(b->in, "d.jpg", "no image");
+    put_text(b->in, "e.jpg", "no image");
+    put_text(b->in, "c.jpg", "no image");
     OOM_NEED(!mkdir(oom_path(b->in, "copies"), 0777));
-    put(b->in, "copies/d.jpg", "no image", 8);
-    put(b->in, "e.txt", "no image", 8);
-    put(b->in, "All_labels.txt", labels, sizeof labels - 1);
+    put_text(b->in, "copies/d.jpg", "no image");
+    put_text(b->in, "e.txt", "no image");
+    put_text(b->in, "All_labels.txt", labels);
 }
 
 static int32_t mix_warning(void *user, const an_warning *warning) {

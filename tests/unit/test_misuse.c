@@ -9,6 +9,8 @@
 
 #include <attractivenet/attractivenet.h>
 
+#include "support/backends.h"
+
 enum { SIZE = 32, LARGE = 1 << 20 };
 
 /* What the calls are made on; each is in order. */
@@ -598,14 +600,11 @@ static void destructors_accept_null(void **state) {
 static int make_objects(void **state) {
     (void)state;
     an_error err;
-    an_backend_options device;
     an_dataset_options data;
-    an_backend_options_init(&device, sizeof device);
-    device.threads = 1;
+    backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
     an_dataset_options_init(&data, sizeof data);
     data.height = data.width = SIZE;
-    if (an_backend_create(&backend, &device, &err) ||
-        an_dataset_from_pixels(&dataset, rgb, some, 1, &data, &err) ||
+    if (an_dataset_from_pixels(&dataset, rgb, some, 1, &data, &err) ||
         an_loader_create(&loader, dataset, NULL, 0, NULL, &err) ||
         an_arrays_create(&arrays, &err) || an_arrays_add(arrays, "there", some, shape, 2, &err) ||
         an_tensor_create(&tensor, shape, 2, &err) || an_image_create(&image, NULL, 2, 2, &err)) {

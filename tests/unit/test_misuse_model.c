@@ -7,6 +7,7 @@
 
 #include <attractivenet/attractivenet.h>
 
+#include "support/backends.h"
 #include "support/small_model.h"
 
 /* What the calls are made on; each is in order. */
@@ -470,11 +471,8 @@ static an_tensor *make_tensor(int32_t rank, const int64_t *shape) {
 
 static int make_objects(void **state) {
     (void)state;
-    an_backend_options device;
-    an_backend_options_init(&device, sizeof device);
-    device.threads = 1;
     infinite[5] = INFINITY;
-    if (an_backend_create(&backend, &device, NULL)) return -1;
+    backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
     model = small_model(backend, 1, AN_TASK_REGRESSION);
     classes = small_model(backend, 3, AN_TASK_CLASSIFICATION);
     yes_no = small_model(backend, 1, AN_TASK_CLASSIFICATION);

@@ -8,6 +8,7 @@
 
 #include <attractivenet/attractivenet.h>
 
+#include "support/backends.h"
 #include "support/folder.h"
 #include "support/small_model.h"
 
@@ -427,11 +428,8 @@ static int make_objects(void **state) {
     (void)state;
     static const float scores[COUNT] = {0, 1}, one_hot[COUNT * OUTPUTS] = {0, 1, 0, 1, 0, 0};
     static const float numbers[COUNT * OUTPUTS] = {2, 0, 0, 3, 0, 0};
-    an_backend_options device;
-    an_backend_options_init(&device, sizeof device);
-    device.threads = 1;
     folder = folder_make();
-    if (an_backend_create(&backend, &device, NULL)) return -1;
+    backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
     model = small_model(backend, 1, AN_TASK_REGRESSION);
     classes = small_model(backend, OUTPUTS, AN_TASK_CLASSIFICATION);
     train = make_batches(scores, 1, SIDE, AN_SCALE_UNIT, 0);
