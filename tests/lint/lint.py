@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Rules of the source that no compiler checks.
 
-usage: lint.py ROOT BUILD    BUILD: the build folder, for its config.h
+usage: lint.py ROOT BUILD    BUILD: the build folder, for its config.h and list of tests
 """
+import json
 import os
 import re
 import shutil
@@ -218,6 +219,20 @@ def check_misuse(tap):
     tap.case("tests/unit/test_misuse*.c call each public function with wrong arguments", problems)
 
 
+# --- mutants --------------------------------------------------------------------------------------
+
+def check_mutants(tap):
+    """What is renamed here is renamed in the catalogue, whose tests alone take minutes."""
+    sys.path.insert(0, str(ROOT / "tests/mutants"))
+    from mutants import MUTANTS, text_problem
+    problems = [f"{m['name']}: {problem}" for m in MUTANTS for problem in [text_problem(m)] if problem]
+    tests = {test["name"] for test in json.loads((BUILD / "meson-info/intro-tests.json").read_text())}
+    elsewhere = re.compile("kernels_|backend_|hdf5|keras")  # of another processor's levels, of libhdf5
+    problems += [f"{m['name']}: there is no test '{name}'" for m in MUTANTS for name in m["tests"]
+                 if name not in tests and not elsewhere.match(name)]
+    tap.case("the texts and tests of tests/mutants/catalogue.py are there", problems)
+
+
 # --- texts ----------------------------------------------------------------------------------------
 
 DATA_ENDINGS = {".jpg", ".jpeg", ".png", ".zip", ".h5", ".keras", ".safetensors", ".json", ".csv", ".md", ".bin"}
@@ -288,6 +303,7 @@ def main():
     check_rows(tap)
     check_headers(tap)
     check_misuse(tap)
+    check_mutants(tap)
     check_texts(tap)
     check_format(tap)
     check_shell(tap)

@@ -407,11 +407,11 @@ m("pixels_scores", "dataset/dataset.c",
 m("order_epoch", "augment/order.c",
   "seed(first, order, epoch);",
   "seed(first, order, 0);",
-  "each epoch has the same order", "batches")
+  "each epoch has the same order", "loader")
 m("order_unseeded", "augment/order.c",
   "ani_mt19937_seed(mt, (uint32_t)((uint64_t)order->options->seed + (uint64_t)steps_before));",
   "ani_mt19937_seed(mt, (uint32_t)steps_before);",
-  "the order ignores the seed", "batches")
+  "the order ignores the seed", "loader")
 m("augment_order", "augment/transform.c",
   "if (o->shear != 0.0) t->shear = draw(n, -o->shear, o->shear);\n    if (has_zoom(o)) {\n        t->zx = draw(n, o->zoom_low, o->zoom_high);\n        t->zy = draw(n, o->zoom_low, o->zoom_high);\n    }",
   "if (has_zoom(o)) {\n        t->zx = draw(n, o->zoom_low, o->zoom_high);\n        t->zy = draw(n, o->zoom_low, o->zoom_high);\n    }\n    if (o->shear != 0.0) t->shear = draw(n, -o->shear, o->shear);",
@@ -435,11 +435,11 @@ m("augment_shift_axes", "augment/transform.c",
 m("augment_sample_seed", "augment/loader.c",
   "ani_transform_draw_plain(&transform, augment, height, width, b->options.seed, b->epoch,\n                                 sample);",
   "ani_transform_draw_plain(&transform, augment, height, width, b->options.seed, 0,\n                                 sample);",
-  "a sample is augmented alike in each epoch", "batches", "augment")
+  "a sample is augmented alike in each epoch", "loader", "augment")
 m("batches_left_out", "augment/loader.c",
   "s->samples[kept] = s->samples[k];",
   "(void)0;",
-  "samples behind a damaged one have another's number", "batches")
+  "samples behind a damaged one have another's number", "loader")
 
 # --- train ----------------------------------------------------------------------------------------------
 
