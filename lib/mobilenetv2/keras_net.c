@@ -299,10 +299,12 @@ static an_status match_pad(walk *w, bool is_needed, ani_mnv2_pad *pad, bool *fou
     if (st) return st;
     const int32_t *sides = layer->sides;
     for (int32_t side = 0; side < 4; side++)
-        if (sides[side] < 0 || sides[side] > 2)
+        if (sides[side] > 2)
             return ani_fail(err, AN_ERR_UNSUPPORTED,
-                            "model: '%s': the padding of layer '%s' is none of MobileNetV2",
-                            w->weights->path, layer->name);
+                            "model: '%s': layer '%s': padding is [[%d,%d],[%d,%d]]; each side must "
+                            "be 0 to 2",
+                            w->weights->path, layer->name, (int)sides[0], (int)sides[1],
+                            (int)sides[2], (int)sides[3]);
     *pad = (ani_mnv2_pad){sides[0], sides[1], sides[2], sides[3]};
     return AN_OK;
 }
@@ -546,14 +548,24 @@ static bool is_model(const char *word, size_t size) {
 an_status ani_keras_net_classes(const ani_weights *weights, const ani_unit_spec *units,
                                 const char *classes, an_error *err) {
     int64_t counts[32] = {0}; /* by the bit of a kind */
-    for (const char *line = classes; *line; line = strchr(line, '\n') + 1) {
-        const size_t size = strcspn(line, " ");
+    const char *next;
+    for (const char *line = classes; *line; line = next) {
+        const size_t size = strcspn(line, " \n");
+        char *end;
+        const long count = strtol(line + size, &end, 10);
+        /* the text is a file's: one of safetensors may say anything */
+        if (line[size] != ' ' || *end != '\n' || count < 0 || count > INT32_MAX)
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "weights: '%s': layer_classes in its metadata is no list of classes, "
+                            "each with a number",
+                            weights->path);
+        next = end + 1;
         int32_t kind = ani_keras_kind_of(line, size), bit = 0;
         if (is_model(line, size)) continue;
         if (kind == ANI_KERAS_ACTIVATION) kind = ANI_KERAS_RELU; /* either may be a ReLU6 */
         while (kind >> (bit + 1))
             bit++;
-        counts[bit] += strtol(line + size, NULL, 10);
+        counts[bit] += count;
         const int32_t most = count_of(units, kind);
         if (most == 0)
             return ani_fail(err, AN_ERR_UNSUPPORTED,

@@ -20,7 +20,7 @@ bool ani_keras_net_skips(const ani_weights *weights, int64_t array);
 
 /** Check the classes of the layers of a file without a config, by their number (metadata
  * "layer_classes") against the units of its alpha. AN_ERR_UNSUPPORTED names one that MobileNetV2
- * does not have, or has less of. */
+ * does not have, or has less of; AN_ERR_FORMAT: the text is no such list. */
 an_status ani_keras_net_classes(const ani_weights *weights, const ani_unit_spec *units,
                                 const char *classes, an_error *err);
 

@@ -125,7 +125,8 @@ static void paddings(void **state) {
     /* another than any of MobileNetV2 */
     model = keras_model(KERAS_3);
     keras_set(model, "block_1_depthwise_pad", "padding", "[[0,1],[3,1]]");
-    refuse(model, "the padding of layer 'block_1_depthwise_pad' is none of MobileNetV2");
+    refuse(model, "layer 'block_1_depthwise_pad': padding is [[0,1],[3,1]]; each side must be 0 to "
+                  "2");
     model = keras_model(KERAS_3);
     keras_remove(model, "block_3_depthwise_pad");
     refuse(model, "layer 'block_3_depthwise' of class 'DepthwiseConv2D' follows "

@@ -381,6 +381,17 @@ static void classes_of_layers(void **state) {
         }
         an_model_destroy(loaded);
     }
+    /* The text is a file's: it may be none of ours. */
+    static const char *const damaged[] = {"add",          "add 1",          "add\n",
+                                          "add\n1\n",     "add x\n",        "add 1 2\n",
+                                          "add -1\n",     "dropout 1\nadd", "dropout 9999999999\n",
+                                          "dropout  \n\n"};
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        const char *const texts[] = {"layer_classes", damaged[i], NULL};
+        refuse_load(&(change){.layout = "keras3-weights", .texts = texts}, AN_ERR_FORMAT,
+                    "weights: 'FILE': layer_classes in its metadata is no list of classes, each "
+                    "with a number");
+    }
 }
 
 /* What a file leaves open must come from the caller. */
