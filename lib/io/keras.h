@@ -127,9 +127,9 @@ void ani_keras_config_free(ani_keras_config *config); /* NULL is allowed */
 /** Return the place of the first layer of that name; -1 if there is none. */
 int64_t ani_keras_config_find(const ani_keras_config *config, const char *name);
 
-/** Compare a layer's settings with those wanted of its class; what is ANI_KERAS_NONE in wanted may
- * be anything. AN_ERR_UNSUPPORTED names layer, setting, found and wanted; file is for the message.
- */
+/** Compare a layer's settings with those wanted of its class: an integer that is ANI_KERAS_NONE in
+ * wanted, and a text that is empty there, may be anything; numbers are compared to 1e-6.
+ * AN_ERR_UNSUPPORTED names layer, setting, found and wanted; file is for the message. */
 an_status ani_keras_layer_compare(const ani_keras_layer *layer, const ani_keras_layer *wanted,
                                   const char *file, an_error *err);
 /** Fill a layer with Keras' defaults. */

@@ -620,7 +620,7 @@ static an_status read_argument(call *out, const place *at, const char *key, cons
     return ani_fail(err, AN_ERR_UNSUPPORTED,
                     "model config: layer '%s' is called with an argument%s%s that this library "
                     "does not know",
-                    at->layer, key ? " " : "", key ? key : "");
+                    at->layer, key && *key ? " " : "", key ? key : "");
 }
 
 static an_status read_keywords(call *out, const place *at, json_t *keywords, an_error *err) {

@@ -318,6 +318,8 @@ static void graphs_that_are_refused(void **state) {
         "model config: layer 'a' is called with an argument odd that this library does not know");
     refuse(ONE(CALL3(TENSOR("in") ",\"word\"", "")), AN_ERR_UNSUPPORTED,
            "model config: layer 'a' is called with an argument that this library does not know");
+    refuse(ONE(CALL3("[{}]", "")), AN_ERR_UNSUPPORTED,
+           "model config: layer 'a' is called with an argument that this library does not know");
     refuse(ONE(CALL3("[1,2]", "")), AN_ERR_UNSUPPORTED,
            "model config: layer 'a' takes a list of other things than layers");
     /* names count within their own model */
