@@ -41,11 +41,13 @@ AN_API void an_mobilenetv2_options_init(an_mobilenetv2_options *options, uint32_
 /**
  * Build MobileNetV2 with average pooling and a dense head (logits for classification).
  *
- * Returns: AN_OK; AN_ERR_ARG (an option out of range); AN_ERR_IO, AN_ERR_FORMAT (weight file: the
- *          first layer that differs, with both shapes; of another alpha: both alphas);
- *          AN_ERR_UNSUPPORTED (a Keras file of another network, see an_model_load());
- *          AN_ERR_NOMEM.
  * Owns:    *out is the caller's; it holds the backend.
+ * Returns: AN_OK; AN_ERR_ARG (an option out of range, or scale AUTO with a file that does not tell
+ *          it); AN_ERR_IO, AN_ERR_FORMAT (weight file: the first layer that differs, with both
+ *          shapes; of another alpha: both alphas); AN_ERR_UNSUPPORTED (a Keras file of another
+ *          network, see an_model_load(); no libcurl); AN_ERR_CANCELLED (by progress);
+ *          AN_ERR_NOMEM.
+ * Threads: any; of calls that download the same file, one at a time (an_download()); blocks.
  * Source:  keras.applications.MobileNetV2, include_top=False, pooling='avg' (docs/numerics.md).
  */
 AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
@@ -67,9 +69,12 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
  *          network become the scale if they map pixels from 0 to 255 to x/255, x/127.5-1 or x/.255
  *          (within 1e-6); models with a half-precision policy are computed in float. A .weights.h5
  *          has no config: the arrays and the classes of its layers are compared.
- * Returns: AN_OK; AN_ERR_ARG (something is left open, or scale is not the one that the file's
- *          layers give); AN_ERR_IO; AN_ERR_FORMAT; AN_ERR_UNSUPPORTED (another network: the
- *          message names layer and setting, what was found and what is expected); AN_ERR_NOMEM.
+ * Owns:    *out is the caller's; it holds the backend.
+ * Returns: AN_OK; AN_ERR_ARG (an option out of range, something is left open, or scale is not the
+ *          one that the file's layers give); AN_ERR_IO; AN_ERR_FORMAT; AN_ERR_UNSUPPORTED (another
+ *          network: the message names layer and setting, what was found and what is expected);
+ *          AN_ERR_NOMEM.
+ * Threads: any.
  */
 AN_API an_status an_model_load(an_model **out, an_backend *backend, const char *path,
                                const an_mobilenetv2_options *options, an_error *err);

@@ -309,9 +309,11 @@ an_status an_model_load(an_model **out, an_backend *backend, const char *path,
         return ani_fail(err, AN_ERR_ARG, "model: out, backend or path is NULL");
     o.height = o.width = 0;
     an_status st = ani_options_copy(&o, sizeof o, options, "an_mobilenetv2_options", err);
+    if (!st) st = check_alpha(o.alpha, err);
     if (!st) st = check_words(&o, err);
-    const bool same = !st && o.weights_path && !strcmp(o.weights_path, path);
-    if (!st && o.weights_kind != AN_WEIGHTS_RANDOM && !same)
+    /* check_words() leaves a path to AN_WEIGHTS_FILE alone */
+    if (!st && o.weights_kind != AN_WEIGHTS_RANDOM &&
+        (!o.weights_path || strcmp(o.weights_path, path) != 0))
         st = ani_fail(err, AN_ERR_ARG,
                       "model: weights_kind of the options is %d with '%s', and the model is to be "
                       "loaded from '%s'; leave it at AN_WEIGHTS_RANDOM",

@@ -153,6 +153,8 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(load_size,                                                                                \
          an_model_load(&model_out, backend, "x", wrong_an_mobilenetv2_options_struct_size(), err), \
          "struct_size is 0")                                                                       \
+    CASE(load_alpha, an_model_load(&model_out, backend, "x", wrong_alpha_nan(), err),              \
+         "alpha is nan")                                                                           \
     CASE(load_task,                                                                                \
          an_model_load(&model_out, backend, "x", wrong_an_mobilenetv2_options_task(), err),        \
          "task")                                                                                   \
