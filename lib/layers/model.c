@@ -151,7 +151,8 @@ void an_model_info_init(an_model_info *info, uint32_t struct_size) {
 an_status an_model_describe(const an_model *model, an_model_info *info, an_error *err) {
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     if (!info) return ani_fail(err, AN_ERR_ARG, "info is NULL");
-    const an_status st = ani_report_check(info, "an_model_info", err);
+    an_status st = ani_report_check(info, "an_model_info", err);
+    if (!st) st = ani_backend_check(ani_net_backend(model->net), err);
     if (st) return st;
     const ani_net_spec *spec = ani_net_spec_of(model->net);
     an_model_info ours = {.struct_size = sizeof ours,

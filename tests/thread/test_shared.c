@@ -740,6 +740,7 @@ static int be_a_child(an_backend *backend, an_model *model, an_predictor *predic
     an_arrays *weights = NULL;
     an_backend *own = NULL;
     an_model *new_model = NULL;
+    an_model_info info = {.struct_size = sizeof info};
     float value = 0, scores[FRAMES], x[PIXELS] = {0};
     double loss;
     alarm(60);
@@ -751,6 +752,7 @@ static int be_a_child(an_backend *backend, an_model *model, an_predictor *predic
     if (an_model_evaluate(model, loader, AN_LOSS_MSE, &loss, &err) != AN_ERR_ARG) return 6;
     if (an_predictor_create(&another, model, &err) != AN_ERR_ARG) return 7;
     if (make_model(&new_model, backend, 1, &err) != AN_ERR_ARG) return 8;
+    if (an_model_describe(model, &info, &err) != AN_ERR_ARG) return 11;
     an_predictor_destroy(predictor);
     an_trainer_destroy(trainer);
     an_loader_destroy(loader);
