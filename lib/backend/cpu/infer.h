@@ -3,10 +3,9 @@
  * has for each kind of numbers.
  *
  * Batch norm is folded into weights and biases in double, and these are packed once; runs read
- * them, and write buffers of their own. The units are
- * joined to steps: a *block* (front, depthwise, project) writes only its thin result; the wide
- * values between live in a few cache-sized buffers of the worker, band of rows by band of rows. Any
- * other unit is a step of its own.
+ * them, and write buffers of their own. The units are joined to steps: a *block* (front, depthwise,
+ * project) writes only its thin result; the wide values between live in a few cache-sized buffers
+ * of the worker, band of rows by band of rows. Any other unit is a step of its own.
  *
  * Elements are floats, in int8 the codes of backend/quant.h, or bfloat16: buffers are bytes, sizes
  * and offsets count elements of k.size bytes, those of wide elements of k.wide_size. */
