@@ -4,12 +4,10 @@
  * settings. */
 #include "io/keras.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
