@@ -132,11 +132,6 @@ static void end_busy(int32_t count) {
     }
 }
 
-static int by_value(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 int main(int argc, char **argv) {
     bench b = {.callers = 1, .threads = 1, .size = 224, .alpha = 1.0, .seconds = 5};
     static caller callers[MAX_CALLERS];
@@ -181,7 +176,7 @@ int main(int argc, char **argv) {
     for (int32_t i = 0; i < b.callers; i++)
         for (int64_t k = 0; k < callers[i].count; k++)
             all[count++] = callers[i].ms[k];
-    qsort(all, (size_t)count, sizeof *all, by_value);
+    bench_sort(all, count);
     char share[32], precision[32];
     printf("{\"version\": \"%s\", \"callers\": %d, \"share\": \"%s\", \"threads\": %d, \"size\": "
            "%d, \"alpha\": %g, \"precision\": \"%s\", \"busy\": %d, \"predictions\": %lld, "

@@ -28,6 +28,10 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+void bench_sort(double *values, int64_t count) {
+    qsort(values, (size_t)count, sizeof *values, by_value);
+}
+
 bench_times bench_time(void (*pass)(void *user), void *user, double seconds) {
     static double ms[MAX_PASSES];
     int passes = 0;
@@ -39,7 +43,7 @@ bench_times bench_time(void (*pass)(void *user), void *user, double seconds) {
         ms[passes++] = 1e3 * (after - before);
         before = after;
     } while (passes < MAX_PASSES && (passes < 3 || before - begin < seconds));
-    qsort(ms, (size_t)passes, sizeof *ms, by_value);
+    bench_sort(ms, passes);
     return (bench_times){passes, ms[0], ms[passes / 2], 1e3 * (before - begin) / passes};
 }
 

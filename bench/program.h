@@ -20,6 +20,8 @@ typedef struct bench_times {
 /** Call pass(user) until seconds have gone by, three times at least. The caller has warmed up. */
 bench_times bench_time(void (*pass)(void *user), void *user, double seconds);
 
+void bench_sort(double *values, int64_t count); /* smallest first */
+
 double bench_now(void);     /* seconds, from some moment on */
 double bench_peak_mb(void); /* resident memory of this process, at most, so far */
 

@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
                    &text);
     data d = {0};
     const int status = load_data(&s, s.data, &d) || check_data(&s, &d);
-    if (!status) show_scores(d.faces);
+    if (!status && !s.quiet) show_scores(d.faces);
     data_close(&d);
     return status;
 }

@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
     an_error err;
     an_model *model = NULL;
     char path[PATH_SIZE];
-    int status = make_folder(s.out) || build_model(&s, &model) || show_layers(model);
+    int status = make_folder(s.out) || build_model(&s, &model) || (!s.quiet && show_layers(model));
     if (!status && an_model_save(model, join_path(path, s.out, "initial.safetensors"), &err))
         status = complain(&err);
     if (!status) say(s.quiet, "the untrained model is %s\n", path);

@@ -37,7 +37,7 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
 /** Names of AN_SCALE_*, in their order. */
 extern const char scale_words[];
 
-/** The data set with its split: a source of batches a part. Empty before data_open(). */
+/** The data set with its split: a loader a part. Empty ({0}) before load_data(). */
 typedef struct data {
     an_dataset *faces;
     an_loader *train, *val, *test;
@@ -62,7 +62,7 @@ int load_data(settings *s, const char *path, data *d);
 /** Step 2, too: decode all images once. Damaged ones are all named, and end the program or, with
  *  skip_damaged, are left out: before the split, which they would change. */
 int check_data(settings *s, data *d);
-/** Step 3: split into 70 % training, 20 % validation, 10 % test; sources of batches, augmented for
+/** Step 3: split into 70 % training, 20 % validation, 10 % test; a loader each, augmented for
  *  training only. scale: AN_SCALE_*, as the model says. */
 int prepare_data(settings *s, int32_t scale, data *d);
 /** Step 4: MobileNetV2 with one output. */

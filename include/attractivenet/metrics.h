@@ -12,8 +12,8 @@ extern "C" {
 /** Metrics of predictions against the truth, in double. */
 typedef struct an_metrics {
     uint32_t struct_size; /* set by init; the library fills no more than that */
-    int32_t reserved;
-    int64_t count; /* pairs */
+    int32_t reserved;     /* 0 */
+    int64_t count;        /* pairs */
     double mse;
     double rmse; /* root of mse */
     double mae;

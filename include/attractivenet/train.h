@@ -67,16 +67,14 @@ AN_API an_status an_history_write_csv(const an_history *history, const char *pat
 /** EarlyStopping on values that should fall. Owned by the caller; begin with init. */
 typedef struct an_early_stopping {
     uint32_t struct_size;     /* set by init */
-    int32_t reserved;         /* 0 */
+    int32_t patience;         /* epochs; -1 = never stops */
     double min_delta;         /* a gain must be larger; sign ignored */
     double baseline;          /* wait counts from 0 again only below it; NaN = none; init: NaN */
     double best;              /* infinity before the first gain */
-    int32_t patience;         /* epochs; -1 = never stops */
     int32_t start_from_epoch; /* epochs (from 0) before it are not looked at; init: 0 */
     int32_t wait;             /* epochs since the last gain */
     int32_t best_epoch;       /* from 0; whose weights are to be kept; -1 = none yet */
     int32_t stopped_epoch;    /* from 0; 0 = not stopped */
-    int32_t reserved2;        /* 0 */
 } an_early_stopping;
 
 AN_API void an_early_stopping_init(an_early_stopping *state, uint32_t struct_size, double min_delta,
@@ -394,6 +392,7 @@ AN_API an_status an_checkpoint_remove(const char *path, an_error *err);
  *          ended by AN_STOP_EARLY stays ended, as it would have. With a cosine schedule whose
  *          decay_steps follow max_epochs (0), a larger max_epochs is AN_ERR_ARG: it would change
  *          the rates of every epoch.
+ * Threads: see an_trainer.
  */
 AN_API an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint,
                                    an_error *err);

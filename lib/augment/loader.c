@@ -333,7 +333,7 @@ an_status an_loader_create(an_loader **out, an_dataset *dataset, const int64_t *
     if (st) return st;
 
     b = ani_alloc_zero(1, sizeof *b);
-    if (!b) return ani_fail_memory(err, sizeof *b, "a source of batches");
+    if (!b) return ani_fail_memory(err, sizeof *b, "a loader");
     atomic_init(&b->references, 1);
     b->process = ani_process();
     ani_dataset_hold(dataset);
@@ -423,12 +423,12 @@ void an_loader_destroy(an_loader *loader) {
 /* --- epochs ---------------------------------------------------------------------------------- */
 
 an_status ani_loader_claim(an_loader *loader, an_error *err) {
-    an_status st = ani_process_check(loader->process, "the source of batches", err);
+    an_status st = ani_process_check(loader->process, "the loader", err);
     if (st) return st;
     if (atomic_exchange(&loader->claimed, true))
         return ani_fail(err, AN_ERR_ARG,
-                        "the batches are being read by another call, on another thread or below "
-                        "this one; make another source of them");
+                        "the loader is being read by another call, on another thread or below "
+                        "this one; make another one for it");
     return AN_OK;
 }
 

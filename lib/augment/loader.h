@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A source of batches from the inside: counted references, and its order without its pixels. */
-#ifndef AUGMENT_BATCHES_H
-#define AUGMENT_BATCHES_H
+ * A loader from the inside: counted references, and its order without its pixels. */
+#ifndef AUGMENT_LOADER_H
+#define AUGMENT_LOADER_H
 
 #include <attractivenet/augment.h>
 #include <attractivenet/layers.h>

@@ -6,13 +6,11 @@
 #include "base/options.h"
 
 void an_warning_init(an_warning *warning, uint32_t struct_size) {
-    const an_warning nothing = {0};
-    ani_options_init(warning, struct_size, &nothing, sizeof nothing);
+    ani_report_init(warning, struct_size);
 }
 
 void an_progress_init(an_progress *progress, uint32_t struct_size) {
-    const an_progress nothing = {0};
-    ani_options_init(progress, struct_size, &nothing, sizeof nothing);
+    ani_report_init(progress, struct_size);
 }
 
 an_status ani_warn(an_warning_fn warn, void *user, int32_t code, int64_t count, const char *message,

@@ -48,6 +48,12 @@ void ani_options_init(void *options, uint32_t struct_size, const void *defaults,
     memcpy(options, &struct_size, sizeof struct_size);
 }
 
+void ani_report_init(void *report, uint32_t struct_size) {
+    if (!report || !is_size(struct_size)) return;
+    memset(report, 0, struct_size);
+    memcpy(report, &struct_size, sizeof struct_size);
+}
+
 an_status ani_report_check(const void *report, const char *name, an_error *err) {
     uint32_t size;
     return report ? read_size(&size, report, name, "set it to the struct's sizeof first", err)

@@ -19,6 +19,9 @@ an_status ani_options_copy(void *ours, uint32_t our_size, const void *options, c
  * nothing is done. */
 void ani_options_init(void *options, uint32_t struct_size, const void *defaults, uint32_t our_size);
 
+/** Set a caller's report of struct_size bytes to zero and remember its size (for the an_*_init of
+ * structs without defaults). Without a struct, or with a size that none has, nothing is done. */
+void ani_report_init(void *report, uint32_t struct_size);
 /** AN_ERR_ARG unless the caller has set the struct_size of a report (NULL: no report is wanted).
  * Comes before the work that is to be reported. */
 an_status ani_report_check(const void *report, const char *name, an_error *err);

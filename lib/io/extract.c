@@ -123,8 +123,7 @@ static an_status refuse_strangers(const char *folder, const ani_zip *zip,
 }
 
 void an_extract_report_init(an_extract_report *report, uint32_t struct_size) {
-    const an_extract_report nothing = {0};
-    ani_options_init(report, struct_size, &nothing, sizeof nothing);
+    ani_report_init(report, struct_size);
 }
 
 an_status an_archive_extract(const char *archive, const char *folder,

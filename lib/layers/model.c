@@ -144,8 +144,7 @@ an_backend *an_model_backend(const an_model *model) {
 }
 
 void an_model_info_init(an_model_info *info, uint32_t struct_size) {
-    const an_model_info nothing = {0};
-    ani_options_init(info, struct_size, &nothing, sizeof nothing);
+    ani_report_init(info, struct_size);
 }
 
 an_status an_model_describe(const an_model *model, an_model_info *info, an_error *err) {

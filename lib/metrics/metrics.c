@@ -127,13 +127,11 @@ void an_plot_options_init(an_plot_options *options, uint32_t struct_size) {
 }
 
 void an_curve_init(an_curve *curve, uint32_t struct_size) {
-    const an_curve nothing = {0};
-    ani_options_init(curve, struct_size, &nothing, sizeof nothing);
+    ani_report_init(curve, struct_size);
 }
 
 void an_metrics_init(an_metrics *metrics, uint32_t struct_size) {
-    const an_metrics nothing = {0};
-    ani_options_init(metrics, struct_size, &nothing, sizeof nothing);
+    ani_report_init(metrics, struct_size);
 }
 
 an_status an_metrics_compute(const double *truth, const float *prediction, int64_t count,

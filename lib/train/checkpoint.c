@@ -198,8 +198,7 @@ void an_checkpoint_destroy(an_checkpoint *checkpoint) {
 }
 
 void an_checkpoint_info_init(an_checkpoint_info *info, uint32_t struct_size) {
-    const an_checkpoint_info nothing = {0};
-    ani_options_init(info, struct_size, &nothing, sizeof nothing);
+    ani_report_init(info, struct_size);
 }
 
 an_status an_checkpoint_describe(const an_checkpoint *checkpoint, an_checkpoint_info *info,

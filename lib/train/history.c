@@ -19,8 +19,7 @@ struct an_history {
 };
 
 void an_epoch_report_init(an_epoch_report *report, uint32_t struct_size) {
-    const an_epoch_report nothing = {0};
-    ani_options_init(report, struct_size, &nothing, sizeof nothing);
+    ani_report_init(report, struct_size);
 }
 
 an_status an_history_create(an_history **out, an_error *err) {

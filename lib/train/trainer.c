@@ -188,8 +188,7 @@ void an_trainer_destroy(an_trainer *trainer) {
 }
 
 void an_train_event_init(an_train_event *event, uint32_t struct_size) {
-    const an_train_event nothing = {0};
-    ani_options_init(event, struct_size, &nothing, sizeof nothing);
+    ani_report_init(event, struct_size);
 }
 
 void an_trainer_stop(an_trainer *trainer) {
@@ -224,6 +223,19 @@ double an_trainer_best(const an_trainer *trainer) {
 
 double an_trainer_checkpoint_best(const an_trainer *trainer) {
     return trainer ? trainer->state.checkpoint.best : INFINITY;
+}
+
+/** Claim the model for a call that runs, and keep the trainer until it ends. */
+static an_status begin_call(an_trainer *trainer, an_error *err) {
+    if (!trainer) return ani_fail(err, AN_ERR_ARG, "trainer is NULL");
+    an_status st = ani_model_claim(trainer->model, err);
+    if (!st) atomic_fetch_add(&trainer->references, 1);
+    return st;
+}
+
+static void end_call(an_trainer *trainer) {
+    ani_model_release(trainer->model);
+    an_trainer_destroy(trainer);
 }
 
 /* --- telling the caller ------------------------------------------------------------------------
@@ -295,10 +307,10 @@ static an_status resume(an_trainer *trainer, const an_checkpoint *checkpoint, an
 an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint, an_error *err) {
     if (!trainer || !checkpoint)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", trainer ? "checkpoint" : "trainer");
-    an_status st = ani_model_claim(trainer->model, err);
+    an_status st = begin_call(trainer, err);
     if (st) return st;
     st = resume(trainer, checkpoint, err);
-    ani_model_release(trainer->model);
+    end_call(trainer);
     return st;
 }
 
@@ -743,19 +755,6 @@ static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *e
         trainer->written = false;
     }
     return st;
-}
-
-/** Claim the model for a call that runs, and keep the trainer until it ends. */
-static an_status begin_call(an_trainer *trainer, an_error *err) {
-    if (!trainer) return ani_fail(err, AN_ERR_ARG, "trainer is NULL");
-    an_status st = ani_model_claim(trainer->model, err);
-    if (!st) atomic_fetch_add(&trainer->references, 1);
-    return st;
-}
-
-static void end_call(an_trainer *trainer) {
-    ani_model_release(trainer->model);
-    an_trainer_destroy(trainer);
 }
 
 an_status an_trainer_run_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
