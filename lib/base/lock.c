@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * flock() keeps other processes out; a list of what this process holds keeps its own runs apart,
- * and lets the stages of one share. */
+ * flock() excludes other processes; a list of the locks that this process holds keeps its own runs
+ * apart, and lets the stages of one run share. */
 #include "base/lock.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-/** A lock file that is open. */
+/** An open lock file. */
 typedef struct held {
     struct held *next;
     char *name; /* of the lock file */
@@ -26,7 +26,7 @@ typedef struct held {
     ino_t inode;
     bool is_effective;
     int holders;
-    const void *owner; /* of those that are taken with one; NULL: there is none */
+    const void *owner; /* owner of those that are taken with one; NULL: there is none */
     int owned;
 } held;
 
@@ -38,8 +38,8 @@ struct ani_lock {
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER; /* of all below */
 static held *all_held;
 
-/* A child of fork() has the files of its parent open; without that, the lock ends with the parent.
- */
+/* A child of fork() has its parent's files open; once they are closed, the lock ends with the
+ * parent. */
 static void close_inherited(void) {
     for (held *file = all_held; file; file = file->next)
         if (file->process != getpid() && file->fd >= 0) {
@@ -112,7 +112,7 @@ static an_status open_lock(held *file, held **found, const char *path, an_error 
         if (*found) return AN_OK;
         file->is_effective = lock_file(file->fd) == 0;
         if (!file->is_effective && errno == EWOULDBLOCK) return fail_locked(path, file->fd, err);
-        /* The holder before may have removed the file after it was opened here. */
+        /* The previous holder may have removed the file after it was opened here. */
         if (stat(file->name, &named) == 0 && named.st_dev == info.st_dev &&
             named.st_ino == info.st_ino)
             break;

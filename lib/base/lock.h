@@ -7,10 +7,10 @@
 
 #include "base/error.h"
 
-/** The right to write the files of a path. */
+/** A lock on the files of a path: only its holder writes them. */
 typedef struct ani_lock ani_lock;
 
-/** Whom a lock is shared with inside of the process that holds it. */
+/** Who shares a lock within the process that holds it. */
 enum {
     ANI_LOCK_ALONE, /* nobody */
     ANI_LOCK_OWNER, /* locks of the same owner, and one that was taken alone before */
@@ -18,21 +18,21 @@ enum {
 };
 
 /**
- * Lock a path by its lock file, "PATH.lock", which is there while it is held. The system gives the
- * lock up when its process ends, however that is.
+ * Lock a path by its lock file, "PATH.lock", which exists while it is held. The system releases
+ * the lock when its process ends, however it ends.
  *
  * Takes:   sharing: ANI_LOCK_*; owner: for ANI_LOCK_OWNER, something that lives as long as the
  *          lock.
  * Returns: AN_OK, also where the file system has no locks (ani_lock_is_effective()); AN_ERR_IO:
- *          held by somebody else (the message names the folder and the process), or the lock file
+ *          another holder has it (the message names the folder and the process), or the lock file
  *          cannot be written; AN_ERR_NOMEM.
  */
 an_status ani_lock_take(ani_lock **out, const char *path, int sharing, const void *owner,
                         an_error *err);
-/** Give a lock back, and remove its file with the last one; NULL is allowed. In a child of fork(),
- * only what the child took itself is given back. */
+/** Release a lock, and remove its file with the last one; NULL is allowed. In a child of fork(),
+ * only locks that the child itself took are released. */
 void ani_lock_release(ani_lock *lock);
-/** Tell whether the file system keeps others out. */
+/** Say whether the file system supports locks, so that others are kept out. */
 bool ani_lock_is_effective(const ani_lock *lock);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Threads that help with loops. The caller of a loop does its passes; helpers that are awake take
- * passes from it. A loop is over when its passes are done: a helper that comes late finds nothing
- * to take and has touched nothing of the caller's.
+ * passes from it. A loop ends when its passes are done: a helper that comes late finds nothing to
+ * take and has touched nothing of the caller's.
  *
  * Between the many short loops of one training step helpers spin for a moment before they sleep,
  * since waking them costs more than a short loop takes. With k callers at work only the first
@@ -18,16 +18,16 @@
 #include "base/thread.h"
 
 enum {
-    LOOPS = 32,   /* that helpers see at a time; callers beyond work alone */
+    LOOPS = 32,   /* that helpers see at a time; callers beyond that work alone */
     SPINS = 20000 /* looks for work, or at the passes of others, before a thread sleeps */
 };
-/* Passes of a loop are counted in half a word; longer loops are cut. */
+/* Passes of a loop are counted in half a word; longer loops are split. */
 #define MAX_PASSES ((int64_t)1 << 31)
 
 /* A loop that helpers may join. place holds the loop's number in its upper half and the next pass
  * in its lower half, so that a pass is taken from this very loop or not at all: the other fields
- * are written while the number is odd, when nobody can take one (each with release, so that who
- * reads a new one cannot find the old number behind it). */
+ * are written while the number is odd, when no thread can take one (each with release, so that a
+ * thread that reads a new field cannot then read the old number). */
 typedef struct loop {
     _Alignas(64) atomic_ullong place;
     _Atomic(ani_pool_fn) fn;
@@ -44,9 +44,9 @@ struct ani_pool {
     int64_t process;
     pthread_t *handles;
     pthread_mutex_t lock; /* guards sleeping and waking */
-    pthread_cond_t wake;  /* a loop was begun, or the end */
+    pthread_cond_t wake;  /* a loop was begun, or the pool ends */
     pthread_cond_t ended; /* the last pass of a loop is done whose caller sleeps */
-    atomic_bool asleep;   /* a helper is, and was not called since */
+    atomic_bool asleep;   /* a helper is, and has not been woken since */
     atomic_bool stop;
     _Alignas(64) atomic_uint begun; /* counts loops, so that helpers see that there is a new one */
     atomic_uint taken;              /* a bit for each loop in use */
@@ -68,7 +68,7 @@ static inline void relax(void) {
 
 /* --- passes ----------------------------------------------------------------------------------- */
 
-/* Say whether a helper may work beside the callers of now. */
+/* Say whether a helper may work beside the current callers. */
 static bool is_wanted(ani_pool *pool, int32_t worker) {
     const unsigned taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
     return worker + __builtin_popcount(taken) <= pool->threads;
@@ -100,7 +100,7 @@ static bool do_pass(ani_pool *pool, loop *l, int32_t worker) {
 
 /* --- helpers ---------------------------------------------------------------------------------- */
 
-/* Help with all loops that there are; false: there was nothing to do. */
+/* Help with all current loops; false: there was nothing to do. */
 static bool help(ani_pool *pool, int32_t worker) {
     unsigned taken = atomic_load_explicit(&pool->taken, memory_order_acquire);
     bool worked = false;
@@ -112,13 +112,12 @@ static bool help(ani_pool *pool, int32_t worker) {
     return worked;
 }
 
-/* Sleep until a loop is begun after the seen-th. */
+/* Sleep until a loop after the seen-th begins. */
 static void sleep_until(ani_pool *pool, unsigned seen) {
     pthread_mutex_lock(&pool->lock);
     while (atomic_load(&pool->begun) == seen) {
         atomic_store(&pool->asleep, true);
-        /* Looked at once more: who begins a loop raises the count first and then asks who sleeps.
-         */
+        /* Checked once more: a caller raises the count first and then asks who sleeps. */
         if (atomic_load(&pool->begun) != seen) break;
         pthread_cond_wait(&pool->wake, &pool->lock);
     }
@@ -145,7 +144,7 @@ static void *helper_main(void *argument) {
     }
 }
 
-/* Tell the helpers that there is something new. */
+/* Tell the helpers that there is a new loop. */
 static void call_helpers(ani_pool *pool) {
     atomic_fetch_add(&pool->begun, 1);
     if (!atomic_load(&pool->asleep)) return;
@@ -203,7 +202,7 @@ an_status ani_pool_create(ani_pool **out, int32_t threads, an_error *err) {
 
 void ani_pool_destroy(ani_pool *pool) {
     if (!pool) return;
-    /* In a child there are no helpers to join, and what they slept on cannot be taken down. */
+    /* In a child there are no helpers to join, and what they slept on cannot be destroyed. */
     if (pool->process == ani_process()) {
         atomic_store(&pool->stop, true);
         call_helpers(pool);
@@ -223,7 +222,7 @@ int32_t ani_pool_threads(const ani_pool *pool) {
 
 /* --- loops ------------------------------------------------------------------------------------ */
 
-/* Take a place for a loop where helpers look; NULL: there is none free. */
+/* Take a place for a loop where helpers look; NULL: none is free. */
 static loop *take_loop(ani_pool *pool) {
     unsigned taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
     int32_t free;
@@ -251,7 +250,7 @@ static void wait_for_helpers(ani_pool *pool, loop *l, int64_t count) {
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* Run passes first..first+count-1 with what helpers are awake. */
+/* Run passes first..first+count-1 with the helpers that are awake. */
 static void run_loop(ani_pool *pool, loop *l, int64_t first, int64_t count, ani_pool_fn fn,
                      void *context) {
     const unsigned long long number = atomic_load_explicit(&l->place, memory_order_relaxed) >> 32;

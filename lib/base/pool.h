@@ -12,13 +12,13 @@
 typedef struct ani_pool ani_pool;
 
 /** One pass: index is 0..count-1; worker is 0..threads-1 and no two passes of one loop that run at
- * the same time have the same, for scratch memory that belongs to the loop. Passes of other loops
- * may: scratch memory must not belong to the pool. */
+ * the same time have the same, for scratch memory that belongs to the loop. Passes of different
+ * loops may: scratch memory must not belong to the pool. */
 typedef void (*ani_pool_fn)(void *context, int64_t index, int32_t worker);
 
 /** Make a pool of threads in all, the caller of ani_pool_run() being one of them. */
 an_status ani_pool_create(ani_pool **out, int32_t threads, an_error *err);
-/** NULL is allowed. In a child of the process that made it, it waits for nobody. */
+/** NULL is allowed. In a child of the process that made the pool it waits for no thread. */
 void ani_pool_destroy(ani_pool *pool);
 int32_t ani_pool_threads(const ani_pool *pool);
 /** Run fn for 0..count-1 and return when all is done. Any thread may call it at any time, also

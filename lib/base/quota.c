@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Limits of control groups. These are files of the kernel without a size, which may be missing or
+ * Limits of control groups. They are kernel files without a size, which may be missing or
  * unreadable: then there is no limit, and nothing to report. */
 #include "base/quota.h"
 
@@ -41,7 +41,7 @@ static int32_t smaller(int32_t a, int32_t b) {
 }
 
 /* The smallest limit of root + group and its parents. A group that is not visible here, as in a
- * container, is passed over. */
+ * container, is skipped. */
 static int32_t smallest_limit(const char *root, const char *group) {
     char folder[PATH_SIZE];
     const size_t top = strlen(root);
@@ -55,7 +55,7 @@ static int32_t smallest_limit(const char *root, const char *group) {
     return limit;
 }
 
-/* Say whether a list as "cpu,cpuacct" holds "cpu". */
+/* Say whether a list such as "cpu,cpuacct" contains "cpu". */
 static bool has_cpu(const char *controllers) {
     const char *at = controllers;
     while (at) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Threads of the library's own, and which process they live in. */
+ * The library's own threads, and the process in which they live. */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 
@@ -15,10 +15,11 @@ enum { ANI_THREAD_STACK = 1 << 20 };
  * 15 bytes, shown by debuggers and ps -L. Returns 0 or the code of pthread_create(). */
 int ani_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument);
 
-/** The process that calls. After fork() the child has none of its parent's threads: what waits for
- * them must look first whether it was made by this process. */
+/** The calling process. After fork() the child has none of its parent's threads: code that waits
+ * for them must first check that this process made them. */
 int64_t ani_process(void);
-/** AN_ERR_ARG unless the calling process is the one that made what is named ("the backend"). */
+/** AN_ERR_ARG unless the calling process is the one that made the object; what names it, as in "the
+ * backend". */
 an_status ani_process_check(int64_t maker, const char *what, an_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Turns by numbers, as at a counter. */
+ * Turns by ticket numbers. */
 #include "base/turns.h"
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A lock that is given in the order in which it was asked for: a thread that takes it over and
- * over, as training does, keeps nobody waiting for longer than one turn. */
+ * A lock that is granted in the order of the requests: a thread that takes it over and over, as
+ * training does, keeps no other thread waiting for longer than one turn. */
 #ifndef BASE_TURNS_H
 #define BASE_TURNS_H
 
@@ -14,7 +14,7 @@ typedef struct ani_turns {
 } ani_turns;
 
 void ani_turns_init(ani_turns *turns);
-void ani_turns_clear(ani_turns *turns); /* nobody has or waits for a turn */
+void ani_turns_clear(ani_turns *turns); /* no thread has or waits for a turn */
 void ani_turns_take(ani_turns *turns);
 void ani_turns_give(ani_turns *turns);
 
