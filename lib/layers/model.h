@@ -17,7 +17,7 @@ typedef struct ani_model_facts {
     int32_t scale;                     /* AN_SCALE_* */
     int32_t padding;                   /* AN_PADDING_FIXED or TUTORIAL */
     uint32_t seed;                     /* of the random weights */
-    ani_range image;                   /* what the values of pixels lie between, by the scale */
+    ani_range image;                   /* range of the pixels' values, by the scale */
     char scale_name[ANI_FACT_SIZE];    /* "unit", "tf", "article" */
     char base_name[ANI_FACT_SIZE];     /* as Keras names the base: "mobilenetv2_1.00_224" */
     char notebook_name[ANI_FACT_SIZE]; /* as the tutorial's notebook shows it */
@@ -35,19 +35,19 @@ int32_t ani_model_base(const an_model *model); /* AN_BASE_* as set */
 /** Add what the network and its arithmetic are, and not its weights. */
 void ani_model_settings(const an_model *model, ani_setting_list *to);
 
-/** Predict by the weights that a context holds, in slices: memory stays small whatever n is.
+/** Predict with the weights that a context holds, in slices: memory stays small whatever n is.
  * features or y may be NULL. */
 an_status ani_model_predict(an_model *model, ani_net_context *context, const float *x, int64_t n,
                             float *features, float *y, an_error *err);
 
-/* Who trains, measures or changes a model claims it first: one at a time, for one call or for a run
- * of many. Meanwhile public functions that would change it return AN_ERR_ARG; predictions, and
- * copies of its weights, go on between its turns (layers/net.h). */
+/* A caller that trains, measures or changes a model claims it first: one at a time, for one call or
+ * for a run of many. Meanwhile public functions that would change it return AN_ERR_ARG;
+ * predictions, and copies of its weights, go on between its turns (layers/net.h). */
 
 an_status ani_model_claim(an_model *model, an_error *err);
 void ani_model_release(an_model *model);
-/* The public functions of the same names for who has the claim; arguments are right. Gradients:
- * with the turn, too. */
+/* The public functions of the same names, for the holder of the claim; arguments are checked by the
+ * caller. Gradients: with the turn, too. */
 void ani_model_use_base(an_model *model, int32_t base);
 void ani_model_use_training(an_model *model, int32_t precision, int32_t recompute);
 an_status ani_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
@@ -64,7 +64,7 @@ an_status ani_model_calibrate_add(an_model *model, const float *x, int64_t n, an
 an_status ani_model_calibrate_end(an_model *model, an_error *err);
 an_status ani_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err);
 
-/** Base mode of the gradients that are there; -1: none yet. With the turn. */
+/** Base mode of the current gradients; -1: none yet. With the turn. */
 int32_t ani_model_gradient_base(const an_model *model);
 
 /** Write "LAYER/VARIABLE" of an array. */

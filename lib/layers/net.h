@@ -88,12 +88,11 @@ void ani_net_weights_changed(ani_net *net, int32_t base);
 /** Count how often weights or statistics of the units were changed. */
 int64_t ani_net_changes(const ani_net *net);
 
-/* Who does what, when. Predictions go on at any time, on any number of threads. One caller at a
- * time trains, measures or changes the net: who that is, an_model decides. What he changes he
- * changes in a turn, so that others see the weights before or after it: ani_net_write_array(),
- * ani_net_set_statistics(), ani_net_calibrate() and what calls ani_net_weights_changed(); and
- * ani_net_gradients(), which moves the moving statistics in some modes. Weights are copied out in a
- * turn, too. */
+/* Threads. Predictions may run at any time, on any number of threads. One caller at a time trains,
+ * measures or changes the net; an_model decides which. It makes each change in a turn, so that
+ * others see the weights before or after it: ani_net_write_array(), ani_net_set_statistics(),
+ * ani_net_calibrate() and whatever calls ani_net_weights_changed(); and ani_net_gradients(), which
+ * updates the moving statistics in some modes. Weights are copied out in a turn, too. */
 
 /** Wait for a turn. AN_ERR_ARG, and no turn, in a child of the backend's process. */
 an_status ani_net_begin_change(ani_net *net, an_error *err);
@@ -103,28 +102,28 @@ void ani_net_end_change(ani_net *net);
  * The memory of a run is planned once for each kind of run and n and kept, so that steps of the
  * same size allocate nothing. */
 
-/** The buffers of predictions one at a time; any number for a net. */
+/** The buffers of one prediction at a time; a net may have any number. */
 typedef struct ani_net_context ani_net_context;
 
 an_status ani_net_context_create(ani_net_context **out, ani_net *net, an_error *err);
 void ani_net_context_destroy(ani_net *net, ani_net_context *context); /* NULL is allowed */
-/** Get one that waits for a caller, or make it; and hand it back (NULL is allowed). */
+/** Get an idle one, or make one; and hand it back (NULL is allowed). */
 an_status ani_net_context_take(ani_net_context **out, ani_net *net, an_error *err);
 void ani_net_context_give(ani_net *net, ani_net_context *context);
 
 /** What ani_net_context_hold() gets ready, beside AN_INFERENCE_*. */
 enum { ANI_PREDICT_AS_SET = -1, ANI_PREDICT_HEAD = -2 };
-/** Take hold of the weights of now, to predict with them until they are let go, however often:
- * whatever is changed meanwhile, all predictions are of this moment. What was packed before is had
- * at once, whoever has the turn; else this waits for a turn, in which it is packed. kind:
- * AN_INFERENCE_*; AS_SET: ani_net_inference(); HEAD: the head alone. with_turn: the caller has it.
- */
+/** Hold the current weights, to predict with them any number of times until they are released:
+ * whatever changes meanwhile, all these predictions use the weights of this moment. If they are
+ * packed already this does not wait, whoever has the turn; else it waits for a turn and packs them.
+ * kind: AN_INFERENCE_*; AS_SET: ani_net_inference(); HEAD: the head alone. with_turn: the caller
+ * has it. */
 an_status ani_net_context_hold(ani_net *net, ani_net_context *context, int32_t kind, bool with_turn,
                                an_error *err);
 void ani_net_context_let_go(ani_net *net, ani_net_context *context); /* also if nothing is held */
 
-/** Forward by the moving statistics with the weights that the context holds; features [n,features]
- * and y (logits; probabilities 1: see ani_backend_ops) may be NULL. */
+/** Forward pass with the moving statistics and the weights that the context holds; features
+ * [n,features] and y (logits; probabilities 1: see ani_backend_ops) may be NULL. */
 an_status ani_net_predict(ani_net *net, ani_net_context *context, const float *x, int64_t n,
                           int32_t probabilities, float *features, float *y, an_error *err);
 /** The same from bytes [n,h,w,3], whose values are table [256]. */
@@ -135,8 +134,8 @@ an_status ani_net_predict_bytes(ani_net *net, ani_net_context *context, const ui
 an_status ani_net_predict_head(ani_net *net, ani_net_context *context, const float *features,
                                int64_t n, int32_t probabilities, float *y, an_error *err);
 
-/** Choose what training keeps: AN_PRECISION_*; recompute 1: the widest activations are made again.
- * Memory of the way before is given up. */
+/** Choose what training keeps: AN_PRECISION_*; recompute 1: the widest activations are recomputed.
+ * Memory of the previous choice is released. */
 void ani_net_set_training(ani_net *net, int32_t precision, int32_t recompute);
 
 /** What a training step does. */
@@ -167,8 +166,8 @@ typedef void (*ani_net_observer)(void *user, int32_t unit, const float *z, const
 an_status ani_net_inspect(ani_net *net, const float *x, int64_t n, ani_net_observer observe,
                           void *user, an_error *err);
 
-/** Choose how predictions are made, AN_INFERENCE_*; INT8 where it is calibrated alone. What the
- * other ways have packed is given up: each is a copy of the weights. */
+/** Choose how predictions are made, AN_INFERENCE_*; INT8 only where it is calibrated. What the
+ * other kinds have packed is released: each is a copy of the weights. */
 void ani_net_set_inference(ani_net *net, int32_t inference);
 int32_t ani_net_inference(ani_net *net);
 
@@ -183,7 +182,7 @@ bool ani_net_is_calibrated(ani_net *net);
 /** With the turn; NULL: it is not calibrated. */
 const ani_calibrated *ani_net_calibrated(const ani_net *net);
 
-/** Bytes of activation memory that training and measuring hold at present. */
+/** Bytes of activation memory that training and measuring hold now. */
 int64_t ani_net_arena_size(const ani_net *net);
 
 #endif

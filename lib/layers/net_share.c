@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * What predictions share, and what each caller has of its own.
  *
- * Shared are the weights as they were packed for inference. They carry the version of the weights
- * that they are of, and the number of those who hold them. Who predicts takes hold of the latest;
- * if it is older than the weights it is packed anew: in place if the net alone holds it, which
- * keeps a training that predicts between its steps from allocating, else in new memory, while
- * others go on with the old. */
+ * The weights packed for inference are shared. They carry the version of the weights from which
+ * they were packed, and a reference count. A prediction takes a reference to the latest; if it is
+ * older than the weights, they are packed again: in place if only the net holds it, so that a
+ * training that predicts between its steps does not allocate, else in new memory, while others go
+ * on with the old. */
 #include "layers/net_state.h"
 
 #include <attractivenet/layers.h>
@@ -58,7 +58,8 @@ static an_status make_packed(ani_net *net, int32_t kind, ani_net_packed **out, a
     return AN_OK;
 }
 
-/* Take the net's own packed weights out, to be changed by nobody else, or NULL. */
+/* Take the net's packed weights out if only the net holds them, so that they may be changed; else
+ * NULL. */
 static ani_net_packed *take_packed(ani_net *net, int32_t kind) {
     pthread_mutex_lock(&net->lock);
     ani_net_packed *packed = net->packed[kind];
@@ -69,7 +70,7 @@ static ani_net_packed *take_packed(ani_net *net, int32_t kind) {
     return NULL;
 }
 
-/* Pack anew, with the turn. */
+/* Pack again, with the turn. */
 static an_status pack(ani_net *net, int32_t kind, ani_net_packed **out, an_error *err) {
     ani_net_packed *packed = take_packed(net, kind);
     if (!packed) {
@@ -122,7 +123,7 @@ static an_status make_head(ani_net *net, ani_net_head **out, an_error *err) {
     return AN_OK;
 }
 
-/* Copy the head anew, with the turn; as pack(). */
+/* Copy the head again, with the turn; as pack(). */
 static an_status copy_head(ani_net *net, ani_net_head **out, an_error *err) {
     pthread_mutex_lock(&net->lock);
     ani_net_head *head = net->head;
@@ -189,12 +190,12 @@ void ani_net_context_give(ani_net *net, ani_net_context *context) {
     pthread_mutex_unlock(&net->lock);
 }
 
-/* Make the buffers that predictions by the weights that are held need. */
+/* Make the buffers that predictions with the held weights need. */
 static an_status make_buffers(ani_net *net, ani_net_context *context, an_error *err) {
     const ani_backend_ops *ops = net->backend->ops;
     const int32_t kind = context->packed->kind;
     if (context->buffers[kind]) return AN_OK;
-    /* One way to predict is enough: the buffers of another are not kept beside it. */
+    /* One way to predict is enough: buffers for another are not kept beside it. */
     for (int32_t i = 0; i < ANI_INFERENCES; i++) {
         ops->infer_buffers_destroy(net->backend, context->buffers[i]);
         context->buffers[i] = NULL;
@@ -203,7 +204,7 @@ static an_status make_buffers(ani_net *net, ani_net_context *context, an_error *
                                      err);
 }
 
-/* Take hold of base and head if what is packed of both is of the weights of now: of one moment. */
+/* Take references to base and head if both were packed from the current weights: of one moment. */
 static bool find_latest(ani_net *net, ani_net_context *context, int32_t kind) {
     pthread_mutex_lock(&net->lock);
     if (kind == ANI_PREDICT_AS_SET) kind = net->inference;
@@ -221,7 +222,7 @@ static bool find_latest(ani_net *net, ani_net_context *context, int32_t kind) {
     return found;
 }
 
-/* The same with the turn: what is old is made anew. */
+/* The same with the turn: what is old is packed again. */
 static an_status make_latest(ani_net *net, ani_net_context *context, int32_t kind, an_error *err) {
     an_status st = AN_OK;
     if (kind == ANI_PREDICT_AS_SET) kind = net->inference;

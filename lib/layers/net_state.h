@@ -48,7 +48,7 @@ typedef struct ani_net_plan {
     int32_t element; /* of z, sums and gradients: ANI_BFLOAT16 in mixed training */
     int32_t reserved;
     int64_t n;    /* 0: the place is free */
-    int64_t used; /* when, to give up the one that was not used for longest */
+    int64_t used; /* when, to drop the least recently used one */
     int64_t size; /* of the arena */
     int64_t image, features, dfeatures, y, target, dy; /* offsets */
     ani_unit_run *units;
@@ -64,8 +64,8 @@ typedef struct ani_net_memory {
     int64_t arena_size;
 } ani_net_memory;
 
-/** Weights as predictions of one kind read them: never changed while anybody but the net holds it,
- * so that a prediction goes on with what it has begun with. */
+/** Weights as predictions of one kind read them: never changed while anything but the net holds
+ * them, so that a prediction goes on with the weights with which it began. */
 typedef struct ani_net_packed {
     atomic_int holders; /* the net is one of them */
     int32_t kind;       /* AN_INFERENCE_* */
@@ -83,10 +83,10 @@ typedef struct ani_net_head {
 /** What the predictions of one caller write. */
 struct ani_net_context {
     ani_net_memory memory;
-    ani_infer_buffers *buffers[ANI_INFERENCES]; /* NULL: nothing was predicted so yet */
+    ani_infer_buffers *buffers[ANI_INFERENCES]; /* NULL: not used yet */
     ani_net_packed *packed;                     /* what it holds, of one moment; NULL: nothing */
     ani_net_head *head;
-    ani_net_context *next; /* among those that wait for a caller */
+    ani_net_context *next; /* in the list of idle contexts */
 };
 
 struct ani_net {
@@ -109,33 +109,33 @@ struct ani_net {
     ani_net_memory memory; /* of runs that train or measure */
     int32_t precision;     /* of training, AN_PRECISION_* */
     int32_t recompute;     /* 0 or 1: see ani_net_makes_again() */
-    int32_t running_old;   /* 1: units' running must be computed anew */
+    int32_t running_old;   /* 1: units' running must be computed again */
 
-    ani_turns turns; /* who has the turn may change the weights, or read them knowing that nobody
-                        does */
+    ani_turns turns;      /* its holder may change the weights, or read them knowing that no other
+                             thread changes them */
     pthread_mutex_t lock; /* guards all below; held for moments, never while waiting for a turn */
     int32_t inference;    /* AN_INFERENCE_*: how predictions are made */
     int64_t version, head_version;          /* count changes of the base's and the head's weights */
     ani_calibrated calibrated;              /* int8; its arrays are the net's, NULL: none */
     ani_net_packed *packed[ANI_INFERENCES]; /* the latest, by AN_INFERENCE_*; NULL: none */
     ani_net_head *head;
-    ani_net_context *contexts; /* that wait for a caller */
+    ani_net_context *contexts; /* idle contexts */
 };
 
-/** Say whether the unit's z is given up after the forward pass and made again for the backward one:
- * with recomputation that of a pointwise unit that widens its input for a depthwise one. It is the
- * largest tensor of its block and the cheapest to make. */
+/** Say whether the unit's z is dropped after the forward pass and recomputed for the backward pass:
+ * with recomputation, that of a pointwise unit that widens its input for a depthwise one. It is the
+ * largest tensor of its block and the cheapest to compute. */
 bool ani_net_makes_again(const ani_net *net, int32_t unit);
 
 /** The shape of a unit for n images. */
 ani_unit_shape ani_net_unit_shape(const ani_net_unit *unit, int64_t n);
 
-/** Say that weights or statistics were changed: what was made of them is old. With the turn. */
+/** Note that weights or statistics have changed: what was made from them is old. With the turn. */
 void ani_net_changed(ani_net *net);
-/** Give up what int8 goes by; predictions in int8 become such in fp32. With the turn. */
+/** Discard the calibration of int8; predictions in int8 go back to fp32. With the turn. */
 void ani_net_forget_ranges(ani_net *net);
 
-/** Give up all that is shared; nobody predicts. */
+/** Release all that is shared; no prediction is running. */
 void ani_net_share_clear(ani_net *net);
 /** The units as inference sees them; free with ani_free(). */
 an_status ani_net_infer_units(const ani_net *net, ani_infer_unit **out, an_error *err);
