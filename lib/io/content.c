@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Types of files, by the readers that read them afterwards. */
+ * Types of files, found by the readers that read them afterwards. */
 #include "io/content.h"
 
 #include <string.h>

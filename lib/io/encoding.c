@@ -9,7 +9,7 @@
 
 enum { CHUNK = 256 };
 
-/* CP437 from 0x80 on; below, it is ASCII. */
+/* CP437 from 0x80 on; below that it is ASCII. */
 static const uint16_t cp437[128] = {
     0x00c7, 0x00fc, 0x00e9, 0x00e2, 0x00e4, 0x00e0, 0x00e5, 0x00e7, 0x00ea, 0x00eb, 0x00e8, 0x00ef,
     0x00ee, 0x00ec, 0x00c4, 0x00c5, 0x00c9, 0x00e6, 0x00c6, 0x00f4, 0x00f6, 0x00f2, 0x00fb, 0x00f9,
@@ -54,13 +54,13 @@ void ani_encoding_close(ani_encoding *encoding) {
 
 static bool convert(iconv_t converter, ani_text *out, const char *bytes, int64_t size) {
     char chunk[CHUNK];
-    char *from = (char *)(uintptr_t)bytes; /* iconv reads only, whatever its type says */
+    char *from = (char *)(uintptr_t)bytes; /* iconv only reads it, whatever the type says */
     size_t left = (size_t)size;
     iconv(converter, NULL, NULL, NULL, NULL);
     for (bool is_last = false; !is_last;) {
         char *to = chunk;
         size_t room = sizeof chunk;
-        is_last = left == 0; /* what a state needs at the end */
+        is_last = left == 0; /* what a stateful encoding needs at the end */
         const size_t result = is_last ? iconv(converter, NULL, NULL, &to, &room)
                                       : iconv(converter, &from, &left, &to, &room);
         if (result != 0 && (result != (size_t)-1 || errno != E2BIG)) return false;

@@ -20,7 +20,7 @@ typedef struct ani_encoding {
 } ani_encoding;
 
 /**
- * Open an encoding by its name, as iconv(3) knows it.
+ * Open an encoding by its iconv(3) name.
  *
  * Takes:   name: NULL = CP437, which always works.
  * Returns: AN_OK; AN_ERR_ARG (unknown name; an empty one, or one with '/', which iconv gives other

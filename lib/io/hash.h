@@ -18,7 +18,7 @@ an_status ani_hash_file(char hash[ANI_HASH_SIZE], const char *path, an_error *er
 /** Fail unless text is a SHA-256: 64 hexadecimal digits. */
 an_status ani_hash_check(const char *text, an_error *err);
 /** Fail with AN_ERR_FORMAT and both hashes unless a file has the wanted one, which may be in upper
- * case; shown: what the message calls the file. */
+ * case; shown: the file's name in the message. */
 an_status ani_hash_compare(const char *path, const char *wanted, const char *shown, an_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a file is that should have been a JPEG or PNG: formats told apart by their first bytes, so
+ * What a file is that should have been a JPEG or PNG: formats recognised by their first bytes, so
  * that the message can say what to do. */
 #include "io/image.h"
 
@@ -13,7 +13,7 @@
 /** A kind of file. */
 typedef struct kind {
     const char *name;    /* as in "it is NAME" */
-    const char *command; /* that converts it; NULL: it is no image */
+    const char *command; /* that converts it; NULL: not an image */
 } kind;
 
 static const char any_command[] = "convert FILE FILE.png"; /* ImageMagick */

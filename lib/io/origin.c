@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The record is a line that names its format, then a line for each content that path may have:
- * hash of the address, blank, hash of the content's ends. */
+ * hash of the URL, space, hash of the ends of the content. */
 #include "io/origin.h"
 
 #include <stdbool.h>
@@ -72,7 +72,7 @@ an_status ani_origin_write(const char *path, const char *part, const char *url, 
     if (st) goto done;
     ani_hash_text(address, url);
     ani_text_print(&text, "%s%s %s\n", mark, address, content);
-    /* One line is enough of what goes when the rename is done, and keeps the record short. */
+    /* One line is enough for content that the rename replaces, and keeps the record short. */
     if (known.size > 0) ani_text_add(&text, known.bytes, LINE_SIZE);
     st = text.failed ? ani_fail_memory(err, text.size, record)
                      : ani_file_write_all(record, text.bytes, text.size, err);

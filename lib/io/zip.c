@@ -30,7 +30,7 @@
 
 enum {
     END_SIZE = 22,        /* end record without its comment */
-    END_SEARCHED = 65536, /* bytes that may be behind it, the comment or others */
+    END_SEARCHED = 65536, /* bytes that may follow it, the comment or others */
     END64_SIZE = 56,      /* ZIP64 end record, version 1 */
     LOCATOR_SIZE = 20,    /* ZIP64 end record locator */
     ENTRY_SIZE = 46,      /* entry of the central directory without its texts */
@@ -101,8 +101,7 @@ static uint64_t get64(const uint8_t *p) {
 
 /* --- the end record -------------------------------------------------------------------------- */
 
-/* The last bytes of the file: all in which an end record is looked for, and a ZIP64 one before it.
- */
+/* The last bytes of the file: all that is searched for an end record and a ZIP64 one before it. */
 struct tail {
     uint8_t *bytes;
     int64_t size;
@@ -153,9 +152,9 @@ static an_status is_usable(bool *usable, const ani_zip *zip, const struct tail *
 }
 
 /* Find the end record: the last one that is usable, as unzip and Python's zipfile take the last
- * signature. Bytes may follow it and its comment, but none of an archive: those tell of one that is
- * cut off or has another behind it. An end record before it whose comment reaches to the end of the
- * file exactly is what stricter readers take, so that both are refused. */
+ * signature. Bytes may follow it and its comment, but none of an archive: they would mean that the
+ * archive is truncated or that another one follows. An earlier end record whose comment ends
+ * exactly at the end of the file is what stricter readers take, so both are refused. */
 static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) {
     int64_t last = -1, found = -1;
     bool usable;
@@ -173,7 +172,7 @@ static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) 
         return ani_fail(err, AN_ERR_FORMAT,
                         "'%s' is no zip archive, or it is cut off: no end record", zip->path);
     tail->end = found < 0 ? last : found;
-    const int64_t behind = behind_comment(tail, tail->end); /* past the file: a comment cut off */
+    const int64_t behind = behind_comment(tail, tail->end); /* past the file: a truncated comment */
     for (int64_t at = behind; at < tail->size; at++) {
         const uint8_t *c = tail->bytes + at;
         const int64_t left = tail->size - at;
@@ -190,7 +189,7 @@ static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) 
 }
 
 /* Refuse a second end record that a reader could take, unless it lies in the data of a member, as
- * that of an archive in the archive does. */
+ * that of an archive within the archive does. */
 static an_status refuse_second_end(const ani_zip *zip, struct tail *tail, an_error *err) {
     bool usable;
     for (int64_t i = 0; i < zip->count; i++) {
@@ -266,7 +265,7 @@ static an_status read_end(struct directory *dir, const struct tail *tail, const 
 /* --- the central directory ------------------------------------------------------------------- */
 
 /* Return the data of the first extra field with this id, from *at on, NULL if there is none; *at is
- * left behind it. */
+ * left after it. */
 static const uint8_t *find_extra(int64_t *at, int64_t *length, const uint8_t *extra, int64_t size,
                                  uint32_t id) {
     while (*at + 4 <= size) {
@@ -337,8 +336,8 @@ static bool is_same(struct name a, struct name b) {
     return a.size == b.size && !memcmp(a.bytes, b.bytes, (size_t)a.size);
 }
 
-/* Find the name in UTF-8 among the extra fields; one that is not of this name, or is no text, is
- * passed over. False if there are two that differ. */
+/* Find the name in UTF-8 among the extra fields; one for another name, or one that is not text, is
+ * skipped. False if there are two that differ. */
 static bool find_unicode_name(struct name *found, struct name raw, const uint8_t *extra,
                               int64_t size) {
     int64_t at = 0, length;
@@ -357,14 +356,13 @@ static bool find_unicode_name(struct name *found, struct name raw, const uint8_t
     return true;
 }
 
-/* True if names of this system have folders parted by '\\'; their files cannot have it in a name.
- */
+/* True if names of this system separate folders by '\\'; names of files cannot contain it there. */
 static bool has_backslashes(uint32_t host) {
     return host == HOST_FAT || host == HOST_OS2 || host == HOST_NTFS || host == HOST_NTFS_INFOZIP ||
            host == HOST_VFAT;
 }
 
-/* True if a path that may be parted by '\\' is absolute, has a drive, or a "..". */
+/* True if a path that may be separated by '\\' is absolute, has a drive, or a "..". */
 static bool leads_outside(const char *path) {
     if (*path == '\\' || *path == '/' || (*path && path[1] == ':')) return true;
     for (const char *part = path; *part;) {
@@ -376,8 +374,7 @@ static bool leads_outside(const char *path) {
 }
 
 /* True if the byte is a '\\' between folders. In a name whose encoding is not known, it may be the
- * second byte of a character of Shift-JIS, GBK or Big5 if one that is not ASCII stands before it.
- */
+ * second byte of a character of Shift-JIS, GBK or Big5 if a byte that is not ASCII precedes it. */
 static bool is_backslash(const char *name, const char *c, bool is_guessed) {
     return *c == '\\' && !(is_guessed && c > name && (unsigned char)c[-1] >= 0x80);
 }
@@ -447,8 +444,8 @@ static void place_names(ani_zip *zip, int64_t count) {
     }
 }
 
-/* Count the entries: they must fill the directory exactly. Tools without ZIP64, that of macOS among
- * them, write the number modulo 65536. */
+/* Count the entries: they must fill the directory exactly. Tools without ZIP64, such as that of
+ * macOS, write the number modulo 65536. */
 static an_status count_entries(struct directory *dir, const ani_zip *zip, an_error *err) {
     const uint8_t *bytes = (const uint8_t *)zip->names;
     int64_t at = 0, count = 0;
@@ -498,7 +495,7 @@ static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_err
         member->is_special = (host == HOST_UNIX || host == HOST_MACOS) && type != 0 &&
                              type != 0100000 && type != 0040000;
         const uint8_t *extra =
-            entry + ENTRY_SIZE + name_size; /* behind what the name is moved to */
+            entry + ENTRY_SIZE + name_size; /* after the place to which the name is moved */
         const bool fits = read_extra(member, extra, extra_size, get32(entry + 24),
                                      get32(entry + 20), get32(entry + 42));
         const uint32_t volume = get16(entry + 34);

@@ -18,10 +18,10 @@ typedef struct ani_zip ani_zip;
 /** What the central directory says of a member. The sizes and the CRC are claims until
  * ani_zip_read() has found them to be true. */
 typedef struct ani_zip_member {
-    const char *name; /* the path in the archive, folders parted by '/', without NUL inside; UTF-8
-                         if the archive does not lie (flag set, name not UTF-8) */
-    const char *base; /* what comes after the last '/' of name: empty for a folder */
-    const char *raw;  /* the path as its bytes are stored */
+    const char *name;     /* the path in the archive, folders separated by '/', without NUL inside;
+                             UTF-8 unless the archive's flag is wrong (set, name not UTF-8) */
+    const char *base;     /* what comes after the last '/' of name: empty for a folder */
+    const char *raw;      /* the path as its bytes are stored */
     const char *raw_base; /* its last part */
     int64_t size;         /* bytes, uncompressed */
     int64_t packed;       /* bytes in the archive */
@@ -30,7 +30,7 @@ typedef struct ani_zip_member {
     uint32_t crc;         /* CRC-32 of the uncompressed bytes */
     uint16_t method;      /* 0 stored, 8 deflated; others can't be read */
     bool is_guessed;      /* nothing says what the name's encoding is: CP437 was taken */
-    bool is_outside;      /* its back-slashes lead outside: absolute, with a drive, or with ".." */
+    bool is_outside;      /* its backslashes lead outside: absolute, with a drive, or with ".." */
     bool is_encrypted;
     bool is_special; /* a link or device, as its Unix mode says */
 } ani_zip_member;
@@ -40,11 +40,11 @@ typedef struct ani_zip_member {
  *
  * Takes:   caps: max_members, max_member_bytes and max_ratio are used here and by ani_zip_read();
  *          they are copied. NULL = defaults.
- * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no archive, cut off, sizes or places that can't be
- *          true, members that overlap, NUL in a name, two archives in one file); AN_ERR_UNSUPPORTED
- *          (more than one volume, over a cap); AN_ERR_NOMEM. Read are archives with bytes before
- *          them (self-extracting) or behind (together with the comment at most 65536), and those
- *          without ZIP64 that state the number of members modulo 65536, or offsets modulo 2^32.
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (not an archive, truncated, sizes or places that cannot
+ *          be true, members that overlap, NUL in a name, two archives in one file);
+ *          AN_ERR_UNSUPPORTED (more than one volume, over a cap); AN_ERR_NOMEM. There may be bytes
+ *          before an archive (self-extracting) or after it (with the comment at most 65536); one
+ *          without ZIP64 may state the number of members modulo 65536, or offsets modulo 2^32.
  */
 an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options *caps,
                        an_error *err);
