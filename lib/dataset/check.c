@@ -16,13 +16,13 @@
 
 enum {
     MAX_THREADS = 1024,
-    TURN = 256,      /* images between two looks at what was found */
-    NAMES_SIZE = 150 /* bytes of names after which an error names no more */
+    TURN = 256,      /* images between two checks of the results */
+    NAMES_SIZE = 150 /* bytes of names after which an error lists no more */
 };
 
 typedef struct check {
     an_dataset *dataset;
-    int64_t first;      /* image of the present turn */
+    int64_t first;      /* image of the current turn */
     uint8_t *pixels;    /* [threads][image] */
     int64_t image;      /* bytes */
     an_error *errors;   /* [TURN]: status AN_OK, or why an image has no pixels */
@@ -40,7 +40,7 @@ static void decode(void *context, int64_t index, int32_t worker) {
         ani_dataset_view(c->dataset, c->first + index, c->pixels + worker * c->image, &rgb, error);
 }
 
-/* Look at what a turn of count images found, in their order. */
+/* Go through the results of a turn of count images, in order. */
 static an_status look(check *c, int64_t count, an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE];
     for (int64_t i = 0; i < count; i++) {

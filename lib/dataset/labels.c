@@ -116,14 +116,14 @@ typedef struct reader {
     int64_t line;
 } reader;
 
-/* A line, without blanks at its ends. */
+/* A line, without spaces at its ends. */
 typedef struct line {
     const char *begin, *end;
     const char *name_end; /* the name is what comes before */
-    bool is_certain;      /* a tab says so */
+    bool is_certain;      /* a tab ends it */
 } line;
 
-/* What a person may have meant who parts fields otherwise. */
+/* What may have been meant by a line whose fields are separated otherwise. */
 static const char *hint(const line *l) {
     for (const char *c = l->begin; c < l->end; c++)
         if (*c == ',' || *c == ';' || *c == '"')
@@ -155,8 +155,8 @@ static an_status refuse_count(const reader *r, const line *l, int64_t numbers, a
         shown(text, l->begin, l->name_end - l->begin), (int)r->labels->outputs, hint(l));
 }
 
-/* Find where the name ends: at a tab, if what comes behind are as many fields as expected; else
- * before the last of these. */
+/* Find where the name ends: at a tab, if as many fields as expected follow it; else before the last
+ * of these. */
 static an_status find_name(const reader *r, line *l, an_error *err) {
     const int32_t outputs = r->labels->outputs;
     const char *tab = memchr(l->begin, '\t', (size_t)(l->end - l->begin));
@@ -176,8 +176,8 @@ static an_status find_name(const reader *r, line *l, an_error *err) {
     return AN_OK;
 }
 
-/* A name without a tab at its end has none in it, and the last of its fields is no number: that
- * would be one more than expected, and an image has an ending. */
+/* A name that no tab ends contains none, and its last field is not a number: that would be one
+ * number too many, and an image has an ending. */
 static an_status check_name(const reader *r, line *l, an_error *err) {
     const char *c = memchr(l->begin, '\t', (size_t)(l->name_end - l->begin));
     double value;
@@ -197,7 +197,7 @@ static an_status check_name(const reader *r, line *l, an_error *err) {
     return more ? refuse_count(r, l, r->labels->outputs + more, err) : AN_OK;
 }
 
-/* Read the numbers behind the name. */
+/* Read the numbers after the name. */
 static an_status read_values(const reader *r, const line *l, double *values, an_error *err) {
     const char *c = l->name_end;
     for (int32_t i = 0; i < r->labels->outputs; i++) {
@@ -277,10 +277,10 @@ static an_status allocate(ani_labels *labels, int64_t lines, an_error *err) {
     return AN_OK;
 }
 
-/* Convert a file in UTF-16, whose byte order mark it begins with, to UTF-8. */
+/* Convert a file in UTF-16, which begins with its byte order mark, to UTF-8. */
 static an_status convert(ani_labels *labels, const char *name, const uint8_t *bytes, int64_t *size,
                          an_error *err) {
-    const int high = bytes[0] == 0xFF; /* which byte of two is the high one */
+    const int high = bytes[0] == 0xFF; /* which of two bytes is the high one */
     const int64_t room = *size / 2 * 3 + 1;
     char *to = ani_alloc(room);
     labels->bytes = labels->owned = to;

@@ -20,7 +20,7 @@ typedef struct ani_label {
 
 /** The labels of a file, in its order, each name once; clear with ani_labels_clear(). */
 typedef struct ani_labels {
-    const char *bytes;  /* of the file; borrowed, unless they are owned: they must live as long */
+    const char *bytes;  /* of the file; borrowed, and must live as long, unless they are owned */
     char *owned;        /* bytes as UTF-8, if the file is UTF-16; else NULL */
     ani_label *entries; /* [count] */
     double *values;     /* [count,outputs] */
@@ -34,16 +34,16 @@ typedef struct ani_labels {
 } ani_labels;
 
 /**
- * Read labels. Lines end with LF, CRLF or CR; a UTF-8 byte order mark and blank lines are passed
- * over, UTF-16 with a byte order mark is converted. A name ends at the first tab, if as many
- * numbers as outputs come behind; else the last fields of the line are the numbers, and the name,
- * which may have blanks, is what comes before. Numbers are decimal with a point, whatever the
- * locale, and fit into a float. A name that comes again with the same numbers is let pass, with
- * others it is an error.
+ * Read labels. Lines end with LF, CRLF or CR; a UTF-8 byte order mark and blank lines are skipped,
+ * UTF-16 with a byte order mark is converted. A name ends at the first tab, if as many numbers as
+ * outputs follow it; else the last fields of the line are the numbers, and the name, which may
+ * contain spaces, is what comes before. Numbers are decimal with a point, whatever the locale, and
+ * fit into a float. A name that occurs again with the same numbers is accepted, with others it is
+ * an error.
  *
  * Takes:   name: of the file, for messages; bytes: size of them and a zero byte after.
  * Returns: AN_OK; AN_ERR_FORMAT ("'NAME', line N: ...", or no label at all); AN_ERR_UNSUPPORTED
- *          (too long); AN_ERR_NOMEM. Policy AN_POLICY_SKIP leaves a line in error out (of two
+ *          (too long); AN_ERR_NOMEM. Policy AN_POLICY_SKIP leaves out an invalid line (of two
  *          labels for one name the later) and counts it.
  */
 an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *bytes, int64_t size,

@@ -12,18 +12,18 @@
 #include "base/text.h"
 
 enum {
-    NAME_MAX_BYTES = 256, /* longer ones are near nothing */
-    SAME_HASH_MAX = 64,   /* names looked at that have one hash */
+    NAME_MAX_BYTES = 256, /* longer ones are near no name */
+    SAME_HASH_MAX = 64,   /* names compared that have one hash */
     SIMILAR_MAX = 1000,   /* names compared letter by letter */
     SIMILAR_SIZE = 64,    /* bytes of them */
     DISTANCE_MAX = 2
 };
 
-/* A name cut down to what says which image it is. */
+/* A name reduced to what identifies the image. */
 typedef struct core {
     char bytes[NAME_MAX_BYTES]; /* without path, quotes and ending, in lower case */
     int64_t size;
-    char plain[NAME_MAX_BYTES]; /* of those the ASCII letters that have no mark */
+    char plain[NAME_MAX_BYTES]; /* of these, the ASCII letters without a mark */
     int64_t plain_size;
     int64_t characters; /* marks and parts of syllables not counted */
     bool is_ascii;
@@ -83,7 +83,7 @@ static bool is_mark(uint32_t code) {
            (code >= 0x1160 && code <= 0x11FF);
 }
 
-/* False if there is nothing to be compared, or too much. */
+/* False if there is nothing to compare, or too much. */
 static bool reduce(core *c, const char *text, int64_t size) {
     unwrap(&text, &size);
     remove_path(&text, &size);
@@ -223,7 +223,7 @@ ani_near ani_nearest_same(const ani_nearest *nearest, const char *label, int64_t
 
 /* --- similar names --------------------------------------------------------------------------- */
 
-/* Levenshtein's distance of two short texts. */
+/* The Levenshtein distance of two short texts. */
 static int64_t distance(const char *a, int64_t a_size, const char *b, int64_t b_size) {
     int64_t row[SIMILAR_SIZE + 1];
     for (int64_t k = 0; k <= b_size; k++)

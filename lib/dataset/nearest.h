@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Which file a label that meets no image may have meant, for messages. */
+ * Which file may have been meant by a label that matches no image, for messages. */
 #ifndef DATASET_NEAREST_H
 #define DATASET_NEAREST_H
 
@@ -8,11 +8,11 @@
 
 #include "dataset/source.h"
 
-/** A name of a file, found by what is left of it when the ways of writing it are taken away. */
+/** A name of a file, found by what remains when differences of spelling are removed. */
 typedef struct ani_nearest_key {
     uint64_t hash;
     const char *name; /* borrowed from the source */
-    bool is_image;    /* else passed over for its ending */
+    bool is_image;    /* else skipped for its ending */
 } ani_nearest_key;
 
 /** Names to be searched; clear with ani_nearest_clear(). */
@@ -27,15 +27,15 @@ typedef struct ani_nearest {
 typedef struct ani_near {
     const char *name; /* NULL: none is near */
     const char *why;  /* how the label differs, as "the label has a path" */
-    bool is_image;    /* else passed over for its ending */
+    bool is_image;    /* else skipped for its ending */
 } ani_near;
 
 /** Prepare the search among some images and other files, all borrowed. AN_OK or AN_ERR_NOMEM. */
 an_status ani_nearest_open(ani_nearest *out, const ani_source_file *images, int64_t image_count,
                            const ani_source_list *others, an_error *err);
-/** Find the file whose name is the label's, written otherwise: with a path, quotes, commas, another
- *  case or ending, or in another Unicode normal form. Its time grows with the label's size and the
- *  logarithm of the files' number, whatever the names are. */
+/** Find the file whose name differs from the label's only in spelling: a path, quotes, commas,
+ * case, ending, or Unicode normal form. The time grows with the label's size and the logarithm of
+ * the number of files, whatever the names are. */
 ani_near ani_nearest_same(const ani_nearest *nearest, const char *label, int64_t size);
 /** The same; else an image whose name differs in a letter or two, among the first thousand. */
 ani_near ani_nearest_find(const ani_nearest *nearest, const char *label, int64_t size);

@@ -15,7 +15,7 @@
 #include "io/members.h"
 
 enum {
-    MAX_DEPTH = 64,    /* of folders in folders */
+    MAX_DEPTH = 64,    /* of nested folders */
     CHUNK_SIZE = 65536 /* bytes of a file compared at a time */
 };
 
@@ -161,7 +161,7 @@ static an_status refuse_duplicates(ani_source *source, const an_dataset_options 
     return AN_OK;
 }
 
-/* Give the files of a list their names, once their paths move no more. */
+/* Give the files of a list their names, once their paths no longer move. */
 static void name_files(const ani_source *source, ani_source_list *list) {
     for (int64_t i = 0; i < list->count; i++)
         list->files[i].name = ani_base_name(source->paths.bytes + list->files[i].place);

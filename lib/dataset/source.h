@@ -29,7 +29,7 @@ typedef struct ani_source {
     ani_zip *zip;           /* NULL: a folder */
     ani_text paths;         /* of a folder's files, each with its zero byte */
     ani_source_list images; /* sorted by name, byte by byte; no name twice */
-    ani_source_list others; /* passed over for their endings, in any order; for messages */
+    ani_source_list others; /* skipped for their endings, in any order; for messages */
     int64_t label;          /* place of the label file */
     int64_t skipped;        /* files left out (policy skip) */
     int64_t max_file_bytes; /* of one image */
@@ -37,7 +37,7 @@ typedef struct ani_source {
 
 /**
  * Find the images and the label file, as ani_name_kind() tells them. Links to files are followed,
- * links to folders are not. Of files with one base name and the same bytes one is taken.
+ * links to folders are not. Of files with the same base name and bytes one is taken.
  *
  * Takes:   options: complete, not NULL, its archive too.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no image, no label file, a base name with
