@@ -383,8 +383,8 @@ done:
 /* --- resuming ----------------------------------------------------------------------------------
  */
 
-/** Read the state, which must be one that this run can be in. goes_on: the end of before is none
- * now. */
+/** Read the state, which must be one that this run can be in. goes_on: the run had ended, and now
+ * continues. */
 static an_status read_state(const ani_snapshot *run, const an_checkpoint *checkpoint, bool goes_on,
                             ani_train_state *state, an_error *err) {
     const an_train_options *options = run->options;
@@ -444,7 +444,7 @@ static an_status warn_of_backend(const ani_snapshot *run, const an_checkpoint *c
 an_status ani_checkpoint_resume(ani_resumed *out, const ani_snapshot *run,
                                 const an_checkpoint *checkpoint, an_error *err) {
     const an_train_options *options = run->options;
-    /* The last epoch of before need not be the last one now; what stopped early stays so. */
+    /* The former last epoch need not be the last one now; a run that stopped early stays so. */
     const bool goes_on =
         options->max_epochs > checkpoint->max_epochs &&
         (checkpoint->reason == AN_STOP_EPOCHS || checkpoint->reason == AN_STOP_ASKED);

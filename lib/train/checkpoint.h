@@ -12,20 +12,20 @@
 
 /** Which of the two files comes next. */
 typedef struct ani_checkpoint_place {
-    int32_t slot;   /* file that is written next, from 0; -1: not known yet */
-    int64_t number; /* of the checkpoint that is written next; the newest has the highest */
+    int32_t slot;   /* file to be written next, from 0; -1: not known yet */
+    int64_t number; /* of the checkpoint to be written next; the newest has the highest */
 } ani_checkpoint_place;
 
 /** Write a run over the older of its two files, and move place to the other one. *written is false
- * after a failure, when both files are what they were, and if a weight is not finite and such a run
- * is to end (terminate_on_nan). The options have a resume_path. */
+ * after a failure, which leaves both files as they were, and if a weight is not finite and such a
+ * run is to end (terminate_on_nan). The options have a resume_path. */
 an_status ani_checkpoint_write(const ani_snapshot *run, ani_checkpoint_place *place, bool *written,
                                an_error *err);
 
 /** Read and check one file. */
 an_status ani_checkpoint_read_file(an_checkpoint **out, const char *file, an_error *err);
 
-/** What a checkpoint gives back beside weights and moments; the taker's. */
+/** What a checkpoint gives back besides weights and moments; owned by the caller. */
 typedef struct ani_resumed {
     ani_train_state state;
     an_history *history;
@@ -34,7 +34,7 @@ typedef struct ani_resumed {
 
 /** Put the weights and the moments of a checkpoint into a run's model, which is claimed, and into
  * its optimizer. AN_ERR_ARG: it is another run's; AN_ERR_FORMAT: it does not fit. After a failure
- * model and optimizer are what they were. */
+ * model and optimizer are as they were. */
 an_status ani_checkpoint_resume(ani_resumed *out, const ani_snapshot *run,
                                 const an_checkpoint *checkpoint, an_error *err);
 
