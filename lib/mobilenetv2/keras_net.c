@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The walk along a Keras config. What is expected is written down once, from the table of units:
  * each unit is a padding (stride 2), a convolution, batch norm, ReLU6 and a sum, as far as it has
- * them; behind the last one stand pooling and the dense layer. */
+ * them; pooling and the dense layer follow the last one. */
 #include "mobilenetv2/keras_net.h"
 
 #include <math.h>
@@ -23,7 +23,7 @@ typedef struct walk {
     const ani_keras_config *config;
     int32_t *source; /* the layer whose output a layer hands on: itself, unless it is skipped */
     int64_t at;      /* next layer of the config */
-    int32_t last;    /* source of what the next layer of MobileNetV2 takes */
+    int32_t last;    /* source of the input of MobileNetV2's next layer */
     bool in_front;   /* no layer of MobileNetV2 has been met */
     bool is_pooled;
     double gain[3], bias[3];         /* of the layers before the network; see scaled */
@@ -36,7 +36,7 @@ static int32_t source_of(const walk *w, int32_t layer) {
     return layer < 0 ? ANI_KERAS_MODEL_INPUT : w->source[layer];
 }
 
-/* A source as messages show it. */
+/* A source, as messages show it. */
 static const char *name_of(const walk *w, int32_t source) {
     return source < 0 ? "the input" : w->config->layers[source].name;
 }
@@ -56,7 +56,7 @@ static an_status check_inputs(const walk *w, const ani_keras_layer *layer, const
     if (st) return st;
     for (int32_t i = 0; i < count; i++)
         found[i] = source_of(w, layer->inputs[i]);
-    /* a sum takes its two in either order */
+    /* a sum takes its two inputs in either order */
     const bool is_turned = count == 2 && found[0] == wanted[1] && found[1] == wanted[0];
     for (int32_t i = 0; i < count && !is_turned; i++)
         if (found[i] != wanted[i])
@@ -95,7 +95,7 @@ static an_status find_statistics(const walk *w, const ani_keras_layer *layer, co
     return AN_OK;
 }
 
-/* x -> x * gain + bias, behind what the layers before it do. */
+/* x -> x * gain + bias, after what the layers before it do. */
 static an_status fold(walk *w, const ani_keras_layer *layer, an_error *err) {
     ani_keras_layer wanted;
     ani_keras_numbers mean = layer->mean, variance = layer->variance;
@@ -216,7 +216,7 @@ static an_status skip(walk *w, const ani_keras_layer *layer, an_error *err) {
     return st;
 }
 
-/* Find the next layer that computes something; NULL behind the last one. */
+/* Find the next layer that computes something; NULL after the last one. */
 static an_status next_layer(walk *w, const ani_keras_layer **out, an_error *err) {
     *out = NULL;
     for (; w->at < w->config->count; w->at++) {
@@ -252,7 +252,7 @@ static an_status refuse_class(const walk *w, const ani_keras_layer *layer, int32
                     w->weights->path, layer->name, layer->class_name, name_of(w, w->last), wanted);
 }
 
-/* Go on by one layer, which must be as wanted and take what the last one gives; a sum also takes
+/* Go on by one layer, which must be as wanted and take the output of the last one; a sum also takes
  * other. *out may be NULL. */
 static an_status match(walk *w, const ani_keras_layer *wanted, int32_t other,
                        const ani_keras_layer **out, an_error *err) {
@@ -309,7 +309,7 @@ static an_status match_pad(walk *w, bool is_needed, ani_mnv2_pad *pad, bool *fou
     return AN_OK;
 }
 
-/* A convolution: "same", or "valid" behind a padding. */
+/* A convolution: "same", or "valid" after a padding. */
 static an_status match_convolution(walk *w, const ani_unit_spec *unit, bool is_padded,
                                    int64_t *place, int32_t *channels, an_error *err) {
     const ani_keras_layer *layer;
@@ -345,7 +345,7 @@ static an_status match_norm(walk *w, int64_t *places, an_error *err) {
     return st;
 }
 
-/* ReLU6: a ReLU with that limit, or the activation of the name. */
+/* ReLU6: a ReLU with that limit, or the activation of that name. */
 static an_status match_relu6(walk *w, an_error *err) {
     const ani_keras_layer *layer;
     ani_keras_layer wanted;
@@ -363,8 +363,8 @@ typedef struct value {
     int32_t source, channels;
 } value;
 
-/* The unit whose value the block of a projection takes; -1 if there is no sum behind it whatever
- * the channels. */
+/* The unit whose value the block of a projection takes; -1 if no sum follows it, whatever the
+ * channels. */
 static int32_t block_input(const ani_unit_spec *units, int32_t u) {
     if (units[u].relu6 || units[u - 1].stride != 1) return -1;
     return u - (units[u - 2].kind == ANI_UNIT_POINTWISE ? 3 : 2); /* the first has no expansion */
@@ -379,7 +379,7 @@ static an_status match_unit(walk *w, const ani_unit_spec *units, int32_t u, valu
     ani_mnv2_pad pad;
     bool is_padded = false;
     an_status st = AN_OK;
-    if (u == 0) { /* of today the stem is "same" and follows the size; of old it was padded */
+    if (u == 0) { /* today the stem is "same" and follows the size; formerly it was padded */
         st = match_pad(w, false, &weights->pads.stem, &is_padded, err);
         weights->known_pads = is_padded ? ANI_PADS_ALL : ANI_PADS_DOWN;
     } else if (unit->stride == 2) {
@@ -404,7 +404,7 @@ static an_status match_unit(walk *w, const ani_unit_spec *units, int32_t u, valu
 /* --- the head -----------------------------------------------------------------------------------
  */
 
-/* The task from the activation of the dense layer, or behind it. */
+/* The task, from the activation of the dense layer or after it. */
 static an_status take_task(walk *w, const ani_keras_layer *layer, int32_t units, an_error *err) {
     const char *word = units == 1 ? "sigmoid" : "softmax";
     if (!strcmp(layer->activation, "linear"))
@@ -418,7 +418,7 @@ static an_status take_task(walk *w, const ani_keras_layer *layer, int32_t units,
     return AN_OK;
 }
 
-/* Pooling and dense layer, as far as the config goes. */
+/* Pooling and dense layer, as far as the config has them. */
 static an_status match_head(walk *w, an_error *err) {
     const ani_keras_layer *layer;
     ani_keras_layer wanted;

@@ -7,12 +7,12 @@
 
 #include "mobilenetv2/weights_file.h"
 
-/** Walk the layers of weights->config along those of MobileNetV2, and fill in what they tell: task,
+/** Walk the layers of weights->config along those of MobileNetV2, and fill in what they say: task,
  * paddings, scale of the pixels, size, and the place of each array of the base (-1: not under the
  * name of its layer). AN_ERR_UNSUPPORTED names the first layer that differs, or its setting, with
  * what was found and what is expected: what the library does not compute is never read as something
- * else. Skipped are layers that do nothing where nothing is trained (dropout, augmentation);
- * rescaling before the network becomes the scale where it is one of the library's. */
+ * else. Layers that do nothing outside training (dropout, augmentation) are skipped; rescaling
+ * before the network becomes the scale if it is one of the library's. */
 an_status ani_keras_net_read(ani_weights *weights, an_error *err);
 
 /** Does an array of the file belong to a layer that ani_keras_net_read() skipped? */
