@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What fp32, bf16 and int8 have of their own in inference: how images become elements, how these
- * are averaged, and how weights are packed, batch norm folded into them in double. */
+ * Where fp32, bf16 and int8 differ in inference: how images become elements, how these are
+ * averaged, and how weights are packed, with batch norm folded into them in double. */
 #include "backend/cpu/infer.h"
 
 #include <math.h>
@@ -110,7 +110,7 @@ static void sum_halves(const ani_kernels *k, const void *x, int64_t row, int64_t
             sums[i] += (double)ani_from_bfloat16(halves[i]);
 }
 
-/* Which row of a unit's weights input k of a panel has; -1: none, it fills a pixel or a run up. */
+/* Which row of a unit's weights input k of a panel has; -1: none, it pads a pixel or a run. */
 static int64_t weight_row(const ani_infer *infer, const infer_panels *panels,
                           const ani_infer_unit *unit, int64_t k) {
     const ani_unit_shape *s = &unit->shape;
@@ -139,8 +139,8 @@ static void pack_panel_bfloat16(const ani_infer *infer, const infer_panels *pane
     }
 }
 
-/* Round taps to bfloat16 so that their sum stays, since neighbouring pixels are alike: to nearest
- * first; then those whose step to the other side brings the sum nearer take it, at each time the
+/* Round taps to bfloat16 so that their sum is kept, since neighbouring pixels are alike: first each
+ * to nearest; then, one at a time, those to the other side that bring the sum nearer, always the
  * one whose own error grows least. */
 static void round_taps(float *taps, int64_t row) {
     float want[9], rounded[9], other[9], lost = 0;

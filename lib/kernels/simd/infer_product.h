@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * Products of inference: what all kinds of numbers have in common. The sums of a register tile are
- * started, stay in registers over all of k, which is taken step by step, and are finished to
- * results. The rows of a call are dealt out evenly to its tiles, so that the last one is not a thin
- * one whose few chains would wait for the latency of the multiply-add.
+ * Products of inference: what all number types have in common. The sums of a register tile are
+ * started, stay in registers for all of k, which is taken step by step, and are finished into
+ * results. The rows of a call are distributed evenly over its tiles, so that the last one is not a
+ * thin one whose few chains would wait for the latency of the multiply-add.
  *
- * Included once for each kind of numbers, which has defined
- *   KIND(name)         its own name for what is called so below
+ * Included once for each number type, which has defined
+ *   KIND(name)         its own version of name
  *   KIND(input), KIND(weight), KIND(sums)  types: elements of a and b, the sums of a tile
  *   KIND(start)        starts the sums of a tile
  *   KIND(step)         adds KIND_GROUP inputs of each row to them
- *   KIND(finish)       makes results of them and stores these; `last` columns of the last vector
+ *   KIND(finish)       turns them into results and stores these; `last` columns of the last vector
  *   KIND_GROUP         inputs of a step
  *   KIND_UNROLL        how far the compiler unrolls the steps; may be empty
  *   KIND_TILES(tile)   tile(vectors, most) for each number of vectors of a panel, most rows up to
  *                      MAX_ROWS
  * and gets KIND(product). Rows and vectors are constants after inlining; compilers do not inline
- * functions that they get by pointers. */
+ * functions that are passed as pointers. */
 
 ANI_INLINE void KIND(tile)(const ani_infer_product *p, int64_t row, const int rows,
                            const int vectors) {
