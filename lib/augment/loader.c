@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Batches made ahead by threads. A batch is a slot of a ring; its samples are handed out one by
+ * Batches prefetched by threads. A batch is a slot of a ring; its samples are handed out one by
  * one, so that all threads work on the batch that is needed next. What a sample becomes depends on
  * (options, epoch, place) alone; who makes it, and when, changes nothing. */
 #include "augment/loader.h"
@@ -198,7 +198,7 @@ static void make(an_loader *b, slot *s, int64_t k, const scratch *mine) {
                         fill_value);
 }
 
-/* Claim one sample and make it; the lock is given up meanwhile. */
+/* Claim one sample and make it; the lock is released meanwhile. */
 static void work_once(an_loader *b, const scratch *mine) {
     int64_t k;
     slot *s = claim(b, &k);

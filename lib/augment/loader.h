@@ -8,23 +8,23 @@
 
 #include "io/settings.h"
 
-/** Count a holder; an_loader_destroy() gives it back. */
+/** Take a reference; an_loader_destroy() releases it. */
 void ani_loader_hold(an_loader *loader);
-/** AN_ERR_ARG unless batches have the size, the outputs and the scale that a model has; what names
- * them in the message, which has both values: "batches". */
+/** AN_ERR_ARG unless a loader has the size, the outputs and the scale of a model; what names it in
+ * the message, which has both values: "batches". */
 an_status ani_loader_check(const an_loader *loader, const an_model *model, const char *what,
                            an_error *err);
-/** Be the only one who reads the source until ani_loader_release(): AN_ERR_ARG while another does,
- * and in a child of the process that made it. */
+/** Claim the loader, to be its only reader until ani_loader_release(): AN_ERR_ARG while another
+ * holds it, and in a child of the process that made it. */
 an_status ani_loader_claim(an_loader *loader, an_error *err);
 void ani_loader_release(an_loader *loader);
-/** The public functions of the same names for who has the claim. */
+/** The public functions of the same names, for the holder of the claim. */
 an_status ani_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_error *err);
 an_status ani_loader_next(an_loader *loader, const float **x, const float **y,
                           const int64_t **samples, int64_t *n, an_error *err);
-/** Make a source of the same samples, all of them, in their own order and without augmentation. */
+/** Make a loader of the same samples, all of them, in their own order and without augmentation. */
 an_status ani_loader_in_order(an_loader **out, const an_loader *loader, an_error *err);
-/** Return the sample of the data set at a place of the source, 0 to an_loader_samples()-1. */
+/** Return the sample of the data set at a place of the loader, 0 to an_loader_samples()-1. */
 int64_t ani_loader_sample(const an_loader *loader, int64_t place);
 /** Fill places [an_loader_samples()] with the order of an epoch. Batch 0 has the first
  * ani_loader_size() of them, and so on; with drop_last some at the end are in no batch. */

@@ -671,8 +671,7 @@ static void a_calibration_is_of_one_call(void **state) {
     an_backend_destroy(backend);
 }
 
-/* --- one source of batches
- * ------------------------------------------------------------------------ */
+/* --- one loader ------------------------------------------------------------------------------- */
 
 typedef struct evaluation {
     pthread_t thread;
