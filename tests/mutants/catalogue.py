@@ -598,19 +598,19 @@ m("utf8_surrogates", "base/text.c",
 
 # --- predict --------------------------------------------------------------------------------------------
 
-m("predict_stride", "predict/predict.c",
+m("predict_stride", "predict/predictor.c",
   "predictor->packed[y * row + i] = (*rgb)[y * stride + i];",
   "predictor->packed[y * row + i] = (*rgb)[y * row + i];",
   "rows of a frame with gaps are read without them", "predict")
-m("predict_size", "predict/predict.c",
+m("predict_size", "predict/predictor.c",
   "if (height != predictor->height || width != predictor->width) {",
   "if (height != predictor->height) {",
   "a frame of the right height is not resized", "predict")
-m("predict_outputs", "predict/predict.c",
+m("predict_outputs", "predict/loader.c",
   "scores[place * outputs + k] = batch[i * outputs + k];",
   "scores[place * outputs + k] = batch[i * outputs];",
   "all outputs have the first one's score", "predict")
-m("predict_calibrate", "predict/predict.c",
+m("predict_calibrate", "predict/loader.c",
   "n = n < count - done ? n : count - done;",
   "(void)count;",
   "calibration takes more images than asked for", "predict", "int8")
