@@ -43,7 +43,7 @@ step 'Building the library and the examples'
 mkdir -p "$out"
 if [ ! -f build/examples/build.ninja ]; then
     rm -rf build/examples
-    meson setup build/examples -Dbuildtype=release -Doptimization=2 -Dtests=false -Dbench=false \
+    meson setup build/examples -Dbuildtype=release -Doptimization=2 -Dtests=disabled -Dbench=disabled \
         >"$out/build.log"
 fi
 ninja -C build/examples >>"$out/build.log" || { tail -n 40 "$out/build.log" >&2; exit 1; }

@@ -19,7 +19,7 @@ for name in golden:AN_GOLDEN_DIR weights:AN_WEIGHTS_DIR data:AN_DATA_DIR; do
 done
 if [ ! -f "$folder/build.ninja" ]; then
     CC=gcc meson setup "$folder" -Dbuildtype=debug -Doptimization=0 -Db_coverage=true \
-        -Dbench=false -Dexamples=false >/dev/null
+        -Dtests=enabled -Dbench=disabled -Dexamples=disabled >/dev/null
 fi
 ninja -C "$folder" >/dev/null
 find "$folder" -name '*.gcda' -delete

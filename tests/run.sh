@@ -91,7 +91,7 @@ build() { # NAME COMPILER MESON-OPTIONS...
     export CC="$compiler"
     if [ ! -f "$folder/build.ninja" ]; then
         rm -rf "$folder"
-        check "$what (setup)" meson setup "$folder" -Dwerror=true "$@" || return 1
+        check "$what (setup)" meson setup "$folder" -Dwerror=true -Dtests=enabled "$@" || return 1
     fi
     check "$what" ninja -j "$jobs" -C "$folder"
 }
@@ -121,7 +121,7 @@ for step in $steps; do
     case $step in
     sanitize)
         if build sanitize gcc -Dbuildtype=debug -Doptimization=1 \
-            -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false; then
+            -Db_sanitize=address,undefined -Db_lundef=false -Dbench=disabled; then
             run_tests sanitize --no-suite slow --no-suite whole --timeout-multiplier 4
         fi
         ;;
@@ -139,7 +139,7 @@ for step in $steps; do
         ;;
     thread)
         if build thread gcc -Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread \
-            -Db_lundef=false -Dbench=false -Dexamples=false; then
+            -Db_lundef=false -Dbench=disabled -Dexamples=disabled; then
             run_tests thread --suite thread --timeout-multiplier 10
         fi
         ;;

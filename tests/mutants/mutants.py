@@ -77,7 +77,7 @@ class Build:
         if not (self.folder / "build.ninja").exists():
             shutil.rmtree(self.folder, ignore_errors=True)
             self.must(["meson", "setup", str(self.folder), str(source), "-Dbuildtype=release", "-Doptimization=2",
-                       "-Dbench=false", "-Dexamples=false"])
+                       "-Dtests=enabled", "-Dbench=disabled", "-Dexamples=disabled"])
         self.must(["ninja", "-C", str(self.folder), "build.ninja"])
         listed = json.loads(subprocess.check_output(["meson", "introspect", "--tests", str(self.folder)]))
         self.tests = {test["name"]: test for test in listed}

@@ -60,7 +60,7 @@ endian = 'little'
 INI
 
 if [ ! -f "$build/tree/build.ninja" ]; then
-    meson setup "$build/tree" --cross-file "$build/aarch64.ini" -Doptimization=2 -Dbench=false
+    meson setup "$build/tree" --cross-file "$build/aarch64.ini" -Doptimization=2 -Dtests=enabled -Dbench=disabled
 fi
 ninja -C "$build/tree"
 suites=

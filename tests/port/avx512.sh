@@ -13,7 +13,7 @@ build=${1:-build/avx512}
 [ $# -gt 0 ] && shift
 [ $# -gt 0 ] || set -- kernels backend unit golden
 if [ ! -f "$build/build.ninja" ]; then
-    CC="$PWD/tests/port/emulated/cc" meson setup "$build" -Doptimization=2 -Dbench=false
+    CC="$PWD/tests/port/emulated/cc" meson setup "$build" -Doptimization=2 -Dtests=enabled -Dbench=disabled
 fi
 ninja -C "$build"
 suites=

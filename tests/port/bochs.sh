@@ -18,7 +18,7 @@ mkdir -p "$build"
 build=$(cd "$build" && pwd)
 
 if [ ! -f "$build/tree/build.ninja" ]; then
-    meson setup "$build/tree" -Doptimization=2 -Dbench=false -Dexamples=false
+    meson setup "$build/tree" -Doptimization=2 -Dtests=enabled -Dbench=disabled -Dexamples=disabled
 fi
 ninja -C "$build/tree" "$@"
 

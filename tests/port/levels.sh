@@ -26,7 +26,7 @@ for compiler in ${COMPILERS:-gcc clang}; do
     for optimization in ${OPTIMIZATIONS:-0 1 2 3}; do
         tree=$build/$compiler-O$optimization
         if [ ! -f "$tree/build.ninja" ]; then
-            CC=$compiler meson setup "$tree" -Doptimization="$optimization" -Dbench=false -Dexamples=false \
+            CC=$compiler meson setup "$tree" -Doptimization="$optimization" -Dtests=enabled -Dbench=disabled -Dexamples=disabled \
                 >"$build/setup.log" || { cat "$build/setup.log" && exit 1; }
         fi
         ninja -C "$tree" >"$tree.log" || { tail -n 40 "$tree.log" && exit 1; }

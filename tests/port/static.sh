@@ -84,7 +84,7 @@ for libc in "$@"; do
     if [ ! -f "$build/$libc/tree/build.ninja" ]; then
         CC=$cc PKG_CONFIG_LIBDIR="$prefix/lib/pkgconfig:$prefix/share/pkgconfig" meson setup \
             "$build/$libc/tree" "$project" -Ddefault_library=static -Dprefer_static=true -Dc_link_args=-static \
-            -Doptimization=2 -Dbench=false -Dcurl=disabled -Dplot=disabled -Dhdf5=disabled -Dblas=disabled
+            -Doptimization=2 -Dtests=enabled -Dbench=disabled -Dcurl=disabled -Dplot=disabled -Dhdf5=disabled -Dblas=disabled
     fi
     ninja -C "$build/$libc/tree"
     file "$build/$libc/tree/examples/predict"
