@@ -89,6 +89,24 @@ AN_API int32_t an_dataset_outputs(const an_dataset *dataset); /**< Return number
 AN_API const char *an_dataset_name(const an_dataset *dataset, int64_t index);
 /** Return number output of the label of sample index, as read, in double; NaN if out of range. */
 AN_API double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output);
+
+/**
+ * Set the weight of each sample, by which its loss and its part in the metrics are multiplied.
+ *
+ * Takes:   weights [count], copied; finite, at least 0, not all 0, each 0 or between 1.18e-38 and
+ *          3.4e38, so that float holds it. count: an_dataset_count(). NULL with count 0: no weights
+ *          any more, so that each sample counts as 1, which is the default.
+ * Returns: AN_OK; AN_ERR_ARG (NULL, another count, a weight out of range, a loader holds the data
+ *          set); AN_ERR_NOMEM. After an error the weights are as before.
+ * Threads: no other call on the data set meanwhile.
+ */
+AN_API an_status an_dataset_set_weights(an_dataset *dataset, const double *weights, int64_t count,
+                                        an_error *err);
+/** Return the weight of sample index: 1 if the data set has none; NaN if out of range. */
+AN_API double an_dataset_weight(const an_dataset *dataset, int64_t index);
+/** Return 1 if the samples have weights of their own, else 0. */
+AN_API int32_t an_dataset_has_weights(const an_dataset *dataset);
+
 /** Return how many labels had no image. */
 AN_API int64_t an_dataset_labels_without_image(const an_dataset *dataset);
 /** Return how many label lines, files and images have been left out so far: those that policy skip

@@ -41,7 +41,8 @@ static void add_augment(ani_setting_list *to, const an_augment_options *o) {
     add_shifts(to, "augment.height_shifts", o->height_shifts, o->height_shift_count);
 }
 
-/** The samples of a source in their order: how many, and a hash of names and labels. */
+/** The samples of a source in their order: how many, and a hash of names and labels, and of weights
+ *  if there are any. */
 static void add_samples(ani_setting_list *to, const char *name, const an_loader *loader) {
     const an_dataset *dataset = ani_loader_dataset(loader);
     const int64_t count = an_loader_samples(loader);
@@ -56,9 +57,12 @@ static void add_samples(ani_setting_list *to, const char *name, const an_loader 
             const double score = an_dataset_score(dataset, sample, output);
             ani_sha256_add(&sha, &score, sizeof score);
         }
+        const double weight = an_dataset_weight(dataset, sample);
+        if (an_dataset_has_weights(dataset)) ani_sha256_add(&sha, &weight, sizeof weight);
     }
     ani_sha256_end(&sha, digits);
-    snprintf(text, sizeof text, "%" PRId64 " (names and labels: %.16s)", count, digits);
+    snprintf(text, sizeof text, "%" PRId64 " (names and labels%s: %.16s)", count,
+             an_dataset_has_weights(dataset) ? ", weights" : "", digits);
     ani_setting_text(to, name, text);
 }
 

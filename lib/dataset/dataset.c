@@ -3,6 +3,7 @@
  * wants. */
 #include "dataset/dataset.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/show.h"
 #include "base/text.h"
 #include "dataset/labels.h"
 #include "dataset/nearest.h"
@@ -43,6 +45,7 @@ struct an_dataset {
     ani_source source; /* none for pixels in memory */
     int64_t count;
     double *scores;         /* [count,outputs] */
+    double *weights;        /* [count]; NULL = 1 each */
     _Atomic(kept *) *cache; /* [count]; NULL without a cache */
     atomic_bool *damaged;   /* [count]: left out by policy skip */
     atomic_llong skipped;
@@ -509,6 +512,7 @@ void an_dataset_destroy(an_dataset *dataset) {
     ani_free(dataset->cache);
     ani_free(dataset->damaged);
     ani_free(dataset->scores);
+    ani_free(dataset->weights);
     ani_free(dataset->pixels);
     ani_free(dataset->names);
     ani_source_close(&dataset->source);
@@ -549,12 +553,66 @@ double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output
     return dataset->scores[index * outputs + output];
 }
 
+double an_dataset_weight(const an_dataset *dataset, int64_t index) {
+    if (!is_sample(dataset, index)) return NAN;
+    return dataset->weights ? dataset->weights[index] : 1.0;
+}
+
+int32_t an_dataset_has_weights(const an_dataset *dataset) {
+    return dataset && dataset->weights;
+}
+
 int64_t an_dataset_labels_without_image(const an_dataset *dataset) {
     return dataset ? dataset->labels_without_image : 0;
 }
 
 int64_t an_dataset_skipped(const an_dataset *dataset) {
     return dataset ? atomic_load(&dataset->skipped) : 0;
+}
+
+/* --- weights --------------------------------------------------------------------------------- */
+
+static an_status check_weights(const an_dataset *d, const double *weights, an_error *err) {
+    bool counts = false;
+    for (int64_t i = 0; i < d->count; i++) {
+        const double weight = weights[i];
+        const bool is_float = weight == 0 || (weight >= FLT_MIN && weight <= FLT_MAX);
+        char shown[ANI_SHOWN_NAME_SIZE];
+        if (!is_float)
+            return ani_fail(err, AN_ERR_ARG,
+                            "the weight of sample %lld, '%s', is %g; it must be 0 or between "
+                            "1.18e-38 and 3.4e38",
+                            (long long)i, ani_name_show(shown, an_dataset_name(d, i)), weight);
+        counts = counts || weight > 0;
+    }
+    if (counts) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "all %lld weights are 0; one at least must be above",
+                    (long long)d->count);
+}
+
+an_status an_dataset_set_weights(an_dataset *dataset, const double *weights, int64_t count,
+                                 an_error *err) {
+    if (!dataset) return ani_fail(err, AN_ERR_ARG, "dataset is NULL");
+    const int64_t expected = weights ? dataset->count : 0;
+    if (count != expected)
+        return ani_fail(err, AN_ERR_ARG, "count is %lld; with weights %s it must be %lld",
+                        (long long)count, weights ? "of this data set" : "NULL",
+                        (long long)expected);
+    if (ani_dataset_is_held(dataset))
+        return ani_fail(err, AN_ERR_ARG,
+                        "a loader holds the data set; set weights before it is made");
+    double *copy = NULL;
+    if (weights) {
+        an_status st = check_weights(dataset, weights, err);
+        if (st) return st;
+        const int64_t size = count * (int64_t)sizeof *copy;
+        copy = ani_alloc(size);
+        if (!copy) return ani_fail_memory(err, size, "weights");
+        memcpy(copy, weights, (size_t)size);
+    }
+    ani_free(dataset->weights);
+    dataset->weights = copy;
+    return AN_OK;
 }
 
 /* --- pixels ---------------------------------------------------------------------------------- */
@@ -683,6 +741,7 @@ void ani_dataset_remove(an_dataset *dataset, const bool *gone) {
         d->source.images.files[to] = d->source.images.files[i];
         memmove(d->scores + to * outputs, d->scores + i * outputs,
                 (size_t)outputs * sizeof *d->scores);
+        if (d->weights) d->weights[to] = d->weights[i];
         if (d->cache) atomic_store(&d->cache[to], atomic_load(&d->cache[i]));
         atomic_store(&d->damaged[to], atomic_load(&d->damaged[i]));
         to++;

@@ -936,6 +936,72 @@ static void several_scores_of_a_sample(void **state) {
     an_dataset_destroy(dataset);
 }
 
+static void weights_go_with_their_samples(void **state) {
+    const char *folder = *state;
+    const double weights[COUNT] = {0, 0.5, 1, 2, 1e-30, 3e38};
+    const int64_t kept[] = {0, 2, 5};
+    an_dataset *dataset = NULL;
+    an_dataset_options options = small(NULL);
+    options.policy = AN_POLICY_SKIP;
+    for (int64_t i = 1; i <= 4; i += 1 + (i == 1)) {
+        char name[16];
+        snprintf(name, sizeof name, "P%04lld.jpg", (long long)i);
+        folder_write_text(folder_path(folder, name), "no image");
+    }
+    assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
+    assert_int_equal(an_dataset_has_weights(dataset), 0);
+    assert_true(an_dataset_weight(dataset, 1) == 1.0);
+    assert_int_equal(an_dataset_set_weights(dataset, weights, COUNT, NULL), AN_OK);
+    assert_int_equal(an_dataset_has_weights(dataset), 1);
+    for (int64_t i = 0; i < COUNT; i++)
+        assert_true(an_dataset_weight(dataset, i) == weights[i]);
+    assert_true(isnan(an_dataset_weight(dataset, COUNT)) && isnan(an_dataset_weight(dataset, -1)));
+    assert_int_equal(an_dataset_check(dataset, 2, NULL, NULL, NULL), AN_OK);
+    assert_int_equal(an_dataset_count(dataset), 3);
+    for (int64_t i = 0; i < 3; i++)
+        assert_true(an_dataset_weight(dataset, i) == weights[kept[i]]);
+    assert_int_equal(an_dataset_set_weights(dataset, NULL, 0, NULL), AN_OK);
+    assert_int_equal(an_dataset_has_weights(dataset), 0);
+    assert_true(an_dataset_weight(dataset, 2) == 1.0);
+    an_dataset_destroy(dataset);
+}
+
+static void expect_no_weights(an_dataset *dataset, const double *weights, int64_t count,
+                              const char *message) {
+    an_error err;
+    assert_int_equal(an_dataset_set_weights(dataset, weights, count, &err), AN_ERR_ARG);
+    assert_non_null(strstr(err.message, message));
+    if (dataset) assert_true(an_dataset_weight(dataset, 1) == 2.0); /* as before */
+}
+
+static void weights_that_make_no_sense(void **state) {
+    (void)state;
+    double weights[3] = {1, 2, 3};
+    an_error err;
+    an_dataset *dataset = data_pixels(3, 5, 7);
+    assert_int_equal(an_dataset_set_weights(dataset, weights, 3, NULL), AN_OK);
+    expect_no_weights(NULL, weights, 3, "dataset is NULL");
+    expect_no_weights(dataset, weights, 2,
+                      "count is 2; with weights of this data set it must be 3");
+    expect_no_weights(dataset, NULL, 3, "count is 3; with weights NULL it must be 0");
+    const double wrong[] = {-1, NAN, INFINITY, 1e39, 1e-39};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        weights[2] = wrong[i];
+        expect_no_weights(dataset, weights, 3, "the weight of sample 2, '00000002', is ");
+    }
+    memset(weights, 0, sizeof weights);
+    expect_no_weights(dataset, weights, 3, "all 3 weights are 0");
+    weights[0] = 1;
+    ani_fault_arm(ANI_FAULT_ALLOC, 0, ENOMEM, false);
+    assert_int_equal(an_dataset_set_weights(dataset, weights, 3, &err), AN_ERR_NOMEM);
+    ani_fault_disarm();
+    assert_true(an_dataset_weight(dataset, 1) == 2.0);
+    ani_dataset_hold(dataset);
+    expect_no_weights(dataset, weights, 3, "a loader holds the data set");
+    an_dataset_destroy(dataset);
+    an_dataset_destroy(dataset);
+}
+
 /* Open, read one image, give up: fails with the injected error or works; what leaks, ASan tells.
  */
 static an_status open_and_read(const char *path, int32_t cache) {
@@ -1027,6 +1093,8 @@ int main(void) {
                                         test_folder_remove),
         cmocka_unit_test(pixels_in_memory),
         cmocka_unit_test(several_scores_of_a_sample),
+        cmocka_unit_test_setup_teardown(weights_go_with_their_samples, set_up, test_folder_remove),
+        cmocka_unit_test(weights_that_make_no_sense),
         cmocka_unit_test_setup_teardown(each_call_may_fail, set_up, test_folder_remove),
     };
     return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);

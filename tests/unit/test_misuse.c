@@ -315,6 +315,9 @@ static const an_dataset_options *size_of_pixels(void) {
     CASE(check_below, an_dataset_check(dataset, -1, NULL, NULL, err), "threads")                   \
     CASE(check_above, an_dataset_check(dataset, 1025, NULL, NULL, err), "threads")                 \
     CASE(check_held, an_dataset_check(dataset, 1, NULL, NULL, err), "batches hold")                \
+    CASE(weights_null, an_dataset_set_weights(NULL, NULL, 0, err), "dataset")                      \
+    CASE(weights_count, an_dataset_set_weights(dataset, NULL, 1, err), "count is 1")               \
+    CASE(weights_held, an_dataset_set_weights(dataset, NULL, 0, err), "a loader holds")            \
     CASE(sample_null, an_dataset_read_pixels(NULL, 0, rgb, err), "dataset")                        \
     CASE(sample_rgb, an_dataset_read_pixels(dataset, 0, NULL, err), "rgb")                         \
     CASE(sample_below, an_dataset_read_pixels(dataset, -1, rgb, err), "index")                     \
@@ -570,6 +573,8 @@ static void nothing_has_empty_answers(void **state) {
     assert_null(an_dataset_name(NULL, 0));
     assert_null(an_dataset_name(dataset, -1));
     assert_true(isnan(an_dataset_score(NULL, 0, 0)));
+    assert_true(isnan(an_dataset_weight(NULL, 0)));
+    assert_int_equal(an_dataset_has_weights(NULL), 0);
     assert_true(isnan(an_dataset_score(dataset, 0, 7)));
     assert_int_equal(an_loader_steps(NULL) + an_loader_samples(NULL) + an_loader_batch_size(NULL) +
                          an_loader_height(NULL) + an_loader_width(NULL) + an_loader_outputs(NULL) +
