@@ -31,15 +31,14 @@ static void step(void *user) {
     double loss;
     switch (b->task) {
     case TRAIN2:
-        bench_check(
-            an_model_compute_gradients(b->model, b->x, b->y, b->batch, AN_LOSS_MSE, &loss, &err),
-            &err);
+        bench_check(an_model_compute_gradients(b->model, b->x, b->y, b->batch, NULL, &loss, &err),
+                    &err);
         bench_check(an_optimizer_step(b->optimizer, 1e-4, &err), &err);
         break;
     case TRAIN1:
         bench_check(an_model_compute_features(b->model, b->x, b->batch, b->features, &err), &err);
-        bench_check(an_model_compute_head_gradients(b->model, b->features, b->y, b->batch,
-                                                    AN_LOSS_MSE, &loss, &err),
+        bench_check(an_model_compute_head_gradients(b->model, b->features, b->y, b->batch, NULL,
+                                                    &loss, &err),
                     &err);
         bench_check(an_optimizer_step(b->optimizer, 1e-3, &err), &err);
         break;

@@ -586,7 +586,7 @@ static int test_again(settings *s, an_model *model, const data *d, const double 
     an_metrics_init(&metrics, sizeof metrics);
     snprintf(name, sizeof name, "model_%s.safetensors", kind);
     if (an_predict_loader(model, d->test, scores, show_progress, &s->quiet, &err) ||
-        an_metrics_compute(truth, scores, d->n_test, &metrics, &err) ||
+        an_metrics_compute(truth, scores, NULL, d->n_test, &metrics, &err) ||
         an_model_save(model, join_path(path, s->out, name), &err))
         return complain(&err);
     say(s->quiet,
@@ -628,7 +628,7 @@ int test_model(settings *s, an_model *model, const data *d) {
     for (int64_t i = 0; i < d->n_test; i++)
         truth[i] = an_dataset_score(d->faces, test[i], 0);
     if (an_predict_loader(model, d->test, scores, show_progress, &s->quiet, &err) ||
-        an_metrics_compute(truth, scores, d->n_test, &metrics, &err)) {
+        an_metrics_compute(truth, scores, NULL, d->n_test, &metrics, &err)) {
         complain(&err);
         goto done;
     }

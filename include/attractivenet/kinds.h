@@ -35,11 +35,13 @@ enum {
 
 /** What training minimises. */
 enum {
-    AN_LOSS_MSE = 0, /* mean over outputs, then over the batch */
-    AN_LOSS_MAE = 1,
-    AN_LOSS_HUBER = 2,       /* delta 1 */
-    AN_LOSS_CATEGORICAL = 3, /* softmax cross-entropy from logits; y is one-hot, or soft */
-    AN_LOSS_BINARY = 4       /* sigmoid cross-entropy from logits; mean over outputs */
+    AN_LOSS_AUTO = 0, /* by the model's task: MSE for regression; for classification CATEGORICAL,
+                         or BINARY with one output */
+    AN_LOSS_MSE = 1,  /* mean over outputs, then over the batch */
+    AN_LOSS_MAE = 2,
+    AN_LOSS_HUBER = 3,       /* delta 1 */
+    AN_LOSS_CATEGORICAL = 4, /* softmax cross-entropy from logits; y is one-hot, or soft */
+    AN_LOSS_BINARY = 5       /* sigmoid cross-entropy from logits; mean over outputs */
 };
 
 /** How an optimizer turns gradients into steps. */

@@ -203,25 +203,35 @@ AN_API an_status an_model_compute_features(an_model *model, const float *x, int6
 AN_API an_status an_model_predict_from_features(an_model *model, const float *features, int64_t n,
                                                 float *y, an_error *err);
 
+/** Which loss. Fill with an_loss_options_init(), then change what you need. */
+typedef struct an_loss_options {
+    uint32_t struct_size; /* set by init; later fields are only appended */
+    int32_t kind;         /* AN_LOSS_*; default AUTO. For regression MSE, MAE or HUBER; for
+                             classification CATEGORICAL, or BINARY with one output: the loss of the
+                             probabilities that an_model_predict() gives. Targets of these two are 0
+                             to 1 */
+} an_loss_options;
+
+AN_API void an_loss_options_init(an_loss_options *options, uint32_t struct_size);
+
 /**
  * Compute the loss of a batch and all gradients that the base mode asks for; update the moving
  * statistics if the mode says so. Weights do not change: see an_optimizer_step().
  *
  * Shapes:  x [n,H,W,3], finite; y [n,outputs].
- * Takes:   loss_kind: AN_LOSS_MSE, MAE or HUBER for regression; for classification CATEGORICAL, or
- *          BINARY with one output: the loss of the probabilities that an_model_predict() gives.
- *          Targets of these two are 0 to 1.
- * Writes:  *loss (may be NULL), the mean over the batch, before any update.
+ * Takes:   loss: NULL = the loss of the model's task.
+ * Writes:  *loss_value (may be NULL), the mean over the batch, before any update.
  * Returns: AN_OK; AN_ERR_ARG (a loss for another task: the message names both; a target that the
  *          loss does not take); AN_ERR_NOMEM; AN_ERR_DEVICE.
  */
 AN_API an_status an_model_compute_gradients(an_model *model, const float *x, const float *y,
-                                            int64_t n, int32_t loss_kind, double *loss,
-                                            an_error *err);
+                                            int64_t n, const an_loss_options *loss,
+                                            double *loss_value, an_error *err);
 /** The same for the head alone, from features [n,features] (base frozen). */
 AN_API an_status an_model_compute_head_gradients(an_model *model, const float *features,
-                                                 const float *y, int64_t n, int32_t loss_kind,
-                                                 double *loss, an_error *err);
+                                                 const float *y, int64_t n,
+                                                 const an_loss_options *loss, double *loss_value,
+                                                 an_error *err);
 /**
  * Recompute the moving statistics as the mean of those of some batches: begin, add each batch
  * (forward only, batch statistics), end (nothing changes before that). A second begin discards what

@@ -26,17 +26,22 @@ AN_API void an_metrics_init(an_metrics *metrics, uint32_t struct_size);
 /**
  * Compute the metrics of count pairs.
  *
- * Takes:   truth [count] in double, prediction [count] in float, both finite.
- * Returns: AN_OK; AN_ERR_ARG for count < 1, NaN or infinity (the message has the index), and for a
- *          struct_size that was not set.
- * Source:  scikit-learn mean_squared_error, mean_absolute_error, r2_score; SciPy pearsonr.
+ * Takes:   truth [count] in double, prediction [count] in float, both finite. weights [count]: how
+ *          much each pair counts, finite, at least 0, not all 0; NULL = 1 each. Only their ratios
+ *          matter. A pair of weight 0 counts as not there, but for the fewer than 2 pairs.
+ * Returns: AN_OK; AN_ERR_ARG for count < 1, NaN or infinity, a weight below 0 (the message has the
+ *          index), weights that are all 0, and for a struct_size that was not set.
+ * Source:  scikit-learn mean_squared_error, mean_absolute_error, r2_score with sample_weight; SciPy
+ *          pearsonr, with weights the correlation of NumPy's cov(aweights).
  * Threads: any.
  */
-AN_API an_status an_metrics_compute(const double *truth, const float *prediction, int64_t count,
-                                    an_metrics *metrics, an_error *err);
+AN_API an_status an_metrics_compute(const double *truth, const float *prediction,
+                                    const double *weights, int64_t count, an_metrics *metrics,
+                                    an_error *err);
 /** Compute the same for predictions in double, such as those of other programs. */
 AN_API an_status an_metrics_compute_double(const double *truth, const double *prediction,
-                                           int64_t count, an_metrics *metrics, an_error *err);
+                                           const double *weights, int64_t count,
+                                           an_metrics *metrics, an_error *err);
 
 /** How a plot looks. Fill with an_plot_options_init(), then change what you need. */
 typedef struct an_plot_options {

@@ -168,8 +168,8 @@ typedef struct an_train_options {
     int32_t first_epoch;  /* epochs done in the stages before: the order of samples and the
                              augmentation go on from there; default 0 */
     int32_t base;         /* AN_BASE_*; default AN_BASE_FROZEN */
-    int32_t loss;         /* AN_LOSS_*, one for the model's task: see an_model_compute_gradients();
-                             default MSE, so classification needs another */
+    int32_t loss;         /* AN_LOSS_*, one for the model's task: see an_loss_options; default
+                             AUTO */
     int32_t early_stop_patience; /* epochs, as Keras; -1 = never stop; default 7 */
     int32_t restore_best;   /* 0 or 1: best weights back into the model at the end; default 0 */
     int32_t save_best_only; /* 0 or 1; default 1 */
@@ -404,11 +404,17 @@ AN_API void an_trainer_destroy(an_trainer *trainer);
 /**
  * Compute the mean loss of a model over the batches of a loader (its epoch 0, inference mode).
  *
+ * Takes:   loss: NULL = the loss of the model's task. progress: called after each batch, counting
+ *          batches; NULL = none. It may do what a callback of a trainer may, and not read the
+ *          loader.
+ * Writes:  *loss_value, the mean over the samples; NaN if all images were left out.
  * Returns: AN_OK; AN_ERR_ARG (loader or loss does not fit the model, as in an_trainer_create());
- *          errors of the loader and the device.
+ *          AN_ERR_CANCELLED by progress; AN_ERR_NOMEM; errors of the loader and the device.
+ * Threads: see an_model and an_loader.
  */
-AN_API an_status an_model_evaluate(an_model *model, an_loader *loader, int32_t loss_kind,
-                                   double *loss, an_error *err);
+AN_API an_status an_model_evaluate(an_model *model, an_loader *loader, const an_loss_options *loss,
+                                   double *loss_value, an_progress_fn progress, void *progress_user,
+                                   an_error *err);
 
 #ifdef __cplusplus
 }

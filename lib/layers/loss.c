@@ -2,11 +2,20 @@
  * Which losses can be meant. A loss that fits nothing still has a value, and trains something. */
 #include "layers/loss.h"
 
-#include <attractivenet/layers.h>
+#include "base/options.h"
 
-static const char *const names[] = {"MSE", "MAE", "HUBER", "CATEGORICAL", "BINARY"};
+static const char *const names[] = {"AUTO", "MSE", "MAE", "HUBER", "CATEGORICAL", "BINARY"};
+
+void an_loss_options_init(an_loss_options *options, uint32_t struct_size) {
+    const an_loss_options defaults = {.kind = AN_LOSS_AUTO};
+    ani_options_init(options, struct_size, &defaults, sizeof defaults);
+}
 
 an_status ani_loss_check(int32_t kind, int64_t outputs, an_error *err) {
+    if (kind == AN_LOSS_AUTO)
+        return ani_fail(err, AN_ERR_ARG,
+                        "loss is AN_LOSS_AUTO, and there is no model whose task would tell which; "
+                        "it must be one of AN_LOSS_MSE to BINARY");
     if (kind < AN_LOSS_MSE || kind > AN_LOSS_BINARY)
         return ani_fail(err, AN_ERR_ARG, "loss is %d; it must be one of AN_LOSS_*", (int)kind);
     if (kind == AN_LOSS_CATEGORICAL && outputs < 2)
@@ -33,6 +42,21 @@ an_status ani_loss_check_task(int32_t kind, int32_t task, int64_t outputs, an_er
                     !classes      ? "MSE, MAE or HUBER"
                     : outputs > 1 ? "CATEGORICAL"
                                   : "BINARY");
+}
+
+int32_t ani_loss_resolve(int32_t kind, int32_t task, int64_t outputs) {
+    if (kind != AN_LOSS_AUTO) return kind;
+    if (task != AN_TASK_CLASSIFICATION) return AN_LOSS_MSE;
+    return outputs > 1 ? AN_LOSS_CATEGORICAL : AN_LOSS_BINARY;
+}
+
+an_status ani_loss_take(an_loss_options *ours, const an_loss_options *options, int32_t task,
+                        int64_t outputs, an_error *err) {
+    an_loss_options_init(ours, sizeof *ours);
+    an_status st = ani_options_copy(ours, sizeof *ours, options, "an_loss_options", err);
+    if (st) return st;
+    ours->kind = ani_loss_resolve(ours->kind, task, outputs);
+    return ani_loss_check_task(ours->kind, task, outputs, err);
 }
 
 bool ani_loss_takes(int32_t kind, float target) {

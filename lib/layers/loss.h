@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <attractivenet/layers.h>
+
 #include "base/error.h"
 
 /** AN_ERR_ARG for a kind that is none of AN_LOSS_*, and for CATEGORICAL on one output: softmax
@@ -15,6 +17,12 @@ an_status ani_loss_check(int32_t kind, int64_t outputs, an_error *err);
  * have MSE, MAE or HUBER; classes CATEGORICAL or, with one output, BINARY: as their probabilities
  * are made. */
 an_status ani_loss_check_task(int32_t kind, int32_t task, int64_t outputs, an_error *err);
+/** Take what options (NULL: the defaults) say about the loss of a model: ours->kind is never AUTO.
+ * AN_ERR_ARG as above. */
+an_status ani_loss_take(an_loss_options *ours, const an_loss_options *options, int32_t task,
+                        int64_t outputs, an_error *err);
+/** Return the loss that a kind stands for: AUTO by task and outputs, another one itself. */
+int32_t ani_loss_resolve(int32_t kind, int32_t task, int64_t outputs);
 /** Say whether a loss takes a target: CATEGORICAL and BINARY take probabilities, 0 to 1. */
 bool ani_loss_takes(int32_t kind, float target);
 /** AN_ERR_ARG unless it takes all of targets [n,outputs]. */

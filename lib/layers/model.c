@@ -266,14 +266,14 @@ static an_status check_images(const an_model *model, const float *x, const void 
     return AN_OK;
 }
 
-/* A batch with targets [n,outputs], and a loss that fits both. */
-static an_status check_step(const an_model *model, const void *x, const float *y, int64_t n,
-                            int32_t kind, an_error *err) {
+/* A batch with targets [n,outputs]; take a loss that fits both. */
+static an_status take_loss(const an_model *model, const void *x, const float *y, int64_t n,
+                           const an_loss_options *loss, an_loss_options *ours, an_error *err) {
     an_status st = check_batch(model, x, y, n, err);
     if (st) return st;
     const int64_t outputs = ani_net_spec_of(model->net)->outputs;
-    st = ani_loss_check_task(kind, model->facts.task, outputs, err);
-    return st ? st : ani_loss_check_targets(kind, y, n, outputs, err);
+    st = ani_loss_take(ours, loss, model->facts.task, outputs, err);
+    return st ? st : ani_loss_check_targets(ours->kind, y, n, outputs, err);
 }
 
 an_status ani_model_predict(an_model *model, ani_net_context *context, const float *x, int64_t n,
@@ -329,44 +329,48 @@ an_status an_model_predict_from_features(an_model *model, const float *features,
 }
 
 an_status ani_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
-                                      int32_t loss_kind, double *loss, an_error *err) {
+                                      const an_loss_options *loss, double *loss_value,
+                                      an_error *err) {
     const int32_t base = ani_model_base(model);
-    const ani_net_step step = {base, loss_kind, model->momentum};
-    an_status st = ani_net_gradients(model->net, &step, x, y, n, loss, err);
+    const ani_net_step step = {base, loss, model->momentum};
+    an_status st = ani_net_gradients(model->net, &step, x, y, n, loss_value, err);
     if (!st) model->gradient_base = base;
     return st;
 }
 
 an_status ani_model_compute_head_gradients(an_model *model, const float *features, const float *y,
-                                           int64_t n, int32_t loss_kind, double *loss,
-                                           an_error *err) {
-    an_status st = ani_net_head_gradients(model->net, loss_kind, features, y, n, loss, err);
+                                           int64_t n, const an_loss_options *loss,
+                                           double *loss_value, an_error *err) {
+    an_status st = ani_net_head_gradients(model->net, loss, features, y, n, loss_value, err);
     if (!st) model->gradient_base = AN_BASE_FROZEN;
     return st;
 }
 
 an_status an_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
-                                     int32_t loss_kind, double *loss, an_error *err) {
+                                     const an_loss_options *loss, double *loss_value,
+                                     an_error *err) {
+    an_loss_options ours;
     double value;
     an_status st = check_images(model, x, y, n, err);
-    if (!st) st = check_step(model, x, y, n, loss_kind, err);
+    if (!st) st = take_loss(model, x, y, n, loss, &ours, err);
     if (!st) st = begin_change(model, err);
     if (st) return st;
-    st = end_change(model, ani_model_compute_gradients(model, x, y, n, loss_kind, &value, err));
-    if (!st && loss) *loss = value;
+    st = end_change(model, ani_model_compute_gradients(model, x, y, n, &ours, &value, err));
+    if (!st && loss_value) *loss_value = value;
     return st;
 }
 
 an_status an_model_compute_head_gradients(an_model *model, const float *features, const float *y,
-                                          int64_t n, int32_t loss_kind, double *loss,
-                                          an_error *err) {
+                                          int64_t n, const an_loss_options *loss,
+                                          double *loss_value, an_error *err) {
+    an_loss_options ours;
     double value;
-    an_status st = check_step(model, features, y, n, loss_kind, err);
+    an_status st = take_loss(model, features, y, n, loss, &ours, err);
     if (!st) st = begin_change(model, err);
     if (st) return st;
-    st = end_change(
-        model, ani_model_compute_head_gradients(model, features, y, n, loss_kind, &value, err));
-    if (!st && loss) *loss = value;
+    st = end_change(model,
+                    ani_model_compute_head_gradients(model, features, y, n, &ours, &value, err));
+    if (!st && loss_value) *loss_value = value;
     return st;
 }
 

@@ -47,14 +47,16 @@ an_status ani_model_predict(an_model *model, ani_net_context *context, const flo
 an_status ani_model_claim(an_model *model, an_error *err);
 void ani_model_release(an_model *model);
 /* The public functions of the same names, for the holder of the claim; arguments are checked by the
- * caller. Gradients: with the turn, too. */
+ * caller. Gradients: with the turn, too, and with a loss that was
+ * taken (layers/loss.h). */
 void ani_model_use_base(an_model *model, int32_t base);
 void ani_model_use_training(an_model *model, int32_t precision, int32_t recompute);
 an_status ani_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
-                                      int32_t loss_kind, double *loss, an_error *err);
+                                      const an_loss_options *loss, double *loss_value,
+                                      an_error *err);
 an_status ani_model_compute_head_gradients(an_model *model, const float *features, const float *y,
-                                           int64_t n, int32_t loss_kind, double *loss,
-                                           an_error *err);
+                                           int64_t n, const an_loss_options *loss,
+                                           double *loss_value, an_error *err);
 an_status ani_model_update_batch_norm_begin(an_model *model, an_error *err);
 an_status ani_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,
                                           an_error *err);

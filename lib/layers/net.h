@@ -9,6 +9,8 @@
 #ifndef LAYERS_NET_H
 #define LAYERS_NET_H
 
+#include <attractivenet/layers.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -140,16 +142,16 @@ void ani_net_set_training(ani_net *net, int32_t precision, int32_t recompute);
 
 /** What a training step does. */
 typedef struct ani_net_step {
-    int32_t base;      /* AN_BASE_* */
-    int32_t loss_kind; /* AN_LOSS_* */
-    double momentum;   /* of the moving statistics */
+    int32_t base;                /* AN_BASE_* */
+    const an_loss_options *loss; /* of loss.h: taken for a model */
+    double momentum;             /* of the moving statistics */
 } ani_net_step;
 /** Compute the loss and the gradients of what the base mode trains. */
 an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float *x, const float *y,
-                            int64_t n, double *loss, an_error *err);
+                            int64_t n, double *loss_value, an_error *err);
 /** The same for the head alone, from features. */
-an_status ani_net_head_gradients(ani_net *net, int32_t loss_kind, const float *features,
-                                 const float *y, int64_t n, double *loss, an_error *err);
+an_status ani_net_head_gradients(ani_net *net, const an_loss_options *loss, const float *features,
+                                 const float *y, int64_t n, double *loss_value, an_error *err);
 
 /** Forward by batch statistics without any update, and add each channel's mean and variance (as a
  * moving update would take it: with N/(N-1)) times n to sums, [2][channels of all units], in unit

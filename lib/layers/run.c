@@ -3,7 +3,6 @@
  * over the units in the order of their steps; see net_plan.c for the memory. */
 #include "layers/net_state.h"
 
-#include <attractivenet/layers.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -169,14 +168,15 @@ static void dense(const net_run *run) {
 }
 
 /* From features to the loss and the head's gradients; below: also the gradient by the features. */
-static void head_step(const net_run *run, int32_t loss_kind, const float *target, bool below) {
+static void head_step(const net_run *run, const an_loss_options *loss, const float *target,
+                      bool below) {
     const ani_net *net = run->net;
     const ani_backend_ops *ops = net->backend->ops;
     const int64_t n = run->plan->n, outputs = net->spec.outputs;
     write_floats(run, run->plan->target, target, n * outputs);
     dense(run);
     float *dy = floats_at(run, run->plan->dy);
-    ops->loss(net->backend, loss_kind, n, outputs, floats_at(run, run->plan->y),
+    ops->loss(net->backend, loss->kind, n, outputs, floats_at(run, run->plan->y),
               floats_at(run, run->plan->target), net->loss, dy);
     ops->dense_backward(net->backend, n, ani_net_features(net), outputs,
                         floats_at(run, run->plan->features), run->head_kernel, dy,
@@ -300,7 +300,7 @@ an_status ani_net_predict_head(ani_net *net, ani_net_context *context, const flo
 }
 
 an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float *x, const float *y,
-                            int64_t n, double *loss, an_error *err) {
+                            int64_t n, double *loss_value, an_error *err) {
     const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
     const bool frozen = step->base == AN_BASE_FROZEN;
     const int32_t kind = all ? ANI_RUN_TRAINING : frozen ? ANI_RUN_HEAD : ANI_RUN_STATISTICS;
@@ -318,24 +318,24 @@ an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float 
         forward_lazy(&run, step->momentum);
         pool(&run);
     }
-    head_step(&run, step->loss_kind, y, all);
+    head_step(&run, step->loss, y, all);
     if (all) {
         run.back = true;
         backward_pool(&run);
         for (int32_t u = net->spec.unit_count - 1; u >= 0; u--)
             backward_unit(&run, u);
     }
-    return finish(&run, loss, err);
+    return finish(&run, loss_value, err);
 }
 
-an_status ani_net_head_gradients(ani_net *net, int32_t loss_kind, const float *features,
-                                 const float *y, int64_t n, double *loss, an_error *err) {
+an_status ani_net_head_gradients(ani_net *net, const an_loss_options *loss, const float *features,
+                                 const float *y, int64_t n, double *loss_value, an_error *err) {
     net_run run = {0};
     an_status st = begin(&run, net, ANI_RUN_HEAD, NULL, n, err);
     if (st) return st;
     write_floats(&run, run.plan->features, features, n * ani_net_features(net));
-    head_step(&run, loss_kind, y, false);
-    return finish(&run, loss, err);
+    head_step(&run, loss, y, false);
+    return finish(&run, loss_value, err);
 }
 
 an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double *scratch,

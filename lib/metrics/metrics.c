@@ -9,16 +9,21 @@
 #include "base/error.h"
 #include "base/options.h"
 
-/** Truth beside predictions of either type. */
+/** Truth beside predictions of either type, and how much each pair counts. */
 typedef struct pairs {
     const double *truth;
     const float *single;
     const double *twofold;
+    const double *weights; /* NULL: 1 each */
     int64_t count;
 } pairs;
 
 static double prediction_at(const pairs *p, int64_t i) {
     return p->single ? (double)p->single[i] : p->twofold[i];
+}
+
+static double weight_at(const pairs *p, int64_t i) {
+    return p->weights ? p->weights[i] : 1;
 }
 
 /** A long sum with the rounding error of each addition kept apart (Neumaier). */
@@ -46,37 +51,56 @@ static an_status check(const pairs *p, an_error *err) {
                         (long long)p->count);
     if (!p->truth || (!p->single && !p->twofold))
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", p->truth ? "prediction" : "truth");
+    double all = 0;
     for (int64_t i = 0; i < p->count; i++) {
         const char *which = !isfinite(p->truth[i])           ? "truth"
                             : !isfinite(prediction_at(p, i)) ? "prediction"
+                            : !isfinite(weight_at(p, i))     ? "weight"
                                                              : NULL;
         if (which)
             return ani_fail(err, AN_ERR_ARG, "%s %lld of %lld is not finite", which, (long long)i,
                             (long long)p->count);
+        if (weight_at(p, i) < 0)
+            return ani_fail(err, AN_ERR_ARG, "weight %lld of %lld is %g; it must be at least 0",
+                            (long long)i, (long long)p->count, weight_at(p, i));
+        all += weight_at(p, i);
     }
-    return AN_OK;
+    if (all > 0 && isfinite(all)) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "the sum of %lld weights is %g; it must be above 0 and finite",
+                    (long long)p->count, all);
+}
+
+/** Return the first pair that counts. */
+static int64_t first_of(const pairs *p) {
+    int64_t i = 0;
+    while (weight_at(p, i) == 0)
+        i++;
+    return i;
 }
 
 /** Pearson's r of centred values, scaled first so that squares neither overflow nor vanish. */
 static double correlation(const pairs *p, double mean_truth, double mean_prediction) {
-    const int64_t n = p->count;
+    const int64_t n = p->count, first = first_of(p);
     double largest_t = 0, largest_p = 0;
     bool constant_t = true, constant_p = true;
     if (n < 2) return NAN;
-    for (int64_t i = 0; i < n; i++) {
-        if (p->truth[i] != p->truth[0]) constant_t = false;
-        if (prediction_at(p, i) != prediction_at(p, 0)) constant_p = false;
+    for (int64_t i = first; i < n; i++) {
+        if (weight_at(p, i) == 0) continue;
+        if (p->truth[i] != p->truth[first]) constant_t = false;
+        if (prediction_at(p, i) != prediction_at(p, first)) constant_p = false;
         largest_t = fmax(largest_t, fabs(p->truth[i] - mean_truth));
         largest_p = fmax(largest_p, fabs(prediction_at(p, i) - mean_prediction));
     }
     if (constant_t || constant_p) return NAN;
     sum tt = {0}, pp = {0}, tp = {0};
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = first; i < n; i++) {
+        const double w = weight_at(p, i);
+        if (w == 0) continue;
         const double t = (p->truth[i] - mean_truth) / largest_t;
         const double q = (prediction_at(p, i) - mean_prediction) / largest_p;
-        add(&tt, t * t);
-        add(&pp, q * q);
-        add(&tp, t * q);
+        add(&tt, w * t * t);
+        add(&pp, w * q * q);
+        add(&tp, w * t * q);
     }
     const double r = result(&tp) / (sqrt(result(&tt)) * sqrt(result(&pp)));
     return r > 1 ? 1 : r < -1 ? -1 : r;
@@ -88,28 +112,34 @@ static an_status compute(const pairs *p, an_metrics *metrics, an_error *err) {
     if (!st) st = check(p, err);
     if (st) return st;
     const int64_t n = p->count;
-    sum truths = {0}, predictions = {0}, squares = {0}, distances = {0}, spread = {0};
+    sum weights = {0}, truths = {0}, predictions = {0}, squares = {0}, distances = {0};
+    sum spread = {0};
     for (int64_t i = 0; i < n; i++) {
-        const double difference = p->truth[i] - prediction_at(p, i);
-        add(&truths, p->truth[i]);
-        add(&predictions, prediction_at(p, i));
-        add(&squares, difference * difference);
-        add(&distances, fabs(difference));
+        const double w = weight_at(p, i), difference = p->truth[i] - prediction_at(p, i);
+        if (w == 0) continue; /* what does not count must not overflow either */
+        add(&weights, w);
+        add(&truths, w * p->truth[i]);
+        add(&predictions, w * prediction_at(p, i));
+        add(&squares, w * difference * difference);
+        add(&distances, w * fabs(difference));
     }
-    const double mean_truth = result(&truths) / (double)n;
-    const double mean_prediction = result(&predictions) / (double)n;
+    const double all = result(&weights);
+    const double mean_truth = result(&truths) / all;
+    const double mean_prediction = result(&predictions) / all;
+    const int64_t first = first_of(p);
     bool constant = true; /* the mean of equal numbers may round to another one */
-    for (int64_t i = 0; i < n; i++) {
-        const double difference = p->truth[i] - mean_truth;
-        add(&spread, difference * difference);
-        if (p->truth[i] != p->truth[0]) constant = false;
+    for (int64_t i = first; i < n; i++) {
+        const double w = weight_at(p, i), difference = p->truth[i] - mean_truth;
+        if (w == 0) continue;
+        add(&spread, w * difference * difference);
+        if (p->truth[i] != p->truth[first]) constant = false;
     }
     const double residual = result(&squares), total = result(&spread);
 
     an_metrics ours = {.struct_size = sizeof ours, .count = n};
-    ours.mse = residual / (double)n;
+    ours.mse = residual / all;
     ours.rmse = sqrt(ours.mse);
-    ours.mae = result(&distances) / (double)n;
+    ours.mae = result(&distances) / all;
     if (n < 2)
         ours.r2 = NAN;
     else if (constant || total == 0)
@@ -134,14 +164,15 @@ void an_metrics_init(an_metrics *metrics, uint32_t struct_size) {
     ani_report_init(metrics, struct_size);
 }
 
-an_status an_metrics_compute(const double *truth, const float *prediction, int64_t count,
-                             an_metrics *metrics, an_error *err) {
-    const pairs p = {.truth = truth, .single = prediction, .count = count};
+an_status an_metrics_compute(const double *truth, const float *prediction, const double *weights,
+                             int64_t count, an_metrics *metrics, an_error *err) {
+    const pairs p = {.truth = truth, .single = prediction, .weights = weights, .count = count};
     return compute(&p, metrics, err);
 }
 
-an_status an_metrics_compute_double(const double *truth, const double *prediction, int64_t count,
-                                    an_metrics *metrics, an_error *err) {
-    const pairs p = {.truth = truth, .twofold = prediction, .count = count};
+an_status an_metrics_compute_double(const double *truth, const double *prediction,
+                                    const double *weights, int64_t count, an_metrics *metrics,
+                                    an_error *err) {
+    const pairs p = {.truth = truth, .twofold = prediction, .weights = weights, .count = count};
     return compute(&p, metrics, err);
 }

@@ -66,7 +66,7 @@ an_status an_plot_scatter(const char *path, const double *truth, const float *pr
     char subtitle[256];
     an_status st = ani_plot_options_check(&ours, path, options, 900, 900, err);
     if (st) goto done;
-    st = an_metrics_compute(truth, prediction, count, &metrics, err);
+    st = an_metrics_compute(truth, prediction, NULL, count, &metrics, err);
     if (st) goto done;
     describe(subtitle, sizeof subtitle, &metrics);
     double low = INFINITY, high = -INFINITY;

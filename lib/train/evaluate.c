@@ -5,6 +5,8 @@
 #include <math.h>
 
 #include "augment/loader.h"
+#include "base/callbacks.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "layers/loss.h"
@@ -61,17 +63,16 @@ double ani_loss_sum(int32_t kind, const float *logits, const float *target, int6
     return total;
 }
 
-an_status ani_check_source(const an_model *model, const an_loader *loader, int32_t loss_kind,
-                           const char *what, an_error *err) {
+an_status ani_check_source(const an_model *model, const an_loader *loader,
+                           const an_loss_options *loss, const char *what, an_error *err) {
     const an_dataset *dataset = ani_loader_dataset(loader);
     const int32_t outputs = an_loader_outputs(loader);
     an_status st = ani_loader_check(loader, model, what, err);
-    if (!st) st = ani_loss_check_task(loss_kind, ani_model_facts_of(model)->task, outputs, err);
     for (int64_t place = 0; !st && place < an_loader_samples(loader); place++) {
         const int64_t sample = ani_loader_sample(loader, place);
         for (int32_t k = 0; k < outputs; k++) {
             const double label = an_dataset_score(dataset, sample, k);
-            if (!ani_loss_takes(loss_kind, (float)label))
+            if (!ani_loss_takes(loss->kind, (float)label))
                 return ani_fail(err, AN_ERR_ARG,
                                 "'%s' has the label %g; for this loss it must be a probability, 0 "
                                 "to 1",
@@ -84,27 +85,50 @@ an_status ani_check_source(const an_model *model, const an_loader *loader, int32
 /* --- by images -------------------------------------------------------------------------------
  */
 
-an_status an_model_evaluate(an_model *model, an_loader *loader, int32_t loss_kind, double *loss,
-                            an_error *err) {
-    return ani_evaluate(model, loader, loss_kind, NULL, NULL, loss, err);
+/** Who wants to know how far an evaluation has come. */
+typedef struct watcher {
+    an_progress_fn progress;
+    void *user;
+    double begun; /* clock, seconds */
+} watcher;
+
+static an_status batch_done(void *user, int64_t step, int64_t steps, an_error *err) {
+    const watcher *w = user;
+    return ani_report_progress(w->progress, w->user, step, steps, w->begun, "batches", err);
 }
 
-an_status ani_evaluate(an_model *model, an_loader *loader, int32_t loss_kind,
-                       ani_batch_done_fn done, void *user, double *loss, an_error *err) {
+an_status an_model_evaluate(an_model *model, an_loader *loader, const an_loss_options *loss,
+                            double *loss_value, an_progress_fn progress, void *progress_user,
+                            an_error *err) {
+    an_loss_options ours;
+    watcher w = {progress, progress_user, ani_clock_seconds()};
+    if (!model || !loader || !loss_value)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
+                        !model    ? "model"
+                        : !loader ? "loader"
+                                  : "loss_value");
+    an_status st = ani_loss_take(&ours, loss, ani_model_facts_of(model)->task,
+                                 ani_net_spec_of(ani_model_net(model))->outputs, err);
+    if (!st) st = ani_check_source(model, loader, &ours, "batches", err);
+    if (st) return st;
+    /* progress may destroy both */
+    ani_model_hold(model);
+    ani_loader_hold(loader);
+    st = ani_evaluate(model, loader, &ours, batch_done, &w, loss_value, err);
+    an_loader_destroy(loader);
+    an_model_destroy(model);
+    return st;
+}
+
+an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options *loss,
+                       ani_batch_done_fn done, void *user, double *loss_value, an_error *err) {
     float *logits = NULL;
     ani_net_context *context = NULL;
     double total = 0;
     int64_t samples = 0;
-    if (!model || !loader || !loss)
-        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
-                        !model    ? "model"
-                        : !loader ? "loader"
-                                  : "loss");
     const ani_net_spec *spec = ani_net_spec_of(ani_model_net(model));
-    an_status st = ani_check_source(model, loader, loss_kind, "batches", err);
-    if (st) return st;
     const int64_t size = (int64_t)an_loader_batch_size(loader) * spec->outputs;
-    st = ani_loader_claim(loader, err);
+    an_status st = ani_loader_claim(loader, err);
     if (st) return st;
     logits = ani_alloc_zero(size, sizeof *logits);
     if (!logits) st = ani_fail_memory(err, size * (int64_t)sizeof *logits, "predictions");
@@ -112,19 +136,19 @@ an_status ani_evaluate(an_model *model, an_loader *loader, int32_t loss_kind,
     if (!st) st = ani_net_context_take(&context, net, err);
     if (!st) st = ani_net_context_hold(net, context, ANI_PREDICT_AS_SET, false, err);
     if (!st) st = ani_loader_begin(loader, 0, 0, err);
-    for (int64_t step = 1; !st; step++) {
+    while (!st) {
         const float *x, *y;
         int64_t n;
         st = ani_loader_next(loader, &x, &y, NULL, &n, err);
         if (!st) st = ani_net_predict(net, context, x, n, 0, NULL, logits, err);
         if (st) break;
-        total += ani_loss_sum(loss_kind, logits, y, n, spec->outputs);
+        total += ani_loss_sum(loss->kind, logits, y, n, spec->outputs);
         samples += n;
-        if (done) st = done(user, step, an_loader_steps(loader), err);
+        st = done(user, ani_loader_place(loader), an_loader_steps(loader), err);
     }
     if (st == AN_DONE) {
         st = AN_OK;
-        *loss = samples ? total / (double)samples : NAN;
+        *loss_value = samples ? total / (double)samples : NAN;
     }
     ani_net_context_give(net, context);
     ani_loader_release(loader);
@@ -217,8 +241,8 @@ void ani_features_destroy(ani_features *features) {
     ani_free(features);
 }
 
-an_status ani_features_loss(const ani_features *f, an_model *model, int32_t kind, double *loss,
-                            an_error *err) {
+an_status ani_features_loss(const ani_features *f, an_model *model, const an_loss_options *loss,
+                            double *loss_value, an_error *err) {
     double total = 0;
     ani_net_context *context = NULL;
     ani_net *net = ani_model_net(model);
@@ -230,9 +254,10 @@ an_status ani_features_loss(const ani_features *f, an_model *model, int32_t kind
     for (int64_t i = 0; !st && i < f->samples; i += HEAD_SLICE) {
         const int64_t n = f->samples - i < HEAD_SLICE ? f->samples - i : HEAD_SLICE;
         st = ani_net_predict_head(net, context, f->values + i * f->width, n, 0, logits, err);
-        if (!st) total += ani_loss_sum(kind, logits, f->targets + i * f->outputs, n, f->outputs);
+        if (!st)
+            total += ani_loss_sum(loss->kind, logits, f->targets + i * f->outputs, n, f->outputs);
     }
-    if (!st) *loss = f->samples ? total / (double)f->samples : NAN;
+    if (!st) *loss_value = f->samples ? total / (double)f->samples : NAN;
     ani_net_context_give(net, context);
     ani_free(logits);
     return st;

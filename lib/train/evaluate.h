@@ -14,17 +14,17 @@ double ani_loss_sum(int32_t kind, const float *logits, const float *target, int6
                     int64_t outputs);
 
 /** AN_ERR_ARG unless batches, which the message calls what, have the model's size, outputs and
- * scale, and a loss fits the model's task and all of their labels. */
-an_status ani_check_source(const an_model *model, const an_loader *loader, int32_t loss_kind,
-                           const char *what, an_error *err);
+ * scale, and a loss that was taken for it fits all of their labels. */
+an_status ani_check_source(const an_model *model, const an_loader *loader,
+                           const an_loss_options *loss, const char *what, an_error *err);
 
-/** Called after each batch; other than AN_OK ends what goes on. */
+/** Called after each batch; other than AN_OK ends what goes on. step: batches looked at. */
 typedef an_status (*ani_batch_done_fn)(void *user, int64_t step, int64_t steps, an_error *err);
 
-/** Compute the mean loss of a model over the batches of a source, as an_model_evaluate(). done may
- * be NULL. */
-an_status ani_evaluate(an_model *model, an_loader *loader, int32_t loss_kind,
-                       ani_batch_done_fn done, void *user, double *loss, an_error *err);
+/** Compute the mean loss of a model over the batches of a source that was checked, as
+ * an_model_evaluate(). */
+an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options *loss,
+                       ani_batch_done_fn done, void *user, double *loss_value, an_error *err);
 
 /** What a frozen base makes of the samples of a source. */
 typedef struct ani_features {
@@ -45,7 +45,7 @@ void ani_features_destroy(ani_features *features); /* NULL is allowed */
 /** Return the largest magnitude of all values; 0 if there are none. */
 float ani_features_largest(const ani_features *features);
 /** Compute the mean loss of the head over all rows. */
-an_status ani_features_loss(const ani_features *features, an_model *model, int32_t kind,
-                            double *loss, an_error *err);
+an_status ani_features_loss(const ani_features *features, an_model *model,
+                            const an_loss_options *loss, double *loss_value, an_error *err);
 
 #endif

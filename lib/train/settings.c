@@ -14,7 +14,8 @@
 
 static const char *const base_words[] = {"frozen", "statistics", "train", "finetune", NULL};
 static const char *const precision_words[] = {"fp32", "mixed", NULL};
-static const char *const loss_words[] = {"mse", "mae", "huber", "categorical", "binary", NULL};
+static const char *const loss_words[] = {"auto",        "mse",    "mae", "huber",
+                                         "categorical", "binary", NULL};
 
 /* Names in checkpoints are those that the first ones had: "batch", "last_batch", "recalibrate". */
 

@@ -15,6 +15,7 @@
 #include "base/lock.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "layers/loss.h"
 #include "layers/model.h"
 #include "optim/optim.h"
 #include "train/checkpoint.h"
@@ -33,6 +34,7 @@ struct an_trainer {
     an_history *history;
     an_optimizer *optimizer;
     an_train_options options; /* schedule: see below; optimizer: only while it is made */
+    an_loss_options loss;     /* taken for the model */
     an_schedule_options schedule;
     ani_train_state state;
     an_arrays *kept; /* best weights, with restore_best */
@@ -119,12 +121,17 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
     *out = NULL;
     an_train_options ours;
     an_schedule_options schedule;
+    an_loss_options loss;
     an_trainer *trainer = NULL;
     if (!model || !train) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "train" : "model");
     an_status st = ani_train_options_take(&ours, &schedule, options, err);
     if (st) return st;
-    st = ani_check_source(model, train, ours.loss, "training batches", err);
-    if (!st && val) st = ani_check_source(model, val, ours.loss, "validation batches", err);
+    st = ani_loss_take(&loss, &(an_loss_options){.struct_size = sizeof loss, .kind = ours.loss},
+                       ani_model_facts_of(model)->task,
+                       ani_net_spec_of(ani_model_net(model))->outputs, err);
+    ours.loss = loss.kind; /* as it is, for settings */
+    if (!st) st = ani_check_source(model, train, &loss, "training batches", err);
+    if (!st && val) st = ani_check_source(model, val, &loss, "validation batches", err);
     if (!st && val && !an_loader_is_plain(val))
         st = ani_fail(err, AN_ERR_ARG, "validation batches are augmented; they must be plain");
     if (!st && train == val)
@@ -136,6 +143,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
     }
     atomic_init(&trainer->references, 1);
     trainer->options = ours;
+    trainer->loss = loss;
     trainer->schedule = schedule;
     ani_model_hold(model);
     trainer->model = model;
@@ -479,8 +487,8 @@ static an_status move(an_trainer *trainer, epoch_run *run, bool features, const 
     const int64_t all = (int64_t)trainer->state.epoch * run->steps + place->step;
     an_status st = ani_net_begin_change(ani_model_net(model), err);
     if (st) return st;
-    st = features ? ani_model_compute_head_gradients(model, x, y, n, options->loss, loss, err)
-                  : ani_model_compute_gradients(model, x, y, n, options->loss, loss, err);
+    st = features ? ani_model_compute_head_gradients(model, x, y, n, &trainer->loss, loss, err)
+                  : ani_model_compute_gradients(model, x, y, n, &trainer->loss, loss, err);
     if (!st) {
         place->rate = an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
         run->broken = !isfinite(*loss) && options->terminate_on_nan;
@@ -576,10 +584,10 @@ static an_status validate(an_trainer *trainer, epoch_run *run, an_error *err) {
     run->report.val_loss = NAN;
     if (!trainer->val) return AN_OK;
     if (trainer->val_features)
-        return ani_features_loss(trainer->val_features, trainer->model, trainer->options.loss,
+        return ani_features_loss(trainer->val_features, trainer->model, &trainer->loss,
                                  &run->report.val_loss, err);
-    return ani_evaluate(trainer->model, trainer->val, trainer->options.loss, validation_step,
-                        trainer, &run->report.val_loss, err);
+    return ani_evaluate(trainer->model, trainer->val, &trainer->loss, validation_step, trainer,
+                        &run->report.val_loss, err);
 }
 
 /* --- the end of an epoch ------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def metrics(tap, lib):
     result = Metrics(struct_size=ctypes.sizeof(Metrics))
     truth = (ctypes.c_double * 4)(1, 2, 3, 4)
     prediction = (ctypes.c_float * 4)(1.5, 2, 3, 3.5)
-    status = lib.an_metrics_compute(truth, prediction, ctypes.c_int64(4), ctypes.byref(result), None)
+    status = lib.an_metrics_compute(truth, prediction, None, ctypes.c_int64(4), ctypes.byref(result), None)
     expect(tap, "metrics of four pairs", (status, result.count, result.mse, result.mae, result.r2), (AN_OK, 4, 0.125, 0.25, 0.9))
     tap.case("rmse is the root of mse", [] if math.isclose(result.rmse, math.sqrt(0.125)) else [result.rmse])
 

@@ -252,7 +252,8 @@ static an_metrics measure(const an_dataset *dataset, const float *scores, const 
         truth[i] = an_dataset_score(dataset, sample, 0);
         prediction[i] = scores[indices ? indices[i] : i];
     }
-    if (an_metrics_compute(truth, prediction, count, &metrics, &err)) fail_msg("%s", err.message);
+    if (an_metrics_compute(truth, prediction, NULL, count, &metrics, &err))
+        fail_msg("%s", err.message);
     free(truth);
     free(prediction);
     return metrics;

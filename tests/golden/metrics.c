@@ -35,8 +35,8 @@ static void check_case(const json_t *entry, const st_file *arrays) {
     float *f = prediction ? st_floats(prediction) : calloc(1, sizeof *f);
     an_metrics metrics = {.struct_size = sizeof metrics};
     an_error err = {0};
-    const an_status st = single ? an_metrics_compute(t, f, count, &metrics, &err)
-                                : an_metrics_compute_double(t, d, count, &metrics, &err);
+    const an_status st = single ? an_metrics_compute(t, f, NULL, count, &metrics, &err)
+                                : an_metrics_compute_double(t, d, NULL, count, &metrics, &err);
     if (json_object_get(entry, "error")) {
         if (st != AN_ERR_ARG) fail_msg("%s: status %d, expected AN_ERR_ARG", name, (int)st);
     } else {

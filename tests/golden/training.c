@@ -101,8 +101,8 @@ static void train(an_model *model, const batches *b, int64_t n, int32_t steps, d
     an_error error;
     must(an_optimizer_create(&optimizer, model, NULL, &error), &error, "optimizer");
     for (int32_t t = 0; t < steps; t++) {
-        must(an_model_compute_gradients(model, b->x + t * n * b->pixels, b->y + t * n, n,
-                                        AN_LOSS_MSE, &losses[t], &error),
+        must(an_model_compute_gradients(model, b->x + t * n * b->pixels, b->y + t * n, n, NULL,
+                                        &losses[t], &error),
              &error, "gradients");
         must(an_optimizer_step(optimizer, rate, &error), &error, "step");
     }
@@ -285,7 +285,7 @@ static void check_gradients(const whole *w, const test_backend *which, int32_t b
     an_error error;
     double got;
     must(an_model_set_base(model, base, &error), &error, "base");
-    must(an_model_compute_gradients(model, w->b.x, w->b.y, w->n, AN_LOSS_MSE, &got, &error), &error,
+    must(an_model_compute_gradients(model, w->b.x, w->b.y, w->n, NULL, &got, &error), &error,
          "gradients");
     expect_within(got, loss, 1e-4 * loss, "%s: loss", which->label);
     must(an_model_copy_gradients(&gradients, model, &error), &error, "gradients");
@@ -607,7 +607,7 @@ static void check_mini(const test_backend *which, const json_t *report, const ba
     must(an_model_set_base(model, AN_BASE_TRAIN, &error), &error, "base");
     /* first gradients: momentum 1 keeps the moving statistics where they are */
     must(an_model_set_momentum(model, 1, &error), &error, "momentum");
-    must(an_model_compute_gradients(model, b->x, b->y, n, AN_LOSS_MSE, &loss, &error), &error,
+    must(an_model_compute_gradients(model, b->x, b->y, n, NULL, &loss, &error), &error,
          "gradients");
     must(an_model_copy_gradients(&arrays, model, &error), &error, "gradients");
     st_file *file = st_open(golden_path("training/mini_first_gradients_float64.safetensors"));

@@ -484,8 +484,8 @@ m("evaluate_mean", "train/evaluate.c",
   "(void)0;",
   "a loss is a sum over outputs", "trainer", "layers", "misuse")
 m("evaluate_samples", "train/evaluate.c",
-  "*loss = samples ? total / (double)samples : NAN;",
-  "*loss = samples ? total / (double)an_loader_steps(loader) : NAN;",
+  "*loss_value = samples ? total / (double)samples : NAN;",
+  "*loss_value = samples ? total / (double)an_loader_steps(loader) : NAN;",
   "a validation loss is the sum of a batch", "trainer")
 m("resume_place", "train/state.c",
   "    NUMBER(place.loss_sum),\n",
@@ -520,13 +520,17 @@ m("metrics_rmse", "metrics/metrics.c",
   "ours.rmse = ours.mse;",
   "RMSE is the MSE", "golden_metrics", "metrics")
 m("metrics_mae", "metrics/metrics.c",
-  "add(&distances, fabs(difference));",
-  "add(&distances, difference);",
+  "add(&distances, w * fabs(difference));",
+  "add(&distances, w * difference);",
   "MAE without absolute values", "golden_metrics", "metrics")
 m("metrics_r2", "metrics/metrics.c",
-  "const double difference = p->truth[i] - mean_truth;",
-  "const double difference = p->truth[i] - mean_prediction;",
+  "difference = p->truth[i] - mean_truth;",
+  "difference = p->truth[i] - mean_prediction;",
   "R2 about the mean of the predictions", "golden_metrics", "metrics")
+m("metrics_weights", "metrics/metrics.c",
+  "add(&spread, w * difference * difference);",
+  "add(&spread, difference * difference);",
+  "the variance of R2 has no weights", "metrics")
 
 # --- io -------------------------------------------------------------------------------------------------
 
@@ -625,6 +629,14 @@ m("loss_of_task", "layers/loss.c",
   "const bool classes = task == AN_TASK_CLASSIFICATION;",
   "const bool classes = outputs > 1;",
   "the loss goes by the outputs, whatever the task is", "misuse_model")
+m("loss_auto", "layers/loss.c",
+  "return outputs > 1 ? AN_LOSS_CATEGORICAL : AN_LOSS_BINARY;",
+  "return AN_LOSS_CATEGORICAL;",
+  "one output of a classification has a softmax", "losses")
+m("evaluate_progress", "train/evaluate.c",
+  "st = done(user, ani_loader_place(loader), an_loader_steps(loader), err);",
+  "done(user, ani_loader_place(loader), an_loader_steps(loader), err);",
+  "an evaluation does not hear that it is to stop", "losses")
 m("null_with_a_count", "augment/loader.c",
   "if (!indices && count)",
   "if (!indices && count < 0)",

@@ -140,8 +140,7 @@ static an_status gradients(bench *b, an_error *err) {
     for (int32_t base = AN_BASE_FROZEN; base <= AN_BASE_FINETUNE && !st; base++) {
         double loss = 0;
         st = an_model_set_base(model, base, err);
-        if (!st)
-            st = an_model_compute_gradients(model, pixels, targets, BATCH, AN_LOSS_MSE, &loss, err);
+        if (!st) st = an_model_compute_gradients(model, pixels, targets, BATCH, NULL, &loss, err);
         b->result = oom_mix(b->result, &loss, sizeof loss);
     }
     an_model_destroy(model);

@@ -298,8 +298,7 @@ static void *train_by_hand(void *data) {
         int64_t n;
         if (step % 3 == 0) st = an_loader_begin(loader, step / 3, 0, &r->err);
         if (!st) st = an_loader_next(loader, &x, &y, NULL, &n, &r->err);
-        if (!st)
-            st = an_model_compute_gradients(model, x, y, n, AN_LOSS_MSE, &r->losses[step], &r->err);
+        if (!st) st = an_model_compute_gradients(model, x, y, n, NULL, &r->losses[step], &r->err);
         if (!st) st = an_optimizer_step(optimizer, 1e-3, &r->err);
     }
     if (!st) st = settle(model, &r->err);
@@ -508,16 +507,17 @@ static int32_t call_back(void *user, const an_train_event *event) {
     bad |= expect(in, "predicting", score_all(in->model, scores, &err), AN_OK, &err);
     bad |= expect(in, "saving", an_model_save(in->model, in->path, &err), AN_OK, &err);
     bad |= expect(in, "batches", make_batches(&own, 0, &err), AN_OK, &err);
-    bad |= expect(in, "evaluating", an_model_evaluate(in->model, own, AN_LOSS_MSE, &loss, &err),
-                  AN_OK, &err);
+    bad |= expect(in, "evaluating",
+                  an_model_evaluate(in->model, own, NULL, &loss, NULL, NULL, &err), AN_OK, &err);
     an_loader_destroy(own);
     if (event->kind == AN_EVENT_EPOCH_END)
         bad |= expect(in, "evaluating the validation batches",
-                      an_model_evaluate(in->model, in->val, AN_LOSS_MSE, &loss, &err), AN_OK, &err);
+                      an_model_evaluate(in->model, in->val, NULL, &loss, NULL, NULL, &err), AN_OK,
+                      &err);
     if (event->kind == AN_EVENT_STEP) {
         bad |= expect(in, "evaluating the training batches",
-                      an_model_evaluate(in->model, in->train, AN_LOSS_MSE, &loss, &err), AN_ERR_ARG,
-                      &err);
+                      an_model_evaluate(in->model, in->train, NULL, &loss, NULL, NULL, &err),
+                      AN_ERR_ARG, &err);
         bad |= expect(in, "reading the training batches",
                       an_loader_next(in->train, NULL, NULL, NULL, NULL, &err), AN_ERR_ARG, &err);
     }
@@ -687,7 +687,8 @@ static void *evaluate_often(void *data) {
     evaluation *e = data;
     for (int done = 0; done < 20 && !e->status;) {
         double loss = -1;
-        const an_status st = an_model_evaluate(e->model, e->loader, AN_LOSS_MSE, &loss, &e->err);
+        const an_status st =
+            an_model_evaluate(e->model, e->loader, NULL, &loss, NULL, NULL, &e->err);
         if (st == AN_ERR_ARG) {
             sched_yield(); /* the other one reads them */
         } else if (st) {
@@ -710,7 +711,7 @@ static void batches_are_read_by_one_at_a_time(void **state) {
     an_error err;
     if (make_backend(&backend, 2, &err) || make_model(&model, backend, 1, &err) ||
         settle(model, &err) || make_batches(&loader, 0, &err) ||
-        an_model_evaluate(model, loader, AN_LOSS_MSE, &right, &err))
+        an_model_evaluate(model, loader, NULL, &right, NULL, NULL, &err))
         fail_msg("%s", err.message);
     for (int i = 0; i < 2; i++) {
         each[i] = (evaluation){.model = model, .loader = loader, .right = right};
@@ -748,7 +749,7 @@ static int be_a_child(an_backend *backend, an_model *model, an_predictor *predic
     if (an_loader_next(loader, NULL, NULL, NULL, NULL, &err) != AN_ERR_ARG) return 3;
     if (an_trainer_run(trainer, &err) != AN_ERR_ARG) return 4;
     if (an_model_copy_weights(&weights, model, &err) != AN_ERR_ARG) return 5;
-    if (an_model_evaluate(model, loader, AN_LOSS_MSE, &loss, &err) != AN_ERR_ARG) return 6;
+    if (an_model_evaluate(model, loader, NULL, &loss, NULL, NULL, &err) != AN_ERR_ARG) return 6;
     if (an_predictor_create(&another, model, &err) != AN_ERR_ARG) return 7;
     if (make_model(&new_model, backend, 1, &err) != AN_ERR_ARG) return 8;
     if (an_model_describe(model, &info, &err) != AN_ERR_ARG) return 11;

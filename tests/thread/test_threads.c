@@ -85,8 +85,7 @@ static void *do_work(void *data) {
         w->status = an_model_predict(model, x, BATCH, w->scores[AN_INFERENCE_FP32], &w->err);
     if (!w->status) w->status = predict_thinly(model, w);
     if (!w->status)
-        w->status =
-            an_model_compute_gradients(model, x, targets, BATCH, AN_LOSS_MSE, &w->loss, &w->err);
+        w->status = an_model_compute_gradients(model, x, targets, BATCH, NULL, &w->loss, &w->err);
     if (!w->status) w->status = an_model_copy_gradients(&w->gradients, model, &w->err);
     an_model_destroy(model);
     return NULL;

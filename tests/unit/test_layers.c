@@ -692,18 +692,19 @@ static void the_rest_refuses(void **state) {
     refuse(an_dense_backward(ref, y, w, out, y, w, other, &err), AN_ERR_ARG,
            "tensor 'db' has shape [3]; it must be [5]");
     refuse(an_loss_compute(NULL, 0, y, y, &loss, y, &err), AN_ERR_ARG, "backend is NULL");
-    refuse(an_loss_compute(ref, 0, NULL, y, &loss, y, &err), AN_ERR_ARG,
+    refuse(an_loss_compute(ref, AN_LOSS_MSE, NULL, y, &loss, y, &err), AN_ERR_ARG,
            "tensor 'prediction' is NULL");
-    refuse(an_loss_compute(ref, 0, y, NULL, &loss, y, &err), AN_ERR_ARG, "tensor 'target' is NULL");
-    refuse(an_loss_compute(ref, 0, y, out, &loss, y, &err), AN_ERR_ARG,
+    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, NULL, &loss, y, &err), AN_ERR_ARG,
+           "tensor 'target' is NULL");
+    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, out, &loss, y, &err), AN_ERR_ARG,
            "tensor 'target' has shape [2,5]; it must be [2,4]");
-    refuse(an_loss_compute(ref, 0, y, y, &loss, out, &err), AN_ERR_ARG,
+    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, y, &loss, out, &err), AN_ERR_ARG,
            "tensor 'gradient' has shape [2,5]; it must be [2,4]");
-    refuse(an_loss_compute(ref, 5, y, y, &loss, y, &err), AN_ERR_ARG,
-           "loss is 5; it must be one of AN_LOSS_*");
+    refuse(an_loss_compute(ref, 6, y, y, &loss, y, &err), AN_ERR_ARG,
+           "loss is 6; it must be one of AN_LOSS_*");
     refuse(an_loss_compute(ref, -1, y, y, &loss, y, &err), AN_ERR_ARG,
            "loss is -1; it must be one of AN_LOSS_*");
-    refuse(an_loss_compute(ref, 0, y, y, NULL, y, &err), AN_ERR_ARG,
+    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, y, NULL, y, &err), AN_ERR_ARG,
            "loss: the place for it is NULL");
     DROP(x, y, w, b, out, empty, other);
 }

@@ -438,19 +438,20 @@ static const an_dataset_options *size_of_pixels(void) {
     CASE(begin_epoch, an_loader_begin(loader, -1, 0, err), "epoch")                                \
     CASE(begin_first, an_loader_begin(loader, 0, 99, err), "first")                                \
     CASE(next_null, an_loader_next(NULL, NULL, NULL, NULL, NULL, err), "loader")                   \
-    CASE(metrics_truth, an_metrics_compute(NULL, some, 4, &metrics, err), "truth")                 \
-    CASE(metrics_prediction, an_metrics_compute(truth, NULL, 4, &metrics, err), "prediction")      \
-    CASE(metrics_out, an_metrics_compute(truth, some, 4, NULL, err), "metrics")                    \
-    CASE(metrics_count, an_metrics_compute(truth, some, 0, &metrics, err), "0")                    \
-    CASE(metrics_nan, an_metrics_compute(truth, not_a_number, 4, &metrics, err), "1")              \
-    CASE(metrics_unset, an_metrics_compute(truth, some, 4, &unset_metrics, err),                   \
-         "an_metrics: struct_size is 0")                                                           \
-    CASE(doubles_truth, an_metrics_compute_double(NULL, truth, 4, &metrics, err), "truth")         \
-    CASE(doubles_prediction, an_metrics_compute_double(truth, NULL, 4, &metrics, err),             \
+    CASE(metrics_truth, an_metrics_compute(NULL, some, NULL, 4, &metrics, err), "truth")           \
+    CASE(metrics_prediction, an_metrics_compute(truth, NULL, NULL, 4, &metrics, err),              \
          "prediction")                                                                             \
-    CASE(doubles_out, an_metrics_compute_double(truth, truth, 4, NULL, err), "metrics")            \
-    CASE(doubles_count, an_metrics_compute_double(truth, truth, -4, &metrics, err), "-4")          \
-    CASE(doubles_unset, an_metrics_compute_double(truth, truth, 4, &unset_metrics, err),           \
+    CASE(metrics_out, an_metrics_compute(truth, some, NULL, 4, NULL, err), "metrics")              \
+    CASE(metrics_count, an_metrics_compute(truth, some, NULL, 0, &metrics, err), "0")              \
+    CASE(metrics_nan, an_metrics_compute(truth, not_a_number, NULL, 4, &metrics, err), "1")        \
+    CASE(metrics_unset, an_metrics_compute(truth, some, NULL, 4, &unset_metrics, err),             \
+         "an_metrics: struct_size is 0")                                                           \
+    CASE(doubles_truth, an_metrics_compute_double(NULL, truth, NULL, 4, &metrics, err), "truth")   \
+    CASE(doubles_prediction, an_metrics_compute_double(truth, NULL, NULL, 4, &metrics, err),       \
+         "prediction")                                                                             \
+    CASE(doubles_out, an_metrics_compute_double(truth, truth, NULL, 4, NULL, err), "metrics")      \
+    CASE(doubles_count, an_metrics_compute_double(truth, truth, NULL, -4, &metrics, err), "-4")    \
+    CASE(doubles_unset, an_metrics_compute_double(truth, truth, NULL, 4, &unset_metrics, err),     \
          "struct_size is 0")
 REFUSED(MISUSE_DEFINE)
 static const misuse_call refused[] = {REFUSED(MISUSE_LIST)};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Arguments that no caller may give, as in test_misuse.c: models, single layers, optimizers. A loss
  * of another task, or a value that is not finite, would have a number. */
+#include "support/losses.h"
 #include "support/misuse.h"
 
 #include <math.h>
@@ -24,6 +25,7 @@ static an_optimizer *optimizer_out;
 static float x[2 * PIXELS], infinite[PIXELS], y[8], features[2048];
 static double loss;
 static an_model_info info = {.struct_size = sizeof info}, unset_info;
+static const an_loss_options unset_loss;
 
 static const float some[4] = {0, 1, 1, 0}, one_hot[6] = {0, 1, 0, 1, 0, 0};
 static const float not_hot[6] = {2, 0, 0, 3, 0, 0}, half_negative[2] = {0.5f, -0.5f};
@@ -110,15 +112,18 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(features_y, an_model_compute_features(model, x, 1, NULL, err), "NULL")                    \
     CASE(head_null, an_model_predict_from_features(NULL, x, 1, y, err), "model")                   \
     CASE(head_x, an_model_predict_from_features(model, NULL, 1, y, err), "NULL")                   \
-    CASE(gradients_null, an_model_compute_gradients(NULL, x, y, 1, AN_LOSS_MSE, &loss, err),       \
-         "model")                                                                                  \
-    CASE(gradients_y, an_model_compute_gradients(model, x, NULL, 1, AN_LOSS_MSE, &loss, err),      \
-         "NULL")                                                                                   \
-    CASE(gradients_loss, an_model_compute_gradients(model, x, y, 1, 77, &loss, err), "loss")       \
-    CASE(head_gradients_null, an_model_compute_head_gradients(NULL, x, y, 1, 0, &loss, err),       \
-         "model")                                                                                  \
-    CASE(head_gradients_n, an_model_compute_head_gradients(model, x, y, -3, 0, &loss, err),        \
-         "batch")                                                                                  \
+    CASE(gradients_null,                                                                           \
+         an_model_compute_gradients(NULL, x, y, 1, loss_of(AN_LOSS_MSE), &loss, err), "model")     \
+    CASE(gradients_y,                                                                              \
+         an_model_compute_gradients(model, x, NULL, 1, loss_of(AN_LOSS_MSE), &loss, err), "NULL")  \
+    CASE(gradients_loss, an_model_compute_gradients(model, x, y, 1, loss_of(77), &loss, err),      \
+         "loss")                                                                                   \
+    CASE(gradients_unset, an_model_compute_gradients(model, x, y, 1, &unset_loss, &loss, err),     \
+         "an_loss_options: struct_size is 0")                                                      \
+    CASE(head_gradients_null,                                                                      \
+         an_model_compute_head_gradients(NULL, x, y, 1, loss_of(0), &loss, err), "model")          \
+    CASE(head_gradients_n,                                                                         \
+         an_model_compute_head_gradients(model, x, y, -3, loss_of(0), &loss, err), "batch")        \
     CASE(update_null, an_model_update_batch_norm_begin(NULL, err), "model")                        \
     CASE(update_add_null, an_model_update_batch_norm_add(NULL, x, 1, err), "model")                \
     CASE(update_not_begun, an_model_update_batch_norm_add(model, x, 1, err), "begun")              \
@@ -188,75 +193,87 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(head_n, an_model_predict_from_features(model, features, 0, y, err), "batch")              \
     CASE(head_many, an_model_predict_from_features(model, features, INT64_MAX, y, err), "batch")   \
     CASE(head_y, an_model_predict_from_features(model, features, 1, NULL, err), "NULL")            \
-    CASE(gradients_x, an_model_compute_gradients(model, NULL, some, 1, AN_LOSS_MSE, &loss, err),   \
+    CASE(gradients_x,                                                                              \
+         an_model_compute_gradients(model, NULL, some, 1, loss_of(AN_LOSS_MSE), &loss, err),       \
          "NULL")                                                                                   \
-    CASE(gradients_n, an_model_compute_gradients(model, x, some, MANY, AN_LOSS_MSE, &loss, err),   \
+    CASE(gradients_n,                                                                              \
+         an_model_compute_gradients(model, x, some, MANY, loss_of(AN_LOSS_MSE), &loss, err),       \
          "batch")                                                                                  \
     CASE(gradients_infinite,                                                                       \
-         an_model_compute_gradients(model, infinite, some, 1, AN_LOSS_MSE, &loss, err), "is inf")  \
+         an_model_compute_gradients(model, infinite, some, 1, loss_of(AN_LOSS_MSE), &loss, err),   \
+         "is inf")                                                                                 \
     CASE(gradients_score_categorical,                                                              \
-         an_model_compute_gradients(model, x, one_hot, 1, AN_LOSS_CATEGORICAL, &loss, err),        \
+         an_model_compute_gradients(model, x, one_hot, 1, loss_of(AN_LOSS_CATEGORICAL), &loss,     \
+                                    err),                                                          \
          "AN_LOSS_CATEGORICAL with 1 output")                                                      \
     CASE(head_gradients_score_categorical,                                                         \
-         an_model_compute_head_gradients(model, features, one_hot, 1, AN_LOSS_CATEGORICAL, &loss,  \
-                                         err),                                                     \
+         an_model_compute_head_gradients(model, features, one_hot, 1,                              \
+                                         loss_of(AN_LOSS_CATEGORICAL), &loss, err),                \
          "AN_LOSS_CATEGORICAL with 1 output")                                                      \
     CASE(gradients_score_binary,                                                                   \
-         an_model_compute_gradients(model, x, one_hot, 1, AN_LOSS_BINARY, &loss, err),             \
+         an_model_compute_gradients(model, x, one_hot, 1, loss_of(AN_LOSS_BINARY), &loss, err),    \
          "AN_LOSS_BINARY and the model's task is AN_TASK_REGRESSION")                              \
     CASE(head_gradients_score_binary,                                                              \
-         an_model_compute_head_gradients(model, features, one_hot, 1, AN_LOSS_BINARY, &loss, err), \
+         an_model_compute_head_gradients(model, features, one_hot, 1, loss_of(AN_LOSS_BINARY),     \
+                                         &loss, err),                                              \
          "AN_LOSS_BINARY and the model's task is AN_TASK_REGRESSION")                              \
     CASE(gradients_classes_mse,                                                                    \
-         an_model_compute_gradients(classes, x, one_hot, 1, AN_LOSS_MSE, &loss, err),              \
+         an_model_compute_gradients(classes, x, one_hot, 1, loss_of(AN_LOSS_MSE), &loss, err),     \
          "AN_LOSS_MSE and the model's task is AN_TASK_CLASSIFICATION")                             \
     CASE(head_gradients_classes_mse,                                                               \
-         an_model_compute_head_gradients(classes, features, one_hot, 1, AN_LOSS_MSE, &loss, err),  \
+         an_model_compute_head_gradients(classes, features, one_hot, 1, loss_of(AN_LOSS_MSE),      \
+                                         &loss, err),                                              \
          "AN_LOSS_MSE and the model's task is AN_TASK_CLASSIFICATION")                             \
     CASE(gradients_classes_huber,                                                                  \
-         an_model_compute_gradients(classes, x, one_hot, 1, AN_LOSS_HUBER, &loss, err),            \
+         an_model_compute_gradients(classes, x, one_hot, 1, loss_of(AN_LOSS_HUBER), &loss, err),   \
          "it must be AN_LOSS_CATEGORICAL")                                                         \
-    CASE(                                                                                          \
-        head_gradients_classes_huber,                                                              \
-        an_model_compute_head_gradients(classes, features, one_hot, 1, AN_LOSS_HUBER, &loss, err), \
-        "it must be AN_LOSS_CATEGORICAL")                                                          \
+    CASE(head_gradients_classes_huber,                                                             \
+         an_model_compute_head_gradients(classes, features, one_hot, 1, loss_of(AN_LOSS_HUBER),    \
+                                         &loss, err),                                              \
+         "it must be AN_LOSS_CATEGORICAL")                                                         \
     CASE(gradients_classes_binary,                                                                 \
-         an_model_compute_gradients(classes, x, one_hot, 1, AN_LOSS_BINARY, &loss, err),           \
+         an_model_compute_gradients(classes, x, one_hot, 1, loss_of(AN_LOSS_BINARY), &loss, err),  \
          "with 3 outputs; it must be AN_LOSS_CATEGORICAL")                                         \
     CASE(head_gradients_classes_binary,                                                            \
-         an_model_compute_head_gradients(classes, features, one_hot, 1, AN_LOSS_BINARY, &loss,     \
-                                         err),                                                     \
+         an_model_compute_head_gradients(classes, features, one_hot, 1, loss_of(AN_LOSS_BINARY),   \
+                                         &loss, err),                                              \
          "with 3 outputs; it must be AN_LOSS_CATEGORICAL")                                         \
     CASE(gradients_yes_no_mae,                                                                     \
-         an_model_compute_gradients(yes_no, x, one_hot, 1, AN_LOSS_MAE, &loss, err),               \
+         an_model_compute_gradients(yes_no, x, one_hot, 1, loss_of(AN_LOSS_MAE), &loss, err),      \
          "it must be AN_LOSS_BINARY")                                                              \
     CASE(head_gradients_yes_no_mae,                                                                \
-         an_model_compute_head_gradients(yes_no, features, one_hot, 1, AN_LOSS_MAE, &loss, err),   \
+         an_model_compute_head_gradients(yes_no, features, one_hot, 1, loss_of(AN_LOSS_MAE),       \
+                                         &loss, err),                                              \
          "it must be AN_LOSS_BINARY")                                                              \
     CASE(gradients_yes_no_categorical,                                                             \
-         an_model_compute_gradients(yes_no, x, one_hot, 1, AN_LOSS_CATEGORICAL, &loss, err),       \
+         an_model_compute_gradients(yes_no, x, one_hot, 1, loss_of(AN_LOSS_CATEGORICAL), &loss,    \
+                                    err),                                                          \
          "AN_LOSS_BINARY")                                                                         \
     CASE(head_gradients_yes_no_categorical,                                                        \
-         an_model_compute_head_gradients(yes_no, features, one_hot, 1, AN_LOSS_CATEGORICAL, &loss, \
-                                         err),                                                     \
+         an_model_compute_head_gradients(yes_no, features, one_hot, 1,                             \
+                                         loss_of(AN_LOSS_CATEGORICAL), &loss, err),                \
          "AN_LOSS_BINARY")                                                                         \
     CASE(gradients_not_hot,                                                                        \
-         an_model_compute_gradients(classes, x, not_hot, 2, AN_LOSS_CATEGORICAL, &loss, err),      \
+         an_model_compute_gradients(classes, x, not_hot, 2, loss_of(AN_LOSS_CATEGORICAL), &loss,   \
+                                    err),                                                          \
          "target 0 of sample 0 is 2")                                                              \
     CASE(gradients_negative,                                                                       \
-         an_model_compute_gradients(yes_no, x, half_negative, 2, AN_LOSS_BINARY, &loss, err),      \
+         an_model_compute_gradients(yes_no, x, half_negative, 2, loss_of(AN_LOSS_BINARY), &loss,   \
+                                    err),                                                          \
          "target 0 of sample 1 is -0.5")                                                           \
     CASE(gradients_nan,                                                                            \
-         an_model_compute_gradients(yes_no, x, no_number, 2, AN_LOSS_BINARY, &loss, err),          \
+         an_model_compute_gradients(yes_no, x, no_number, 2, loss_of(AN_LOSS_BINARY), &loss, err), \
          "is nan")                                                                                 \
     CASE(head_gradients_not_hot,                                                                   \
-         an_model_compute_head_gradients(classes, features, not_hot, 1, AN_LOSS_CATEGORICAL,       \
-                                         &loss, err),                                              \
+         an_model_compute_head_gradients(classes, features, not_hot, 1,                            \
+                                         loss_of(AN_LOSS_CATEGORICAL), &loss, err),                \
          "probability")                                                                            \
     CASE(head_gradients_features,                                                                  \
-         an_model_compute_head_gradients(model, NULL, some, 1, AN_LOSS_MSE, &loss, err), "NULL")   \
+         an_model_compute_head_gradients(model, NULL, some, 1, loss_of(AN_LOSS_MSE), &loss, err),  \
+         "NULL")                                                                                   \
     CASE(head_gradients_y,                                                                         \
-         an_model_compute_head_gradients(model, features, NULL, 1, AN_LOSS_MSE, &loss, err),       \
+         an_model_compute_head_gradients(model, features, NULL, 1, loss_of(AN_LOSS_MSE), &loss,    \
+                                         err),                                                     \
          "NULL")                                                                                   \
     CASE(update_infinite, an_model_update_batch_norm_add(model, infinite, 1, err), "is inf")       \
     CASE(update_n, an_model_update_batch_norm_add(model, x, 0, err), "batch")                      \
@@ -339,7 +356,9 @@ WRONG(an_schedule_options, final_fraction, NAN)
          "'db' has shape")                                                                         \
     CASE(loss_backend, an_loss_compute(NULL, AN_LOSS_MSE, matrix, matrix, &loss, NULL, err),       \
          "backend")                                                                                \
-    CASE(loss_kind, an_loss_compute(backend, 5, matrix, matrix, &loss, NULL, err), "loss is 5")    \
+    CASE(loss_kind, an_loss_compute(backend, 6, matrix, matrix, &loss, NULL, err), "loss is 6")    \
+    CASE(loss_auto, an_loss_compute(backend, AN_LOSS_AUTO, matrix, matrix, &loss, NULL, err),      \
+         "loss is AN_LOSS_AUTO")                                                                   \
     CASE(loss_place, an_loss_compute(backend, AN_LOSS_MSE, matrix, matrix, NULL, NULL, err),       \
          "NULL")                                                                                   \
     CASE(loss_target, an_loss_compute(backend, AN_LOSS_MSE, matrix, image, &loss, NULL, err),      \
@@ -419,10 +438,11 @@ static void losses_of_the_task_are_taken(void **state) {
     (void)state;
     an_error err;
     for (int32_t kind = AN_LOSS_MSE; kind <= AN_LOSS_HUBER; kind++)
-        if (an_model_compute_gradients(model, x, some, 2, kind, &loss, &err))
+        if (an_model_compute_gradients(model, x, some, 2, loss_of(kind), &loss, &err))
             fail_msg("%s", err.message);
-    if (an_model_compute_gradients(classes, x, one_hot, 2, AN_LOSS_CATEGORICAL, NULL, &err) ||
-        an_model_compute_gradients(yes_no, x, some, 2, AN_LOSS_BINARY, &loss, &err))
+    if (an_model_compute_gradients(classes, x, one_hot, 2, loss_of(AN_LOSS_CATEGORICAL), NULL,
+                                   &err) ||
+        an_model_compute_gradients(yes_no, x, some, 2, loss_of(AN_LOSS_BINARY), &loss, &err))
         fail_msg("%s", err.message);
 }
 
@@ -456,6 +476,7 @@ static void nothing_has_empty_answers(void **state) {
     assert_int_equal(an_optimizer_steps(NULL), 0);
     MISUSE_INIT(an_mobilenetv2_options, an_mobilenetv2_options_init);
     MISUSE_INIT(an_conv_options, an_conv_options_init);
+    MISUSE_INIT(an_loss_options, an_loss_options_init);
     MISUSE_INIT(an_optimizer_options, an_optimizer_options_init);
     MISUSE_INIT(an_schedule_options, an_schedule_options_init);
     an_model_destroy(NULL);

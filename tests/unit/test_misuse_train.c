@@ -2,6 +2,7 @@
  * Arguments that no caller may give, as in test_misuse.c: training, evaluation, predictors. Above
  * all combinations that have a number, and a wrong one: batches of another scale or size, a loss of
  * another task. */
+#include "support/losses.h"
 #include "support/misuse.h"
 
 #include <math.h>
@@ -41,7 +42,7 @@ WRONG(an_train_options, stage, 0)
 WRONG(an_train_options, max_epochs, 0)
 WRONG(an_train_options, first_epoch, -1)
 WRONG(an_train_options, base, 4)
-WRONG(an_train_options, loss, 5)
+WRONG(an_train_options, loss, 6)
 WRONG(an_train_options, early_stop_patience, -2)
 WRONG(an_train_options, restore_best, 2)
 WRONG(an_train_options, save_best_only, -1)
@@ -70,6 +71,7 @@ WRONG(an_train_options, optimizer, wrong_an_optimizer_options_kind())
 WRONG(an_train_options, schedule, wrong_an_schedule_options_kind())
 WRONG_AS(loss_categorical, an_train_options, loss, AN_LOSS_CATEGORICAL)
 WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
+WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
 
 /* --- calls that are refused ---------------------------------------------------------------------
  */
@@ -108,7 +110,7 @@ WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
     CASE(trainer_same, an_trainer_create(&trainer_out, model, train, train, NULL, NULL, err),      \
          "the same")                                                                               \
     CASE(trainer_classification,                                                                   \
-         an_trainer_create(&trainer_out, classes, of_3, NULL, NULL, NULL, err),                    \
+         an_trainer_create(&trainer_out, classes, of_3, NULL, NULL, wrong_loss_mse(), err),        \
          "AN_LOSS_MSE and the model")                                                              \
     CASE(trainer_numbers,                                                                          \
          an_trainer_create(&trainer_out, classes, of_numbers, NULL, NULL,                          \
@@ -268,22 +270,33 @@ WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
     CASE(checkpoint_describe, an_checkpoint_describe(NULL, &checkpoint_info, err), "checkpoint")   \
     CASE(checkpoint_remove, an_checkpoint_remove(NULL, err), "path is NULL")                       \
     CASE(checkpoint_remove_empty, an_checkpoint_remove("", err), "path is empty")                  \
-    CASE(evaluate_model, an_model_evaluate(NULL, train, AN_LOSS_MSE, &loss, err), "model")         \
-    CASE(evaluate_batches, an_model_evaluate(model, NULL, AN_LOSS_MSE, &loss, err), "loader")      \
-    CASE(evaluate_scale, an_model_evaluate(model, tf, AN_LOSS_MSE, &loss, err),                    \
+    CASE(evaluate_model,                                                                           \
+         an_model_evaluate(NULL, train, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err), "model")    \
+    CASE(evaluate_batches,                                                                         \
+         an_model_evaluate(model, NULL, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err), "loader")   \
+    CASE(evaluate_scale,                                                                           \
+         an_model_evaluate(model, tf, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err),               \
          "batches have scale 'tf'; the model wants 'unit'")                                        \
-    CASE(evaluate_size, an_model_evaluate(model, high, AN_LOSS_MSE, &loss, err),                   \
+    CASE(evaluate_size,                                                                            \
+         an_model_evaluate(model, high, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err),             \
          "40 x 32; the model wants 32 x 32")                                                       \
-    CASE(evaluate_outputs, an_model_evaluate(model, of_3, AN_LOSS_MSE, &loss, err),                \
+    CASE(evaluate_outputs,                                                                         \
+         an_model_evaluate(model, of_3, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err),             \
          "3 numbers an image; the model has 1 outputs")                                            \
-    CASE(evaluate_place, an_model_evaluate(model, train, AN_LOSS_MSE, NULL, err), "loss is NULL")  \
-    CASE(evaluate_kind, an_model_evaluate(model, train, -1, &loss, err), "loss is -1")             \
-    CASE(evaluate_task, an_model_evaluate(classes, of_3, AN_LOSS_MSE, &loss, err),                 \
+    CASE(evaluate_place,                                                                           \
+         an_model_evaluate(model, train, loss_of(AN_LOSS_MSE), NULL, NULL, NULL, err),             \
+         "loss_value is NULL")                                                                     \
+    CASE(evaluate_kind, an_model_evaluate(model, train, loss_of(-1), &loss, NULL, NULL, err),      \
+         "loss is -1")                                                                             \
+    CASE(evaluate_task,                                                                            \
+         an_model_evaluate(classes, of_3, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err),           \
          "AN_LOSS_MSE and the model")                                                              \
-    CASE(evaluate_regression, an_model_evaluate(model, train, AN_LOSS_CATEGORICAL, &loss, err),    \
+    CASE(evaluate_regression,                                                                      \
+         an_model_evaluate(model, train, loss_of(AN_LOSS_CATEGORICAL), &loss, NULL, NULL, err),    \
          "AN_LOSS_CATEGORICAL with 1 output")                                                      \
     CASE(evaluate_numbers,                                                                         \
-         an_model_evaluate(classes, of_numbers, AN_LOSS_CATEGORICAL, &loss, err),                  \
+         an_model_evaluate(classes, of_numbers, loss_of(AN_LOSS_CATEGORICAL), &loss, NULL, NULL,   \
+                           err),                                                                   \
          "has the label 2")                                                                        \
     CASE(predictor_out_null, an_predictor_create(NULL, model, err), "out")                         \
     CASE(predictor_model, an_predictor_create(&predictor_out, NULL, err), "model")                 \
@@ -343,8 +356,7 @@ static void classes_are_trained(void **state) {
     an_train_options options;
     an_train_options_init(&options, sizeof options);
     options.max_epochs = 1;
-    options.loss = AN_LOSS_CATEGORICAL;
-    if (an_model_evaluate(classes, of_3, AN_LOSS_CATEGORICAL, &loss, &err) ||
+    if (an_model_evaluate(classes, of_3, loss_of(AN_LOSS_CATEGORICAL), &loss, NULL, NULL, &err) ||
         an_predict_loader(classes, of_3, y, NULL, NULL, &err) ||
         an_trainer_create(&trainer_out, classes, of_3, NULL, NULL, &options, &err) ||
         an_trainer_run(trainer_out, &err))

@@ -203,12 +203,13 @@ static void features_once_change_nothing(void **state) {
         int64_t n;
         assert_int_equal(an_loader_begin(b.train, i, 0, NULL), AN_OK);
         while (an_loader_next(b.train, &x, &y, NULL, &n, NULL) == AN_OK) {
-            assert_int_equal(an_model_compute_gradients(b.model, x, y, n, AN_LOSS_MSE, &loss, NULL),
+            assert_int_equal(an_model_compute_gradients(b.model, x, y, n, NULL, &loss, NULL),
                              AN_OK);
             assert_int_equal(an_optimizer_step(optimizer, options.learning_rate, NULL), AN_OK);
             sum += loss * (double)n;
         }
-        assert_int_equal(an_model_evaluate(b.model, b.val, AN_LOSS_MSE, &val_loss, NULL), AN_OK);
+        assert_int_equal(an_model_evaluate(b.model, b.val, NULL, &val_loss, NULL, NULL, NULL),
+                         AN_OK);
         assert_true(fabs(sum / TRAIN - reports[i].loss) <= 1e-6 * reports[i].loss);
         assert_true(fabs(val_loss - reports[i].val_loss) <= 1e-6 * val_loss);
     }
@@ -243,7 +244,7 @@ static void best_weights_come_back(void **state) {
     }
     assert_true(an_trainer_best(trainer) == best);
     assert_true(last > 1.01 * best); /* else nothing had to come back */
-    assert_int_equal(an_model_evaluate(b.model, b.val, AN_LOSS_MSE, &now, NULL), AN_OK);
+    assert_int_equal(an_model_evaluate(b.model, b.val, NULL, &now, NULL, NULL, NULL), AN_OK);
     if (!(fabs(now - best) <= 1e-5 * best))
         fail_msg("loss %g after the run, best %g, last %g", now, best, last);
     an_trainer_destroy(trainer);

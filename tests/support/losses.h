@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * Losses by kind, as the calls that take options want them. */
+#ifndef SUPPORT_LOSSES_H
+#define SUPPORT_LOSSES_H
+
+#include <attractivenet/layers.h>
+
+/** Return the options of a kind, AN_LOSS_*, or of a number that is none. One at a time. */
+static inline const an_loss_options *loss_of(int32_t kind) {
+    static _Thread_local an_loss_options options;
+    an_loss_options_init(&options, sizeof options);
+    options.kind = kind;
+    return &options;
+}
+
+#endif
