@@ -212,6 +212,16 @@ AN_API an_status an_image_write_png(const an_image *image, const char *path, an_
 AN_API an_status an_image_write_jpeg(const an_image *image, const char *path, int32_t quality,
                                      an_error *err);
 
+/* --- bytes ---------------------------------------------------------------------------------- */
+
+/** Bytes that the library made: a file's content in memory. They never change. Threads: any. */
+typedef struct an_bytes an_bytes;
+
+/** Return the first byte; borrowed from bytes. */
+AN_API const uint8_t *an_bytes_data(const an_bytes *bytes);
+AN_API int64_t an_bytes_size(const an_bytes *bytes); /**< Return the number of bytes. */
+AN_API void an_bytes_destroy(an_bytes *bytes);       /**< Free; NULL is allowed. */
+
 /* --- named arrays: weight and model files --------------------------------------------------- */
 
 /** An ordered list of named float32 arrays with text metadata: what a weight file holds. Threads:
@@ -242,9 +252,26 @@ AN_API void an_arrays_destroy(an_arrays *arrays);
  */
 AN_API an_status an_arrays_read(an_arrays **out, const char *path, an_error *err);
 
+/**
+ * Read a weight or model file whose content is in memory.
+ *
+ * Takes:   bytes, size: of any format that an_arrays_read() reads; not kept. name: stands for the
+ *          path in messages; NULL = "in memory".
+ * Owns:    *out is the caller's; free with an_arrays_destroy().
+ * Returns: as an_arrays_read(), without AN_ERR_IO; AN_ERR_ARG also for a size below 0.
+ * Threads: any.
+ */
+AN_API an_status an_arrays_read_bytes(an_arrays **out, const void *bytes, int64_t size,
+                                      const char *name, an_error *err);
+
 /** Write as safetensors, whole or not at all. Returns AN_OK; AN_ERR_ARG (NULL); AN_ERR_IO;
  *  AN_ERR_UNSUPPORTED (names and metadata over 100 MB); AN_ERR_NOMEM. */
 AN_API an_status an_arrays_write(const an_arrays *arrays, const char *path, an_error *err);
+
+/** Write as safetensors into memory: the bytes of the file that an_arrays_write() makes. Owns: *out
+ *  is the caller's; free with an_bytes_destroy(). Returns as an_arrays_write(), without AN_ERR_IO.
+ */
+AN_API an_status an_arrays_write_bytes(an_bytes **out, const an_arrays *arrays, an_error *err);
 
 /** Append an array of shape [rank], 0 to 8 axes; data [product of shape] and name are copied.
  *  Returns AN_OK; AN_ERR_ARG (a name that is empty, not UTF-8 or already present, a shape that is

@@ -111,7 +111,8 @@ AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_ten
  *
  * Threads: any number of calls that read the model at once: an_model_predict(),
  *          _compute_features(), _predict_from_features(), _describe(), _summary(), _copy_weights(),
- *          _copy_gradients(), _save(), an_model_evaluate(), an_predict_loader(), and predictors.
+ *          _copy_gradients(), _save(), _save_bytes(), an_model_evaluate(), an_predict_loader(), and
+ *          predictors.
  *          Only one call at a time may change it (train, measure, set something); a second one, on
  *          another thread or in a callback of the first, returns AN_ERR_ARG. Readers do not wait
  *          for it: a call that predicts uses the weights of one moment, as the last whole step, or
@@ -288,8 +289,14 @@ AN_API an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *e
 
 /** Write the model as safetensors with all that loading needs, whole or not at all. A calibration
  *  goes along as two arrays: "int8/ranges", [units,2], smallest and largest values, and
- *  "int8/means", [3 + channels], of the image and of each unit. */
+ *  "int8/means", [3 + channels], of the image and of each unit. Returns AN_OK; AN_ERR_ARG (NULL);
+ *  AN_ERR_IO; AN_ERR_NOMEM. */
 AN_API an_status an_model_save(const an_model *model, const char *path, an_error *err);
+
+/** Save the model into memory: the bytes of the file that an_model_save() writes, for
+ *  an_model_load_bytes(). Owns: *out is the caller's; free with an_bytes_destroy(). Returns as
+ *  an_model_save(), without AN_ERR_IO. */
+AN_API an_status an_model_save_bytes(an_bytes **out, const an_model *model, an_error *err);
 
 #ifdef __cplusplus
 }

@@ -79,6 +79,20 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
 AN_API an_status an_model_load(an_model **out, an_backend *backend, const char *path,
                                const an_mobilenetv2_options *options, an_error *err);
 
+/**
+ * Load a model from memory.
+ *
+ * Takes:   bytes, size: the content of a file that an_model_load() takes, such as an_model_save()
+ * or an_model_save_bytes() made; not kept. name: stands for the path in messages; NULL = "in
+ *          memory". options: as an_model_load(), with weights_kind RANDOM.
+ * Owns:    *out is the caller's; it holds the backend.
+ * Returns: as an_model_load(), without AN_ERR_IO; the same model from the same bytes.
+ * Threads: any.
+ */
+AN_API an_status an_model_load_bytes(an_model **out, an_backend *backend, const void *bytes,
+                                     int64_t size, const char *name,
+                                     const an_mobilenetv2_options *options, an_error *err);
+
 /** Compute the parameters of MobileNetV2 with a dense head, all and trainable in AN_BASE_TRAIN
  *  (each may be NULL). Returns AN_OK; AN_ERR_ARG (alpha or outputs out of range). Threads: any. */
 AN_API an_status an_mobilenetv2_count_parameters(double alpha, int32_t outputs, int64_t *all,

@@ -107,23 +107,35 @@ static an_status sync_folder_of(const char *path, an_error *err) {
 /* --- reading ---------------------------------------------------------------------------------- */
 
 struct ani_file {
-    int fd;
+    int fd;               /* -1: in memory */
+    const uint8_t *bytes; /* in memory; else NULL */
     int64_t size;
     char *path;
 };
 
-an_status ani_file_open(ani_file **out, const char *path, an_error *err) {
+an_status ani_file_open_bytes(ani_file **out, const void *bytes, int64_t size, const char *name,
+                              an_error *err) {
     *out = NULL;
-    an_status st = AN_OK;
-    struct stat info;
     ani_file *file = ani_alloc_zero(1, sizeof *file);
     if (!file) return ani_fail_memory(err, sizeof *file, "an open file");
     file->fd = -1;
-    file->path = ani_strdup(path);
+    file->bytes = bytes;
+    file->size = size;
+    file->path = ani_strdup(name);
     if (!file->path) {
-        st = ani_fail_memory(err, (int64_t)strlen(path), "a path");
-        goto done;
+        ani_file_close(file);
+        return ani_fail_memory(err, (int64_t)strlen(name), "a name");
     }
+    *out = file;
+    return AN_OK;
+}
+
+an_status ani_file_open(ani_file **out, const char *path, an_error *err) {
+    ani_file *file = NULL;
+    struct stat info;
+    *out = NULL;
+    an_status st = ani_file_open_bytes(&file, NULL, 0, path, err);
+    if (st) goto done;
     /* O_NONBLOCK: opening a FIFO must not hang; it is refused below. */
     file->fd = ani_descriptor_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (file->fd < 0 || fstat(file->fd, &info) < 0) {
@@ -158,8 +170,21 @@ const char *ani_file_path(const ani_file *file) {
     return file->path;
 }
 
+const uint8_t *ani_file_bytes(const ani_file *file) {
+    return file->bytes;
+}
+
+/* As sys_read(), of a file in memory. */
+static int64_t copy_bytes(const ani_file *file, void *bytes, int64_t size, int64_t offset) {
+    const int64_t left = offset < file->size ? file->size - offset : 0;
+    const int64_t done = size < left ? size : left;
+    if (done > 0) memcpy(bytes, file->bytes + offset, (size_t)done);
+    return done;
+}
+
 an_status ani_file_read(ani_file *file, int64_t offset, void *bytes, int64_t size, an_error *err) {
-    const int64_t done = sys_read(file->fd, bytes, size, offset);
+    const int64_t done = file->bytes ? copy_bytes(file, bytes, size, offset)
+                                     : sys_read(file->fd, bytes, size, offset);
     if (done < 0) return ani_fail_system(err, errno, "read", file->path);
     if (done < size)
         return ani_fail(err, AN_ERR_FORMAT, "'%s' ends at byte %lld, but %lld are needed",

@@ -13,9 +13,15 @@
 typedef struct ani_file ani_file;
 
 an_status ani_file_open(ani_file **out, const char *path, an_error *err);
+/** Read bytes in memory as a file is read. They are borrowed until it is closed; name, which is
+ * copied, stands for its path in messages. */
+an_status ani_file_open_bytes(ani_file **out, const void *bytes, int64_t size, const char *name,
+                              an_error *err);
 void ani_file_close(ani_file *file);         /* NULL is allowed */
 int64_t ani_file_size(const ani_file *file); /* at the time of opening */
 const char *ani_file_path(const ani_file *file);
+/** The bytes of a file in memory; NULL for one on disk. */
+const uint8_t *ani_file_bytes(const ani_file *file);
 /** Read exactly size bytes at offset. AN_ERR_FORMAT if the file ends before. */
 an_status ani_file_read(ani_file *file, int64_t offset, void *bytes, int64_t size, an_error *err);
 

@@ -612,7 +612,8 @@ done:
     return st;
 }
 
-an_status ani_keras_read_archive(an_arrays *arrays, const char *path, an_error *err) {
+an_status ani_keras_read_archive(an_arrays *arrays, ani_file *file, an_error *err) {
+    const char *path = ani_file_path(file);
     const int64_t max_member = INT64_C(4) << 30;
     ani_zip *zip = NULL;
     uint8_t *config = NULL, *weights = NULL;
@@ -620,7 +621,7 @@ an_status ani_keras_read_archive(an_arrays *arrays, const char *path, an_error *
     an_extract_options caps;
     an_extract_options_init(&caps, sizeof caps);
     caps.max_member_bytes = max_member;
-    an_status st = ani_zip_open(&zip, path, &caps, err);
+    an_status st = ani_zip_open_file(&zip, file, &caps, err);
     if (st) goto done;
     st = read_member(zip, "model.weights.h5", &weights, &weights_size, err);
     if (!st) st = read_member(zip, "config.json", &config, &config_size, err);

@@ -26,6 +26,7 @@
 #include <attractivenet/io.h>
 
 #include "base/error.h"
+#include "base/file.h"
 
 /** Append the arrays and the metadata of an HDF5 weight or model file, given as its bytes. name is
  * for messages; config (may be NULL) is the model_config of a .keras archive, which a plain file
@@ -34,7 +35,7 @@ an_status ani_keras_read_hdf5(an_arrays *arrays, const uint8_t *bytes, int64_t s
                               const char *name, const char *config, an_error *err);
 
 /** Append the arrays and the metadata of a .keras archive. */
-an_status ani_keras_read_archive(an_arrays *arrays, const char *path, an_error *err);
+an_status ani_keras_read_archive(an_arrays *arrays, ani_file *file, an_error *err);
 
 /** The classes of layers that are told apart; each is a bit, so that a table can name several. */
 enum {

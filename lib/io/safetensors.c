@@ -12,6 +12,7 @@
 #include "base/shape.h"
 #include "base/text.h"
 #include "io/arrays.h"
+#include "io/bytes.h"
 #include "io/sha256.h"
 
 enum { MAX_METADATA = 4096 }; /* they are searched one by one */
@@ -371,23 +372,24 @@ static void seal(ani_text *header, const an_arrays *arrays) {
     memcpy(header->bytes + SEAL_BEGIN, digits, SEAL_DIGITS);
 }
 
+/* Make the whole header of a list that is to be written to path. */
+static an_status begin_writing(ani_text *header, const an_arrays *arrays, const char *path,
+                               bool sealed, an_error *err) {
+    make_header(header, arrays, sealed);
+    if (header->failed) return ani_fail_memory(err, header->size, "a safetensors header");
+    if (header->size > ANI_SAFETENSORS_MAX_HEADER)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "cannot write '%s': its header has %" PRId64 " bytes; it may have %d", path,
+                        header->size, ANI_SAFETENSORS_MAX_HEADER);
+    if (sealed) seal(header, arrays);
+    return AN_OK;
+}
+
 static an_status write_file(const an_arrays *arrays, const char *path, bool sealed, an_error *err) {
-    an_status st = AN_OK;
     ani_writer *writer = NULL;
     ani_text header = {0};
-    make_header(&header, arrays, sealed);
-    if (header.failed) {
-        st = ani_fail_memory(err, header.size, "a safetensors header");
-        goto done;
-    }
-    if (header.size > ANI_SAFETENSORS_MAX_HEADER) {
-        st = ani_fail(err, AN_ERR_UNSUPPORTED,
-                      "cannot write '%s': its header has %" PRId64 " bytes; it may have %d", path,
-                      header.size, ANI_SAFETENSORS_MAX_HEADER);
-        goto done;
-    }
-    if (sealed) seal(&header, arrays);
-    st = ani_writer_begin(&writer, path, err);
+    an_status st = begin_writing(&header, arrays, path, sealed, err);
+    if (!st) st = ani_writer_begin(&writer, path, err);
     if (st) goto done;
     const uint64_t header_size = (uint64_t)header.size;
     st = ani_writer_write(writer, &header_size, sizeof header_size, err);
@@ -406,6 +408,31 @@ done:
 
 an_status ani_safetensors_write(const an_arrays *arrays, const char *path, an_error *err) {
     return write_file(arrays, path, false, err);
+}
+
+/* Append to what is at *at. */
+static void append(uint8_t **at, const void *bytes, int64_t size) {
+    if (size) memcpy(*at, bytes, (size_t)size);
+    *at += size;
+}
+
+an_status ani_safetensors_write_bytes(an_bytes **out, const an_arrays *arrays, an_error *err) {
+    ani_text header = {0};
+    uint8_t *at;
+    an_status st = begin_writing(&header, arrays, "in memory", false, err);
+    const uint64_t header_size = (uint64_t)header.size;
+    int64_t size = (int64_t)sizeof header_size + header.size;
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++)
+        size += value_count(arrays, i) * (int64_t)sizeof(float); /* all of it lies in memory */
+    if (!st) st = ani_bytes_create(out, size, &at, "a safetensors file in memory", err);
+    if (st) goto done;
+    append(&at, &header_size, sizeof header_size);
+    append(&at, header.bytes, header.size);
+    for (int64_t i = 0; i < an_arrays_count(arrays); i++)
+        append(&at, an_arrays_data(arrays, i), value_count(arrays, i) * (int64_t)sizeof(float));
+done:
+    ani_text_clear(&header);
+    return st;
 }
 
 an_status ani_safetensors_write_sealed(const an_arrays *arrays, const char *path, an_error *err) {

@@ -16,8 +16,12 @@ an_status ani_safetensors_read(an_arrays *arrays, ani_file *file, an_error *err)
 /** Write a list, whole or not at all: header in the list's order, values 8-byte aligned. */
 an_status ani_safetensors_write(const an_arrays *arrays, const char *path, an_error *err);
 
-/** The same with a checksum over all of the file. It is the first metadata text, "sha256": the
- * SHA-256 of the file with 64 zeros in its place. Other readers see a text like any other. */
+/** The same into memory. */
+an_status ani_safetensors_write_bytes(an_bytes **out, const an_arrays *arrays, an_error *err);
+
+/** Write a list into a file with a checksum over all of the file. It is the first metadata text,
+ * "sha256": the SHA-256 of the file with 64 zeros in its place. Other readers see a text like any
+ * other. */
 an_status ani_safetensors_write_sealed(const an_arrays *arrays, const char *path, an_error *err);
 /** AN_ERR_FORMAT unless a file was written so and is still the same. */
 an_status ani_safetensors_check_seal(ani_file *file, an_error *err);

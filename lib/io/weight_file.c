@@ -13,23 +13,25 @@
 
 static an_status read_hdf5(an_arrays *arrays, ani_file *file, an_error *err) {
     const int64_t size = ani_file_size(file);
-    uint8_t *bytes = ani_alloc(size);
-    if (!bytes) return ani_fail_memory(err, size, ani_file_path(file));
-    an_status st = ani_file_read(file, 0, bytes, size, err);
+    const uint8_t *bytes = ani_file_bytes(file);
+    uint8_t *content = NULL;
+    an_status st = AN_OK;
+    if (!bytes) {
+        bytes = content = ani_alloc(size);
+        if (!content) return ani_fail_memory(err, size, ani_file_path(file));
+        st = ani_file_read(file, 0, content, size, err);
+    }
     if (!st) st = ani_keras_read_hdf5(arrays, bytes, size, ani_file_path(file), NULL, err);
-    ani_free(bytes);
+    ani_free(content);
     return st;
 }
 
-an_status an_arrays_read(an_arrays **out, const char *path, an_error *err) {
+static an_status read_file(an_arrays **out, ani_file *file, an_error *err) {
     static const uint8_t hdf5_magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
-    if (out) *out = NULL;
-    if (!out || !path) return ani_fail(err, AN_ERR_ARG, "%s is NULL", out ? "path" : "out");
+    const char *path = ani_file_path(file);
     an_arrays *arrays = NULL;
     uint8_t head[9] = {0};
-    ani_file *file = NULL;
-    an_status st = ani_file_open(&file, path, err);
-    if (st) goto done;
+    an_status st = AN_OK;
     const int64_t size = ani_file_size(file);
     if (size == 0) {
         st = ani_fail(err, AN_ERR_FORMAT, "'%s' is empty", path);
@@ -42,7 +44,7 @@ an_status an_arrays_read(an_arrays **out, const char *path, an_error *err) {
     if (!memcmp(head, hdf5_magic, sizeof hdf5_magic))
         st = read_hdf5(arrays, file, err);
     else if (!memcmp(head, "PK\3\4", 4))
-        st = ani_keras_read_archive(arrays, path, err);
+        st = ani_keras_read_archive(arrays, file, err);
     else if (head[8] == '{')
         st = ani_safetensors_read(arrays, file, err);
     else
@@ -54,6 +56,30 @@ an_status an_arrays_read(an_arrays **out, const char *path, an_error *err) {
     arrays = NULL;
 done:
     an_arrays_destroy(arrays);
+    return st;
+}
+
+an_status an_arrays_read(an_arrays **out, const char *path, an_error *err) {
+    ani_file *file = NULL;
+    if (out) *out = NULL;
+    if (!out || !path) return ani_fail(err, AN_ERR_ARG, "%s is NULL", out ? "path" : "out");
+    an_status st = ani_file_open(&file, path, err);
+    if (!st) st = read_file(out, file, err);
+    ani_file_close(file);
+    return st;
+}
+
+an_status an_arrays_read_bytes(an_arrays **out, const void *bytes, int64_t size, const char *name,
+                               an_error *err) {
+    ani_file *file = NULL;
+    if (out) *out = NULL;
+    if (!out || !bytes) return ani_fail(err, AN_ERR_ARG, "%s is NULL", out ? "bytes" : "out");
+    if (!name) name = "in memory";
+    if (size < 0)
+        return ani_fail(err, AN_ERR_ARG, "'%s' has %lld bytes; it must be 0 or more", name,
+                        (long long)size);
+    an_status st = ani_file_open_bytes(&file, bytes, size, name, err);
+    if (!st) st = read_file(out, file, err);
     ani_file_close(file);
     return st;
 }
@@ -62,4 +88,10 @@ an_status an_arrays_write(const an_arrays *arrays, const char *path, an_error *e
     if (!arrays || !path)
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", arrays ? "path" : "arrays");
     return ani_safetensors_write(arrays, path, err);
+}
+
+an_status an_arrays_write_bytes(an_bytes **out, const an_arrays *arrays, an_error *err) {
+    if (out) *out = NULL;
+    if (!out || !arrays) return ani_fail(err, AN_ERR_ARG, "%s is NULL", out ? "arrays" : "out");
+    return ani_safetensors_write_bytes(out, arrays, err);
 }

@@ -66,6 +66,7 @@ enum {
 
 struct ani_zip {
     ani_file *file;
+    ani_file *opened;               /* the same if it was opened here; else NULL */
     char path[ANI_SHOWN_NAME_SIZE]; /* for messages */
     ani_zip_member *members;
     int64_t count;
@@ -582,8 +583,9 @@ static an_status check_caps(const an_extract_options *caps, an_error *err) {
     return AN_OK;
 }
 
-an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options *caps,
-                       an_error *err) {
+/* Open path, or with path NULL the archive in file. */
+static an_status open_archive(ani_zip **out, const char *path, ani_file *file,
+                              const an_extract_options *caps, an_error *err) {
     *out = NULL;
     struct directory dir = {0};
     struct tail tail = {0};
@@ -600,9 +602,10 @@ an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options
     zip->is_encoding_known = options.names_encoding != NULL;
     st = ani_encoding_open(&zip->encoding, options.names_encoding, err);
     if (st) goto done;
-    st = ani_file_open(&zip->file, path, err);
+    if (path) st = ani_file_open(&zip->opened, path, err);
     if (st) goto done;
-    ani_name_show(zip->path, path);
+    zip->file = path ? zip->opened : file;
+    ani_name_show(zip->path, ani_file_path(zip->file));
     st = read_tail(&tail, zip, err);
     if (st) goto done;
     st = find_end(&tail, zip, err);
@@ -653,9 +656,19 @@ done:
     return st;
 }
 
+an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options *caps,
+                       an_error *err) {
+    return open_archive(out, path, NULL, caps, err);
+}
+
+an_status ani_zip_open_file(ani_zip **out, ani_file *file, const an_extract_options *caps,
+                            an_error *err) {
+    return open_archive(out, NULL, file, caps, err);
+}
+
 void ani_zip_close(ani_zip *zip) {
     if (!zip) return;
-    ani_file_close(zip->file);
+    ani_file_close(zip->opened);
     ani_free(zip->members);
     ani_free(zip->names);
     ani_text_clear(&zip->decoded);

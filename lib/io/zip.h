@@ -10,6 +10,7 @@
 
 #include <attractivenet/io.h>
 
+#include "base/file.h"
 #include "base/show.h"
 
 /** An archive open for reading. */
@@ -48,6 +49,9 @@ typedef struct ani_zip_member {
  */
 an_status ani_zip_open(ani_zip **out, const char *path, const an_extract_options *caps,
                        an_error *err);
+/** The same from an open file, which must outlive the archive. */
+an_status ani_zip_open_file(ani_zip **out, ani_file *file, const an_extract_options *caps,
+                            an_error *err);
 void ani_zip_close(ani_zip *zip); /* NULL is allowed; no read may be under way */
 /** Return the path of the archive as ani_name_show() makes it for messages. */
 const char *ani_zip_path(const ani_zip *zip);

@@ -777,17 +777,40 @@ static an_status set_metadata(an_arrays *arrays, const an_model *model, an_error
     return st;
 }
 
-an_status an_model_save(const an_model *model, const char *path, an_error *err) {
-    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+/* Copy all that a file has, of one moment. */
+static an_status copy_file(an_arrays **out, const an_model *model, an_error *err) {
     an_arrays *arrays = NULL;
-    if (!path) return ani_fail(err, AN_ERR_ARG, "model: the path to save to is NULL");
+    *out = NULL;
     an_status st = ani_net_begin_change(model->net, err);
     if (st) return st;
     st = copy_arrays(model, &arrays, 0, 0, err);
     if (!st) st = set_metadata(arrays, model, err);
     if (!st) st = save_inference(model, arrays, err);
     ani_net_end_change(model->net);
+    if (st) {
+        an_arrays_destroy(arrays);
+        return st;
+    }
+    *out = arrays;
+    return AN_OK;
+}
+
+an_status an_model_save(const an_model *model, const char *path, an_error *err) {
+    an_arrays *arrays = NULL;
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    if (!path) return ani_fail(err, AN_ERR_ARG, "model: the path to save to is NULL");
+    an_status st = copy_file(&arrays, model, err);
     if (!st) st = an_arrays_write(arrays, path, err);
+    an_arrays_destroy(arrays);
+    return st;
+}
+
+an_status an_model_save_bytes(an_bytes **out, const an_model *model, an_error *err) {
+    an_arrays *arrays = NULL;
+    if (out) *out = NULL;
+    if (!out || !model) return ani_fail(err, AN_ERR_ARG, "%s is NULL", out ? "model" : "out");
+    an_status st = copy_file(&arrays, model, err);
+    if (!st) st = an_arrays_write_bytes(out, arrays, err);
     an_arrays_destroy(arrays);
     return st;
 }

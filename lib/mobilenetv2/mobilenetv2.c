@@ -220,6 +220,7 @@ an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
                                 const an_mobilenetv2_options *options, an_error *err) {
     an_mobilenetv2_options o = default_options();
     ani_weights weights = {0};
+    an_arrays *arrays = NULL;
     char *download = NULL;
     if (out) *out = NULL;
     if (!out || !backend) return ani_fail(err, AN_ERR_ARG, "MobileNetV2: out or backend is NULL");
@@ -236,7 +237,8 @@ an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
         if (st) return st;
         path = download;
     }
-    st = ani_weights_open(&weights, path, err);
+    st = an_arrays_read(&arrays, path, err);
+    if (!st) st = ani_weights_open(&weights, arrays, path, err);
     if (st) goto done;
     if (imagenet) {
         weights.imagenet = 1;
@@ -300,30 +302,59 @@ static an_status load(an_model **out, an_backend *backend, ani_weights *weights,
     return build(out, backend, &b, err);
 }
 
-an_status an_model_load(an_model **out, an_backend *backend, const char *path,
-                        const an_mobilenetv2_options *options, an_error *err) {
-    an_mobilenetv2_options o = default_options();
-    ani_weights weights = {0};
-    if (out) *out = NULL;
-    if (!out || !backend || !path)
-        return ani_fail(err, AN_ERR_ARG, "model: out, backend or path is NULL");
-    o.height = o.width = 0;
-    an_status st = ani_options_copy(&o, sizeof o, options, "an_mobilenetv2_options", err);
-    if (!st) st = check_alpha(o.alpha, err);
-    if (!st) st = check_words(&o, err);
+/* Check what a caller wants of a model that is to be loaded from path; NULL: from memory. */
+static an_status take_options(an_mobilenetv2_options *o, const an_mobilenetv2_options *options,
+                              const char *path, an_error *err) {
+    *o = default_options();
+    o->height = o->width = 0;
+    an_status st = ani_options_copy(o, sizeof *o, options, "an_mobilenetv2_options", err);
+    if (!st) st = check_alpha(o->alpha, err);
+    if (!st) st = check_words(o, err);
     /* check_words() leaves a path to AN_WEIGHTS_FILE alone */
-    if (!st && o.weights_kind != AN_WEIGHTS_RANDOM &&
-        (!o.weights_path || strcmp(o.weights_path, path) != 0))
+    if (!st && o->weights_kind != AN_WEIGHTS_RANDOM &&
+        (!path || !o->weights_path || strcmp(o->weights_path, path) != 0))
         st = ani_fail(err, AN_ERR_ARG,
                       "model: weights_kind of the options is %d with '%s', and the model is to be "
                       "loaded from '%s'; leave it at AN_WEIGHTS_RANDOM",
-                      o.weights_kind, o.weights_path ? o.weights_path : "", path);
+                      o->weights_kind, o->weights_path ? o->weights_path : "",
+                      path ? path : "memory");
+    return st;
+}
+
+/* Build the model of a file's arrays, which are taken over. */
+static an_status load_arrays(an_model **out, an_backend *backend, an_arrays *arrays,
+                             const char *path, const an_mobilenetv2_options *o, an_error *err) {
+    ani_weights weights;
+    an_status st = ani_weights_open(&weights, arrays, path, err);
     if (st) return st;
-    st = ani_weights_open(&weights, path, err);
-    if (st) return st;
-    st = load(out, backend, &weights, &o, err);
+    st = load(out, backend, &weights, o, err);
     ani_weights_close(&weights);
     return st;
+}
+
+an_status an_model_load(an_model **out, an_backend *backend, const char *path,
+                        const an_mobilenetv2_options *options, an_error *err) {
+    an_mobilenetv2_options o;
+    an_arrays *arrays = NULL;
+    if (out) *out = NULL;
+    if (!out || !backend || !path)
+        return ani_fail(err, AN_ERR_ARG, "model: out, backend or path is NULL");
+    an_status st = take_options(&o, options, path, err);
+    if (!st) st = an_arrays_read(&arrays, path, err);
+    return st ? st : load_arrays(out, backend, arrays, path, &o, err);
+}
+
+an_status an_model_load_bytes(an_model **out, an_backend *backend, const void *bytes, int64_t size,
+                              const char *name, const an_mobilenetv2_options *options,
+                              an_error *err) {
+    an_mobilenetv2_options o;
+    an_arrays *arrays = NULL;
+    if (out) *out = NULL;
+    if (!out || !backend || !bytes)
+        return ani_fail(err, AN_ERR_ARG, "model: out, backend or bytes is NULL");
+    an_status st = take_options(&o, options, NULL, err);
+    if (!st) st = an_arrays_read_bytes(&arrays, bytes, size, name, err);
+    return st ? st : load_arrays(out, backend, arrays, name ? name : "in memory", &o, err);
 }
 
 /* --- counts -------------------------------------------------------------------------------------

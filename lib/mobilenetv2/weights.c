@@ -218,16 +218,16 @@ static an_status need_units(ani_unit_spec **units, an_error *err) {
                : ani_fail_memory(err, ANI_MNV2_UNITS * (int64_t)sizeof **units, "a list of units");
 }
 
-an_status ani_weights_open(ani_weights *weights, const char *path, an_error *err) {
-    *weights = (ani_weights){.path = path, .task = -1, .head_kernel = -1, .head_bias = -1};
+an_status ani_weights_open(ani_weights *weights, an_arrays *arrays, const char *path,
+                           an_error *err) {
+    *weights = (ani_weights){
+        .arrays = arrays, .path = path, .task = -1, .head_kernel = -1, .head_bias = -1};
     ani_unit_spec *units;
     an_status st = need_units(&units, err);
     if (st) goto done;
     ani_mnv2_pads pads;
     ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, 224, 224);
     ani_mnv2_units(units, 1, &pads); /* for the names, which do not depend on alpha */
-    st = an_arrays_read(&weights->arrays, path, err);
-    if (st) goto done;
     st = ani_facts_read(weights, err);
     if (st) goto done;
     if (!is_matched(weights) && !match_by_name(weights, units))

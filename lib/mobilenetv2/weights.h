@@ -6,9 +6,11 @@
 
 #include "mobilenetv2/weights_file.h"
 
-/** Open a file and find out what it says. AN_ERR_UNSUPPORTED for an unknown format of ours, or a
- * Keras network that is no MobileNetV2 of this kind. */
-an_status ani_weights_open(ani_weights *weights, const char *path, an_error *err);
+/** Find out what the arrays of a file say, which are taken over whatever happens; path is for
+ * messages. AN_ERR_UNSUPPORTED for an unknown format of ours, or a Keras network that is no
+ * MobileNetV2 of this kind. */
+an_status ani_weights_open(ani_weights *weights, an_arrays *arrays, const char *path,
+                           an_error *err);
 void ani_weights_close(ani_weights *weights); /* of {0} too */
 /** Find the alpha whose channels the file has. */
 an_status ani_weights_find_alpha(ani_weights *weights, an_error *err);

@@ -119,7 +119,16 @@ def model(tap, lib):
     with tempfile.TemporaryDirectory() as folder:
         path = os.fsencode(os.path.join(folder, "model.safetensors"))
         call("a saved model", lib.an_model_save(net, path, ctypes.byref(error)))
+        file_bytes = Path(os.fsdecode(path)).read_bytes()
         call("a loaded model", lib.an_model_load(ctypes.byref(again), backend, path, None, ctypes.byref(error)))
+    saved, pickled = ctypes.c_void_p(), ctypes.c_void_p()
+    call("a model in memory", lib.an_model_save_bytes(ctypes.byref(saved), net, ctypes.byref(error)))
+    content = ctypes.string_at(lib.an_bytes_data(saved), lib.an_bytes_size(saved))
+    lib.an_bytes_destroy(saved)
+    expect(tap, "its bytes are those of the file", content, file_bytes)
+    call("a model from memory", lib.an_model_load_bytes(
+        ctypes.byref(pickled), backend, content, ctypes.c_int64(len(content)), None, None, ctypes.byref(error)))
+    lib.an_model_destroy(pickled)
     lib.an_model_destroy(net)
     lib.an_backend_destroy(backend)  # parents first, as a garbage collector may do
     call("a score of the loaded model",
@@ -130,9 +139,11 @@ def model(tap, lib):
 
 def load(path):
     lib = ctypes.CDLL(path)
-    for name in ("an_model_destroy", "an_backend_destroy"):
+    for name in ("an_model_destroy", "an_backend_destroy", "an_bytes_destroy"):
         getattr(lib, name).argtypes = [ctypes.c_void_p]
         getattr(lib, name).restype = None
+    lib.an_bytes_data.restype = ctypes.c_void_p
+    lib.an_bytes_size.restype = ctypes.c_int64
     return lib
 
 

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         options.threads = 1;
         REQUIRE(!an_backend_create(&backend, &options, &err));
     }
-    const an_status st = an_model_load(&model, backend, fuzz_path(data, size), NULL, &err);
+    const an_status st =
+        an_model_load_bytes(&model, backend, data, (int64_t)size, NULL, NULL, &err);
     if (st) {
         REQUIRE(!model);
         /* a file that leaves something open asks for an option */

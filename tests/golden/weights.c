@@ -15,6 +15,8 @@
 
 #include <attractivenet/io.h>
 
+#include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "io/keras.h"
 #include "support/folder.h"
@@ -22,10 +24,26 @@
 /* --- comparing ---------------------------------------------------------------------------------
  */
 
+/* Read a file, and the same file from memory. */
 static an_arrays *read_arrays(const char *path) {
     an_error err;
-    an_arrays *arrays;
-    if (an_arrays_read(&arrays, path, &err)) fail_msg("%s", err.message);
+    an_arrays *arrays = NULL, *same = NULL;
+    an_bytes *bytes = NULL, *same_bytes = NULL;
+    uint8_t *content = NULL;
+    int64_t size;
+    if (an_arrays_read(&arrays, path, &err) ||
+        ani_file_read_all(path, INT64_MAX, &content, &size, &err) ||
+        an_arrays_read_bytes(&same, content, size, NULL, &err) ||
+        an_arrays_write_bytes(&bytes, arrays, &err) ||
+        an_arrays_write_bytes(&same_bytes, same, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(an_bytes_size(same_bytes), an_bytes_size(bytes));
+    assert_memory_equal(an_bytes_data(same_bytes), an_bytes_data(bytes),
+                        (size_t)an_bytes_size(bytes));
+    an_bytes_destroy(same_bytes);
+    an_bytes_destroy(bytes);
+    an_arrays_destroy(same);
+    ani_free(content);
     return arrays;
 }
 

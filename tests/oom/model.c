@@ -70,6 +70,14 @@ static an_status save(bench *b, an_error *err) {
     return an_model_save(b->object, oom_path(b->out, "m.safetensors"), err);
 }
 
+static an_status save_bytes(bench *b, an_error *err) {
+    an_bytes *bytes = NULL;
+    const an_status st = an_model_save_bytes(&bytes, b->object, err);
+    if (!st) b->result = oom_mix(0, an_bytes_data(bytes), an_bytes_size(bytes));
+    an_bytes_destroy(bytes);
+    return st;
+}
+
 static void save_prepared(bench *b) {
     OOM_NEED(!an_model_save(b->object, oom_path(b->in, "m.safetensors"), NULL));
 }
@@ -98,6 +106,22 @@ static an_status load(bench *b, an_error *err) {
     if (!st) st = an_model_predict(model, pixels, BATCH, scores, err);
     if (!st) b->result = oom_mix(0, scores, sizeof scores);
     an_model_destroy(model);
+    return st;
+}
+
+/* The same from memory; the model that is held stands for the bytes. */
+static an_status load_bytes(bench *b, an_error *err) {
+    an_bytes *bytes = NULL;
+    an_model *model = NULL;
+    float scores[BATCH] = {0};
+    an_status st = an_model_save_bytes(&bytes, b->object, err);
+    if (!st)
+        st = an_model_load_bytes(&model, an_model_backend(b->object), an_bytes_data(bytes),
+                                 an_bytes_size(bytes), "a model", NULL, err);
+    if (!st) st = an_model_predict(model, pixels, BATCH, scores, err);
+    if (!st) b->result = oom_mix(0, scores, sizeof scores);
+    an_model_destroy(model);
+    an_bytes_destroy(bytes);
     return st;
 }
 
@@ -155,6 +179,8 @@ const scenario oom_model_scenarios[] = {
     {"load a model", prepare_load, load, finish_model, false, false},
     {"load an int8 model", prepare_load_int8, load, finish_model, false, false},
     {"load a bf16 model", prepare_load_bf16, load, finish_model, false, false},
+    {"save a model in memory", prepare_model, save_bytes, finish_model, false, true},
+    {"load a model from memory", prepare_int8, load_bytes, finish_model, false, true},
     {"first prediction", prepare_model, predict, finish_model, false, false},
     {"prediction", prepare_model, predict_again, finish_model, false, false},
     {"gradients", prepare_model, gradients, finish_model, false, false},

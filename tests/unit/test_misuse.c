@@ -26,6 +26,7 @@ static an_backend *backend_out;
 static an_dataset *dataset_out;
 static an_loader *batches_out;
 static an_arrays *arrays_out;
+static an_bytes *bytes_out;
 static an_tensor *tensor_out;
 static an_image *image_out;
 static float table[256];
@@ -258,6 +259,11 @@ static const an_dataset_options *size_of_pixels(void) {
     CASE(arrays_out, an_arrays_create(NULL, err), "out")                                           \
     CASE(arrays_read_out, an_arrays_read(NULL, "x", err), "out")                                   \
     CASE(arrays_read_path, an_arrays_read(&arrays_out, NULL, err), "path")                         \
+    CASE(arrays_bytes_out, an_arrays_read_bytes(NULL, "x", 1, NULL, err), "out")                   \
+    CASE(arrays_bytes_null, an_arrays_read_bytes(&arrays_out, NULL, 0, NULL, err), "bytes")        \
+    CASE(arrays_bytes_size, an_arrays_read_bytes(&arrays_out, "x", -1, "it", err), "'it' has -1")  \
+    CASE(arrays_to_bytes_out, an_arrays_write_bytes(NULL, arrays, err), "out")                     \
+    CASE(arrays_to_bytes, an_arrays_write_bytes(&bytes_out, NULL, err), "arrays")                  \
     CASE(arrays_write_null, an_arrays_write(NULL, "x", err), "arrays")                             \
     CASE(arrays_write_path, an_arrays_write(arrays, NULL, err), "path")                            \
     CASE(arrays_add_null, an_arrays_add(NULL, "n", some, shape, 2, err), "arrays")                 \
@@ -490,7 +496,8 @@ static void wrong_arguments_are_refused(void **state) {
     (void)state;
     const misuse_out outs[] = {{"&backend_out", &backend_out}, {"&dataset_out", &dataset_out},
                                {"&batches_out", &batches_out}, {"&arrays_out", &arrays_out},
-                               {"&tensor_out", &tensor_out},   {"&image_out", &image_out}};
+                               {"&tensor_out", &tensor_out},   {"&image_out", &image_out},
+                               {"&bytes_out", &bytes_out}};
     misuse_refused(refused, sizeof refused / sizeof *refused, outs, sizeof outs / sizeof *outs);
 }
 
@@ -557,6 +564,8 @@ static void nothing_has_empty_answers(void **state) {
     assert_int_equal(an_image_height(NULL) + an_image_width(NULL), 0);
     assert_null(an_image_data(NULL));
     assert_null(an_image_const_data(NULL));
+    assert_null(an_bytes_data(NULL));
+    assert_int_equal(an_bytes_size(NULL), 0);
     assert_int_equal(an_arrays_count(NULL) + an_arrays_metadata_count(NULL), 0);
     assert_int_equal(an_arrays_find(NULL, "n"), -1);
     assert_int_equal(an_arrays_find(arrays, NULL), -1);
@@ -595,6 +604,7 @@ static void destructors_accept_null(void **state) {
     an_backend_destroy(NULL);
     an_tensor_destroy(NULL);
     an_image_destroy(NULL);
+    an_bytes_destroy(NULL);
     an_arrays_destroy(NULL);
     an_dataset_destroy(NULL);
     an_loader_destroy(NULL);

@@ -21,6 +21,7 @@ static an_tensor *image, *kernel, *channel, *matrix, *column;
 /* Where results would go. */
 static an_model *model_out;
 static an_arrays *arrays_out;
+static an_bytes *bytes_out;
 static an_optimizer *optimizer_out;
 static float x[2 * PIXELS], infinite[PIXELS], y[8], features[2048];
 static double loss;
@@ -95,6 +96,14 @@ WRONG(an_schedule_options, final_fraction, NAN)
          an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_alpha(), err),    \
          "alpha")                                                                                  \
     CASE(load_path, an_model_load(&model_out, backend, NULL, NULL, err), "path")                   \
+    CASE(bytes_out, an_model_load_bytes(NULL, backend, "x", 1, NULL, NULL, err), "out")            \
+    CASE(bytes_backend, an_model_load_bytes(&model_out, NULL, "x", 1, NULL, NULL, err), "backend") \
+    CASE(bytes_null, an_model_load_bytes(&model_out, backend, NULL, 0, NULL, NULL, err), "bytes")  \
+    CASE(bytes_size, an_model_load_bytes(&model_out, backend, "x", -2, NULL, NULL, err),           \
+         "'in memory' has -2 bytes")                                                               \
+    CASE(bytes_weights,                                                                            \
+         an_model_load_bytes(&model_out, backend, "x", 1, NULL, wrong_kind_1(), err),              \
+         "weights_kind")                                                                           \
     CASE(parameters_alpha, an_mobilenetv2_count_parameters(NAN, 1, NULL, NULL, err), "alpha")      \
     CASE(parameters_outputs, an_mobilenetv2_count_parameters(1, -1, NULL, NULL, err), "outputs")   \
     CASE(describe_null, an_model_describe(NULL, &info, err), "model")                              \
@@ -147,6 +156,8 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(reset_null, an_model_reset_head(NULL, 1, err), "model")                                   \
     CASE(save_null, an_model_save(NULL, "x", err), "model")                                        \
     CASE(save_path, an_model_save(model, NULL, err), "path")                                       \
+    CASE(save_bytes_null, an_model_save_bytes(&bytes_out, NULL, err), "model")                     \
+    CASE(save_bytes_out, an_model_save_bytes(NULL, model, err), "out")                             \
     CASE(net_size,                                                                                 \
          an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_struct_size(),    \
                                err),                                                               \
@@ -425,6 +436,7 @@ static void wrong_arguments_are_refused(void **state) {
     (void)state;
     const misuse_out outs[] = {{"&model_out", &model_out},
                                {"&arrays_out", &arrays_out},
+                               {"&bytes_out", &bytes_out},
                                {"&optimizer_out", &optimizer_out}};
     misuse_refused(refused, sizeof refused / sizeof *refused, outs, sizeof outs / sizeof *outs);
     /* what was there still works */
