@@ -21,15 +21,15 @@ How:
   --quiet N        wait up to N seconds before a peer until the machine is idle (30)
   --run-with CMD   put before each measuring command, as 'taskset -c 0,1'
   --out FILE       also append the JSON lines to FILE
-  --peers FILE     the harness               (../shared/peers/peers.py beside the checkout)
+  --peers FILE     the harness                                    (bench/peers/peers.py)
   --build DIR      a release build with bench_step                (build/release)
 
-All that the issue asks of training:
+The tables of training in docs/performance.md:
   bench/compare.sh --task train2 --size 350,224 --threads 2
   bench/compare.sh --task train2 --threads 1
   bench/compare.sh --task train1
 
-Set the peers up first: python3 FILE setup, python3 FILE convert (see the README beside it); the
+Set the peers up first: python3 FILE setup, python3 FILE convert (see bench/peers/README.md); the
 cases with jemalloc need libjemalloc.so.2. TensorFlow is run with TF_ENABLE_ONEDNN_OPTS=1 unless the
 variable is set: not every processor gets it by default, and the best setting of a peer counts.
 END
@@ -37,7 +37,7 @@ END
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 task=train2 size=350 batch=32 threads=2 rounds=2 seconds=15 quiet=30 peer= run_with= out=
-peers=$here/../shared/peers/peers.py
+peers=$here/bench/peers/peers.py
 build=$here/build/release
 while [ $# -gt 0 ]; do
     case $1 in

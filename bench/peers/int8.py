@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Measure int8 inference of the peers: the models of the peers' harness (peers.py, see
-bench/compare.sh), quantised by the peers' own tools with images of noise.
+"""Measure int8 inference of the peers: the models of peers.py, quantised by the peers' own tools with images of noise.
 
-usage: peers_int8.py convert | infer [--batch 1,32] [--threads 1,2] [--seconds N] [--peer REGEX]
+usage: int8.py convert | infer [--batch 1,32] [--threads 1,2] [--seconds N] [--peer REGEX]
 
 convert needs, beside what the harness' setup makes: nncf in the environment of OpenVINO. One JSON
 line a case, with the harness' fields: img_per_s is batch / the fastest pass."""
