@@ -779,7 +779,7 @@ def main():
             runs = [child(c) for _ in range(c["reps"] + 1)]  # the first one warms the page cache
             w = sorted(x[1] for x in runs[1:])
             r = runs[-1][0]
-            r.update(wall_s_min=round(w[0], 3), wall_s_median=round(w[len(w) // 2], 3), wall_s_first=round(runs[0][1], 3), 
+            r.update(wall_s_min=round(w[0], 3), wall_s_median=round(w[len(w) // 2], 3), wall_s_first=round(runs[0][1], 3),
                      peak_rss_mb=max(x[0]["peak_rss_mb"] for x in runs))
             emit(r)
         else:
