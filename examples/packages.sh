@@ -60,6 +60,7 @@ look_for_packages() { # build [tests]
             want_command clang-format clang-format 'clang-format: the look of the source'
             want_command cmake cmake 'CMake: a user with CMake'
             want_command python3 python3 'Python 3'
+            want_command doxygen doxygen 'Doxygen: the reference of the API'
             want_command h5cc libhdf5-dev 'HDF5: tests make Keras files with it'
             want_library cmocka libcmocka-dev 'cmocka: unit tests'
             ;;

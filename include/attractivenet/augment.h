@@ -57,6 +57,7 @@ typedef struct an_augment_options {
 } an_augment_options;
 
 AN_API void an_augment_options_init(an_augment_options *options, uint32_t struct_size);
+/** Set the tutorial's augmentation. */
 AN_API void an_augment_options_tutorial(an_augment_options *options, uint32_t struct_size);
 
 /** How the epochs of modes KERAS and LEGACY are read from Keras' iterator; both are sequences of
@@ -143,10 +144,10 @@ AN_API an_status an_loader_next(an_loader *loader, const float **x, const float 
 AN_API int64_t an_loader_steps(const an_loader *loader);      /**< Return batches in an epoch. */
 AN_API int64_t an_loader_samples(const an_loader *loader);    /**< Return samples in all. */
 AN_API int32_t an_loader_batch_size(const an_loader *loader); /**< Return the batch size. */
-AN_API int32_t an_loader_height(const an_loader *loader);
-AN_API int32_t an_loader_width(const an_loader *loader);
-AN_API int32_t an_loader_outputs(const an_loader *loader);
-AN_API int32_t an_loader_scale(const an_loader *loader); /**< Return AN_SCALE_*. */
+AN_API int32_t an_loader_height(const an_loader *loader);     /**< Return the images' height. */
+AN_API int32_t an_loader_width(const an_loader *loader);      /**< Return the images' width. */
+AN_API int32_t an_loader_outputs(const an_loader *loader);    /**< Return numbers per label. */
+AN_API int32_t an_loader_scale(const an_loader *loader);      /**< Return AN_SCALE_*. */
 /** Return 1 if every epoch gives the same pixels for a sample (no augmentation), else 0. */
 AN_API int32_t an_loader_is_plain(const an_loader *loader);
 

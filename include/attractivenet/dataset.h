@@ -40,7 +40,7 @@ typedef struct an_dataset_options {
                                           label_file, suffix and warn are ignored: the fields of
                                           this struct apply */
     an_warning_fn warn;                /* NULL = none */
-    void *warn_user;
+    void *warn_user;                   /* handed to warn */
 } an_dataset_options;
 
 AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct_size);

@@ -75,20 +75,20 @@ enum {
 
 /** What to take from an archive and how much at most. Fill with an_extract_options_init(). */
 typedef struct an_extract_options {
-    uint32_t struct_size;     /* set by init; later fields are only appended */
-    int32_t policy;           /* AN_POLICY_*, for refused names and duplicates; default STRICT */
-    const char *label_file;   /* base name of the label file; default "All_labels.txt" */
-    const char *suffix;       /* ending of image members, in any case; NULL = .jpg .jpeg .jpe
-                                 .jfif .png; default NULL */
-    int64_t max_members;      /* of the archive; default 1,000,000 */
-    int64_t max_member_bytes; /* uncompressed, of one; default 256 MiB */
-    int64_t max_total_bytes;  /* uncompressed, of all taken; default 16 GiB */
-    int32_t max_ratio;        /* uncompressed to compressed after the first MiB; default 200 */
-    int32_t reserved;         /* 0 */
-    an_progress_fn progress;  /* NULL = none; counts members */
-    void *progress_user;
-    an_warning_fn warn; /* NULL = none; AN_WARN_MEMBER_SKIPPED */
-    void *warn_user;
+    uint32_t struct_size;       /* set by init; later fields are only appended */
+    int32_t policy;             /* AN_POLICY_*, for refused names and duplicates; default STRICT */
+    const char *label_file;     /* base name of the label file; default "All_labels.txt" */
+    const char *suffix;         /* ending of image members, in any case; NULL = .jpg .jpeg .jpe
+                                   .jfif .png; default NULL */
+    int64_t max_members;        /* of the archive; default 1,000,000 */
+    int64_t max_member_bytes;   /* uncompressed, of one; default 256 MiB */
+    int64_t max_total_bytes;    /* uncompressed, of all taken; default 16 GiB */
+    int32_t max_ratio;          /* uncompressed to compressed after the first MiB; default 200 */
+    int32_t reserved;           /* 0 */
+    an_progress_fn progress;    /* NULL = none; counts members */
+    void *progress_user;        /* handed to progress */
+    an_warning_fn warn;         /* NULL = none; AN_WARN_MEMBER_SKIPPED */
+    void *warn_user;            /* handed to warn */
     const char *names_encoding; /* of names not marked as UTF-8, by its iconv(3) name: "GBK",
                                    "CP932" (Shift-JIS), "CP1252"; NULL = UTF-8 where it is valid,
                                    else CP437; default NULL */
@@ -102,12 +102,12 @@ AN_API void an_extract_options_init(an_extract_options *options, uint32_t struct
 /** What an extraction did. */
 typedef struct an_extract_report {
     uint32_t struct_size; /* set by init; the library fills no more than that */
-    int32_t reserved;
-    int64_t written; /* files written */
-    int64_t present; /* files that were already there with the right size and CRC */
-    int64_t skipped; /* members that the filter took but a check refused (policy skip) */
-    int64_t ignored; /* members that the filter left out, and copies of one that was taken */
-    int64_t bytes;   /* written */
+    int32_t reserved;     /* 0 */
+    int64_t written;      /* files written */
+    int64_t present;      /* files that were already there with the right size and CRC */
+    int64_t skipped;      /* members that the filter took but a check refused (policy skip) */
+    int64_t ignored;      /* members that the filter left out, and copies of one that was taken */
+    int64_t bytes;        /* written */
 } an_extract_report;
 
 AN_API void an_extract_report_init(an_extract_report *report, uint32_t struct_size);
@@ -146,12 +146,12 @@ typedef struct an_image an_image;
 
 /** Limits for decoding. Fill with an_image_limits_init(). */
 typedef struct an_image_limits {
-    uint32_t struct_size;
-    int32_t max_scans;  /* of a progressive JPEG; default 500 */
-    int64_t max_pixels; /* width times height; default INT64_MAX: max_memory alone decides */
-    int64_t max_memory; /* bytes that decoding one image may take; default 1 GiB. It takes 3 a
-                           pixel, twice that if EXIF turns the image, and for a progressive JPEG
-                           2 more a coefficient. Each decoding thread may take as much */
+    uint32_t struct_size; /* set by init; later fields are only appended */
+    int32_t max_scans;    /* of a progressive JPEG; default 500 */
+    int64_t max_pixels;   /* width times height; default INT64_MAX: max_memory alone decides */
+    int64_t max_memory;   /* bytes that decoding one image may take; default 1 GiB. It takes 3 a
+                             pixel, twice that if EXIF turns the image, and for a progressive JPEG
+                             2 more a coefficient. Each decoding thread may take as much */
 } an_image_limits;
 
 AN_API void an_image_limits_init(an_image_limits *limits, uint32_t struct_size);

@@ -240,8 +240,10 @@ AN_API an_status an_model_compute_head_gradients(an_model *model, const float *f
  * statistics have changed since begin.
  */
 AN_API an_status an_model_update_batch_norm_begin(an_model *model, an_error *err);
+/** Add a batch: see an_model_update_batch_norm_begin(). */
 AN_API an_status an_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,
                                                 an_error *err);
+/** Set the moving statistics: see an_model_update_batch_norm_begin(). */
 AN_API an_status an_model_update_batch_norm_end(an_model *model, an_error *err);
 
 /**
@@ -262,7 +264,9 @@ AN_API an_status an_model_update_batch_norm_end(an_model *model, an_error *err);
  * Source:  docs/numerics.md, section int8. It goes into the file of an_model_save().
  */
 AN_API an_status an_model_calibrate_begin(an_model *model, an_error *err);
+/** Add images: see an_model_calibrate_begin(). */
 AN_API an_status an_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err);
+/** Set the ranges: see an_model_calibrate_begin(). */
 AN_API an_status an_model_calibrate_end(an_model *model, an_error *err);
 /**
  * Choose how predictions are made, AN_INFERENCE_* of kinds.h. BF16 needs no calibration and stays

@@ -14,11 +14,11 @@ typedef struct an_metrics {
     uint32_t struct_size; /* set by init; the library fills no more than that */
     int32_t reserved;     /* 0 */
     int64_t count;        /* pairs */
-    double mse;
-    double rmse; /* root of mse */
-    double mae;
-    double r2;      /* NaN for fewer than 2 pairs; constant truth: 1 if perfect, else 0 */
-    double pearson; /* -1 to 1; NaN if a side is constant or there are fewer than 2 pairs */
+    double mse;           /* mean squared error */
+    double rmse;          /* root of mse */
+    double mae;           /* mean absolute error */
+    double r2;            /* NaN for fewer than 2 pairs; constant truth: 1 if perfect, else 0 */
+    double pearson;       /* -1 to 1; NaN if a side is constant or there are fewer than 2 pairs */
 } an_metrics;
 
 AN_API void an_metrics_init(an_metrics *metrics, uint32_t struct_size);

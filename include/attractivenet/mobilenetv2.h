@@ -33,7 +33,7 @@ typedef struct an_mobilenetv2_options {
     const char *weights_path; /* of FILE: a weight file (base, or base and head); else NULL; default
                                  NULL */
     an_progress_fn progress;  /* of the download; NULL = none */
-    void *progress_user;
+    void *progress_user;      /* handed to progress */
 } an_mobilenetv2_options;
 
 AN_API void an_mobilenetv2_options_init(an_mobilenetv2_options *options, uint32_t struct_size);

@@ -54,10 +54,10 @@ enum {
     AN_ERR_INTERNAL = -8     /* a bug of ours */
 };
 
-/** Why a call failed. Owned by the caller, 256 bytes for ever, needs no init and no free.
- *  Written only on failure; the returned status alone decides whether a call failed. */
+/** Why a call failed. Owned by the caller; its size is fixed at 256 bytes; it needs no init and
+ *  no free. Written only on failure; the returned status alone decides whether a call failed. */
 typedef struct an_error {
-    an_status status;
+    an_status status;  /* as the call returned it */
     char message[252]; /* UTF-8, always terminated; lower case, no full stop */
 } an_error;
 

@@ -41,6 +41,7 @@ AN_API void an_tensor_destroy(an_tensor *tensor);
 
 /** Return the first element; borrowed from the tensor. NULL if it has no elements. */
 AN_API float *an_tensor_data(an_tensor *tensor);
+/** As an_tensor_data(), of a tensor that is only read. */
 AN_API const float *an_tensor_const_data(const an_tensor *tensor);
 
 /** Return the number of dimensions, 1 to AN_TENSOR_MAX_RANK. */

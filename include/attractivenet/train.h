@@ -210,12 +210,12 @@ typedef struct an_train_options {
     const char *tensorboard_dir; /* folder for event files, made if absent (in it: train/ and
                                     validation/); copied; NULL = none */
     an_train_fn on_event;        /* NULL = none */
-    void *event_user;
-    an_text_fn text; /* NULL = none */
-    void *text_user;
+    void *event_user;            /* handed to on_event */
+    an_text_fn text;             /* NULL = none */
+    void *text_user;             /* handed to text */
     an_warning_fn warn; /* NULL = none; AN_WARN_WEAK_FEATURES if the features of a frozen base are
                            next to 0, AN_WARN_OTHER */
-    void *warn_user;
+    void *warn_user;    /* handed to warn */
 } an_train_options;
 
 AN_API void an_train_options_init(an_train_options *options, uint32_t struct_size);

@@ -5,9 +5,9 @@
 
 #include <attractivenet/status.h>
 
-#define AN_VERSION_MAJOR 0
-#define AN_VERSION_MINOR 1
-#define AN_VERSION_PATCH 0
+#define AN_VERSION_MAJOR 0 /**< of the headers */
+#define AN_VERSION_MINOR 1 /**< of the headers */
+#define AN_VERSION_PATCH 0 /**< of the headers */
 
 #ifdef __cplusplus
 extern "C" {
