@@ -116,6 +116,16 @@ AN_API an_status an_loader_create(an_loader **out, an_dataset *dataset, const in
 AN_API void an_loader_destroy(an_loader *loader);
 
 /**
+ * Attach a flag that cancels an_loader_next(), while it waits for a batch and between the images
+ * that it decodes itself: the next call takes the same batch. Calls on models and trainers that
+ * read the loader poll the model's flag in place of this one.
+ *
+ * Takes:   cancel: held; NULL = none, as before.
+ * Returns: AN_OK; AN_ERR_ARG (loader is NULL, or read by another call).
+ */
+AN_API an_status an_loader_set_cancel(an_loader *loader, an_cancel *cancel, an_error *err);
+
+/**
  * Begin epoch number epoch (from 0, counted over all stages) at batch number first.
  *
  * Returns: AN_OK; AN_ERR_ARG if first is not 0 to an_loader_steps(), or epoch below 0.
@@ -135,7 +145,8 @@ AN_API an_status an_loader_begin(an_loader *loader, int64_t epoch, int64_t first
  *          an_dataset_read_pixels(): the first in the order of the samples, whichever thread met
  *          it; the next call goes on with the batch after. With policy skip a damaged image is left
  *          out with one warning, and the batch is shorter; a batch with nothing left is skipped;
- *          AN_ERR_CANCELLED if the warning callback says so. Errors of memory and of reading are
+ *          AN_ERR_CANCELLED if the warning callback says so, and by the flag of
+ *          an_loader_set_cancel(). Errors of memory and of reading are
  *          always returned.
  */
 AN_API an_status an_loader_next(an_loader *loader, const float **x, const float **y,

@@ -165,6 +165,24 @@ enum {
  */
 AN_API int64_t an_model_summary(const an_model *model, int32_t style, char *text, int64_t capacity);
 
+/**
+ * Attach a flag that cancels the long calls on a model: an_model_predict(), _compute_features(),
+ * _predict_from_features(), _compute_gradients(), _compute_head_gradients(),
+ * _update_batch_norm_add(), _calibrate_add(), an_model_evaluate(), an_predict_loader(),
+ * an_calibrate_loader(), and those of its trainers, an_trainer_run() and an_trainer_run_epoch();
+ * also while they wait for a batch or for another call's step. Predictors have a flag of their own.
+ *
+ * Takes:   cancel: held; NULL = none, as before. It is polled by calls that begin later.
+ * Changes: what a cancelled call would have changed is as before the call; of a trainer's run, as
+ *          its last whole step left it: weights, moving statistics, moments of the optimizer,
+ *          history and place in the epoch, so that the next call goes on from there with the same
+ *          bits. The arrays that a call writes are undefined. After a cancelled
+ *          an_model_compute_gradients() there are no gradients.
+ * Returns: AN_OK; AN_ERR_ARG (model is NULL); AN_ERR_NOMEM (the flag of before stays).
+ * Threads: any, at any time.
+ */
+AN_API an_status an_model_set_cancel(an_model *model, an_cancel *cancel, an_error *err);
+
 /** Choose what training does to the base. Returns AN_OK; AN_ERR_ARG for an unknown mode.
  *  An optimizer made before keeps its moments; the tutorial makes a new one for each stage. */
 AN_API an_status an_model_set_base(an_model *model, int32_t base, an_error *err);

@@ -29,6 +29,16 @@ AN_API an_status an_predictor_create(an_predictor **out, an_model *model, an_err
 AN_API void an_predictor_destroy(an_predictor *predictor); /**< Free; NULL is allowed. */
 
 /**
+ * Attach a flag that cancels this predictor's calls, also while they wait until weights that have
+ * changed may be packed again; that of an_model_set_cancel() does not. After a cancelled call the
+ * scores are undefined. The decoding of one image is not interrupted.
+ *
+ * Takes:   cancel: held; NULL = none, as before.
+ * Returns: AN_OK; AN_ERR_ARG (predictor is NULL, or in a call on another thread).
+ */
+AN_API an_status an_predictor_set_cancel(an_predictor *predictor, an_cancel *cancel, an_error *err);
+
+/**
  * Score one frame.
  *
  * Shapes:  rgb: height rows of width RGB pixels, each 1 to 65535, stride bytes apart (>= 3*width);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What every call reports: a status, why it failed, what it warns of, how far it has come. */
+ * What every call reports: a status, why it failed, what it warns of, how far it has come; and the
+ * flag that cancels it. */
 #ifndef ATTRACTIVENET_STATUS_H
 #define ATTRACTIVENET_STATUS_H
 
@@ -50,7 +51,7 @@ enum {
     AN_ERR_FORMAT = -4,      /* the content is damaged or is not what it should be */
     AN_ERR_UNSUPPORTED = -5, /* well formed, but this library or this build does not do it */
     AN_ERR_DEVICE = -6,      /* the device is absent or failed */
-    AN_ERR_CANCELLED = -7,   /* a callback of the caller asked to stop */
+    AN_ERR_CANCELLED = -7,   /* a callback or an an_cancel of the caller asked to stop */
     AN_ERR_INTERNAL = -8     /* a bug of ours */
 };
 
@@ -105,6 +106,39 @@ AN_API void an_progress_init(an_progress *progress, uint32_t struct_size);
 
 /** Called on the thread that made the call. Non-zero stops that call with AN_ERR_CANCELLED. */
 typedef int32_t (*an_progress_fn)(void *user, const an_progress *progress);
+
+/**
+ * A flag that cancels long calls from outside. It is attached to an object (an_model_set_cancel(),
+ * an_predictor_set_cancel(), an_loader_set_cancel()) or to a call by its options; one flag may be
+ * attached to any number of them. The calls that poll it are listed where it is attached.
+ *
+ * Meaning: once it is requested, such a call returns AN_ERR_CANCELLED, at 350x350 within a fifth of
+ *          a second (docs/reliability.md), and leaves what it changes as the last whole step left
+ *          it. So does every such call that begins later, at once, until the flag is reset.
+ * Cost:    none that can be measured while nothing is requested, and no other bits.
+ * Threads: any number of calls at once on one flag.
+ */
+typedef struct an_cancel an_cancel;
+
+/** Make a flag that is not requested. Returns AN_OK; AN_ERR_ARG (out is NULL); AN_ERR_NOMEM.
+ *  Owns: *out is the caller's; free with an_cancel_destroy(). */
+AN_API an_status an_cancel_create(an_cancel **out, an_error *err);
+
+/** Release a flag; NULL is allowed. It lives on while it is attached to something: an object to
+ *  which a flag stays attached after this can be cancelled no more. */
+AN_API void an_cancel_destroy(an_cancel *cancel);
+
+/** Ask all calls that poll the flag to stop; NULL does nothing. Threads: any; it may be called by a
+ *  signal handler, waits for nothing and leaves errno as it is. */
+AN_API void an_cancel_request(an_cancel *cancel);
+
+/** Take the request back, so that calls that begin from now on run; NULL does nothing. A call that
+ *  has seen the request ends all the same. Threads and signal handlers: as an_cancel_request(). */
+AN_API void an_cancel_reset(an_cancel *cancel);
+
+/** Return 1 from an_cancel_request() to an_cancel_reset(), else 0. Threads and signal handlers: as
+ *  an_cancel_request(). */
+AN_API int32_t an_cancel_is_requested(const an_cancel *cancel);
 
 #ifdef __cplusplus
 }

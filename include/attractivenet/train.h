@@ -259,19 +259,19 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_loader 
  * Writes:  report (may be NULL); AN_ERR_ARG if its struct_size is not set, before anything is done.
  * Returns: AN_OK; AN_DONE when the epoch before was the last one (report untouched); AN_ERR_IO if
  *          model file, checkpoint or logs could not be written at its end: the epoch itself has
- *          been done and is in report and history; AN_ERR_CANCELLED after an_trainer_pause(), and
- *          AN_ERR_IO if a checkpoint could not be written before the epoch's end: the next call
- *          goes on with the next step; AN_ERR_CANCELLED by a callback, and errors of the loader and
- *          the device: the epoch is not counted, the weights are as the last step left them, and
- *          the next call starts the epoch again. A loss that is not finite (terminate_on_nan) is a
- *          normal ending of the run, with reason AN_STOP_NAN, a warning that names step and rate,
- *          no validation, no model file and no checkpoint: what was saved before stays. Weights
- *          that are not finite are not written to a checkpoint either. A run resumed from the
- *          checkpoint before meets the same loss again: begin a new one, for example with a smaller
- *          learning_rate. With restore_best the best weights are back in the model.
- * Threads: see an_trainer.
- * Source:  Keras Model.fit with EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
- *          TerminateOnNaN (docs/numerics.md, section fit).
+ *          been done and is in report and history; AN_ERR_CANCELLED after an_trainer_pause(), or
+ *          by the flag of an_model_set_cancel() in the middle of a step, and AN_ERR_IO if a
+ *          checkpoint could not be written before the epoch's end: the next call goes on with the
+ *          next step, after the flag with the one that was cancelled, and ends with the same bits
+ *          as without the interruption; AN_ERR_CANCELLED by a callback, and errors of the loader
+ * and the device: the epoch is not counted, the weights are as the last step left them, and the
+ * next call starts the epoch again. A loss that is not finite (terminate_on_nan) is a normal ending
+ * of the run, with reason AN_STOP_NAN, a warning that names step and rate, no validation, no model
+ * file and no checkpoint: what was saved before stays. Weights that are not finite are not written
+ * to a checkpoint either. A run resumed from the checkpoint before meets the same loss again: begin
+ * a new one, for example with a smaller learning_rate. With restore_best the best weights are back
+ * in the model. Threads: see an_trainer. Source:  Keras Model.fit with EarlyStopping,
+ * ModelCheckpoint, ReduceLROnPlateau and TerminateOnNaN (docs/numerics.md, section fit).
  */
 AN_API an_status an_trainer_run_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err);
 

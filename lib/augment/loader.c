@@ -47,6 +47,9 @@ typedef struct worker {
 struct an_loader {
     atomic_int references;
     atomic_bool claimed; /* somebody reads it */
+    an_cancel *cancel;   /* held; NULL: none */
+    ani_watch own;       /* of it, in a call on the loader */
+    ani_watch *watch;    /* of the call that reads it */
     int64_t process;     /* that made it, where its threads are */
     an_dataset *dataset;
     an_loader_options options;  /* augment: the next field */
@@ -349,7 +352,7 @@ an_status an_loader_create(an_loader **out, an_dataset *dataset, const int64_t *
     b->paused = true; /* until an epoch begins */
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->work, NULL);
-    pthread_cond_init(&b->changed, NULL);
+    ani_watch_condition(&b->changed);
     st = copy_choices(&b->augment.width_shifts, augment.width_shifts, augment.width_shift_count,
                       err);
     if (st) goto done;
@@ -416,6 +419,7 @@ void an_loader_destroy(an_loader *loader) {
     ani_free(b->places);
     free_choices(b->augment.width_shifts);
     free_choices(b->augment.height_shifts);
+    an_cancel_destroy(b->cancel);
     an_dataset_destroy(b->dataset);
     ani_free(b);
 }
@@ -429,11 +433,30 @@ an_status ani_loader_claim(an_loader *loader, an_error *err) {
         return ani_fail(err, AN_ERR_ARG,
                         "the loader is being read by another call, on another thread or below "
                         "this one; make another one for it");
+    ani_watch_begin(&loader->own, loader->cancel);
+    loader->watch = &loader->own;
     return AN_OK;
 }
 
 void ani_loader_release(an_loader *loader) {
+    ani_watch_end(&loader->own);
+    loader->watch = NULL;
     atomic_store(&loader->claimed, false);
+}
+
+void ani_loader_use_watch(an_loader *loader, ani_watch *watch) {
+    loader->watch = watch;
+}
+
+an_status an_loader_set_cancel(an_loader *loader, an_cancel *cancel, an_error *err) {
+    if (!loader) return ani_fail(err, AN_ERR_ARG, "loader is NULL");
+    an_status st = ani_loader_claim(loader, err);
+    if (st) return st;
+    ani_cancel_hold(cancel);
+    an_cancel_destroy(loader->cancel);
+    loader->cancel = cancel;
+    ani_loader_release(loader);
+    return AN_OK;
 }
 
 an_status an_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_error *err) {
@@ -469,25 +492,25 @@ an_status ani_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_e
     return AN_OK;
 }
 
-/* Wait until the next batch is there, making samples of it while there are any to make. NULL at the
- * end of the epoch. */
-static slot *wait_for_batch(an_loader *b) {
-    slot *s = NULL;
+/* Wait until the next batch is there, making samples of it while there are any to make. AN_DONE at
+ * the end of the epoch. */
+static an_status wait_for_batch(an_loader *b, slot **out, an_error *err) {
+    an_status st = b->next < b->order.steps ? ani_watch_check(b->watch, err) : AN_DONE;
+    if (st) return st;
     pthread_mutex_lock(&b->lock);
     b->held = b->next; /* the slot of the batch before may be filled again */
     pthread_cond_broadcast(&b->work);
-    if (b->next < b->order.steps) {
-        s = &b->slots[b->next % b->slot_count];
-        while (s->step != b->next || s->pending) {
-            if (b->filling == b->next)
-                work_once(b, &b->scratches[b->options.threads]);
-            else
-                pthread_cond_wait(&b->changed, &b->lock);
-        }
-        b->next++;
+    slot *s = *out = &b->slots[b->next % b->slot_count];
+    while (!st && (s->step != b->next || s->pending)) {
+        if (b->filling == b->next)
+            work_once(b, &b->scratches[b->options.threads]);
+        else
+            ani_watch_wait(b->watch, &b->changed, &b->lock);
+        st = ani_watch_check(b->watch, err);
     }
+    if (!st) b->next++;
     pthread_mutex_unlock(&b->lock);
-    return s;
+    return st;
 }
 
 /* Take out of a batch the samples that have no pixels; or fail with the first of them. */
@@ -529,9 +552,8 @@ an_status ani_loader_next(an_loader *loader, const float **x, const float **y,
     an_status st = loader->begun ? AN_OK : ani_loader_begin(loader, 0, 0, err);
     slot *s = NULL;
     while (!st && (!s || s->count == 0)) {
-        s = wait_for_batch(loader);
-        if (!s) return AN_DONE;
-        st = leave_out(loader, s, err);
+        st = wait_for_batch(loader, &s, err);
+        if (!st) st = leave_out(loader, s, err);
     }
     if (st) return st;
     if (x) *x = s->x;

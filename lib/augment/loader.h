@@ -6,6 +6,7 @@
 #include <attractivenet/augment.h>
 #include <attractivenet/layers.h>
 
+#include "base/cancel.h"
 #include "io/settings.h"
 
 /** Take a reference; an_loader_destroy() releases it. */
@@ -17,6 +18,9 @@ an_status ani_loader_check(const an_loader *loader, const an_model *model, const
 /** Claim the loader, to be its only reader until ani_loader_release(): AN_ERR_ARG while another
  * holds it, and in a child of the process that made it. */
 an_status ani_loader_claim(an_loader *loader, an_error *err);
+/** Let whoever holds the claim wait for batches only as long as the watch says, in place of the
+ * loader's own flag; until it is released. */
+void ani_loader_use_watch(an_loader *loader, ani_watch *watch);
 void ani_loader_release(an_loader *loader);
 /** The public functions of the same names, for the holder of the claim. */
 an_status ani_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_error *err);

@@ -28,8 +28,8 @@
 
 #include <stdatomic.h>
 
+#include "base/cancel.h"
 #include "base/element.h"
-#include "base/error.h"
 
 enum { ANI_UNIT_FULL, ANI_UNIT_POINTWISE, ANI_UNIT_DEPTHWISE };
 
@@ -72,6 +72,7 @@ typedef struct ani_unit_forward {
     int32_t element; /* of y */
     int32_t reserved;
     void *scratch;
+    ani_watch *watch; /* when it stops, what is written is undefined; NULL: never */
 } ani_unit_forward;
 
 /** A gradient by z, formed while loading: dz = a*g + b*z + c per channel. */
@@ -104,6 +105,7 @@ typedef struct ani_unit_backward {
     float *dw; /* like w, overwritten; NULL: not wanted */
     ani_store store;
     void *scratch;
+    ani_watch *watch; /* as in ani_unit_forward */
 } ani_unit_backward;
 
 /** Batch norm of c channels: what a step keeps of it. All [c], in backend memory. */
@@ -144,6 +146,7 @@ typedef struct ani_infer_input {
     const float *x;
     const uint8_t *bytes; /* when x is NULL */
     const float *table;   /* [256] */
+    ani_watch *watch;     /* when it stops, the features are undefined; NULL: never */
 } ani_infer_input;
 
 /** What the values of a tensor lie between. */

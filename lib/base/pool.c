@@ -278,3 +278,20 @@ void ani_pool_run(ani_pool *pool, int64_t count, ani_pool_fn fn, void *context) 
     }
     give_loop(pool, l);
 }
+
+typedef struct watched {
+    ani_watch *watch;
+    ani_pool_fn fn;
+    void *context;
+} watched;
+
+static void watched_pass(void *context, int64_t index, int32_t worker) {
+    const watched *w = context;
+    if (!ani_watch_stops(w->watch)) w->fn(w->context, index, worker);
+}
+
+void ani_pool_run_watched(ani_pool *pool, ani_watch *watch, int64_t count, ani_pool_fn fn,
+                          void *context) {
+    watched w = {watch, fn, context};
+    ani_pool_run(pool, count, watched_pass, &w);
+}

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "base/error.h"
+#include "base/cancel.h"
 
 typedef struct ani_pool ani_pool;
 
@@ -24,5 +24,9 @@ int32_t ani_pool_threads(const ani_pool *pool);
 /** Run fn for 0..count-1 and return when all is done. Any thread may call it at any time, also
  * inside a pass: loops run side by side and share the pool's threads. */
 void ani_pool_run(ani_pool *pool, int64_t count, ani_pool_fn fn, void *context);
+/** The same for a call that may be cancelled: passes that are not begun when it is to stop are left
+ * out. The caller asks the watch whether that was so. */
+void ani_pool_run_watched(ani_pool *pool, ani_watch *watch, int64_t count, ani_pool_fn fn,
+                          void *context);
 
 #endif

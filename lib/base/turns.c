@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT
- * Turns by ticket numbers. */
+ * Turns by a queue of those who wait, each with a place on its own stack. */
 #include "base/turns.h"
 
 #include <stddef.h>
 
+struct ani_turn {
+    ani_turn *next;
+    bool granted;
+};
+
 void ani_turns_init(ani_turns *turns) {
     pthread_mutex_init(&turns->lock, NULL);
-    pthread_cond_init(&turns->next, NULL);
-    turns->asked = turns->served = 0;
+    ani_watch_condition(&turns->next);
+    turns->taken = false;
+    turns->first = NULL;
+    turns->last = &turns->first;
 }
 
 void ani_turns_clear(ani_turns *turns) {
@@ -15,17 +22,40 @@ void ani_turns_clear(ani_turns *turns) {
     pthread_mutex_destroy(&turns->lock);
 }
 
-void ani_turns_take(ani_turns *turns) {
+/* Take one who gave up out of the queue. With the lock. */
+static void leave(ani_turns *turns, const ani_turn *mine) {
+    ani_turn **at = &turns->first;
+    while (*at != mine)
+        at = &(*at)->next;
+    *at = mine->next;
+    if (!mine->next) turns->last = at;
+}
+
+an_status ani_turns_take(ani_turns *turns, ani_watch *watch, an_error *err) {
+    ani_turn mine = {NULL, false};
     pthread_mutex_lock(&turns->lock);
-    const uint64_t number = turns->asked++;
-    while (turns->served != number)
-        pthread_cond_wait(&turns->next, &turns->lock);
+    if (turns->taken) {
+        *turns->last = &mine;
+        turns->last = &mine.next;
+        while (!mine.granted && !ani_watch_stops(watch))
+            ani_watch_wait(watch, &turns->next, &turns->lock);
+        if (!mine.granted) leave(turns, &mine);
+    } else {
+        turns->taken = mine.granted = true;
+    }
     pthread_mutex_unlock(&turns->lock);
+    return mine.granted ? AN_OK : ani_watch_check(watch, err);
 }
 
 void ani_turns_give(ani_turns *turns) {
     pthread_mutex_lock(&turns->lock);
-    turns->served++;
-    if (turns->asked != turns->served) pthread_cond_broadcast(&turns->next);
+    ani_turn *next = turns->first;
+    turns->taken = next != NULL;
+    if (next) {
+        turns->first = next->next;
+        if (!turns->first) turns->last = &turns->first;
+        next->granted = true;
+        pthread_cond_broadcast(&turns->next);
+    }
     pthread_mutex_unlock(&turns->lock);
 }

@@ -5,17 +5,23 @@
 #define BASE_TURNS_H
 
 #include <pthread.h>
-#include <stdint.h>
+#include <stdbool.h>
+
+#include "base/cancel.h"
+
+typedef struct ani_turn ani_turn; /* one who waits */
 
 typedef struct ani_turns {
     pthread_mutex_t lock;
     pthread_cond_t next;
-    uint64_t asked, served;
+    bool taken;
+    ani_turn *first, **last; /* who waits, in the order of the requests */
 } ani_turns;
 
 void ani_turns_init(ani_turns *turns);
 void ani_turns_clear(ani_turns *turns); /* no thread has or waits for a turn */
-void ani_turns_take(ani_turns *turns);
+/** Wait for a turn. AN_ERR_CANCELLED, and no turn, if the call that waits is to stop. */
+an_status ani_turns_take(ani_turns *turns, ani_watch *watch, an_error *err);
 void ani_turns_give(ani_turns *turns);
 
 #endif

@@ -89,9 +89,11 @@ an_status ani_net_calibrate(ani_net *net, const ani_calibrated *calibrated, an_e
  */
 
 struct ani_calibration {
-    int64_t images;
+    int64_t images, images_before;
+    int64_t count;     /* doubles in ends and means */
     double (*ends)[2]; /* [units + 1]: smallest and largest values */
-    double *means;     /* sums of each channel's means */
+    double *means;     /* sums of each channel's means; they lie behind ends */
+    double *before;    /* [count]: both, as they were before the call that adds images */
     float *channels;   /* [widest]: means of a value at hand */
 };
 
@@ -125,13 +127,16 @@ an_status ani_calibration_create(ani_calibration **out, const ani_net *net, an_e
     *out = NULL;
     ani_calibration *calibration = ani_alloc_zero(1, sizeof *calibration);
     if (!calibration) return ani_fail_memory(err, sizeof *calibration, "a calibration");
-    calibration->ends = ani_alloc_zero(count, sizeof *calibration->ends);
-    calibration->means = ani_alloc_zero(means, sizeof *calibration->means);
+    calibration->count = 2 * count + means;
+    double *measured = ani_alloc_zero(calibration->count, sizeof *measured);
+    calibration->ends = (double(*)[2])measured;
+    calibration->before = ani_alloc_zero(calibration->count, sizeof *calibration->before);
     calibration->channels = ani_alloc_zero(net->widest, sizeof *calibration->channels);
-    if (!calibration->ends || !calibration->means || !calibration->channels) {
+    if (!measured || !calibration->before || !calibration->channels) {
         ani_calibration_destroy(calibration);
         return ani_fail_memory(err, means * (int64_t)sizeof(double), "a calibration");
     }
+    calibration->means = measured + 2 * count;
     *out = calibration;
     return AN_OK;
 }
@@ -139,7 +144,7 @@ an_status ani_calibration_create(ani_calibration **out, const ani_net *net, an_e
 void ani_calibration_destroy(ani_calibration *calibration) {
     if (!calibration) return;
     ani_free(calibration->ends);
-    ani_free(calibration->means);
+    ani_free(calibration->before);
     ani_free(calibration->channels);
     ani_free(calibration);
 }
@@ -151,10 +156,17 @@ int64_t ani_calibration_images(const ani_calibration *calibration) {
 an_status ani_calibration_add(ani_calibration *calibration, ani_net *net, const float *x, int64_t n,
                               an_error *err) {
     const int64_t pixels = net->spec.height * net->spec.width;
+    const size_t size = (size_t)calibration->count * sizeof *calibration->before;
+    memcpy(calibration->before, calibration->ends, size);
+    calibration->images_before = calibration->images;
     for (int64_t i = 0; i < n; i++, x += 3 * pixels) {
         observer o = {net, calibration, calibration->means + 3};
         an_status st = ani_net_inspect(net, x, 1, observe, &o, err);
-        if (st) return st;
+        if (st) { /* all images are added, or none */
+            memcpy(calibration->ends, calibration->before, size);
+            calibration->images = calibration->images_before;
+            return st;
+        }
         for (int64_t k = 0; k < 3 * pixels; k++)
             calibration->means[k % 3] += x[k] / (double)pixels;
         calibration->images++;

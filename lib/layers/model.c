@@ -86,10 +86,12 @@ an_status ani_model_claim(an_model *model, an_error *err) {
         return ani_fail(err, AN_ERR_ARG,
                         "model: it is being trained or changed by another call, on another thread "
                         "or below this one; predict meanwhile, or wait for that call's end");
+    ani_net_begin_watch(model->net);
     return AN_OK;
 }
 
 void ani_model_release(an_model *model) {
+    ani_net_end_watch(model->net);
     atomic_store(&model->claimed, false);
 }
 
@@ -106,6 +108,11 @@ static an_status end_change(an_model *model, an_status st) {
     ani_net_end_change(model->net);
     ani_model_release(model);
     return st;
+}
+
+an_status an_model_set_cancel(an_model *model, an_cancel *cancel, an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    return ani_net_set_cancel(model->net, cancel, err);
 }
 
 /* --- what it is ------------------------------------------------------------------------------- */
@@ -335,6 +342,7 @@ an_status ani_model_compute_gradients(an_model *model, const float *x, const flo
     const ani_net_step step = {base, loss, model->momentum};
     an_status st = ani_net_gradients(model->net, &step, x, y, n, loss_value, err);
     if (!st) model->gradient_base = base;
+    if (st == AN_ERR_CANCELLED) model->gradient_base = -1; /* only some were computed */
     return st;
 }
 

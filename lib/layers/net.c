@@ -293,6 +293,9 @@ void ani_net_destroy(ani_net *net) {
         ops->free(net->backend, net->moving, net->moving_count * (int64_t)sizeof(float));
     if (net->norm) ops->free(net->backend, net->norm, net->norm_count * (int64_t)sizeof(float));
     if (net->sums) ops->free(net->backend, net->sums, net->sum_count * (int64_t)sizeof(double));
+    if (net->moving_before)
+        ops->free(net->backend, net->moving_before, net->moving_count * (int64_t)sizeof(float));
+    an_cancel_destroy(net->cancel);
     ani_free(net->arrays);
     ani_free(net->unit_specs);
     ani_free(net->units);
@@ -395,8 +398,7 @@ void ani_net_set_training(ani_net *net, int32_t precision, int32_t recompute) {
 
 an_status ani_net_begin_change(ani_net *net, an_error *err) {
     an_status st = ani_backend_check(net->backend, err);
-    if (!st) ani_turns_take(&net->turns);
-    return st;
+    return st ? st : ani_turns_take(&net->turns, NULL, err);
 }
 
 void ani_net_end_change(ani_net *net) {
@@ -412,4 +414,41 @@ void ani_net_set_statistics(ani_net *net, const float *statistics) {
         mean += unit->spec.cout;
         variance += unit->spec.cout;
     }
+}
+
+/* --- cancelling ------------------------------------------------------------------------------- */
+
+an_status ani_net_set_cancel(ani_net *net, an_cancel *cancel, an_error *err) {
+    const ani_backend_ops *ops = net->backend->ops;
+    const int64_t size = net->moving_count * (int64_t)sizeof(float);
+    an_status st = ani_backend_check(net->backend, err);
+    if (st) return st;
+    pthread_mutex_lock(&net->lock);
+    if (cancel && !net->moving_before) net->moving_before = ops->alloc(net->backend, size);
+    if (cancel && !net->moving_before) {
+        st = ani_fail_memory(err, size, "the moving statistics of before a step");
+        cancel = NULL;
+    } else {
+        an_cancel *before = net->cancel;
+        ani_cancel_hold(cancel);
+        net->cancel = cancel;
+        cancel = before;
+    }
+    pthread_mutex_unlock(&net->lock);
+    an_cancel_destroy(cancel);
+    return st;
+}
+
+void ani_net_begin_watch(ani_net *net) {
+    pthread_mutex_lock(&net->lock);
+    ani_watch_begin(&net->watch, net->cancel);
+    pthread_mutex_unlock(&net->lock);
+}
+
+void ani_net_end_watch(ani_net *net) {
+    ani_watch_end(&net->watch);
+}
+
+ani_watch *ani_net_watch(ani_net *net) {
+    return &net->watch;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "backend/backend.h"
+#include "base/cancel.h"
 
 enum { ANI_NAME_SIZE = 48, ANI_INPUT = -1 };
 enum { ANI_NET_MAX_BATCH = 1 << 24 }; /* keeps n*h*w far from overflow, as ANI_NET_MAX_SIDE does */
@@ -100,6 +101,17 @@ int64_t ani_net_changes(const ani_net *net);
 an_status ani_net_begin_change(ani_net *net, an_error *err);
 void ani_net_end_change(ani_net *net);
 
+/* Cancelling. Each caller watches the flag that the net has as its call begins (base/cancel.h):
+ * the one who trains or changes the net from ani_net_begin_watch() to ani_net_end_watch(), a
+ * prediction as long as it has its context. All runs are AN_ERR_CANCELLED when it stops: what they
+ * write is undefined then, but for the weights and statistics, which are as before. */
+
+/** Set the flag of calls that begin from now on; held; NULL: none. Any thread. */
+an_status ani_net_set_cancel(ani_net *net, an_cancel *cancel, an_error *err);
+void ani_net_begin_watch(ani_net *net);
+void ani_net_end_watch(ani_net *net);
+ani_watch *ani_net_watch(ani_net *net); /* between the two */
+
 /* Runs. x [n,h,w,3], y [n,outputs] and features are host memory. Each call is done when it returns.
  * The memory of a run is planned once for each kind of run and n and kept, so that steps of the
  * same size allocate nothing. */
@@ -109,6 +121,11 @@ typedef struct ani_net_context ani_net_context;
 
 an_status ani_net_context_create(ani_net_context **out, ani_net *net, an_error *err);
 void ani_net_context_destroy(ani_net *net, ani_net_context *context); /* NULL is allowed */
+/** Watch a flag until what is held is released: for one that was created. */
+void ani_net_context_begin_watch(ani_net_context *context, an_cancel *cancel);
+/** Watch as the call does that this is a part of, in place of a flag of its own; NULL: not so. */
+void ani_net_context_use_watch(ani_net_context *context, ani_watch *watch);
+ani_watch *ani_net_context_watch(ani_net_context *context);
 /** Get an idle one, or make one; and hand it back (NULL is allowed). */
 an_status ani_net_context_take(ani_net_context **out, ani_net *net, an_error *err);
 void ani_net_context_give(ani_net *net, ani_net_context *context);

@@ -175,10 +175,26 @@ an_status ani_net_context_take(ani_net_context **out, ani_net *net, an_error *er
     pthread_mutex_lock(&net->lock);
     ani_net_context *context = net->contexts;
     if (context) net->contexts = context->next;
+    an_cancel *cancel = net->cancel;
+    ani_cancel_hold(cancel);
     pthread_mutex_unlock(&net->lock);
-    if (!context) return ani_net_context_create(out, net, err);
+    if (!context) st = ani_net_context_create(&context, net, err);
+    if (!st) ani_watch_begin(&context->own, cancel);
+    an_cancel_destroy(cancel);
     *out = context;
-    return AN_OK;
+    return st;
+}
+
+void ani_net_context_begin_watch(ani_net_context *context, an_cancel *cancel) {
+    ani_watch_begin(&context->own, cancel);
+}
+
+void ani_net_context_use_watch(ani_net_context *context, ani_watch *watch) {
+    context->watch = watch;
+}
+
+ani_watch *ani_net_context_watch(ani_net_context *context) {
+    return context->watch ? context->watch : &context->own;
 }
 
 void ani_net_context_give(ani_net *net, ani_net_context *context) {
@@ -244,12 +260,14 @@ an_status ani_net_context_hold(ani_net *net, ani_net_context *context, int32_t k
     an_status st = ani_backend_check(net->backend, err);
     if (st) return st;
     if (!find_latest(net, context, kind)) {
-        if (!with_turn) ani_turns_take(&net->turns);
+        st = with_turn ? AN_OK : ani_turns_take(&net->turns, ani_net_context_watch(context), err);
+        if (st) goto done;
         if (with_turn || !find_latest(net, context, kind))
             st = make_latest(net, context, kind, err);
         if (!with_turn) ani_turns_give(&net->turns);
     }
     if (!st && context->packed) st = make_buffers(net, context, err);
+done:
     if (st) ani_net_context_let_go(net, context);
     return st;
 }
@@ -259,6 +277,8 @@ void ani_net_context_let_go(ani_net *net, ani_net_context *context) {
     release_head(net, context->head);
     context->packed = NULL;
     context->head = NULL;
+    ani_watch_end(&context->own);
+    context->watch = NULL;
 }
 
 /* --- how predictions are made -------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/cancel.h"
 #include "base/turns.h"
 #include "layers/net.h"
 
@@ -86,6 +87,8 @@ struct ani_net_context {
     ani_infer_buffers *buffers[ANI_INFERENCES]; /* NULL: not used yet */
     ani_net_packed *packed;                     /* what it holds, of one moment; NULL: nothing */
     ani_net_head *head;
+    ani_watch own;         /* of the call that uses it, unless */
+    ani_watch *watch;      /* it is part of another one; NULL: own */
     ani_net_context *next; /* in the list of idle contexts */
 };
 
@@ -110,6 +113,7 @@ struct ani_net {
     int32_t precision;     /* of training, AN_PRECISION_* */
     int32_t recompute;     /* 0 or 1: see ani_net_makes_again() */
     int32_t running_old;   /* 1: units' running must be computed again */
+    ani_watch watch;       /* of the call that trains, measures or changes it */
 
     ani_turns turns;      /* its holder may change the weights, or read them knowing that no other
                              thread changes them */
@@ -120,6 +124,8 @@ struct ani_net {
     ani_net_packed *packed[ANI_INFERENCES]; /* the latest, by AN_INFERENCE_*; NULL: none */
     ani_net_head *head;
     ani_net_context *contexts; /* idle contexts */
+    an_cancel *cancel;         /* of calls that begin; held; NULL: none */
+    float *moving_before;      /* backend memory, as moving; NULL: no flag was set yet */
 };
 
 /** Say whether the unit's z is dropped after the forward pass and recomputed for the backward pass:

@@ -14,6 +14,7 @@ typedef struct net_run {
     ani_net_memory *memory;
     const ani_net_plan *plan;
     const float *head_kernel, *head_bias;
+    ani_watch *watch;         /* of the call */
     bool batch;               /* normalise by the batch's statistics */
     bool back;                /* in the backward pass */
     ani_net_observer observe; /* NULL: nobody looks */
@@ -87,7 +88,9 @@ static an_status begin(net_run *run, ani_net *net, int32_t kind, const float *x,
     run->memory = &net->memory;
     run->head_kernel = net->head_kernel->data;
     run->head_bias = net->head_bias->data;
-    st = ani_net_prepare(net, run->memory, kind, n, &run->plan, err);
+    run->watch = &net->watch;
+    st = ani_watch_check(run->watch, err);
+    if (!st) st = ani_net_prepare(net, run->memory, kind, n, &run->plan, err);
     if (st || !x) return st;
     write_floats(run, run->plan->image, x, n * net->spec.height * net->spec.width * 3);
     return AN_OK;
@@ -105,12 +108,14 @@ static void refresh_running(ani_net *net) {
 }
 
 /* From images to features by the weights that a context holds. */
-static void infer(const net_run *run, const ani_net_context *context,
-                  const ani_infer_input *input) {
+static an_status infer(const net_run *run, const ani_net_context *context, ani_infer_input input,
+                       an_error *err) {
     an_backend *backend = run->net->backend;
     const ani_net_packed *packed = context->packed;
-    backend->ops->infer_run(backend, packed->infer, context->buffers[packed->kind], input,
+    input.watch = run->watch;
+    backend->ops->infer_run(backend, packed->infer, context->buffers[packed->kind], &input,
                             run->plan->n, floats_at(run, run->plan->features));
+    return ani_watch_check(run->watch, err);
 }
 
 /* Write z of unit u, and its moments when the run is one by the batch's statistics. */
@@ -121,19 +126,22 @@ static void convolve(const net_run *run, int32_t u, int64_t scratch) {
                                    .y = z_at(run, u),
                                    .moments = run->batch ? unit->sums : NULL,
                                    .element = run->plan->element,
-                                   .scratch = scratch_at(run, scratch)};
+                                   .scratch = scratch_at(run, scratch),
+                                   .watch = run->watch};
     run->net->backend->ops->unit_forward(run->net->backend, &run->plan->units[u].plan, &args);
 }
 
 /* Forward with raw z written and normalised by the next reader; residual sums are written. momentum
  * < 0: moving statistics stay. */
-static void forward_lazy(const net_run *run, double momentum) {
+static an_status forward_lazy(const net_run *run, double momentum, an_error *err) {
     an_backend *backend = run->net->backend;
     for (int32_t u = 0; u < run->plan->unit_count; u++) {
         const ani_net_unit *unit = &run->net->units[u];
         const ani_unit_run *at = &run->plan->units[u];
         const int64_t c = unit->spec.cout, rows = rows_of(run, u);
         convolve(run, u, at->scratch_forward);
+        an_status st = ani_watch_check(run->watch, err);
+        if (st) return st;
         if (run->batch)
             backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum >= 0,
                                    &unit->batch);
@@ -145,7 +153,7 @@ static void forward_lazy(const net_run *run, double momentum) {
         const ani_lazy value = value_of(run, u);
         run->observe(run->user, u, floats_at(run, at->y), &value); /* never of a mixed run */
     }
-    if (run->batch && momentum >= 0) ani_net_changed(run->net);
+    return AN_OK;
 }
 
 static void pool(const net_run *run) {
@@ -232,7 +240,8 @@ static void backward_unit(const net_run *run, int32_t u) {
         .x = value_of(run, unit->spec.input),
         .w = unit->kernel->data,
         .dw = unit->kernel->gradient,
-        .scratch = scratch_at(run, at->scratch_backward)};
+        .scratch = scratch_at(run, at->scratch_backward),
+        .watch = run->watch};
     if (run->batch) {
         args.dz.z = z_at(run, u);
         args.dz.b = net->b;
@@ -242,7 +251,34 @@ static void backward_unit(const net_run *run, int32_t u) {
     ops->unit_backward(net->backend, &at->plan, &args);
 }
 
+static an_status backward(net_run *run, an_error *err) {
+    an_status st = AN_OK;
+    run->back = true;
+    backward_pool(run);
+    for (int32_t u = run->net->spec.unit_count - 1; !st && u >= 0; u--) {
+        backward_unit(run, u);
+        st = ani_watch_check(run->watch, err);
+    }
+    return st;
+}
+
 /* --- the runs --------------------------------------------------------------------------------- */
+
+/* Keep the moving statistics of before a step that may be cancelled and changes them on its way. */
+static void keep_moving(const net_run *run) {
+    const ani_net *net = run->net;
+    if (run->batch && run->watch->cancel)
+        net->backend->ops->copy(net->backend, net->moving_before, net->moving,
+                                net->moving_count * (int64_t)sizeof(float));
+}
+
+/* Give them back: nobody has seen others, since the step has the turn. */
+static void restore_moving(const net_run *run) {
+    const ani_net *net = run->net;
+    if (run->batch && run->watch->cancel)
+        net->backend->ops->copy(net->backend, net->moving, net->moving_before,
+                                net->moving_count * (int64_t)sizeof(float));
+}
 
 /* Plan a prediction with the weights that a context holds. */
 static an_status begin_prediction(net_run *run, ani_net *net, ani_net_context *context, int64_t n,
@@ -251,7 +287,9 @@ static an_status begin_prediction(net_run *run, ani_net *net, ani_net_context *c
     run->memory = &context->memory;
     run->head_kernel = context->head->kernel;
     run->head_bias = context->head->bias;
-    return ani_net_prepare(net, run->memory, ANI_RUN_HEAD, n, &run->plan, err);
+    run->watch = ani_net_context_watch(context);
+    an_status st = ani_watch_check(run->watch, err);
+    return st ? st : ani_net_prepare(net, run->memory, ANI_RUN_HEAD, n, &run->plan, err);
 }
 
 /* The head of a prediction whose features are there. */
@@ -264,13 +302,12 @@ static void predict_head(const net_run *run, int32_t probabilities, float *y) {
     read_floats(run, y, run->plan->y, run->plan->n * net->spec.outputs);
 }
 
-static an_status predict(ani_net *net, ani_net_context *context, const ani_infer_input *input,
-                         int64_t n, int32_t probabilities, float *features, float *y,
-                         an_error *err) {
+static an_status predict(ani_net *net, ani_net_context *context, ani_infer_input input, int64_t n,
+                         int32_t probabilities, float *features, float *y, an_error *err) {
     net_run run = {0};
     an_status st = begin_prediction(&run, net, context, n, err);
+    if (!st) st = infer(&run, context, input, err);
     if (st) return st;
-    infer(&run, context, input);
     if (features) read_floats(&run, features, run.plan->features, n * ani_net_features(net));
     if (y) predict_head(&run, probabilities, y);
     return finish(&run, NULL, err);
@@ -279,14 +316,14 @@ static an_status predict(ani_net *net, ani_net_context *context, const ani_infer
 an_status ani_net_predict(ani_net *net, ani_net_context *context, const float *x, int64_t n,
                           int32_t probabilities, float *features, float *y, an_error *err) {
     const ani_infer_input input = {.x = x};
-    return predict(net, context, &input, n, probabilities, features, y, err);
+    return predict(net, context, input, n, probabilities, features, y, err);
 }
 
 an_status ani_net_predict_bytes(ani_net *net, ani_net_context *context, const uint8_t *bytes,
                                 const float *table, int64_t n, int32_t probabilities, float *y,
                                 an_error *err) {
     const ani_infer_input input = {.bytes = bytes, .table = table};
-    return predict(net, context, &input, n, probabilities, NULL, y, err);
+    return predict(net, context, input, n, probabilities, NULL, y, err);
 }
 
 an_status ani_net_predict_head(ani_net *net, ani_net_context *context, const float *features,
@@ -304,27 +341,27 @@ an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float 
     const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
     const bool frozen = step->base == AN_BASE_FROZEN;
     const int32_t kind = all ? ANI_RUN_TRAINING : frozen ? ANI_RUN_HEAD : ANI_RUN_STATISTICS;
-    const ani_infer_input input = {.x = x};
     net_run run = {.batch = step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS};
     ani_net_context *context = NULL;
     an_status st = begin(&run, net, kind, frozen ? NULL : x, n, err);
     if (!st && frozen) st = ani_net_context_take(&context, net, err);
     if (!st && frozen) st = ani_net_context_hold(net, context, AN_INFERENCE_FP32, true, err);
-    if (!st && frozen) infer(&run, context, &input);
+    if (!st && frozen) st = infer(&run, context, (ani_infer_input){.x = x}, err);
     ani_net_context_give(net, context);
     if (st) return st;
     if (!frozen) {
         if (!run.batch) refresh_running(net);
-        forward_lazy(&run, step->momentum);
-        pool(&run);
+        keep_moving(&run);
+        st = forward_lazy(&run, step->momentum, err);
+        if (!st) pool(&run);
     }
-    head_step(&run, step->loss, y, all);
-    if (all) {
-        run.back = true;
-        backward_pool(&run);
-        for (int32_t u = net->spec.unit_count - 1; u >= 0; u--)
-            backward_unit(&run, u);
+    if (!st) head_step(&run, step->loss, y, all);
+    if (!st && all) st = backward(&run, err);
+    if (st) {
+        restore_moving(&run);
+        return st;
     }
+    if (run.batch) ani_net_changed(net);
     return finish(&run, loss_value, err);
 }
 
@@ -343,8 +380,8 @@ an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double
     net_run run = {.batch = true};
     an_status st = begin(&run, net, ANI_RUN_STATISTICS, x, n, err);
     if (st) return st;
-    forward_lazy(&run, -1);
-    st = finish(&run, NULL, err);
+    st = forward_lazy(&run, -1, err);
+    if (!st) st = finish(&run, NULL, err);
     if (st) return st;
     double *mean = sums, *variance = sums + net->channels;
     for (int32_t u = 0; u < net->spec.unit_count; u++) {
@@ -365,6 +402,6 @@ an_status ani_net_inspect(ani_net *net, const float *x, int64_t n, ani_net_obser
     an_status st = begin(&run, net, ANI_RUN_STATISTICS, x, n, err);
     if (st) return st;
     refresh_running(net);
-    forward_lazy(&run, -1);
-    return finish(&run, NULL, err);
+    st = forward_lazy(&run, -1, err);
+    return st ? st : finish(&run, NULL, err);
 }

@@ -35,14 +35,16 @@ an_status an_predict_loader(an_model *model, an_loader *loader, float *scores,
         goto done;
     }
     st = ani_loader_in_order(&ordered, loader, err);
-    if (!st) st = an_loader_begin(ordered, 0, 0, err);
     if (!st) st = ani_net_context_take(&context, net, err);
     if (!st) st = ani_net_context_hold(net, context, ANI_PREDICT_AS_SET, false, err);
+    if (!st) st = ani_loader_claim(ordered, err);
+    if (!st) ani_loader_use_watch(ordered, ani_net_context_watch(context));
+    if (!st) st = ani_loader_begin(ordered, 0, 0, err);
     while (!st) {
         const float *x;
         const int64_t *samples;
         int64_t n;
-        st = an_loader_next(ordered, &x, NULL, &samples, &n, err);
+        st = ani_loader_next(ordered, &x, NULL, &samples, &n, err);
         if (!st) st = ani_model_predict(model, context, x, n, NULL, batch, err);
         if (st) break;
         for (int64_t i = 0; i < n; i++, place++) {
@@ -60,8 +62,8 @@ an_status an_predict_loader(an_model *model, an_loader *loader, float *scores,
     for (int64_t i = place * outputs; i < count * outputs; i++)
         scores[i] = NAN;
 done:
-    ani_net_context_give(net, context);
     an_loader_destroy(ordered);
+    ani_net_context_give(net, context);
     ani_free(batch);
     return st;
 }
@@ -72,10 +74,11 @@ static an_status calibrate(an_model *model, an_loader *loader, int64_t count,
     const double begun = ani_clock_seconds();
     int64_t done = 0;
     an_status st = ani_model_calibrate_begin(model, err);
+    if (!st) st = ani_loader_begin(loader, 0, 0, err);
     while (!st && done < count) {
         const float *x;
         int64_t n;
-        st = an_loader_next(loader, &x, NULL, NULL, &n, err);
+        st = ani_loader_next(loader, &x, NULL, NULL, &n, err);
         if (st) break;
         n = n < count - done ? n : count - done;
         st = ani_model_calibrate_add(model, x, n, err);
@@ -97,9 +100,10 @@ an_status an_calibrate_loader(an_model *model, an_loader *loader, int64_t images
     an_loader *ordered = NULL;
     an_status st = ani_loader_check(loader, model, "batches", err);
     if (!st) st = ani_loader_in_order(&ordered, loader, err);
-    if (!st) st = an_loader_begin(ordered, 0, 0, err);
+    if (!st) st = ani_loader_claim(ordered, err);
     if (!st) st = ani_model_claim(model, err);
     if (!st) {
+        ani_loader_use_watch(ordered, ani_net_watch(ani_model_net(model)));
         st = calibrate(model, ordered, images && images < all ? images : all, progress,
                        progress_user, err);
         ani_model_release(model);

@@ -15,6 +15,7 @@ enum { MAX_SIDE = 65535 };
 struct an_predictor {
     an_model *model;
     ani_net_context *context; /* what its predictions write */
+    an_cancel *cancel;        /* held; NULL: none */
     atomic_bool busy;         /* in a call */
     int64_t height, width;    /* of the model */
     float table[256];         /* its scale */
@@ -62,8 +63,31 @@ void an_predictor_destroy(an_predictor *predictor) {
     ani_free(predictor->scratch);
     ani_free(predictor->packed);
     ani_net_context_destroy(ani_model_net(predictor->model), predictor->context);
+    an_cancel_destroy(predictor->cancel);
     an_model_destroy(predictor->model);
     ani_free(predictor);
+}
+
+/** Be the only one who is in a call of the predictor. */
+static an_status claim(an_predictor *predictor, an_error *err) {
+    if (!atomic_exchange(&predictor->busy, true)) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG,
+                    "the predictor is in a call on another thread; make one for each thread");
+}
+
+static void release(an_predictor *predictor) {
+    atomic_store(&predictor->busy, false);
+}
+
+an_status an_predictor_set_cancel(an_predictor *predictor, an_cancel *cancel, an_error *err) {
+    if (!predictor) return ani_fail(err, AN_ERR_ARG, "predictor is NULL");
+    an_status st = claim(predictor, err);
+    if (st) return st;
+    ani_cancel_hold(cancel);
+    an_cancel_destroy(predictor->cancel);
+    predictor->cancel = cancel;
+    release(predictor);
+    return AN_OK;
 }
 
 /** Bring the rows of a frame together, as resizing wants them. */
@@ -94,6 +118,7 @@ static an_status predict(an_predictor *predictor, const uint8_t *rgb, int64_t he
         rgb = predictor->resized;
     }
     ani_net *net = ani_model_net(predictor->model);
+    ani_net_context_begin_watch(predictor->context, predictor->cancel);
     an_status st = ani_net_context_hold(net, predictor->context, ANI_PREDICT_AS_SET, false, err);
     if (st) return st;
     st = ani_net_predict_bytes(net, predictor->context, rgb, predictor->table, 1,
@@ -118,12 +143,11 @@ an_status an_predictor_score_frame(an_predictor *predictor, const uint8_t *rgb, 
     if (!ani_mul_size(stride, height, &(int64_t){0}))
         return ani_fail(err, AN_ERR_ARG, "stride is %lld; no memory has %lld rows of it",
                         (long long)stride, (long long)height);
-    if (atomic_exchange(&predictor->busy, true))
-        return ani_fail(err, AN_ERR_ARG,
-                        "the predictor is in a call on another thread; make one for each thread");
-    an_status st = pack(predictor, &rgb, height, width, stride, err);
+    an_status st = claim(predictor, err);
+    if (st) return st;
+    st = pack(predictor, &rgb, height, width, stride, err);
     if (!st) st = predict(predictor, rgb, height, width, scores, err);
-    atomic_store(&predictor->busy, false);
+    release(predictor);
     return st;
 }
 

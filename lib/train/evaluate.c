@@ -114,14 +114,15 @@ an_status an_model_evaluate(an_model *model, an_loader *loader, const an_loss_op
     /* progress may destroy both */
     ani_model_hold(model);
     ani_loader_hold(loader);
-    st = ani_evaluate(model, loader, &ours, batch_done, &w, loss_value, err);
+    st = ani_evaluate(model, loader, &ours, NULL, batch_done, &w, loss_value, err);
     an_loader_destroy(loader);
     an_model_destroy(model);
     return st;
 }
 
 an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options *loss,
-                       ani_batch_done_fn done, void *user, double *loss_value, an_error *err) {
+                       ani_watch *watch, ani_batch_done_fn done, void *user, double *loss_value,
+                       an_error *err) {
     float *logits = NULL;
     ani_net_context *context = NULL;
     double total = 0;
@@ -134,7 +135,9 @@ an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options
     if (!logits) st = ani_fail_memory(err, size * (int64_t)sizeof *logits, "predictions");
     ani_net *net = ani_model_net(model);
     if (!st) st = ani_net_context_take(&context, net, err);
+    if (!st) ani_net_context_use_watch(context, watch);
     if (!st) st = ani_net_context_hold(net, context, ANI_PREDICT_AS_SET, false, err);
+    if (!st) ani_loader_use_watch(loader, ani_net_context_watch(context));
     if (!st) st = ani_loader_begin(loader, 0, 0, err);
     while (!st) {
         const float *x, *y;
@@ -150,8 +153,8 @@ an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options
         st = AN_OK;
         *loss_value = samples ? total / (double)samples : NAN;
     }
-    ani_net_context_give(net, context);
     ani_loader_release(loader);
+    ani_net_context_give(net, context);
     ani_free(logits);
     return st;
 }
@@ -170,10 +173,11 @@ bool ani_features_fit(const an_model *model, const an_loader *loader) {
 }
 
 /** Take a batch into the rows that come next. Images left out leave a place without row. */
-static an_status add_batch(ani_features *f, an_model *model, const an_loader *loader,
-                           const float *x, const float *y, const int64_t *samples, int64_t n,
-                           int64_t *place, an_error *err) {
-    an_status st = an_model_compute_features(model, x, n, f->values + f->samples * f->width, err);
+static an_status add_batch(ani_features *f, an_model *model, ani_net_context *context,
+                           const an_loader *loader, const float *x, const float *y,
+                           const int64_t *samples, int64_t n, int64_t *place, an_error *err) {
+    float *values = f->values + f->samples * f->width;
+    an_status st = ani_model_predict(model, context, x, n, values, NULL, err);
     if (st) return st;
     for (int64_t i = 0; i < n; i++) {
         while (ani_loader_sample(loader, *place) != samples[i])
@@ -190,12 +194,15 @@ an_status ani_features_create(ani_features **out, an_model *model, const an_load
                               ani_batch_done_fn done, void *user, an_error *err) {
     *out = NULL;
     an_loader *ordered = NULL;
+    ani_net_context *context = NULL;
+    ani_net *net = ani_model_net(model);
+    ani_watch *watch = ani_net_watch(net);
     const int64_t count = an_loader_samples(loader);
     int64_t bytes = -1, place = 0;
     an_status st = AN_OK;
     ani_features *f = ani_alloc_zero(1, sizeof *f);
     if (!f) return ani_fail_memory(err, sizeof *f, "features");
-    f->width = ani_net_features(ani_model_net(model));
+    f->width = ani_net_features(net);
     f->outputs = an_loader_outputs(loader);
     f->rows = ani_alloc_zero(count, sizeof *f->rows);
     f->targets = ani_alloc_zero(count * f->outputs, sizeof *f->targets);
@@ -205,13 +212,18 @@ an_status ani_features_create(ani_features **out, an_model *model, const an_load
         goto done;
     }
     st = ani_loader_in_order(&ordered, loader, err);
-    if (!st) st = an_loader_begin(ordered, 0, 0, err);
+    if (!st) st = ani_loader_claim(ordered, err);
+    if (!st) ani_loader_use_watch(ordered, watch);
+    if (!st) st = ani_loader_begin(ordered, 0, 0, err);
+    if (!st) st = ani_net_context_take(&context, net, err);
+    if (!st) ani_net_context_use_watch(context, watch);
+    if (!st) st = ani_net_context_hold(net, context, AN_INFERENCE_FP32, false, err);
     for (int64_t step = 1; !st; step++) {
         const float *x, *y;
         const int64_t *samples;
         int64_t n;
-        st = an_loader_next(ordered, &x, &y, &samples, &n, err);
-        if (!st) st = add_batch(f, model, loader, x, y, samples, n, &place, err);
+        st = ani_loader_next(ordered, &x, &y, &samples, &n, err);
+        if (!st) st = add_batch(f, model, context, loader, x, y, samples, n, &place, err);
         if (!st) st = done(user, step, an_loader_steps(ordered), err);
     }
     if (st != AN_DONE) goto done;
@@ -221,6 +233,7 @@ an_status ani_features_create(ani_features **out, an_model *model, const an_load
     *out = f;
     f = NULL;
 done:
+    ani_net_context_give(net, context);
     an_loader_destroy(ordered);
     ani_features_destroy(f);
     return st;
@@ -248,9 +261,10 @@ an_status ani_features_loss(const ani_features *f, an_model *model, const an_los
     ani_net *net = ani_model_net(model);
     an_status st = ani_net_context_take(&context, net, err);
     if (st) return st;
+    ani_net_context_use_watch(context, ani_net_watch(net));
     st = ani_net_context_hold(net, context, ANI_PREDICT_HEAD, false, err);
     float *logits = ani_alloc_zero(HEAD_SLICE * f->outputs, sizeof *logits);
-    if (!logits) st = ani_fail_memory(err, HEAD_SLICE * f->outputs, "predictions");
+    if (!st && !logits) st = ani_fail_memory(err, HEAD_SLICE * f->outputs, "predictions");
     for (int64_t i = 0; !st && i < f->samples; i += HEAD_SLICE) {
         const int64_t n = f->samples - i < HEAD_SLICE ? f->samples - i : HEAD_SLICE;
         st = ani_net_predict_head(net, context, f->values + i * f->width, n, 0, logits, err);

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "base/cancel.h"
+
 /** Return the sum over n samples of each one's loss. logits, target [n,outputs]; kind: AN_LOSS_*.
  */
 double ani_loss_sum(int32_t kind, const float *logits, const float *target, int64_t n,
@@ -22,9 +24,10 @@ an_status ani_check_source(const an_model *model, const an_loader *loader,
 typedef an_status (*ani_batch_done_fn)(void *user, int64_t step, int64_t steps, an_error *err);
 
 /** Compute the mean loss of a model over the batches of a source that was checked, as
- * an_model_evaluate(). */
+ * an_model_evaluate(). watch: of the call that this is a part of; NULL: none. */
 an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options *loss,
-                       ani_batch_done_fn done, void *user, double *loss_value, an_error *err);
+                       ani_watch *watch, ani_batch_done_fn done, void *user, double *loss_value,
+                       an_error *err);
 
 /** What a frozen base makes of the samples of a source. */
 typedef struct ani_features {
@@ -38,13 +41,14 @@ typedef struct ani_features {
 
 /** Return whether the features of a source are few enough to be kept. */
 bool ani_features_fit(const an_model *model, const an_loader *loader);
-/** Compute them, in the order of the source's samples, so that they do not depend on the epoch. */
+/** Compute them, in the order of the source's samples, so that they do not depend on the epoch. For
+ * the holder of the model's claim. */
 an_status ani_features_create(ani_features **out, an_model *model, const an_loader *loader,
                               ani_batch_done_fn done, void *user, an_error *err);
 void ani_features_destroy(ani_features *features); /* NULL is allowed */
 /** Return the largest magnitude of all values; 0 if there are none. */
 float ani_features_largest(const ani_features *features);
-/** Compute the mean loss of the head over all rows. */
+/** Compute the mean loss of the head over all rows; for the holder of the claim, too. */
 an_status ani_features_loss(const ani_features *features, an_model *model,
                             const an_loss_options *loss, double *loss_value, an_error *err);
 

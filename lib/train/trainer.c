@@ -241,6 +241,11 @@ static an_status begin_call(an_trainer *trainer, an_error *err) {
     return st;
 }
 
+/** Of a call that runs. */
+static ani_watch *watch_of(const an_trainer *trainer) {
+    return ani_net_watch(ani_model_net(trainer->model));
+}
+
 static void end_call(an_trainer *trainer) {
     ani_model_release(trainer->model);
     an_trainer_destroy(trainer);
@@ -522,6 +527,13 @@ static an_status finish_step(an_trainer *trainer, epoch_run *run, double loss, i
     return st ? st : look_for_pause(trainer, err);
 }
 
+/** Claim the training batches, and wait for them only until the call is cancelled. */
+static an_status claim_batches(an_trainer *trainer, an_error *err) {
+    an_status st = ani_loader_claim(trainer->train, err);
+    if (!st) ani_loader_use_watch(trainer->train, watch_of(trainer));
+    return st;
+}
+
 static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
     const int64_t number = (int64_t)trainer->options.first_epoch + trainer->state.epoch;
     const int64_t first = trainer->state.place.batch;
@@ -537,7 +549,7 @@ static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
         }
         return st;
     }
-    st = ani_loader_claim(trainer->train, err);
+    st = claim_batches(trainer, err);
     if (st) return st;
     st = ani_loader_begin(trainer->train, number, first, err);
     while (!st && !run->broken) {
@@ -557,7 +569,7 @@ static an_status update_batch_norm(an_trainer *trainer, an_error *err) {
     if (!options->update_batch_norm ||
         (options->base != AN_BASE_STATISTICS && options->base != AN_BASE_TRAIN))
         return AN_OK;
-    an_status st = ani_loader_claim(trainer->train, err);
+    an_status st = claim_batches(trainer, err);
     if (st) return st;
     st = ani_model_update_batch_norm_begin(trainer->model, err);
     if (!st)
@@ -586,8 +598,8 @@ static an_status validate(an_trainer *trainer, epoch_run *run, an_error *err) {
     if (trainer->val_features)
         return ani_features_loss(trainer->val_features, trainer->model, &trainer->loss,
                                  &run->report.val_loss, err);
-    return ani_evaluate(trainer->model, trainer->val, &trainer->loss, validation_step, trainer,
-                        &run->report.val_loss, err);
+    return ani_evaluate(trainer->model, trainer->val, &trainer->loss, watch_of(trainer),
+                        validation_step, trainer, &run->report.val_loss, err);
 }
 
 /* --- the end of an epoch ------------------------------------------------------------------------
@@ -727,6 +739,7 @@ static an_status run_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
     an_status st = ani_history_reserve(trainer->history, err);
     if (!st) st = write_in_place(trainer, err);
     if (!st) st = look_for_pause(trainer, err);
+    if (!st) st = ani_watch_check(watch_of(trainer), err);
     if (!st) st = introduce(trainer, err);
     if (!st) st = make_features(trainer, err);
     const double begun = ani_clock_seconds() - trainer->state.place.seconds;
@@ -758,7 +771,7 @@ static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *e
     if (!st) {
         st = finish_epoch(trainer, &run, err);
         ani_report_copy(report, &run.report, sizeof run.report);
-    } else if (!trainer->in_place) {
+    } else if (!trainer->in_place && !ani_watch_stops(watch_of(trainer))) {
         ani_epoch_place_begin(state);
         trainer->written = false;
     }

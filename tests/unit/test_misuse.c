@@ -155,6 +155,7 @@ static const an_dataset_options *size_of_pixels(void) {
                           augmented(wrong_an_augment_options_##field()), err),                     \
          #field)
 #define REFUSED(CASE)                                                                              \
+    CASE(cancel_out_null, an_cancel_create(NULL, err), "out")                                      \
     CASE(backend_out_null, an_backend_create(NULL, NULL, err), "out")                              \
     CASE(backend_no_size,                                                                          \
          an_backend_create(&backend_out, wrong_an_backend_options_struct_size(), err),             \
@@ -440,6 +441,7 @@ static const an_dataset_options *size_of_pixels(void) {
         batches_ahead,                                                                             \
         an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_prefetch(), err), \
         "prefetch")                                                                                \
+    CASE(set_cancel_null, an_loader_set_cancel(NULL, NULL, err), "loader")                         \
     CASE(begin_null, an_loader_begin(NULL, 0, 0, err), "loader")                                   \
     CASE(begin_epoch, an_loader_begin(loader, -1, 0, err), "epoch")                                \
     CASE(begin_first, an_loader_begin(loader, 0, 99, err), "first")                                \
@@ -601,6 +603,10 @@ static void nothing_has_empty_answers(void **state) {
 
 static void destructors_accept_null(void **state) {
     (void)state;
+    an_cancel_request(NULL);
+    an_cancel_reset(NULL);
+    an_cancel_is_requested(NULL);
+    an_cancel_destroy(NULL);
     an_backend_destroy(NULL);
     an_tensor_destroy(NULL);
     an_image_destroy(NULL);

@@ -108,6 +108,7 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(parameters_outputs, an_mobilenetv2_count_parameters(1, -1, NULL, NULL, err), "outputs")   \
     CASE(describe_null, an_model_describe(NULL, &info, err), "model")                              \
     CASE(describe_info, an_model_describe(model, NULL, err), "info")                               \
+    CASE(set_cancel_null, an_model_set_cancel(NULL, NULL, err), "model")                           \
     CASE(base_null, an_model_set_base(NULL, 0, err), "model")                                      \
     CASE(base_9, an_model_set_base(model, 9, err), "base")                                         \
     CASE(momentum_null, an_model_set_momentum(NULL, 0.5, err), "model")                            \

@@ -300,6 +300,7 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
          "has the label 2")                                                                        \
     CASE(predictor_out_null, an_predictor_create(NULL, model, err), "out")                         \
     CASE(predictor_model, an_predictor_create(&predictor_out, NULL, err), "model")                 \
+    CASE(set_cancel_null, an_predictor_set_cancel(NULL, NULL, err), "predictor")                   \
     CASE(frame_null, an_predictor_score_frame(NULL, rgb, 2, 2, 6, y, err), "predictor")            \
     CASE(frame_rgb, an_predictor_score_frame(predictor, NULL, 2, 2, 6, y, err), "rgb")             \
     CASE(frame_scores, an_predictor_score_frame(predictor, rgb, 2, 2, 6, NULL, err), "scores")     \

@@ -320,7 +320,8 @@ void ani_cpu_depthwise_forward(cpu_backend *cpu, const ani_unit_shape *s,
     forward_job job = {.args = args};
     plan_forward(&job, cpu, s, args->scratch);
     pack_taps(job.taps, args->w, s->cin, order);
-    ani_pool_run(cpu->pool, job.cut.pieces, forward_piece, &job);
+    ani_pool_run_watched(cpu->pool, args->watch, job.cut.pieces, forward_piece, &job);
+    if (ani_watch_stops(args->watch)) return;
     if (args->moments)
         ani_cpu_join_moments(cpu, job.cut.parts, job.counts, job.partials, s->cin, args->moments);
 }
@@ -555,7 +556,8 @@ void ani_cpu_depthwise_backward(cpu_backend *cpu, const ani_unit_shape *s,
     backward_job job = {.args = args};
     plan_backward(&job, cpu, s, args->scratch);
     pack_taps(job.taps, args->w, s->cin, s->stride == 1 ? turned : even_then_odd);
-    ani_pool_run(cpu->pool, job.cut.pieces, backward_run, &job);
+    ani_pool_run_watched(cpu->pool, args->watch, job.cut.pieces, backward_run, &job);
+    if (ani_watch_stops(args->watch)) return;
     if (args->dw)
         ani_cpu_join_matrix(cpu, job.cut.parts, job.gradients, 9 * s->cin, s->cin, 9, s->cin,
                             args->dw);

@@ -154,7 +154,8 @@ void ani_cpu_full_input_gradient(cpu_backend *cpu, const ani_unit_shape *s,
     input_job job = {.args = args};
     plan_input(&job, cpu, s, args->scratch);
     ani_cpu_pack(cpu, &job.m, job.packed, args->w, 1, s->cout);
-    ani_pool_run(cpu->pool, s->n, input_image, &job);
+    ani_pool_run_watched(cpu->pool, args->watch, s->n, input_image, &job);
+    if (ani_watch_stops(args->watch)) return;
     if (args->store.sums) ani_cpu_join_sums(cpu, s->n, job.partials, 2 * s->cin, args->store.sums);
 }
 

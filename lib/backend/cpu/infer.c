@@ -30,6 +30,7 @@ typedef struct infer_run {
     const void *elements; /* [256]: of the bytes */
     uint8_t *slots;
     float *features;
+    ani_watch *watch;
     int64_t pieces, across; /* of the step; of them in one direction */
 } infer_run;
 
@@ -154,7 +155,7 @@ static void product_rows(const infer_run *run, const infer_worker *worker, int64
                            .rows = step->ow,
                            .relu6 = step->front->relu6,
                            .residual_scale = step->residual_scale};
-    for (; first < last; first += INFER_PRODUCT_ROWS) {
+    for (; first < last && !ani_watch_stops(run->watch); first += INFER_PRODUCT_ROWS) {
         const int64_t rows = ani_min(INFER_PRODUCT_ROWS, last - first);
         stage(run, worker, first, rows);
         for (int64_t panel = 0; panel < step->front_panels.count; panel++) {
@@ -396,7 +397,7 @@ static void block_rows(const infer_run *run, const infer_worker *worker, int64_t
             else
                 store_depth(run, worker->depth, pixel, pixels);
         }
-        if (b.last) return;
+        if (b.last || ani_watch_stops(run->watch)) return;
     }
 }
 
@@ -441,6 +442,7 @@ static void whole_image(void *context, int64_t n, int32_t number) {
     set_image(&run, job, n);
     run.slots = worker->slots;
     for (int32_t s = 0; s < run.infer->step_count; s++) {
+        if (ani_watch_stops(run.watch)) return;
         run.step = &run.infer->steps[s];
         if (!run.step->pooled)
             step_rows(&run, worker, 0, run.step->oh);
@@ -480,7 +482,7 @@ static void depth_piece(void *context, int64_t index, int32_t number) {
             depthwise(run, worker, &b, i,
                       run->buffers->shared +
                           bytes_of(run, i * size + b.first * step->ow * run->infer->k.block));
-        if (b.last) return;
+        if (b.last || ani_watch_stops(run->watch)) return;
     }
 }
 
@@ -505,6 +507,7 @@ static void shared_image(const batch_job *job, int64_t n) {
     set_image(&run, job, n);
     run.slots = run.buffers->workers[0].slots;
     for (int32_t s = 0; s < run.infer->step_count; s++) {
+        if (ani_watch_stops(run.watch)) return;
         const infer_step *step = run.step = &run.infer->steps[s];
         if (step->pooled) {
             ani_pool_run(pool, step->front_panels.count, pooled_piece, &run);
@@ -537,6 +540,7 @@ void ani_cpu_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_bu
                              .x = input->x,
                              .bytes = input->x ? NULL : input->bytes,
                              .elements = &elements,
+                             .watch = input->watch,
                              .features = features},
                      .image = first->h * first->w * first->cin,
                      .features = last->cout};

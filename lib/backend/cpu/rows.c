@@ -165,7 +165,8 @@ void ani_cpu_rows_forward(cpu_backend *cpu, const ani_unit_shape *s, const ani_u
     plan_forward(&job, cpu, s, args->scratch);
     ani_cpu_use_pairs(cpu, &job.m, args->element);
     ani_cpu_pack(cpu, &job.m, job.packed, args->w, s->cout, 1);
-    ani_pool_run(cpu->pool, job.cut.chunks, forward_chunk, &job);
+    ani_pool_run_watched(cpu->pool, args->watch, job.cut.chunks, forward_chunk, &job);
+    if (ani_watch_stops(args->watch)) return;
     if (args->moments)
         ani_cpu_join_moments(cpu, job.cut.chunks, job.counts, job.partials, s->cout, args->moments);
 }
@@ -292,7 +293,8 @@ void ani_cpu_rows_backward(cpu_backend *cpu, const ani_unit_shape *s,
     plan_backward(&job, cpu, s, args->scratch);
     ani_cpu_use_pairs(cpu, &job.m, args->store.dx ? args->x.element : args->dz.element);
     if (args->store.dx) ani_cpu_pack(cpu, &job.m, job.packed, args->w, 1, s->cout);
-    ani_pool_run(cpu->pool, job.cut.chunks, backward_chunk, &job);
+    ani_pool_run_watched(cpu->pool, args->watch, job.cut.chunks, backward_chunk, &job);
+    if (ani_watch_stops(args->watch)) return;
     if (args->dw)
         ani_cpu_join_matrix(cpu, job.cut.chunks, job.gradients, job.gradient_floats, job.ldz,
                             job.m.n, s->cout, args->dw);

@@ -44,6 +44,7 @@ struct ani_infer_buffers {
 typedef struct infer_run {
     const ani_infer *infer;
     const ani_infer_buffers *buffers;
+    ani_watch *watch;
 } infer_run;
 
 /* Say which slot each unit's value has. scratch: [2][count]. */
@@ -290,6 +291,7 @@ static void run_codes(const infer_run *run, int32_t u) {
     const float residual_scale = ani_quant_residual_scale(&q);
     for (int64_t i = 0; i < s->oh * s->ow * s->cout; i++) {
         const int64_t pixel = i / s->cout, j = i % s->cout;
+        if (j == 0 && ani_watch_stops(run->watch)) return;
         const int32_t sum = bias[j] + code_sum(at, x, q.in->zero, pixel / s->ow, pixel % s->ow, j);
         float code = (float)sum * at->norm[j];
         if (r) code = fmaf(r[i], residual_scale, code);
@@ -367,6 +369,7 @@ static void run_unit(const infer_run *run, int32_t u) {
     float *y = slot(run, u);
     double *z = run->buffers->sums;
     for (int64_t row = 0; row < unit->shape.oh * unit->shape.ow; row++) {
+        if (ani_watch_stops(run->watch)) return;
         ani_ref_unit_pixel(&unit->shape, &x, at->w, row, z);
         for (int64_t co = 0; co < cout; co++) {
             const int64_t i = row * cout + co;
@@ -394,7 +397,7 @@ static void take_image(const infer_run *run, const ani_infer_input *input, int64
 
 void ani_ref_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_buffers *buffers,
                        const ani_infer_input *input, int64_t n, float *features) {
-    const infer_run run = {infer, buffers};
+    const infer_run run = {infer, buffers, input->watch};
     const ani_unit_shape *first = &infer->units[0].unit.shape;
     const ani_unit_shape *last = &infer->units[infer->count - 1].unit.shape;
     const int64_t count = first->h * first->w * first->cin;

@@ -105,6 +105,7 @@ void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
     const int64_t rows = s->n * s->oh * s->ow;
     double *z = args->scratch;
     for (int64_t row = 0; row < rows; row++) {
+        if (ani_watch_stops(args->watch)) return;
         ani_ref_unit_pixel(s, &args->x, args->w, row, z);
         for (int64_t co = 0; co < s->cout; co++)
             ani_ref_write(args->y, args->element, row * s->cout + co, z[co]);
@@ -130,6 +131,7 @@ static void weight_gradient(const ani_unit_shape *s, const ani_unit_backward *ar
     for (int64_t i = 0; i < weight_count(s); i++)
         dw[i] = 0;
     for (int64_t row = 0; row < s->n * s->oh * s->ow; row++) {
+        if (ani_watch_stops(args->watch)) return;
         const int64_t n = row / (s->oh * s->ow), oy = row / s->ow % s->oh, ox = row % s->ow;
         load_gradient(&args->dz, row, s->cout, dz);
         for (int64_t tap = 0; tap < tap_count(s); tap++) {
@@ -157,6 +159,7 @@ static void input_gradient(const ani_unit_shape *s, const ani_unit_backward *arg
         for (int64_t i = 0; i < 2 * s->cin; i++)
             args->store.sums[i] = 0;
     for (int64_t row = 0; row < s->n * s->h * s->w; row++) {
+        if (ani_watch_stops(args->watch)) return;
         const int64_t n = row / (s->h * s->w), iy = row / s->w % s->h, ix = row % s->w;
         for (int64_t ci = 0; ci < s->cin; ci++)
             dx[ci] = 0;

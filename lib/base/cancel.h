@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * How a call watches the flag that may cancel it. */
+#ifndef BASE_CANCEL_H
+#define BASE_CANCEL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/** What one call knows of its flag. A request that was seen once counts until the call ends, also
+ * if the flag is reset meanwhile: parts of the work may have been left out by then. Its address may
+ * be polled by all threads that work for the call. */
+typedef struct ani_watch {
+    an_cancel *cancel; /* held; NULL: nothing cancels the call */
+    atomic_bool seen;
+} ani_watch;
+
+/** Begin to watch a flag; NULL: none. */
+void ani_watch_begin(ani_watch *watch, an_cancel *cancel);
+/** End it. Also if it was not begun, but all zero. */
+void ani_watch_end(ani_watch *watch);
+/** Say whether the call is to stop; NULL: it is not. */
+bool ani_watch_stops(ani_watch *watch);
+/** AN_ERR_CANCELLED if the call is to stop. */
+an_status ani_watch_check(ani_watch *watch, an_error *err);
+
+/** Make a condition for ani_watch_wait(). */
+void ani_watch_condition(pthread_cond_t *condition);
+/** pthread_cond_wait(), but where something may cancel the call for no longer than some
+ * milliseconds: a request wakes nobody. */
+void ani_watch_wait(ani_watch *watch, pthread_cond_t *condition, pthread_mutex_t *lock);
+
+void ani_cancel_hold(an_cancel *cancel); /* NULL is allowed; an_cancel_destroy() gives it back */
+
+#endif
