@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Install into an empty folder and use what is there as a stranger would: pkg-config with C and C++,
-static linking, CMake, and the program that the README shows.
+static linking, CMake, and the programs that the README shows.
 
 usage: install.py ROOT BUILD MAKE_FACES
 """
@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
@@ -33,9 +34,10 @@ def one(folder, pattern):
     return found[0] if found else None
 
 
-def readme_program():
-    blocks = re.findall(r"^```c\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S | re.M)
-    return blocks[0] if blocks else ""
+def readme_program(name):
+    """The program that the README shows below the words `NAME.c`."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.search(r"^`" + name + r"\.c`.*?^```c\n(.*?)^```", text, re.S | re.M).group(1)
 
 
 def main():
@@ -130,17 +132,36 @@ def use(tap, work, moved, pc, library):
     else:
         tap.skip(name, "no cmake")
 
-    source, program, faces = moved / "readme.c", moved / "readme", moved / "faces.zip"
-    source.write_text(readme_program())
-    tap.case("the README's program has at most 25 lines",
-             [f"{n} lines" for n in [len(readme_program().splitlines())] if not 0 < n <= 25])
-    problems = run("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", source, "-o", program, *shared, env=env)
-    problems = problems or run(MAKE_FACES, "--out", faces, "--count", "40", "--size", "96")
-    problems = problems or run(program, faces, "random", env=env, cwd=moved)
-    if not problems and not re.search(r"RMSE \d+\.\d+", run.output):
-        problems = [run.output]
-    tap.case("the README's program goes from an archive to an RMSE", problems)
+    faces = moved / "faces.zip"
+    tap.case("made-up faces for the README's programs", run(MAKE_FACES, "--out", faces, "--count", "40", "--size", "96"))
+    for compiler, standard, language in (("cc", "c11", "c"), ("c++", "c++17", "c++")):
+        readme_programs_run(tap, moved, shared, env, faces, compiler, standard, language)
 
+
+def readme_programs_run(tap, moved, flags, env, faces, compiler, standard, language):
+    """The README's programs, as written but for the download of ImageNet's weights: random ones."""
+    names = ("score", "train")
+    if not shutil.which(compiler):
+        for name in names:
+            tap.skip(f"the README's program {name}.c in {language.upper()}", f"no {compiler}")
+        return
+    for name in names:
+        source = moved / f"{name}.c"
+        source.write_text(readme_program(name).replace("AN_WEIGHTS_IMAGENET", "AN_WEIGHTS_RANDOM"))
+    problems = {name: run(compiler, "-std=" + standard, "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror",
+                          "-x", language, moved / f"{name}.c", "-x", "none", "-o", moved / name, *flags, "-lm", env=env)
+                for name in names}
+    problems["train"] = problems["train"] or run(moved / "train", faces, "1", env=env, cwd=moved)
+    if not problems["train"] and not re.search(r"^RMSE of \d+ test images: \d+\.\d+$", run.output, re.M):
+        problems["train"] = [run.output]
+    image = moved / "photo.png"
+    with zipfile.ZipFile(faces) as archive:
+        image.write_bytes(archive.read(next(n for n in archive.namelist() if n.endswith((".png", ".jpg")))))
+    problems["score"] = problems["score"] or problems["train"] or run(moved / "score", "model.safetensors", image, env=env, cwd=moved)
+    if not problems["score"] and not re.search(r"^score -?\d+\.\d+$", run.output, re.M):
+        problems["score"] = [run.output]
+    for name in names:
+        tap.case(f"the README's program {name}.c in {language.upper()}", problems[name])
 
 if __name__ == "__main__":
     main()
