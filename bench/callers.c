@@ -148,7 +148,7 @@ int main(int argc, char **argv) {
     const program_text text = {
         .usage = "[options]",
         .about = "Time predictions of several callers, frame by frame, and print one JSON line."};
-    bench_options(argc, argv, rows, &text);
+    options_parse(argc, argv, rows, &text);
     if (b.busy && setpgid(0, 0)) bench_fail("cannot have a group of processes", NULL);
     start_busy(b.busy);
 

@@ -258,7 +258,7 @@ static void read_options(bench *b, int argc, char **argv) {
         option_number("seconds", &b->seconds, 0, 1e6, "how long to time"),
         option_end()};
     const program_text text = {.usage = "[options]", .about = about, .examples = examples};
-    bench_options(argc, argv, rows, &text);
+    options_parse(argc, argv, rows, &text);
 }
 
 int main(int argc, char **argv) {

@@ -568,7 +568,7 @@ static void read_options(bench *b, int argc, char **argv) {
         option_flag("json", &b->json, "one JSON line a case instead of a table"),
         option_end()};
     const program_text text = {.usage = "[options]", .about = about};
-    bench_options(argc, argv, rows, &text);
+    options_parse(argc, argv, rows, &text);
 }
 
 int main(int argc, char **argv) {

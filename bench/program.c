@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Options, timing, failing. */
+ * Timing, failing. */
 #include "program.h"
 
 #include <errno.h>
@@ -9,13 +9,6 @@
 #include <time.h>
 
 enum { MAX_PASSES = 100000 };
-
-void bench_options(int argc, char **argv, const option_row *rows, const program_text *text) {
-    const int first = options_parse(argc, argv, rows, text);
-    if (first == argc) return;
-    fprintf(stderr, "%s: '%s' is not an option\n", program_invocation_short_name, argv[first]);
-    exit(2);
-}
 
 double bench_now(void) {
     struct timespec t;

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * What the programs here share: they read options as the examples do, time passes, and end when
- * something fails. */
+ * What the programs here share: they time passes, and end when something fails. Options are read
+ * as the installed program reads them. */
 #ifndef BENCH_PROGRAM_H
 #define BENCH_PROGRAM_H
 
 #include <attractivenet/status.h>
 
 #include "options.h"
-
-/** Parse the command line; anything left over ends the program with 2. */
-void bench_options(int argc, char **argv, const option_row *rows, const program_text *text);
 
 /** Passes of one thing, in milliseconds each. */
 typedef struct bench_times {

@@ -120,7 +120,7 @@ int main(int argc, char **argv) {
     const program_text text = {
         .usage = "[options]",
         .about = "Time steps of MobileNetV2 with a dense head and print one JSON line."};
-    bench_options(argc, argv, rows, &text);
+    options_parse(argc, argv, rows, &text);
     if (b.precision == INT8 && b.task != INFER) bench_fail("int8 is for --task infer", NULL);
     set_up(&b);
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Step 1 of the tutorial: get the data. Downloads an archive if need be and extracts the images
  * and the label file; what is there already stays. */
-#include "steps.h"
+#include "messages.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 
 static const program_text text = {
     .usage = "--data ARCHIVE|FOLDER|URL --out DIR",
@@ -17,9 +21,38 @@ int main(int argc, char **argv) {
     settings s;
     settings_parse(&s, argc, argv,
                    "data labels suffix names-encoding skip-damaged out sha256 quiet", &text);
-    char path[PATH_SIZE];
-    s.extract = 1;
-    if (get_data(&s, path)) return 1;
-    say(s.quiet, "the data is in %s\n", path);
+    an_error err;
+    struct stat found = {0};
+    char downloaded[PATH_SIZE], folder[PATH_SIZE];
+    const char *archive = s.data;
+    if (strstr(s.data, "://")) {
+        an_download_options options;
+        settings_download(&s, &options);
+        if (make_folder(s.out)) return 1;
+        archive = join_path(downloaded, s.out, "archive.zip");
+        say(s.quiet, "downloading %s\n", s.data);
+        if (an_download(s.data, archive, &options, &err)) return complain(&err);
+        say(s.quiet, "the archive is %s\n", archive);
+    } else if (stat(s.data, &found)) {
+        return complain_of("cannot open '%s': %s", s.data, strerror(errno));
+    } else if (s.sha256 && S_ISDIR(found.st_mode)) {
+        return complain_of("--sha256 is the hash of one file, but '%s' is a folder", s.data);
+    } else if (s.sha256 && an_file_verify(archive, s.sha256, &err)) {
+        return complain(&err);
+    }
+    if (S_ISDIR(found.st_mode)) {
+        say(s.quiet, "the data is in %s\n", s.data);
+        return 0;
+    }
+
+    an_extract_options options;
+    an_extract_report report;
+    an_extract_report_init(&report, sizeof report);
+    settings_extract(&s, &options);
+    if (make_folder(s.out)) return 1;
+    join_path(folder, s.out, "data");
+    if (an_archive_extract(archive, folder, &options, &report, &err)) return complain(&err);
+    say_extracted(&s, &report, folder);
+    say(s.quiet, "the data is in %s\n", folder);
     return 0;
 }

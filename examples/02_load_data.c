@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Step 2 of the tutorial: load the data. Lists the images with their scores, decodes and resizes
  * each once, and shows how the scores are spread. */
-#include "steps.h"
+#include "messages.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -50,9 +50,27 @@ int main(int argc, char **argv) {
     settings_parse(&s, argc, argv,
                    "data labels suffix names-encoding skip-damaged size threads cache quiet",
                    &text);
-    data d = {0};
-    const int status = load_data(&s, s.data, &d) || check_data(&s, &d);
-    if (!status && !s.quiet) show_scores(d.faces);
-    data_close(&d);
+    int status = 1;
+    an_error err;
+    an_dataset *faces = NULL;
+    an_dataset_options options;
+    an_extract_options archive;
+    settings_dataset(&s, &options, &archive);
+    if (an_dataset_open(&faces, s.data, &options, &err)) {
+        complain(&err);
+        goto done;
+    }
+    say_images(&s, faces, s.data);
+    const int64_t count = an_dataset_count(faces);
+    const double begin = seconds_now();
+    if (an_dataset_check(faces, s.threads, show_progress, &s.quiet, &err)) {
+        complain_of_images(&s, &err);
+        goto done;
+    }
+    say_checked(&s, faces, count, seconds_now() - begin);
+    if (!s.quiet) show_scores(faces);
+    status = 0;
+done:
+    an_dataset_destroy(faces);
     return status;
 }

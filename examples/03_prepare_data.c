@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: MIT
  * Step 3 of the tutorial: prepare the data. Splits it, and shows what augmentation makes of a
  * training batch. */
-#include "steps.h"
+#include "messages.h"
 
 #include <math.h>
-#include <string.h>
+#include <stdlib.h>
 
-/* Puts the images of a batch beside each other, as 8-bit pixels again. */
-static int draw_batch(const settings *s, const data *d) {
-    an_error err;
-    char path[PATH_SIZE];
-    const float *x = NULL, *y = NULL;
+/* Puts the n images of a batch beside each other, as 8-bit pixels again. */
+static an_status draw_batch(const settings *s, const float *x, int64_t n, const char *path,
+                            an_error *err) {
     float table[256];
-    int64_t n = 0;
     an_image *sheet = NULL;
-    if (an_scale_fill_table(s->scale, table, &err) || an_loader_begin(d->train, 0, 0, &err) ||
-        an_loader_next(d->train, &x, &y, NULL, &n, &err))
-        return complain(&err);
     const int64_t size = s->size, columns = (int64_t)ceil(sqrt((double)n));
     const int64_t rows = (n + columns - 1) / columns;
-    if (an_image_create(&sheet, NULL, rows * size, columns * size, &err)) return complain(&err);
+    an_status status = an_scale_fill_table(s->scale, table, err);
+    if (!status) status = an_image_create(&sheet, NULL, rows * size, columns * size, err);
+    if (status) return status;
     uint8_t *pixels = an_image_data(sheet);
     const float low = table[0], step = (table[255] - table[0]) / 255;
     for (int64_t i = 0; i < n; i++)
@@ -30,14 +26,9 @@ static int draw_batch(const settings *s, const data *d) {
                 const float byte = fminf(255, fmaxf(0, (value - low) / step));
                 pixels[at * 3 * size + k] = (uint8_t)lrintf(byte);
             }
-    const an_status failed = an_image_write_png(sheet, join_path(path, s->out, "batch.png"), &err);
+    status = an_image_write_png(sheet, path, err);
     an_image_destroy(sheet);
-    if (failed) return complain(&err);
-    say(s->quiet, "a training batch, row by row:");
-    for (int64_t i = 0; i < n; i++)
-        say(s->quiet, "%s%.2f", i % columns ? " " : "\n  ", (double)y[i]);
-    say(s->quiet, "\nits images are %s\n", path);
-    return 0;
+    return status;
 }
 
 static const program_text text = {
@@ -56,12 +47,67 @@ int main(int argc, char **argv) {
                    "augment-strength "
                    "scale cache quiet",
                    &text);
-    data d = {0};
+    int status = 1;
+    an_error err;
+    an_status st = AN_OK;
+    char path[PATH_SIZE];
+    int64_t *indices = NULL, n_train = 0, n_val = 0, n_test = 0, n = 0;
+    const float *x = NULL, *y = NULL;
+    an_dataset *faces = NULL;
+    an_loader *train = NULL;
     if (s.scale == AN_SCALE_AUTO) s.scale = AN_SCALE_UNIT;
-    const int status =
-        make_folder(s.out) || load_data(&s, s.data, &d) ||
-        (s.skip_damaged && check_data(&s, &d)) || /* the split is that of the training */
-        prepare_data(&s, s.scale, &d) || draw_batch(&s, &d);
-    data_close(&d);
+    if (make_folder(s.out)) goto done;
+
+    an_dataset_options how;
+    an_extract_options archive;
+    settings_dataset(&s, &how, &archive);
+    st = an_dataset_open(&faces, s.data, &how, &err);
+    if (st) goto done;
+    say_images(&s, faces, s.data);
+    if (s.skip_damaged) { /* the split is that of the training */
+        const int64_t count = an_dataset_count(faces);
+        const double begin = seconds_now();
+        if (an_dataset_check(faces, s.threads, show_progress, &s.quiet, &err)) {
+            complain_of_images(&s, &err);
+            goto done;
+        }
+        say_checked(&s, faces, count, seconds_now() - begin);
+    }
+
+    /* indices: those to train on, then those to validate, then those to test. */
+    indices = calloc((size_t)an_dataset_count(faces), sizeof *indices);
+    if (!indices) goto done;
+    st = an_tutorial_split(an_dataset_count(faces), (uint32_t)s.seed, indices, &n_train, &n_val,
+                           &n_test, &err);
+    if (st) goto done;
+    say_split(&s, n_train, n_val, n_test);
+
+    an_augment_options augment;
+    settings_augment(&s, &augment);
+    an_loader_options options;
+    an_loader_options_init(&options, sizeof options);
+    options.batch_size = s.batch;
+    options.seed = (uint32_t)s.seed;
+    options.scale = s.scale;
+    options.shuffle = 1;
+    options.drop_last = 1;
+    options.augment = &augment;
+    join_path(path, s.out, "batch.png");
+    st = an_loader_create(&train, faces, indices, n_train, &options, &err);
+    if (!st) st = an_loader_begin(train, 0, 0, &err);
+    if (!st) st = an_loader_next(train, &x, &y, NULL, &n, &err);
+    if (!st) st = draw_batch(&s, x, n, path, &err);
+    if (st) goto done;
+    say(s.quiet, "a training batch, row by row:");
+    const int64_t columns = (int64_t)ceil(sqrt((double)n));
+    for (int64_t i = 0; i < n; i++)
+        say(s.quiet, "%s%.2f", i % columns ? " " : "\n  ", (double)y[i]);
+    say(s.quiet, "\nits images are %s\n", path);
+    status = 0;
+done:
+    if (st) complain(&err);
+    an_loader_destroy(train);
+    an_dataset_destroy(faces);
+    free(indices);
     return status;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Step 6 of the tutorial: draw the losses over the epochs. */
-#include "steps.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Reads the table that a training wrote: a header, then a line an epoch. */
@@ -41,9 +42,43 @@ static const program_text text = {
 int main(int argc, char **argv) {
     settings s;
     settings_parse(&s, argc, argv, "history out quiet", &text);
+    int status = 1;
+    an_error err;
+    char path[PATH_SIZE];
     an_history *history = NULL;
-    const int status =
-        make_folder(s.out) || read_history(s.history, &history) || plot_history(&s, history);
+    double *loss = NULL;
+    if (make_folder(s.out) || read_history(s.history, &history)) goto done;
+    const int64_t count = an_history_count(history);
+    loss = calloc(2 * (size_t)count + 1, sizeof *loss);
+    if (!loss) goto done;
+    double *val_loss = loss + count;
+    int64_t second_stage = 0;
+    for (int64_t i = 0; i < count; i++) {
+        an_epoch_report report;
+        an_epoch_report_init(&report, sizeof report);
+        an_history_copy_epoch(history, i, &report, NULL);
+        loss[i] = report.loss;
+        val_loss[i] = report.val_loss;
+        if (report.stage > 1 && !second_stage) second_stage = i + 1;
+    }
+    const an_curve curves[] = {{sizeof(an_curve), 0, "training", loss, count},
+                               {sizeof(an_curve), 0, "validation", val_loss, count}};
+    const int has_mark = second_stage > 1;
+    an_plot_options options;
+    an_plot_options_init(&options, sizeof options);
+    options.title = "Loss over the epochs";
+    options.x_label = "epoch";
+    options.y_label = "mean squared error";
+    join_path(path, s.out, "loss.png");
+    if (an_plot_curves(path, curves, 2, has_mark ? &second_stage : NULL, has_mark, &options,
+                       &err)) {
+        complain(&err);
+        goto done;
+    }
+    say(s.quiet, "the course of the losses is %s\n", path);
+    status = 0;
+done:
+    free(loss);
     an_history_destroy(history);
     return status;
 }

@@ -39,7 +39,7 @@ step() {
     printf '\n=== %s\n' "$1"
 }
 
-step 'Building the library and the examples'
+step 'Building the library and its programs'
 mkdir -p "$out"
 if [ ! -f build/examples/build.ninja ]; then
     rm -rf build/examples
@@ -47,19 +47,19 @@ if [ ! -f build/examples/build.ninja ]; then
         >"$out/build.log"
 fi
 ninja -C build/examples >>"$out/build.log" || { tail -n 40 "$out/build.log" >&2; exit 1; }
-bin=build/examples/examples
+attractivenet=build/examples/program/attractivenet
 
 step 'Drawing faces with scores'
-$bin/make_faces --out "$out/faces.zip" --count 6000 --size 128 --seed 1
+$attractivenet faces --out "$out/faces.zip" --count 6000 --size 128 --seed 1
 
 step 'The tutorial: split, train, plot, test'
-$bin/attractivenet --data "$out/faces.zip" --out "$out" --weights none --size 64 --alpha 0.35 --batch 16 \
+$attractivenet train --data "$out/faces.zip" --out "$out" --weights none --size 64 --alpha 0.35 --batch 16 \
     --epochs1 0 --epochs2 14 --lr2 2e-3 --schedule cosine --bn-momentum 0.9 --augment none --cache pixels
 
 step 'Scoring images that the network has never seen'
 rm -rf "$out/new/SCUT-FBP5500_v2" # of a run before
-$bin/make_faces --out "$out/new" --count 8 --size 350 --seed 2 --quiet
-$bin/predict --model "$out/model.safetensors" "$out/new/SCUT-FBP5500_v2/Images" >"$out/scores.txt"
+$attractivenet faces --out "$out/new" --count 8 --size 350 --seed 2 --quiet
+$attractivenet predict --model "$out/model.safetensors" "$out/new/SCUT-FBP5500_v2/Images" >"$out/scores.txt"
 printf 'image       score   true score\n'
 while read -r name score; do
     truth=$(sed -n "s/^$name //p" "$out/new/SCUT-FBP5500_v2/train_test_files/All_labels.txt")
@@ -79,6 +79,7 @@ The results are in $out:
   loss.png           the same as curves
   scatter.png        predicted against true scores
   metrics.json       how good the scores are
+  run.json           how all this was made
   new/               eight images that were scored, and scores.txt
 TEXT
 awk -v rmse="$rmse" -v deviation="$deviation" 'BEGIN {

@@ -23,7 +23,7 @@ AN_API int32_t an_abi(void);
 /**
  * Ask whether the build has a feature.
  *
- * Takes:   name: one of "hdf5", "curl", "plot", "cuda", "nccl", "mpi", "live".
+ * Takes:   name: one of "blas", "hdf5", "curl", "plot", "cuda", "nccl", "mpi", "live".
  * Returns: 1 if built in, 0 if left out or unknown.
  * Threads: any.
  */

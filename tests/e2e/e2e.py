@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The example programs from a made data set to scores, and what scripts rely on: names of outputs, their
+"""The installed program and the examples from a made data set to scores, and what scripts rely on: names of outputs, their
 columns and keys, exit statuses.
 
-usage: e2e.py FOLDER    FOLDER: of the built examples
+usage: e2e.py PROGRAM FOLDER    PROGRAM: attractivenet; FOLDER: of the built examples
 """
 import hashlib
 import http.server
@@ -22,16 +22,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from tap import Tap  # noqa: E402
 
-PROGRAMS = Path(sys.argv[1]).resolve()
+PROGRAM, EXAMPLES = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 STEPS = ["01_get_data", "02_load_data", "03_prepare_data", "04_build_model", "05_train", "06_plot", "07_test"]
-RESULTS = ["model.safetensors", "history.csv", "loss.png", "scatter.png", "metrics.json"]
+RESULTS = ["model.safetensors", "history.csv", "loss.png", "scatter.png", "metrics.json", "run.json"]
 SMALL = ["--size", "32", "--alpha", "0.35", "--weights", "none", "--batch", "8"]
 SHORT = ["--epochs1", "1", "--epochs2", "2", "--bn-momentum", "0.5"]
 
 
+def path_of(name):
+    return str(PROGRAM if name == "attractivenet" else EXAMPLES / name)
+
+
 class Done:
     def __init__(self, name, *arguments, env=None):
-        done = subprocess.run([str(PROGRAMS / name), *map(str, arguments)], stdout=subprocess.PIPE,
+        done = subprocess.run([path_of(name), *map(str, arguments)], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, errors="replace",
                               env={**os.environ, **(env or {})})
         self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
@@ -141,7 +145,7 @@ def resume(tap, work):
     command = ["--data", work / "faces.zip", *SMALL, "--epochs1", 2, "--epochs2", 12, "--bn-momentum", "0.5",
                "--patience", -1, "--checkpoint-seconds", 0]
     done = Done("attractivenet", *command, "--out", whole)
-    running = subprocess.Popen([str(PROGRAMS / "attractivenet"), *map(str, command), "--out", str(out)],
+    running = subprocess.Popen([path_of("attractivenet"), *map(str, command), "--out", str(out)],
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while running.poll() is None and not ((out / "history.csv").is_file() and
                                           len((out / "history.csv").read_text().splitlines()) > 3):
@@ -194,7 +198,7 @@ def resume(tap, work):
 def two_at_once(tap, work):
     out = work / "shared"
     command = ["--data", work / "faces.zip", *SMALL, "--epochs1", 0, "--epochs2", 1000, "--patience", -1, "--out", out]
-    running = subprocess.Popen([str(PROGRAMS / "attractivenet"), *map(str, command)], stdout=subprocess.DEVNULL,
+    running = subprocess.Popen([path_of("attractivenet"), *map(str, command)], stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
     while running.poll() is None and not (out / "checkpoint-1.safetensors").is_file():
         time.sleep(0.01)

@@ -164,9 +164,9 @@ def check_rows(tap):
         if header.exists() and (not found or found[0] != header.relative_to(ROOT / "lib").as_posix()):
             own_first.append(f"{relative(path)}: its first include is not its own header")
     tap.case("each source includes its own header first", own_first)
-    inside = [f"{relative(f)}: \"{name}\"" for f in sources("examples/", "bindings/")
+    inside = [f"{relative(f)}: \"{name}\"" for f in sources("program/", "examples/", "bindings/")
               for name in INCLUDE.findall(f.read_text(encoding="utf-8")) if name.split("/")[0] in ROWS]
-    tap.case("examples and bindings include public headers only", inside)
+    tap.case("programs and bindings include public headers only", inside)
 
 
 # --- headers alone --------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def check_headers(tap):
             status, out = run("pkg-config", "--cflags", package)
             include += out.split() if status == 0 else []
     problems = []
-    for header in sources("lib/", "tests/support/", "examples/", endings=(".h",)):
+    for header in sources("lib/", "tests/support/", "program/", endings=(".h",)):
         if relative(header).startswith(LEVEL_FOLDERS):
             continue
         status, out = compile_alone("cc", "c11", header, include)
@@ -269,7 +269,7 @@ def check_texts(tap):
     tap.case("no paths of somebody's machine", find(machine, texts, clean=False))
 
     unfinished = "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"])
-    tap.case("nothing marked as unfinished", find(rf"\b(?:{unfinished})\b", sources("lib/", "include/", "examples/"),
+    tap.case("nothing marked as unfinished", find(rf"\b(?:{unfinished})\b", sources("lib/", "include/", "program/", "examples/"),
                                                    clean=False))
     trailing = [f for f in written if f.suffix in (".c", ".h", ".py", ".sh", ".build", ".txt")]
     tap.case("no tabs, no blanks at line ends", find(r"\t|[ ]+(?=\n)", trailing, clean=False))
@@ -282,7 +282,7 @@ def check_format(tap):
     if not version or version.group(1) != CLANG_FORMAT:
         tap.skip(name, f"no clang-format {CLANG_FORMAT}")
         return
-    files = sources("lib/", "include/", "tests/", "examples/", "bench/", "bindings/")
+    files = sources("lib/", "include/", "program/", "tests/", "examples/", "bench/", "bindings/")
     out = run(tool, "--dry-run", *[str(f) for f in files])[1]
     places = re.findall(r"^(.*?):\d+:\d+: (?:warning|error):", out, re.M)
     tap.case(name, [f"{relative(Path(path))}: {places.count(path)} places" for path in sorted(set(places))])

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * All options of the tutorial's programs, in one table with their defaults; each program has some.
+ * All options of a training and its steps, in one table with their defaults; each program has some.
  */
-#include "steps.h"
+#include "settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_SETTINGS = 56 };
+#include <unistd.h>
 
 /* Words of choices, in the order of the library's constants. */
 static const char padding_words[] = "auto|fixed|tutorial";
 static const char augment_words[] = "none|fast|keras|legacy";
-static const char base_words[] = "frozen|statistics|train|finetune";
+const char base_words[] = "frozen|statistics|train|finetune";
 static const char verbose_words[] = "none|bar|keras";
 static const char schedule_words[] = "constant|cosine";
 static const char precision_words[] = "fp32|mixed";
@@ -48,21 +47,12 @@ static int has_name(const char *names, const char *name) {
     return 0;
 }
 
-static void need(const char *names, const char *name, const char *value, char **argv,
-                 const program_text *text) {
-    if (value || !has_name(names, name)) return;
-    fprintf(stderr, "--%s is missing\nusage: %s %s\n'%s --help' explains\n", name, argv[0],
-            text->usage, argv[0]);
-    exit(2);
-}
-
-void settings_parse(settings *s, int argc, char **argv, const char *names,
-                    const program_text *text) {
+void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS]) {
     *s = defaults;
     const option_row all[] = {
-        option_text("data", &s->data, "PATH|URL",
-                    "archive or folder of images with a label file, or where to\n"
-                    "download an archive"),
+        option_needed(option_text("data", &s->data, "PATH|URL",
+                                  "archive or folder of images with a label file, or where to\n"
+                                  "download an archive")),
         option_text("labels", &s->labels, "NAME",
                     "name of the label file among the data, without folders"),
         option_text("suffix", &s->suffix, ".ENDING",
@@ -74,9 +64,10 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
         option_flag("skip-damaged", &s->skip_damaged,
                     "leave out what is damaged or doubtful, with a warning: images, label\n"
                     "lines, images without label, other files with a name that is taken"),
-        option_text("model", &s->model, "FILE", "a model file"),
-        option_text("history", &s->history, "FILE", "history.csv of a training"),
-        option_text("out", &s->out, "DIR", "folder for the results; made if it is not there"),
+        option_needed(option_text("model", &s->model, "FILE", "a model file")),
+        option_needed(option_text("history", &s->history, "FILE", "history.csv of a training")),
+        option_needed(
+            option_text("out", &s->out, "DIR", "folder for the results; made if it is not there")),
         option_count("size", &s->size, 32, 8192, "width and height that images are resized to"),
         option_number("alpha", &s->alpha, 0.01, 10, "width of the network"),
         option_choice("padding", &s->padding, padding_words,
@@ -158,28 +149,95 @@ void settings_parse(settings *s, int argc, char **argv, const char *names,
         option_choice("verbose", &s->verbose, verbose_words,
                       "progress of a training: our bar, Keras' texts, or nothing"),
     };
-    const int count = (int)(sizeof all / sizeof all[0]);
-    option_row rows[MAX_SETTINGS];
     int used = 0;
-    for (int i = 0; i < count && used < MAX_SETTINGS - 1; i++)
+    for (size_t i = 0; i < sizeof all / sizeof *all && used < OPTION_ROWS - 1; i++)
         if (has_name(names, all[i].name)) rows[used++] = all[i];
     rows[used] = option_end();
-    const int first = options_parse(argc, argv, rows, text);
-    if (first < argc) {
-        fprintf(stderr, "'%s' is no option\nusage: %s %s\n'%s --help' explains\n", argv[first],
-                argv[0], text->usage, argv[0]);
-        exit(2);
-    }
-    need(names, "data", s->data, argv, text);
-    need(names, "out", s->out, argv, text);
-    need(names, "model", s->model, argv, text);
-    need(names, "history", s->history, argv, text);
-    if (s->resume && s->restart) {
+}
+
+void settings_check(const settings *s) {
+    if (s->resume && s->restart)
         fprintf(stderr, "--resume and --restart exclude each other\n");
-        exit(2);
-    }
-    if (has_name(names, "epochs2") && s->epochs1 + s->epochs2 == 0) {
+    else if (s->epochs1 + s->epochs2 == 0)
         fprintf(stderr, "--epochs1 and --epochs2 are both 0: nothing to train\n");
-        exit(2);
-    }
+    else
+        return;
+    exit(2);
+}
+
+void settings_parse(settings *s, int argc, char **argv, const char *names,
+                    const program_text *text) {
+    option_row rows[OPTION_ROWS];
+    settings_rows(s, names, rows);
+    options_parse(argc, argv, rows, text);
+    settings_check(s);
+}
+
+void settings_download(settings *s, an_download_options *options) {
+    an_download_options_init(options, sizeof *options);
+    options->sha256 = s->sha256;
+    options->expected_type = "zip";
+    options->progress = show_progress;
+    options->progress_user = &s->quiet;
+    options->warn = show_warning;
+}
+
+void settings_extract(settings *s, an_extract_options *options) {
+    an_extract_options_init(options, sizeof *options);
+    options->label_file = s->labels;
+    options->suffix = s->suffix;
+    options->names_encoding = s->names_encoding;
+    options->policy = s->skip_damaged ? AN_POLICY_SKIP : AN_POLICY_STRICT;
+    options->progress = show_progress;
+    options->progress_user = &s->quiet;
+    options->warn = show_warning;
+    options->exact = 1;
+}
+
+void settings_dataset(const settings *s, an_dataset_options *options, an_extract_options *archive) {
+    an_extract_options_init(archive, sizeof *archive);
+    archive->names_encoding = s->names_encoding;
+    an_dataset_options_init(options, sizeof *options);
+    options->archive = archive;
+    options->height = options->width = s->size;
+    options->cache = s->cache;
+    options->label_file = s->labels;
+    options->suffix = s->suffix;
+    options->policy = s->skip_damaged ? AN_POLICY_SKIP : AN_POLICY_STRICT;
+    options->warn = show_warning;
+}
+
+void settings_augment(const settings *s, an_augment_options *options) {
+    an_augment_options_tutorial(options, sizeof *options);
+    options->mode = s->augment;
+    options->rotation *= s->strength;
+    options->width_shift *= s->strength;
+    options->height_shift *= s->strength;
+    options->shear *= s->strength;
+    options->zoom_low = 1 - (1 - options->zoom_low) * s->strength;
+    options->zoom_high = 1 + (options->zoom_high - 1) * s->strength;
+}
+
+/* What the trainer warns of, and where an option helps. */
+static int32_t show_train_warning(void *user, const an_warning *warning) {
+    show_warning(user, warning);
+    if (warning->code == AN_WARN_WEAK_FEATURES)
+        fprintf(stderr, "--weights imagenet or FILE takes a trained base, --epochs1 0 trains all "
+                        "layers from the beginning\n");
+    return 0;
+}
+
+void settings_train(const settings *s, an_train_options *options) {
+    an_train_options_init(options, sizeof *options);
+    options->resume_seconds = s->checkpoint_seconds;
+    options->tensorboard_dir = s->tensorboard;
+    options->early_stop_patience = s->patience;
+    options->early_stop_min_delta = s->min_delta;
+    options->update_batch_norm = s->update_batch_norm;
+    options->precision = s->precision;
+    options->recompute = s->recompute;
+    options->verbose = s->quiet ? AN_VERBOSE_NONE : s->verbose;
+    options->text = show_text;
+    options->text_is_terminal = isatty(1);
+    options->warn = show_train_warning;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What the example programs say to a person, and the folders and paths that they need. */
-#ifndef EXAMPLES_CONSOLE_H
-#define EXAMPLES_CONSOLE_H
+ * What the programs say to a person, and the folders and paths that they need. */
+#ifndef PROGRAM_CONSOLE_H
+#define PROGRAM_CONSOLE_H
 
 #include <attractivenet/attractivenet.h>
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ * A JSON file, written value by value, whole or not at all. */
+#ifndef PROGRAM_JSON_FILE_H
+#define PROGRAM_JSON_FILE_H
+
+#include "console.h"
+
+#include <stdio.h>
+
+enum { JSON_DEPTH = 8 };
+
+/** A file under way. Values have a name in an object, and none (NULL) in a list. */
+typedef struct json_file {
+    FILE *file;
+    char path[PATH_SIZE], part[PATH_SIZE];
+    char closing[JSON_DEPTH]; /* brackets that are open */
+    int depth, has_before;
+} json_file;
+
+/** Begin the file "folder/name": an object. Returns 0, or 1 after saying why not. */
+int json_begin(json_file *json, const char *folder, const char *name);
+/** Begin an object ('{') or a list ('[') in it. */
+void json_open(json_file *json, const char *name, char bracket);
+void json_close(json_file *json);
+void json_number(json_file *json, const char *name, double value); /**< NaN and infinity: null. */
+void json_count(json_file *json, const char *name, int64_t value);
+void json_flag(json_file *json, const char *name, int value); /**< true or false */
+/** NULL: null. Bytes that are not UTF-8, as a path may hold: null, and "NAME_hex" has them. */
+void json_text(json_file *json, const char *name, const char *value);
+/** Write what is left to the disk and give the file its name. Returns 0, or 1 after saying why not;
+ *  then a file of before is as it was. */
+int json_end(json_file *json);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * What a command line asks of a prediction. */
+#ifndef PROGRAM_PREDICT_REQUEST_H
+#define PROGRAM_PREDICT_REQUEST_H
+
+#include "options.h"
+
+typedef struct predict_request {
+    const char *model;
+    int32_t scale, padding, size, threads;
+} predict_request;
+
+/** Fill in the defaults, and write the table of options. */
+void predict_request_rows(predict_request *ask, option_row rows[OPTION_ROWS]);
+extern const char predict_usage[], predict_about[], predict_operands[]; /* for program_text */
+
+#endif

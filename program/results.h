@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * Result files that a program writes itself. */
+#ifndef PROGRAM_RESULTS_H
+#define PROGRAM_RESULTS_H
+
+#include "settings.h"
+
+/** Write OUT/metrics.json: the metrics, the standard deviation of the true scores, and how many
+ *  samples each part has. Returns 0, or 1 after saying why not. */
+int write_metrics(const settings *s, const an_metrics *metrics, double deviation, int64_t n_train,
+                  int64_t n_val, int64_t n_test);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ * attractivenet test: how good a trained model is on images that it has never seen. */
+#include "command.h"
+#include "steps.h"
+
+#include <stdio.h>
+
+static settings s;
+
+static void options(option_row rows[OPTION_ROWS]) {
+    settings_rows(&s,
+                  "data labels suffix names-encoding skip-damaged model out batch seed threads "
+                  "cache bf16 int8 quiet",
+                  rows);
+}
+
+static int run_test(const option_row *rows, int count, char **operands) {
+    (void)count, (void)operands;
+    int status = 1;
+    run r = {.s = &s, .rows = rows};
+    an_model_info info;
+    an_model_info_init(&info, sizeof info);
+    if (make_folder(s.out) || make_backend(&r) || load_model(&r, s.model)) goto done;
+    an_model_describe(r.model, &info, NULL);
+    s.size = info.height;
+    snprintf(r.path, sizeof r.path, "%s", s.data);
+    if (load_data(&r) || (s.skip_damaged && check_data(&r)) || prepare_data(&r)) goto done;
+    status = test_model(&r);
+done:
+    run_close(&r);
+    return status;
+}
+
+const command test_command = {
+    .name = "test",
+    .what = "compare a model's scores with those that people gave",
+    .text =
+        {.name = "attractivenet test",
+         .usage = "--data ARCHIVE|FOLDER --model FILE --out DIR [options]",
+         .about =
+             "Scores the test part of the split and compares with what people said: root mean\n"
+             "squared error, mean absolute error, R2, Pearson's correlation. --seed must be\n"
+             "that of the training, else the network has seen these images. Leaves\n"
+             "DIR/metrics.json and DIR/scatter.png; with --bf16 DIR/model_bf16.safetensors and\n"
+             "with --int8 DIR/model_int8.safetensors, which the command predict runs in such\n"
+             "numbers.",
+         .examples =
+             "  attractivenet test --data faces.zip --model run/model.safetensors --out run\n"
+             "  attractivenet test --data faces.zip --model run/model.safetensors --out run \\\n"
+             "      --bf16 --int8 100"},
+    .options = options,
+    .run = run_test,
+};

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT
+ * attractivenet train: the whole tutorial, from an archive of photographs with scores to a trained
+ * network, its curves and its metrics. */
+#include "command.h"
+#include "interrupt.h"
+#include "messages.h"
+#include "resume.h"
+#include "run_file.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static settings s;
+
+/* --- 1: get the data -------------------------------------------------------------------------- */
+
+static int download(run *r) {
+    an_error err;
+    an_download_options options;
+    settings_download(&s, &options);
+    join_path(r->path, s.out, "archive.zip");
+    say(s.quiet, "downloading %s\n", s.data);
+    if (an_download(s.data, r->path, &options, &err)) return complain(&err);
+    say(s.quiet, "the archive is %s\n", r->path);
+    return 0;
+}
+
+/* An archive or folder that is here already. */
+static int find(run *r, int *is_folder) {
+    an_error err;
+    struct stat found;
+    if (stat(s.data, &found)) return complain_of("cannot open '%s': %s", s.data, strerror(errno));
+    *is_folder = S_ISDIR(found.st_mode);
+    if (*is_folder && s.sha256)
+        return complain_of("--sha256 is the hash of one file, but '%s' is a folder", s.data);
+    if (s.sha256 && an_file_verify(s.data, s.sha256, &err)) return complain(&err);
+    snprintf(r->path, sizeof r->path, "%s", s.data);
+    return 0;
+}
+
+static int extract(run *r) {
+    an_error err;
+    char folder[PATH_SIZE];
+    an_extract_options options;
+    an_extract_report report;
+    an_extract_report_init(&report, sizeof report);
+    settings_extract(&s, &options);
+    join_path(folder, s.out, "data");
+    if (an_archive_extract(r->path, folder, &options, &report, &err)) return complain(&err);
+    say_extracted(&s, &report, folder);
+    memcpy(r->path, folder, sizeof folder);
+    return 0;
+}
+
+static int get_data(run *r) {
+    int is_folder = 0;
+    if (strstr(s.data, "://") ? download(r) : find(r, &is_folder)) return 1;
+    return s.extract && !is_folder ? extract(r) : 0;
+}
+
+/* --- 4: build --------------------------------------------------------------------------------- */
+
+static int build_model(run *r) {
+    an_error err;
+    an_mobilenetv2_options options;
+    say_backend(&s, r->backend);
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = s.size;
+    options.alpha = s.alpha;
+    options.padding = s.padding;
+    options.scale = s.scale;
+    options.seed = (uint32_t)s.seed;
+    if (!strcmp(s.weights, "imagenet")) {
+        options.weights_kind = AN_WEIGHTS_IMAGENET;
+    } else if (strcmp(s.weights, "none") != 0) {
+        options.weights_kind = AN_WEIGHTS_FILE;
+        options.weights_path = s.weights;
+    }
+    options.progress = show_progress;
+    options.progress_user = &s.quiet;
+    if (an_mobilenetv2_create(&r->model, r->backend, &options, &err)) return complain(&err);
+    say_model(&s, r->model);
+    return 0;
+}
+
+/* --- 5: train --------------------------------------------------------------------------------- */
+
+/** One stage of the two. */
+typedef struct stage {
+    int32_t number, base, epochs;
+    double rate;
+} stage;
+
+/* Trains a stage from its beginning, or from a checkpoint if it is not NULL. */
+static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint) {
+    an_error err;
+    char path[PATH_SIZE], csv[PATH_SIZE], resume[PATH_SIZE];
+    int status = 1;
+    an_trainer *trainer = NULL;
+    an_train_options options;
+    an_schedule_options schedule;
+    an_checkpoint_info info;
+    an_checkpoint_info_init(&info, sizeof info);
+    an_schedule_options_init(&schedule, sizeof schedule);
+    settings_train(&s, &options);
+    options.first_epoch = (int32_t)an_history_count(r->history);
+    if (checkpoint) {
+        an_checkpoint_describe(checkpoint, &info, NULL);
+        options.first_epoch = info.first_epoch;
+    }
+    options.stage = now->number;
+    options.max_epochs = now->epochs;
+    options.base = now->base;
+    options.learning_rate = now->rate;
+    if (now->number == 2) {
+        schedule.kind = s.schedule;
+        options.schedule = &schedule;
+    }
+    if (!s.keras_checkpoint) options.checkpoint_best = best_loss(r->history);
+    options.checkpoint_path = best_model_path(&s, path);
+    options.csv_path = join_path(csv, s.out, "history.csv");
+    options.resume_path = checkpoint_path(&s, resume);
+    if (an_trainer_create(&trainer, r->model, r->train, r->val, r->history, &options, &err) ||
+        (checkpoint && an_trainer_resume(trainer, checkpoint, &err))) {
+        complain(&err);
+        goto done;
+    }
+    if (checkpoint && now->number == 2 && check_first_stage(&s, r->history)) goto done;
+    /* From here on the folder belongs to this run. */
+    remove_old_results(&s);
+    if (run_file_write(r, 0)) goto done;
+    say(s.quiet, "\n");
+    interrupt_watch(trainer);
+    const an_status trained = an_trainer_run(trainer, &err);
+    interrupt_watch(NULL);
+    if (trained == AN_ERR_CANCELLED && interrupt_happened()) {
+        say_interrupted(&s, &err);
+        status = INTERRUPTED;
+    } else {
+        status = trained ? complain(&err) : 0;
+    }
+    if (!trained && an_trainer_reason(trainer) == AN_STOP_NAN) advise_on_nan(&s, now->number);
+done:
+    an_trainer_destroy(trainer);
+    return status;
+}
+
+/* Stage 2 goes on from the best weights of stage 1. */
+static int take_best_weights(run *r) {
+    an_error err;
+    char path[PATH_SIZE];
+    an_arrays *best = NULL;
+    const int bad = an_arrays_read(&best, best_model_path(&s, path), &err) ||
+                    an_model_set_weights(r->model, best, &err);
+    an_arrays_destroy(best);
+    return bad ? complain(&err) : 0;
+}
+
+static int train_stages(run *r, const an_checkpoint *checkpoint) {
+    const stage first = {1, AN_BASE_FROZEN, s.epochs1, s.lr1};
+    const stage second = {2, s.base2, s.epochs2, s.lr2};
+    int status = 0;
+    an_checkpoint_info info;
+    an_checkpoint_info_init(&info, sizeof info);
+    if (checkpoint) an_checkpoint_describe(checkpoint, &info, NULL);
+    if (s.epochs1 > 0 && info.stage < 2) {
+        status = train_stage(r, &first, checkpoint);
+        if (status) return status;
+        if (s.epochs2 > 0 && isfinite(best_loss(r->history)) && take_best_weights(r)) return 1;
+    }
+    if (s.epochs2 > 0) status = train_stage(r, &second, info.stage == 2 ? checkpoint : NULL);
+    if (!status && !isfinite(best_loss(r->history)))
+        status = complain_of("the validation loss was never a number: no model to keep");
+    return status;
+}
+
+static int train_model(run *r) {
+    an_error err;
+    char path[PATH_SIZE];
+    an_checkpoint *checkpoint = NULL;
+    if (find_checkpoint(&s, &checkpoint)) return 1;
+    int status = 1;
+    if (an_model_set_momentum(r->model, s.momentum, &err) || an_history_create(&r->history, &err)) {
+        complain(&err);
+        goto done;
+    }
+    interrupt_begin();
+    status = train_stages(r, checkpoint);
+    interrupt_end();
+    if (!status) say(s.quiet, "\nthe best model is %s\n", best_model_path(&s, path));
+done:
+    an_checkpoint_destroy(checkpoint);
+    return status;
+}
+
+/* --- 6: plot ---------------------------------------------------------------------------------- */
+
+static int plot_history(const an_history *history) {
+    an_error err;
+    int status = 1;
+    char path[PATH_SIZE];
+    const int64_t count = an_history_count(history);
+    double *loss = malloc((size_t)count * 2 * sizeof *loss);
+    int64_t second_stage = 0;
+    if (!loss) return complain_of("no memory for %lld epochs", (long long)count);
+    double *val_loss = loss + count;
+    for (int64_t i = 0; i < count; i++) {
+        an_epoch_report report;
+        an_epoch_report_init(&report, sizeof report);
+        if (an_history_copy_epoch(history, i, &report, &err)) {
+            complain(&err);
+            goto done;
+        }
+        loss[i] = report.loss;
+        val_loss[i] = report.val_loss;
+        if (report.stage > 1 && !second_stage) second_stage = i + 1;
+    }
+    const an_curve curves[] = {{sizeof(an_curve), 0, "training", loss, count},
+                               {sizeof(an_curve), 0, "validation", val_loss, count}};
+    const int has_mark = second_stage > 1;
+    an_plot_options options;
+    an_plot_options_init(&options, sizeof options);
+    options.title = "Loss over the epochs";
+    options.x_label = "epoch";
+    options.y_label = "mean squared error";
+    if (an_plot_curves(join_path(path, s.out, "loss.png"), curves, 2,
+                       has_mark ? &second_stage : NULL, has_mark, &options, &err)) {
+        complain(&err);
+        goto done;
+    }
+    say(s.quiet, "the course of the losses is %s\n", path);
+    status = 0;
+done:
+    free(loss);
+    return status;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static void options(option_row rows[OPTION_ROWS]) {
+    settings_rows(&s,
+                  "data labels suffix names-encoding skip-damaged out size alpha padding weights "
+                  "scale batch epochs1 epochs2 lr1 lr2 schedule augment augment-strength seed "
+                  "threads precision recompute quiet keras-checkpoint base2 bn-momentum "
+                  "update-batch-norm patience min-delta cache extract sha256 resume restart "
+                  "checkpoint-seconds tensorboard verbose",
+                  rows);
+}
+
+static int run_train(const option_row *rows, int count, char **operands) {
+    (void)count, (void)operands;
+    settings_check(&s);
+    int status = 1;
+    char path[PATH_SIZE];
+    run r = {.s = &s, .rows = rows};
+    an_run_lock *lock = NULL;
+    if (lock_folder(&s, &lock) || get_data(&r) || load_data(&r) || check_data(&r)) goto done;
+    /* Before the batches: the weights decide how pixels are scaled. */
+    if (make_backend(&r) || build_model(&r) || prepare_data(&r)) goto done;
+    status = train_model(&r);
+    if (status) goto done;
+    status = plot_history(r.history) || load_model(&r, best_model_path(&s, path)) ||
+             test_model(&r) || run_file_write(&r, 1);
+done:
+    run_close(&r);
+    an_run_lock_destroy(lock);
+    return status;
+}
+
+const command train_command = {
+    .name = "train",
+    .what = "train a network to score photographs as people did",
+    .text =
+        {.name = "attractivenet train",
+         .usage = "--data ARCHIVE|FOLDER|URL --out DIR [options]",
+         .about =
+             "Trains MobileNetV2 to score photographs as people did, in the seven steps of the\n"
+             "tutorial: get the data, load it, prepare it (split, augment), build the network,\n"
+             "train it in two stages, plot the losses, test it. Leaves in DIR:\n"
+             "  model.safetensors  the best model, for the command predict and an_model_load()\n"
+             "  history.csv        stage, epoch, loss, val_loss, rate, seconds\n"
+             "  loss.png           the losses over the epochs\n"
+             "  scatter.png        predicted against true scores of the test part\n"
+             "  metrics.json       rmse, mae, r2, pearson, deviation, n_train, n_val, n_test\n"
+             "  run.json           data, settings, split, stages, library: how it was made\n"
+             "  checkpoint-1.safetensors, -2   what an interrupted training is resumed from\n"
+             "The exit status is 0 only if all results are there. Ctrl-C and SIGTERM end a\n"
+             "training after the step under way, with exit status 3; the same command with\n"
+             "--resume goes on. A second one ends it at once. With --resume a run that has\n"
+             "ended goes on, too, if --epochs2 (or --epochs1, before stage 2 has begun) is more\n"
+             "than before.",
+         .examples =
+             "  attractivenet train --data SCUT-FBP5500_v2.1.zip --out run\n"
+             "      as the tutorial: 350x350, ImageNet weights, 30 + 30 epochs\n"
+             "  attractivenet faces --out faces.zip\n"
+             "  attractivenet train --data faces.zip --out run --weights none --size 96 \\\n"
+             "      --alpha 0.35 --epochs1 0 --lr2 2e-3 --bn-momentum 0.9\n"
+             "      made-up faces, from random weights, in minutes\n"
+             "  attractivenet train --data SCUT-FBP5500_v2.1.zip --out run --resume\n"
+             "      go on after an interruption, a crash or a power cut"},
+    .options = options,
+    .run = run_train,
+};
