@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Install into an empty folder and use what is there as a stranger would: pkg-config with C and C++,
+"""Install into an empty folder and use what is there as a stranger would: the program, pkg-config with C and C++,
 static linking, CMake, and the programs that the README shows.
 
-usage: install.py ROOT BUILD MAKE_FACES
+usage: install.py ROOT BUILD
 """
+import json
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from tap import Tap  # noqa: E402
 
-ROOT, BUILD, MAKE_FACES = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+ROOT, BUILD = Path(sys.argv[1]), Path(sys.argv[2])
 HERE = Path(__file__).resolve().parent
 MAX_STRIPPED_BYTES = 2_000_000  # the shared library without symbols and without what it links
 
@@ -49,6 +50,7 @@ def main():
         tap.case("meson install", problems)
         if problems:
             tap.exit()
+        tap.case("an installation for a package calls no ldconfig", [run.output] if "ldconfig" in run.output else [])
         pc = one(work / "root", "attractivenet.pc")
         library = one(work / "root", "libattractivenet.so.*.*")
         static = one(work / "root", "libattractivenet.a")
@@ -67,6 +69,12 @@ def main():
             use(tap, work, moved, pc, library)
         finally:
             shutil.rmtree(moved)
+
+        problems = run("nm", "--extern-only", "--defined-only", "--format=posix", static)
+        tap.case("the archive has no names but an_* and ani_*",
+                 problems or [line for line in run.output.splitlines()
+                              if line and not line.endswith(":") and not re.match("ani?_", line)][:20])
+        into_usr_local(tap, work)
 
         stripped = work / "stripped.so"
         problems = run("strip", "--strip-unneeded", "-o", stripped, library)
@@ -88,8 +96,10 @@ def use(tap, work, moved, pc, library):
     moved_pc = prefix / pc.relative_to(str(work / "root") + installed)
     moved_pc.write_text(re.sub(r"^prefix=.*$", f"prefix={prefix}", text, flags=re.M))
     lib_dir = prefix / library.relative_to(str(work / "root") + installed).parent
-    env = dict(os.environ, PKG_CONFIG_PATH=f"{moved_pc.parent}:{os.environ.get('PKG_CONFIG_PATH', '')}",
-               LD_LIBRARY_PATH=str(lib_dir))
+    env = dict(os.environ, PKG_CONFIG_LIBDIR=str(moved_pc.parent), PKG_CONFIG_PATH="", LD_LIBRARY_PATH=str(lib_dir))
+    bin_dir = prefix / "bin"
+    the_program(tap, env, bin_dir / "attractivenet")
+    the_loader(tap, moved, prefix, lib_dir)
 
     def flags(*options):
         problems = run("pkg-config", *options, "attractivenet", env=env)
@@ -97,7 +107,9 @@ def use(tap, work, moved, pc, library):
 
     user = HERE / "user.c"
     problems, shared = flags("--cflags", "--libs")
-    tap.case("pkg-config knows the library", problems)
+    wanted = [f"-I{prefix}/include", f"-L{lib_dir}", "-lattractivenet"]
+    tap.case("pkg-config asks a user of the shared library for our folders alone, and for no other package",
+             problems or ([] if shared == wanted else [f"{shared}, expected {wanted}"]))
     for compiler, standard, language in (("cc", "c11", "c"), ("c++", "c++17", "c++")):
         program = moved / f"user-{language}"
         name = f"a user in {language.upper()} compiles and runs, from pkg-config"
@@ -107,16 +119,16 @@ def use(tap, work, moved, pc, library):
         problems = run(compiler, "-std=" + standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-x", language, user,
                        "-x", "none", "-o", program, *shared, env=env)
         tap.case(name, problems or run(program, env=env))
-    # Our archive with the shared libraries of others: their own static closure needs packages that few have.
-    private = re.search(r"^Requires\.private:(.*)$", text, re.M)
-    names = re.findall(r"[\w.+-]+", re.sub(r"[<>=]+\s*[\w.]+", "", private.group(1))) if private else []
-    problems = run("pkg-config", "--libs", *names, env=env) if names else []
-    libraries = (run.output.split() if names else []) + ["-lm", "-pthread"]
-    libraries += [f"-I{prefix}/include"]
+    # Our archive with the shared libraries of others: Debian has no archive of libzip.
+    alone = moved / "alone"
+    alone.mkdir()
+    shutil.copy(lib_dir / "libattractivenet.a", alone)
+    problems, static = flags("--static", "--cflags", "--libs")
+    static = [f"-L{alone}" if word == f"-L{lib_dir}" else word for word in static]
     program = moved / "user-static"
-    problems = problems or run("cc", "-std=c11", user, "-o", program, lib_dir / "libattractivenet.a", *libraries, env=env)
+    problems = problems or run("cc", "-std=c11", user, "-o", program, *static)
     plain = dict(os.environ)
-    tap.case("a static user compiles and runs without the shared library",
+    tap.case("a static user compiles with pkg-config --static, and runs without the shared library",
              problems or run(program, env=plain))
 
     name = "a user with CMake compiles and runs"
@@ -128,14 +140,68 @@ def use(tap, work, moved, pc, library):
         problems = run("cmake", "-G", "Ninja", "-S", project, "-B", project / "build",
                        f"-DCMAKE_PREFIX_PATH={prefix}", env=env)
         problems = problems or run("cmake", "--build", project / "build", env=env)
-        tap.case(name, problems or run(project / "build/user", env=plain))
+        for target in ("user", "user_static"):
+            tap.case(f"{name}: {target}", problems or run(project / "build" / target, env=plain))
+        problems = run("readelf", "-d", project / "build/user_static")
+        tap.case("the static target links the archive",
+                 problems or ([run.output] if "libattractivenet" in run.output else []))
     else:
         tap.skip(name, "no cmake")
 
     faces = moved / "faces.zip"
-    tap.case("made-up faces for the README's programs", run(MAKE_FACES, "--out", faces, "--count", "40", "--size", "96"))
+    tap.case("made-up faces for the README's programs", run(bin_dir / "attractivenet", "faces", "--out", faces,
+                                                             "--count", "40", "--size", "96", env=env))
     for compiler, standard, language in (("cc", "c11", "c"), ("c++", "c++17", "c++")):
         readme_programs_run(tap, moved, shared, env, faces, compiler, standard, language)
+
+
+def the_program(tap, env, program):
+    problems = run(program, "version", env=env) if program.is_file() else ["it is not there"]
+    tap.case("the installed program runs", problems or ([] if "libattractivenet" in run.output else [run.output]))
+    problems = run("readelf", "-d", program)
+    tap.case("the installed program has no path to libraries",
+             problems or ([run.output] if "RPATH" in run.output or "RUNPATH" in run.output else []))
+
+
+def the_loader(tap, moved, prefix, lib_dir):
+    """The last step of an installation, where the loader does not look: ldconfig is called by root, and told of."""
+    tools = moved / "tools"
+    tools.mkdir()
+    (tools / "ldconfig").write_text(f"#!/bin/sh\necho called >>'{moved}/called'\n")
+    (tools / "ldconfig").chmod(0o755)
+    script = ROOT / "pkgconfig/loader.sh"
+    env = dict(os.environ, MESON_INSTALL_PREFIX=str(prefix), PATH=f"{tools}:{os.environ['PATH']}")
+    env.pop("DESTDIR", None)
+    problems = run("sh", script, "bin", lib_dir.relative_to(prefix), env=env)
+    tap.case("an installation that the loader does not find says so, with what helps",
+             problems or [text for text in ("run ldconfig", str(lib_dir)) if text not in run.output])
+    tap.case("root calls ldconfig by itself", [] if (moved / "called").exists() == (os.geteuid() == 0) else ["not so"])
+    problems = run("sh", script, "bin", lib_dir.relative_to(prefix), env=dict(env, DESTDIR="/stage"))
+    tap.case("a staged installation is left alone", problems or ([run.output] if run.output else []))
+
+
+def into_usr_local(tap, work):
+    """In a file system of its own, so that the machine stays as it is."""
+    name = "after an installation into /usr/local the program runs"
+    prefix = next(option["value"] for option in json.loads((BUILD / "meson-info/intro-buildoptions.json").read_text())
+                  if option["name"] == "prefix")
+    if prefix != "/usr/local":
+        return tap.skip(name, f"the prefix is {prefix}")
+    if (shutil.which("meson") or "").startswith(prefix) or run("unshare", "--mount", "true"):
+        return tap.skip(name, "no mount namespaces")
+    etc = work / "etc"
+    shutil.copytree("/etc", etc, symlinks=True, ignore_dangling_symlinks=True)
+    script = work / "install.sh"
+    script.write_text(f"""set -e
+mount -t tmpfs none /usr/local
+mount --bind '{etc}' /etc
+[ ! -d /var/cache/ldconfig ] || mount -t tmpfs none /var/cache/ldconfig
+meson install -C '{BUILD}' --no-rebuild
+/usr/local/bin/attractivenet version
+""")
+    env = {key: value for key, value in os.environ.items() if key not in ("LD_LIBRARY_PATH", "DESTDIR")}
+    problems = run("unshare", "--mount", "sh", script, env=env)
+    tap.case(name, problems or ([] if "instruction level" in run.output else [run.output]))
 
 
 def readme_programs_run(tap, moved, flags, env, faces, compiler, standard, language):

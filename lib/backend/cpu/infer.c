@@ -82,14 +82,14 @@ static void stage_row(const infer_run *run, int64_t y, uint8_t *to) {
 /* Bring the input rows of wide rows first.. to the worker, with zeros around them. */
 static void stage(const infer_run *run, const infer_worker *worker, int64_t first, int64_t rows) {
     const infer_step *step = run->step;
-    const int64_t row = bytes_of(run, infer_stage_row(step));
+    const int64_t row = bytes_of(run, ani_infer_stage_row(step));
     if (!row) return;
     const ani_unit_shape *front = step->front ? &step->front->shape : NULL;
     const int full = front && front->kind == ANI_UNIT_FULL;
     const int64_t left = full ? bytes_of(run, front->pad_left * step->in_pixel) : 0;
     const int64_t count = bytes_of(run, step->w * step->in_pixel);
     const int64_t top = full ? first * front->stride - front->pad_top : first;
-    for (int64_t i = 0; i < infer_stage_rows(step, rows); i++) {
+    for (int64_t i = 0; i < ani_infer_stage_rows(step, rows); i++) {
         uint8_t *to = worker->pads + i * row;
         const int inside = top + i >= 0 && top + i < step->h;
         const int64_t filled = inside ? left + count : 0;
@@ -133,7 +133,7 @@ static void set_front(const infer_run *run, const infer_worker *worker, int64_t 
                       ani_infer_product *p) {
     const infer_step *step = run->step;
     const ani_unit_shape *s = &step->front->shape;
-    const int64_t row = infer_stage_row(step);
+    const int64_t row = ani_infer_stage_row(step);
     if (s->kind == ANI_UNIT_FULL) {
         p->a = worker->pads + bytes_of(run, (y - staged) * s->stride * row);
         p->a_row = s->stride * step->in_pixel;
@@ -181,7 +181,7 @@ static void pooled_panel(const infer_run *run, const infer_worker *worker, int64
         .y = worker->depth, .rows = step->ow, .relu6 = step->front->relu6, .wide = 1};
     set_panel(run, &step->front_panels, panel, &p);
     p.y_row = (int64_t)p.vectors * run->infer->k.lanes;
-    if (infer_stage_row(step)) {
+    if (ani_infer_stage_row(step)) {
         for (int64_t y = 0; y < step->oh; y++) {
             stage(run, worker, y, 1);
             set_front(run, worker, y, y, &p);
@@ -312,7 +312,7 @@ static void make_row(const infer_run *run, const infer_worker *worker, const ban
         p->y = to;
         run->infer->k.product(p);
     } else {
-        const int64_t row = infer_stage_row(step), y = b->top + i;
+        const int64_t row = ani_infer_stage_row(step), y = b->top + i;
         load_row(run,
                  row ? worker->pads + bytes_of(run, (i - staged) * row)
                      : slot(run, step->input, y * step->w * step->in_pixel),

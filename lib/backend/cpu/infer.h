@@ -171,8 +171,8 @@ static inline int64_t infer_reads(const infer_step *step, int64_t rows) {
 
 /** Elements of a row of the staged input (of a full convolution, padded; of the image); 0: the
  * input is not staged. */
-int64_t infer_stage_row(const infer_step *step);
+int64_t ani_infer_stage_row(const infer_step *step);
 /** Rows of it that `rows` rows of wide read. */
-int64_t infer_stage_rows(const infer_step *step, int64_t rows);
+int64_t ani_infer_stage_rows(const infer_step *step, int64_t rows);
 
 #endif

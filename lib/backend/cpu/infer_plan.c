@@ -133,7 +133,7 @@ static void choose_bands(const ani_infer *infer, infer_step *step) {
 
 /* Elements of a row of the staged input: of a full convolution with its padding, or of the image;
  * and what the last run reads behind its pixels. */
-int64_t infer_stage_row(const infer_step *step) {
+int64_t ani_infer_stage_row(const infer_step *step) {
     const ani_unit_shape *front = step->front ? &step->front->shape : NULL;
     const int full = front && front->kind == ANI_UNIT_FULL;
     if (!full && step->input >= 0) return 0;
@@ -142,7 +142,7 @@ int64_t infer_stage_row(const infer_step *step) {
     return (pixels - (full ? 3 : 1)) * step->in_pixel + step->in_run;
 }
 
-int64_t infer_stage_rows(const infer_step *step, int64_t rows) {
+int64_t ani_infer_stage_rows(const infer_step *step, int64_t rows) {
     const ani_unit_shape *front = step->front ? &step->front->shape : NULL;
     return front && front->kind == ANI_UNIT_FULL ? (rows - 1) * front->stride + 3 : rows;
 }
@@ -162,7 +162,7 @@ static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
     step->in_pixel = step->input < 0 ? step->cin : ani_round_up(step->cin, infer->k.group);
     step->in_run = ani_round_up((full ? 3 : 1) * step->in_pixel, infer->k.group);
     step->out_pixel = ani_round_up(step->cout, infer->k.group);
-    int64_t stage_rows = infer_stage_rows(step, INFER_PRODUCT_ROWS), depth = 0;
+    int64_t stage_rows = ani_infer_stage_rows(step, INFER_PRODUCT_ROWS), depth = 0;
     if (step->front)
         step->front_panels =
             cut_panels(infer, full ? 3 : 1, step->in_run, step->wide, step->depthwise != NULL);
@@ -182,13 +182,14 @@ static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
         sizes->work = ani_max(sizes->work, work);
         sizes->tails = ani_max(sizes->tails, tails);
         sizes->zeros = ani_max(sizes->zeros, row);
-        stage_rows = infer_stage_rows(step, infer_reads(step, step->rows));
+        stage_rows = ani_infer_stage_rows(step, infer_reads(step, step->rows));
     }
     if (step->project)
         step->project_panels =
             cut_panels(infer, 1, ani_round_up(step->wide, infer->k.group), step->cout, false);
     sizes->depth = ani_max(sizes->depth, depth);
-    sizes->pads = ani_max(sizes->pads, product_of(failed, stage_rows, infer_stage_row(step), 1));
+    sizes->pads =
+        ani_max(sizes->pads, product_of(failed, stage_rows, ani_infer_stage_row(step), 1));
     if (infer_is_split(infer, step))
         infer->shared_depth = ani_max(infer->shared_depth,
                                       product_of(failed, step->blocks * block, step->oh, step->ow));
