@@ -2,34 +2,7 @@
  * Step 6 of the tutorial: draw the losses over the epochs. */
 #include "settings.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-/* Reads the table that a training wrote: a header, then a line an epoch. */
-static int read_history(const char *path, an_history **history) {
-    an_error err;
-    char line[512];
-    int number = 1, status = 0;
-    FILE *file = fopen(path, "r");
-    if (!file) return complain_of("cannot open '%s': %s", path, strerror(errno));
-    if (an_history_create(history, &err)) status = complain(&err);
-    if (!fgets(line, sizeof line, file)) status = complain_of("'%s' is empty", path);
-    while (!status && fgets(line, sizeof line, file)) {
-        an_epoch_report report;
-        an_epoch_report_init(&report, sizeof report);
-        number++;
-        if (sscanf(line, "%" SCNd32 ",%" SCNd32 ",%lf,%lf,%lf,%lf", &report.stage, &report.epoch,
-                   &report.loss, &report.val_loss, &report.rate, &report.seconds) != 6)
-            status = complain_of("'%s', line %d: not an epoch with six numbers", path, number);
-        else if (an_history_append(*history, &report, &err))
-            status = complain(&err);
-    }
-    fclose(file);
-    return status;
-}
 
 static const program_text text = {
     .usage = "--history FILE --out DIR",
@@ -46,24 +19,25 @@ int main(int argc, char **argv) {
     an_error err;
     char path[PATH_SIZE];
     an_history *history = NULL;
-    double *loss = NULL;
-    if (make_folder(s.out) || read_history(s.history, &history)) goto done;
-    const int64_t count = an_history_count(history);
-    loss = calloc(2 * (size_t)count + 1, sizeof *loss);
-    if (!loss) goto done;
-    double *val_loss = loss + count;
-    int64_t second_stage = 0;
-    for (int64_t i = 0; i < count; i++) {
-        an_epoch_report report;
-        an_epoch_report_init(&report, sizeof report);
-        an_history_copy_epoch(history, i, &report, NULL);
-        loss[i] = report.loss;
-        val_loss[i] = report.val_loss;
-        if (report.stage > 1 && !second_stage) second_stage = i + 1;
+    double *stage = NULL;
+    if (make_folder(s.out)) goto done;
+    if (an_history_read_csv(&history, s.history, &err)) {
+        complain(&err);
+        goto done;
     }
+    const int64_t count = an_history_count(history);
+    stage = calloc(3 * (size_t)count + 1, sizeof *stage);
+    if (!stage) goto done;
+    double *loss = stage + count, *val_loss = loss + count;
+    an_history_copy_column(history, "stage", stage, NULL);
+    an_history_copy_column(history, "loss", loss, NULL);
+    an_history_copy_column(history, "val_loss", val_loss, NULL);
+    int64_t second_stage = 1; /* its first epoch */
+    while (second_stage <= count && stage[second_stage - 1] < 2)
+        second_stage++;
     const an_curve curves[] = {{sizeof(an_curve), 0, "training", loss, count},
                                {sizeof(an_curve), 0, "validation", val_loss, count}};
-    const int has_mark = second_stage > 1;
+    const int has_mark = second_stage > 1 && second_stage <= count;
     an_plot_options options;
     an_plot_options_init(&options, sizeof options);
     options.title = "Loss over the epochs";
@@ -78,7 +52,7 @@ int main(int argc, char **argv) {
     say(s.quiet, "the course of the losses is %s\n", path);
     status = 0;
 done:
-    free(loss);
+    free(stage);
     an_history_destroy(history);
     return status;
 }

@@ -94,15 +94,18 @@ AN_API an_status an_dense_backward(an_backend *backend, const an_tensor *x, cons
 /**
  * Compute a loss and its gradient with respect to the prediction.
  *
- * Shapes:  prediction, target [N,out]; gradient [N,out] or NULL. loss: summed in double.
+ * Shapes:  prediction, target [N,out]; weights [N] or NULL = 1 each; gradient [N,out] or NULL.
+ *          loss: the mean over N of weight times loss, summed in double.
+ * Takes:   kind: AN_LOSS_MSE to BINARY; there is no task for AUTO. weights: finite, at least 0.
  * Returns: AN_OK; AN_ERR_ARG, also for CATEGORICAL with one output, whose softmax is always 1, and
  *          for a target of CATEGORICAL or BINARY that is not 0 to 1. Rows of CATEGORICAL whose sum
- *          is not 1 are taken as Keras takes them: the sum is the weight of the sample.
- * Source:  Keras losses with from_logits=True; BINARY is the mean over outputs there, too.
+ *          is not 1 are taken as Keras takes them: the sum is a weight of the sample.
+ * Source:  Keras losses with from_logits=True, their sample_weight and reduction
+ *          sum_over_batch_size; BINARY is the mean over outputs there, too.
  */
 AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_tensor *prediction,
-                                 const an_tensor *target, double *loss, an_tensor *gradient,
-                                 an_error *err);
+                                 const an_tensor *target, const an_tensor *weights, double *loss,
+                                 an_tensor *gradient, an_error *err);
 
 /* --- model ----------------------------------------------------------------------------------- */
 

@@ -59,6 +59,31 @@ AN_API an_status an_history_append(an_history *history, const an_epoch_report *r
  *  all. Numbers are written as by Python's repr (they read back as the same double); without
  *  validation val_loss is "nan". */
 AN_API an_status an_history_write_csv(const an_history *history, const char *path, an_error *err);
+/**
+ * Copy one number of every epoch.
+ *
+ * Shapes:  values [an_history_count()], written, in the order of the epochs.
+ * Takes:   name: a column of the CSV ("stage", "epoch", "loss", "val_loss", "rate", "seconds"), or
+ *          another number of an_epoch_report ("steps", "improved", "saved", "stopped", "reason").
+ * Returns: AN_OK; AN_ERR_ARG (NULL, another name).
+ */
+AN_API an_status an_history_copy_column(const an_history *history, const char *name, double *values,
+                                        an_error *err);
+/**
+ * Read a log: one of an_history_write_csv(), or of Keras' CSVLogger.
+ *
+ * Takes:   path: a table as in RFC 4180, of at most 64 MiB and 1024 columns, with a header, which
+ *          tells what separates the fields: ',', ';' or a tab. Columns go by their names:
+ *          "epoch" and "loss" must be there; "val_loss", "rate" (or Keras' "learning_rate" and
+ *          "lr") and "seconds" may be missing, as their values may ("", "NA"), and are NaN then;
+ *          "stage" tells ours from Keras'. Without it epochs count from 0, and are from 1 in the
+ *          history; where they do not rise, a second fit() was logged into the file, and a new
+ *          stage begins. Other columns are ignored.
+ * Owns:    *out is the caller's. All other numbers of its reports are 0.
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (the message has the line, from 1, and the column);
+ *          AN_ERR_UNSUPPORTED (a larger file); AN_ERR_ARG; AN_ERR_NOMEM.
+ */
+AN_API an_status an_history_read_csv(an_history **out, const char *path, an_error *err);
 
 /* --- decisions: Keras' callbacks as plain state machines ---------------------------------------
  * If state is NULL or its struct_size was not set by init, an update does nothing and returns 0, or

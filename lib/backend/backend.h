@@ -240,15 +240,20 @@ typedef struct ani_backend_ops {
     /** dx, dw, db: each may be NULL. */
     void (*dense_backward)(an_backend *backend, int64_t n, int64_t in, int64_t out, const float *x,
                            const float *w, const float *dy, float *dx, float *dw, float *db);
-    /** kind AN_LOSS_*; loss: one double in backend memory; dy [n,out] or NULL. */
+    /** kind AN_LOSS_MSE to BINARY: what AUTO and functions of the caller stand for is known above.
+     * weights [n]: each sample's loss is multiplied by its own before the mean over n; NULL: by 1.
+     * loss: one double in backend memory; dy [n,out] or NULL. */
     void (*loss)(an_backend *backend, int32_t kind, int64_t n, int64_t out, const float *y,
-                 const float *target, double *loss, float *dy);
+                 const float *target, const float *weights, double *loss, float *dy);
     /** Turn logits into probabilities in place: softmax over out, or sigmoid where out is 1. */
     void (*probabilities)(an_backend *backend, int64_t n, int64_t out, float *y);
 
     /* optimizer */
     void (*optim_step)(an_backend *backend, const ani_optim_step *step);
     void (*sum_squares)(an_backend *backend, int64_t count, const float *x, double *sum);
+    /** y = a*x + b*y in double, rounded once. */
+    void (*combine)(an_backend *backend, int64_t count, double a, const float *x, double b,
+                    float *y);
 } ani_backend_ops;
 
 /** What every backend begins with; kinds embed it as their first member. */

@@ -2,6 +2,8 @@
  * Which losses can be meant. A loss that fits nothing still has a value, and trains something. */
 #include "layers/loss.h"
 
+#include <math.h>
+
 #include "base/options.h"
 
 static const char *const names[] = {"AUTO", "MSE", "MAE", "HUBER", "CATEGORICAL", "BINARY"};
@@ -72,5 +74,14 @@ an_status ani_loss_check_targets(int32_t kind, const float *targets, int64_t n, 
                             "probability, 0 to 1",
                             (long long)(i % outputs), (long long)(i / outputs), targets[i],
                             names[kind]);
+    return AN_OK;
+}
+
+an_status ani_loss_check_weights(const float *weights, int64_t n, an_error *err) {
+    for (int64_t i = 0; i < n; i++)
+        if (!(weights[i] >= 0 && isfinite(weights[i])))
+            return ani_fail(err, AN_ERR_ARG,
+                            "weight %lld of %lld is %g; it must be finite and at least 0",
+                            (long long)i, (long long)n, weights[i]);
     return AN_OK;
 }

@@ -28,5 +28,7 @@ bool ani_loss_takes(int32_t kind, float target);
 /** AN_ERR_ARG unless it takes all of targets [n,outputs]. */
 an_status ani_loss_check_targets(int32_t kind, const float *targets, int64_t n, int64_t outputs,
                                  an_error *err);
+/** AN_ERR_ARG unless all of weights [n] are finite and at least 0. */
+an_status ani_loss_check_weights(const float *weights, int64_t n, an_error *err);
 
 #endif

@@ -185,7 +185,7 @@ static void head_step(const net_run *run, const an_loss_options *loss, const flo
     dense(run);
     float *dy = floats_at(run, run->plan->dy);
     ops->loss(net->backend, loss->kind, n, outputs, floats_at(run, run->plan->y),
-              floats_at(run, run->plan->target), net->loss, dy);
+              floats_at(run, run->plan->target), NULL, net->loss, dy);
     ops->dense_backward(net->backend, n, ani_net_features(net), outputs,
                         floats_at(run, run->plan->features), run->head_kernel, dy,
                         below ? floats_at(run, run->plan->dfeatures) : NULL,

@@ -602,8 +602,8 @@ an_status an_dense_backward(an_backend *backend, const an_tensor *x, const an_te
 }
 
 an_status an_loss_compute(an_backend *backend, int32_t kind, const an_tensor *prediction,
-                          const an_tensor *target, double *loss, an_tensor *gradient,
-                          an_error *err) {
+                          const an_tensor *target, const an_tensor *weights, double *loss,
+                          an_tensor *gradient, an_error *err) {
     call c = {.backend = backend};
     const int64_t any[2] = {ANY, ANY};
     an_status st = check_backend(backend, err);
@@ -611,19 +611,20 @@ an_status an_loss_compute(an_backend *backend, int32_t kind, const an_tensor *pr
     if (!st) st = check_like("target", target, prediction, false, err);
     if (!st) st = check_like("gradient", gradient, prediction, true, err);
     if (st) return st;
-    st = ani_loss_check(kind, an_tensor_length(target, 1), err);
-    if (!st)
-        st = ani_loss_check_targets(kind, an_tensor_const_data(target), an_tensor_length(target, 0),
-                                    an_tensor_length(target, 1), err);
+    const int64_t n = an_tensor_length(target, 0), outputs = an_tensor_length(target, 1);
+    st = check_shape("weights", weights, 1, &n, true, err);
+    if (!st) st = ani_loss_check(kind, outputs, err);
+    if (!st) st = ani_loss_check_targets(kind, an_tensor_const_data(target), n, outputs, err);
+    if (!st && weights) st = ani_loss_check_weights(an_tensor_const_data(weights), n, err);
     if (st) return st;
     if (!loss) return ani_fail(err, AN_ERR_ARG, "loss: the place for it is NULL");
     const float *y = upload(&c, prediction), *t = upload(&c, target);
+    const float *w = weights ? upload(&c, weights) : NULL;
     float *dy = room_for(&c, gradient);
     double *value = hold(&c, 1, sizeof *value);
     st = memory_error(&c, err);
     if (!st) {
-        backend->ops->loss(backend, kind, an_tensor_length(prediction, 0),
-                           an_tensor_length(prediction, 1), y, t, value, dy);
+        backend->ops->loss(backend, kind, n, outputs, y, t, w, value, dy);
         backend->ops->read(backend, loss, value, sizeof *loss);
         download(&c, gradient, dy);
         st = backend->ops->wait(backend, err);

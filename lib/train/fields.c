@@ -78,3 +78,21 @@ bool ani_field_parse(const ani_field *field, void *object, const char *text, con
     }
     return true;
 }
+
+double ani_field_number(const ani_field *field, const void *object) {
+    const char *member = (const char *)object + field->offset;
+    int32_t small;
+    int64_t whole;
+    double number;
+    switch (field->kind) {
+    case ANI_FIELD_INT32:
+        memcpy(&small, member, sizeof small);
+        return small;
+    case ANI_FIELD_INT64:
+        memcpy(&whole, member, sizeof whole);
+        return (double)whole;
+    default:
+        memcpy(&number, member, sizeof number);
+        return number;
+    }
+}

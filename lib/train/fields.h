@@ -23,5 +23,7 @@ void ani_field_format(char text[ANI_FIELD_SIZE], const ani_field *field, const v
 /** Read a member of object from the begin of text; *end is set behind it. False, object untouched,
  * if there is none or it is out of range. */
 bool ani_field_parse(const ani_field *field, void *object, const char *text, const char **end);
+/** Return a member of object; an int64 beyond 2^53 is rounded. */
+double ani_field_number(const ani_field *field, const void *object);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * The epochs of a run, in memory and as CSV. */
+ * The epochs of a run in memory, and as text within a checkpoint. */
 #include "train/history.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/text.h"
@@ -83,34 +83,6 @@ an_status an_history_append(an_history *history, const an_epoch_report *report, 
     return AN_OK;
 }
 
-an_status an_history_write_csv(const an_history *history, const char *path, an_error *err) {
-    if (!history || !path)
-        return ani_fail(err, AN_ERR_ARG, "%s is NULL", history ? "path" : "history");
-    an_status st = AN_OK;
-    ani_text text = {0};
-    ani_text_print(&text, "stage,epoch,loss,val_loss,rate,seconds\n");
-    for (int64_t i = 0; i < history->count; i++) {
-        const an_epoch_report *epoch = &history->epochs[i];
-        const double values[] = {epoch->loss, epoch->val_loss, epoch->rate};
-        char number[32];
-        ani_text_print(&text, "%d,%d", (int)epoch->stage, (int)epoch->epoch);
-        for (int k = 0; k < 3; k++) {
-            ani_format_shortest(number, sizeof number, values[k]);
-            ani_text_print(&text, ",%s", number);
-        }
-        ani_format_fixed(number, sizeof number, epoch->seconds, 3);
-        ani_text_print(&text, ",%s\n", number);
-    }
-    if (text.failed) {
-        st = ani_fail_memory(err, text.size, "a history as text");
-        goto done;
-    }
-    st = ani_file_write_all(path, text.bytes, text.size, err);
-done:
-    ani_text_clear(&text);
-    return st;
-}
-
 /* --- as text ---------------------------------------------------------------------------------- */
 
 #define WHOLE(member)                                                                              \
@@ -132,6 +104,26 @@ static const ani_field fields[] = {
     NUMBER(seconds),
 };
 enum { FIELD_COUNT = sizeof fields / sizeof *fields };
+
+an_status an_history_copy_column(const an_history *history, const char *name, double *values,
+                                 an_error *err) {
+    if (!history || !name || !values)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
+                        !history ? "history"
+                        : !name  ? "name"
+                                 : "values");
+    const ani_field *field = NULL;
+    for (int k = 0; k < FIELD_COUNT && !field; k++)
+        if (!strcmp(fields[k].name, name)) field = &fields[k];
+    if (!field)
+        return ani_fail(err, AN_ERR_ARG,
+                        "a history has no column '%s'; it must be a number of an_epoch_report, as "
+                        "'loss', 'val_loss' or 'rate'",
+                        name);
+    for (int64_t i = 0; i < history->count; i++)
+        values[i] = ani_field_number(field, &history->epochs[i]);
+    return AN_OK;
+}
 
 void ani_history_print(const an_history *history, ani_text *text) {
     for (int64_t i = 0; i < history->count; i++) {

@@ -222,12 +222,13 @@ static void batch_norm_gradients(void **state) {
 
 enum { SAMPLES = 3, OUTPUTS = 4 };
 
-/* The definitions of Keras, with logits moved by `by` at one place. */
-static double loss_of(int32_t kind, const float *y, const float *t, int64_t moved, double by) {
-    double sum = 0;
+/* The definitions of Keras, with logits moved by `by` at one place; w NULL: weights of 1. */
+static double loss_of(int32_t kind, const float *y, const float *t, const float *w, int64_t moved,
+                      double by) {
+    double all = 0;
     for (int64_t i = 0; i < SAMPLES * OUTPUTS; i++) {
         const double z = (double)y[i] + (i == moved ? by : 0), e = fabs(z - (double)t[i]);
-        double others = 0;
+        double others = 0, sum = 0;
         for (int64_t k = i - i % OUTPUTS; k < i - i % OUTPUTS + OUTPUTS; k++)
             others += exp((double)y[k] + (k == moved ? by : 0) - z);
         if (kind == AN_LOSS_MSE) sum += e * e / OUTPUTS;
@@ -237,8 +238,9 @@ static double loss_of(int32_t kind, const float *y, const float *t, int64_t move
         if (kind == AN_LOSS_BINARY)
             sum += (t[i] * log(1 + exp(-z)) + (1 - t[i]) * log(1 + exp(z))) / OUTPUTS;
         if (kind == AN_LOSS_CATEGORICAL) sum += t[i] * log(others);
+        all += sum * (w ? (double)w[i / OUTPUTS] : 1);
     }
-    return sum / SAMPLES;
+    return all / SAMPLES;
 }
 
 static void losses(void **state) {
@@ -246,17 +248,30 @@ static void losses(void **state) {
     for (int b = 0; b < 2; b++)
         for (int32_t kind = AN_LOSS_MSE; kind <= AN_LOSS_BINARY; kind++) {
             float y[SAMPLES * OUTPUTS], t[SAMPLES * OUTPUTS], dy[SAMPLES * OUTPUTS];
+            float ones[SAMPLES], same[SAMPLES * OUTPUTS];
             double loss, alone;
+            static const float some[SAMPLES] = {2.5f, 0, 0.75f};
+            const float *const each[] = {NULL, some};
             fill(y, SAMPLES * OUTPUTS, 1, -3, 3);
             fill(t, SAMPLES * OUTPUTS, 2, 0, 1);
-            both[b]->ops->loss(both[b], kind, SAMPLES, OUTPUTS, y, t, &loss, dy);
-            both[b]->ops->loss(both[b], kind, SAMPLES, OUTPUTS, y, t, &alone, NULL);
+            fill(ones, SAMPLES, 1, 1, 1);
+            for (int i = 0; i < 2; i++) {
+                const float *w = each[i];
+                both[b]->ops->loss(both[b], kind, SAMPLES, OUTPUTS, y, t, w, &loss, dy);
+                both[b]->ops->loss(both[b], kind, SAMPLES, OUTPUTS, y, t, w, &alone, NULL);
+                assert_true(loss == alone);
+                expect(both[b], "loss", kind, loss, loss_of(kind, y, t, w, -1, 0), 1e-12);
+                for (int64_t k = 0; k < SAMPLES * OUTPUTS; k++)
+                    expect(both[b], "dy", k, dy[k],
+                           (loss_of(kind, y, t, w, k, step) - loss_of(kind, y, t, w, k, -step)) /
+                               (2 * step),
+                           1e-7);
+            }
+            /* weights of 1 give the bits of none */
+            both[b]->ops->loss(both[b], kind, SAMPLES, OUTPUTS, y, t, NULL, &loss, dy);
+            both[b]->ops->loss(both[b], kind, SAMPLES, OUTPUTS, y, t, ones, &alone, same);
             assert_true(loss == alone);
-            expect(both[b], "loss", kind, loss, loss_of(kind, y, t, -1, 0), 1e-12);
-            for (int64_t i = 0; i < SAMPLES * OUTPUTS; i++)
-                expect(both[b], "dy", i, dy[i],
-                       (loss_of(kind, y, t, i, step) - loss_of(kind, y, t, i, -step)) / (2 * step),
-                       1e-7);
+            assert_memory_equal(same, dy, sizeof dy);
         }
 }
 
@@ -491,6 +506,27 @@ static void sums_of_squares(void **state) {
     ani_free(x);
 }
 
+static void combinations(void **state) {
+    (void)state;
+    static const int64_t counts[] = {0, 1, 9, 16385, 50000};
+    float *x = floats(50000, 1, -1, 1), *first = floats(50000, 2, -1, 1);
+    for (int b = 0; b < 2; b++)
+        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+            float *y = floats(50000, 2, -1, 1);
+            both[b]->ops->combine(both[b], counts[c], 0.75, x, -3, y);
+            for (int64_t i = 0; i < 50000; i++) {
+                const double want = 0.75 * (double)x[i] - 3 * (double)first[i];
+                if (i < counts[c])
+                    expect(both[b], "sum", i, y[i], want, few * fabs(want));
+                else
+                    assert_true(y[i] == first[i]);
+            }
+            ani_free(y);
+        }
+    ani_free(first);
+    ani_free(x);
+}
+
 int main(void) {
     if (level_is_absent()) return 77; /* Meson: skipped */
     const struct CMUnitTest tests[] = {
@@ -504,6 +540,7 @@ int main(void) {
         cmocka_unit_test(ranges_pass_over_nan),
         cmocka_unit_test(optimizers),
         cmocka_unit_test(sums_of_squares),
+        cmocka_unit_test(combinations),
     };
     return cmocka_run_group_tests(tests, open_both, close_both);
 }

@@ -124,6 +124,7 @@ static const struct {
     {"keras", corpus_keras, NULL, 0},
     {"config", corpus_config, NULL, 0},
     {"model", corpus_model, NULL, 0},
+    {"history", corpus_history, NULL, 0},
     {"page", corpus_page, NULL, 0},
     {"checkpoint", corpus_checkpoint, NULL, 0},
 };

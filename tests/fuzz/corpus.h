@@ -48,6 +48,7 @@ void corpus_safetensors(corpus *all);
 void corpus_keras(corpus *all);
 void corpus_config(corpus *all);
 void corpus_model(corpus *all);
+void corpus_history(corpus *all);
 void corpus_page(corpus *all);
 void corpus_checkpoint(corpus *all);
 

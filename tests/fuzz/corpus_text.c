@@ -47,6 +47,32 @@ void corpus_labels(corpus *all) {
     corpus_add(all, "nul.txt", "a.jpg 1\nb\0.jpg 2\n", 17, false);
 }
 
+/* --- histories ---------------------------------------------------------------------------------
+ */
+
+void corpus_history(corpus *all) {
+    static const text_seed seeds[] = {
+        {"ours.csv",
+         "stage,epoch,loss,val_loss,rate,seconds\n1,1,3.886329848032731,2.3,0.001,1.235\n"
+         "2,1,inf,nan,1e-05,0.000\n",
+         true},
+        {"keras.csv",
+         "epoch;confusion;learning_rate;loss;val_loss\r\n0;\"\"\"[1, 2]\"\"\";0.001;0.7;0.25\r\n"
+         "1;\"\"\"[3, 4]\"\"\";1e-05;nan;NA\r\n0;x;;-inf;\r\n",
+         true},
+        {"quotes.csv", "\xEF\xBB\xBF\"epoch\"\t\"lo\"\"ss\nx\"\tloss\n\n7\t\"a\tb\nc\"\t1", true},
+        {"open.csv", "epoch,loss\n0,\"1\n2,3\n", false},
+        {"short.csv", "epoch,loss\n0\n", false},
+        {"long.csv", "epoch,loss\n0,1,2\n", false},
+        {"twice.csv", "epoch,loss,lr,rate\n", false},
+        {"no_loss.csv", "epoch,val_loss\n", false},
+        {"large.csv", "epoch,loss\n2147483647,1\n", false},
+        {"empty.csv", "", false},
+    };
+    ADD_TEXTS(all, seeds);
+    corpus_add(all, "nul.csv", "epoch,loss\n0,1\0\n", 16, false);
+}
+
 /* --- configs -----------------------------------------------------------------------------------
  */
 

@@ -181,9 +181,21 @@ m("ref_huber", "backend/ref/head.c",
   "return fabs(e) <= 1 ? 0.5 * e * e : fabs(e);",
   "Huber's loss jumps at 1", "layers")
 m("ref_categorical_slope", "backend/ref/head.c",
-  "dy[o] = (float)((exp(y[o] - largest) / sum * weight - t[o]) / (double)n);",
-  "dy[o] = (float)((exp(y[o] - largest) / sum * weight - t[o]) / (double)(n * out));",
+  "dy[o] = (float)(weight * (exp(y[o] - largest) / sum * all - t[o]) / (double)n);",
+  "dy[o] = (float)(weight * (exp(y[o] - largest) / sum * all - t[o]) / (double)(n * out));",
   "a categorical gradient is a mean over outputs, too", "layers")
+m("ref_loss_weight", "backend/ref/head.c",
+  "const double weight = weights ? weights[i / out] : 1;",
+  "const double weight = weights ? weights[i % n] : 1;",
+  "an output takes another sample's weight", "backend_entries_c", "layers")
+m("ref_categorical_weight", "backend/ref/head.c",
+  "return weight * loss;",
+  "return loss;",
+  "the categorical loss has no weights, its gradient has", "backend_entries_c", "layers")
+m("cpu_combine", "backend/cpu/elementwise.c",
+  "job->b, job->y + first);",
+  "job->b, job->y);",
+  "sums of gradients beyond the first piece go to the wrong place", "backend_entries_c")
 m("ref_mae_slope", "backend/ref/head.c",
   "*slope = e > 0 ? 1 : e < 0 ? -1 : e; /* NaN stays NaN */",
   "*slope = e;",
@@ -508,10 +520,14 @@ m("events_validation", "train/events.c",
   "st = write_scalar(events, 1, step, \"epoch_loss\", report->val_loss, err);",
   "st = write_scalar(events, 1, step, \"epoch_loss\", report->loss, err);",
   "TensorBoard shows the training loss twice", "callbacks", "trainer")
-m("history_columns", "train/history.c",
-  "const double values[] = {epoch->loss, epoch->val_loss, epoch->rate};",
-  "const double values[] = {epoch->val_loss, epoch->loss, epoch->rate};",
+m("history_columns", "train/history_csv.c",
+  "const double values[] = {epoch.loss, epoch.val_loss, epoch.rate};",
+  "const double values[] = {epoch.val_loss, epoch.loss, epoch.rate};",
   "columns of history.csv swapped", "history")
+m("history_second_fit", "train/history_csv.c",
+  "report->stage = before->stage + (report->epoch > before->epoch ? 0 : 1);",
+  "report->stage = before->stage;",
+  "a second fit() in a log of Keras is the same stage", "history")
 
 # --- metrics --------------------------------------------------------------------------------------------
 

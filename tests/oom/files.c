@@ -322,6 +322,21 @@ static an_status history(bench *b, an_error *err) {
     return st;
 }
 
+static an_status history_back(bench *b, an_error *err) {
+    an_history *history = NULL;
+    an_status st = an_history_read_csv(&history, oom_path(b->in, "keras.csv"), err);
+    if (st && history) st = AN_ERR_INTERNAL;
+    an_history_destroy(history);
+    return st;
+}
+
+static void prepare_history_back(bench *b) {
+    char text[4096] = "epoch,loss,val_loss\n";
+    for (int i = 0; i < 150; i++) /* more than a history has room for at first */
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%d,0.5,0.25\n", i);
+    put(b->in, "keras.csv", text, strlen(text));
+}
+
 static void prepare_history(bench *b) {
     put(b->out, "log.csv", "stage,epoch\n", 12);
 }
@@ -344,5 +359,6 @@ const scenario oom_file_scenarios[] = {
 #endif
     {"write safetensors", prepare_write, write_arrays, finish_arrays, true, false},
     {"write the history", prepare_history, history, NULL, true, false},
+    {"read the history", prepare_history_back, history_back, NULL, false, false},
 };
 const int oom_file_scenario_count = sizeof oom_file_scenarios / sizeof *oom_file_scenarios;

@@ -610,8 +610,8 @@ static void losses(void **state) {
         for (int32_t kind = AN_LOSS_MSE; kind <= AN_LOSS_BINARY; kind++) {
             double gradient[12], value = -1, again = -1;
             const double want = loss_by_definition(kind, 3, 4, at(p), at(t), gradient);
-            MUST(an_loss_compute(backend, kind, p, t, &value, dy, &err));
-            MUST(an_loss_compute(backend, kind, p, t, &again, NULL, &err));
+            MUST(an_loss_compute(backend, kind, p, t, NULL, &value, dy, &err));
+            MUST(an_loss_compute(backend, kind, p, t, NULL, &again, NULL, &err));
             assert_true(fabs(value - want) < 1e-6 * want);
             assert_memory_equal(&again, &value, sizeof value);
             expect_near(backends[b].label, dy, gradient, 1e-7);
@@ -632,10 +632,10 @@ static void losses_of_large_logits(void **state) {
     for (int32_t b = 0; b < backend_count; b++) {
         an_backend *backend = test_backend_open(&backends[b]);
         double value;
-        MUST(an_loss_compute(backend, AN_LOSS_CATEGORICAL, p, t, &value, dy, &err));
+        MUST(an_loss_compute(backend, AN_LOSS_CATEGORICAL, p, t, NULL, &value, dy, &err));
         assert_true(value == 20000);
         assert_true(at(dy)[0] == 1 && at(dy)[1] == -1);
-        MUST(an_loss_compute(backend, AN_LOSS_BINARY, p, t, &value, dy, &err));
+        MUST(an_loss_compute(backend, AN_LOSS_BINARY, p, t, NULL, &value, dy, &err));
         assert_true(value == 10000);
         assert_true(at(dy)[0] == 0.5f && at(dy)[1] == -0.5f);
         an_backend_destroy(backend);
@@ -691,20 +691,20 @@ static void the_rest_refuses(void **state) {
            "tensor 'dw' has shape [2,4]; it must be [4,5]");
     refuse(an_dense_backward(ref, y, w, out, y, w, other, &err), AN_ERR_ARG,
            "tensor 'db' has shape [3]; it must be [5]");
-    refuse(an_loss_compute(NULL, 0, y, y, &loss, y, &err), AN_ERR_ARG, "backend is NULL");
-    refuse(an_loss_compute(ref, AN_LOSS_MSE, NULL, y, &loss, y, &err), AN_ERR_ARG,
+    refuse(an_loss_compute(NULL, 0, y, y, NULL, &loss, y, &err), AN_ERR_ARG, "backend is NULL");
+    refuse(an_loss_compute(ref, AN_LOSS_MSE, NULL, y, NULL, &loss, y, &err), AN_ERR_ARG,
            "tensor 'prediction' is NULL");
-    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, NULL, &loss, y, &err), AN_ERR_ARG,
+    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, NULL, NULL, &loss, y, &err), AN_ERR_ARG,
            "tensor 'target' is NULL");
-    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, out, &loss, y, &err), AN_ERR_ARG,
+    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, out, NULL, &loss, y, &err), AN_ERR_ARG,
            "tensor 'target' has shape [2,5]; it must be [2,4]");
-    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, y, &loss, out, &err), AN_ERR_ARG,
+    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, y, NULL, &loss, out, &err), AN_ERR_ARG,
            "tensor 'gradient' has shape [2,5]; it must be [2,4]");
-    refuse(an_loss_compute(ref, 6, y, y, &loss, y, &err), AN_ERR_ARG,
+    refuse(an_loss_compute(ref, 6, y, y, NULL, &loss, y, &err), AN_ERR_ARG,
            "loss is 6; it must be one of AN_LOSS_*");
-    refuse(an_loss_compute(ref, -1, y, y, &loss, y, &err), AN_ERR_ARG,
+    refuse(an_loss_compute(ref, -1, y, y, NULL, &loss, y, &err), AN_ERR_ARG,
            "loss is -1; it must be one of AN_LOSS_*");
-    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, y, NULL, y, &err), AN_ERR_ARG,
+    refuse(an_loss_compute(ref, AN_LOSS_MSE, y, y, NULL, NULL, y, &err), AN_ERR_ARG,
            "loss: the place for it is NULL");
     DROP(x, y, w, b, out, empty, other);
 }
@@ -744,7 +744,7 @@ static an_status run_layer(an_backend *backend, const layer_call *c, int32_t whi
     case 10:
         return an_dense_backward(backend, c->f, c->k, c->out, c->f, c->k, c->bias, &err);
     default:
-        return an_loss_compute(backend, AN_LOSS_MSE, c->out, c->out, &loss, c->out, &err);
+        return an_loss_compute(backend, AN_LOSS_MSE, c->out, c->out, NULL, &loss, c->out, &err);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <attractivenet/train.h>
 
 #include "support/data.h"
+#include "support/golden.h"
 #include "support/losses.h"
 #include "support/small_model.h"
 #include "support/test_folder.h"
@@ -139,6 +141,68 @@ static void a_run_goes_on_with_its_loss(void **state) {
     an_loader_destroy(loader);
 }
 
+/* --- weights -----------------------------------------------------------------------------------
+ */
+
+/* What Keras 3.12 makes of sample_weight, by tests/golden/gen/gen_weighted.py in double. */
+static void weights_of_keras(void **state) {
+    (void)state;
+    static const float logits[] = {0.5f, -1.25f, 2, 1.5f, 0.25f, -0.75f, -2, 1, 3, 0.125f, 0, -1};
+    static const float targets[] = {1, 0, 0, 0, 0.25f, 0.75f, 0, 0, 1, 0.5f, 0.25f, 0.25f};
+    static const float sample_weight[] = {2, 0, 0.5f, 1.25f};
+    static const struct {
+        int32_t kind;
+        double loss, gradient[12];
+    } cases[] = {{AN_LOSS_MSE,
+                  1.5276692770421505,
+                  {-0.1666666716337204, -0.41666667908430099, 0.66666668653488159, 0, 0, 0,
+                   -0.1666666716337204, 0.083333335816860199, 0.1666666716337204,
+                   -0.078125003725290298, -0.052083335816860199, -0.26041667908430099}},
+                 {AN_LOSS_MAE,
+                  1.0286458432674408,
+                  {-0.1666666716337204, -0.1666666716337204, 0.1666666716337204, 0, 0, 0,
+                   -0.041666667908430099, 0.041666667908430099, 0.041666667908430099,
+                   -0.1041666716337204, -0.1041666716337204, -0.1041666716337204}},
+                 {AN_LOSS_HUBER,
+                  0.6303711198270321,
+                  {-0.083333335816860199, -0.1666666716337204, 0.1666666716337204, 0, 0, 0,
+                   -0.041666667908430099, 0.041666667908430099, 0.041666667908430099,
+                   -0.039062501862645149, -0.026041667908430099, -0.1041666716337204}},
+                 {AN_LOSS_CATEGORICAL,
+                  1.227979709850494,
+                  {-0.41158990894627784, 0.015363370163218214, 0.39622653878305963, 0, 0, 0,
+                   0.00073746880023784758, 0.014812456816876199, -0.015549925617114047,
+                   -0.014664657269852943, 0.046823626410733149, -0.032158969140880171}},
+                 {AN_LOSS_BINARY,
+                  0.7408034801483154,
+                  {-0.062923446674955683, 0.037116690910381694, 0.14679951737128014, 0, 0, 0,
+                   0.0049667885656100603, 0.030460775017385353, -0.0019760781079569975,
+                   0.0032509765481182479, 0.026041667908430099, 0.0019730648201242117}}};
+    an_tensor *p = NULL, *t = NULL, *w = NULL, *dy = NULL;
+    const int64_t shape[] = {4, 3};
+    assert_int_equal(an_tensor_create(&p, shape, 2, &err), AN_OK);
+    assert_int_equal(an_tensor_create(&t, shape, 2, &err), AN_OK);
+    assert_int_equal(an_tensor_create(&w, shape, 1, &err), AN_OK);
+    assert_int_equal(an_tensor_create(&dy, shape, 2, &err), AN_OK);
+    memcpy(an_tensor_data(p), logits, sizeof logits);
+    memcpy(an_tensor_data(t), targets, sizeof targets);
+    memcpy(an_tensor_data(w), sample_weight, sizeof sample_weight);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double value;
+        if (an_loss_compute(backend, cases[i].kind, p, t, w, &value, dy, &err))
+            fail_msg("%s", err.message);
+        /* Keras rounds 1/n and 1/outputs to float: 2^-24 each */
+        expect_within(value, cases[i].loss, 1e-7 * cases[i].loss, "loss %d", cases[i].kind);
+        for (int k = 0; k < 12; k++)
+            expect_within(an_tensor_data(dy)[k], cases[i].gradient[k],
+                          2e-7 * fabs(cases[i].gradient[k]), "loss %d, slope %d", cases[i].kind, k);
+    }
+    an_tensor_destroy(p);
+    an_tensor_destroy(t);
+    an_tensor_destroy(w);
+    an_tensor_destroy(dy);
+}
+
 /* --- evaluation --------------------------------------------------------------------------------
  */
 
@@ -204,6 +268,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_loss_named_is_that_of_the_task),
         unit_test_in_folder(a_run_goes_on_with_its_loss),
+        cmocka_unit_test(weights_of_keras),
         cmocka_unit_test(evaluation_tells_how_far_it_has_come),
         cmocka_unit_test(evaluation_is_cancelled_by_its_callback),
     };

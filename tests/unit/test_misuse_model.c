@@ -366,23 +366,26 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(dense_back_db,                                                                            \
          an_dense_backward(backend, matrix, matrix, matrix, NULL, NULL, matrix, err),              \
          "'db' has shape")                                                                         \
-    CASE(loss_backend, an_loss_compute(NULL, AN_LOSS_MSE, matrix, matrix, &loss, NULL, err),       \
+    CASE(loss_backend, an_loss_compute(NULL, AN_LOSS_MSE, matrix, matrix, NULL, &loss, NULL, err), \
          "backend")                                                                                \
-    CASE(loss_kind, an_loss_compute(backend, 6, matrix, matrix, &loss, NULL, err), "loss is 6")    \
-    CASE(loss_auto, an_loss_compute(backend, AN_LOSS_AUTO, matrix, matrix, &loss, NULL, err),      \
+    CASE(loss_kind, an_loss_compute(backend, 6, matrix, matrix, NULL, &loss, NULL, err),           \
+         "loss is 6")                                                                              \
+    CASE(loss_auto,                                                                                \
+         an_loss_compute(backend, AN_LOSS_AUTO, matrix, matrix, NULL, &loss, NULL, err),           \
          "loss is AN_LOSS_AUTO")                                                                   \
-    CASE(loss_place, an_loss_compute(backend, AN_LOSS_MSE, matrix, matrix, NULL, NULL, err),       \
+    CASE(loss_place, an_loss_compute(backend, AN_LOSS_MSE, matrix, matrix, NULL, NULL, NULL, err), \
          "NULL")                                                                                   \
-    CASE(loss_target, an_loss_compute(backend, AN_LOSS_MSE, matrix, image, &loss, NULL, err),      \
+    CASE(loss_target,                                                                              \
+         an_loss_compute(backend, AN_LOSS_MSE, matrix, image, NULL, &loss, NULL, err),             \
          "'target' has shape")                                                                     \
     CASE(loss_one_output,                                                                          \
-         an_loss_compute(backend, AN_LOSS_CATEGORICAL, column, column, &loss, NULL, err),          \
+         an_loss_compute(backend, AN_LOSS_CATEGORICAL, column, column, NULL, &loss, NULL, err),    \
          "AN_LOSS_CATEGORICAL with 1 output")                                                      \
     CASE(loss_target_range,                                                                        \
-         an_loss_compute(backend, AN_LOSS_CATEGORICAL, matrix, matrix, &loss, NULL, err),          \
+         an_loss_compute(backend, AN_LOSS_CATEGORICAL, matrix, matrix, NULL, &loss, NULL, err),    \
          "target 0 of sample 1 is 7")                                                              \
     CASE(loss_binary_range,                                                                        \
-         an_loss_compute(backend, AN_LOSS_BINARY, column, column, &loss, NULL, err),               \
+         an_loss_compute(backend, AN_LOSS_BINARY, column, column, NULL, &loss, NULL, err),         \
          "target 0 of sample 0 is -1")                                                             \
     CASE(optimizer_out, an_optimizer_create(NULL, model, NULL, err), "out")                        \
     CASE(optimizer_model, an_optimizer_create(&optimizer_out, NULL, NULL, err), "model")           \

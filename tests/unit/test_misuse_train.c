@@ -29,6 +29,8 @@ static an_trainer *trainer_out;
 static an_predictor *predictor_out;
 static an_checkpoint *checkpoint_out;
 static an_run_lock *lock_out;
+static an_history *history_out;
+static double y_column[4];
 static float y[COUNT * OUTPUTS];
 static double loss;
 static uint8_t rgb[COUNT * 40 * SIDE * 3]; /* the highest images are of 40 rows */
@@ -270,6 +272,13 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
     CASE(checkpoint_describe, an_checkpoint_describe(NULL, &checkpoint_info, err), "checkpoint")   \
     CASE(checkpoint_remove, an_checkpoint_remove(NULL, err), "path is NULL")                       \
     CASE(checkpoint_remove_empty, an_checkpoint_remove("", err), "path is empty")                  \
+    CASE(column_history, an_history_copy_column(NULL, "loss", y_column, err), "history is NULL")   \
+    CASE(column_name, an_history_copy_column(history, NULL, y_column, err), "name is NULL")        \
+    CASE(column_values, an_history_copy_column(history, "loss", NULL, err), "values is NULL")      \
+    CASE(column_unknown, an_history_copy_column(history, "Loss", y_column, err),                   \
+         "no column 'Loss'")                                                                       \
+    CASE(csv_out, an_history_read_csv(NULL, "x", err), "out is NULL")                              \
+    CASE(csv_path, an_history_read_csv(&history_out, NULL, err), "path is NULL")                   \
     CASE(evaluate_model,                                                                           \
          an_model_evaluate(NULL, train, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err), "model")    \
     CASE(evaluate_batches,                                                                         \
@@ -345,7 +354,8 @@ static void wrong_arguments_are_refused(void **state) {
     const misuse_out outs[] = {{"&trainer_out", &trainer_out},
                                {"&predictor_out", &predictor_out},
                                {"&checkpoint_out", &checkpoint_out},
-                               {"&lock_out", &lock_out}};
+                               {"&lock_out", &lock_out},
+                               {"&history_out", &history_out}};
     misuse_refused(refused, sizeof refused / sizeof *refused, outs, sizeof outs / sizeof *outs);
     assert_int_equal(an_history_count(history), 0);
 }

@@ -114,6 +114,7 @@ static const ani_backend_ops cpu_ops = {
     .probabilities = ani_ref_probabilities,
     .optim_step = ani_cpu_optim_step,
     .sum_squares = ani_cpu_sum_squares,
+    .combine = ani_cpu_combine,
 };
 
 an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an_error *err) {

@@ -191,6 +191,8 @@ void ani_cpu_value_range(an_backend *backend, int64_t rows, int64_t c, const ani
                          ani_range *range);
 void ani_cpu_optim_step(an_backend *backend, const ani_optim_step *step);
 void ani_cpu_sum_squares(an_backend *backend, int64_t count, const float *x, double *sum);
+void ani_cpu_combine(an_backend *backend, int64_t count, double a, const float *x, double b,
+                     float *y);
 void ani_cpu_pool_forward(an_backend *backend, int64_t n, int64_t hw, int64_t c, const ani_lazy *x,
                           float *y);
 void ani_cpu_pool_backward(an_backend *backend, int64_t n, int64_t hw, int64_t c, const float *dy,

@@ -177,3 +177,29 @@ void ani_cpu_sum_squares(an_backend *backend, int64_t count, const float *x, dou
     for (int64_t i = 0; i < pieces; i++)
         *sum += job.partials[i];
 }
+
+/* --- combine -----------------------------------------------------------------------------------
+ */
+
+typedef struct combine_job {
+    an_backend *backend;
+    int64_t count;
+    double a, b;
+    const float *x;
+    float *y;
+} combine_job;
+
+/* Each element by itself: the reference's loop, on a piece. */
+static void combine_piece(void *context, int64_t index, int32_t worker) {
+    (void)worker;
+    const combine_job *job = context;
+    const int64_t first = index * OPTIM_PIECE;
+    ani_ref_combine(job->backend, ani_min(OPTIM_PIECE, job->count - first), job->a, job->x + first,
+                    job->b, job->y + first);
+}
+
+void ani_cpu_combine(an_backend *backend, int64_t count, double a, const float *x, double b,
+                     float *y) {
+    combine_job job = {backend, count, a, b, x, y};
+    ani_pool_run(ani_cpu(backend)->pool, ani_divide_up(count, OPTIM_PIECE), combine_piece, &job);
+}

@@ -85,17 +85,18 @@ static double sum_exp(int64_t out, const float *y, double *largest) {
 }
 
 /* Softmax cross-entropy of one sample: sum over outputs of -t * log(softmax(y)), and its gradient
- * softmax(y) * sum(t) - t. */
-static double categorical(int64_t n, int64_t out, const float *y, const float *t, float *dy) {
-    double largest, loss = 0, weight = 0;
+ * softmax(y) * sum(t) - t, times weight / n. */
+static double categorical(int64_t n, int64_t out, const float *y, const float *t, double weight,
+                          float *dy) {
+    double largest, loss = 0, all = 0;
     const double sum = sum_exp(out, y, &largest);
     for (int64_t o = 0; o < out; o++) {
         loss -= t[o] * (y[o] - largest - log(sum));
-        weight += t[o];
+        all += t[o];
     }
     for (int64_t o = 0; dy && o < out; o++)
-        dy[o] = (float)((exp(y[o] - largest) / sum * weight - t[o]) / (double)n);
-    return loss;
+        dy[o] = (float)(weight * (exp(y[o] - largest) / sum * all - t[o]) / (double)n);
+    return weight * loss;
 }
 
 static double sigmoid(double y) {
@@ -121,22 +122,25 @@ static double element_loss(int32_t kind, double y, double t, double *slope) {
     }
 }
 
-/* The mean over the batch; but for CATEGORICAL also over the outputs. */
+/* The mean over the batch of weight times loss (Keras' reduction sum_over_batch_size: the weights
+ * do not divide); but for CATEGORICAL also over the outputs. */
 void ani_ref_loss(an_backend *backend, int32_t kind, int64_t n, int64_t out, const float *y,
-                  const float *target, double *loss, float *dy) {
+                  const float *target, const float *weights, double *loss, float *dy) {
     (void)backend;
     double sum = 0;
     if (kind == AN_LOSS_CATEGORICAL) {
         for (int64_t i = 0; i < n; i++)
-            sum += categorical(n, out, y + i * out, target + i * out, dy ? dy + i * out : NULL);
+            sum += categorical(n, out, y + i * out, target + i * out, weights ? weights[i] : 1,
+                               dy ? dy + i * out : NULL);
         *loss = sum / (double)n;
         return;
     }
     const double count = (double)(n * out);
     for (int64_t i = 0; i < n * out; i++) {
+        const double weight = weights ? weights[i / out] : 1;
         double slope;
-        sum += element_loss(kind, y[i], target[i], &slope);
-        if (dy) dy[i] = (float)(slope / count);
+        sum += weight * element_loss(kind, y[i], target[i], &slope);
+        if (dy) dy[i] = (float)(weight * slope / count);
     }
     *loss = sum / count;
 }

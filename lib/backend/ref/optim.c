@@ -48,3 +48,10 @@ void ani_ref_sum_squares(an_backend *backend, int64_t count, const float *x, dou
         total += (double)x[i] * x[i];
     *sum = total;
 }
+
+void ani_ref_combine(an_backend *backend, int64_t count, double a, const float *x, double b,
+                     float *y) {
+    (void)backend;
+    for (int64_t i = 0; i < count; i++)
+        y[i] = (float)(a * (double)x[i] + b * (double)y[i]);
+}

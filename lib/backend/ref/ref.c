@@ -71,6 +71,7 @@ static const ani_backend_ops ref_ops = {
     .probabilities = ani_ref_probabilities,
     .optim_step = ani_ref_optim_step,
     .sum_squares = ani_ref_sum_squares,
+    .combine = ani_ref_combine,
 };
 
 an_status ani_ref_create(an_backend **out, const an_backend_options *options, an_error *err) {

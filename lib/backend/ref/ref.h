@@ -95,11 +95,13 @@ void ani_ref_dense_forward(an_backend *backend, int64_t n, int64_t in, int64_t o
 void ani_ref_dense_backward(an_backend *backend, int64_t n, int64_t in, int64_t out, const float *x,
                             const float *w, const float *dy, float *dx, float *dw, float *db);
 void ani_ref_loss(an_backend *backend, int32_t kind, int64_t n, int64_t out, const float *y,
-                  const float *target, double *loss, float *dy);
+                  const float *target, const float *weights, double *loss, float *dy);
 void ani_ref_probabilities(an_backend *backend, int64_t n, int64_t out, float *y);
 
 /* optim.c */
 void ani_ref_optim_step(an_backend *backend, const ani_optim_step *step);
 void ani_ref_sum_squares(an_backend *backend, int64_t count, const float *x, double *sum);
+void ani_ref_combine(an_backend *backend, int64_t count, double a, const float *x, double b,
+                     float *y);
 
 #endif
