@@ -114,8 +114,8 @@ AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_ten
  *
  * Threads: any number of calls that read the model at once: an_model_predict(),
  *          _compute_features(), _predict_from_features(), _describe(), _summary(), _copy_weights(),
- *          _copy_gradients(), _save(), _save_bytes(), an_model_evaluate(), an_predict_loader(), and
- *          predictors.
+ *          _copy_gradients(), _save(), _save_bytes(), an_model_evaluate(), an_predict_loader(),
+ *          an_compute_features_loader(), and predictors.
  *          Only one call at a time may change it (train, measure, set something); a second one, on
  *          another thread or in a callback of the first, returns AN_ERR_ARG. Readers do not wait
  *          for it: a call that predicts uses the weights of one moment, as the last whole step, or

@@ -73,6 +73,23 @@ AN_API an_status an_predict_loader(an_model *model, an_loader *loader, float *sc
                                    an_progress_fn progress, void *progress_user, an_error *err);
 
 /**
+ * Compute the features of all samples of a loader, what the head of the model gets, in the order of
+ * its indices: as an_predict_loader(), with the moving statistics and in fp32 whatever
+ * an_model_set_inference() chose.
+ *
+ * Shapes:  features [an_loader_samples(), features of an_model_info], written: the numbers of
+ *          an_model_compute_features(); NaN for images that policy skip left out. The loader may
+ *          have any number of outputs: its scores are not looked at.
+ * Returns: AN_OK; AN_ERR_ARG (size or scale differ from the model's); AN_ERR_CANCELLED by progress:
+ *          features of some samples are then written; errors of the loader and the device;
+ *          AN_ERR_NOMEM.
+ * Threads: any number of calls at once.
+ */
+AN_API an_status an_compute_features_loader(an_model *model, an_loader *loader, float *features,
+                                            an_progress_fn progress, void *progress_user,
+                                            an_error *err);
+
+/**
  * Calibrate int8 inference with the first images of a loader, preferably that of the validation
  * set, in the order of its indices and without augmentation: an_model_calibrate_begin(), add, end.
  * The loader's place in its epoch stays as it is.

@@ -603,8 +603,8 @@ void ani_loader_hold(an_loader *loader) {
     atomic_fetch_add(&loader->references, 1);
 }
 
-an_status ani_loader_check(const an_loader *loader, const an_model *model, const char *what,
-                           an_error *err) {
+an_status ani_loader_check_images(const an_loader *loader, const an_model *model, const char *what,
+                                  an_error *err) {
     an_model_info info = {.struct_size = sizeof info};
     const an_status st = an_model_describe(model, &info, err);
     if (st) return st;
@@ -612,12 +612,21 @@ an_status ani_loader_check(const an_loader *loader, const an_model *model, const
     if (height != info.height || width != info.width)
         return ani_fail(err, AN_ERR_ARG, "%s are %d x %d; the model wants %d x %d", what,
                         (int)height, (int)width, (int)info.height, (int)info.width);
-    if (an_loader_outputs(loader) != info.outputs)
-        return ani_fail(err, AN_ERR_ARG, "%s have %d numbers an image; the model has %d outputs",
-                        what, (int)an_loader_outputs(loader), (int)info.outputs);
     if (an_loader_scale(loader) != info.scale)
         return ani_fail(err, AN_ERR_ARG, "%s have scale '%s'; the model wants '%s'", what,
                         ani_scale_name(an_loader_scale(loader)), ani_scale_name(info.scale));
+    return AN_OK;
+}
+
+an_status ani_loader_check(const an_loader *loader, const an_model *model, const char *what,
+                           an_error *err) {
+    an_model_info info = {.struct_size = sizeof info};
+    an_status st = ani_loader_check_images(loader, model, what, err);
+    if (!st) st = an_model_describe(model, &info, err);
+    if (st) return st;
+    if (an_loader_outputs(loader) != info.outputs)
+        return ani_fail(err, AN_ERR_ARG, "%s have %d numbers an image; the model has %d outputs",
+                        what, (int)an_loader_outputs(loader), (int)info.outputs);
     return AN_OK;
 }
 

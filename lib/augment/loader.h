@@ -11,10 +11,13 @@
 
 /** Take a reference; an_loader_destroy() releases it. */
 void ani_loader_hold(an_loader *loader);
-/** AN_ERR_ARG unless a loader has the size, the outputs and the scale of a model; what names it in
+/** AN_ERR_ARG unless a loader has the size, the scale and the outputs of a model; what names it in
  * the message, which has both values: "batches". */
 an_status ani_loader_check(const an_loader *loader, const an_model *model, const char *what,
                            an_error *err);
+/** The same but for the outputs, for those who look at the images alone. */
+an_status ani_loader_check_images(const an_loader *loader, const an_model *model, const char *what,
+                                  an_error *err);
 /** Claim the loader, to be its only reader until ani_loader_release(): AN_ERR_ARG while another
  * holds it, and in a child of the process that made it. */
 an_status ani_loader_claim(an_loader *loader, an_error *err);

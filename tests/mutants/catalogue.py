@@ -627,8 +627,8 @@ m("predict_size", "predict/predictor.c",
   "if (height != predictor->height) {",
   "a frame of the right height is not resized", "predict")
 m("predict_outputs", "predict/loader.c",
-  "scores[place * outputs + k] = batch[i * outputs + k];",
-  "scores[place * outputs + k] = batch[i * outputs];",
+  "to[place * width + k] = batch[i * width + k];",
+  "to[place * width + k] = batch[i * width];",
   "all outputs have the first one's score", "predict")
 m("predict_calibrate", "predict/loader.c",
   "n = n < count - done ? n : count - done;",

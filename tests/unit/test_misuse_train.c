@@ -337,6 +337,15 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
     CASE(predict_all_outputs, an_predict_loader(model, of_3, y, NULL, NULL, err),                  \
          "3 numbers an image; the model has 1 outputs")                                            \
     CASE(predict_all_scores, an_predict_loader(model, train, NULL, NULL, NULL, err), "scores")     \
+    CASE(features_all_model, an_compute_features_loader(NULL, train, y, NULL, NULL, err), "model") \
+    CASE(features_all_loader, an_compute_features_loader(model, NULL, y, NULL, NULL, err),         \
+         "loader")                                                                                 \
+    CASE(features_all_null, an_compute_features_loader(model, train, NULL, NULL, NULL, err),       \
+         "features")                                                                               \
+    CASE(features_all_scale, an_compute_features_loader(model, tf, y, NULL, NULL, err),            \
+         "batches have scale 'tf'; the model wants 'unit'")                                        \
+    CASE(features_all_size, an_compute_features_loader(model, high, y, NULL, NULL, err),           \
+         "40 x 32; the model wants 32 x 32")                                                       \
     CASE(calibrate_all_model, an_calibrate_loader(NULL, train, 0, NULL, NULL, err), "model")       \
     CASE(calibrate_all_batches, an_calibrate_loader(model, NULL, 0, NULL, NULL, err), "loader")    \
     CASE(calibrate_all_scale, an_calibrate_loader(model, tf, 0, NULL, NULL, err),                  \

@@ -284,6 +284,57 @@ static void source_gives_the_same_scores(void **state) {
     an_dataset_destroy(dataset);
 }
 
+/* Whatever the loader's options are, and however scores are made, features are the numbers of
+ * an_model_compute_features(); the data set may have scores of another kind. */
+static void source_gives_the_features(void **state) {
+    (void)state;
+    enum { COUNT = 7, WIDTH_OF_ROW = 1280 };
+    static uint8_t rgb[COUNT * PIXELS];
+    static float x[COUNT * PIXELS], want[COUNT * WIDTH_OF_ROW], got[COUNT * WIDTH_OF_ROW];
+    float labels[COUNT * 2] = {0};
+    const int64_t indices[COUNT] = {3, 1, 6, 0, 2, 5, 4};
+    an_model_info info = {.struct_size = sizeof info};
+    an_dataset_options options;
+    an_loader_options how;
+    an_dataset *dataset = NULL;
+    an_loader *loader = NULL;
+    an_error err = {0};
+    an_model *own = small_model(backend, 1, AN_TASK_REGRESSION);
+    assert_int_equal(an_model_describe(own, &info, NULL), AN_OK);
+    assert_int_equal(info.features, WIDTH_OF_ROW);
+    for (int i = 0; i < (int)sizeof rgb; i++)
+        rgb[i] = (uint8_t)(i * 31 + i / 3072 * 40);
+    for (int i = 0; i < COUNT * PIXELS; i++)
+        x[i] = (float)rgb[indices[i / PIXELS] * PIXELS + i % PIXELS] / 255;
+    small_model_settle(own, x, COUNT);
+    assert_int_equal(an_model_compute_features(own, x, COUNT, want, NULL), AN_OK);
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    options.outputs = 2; /* the model has 1 */
+    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &options, NULL), AN_OK);
+    an_loader_options_init(&how, sizeof how);
+    how.batch_size = 2;
+    how.shuffle = how.drop_last = 1;
+    assert_int_equal(an_loader_create(&loader, dataset, indices, COUNT, &how, NULL), AN_OK);
+    for (int32_t inference = AN_INFERENCE_FP32; inference <= AN_INFERENCE_BF16; inference += 2) {
+        int64_t calls = 0;
+        memset(got, 0xff, sizeof got);
+        assert_int_equal(an_model_set_inference(own, inference, NULL), AN_OK);
+        if (an_compute_features_loader(own, loader, got, count_calls, &calls, &err))
+            fail_msg("%s", err.message);
+        assert_int_equal(calls, (COUNT + 1) / 2);
+        assert_memory_equal(got, want, sizeof want);
+    }
+    assert_true(want[0] > 0 || want[1] > 0 || want[2] > 0);
+    assert_memory_not_equal(want, want + WIDTH_OF_ROW, WIDTH_OF_ROW * sizeof *want);
+    int64_t stop = -1;
+    assert_int_equal(an_compute_features_loader(own, loader, got, count_calls, &stop, &err),
+                     AN_ERR_CANCELLED);
+    an_loader_destroy(loader);
+    an_dataset_destroy(dataset);
+    an_model_destroy(own);
+}
+
 /* Policy skip leaves out images 0, 2 and 4 of 5: no score is theirs, and no other one moves. */
 static void skipped_images_have_no_score(void **state) {
     (void)state;
@@ -322,6 +373,14 @@ static void skipped_images_have_no_score(void **state) {
             assert_true(fabsf(scores[i] - want) <= 1e-5f * fmaxf(1, fabsf(want)));
         else
             assert_true(isnan(scores[i]));
+    static float features[COUNT][1280];
+    memset(features, 0, sizeof features);
+    if (an_compute_features_loader(model, loader, features[0], NULL, NULL, &err))
+        fail_msg("%s", err.message);
+    for (int i = 0; i < COUNT; i++)
+        for (int k = 0; k < 1280; k++)
+            assert_int_equal(!isnan(features[i][k]), i % 2);
+    assert_memory_equal(features[1], features[3], sizeof features[1]);
     an_predictor_destroy(predictor);
     an_loader_destroy(loader);
     an_dataset_destroy(dataset);
@@ -384,6 +443,7 @@ int main(void) {
         cmocka_unit_test(sources_with_several_outputs),
         cmocka_unit_test(calibration_takes_as_many_as_asked),
         cmocka_unit_test(source_gives_the_same_scores),
+        cmocka_unit_test(source_gives_the_features),
         unit_test_in_folder(skipped_images_have_no_score),
         cmocka_unit_test(frames_allocate_nothing),
         cmocka_unit_test(refuses_what_is_no_frame),
