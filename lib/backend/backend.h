@@ -114,7 +114,11 @@ typedef struct ani_bn {
     float *moving_mean, *moving_variance;
     float *scale, *shift;  /* written by bn_batch, bn_running: value = z*scale + shift */
     float *mean, *inv_std; /* written by them too: what z was normalised with */
+    double epsilon;        /* added to the variance, inside the root; above 0 */
 } ani_bn;
+
+/** The epsilon of Keras' MobileNetV2, and of single layers. */
+#define ANI_KERAS_EPSILON 1e-3
 
 /** One step of an optimizer over count numbers. */
 typedef struct ani_optim_step {
@@ -187,8 +191,8 @@ typedef struct ani_backend_ops {
                          const ani_unit_forward *args);
     void (*unit_backward)(an_backend *backend, const ani_unit_plan *plan,
                           const ani_unit_backward *args);
-    /** From moments over count elements a channel: mean, inv_std (epsilon 1e-3 inside the root,
-     * biased variance), scale, shift. update: moving statistics move with momentum (variance:
+    /** From moments over count elements a channel: mean, inv_std (of the biased variance), scale,
+     * shift. update: moving statistics move with momentum (variance:
      * unbiased). */
     void (*bn_batch)(an_backend *backend, int64_t c, int64_t count, const double *moments,
                      double momentum, int32_t update, const ani_bn *bn);

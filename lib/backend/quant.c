@@ -65,7 +65,7 @@ ani_quant_unit ani_quant_unit_of(const ani_infer_unit *units, int32_t u, const a
 
 /* Batch norm of a channel as a factor and a bias. */
 static void fold(const ani_bn *bn, int64_t i, double *factor, double *bias) {
-    *factor = bn->gamma[i] * ani_ref_inv_std(bn->moving_variance[i]);
+    *factor = bn->gamma[i] * ani_ref_inv_std(bn, bn->moving_variance[i]);
     *bias = bn->beta[i] - bn->moving_mean[i] * *factor;
 }
 

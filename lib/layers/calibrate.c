@@ -32,7 +32,7 @@ static void read_unit(const ani_net *net, int32_t u, ani_infer_unit *unit, float
         host += arrays[i]->count;
     }
     unit->w = places[0];
-    unit->bn = (ani_bn){.gamma = places[1], .beta = places[2]};
+    unit->bn = (ani_bn){.gamma = places[1], .beta = places[2], .epsilon = net->spec.epsilon};
     unit->bn.moving_mean = host - 2 * from->spec.cout;
     unit->bn.moving_variance = host - from->spec.cout;
 }

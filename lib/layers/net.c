@@ -6,6 +6,7 @@
 
 #include <attractivenet/layers.h>
 #include <stdbool.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -190,12 +191,13 @@ static float *take(float **at, int64_t count) {
     return taken;
 }
 
-static void place_unit(ani_net_unit *unit, float **norm, double **sums) {
+static void place_unit(ani_net_unit *unit, double epsilon, float **norm, double **sums) {
     const int64_t c = unit->spec.cout;
     unit->running = (ani_bn){.gamma = unit->gamma->data,
                              .beta = unit->beta->data,
                              .moving_mean = unit->moving_mean->data,
-                             .moving_variance = unit->moving_variance->data};
+                             .moving_variance = unit->moving_variance->data,
+                             .epsilon = epsilon};
     unit->batch = unit->running;
     ani_bn *both[2] = {&unit->running, &unit->batch};
     for (int32_t i = 0; i < 2; i++) {
@@ -223,7 +225,7 @@ static an_status place(ani_net *net, const int64_t *offsets, an_error *err) {
     float *norm = net->norm;
     double *sums = net->sums;
     for (int32_t u = 0; u < net->spec.unit_count; u++)
-        place_unit(&net->units[u], &norm, &sums);
+        place_unit(&net->units[u], net->spec.epsilon, &norm, &sums);
     net->a = take(&norm, net->widest);
     net->b = take(&norm, net->widest);
     net->c = take(&norm, net->widest);
@@ -245,6 +247,10 @@ an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec 
         return ani_fail(
             err, AN_ERR_ARG, "network: %d units, %d outputs, %lldx%lld pixels; one is out of range",
             spec->unit_count, spec->outputs, (long long)spec->height, (long long)spec->width);
+    if (!(spec->epsilon > 0 && isfinite(spec->epsilon)))
+        return ani_fail(err, AN_ERR_ARG,
+                        "network: batch norm's epsilon is %g; it must be finite and above 0",
+                        spec->epsilon);
     const int64_t units = spec->unit_count, arrays = 5 * units + 2;
     ani_net *net = ani_alloc_zero(1, sizeof *net);
     if (!net) return ani_fail_memory(err, sizeof *net, "a network");

@@ -42,6 +42,7 @@ typedef struct ani_net_spec {
     int32_t unit_count;
     int32_t outputs;
     int64_t height, width; /* of the image, 3 channels */
+    double epsilon;        /* of batch norm, finite and above 0 */
 } ani_net_spec;
 
 /** A named array of weights. In memory they lie in two arenas: trained ones in the order of layers,

@@ -292,7 +292,8 @@ static void norm_begin(norm_call *n, const an_tensor *x, const an_tensor *gamma,
                      .scale = hold_floats(&n->c, channels),
                      .shift = hold_floats(&n->c, channels),
                      .mean = hold_floats(&n->c, channels),
-                     .inv_std = hold_floats(&n->c, channels)};
+                     .inv_std = hold_floats(&n->c, channels),
+                     .epsilon = ANI_KERAS_EPSILON};
     if (n->c.failed) return;
     float *ones = ani_alloc(channels * (int64_t)sizeof *ones);
     if (!ones) fail(&n->c, channels * (int64_t)sizeof *ones);

@@ -166,7 +166,8 @@ static an_status build(an_model **out, an_backend *backend, const blueprint *b, 
     *out = NULL;
     ani_mnv2_units(units, b->alpha, &b->pads);
     set_facts(&facts, b);
-    const ani_net_spec spec = {units, ANI_MNV2_UNITS, b->outputs, b->height, b->width};
+    const ani_net_spec spec = {units,     ANI_MNV2_UNITS, b->outputs,
+                               b->height, b->width,       ANI_KERAS_EPSILON};
     an_status st = ani_model_create(&model, backend, &spec, &facts, err);
     if (st) goto done;
     ani_net *net = ani_model_net(model);

@@ -67,6 +67,7 @@ static float *floats(int64_t count, uint32_t seed, double low, double high) {
  */
 
 enum { ROWS = 7, CHANNELS = 5 };
+#define EPSILON 0.02 /* not Keras', so that a backend cannot have its own */
 
 typedef struct norm {
     float gamma[CHANNELS], beta[CHANNELS], mean[CHANNELS], variance[CHANNELS];
@@ -82,8 +83,8 @@ static void make_norm(norm *n) {
     fill(n->variance, CHANNELS, 4, 0.01, 2);
     fill(n->z, ROWS * CHANNELS, 5, -1, 3);
     fill(n->g, ROWS * CHANNELS, 6, -1, 1);
-    n->bn = (ani_bn){n->gamma, n->beta,  n->mean,      n->variance,
-                     n->scale, n->shift, n->used_mean, n->inv_std};
+    n->bn = (ani_bn){n->gamma, n->beta,      n->mean,    n->variance, n->scale,
+                     n->shift, n->used_mean, n->inv_std, EPSILON};
 }
 
 static void moments_of(const float *z, int64_t rows, double *mean, double *m2) {
@@ -109,7 +110,7 @@ static void batch_norm_forward(void **state) {
                 both[b]->ops->bn_batch(both[b], CHANNELS, rows, moments, 0.9, update, &n.bn);
                 for (int64_t c = 0; c < CHANNELS; c++) {
                     const double variance = moments[CHANNELS + c] / (double)rows;
-                    const double inverse = 1 / sqrt(variance + 0.001), mean = moments[c];
+                    const double inverse = 1 / sqrt(variance + EPSILON), mean = moments[c];
                     const double size = fabs((double)n.gamma[c] * inverse) * (fabs(mean) + 3) + 1;
                     /* what a reader makes of z */
                     for (int64_t r = 0; r < rows; r++) {
@@ -139,7 +140,7 @@ static void batch_norm_by_moving_statistics(void **state) {
         both[b]->ops->bn_running(both[b], CHANNELS, &n.bn);
         for (int64_t i = 0; i < ROWS * CHANNELS; i++) {
             const int64_t c = i % CHANNELS;
-            const double inverse = 1 / sqrt((double)n.variance[c] + 0.001);
+            const double inverse = 1 / sqrt((double)n.variance[c] + EPSILON);
             const double z = n.z[i], mean = n.mean[c];
             expect(both[b], "normalised", c, z * n.scale[c] + n.shift[c],
                    n.gamma[c] * (z - mean) * inverse + n.beta[c],
@@ -166,7 +167,7 @@ static double norm_loss(const norm *n, int64_t c, int batch, int64_t moved, doub
     for (int64_t r = 0; r < ROWS; r++)
         loss +=
             n->g[r * CHANNELS + c] *
-            ((n->gamma[c] + gamma) * (z[r] - mean) / sqrt(variance + 0.001) + n->beta[c] + beta);
+            ((n->gamma[c] + gamma) * (z[r] - mean) / sqrt(variance + EPSILON) + n->beta[c] + beta);
     return loss;
 }
 

@@ -181,8 +181,11 @@ static network make_network(const chain *c) {
         unit->input = net.count - 1;
         unit->residual = l->residual;
         unit->w = m[0];
-        unit->bn =
-            (ani_bn){.gamma = m[1], .beta = m[2], .moving_mean = m[3], .moving_variance = m[4]};
+        unit->bn = (ani_bn){.gamma = m[1],
+                            .beta = m[2],
+                            .moving_mean = m[3],
+                            .moving_variance = m[4],
+                            .epsilon = 0.02};
         h = unit->shape.oh;
         w = unit->shape.ow;
         channels = cout;

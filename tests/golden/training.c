@@ -565,7 +565,7 @@ static an_model *make_mini(an_backend *backend, double alpha, int32_t size) {
     an_error error;
     ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, size, size);
     ani_mnv2_units(units, alpha, &pads);
-    const ani_net_spec spec = {units, MINI_UNITS, 1, size, size};
+    const ani_net_spec spec = {units, MINI_UNITS, 1, size, size, ANI_KERAS_EPSILON};
     const ani_model_facts facts = {.alpha = alpha};
     must(ani_model_create(&model, backend, &spec, &facts, &error), &error, "mini");
     return model;

@@ -149,9 +149,13 @@ m("ref_pad_side", "backend/ref/unit.c",
   "const int64_t ix = ox * s->stride + tap % width - s->pad_top;",
   "padding on the left is that at the top", "backend_units_c", "layers")
 m("ref_bn_epsilon", "backend/ref/norm.c",
-  "static const double epsilon = 1e-3;",
-  "static const double epsilon = 1e-5;",
-  "batch norm's epsilon is that of other frameworks", "backend_entries_c", "layers")
+  "return 1 / sqrt(variance + bn->epsilon);",
+  "return 1 / sqrt(variance + ANI_KERAS_EPSILON);",
+  "batch norm has Keras' epsilon, whatever the network's", "backend_entries_c")
+m("keras_bn_epsilon", "backend/backend.h",
+  "#define ANI_KERAS_EPSILON 1e-3",
+  "#define ANI_KERAS_EPSILON 1e-5",
+  "batch norm's epsilon is that of other frameworks", "layers")
 m("ref_bn_bessel", "backend/ref/norm.c",
   "const double unbiased = m2 / (double)(count > 1 ? count - 1 : 1);",
   "const double unbiased = m2 / (double)count;",

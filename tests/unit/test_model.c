@@ -76,7 +76,7 @@ static an_model *make_shallow(an_backend *backend) {
     ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, SIDE, SIDE);
     ani_mnv2_units(units, 0.1, &pads);
     assert_int_equal(units[2].residual, 0);
-    const ani_net_spec spec = {units, 9, 1, SIDE, SIDE};
+    const ani_net_spec spec = {units, 9, 1, SIDE, SIDE, ANI_KERAS_EPSILON};
     const ani_model_facts facts = {.alpha = 0.1};
     assert_int_equal(ani_model_create(&model, backend, &spec, &facts, NULL), AN_OK);
     assert_int_equal(ani_net_draw(ani_model_net(model), 7, 0, NULL), AN_OK);
@@ -344,24 +344,30 @@ static void networks_that_cannot_be_run(void **state) {
         const bool wide = cases[i].field >= (int32_t)offsetof(ani_unit_spec, cin);
         memcpy(field, &cases[i].value, wide ? 8 : 4); /* little-endian */
         const int32_t count = cases[i].value == INT64_MAX ? 1 : 4;
-        const ani_net_spec spec = {units, count, 1, 8, 8};
+        const ani_net_spec spec = {units, count, 1, 8, 8, ANI_KERAS_EPSILON};
         const an_status st = ani_net_create(&net, backend, &spec, &error);
         assert_string_equal(error.message, cases[i].message);
         assert_int_equal(st, count == 1 ? AN_ERR_NOMEM : AN_ERR_ARG);
         assert_null(net);
     }
     static const ani_net_spec specs[] = {
-        {good, 0, 1, 8, 8}, {good, 4, 0, 8, 8}, {good, 4, 1, 0, 8}, {good, 4, 1, 8, 65537}};
-    for (size_t i = 0; i < 4; i++)
+        {good, 0, 1, 8, 8, 1e-3}, {good, 4, 0, 8, 8, 1e-3},
+        {good, 4, 1, 0, 8, 1e-3}, {good, 4, 1, 8, 65537, 1e-3},
+        {good, 4, 1, 8, 8, 0},    {good, 4, 1, 8, 8, (double)INFINITY}};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         assert_int_equal(ani_net_create(&net, backend, &specs[i], &error), AN_ERR_ARG);
+        if (i == 3)
+            assert_string_equal(error.message,
+                                "network: 4 units, 1 outputs, 8x65537 pixels; one is out of range");
+    }
     assert_string_equal(error.message,
-                        "network: 4 units, 1 outputs, 8x65537 pixels; one is out of range");
+                        "network: batch norm's epsilon is inf; it must be finite and above 0");
     memcpy(units, good, sizeof units);
     units[0].pad_top = units[0].pad_bottom = 0;
-    const ani_net_spec small = {units, 4, 1, 2, 8};
+    const ani_net_spec small = {units, 4, 1, 2, 8, ANI_KERAS_EPSILON};
     assert_int_equal(ani_net_create(&net, backend, &small, &error), AN_ERR_ARG);
     assert_string_equal(error.message, "network: unit 0 ('a') has no output: too small");
-    const ani_net_spec right = {good, 4, 1, 8, 8};
+    const ani_net_spec right = {good, 4, 1, 8, 8, ANI_KERAS_EPSILON};
     assert_int_equal(ani_net_create(&net, backend, &right, &error), AN_OK);
     ani_net_destroy(net);
     an_backend_destroy(backend);

@@ -218,7 +218,7 @@ static ani_net *make_net(an_backend *backend, int32_t count, int64_t height, int
     ani_net *net = NULL;
     ani_mnv2_pads_for(&pads, AN_PADDING_TUTORIAL, (int32_t)height, (int32_t)width);
     ani_mnv2_units(units, 0.35, &pads);
-    const ani_net_spec spec = {units, count, 3, height, width};
+    const ani_net_spec spec = {units, count, 3, height, width, ANI_KERAS_EPSILON};
     if (ani_net_create(&net, backend, &spec, &err)) fail_msg("%s", err.message);
     return net;
 }

@@ -50,7 +50,8 @@ static void make_unit(unit *u, int32_t kind, bool of_image, bool adds) {
                                .input = of_image ? -1 : 0,
                                .residual = adds ? 0 : -1,
                                .w = u->w,
-                               .bn = {.gamma = u->gamma,
+                               .bn = {.epsilon = ANI_KERAS_EPSILON,
+                                      .gamma = u->gamma,
                                       .beta = u->beta,
                                       .moving_mean = u->mean,
                                       .moving_variance = u->variance}};

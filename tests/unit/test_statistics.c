@@ -121,7 +121,7 @@ static an_model *make(an_backend *backend) {
     an_model *model = NULL;
     ani_mnv2_pads_for(&pads, AN_PADDING_TUTORIAL, SIDE, SIDE);
     ani_mnv2_units(units, 0.1, &pads);
-    const ani_net_spec spec = {units, UNITS, OUTPUTS, SIDE, SIDE};
+    const ani_net_spec spec = {units, UNITS, OUTPUTS, SIDE, SIDE, ANI_KERAS_EPSILON};
     const ani_model_facts facts = {.alpha = 0.1};
     if (ani_model_create(&model, backend, &spec, &facts, &err)) fail_msg("%s", err.message);
     ani_net *net = ani_model_net(model);

@@ -47,7 +47,7 @@ static void fold(const ani_bn *bn, int64_t first, int64_t count, int64_t c, doub
                  float *bias) {
     for (int64_t j = 0; j < count; j++) {
         const int64_t i = first + j;
-        factor[j] = i < c ? bn->gamma[i] * ani_ref_inv_std(bn->moving_variance[i]) : 0;
+        factor[j] = i < c ? bn->gamma[i] * ani_ref_inv_std(bn, bn->moving_variance[i]) : 0;
         bias[j] = i < c ? (float)(bn->beta[i] - bn->moving_mean[i] * factor[j]) : 0;
     }
 }

@@ -323,7 +323,7 @@ static void fold(infer_unit *at) {
     const ani_bn *bn = &at->unit.bn;
     float *scale = at->norm, *shift = at->norm + s->cout;
     for (int64_t j = 0; j < s->cout; j++) {
-        const double factor = bn->gamma[j] * ani_ref_inv_std(bn->moving_variance[j]);
+        const double factor = bn->gamma[j] * ani_ref_inv_std(bn, bn->moving_variance[j]);
         scale[j] = 1;
         shift[j] = (float)(bn->beta[j] - bn->moving_mean[j] * factor);
         for (int64_t i = j; i < weight_count(s); i += s->cout) {

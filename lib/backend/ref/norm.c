@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Batch norm as loops. Source: Keras 2 BatchNormalization (fused, epsilon 1e-3 inside the root):
+ * Batch norm as loops. Source: Keras 2 BatchNormalization (fused, epsilon inside the root):
  *
  *   y = (z - mean) * gamma / sqrt(var + epsilon) + beta       var: biased, over n*h*w
  *   moving <- momentum * moving + (1 - momentum) * batch      the variance with N/(N-1), N = 1 as
@@ -14,14 +14,12 @@
 
 #include <math.h>
 
-static const double epsilon = 1e-3;
-
-double ani_ref_inv_std(double variance) {
-    return 1 / sqrt(variance + epsilon);
+double ani_ref_inv_std(const ani_bn *bn, double variance) {
+    return 1 / sqrt(variance + bn->epsilon);
 }
 
 static void set_affine(const ani_bn *bn, int64_t i, double mean, double variance) {
-    const double inv_std = ani_ref_inv_std(variance);
+    const double inv_std = ani_ref_inv_std(bn, variance);
     const double scale = bn->gamma[i] * inv_std;
     bn->mean[i] = (float)mean;
     bn->inv_std[i] = (float)inv_std;

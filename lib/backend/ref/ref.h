@@ -73,7 +73,7 @@ void ani_ref_unit_backward(an_backend *backend, const ani_unit_plan *plan,
 
 /* norm.c */
 /** 1 / sqrt(variance + epsilon). */
-double ani_ref_inv_std(double variance);
+double ani_ref_inv_std(const ani_bn *bn, double variance);
 void ani_ref_bn_batch(an_backend *backend, int64_t c, int64_t count, const double *moments,
                       double momentum, int32_t update, const ani_bn *bn);
 void ani_ref_bn_running(an_backend *backend, int64_t c, const ani_bn *bn);
