@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Zip archives, read in place.
+ * Zip archives, read in place: the check of an archive before libzip sees it.
  *
- * The directory is read here and the data is inflated by zlib; libzip is not used. Reasons: the
- * checks that an untrusted archive needs (overlapping members, places and sizes that can't be true,
- * NUL in names, which end record is the real one) need an own reading of the central directory in
- * any case, and a second parser of the same bytes may read them differently, so that the member
- * checked is not the member read. libzip has one reading position a handle, so that a data set read
- * by several threads would need a lock around decompression or a parsed directory for each thread.
- * And what is left for it, once the directory is known, is a loop around inflate().
+ * The directory is read here, since an untrusted archive needs checks that libzip does not make:
+ * overlapping members, places and sizes that can't be true, NUL in names, which end record is the
+ * real one. Members are unpacked by libzip (io/unzip.c).
  *
  * Nothing is trusted: every offset is checked against the file's real size before it is used, sizes
  * against the caps before memory is taken for them, and a member's claims against its bytes.
@@ -27,24 +23,14 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "io/encoding.h"
+#include "io/unzip.h"
 
 enum {
-    END_SIZE = 22,        /* end record without its comment */
-    END_SEARCHED = 65536, /* bytes that may follow it, the comment or others */
-    END64_SIZE = 56,      /* ZIP64 end record, version 1 */
-    LOCATOR_SIZE = 20,    /* ZIP64 end record locator */
-    ENTRY_SIZE = 46,      /* entry of the central directory without its texts */
-    LOCAL_SIZE = 30,      /* local header without its texts */
-    EXTRA_ZIP64 = 0x0001,
+    END_SEARCHED = 65536,        /* bytes that may follow the end record, its comment or others */
     EXTRA_UNICODE_PATH = 0x7075, /* of Info-ZIP: version, CRC-32 of the plain name, name in UTF-8 */
     UNICODE_PATH_HEAD = 5,
-    FLAG_ENCRYPTED = 0x0001,
-    FLAG_STRONG = 0x0040, /* strong encryption */
     FLAG_UTF8 = 0x0800,   /* the name is in UTF-8 */
     FLAG_MASKED = 0x2000, /* an encrypted central directory */
-    METHOD_STORED = 0,
-    METHOD_DEFLATED = 8,
-    METHOD_AES = 99,
     HOST_FAT = 0,
     HOST_UNIX = 3,
     HOST_OS2 = 6,
@@ -52,17 +38,10 @@ enum {
     HOST_NTFS_INFOZIP = 11,
     HOST_VFAT = 14,
     HOST_MACOS = 19,
-    CHUNK_SIZE = 65536,        /* of compressed bytes, read at a time */
     RATIO_FREE = 1 << 20,      /* bytes that a member may have whatever the ratio */
     DEFLATE_RATIO_MAX = 1032,  /* more is not possible: 258 bytes from 2 bits */
     DIRECTORY_MAX = 256 << 20, /* bytes of a central directory */
 };
-
-#define SIGNATURE_ENTRY UINT32_C(0x02014b50)
-#define SIGNATURE_LOCAL UINT32_C(0x04034b50)
-#define SIGNATURE_END UINT32_C(0x06054b50)
-#define SIGNATURE_END64 UINT32_C(0x06064b50)
-#define SIGNATURE_LOCATOR UINT32_C(0x07064b50)
 
 struct ani_zip {
     ani_file *file;
@@ -76,6 +55,7 @@ struct ani_zip {
     bool is_encoding_known;
     int64_t max_member_bytes;
     int64_t max_ratio;
+    ani_unzip *unzip;
 };
 
 /* Where the central directory is. */
@@ -87,18 +67,6 @@ struct directory {
     bool is_wide;    /* there is a ZIP64 end record */
     bool is_modular; /* offsets are modulo 2^32, and members in their order */
 };
-
-static uint32_t get16(const uint8_t *p) {
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
-}
-
-static uint32_t get32(const uint8_t *p) {
-    return get16(p) | get16(p + 2) << 16;
-}
-
-static uint64_t get64(const uint8_t *p) {
-    return (uint64_t)get32(p) | (uint64_t)get32(p + 4) << 32;
-}
 
 /* --- the end record -------------------------------------------------------------------------- */
 
@@ -113,29 +81,30 @@ struct tail {
 
 static an_status read_tail(struct tail *tail, const ani_zip *zip, an_error *err) {
     const int64_t file_size = ani_file_size(zip->file);
-    const int64_t most = LOCATOR_SIZE + END64_SIZE + END_SIZE + END_SEARCHED;
+    const int64_t most =
+        ANI_ZIP_LOCATOR_SIZE + ANI_ZIP_END64_SIZE + ANI_ZIP_END_SIZE + END_SEARCHED;
     tail->size = file_size < most ? file_size : most;
     tail->offset = file_size - tail->size;
-    tail->first = tail->offset ? LOCATOR_SIZE + END64_SIZE : 0;
+    tail->first = tail->offset ? ANI_ZIP_LOCATOR_SIZE + ANI_ZIP_END64_SIZE : 0;
     tail->bytes = ani_alloc(tail->size);
     if (!tail->bytes) return ani_fail_memory(err, tail->size, "the end of an archive");
     return ani_file_read(zip->file, tail->offset, tail->bytes, tail->size, err);
 }
 
 static bool is_end(const struct tail *tail, int64_t at) {
-    return tail->bytes[at] == 'P' && get32(tail->bytes + at) == SIGNATURE_END;
+    return tail->bytes[at] == 'P' && ani_zip_get32(tail->bytes + at) == ANI_ZIP_END;
 }
 
 static int64_t behind_comment(const struct tail *tail, int64_t at) {
-    return at + END_SIZE + get16(tail->bytes + at + 20);
+    return at + ANI_ZIP_END_SIZE + ani_zip_get16(tail->bytes + at + 20);
 }
 
 static an_status is_entry(bool *found, ani_file *file, int64_t at, an_error *err) {
     uint8_t bytes[4];
     *found = false;
-    if (at < 0 || at > ani_file_size(file) - ENTRY_SIZE) return AN_OK;
+    if (at < 0 || at > ani_file_size(file) - ANI_ZIP_ENTRY_SIZE) return AN_OK;
     an_status st = ani_file_read(file, at, bytes, sizeof bytes, err);
-    *found = !st && get32(bytes) == SIGNATURE_ENTRY;
+    *found = !st && ani_zip_get32(bytes) == ANI_ZIP_ENTRY;
     return st;
 }
 
@@ -144,8 +113,9 @@ static an_status is_entry(bool *found, ani_file *file, int64_t at, an_error *err
 static an_status is_usable(bool *usable, const ani_zip *zip, const struct tail *tail, int64_t at,
                            an_error *err) {
     const uint8_t *end = tail->bytes + at;
-    const int64_t size = get32(end + 12), offset = get32(end + 16);
-    *usable = size == 0 || (at >= LOCATOR_SIZE && get32(end - LOCATOR_SIZE) == SIGNATURE_LOCATOR);
+    const int64_t size = ani_zip_get32(end + 12), offset = ani_zip_get32(end + 16);
+    *usable = size == 0 || (at >= ANI_ZIP_LOCATOR_SIZE &&
+                            ani_zip_get32(end - ANI_ZIP_LOCATOR_SIZE) == ANI_ZIP_LOCATOR);
     an_status st = AN_OK;
     if (!*usable) st = is_entry(usable, zip->file, offset, err);
     if (!st && !*usable) st = is_entry(usable, zip->file, tail->offset + at - size, err);
@@ -159,7 +129,7 @@ static an_status is_usable(bool *usable, const ani_zip *zip, const struct tail *
 static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) {
     int64_t last = -1, found = -1;
     bool usable;
-    for (int64_t at = tail->size - END_SIZE; at >= tail->first; at--) {
+    for (int64_t at = tail->size - ANI_ZIP_END_SIZE; at >= tail->first; at--) {
         if (!is_end(tail, at)) continue;
         if (last < 0) last = at;
         if (found >= 0 && behind_comment(tail, at) != tail->size) continue;
@@ -179,7 +149,7 @@ static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) 
         const int64_t left = tail->size - at;
         if (*c != 'P' || (left > 1 && c[1] != 'K')) continue;
         if (at > behind &&
-            (left < 4 || (get32(c) != SIGNATURE_ENTRY && get32(c) != SIGNATURE_LOCAL)))
+            (left < 4 || (ani_zip_get32(c) != ANI_ZIP_ENTRY && ani_zip_get32(c) != ANI_ZIP_LOCAL)))
             continue;
         return ani_fail(err, AN_ERR_FORMAT,
                         "archive '%s' goes on after its end record: it is cut off, or two archives "
@@ -222,24 +192,27 @@ static an_status read_end(struct directory *dir, const struct tail *tail, const 
     const int64_t at = tail->end;
     int64_t declared = 0, after = -1, stop = tail->offset + at;
     const uint8_t *end = tail->bytes + at;
-    const uint32_t disk = get16(end + 4), first_disk = get16(end + 6);
-    const uint32_t disk_count = get16(end + 8), count = get16(end + 10);
-    const uint32_t size = get32(end + 12), offset = get32(end + 16);
+    const uint32_t disk = ani_zip_get16(end + 4), first_disk = ani_zip_get16(end + 6);
+    const uint32_t disk_count = ani_zip_get16(end + 8), count = ani_zip_get16(end + 10);
+    const uint32_t size = ani_zip_get32(end + 12), offset = ani_zip_get32(end + 16);
     bool consistent = disk_count == count;
-    if (at >= LOCATOR_SIZE && get32(end - LOCATOR_SIZE) == SIGNATURE_LOCATOR) {
-        const uint8_t *end64 = end - LOCATOR_SIZE - END64_SIZE;
-        after = (int64_t)(get64(end - LOCATOR_SIZE + 8) & INT64_MAX);
-        if (at < LOCATOR_SIZE + END64_SIZE || get32(end64) != SIGNATURE_END64 ||
-            get64(end64 + 4) != END64_SIZE - 12)
+    if (at >= ANI_ZIP_LOCATOR_SIZE &&
+        ani_zip_get32(end - ANI_ZIP_LOCATOR_SIZE) == ANI_ZIP_LOCATOR) {
+        const uint8_t *end64 = end - ANI_ZIP_LOCATOR_SIZE - ANI_ZIP_END64_SIZE;
+        after = (int64_t)(ani_zip_get64(end - ANI_ZIP_LOCATOR_SIZE + 8) & INT64_MAX);
+        if (at < ANI_ZIP_LOCATOR_SIZE + ANI_ZIP_END64_SIZE ||
+            ani_zip_get32(end64) != ANI_ZIP_END64 ||
+            ani_zip_get64(end64 + 4) != ANI_ZIP_END64_SIZE - 12)
             return ani_fail(err, AN_ERR_FORMAT,
                             "archive '%s' has no ZIP64 end record where it should be", path);
-        consistent = get32(end64 + 16) == 0 && get32(end64 + 20) == 0 &&
-                     get64(end64 + 24) == get64(end64 + 32) && (disk == 0 || disk == UINT16_MAX) &&
+        consistent = ani_zip_get32(end64 + 16) == 0 && ani_zip_get32(end64 + 20) == 0 &&
+                     ani_zip_get64(end64 + 24) == ani_zip_get64(end64 + 32) &&
+                     (disk == 0 || disk == UINT16_MAX) &&
                      (first_disk == 0 || first_disk == UINT16_MAX) &&
-                     widen(&dir->count, count, UINT16_MAX, get64(end64 + 32)) &&
-                     widen(&dir->size, size, UINT32_MAX, get64(end64 + 40)) &&
-                     widen(&declared, offset, UINT32_MAX, get64(end64 + 48));
-        stop -= LOCATOR_SIZE + END64_SIZE;
+                     widen(&dir->count, count, UINT16_MAX, ani_zip_get64(end64 + 32)) &&
+                     widen(&dir->size, size, UINT32_MAX, ani_zip_get64(end64 + 40)) &&
+                     widen(&declared, offset, UINT32_MAX, ani_zip_get64(end64 + 48));
+        stop -= ANI_ZIP_LOCATOR_SIZE + ANI_ZIP_END64_SIZE;
         dir->is_wide = true;
     } else {
         if (disk != 0 || first_disk != 0)
@@ -271,10 +244,10 @@ static const uint8_t *find_extra(int64_t *at, int64_t *length, const uint8_t *ex
                                  uint32_t id) {
     while (*at + 4 <= size) {
         const uint8_t *field = extra + *at;
-        *length = get16(field + 2);
+        *length = ani_zip_get16(field + 2);
         if (*length > size - *at - 4) return NULL;
         *at += 4 + *length;
-        if (get16(field) == id) return field + 4;
+        if (ani_zip_get16(field) == id) return field + 4;
     }
     return NULL;
 }
@@ -286,11 +259,11 @@ static bool read_extra(ani_zip_member *member, const uint8_t *extra, int64_t siz
     bool missing[3] = {size32 == UINT32_MAX, packed32 == UINT32_MAX, offset32 == UINT32_MAX};
     if (missing[0] || missing[1] || missing[2]) {
         int64_t at = 0, length = 0;
-        const uint8_t *value = find_extra(&at, &length, extra, size, EXTRA_ZIP64);
+        const uint8_t *value = find_extra(&at, &length, extra, size, ANI_ZIP_EXTRA_ZIP64);
         for (int i = 0; i < 3; i++) {
             if (!missing[i]) continue;
             if (!value || length < 8) return false;
-            wide[i] = get64(value);
+            wide[i] = ani_zip_get64(value);
             value += 8;
             length -= 8;
         }
@@ -305,9 +278,9 @@ static bool read_extra(ani_zip_member *member, const uint8_t *extra, int64_t siz
 static an_status is_local(bool *found, const ani_zip *zip, int64_t at, an_error *err) {
     uint8_t bytes[4];
     *found = false;
-    if (at > ani_file_size(zip->file) - LOCAL_SIZE) return AN_OK;
+    if (at > ani_file_size(zip->file) - ANI_ZIP_LOCAL_SIZE) return AN_OK;
     an_status st = ani_file_read(zip->file, at, bytes, sizeof bytes, err);
-    *found = !st && get32(bytes) == SIGNATURE_LOCAL;
+    *found = !st && ani_zip_get32(bytes) == ANI_ZIP_LOCAL;
     return st;
 }
 
@@ -315,7 +288,7 @@ static an_status is_local(bool *found, const ani_zip *zip, int64_t at, an_error 
  * ZIP64, whose offsets are modulo 2^32 (macOS): that has a member where the first offset says. */
 static an_status find_modulus(struct directory *dir, const ani_zip *zip, an_error *err) {
     if (dir->is_wide || !dir->shift || (dir->shift & UINT32_MAX) || !dir->count) return AN_OK;
-    const int64_t first = get32((const uint8_t *)zip->names + 42);
+    const int64_t first = ani_zip_get32((const uint8_t *)zip->names + 42);
     bool shifted;
     an_status st = is_local(&dir->is_modular, zip, first, err);
     if (!st) st = is_local(&shifted, zip, first + dir->shift, err);
@@ -348,7 +321,7 @@ static bool find_unicode_name(struct name *found, struct name raw, const uint8_t
     while ((field = find_extra(&at, &length, extra, size, EXTRA_UNICODE_PATH)) != NULL) {
         const struct name name = {(const char *)field + UNICODE_PATH_HEAD,
                                   length - UNICODE_PATH_HEAD};
-        if (name.size < 1 || field[0] != 1 || get32(field + 1) != crc ||
+        if (name.size < 1 || field[0] != 1 || ani_zip_get32(field + 1) != crc ||
             memchr(name.bytes, 0, (size_t)name.size) || !ani_is_utf8(name.bytes, name.size))
             continue;
         if (found->bytes && !is_same(*found, name)) return false;
@@ -452,11 +425,12 @@ static an_status count_entries(struct directory *dir, const ani_zip *zip, an_err
     int64_t at = 0, count = 0;
     for (; at < dir->size; count++) {
         const uint8_t *entry = bytes + at;
-        if (dir->size - at < ENTRY_SIZE || get32(entry) != SIGNATURE_ENTRY)
+        if (dir->size - at < ANI_ZIP_ENTRY_SIZE || ani_zip_get32(entry) != ANI_ZIP_ENTRY)
             return ani_fail(err, AN_ERR_FORMAT,
                             "archive '%s': entry %" PRId64 " of its directory is damaged",
                             zip->path, count + 1);
-        at += ENTRY_SIZE + get16(entry + 28) + get16(entry + 30) + get16(entry + 32);
+        at += ANI_ZIP_ENTRY_SIZE + ani_zip_get16(entry + 28) + ani_zip_get16(entry + 30) +
+              ani_zip_get16(entry + 32);
     }
     if (at > dir->size)
         return ani_fail(err, AN_ERR_FORMAT,
@@ -484,24 +458,26 @@ static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_err
     for (int64_t i = 0; i < dir->count; i++) {
         ani_zip_member *member = &zip->members[i];
         const uint8_t *entry = bytes + at;
-        const int64_t name_size = get16(entry + 28);
-        const int64_t extra_size = get16(entry + 30);
-        const int64_t entry_size = ENTRY_SIZE + name_size + extra_size + get16(entry + 32);
-        const uint32_t flags = get16(entry + 8);
-        const uint32_t host = entry[5], type = get32(entry + 38) >> 16 & 0170000;
-        member->method = (uint16_t)get16(entry + 10);
-        member->crc = get32(entry + 16);
-        member->is_encrypted = (flags & (FLAG_ENCRYPTED | FLAG_STRONG | FLAG_MASKED)) != 0 ||
-                               member->method == METHOD_AES;
+        const int64_t name_size = ani_zip_get16(entry + 28);
+        const int64_t extra_size = ani_zip_get16(entry + 30);
+        const int64_t entry_size =
+            ANI_ZIP_ENTRY_SIZE + name_size + extra_size + ani_zip_get16(entry + 32);
+        const uint32_t flags = ani_zip_get16(entry + 8);
+        const uint32_t host = entry[5], type = ani_zip_get32(entry + 38) >> 16 & 0170000;
+        member->method = (uint16_t)ani_zip_get16(entry + 10);
+        member->crc = ani_zip_get32(entry + 16);
+        member->is_encrypted =
+            (flags & (ANI_ZIP_FLAG_ENCRYPTED | ANI_ZIP_FLAG_STRONG | FLAG_MASKED)) != 0 ||
+            member->method == ANI_ZIP_AES;
         member->is_special = (host == HOST_UNIX || host == HOST_MACOS) && type != 0 &&
                              type != 0100000 && type != 0040000;
         const uint8_t *extra =
-            entry + ENTRY_SIZE + name_size; /* after the place to which the name is moved */
-        const bool fits = read_extra(member, extra, extra_size, get32(entry + 24),
-                                     get32(entry + 20), get32(entry + 42));
-        const uint32_t volume = get16(entry + 34);
+            entry + ANI_ZIP_ENTRY_SIZE + name_size; /* after the place to which the name is moved */
+        const bool fits = read_extra(member, extra, extra_size, ani_zip_get32(entry + 24),
+                                     ani_zip_get32(entry + 20), ani_zip_get32(entry + 42));
+        const uint32_t volume = ani_zip_get16(entry + 34);
         char *name = zip->names + names_size;
-        memmove(name, entry + ENTRY_SIZE, (size_t)name_size);
+        memmove(name, entry + ANI_ZIP_ENTRY_SIZE, (size_t)name_size);
         name[name_size] = '\0';
         names_size += name_size + 1;
         member->raw = name;
@@ -517,12 +493,12 @@ static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_err
             member->offset += INT64_C(1) << 32;
         if (!fits ||
             !ani_add_size(member->offset, dir->is_modular ? 0 : dir->shift, &member->offset) ||
-            member->offset > dir->offset - LOCAL_SIZE ||
-            member->packed > dir->offset - LOCAL_SIZE - member->offset)
+            member->offset > dir->offset - ANI_ZIP_LOCAL_SIZE ||
+            member->packed > dir->offset - ANI_ZIP_LOCAL_SIZE - member->offset)
             return ani_fail(err, AN_ERR_FORMAT,
                             "archive '%s': member '%s' lies outside the archive's data", path,
                             ani_name_show(shown, name));
-        past = member->offset + LOCAL_SIZE + name_size + member->packed;
+        past = member->offset + ANI_ZIP_LOCAL_SIZE + name_size + member->packed;
         an_status st = read_name(zip, member, flags, host, extra, extra_size, err);
         if (st) return st;
         at += entry_size;
@@ -551,7 +527,7 @@ static an_status set_limits(ani_zip *zip, int64_t directory_offset, an_error *er
     for (int64_t i = 0; i < zip->count; i++) {
         ani_zip_member *member = order[i];
         member->limit = i + 1 < zip->count ? order[i + 1]->offset : directory_offset;
-        const int64_t least = LOCAL_SIZE + (int64_t)strlen(member->raw) + member->packed;
+        const int64_t least = ANI_ZIP_LOCAL_SIZE + (int64_t)strlen(member->raw) + member->packed;
         if (least <= member->limit - member->offset) continue;
         if (i + 1 < zip->count)
             st = ani_fail(err, AN_ERR_FORMAT, "archive '%s': members '%s' and '%s' overlap",
@@ -598,7 +574,7 @@ static an_status open_archive(ani_zip **out, const char *path, ani_file *file,
     ani_zip *zip = ani_alloc_zero(1, sizeof *zip);
     if (!zip) return ani_fail_memory(err, sizeof *zip, "an archive");
     zip->max_member_bytes = options.max_member_bytes;
-    zip->max_ratio = options.max_ratio < DEFLATE_RATIO_MAX ? options.max_ratio : DEFLATE_RATIO_MAX;
+    zip->max_ratio = options.max_ratio;
     zip->is_encoding_known = options.names_encoding != NULL;
     st = ani_encoding_open(&zip->encoding, options.names_encoding, err);
     if (st) goto done;
@@ -648,6 +624,14 @@ static an_status open_archive(ani_zip **out, const char *path, ani_file *file,
     if (st) goto done;
     st = refuse_second_end(zip, &tail, err);
     if (st) goto done;
+    st = ani_unzip_open(&zip->unzip,
+                        &(ani_unzip_archive){.file = zip->file,
+                                             .path = zip->path,
+                                             .members = zip->members,
+                                             .count = zip->count,
+                                             .data_end = dir.offset},
+                        err);
+    if (st) goto done;
     *out = zip;
     zip = NULL;
 done:
@@ -668,6 +652,7 @@ an_status ani_zip_open_file(ani_zip **out, ani_file *file, const an_extract_opti
 
 void ani_zip_close(ani_zip *zip) {
     if (!zip) return;
+    ani_unzip_close(zip->unzip);
     ani_file_close(zip->opened);
     ani_free(zip->members);
     ani_free(zip->names);
@@ -696,6 +681,17 @@ int64_t ani_zip_find(const ani_zip *zip, const char *name) {
 
 /* --- the bytes of a member ------------------------------------------------------------------- */
 
+static const char *method_name(int32_t method) {
+    static const struct {
+        int32_t method;
+        const char *name;
+    } names[] = {{9, "Deflate64"},  {12, "bzip2"}, {14, "LZMA"},
+                 {93, "Zstandard"}, {95, "XZ"},    {98, "PPMd"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].method == method) return names[i].name;
+    return "unknown here";
+}
+
 an_status ani_zip_check(const ani_zip *zip, int64_t index, an_error *err) {
     const ani_zip_member *member = ani_zip_member_at(zip, index);
     const char *path = ani_zip_path(zip);
@@ -703,165 +699,37 @@ an_status ani_zip_check(const ani_zip *zip, int64_t index, an_error *err) {
     if (!member)
         return ani_fail(err, AN_ERR_ARG, "archive '%s' has no member %" PRId64 "; it has %" PRId64,
                         path, index, zip->count);
+    const int64_t max_ratio =
+        member->method == ANI_ZIP_DEFLATED && zip->max_ratio > DEFLATE_RATIO_MAX ? DEFLATE_RATIO_MAX
+                                                                                 : zip->max_ratio;
     ani_name_show(shown, member->name);
     if (member->is_encrypted)
         return ani_fail(err, AN_ERR_UNSUPPORTED, "member '%s' of '%s' is encrypted", shown, path);
-    if (member->method != METHOD_STORED && member->method != METHOD_DEFLATED)
+    if (!ani_unzip_knows(member->method))
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "member '%s' of '%s' is packed with method %d; only 0 (stored) and 8 "
-                        "(deflated) can be read",
-                        shown, path, member->method);
+                        "member '%s' of '%s' is packed with method %d (%s); stored, deflated%s "
+                        "members can be read",
+                        shown, path, member->method, method_name(member->method),
+                        ani_unzip_knows(ANI_ZIP_BZIP2) ? " and bzip2" : "");
     if (member->size > zip->max_member_bytes)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "member '%s' of '%s' has %" PRId64 " bytes; the limit is %" PRId64, shown,
                         path, member->size, zip->max_member_bytes);
-    if (member->method == METHOD_STORED && member->size != member->packed)
+    if (member->method == ANI_ZIP_STORED && member->size != member->packed)
         return ani_fail(err, AN_ERR_FORMAT,
                         "member '%s' of '%s' is stored, yet takes %" PRId64 " bytes for %" PRId64,
                         shown, path, member->packed, member->size);
-    if (member->size > RATIO_FREE && member->size / zip->max_ratio > member->packed)
+    if (member->size > RATIO_FREE && member->size / max_ratio > member->packed)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "member '%s' of '%s' unpacks %" PRId64 " bytes to %" PRId64
                         "; at most %" PRId64 ":1 is allowed",
-                        shown, path, member->packed, member->size, zip->max_ratio);
+                        shown, path, member->packed, member->size, max_ratio);
     return AN_OK;
-}
-
-/* Check the local header, find the data behind it. The directory is believed; the local header must
- * only be of the same member. */
-static an_status find_data(int64_t *offset, ani_zip *zip, const ani_zip_member *member,
-                           const char *shown, an_error *err) {
-    const int64_t name_size = (int64_t)strlen(member->raw);
-    const int64_t size = LOCAL_SIZE + name_size; /* all before member->limit: see set_limits() */
-    uint8_t *header = ani_alloc(size);
-    if (!header) return ani_fail_memory(err, size, shown);
-    an_status st = ani_file_read(zip->file, member->offset, header, size, err);
-    if (st) goto done;
-    if (get32(header) != SIGNATURE_LOCAL || get16(header + 8) != member->method ||
-        (get16(header + 6) & (FLAG_ENCRYPTED | FLAG_STRONG)) != 0 ||
-        get16(header + 26) != name_size ||
-        memcmp(header + LOCAL_SIZE, member->raw, (size_t)name_size)) {
-        st = ani_fail(err, AN_ERR_FORMAT,
-                      "member '%s' of '%s': its local header contradicts the directory", shown,
-                      ani_zip_path(zip));
-        goto done;
-    }
-    *offset = member->offset + size + get16(header + 28);
-    if (*offset > member->limit || member->packed > member->limit - *offset)
-        st = ani_fail(err, AN_ERR_FORMAT, "member '%s' of '%s' reaches into what comes after it",
-                      shown, ani_zip_path(zip));
-done:
-    ani_free(header);
-    return st;
-}
-
-static voidpf inflate_alloc(voidpf unused, uInt count, uInt size) {
-    (void)unused;
-    return ani_alloc_zero(count, size);
-}
-
-static void inflate_free(voidpf unused, voidpf memory) {
-    (void)unused;
-    ani_free(memory);
-}
-
-/* Inflate member's data into content, which has room for size + 1 bytes: the last one shows data
- * that is longer than declared. */
-static an_status inflate_member(uint8_t *content, ani_zip *zip, const ani_zip_member *member,
-                                int64_t offset, const char *shown, an_error *err) {
-    const char *path = ani_zip_path(zip);
-    z_stream stream = {.zalloc = inflate_alloc, .zfree = inflate_free};
-    int64_t left = member->packed; /* not read yet */
-    int64_t done = 0;
-    int result = Z_OK;
-    an_status st = AN_OK;
-    const int64_t chunk_size = left < CHUNK_SIZE ? left : CHUNK_SIZE;
-    uint8_t *chunk = ani_alloc(chunk_size);
-    if (!chunk) return ani_fail_memory(err, chunk_size, shown);
-    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
-        ani_free(chunk);
-        return ani_fail_memory(err, -1, "zlib");
-    }
-    while (result == Z_OK && done <= member->size) {
-        if (stream.avail_in == 0 && left > 0) {
-            const int64_t part = left < chunk_size ? left : chunk_size;
-            st = ani_file_read(zip->file, offset, chunk, part, err);
-            if (st) goto done;
-            offset += part;
-            left -= part;
-            stream.next_in = chunk;
-            stream.avail_in = (uInt)part;
-        }
-        const int64_t room = member->size + 1 - done;
-        const uInt given = room < INT32_MAX ? (uInt)room : INT32_MAX;
-        stream.next_out = content + done;
-        stream.avail_out = given;
-        result = inflate(&stream, Z_NO_FLUSH); /* Z_BUF_ERROR: no input is left */
-        done += given - stream.avail_out;
-    }
-    if (result == Z_MEM_ERROR)
-        st = ani_fail_memory(err, -1, "zlib");
-    else if (done > member->size)
-        st = ani_fail(err, AN_ERR_FORMAT,
-                      "member '%s' of '%s' is longer than the %" PRId64 " bytes declared", shown,
-                      path, member->size);
-    else if (result != Z_STREAM_END)
-        st = ani_fail(err, AN_ERR_FORMAT, "member '%s' of '%s' is damaged: %s", shown, path,
-                      result == Z_BUF_ERROR ? "its data ends too early"
-                      : stream.msg          ? stream.msg
-                                            : "its data can't be inflated");
-    else if (done < member->size)
-        st = ani_fail(err, AN_ERR_FORMAT,
-                      "member '%s' of '%s' has %" PRId64 " bytes, but %" PRId64 " are declared",
-                      shown, path, done, member->size);
-    else if (left > 0 || stream.avail_in > 0)
-        st = ani_fail(err, AN_ERR_FORMAT,
-                      "member '%s' of '%s' has %" PRId64 " bytes after the end of its data", shown,
-                      path, left + (int64_t)stream.avail_in);
-done:
-    inflateEnd(&stream);
-    ani_free(chunk);
-    return st;
-}
-
-static uint32_t checksum(const uint8_t *bytes, int64_t size) {
-    return (uint32_t)crc32_z(0, bytes, (z_size_t)size);
 }
 
 an_status ani_zip_read(ani_zip *zip, int64_t index, uint8_t **bytes, int64_t *size, an_error *err) {
     *bytes = NULL;
     *size = 0;
-    int64_t offset = 0;
-    char shown[ANI_SHOWN_NAME_SIZE];
-    uint8_t *content = NULL;
-    an_status st = ani_zip_check(zip, index, err);
-    if (st) goto done;
-    const ani_zip_member *member = &zip->members[index];
-    ani_name_show(shown, member->name);
-    st = find_data(&offset, zip, member, shown, err);
-    if (st) goto done;
-    content = ani_alloc(member->size + 1);
-    if (!content) {
-        st = ani_fail_memory(err, member->size + 1, shown);
-        goto done;
-    }
-    if (member->method == METHOD_STORED)
-        st = ani_file_read(zip->file, offset, content, member->size, err);
-    else
-        st = inflate_member(content, zip, member, offset, shown, err);
-    if (st) goto done;
-    if (checksum(content, member->size) != member->crc) {
-        st = ani_fail(err, AN_ERR_FORMAT,
-                      "member '%s' of '%s' is damaged: CRC-32 is %08" PRIx32 ", %08" PRIx32
-                      " is declared",
-                      shown, ani_zip_path(zip), checksum(content, member->size), member->crc);
-        goto done;
-    }
-    content[member->size] = 0;
-    *bytes = content;
-    *size = member->size;
-    content = NULL;
-done:
-    ani_free(content);
-    return st;
+    const an_status st = ani_zip_check(zip, index, err);
+    return st ? st : ani_unzip_read(zip->unzip, index, bytes, size, err);
 }

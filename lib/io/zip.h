@@ -1,40 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * Zip archives, read in place: the list of members, checked as a whole when the archive is opened,
- * and the bytes of one member, checked when they are read. Any number of threads may read from one
- * archive at the same time. Nothing here writes; io/extract.c does. */
+ * and the bytes of one member, unpacked by libzip and checked when they are read. Any number of
+ * threads may read from one archive at the same time. Nothing here writes; io/extract.c does. */
 #ifndef IO_ZIP_H
 #define IO_ZIP_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include <attractivenet/io.h>
 
 #include "base/file.h"
 #include "base/show.h"
+#include "io/zip_format.h"
 
 /** An archive open for reading. */
 typedef struct ani_zip ani_zip;
-
-/** What the central directory says of a member. The sizes and the CRC are claims until
- * ani_zip_read() has found them to be true. */
-typedef struct ani_zip_member {
-    const char *name;     /* the path in the archive, folders separated by '/', without NUL inside;
-                             UTF-8 unless the archive's flag is wrong (set, name not UTF-8) */
-    const char *base;     /* what comes after the last '/' of name: empty for a folder */
-    const char *raw;      /* the path as its bytes are stored */
-    const char *raw_base; /* its last part */
-    int64_t size;         /* bytes, uncompressed */
-    int64_t packed;       /* bytes in the archive */
-    int64_t offset;       /* where its local header starts in the file */
-    int64_t limit;        /* where the next member, or the central directory, starts */
-    uint32_t crc;         /* CRC-32 of the uncompressed bytes */
-    uint16_t method;      /* 0 stored, 8 deflated; others can't be read */
-    bool is_guessed;      /* nothing says what the name's encoding is: CP437 was taken */
-    bool is_outside;      /* its backslashes lead outside: absolute, with a drive, or with ".." */
-    bool is_encrypted;
-    bool is_special; /* a link or device, as its Unix mode says */
-} ani_zip_member;
 
 /**
  * Open an archive and read its list of members.

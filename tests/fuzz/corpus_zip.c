@@ -19,14 +19,17 @@ static zip_t *begin(zip_source_t **source) {
     return zip;
 }
 
-static void member(zip_t *zip, const char *name, const void *bytes, int64_t size, bool deflated) {
+static void packed_member(zip_t *zip, const char *name, const void *bytes, int64_t size,
+                          int32_t method) {
     zip_source_t *source = zip_source_buffer(zip, bytes, (zip_uint64_t)size, 0);
     const zip_int64_t index = source ? zip_file_add(zip, name, source, ZIP_FL_ENC_UTF_8) : -1;
     corpus_need(index >= 0, "libzip member");
-    corpus_need(!zip_set_file_compression(zip, (zip_uint64_t)index,
-                                          deflated ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0),
-                "libzip method");
+    corpus_need(!zip_set_file_compression(zip, (zip_uint64_t)index, method, 0), "libzip method");
     zip_file_set_mtime(zip, (zip_uint64_t)index, 1600000000, 0);
+}
+
+static void member(zip_t *zip, const char *name, const void *bytes, int64_t size, bool deflated) {
+    packed_member(zip, name, bytes, size, deflated ? ZIP_CM_DEFLATE : ZIP_CM_STORE);
 }
 
 static uint8_t *end(zip_t *zip, zip_source_t *source, int64_t *size) {
@@ -89,6 +92,14 @@ static void made_by_libzip(corpus *all) {
     member(zip, "empty.jpg", noise, 0, false);
     zip_set_archive_comment(zip, "a comment PK\5\6 in the end record", 33);
     add_archive(all, "comment.zip", zip, source, true);
+
+    if (zip_compression_method_supported(ZIP_CM_BZIP2, 1)) {
+        zip = begin(&source);
+        packed_member(zip, "a.jpg", noise, sizeof noise, ZIP_CM_BZIP2);
+        packed_member(zip, "zeros.jpg", zeros, sizeof zeros, ZIP_CM_BZIP2);
+        packed_member(zip, "All_labels.txt", labels, sizeof labels - 1, ZIP_CM_BZIP2);
+        add_archive(all, "bzip2.zip", zip, source, true);
+    }
 
     zip = begin(&source);
     member(zip, "secret.jpg", noise, 50, true);

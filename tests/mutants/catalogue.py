@@ -594,10 +594,18 @@ m("hdf5_chunk", "io/hdf5_array.c",
   "source = source * from->chunk[i] + at[i];",
   "source = source * from->shape.lengths[i] + at[i];",
   "chunks are read as if they were as wide as the array", "hdf5")
-m("zip_crc", "io/zip.c",
-  "if (checksum(content, member->size) != member->crc) {",
-  "if (member->size == 0 && checksum(content, member->size) != member->crc) {",
-  "damaged members are taken", "zip")
+m("zip_crc", "io/unzip.c",
+  "if (part < 0)",
+  "if (part < 0 && done != member->size)",
+  "damaged members are taken", "zip", "unzip")
+m("zip_reader", "io/unzip.c",
+  "if (failed || unzip->maker != ani_process()) {",
+  "if (unzip->maker != ani_process()) {",
+  "a reader whose source has failed is used again", "unzip")
+m("zip_ratio", "io/zip.c",
+  "member->method == ANI_ZIP_DEFLATED && zip->max_ratio > DEFLATE_RATIO_MAX",
+  "zip->max_ratio > DEFLATE_RATIO_MAX",
+  "bzip2 is held to what deflate can do", "unzip")
 m("zip_overlap", "io/zip.c",
   "if (least <= member->limit - member->offset) continue;",
   "if (member->packed <= member->limit - member->offset) continue;",
