@@ -1,8 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * Constants that several parts of the library use: how pixels become floats, what a model is for,
- * losses, optimizers, number types. The headers that use them include this one. */
+ * Constants that several parts of the library use: the layout of pixels and how they become floats,
+ * what a model is for, losses, optimizers, number types. The headers that use them include this
+ * one. */
 #ifndef ATTRACTIVENET_KINDS_H
 #define ATTRACTIVENET_KINDS_H
+
+/** How the 8-bit pixels of a frame lie in memory; an_predictor_set_format() chooses. */
+enum {
+    AN_FORMAT_RGB = 0,  /* three bytes a pixel */
+    AN_FORMAT_BGR = 1,  /* as OpenCV has them */
+    AN_FORMAT_RGBA = 2, /* four bytes a pixel; the fourth is ignored */
+    AN_FORMAT_BGRA = 3,
+    AN_FORMAT_GREY = 4, /* one byte a pixel: R, G and B alike */
+    AN_FORMAT_NV12 = 5, /* height rows of Y, then height/2 rows of U and V by turns, each for 2x2
+                           pixels; height and width are even */
+    AN_FORMAT_YUYV = 6  /* Y U Y V for two pixels (also called YUY2); width is even */
+};
 
 /** How 8-bit pixels become floats. The mode is stored with the model. */
 enum {

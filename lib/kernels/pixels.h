@@ -54,6 +54,13 @@ typedef struct ani_pixels {
     void (*halve_row)(uint8_t *out, const uint8_t *upper, const uint8_t *lower, int64_t count,
                       int32_t channels);
 
+    /** Pixels of YUV as RGB; count is even, out [count,3]. With c = 1220542 * max(Y - 16, 0) +
+     * 2^19, u = U - 128, v = V - 128: R = (c + 1673527 * v) >> 20, G = (c - 852492 * v - 409993 *
+     * u) >> 20, B = (c + 2116026 * u) >> 20, clamped to 0..255. nv12: a byte of luma a pixel;
+     * chroma U V for two pixels. yuyv: Y U Y V for two pixels. */
+    void (*nv12_row)(uint8_t *out, const uint8_t *luma, const uint8_t *chroma, int64_t count);
+    void (*yuyv_row)(uint8_t *out, const uint8_t *src, int64_t count);
+
     /** Find the points of source rows row + i * row_step and columns column + i * column_step,
      *  i below count, which is at most ANI_POINTS. All are in units of 2^-32 pixels and stay inside
      *  of 2^62. Positions outside of the image are moved to its border; weights are cut to 24

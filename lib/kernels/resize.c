@@ -77,14 +77,22 @@ static void blend_columns(ani_resizer *r, int slot, const uint8_t *row, int64_t 
     r->held[slot] = at;
 }
 
+/* The rows of src that the next row of dst lies between. Rows keep their weights beyond the border;
+ * only the indices stop there. */
+static struct tap find_rows(const ani_resizer *r, int64_t *upper, int64_t *lower) {
+    const struct tap tap = find_tap(r->made, r->dst_height, r->src_height);
+    const int64_t last = r->src_height - 1;
+    *upper = tap.index < 0 ? 0 : tap.index > last ? last : tap.index;
+    *lower = tap.index < last ? tap.index + 1 : last;
+    return tap;
+}
+
 /* Make all rows of dst that need no row beyond number at of src, which is `row`. */
 static void blend(ani_resizer *r, const uint8_t *row, int64_t at) {
-    const int64_t last = r->src_height - 1, row_size = r->dst_width * r->channels;
+    const int64_t row_size = r->dst_width * r->channels;
     for (; r->made < r->dst_height; r->made++, r->dst += row_size) {
-        /* Rows keep their weights beyond the border; only the indices stop there. */
-        const struct tap tap = find_tap(r->made, r->dst_height, r->src_height);
-        const int64_t upper = tap.index < 0 ? 0 : tap.index > last ? last : tap.index;
-        const int64_t lower = tap.index < last ? tap.index + 1 : last;
+        int64_t upper, lower;
+        const struct tap tap = find_rows(r, &upper, &lower);
         if (r->held[1] == upper) {
             int16_t *other = r->rows[0];
             r->rows[0] = r->rows[1];
@@ -103,6 +111,16 @@ static void blend(ani_resizer *r, const uint8_t *row, int64_t at) {
         r->pixels->blend_rows(r->dst, r->rows[0], r->rows[lower > upper], tap.weight[0],
                               tap.weight[1], row_size);
     }
+}
+
+/* A row that dst's next one does not read is read by none: that one waits for a later row, and
+ * those after it begin no higher. */
+bool ani_resize_needs(const ani_resizer *r) {
+    int64_t upper, lower;
+    if (r->copies || r->halves) return true;
+    if (r->made == r->dst_height) return false;
+    find_rows(r, &upper, &lower);
+    return r->seen == upper || r->seen == lower;
 }
 
 void ani_resize_row(ani_resizer *r, const uint8_t *row) {

@@ -37,8 +37,11 @@ int64_t ani_resize_scratch(int64_t dst_width, int32_t channels);
 void ani_resize_begin(ani_resizer *out, const ani_pixels *pixels, uint8_t *dst, int64_t dst_height,
                       int64_t dst_width, int64_t src_height, int64_t src_width, int32_t channels,
                       void *scratch);
-/** Take the next row of the source. After all of them dst is complete. The row may be overwritten
- *  as soon as this returns. */
+/** Tell whether the next row of the source is read at all: a much smaller target needs two rows for
+ *  each of its own. */
+bool ani_resize_needs(const ani_resizer *resizer);
+/** Take the next row of the source; NULL if it is not needed. After all of them dst is complete.
+ * The row may be overwritten as soon as this returns. */
 void ani_resize_row(ani_resizer *resizer, const uint8_t *row);
 
 /** Resize a whole image. */

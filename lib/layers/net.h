@@ -148,8 +148,8 @@ an_status ani_net_predict(ani_net *net, ani_net_context *context, const float *x
                           int32_t probabilities, float *features, float *y, an_error *err);
 /** The same from bytes [n,h,w,3], whose values are table [256]. */
 an_status ani_net_predict_bytes(ani_net *net, ani_net_context *context, const uint8_t *bytes,
-                                const float *table, int64_t n, int32_t probabilities, float *y,
-                                an_error *err);
+                                const float *table, int64_t n, int32_t probabilities,
+                                float *features, float *y, an_error *err);
 /** The head alone, from features. */
 an_status ani_net_predict_head(ani_net *net, ani_net_context *context, const float *features,
                                int64_t n, int32_t probabilities, float *y, an_error *err);

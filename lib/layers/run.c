@@ -320,10 +320,10 @@ an_status ani_net_predict(ani_net *net, ani_net_context *context, const float *x
 }
 
 an_status ani_net_predict_bytes(ani_net *net, ani_net_context *context, const uint8_t *bytes,
-                                const float *table, int64_t n, int32_t probabilities, float *y,
-                                an_error *err) {
+                                const float *table, int64_t n, int32_t probabilities,
+                                float *features, float *y, an_error *err) {
     const ani_infer_input input = {.bytes = bytes, .table = table};
-    return predict(net, context, input, n, probabilities, NULL, y, err);
+    return predict(net, context, input, n, probabilities, features, y, err);
 }
 
 an_status ani_net_predict_head(ani_net *net, ani_net_context *context, const float *features,

@@ -4,27 +4,29 @@
 
 #include <stdatomic.h>
 
-#include "base/cpu.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "kernels/resize.h"
 #include "layers/model.h"
+#include "predict/frame.h"
 
-enum { MAX_SIDE = 65535 };
+enum {
+    BATCH = 32,        /* frames that are predicted at once */
+    FORMAT_AS_SET = -1 /* the predictor's */
+};
 
 struct an_predictor {
     an_model *model;
     ani_net_context *context; /* what its predictions write */
     an_cancel *cancel;        /* held; NULL: none */
     atomic_bool busy;         /* in a call */
-    int64_t height, width;    /* of the model */
-    float table[256];         /* its scale */
-    int32_t classes;          /* 1: scores are probabilities */
-    ani_pixels pixels;        /* kernels */
-    uint8_t *resized;         /* [height,width,3] */
-    void *scratch;            /* of resizing */
-    uint8_t *packed;          /* rows of a frame without what lies between them */
-    int64_t packed_size;
+    float table[256];         /* of the model's scale */
+    int64_t outputs, features;
+    int32_t classes; /* 1: scores are probabilities */
+    int32_t format;  /* of frames: AN_FORMAT_* */
+    ani_region region;
+    ani_frame_reader reader;
+    uint8_t *images; /* frames as the model sees them, BATCH at most */
+    int64_t images_size;
 };
 
 an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err) {
@@ -38,17 +40,12 @@ an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err
     if (!predictor) return ani_fail_memory(err, sizeof *predictor, "a predictor");
     ani_model_hold(model);
     predictor->model = model;
-    ani_pixels_init(&predictor->pixels, ani_cpu_mask(NULL));
-    predictor->height = info.height;
-    predictor->width = info.width;
+    predictor->outputs = info.outputs;
+    predictor->features = info.features;
     predictor->classes = info.task == AN_TASK_CLASSIFICATION;
-    const int64_t count = 3 * (int64_t)info.height * info.width;
-    predictor->resized = ani_alloc(count);
-    predictor->scratch = ani_alloc(ani_resize_scratch(info.width, 3));
     st = an_scale_fill_table(info.scale, predictor->table, err);
+    if (!st) st = ani_frame_reader_init(&predictor->reader, info.height, info.width, err);
     if (!st) st = ani_net_context_create(&predictor->context, ani_model_net(model), err);
-    if (!st && (!predictor->resized || !predictor->scratch))
-        st = ani_fail_memory(err, count, "an image");
     if (st) {
         an_predictor_destroy(predictor);
         return st;
@@ -59,16 +56,17 @@ an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err
 
 void an_predictor_destroy(an_predictor *predictor) {
     if (!predictor) return;
-    ani_free(predictor->resized);
-    ani_free(predictor->scratch);
-    ani_free(predictor->packed);
+    ani_frame_reader_clear(&predictor->reader);
+    ani_free(predictor->images);
     ani_net_context_destroy(ani_model_net(predictor->model), predictor->context);
     an_cancel_destroy(predictor->cancel);
     an_model_destroy(predictor->model);
     ani_free(predictor);
 }
 
-/** Be the only one who is in a call of the predictor. */
+/* --- calls -------------------------------------------------------------------------------------
+ */
+
 static an_status claim(an_predictor *predictor, an_error *err) {
     if (!atomic_exchange(&predictor->busy, true)) return AN_OK;
     return ani_fail(err, AN_ERR_ARG,
@@ -90,72 +88,127 @@ an_status an_predictor_set_cancel(an_predictor *predictor, an_cancel *cancel, an
     return AN_OK;
 }
 
-/** Bring the rows of a frame together, as resizing wants them. */
-static an_status pack(an_predictor *predictor, const uint8_t **rgb, int64_t height, int64_t width,
-                      int64_t stride, an_error *err) {
-    const int64_t row = 3 * width, size = row * height;
-    if (stride == row) return AN_OK;
-    if (size > predictor->packed_size) {
-        uint8_t *larger = ani_alloc(size);
-        if (!larger) return ani_fail_memory(err, size, "a frame");
-        ani_free(predictor->packed);
-        predictor->packed = larger;
-        predictor->packed_size = size;
-    }
-    for (int64_t y = 0; y < height; y++)
-        for (int64_t i = 0; i < row; i++)
-            predictor->packed[y * row + i] = (*rgb)[y * stride + i];
-    *rgb = predictor->packed;
+an_status an_predictor_set_format(an_predictor *predictor, int32_t format, an_error *err) {
+    if (!predictor) return ani_fail(err, AN_ERR_ARG, "predictor is NULL");
+    an_status st = ani_format_check(format, err);
+    if (!st) st = claim(predictor, err);
+    if (st) return st;
+    predictor->format = format;
+    release(predictor);
     return AN_OK;
 }
 
-/** Score rows that lie side by side. */
-static an_status predict(an_predictor *predictor, const uint8_t *rgb, int64_t height, int64_t width,
-                         float *scores, an_error *err) {
-    if (height != predictor->height || width != predictor->width) {
-        ani_resize_u8(&predictor->pixels, predictor->resized, predictor->height, predictor->width,
-                      rgb, height, width, 3, predictor->scratch);
-        rgb = predictor->resized;
-    }
-    ani_net *net = ani_model_net(predictor->model);
-    ani_net_context_begin_watch(predictor->context, predictor->cancel);
-    an_status st = ani_net_context_hold(net, predictor->context, ANI_PREDICT_AS_SET, false, err);
+an_status an_predictor_set_region(an_predictor *predictor, int64_t x, int64_t y, int64_t width,
+                                  int64_t height, an_error *err) {
+    const ani_region region = {x, y, width, height};
+    if (!predictor) return ani_fail(err, AN_ERR_ARG, "predictor is NULL");
+    an_status st = ani_region_check(&region, err);
+    if (!st) st = claim(predictor, err);
     if (st) return st;
-    st = ani_net_predict_bytes(net, predictor->context, rgb, predictor->table, 1,
-                               predictor->classes, scores, err);
-    ani_net_context_let_go(net, predictor->context);
+    predictor->region = region;
+    release(predictor);
+    return AN_OK;
+}
+
+/* Predict from frames that the reader has begun, with the held weights; features or scores may be
+ * NULL. */
+static an_status predict(an_predictor *predictor, const ani_frames *frames, float *features,
+                         float *scores, an_error *err) {
+    const ani_frame_reader *reader = &predictor->reader;
+    const int64_t size = 3 * reader->height * reader->width;
+    const int64_t batch = frames->count < BATCH ? frames->count : BATCH;
+    const uint8_t *found = ani_frame_reader_find(reader, frames);
+    ani_watch *watch = ani_net_context_watch(predictor->context);
+    an_status st = AN_OK;
+    if (!found)
+        st = ani_frame_buffer_grow(&predictor->images, &predictor->images_size, batch * size,
+                                   "images", err);
+    for (int64_t i = 0; !st && i < frames->count; i += batch) {
+        const int64_t n = frames->count - i < batch ? frames->count - i : batch;
+        for (int64_t k = 0; !st && !found && k < n; k++) {
+            st = ani_watch_check(watch, err);
+            if (!st) ani_frame_reader_read(reader, frames, i + k, predictor->images + k * size);
+        }
+        if (st) break;
+        st = ani_net_predict_bytes(ani_model_net(predictor->model), predictor->context,
+                                   found ? found + i * size : predictor->images, predictor->table,
+                                   n, predictor->classes,
+                                   features ? features + i * predictor->features : NULL,
+                                   scores ? scores + i * predictor->outputs : NULL, err);
+    }
     return st;
 }
 
-an_status an_predictor_score_frame(an_predictor *predictor, const uint8_t *rgb, int64_t height,
-                                   int64_t width, int64_t stride, float *scores, an_error *err) {
-    if (!predictor || !rgb || !scores)
-        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
-                        !predictor ? "predictor"
-                        : !rgb     ? "rgb"
-                                   : "scores");
-    if (height < 1 || height > MAX_SIDE || width < 1 || width > MAX_SIDE)
-        return ani_fail(err, AN_ERR_ARG, "the frame is %lld x %lld; each must be 1 to %d",
-                        (long long)height, (long long)width, MAX_SIDE);
-    if (stride < 3 * width)
-        return ani_fail(err, AN_ERR_ARG, "stride is %lld; rows of %lld pixels have %lld bytes",
-                        (long long)stride, (long long)width, 3 * (long long)width);
-    if (!ani_mul_size(stride, height, &(int64_t){0}))
-        return ani_fail(err, AN_ERR_ARG, "stride is %lld; no memory has %lld rows of it",
-                        (long long)stride, (long long)height);
+/* The whole of a call; kind: as ani_net_context_hold() has it. */
+static an_status run(an_predictor *predictor, ani_frames *frames, int32_t kind, float *features,
+                     float *scores, an_error *err) {
+    ani_net *net = ani_model_net(predictor->model);
+    if (frames->count < 1)
+        return ani_fail(err, AN_ERR_ARG, "%lld frames; there must be 1 or more",
+                        (long long)frames->count);
     an_status st = claim(predictor, err);
     if (st) return st;
-    st = pack(predictor, &rgb, height, width, stride, err);
-    if (!st) st = predict(predictor, rgb, height, width, scores, err);
+    if (frames->format == FORMAT_AS_SET) frames->format = predictor->format;
+    frames->region = predictor->region;
+    st = ani_frame_reader_begin(&predictor->reader, frames, err);
+    if (!st) {
+        ani_net_context_begin_watch(predictor->context, predictor->cancel);
+        st = ani_net_context_hold(net, predictor->context, kind, false, err);
+        if (!st) st = predict(predictor, frames, features, scores, err);
+        ani_net_context_let_go(net, predictor->context);
+    }
     release(predictor);
     return st;
 }
 
+an_status an_predictor_score_frames(an_predictor *predictor, const uint8_t *frames, int64_t count,
+                                    int64_t frame_stride, int64_t height, int64_t width,
+                                    int64_t row_stride, float *scores, an_error *err) {
+    if (!predictor || !frames || !scores)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
+                        !predictor ? "predictor"
+                        : !frames  ? "frames"
+                                   : "scores");
+    ani_frames all = {frames, count, frame_stride, height, width, row_stride, FORMAT_AS_SET, {0}};
+    return run(predictor, &all, ANI_PREDICT_AS_SET, NULL, scores, err);
+}
+
+an_status an_predictor_score_frame(an_predictor *predictor, const uint8_t *frame, int64_t height,
+                                   int64_t width, int64_t row_stride, float *scores,
+                                   an_error *err) {
+    if (!predictor || !frame || !scores)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
+                        !predictor ? "predictor"
+                        : !frame   ? "frame"
+                                   : "scores");
+    return an_predictor_score_frames(predictor, frame, 1, 0, height, width, row_stride, scores,
+                                     err);
+}
+
+an_status an_predictor_compute_features(an_predictor *predictor, const uint8_t *frames,
+                                        int64_t count, int64_t frame_stride, int64_t height,
+                                        int64_t width, int64_t row_stride, float *features,
+                                        an_error *err) {
+    if (!predictor || !frames || !features)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
+                        !predictor ? "predictor"
+                        : !frames  ? "frames"
+                                   : "features");
+    ani_frames all = {frames, count, frame_stride, height, width, row_stride, FORMAT_AS_SET, {0}};
+    return run(predictor, &all, AN_INFERENCE_FP32, features, NULL, err);
+}
+
+/* --- images ------------------------------------------------------------------------------------
+ */
+
 static an_status score_image(an_predictor *predictor, const an_image *image, float *scores,
                              an_error *err) {
-    const int64_t width = an_image_width(image);
-    return an_predictor_score_frame(predictor, an_image_const_data(image), an_image_height(image),
-                                    width, 3 * width, scores, err);
+    ani_frames one = {.first = an_image_const_data(image),
+                      .count = 1,
+                      .height = an_image_height(image),
+                      .width = an_image_width(image),
+                      .format = AN_FORMAT_RGB};
+    return run(predictor, &one, ANI_PREDICT_AS_SET, NULL, scores, err);
 }
 
 an_status an_predictor_score_file(an_predictor *predictor, const char *path, float *scores,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <attractivenet/kinds.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "base/cpu.h"
 #include "base/random.h"
 #include "kernels/pixels.h"
+#include "kernels/reorder.h"
 #include "kernels/resize.h"
 #include "kernels/warp.h"
 #include "support/level.h"
@@ -159,6 +161,120 @@ static void resize_of_known_sizes(void **state) {
             resize_case(sizes[i], channels, &stream);
 }
 
+/* Rows that are not needed need not be there; the others stand in the same buffer, as decoders and
+ * conversions have them. */
+static void rows_that_are_not_needed(void **state) {
+    (void)state;
+    ani_stream stream = ani_stream_begin(11, 0, 0);
+    int64_t needed = 0, all = 0;
+    for (int i = 0; i < 3000; i++) {
+        enum { MOST = 100, WIDTH = 3 };
+        const int64_t to = 1 + below(&stream, i % 4 ? 12 : MOST);
+        const int64_t from = i % 5 ? 1 + below(&stream, 2 * MOST) : 2 * to;
+        const int64_t columns = i % 2 ? 2 : 2 * WIDTH; /* a half, if the height is one */
+        uint8_t src[2 * MOST * 2 * WIDTH], want[MOST * WIDTH], got[MOST * WIDTH], row[2 * WIDTH];
+        _Alignas(8) uint8_t scratch[64];
+        assert_true(ani_resize_scratch(WIDTH, 1) <= (int64_t)sizeof scratch);
+        fill_bytes(src, (size_t)(from * columns), &stream);
+        ani_resize_u8(&best, want, to, WIDTH, src, from, columns, 1, scratch);
+        ani_resizer r;
+        ani_resize_begin(&r, &best, got, to, WIDTH, from, columns, 1, scratch);
+        for (int64_t y = 0; y < from; y++, all++) {
+            if (!ani_resize_needs(&r)) {
+                ani_resize_row(&r, NULL);
+                continue;
+            }
+            memcpy(row, src + y * columns, (size_t)columns);
+            ani_resize_row(&r, row);
+            memset(row, CANARY, sizeof row);
+            needed++;
+        }
+        expect_same("rows", got, want, (size_t)(to * WIDTH));
+    }
+    assert_true(needed < all / 2);
+}
+
+/* --- formats ---------------------------------------------------------------------------------- */
+
+static uint8_t clamp(int64_t value) {
+    value = (value + (1 << 19)) >> 20;
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+static void expect_yuv(const char *level, const uint8_t *got, int32_t y, int32_t u, int32_t v) {
+    const int64_t c = 1220542 * (int64_t)(y > 16 ? y - 16 : 0);
+    const uint8_t want[] = {clamp(c + 1673527 * (int64_t)(v - 128)),
+                            clamp(c - 852492 * (int64_t)(v - 128) - 409993 * (int64_t)(u - 128)),
+                            clamp(c + 2116026 * (int64_t)(u - 128))};
+    if (memcmp(got, want, 3))
+        fail_msg("%s: YUV %d %d %d is %d %d %d, it should be %d %d %d", level, (int)y, (int)u,
+                 (int)v, got[0], got[1], got[2], want[0], want[1], want[2]);
+}
+
+static void yuv_follows_its_formula(void **state) {
+    (void)state;
+    ani_stream stream = ani_stream_begin(12, 0, 0);
+    const ani_pixels *tables[] = {&plain, &best};
+    for (int i = 0; i < 4000; i++) {
+        const int64_t count = 2 * (i < 200 ? i : (int64_t)below(&stream, 100));
+        fenced luma = make_fenced((size_t)count, i % 2);
+        fenced chroma = make_fenced((size_t)count, i % 2);
+        fenced pairs = make_fenced((size_t)(2 * count), i % 2);
+        fill_bytes(luma.bytes, luma.size, &stream);
+        fill_bytes(chroma.bytes, chroma.size, &stream);
+        for (int64_t k = 0; k < count; k++) {
+            pairs.bytes[2 * k] = luma.bytes[k];
+            pairs.bytes[2 * k + 1] = chroma.bytes[k];
+        }
+        for (int t = 0; t < 2; t++) {
+            fenced out = make_fenced((size_t)(3 * count), i % 2);
+            tables[t]->nv12_row(out.bytes, luma.bytes, chroma.bytes, count);
+            for (int64_t k = 0; k < count; k++)
+                expect_yuv(tables[t]->level, out.bytes + 3 * k, luma.bytes[k],
+                           chroma.bytes[k / 2 * 2], chroma.bytes[k / 2 * 2 + 1]);
+            memset(out.bytes, CANARY, out.size);
+            tables[t]->yuyv_row(out.bytes, pairs.bytes, count);
+            for (int64_t k = 0; k < count; k++)
+                expect_yuv(tables[t]->level, out.bytes + 3 * k, luma.bytes[k],
+                           chroma.bytes[k / 2 * 2], chroma.bytes[k / 2 * 2 + 1]);
+            free_fenced("yuv", &out);
+        }
+        free_fenced("luma", &luma);
+        free_fenced("chroma", &chroma);
+        free_fenced("pairs", &pairs);
+    }
+}
+
+static void channels_in_another_order(void **state) {
+    (void)state;
+    static const struct {
+        int32_t format, step, red, green, blue;
+    } cases[] = {{AN_FORMAT_BGR, 3, 2, 1, 0},
+                 {AN_FORMAT_RGBA, 4, 0, 1, 2},
+                 {AN_FORMAT_BGRA, 4, 2, 1, 0},
+                 {AN_FORMAT_GREY, 1, 0, 0, 0}};
+    ani_stream stream = ani_stream_begin(13, 0, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int64_t count = 0; count < 80; count++) {
+            fenced src = make_fenced((size_t)(count * cases[i].step), (int)(count % 2));
+            fenced out = make_fenced((size_t)(3 * count), (int)(count % 2));
+            fill_bytes(src.bytes, src.size, &stream);
+            ani_reorder(out.bytes, src.bytes, count, cases[i].format);
+            for (int64_t k = 0; k < count; k++) {
+                const uint8_t *from = src.bytes + k * cases[i].step;
+                const uint8_t want[] = {from[cases[i].red], from[cases[i].green],
+                                        from[cases[i].blue]};
+                assert_memory_equal(out.bytes + 3 * k, want, 3);
+            }
+            if (cases[i].step == 3) { /* in place */
+                ani_reorder(src.bytes, src.bytes, count, cases[i].format);
+                assert_memory_equal(src.bytes, out.bytes, out.size);
+            }
+            free_fenced("reorder", &out);
+            free_fenced("reorder's source", &src);
+        }
+}
+
 /* --- warp ------------------------------------------------------------------------------------ */
 
 static void place_and_sample(void **state) {
@@ -267,9 +383,9 @@ int main(void) {
     ani_pixels_init(&plain, 0);
     ani_pixels_init(&best, ani_cpu_mask(NULL));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resize_of_random_sizes),
-        cmocka_unit_test(resize_of_known_sizes),
-        cmocka_unit_test(place_and_sample),
+        cmocka_unit_test(resize_of_random_sizes),    cmocka_unit_test(resize_of_known_sizes),
+        cmocka_unit_test(rows_that_are_not_needed),  cmocka_unit_test(yuv_follows_its_formula),
+        cmocka_unit_test(channels_in_another_order), cmocka_unit_test(place_and_sample),
         cmocka_unit_test(rows_follow_their_formula),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,8 +130,8 @@ m("resize_half_pixel", "kernels/resize.c",
   "const float place = (float)((double)at * scale);",
   "resizing by corners and not by pixel centres", "golden_images")
 m("resize_lower_row", "kernels/resize.c",
-  "const int64_t lower = tap.index < last ? tap.index + 1 : last;",
-  "const int64_t lower = upper;",
+  "*lower = tap.index < last ? tap.index + 1 : last;",
+  "*lower = *upper;",
   "rows are not interpolated", "golden_images")
 m("warp_reflect", "kernels/warp.c",
   "return c >= n ? period - c - 1.0 : c;",
@@ -630,14 +630,46 @@ m("utf8_surrogates", "base/text.c",
 
 # --- predict --------------------------------------------------------------------------------------------
 
-m("predict_stride", "predict/predictor.c",
-  "predictor->packed[y * row + i] = (*rgb)[y * stride + i];",
-  "predictor->packed[y * row + i] = (*rgb)[y * row + i];",
-  "rows of a frame with gaps are read without them", "predict")
-m("predict_size", "predict/predictor.c",
-  "if (height != predictor->height || width != predictor->width) {",
-  "if (height != predictor->height) {",
-  "a frame of the right height is not resized", "predict")
+m("frame_row_stride", "predict/frame.c",
+  "const uint8_t *row = frame + (r->y + y) * frames->row_stride + as->pixel * r->x;",
+  "const uint8_t *row = frame + (r->y + y) * as->pixel * frames->width + as->pixel * r->x;",
+  "rows of a frame with gaps are read without them", "predict", "frames")
+m("frame_stride", "predict/frame.c",
+  "const uint8_t *frame = frames->first + index * frames->frame_stride;",
+  "const uint8_t *frame = frames->first + index * frames->height * frames->row_stride;",
+  "frames with gaps are read without them", "frames")
+m("frame_size", "predict/frame.c",
+  "frames->format == AN_FORMAT_RGB && r->height == reader->height &&",
+  "frames->format == AN_FORMAT_RGB &&",
+  "a frame of the right width is not resized", "predict")
+m("frame_dense", "predict/frame.c",
+  "(frames->frame_stride == row * r->height || frames->count == 1);",
+  "(frames->row_stride == row || frames->count == 1);",
+  "frames with gaps between them are predicted as if there were none", "frames")
+m("frame_pair", "predict/frame.c",
+  "return reader->row + 3 * (r->x - left);",
+  "return reader->row;",
+  "a region that begins at an odd pixel of YUV begins one before", "frames", "golden_frames")
+m("frame_chroma_row", "predict/frame.c",
+  "const int64_t chroma = frames->height + (r->y + y) / 2;",
+  "const int64_t chroma = frames->height + r->y / 2 + y / 2;",
+  "a region that begins at an odd row of NV12 has the chroma of other rows", "frames", "golden_frames")
+m("frame_batch", "predict/predictor.c",
+  "found ? found + i * size : predictor->images",
+  "found ? found : predictor->images",
+  "from the 33rd frame on the scores are those of the first", "frames")
+m("resize_needs", "kernels/resize.c",
+  "return r->seen == upper || r->seen == lower;",
+  "return r->seen == upper;",
+  "the lower of two rows is not read when rows are converted first", "frames", "golden_frames")
+m("yuv_dark", "kernels/c/yuv.c",
+  "(*luma > 16 ? *luma - 16 : 0)",
+  "(*luma - 16)",
+  "Y below 16 is darker than black", "golden_frames")
+m("top_ties", "predict/top.c",
+  "(scores[a] == scores[b] && a > b)",
+  "(scores[a] == scores[b] && a < b)",
+  "of equal scores the higher class comes first", "frames")
 m("predict_outputs", "predict/loader.c",
   "to[place * width + k] = batch[i * width + k];",
   "to[place * width + k] = batch[i * width];",

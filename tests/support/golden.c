@@ -20,16 +20,15 @@
 const char *golden_path(const char *relative) {
     static char ring[8][4096];
     static int next;
-    const char *folder = getenv("AN_GOLDEN_DIR");
+    const char *folder = getenv("AN_GOLDEN_DIR"), *data = getenv("AN_TEST_DATA");
     char *path = ring[next];
     next = (next + 1) % 8;
     if (folder) {
         snprintf(path, sizeof ring[0], "%s/%s", folder, relative);
-    } else {
-        const char *data = getenv("AN_TEST_DATA");
-        if (!data) return NULL;
-        snprintf(path, sizeof ring[0], "%s/golden/data/%s", data, relative);
+        if (access(path, R_OK) == 0) return path;
     }
+    if (!data) return NULL;
+    snprintf(path, sizeof ring[0], "%s/golden/data/%s", data, relative);
     return access(path, R_OK) == 0 ? path : NULL;
 }
 

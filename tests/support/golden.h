@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Return AN_GOLDEN_DIR/relative in a static ring of buffers (valid for the next 8 calls); NULL if
- * the variable is not set or there is no such file. A test that gets NULL calls skip(). Without
- *  AN_GOLDEN_DIR the small copy in tests/golden/data is used. */
+/** Return AN_GOLDEN_DIR/relative in a static ring of buffers (valid for the next 8 calls); what
+ * that folder lacks is looked for in tests/golden/data, which has small copies and what is nowhere
+ * else. NULL if there is no such file: a test that gets NULL calls skip(). */
 const char *golden_path(const char *relative);
 
 /** The names of the files in a folder of the reference data that begin and end so, sorted by bytes.

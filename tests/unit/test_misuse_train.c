@@ -33,6 +33,7 @@ static an_history *history_out;
 static double y_column[4];
 static float y[COUNT * OUTPUTS];
 static double loss;
+static int32_t top_out;
 static uint8_t rgb[COUNT * 40 * SIDE * 3]; /* the highest images are of 40 rows */
 static an_epoch_report report = {.struct_size = sizeof report}, unset_report;
 static an_checkpoint_info checkpoint_info = {.struct_size = sizeof checkpoint_info};
@@ -311,7 +312,8 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
     CASE(predictor_model, an_predictor_create(&predictor_out, NULL, err), "model")                 \
     CASE(set_cancel_null, an_predictor_set_cancel(NULL, NULL, err), "predictor")                   \
     CASE(frame_null, an_predictor_score_frame(NULL, rgb, 2, 2, 6, y, err), "predictor")            \
-    CASE(frame_rgb, an_predictor_score_frame(predictor, NULL, 2, 2, 6, y, err), "rgb")             \
+    CASE(frame_pixels, an_predictor_score_frame(predictor, NULL, 2, 2, 6, y, err),                 \
+         "frame is NULL")                                                                          \
     CASE(frame_scores, an_predictor_score_frame(predictor, rgb, 2, 2, 6, NULL, err), "scores")     \
     CASE(frame_height, an_predictor_score_frame(predictor, rgb, 0, 2, 6, y, err), "0 x 2")         \
     CASE(frame_width, an_predictor_score_frame(predictor, rgb, 2, 65536, 6, y, err), "2 x 65536")  \
@@ -321,6 +323,32 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
     CASE(frame_stride_endless,                                                                     \
          an_predictor_score_frame(predictor, rgb, 3, 2, INT64_MAX / 2, y, err),                    \
          "no memory has 3 rows")                                                                   \
+    CASE(frames_null, an_predictor_score_frames(NULL, rgb, 1, 0, 2, 2, 0, y, err), "predictor")    \
+    CASE(frames_pixels, an_predictor_score_frames(predictor, NULL, 1, 0, 2, 2, 0, y, err),         \
+         "frames is NULL")                                                                         \
+    CASE(frames_scores, an_predictor_score_frames(predictor, rgb, 1, 0, 2, 2, 0, NULL, err),       \
+         "scores is NULL")                                                                         \
+    CASE(frames_count, an_predictor_score_frames(predictor, rgb, 0, 0, 2, 2, 0, y, err),           \
+         "0 frames")                                                                               \
+    CASE(frames_apart, an_predictor_score_frames(predictor, rgb, 2, 11, 2, 2, 0, y, err),          \
+         "frame_stride is 11")                                                                     \
+    CASE(features_of_null, an_predictor_compute_features(NULL, rgb, 1, 0, 2, 2, 0, y, err),        \
+         "predictor")                                                                              \
+    CASE(features_of_pixels,                                                                       \
+         an_predictor_compute_features(predictor, NULL, 1, 0, 2, 2, 0, y, err), "frames is NULL")  \
+    CASE(features_of_none,                                                                         \
+         an_predictor_compute_features(predictor, rgb, 1, 0, 2, 2, 0, NULL, err),                  \
+         "features is NULL")                                                                       \
+    CASE(features_of_count, an_predictor_compute_features(predictor, rgb, -1, 0, 2, 2, 0, y, err), \
+         "-1 frames")                                                                              \
+    CASE(format_null, an_predictor_set_format(NULL, AN_FORMAT_BGR, err), "predictor")              \
+    CASE(format_unknown, an_predictor_set_format(predictor, 7, err), "format is 7")                \
+    CASE(region_null, an_predictor_set_region(NULL, 0, 0, 1, 1, err), "predictor")                 \
+    CASE(region_empty, an_predictor_set_region(predictor, 0, 0, 1, 0, err), "height 0")            \
+    CASE(top_null, an_top_classes(NULL, 2, 1, &top_out, err), "scores")                            \
+    CASE(top_out_null, an_top_classes(y, 2, 1, NULL, err), "classes")                              \
+    CASE(top_outputs, an_top_classes(y, 0, 1, &top_out, err), "outputs is 0")                      \
+    CASE(top_many, an_top_classes(y, 2, 3, &top_out, err), "k is 3")                               \
     CASE(file_null, an_predictor_score_file(NULL, "x", y, err), "predictor")                       \
     CASE(file_path, an_predictor_score_file(predictor, NULL, y, err), "path")                      \
     CASE(file_scores, an_predictor_score_file(predictor, "x", NULL, err), "scores")                \

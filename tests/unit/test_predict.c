@@ -410,7 +410,7 @@ static void refuses_what_is_no_frame(void **state) {
     assert_string_equal(err.message, "the frame is 0 x 51; each must be 1 to 65535");
     assert_int_equal(an_predictor_score_frame(predictor, frame, HEIGHT, WIDTH, 152, &score, &err),
                      AN_ERR_ARG);
-    assert_string_equal(err.message, "stride is 152; rows of 51 pixels have 153 bytes");
+    assert_string_equal(err.message, "row_stride is 152; RGB rows of 51 pixels have 153 bytes");
     assert_int_equal(an_predictor_score_frame(predictor, NULL, 1, 1, 3, &score, &err), AN_ERR_ARG);
     an_predictor *none = predictor;
     assert_int_equal(an_predictor_create(&none, NULL, &err), AN_ERR_ARG);

@@ -334,6 +334,8 @@ void ani_pixels_avx2(ani_pixels *table) {
                           .blend_columns = blend_columns,
                           .blend_rows = blend_rows,
                           .halve_row = halve_row,
+                          .nv12_row = ani_c_nv12_row,
+                          .yuyv_row = ani_c_yuyv_row,
                           .place = place,
                           .sample = sample};
 }

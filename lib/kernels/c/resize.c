@@ -69,6 +69,8 @@ void ani_pixels_c(ani_pixels *table) {
                           .blend_columns = ani_c_blend_columns,
                           .blend_rows = ani_c_blend_rows,
                           .halve_row = ani_c_halve_row,
+                          .nv12_row = ani_c_nv12_row,
+                          .yuyv_row = ani_c_yuyv_row,
                           .place = ani_c_place,
                           .sample = ani_c_sample};
 }

@@ -183,6 +183,8 @@ void ani_pixels_neon(ani_pixels *table) {
                           .blend_columns = blend_columns,
                           .blend_rows = blend_rows,
                           .halve_row = halve_row,
+                          .nv12_row = ani_c_nv12_row,
+                          .yuyv_row = ani_c_yuyv_row,
                           .place = place,
                           .sample = sample};
 }

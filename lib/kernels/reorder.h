@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ * Channels of 8-bit pixels in another order, as RGB. */
+#ifndef KERNELS_REORDER_H
+#define KERNELS_REORDER_H
+
+#include <stdint.h>
+
+/** Write count pixels of AN_FORMAT_BGR, RGBA, BGRA or GREY as RGB. rgb may be src where a pixel has
+ *  three channels; else they do not overlap. */
+void ani_reorder(uint8_t *rgb, const uint8_t *src, int64_t count, int32_t format);
+
+#endif
