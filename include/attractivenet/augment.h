@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Random transforms of images, and the loader: shuffled, scaled batches made by worker threads. */
+ * Random transforms of images, and the loader: shuffled, scaled batches made by worker threads, of
+ * a data set or of what a callback fills in. */
 #ifndef ATTRACTIVENET_AUGMENT_H
 #define ATTRACTIVENET_AUGMENT_H
 
@@ -30,6 +31,10 @@ enum { AN_FILL_NEAREST = 0, AN_FILL_CONSTANT = 1, AN_FILL_REFLECT = 2, AN_FILL_W
  * but black). FAST puts these right: shifts go along their own axis, the centre is the image's, and
  * brightness multiplies the 8-bit value and clamps it to 0..255. For square images with equal
  * shifts all else is the same.
+ *
+ * Floats of a callback are transformed in every mode. Where all values of an image are those that
+ * 8-bit pixels have on the loader's scale, it becomes what these pixels become, bit for bit; any
+ * other image is interpolated as it is. Brightness takes the scale's ends for 0 and 255.
  */
 typedef struct an_augment_options {
     uint32_t struct_size;       /* set by init; later fields are only appended */
@@ -87,7 +92,7 @@ typedef struct an_loader_options {
 AN_API void an_loader_options_init(an_loader_options *options, uint32_t struct_size);
 
 /**
- * A loader: batches of some samples of a data set, epoch after epoch.
+ * A loader: batches of some samples of a data set, or of a callback, epoch after epoch.
  *
  * Threads: one call at a time on one loader, where a trainer's epoch or an evaluation counts as one
  *          call; a second one returns AN_ERR_ARG. Loaders of one data set are independent. A
@@ -112,6 +117,82 @@ typedef struct an_loader an_loader;
  */
 AN_API an_status an_loader_create(an_loader **out, an_dataset *dataset, const int64_t *indices,
                                   int64_t count, const an_loader_options *options, an_error *err);
+
+/** Samples that a callback is to fill in. The arrays are the loader's, valid during the call. */
+typedef struct an_fill {
+    uint32_t struct_size;   /* bytes of this struct in the library that fills it */
+    int32_t reserved;       /* 0 */
+    int64_t epoch;          /* from 0, as in an_loader_begin() */
+    int64_t batch;          /* number of the batch in the epoch, from 0 */
+    int64_t n;              /* samples of this batch, at least 1 */
+    const int64_t *samples; /* [n], which ones, each 0 to count - 1 */
+    float *x;               /* [n,height,width,3] RGB, scaled, to be filled; all NaN before */
+    float *y;               /* [n,outputs], to be filled; all NaN before */
+    float *weights;         /* [n], to be filled, all NaN before; NULL unless weighted is 1 */
+} an_fill;
+
+/** As an_warning_init(). */
+AN_API void an_fill_init(an_fill *fill, uint32_t struct_size);
+
+/** Fill x, y and weights. Called on the thread that made the call, within an_loader_next() and what
+ *  reads a loader. Non-zero stops that call with AN_ERR_CANCELLED. */
+typedef int32_t (*an_fill_fn)(void *user, const an_fill *fill);
+
+/** Samples that a callback gives. Fill with an_loader_source_init(), then set what has no default.
+ */
+typedef struct an_loader_source {
+    uint32_t struct_size;  /* set by init; later fields are only appended */
+    int32_t height, width; /* of the images, 1 to 8192; no default */
+    int32_t outputs;       /* numbers a sample has in y, 1 to 1000; default 1 */
+    int64_t count;         /* samples of an epoch, at least 1; no default */
+    int32_t varies;        /* 0 or 1: a sample is not the same in every epoch; default 0 */
+    int32_t weighted;      /* 0 or 1: each sample has a weight; default 0: each counts as 1 */
+    int32_t any_range;     /* 0: values of x lie on the loader's scale (UNIT 0 to 1, TF -1 to 1,
+                              ARTICLE 0 to 1000; 1e-5 of that beyond its ends is allowed);
+                              1: they are -1e30 to 1e30; default 0 */
+    int32_t reserved;      /* 0 */
+    an_fill_fn fill;       /* no default */
+    void *user;            /* handed to fill; kept as long as the loader lives */
+    const char *identity;  /* what the samples are, in 1 to 200 bytes of UTF-8, as a file's name and
+                              version: a training is resumed only with the same; copied; NULL =
+                              unknown, which is the same as any other unknown; default NULL */
+} an_loader_source;
+
+AN_API void an_loader_source_init(an_loader_source *source, uint32_t struct_size);
+
+/**
+ * Make a loader whose samples a callback fills in: floats of the caller's own, or of a generator.
+ *
+ * Order, shuffling, drop_last, an_loader_begin() and augmentation are those of a data set of count
+ * samples in which sample i has number i, and so are the bits, if x has the values of a data set's
+ * pixels on the scale and y its scores as floats.
+ *
+ * Takes:   source: copied. options: NULL = defaults; scale says how x is scaled and is compared
+ * with the model's, as elsewhere. fill is called once for each batch, in their order, on the thread
+ * that calls an_loader_next(): for the batch that is wanted and, with threads, for up to prefetch
+ *          batches after it, never beyond the epoch. The loader's threads do what follows: they
+ *          look at the values and augment. So that a run can be repeated and resumed, what fill
+ *          gives must depend on (epoch, samples) alone; batches filled ahead are discarded by
+ *          an_loader_begin() and filled again when their turn comes.
+ *          Any call that reads the loader calls fill. Those that read the samples in their own
+ *          order, as an_predict_loader(), do so with epoch 0. Where labels are unknown, write any
+ *          number that is finite.
+ * Owns:    *out is the caller's; the user pointer must stay valid until it is destroyed, and also
+ *          what holds it, as a trainer.
+ * Returns: AN_OK; AN_ERR_ARG (NULL, no fill, a field or option out of range); AN_ERR_NOMEM.
+ * Fails:   a fill that returns non-zero ends the call that reads with AN_ERR_CANCELLED. A trainer
+ *          goes on as after any callback that stops it; an_loader_next() loses nothing: the next
+ *          call asks for the same batch again. A value that is not filled in, not finite or out of
+ *          its range, and a weight below 0, end an_loader_next() with AN_ERR_ARG, with sample and
+ *          value; the next call goes on with the batch after.
+ * Threads: fill may make any call that does not read or begin its own loader: that one returns
+ *          AN_ERR_ARG. The same holds while an_predict_loader(), an_calibrate_loader() or the
+ *          features of a frozen base are computed from it.
+ * Cost:    as an_loader_create(); with augmentation a copy of an image for each thread.
+ */
+AN_API an_status an_loader_create_from_callback(an_loader **out, const an_loader_source *source,
+                                                const an_loader_options *options, an_error *err);
+
 /** Stop the workers and free; NULL is allowed. */
 AN_API void an_loader_destroy(an_loader *loader);
 
@@ -146,11 +227,16 @@ AN_API an_status an_loader_begin(an_loader *loader, int64_t epoch, int64_t first
  *          it; the next call goes on with the batch after. With policy skip a damaged image is left
  *          out with one warning, and the batch is shorter; a batch with nothing left is skipped;
  *          AN_ERR_CANCELLED if the warning callback says so, and by the flag of
- *          an_loader_set_cancel(). Errors of memory and of reading are
- *          always returned.
+ *          an_loader_set_cancel(). Errors of memory and of reading are always returned. Of a
+ *          callback's loader: what an_loader_create_from_callback() says.
  */
 AN_API an_status an_loader_next(an_loader *loader, const float **x, const float **y,
                                 const int64_t **samples, int64_t *n, an_error *err);
+
+/** Return the weights [n] of the batch that an_loader_next() gave last, of the data set or the
+ *  callback, finite and at least 0; borrowed as its x. NULL before the first batch, after a call
+ *  that gave none, and if the samples have no weights. */
+AN_API const float *an_loader_batch_weights(const an_loader *loader);
 
 AN_API int64_t an_loader_steps(const an_loader *loader);      /**< Return batches in an epoch. */
 AN_API int64_t an_loader_samples(const an_loader *loader);    /**< Return samples in all. */
@@ -159,7 +245,10 @@ AN_API int32_t an_loader_height(const an_loader *loader);     /**< Return the im
 AN_API int32_t an_loader_width(const an_loader *loader);      /**< Return the images' width. */
 AN_API int32_t an_loader_outputs(const an_loader *loader);    /**< Return numbers per label. */
 AN_API int32_t an_loader_scale(const an_loader *loader);      /**< Return AN_SCALE_*. */
-/** Return 1 if every epoch gives the same pixels for a sample (no augmentation), else 0. */
+/** Return 1 if the samples have weights of their own, else 0. */
+AN_API int32_t an_loader_has_weights(const an_loader *loader);
+/** Return 1 if every epoch gives the same pixels for a sample (no augmentation, and no callback
+ *  that varies), else 0. */
 AN_API int32_t an_loader_is_plain(const an_loader *loader);
 
 #ifdef __cplusplus

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * Batches prefetched by threads. A batch is a slot of a ring; its samples are handed out one by
  * one, so that all threads work on the batch that is needed next. What a sample becomes depends on
- * (options, epoch, place) alone; who makes it, and when, changes nothing. */
+ * (options, epoch, place) alone; who makes it, and when, changes nothing. The samples of a callback
+ * lie in their slot before they are handed out: the caller's thread has them filled in, as many
+ * batches as there are slots, and what is left to make is the look at them and the augmentation. */
 #include "augment/loader.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
+#include "augment/callback.h"
 #include "augment/order.h"
 #include "augment/transform.h"
 #include "base/cpu.h"
@@ -28,6 +31,7 @@ typedef struct slot {
     int64_t pending; /* samples not finished */
     float *x;        /* [batch,height,width,3] */
     float *y;        /* [batch,outputs] */
+    float *weights;  /* [batch], or NULL */
     int64_t *samples;
     ani_transform *transforms; /* drawn when the slot is set up (KERAS, LEGACY), else NULL */
     an_error *errors;          /* [batch]: status AN_OK, or why the sample has no pixels */
@@ -36,7 +40,8 @@ typedef struct slot {
 /* Memory of one thread. */
 typedef struct scratch {
     uint8_t *pixels;
-    float *scaled; /* where Keras' brightness is asked for; else NULL */
+    float
+        *scaled; /* where Keras' brightness or the floats of a callback are augmented; else NULL */
 } scratch;
 
 typedef struct worker {
@@ -46,12 +51,14 @@ typedef struct worker {
 
 struct an_loader {
     atomic_int references;
-    atomic_bool claimed; /* somebody reads it */
-    an_cancel *cancel;   /* held; NULL: none */
-    ani_watch own;       /* of it, in a call on the loader */
-    ani_watch *watch;    /* of the call that reads it */
-    int64_t process;     /* that made it, where its threads are */
-    an_dataset *dataset;
+    atomic_bool claimed;        /* somebody reads it */
+    an_cancel *cancel;          /* held; NULL: none */
+    ani_watch own;              /* of it, in a call on the loader */
+    ani_watch *watch;           /* of the call that reads it */
+    int64_t process;            /* that made it, where its threads are */
+    an_dataset *dataset;        /* NULL: samples come from the callback */
+    ani_callback callback;      /* all zero with a data set */
+    an_loader *parent;          /* claimed as long as this one lives: it has the same callback */
     an_loader_options options;  /* augment: the next field */
     an_augment_options augment; /* its lists are owned */
     int64_t *indices;           /* [count] samples of the data set */
@@ -61,8 +68,10 @@ struct an_loader {
     ani_pixels pixels; /* kernels */
     int64_t image;     /* values of an image */
     int32_t outputs;
+    bool has_weights;
     slot *slots;
     int64_t slot_count;
+    const slot *given;  /* what an_loader_next() gave last, or NULL; its caller's alone */
     scratch *scratches; /* [threads + 1], the last one for the caller */
     pthread_t *threads;
     worker *workers;
@@ -77,6 +86,7 @@ struct an_loader {
     int64_t epoch;
     int64_t next;      /* batch that the caller gets next */
     int64_t held;      /* first batch whose slot must stay: the one that the caller has, or next */
+    int64_t filled;    /* first batch that waits for the callback; with a data set none does */
     int64_t filling;   /* batch whose samples are handed out now */
     int64_t busy;      /* threads at work on a sample */
     ani_mt19937 first; /* stream of batch 0 (KERAS, LEGACY) */
@@ -133,72 +143,115 @@ static bool needs_reference(const an_loader *b) {
 
 /* --- making samples -------------------------------------------------------------------------- */
 
-/* Set up the slot of batch number filling. With the lock. */
-static void set_up(an_loader *b, slot *s) {
-    const int64_t step = b->filling;
+/* Set up the slot of a batch. With the lock. */
+static slot *set_up(an_loader *b, int64_t step) {
+    slot *s = &b->slots[step % b->slot_count];
     const int64_t *places = b->places + step * b->order.batch;
     s->step = step;
     s->count = s->pending = ani_order_batch(&b->order, step);
     s->claimed = 0;
     for (int64_t i = 0; i < s->count; i++)
         s->samples[i] = b->indices[places[i]];
-    if (!s->transforms) return;
+    if (!s->transforms) return s;
     ani_mt19937 mt = b->first;
     if (step > 0) ani_order_stream(&b->order, b->epoch, step, &mt);
     for (int64_t i = 0; i < s->count; i++)
         ani_transform_draw(&s->transforms[i], &b->augment, b->order.height, b->order.width, &mt);
+    return s;
+}
+
+/* Return the number behind the last batch that there is a slot for. */
+static int64_t slots_end(const an_loader *b) {
+    const int64_t end = b->held + b->slot_count;
+    return end < b->order.steps ? end : b->order.steps;
 }
 
 static bool can_claim(const an_loader *b) {
-    return !b->paused && b->filling < b->order.steps && b->filling < b->held + b->slot_count;
+    return !b->paused && b->filling < b->filled && b->filling < slots_end(b);
 }
 
 /* Take the next sample to be made: its slot, and its place in *k. With the lock, if can_claim(). */
 static slot *claim(an_loader *b, int64_t *k) {
     slot *s = &b->slots[b->filling % b->slot_count];
-    if (s->step != b->filling) set_up(b, s);
+    if (s->step != b->filling) set_up(b, b->filling);
     *k = s->claimed++;
     if (s->claimed == s->count) b->filling++;
     b->busy++;
     return s;
 }
 
-/* Make the pixels and numbers of one sample. Without the lock: nobody else touches this place. */
-static void make(an_loader *b, slot *s, int64_t k, const scratch *mine) {
-    const an_augment_options *augment = &b->augment;
-    const int64_t height = b->order.height, width = b->order.width, sample = s->samples[k];
-    an_error *error = &s->errors[k];
-    float *x = s->x + k * b->image;
-    for (int32_t i = 0; i < b->outputs; i++)
-        s->y[k * b->outputs + i] = (float)an_dataset_score(b->dataset, sample, i);
-    if (ani_dataset_is_skipped(b->dataset, sample)) {
-        ani_fail(error, AN_ERR_FORMAT, "'%s' was left out before",
-                 an_dataset_name(b->dataset, sample));
-        return;
-    }
-    const uint8_t *rgb;
-    const an_status st = ani_dataset_view(b->dataset, sample, mine->pixels, &rgb, error);
-    error->status = st;
-    if (st) return;
+/* What is done to the sample at place k. */
+static ani_transform transform_of(const an_loader *b, const slot *s, int64_t k) {
     ani_transform transform;
     if (s->transforms)
         transform = s->transforms[k];
-    else if (augment->mode == AN_AUGMENT_FAST)
-        ani_transform_draw_plain(&transform, augment, height, width, b->options.seed, b->epoch,
-                                 sample);
+    else if (b->augment.mode == AN_AUGMENT_FAST)
+        ani_transform_draw_plain(&transform, &b->augment, b->order.height, b->order.width,
+                                 b->options.seed, b->epoch, s->samples[k]);
     else
         ani_transform_init(&transform);
+    return transform;
+}
+
+/* Make the pixels and numbers of one sample of the data set. */
+static an_status make(an_loader *b, slot *s, int64_t k, const scratch *mine, an_error *err) {
+    const an_augment_options *augment = &b->augment;
+    const int64_t height = b->order.height, width = b->order.width, sample = s->samples[k];
+    float *x = s->x + k * b->image;
+    for (int32_t i = 0; i < b->outputs; i++)
+        s->y[k * b->outputs + i] = (float)an_dataset_score(b->dataset, sample, i);
+    if (s->weights) s->weights[k] = (float)an_dataset_weight(b->dataset, sample);
+    if (ani_dataset_is_skipped(b->dataset, sample))
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' was left out before",
+                        an_dataset_name(b->dataset, sample));
+    const uint8_t *rgb;
+    const an_status st = ani_dataset_view(b->dataset, sample, mine->pixels, &rgb, err);
+    if (st) return st;
+    const ani_transform transform = transform_of(b, s, k);
     const int geometry = ani_geometry(augment->mode);
     const float fill_value = (float)augment->fill_value;
     if (!mine->scaled) {
         ani_transform_fast(x, rgb, height, width, &transform, geometry, augment->fill, fill_value,
                            &b->scaling, &b->pixels);
-        return;
+        return AN_OK;
     }
     for (int64_t i = 0; i < b->image; i++)
         mine->scaled[i] = b->scaling.table[rgb[i]];
     ani_transform_apply(x, mine->scaled, height, width, 3, &transform, geometry, augment->fill,
                         fill_value);
+    return AN_OK;
+}
+
+static an_fill fill_of(const an_loader *b, const slot *s) {
+    return (an_fill){.struct_size = sizeof(an_fill),
+                     .epoch = b->epoch,
+                     .batch = s->step,
+                     .n = s->count,
+                     .samples = s->samples,
+                     .x = s->x,
+                     .y = s->y,
+                     .weights = s->weights};
+}
+
+/* Look at a sample that the callback filled in, and augment it. */
+static an_status finish(an_loader *b, slot *s, int64_t k, const scratch *mine, an_error *err) {
+    const an_augment_options *augment = &b->augment;
+    const int64_t height = b->order.height, width = b->order.width;
+    const an_fill fill = fill_of(b, s);
+    float *x = s->x + k * b->image;
+    const an_status st = ani_callback_check(&b->callback, &fill, k, err);
+    if (st || !mine->scaled) return st;
+    const ani_transform transform = transform_of(b, s, k);
+    const int geometry = ani_geometry(augment->mode);
+    const float fill_value = (float)augment->fill_value;
+    memcpy(mine->scaled, x, (size_t)b->image * sizeof *x);
+    if (needs_reference(b))
+        ani_transform_apply(x, mine->scaled, height, width, 3, &transform, geometry, augment->fill,
+                            fill_value);
+    else
+        ani_transform_values(x, mine->scaled, mine->pixels, height, width, &transform, geometry,
+                             augment->fill, fill_value, &b->scaling, &b->pixels);
+    return AN_OK;
 }
 
 /* Claim one sample and make it; the lock is released meanwhile. */
@@ -206,7 +259,9 @@ static void work_once(an_loader *b, const scratch *mine) {
     int64_t k;
     slot *s = claim(b, &k);
     pthread_mutex_unlock(&b->lock);
-    make(b, s, k, mine);
+    /* Without the lock: nobody else touches this place. */
+    an_error *error = &s->errors[k];
+    error->status = b->dataset ? make(b, s, k, mine, error) : finish(b, s, k, mine, error);
     pthread_mutex_lock(&b->lock);
     b->busy--;
     s->pending--;
@@ -230,7 +285,7 @@ static void *worker_main(void *argument) {
 /* --- making the source ----------------------------------------------------------------------- */
 
 static an_status take_indices(an_loader *b, const int64_t *indices, int64_t count, an_error *err) {
-    const int64_t there = an_dataset_count(b->dataset);
+    const int64_t there = b->dataset ? an_dataset_count(b->dataset) : b->callback.source.count;
     int64_t size;
     if (!indices && count)
         return ani_fail(
@@ -253,13 +308,10 @@ static an_status take_indices(an_loader *b, const int64_t *indices, int64_t coun
                             (long long)i, (long long)b->indices[i], (long long)there);
     }
     const int64_t batch = b->options.batch_size < count ? b->options.batch_size : count;
-    b->order =
-        (ani_order){.options = &b->options,
-                    .count = count,
-                    .batch = batch,
-                    .steps = b->options.drop_last ? count / batch : (count + batch - 1) / batch,
-                    .height = an_dataset_height(b->dataset),
-                    .width = an_dataset_width(b->dataset)};
+    b->order.options = &b->options;
+    b->order.count = count;
+    b->order.batch = batch;
+    b->order.steps = b->options.drop_last ? count / batch : (count + batch - 1) / batch;
     return AN_OK;
 }
 
@@ -289,8 +341,10 @@ static an_status make_slots(an_loader *b, an_error *err) {
         s->y = ani_alloc_zero(batch * b->outputs, sizeof *s->y);
         s->samples = ani_alloc_zero(batch, sizeof *s->samples);
         s->errors = ani_alloc_zero(batch, sizeof *s->errors);
+        if (b->has_weights) s->weights = ani_alloc_zero(batch, sizeof *s->weights);
         if (is_keras(b)) s->transforms = ani_alloc_zero(batch, sizeof *s->transforms);
-        if (!s->x || !s->y || !s->samples || !s->errors || (is_keras(b) && !s->transforms))
+        if (!s->x || !s->y || !s->samples || !s->errors || (b->has_weights && !s->weights) ||
+            (is_keras(b) && !s->transforms))
             return ani_fail_memory(err, size, "a batch");
     }
     return AN_OK;
@@ -303,11 +357,13 @@ static an_status make_threads(an_loader *b, an_error *err) {
     b->workers = ani_alloc_zero(count, sizeof *b->workers);
     if (!b->scratches || !b->threads || !b->workers)
         return ani_fail_memory(err, count * (int64_t)sizeof *b->threads, "threads");
+    const bool augments = !b->dataset && ani_augment_is_active(&b->augment);
+    const bool scales = augments || (b->dataset && needs_reference(b));
     for (int32_t i = 0; i <= count; i++) {
         scratch *mine = &b->scratches[i];
-        mine->pixels = ani_alloc(b->image);
-        if (needs_reference(b)) mine->scaled = ani_alloc_zero(b->image, sizeof *mine->scaled);
-        if (!mine->pixels || (needs_reference(b) && !mine->scaled))
+        mine->pixels = ani_alloc(b->dataset || augments ? b->image : 0);
+        if (scales) mine->scaled = ani_alloc_zero(b->image, sizeof *mine->scaled);
+        if (!mine->pixels || (scales && !mine->scaled))
             return ani_fail_memory(err, b->image, "an image");
     }
     while (b->started < count) {
@@ -321,15 +377,35 @@ static an_status make_threads(an_loader *b, an_error *err) {
     return AN_OK;
 }
 
-an_status an_loader_create(an_loader **out, an_dataset *dataset, const int64_t *indices,
-                           int64_t count, const an_loader_options *options, an_error *err) {
-    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
-    *out = NULL;
+/* What a loader takes from its samples' side: a data set, or else a callback's source. */
+static an_status take_samples(an_loader *b, an_dataset *dataset, const an_loader_source *source,
+                              an_error *err) {
+    if (dataset) {
+        ani_dataset_hold(dataset);
+        b->dataset = dataset;
+        b->order.height = an_dataset_height(dataset);
+        b->order.width = an_dataset_width(dataset);
+        b->outputs = an_dataset_outputs(dataset);
+        b->has_weights = an_dataset_has_weights(dataset);
+    } else {
+        const an_status st = ani_callback_take(&b->callback, source, &b->scaling, err);
+        if (st) return st;
+        b->order.height = b->callback.source.height;
+        b->order.width = b->callback.source.width;
+        b->outputs = b->callback.source.outputs;
+        b->has_weights = b->callback.source.weighted;
+    }
+    b->image = b->order.height * b->order.width * 3;
+    return AN_OK;
+}
+
+static an_status create(an_loader **out, an_dataset *dataset, const an_loader_source *source,
+                        const int64_t *indices, int64_t count, const an_loader_options *options,
+                        an_error *err) {
     an_loader *b = NULL;
     an_loader_options checked;
     an_augment_options augment;
     ani_scaling scaling;
-    if (!dataset) return ani_fail(err, AN_ERR_ARG, "dataset is NULL");
     an_status st = read_options(&checked, &augment, options, err);
     if (!st) st = an_scale_fill_table(checked.scale, scaling.table, err);
     if (!st) st = ani_scale_line(checked.scale, &scaling.gain, &scaling.bias, err);
@@ -339,20 +415,18 @@ an_status an_loader_create(an_loader **out, an_dataset *dataset, const int64_t *
     if (!b) return ani_fail_memory(err, sizeof *b, "a loader");
     atomic_init(&b->references, 1);
     b->process = ani_process();
-    ani_dataset_hold(dataset);
-    b->dataset = dataset;
     b->options = checked;
     b->augment = augment;
     b->options.augment = &b->augment;
     b->augment.width_shifts = b->augment.height_shifts = NULL;
     b->scaling = scaling;
     ani_pixels_init(&b->pixels, ani_cpu_mask(NULL));
-    b->outputs = an_dataset_outputs(dataset);
-    b->image = (int64_t)an_dataset_height(dataset) * an_dataset_width(dataset) * 3;
     b->paused = true; /* until an epoch begins */
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->work, NULL);
     ani_watch_condition(&b->changed);
+    st = take_samples(b, dataset, source, err);
+    if (st) goto done;
     st = copy_choices(&b->augment.width_shifts, augment.width_shifts, augment.width_shift_count,
                       err);
     if (st) goto done;
@@ -370,6 +444,22 @@ an_status an_loader_create(an_loader **out, an_dataset *dataset, const int64_t *
 done:
     an_loader_destroy(b);
     return st;
+}
+
+an_status an_loader_create(an_loader **out, an_dataset *dataset, const int64_t *indices,
+                           int64_t count, const an_loader_options *options, an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!dataset) return ani_fail(err, AN_ERR_ARG, "dataset is NULL");
+    return create(out, dataset, NULL, indices, count, options, err);
+}
+
+an_status an_loader_create_from_callback(an_loader **out, const an_loader_source *source,
+                                         const an_loader_options *options, an_error *err) {
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!source) return ani_fail(err, AN_ERR_ARG, "source is NULL");
+    return create(out, NULL, source, NULL, 0, options, err);
 }
 
 /* Free a list of copy_choices(). */
@@ -403,6 +493,7 @@ void an_loader_destroy(an_loader *loader) {
     for (int64_t i = 0; b->slots && i < b->slot_count; i++) {
         ani_free_large(b->slots[i].x, x_size);
         ani_free(b->slots[i].y);
+        ani_free(b->slots[i].weights);
         ani_free(b->slots[i].samples);
         ani_free(b->slots[i].transforms);
         ani_free(b->slots[i].errors);
@@ -420,7 +511,10 @@ void an_loader_destroy(an_loader *loader) {
     free_choices(b->augment.width_shifts);
     free_choices(b->augment.height_shifts);
     an_cancel_destroy(b->cancel);
+    ani_callback_clear(&b->callback);
     an_dataset_destroy(b->dataset);
+    if (b->parent) ani_loader_release(b->parent);
+    an_loader_destroy(b->parent);
     ani_free(b);
 }
 
@@ -485,11 +579,30 @@ an_status ani_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_e
         b->slots[i].step = -1;
     b->epoch = epoch;
     b->next = b->held = b->filling = first;
+    b->filled = b->dataset ? b->order.steps : first;
+    b->given = NULL;
     b->begun = true;
     b->paused = false;
     pthread_cond_broadcast(&b->work);
     pthread_mutex_unlock(&b->lock);
     return AN_OK;
+}
+
+/* Have the callback fill in all batches that a slot is free for. With the lock, which is released
+ * meanwhile. What it refuses to fill waits for the next call. */
+static an_status fill_slots(an_loader *b, an_error *err) {
+    an_status st = AN_OK;
+    while (!st && b->filled < slots_end(b)) {
+        const slot *s = set_up(b, b->filled);
+        const an_fill fill = fill_of(b, s);
+        pthread_mutex_unlock(&b->lock);
+        st = ani_callback_fill(&b->callback, &fill, err);
+        if (!st) st = ani_watch_check(b->watch, err);
+        pthread_mutex_lock(&b->lock);
+        if (!st) b->filled++;
+        pthread_cond_broadcast(&b->work);
+    }
+    return st;
 }
 
 /* Wait until the next batch is there, making samples of it while there are any to make. AN_DONE at
@@ -500,6 +613,7 @@ static an_status wait_for_batch(an_loader *b, slot **out, an_error *err) {
     pthread_mutex_lock(&b->lock);
     b->held = b->next; /* the slot of the batch before may be filled again */
     pthread_cond_broadcast(&b->work);
+    if (!b->dataset) st = fill_slots(b, err);
     slot *s = *out = &b->slots[b->next % b->slot_count];
     while (!st && (s->step != b->next || s->pending)) {
         if (b->filling == b->next)
@@ -519,7 +633,7 @@ static an_status leave_out(an_loader *b, slot *s, an_error *err) {
     for (int64_t k = 0; k < s->count; k++) {
         const an_error *error = &s->errors[k];
         if (error->status) {
-            if (!ani_dataset_may_skip(b->dataset, error->status))
+            if (!b->dataset || !ani_dataset_may_skip(b->dataset, error->status))
                 return ani_fail(err, error->status, "%s", error->message);
             an_status st = ani_dataset_skip(b->dataset, s->samples[k], error->message, err);
             if (st) return st;
@@ -529,6 +643,7 @@ static an_status leave_out(an_loader *b, slot *s, an_error *err) {
             memmove(s->x + kept * b->image, s->x + k * b->image, (size_t)b->image * sizeof *s->x);
             memmove(s->y + kept * b->outputs, s->y + k * b->outputs,
                     (size_t)b->outputs * sizeof *s->y);
+            if (s->weights) s->weights[kept] = s->weights[k];
             s->samples[kept] = s->samples[k];
         }
         kept++;
@@ -542,8 +657,10 @@ an_status an_loader_next(an_loader *loader, const float **x, const float **y,
     if (!loader) return ani_fail(err, AN_ERR_ARG, "loader is NULL");
     an_status st = ani_loader_claim(loader, err);
     if (st) return st;
+    ani_loader_hold(loader); /* a callback may destroy it */
     st = ani_loader_next(loader, x, y, samples, n, err);
     ani_loader_release(loader);
+    an_loader_destroy(loader);
     return st;
 }
 
@@ -551,11 +668,13 @@ an_status ani_loader_next(an_loader *loader, const float **x, const float **y,
                           const int64_t **samples, int64_t *n, an_error *err) {
     an_status st = loader->begun ? AN_OK : ani_loader_begin(loader, 0, 0, err);
     slot *s = NULL;
+    loader->given = NULL;
     while (!st && (!s || s->count == 0)) {
         st = wait_for_batch(loader, &s, err);
         if (!st) st = leave_out(loader, s, err);
     }
     if (st) return st;
+    loader->given = s;
     if (x) *x = s->x;
     if (y) *y = s->y;
     if (samples) *samples = s->samples;
@@ -593,8 +712,16 @@ int32_t an_loader_scale(const an_loader *loader) {
     return loader ? loader->options.scale : 0;
 }
 
+const float *an_loader_batch_weights(const an_loader *loader) {
+    return loader && loader->given ? loader->given->weights : NULL;
+}
+
+int32_t an_loader_has_weights(const an_loader *loader) {
+    return loader && loader->has_weights;
+}
+
 int32_t an_loader_is_plain(const an_loader *loader) {
-    return loader && !ani_augment_is_active(&loader->augment);
+    return loader && !ani_augment_is_active(&loader->augment) && !loader->callback.source.varies;
 }
 
 /* --- from the inside ------------------------------------------------------------------------- */
@@ -630,15 +757,27 @@ an_status ani_loader_check(const an_loader *loader, const an_model *model, const
     return AN_OK;
 }
 
-an_status ani_loader_in_order(an_loader **out, const an_loader *loader, an_error *err) {
+an_status ani_loader_in_order(an_loader **out, an_loader *loader, an_error *err) {
     an_loader_options options;
     an_loader_options_init(&options, sizeof options);
     options.batch_size = loader->options.batch_size;
     options.scale = loader->options.scale;
     options.threads = loader->options.threads;
     options.prefetch = loader->options.prefetch;
-    return an_loader_create(out, loader->dataset, loader->indices, loader->order.count, &options,
-                            err);
+    *out = NULL;
+    if (loader->dataset)
+        return create(out, loader->dataset, NULL, loader->indices, loader->order.count, &options,
+                      err);
+    an_status st = ani_loader_claim(loader, err);
+    if (st) return st;
+    st = create(out, NULL, &loader->callback.source, NULL, 0, &options, err);
+    if (st) {
+        ani_loader_release(loader);
+        return st;
+    }
+    ani_loader_hold(loader);
+    (*out)->parent = loader;
+    return AN_OK;
 }
 
 int64_t ani_loader_sample(const an_loader *loader, int64_t place) {
@@ -664,4 +803,8 @@ const an_loader_options *ani_loader_options(const an_loader *loader) {
 
 const an_dataset *ani_loader_dataset(const an_loader *loader) {
     return loader->dataset;
+}
+
+const an_loader_source *ani_loader_source(const an_loader *loader) {
+    return loader->dataset ? NULL : &loader->callback.source;
 }

@@ -29,9 +29,11 @@ void ani_loader_release(an_loader *loader);
 an_status ani_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_error *err);
 an_status ani_loader_next(an_loader *loader, const float **x, const float **y,
                           const int64_t **samples, int64_t *n, an_error *err);
-/** Make a loader of the same samples, all of them, in their own order and without augmentation. */
-an_status ani_loader_in_order(an_loader **out, const an_loader *loader, an_error *err);
-/** Return the sample of the data set at a place of the loader, 0 to an_loader_samples()-1. */
+/** Make a loader of the same samples, all of them, in their own order and without augmentation.
+ * That of a callback has its loader's claim until it is destroyed: fill is not called twice at a
+ * time. */
+an_status ani_loader_in_order(an_loader **out, an_loader *loader, an_error *err);
+/** Return the sample at a place of the loader, 0 to an_loader_samples()-1. */
 int64_t ani_loader_sample(const an_loader *loader, int64_t place);
 /** Fill places [an_loader_samples()] with the order of an epoch. Batch 0 has the first
  * ani_loader_size() of them, and so on; with drop_last some at the end are in no batch. */
@@ -40,8 +42,10 @@ void ani_loader_order(const an_loader *loader, int64_t epoch, int64_t *places);
 int64_t ani_loader_place(const an_loader *loader);
 /** Return what the source was made with; borrowed. Its augment is never NULL. */
 const an_loader_options *ani_loader_options(const an_loader *loader);
-/** Return the data set; borrowed. */
+/** Return the data set; borrowed. NULL if the samples are a callback's. */
 const an_dataset *ani_loader_dataset(const an_loader *loader);
+/** Return what the callback's loader was made with; borrowed. NULL with a data set. */
+const an_loader_source *ani_loader_source(const an_loader *loader);
 /** Add what the batches of a training depend on, and those of a validation; val may be NULL. */
 void ani_loader_settings(const an_loader *train, const an_loader *val, ani_setting_list *to);
 /** Return how many samples batch number step has. */

@@ -41,13 +41,21 @@ static void add_augment(ani_setting_list *to, const an_augment_options *o) {
     add_shifts(to, "augment.height_shifts", o->height_shifts, o->height_shift_count);
 }
 
-/** The samples of a source in their order: how many, and a hash of names and labels, and of weights
- *  if there are any. */
+/** The samples of a loader in their order: how many, and a hash of names, labels and, if there are
+ * any, weights; of a callback's, what it says they are. */
 static void add_samples(ani_setting_list *to, const char *name, const an_loader *loader) {
     const an_dataset *dataset = ani_loader_dataset(loader);
+    const an_loader_source *source = ani_loader_source(loader);
     const int64_t count = an_loader_samples(loader);
     ani_sha256 sha;
-    char digits[65], text[96];
+    char digits[65], text[300];
+    if (source) {
+        snprintf(text, sizeof text, "%" PRId64 " of a callback (%s%s)", count,
+                 source->identity ? source->identity : "unknown",
+                 source->weighted ? "; with weights" : "");
+        ani_setting_text(to, name, text);
+        return;
+    }
     ani_sha256_begin(&sha);
     for (int64_t i = 0; i < count; i++) {
         const int64_t sample = ani_loader_sample(loader, i);

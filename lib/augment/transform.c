@@ -324,6 +324,11 @@ void ani_transform_apply(float *out, const float *in, int64_t height, int64_t wi
 
 /* --- pixels: the fused form ------------------------------------------------------------------ */
 
+static void copy_row(float *out, const float *in, int64_t width, bool mirror) {
+    for (int64_t j = 0; j < width; j++)
+        memcpy(out + 3 * j, in + 3 * (mirror ? width - 1 - j : j), 3 * sizeof *out);
+}
+
 static void scale_row(float *out, const uint8_t *in, int64_t width, bool mirror,
                       const float table[256]) {
     if (!mirror) {
@@ -345,28 +350,62 @@ static void brighten(float *x, int64_t count, float factor, const ani_scaling *s
     }
 }
 
-void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t width,
-                        const ani_transform *t, int geometry, int32_t fill, float fill_value,
-                        const ani_scaling *scaling, const ani_pixels *pixels) {
+static void transform(float *out, const ani_view *view, const ani_transform *t, int geometry,
+                      int32_t fill, float fill_value, const ani_scaling *scaling,
+                      const ani_pixels *pixels) {
+    const int64_t height = view->height, width = view->width;
     double m[6] = {0};
     const bool moves = ani_transform_matrix(t, geometry, height, width, m);
-    const ani_warp warp = {
-        .pixels = pixels,
-        .view = ani_warp_view(in, height, width, (float)scaling->gain, (float)scaling->bias),
-        .step_row = m[1],
-        .step_column = m[4],
-        .outside = fill_value,
-        .fill = fill};
-    if (moves) ani_warp_prefetch(&warp.view);
+    const ani_warp warp = {.pixels = pixels,
+                           .view = *view,
+                           .step_row = m[1],
+                           .step_column = m[4],
+                           .outside = fill_value,
+                           .fill = fill};
+    if (moves && view->src) ani_warp_prefetch(view);
     for (int64_t y = 0; y < height; y++) {
         const int64_t i = t->flip_vertical ? height - 1 - y : y;
         float *row = out + y * width * 3;
         if (moves)
             ani_warp_row(row, width, m[2] + m[0] * (double)i, m[5] + m[3] * (double)i,
                          t->flip_horizontal, &warp);
+        else if (view->src)
+            scale_row(row, view->src + i * width * 3, width, t->flip_horizontal, scaling->table);
         else
-            scale_row(row, in + i * width * 3, width, t->flip_horizontal, scaling->table);
+            copy_row(row, view->values + i * width * 3, width, t->flip_horizontal);
     }
     if (t->has_channel_shift) shift_channels(out, height * width * 3, (float)t->channel_shift);
     if (t->has_brightness) brighten(out, height * width * 3, (float)t->brightness, scaling);
+}
+
+void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t width,
+                        const ani_transform *t, int geometry, int32_t fill, float fill_value,
+                        const ani_scaling *scaling, const ani_pixels *pixels) {
+    const ani_view view =
+        ani_warp_view(in, height, width, (float)scaling->gain, (float)scaling->bias);
+    transform(out, &view, t, geometry, fill, fill_value, scaling, pixels);
+}
+
+/* Find the 8-bit pixels of which a scale makes these values; false if it makes one of them of
+ * none. */
+static bool find_pixels(uint8_t *out, const float *in, int64_t count, const ani_scaling *scaling) {
+    const float gain = (float)(1.0 / scaling->gain), black = scaling->table[0];
+    for (int64_t i = 0; i < count; i++) {
+        const float pixel = (in[i] - black) * gain + 0.5f;
+        out[i] = pixel >= 0.0f && pixel < 256.0f ? (uint8_t)pixel : 0;
+        if (scaling->table[out[i]] != in[i]) return false;
+    }
+    return true;
+}
+
+void ani_transform_values(float *out, const float *in, uint8_t *scratch, int64_t height,
+                          int64_t width, const ani_transform *t, int geometry, int32_t fill,
+                          float fill_value, const ani_scaling *scaling, const ani_pixels *pixels) {
+    if (find_pixels(scratch, in, height * width * 3, scaling)) {
+        ani_transform_fast(out, scratch, height, width, t, geometry, fill, fill_value, scaling,
+                           pixels);
+        return;
+    }
+    const ani_view view = ani_warp_view_values(in, height, width);
+    transform(out, &view, t, geometry, fill, fill_value, scaling, pixels);
 }

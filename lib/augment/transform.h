@@ -90,4 +90,18 @@ void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t w
                         const ani_transform *transform, int geometry, int32_t fill,
                         float fill_value, const ani_scaling *scaling, const ani_pixels *pixels);
 
+/**
+ * Apply a transform to floats in one pass: as ani_transform_fast() to the 8-bit pixels of which the
+ * scale makes just these floats, if there are such for all of them, with the same bits; else to the
+ * floats as they are.
+ *
+ * Shapes:  out, in [height,width,3], no overlap; lengths at most 8192; scratch height * width * 3.
+ * Error:   against ani_transform_apply() of the same floats, without brightness: at most 16 * u *
+ *          max|in| for each value, u = 2^-24, as there.
+ * Note:    brightness takes table[0] and table[255] for 0 and 255.
+ */
+void ani_transform_values(float *out, const float *in, uint8_t *scratch, int64_t height,
+                          int64_t width, const ani_transform *transform, int geometry, int32_t fill,
+                          float fill_value, const ani_scaling *scaling, const ani_pixels *pixels);
+
 #endif

@@ -22,19 +22,20 @@ enum { ANI_POINTS = 64, ANI_POINT_STEP = 16 }; /* of a block; a multiple of that
 /** Where a block of output pixels reads. Those past the block's count, up to a multiple of
  *  ANI_POINT_STEP, are filled with something that lies inside, too. */
 typedef struct ani_points {
-    int32_t offset[ANI_POINTS]; /* byte of the upper left one of four pixels */
+    int32_t offset[ANI_POINTS]; /* number of the upper left one of four pixels */
     float right[ANI_POINTS];    /* weight of the right ones, 0 to 2^24 */
     float down[ANI_POINTS];     /* weight of the lower ones, 0 to 2^24 */
 } ani_points;
 
 /** The image that is read, and what is made of its pixels. */
 typedef struct ani_view {
-    const uint8_t *src;    /* [height,width,3] */
-    int64_t size;          /* bytes of it */
+    const uint8_t *src;    /* [height,width,3]; or NULL, and the image is */
+    const float *values;   /* [height,width,3] */
+    int64_t size;          /* numbers of it */
     int32_t height, width; /* 1 to 8192 each */
-    int32_t right;         /* bytes to the right neighbour: 3; 0 if there is one column */
-    int32_t down;          /* bytes to the lower neighbour: 3 * width; 0 if there is one row */
-    float gain, bias;      /* out = gain * pixel + bias */
+    int32_t right;         /* numbers to the right neighbour: 3; 0 if there is one column */
+    int32_t down;          /* numbers to the lower neighbour: 3 * width; 0 if there is one row */
+    float gain, bias;      /* out = gain * pixel + bias; of values: 1 and 0 */
 } ani_view;
 
 typedef struct ani_pixels {
@@ -71,6 +72,9 @@ typedef struct ani_pixels {
      *  pixels a b / c e give ((a * (gain - r - (y * gain - d)) + b * (r - d)) + (c * (y * gain - d)
      *  + e * d)) + bias, in float. */
     void (*sample)(float *out, const ani_points *points, int64_t count, const ani_view *view);
+    /** The same of view->values, with gain 1 and bias 0. All levels have the C entry. */
+    void (*sample_values)(float *out, const ani_points *points, int64_t count,
+                          const ani_view *view);
 } ani_pixels;
 
 /** Fill a table for a mask of ANI_CPU_*: the C entries, then those of each level that the mask has

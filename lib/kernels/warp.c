@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 ani_view ani_warp_view(const uint8_t *src, int64_t height, int64_t width, float gain, float bias) {
     return (ani_view){.src = src,
@@ -16,9 +17,20 @@ ani_view ani_warp_view(const uint8_t *src, int64_t height, int64_t width, float 
                       .bias = bias};
 }
 
+ani_view ani_warp_view_values(const float *values, int64_t height, int64_t width) {
+    ani_view view = ani_warp_view(NULL, height, width, 1.0f, 0.0f);
+    view.values = values;
+    return view;
+}
+
 void ani_warp_prefetch(const ani_view *view) {
     for (int64_t i = 0; i < view->size; i += 64)
         __builtin_prefetch(view->src + i);
+}
+
+/* Interpolate with the entry for what the image is made of. */
+static void sample(const ani_warp *w, float *out, const ani_points *points, int64_t count) {
+    (w->view.values ? w->pixels->sample_values : w->pixels->sample)(out, points, count, &w->view);
 }
 
 /* --- beyond the border ----------------------------------------------------------------------- */
@@ -120,7 +132,7 @@ static void make_inside(const struct row *r, int64_t first, int64_t end) {
         w->pixels->place(&points, fixed_position(r->row + w->step_row * j),
                          fixed_position(r->column + w->step_column * j), row_step, column_step,
                          count, &w->view);
-        w->pixels->sample(r->out + 3 * k, &points, count, &w->view);
+        sample(w, r->out + 3 * k, &points, count);
     }
 }
 
@@ -150,7 +162,7 @@ static void make_folded(const struct row *r, int64_t first, int64_t end) {
             points.offset[i] = 0;
             points.right[i] = points.down[i] = 0.0f;
         }
-        w->pixels->sample(r->out + 3 * k, &points, count, v);
+        sample(w, r->out + 3 * k, &points, count);
     }
 }
 

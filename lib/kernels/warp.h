@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * One row of an image seen through an affine map: 8-bit pixels in, floats on a scale out. */
+ * One row of an image seen through an affine map: 8-bit pixels or floats in, floats on a scale
+ * out. */
 #ifndef KERNELS_WARP_H
 #define KERNELS_WARP_H
 
@@ -25,8 +26,11 @@ typedef struct ani_warp {
 /** Describe src [height,width,3], each length at most ANI_WARP_MAX_LENGTH, seen on the scale gain *
  *  pixel + bias. */
 ani_view ani_warp_view(const uint8_t *src, int64_t height, int64_t width, float gain, float bias);
+/** Describe floats [height,width,3], seen as they are. */
+ani_view ani_warp_view_values(const float *values, int64_t height, int64_t width);
 
-/** Bring the image near: its rows will be read across, which processors do not foresee. */
+/** Bring an image of 8-bit pixels near: its rows will be read across, which processors do not
+ * foresee. */
 void ani_warp_prefetch(const ani_view *view);
 
 /** Return where coordinate c falls in a row of n pixels, 0 to n - 1; -1 for outside with CONSTANT.

@@ -20,7 +20,7 @@ typedef struct sample_rows {
 } sample_rows;
 
 /* Fill the rows; the loader fits the model. */
-static an_status fill_rows(const sample_rows *rows, an_model *model, const an_loader *loader,
+static an_status fill_rows(const sample_rows *rows, an_model *model, an_loader *loader,
                            an_progress_fn progress, void *progress_user, an_error *err) {
     an_loader *ordered = NULL;
     ani_net_context *context = NULL;

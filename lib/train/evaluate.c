@@ -68,7 +68,7 @@ an_status ani_check_source(const an_model *model, const an_loader *loader,
     const an_dataset *dataset = ani_loader_dataset(loader);
     const int32_t outputs = an_loader_outputs(loader);
     an_status st = ani_loader_check(loader, model, what, err);
-    for (int64_t place = 0; !st && place < an_loader_samples(loader); place++) {
+    for (int64_t place = 0; !st && dataset && place < an_loader_samples(loader); place++) {
         const int64_t sample = ani_loader_sample(loader, place);
         for (int32_t k = 0; k < outputs; k++) {
             const double label = an_dataset_score(dataset, sample, k);
@@ -80,6 +80,19 @@ an_status ani_check_source(const an_model *model, const an_loader *loader,
         }
     }
     return st;
+}
+
+an_status ani_check_labels(const an_loader *loader, const an_loss_options *loss, const float *y,
+                           const int64_t *samples, int64_t n, an_error *err) {
+    const int32_t outputs = an_loader_outputs(loader);
+    if (ani_loader_dataset(loader)) return AN_OK;
+    for (int64_t i = 0; i < n * outputs; i++)
+        if (!ani_loss_takes(loss->kind, y[i]))
+            return ani_fail(err, AN_ERR_ARG,
+                            "sample %lld has the label %g; for this loss it must be a "
+                            "probability, 0 to 1",
+                            (long long)samples[i / outputs], (double)y[i]);
+    return AN_OK;
 }
 
 /* --- by images -------------------------------------------------------------------------------
@@ -141,8 +154,10 @@ an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options
     if (!st) st = ani_loader_begin(loader, 0, 0, err);
     while (!st) {
         const float *x, *y;
+        const int64_t *which;
         int64_t n;
-        st = ani_loader_next(loader, &x, &y, NULL, &n, err);
+        st = ani_loader_next(loader, &x, &y, &which, &n, err);
+        if (!st) st = ani_check_labels(loader, loss, y, which, n, err);
         if (!st) st = ani_net_predict(net, context, x, n, 0, NULL, logits, err);
         if (st) break;
         total += ani_loss_sum(loss->kind, logits, y, n, spec->outputs);
@@ -190,8 +205,9 @@ static an_status add_batch(ani_features *f, an_model *model, ani_net_context *co
     return AN_OK;
 }
 
-an_status ani_features_create(ani_features **out, an_model *model, const an_loader *loader,
-                              ani_batch_done_fn done, void *user, an_error *err) {
+an_status ani_features_create(ani_features **out, an_model *model, an_loader *loader,
+                              const an_loss_options *loss, ani_batch_done_fn done, void *user,
+                              an_error *err) {
     *out = NULL;
     an_loader *ordered = NULL;
     ani_net_context *context = NULL;
@@ -223,6 +239,7 @@ an_status ani_features_create(ani_features **out, an_model *model, const an_load
         const int64_t *samples;
         int64_t n;
         st = ani_loader_next(ordered, &x, &y, &samples, &n, err);
+        if (!st) st = ani_check_labels(ordered, loss, y, samples, n, err);
         if (!st) st = add_batch(f, model, context, loader, x, y, samples, n, &place, err);
         if (!st) st = done(user, step, an_loader_steps(ordered), err);
     }

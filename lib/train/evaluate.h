@@ -20,6 +20,11 @@ double ani_loss_sum(int32_t kind, const float *logits, const float *target, int6
 an_status ani_check_source(const an_model *model, const an_loader *loader,
                            const an_loss_options *loss, const char *what, an_error *err);
 
+/** The same of the labels y [n,outputs] of a batch, where the check could not see them: those of a
+ * callback's loader. */
+an_status ani_check_labels(const an_loader *loader, const an_loss_options *loss, const float *y,
+                           const int64_t *samples, int64_t n, an_error *err);
+
 /** Called after each batch; other than AN_OK ends what goes on. step: batches looked at. */
 typedef an_status (*ani_batch_done_fn)(void *user, int64_t step, int64_t steps, an_error *err);
 
@@ -41,10 +46,11 @@ typedef struct ani_features {
 
 /** Return whether the features of a source are few enough to be kept. */
 bool ani_features_fit(const an_model *model, const an_loader *loader);
-/** Compute them, in the order of the source's samples, so that they do not depend on the epoch. For
- * the holder of the model's claim. */
-an_status ani_features_create(ani_features **out, an_model *model, const an_loader *loader,
-                              ani_batch_done_fn done, void *user, an_error *err);
+/** Compute them, in the order of the source's samples, so that they do not depend on the epoch.
+ * loss must take their labels. For the holder of the model's claim. */
+an_status ani_features_create(ani_features **out, an_model *model, an_loader *loader,
+                              const an_loss_options *loss, ani_batch_done_fn done, void *user,
+                              an_error *err);
 void ani_features_destroy(ani_features *features); /* NULL is allowed */
 /** Return the largest magnitude of all values; 0 if there are none. */
 float ani_features_largest(const ani_features *features);

@@ -133,7 +133,10 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
     if (!st) st = ani_check_source(model, train, &loss, "training batches", err);
     if (!st && val) st = ani_check_source(model, val, &loss, "validation batches", err);
     if (!st && val && !an_loader_is_plain(val))
-        st = ani_fail(err, AN_ERR_ARG, "validation batches are augmented; they must be plain");
+        st = ani_fail(err, AN_ERR_ARG, "validation batches %s; they must be plain",
+                      ani_loader_source(val) && ani_loader_source(val)->varies
+                          ? "vary from epoch to epoch"
+                          : "are augmented");
     if (!st && train == val)
         st = ani_fail(err, AN_ERR_ARG, "training and validation are the same batches");
     if (!st) trainer = ani_alloc_zero(1, sizeof *trainer);
@@ -428,12 +431,12 @@ static an_status make_features(an_trainer *trainer, an_error *err) {
         st = ani_console_begin(&trainer->console, trainer->options.stage, 0, 0, progress.all,
                                progress.begun, err);
         if (!st && train)
-            st = ani_features_create(&trainer->train_features, model, trainer->train, features_step,
-                                     &progress, err);
+            st = ani_features_create(&trainer->train_features, model, trainer->train,
+                                     &trainer->loss, features_step, &progress, err);
         progress.before = train_steps;
         if (!st && val)
-            st = ani_features_create(&trainer->val_features, model, trainer->val, features_step,
-                                     &progress, err);
+            st = ani_features_create(&trainer->val_features, model, trainer->val, &trainer->loss,
+                                     features_step, &progress, err);
         if (!st) st = ani_console_end_features(&trainer->console, ani_clock_seconds(), err);
         if (!st)
             st = look_at_features(trainer, train ? trainer->train_features : trainer->val_features,
@@ -554,8 +557,10 @@ static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
     st = ani_loader_begin(trainer->train, number, first, err);
     while (!st && !run->broken) {
         const float *x, *y;
+        const int64_t *samples;
         int64_t n;
-        st = ani_loader_next(trainer->train, &x, &y, NULL, &n, err);
+        st = ani_loader_next(trainer->train, &x, &y, &samples, &n, err);
+        if (!st) st = ani_check_labels(trainer->train, &trainer->loss, y, samples, n, err);
         if (!st) st = move(trainer, run, false, x, y, n, &loss, err);
         if (!st) st = finish_step(trainer, run, loss, n, ani_loader_place(trainer->train), err);
     }

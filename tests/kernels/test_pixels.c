@@ -314,6 +314,22 @@ static void place_and_sample(void **state) {
             expect_same("sample", out[1].bytes, out[0].bytes, size);
             for (int t = 0; t < 2; t++)
                 free_fenced("sample", &out[t]);
+
+            /* The same numbers as floats, with gain 1 and bias 0, are the same. */
+            const size_t numbers = (size_t)(height * width * 3);
+            fenced values = make_fenced(numbers * sizeof(float), i % 2);
+            fenced sampled = make_fenced(size, i % 2), want = make_fenced(size, i % 2);
+            float *numbers_at = (float *)(void *)values.bytes;
+            for (size_t k = 0; k < numbers; k++)
+                numbers_at[k] = src.bytes[k];
+            const ani_view floats = ani_warp_view_values(numbers_at, height, width);
+            const ani_view bytes = ani_warp_view(src.bytes, height, width, 1.0f, 0.0f);
+            best.sample_values((float *)(void *)sampled.bytes, &points[0], count, &floats);
+            plain.sample((float *)(void *)want.bytes, &points[0], count, &bytes);
+            expect_same("sample_values", sampled.bytes, want.bytes, size);
+            free_fenced("sample_values", &sampled);
+            free_fenced("sample", &want);
+            free_fenced("sample_values' source", &values);
             free_fenced("sample's source", &src);
         }
 }

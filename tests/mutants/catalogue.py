@@ -449,13 +449,29 @@ m("augment_shift_axes", "augment/transform.c",
   "(void)height_shift;",
   "shifts along the wrong axes in the mode fast", "augment")
 m("augment_sample_seed", "augment/loader.c",
-  "ani_transform_draw_plain(&transform, augment, height, width, b->options.seed, b->epoch,\n                                 sample);",
-  "ani_transform_draw_plain(&transform, augment, height, width, b->options.seed, 0,\n                                 sample);",
+  "b->options.seed, b->epoch, s->samples[k]);",
+  "b->options.seed, 0, s->samples[k]);",
   "a sample is augmented alike in each epoch", "loader", "augment")
 m("batches_left_out", "augment/loader.c",
   "s->samples[kept] = s->samples[k];",
   "(void)0;",
   "samples behind a damaged one have another's number", "loader")
+m("batches_left_out_weights", "augment/loader.c",
+  "if (s->weights) s->weights[kept] = s->weights[k];",
+  "(void)0;",
+  "samples behind a damaged one have another's weight", "loader_callback")
+m("callback_goes_on", "augment/loader.c",
+  "if (!st) b->filled++;",
+  "b->filled++;",
+  "a batch that a callback refused to fill is given as it is", "loader_callback")
+m("callback_values", "augment/callback.c",
+  "while (i < count && x[i] >= low && x[i] <= high)",
+  "while (i < count)",
+  "floats on another scale, or NaN, are trained on", "loader_callback")
+m("callback_pixels", "augment/transform.c",
+  "if (scaling->table[out[i]] != in[i]) return false;",
+  "(void)0;",
+  "floats between two pixels are rounded to one", "augment", "loader_callback")
 
 # --- train ----------------------------------------------------------------------------------------------
 

@@ -103,6 +103,81 @@ static void fast_is_the_reference_in_float(void **state) {
     }
 }
 
+/* Floats that are pixels' become what these become, bit for bit, with brightness, too; others what
+ * the reference makes of them, up to the same limit. */
+static void values_are_transformed_as_pixels(void **state) {
+    (void)state;
+    static const int64_t sides[][2] = {{1, 1}, {1, 9}, {7, 1}, {33, 65}, {130, 7}};
+    ani_pixels pixels;
+    ani_pixels_init(&pixels, ani_cpu_mask(NULL));
+    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_ARTICLE; scale++) {
+        an_augment_options options = everything();
+        ani_scaling scaling;
+        read_scaling(&scaling, scale);
+        const double size = 255.0 * scaling.gain + fabs(scaling.bias);
+        options.channel_shift = 0.1 * size;
+        for (size_t s = 0; s < sizeof sides / sizeof *sides; s++) {
+            image p = draw(sides[s][0], sides[s][1], &scaling);
+            uint8_t *scratch = malloc((size_t)p.count);
+            float *values = malloc((size_t)p.count * sizeof *values);
+            double *want = malloc((size_t)p.count * sizeof *want);
+            for (int sample = 0; sample < 24; sample++) {
+                const int32_t fill = sample % 4;
+                const int geometry = sample / 4 % 3;
+                const bool brightens = sample >= 12;
+                ani_transform t;
+                options.brightness_low = brightens ? 0.7 : 0.0;
+                options.brightness_high = brightens ? 1.4 : 0.0;
+                ani_transform_draw_plain(&t, &options, p.height, p.width, 5, scale, sample);
+                fast_of(&p, &t, geometry, fill, 0.25f, &scaling);
+                ani_transform_values(values, p.scaled, scratch, p.height, p.width, &t, geometry,
+                                     fill, 0.25f, &scaling, &pixels);
+                assert_memory_equal(values, p.fast, (size_t)p.count * sizeof *values);
+                if (brightens) continue;
+                /* One value between two pixels' is enough: then none is taken for a pixel's. */
+                const float before = p.scaled[p.count - 1];
+                p.scaled[p.count - 1] += 0.3f * (float)scaling.gain;
+                reference_of(&p, &t, geometry, fill, 0.25f);
+                ani_transform_values(values, p.scaled, scratch, p.height, p.width, &t, geometry,
+                                     fill, 0.25f, &scaling, &pixels);
+                p.scaled[p.count - 1] = before;
+                for (int64_t i = 0; i < p.count; i++)
+                    want[i] = (double)p.reference[i];
+                expect_close("values", values, want, p.count, 16.0 * ldexp(1.0, -24) * size, 0.0);
+            }
+            free(want);
+            free(values);
+            free(scratch);
+            discard(&p);
+        }
+    }
+}
+
+/* Every 8-bit value of a scale is known by its float; its neighbours are not. */
+static void pixels_are_known_by_their_values(void **state) {
+    (void)state;
+    ani_transform t;
+    ani_pixels pixels;
+    ani_pixels_init(&pixels, ani_cpu_mask(NULL));
+    ani_transform_init(&t);
+    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_ARTICLE; scale++) {
+        ani_scaling scaling;
+        read_scaling(&scaling, scale);
+        for (int pixel = 0; pixel < 256; pixel++)
+            for (int beside = 0; beside < 3; beside++) {
+                const float value = scaling.table[pixel];
+                float in[3] = {value, value, value}, out[3];
+                uint8_t scratch[3] = {7, 7, 7};
+                if (beside) in[1] = nextafterf(value, beside == 1 ? -2e3f : 2e3f);
+                ani_transform_values(out, in, scratch, 1, 1, &t, ANI_GEOMETRY_PLAIN,
+                                     AN_FILL_NEAREST, 0.0f, &scaling, &pixels);
+                assert_memory_equal(out, in, sizeof out);
+                assert_int_equal(scratch[0], pixel);
+                assert_int_equal(scratch[2], beside ? 7 : pixel);
+            }
+    }
+}
+
 static void nothing_to_do_is_the_scale(void **state) {
     (void)state;
     ani_scaling scaling;
@@ -358,6 +433,8 @@ static void options_out_of_range_are_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fast_is_the_reference_in_float),
+        cmocka_unit_test(values_are_transformed_as_pixels),
+        cmocka_unit_test(pixels_are_known_by_their_values),
         cmocka_unit_test(nothing_to_do_is_the_scale),
         cmocka_unit_test(flip_twice_is_the_image),
         cmocka_unit_test(shifts_go_along_their_axis),

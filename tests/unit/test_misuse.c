@@ -84,6 +84,40 @@ WRONG(an_loader_options, struct_size, 0)
 WRONG(an_loader_options, iterator, 2)
 WRONG(an_loader_options, reserved, 1)
 WRONG_AS(large_batch, an_loader_options, batch_size, 65537)
+
+static int32_t fill_nothing(void *user, const an_fill *fill) {
+    (void)user;
+    (void)fill;
+    return 0;
+}
+
+static an_loader_source *good_source(void) {
+    static an_loader_source source;
+    an_loader_source_init(&source, sizeof source);
+    source.height = source.width = 8;
+    source.count = 3;
+    source.fill = fill_nothing;
+    return &source;
+}
+
+/* That with one field wrong. */
+#define WRONG_SOURCE(name, value)                                                                  \
+    static const an_loader_source *source_##name(void) {                                           \
+        an_loader_source *source = good_source();                                                  \
+        source->name = value;                                                                      \
+        return source;                                                                             \
+    }
+WRONG_SOURCE(struct_size, 0)
+WRONG_SOURCE(height, 8193)
+WRONG_SOURCE(width, 0)
+WRONG_SOURCE(outputs, 1001)
+WRONG_SOURCE(count, 0)
+WRONG_SOURCE(varies, 2)
+WRONG_SOURCE(weighted, -1)
+WRONG_SOURCE(any_range, 2)
+WRONG_SOURCE(reserved, 1)
+WRONG_SOURCE(fill, NULL)
+WRONG_SOURCE(identity, "")
 WRONG(an_augment_options, struct_size, 0)
 WRONG(an_augment_options, mode, 4)
 WRONG(an_augment_options, horizontal_flip, 2)
@@ -154,6 +188,9 @@ static const an_dataset_options *size_of_pixels(void) {
          an_loader_create(&batches_out, dataset, NULL, 0,                                          \
                           augmented(wrong_an_augment_options_##field()), err),                     \
          #field)
+#define SOURCE(CASE, field, part)                                                                  \
+    CASE(source_##field,                                                                           \
+         an_loader_create_from_callback(&batches_out, source_##field(), NULL, err), part)
 #define REFUSED(CASE)                                                                              \
     CASE(cancel_out_null, an_cancel_create(NULL, err), "out")                                      \
     CASE(backend_out_null, an_backend_create(NULL, NULL, err), "out")                              \
@@ -442,6 +479,27 @@ static const an_dataset_options *size_of_pixels(void) {
         an_loader_create(&batches_out, dataset, NULL, 0, wrong_an_loader_options_prefetch(), err), \
         "prefetch")                                                                                \
     CASE(set_cancel_null, an_loader_set_cancel(NULL, NULL, err), "loader")                         \
+    SOURCE(CASE, struct_size, "struct_size is 0")                                                  \
+    SOURCE(CASE, height, "height is 8193; it must be 1 to 8192")                                   \
+    SOURCE(CASE, width, "width is 0; it must be 1 to 8192")                                        \
+    SOURCE(CASE, outputs, "outputs is 1001; it must be 1 to 1000")                                 \
+    SOURCE(CASE, count, "count is 0; it must be 1 to")                                             \
+    SOURCE(CASE, varies, "varies is 2; it must be 0 to 1")                                         \
+    SOURCE(CASE, weighted, "weighted is -1; it must be 0 to 1")                                    \
+    SOURCE(CASE, any_range, "any_range is 2; it must be 0 to 1")                                   \
+    SOURCE(CASE, reserved, "reserved is 1; it must be 0 to 0")                                     \
+    SOURCE(CASE, fill, "fill is NULL")                                                             \
+    SOURCE(CASE, identity, "identity has 0 bytes; it must have 1 to 200, or be NULL")              \
+    CASE(source_out, an_loader_create_from_callback(NULL, good_source(), NULL, err), "out")        \
+    CASE(source_null, an_loader_create_from_callback(&batches_out, NULL, NULL, err), "source")     \
+    CASE(source_scale,                                                                             \
+         an_loader_create_from_callback(&batches_out, good_source(),                               \
+                                        wrong_an_loader_options_scale(), err),                     \
+         "scale is 0; it must be unit (1), tf (2) or article (3)")                                 \
+    CASE(source_augment,                                                                           \
+         an_loader_create_from_callback(&batches_out, good_source(),                               \
+                                        augmented(wrong_an_augment_options_mode()), err),          \
+         "mode is 4")                                                                              \
     CASE(begin_null, an_loader_begin(NULL, 0, 0, err), "loader")                                   \
     CASE(begin_epoch, an_loader_begin(loader, -1, 0, err), "epoch")                                \
     CASE(begin_first, an_loader_begin(loader, 0, 99, err), "first")                                \
@@ -520,6 +578,7 @@ static void init_without_a_struct_does_nothing(void **state) {
     MISUSE_INIT(an_augment_options, an_augment_options_init);
     MISUSE_INIT(an_augment_options, an_augment_options_tutorial);
     MISUSE_INIT(an_loader_options, an_loader_options_init);
+    MISUSE_INIT(an_loader_source, an_loader_source_init);
     MISUSE_INIT(an_plot_options, an_plot_options_init);
 }
 
@@ -554,6 +613,7 @@ static void inits(void **state) {
     EXPECT_INIT(an_checkpoint_info, an_checkpoint_info_init);
     EXPECT_INIT(an_warning, an_warning_init);
     EXPECT_INIT(an_progress, an_progress_init);
+    EXPECT_INIT(an_fill, an_fill_init);
     EXPECT_INIT(an_train_event, an_train_event_init);
 }
 
@@ -590,8 +650,10 @@ static void nothing_has_empty_answers(void **state) {
     assert_true(isnan(an_dataset_score(dataset, 0, 7)));
     assert_int_equal(an_loader_steps(NULL) + an_loader_samples(NULL) + an_loader_batch_size(NULL) +
                          an_loader_height(NULL) + an_loader_width(NULL) + an_loader_outputs(NULL) +
-                         an_loader_scale(NULL) + an_loader_is_plain(NULL),
+                         an_loader_scale(NULL) + an_loader_is_plain(NULL) +
+                         an_loader_has_weights(NULL),
                      0);
+    assert_null(an_loader_batch_weights(NULL));
     assert_int_equal(an_backend_threads(NULL), 0);
     assert_string_equal(an_backend_name(NULL), "");
     assert_string_equal(an_backend_level(NULL), "");

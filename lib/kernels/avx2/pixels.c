@@ -337,5 +337,6 @@ void ani_pixels_avx2(ani_pixels *table) {
                           .nv12_row = ani_c_nv12_row,
                           .yuyv_row = ani_c_yuyv_row,
                           .place = place,
-                          .sample = sample};
+                          .sample = sample,
+                          .sample_values = ani_c_sample_values};
 }

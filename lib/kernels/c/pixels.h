@@ -17,5 +17,6 @@ void ani_c_yuyv_row(uint8_t *out, const uint8_t *src, int64_t count);
 void ani_c_place(ani_points *out, int64_t row, int64_t column, int64_t row_step,
                  int64_t column_step, int64_t count, const ani_view *view);
 void ani_c_sample(float *out, const ani_points *points, int64_t count, const ani_view *view);
+void ani_c_sample_values(float *out, const ani_points *points, int64_t count, const ani_view *view);
 
 #endif

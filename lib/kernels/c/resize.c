@@ -72,5 +72,6 @@ void ani_pixels_c(ani_pixels *table) {
                           .nv12_row = ani_c_nv12_row,
                           .yuyv_row = ani_c_yuyv_row,
                           .place = ani_c_place,
-                          .sample = ani_c_sample};
+                          .sample = ani_c_sample,
+                          .sample_values = ani_c_sample_values};
 }

@@ -29,17 +29,38 @@ void ani_c_place(ani_points *out, int64_t row, int64_t column, int64_t row_step,
     }
 }
 
+/* What the four pixels around a point count, times gain. */
+struct weights {
+    float neither, right, down, both;
+};
+
+static inline struct weights weigh(const ani_points *points, int64_t i, float gain) {
+    const float unit = 1.0f / 16777216.0f;
+    const float right = points->right[i] * (gain * unit);
+    const float down = points->down[i] * (gain * unit);
+    const float both = right * (points->down[i] * unit);
+    const float only_right = right - both, only_down = down - both;
+    return (struct weights){gain - right - only_down, only_right, only_down, both};
+}
+
 void ani_c_sample(float *out, const ani_points *points, int64_t count, const ani_view *view) {
-    const float gain = view->gain, bias = view->bias, unit = 1.0f / 16777216.0f;
     for (int64_t i = 0; i < count; i++, out += 3) {
         const uint8_t *upper = view->src + points->offset[i], *lower = upper + view->down;
-        const float right = points->right[i] * (gain * unit);
-        const float down = points->down[i] * (gain * unit);
-        const float both = right * (points->down[i] * unit);
-        const float only_right = right - both, only_down = down - both;
-        const float neither = gain - right - only_down;
+        const struct weights w = weigh(points, i, view->gain);
         for (int32_t c = 0; c < 3; c++)
-            out[c] = ((float)upper[c] * neither + (float)upper[view->right + c] * only_right) +
-                     ((float)lower[c] * only_down + (float)lower[view->right + c] * both) + bias;
+            out[c] = ((float)upper[c] * w.neither + (float)upper[view->right + c] * w.right) +
+                     ((float)lower[c] * w.down + (float)lower[view->right + c] * w.both) +
+                     view->bias;
+    }
+}
+
+void ani_c_sample_values(float *out, const ani_points *points, int64_t count,
+                         const ani_view *view) {
+    for (int64_t i = 0; i < count; i++, out += 3) {
+        const float *upper = view->values + points->offset[i], *lower = upper + view->down;
+        const struct weights w = weigh(points, i, 1.0f);
+        for (int32_t c = 0; c < 3; c++)
+            out[c] = (upper[c] * w.neither + upper[view->right + c] * w.right) +
+                     (lower[c] * w.down + lower[view->right + c] * w.both);
     }
 }

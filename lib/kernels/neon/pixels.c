@@ -186,5 +186,6 @@ void ani_pixels_neon(ani_pixels *table) {
                           .nv12_row = ani_c_nv12_row,
                           .yuyv_row = ani_c_yuyv_row,
                           .place = place,
-                          .sample = sample};
+                          .sample = sample,
+                          .sample_values = ani_c_sample_values};
 }
