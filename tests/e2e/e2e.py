@@ -56,6 +56,10 @@ def helps(tap):
         done = Done(name, "--help")
         tap.case(f"{name} --help explains itself",
                  done.ended() or ([] if "usage: " + name in done.out and "--help" in done.out else [done.out]))
+        done = Done(name, "--version")
+        tap.case(f"{name} --version: release, features, instruction level",
+                 done.ended() or [text for text in (f"{name}: libattractivenet 0.", "features: ", "instruction level: ")
+                                  if text not in done.out])
     tap.case("an unknown option is a mistake", Done("attractivenet", "--colour", "red").ended(2))
     done = Done("attractivenet", "--data", "x", "--out", "y", "z")
     tap.case("a word too many is named", done.ended(2) or ([] if "'z'" in done.err else [done.err]))

@@ -158,6 +158,11 @@ def use(tap, work, moved, pc, library):
 def the_program(tap, env, program):
     problems = run(program, "version", env=env) if program.is_file() else ["it is not there"]
     tap.case("the installed program runs", problems or ([] if "libattractivenet" in run.output else [run.output]))
+    share = program.parent.parent / "share"
+    tap.case("its man page and completions are installed",
+             [name for name in ("man/man1/attractivenet.1", "bash-completion/completions/attractivenet.bash",
+                                "zsh/site-functions/_attractivenet", "fish/vendor_completions.d/attractivenet.fish")
+              if not (share / name).is_file()])
     problems = run("readelf", "-d", program)
     tap.case("the installed program has no path to libraries",
              problems or ([run.output] if "RPATH" in run.output or "RUNPATH" in run.output else []))
