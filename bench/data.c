@@ -171,10 +171,11 @@ static void set_up(bench *b) {
             draw(b->rgb + i * image, b->from, i);
     }
     if (b->task == AUGMENT) {
-        float *scores = take((size_t)b->batch * sizeof *scores);
+        double *scores = take((size_t)b->batch * sizeof *scores);
         for (int64_t i = 0; i < b->batch; i++)
             scores[i] = 3;
-        bench_check(an_dataset_from_pixels(&b->dataset, b->rgb, scores, b->batch, &options, &err),
+        bench_check(an_dataset_from_pixels(&b->dataset, b->rgb, b->batch, b->size, b->size, scores,
+                                           1, NULL, &err),
                     &err);
         free(scores);
     }

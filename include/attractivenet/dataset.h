@@ -10,13 +10,20 @@
 extern "C" {
 #endif
 
-/** A list of (name, score, where the image's bytes are), sorted by name, byte by byte. */
+/** A list of (name, label, where the image's bytes are). Samples from a folder or an archive are
+ *  sorted by name, byte by byte; others are in the order of the caller. */
 typedef struct an_dataset an_dataset;
 
 enum {
     AN_CACHE_NONE = 0,    /* read from the folder or archive each time */
     AN_CACHE_ENCODED = 1, /* keep the files' bytes after the first read */
     AN_CACHE_PIXELS = 2   /* keep 8-bit pixels, decoded and resized, after the first read */
+};
+
+/** What a label is. */
+enum {
+    AN_LABELS_NUMBERS = 0, /* outputs numbers, such as a score */
+    AN_LABELS_CLASSES = 1  /* one of several classes, by its name or by its index from 0 */
 };
 
 /** Fill the 256 values of a scale, made in double and rounded to float. Returns AN_ERR_ARG for AUTO
@@ -31,7 +38,8 @@ typedef struct an_dataset_options {
                                taken, refused members and damaged images; default STRICT */
     int32_t height, width;  /* of the pixels handed out, 1 to 8192; default 350, 350 */
     int32_t cache;          /* AN_CACHE_*; default AN_CACHE_ENCODED */
-    int32_t outputs;        /* numbers a label line has after the name, 1 to 1000; default 1 */
+    int32_t outputs;        /* numbers of a label, 1 to 1000; with classes 1 or their number;
+                               default 1 */
     const char *label_file; /* base name; default "All_labels.txt" */
     const char *suffix;     /* ending of image names, in any case; NULL = .jpg .jpeg .jpe .jfif
                                .png; default NULL */
@@ -41,6 +49,12 @@ typedef struct an_dataset_options {
                                           this struct apply */
     an_warning_fn warn;                /* NULL = none */
     void *warn_user;                   /* handed to warn */
+    int32_t labels;                    /* AN_LABELS_*; default NUMBERS */
+    int32_t class_count;               /* of classes; default 0 */
+    const char *const *classes;        /* [class_count], copied: names in the order of their
+                                          indices, 2 to 1000 that differ in more than case, each
+                                          UTF-8 of 1 to 255 bytes without control characters. NULL =
+                                          those that the labels have; default NULL */
 } an_dataset_options;
 
 AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct_size);
@@ -54,11 +68,15 @@ AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct
  *          several files with the same base name and the same bytes one is taken. Label lines end
  *          with LF, CRLF or CR, their fields are separated by spaces or tabs, their numbers are
  *          decimal with a point; a UTF-8 byte order mark and blank lines are skipped; a name may
- *          occur twice with the same numbers.
+ *          occur twice with the same label. With AN_LABELS_CLASSES a line is "name class": what
+ *          follows the first tab, or without one the last field, is the name of a class, or its
+ *          index. Without classes in the options these are what the file has: names, sorted byte by
+ *          byte, or whole numbers that are indices, from 0 without a gap.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (label file: the message has file and line; image
- *          without label: the message names the first ones; a base name with different bytes, both
- *          named; no images; no label file; damaged archive); AN_ERR_UNSUPPORTED (over a cap);
- *          AN_ERR_CANCELLED (by warn); AN_ERR_ARG; AN_ERR_NOMEM.
+ *          without label: the message names the first ones; classes that could be meant in two
+ *          ways, both named; a base name with different bytes, both named; no images; no label
+ *          file; damaged archive); AN_ERR_UNSUPPORTED (over a cap); AN_ERR_CANCELLED (by warn);
+ *          AN_ERR_ARG; AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Threads: any.
  */
@@ -66,18 +84,80 @@ AN_API an_status an_dataset_open(an_dataset **out, const char *path,
                                  const an_dataset_options *options, an_error *err);
 
 /**
- * Make a data set from pixels in memory.
+ * Make a data set from image files anywhere, with their labels in arrays: two columns of a table.
  *
- * Shapes:  rgb [count,height,width,3], copied; scores [count,outputs], finite, copied.
- * Takes:   options: required, since they give the shapes; height, width, outputs, policy and warn
- *          are used. Sample 7 gets the name "00000007".
+ * Shapes:  paths [count]; scores [count,outputs] of the options, each finite and at most 3.4e38 in
+ *          size. With AN_LABELS_CLASSES scores [count]: the index of each image's class, a whole
+ *          number below class_count of the options, which must have the classes' names. All copied.
+ * Takes:   paths: as the system has them; relative ones are looked up again whenever a file is
+ *          read. The name of a sample is its path as given. A path may occur again with the same
+ *          label. options: NULL = defaults; policy, height, width, cache, outputs, limits, warn,
+ *          labels, classes and max_member_bytes of archive are used here.
+ * Returns: AN_OK; AN_ERR_ARG (NULL, count below 1, an empty path, a score that is no label, a path
+ *          with two labels); AN_ERR_IO (a file that cannot be opened: the first); AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
- * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
  * Threads: any.
  */
-AN_API an_status an_dataset_from_pixels(an_dataset **out, const uint8_t *rgb, const float *scores,
-                                        int64_t count, const an_dataset_options *options,
+AN_API an_status an_dataset_from_files(an_dataset **out, const char *const *paths,
+                                       const double *scores, int64_t count,
+                                       const an_dataset_options *options, an_error *err);
+
+/**
+ * Make a data set from encoded images in memory: the bytes of JPEG or PNG files.
+ *
+ * Shapes:  images [count], of sizes [count] bytes each; scores as in an_dataset_from_files(). All
+ *          copied.
+ * Takes:   names [count]: copied, NULL = "00000000", "00000001", ...; a name may occur again with
+ *          the same bytes and label. options: as in an_dataset_from_files(); the encoded images
+ * stay in memory whatever the cache is. Returns: AN_OK; AN_ERR_ARG (NULL, count or a size below 1,
+ * an empty name, a score that is no label, a name with two labels or different bytes);
+ * AN_ERR_NOMEM. Owns:    *out is the caller's; free with an_dataset_destroy(). Threads: any.
+ */
+AN_API an_status an_dataset_from_bytes(an_dataset **out, const void *const *images,
+                                       const int64_t *sizes, const char *const *names,
+                                       const double *scores, int64_t count,
+                                       const an_dataset_options *options, an_error *err);
+
+/**
+ * Make a data set from a copy of pixels in memory.
+ *
+ * Shapes:  rgb [count,height,width,3], height and width 1 to 8192; scores [count,outputs], outputs
+ *          1 to 1000, or [count] with classes, as in an_dataset_from_files(). All copied.
+ * Takes:   options: NULL = defaults; labels and classes are used here. Height, width and outputs
+ *          are the arguments, those of the options are not used. Sample 7 has the name "00000007".
+ * Returns: AN_OK; AN_ERR_ARG (NULL, count below 1, height, width or outputs out of range, a score
+ *          that is no label); AN_ERR_NOMEM.
+ * Owns:    *out is the caller's; free with an_dataset_destroy().
+ * Threads: any.
+ */
+AN_API an_status an_dataset_from_pixels(an_dataset **out, const uint8_t *rgb, int64_t count,
+                                        int32_t height, int32_t width, const double *scores,
+                                        int32_t outputs, const an_dataset_options *options,
                                         an_error *err);
+
+/** Called once, when pixels that were borrowed are no longer needed: within the call that destroys
+ *  the last holder (data set, loader, trainer, ...), on its thread. */
+typedef void (*an_release_fn)(void *user);
+
+/**
+ * Make a data set of pixels that stay where they are: no copy is made of them.
+ *
+ * Shapes:  image i begins i * image_stride bytes behind rgb, row j of it j * row_stride behind
+ *          that, and has [width,3] bytes without gaps. No image or row reaches into the next;
+ *          0 = without gaps: row_stride 3 * width, image_stride height * row_stride.
+ * Takes:   the rest as an_dataset_from_pixels(); scores are copied.
+ * Owns:    rgb is kept, and must not change, until release is called: once, if this call returned
+ *          AN_OK; never, if it failed, since rgb then is the caller's as before. release NULL: rgb
+ *          must be there until the last holder is destroyed. *out is the caller's; free with
+ *          an_dataset_destroy().
+ * Returns: as an_dataset_from_pixels(); AN_ERR_ARG also for a stride out of range.
+ * Threads: any.
+ */
+AN_API an_status an_dataset_borrow_pixels(an_dataset **out, const uint8_t *rgb, int64_t count,
+                                          int32_t height, int32_t width, int64_t image_stride,
+                                          int64_t row_stride, const double *scores, int32_t outputs,
+                                          an_release_fn release, void *release_user,
+                                          const an_dataset_options *options, an_error *err);
 
 /** Release a data set; NULL is allowed. It lives on while its loaders live. */
 AN_API void an_dataset_destroy(an_dataset *dataset);
@@ -85,10 +165,21 @@ AN_API int64_t an_dataset_count(const an_dataset *dataset);   /**< Return the nu
 AN_API int32_t an_dataset_height(const an_dataset *dataset);  /**< Return the pixels' height. */
 AN_API int32_t an_dataset_width(const an_dataset *dataset);   /**< Return the pixels' width. */
 AN_API int32_t an_dataset_outputs(const an_dataset *dataset); /**< Return numbers per label. */
-/** Return the base name of sample index; borrowed; NULL if out of range. */
+/** Return the name of sample index: the base name of its file, or as the call that made the data
+ *  set says; borrowed; NULL if out of range. */
 AN_API const char *an_dataset_name(const an_dataset *dataset, int64_t index);
-/** Return number output of the label of sample index, as read, in double; NaN if out of range. */
+/** Return number output of the label of sample index, as read, in double; with classes 1 for that
+ *  of the sample, else 0; NaN if out of range. */
 AN_API double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output);
+/** Write the labels of all samples, scores [count,outputs]: what an_dataset_score() returns of
+ * each. Returns AN_OK; AN_ERR_ARG (NULL). */
+AN_API an_status an_dataset_copy_scores(const an_dataset *dataset, double *scores, an_error *err);
+/** Return the number of classes, which is that of the outputs; 0 if labels are numbers. */
+AN_API int32_t an_dataset_class_count(const an_dataset *dataset);
+/** Return the name of a class; borrowed; NULL if out of range. */
+AN_API const char *an_dataset_class_name(const an_dataset *dataset, int32_t class_index);
+/** Return the index of the class of sample index; -1 if out of range, or without classes. */
+AN_API int32_t an_dataset_class(const an_dataset *dataset, int64_t index);
 
 /**
  * Set the weight of each sample, by which its loss and its part in the metrics are multiplied.

@@ -8,6 +8,16 @@
 
 #include <attractivenet/dataset.h>
 
+enum { ANI_DATASET_MAX_SIDE = 8192, ANI_DATASET_MAX_OUTPUTS = 1000 };
+
+/** Make a data set without samples, its options checked; their pointers are the caller's, and to
+ *  *archive, until ani_dataset_add_samples(). */
+an_status ani_dataset_create(an_dataset **out, an_extract_options *archive,
+                             const an_dataset_options *options, an_error *err);
+/** Make room for what each sample needs, once their number is known. The pointers of the options
+ *  end here. */
+an_status ani_dataset_add_samples(an_dataset *dataset, int32_t cache, an_error *err);
+
 /** Hold a data set; an_dataset_destroy() gives one hold up. */
 void ani_dataset_hold(an_dataset *dataset);
 

@@ -15,6 +15,26 @@
 
 enum { SHOWN = 48 }; /* bytes of a field that a message shows */
 
+/* A field as a message may show it: cut, and without bytes that are no text. It has no control
+ * characters: read_line() refuses them first. */
+static const char *shown(char out[SHOWN + 4], const char *field, int64_t size) {
+    const int64_t kept = size > SHOWN ? SHOWN : size;
+    const bool plain = ani_is_utf8(field, size);
+    int64_t end = 0;
+    for (; end < kept; end++) {
+        const unsigned char c = (unsigned char)field[end];
+        out[end] = !plain && c >= 0x80 ? '?' : (char)c;
+    }
+    if (kept < size) { /* not in the middle of a character */
+        while (end > 0 && ((unsigned char)field[end] & 0xC0u) == 0x80u)
+            end--;
+        memcpy(out + end, "...", 4);
+    } else {
+        out[end] = '\0';
+    }
+    return out;
+}
+
 /* --- names: a hash table with open addressing ------------------------------------------------ */
 
 static uint64_t mix(uint64_t x) {
@@ -50,30 +70,48 @@ int64_t ani_labels_find(const ani_labels *labels, const char *name, int64_t size
     return (int64_t)*find_slot(labels, name, size) - 1;
 }
 
+/* True if the label behind the last is that of entry. */
+static bool is_same_label(const ani_labels *labels, int64_t entry, const char *class,
+                          int64_t class_size) {
+    if (labels->items)
+        return ani_classes_find(labels->form.classes, class, class_size) == labels->items[entry];
+    const int32_t outputs = labels->form.outputs;
+    const double *values = labels->values + entry * outputs;
+    const double *others = labels->values + labels->count * outputs;
+    for (int32_t i = 0; i < outputs; i++)
+        if (values[i] != others[i]) return false;
+    return true;
+}
+
+an_status ani_labels_add(ani_labels *labels, const char *file, const ani_label *label,
+                         const char *class, int64_t class_size, an_error *err) {
+    char text[SHOWN + 4];
+    an_error why;
+    const char *name = labels->bytes + label->offset;
+    uint32_t *slot = find_slot(labels, name, label->size);
+    if (*slot) {
+        const int64_t first = *slot - 1;
+        if (is_same_label(labels, first, class, class_size)) return AN_OK;
+        return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: '%s' has another label on line %lld",
+                        file, (long long)label->line, shown(text, name, label->size),
+                        (long long)labels->entries[first].line);
+    }
+    if (labels->items) {
+        const an_status st = ani_classes_take(labels->form.classes, class, class_size, label->line,
+                                              &labels->items[labels->count], &why);
+        if (st)
+            return ani_fail(err, st, "'%s', line %lld: %s", file, (long long)label->line,
+                            why.message);
+    }
+    labels->entries[labels->count] = *label;
+    *slot = (uint32_t)++labels->count;
+    return AN_OK;
+}
+
 /* --- lines ----------------------------------------------------------------------------------- */
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\t';
-}
-
-/* A field as a message may show it: cut, and without bytes that are no text. It has no control
- * characters: read_line() refuses them first. */
-static const char *shown(char out[SHOWN + 4], const char *field, int64_t size) {
-    const int64_t kept = size > SHOWN ? SHOWN : size;
-    const bool plain = ani_is_utf8(field, size);
-    int64_t end = 0;
-    for (; end < kept; end++) {
-        const unsigned char c = (unsigned char)field[end];
-        out[end] = !plain && c >= 0x80 ? '?' : (char)c;
-    }
-    if (kept < size) { /* not in the middle of a character */
-        while (end > 0 && ((unsigned char)field[end] & 0xC0u) == 0x80u)
-            end--;
-        memcpy(out + end, "...", 4);
-    } else {
-        out[end] = '\0';
-    }
-    return out;
 }
 
 static int64_t field_size(const char *field, const char *end) {
@@ -152,13 +190,13 @@ static an_status refuse_count(const reader *r, const line *l, int64_t numbers, a
     return ani_fail(
         err, AN_ERR_FORMAT, "'%s', line %lld: %lld numbers after the name '%s', expected %d%s",
         r->file, (long long)r->line, (long long)numbers,
-        shown(text, l->begin, l->name_end - l->begin), (int)r->labels->outputs, hint(l));
+        shown(text, l->begin, l->name_end - l->begin), (int)r->labels->form.outputs, hint(l));
 }
 
 /* Find where the name ends: at a tab, if as many fields as expected follow it; else before the last
  * of these. */
 static an_status find_name(const reader *r, line *l, an_error *err) {
-    const int32_t outputs = r->labels->outputs;
+    const int32_t outputs = r->labels->form.outputs;
     const char *tab = memchr(l->begin, '\t', (size_t)(l->end - l->begin));
     if (tab && count_fields(tab, l->end) == outputs) {
         l->name_end = before_blanks(l->begin, tab);
@@ -194,13 +232,13 @@ static an_status check_name(const reader *r, line *l, an_error *err) {
         if (field == l->begin || read_number(r, l, field, size, &value, NULL)) break;
         l->name_end = before_blanks(l->begin, field);
     }
-    return more ? refuse_count(r, l, r->labels->outputs + more, err) : AN_OK;
+    return more ? refuse_count(r, l, r->labels->form.outputs + more, err) : AN_OK;
 }
 
 /* Read the numbers after the name. */
 static an_status read_values(const reader *r, const line *l, double *values, an_error *err) {
     const char *c = l->name_end;
-    for (int32_t i = 0; i < r->labels->outputs; i++) {
+    for (int32_t i = 0; i < r->labels->form.outputs; i++) {
         c = behind_blanks(c, l->end);
         const int64_t size = field_size(c, l->end);
         const an_status st = read_number(r, l, c, size, &values[i], err);
@@ -208,6 +246,17 @@ static an_status read_values(const reader *r, const line *l, double *values, an_
         c += size;
     }
     return AN_OK;
+}
+
+/* Find the name and the class behind it: at the first tab, else before the last field. */
+static an_status find_class(const reader *r, line *l, const char **class, an_error *err) {
+    char text[SHOWN + 4];
+    const char *tab = memchr(l->begin, '\t', (size_t)(l->end - l->begin));
+    *class = tab ? behind_blanks(tab, l->end) : last_field(l->begin, l->end);
+    l->name_end = before_blanks(l->begin, tab ? tab : *class);
+    if (l->name_end > l->begin) return AN_OK;
+    return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: no class after the name '%s'", r->file,
+                    (long long)r->line, shown(text, l->begin, l->end - l->begin));
 }
 
 static an_status refuse_control(const reader *r, char c, an_error *err) {
@@ -219,37 +268,27 @@ static an_status refuse_control(const reader *r, char c, an_error *err) {
 /* Take one line, without its end, into the labels. */
 static an_status read_line(const reader *r, const char *begin, const char *end, an_error *err) {
     ani_labels *labels = r->labels;
-    char text[SHOWN + 4];
     line l = {.begin = behind_blanks(begin, end)};
     l.end = before_blanks(l.begin, end);
     if (l.begin == l.end) return AN_OK;
     for (const char *c = l.begin; c < l.end; c++)
         if (((unsigned char)*c < 0x20 && *c != '\t') || *c == 0x7f)
             return refuse_control(r, *c, err);
-    double *values = labels->values + labels->count * labels->outputs;
-    an_status st = find_name(r, &l, err);
-    if (!st) st = read_values(r, &l, values, err);
-    if (!st && !l.is_certain) st = check_name(r, &l, err);
-    if (st) return st;
-
-    begin = l.begin;
-    const int64_t size = l.name_end - l.begin;
-    uint32_t *slot = find_slot(labels, begin, size);
-    if (*slot) {
-        const int64_t first = *slot - 1;
-        for (int32_t i = 0; i < labels->outputs; i++)
-            if (labels->values[first * labels->outputs + i] != values[i])
-                return ani_fail(err, AN_ERR_FORMAT,
-                                "'%s', line %lld: '%s' has another label on line %lld", r->file,
-                                (long long)r->line, shown(text, begin, size),
-                                (long long)labels->entries[first].line);
-        return AN_OK;
+    const char *class = NULL;
+    an_status st;
+    if (labels->items) {
+        st = find_class(r, &l, &class, err);
+    } else {
+        st = find_name(r, &l, err);
+        if (!st)
+            st = read_values(r, &l, labels->values + labels->count * labels->form.outputs, err);
+        if (!st && !l.is_certain) st = check_name(r, &l, err);
     }
-    labels->entries[labels->count] = (ani_label){.offset = (uint32_t)(begin - labels->bytes),
-                                                 .size = (uint32_t)size,
-                                                 .line = (uint32_t)r->line};
-    *slot = (uint32_t)++labels->count;
-    return AN_OK;
+    if (st) return st;
+    const ani_label label = {.offset = (uint32_t)(l.begin - labels->bytes),
+                             .size = (uint32_t)(l.name_end - l.begin),
+                             .line = (uint32_t)r->line};
+    return ani_labels_add(labels, r->file, &label, class, class ? l.end - class : 0, err);
 }
 
 /* --- the file -------------------------------------------------------------------------------- */
@@ -264,16 +303,21 @@ static int64_t count_line_ends(const char *bytes, int64_t size) {
 
 static an_status allocate(ani_labels *labels, int64_t lines, an_error *err) {
     /* no overflow: at most 2^30 lines of 2^31 numbers of 2^3 bytes would be needed for one */
-    const int64_t values = lines * labels->outputs * (int64_t)sizeof *labels->values;
+    const bool has_classes = labels->form.classes;
+    const int64_t unit = has_classes ? (int64_t)sizeof *labels->items
+                                     : labels->form.outputs * (int64_t)sizeof *labels->values;
     int64_t slots = 16;
     while (slots < 2 * lines)
         slots *= 2;
     labels->slot_mask = (uint64_t)slots - 1;
     labels->entries = ani_alloc(lines * (int64_t)sizeof *labels->entries);
-    labels->values = ani_alloc(values);
+    if (has_classes)
+        labels->items = ani_alloc(lines * unit);
+    else
+        labels->values = ani_alloc(lines * unit);
     labels->slots = ani_alloc_zero(slots, sizeof *labels->slots);
-    if (!labels->entries || !labels->values || !labels->slots)
-        return ani_fail_memory(err, values, "labels");
+    if (!labels->entries || !(labels->values || labels->items) || !labels->slots)
+        return ani_fail_memory(err, lines * unit, "labels");
     return AN_OK;
 }
 
@@ -306,8 +350,8 @@ static an_status convert(ani_labels *labels, const char *name, const uint8_t *by
 }
 
 an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *bytes, int64_t size,
-                          int32_t outputs, int32_t policy, an_error *err) {
-    ani_labels labels = {.bytes = (const char *)bytes, .outputs = outputs};
+                          const ani_labels_form *form, an_error *err) {
+    ani_labels labels = {.bytes = (const char *)bytes, .form = *form};
     *out = (ani_labels){0};
     if (size > ANI_LABELS_MAX_BYTES)
         return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' has %lld bytes; at most %lld are read", name,
@@ -328,13 +372,14 @@ an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *byte
         const char *begin = c;
         while (c < end && *c != '\n' && *c != '\r')
             c++;
-        if (policy == AN_POLICY_SKIP) {
-            an_error *why = labels.skipped ? NULL : &labels.first_skipped;
-            if (read_line(&r, begin, c, why)) labels.skipped++;
-        } else {
-            st = read_line(&r, begin, c, err);
-            if (st) goto done;
+        an_error why;
+        const an_status bad = read_line(&r, begin, c, &why);
+        if (bad && (form->policy != AN_POLICY_SKIP || bad == AN_ERR_NOMEM)) {
+            st = ani_fail(err, bad, "%s", why.message);
+            goto done;
         }
+        if (bad && !labels.skipped) labels.first_skipped = why;
+        labels.skipped += bad != AN_OK;
         if (end - c >= 2 && c[0] == '\r' && c[1] == '\n') c++;
         c++;
     }
@@ -353,6 +398,7 @@ done:
 void ani_labels_clear(ani_labels *labels) {
     ani_free(labels->entries);
     ani_free(labels->values);
+    ani_free(labels->items);
     ani_free(labels->slots);
     ani_free(labels->owned);
     *labels = (ani_labels){0};

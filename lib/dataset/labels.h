@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "dataset/classes.h"
 
 /** Longest label file that is read, in bytes. */
 #define ANI_LABELS_MAX_BYTES (INT64_C(1) << 30)
@@ -18,19 +19,27 @@ typedef struct ani_label {
     uint32_t line; /* from 1 */
 } ani_label;
 
+/** What the labels of a file are. */
+typedef struct ani_labels_form {
+    int32_t outputs; /* numbers of a label; 1 with classes */
+    int32_t policy;
+    ani_classes *classes; /* a label is one of these; NULL: numbers */
+} ani_labels_form;
+
 /** The labels of a file, in its order, each name once; clear with ani_labels_clear(). */
 typedef struct ani_labels {
     const char *bytes;  /* of the file; borrowed, and must live as long, unless they are owned */
     char *owned;        /* bytes as UTF-8, if the file is UTF-16; else NULL */
     ani_label *entries; /* [count] */
-    double *values;     /* [count,outputs] */
+    double *values;     /* [count,outputs]; NULL with classes */
+    int32_t *items;     /* [count]: item of the classes; NULL without */
     uint32_t *slots;    /* hash table over the names: 0 = empty, else entry + 1 */
     uint64_t slot_mask;
     uint64_t key; /* of the hash: other in each run, so that no file can be made to collide */
     int64_t count;
     int64_t skipped;        /* lines left out (policy skip) */
     an_error first_skipped; /* why the first of them was */
-    int32_t outputs;
+    ani_labels_form form;
 } ani_labels;
 
 /**
@@ -39,7 +48,7 @@ typedef struct ani_labels {
  * outputs follow it; else the last fields of the line are the numbers, and the name, which may
  * contain spaces, is what comes before. Numbers are decimal with a point, whatever the locale, and
  * fit into a float. A name that occurs again with the same numbers is accepted, with others it is
- * an error.
+ * an error. With classes a label is what follows the first tab, without one the last field.
  *
  * Takes:   name: of the file, for messages; bytes: size of them and a zero byte after.
  * Returns: AN_OK; AN_ERR_FORMAT ("'NAME', line N: ...", or no label at all); AN_ERR_UNSUPPORTED
@@ -47,7 +56,12 @@ typedef struct ani_labels {
  *          labels for one name the later) and counts it.
  */
 an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *bytes, int64_t size,
-                          int32_t outputs, int32_t policy, an_error *err);
+                          const ani_labels_form *form, an_error *err);
+/** Take the label whose numbers lie behind the last one's, or with classes whose class is given, as
+ *  the next entry. A name that is there with the same label is passed over. AN_OK; AN_ERR_FORMAT
+ *  (another label, no such class); AN_ERR_NOMEM. */
+an_status ani_labels_add(ani_labels *labels, const char *file, const ani_label *label,
+                         const char *class_text, int64_t class_size, an_error *err);
 /** Return the entry of a name, -1 if it has none. */
 int64_t ani_labels_find(const ani_labels *labels, const char *name, int64_t size);
 void ani_labels_clear(ani_labels *labels); /* of {0} too */

@@ -13,7 +13,7 @@
 an_trainer *corpus_trainer(const char *resume_path, int32_t restore_best) {
     enum { SIZE = 32, COUNT = 4 };
     static uint8_t rgb[COUNT * SIZE * SIZE * 3];
-    static const float scores[COUNT] = {1, 2, 3, 4};
+    static const double scores[COUNT] = {1, 2, 3, 4};
     an_backend *backend = NULL;
     an_model *model = NULL;
     an_dataset *dataset = NULL;
@@ -22,7 +22,6 @@ an_trainer *corpus_trainer(const char *resume_path, int32_t restore_best) {
     an_error err;
     an_backend_options device;
     an_mobilenetv2_options net;
-    an_dataset_options data;
     an_loader_options order;
     an_train_options options;
     an_backend_options_init(&device, sizeof device);
@@ -30,8 +29,6 @@ an_trainer *corpus_trainer(const char *resume_path, int32_t restore_best) {
     an_mobilenetv2_options_init(&net, sizeof net);
     net.height = net.width = SIZE;
     net.alpha = 0.1;
-    an_dataset_options_init(&data, sizeof data);
-    data.height = data.width = SIZE;
     an_loader_options_init(&order, sizeof order);
     order.batch_size = 2;
     order.threads = 0;
@@ -42,7 +39,8 @@ an_trainer *corpus_trainer(const char *resume_path, int32_t restore_best) {
     options.resume_seconds = 0;
     corpus_need(!an_backend_create(&backend, &device, &err), err.message);
     corpus_need(!an_mobilenetv2_create(&model, backend, &net, &err), err.message);
-    corpus_need(!an_dataset_from_pixels(&dataset, rgb, scores, COUNT, &data, &err), err.message);
+    corpus_need(!an_dataset_from_pixels(&dataset, rgb, COUNT, SIZE, SIZE, scores, 1, NULL, &err),
+                err.message);
     corpus_need(!an_loader_create(&loader, dataset, NULL, 0, &order, &err), err.message);
     corpus_need(!an_trainer_create(&trainer, model, loader, NULL, NULL, &options, &err),
                 err.message);

@@ -12,16 +12,16 @@
 static an_status read_labels(const uint8_t *bytes, size_t size, int32_t outputs, int32_t policy,
                              int64_t *count) {
     ani_labels labels;
+    const ani_labels_form form = {.outputs = outputs, .policy = policy};
     an_error err;
-    const an_status st =
-        ani_labels_read(&labels, "labels.txt", bytes, (int64_t)size, outputs, policy, &err);
+    const an_status st = ani_labels_read(&labels, "labels.txt", bytes, (int64_t)size, &form, &err);
     fuzz_check_status(st, &err);
     *count = labels.count;
     if (st) {
         REQUIRE(!labels.entries && labels.count == 0);
         return st;
     }
-    REQUIRE(labels.count > 0 && labels.outputs == outputs);
+    REQUIRE(labels.count > 0 && labels.form.outputs == outputs);
     REQUIRE(policy == AN_POLICY_SKIP || labels.skipped == 0);
     uint32_t line = 0;
     for (int64_t i = 0; i < labels.count; i++) {

@@ -332,13 +332,11 @@ static void expect_samples(const char *name, const json_t *want, const int64_t *
 }
 
 static an_dataset *small_images(int64_t count) {
-    an_dataset_options options;
     an_dataset *dataset;
-    an_dataset_options_init(&options, sizeof options);
-    options.height = options.width = 2;
     uint8_t *rgb = calloc((size_t)count, 12);
-    float *scores = calloc((size_t)count, sizeof *scores);
-    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, scores, count, &options, NULL), AN_OK);
+    double *scores = calloc((size_t)count, sizeof *scores);
+    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, count, 2, 2, scores, 1, NULL, NULL),
+                     AN_OK);
     free(rgb);
     free(scores);
     return dataset;
@@ -477,14 +475,16 @@ static void check_flow(const char *expected_path, const char *prefix, int32_t mo
         (int32_t)strtol(json_string_value(json_object_get(data->metadata, "batch")), NULL, 10);
     const uint32_t seed =
         (uint32_t)strtoul(json_string_value(json_object_get(data->metadata, "seed")), NULL, 10);
-    an_dataset_options options;
     an_dataset *dataset;
-    an_dataset_options_init(&options, sizeof options);
-    options.height = (int32_t)pixels->shape[1];
-    options.width = (int32_t)pixels->shape[2];
-    float *y = st_floats(scores);
-    assert_int_equal(
-        an_dataset_from_pixels(&dataset, pixels->data, y, pixels->shape[0], &options, NULL), AN_OK);
+    float *floats = st_floats(scores);
+    double *y = calloc((size_t)pixels->shape[0], sizeof *y);
+    for (int64_t i = 0; i < pixels->shape[0]; i++)
+        y[i] = (double)floats[i];
+    free(floats);
+    assert_int_equal(an_dataset_from_pixels(&dataset, pixels->data, pixels->shape[0],
+                                            (int32_t)pixels->shape[1], (int32_t)pixels->shape[2], y,
+                                            1, NULL, NULL),
+                     AN_OK);
     free(y);
     int64_t checked = 0;
     for (int64_t i = 0; i < expected->count; i++)

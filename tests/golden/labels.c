@@ -64,7 +64,8 @@ static void check_file(const char *name, const json_t *expected) {
     const char *full = golden_path(path);
     if (!full) fail_msg("'%s' is in the list but not there", name);
     assert_int_equal(ani_file_read_all(full, INT64_MAX, &bytes, &size, NULL), AN_OK);
-    const an_status st = ani_labels_read(&labels, name, bytes, size, 1, AN_POLICY_STRICT, &err);
+    const ani_labels_form form = {.outputs = 1};
+    const an_status st = ani_labels_read(&labels, name, bytes, size, &form, &err);
     const json_t *want = json_object_get(expected, "want");
     assert_true(json_array_size(want) > 0);
     if (!is_allowed(want, st, st ? 0 : labels.count, err.message)) {

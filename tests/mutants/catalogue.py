@@ -410,8 +410,8 @@ m("split_second", "dataset/split.c",
   "indices[train + i] = rest_indices[i];",
   "validation and test are not shuffled a second time", "split", "golden_split")
 m("labels_overflow", "dataset/labels.c",
-  "if (labels->values[first * labels->outputs + i] != values[i])",
-  "if (labels->values[first] != values[i])",
+  "const double *values = labels->values + entry * outputs;",
+  "const double *values = labels->values + entry;",
   "two labels of one name are compared at the wrong place", "labels")
 m("pixels_scores", "dataset/dataset.c",
   "return dataset->scores[index * outputs + output];",

@@ -36,12 +36,11 @@ static an_status make_batches(an_loader **out, int64_t first, int64_t count, int
 
 static void prepare(bench *b) {
     static uint8_t rgb[COUNT * SIZE * SIZE * 3];
-    static const float scores[COUNT] = {1, 2, 3, 4, 5, 3};
+    static const double scores[COUNT] = {1, 2, 3, 4, 5, 3};
     an_error err;
     an_backend *backend = NULL;
     an_backend_options device;
     an_mobilenetv2_options net;
-    an_dataset_options data;
     (void)b;
     for (size_t i = 0; i < sizeof rgb; i++)
         rgb[i] = (uint8_t)(i * 31 % 255);
@@ -50,13 +49,11 @@ static void prepare(bench *b) {
     an_mobilenetv2_options_init(&net, sizeof net);
     net.height = net.width = SIZE;
     net.alpha = 0.1;
-    an_dataset_options_init(&data, sizeof data);
-    data.height = data.width = SIZE;
     OOM_NEED(!an_backend_create(&backend, &device, &err));
     OOM_NEED(!an_mobilenetv2_create(&all.model, backend, &net, &err));
     an_backend_destroy(backend);
     OOM_NEED(!an_model_copy_weights(&all.weights, all.model, &err));
-    OOM_NEED(!an_dataset_from_pixels(&all.dataset, rgb, scores, COUNT, &data, &err));
+    OOM_NEED(!an_dataset_from_pixels(&all.dataset, rgb, COUNT, SIZE, SIZE, scores, 1, NULL, &err));
     OOM_NEED(!make_batches(&all.train, 0, 4, AN_AUGMENT_FAST, &err));
     OOM_NEED(!make_batches(&all.val, 4, 2, AN_AUGMENT_NONE, &err));
 }

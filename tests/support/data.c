@@ -79,17 +79,14 @@ void data_zip(const char *archive, const char *folder, const char *prefix) {
 an_dataset *data_pixels(int64_t count, int32_t height, int32_t width) {
     const int64_t image = (int64_t)height * width * 3;
     uint8_t *rgb = malloc((size_t)(count * image));
-    float *scores = malloc((size_t)count * sizeof *scores);
+    double *scores = malloc((size_t)count * sizeof *scores);
     for (int64_t i = 0; i < count; i++) {
         data_draw(rgb + i * image, height, width, i);
-        scores[i] = (float)data_score(i);
+        scores[i] = data_score(i);
     }
-    an_dataset_options options;
     an_dataset *dataset;
-    an_dataset_options_init(&options, sizeof options);
-    options.height = height;
-    options.width = width;
-    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, scores, count, &options, NULL), AN_OK);
+    assert_int_equal(
+        an_dataset_from_pixels(&dataset, rgb, count, height, width, scores, 1, NULL, NULL), AN_OK);
     free(rgb);
     free(scores);
     return dataset;

@@ -70,15 +70,12 @@ static an_status make_dataset(parts *p, const training *t, an_error *err) {
     enum { COUNT = TRAIN + VAL };
     static uint8_t rgb[COUNT * WIDE_SIZE * WIDE_SIZE * 3];
     const int32_t size = size_of(t);
-    float scores[COUNT];
-    an_dataset_options options;
+    double scores[COUNT];
     for (int64_t i = 0; i < COUNT; i++) {
         data_draw(rgb + i * size * size * 3, size, size, i);
-        scores[i] = (float)data_score(i);
+        scores[i] = data_score(i);
     }
-    an_dataset_options_init(&options, sizeof options);
-    options.height = options.width = size;
-    return an_dataset_from_pixels(&p->dataset, rgb, scores, COUNT, &options, err);
+    return an_dataset_from_pixels(&p->dataset, rgb, COUNT, size, size, scores, 1, NULL, err);
 }
 
 static an_status make_batches(parts *p, const training *t, an_error *err) {

@@ -28,14 +28,14 @@
 enum { SIZE = 32, FRAMES = 8, PIXELS = SIZE * SIZE * 3, SAMPLES = 12, CALLERS = 4 };
 
 static uint8_t frames[SAMPLES][PIXELS];
-static float labels[SAMPLES];
+static double labels[SAMPLES];
 static int64_t predictions = 400; /* of each caller; "many": 25,000 */
 
 static int draw_frames(void **state) {
     (void)state;
     unsigned value = 1;
     for (int i = 0; i < SAMPLES; i++) {
-        labels[i] = 1 + (float)(i % 5);
+        labels[i] = 1 + i % 5;
         for (int k = 0; k < PIXELS; k++) {
             value = value * 1664525u + 1013904223u;
             frames[i][k] = (uint8_t)(value >> 24);
@@ -65,14 +65,12 @@ static an_status make_model(an_model **model, an_backend *backend, uint32_t seed
 
 static an_status make_batches(an_loader **loader, int32_t shuffle, an_error *err) {
     an_dataset *dataset = NULL;
-    an_dataset_options data;
     an_loader_options options;
-    an_dataset_options_init(&data, sizeof data);
-    data.height = data.width = SIZE;
     an_loader_options_init(&options, sizeof options);
     options.batch_size = 4;
     options.shuffle = shuffle;
-    an_status st = an_dataset_from_pixels(&dataset, frames[0], labels, SAMPLES, &data, err);
+    an_status st =
+        an_dataset_from_pixels(&dataset, frames[0], SAMPLES, SIZE, SIZE, labels, 1, NULL, err);
     if (!st) st = an_loader_create(loader, dataset, NULL, 0, &options, err);
     an_dataset_destroy(dataset); /* the batches hold it */
     return st;

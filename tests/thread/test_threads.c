@@ -235,21 +235,18 @@ typedef struct family {
 
 static void make_family(family *f) {
     static uint8_t rgb[2 * PIXELS];
-    static const float scores[2] = {1, 2};
+    static const double scores[2] = {1, 2};
     an_error err;
     an_backend_options device;
     an_mobilenetv2_options net;
-    an_dataset_options data;
     an_backend_options_init(&device, sizeof device);
     device.threads = 2;
     an_mobilenetv2_options_init(&net, sizeof net);
     net.height = net.width = SIZE;
     net.alpha = 0.1;
-    an_dataset_options_init(&data, sizeof data);
-    data.height = data.width = SIZE;
     if (an_backend_create(&f->backend, &device, &err) ||
         an_mobilenetv2_create(&f->model, f->backend, &net, &err) ||
-        an_dataset_from_pixels(&f->dataset, rgb, scores, 2, &data, &err) ||
+        an_dataset_from_pixels(&f->dataset, rgb, 2, SIZE, SIZE, scores, 1, NULL, &err) ||
         an_loader_create(&f->loader, f->dataset, NULL, 0, NULL, &err))
         fail_msg("%s", err.message);
 }

@@ -94,11 +94,11 @@ static int tear_down(void **state) {
 
 static an_dataset *make_dataset(void) {
     an_dataset *dataset = NULL;
-    an_dataset_options options;
     an_error err = {0};
-    an_dataset_options_init(&options, sizeof options);
-    options.height = options.width = SIDE;
-    if (an_dataset_from_pixels(&dataset, images[0], scores, COUNT, &options, &err))
+    double labels[COUNT];
+    for (int64_t i = 0; i < COUNT; i++)
+        labels[i] = (double)scores[i];
+    if (an_dataset_from_pixels(&dataset, images[0], COUNT, SIDE, SIDE, labels, 1, NULL, &err))
         fail_msg("%s", err.message);
     return dataset;
 }

@@ -15,10 +15,13 @@
 
 #include <attractivenet/io.h>
 
+static const ani_labels_form one_number = {.outputs = 1};
+
 static an_status read_text(ani_labels *labels, const char *text, int32_t outputs, int32_t policy,
                            an_error *err) {
-    return ani_labels_read(labels, "L.txt", (const uint8_t *)text, (int64_t)strlen(text), outputs,
-                           policy, err);
+    const ani_labels_form form = {.outputs = outputs, .policy = policy};
+    return ani_labels_read(labels, "L.txt", (const uint8_t *)text, (int64_t)strlen(text), &form,
+                           err);
 }
 
 static void expect_message(const char *text, int32_t outputs, const char *message) {
@@ -67,9 +70,9 @@ static void a_file_that_is_too_large(void **state) {
     (void)state;
     ani_labels labels;
     an_error err;
-    assert_int_equal(ani_labels_read(&labels, "L.txt", (const uint8_t *)"a 1", 1073741825, 1,
-                                     AN_POLICY_STRICT, &err),
-                     AN_ERR_UNSUPPORTED);
+    assert_int_equal(
+        ani_labels_read(&labels, "L.txt", (const uint8_t *)"a 1", 1073741825, &one_number, &err),
+        AN_ERR_UNSUPPORTED);
     assert_string_equal(err.message, "'L.txt' has 1073741825 bytes; at most 1073741824 are read");
 }
 
@@ -181,7 +184,7 @@ static void utf16_is_read(void **state) {
         ani_labels labels;
         an_error err;
         int64_t size = utf16(bytes, text, high_first);
-        if (ani_labels_read(&labels, "L.txt", bytes, size, 1, AN_POLICY_STRICT, &err))
+        if (ani_labels_read(&labels, "L.txt", bytes, size, &one_number, &err))
             fail_msg("%s", err.message);
         assert_int_equal(labels.count, 2);
         const char *name = "a \xc3\xa9\xe9\xa2\x9c\xf0\x9f\x98\x80.j";
@@ -189,19 +192,17 @@ static void utf16_is_read(void **state) {
         assert_true(labels.values[0] == 2.5);
         assert_int_equal(labels.entries[1].line, 2);
         ani_labels_clear(&labels);
-        assert_int_equal(
-            ani_labels_read(&labels, "L.txt", bytes, size - 1, 1, AN_POLICY_STRICT, &err),
-            AN_ERR_FORMAT);
+        assert_int_equal(ani_labels_read(&labels, "L.txt", bytes, size - 1, &one_number, &err),
+                         AN_ERR_FORMAT);
         assert_string_equal(err.message, "'L.txt' is UTF-16 with half a character at byte 38");
         for (int i = 0; i < 3; i++) {
             size = utf16(bytes, halves[i], high_first);
-            assert_int_equal(
-                ani_labels_read(&labels, "L.txt", bytes, size, 1, AN_POLICY_STRICT, &err),
-                AN_ERR_FORMAT);
+            assert_int_equal(ani_labels_read(&labels, "L.txt", bytes, size, &one_number, &err),
+                             AN_ERR_FORMAT);
             assert_non_null(strstr(err.message, "'L.txt' is UTF-16 with half a character"));
         }
         size = utf16(bytes, text + 1, high_first); /* without its mark */
-        assert_int_equal(ani_labels_read(&labels, "L.txt", bytes, size, 1, AN_POLICY_STRICT, &err),
+        assert_int_equal(ani_labels_read(&labels, "L.txt", bytes, size, &one_number, &err),
                          AN_ERR_FORMAT);
         assert_string_equal(err.message,
                             "'L.txt', line 1: has a control character (byte 0); a file in UTF-16 "
@@ -248,8 +249,7 @@ static void a_million_lines(void **state) {
         size += snprintf(text + size, LINE, "face%07d.jpg %d.5\n", i, i % 5);
     ani_labels labels;
     assert_int_equal(
-        ani_labels_read(&labels, "L.txt", (const uint8_t *)text, size, 1, AN_POLICY_STRICT, NULL),
-        AN_OK);
+        ani_labels_read(&labels, "L.txt", (const uint8_t *)text, size, &one_number, NULL), AN_OK);
     assert_int_equal(labels.count, LINES);
     assert_int_equal(ani_labels_find(&labels, "face0765432.jpg", 15), 765432);
     ani_labels_clear(&labels);

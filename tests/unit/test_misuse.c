@@ -31,6 +31,16 @@ static an_tensor *tensor_out;
 static an_image *image_out;
 static float table[256];
 static double truth[4] = {1, 2, 3, 4};
+static const double truth_nan[1] = {NAN}, truth_huge[1] = {1e39}, halves[2] = {0.5, -1};
+static const double equal_scores[2] = {3, 3};
+static const char *const no_files[3] = {"x.jpg", NULL, ""};
+static const char *const one_file[2] = {"x.jpg", "x.jpg"};
+static const void *const some_bytes[3] = {"abc", "ab", NULL};
+static const int64_t byte_sizes[3] = {3, 2, 0};
+static const char *const cats[3] = {"cat", "dog", NULL};
+static const char *const twice[2] = {"cat", "cat"}, *const cases[2] = {"cat", "Cat"};
+static const char *const empty_name[2] = {"cat", ""}, *const control[2] = {"cat", "a\nb"};
+static const char *const latin1[2] = {"cat", "\xe9"};
 static uint8_t rgb[SIZE * SIZE * 3];
 static int64_t train[4], test[4], n_train, n_val, n_test;
 static an_metrics metrics, unset_metrics;
@@ -67,6 +77,9 @@ WRONG(an_dataset_options, outputs, 0)
 WRONG(an_dataset_options, struct_size, 1)
 WRONG(an_dataset_options, suffix, "")
 WRONG(an_dataset_options, label_file, "")
+WRONG(an_dataset_options, labels, 9)
+WRONG_AS(an_dataset_options_labels_1, an_dataset_options, labels, AN_LABELS_CLASSES)
+WRONG(an_dataset_options, class_count, 2)
 WRONG(an_dataset_options, limits, wrong_an_image_limits_struct_size())
 WRONG(an_dataset_options, archive, wrong_an_extract_options_struct_size())
 WRONG(an_split_options, struct_size, 0)
@@ -173,10 +186,12 @@ static const an_loader_options *augmented(const an_augment_options *augment) {
     return &options;
 }
 
-static const an_dataset_options *size_of_pixels(void) {
+static const an_dataset_options *with_classes(const char *const *names, int32_t count) {
     static an_dataset_options options;
     an_dataset_options_init(&options, sizeof options);
-    options.height = options.width = SIZE;
+    options.labels = AN_LABELS_CLASSES;
+    options.classes = names;
+    options.class_count = count;
     return &options;
 }
 
@@ -346,15 +361,173 @@ static const an_dataset_options *size_of_pixels(void) {
     CASE(dataset_archive,                                                                          \
          an_dataset_open(&dataset_out, "x", wrong_an_dataset_options_archive(), err),              \
          "an_extract_options: struct_size is 0")                                                   \
-    CASE(pixels_options, an_dataset_from_pixels(&dataset_out, rgb, some, 1, NULL, err), "options") \
     CASE(pixels_nan,                                                                               \
-         an_dataset_from_pixels(&dataset_out, rgb, not_a_number + 1, 1, size_of_pixels(), err),    \
-         "not finite")                                                                             \
-    CASE(pixels_below, an_dataset_from_pixels(&dataset_out, rgb, some, -1, NULL, err), "-1")       \
-    CASE(pixels_out, an_dataset_from_pixels(NULL, rgb, some, 1, NULL, err), "out")                 \
-    CASE(pixels_rgb, an_dataset_from_pixels(&dataset_out, NULL, some, 1, NULL, err), "rgb")        \
-    CASE(pixels_scores, an_dataset_from_pixels(&dataset_out, rgb, NULL, 1, NULL, err), "scores")   \
-    CASE(pixels_count, an_dataset_from_pixels(&dataset_out, rgb, some, 0, NULL, err), "count")     \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, SIZE, truth_nan, 1, NULL, err),        \
+         "label 0 of sample 0")                                                                    \
+    CASE(pixels_huge,                                                                              \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, SIZE, truth_huge, 1, NULL, err),       \
+         "1e+39")                                                                                  \
+    CASE(pixels_below,                                                                             \
+         an_dataset_from_pixels(&dataset_out, rgb, -1, SIZE, SIZE, truth, 1, NULL, err), "-1")     \
+    CASE(pixels_out, an_dataset_from_pixels(NULL, rgb, 1, SIZE, SIZE, truth, 1, NULL, err), "out") \
+    CASE(pixels_rgb,                                                                               \
+         an_dataset_from_pixels(&dataset_out, NULL, 1, SIZE, SIZE, truth, 1, NULL, err), "rgb")    \
+    CASE(pixels_scores,                                                                            \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, SIZE, NULL, 1, NULL, err), "scores")   \
+    CASE(pixels_count,                                                                             \
+         an_dataset_from_pixels(&dataset_out, rgb, 0, SIZE, SIZE, truth, 1, NULL, err), "count")   \
+    CASE(pixels_height,                                                                            \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, 0, SIZE, truth, 1, NULL, err),               \
+         "height is 0")                                                                            \
+    CASE(pixels_width,                                                                             \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, 8193, truth, 1, NULL, err),            \
+         "width is 8193")                                                                          \
+    CASE(pixels_outputs,                                                                           \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, SIZE, truth, 1001, NULL, err),         \
+         "outputs is 1001")                                                                        \
+    CASE(pixels_struct,                                                                            \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, SIZE, truth, 1,                        \
+                                wrong_an_dataset_options_struct_size(), err),                      \
+         "an_dataset_options: struct_size")                                                        \
+    CASE(pixels_no_classes,                                                                        \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, SIZE, truth, 1,                        \
+                                wrong_an_dataset_options_labels_1(), err),                         \
+         "classes is NULL")                                                                        \
+    CASE(                                                                                          \
+        borrow_out,                                                                                \
+        an_dataset_borrow_pixels(NULL, rgb, 1, SIZE, SIZE, 0, 0, truth, 1, NULL, NULL, NULL, err), \
+        "out")                                                                                     \
+    CASE(borrow_rgb,                                                                               \
+         an_dataset_borrow_pixels(&dataset_out, NULL, 1, SIZE, SIZE, 0, 0, truth, 1, NULL, NULL,   \
+                                  NULL, err),                                                      \
+         "rgb")                                                                                    \
+    CASE(borrow_scores,                                                                            \
+         an_dataset_borrow_pixels(&dataset_out, rgb, 1, SIZE, SIZE, 0, 0, NULL, 1, NULL, NULL,     \
+                                  NULL, err),                                                      \
+         "scores")                                                                                 \
+    CASE(borrow_count,                                                                             \
+         an_dataset_borrow_pixels(&dataset_out, rgb, 0, SIZE, SIZE, 0, 0, truth, 1, NULL, NULL,    \
+                                  NULL, err),                                                      \
+         "count")                                                                                  \
+    CASE(borrow_height,                                                                            \
+         an_dataset_borrow_pixels(&dataset_out, rgb, 1, -2, SIZE, 0, 0, truth, 1, NULL, NULL,      \
+                                  NULL, err),                                                      \
+         "height is -2")                                                                           \
+    CASE(borrow_row,                                                                               \
+         an_dataset_borrow_pixels(&dataset_out, rgb, 1, SIZE, SIZE, 0, 95, truth, 1, NULL, NULL,   \
+                                  NULL, err),                                                      \
+         "row_stride is 95; it must be 0 or 96")                                                   \
+    CASE(borrow_row_endless,                                                                       \
+         an_dataset_borrow_pixels(&dataset_out, rgb, 1, SIZE, SIZE, 0, INT64_MAX, truth, 1, NULL,  \
+                                  NULL, NULL, err),                                                \
+         "row_stride is 9223372036854775807")                                                      \
+    CASE(borrow_image,                                                                             \
+         an_dataset_borrow_pixels(&dataset_out, rgb, 1, SIZE, SIZE, 3095, 97, truth, 1, NULL,      \
+                                  NULL, NULL, err),                                                \
+         "image_stride is 3095; it must be 0 or 3103")                                             \
+    CASE(borrow_image_below,                                                                       \
+         an_dataset_borrow_pixels(&dataset_out, rgb, 1, SIZE, SIZE, -3072, 0, truth, 1, NULL,      \
+                                  NULL, NULL, err),                                                \
+         "image_stride is -3072")                                                                  \
+    CASE(borrow_endless,                                                                           \
+         an_dataset_borrow_pixels(&dataset_out, rgb, 4, SIZE, SIZE, INT64_C(1) << 62, 0, truth, 1, \
+                                  NULL, NULL, NULL, err),                                          \
+         "image_stride is 4611686018427387904")                                                    \
+    CASE(from_files_out, an_dataset_from_files(NULL, no_files, truth, 1, NULL, err), "out")        \
+    CASE(from_files_paths, an_dataset_from_files(&dataset_out, NULL, truth, 1, NULL, err),         \
+         "paths is NULL")                                                                          \
+    CASE(from_files_null, an_dataset_from_files(&dataset_out, no_files, truth, 2, NULL, err),      \
+         "paths[1] is NULL")                                                                       \
+    CASE(from_files_empty, an_dataset_from_files(&dataset_out, no_files + 2, truth, 1, NULL, err), \
+         "paths[0] is empty")                                                                      \
+    CASE(from_files_scores, an_dataset_from_files(&dataset_out, no_files, NULL, 1, NULL, err),     \
+         "scores is NULL")                                                                         \
+    CASE(from_files_count, an_dataset_from_files(&dataset_out, no_files, truth, 0, NULL, err),     \
+         "count is 0")                                                                             \
+    CASE(from_files_cache,                                                                         \
+         an_dataset_from_files(&dataset_out, no_files, truth, 1, wrong_an_dataset_options_cache(), \
+                               err),                                                               \
+         "cache")                                                                                  \
+    CASE(from_files_conflict, an_dataset_from_files(&dataset_out, one_file, truth, 2, NULL, err),  \
+         "samples 0 and 1 are both 'x.jpg' and have different labels")                             \
+    CASE(from_bytes_out,                                                                           \
+         an_dataset_from_bytes(NULL, some_bytes, byte_sizes, NULL, truth, 1, NULL, err), "out")    \
+    CASE(from_bytes_images,                                                                        \
+         an_dataset_from_bytes(&dataset_out, NULL, byte_sizes, NULL, truth, 1, NULL, err),         \
+         "images is NULL")                                                                         \
+    CASE(from_bytes_sizes,                                                                         \
+         an_dataset_from_bytes(&dataset_out, some_bytes, NULL, NULL, truth, 1, NULL, err),         \
+         "sizes is NULL")                                                                          \
+    CASE(from_bytes_scores,                                                                        \
+         an_dataset_from_bytes(&dataset_out, some_bytes, byte_sizes, NULL, NULL, 1, NULL, err),    \
+         "scores is NULL")                                                                         \
+    CASE(from_bytes_count,                                                                         \
+         an_dataset_from_bytes(&dataset_out, some_bytes, byte_sizes, NULL, truth, -9, NULL, err),  \
+         "count is -9")                                                                            \
+    CASE(from_bytes_null,                                                                          \
+         an_dataset_from_bytes(&dataset_out, some_bytes, byte_sizes, NULL, truth, 3, NULL, err),   \
+         "images[2] is NULL")                                                                      \
+    CASE(from_bytes_size,                                                                          \
+         an_dataset_from_bytes(&dataset_out, some_bytes, byte_sizes + 2, NULL, truth, 1, NULL,     \
+                               err),                                                               \
+         "sizes[0] is 0")                                                                          \
+    CASE(from_bytes_name,                                                                          \
+         an_dataset_from_bytes(&dataset_out, some_bytes, byte_sizes, no_files, truth, 2, NULL,     \
+                               err),                                                               \
+         "names[1] is NULL")                                                                       \
+    CASE(from_bytes_conflict,                                                                      \
+         an_dataset_from_bytes(&dataset_out, some_bytes, byte_sizes, one_file, equal_scores, 2,    \
+                               NULL, err),                                                         \
+         "are both 'x.jpg' and have different bytes")                                              \
+    CASE(from_bytes_labels,                                                                        \
+         an_dataset_from_bytes(&dataset_out, some_bytes, byte_sizes, one_file, truth, 2, NULL,     \
+                               err),                                                               \
+         "have different labels")                                                                  \
+    CASE(labels_range, an_dataset_open(&dataset_out, "x", wrong_an_dataset_options_labels(), err), \
+         "labels is 9")                                                                            \
+    CASE(classes_without,                                                                          \
+         an_dataset_open(&dataset_out, "x", wrong_an_dataset_options_class_count(), err),          \
+         "class_count is set, and labels is AN_LABELS_NUMBERS")                                    \
+    CASE(classes_null, an_dataset_open(&dataset_out, "x", with_classes(NULL, 2), err),             \
+         "classes is NULL and class_count is 2")                                                   \
+    CASE(classes_one, an_dataset_open(&dataset_out, "x", with_classes(cats, 1), err),              \
+         "class_count is 1")                                                                       \
+    CASE(classes_many, an_dataset_open(&dataset_out, "x", with_classes(cats, 1001), err),          \
+         "class_count is 1001")                                                                    \
+    CASE(classes_null_name, an_dataset_open(&dataset_out, "x", with_classes(cats, 3), err),        \
+         "classes[2] is NULL")                                                                     \
+    CASE(classes_twice, an_dataset_open(&dataset_out, "x", with_classes(twice, 2), err),           \
+         "classes[0] and classes[1] are both 'cat'")                                               \
+    CASE(classes_case, an_dataset_open(&dataset_out, "x", with_classes(cases, 2), err),            \
+         "'cat' and 'Cat' differ in upper and lower case only")                                    \
+    CASE(classes_empty, an_dataset_open(&dataset_out, "x", with_classes(empty_name, 2), err),      \
+         "classes[1], '', is empty")                                                               \
+    CASE(classes_control, an_dataset_open(&dataset_out, "x", with_classes(control, 2), err),       \
+         "has a control character")                                                                \
+    CASE(classes_utf8, an_dataset_open(&dataset_out, "x", with_classes(latin1, 2), err),           \
+         "is not valid UTF-8")                                                                     \
+    CASE(classes_index,                                                                            \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, SIZE, truth + 1, 1,                    \
+                                with_classes(cats, 2), err),                                       \
+         "the class of sample 0 is 2; it must be a whole number, 0 to 1")                          \
+    CASE(classes_fraction,                                                                         \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, SIZE, halves, 1,                       \
+                                with_classes(cats, 2), err),                                       \
+         "is 0.5")                                                                                 \
+    CASE(classes_below,                                                                            \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, SIZE, halves + 1, 1,                   \
+                                with_classes(cats, 2), err),                                       \
+         "is -1")                                                                                  \
+    CASE(classes_nan,                                                                              \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, SIZE, truth_nan, 1,                    \
+                                with_classes(cats, 2), err),                                       \
+         "is nan")                                                                                 \
+    CASE(classes_outputs,                                                                          \
+         an_dataset_from_pixels(&dataset_out, rgb, 1, SIZE, SIZE, truth, 3, with_classes(cats, 2), \
+                                err),                                                              \
+         "outputs is 3; there are 2 classes")                                                      \
+    CASE(scores_null, an_dataset_copy_scores(NULL, truth, err), "dataset")                         \
+    CASE(scores_out, an_dataset_copy_scores(dataset, NULL, err), "scores")                         \
     CASE(check_null, an_dataset_check(NULL, 1, NULL, NULL, err), "dataset")                        \
     CASE(check_below, an_dataset_check(dataset, -1, NULL, NULL, err), "threads")                   \
     CASE(check_above, an_dataset_check(dataset, 1025, NULL, NULL, err), "threads")                 \
@@ -640,10 +813,14 @@ static void nothing_has_empty_answers(void **state) {
     assert_null(an_arrays_metadata_key(arrays, 99));
     assert_int_equal(an_dataset_count(NULL) + an_dataset_height(NULL) + an_dataset_width(NULL) +
                          an_dataset_outputs(NULL) + an_dataset_labels_without_image(NULL) +
-                         an_dataset_skipped(NULL),
+                         an_dataset_skipped(NULL) + an_dataset_class_count(NULL),
                      0);
     assert_null(an_dataset_name(NULL, 0));
     assert_null(an_dataset_name(dataset, -1));
+    assert_null(an_dataset_class_name(NULL, 0));
+    assert_null(an_dataset_class_name(dataset, 0));
+    assert_int_equal(an_dataset_class(NULL, 0), -1);
+    assert_int_equal(an_dataset_class(dataset, 0), -1);
     assert_true(isnan(an_dataset_score(NULL, 0, 0)));
     assert_true(isnan(an_dataset_weight(NULL, 0)));
     assert_int_equal(an_dataset_has_weights(NULL), 0);
@@ -684,11 +861,8 @@ static void destructors_accept_null(void **state) {
 static int make_objects(void **state) {
     (void)state;
     an_error err;
-    an_dataset_options data;
     backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
-    an_dataset_options_init(&data, sizeof data);
-    data.height = data.width = SIZE;
-    if (an_dataset_from_pixels(&dataset, rgb, some, 1, &data, &err) ||
+    if (an_dataset_from_pixels(&dataset, rgb, 1, SIZE, SIZE, truth, 1, NULL, &err) ||
         an_loader_create(&loader, dataset, NULL, 0, NULL, &err) ||
         an_arrays_create(&arrays, &err) || an_arrays_add(arrays, "there", some, shape, 2, &err) ||
         an_tensor_create(&tensor, shape, 2, &err) || an_image_create(&image, NULL, 2, 2, &err)) {

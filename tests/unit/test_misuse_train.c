@@ -461,23 +461,18 @@ static void nothing_has_empty_answers(void **state) {
 /* --- what all is done on ------------------------------------------------------------------------
  */
 
-static an_loader *make_batches(const float *labels, int32_t outputs, int32_t height, int32_t scale,
+static an_loader *make_batches(const double *labels, int32_t outputs, int32_t height, int32_t scale,
                                int32_t augment) {
     an_dataset *dataset = NULL;
     an_loader *made = NULL;
     an_error err;
-    an_dataset_options shape;
     an_augment_options how;
     an_loader_options options;
-    an_dataset_options_init(&shape, sizeof shape);
-    shape.height = height;
-    shape.width = SIDE;
-    shape.outputs = outputs;
     an_augment_options_tutorial(&how, sizeof how);
     an_loader_options_init(&options, sizeof options);
     options.scale = scale;
     if (augment) options.augment = &how;
-    if (an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &shape, &err) ||
+    if (an_dataset_from_pixels(&dataset, rgb, COUNT, height, SIDE, labels, outputs, NULL, &err) ||
         an_loader_create(&made, dataset, NULL, 0, &options, &err))
         fail_msg("%s", err.message);
     an_dataset_destroy(dataset);
@@ -486,8 +481,8 @@ static an_loader *make_batches(const float *labels, int32_t outputs, int32_t hei
 
 static int make_objects(void **state) {
     (void)state;
-    static const float scores[COUNT] = {0, 1}, one_hot[COUNT * OUTPUTS] = {0, 1, 0, 1, 0, 0};
-    static const float numbers[COUNT * OUTPUTS] = {2, 0, 0, 3, 0, 0};
+    static const double scores[COUNT] = {0, 1}, one_hot[COUNT * OUTPUTS] = {0, 1, 0, 1, 0, 0};
+    static const double numbers[COUNT * OUTPUTS] = {2, 0, 0, 3, 0, 0};
     folder = folder_make();
     backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
     model = small_model(backend, 1, AN_TASK_REGRESSION);

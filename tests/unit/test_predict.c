@@ -141,8 +141,8 @@ static void sources_with_several_outputs(void **state) {
     (void)state;
     enum { COUNT = 5, OUTPUTS = 3 };
     static uint8_t rgb[COUNT * SIZE * SIZE * 3];
-    float labels[COUNT * OUTPUTS] = {0}, scores[COUNT * OUTPUTS], one[OUTPUTS];
-    an_dataset_options options;
+    const double labels[COUNT * OUTPUTS] = {0};
+    float scores[COUNT * OUTPUTS], one[OUTPUTS];
     an_loader_options how;
     an_model *several = NULL;
     an_dataset *dataset = NULL;
@@ -155,10 +155,9 @@ static void sources_with_several_outputs(void **state) {
         x[i] = (float)rgb[i] / 255;
     several = small_model(backend, OUTPUTS, AN_TASK_REGRESSION);
     small_model_settle(several, x, COUNT); /* else all scores are next to nothing */
-    an_dataset_options_init(&options, sizeof options);
-    options.height = options.width = SIZE;
-    options.outputs = OUTPUTS;
-    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &options, NULL), AN_OK);
+    assert_int_equal(
+        an_dataset_from_pixels(&dataset, rgb, COUNT, SIZE, SIZE, labels, OUTPUTS, NULL, NULL),
+        AN_OK);
     an_loader_options_init(&how, sizeof how);
     how.batch_size = 2;
     assert_int_equal(an_loader_create(&loader, dataset, NULL, 0, &how, NULL), AN_OK);
@@ -183,8 +182,8 @@ static void calibration_takes_as_many_as_asked(void **state) {
     (void)state;
     enum { COUNT = 6 };
     static uint8_t rgb[COUNT * SIZE * SIZE * 3];
-    float labels[COUNT] = {0}, scores[3][COUNT];
-    an_dataset_options options;
+    const double labels[COUNT] = {0};
+    float scores[3][COUNT];
     an_loader_options how;
     an_dataset *dataset = NULL;
     an_loader *loader = NULL;
@@ -195,9 +194,8 @@ static void calibration_takes_as_many_as_asked(void **state) {
     for (int i = 0; i < COUNT * PIXELS; i++)
         x[i] = (float)rgb[i] / 255;
     small_model_settle(own, x, COUNT); /* else all scores are nearly the same */
-    an_dataset_options_init(&options, sizeof options);
-    options.height = options.width = SIZE;
-    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &options, NULL), AN_OK);
+    assert_int_equal(
+        an_dataset_from_pixels(&dataset, rgb, COUNT, SIZE, SIZE, labels, 1, NULL, NULL), AN_OK);
     an_loader_options_init(&how, sizeof how);
     how.batch_size = 4;
     assert_int_equal(an_loader_create(&loader, dataset, NULL, 0, &how, NULL), AN_OK);
@@ -224,16 +222,15 @@ static void source_gives_the_same_scores(void **state) {
     (void)state;
     enum { COUNT = 7 };
     static uint8_t rgb[COUNT * SIZE * SIZE * 3];
-    float labels[COUNT], scores[COUNT];
+    double labels[COUNT];
+    float scores[COUNT];
     for (int i = 0; i < (int)sizeof rgb; i++)
         rgb[i] = (uint8_t)(i * 31 + i / 3072 * 40);
     for (int i = 0; i < COUNT; i++)
-        labels[i] = (float)i;
-    an_dataset_options options;
-    an_dataset_options_init(&options, sizeof options);
-    options.height = options.width = SIZE;
+        labels[i] = (double)i;
     an_dataset *dataset = NULL;
-    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &options, NULL), AN_OK);
+    assert_int_equal(
+        an_dataset_from_pixels(&dataset, rgb, COUNT, SIZE, SIZE, labels, 1, NULL, NULL), AN_OK);
     const int64_t indices[COUNT] = {3, 1, 6, 0, 2, 5, 4};
     an_loader_options how;
     an_loader_options_init(&how, sizeof how);
@@ -291,10 +288,9 @@ static void source_gives_the_features(void **state) {
     enum { COUNT = 7, WIDTH_OF_ROW = 1280 };
     static uint8_t rgb[COUNT * PIXELS];
     static float x[COUNT * PIXELS], want[COUNT * WIDTH_OF_ROW], got[COUNT * WIDTH_OF_ROW];
-    float labels[COUNT * 2] = {0};
+    const double labels[COUNT * 2] = {0};
     const int64_t indices[COUNT] = {3, 1, 6, 0, 2, 5, 4};
     an_model_info info = {.struct_size = sizeof info};
-    an_dataset_options options;
     an_loader_options how;
     an_dataset *dataset = NULL;
     an_loader *loader = NULL;
@@ -308,10 +304,10 @@ static void source_gives_the_features(void **state) {
         x[i] = (float)rgb[indices[i / PIXELS] * PIXELS + i % PIXELS] / 255;
     small_model_settle(own, x, COUNT);
     assert_int_equal(an_model_compute_features(own, x, COUNT, want, NULL), AN_OK);
-    an_dataset_options_init(&options, sizeof options);
-    options.height = options.width = SIZE;
-    options.outputs = 2; /* the model has 1 */
-    assert_int_equal(an_dataset_from_pixels(&dataset, rgb, labels, COUNT, &options, NULL), AN_OK);
+    assert_int_equal(/* the model has 1 output */
+                     an_dataset_from_pixels(&dataset, rgb, COUNT, SIZE, SIZE, labels, 2, NULL,
+                                            NULL),
+                     AN_OK);
     an_loader_options_init(&how, sizeof how);
     how.batch_size = 2;
     how.shuffle = how.drop_last = 1;

@@ -44,21 +44,18 @@ static int set_up(void **state) {
 /** Images of one brightness each, and a score that follows it. */
 static an_dataset *make_dataset(void) {
     an_dataset *dataset = NULL;
-    an_dataset_options options;
     an_error err = {0};
     const int64_t size = SIZE * SIZE * 3;
     uint8_t *rgb = malloc((size_t)(COUNT * size));
-    float scores[COUNT];
+    double scores[COUNT];
     assert_non_null(rgb);
     for (int64_t i = 0; i < COUNT; i++) {
         const int light = (int)(i * 7 % COUNT) * 10;
         for (int64_t k = 0; k < size; k++)
             rgb[i * size + k] = (uint8_t)(light + (k * (i + 3)) % 29);
-        scores[i] = 1 + (float)light / 60;
+        scores[i] = (double)(1 + (float)light / 60);
     }
-    an_dataset_options_init(&options, sizeof options);
-    options.height = options.width = SIZE;
-    if (an_dataset_from_pixels(&dataset, rgb, scores, COUNT, &options, &err))
+    if (an_dataset_from_pixels(&dataset, rgb, COUNT, SIZE, SIZE, scores, 1, NULL, &err))
         fail_msg("%s", err.message);
     free(rgb);
     return dataset;
