@@ -23,7 +23,8 @@ enum {
 /** What a label is. */
 enum {
     AN_LABELS_NUMBERS = 0, /* outputs numbers, such as a score */
-    AN_LABELS_CLASSES = 1  /* one of several classes, by its name or by its index from 0 */
+    AN_LABELS_CLASSES = 1, /* one of several classes, by its name or by its index from 0 */
+    AN_LABELS_FOLDERS = 2  /* likewise, and the class of an image is the folder that it lies in */
 };
 
 /** Fill the 256 values of a scale, made in double and rounded to float. Returns AN_ERR_ARG for AUTO
@@ -40,7 +41,7 @@ typedef struct an_dataset_options {
     int32_t cache;          /* AN_CACHE_*; default AN_CACHE_ENCODED */
     int32_t outputs;        /* numbers of a label, 1 to 1000; with classes 1 or their number;
                                default 1 */
-    const char *label_file; /* base name; default "All_labels.txt" */
+    const char *label_file; /* base name; default "All_labels.txt"; .csv and .tsv: with a header */
     const char *suffix;     /* ending of image names, in any case; NULL = .jpg .jpeg .jpe .jfif
                                .png; default NULL */
     const an_image_limits *limits;     /* of decoding; copied; NULL = defaults */
@@ -55,23 +56,39 @@ typedef struct an_dataset_options {
                                           indices, 2 to 1000 that differ in more than case, each
                                           UTF-8 of 1 to 255 bytes without control characters. NULL =
                                           those that the labels have; default NULL */
+    const char *name_column; /* title of the column of names in a .csv or .tsv label file; NULL =
+                                the first; default NULL */
+    const char *const *score_columns; /* [outputs], with classes [1]: titles of the columns of the
+                                         label; NULL = all other columns, which must be as many;
+                                         default NULL */
+    const char *weight_column; /* title of the column of weights, as an_dataset_set_weights() takes
+                                  them; NULL = none; default NULL */
 } an_dataset_options;
 
 AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct_size);
 
 /**
- * Open a folder (searched with its sub-folders) or a zip archive (read in place) with a label file
- * of "name score" lines. No image is decoded yet.
+ * Open a folder (searched with its sub-folders) or a zip archive (read in place) whose images have
+ * labels in a file, or by the folders that they lie in. No image is decoded yet.
  *
- * Takes:   hidden files and folders are skipped: those whose names begin with a dot, and those that
+ * Files:   hidden files and folders are skipped: those whose names begin with a dot, and those that
  *          a system keeps for itself ("__MACOSX", "@eaDir"). Links to folders are not followed. Of
- *          several files with the same base name and the same bytes one is taken. Label lines end
- *          with LF, CRLF or CR, their fields are separated by spaces or tabs, their numbers are
- *          decimal with a point; a UTF-8 byte order mark and blank lines are skipped; a name may
- *          occur twice with the same label. With AN_LABELS_CLASSES a line is "name class": what
- *          follows the first tab, or without one the last field, is the name of a class, or its
- *          index. Without classes in the options these are what the file has: names, sorted byte by
+ *          several files with the same base name and the same bytes one is taken.
+ * Lines:   a label file has "name score" lines. They end with LF, CRLF or CR, their fields are
+ *          separated by spaces or tabs, numbers are decimal with a point; a UTF-8 byte order mark
+ *          and blank lines are skipped; a name may occur twice with the same label. With
+ *          AN_LABELS_CLASSES a line is "name class": what follows the first tab, or without one the
+ *          last field.
+ * Tables:  a label file whose name ends in .csv or .tsv has a header and columns, separated by
+ *          commas, semicolons or tabs, whichever the header has (.tsv: tabs), with quotes as in RFC
+ *          4180. name_column, score_columns and weight_column choose columns by their titles; a
+ *          class has one column. A name may have folders: then the shorter of it and the image's
+ *          path must be the end of the other.
+ * Classes: without classes in the options these are what the labels are: names, sorted byte by
  *          byte, or whole numbers that are indices, from 0 without a gap.
+ * Folders: with AN_LABELS_FOLDERS all images lie in one folder for each class, wherever these are,
+ *          but nothing lies deeper. The name of a sample is "folder/base name", so that base names
+ *          may be the same. There is no label file.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (label file: the message has file and line; image
  *          without label: the message names the first ones; classes that could be meant in two
  *          ways, both named; a base name with different bytes, both named; no images; no label
@@ -109,9 +126,11 @@ AN_API an_status an_dataset_from_files(an_dataset **out, const char *const *path
  *          copied.
  * Takes:   names [count]: copied, NULL = "00000000", "00000001", ...; a name may occur again with
  *          the same bytes and label. options: as in an_dataset_from_files(); the encoded images
- * stay in memory whatever the cache is. Returns: AN_OK; AN_ERR_ARG (NULL, count or a size below 1,
- * an empty name, a score that is no label, a name with two labels or different bytes);
- * AN_ERR_NOMEM. Owns:    *out is the caller's; free with an_dataset_destroy(). Threads: any.
+ *          stay in memory whatever the cache is.
+ * Returns: AN_OK; AN_ERR_ARG (NULL, count or a size below 1, an empty name, a score that is no
+ *          label, a name with two labels or different bytes); AN_ERR_NOMEM.
+ * Owns:    *out is the caller's; free with an_dataset_destroy().
+ * Threads: any.
  */
 AN_API an_status an_dataset_from_bytes(an_dataset **out, const void *const *images,
                                        const int64_t *sizes, const char *const *names,

@@ -73,6 +73,7 @@ static const char *fault_of(const char *text, int64_t size) {
     if (!ani_is_utf8(text, size)) return "is not valid UTF-8";
     if (text[0] == '.' && (size == 1 || (size == 2 && text[1] == '.')))
         return "is that of a folder which is every folder's";
+    if (text[0] == ' ' || text[size - 1] == ' ') return "begins or ends with a space";
     return NULL;
 }
 

@@ -59,9 +59,9 @@ static an_status read_options(an_dataset_options *o, an_image_limits *limits,
         return ani_fail(err, AN_ERR_ARG,
                         "an_dataset_options: label_file is '%s'; it must be a name without folders",
                         o->label_file);
-    if (o->labels != AN_LABELS_NUMBERS && o->labels != AN_LABELS_CLASSES)
+    if (o->labels < AN_LABELS_NUMBERS || o->labels > AN_LABELS_FOLDERS)
         return ani_fail(err, AN_ERR_ARG,
-                        "an_dataset_options: labels is %d; it must be one of AN_LABELS_* (0 to 1)",
+                        "an_dataset_options: labels is %d; it must be one of AN_LABELS_* (0 to 2)",
                         (int)o->labels);
     if (o->labels == AN_LABELS_NUMBERS && (o->classes || o->class_count))
         return ani_fail(err, AN_ERR_ARG,
@@ -128,6 +128,9 @@ an_status ani_dataset_add_samples(an_dataset *dataset, int32_t cache, an_error *
     d->options.suffix = NULL;
     d->options.archive = NULL;
     d->options.classes = NULL;
+    d->options.name_column = NULL;
+    d->options.score_columns = NULL;
+    d->options.weight_column = NULL;
     return AN_OK;
 }
 
@@ -239,13 +242,16 @@ int64_t an_dataset_skipped(const an_dataset *dataset) {
 
 /* --- weights --------------------------------------------------------------------------------- */
 
+bool ani_weight_is_valid(double weight) {
+    return weight == 0 || (weight >= FLT_MIN && weight <= FLT_MAX);
+}
+
 static an_status check_weights(const an_dataset *d, const double *weights, an_error *err) {
     bool counts = false;
     for (int64_t i = 0; i < d->count; i++) {
         const double weight = weights[i];
-        const bool is_float = weight == 0 || (weight >= FLT_MIN && weight <= FLT_MAX);
         char shown[ANI_SHOWN_NAME_SIZE];
-        if (!is_float)
+        if (!ani_weight_is_valid(weight))
             return ani_fail(err, AN_ERR_ARG,
                             "the weight of sample %lld, '%s', is %g; it must be 0 or between "
                             "1.18e-38 and 3.4e38",

@@ -18,6 +18,9 @@ an_status ani_dataset_create(an_dataset **out, an_extract_options *archive,
  *  end here. */
 an_status ani_dataset_add_samples(an_dataset *dataset, int32_t cache, an_error *err);
 
+/** True if a number may be the weight of a sample: 0, or such that float holds it. */
+bool ani_weight_is_valid(double weight);
+
 /** Hold a data set; an_dataset_destroy() gives one hold up. */
 void ani_dataset_hold(an_dataset *dataset);
 

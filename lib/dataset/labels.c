@@ -73,6 +73,7 @@ int64_t ani_labels_find(const ani_labels *labels, const char *name, int64_t size
 /* True if the label behind the last is that of entry. */
 static bool is_same_label(const ani_labels *labels, int64_t entry, const char *class,
                           int64_t class_size) {
+    if (labels->weights && labels->weights[entry] != labels->weights[labels->count]) return false;
     if (labels->items)
         return ani_classes_find(labels->form.classes, class, class_size) == labels->items[entry];
     const int32_t outputs = labels->form.outputs;
@@ -83,22 +84,33 @@ static bool is_same_label(const ani_labels *labels, int64_t entry, const char *c
     return true;
 }
 
+/* Fail if a name that is there has now another label, or another path. */
+static an_status refuse_other(const ani_labels *labels, const char *file, int64_t first,
+                              const ani_label *label, const char *class, int64_t class_size,
+                              an_error *err) {
+    char text[SHOWN + 4], other[SHOWN + 4];
+    const ani_label *there = &labels->entries[first];
+    const char *path = labels->bytes + label->offset - label->folders;
+    const char *path_there = labels->bytes + there->offset - there->folders;
+    if (label->folders != there->folders || memcmp(path, path_there, label->folders) != 0)
+        return ani_fail(
+            err, AN_ERR_FORMAT, "'%s', line %lld: '%s' has the base name of '%s' on line %lld",
+            file, (long long)label->line, shown(text, path, label->folders + label->size),
+            shown(other, path_there, there->folders + there->size), (long long)there->line);
+    if (is_same_label(labels, first, class, class_size)) return AN_OK;
+    return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: '%s' has another label on line %lld",
+                    file, (long long)label->line, shown(text, path, label->folders + label->size),
+                    (long long)there->line);
+}
+
 an_status ani_labels_add(ani_labels *labels, const char *file, const ani_label *label,
-                         const char *class, int64_t class_size, an_error *err) {
-    char text[SHOWN + 4];
+                         const char *class_text, int64_t class_size, an_error *err) {
     an_error why;
-    const char *name = labels->bytes + label->offset;
-    uint32_t *slot = find_slot(labels, name, label->size);
-    if (*slot) {
-        const int64_t first = *slot - 1;
-        if (is_same_label(labels, first, class, class_size)) return AN_OK;
-        return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: '%s' has another label on line %lld",
-                        file, (long long)label->line, shown(text, name, label->size),
-                        (long long)labels->entries[first].line);
-    }
+    uint32_t *slot = find_slot(labels, labels->bytes + label->offset, label->size);
+    if (*slot) return refuse_other(labels, file, *slot - 1, label, class_text, class_size, err);
     if (labels->items) {
-        const an_status st = ani_classes_take(labels->form.classes, class, class_size, label->line,
-                                              &labels->items[labels->count], &why);
+        const an_status st = ani_classes_take(labels->form.classes, class_text, class_size,
+                                              label->line, &labels->items[labels->count], &why);
         if (st)
             return ani_fail(err, st, "'%s', line %lld: %s", file, (long long)label->line,
                             why.message);
@@ -306,6 +318,7 @@ static an_status allocate(ani_labels *labels, int64_t lines, an_error *err) {
     const bool has_classes = labels->form.classes;
     const int64_t unit = has_classes ? (int64_t)sizeof *labels->items
                                      : labels->form.outputs * (int64_t)sizeof *labels->values;
+    const bool has_weights = labels->form.weight_column;
     int64_t slots = 16;
     while (slots < 2 * lines)
         slots *= 2;
@@ -316,7 +329,9 @@ static an_status allocate(ani_labels *labels, int64_t lines, an_error *err) {
     else
         labels->values = ani_alloc(lines * unit);
     labels->slots = ani_alloc_zero(slots, sizeof *labels->slots);
-    if (!labels->entries || !(labels->values || labels->items) || !labels->slots)
+    if (has_weights) labels->weights = ani_alloc(lines * (int64_t)sizeof *labels->weights);
+    if (!labels->entries || !(labels->values || labels->items) || !labels->slots ||
+        (has_weights && !labels->weights))
         return ani_fail_memory(err, lines * unit, "labels");
     return AN_OK;
 }
@@ -349,22 +364,39 @@ static an_status convert(ani_labels *labels, const char *name, const uint8_t *by
     return AN_OK;
 }
 
+an_status ani_labels_begin(ani_labels *labels, const char *name, const uint8_t *bytes,
+                           int64_t *size, const ani_labels_form *form, an_error *err) {
+    *labels = (ani_labels){.bytes = (const char *)bytes, .form = *form};
+    if (*size > ANI_LABELS_MAX_BYTES)
+        return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' has %lld bytes; at most %lld are read", name,
+                        (long long)*size, (long long)ANI_LABELS_MAX_BYTES);
+    /* Without a random key (early at boot) the place in memory serves. */
+    if (getrandom(&labels->key, sizeof labels->key, GRND_NONBLOCK) != (ssize_t)sizeof labels->key)
+        labels->key = (uint64_t)(uintptr_t)bytes;
+    an_status st = AN_OK;
+    if (*size >= 2 && (!memcmp(bytes, "\xFF\xFE", 2) || !memcmp(bytes, "\xFE\xFF", 2)))
+        st = convert(labels, name, bytes, size, err);
+    return st ? st : allocate(labels, count_line_ends(labels->bytes, *size), err);
+}
+
+void ani_labels_skip(ani_labels *labels, const an_error *why) {
+    if (!labels->skipped) labels->first_skipped = *why;
+    labels->skipped++;
+}
+
+an_status ani_labels_end(const ani_labels *labels, const char *name, an_error *err) {
+    if (labels->count) return AN_OK;
+    if (labels->skipped)
+        return ani_fail(err, AN_ERR_FORMAT, "no label is left: %s", labels->first_skipped.message);
+    return ani_fail(err, AN_ERR_FORMAT, "'%s' holds no labels", name);
+}
+
 an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *bytes, int64_t size,
                           const ani_labels_form *form, an_error *err) {
-    ani_labels labels = {.bytes = (const char *)bytes, .form = *form};
+    ani_labels labels = {0};
     *out = (ani_labels){0};
-    if (size > ANI_LABELS_MAX_BYTES)
-        return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' has %lld bytes; at most %lld are read", name,
-                        (long long)size, (long long)ANI_LABELS_MAX_BYTES);
-    /* Without a random key (early at boot) the place in memory serves. */
-    if (getrandom(&labels.key, sizeof labels.key, GRND_NONBLOCK) != (ssize_t)sizeof labels.key)
-        labels.key = (uint64_t)(uintptr_t)bytes;
-    an_status st = AN_OK;
-    if (size >= 2 && (!memcmp(bytes, "\xFF\xFE", 2) || !memcmp(bytes, "\xFE\xFF", 2)))
-        st = convert(&labels, name, bytes, &size, err);
-    if (!st) st = allocate(&labels, count_line_ends(labels.bytes, size), err);
+    an_status st = ani_labels_begin(&labels, name, bytes, &size, form, err);
     if (st) goto done;
-
     reader r = {.labels = &labels, .file = name, .line = 1};
     const char *c = labels.bytes, *end = labels.bytes + size;
     if (size >= 3 && !memcmp(c, "\xEF\xBB\xBF", 3)) c += 3;
@@ -378,15 +410,11 @@ an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *byte
             st = ani_fail(err, bad, "%s", why.message);
             goto done;
         }
-        if (bad && !labels.skipped) labels.first_skipped = why;
-        labels.skipped += bad != AN_OK;
+        if (bad) ani_labels_skip(&labels, &why);
         if (end - c >= 2 && c[0] == '\r' && c[1] == '\n') c++;
         c++;
     }
-    if (labels.count == 0 && labels.skipped)
-        st = ani_fail(err, AN_ERR_FORMAT, "no label is left: %s", labels.first_skipped.message);
-    else if (labels.count == 0)
-        st = ani_fail(err, AN_ERR_FORMAT, "'%s' holds no labels", name);
+    st = ani_labels_end(&labels, name, err);
     if (st) goto done;
     *out = labels;
     labels = (ani_labels){0};
@@ -399,6 +427,7 @@ void ani_labels_clear(ani_labels *labels) {
     ani_free(labels->entries);
     ani_free(labels->values);
     ani_free(labels->items);
+    ani_free(labels->weights);
     ani_free(labels->slots);
     ani_free(labels->owned);
     *labels = (ani_labels){0};

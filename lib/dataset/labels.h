@@ -16,7 +16,8 @@
 typedef struct ani_label {
     uint32_t offset;
     uint32_t size;
-    uint32_t line; /* from 1 */
+    uint32_t line;    /* from 1 */
+    uint32_t folders; /* bytes before the name that are a path to it; label files with a header */
 } ani_label;
 
 /** What the labels of a file are. */
@@ -24,6 +25,10 @@ typedef struct ani_labels_form {
     int32_t outputs; /* numbers of a label; 1 with classes */
     int32_t policy;
     ani_classes *classes; /* a label is one of these; NULL: numbers */
+    /* titles of the columns of a file with a header */
+    const char *name_column;          /* NULL = the first */
+    const char *const *score_columns; /* [outputs]; NULL = all others */
+    const char *weight_column;        /* NULL = none */
 } ani_labels_form;
 
 /** The labels of a file, in its order, each name once; clear with ani_labels_clear(). */
@@ -32,6 +37,7 @@ typedef struct ani_labels {
     char *owned;        /* bytes as UTF-8, if the file is UTF-16; else NULL */
     ani_label *entries; /* [count] */
     double *values;     /* [count,outputs]; NULL with classes */
+    double *weights;    /* [count]; NULL: the file has none */
     int32_t *items;     /* [count]: item of the classes; NULL without */
     uint32_t *slots;    /* hash table over the names: 0 = empty, else entry + 1 */
     uint64_t slot_mask;
@@ -57,6 +63,16 @@ typedef struct ani_labels {
  */
 an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *bytes, int64_t size,
                           const ani_labels_form *form, an_error *err);
+/* For those who read other kinds of label files: */
+
+/** Prepare for labels: bytes as UTF-8, room for a label on each line. *size is that of the UTF-8.
+ *  AN_OK; AN_ERR_FORMAT (half a character); AN_ERR_UNSUPPORTED (too long); AN_ERR_NOMEM. */
+an_status ani_labels_begin(ani_labels *labels, const char *name, const uint8_t *bytes,
+                           int64_t *size, const ani_labels_form *form, an_error *err);
+/** Count a line that is left out. */
+void ani_labels_skip(ani_labels *labels, const an_error *why);
+/** Fail if there are no labels. */
+an_status ani_labels_end(const ani_labels *labels, const char *name, an_error *err);
 /** Take the label whose numbers lie behind the last one's, or with classes whose class is given, as
  *  the next entry. A name that is there with the same label is passed over. AN_OK; AN_ERR_FORMAT
  *  (another label, no such class); AN_ERR_NOMEM. */

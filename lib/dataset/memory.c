@@ -69,7 +69,14 @@ static an_status begin(an_dataset **out, const double *scores, int64_t count,
     if (st) goto done;
     d->count = count;
     d->source.max_file_bytes = archive.max_member_bytes;
-    if (d->options.labels != AN_LABELS_NUMBERS && !d->classes.count)
+    const an_dataset_options *o = &d->options;
+    if (o->labels == AN_LABELS_FOLDERS || o->name_column || o->score_columns || o->weight_column)
+        st = ani_fail(err, AN_ERR_ARG, "an_dataset_options: %s is set; labels are an argument here",
+                      o->labels == AN_LABELS_FOLDERS ? "AN_LABELS_FOLDERS"
+                      : o->name_column               ? "name_column"
+                      : o->score_columns             ? "score_columns"
+                                                     : "weight_column");
+    else if (o->labels != AN_LABELS_NUMBERS && !d->classes.count)
         st = ani_fail(err, AN_ERR_ARG,
                       "an_dataset_options: classes is NULL; labels are indices of classes here");
     else

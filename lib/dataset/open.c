@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/show.h"
 #include "base/text.h"
+#include "dataset/csv.h"
 #include "dataset/dataset.h"
 #include "dataset/handle.h"
 #include "dataset/labels.h"
@@ -16,7 +17,7 @@
 #include "dataset/source.h"
 #include "io/encoding.h"
 
-enum { MAX_ENDINGS = 16, NAMES_SHOWN = 3 };
+enum { MAX_ENDINGS = 16, NAMES_SHOWN = 3, PATH_SHOWN = 80 /* bytes */ };
 
 /* --- joining images and labels --------------------------------------------------------------- */
 
@@ -43,8 +44,8 @@ static void name_images(ani_text *text, const ani_source_file *images, int64_t c
 static void describe_label(ani_text *text, const joined *j, int64_t entry, const ani_near *near) {
     char name[ANI_SHOWN_NAME_SIZE], shown[ANI_SHOWN_NAME_SIZE];
     const ani_label *label = &j->labels->entries[entry];
-    const char *bytes = j->labels->bytes + label->offset;
-    int64_t size = label->size;
+    const char *bytes = j->labels->bytes + label->offset - label->folders;
+    int64_t size = (int64_t)label->folders + label->size;
     bool is_cut = false;
     while (size >= (int64_t)sizeof name || (is_cut && size > 0 && (*bytes & 0xC0) == 0x80)) {
         bytes++; /* the end tells more than the beginning */
@@ -209,6 +210,42 @@ static int64_t find_label(const an_dataset *d, const joined *j, const ani_source
     return entry >= 0 && j->met[entry] ? -1 : entry;
 }
 
+/* True if a path in a label is that of an image, as far as both say it. */
+static bool is_end_of_path(const char *label, int64_t size, const char *path) {
+    int64_t left = (int64_t)strlen(path);
+    while (size >= 2 && label[0] == '.' && (label[1] == '/' || label[1] == '\\')) {
+        label += 2;
+        size -= 2;
+    }
+    while (size > 0 && left > 0) {
+        const char c = label[size - 1] == '\\' ? '/' : label[size - 1];
+        if (c != path[left - 1]) return false;
+        size--;
+        left--;
+    }
+    if (size > 0) return label[size - 1] == '/' || label[size - 1] == '\\';
+    return left == 0 || path[left - 1] == '/';
+}
+
+/* Fail if a label has a path, and that is not the image's. */
+static an_status check_path(const an_dataset *d, const joined *j, int64_t entry,
+                            const ani_source_file *image, an_error *err) {
+    char shown[ANI_SHOWN_NAME_SIZE];
+    const ani_label *label = &j->labels->entries[entry];
+    if (!label->folders) return AN_OK;
+    const char *path = j->labels->bytes + label->offset - label->folders;
+    const int64_t size = (int64_t)label->folders + label->size;
+    const ani_zip_member *member = ani_source_member(&d->source, image->place);
+    const char *found = ani_source_path(&d->source, image->place);
+    if (is_end_of_path(path, size, found) || (member && is_end_of_path(path, size, member->raw)))
+        return AN_OK;
+    return ani_fail(
+        err, AN_ERR_FORMAT,
+        "'%s', line %lld: the image '%.*s' is not there; that of its name is '%s'",
+        d->options.label_file, (long long)label->line, size > PATH_SHOWN ? PATH_SHOWN : (int)size,
+        size > PATH_SHOWN ? path + size - PATH_SHOWN : path, ani_name_show(shown, found));
+}
+
 /* Give each image its label; those without are moved behind the others. */
 static an_status give_labels(an_dataset *d, joined *j, an_error *err) {
     const int32_t outputs = d->options.outputs;
@@ -223,9 +260,10 @@ static an_status give_labels(an_dataset *d, joined *j, an_error *err) {
         d->class_of = ani_alloc_zero(images->count, label_size);
     else
         d->scores = ani_alloc_zero(images->count, label_size);
+    if (labels->weights) d->weights = ani_alloc_zero(images->count, sizeof *d->weights);
     ani_source_file *unlabelled = ani_alloc_zero(images->count, sizeof *unlabelled);
     j->met = ani_alloc_zero(labels->count, sizeof *j->met);
-    if (!(d->scores || d->class_of) || !unlabelled || !j->met) {
+    if (!(d->scores || d->class_of) || (labels->weights && !d->weights) || !unlabelled || !j->met) {
         st = ani_fail_memory(err, images->count * label_size, "labels");
         goto done;
     }
@@ -238,11 +276,15 @@ static an_status give_labels(an_dataset *d, joined *j, an_error *err) {
     }
     for (int64_t i = 0; i < images->count; i++) {
         const ani_source_file image = images->files[i];
-        const int64_t entry = find_label(d, j, &image, &encoding, &scratch);
+        int64_t entry = find_label(d, j, &image, &encoding, &scratch);
         if (scratch.failed) {
             st = ani_fail_memory(err, scratch.size, "a name");
             goto done;
         }
+        if (entry >= 0) st = check_path(d, j, entry, &image, err);
+        if (st && d->options.policy == AN_POLICY_STRICT) goto done;
+        if (st) entry = -1;
+        st = AN_OK;
         if (entry < 0) {
             unlabelled[j->missing++] = image;
             continue;
@@ -252,6 +294,7 @@ static an_status give_labels(an_dataset *d, joined *j, an_error *err) {
         else
             memcpy(d->scores + d->count * outputs, labels->values + entry * outputs,
                    (size_t)label_size);
+        if (d->weights) d->weights[d->count] = labels->weights[entry];
         images->files[d->count++] = image;
         j->met[entry] = true;
     }
@@ -295,19 +338,32 @@ static an_status settle_classes(an_dataset *d, const char *where, an_error *err)
     return st;
 }
 
+/* Each weight was checked as it was read. */
+static an_status check_weights(const an_dataset *d, an_error *err) {
+    for (int64_t i = 0; i < d->count; i++)
+        if (d->weights[i] > 0) return AN_OK;
+    return ani_fail(err, AN_ERR_FORMAT, "'%s', column '%s': all %lld weights are 0",
+                    d->options.label_file, d->options.weight_column, (long long)d->count);
+}
+
 static an_status read_labels(an_dataset *d, an_error *err) {
     const an_dataset_options *o = &d->options;
     const bool has_classes = o->labels != AN_LABELS_NUMBERS;
     const ani_labels_form form = {.outputs = has_classes ? 1 : o->outputs,
                                   .policy = o->policy,
-                                  .classes = has_classes ? &d->classes : NULL};
+                                  .classes = has_classes ? &d->classes : NULL,
+                                  .name_column = o->name_column,
+                                  .score_columns = o->score_columns,
+                                  .weight_column = o->weight_column};
     uint8_t *bytes = NULL;
     int64_t size;
     ani_labels labels = {0};
     an_status st =
         ani_source_read(&d->source, d->source.label, ANI_LABELS_MAX_BYTES, &bytes, &size, err);
     if (st) goto done;
-    st = ani_labels_read(&labels, o->label_file, bytes, size, &form, err);
+    st = ani_csv_is(o->label_file)
+             ? ani_csv_read(&labels, o->label_file, bytes, size, &form, err)
+             : ani_labels_read(&labels, o->label_file, bytes, size, &form, err);
     if (st) goto done;
     atomic_fetch_add(&d->skipped, labels.skipped);
     if (labels.skipped) {
@@ -316,6 +372,7 @@ static an_status read_labels(an_dataset *d, an_error *err) {
         if (st) goto done;
     }
     st = join(d, &labels, err);
+    if (!st && d->weights) st = check_weights(d, err);
     if (!st && has_classes) st = settle_classes(d, o->label_file, err);
 done:
     ani_labels_clear(&labels);
@@ -323,7 +380,104 @@ done:
     return st;
 }
 
+/* --- a folder for each class ----------------------------------------------------------------- */
+
+/* Bytes that the paths of all images begin with, up to a slash. They are sorted. */
+static int64_t common_folders(const ani_source_list *images) {
+    const char *first = images->files[0].name, *last = images->files[images->count - 1].name;
+    int64_t common = 0;
+    for (int64_t i = 0; first[i] && first[i] == last[i]; i++)
+        if (first[i] == '/') common = i + 1;
+    return common;
+}
+
+/* The class of the image, whose path below the common folders is "class/base name". */
+static an_status take_folder(an_dataset *d, const char *path, int32_t *item, an_error *err) {
+    char shown[ANI_SHOWN_NAME_SIZE];
+    an_error why;
+    const char *slash = strchr(path, '/');
+    ani_name_show(shown, path);
+    if (!slash)
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' lies beside the folders of the classes", shown);
+    an_status st = ani_classes_take(&d->classes, path, slash - path, 0, item, &why);
+    return st ? ani_fail(err, st, "'%s': %s", shown, why.message) : AN_OK;
+}
+
+/* Where the paths of the images have their classes. */
+static an_status find_folders(const an_dataset *d, const char *place, int64_t *begin,
+                              an_error *err) {
+    char shown[ANI_SHOWN_NAME_SIZE], other[ANI_SHOWN_NAME_SIZE];
+    const ani_source_list *images = &d->source.images;
+    bool has_folders = false;
+    *begin = common_folders(images);
+    ani_name_show(other, place);
+    for (int64_t i = 0; i < images->count; i++) {
+        const char *slash = strchr(images->files[i].name + *begin, '/');
+        has_folders = has_folders || slash;
+        if (slash && strchr(slash + 1, '/'))
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "'%s' of '%s' lies in a folder of a folder; one folder for each class "
+                            "is needed",
+                            ani_name_show(shown, images->files[i].name + *begin), other);
+    }
+    if (has_folders) return AN_OK;
+    if (!*begin || !d->classes.is_fixed)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "all images of '%s' lie in one folder; one folder for each class is needed",
+                        other);
+    do /* all images are of one of the classes that are given */
+        (*begin)--;
+    while (*begin && images->files[0].name[*begin - 1] != '/');
+    return AN_OK;
+}
+
+static an_status read_folders(an_dataset *d, const char *place, an_error *err) {
+    const an_dataset_options *o = &d->options;
+    ani_source_list *images = &d->source.images;
+    int64_t begin;
+    an_status st = find_folders(d, place, &begin, err);
+    if (st) return st;
+    d->class_of = ani_alloc_zero(images->count, sizeof *d->class_of);
+    if (!d->class_of) return ani_fail_memory(err, images->count * 4, "labels");
+    an_error first = {0}, why;
+    for (int64_t i = 0; i < images->count; i++) {
+        ani_source_file image = images->files[i];
+        image.name += begin;
+        st = take_folder(d, image.name, &d->class_of[d->count], &why);
+        if (st && (o->policy == AN_POLICY_STRICT || st == AN_ERR_NOMEM))
+            return ani_fail(err, st, "%s", why.message);
+        if (st && !first.status) first = why;
+        if (!st) images->files[d->count++] = image;
+    }
+    const int64_t skipped = images->count - d->count;
+    atomic_fetch_add(&d->skipped, skipped);
+    st = AN_OK;
+    if (!d->count)
+        st = ani_fail(err, AN_ERR_FORMAT, "no image is left: %s", first.message);
+    else if (skipped)
+        st = ani_warn(o->warn, o->warn_user, AN_WARN_IMAGE_SKIPPED, skipped, first.message, err);
+    return st ? st : settle_classes(d, place, err);
+}
+
 /* --- opening --------------------------------------------------------------------------------- */
+
+/* Columns are chosen in label files that have them, and all of them. */
+static an_status check_columns(const an_dataset_options *o, an_error *err) {
+    const char *column = o->name_column     ? "name_column"
+                         : o->score_columns ? "score_columns"
+                         : o->weight_column ? "weight_column"
+                                            : NULL;
+    if (column && (o->labels == AN_LABELS_FOLDERS || !ani_csv_is(o->label_file)))
+        return ani_fail(err, AN_ERR_ARG, "an_dataset_options: %s is set, and %s has no columns",
+                        column,
+                        o->labels == AN_LABELS_FOLDERS ? "AN_LABELS_FOLDERS" : o->label_file);
+    const int32_t columns = o->labels == AN_LABELS_NUMBERS ? o->outputs : 1;
+    for (int32_t i = 0; i < columns && o->score_columns; i++)
+        if (!o->score_columns[i])
+            return ani_fail(err, AN_ERR_ARG, "an_dataset_options: score_columns[%d] is NULL",
+                            (int)i);
+    return AN_OK;
+}
 
 an_status an_dataset_open(an_dataset **out, const char *path, const an_dataset_options *options,
                           an_error *err) {
@@ -334,10 +488,12 @@ an_status an_dataset_open(an_dataset **out, const char *path, const an_dataset_o
     if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
     an_status st = ani_dataset_create(&d, &archive, options, err);
     if (st) goto done;
+    st = check_columns(&d->options, err);
+    if (st) goto done;
     st = ani_source_open(&d->source, path, &d->options, err);
     if (st) goto done;
     atomic_fetch_add(&d->skipped, d->source.skipped);
-    st = read_labels(d, err);
+    st = d->options.labels == AN_LABELS_FOLDERS ? read_folders(d, path, err) : read_labels(d, err);
     if (st) goto done;
     st = ani_dataset_add_samples(d, d->options.cache, err);
     if (st) goto done;

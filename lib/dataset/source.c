@@ -19,6 +19,11 @@ enum {
     CHUNK_SIZE = 65536 /* bytes of a file compared at a time */
 };
 
+/* True if folders say the classes: then images are told apart by their paths. */
+static bool is_by_path(const an_dataset_options *o) {
+    return o->labels == AN_LABELS_FOLDERS;
+}
+
 static an_status add(ani_source_list *list, const char *name, int64_t place, an_error *err) {
     if (list->count == list->capacity) {
         const int64_t capacity = list->capacity ? 2 * list->capacity : 256;
@@ -57,7 +62,8 @@ static an_status walk_entry(void *user, const struct dirent *entry, an_error *er
     walk *w = user;
     const char *name = entry->d_name;
     ani_source *source = w->source;
-    const int kind = ani_name_kind(name, w->options->suffix, w->options->label_file);
+    const int kind = ani_name_kind(name, w->options->suffix,
+                                   is_by_path(w->options) ? "" : w->options->label_file);
     if (kind == ANI_NAME_HIDDEN) return AN_OK;
     const int64_t folder_size = w->path.size;
     const bool is_root = folder_size == 1 && w->path.bytes[0] == '/';
@@ -162,9 +168,11 @@ static an_status refuse_duplicates(ani_source *source, const an_dataset_options 
 }
 
 /* Give the files of a list their names, once their paths no longer move. */
-static void name_files(const ani_source *source, ani_source_list *list) {
-    for (int64_t i = 0; i < list->count; i++)
-        list->files[i].name = ani_base_name(source->paths.bytes + list->files[i].place);
+static void name_files(const ani_source *source, ani_source_list *list, bool by_path) {
+    for (int64_t i = 0; i < list->count; i++) {
+        const char *path = ani_source_path(source, list->files[i].place);
+        list->files[i].name = by_path ? path : ani_base_name(path);
+    }
 }
 
 static an_status open_folder(ani_source *source, const char *path, const an_dataset_options *o,
@@ -174,12 +182,13 @@ static an_status open_folder(ani_source *source, const char *path, const an_data
     int64_t size = (int64_t)strlen(path);
     while (size > 1 && path[size - 1] == '/')
         size--;
+    source->root = size + (path[size - 1] != '/'); /* of "/" nothing comes before */
     ani_text_add(&w.path, path, size);
     an_status st = w.path.failed ? ani_fail_memory(err, size, "a path") : walk_folder(&w, err);
     ani_text_clear(&w.path);
     if (st) return st;
-    name_files(source, images);
-    name_files(source, &source->others);
+    name_files(source, images, is_by_path(o));
+    name_files(source, &source->others, is_by_path(o));
     if (images->count)
         qsort_r(images->files, (size_t)images->count, sizeof *images->files, compare_files,
                 source->paths.bytes);
@@ -194,22 +203,24 @@ static an_status open_archive(ani_source *source, const char *path, const an_dat
     an_extract_options caps = *o->archive;
     caps.struct_size = sizeof caps;
     caps.suffix = o->suffix;
-    caps.label_file = o->label_file;
+    caps.label_file = is_by_path(o) ? "" : o->label_file;
     caps.policy = o->policy;
     caps.warn = o->warn;
     caps.warn_user = o->warn_user;
     an_status st = ani_zip_open(&source->zip, path, &caps, err);
     if (st) goto done;
-    st = ani_members_select(&members, source->zip, &caps, err);
+    st = ani_members_select(&members, source->zip, &caps, is_by_path(o), err);
     if (st) goto done;
     source->skipped = members.skipped;
-    for (int64_t i = 0; i < members.count && !st; i++)
-        st = add(&source->images, ani_zip_member_at(source->zip, members.index[i])->base,
-                 members.index[i], err);
+    for (int64_t i = 0; i < members.count && !st; i++) {
+        const ani_zip_member *member = ani_zip_member_at(source->zip, members.index[i]);
+        st = add(&source->images, is_by_path(o) ? member->name : member->base, members.index[i],
+                 err);
+    }
     for (int64_t i = 0; i < ani_zip_count(source->zip) && !st; i++) {
         const ani_zip_member *member = ani_zip_member_at(source->zip, i);
         if (*member->base &&
-            ani_name_kind(member->name, o->suffix, o->label_file) == ANI_NAME_OTHER)
+            ani_name_kind(member->name, o->suffix, caps.label_file) == ANI_NAME_OTHER)
             st = add(&source->others, member->base, i, err);
     }
     if (source->images.count)
@@ -222,7 +233,7 @@ done:
 
 /* --- both ------------------------------------------------------------------------------------ */
 
-/* Take the label file out of the list of images. */
+/* Take the label file, if there is to be one, out of the list of images. */
 static an_status take_label_file(ani_source *source, const char *path, const an_dataset_options *o,
                                  an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE], other[ANI_SHOWN_NAME_SIZE];
@@ -231,7 +242,7 @@ static an_status take_label_file(ani_source *source, const char *path, const an_
     bool found = false;
     for (int64_t i = 0; i < images->count; i++) {
         const ani_source_file file = images->files[i];
-        if (strcmp(file.name, o->label_file) != 0) {
+        if (is_by_path(o) || strcmp(file.name, o->label_file) != 0) {
             images->files[kept++] = file;
             continue;
         }
@@ -240,7 +251,7 @@ static an_status take_label_file(ani_source *source, const char *path, const an_
     }
     images->count = kept;
     ani_name_show(shown, path);
-    if (!found)
+    if (!found && !is_by_path(o))
         return ani_fail(err, AN_ERR_FORMAT, "'%s' holds no label file '%s'", shown, o->label_file);
     if (kept) return AN_OK;
     const char *endings = o->suffix ? o->suffix : ANI_IMAGE_ENDINGS;
@@ -276,6 +287,11 @@ void ani_source_close(ani_source *source) {
     ani_free(source->images.files);
     ani_free(source->others.files);
     *source = (ani_source){0};
+}
+
+const char *ani_source_path(const ani_source *source, int64_t place) {
+    return source->zip ? ani_zip_member_at(source->zip, place)->name
+                       : source->paths.bytes + place + source->root;
 }
 
 const ani_zip_member *ani_source_member(const ani_source *source, int64_t place) {

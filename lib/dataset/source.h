@@ -13,7 +13,7 @@
 
 /** One file. */
 typedef struct ani_source_file {
-    const char *name; /* base name; borrowed from the source */
+    const char *name; /* base name, or path below the root; borrowed from the source */
     int64_t place;    /* archive: the member; folder: where its path begins in paths */
 } ani_source_file;
 
@@ -28,6 +28,7 @@ typedef struct ani_source_list {
 typedef struct ani_source {
     ani_zip *zip;           /* NULL: a folder */
     ani_text paths;         /* of a folder's files, each with its zero byte */
+    int64_t root;           /* bytes of these before the path below the folder */
     ani_source_list images; /* sorted by name, byte by byte; no name twice */
     ani_source_list others; /* skipped for their endings, in any order; for messages */
     int64_t label;          /* place of the label file */
@@ -37,7 +38,8 @@ typedef struct ani_source {
 
 /**
  * Find the images and the label file, as ani_name_kind() tells them. Links to files are followed,
- * links to folders are not. Of files with the same base name and bytes one is taken.
+ * links to folders are not. Of files with the same base name and bytes one is taken. Where the
+ * folders are the labels (AN_LABELS_FOLDERS), names are whole paths, and there is no label file.
  *
  * Takes:   options: complete, not NULL, its archive too.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (no image, no label file, a base name with
@@ -48,6 +50,9 @@ typedef struct ani_source {
 an_status ani_source_open(ani_source *out, const char *path, const an_dataset_options *options,
                           an_error *err);
 void ani_source_close(ani_source *source); /* of {0} too; no read may be under way */
+
+/** Return the path of a file below the folder, or in the archive. */
+const char *ani_source_path(const ani_source *source, int64_t place);
 
 /** Return the member of an archive that lies at place, NULL if the source is a folder. */
 const ani_zip_member *ani_source_member(const ani_source *source, int64_t place);

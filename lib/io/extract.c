@@ -156,7 +156,7 @@ an_status an_archive_extract(const char *archive, const char *folder,
     }
     st = ani_zip_open(&zip, archive, &ours, err);
     if (st) goto done;
-    st = ani_members_select(&members, zip, &ours, err);
+    st = ani_members_select(&members, zip, &ours, false, err);
     if (st) goto done;
     did.skipped = members.skipped;
     did.ignored = members.ignored;

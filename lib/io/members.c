@@ -72,14 +72,14 @@ const char *ani_name_fault(const char *base) {
 
 /* A member that the filter took. */
 struct taken {
-    const char *base;
+    const char *name; /* that may occur once: the base name, or the whole path */
     int64_t index;
     bool refused; /* or a copy of one that is taken */
 };
 
-static int compare_bases(const void *a, const void *b) {
+static int compare_taken(const void *a, const void *b) {
     const struct taken *x = a, *y = b;
-    const int order = strcmp(x->base, y->base);
+    const int order = strcmp(x->name, y->name);
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
@@ -111,16 +111,16 @@ static bool are_copies(const ani_zip *zip, int64_t a, int64_t b) {
     return x->size == y->size && x->crc == y->crc && x->is_encrypted == y->is_encrypted;
 }
 
-/* Refuse those whose base name an earlier member has; pass over those that hold the same bytes. */
+/* Refuse those whose name an earlier member has; pass over those that hold the same bytes. */
 static an_status refuse_duplicates(struct taken *taken, int64_t count, ani_members *members,
                                    const ani_zip *zip, const an_extract_options *options,
                                    an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE];
     an_error why;
-    int64_t first = 0; /* of those with one base name, in the order of the archive */
-    qsort(taken, (size_t)count, sizeof *taken, compare_bases);
+    int64_t first = 0; /* of those with one name, in the order of the archive */
+    qsort(taken, (size_t)count, sizeof *taken, compare_taken);
     for (int64_t i = 1; i < count; i++) {
-        if (strcmp(taken[first].base, taken[i].base) != 0) {
+        if (strcmp(taken[first].name, taken[i].name) != 0) {
             first = i;
             continue;
         }
@@ -149,7 +149,7 @@ static an_status refuse_names(struct taken *taken, int64_t count, ani_members *m
                               an_error *err) {
     for (int64_t i = 0; i < count; i++) {
         const ani_zip_member *member = ani_zip_member_at(zip, taken[i].index);
-        const char *fault = ani_name_fault(taken[i].base);
+        const char *fault = ani_name_fault(member->base);
         an_error why;
         if (fault)
             ani_fail(&why, AN_ERR_FORMAT, "its name %s", fault);
@@ -175,7 +175,7 @@ static an_status check_options(const an_extract_options *options, an_error *err)
 }
 
 an_status ani_members_select(ani_members *out, const ani_zip *zip,
-                             const an_extract_options *options, an_error *err) {
+                             const an_extract_options *options, bool by_path, an_error *err) {
     *out = (ani_members){0};
     ani_members members = {0};
     const int64_t total = ani_zip_count(zip);
@@ -192,9 +192,11 @@ an_status ani_members_select(ani_members *out, const ani_zip *zip,
     }
     for (int64_t i = 0; i < total; i++) {
         const ani_zip_member *member = ani_zip_member_at(zip, i);
-        const int kind = ani_name_kind(member->name, options->suffix, options->label_file);
+        const int kind =
+            ani_name_kind(member->name, options->suffix, by_path ? "" : options->label_file);
         if (kind == ANI_NAME_IMAGE || kind == ANI_NAME_LABELS)
-            taken[count++] = (struct taken){.base = member->base, .index = i};
+            taken[count++] =
+                (struct taken){.name = by_path ? member->name : member->base, .index = i};
         else
             members.ignored++;
     }
@@ -218,10 +220,11 @@ an_status ani_members_select(ani_members *out, const ani_zip *zip,
     }
     if (members.count == 0) {
         st = ani_fail(err, AN_ERR_FORMAT,
-                      "archive '%s' has no member that ends in '%s' or is called '%s' "
-                      "(%" PRId64 " members in all)",
+                      "archive '%s' has no member that ends in '%s'%s%s%s (%" PRId64
+                      " members in all)",
                       ani_zip_path(zip), options->suffix ? options->suffix : ANI_IMAGE_ENDINGS,
-                      options->label_file, total);
+                      by_path ? "" : " or is called '", by_path ? "" : options->label_file,
+                      by_path ? "" : "'", total);
         goto done;
     }
     *out = members;

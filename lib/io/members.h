@@ -57,12 +57,13 @@ typedef struct ani_members {
  *          for all. Of several members with one base name, size and CRC the first is taken and the
  *          rest ignored. Policy skip leaves out bad names, links and other duplicates with one
  *          AN_WARN_MEMBER_SKIPPED each; strict refuses the archive. The rest is always an error.
- * Takes:   options: complete (after an_extract_options_init), not NULL.
+ * Takes:   options: complete (after an_extract_options_init), not NULL. by_path: whole paths are
+ *          what may occur once, and there is no label file.
  * Returns: AN_OK; AN_ERR_FORMAT (the above; no member taken at all); AN_ERR_UNSUPPORTED (encrypted,
  *          unknown method, over a cap); AN_ERR_CANCELLED (by warn); AN_ERR_NOMEM.
  */
 an_status ani_members_select(ani_members *out, const ani_zip *zip,
-                             const an_extract_options *options, an_error *err);
+                             const an_extract_options *options, bool by_path, an_error *err);
 void ani_members_clear(ani_members *members); /* of {0} too */
 
 #endif

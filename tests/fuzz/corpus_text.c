@@ -42,6 +42,16 @@ void corpus_labels(corpus *all) {
         {"digits.txt",
          "a 123456789012345678901234567890.123456789012345678901234567890e-12\nb 1e-400\n", true},
         {"empty.txt", "", false},
+        {"classes.txt", "a.jpg cat\nb.jpg dog\nc.jpg\tgrey wolf\nd.jpg 1\n", false},
+        {"classes.csv", "name;class\r\na.jpg;cat\r\nb.jpg;\"grey\nwolf\"\r\nc.jpg;dog\r\n", true},
+        {"indices.txt", "a.jpg 1\nb.jpg 0\nc.jpg 2\n", true},
+        {"table.csv", "name,w,\"sc\"\"ore\"\na.jpg,1,3.5\n\"x/b,c.jpg\",0.5, 2\n", true},
+        {"weights.csv", "name;w;score\r\nin/a.jpg;0.5;3.5\r\n\r\nb.jpg;1;1,5\r\n", false},
+        {"quotes.csv",
+         "\xEF\xBB\xBF\"na\"\"me\",\"cl,ass\"\n\"a\nb.jpg\",\"grey, wolf\"\nb.jpg,\"cat\"\n"
+         "c.jpg,\"dog\"x\nd.jpg,do\"g\ne.jpg,\"",
+         false},
+        {"tabs.csv", "name\ta\tb\na.jpg\t1\t2\nb.jpg\t3\t-4e-3\n", false},
     };
     ADD_TEXTS(all, seeds);
     corpus_add(all, "nul.txt", "a.jpg 1\nb\0.jpg 2\n", 17, false);

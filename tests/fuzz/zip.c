@@ -40,7 +40,7 @@ static void check_names(const ani_zip *zip, int64_t index) {
 static void check_selection(const ani_zip *zip, const an_extract_options *options) {
     ani_members members = {0};
     an_error err;
-    const an_status st = ani_members_select(&members, zip, options, &err);
+    const an_status st = ani_members_select(&members, zip, options, false, &err);
     fuzz_check_status(st, &err);
     if (st) return;
     REQUIRE(members.count > 0 && members.count <= ani_zip_count(zip));

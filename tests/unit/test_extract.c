@@ -289,7 +289,7 @@ static void a_refused_member_does_not_hide_a_good_one(void **state) {
     options.policy = AN_POLICY_SKIP;
     const char *path = archive_in(test_folder, &(struct archive){.entries = entries, .count = 2});
     assert_int_equal(ani_zip_open(&zip, path, NULL, &err), AN_OK);
-    assert_int_equal(ani_members_select(&members, zip, &options, &err), AN_OK);
+    assert_int_equal(ani_members_select(&members, zip, &options, false, &err), AN_OK);
     assert_int_equal(members.count, 1);
     assert_int_equal(members.index[0], 1);
     assert_int_equal(members.skipped, 1);

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT
+ * Reading of label files with a header (docs/numerics.md, section labels): row by row, fields in
+ * place. */
+#include "dataset/csv.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "dataset/dataset.h"
+#include "io/members.h"
+
+enum {
+    SHOWN = 48,           /* bytes of a field that a message shows */
+    TITLES_SHOWN = 6,     /* of the header, likewise */
+    MAX_COLUMNS = 100000, /* of a file */
+    FIRST_COLUMNS = 16
+};
+
+/* A field, without its quotes. */
+typedef struct field {
+    char *begin;
+    int64_t size;
+} field;
+
+typedef struct table {
+    ani_labels *labels;
+    const char *file;
+    char *c, *end;    /* what is left */
+    int64_t line;     /* of c */
+    int64_t row_line; /* where the row began */
+    char separator;
+    field *titles;   /* [columns] */
+    field *fields;   /* [capacity], of the row */
+    int32_t columns; /* 0 before the header is read */
+    int32_t capacity;
+    int32_t count;     /* of the row's fields, also of those for which there is no room */
+    int32_t name;      /* columns that are read */
+    int32_t weight;    /* -1: none */
+    int32_t *labelled; /* [needed]: the numbers, or the class */
+    int32_t needed;
+} table;
+
+bool ani_csv_is(const char *label_file) {
+    const int64_t size = (int64_t)strlen(label_file);
+    if (size < 4) return false;
+    char ending[5] = {0};
+    for (int i = 0; i < 4; i++)
+        ending[i] = ani_lower(label_file[size - 4 + i]);
+    return !strcmp(ending, ".csv") || !strcmp(ending, ".tsv");
+}
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
+static bool is_line_end(char c) {
+    return c == '\n' || c == '\r';
+}
+
+/* Go behind a line end. */
+static void end_line(table *t) {
+    t->c += t->end - t->c >= 2 && t->c[0] == '\r' && t->c[1] == '\n' ? 2 : 1;
+    t->line++;
+}
+
+/* Bytes of a text that a message shows. */
+static int shown(int64_t size) {
+    return size > SHOWN ? SHOWN : (int)size;
+}
+
+/* A field in quotes: what is inside moves over quotes that are written twice. */
+static an_status read_quoted(table *t, field *f, an_error *err) {
+    const int64_t opened = t->line;
+    char *to = f->begin = ++t->c;
+    for (;;) {
+        if (t->c == t->end)
+            return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: the quote of field %d has no end",
+                            t->file, (long long)opened, (int)t->count + 1);
+        if (*t->c == '"') {
+            if (t->end - t->c < 2 || t->c[1] != '"') break;
+            t->c++;
+        } else if (is_line_end(*t->c)) {
+            t->line += *t->c == '\n' || t->end - t->c < 2 || t->c[1] != '\n';
+        }
+        *to++ = *t->c++;
+    }
+    t->c++;
+    f->size = to - f->begin;
+    return AN_OK;
+}
+
+static bool is_field_end(const table *t) {
+    return t->c == t->end || *t->c == t->separator || is_line_end(*t->c);
+}
+
+/* A field without quotes, and without the blanks around it. */
+static bool read_plain(table *t, field *f) {
+    f->begin = t->c;
+    bool has_quote = false;
+    while (!is_field_end(t))
+        has_quote |= *t->c++ == '"';
+    const char *last = t->c;
+    while (f->begin < last && (*f->begin == ' ' || *f->begin == '\t'))
+        f->begin++;
+    while (last > f->begin && (last[-1] == ' ' || last[-1] == '\t'))
+        last--;
+    f->size = last - f->begin;
+    return !has_quote;
+}
+
+static an_status grow(table *t, an_error *err) {
+    const int64_t unit = sizeof *t->fields;
+    const int32_t capacity = t->capacity ? 2 * t->capacity : FIRST_COLUMNS;
+    if (t->capacity >= MAX_COLUMNS)
+        return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s', line %lld: has more than %d columns",
+                        t->file, (long long)t->row_line, (int)MAX_COLUMNS);
+    field *fields = ani_realloc(t->fields, t->capacity * unit, capacity * unit);
+    if (!fields) return ani_fail_memory(err, capacity * unit, "the fields of a row");
+    t->fields = fields;
+    t->capacity = capacity;
+    return AN_OK;
+}
+
+static void skip_line(table *t) {
+    while (t->c < t->end && !is_line_end(*t->c))
+        t->c++;
+    if (t->c < t->end) end_line(t);
+}
+
+/* Read a row. is_fatal: what comes next cannot be told from it. */
+static an_status read_row(table *t, bool *is_fatal, an_error *err) {
+    t->row_line = t->line;
+    t->count = 0;
+    *is_fatal = false;
+    for (;;) {
+        field f;
+        an_status st = AN_OK;
+        if (*t->c == '"') {
+            st = read_quoted(t, &f, err);
+            *is_fatal = st != AN_OK;
+            if (!st && !is_field_end(t))
+                st = ani_fail(err, AN_ERR_FORMAT,
+                              "'%s', line %lld: '%c' follows the closing quote of field %d",
+                              t->file, (long long)t->line, *t->c, (int)t->count + 1);
+        } else if (!read_plain(t, &f)) {
+            st = ani_fail(err, AN_ERR_FORMAT,
+                          "'%s', line %lld: field %d, '%.*s', has a quote inside; it must be in "
+                          "quotes, and its quotes written twice",
+                          t->file, (long long)t->line, (int)t->count + 1, shown(f.size), f.begin);
+        }
+        if (!st && t->count == t->capacity && !t->columns) {
+            st = grow(t, err);
+            *is_fatal = st != AN_OK;
+        }
+        if (st) {
+            skip_line(t);
+            return st;
+        }
+        if (t->count < t->capacity) t->fields[t->count] = f;
+        t->count++;
+        if (t->c == t->end) return AN_OK;
+        if (*t->c != t->separator) break;
+        t->c++;
+    }
+    end_line(t);
+    return AN_OK;
+}
+
+/* Go behind lines that are blank. */
+static void skip_blank_lines(table *t) {
+    for (char *c = t->c; c < t->end;) {
+        while (c < t->end && (*c == ' ' || (*c == '\t' && t->separator != '\t')))
+            c++;
+        if (c == t->end) t->c = c;
+        if (c == t->end || !is_line_end(*c)) return;
+        t->c = c;
+        end_line(t);
+        c = t->c;
+    }
+}
+
+/* --- the header ------------------------------------------------------------------------------ */
+
+/* Find what separates the fields of the first line, outside of quotes. */
+static an_status find_separator(table *t, an_error *err) {
+    static const char kinds[] = ",;\t";
+    static const char *const names[] = {"commas", "semicolons", "tabs"};
+    const bool is_tsv = ani_lower(t->file[strlen(t->file) - 3]) == 't';
+    int64_t counts[3] = {0};
+    bool quoted = false;
+    for (const char *c = t->c; c < t->end && (quoted || !is_line_end(*c)); c++) {
+        if (*c == '"') quoted = !quoted;
+        for (int i = 0; i < 3 && !quoted; i++)
+            counts[i] += *c == kinds[i];
+    }
+    int found = -1;
+    for (int i = is_tsv ? 2 : 0; i < 3; i++) {
+        if (!counts[i]) continue;
+        if (found >= 0)
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "'%s', line %lld: the header has %s and %s; titles that contain one of "
+                            "them must be in quotes",
+                            t->file, (long long)t->line, names[found], names[i]);
+        found = i;
+    }
+    if (found < 0)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "'%s', line %lld: the header has one column; the name and the label of an "
+                        "image must be separated by %s",
+                        t->file, (long long)t->line,
+                        is_tsv ? "tabs" : "commas, semicolons or tabs");
+    t->separator = kinds[found];
+    return AN_OK;
+}
+
+static bool is_title(const table *t, int32_t column, const char *title) {
+    const field *f = &t->titles[column];
+    return (int64_t)strlen(title) == f->size && !memcmp(f->begin, title, (size_t)f->size);
+}
+
+static an_status refuse_title(const table *t, const char *title, an_error *err) {
+    ani_text text = {0};
+    for (int32_t i = 0; i < t->columns && i < TITLES_SHOWN; i++)
+        ani_text_print(&text, "%s'%.*s'", i ? ", " : "", shown(t->titles[i].size),
+                       t->titles[i].begin);
+    if (t->columns > TITLES_SHOWN)
+        ani_text_print(&text, " and %d more", (int)t->columns - TITLES_SHOWN);
+    const an_status st =
+        text.failed ? ani_fail_memory(err, text.size, "a message")
+                    : ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: no column '%s'; there are %s",
+                               t->file, (long long)t->row_line, title, text.bytes);
+    ani_text_clear(&text);
+    return st;
+}
+
+/* Find the one column with a title. */
+static an_status find_column(const table *t, const char *title, int32_t *column, an_error *err) {
+    *column = -1;
+    for (int32_t i = 0; i < t->columns; i++) {
+        if (!is_title(t, i, title)) continue;
+        if (*column >= 0)
+            return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: columns %d and %d are both '%s'",
+                            t->file, (long long)t->row_line, (int)*column + 1, (int)i + 1, title);
+        *column = i;
+    }
+    return *column >= 0 ? AN_OK : refuse_title(t, title, err);
+}
+
+/* Take the columns beside name and weight: just as many as a label needs. */
+static an_status take_others(const table *t, an_error *err) {
+    int32_t others = 0;
+    for (int32_t i = 0; i < t->columns; i++) {
+        if (i == t->name || i == t->weight) continue;
+        if (others < t->needed) t->labelled[others] = i;
+        others++;
+    }
+    if (others == t->needed) return AN_OK;
+    return ani_fail(err, AN_ERR_FORMAT,
+                    "'%s', line %lld: the header has %d columns beside the name%s, expected %d; "
+                    "set score_columns to choose",
+                    t->file, (long long)t->row_line, (int)others,
+                    t->weight >= 0 ? " and the weight" : "", (int)t->needed);
+}
+
+/* A first line that is no header shows by what it has in columns that nobody chose by name. */
+static an_status refuse_missing_header(const table *t, const ani_labels_form *form, an_error *err) {
+    for (int32_t i = -1; i < t->needed; i++) {
+        const bool is_chosen = i < 0 ? form->name_column != NULL : form->score_columns != NULL;
+        const field *f = &t->titles[i < 0 ? t->name : t->labelled[i]];
+        char copy[SHOWN + 1];
+        const char *end = copy;
+        double value;
+        if (is_chosen || f->size > SHOWN) continue;
+        memcpy(copy, f->begin, (size_t)f->size);
+        copy[f->size] = '\0';
+        const bool is_data = i < 0 ? ani_name_stem(copy, NULL) > 0
+                                   : ani_parse_double(copy, &end, &value, NULL) && !*end;
+        if (is_data)
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "'%s', line %lld: must be the titles of the columns; '%s' is %s",
+                            t->file, (long long)t->row_line, copy,
+                            i < 0 ? "the name of an image" : "a number");
+    }
+    return AN_OK;
+}
+
+/* Each column has one use. */
+static an_status refuse_double_use(const table *t, an_error *err) {
+    for (int32_t i = 0; i < t->needed; i++) {
+        const int32_t column = t->labelled[i];
+        const char *other = column == t->name     ? "name_column"
+                            : column == t->weight ? "weight_column"
+                                                  : NULL;
+        for (int32_t k = 0; k < i && !other; k++)
+            if (t->labelled[k] == column) other = "score_columns";
+        if (other)
+            return ani_fail(err, AN_ERR_ARG, "column '%.*s' is in score_columns and in %s",
+                            shown(t->titles[column].size), t->titles[column].begin, other);
+    }
+    if (t->weight != t->name) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "column '%.*s' is both name_column and weight_column",
+                    shown(t->titles[t->name].size), t->titles[t->name].begin);
+}
+
+static an_status read_header(table *t, const ani_labels_form *form, an_error *err) {
+    bool is_fatal;
+    t->weight = -1;
+    skip_blank_lines(t);
+    if (t->c == t->end) return ani_fail(err, AN_ERR_FORMAT, "'%s' holds no labels", t->file);
+    an_status st = find_separator(t, err);
+    if (!st) st = read_row(t, &is_fatal, err);
+    if (st) return st;
+    t->titles = t->fields;
+    t->columns = t->count;
+    t->fields = ani_alloc(t->columns * (int64_t)sizeof *t->fields);
+    t->labelled = ani_alloc(t->needed * (int64_t)sizeof *t->labelled);
+    if (!t->fields || !t->labelled)
+        return ani_fail_memory(err, t->columns * (int64_t)sizeof *t->fields, "the fields of a row");
+    t->capacity = t->columns;
+    if (form->name_column) st = find_column(t, form->name_column, &t->name, err);
+    if (!st && form->weight_column) st = find_column(t, form->weight_column, &t->weight, err);
+    for (int32_t i = 0; i < t->needed && form->score_columns && !st; i++)
+        st = find_column(t, form->score_columns[i], &t->labelled[i], err);
+    if (!st && !form->score_columns) st = take_others(t, err);
+    if (!st) st = refuse_missing_header(t, form, err);
+    return st ? st : refuse_double_use(t, err);
+}
+
+/* --- labels ---------------------------------------------------------------------------------- */
+
+/* Fail because of a field, which the message names. */
+static an_status refuse(const table *t, int32_t column, const char *why, an_error *err) {
+    const field *f = &t->fields[column], *title = &t->titles[column];
+    return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld, column %d ('%.*s'): '%.*s' %s", t->file,
+                    (long long)t->row_line, (int)column + 1, shown(title->size), title->begin,
+                    shown(f->size), f->begin, why);
+}
+
+/* True if a field is a number but for a decimal comma. */
+static bool has_decimal_comma(const field *f) {
+    char copy[SHOWN + 1];
+    const char *end = copy;
+    double value;
+    const char *comma = memchr(f->begin, ',', (size_t)f->size);
+    if (!comma || f->size > SHOWN) return false;
+    memcpy(copy, f->begin, (size_t)f->size);
+    copy[f->size] = '\0';
+    copy[comma - f->begin] = '.';
+    return ani_parse_double(copy, &end, &value, NULL) && !*end;
+}
+
+static an_status read_number(const table *t, int32_t column, double *value, an_error *err) {
+    const field *f = &t->fields[column];
+    const char *begin = f->begin, *last = f->begin + f->size, *end = begin;
+    bool overflow = false;
+    while (begin < last && (*begin == ' ' || *begin == '\t')) /* inside of quotes */
+        begin++;
+    while (last > begin && (last[-1] == ' ' || last[-1] == '\t'))
+        last--;
+    /* what comes behind the field, a separator or quote, is no part of a number */
+    const bool found = begin < last && ani_parse_double(begin, &end, value, &overflow);
+    if (overflow || (found && end == last && fabs(*value) > FLT_MAX))
+        return refuse(t, column, "is too large: a number may have up to 3.4e38", err);
+    if (found && end == last) return AN_OK;
+    return refuse(t, column,
+                  has_decimal_comma(f) ? "has a decimal comma; it must be a point"
+                                       : "is not a finite number",
+                  err);
+}
+
+static an_status read_weight(const table *t, double *weight, an_error *err) {
+    const an_status st = read_number(t, t->weight, weight, err);
+    if (st || ani_weight_is_valid(*weight)) return st;
+    return refuse(t, t->weight, "is no weight: it must be 0 or between 1.18e-38 and 3.4e38", err);
+}
+
+/* Find the base name in the name of an image, which may have folders. */
+static an_status read_name(const table *t, ani_label *label, an_error *err) {
+    const field *f = &t->fields[t->name];
+    int64_t base = f->size;
+    for (int64_t i = 0; i < f->size; i++)
+        if ((unsigned char)f->begin[i] < 0x20 || f->begin[i] == 0x7f)
+            return refuse(t, t->name, "has a control character", err);
+    while (base > 0 && f->begin[base - 1] != '/' && f->begin[base - 1] != '\\')
+        base--;
+    if (base == f->size)
+        return refuse(t, t->name,
+                      f->size ? "is a folder; expected the name of an image"
+                              : "is empty; expected the name of an image",
+                      err);
+    *label = (ani_label){.offset = (uint32_t)(f->begin + base - t->labels->bytes),
+                         .size = (uint32_t)(f->size - base),
+                         .line = (uint32_t)t->row_line,
+                         .folders = (uint32_t)base};
+    return AN_OK;
+}
+
+/* Take the row into the labels. */
+static an_status take_row(const table *t, an_error *err) {
+    ani_labels *labels = t->labels;
+    ani_label label;
+    const field *class = NULL;
+    if (t->count != t->columns)
+        return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: %d fields, the header has %d",
+                        t->file, (long long)t->row_line, (int)t->count, (int)t->columns);
+    an_status st = read_name(t, &label, err);
+    if (labels->items)
+        class = &t->fields[t->labelled[0]];
+    else
+        for (int32_t i = 0; i < t->needed && !st; i++)
+            st =
+                read_number(t, t->labelled[i], &labels->values[labels->count * t->needed + i], err);
+    if (!st && labels->weights) st = read_weight(t, &labels->weights[labels->count], err);
+    if (st) return st;
+    return ani_labels_add(labels, t->file, &label, class ? class->begin : NULL,
+                          class ? class->size : 0, err);
+}
+
+an_status ani_csv_read(ani_labels *out, const char *name, uint8_t *bytes, int64_t size,
+                       const ani_labels_form *form, an_error *err) {
+    ani_labels labels = {0};
+    table t = {.labels = &labels, .file = name, .line = 1};
+    *out = (ani_labels){0};
+    an_status st = ani_labels_begin(&labels, name, bytes, &size, form, err);
+    if (st) goto done;
+    t.c = labels.owned ? labels.owned : (char *)bytes;
+    t.end = t.c + size;
+    if (size >= 3 && !memcmp(t.c, "\xEF\xBB\xBF", 3)) t.c += 3;
+    t.needed = labels.items ? 1 : form->outputs;
+    st = read_header(&t, form, err);
+    if (st) goto done;
+    for (skip_blank_lines(&t); t.c < t.end; skip_blank_lines(&t)) {
+        an_error why;
+        bool is_fatal;
+        an_status bad = read_row(&t, &is_fatal, &why);
+        if (!bad) bad = take_row(&t, &why);
+        if (bad && (is_fatal || form->policy != AN_POLICY_SKIP || bad == AN_ERR_NOMEM)) {
+            st = ani_fail(err, bad, "%s", why.message);
+            goto done;
+        }
+        if (bad) ani_labels_skip(&labels, &why);
+    }
+    st = ani_labels_end(&labels, name, err);
+    if (st) goto done;
+    *out = labels;
+    labels = (ani_labels){0};
+done:
+    ani_labels_clear(&labels);
+    ani_free(t.titles);
+    ani_free(t.fields);
+    ani_free(t.labelled);
+    return st;
+}
