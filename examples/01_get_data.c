@@ -37,7 +37,7 @@ int main(int argc, char **argv) {
         return complain_of("cannot open '%s': %s", s.data, strerror(errno));
     } else if (s.sha256 && S_ISDIR(found.st_mode)) {
         return complain_of("--sha256 is the hash of one file, but '%s' is a folder", s.data);
-    } else if (s.sha256 && an_file_verify(archive, s.sha256, &err)) {
+    } else if (s.sha256 && an_file_verify(archive, s.sha256, NULL, NULL, &err)) {
         return complain(&err);
     }
     if (S_ISDIR(found.st_mode)) {

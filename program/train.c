@@ -37,7 +37,7 @@ static int find(run *r, int *is_folder) {
     *is_folder = S_ISDIR(found.st_mode);
     if (*is_folder && s.sha256)
         return complain_of("--sha256 is the hash of one file, but '%s' is a folder", s.data);
-    if (s.sha256 && an_file_verify(s.data, s.sha256, &err)) return complain(&err);
+    if (s.sha256 && an_file_verify(s.data, s.sha256, NULL, NULL, &err)) return complain(&err);
     snprintf(r->path, sizeof r->path, "%s", s.data);
     return 0;
 }

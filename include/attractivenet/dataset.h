@@ -241,7 +241,7 @@ AN_API an_status an_dataset_read_pixels(an_dataset *dataset, int64_t index, uint
  * before loaders are made.
  *
  * Takes:   threads: that decode, 0 to 1024; 0 = as many as there are processors. progress: NULL =
- *          none; counts images.
+ *          none; counts images; called several times a second.
  * Writes:  the cache of the options, so that nothing is read (AN_CACHE_PIXELS: decoded) again.
  * Returns: AN_OK. Policy strict: AN_ERR_FORMAT if images are damaged or over a limit: the message
  *          has their number and the first names, and the options' warn has been called for each, in

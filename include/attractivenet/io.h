@@ -20,7 +20,8 @@ typedef struct an_download_options {
     int32_t low_speed_seconds; /* ... for so long the transfer is given up; default 30 */
     const char *sha256;        /* 64 hexadecimal digits to be checked; NULL = none; default NULL */
     const char *expected_type; /* "zip", "hdf5", "any": refuse other content; NULL = "any" */
-    an_progress_fn progress;   /* NULL = none; counts bytes */
+    an_progress_fn progress;   /* NULL = none; counts bytes; called at least five times a second,
+                                  also while nothing comes and while a hash is checked */
     void *progress_user;       /* handed to progress */
     an_warning_fn warn;        /* NULL = none */
     void *warn_user;           /* handed to warn */
@@ -59,11 +60,13 @@ AN_API an_status an_download(const char *url, const char *path, const an_downloa
 /**
  * Check a file against a SHA-256, given as 64 hexadecimal digits in either case.
  *
+ * Takes:   progress: NULL = none; counts bytes; called several times a second.
  * Returns: AN_OK; AN_ERR_FORMAT (the file has another one: the message has both); AN_ERR_ARG (NULL,
- *          or sha256 is not 64 such digits); AN_ERR_IO; AN_ERR_NOMEM.
- * Threads: any.
+ *          or sha256 is not 64 such digits); AN_ERR_IO; AN_ERR_CANCELLED (by progress);
+ * AN_ERR_NOMEM. Threads: any.
  */
-AN_API an_status an_file_verify(const char *path, const char *sha256, an_error *err);
+AN_API an_status an_file_verify(const char *path, const char *sha256, an_progress_fn progress,
+                                void *progress_user, an_error *err);
 
 /* --- archive -------------------------------------------------------------------------------- */
 

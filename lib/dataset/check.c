@@ -16,7 +16,7 @@
 
 enum {
     MAX_THREADS = 1024,
-    TURN = 256,      /* images between two checks of the results */
+    TURN = 256,      /* images between two checks of the results, at most */
     NAMES_SIZE = 150 /* bytes of names after which an error lists no more */
 };
 
@@ -74,6 +74,14 @@ static an_status conclude(check *c, int64_t count, an_error *err) {
                     (long long)count, c->damaged == 1 ? "is" : "are", c->names.bytes);
 }
 
+/* Choose the size of a turn by how long the one before took, so that progress may cancel the call
+ * several times a second; of large photos that is one for each thread. */
+static int64_t next_turn(int64_t turn, double seconds) {
+    if (seconds > 0.1 && turn > 1) return turn / 2;
+    if (seconds < 0.05 && turn < TURN) return 2 * turn < TURN ? 2 * turn : TURN;
+    return turn;
+}
+
 an_status an_dataset_check(an_dataset *dataset, int32_t threads, an_progress_fn progress,
                            void *progress_user, an_error *err) {
     if (!dataset) return ani_fail(err, AN_ERR_ARG, "dataset is NULL");
@@ -100,9 +108,12 @@ an_status an_dataset_check(an_dataset *dataset, int32_t threads, an_progress_fn 
         st = ani_fail_memory(err, threads * c.image, "images");
         goto done;
     }
+    int64_t turn = threads < TURN ? threads : TURN;
     while (c.first < count) {
-        const int64_t now = count - c.first < TURN ? count - c.first : TURN;
+        const int64_t now = count - c.first < turn ? count - c.first : turn;
+        const double begin = ani_clock_seconds();
         ani_pool_run(pool, now, decode, &c);
+        turn = next_turn(turn, ani_clock_seconds() - begin);
         st = look(&c, now, err);
         if (st) goto done;
         c.first += now;

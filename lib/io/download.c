@@ -328,6 +328,13 @@ static an_status tick(void *user, an_error *err) {
     return report(user, false, err);
 }
 
+/* A file is looked through; what is told stays the bytes of the download. */
+static an_status hash_tick(void *user, int64_t done, int64_t total, an_error *err) {
+    (void)done;
+    (void)total;
+    return tick(user, err);
+}
+
 /* --- pages and statuses ------------------------------------------------------------------------
  */
 
@@ -485,7 +492,7 @@ static an_status finish(job *now, an_error *err) {
     } else {
         st = check_content(now, file, err);
         if (!st && now->options.sha256)
-            st = ani_hash_compare(now->part, now->options.sha256, now->shown, err);
+            st = ani_hash_compare(now->part, now->options.sha256, now->shown, hash_tick, now, err);
     }
     if (st == AN_ERR_FORMAT) drop_part(now);
     if (!st) st = name_part(now, err);
@@ -497,7 +504,7 @@ done:
 /* Is there nothing to do? A file of another hash than wanted, or of another address, is fetched
  * again, and one on this machine is always: what it is now costs no transfer. What is not known to
  * be a download of ours is left alone. */
-static an_status look_at_file(const job *now, bool *is_there, an_error *err) {
+static an_status look_at_file(job *now, bool *is_there, an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE];
     ani_origin origin;
     *is_there = false;
@@ -506,7 +513,8 @@ static an_status look_at_file(const job *now, bool *is_there, an_error *err) {
     if (!ani_is_file(now->path)) return AN_OK;
     if (now->options.sha256) {
         an_error why;
-        an_status st = ani_hash_compare(now->path, now->options.sha256, now->path, &why);
+        an_status st =
+            ani_hash_compare(now->path, now->options.sha256, now->path, hash_tick, now, &why);
         if (st == AN_ERR_FORMAT)
             return warn(now, "the file that is there has another SHA-256 and is downloaded again",
                         err);

@@ -8,6 +8,8 @@
 
 #include <attractivenet/io.h>
 
+#include "base/callbacks.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -22,8 +24,10 @@ void ani_hash_text(char hash[ANI_HASH_SIZE], const char *text) {
     ani_sha256_end(&sha, hash);
 }
 
-/* Hash a file; ends_only: its size, and END_SIZE bytes at its beginning and at its end. */
-static an_status hash(char text[ANI_HASH_SIZE], const char *path, bool ends_only, an_error *err) {
+/* Hash a file; without tick: its size, and END_SIZE bytes at its beginning and at its end. */
+static an_status hash(char text[ANI_HASH_SIZE], const char *path, ani_hash_tick_fn tick, void *user,
+                      an_error *err) {
+    const bool ends_only = !tick;
     ani_file *file = NULL;
     ani_sha256 sha;
     char size_text[32];
@@ -46,6 +50,8 @@ static an_status hash(char text[ANI_HASH_SIZE], const char *path, bool ends_only
         ani_sha256_add(&sha, buffer, size);
         place += size;
         if (place == END_SIZE) place += skipped;
+        if (tick) st = tick(user, place, total, err);
+        if (st) goto done;
     }
     ani_sha256_end(&sha, text);
 done:
@@ -55,11 +61,7 @@ done:
 }
 
 an_status ani_hash_ends(char text[ANI_HASH_SIZE], const char *path, an_error *err) {
-    return hash(text, path, true, err);
-}
-
-an_status ani_hash_file(char text[ANI_HASH_SIZE], const char *path, an_error *err) {
-    return hash(text, path, false, err);
+    return hash(text, path, NULL, NULL, err);
 }
 
 an_status ani_hash_check(const char *text, an_error *err) {
@@ -67,9 +69,10 @@ an_status ani_hash_check(const char *text, an_error *err) {
     return ani_fail(err, AN_ERR_ARG, "sha256 is '%.70s'; it must be 64 hexadecimal digits", text);
 }
 
-an_status ani_hash_compare(const char *path, const char *wanted, const char *shown, an_error *err) {
+an_status ani_hash_compare(const char *path, const char *wanted, const char *shown,
+                           ani_hash_tick_fn tick, void *user, an_error *err) {
     char found[ANI_HASH_SIZE];
-    an_status st = ani_hash_file(found, path, err);
+    an_status st = hash(found, path, tick, user, err);
     if (st) return st;
     for (int i = 0; i < 64; i++)
         if (found[i] != ani_lower(wanted[i]))
@@ -78,8 +81,26 @@ an_status ani_hash_compare(const char *path, const char *wanted, const char *sho
     return AN_OK;
 }
 
-an_status an_file_verify(const char *path, const char *sha256, an_error *err) {
+/** Who wants to know how far it has come. */
+typedef struct watcher {
+    an_progress_fn progress;
+    void *user;
+    double begun, told; /* clock, seconds */
+} watcher;
+
+static an_status tell(void *user, int64_t done, int64_t total, an_error *err) {
+    watcher *w = user;
+    const double now = ani_clock_seconds();
+    if (done < total && now - w->told < 0.1) return AN_OK;
+    w->told = now;
+    return ani_report_progress(w->progress, w->user, done, total, w->begun, "bytes", err);
+}
+
+an_status an_file_verify(const char *path, const char *sha256, an_progress_fn progress,
+                         void *progress_user, an_error *err) {
+    const double now = ani_clock_seconds();
+    watcher w = {progress, progress_user, now, now};
     if (!path || !sha256) return ani_fail(err, AN_ERR_ARG, "%s is NULL", path ? "sha256" : "path");
     an_status st = ani_hash_check(sha256, err);
-    return st ? st : ani_hash_compare(path, sha256, path, err);
+    return st ? st : ani_hash_compare(path, sha256, path, tell, &w, err);
 }

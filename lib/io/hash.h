@@ -12,13 +12,14 @@ void ani_hash_text(char hash[ANI_HASH_SIZE], const char *text);
  * files that were made differently. At its end an archive has its directory, with the CRCs of
  * members. */
 an_status ani_hash_ends(char hash[ANI_HASH_SIZE], const char *path, an_error *err);
-/** Hash all of a file. */
-an_status ani_hash_file(char hash[ANI_HASH_SIZE], const char *path, an_error *err);
+/** Called for every quarter of a MiB; done, total: bytes. Other than AN_OK ends what goes on. */
+typedef an_status (*ani_hash_tick_fn)(void *user, int64_t done, int64_t total, an_error *err);
 
 /** Fail unless text is a SHA-256: 64 hexadecimal digits. */
 an_status ani_hash_check(const char *text, an_error *err);
 /** Fail with AN_ERR_FORMAT and both hashes unless a file has the wanted one, which may be in upper
  * case; shown: the file's name in the message. */
-an_status ani_hash_compare(const char *path, const char *wanted, const char *shown, an_error *err);
+an_status ani_hash_compare(const char *path, const char *wanted, const char *shown,
+                           ani_hash_tick_fn tick, void *user, an_error *err);
 
 #endif

@@ -17,8 +17,11 @@
 #include "base/library.h"
 #include "base/memory.h"
 
+enum { TICK_MILLISECONDS = 50 };
+
 struct ani_session {
     CURL *curl;
+    CURLM *multi; /* that runs it, and keeps its connections */
     ani_session_limits limits;
     char why[CURL_ERROR_SIZE];
 };
@@ -36,9 +39,11 @@ typedef struct running {
 /* clang-format off */
 #define CURL_FUNCTIONS(F) \
     F(curl_easy_cleanup) F(curl_easy_getinfo) F(curl_easy_header) F(curl_easy_init) \
-    F(curl_easy_perform) F(curl_easy_setopt) F(curl_easy_strerror) F(curl_easy_unescape) \
-    F(curl_free) F(curl_global_init) F(curl_slist_append) F(curl_slist_free_all) F(curl_url) \
-    F(curl_url_cleanup) F(curl_url_get) F(curl_url_set)
+    F(curl_easy_setopt) F(curl_easy_strerror) F(curl_easy_unescape) F(curl_free) \
+    F(curl_global_init) F(curl_multi_add_handle) F(curl_multi_cleanup) F(curl_multi_info_read) \
+    F(curl_multi_init) F(curl_multi_perform) F(curl_multi_poll) F(curl_multi_remove_handle) \
+    F(curl_slist_append) F(curl_slist_free_all) F(curl_url) F(curl_url_cleanup) F(curl_url_get) \
+    F(curl_url_set)
 /* clang-format on */
 
 static struct { CURL_FUNCTIONS(ANI_FUNCTION) } libcurl;
@@ -67,8 +72,10 @@ an_status ani_session_open(ani_session **out, const ani_session_limits *limits, 
     if (!session) return ani_fail_memory(err, sizeof *session, "a connection");
     session->limits = *limits;
     session->curl = libcurl.curl_easy_init();
+    session->multi = libcurl.curl_multi_init();
     /* An empty file name: cookies are kept, and none are read. */
-    if (!session->curl || libcurl.curl_easy_setopt(session->curl, CURLOPT_COOKIEFILE, "")) {
+    if (!session->curl || !session->multi ||
+        libcurl.curl_easy_setopt(session->curl, CURLOPT_COOKIEFILE, "")) {
         ani_session_close(session);
         return ani_fail(err, AN_ERR_NOMEM, "libcurl cannot be started");
     }
@@ -79,6 +86,7 @@ an_status ani_session_open(ani_session **out, const ani_session_limits *limits, 
 void ani_session_close(ani_session *session) {
     if (!session) return;
     libcurl.curl_easy_cleanup(session->curl);
+    libcurl.curl_multi_cleanup(session->multi);
     ani_free(session);
 }
 
@@ -188,6 +196,23 @@ static an_status fail_transfer(const ani_session *session, const running *now, C
     }
 }
 
+/* curl_easy_perform(), whose ticks come a second apart while nothing else comes. */
+static CURLcode perform(const ani_session *session) {
+    CURLcode code = CURLE_OUT_OF_MEMORY; /* what else makes these calls fail is a fault of ours */
+    CURLMcode failed = libcurl.curl_multi_add_handle(session->multi, session->curl);
+    int left = 1, messages;
+    while (!failed && left) {
+        failed = libcurl.curl_multi_perform(session->multi, &left);
+        if (!failed && left)
+            failed = libcurl.curl_multi_poll(session->multi, NULL, 0, TICK_MILLISECONDS, NULL);
+    }
+    const CURLMsg *message =
+        failed ? NULL : libcurl.curl_multi_info_read(session->multi, &messages);
+    if (message && message->msg == CURLMSG_DONE) code = message->data.result;
+    libcurl.curl_multi_remove_handle(session->multi, session->curl);
+    return code;
+}
+
 an_status ani_session_get(ani_session *session, const ani_request *request, ani_answer *answer,
                           an_error *err) {
     CURL *curl = session->curl;
@@ -235,7 +260,7 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
     /* Not CURLOPT_RESUME_FROM: that makes an error of a server that sends all. */
     failed |= libcurl.curl_easy_setopt(curl, CURLOPT_RANGE, request->offset > 0 ? range : NULL);
     /* Options fail for want of memory alone. */
-    const CURLcode code = failed ? CURLE_OUT_OF_MEMORY : libcurl.curl_easy_perform(curl);
+    const CURLcode code = failed ? CURLE_OUT_OF_MEMORY : perform(session);
     if (now.status)
         st = now.status;
     else if (code)

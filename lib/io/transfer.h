@@ -37,7 +37,7 @@ typedef struct ani_request {
      */
     an_status (*write)(void *user, const ani_answer *answer, const void *bytes, int64_t size,
                        an_error *err);
-    /** Called about once a second, and between bytes. */
+    /** Called several times a second, also while nothing comes, and between bytes. */
     an_status (*tick)(void *user, an_error *err);
     void *user; /* handed to both */
 } ani_request;

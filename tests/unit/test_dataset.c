@@ -743,9 +743,9 @@ static int32_t count_images(void *user, const an_progress *progress) {
     return 0;
 }
 
+/* user: NULL, or how many images were looked at by then. */
 static int32_t stop_at_once(void *user, const an_progress *progress) {
-    (void)user;
-    (void)progress;
+    if (user) *(int64_t *)user = progress->done;
     return 1;
 }
 
@@ -829,6 +829,12 @@ static void a_check_that_fails(void **state) {
     int64_t size = 0;
     assert_int_equal(an_dataset_open(&dataset, folder, &options, NULL), AN_OK);
     assert_int_equal(an_dataset_check(dataset, 1, stop_at_once, NULL, &err), AN_ERR_CANCELLED);
+    for (int32_t threads = 1; threads < 4; threads++) { /* before many large ones are decoded */
+        int64_t done = 0;
+        assert_int_equal(an_dataset_check(dataset, threads, stop_at_once, &done, &err),
+                         AN_ERR_CANCELLED);
+        assert_int_equal(done, threads);
+    }
     assert_int_equal(an_dataset_check(dataset, -1, NULL, NULL, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "threads is -1; it must be 0 to 1024");
     assert_int_equal(an_dataset_check(dataset, 1025, NULL, NULL, &err), AN_ERR_ARG);

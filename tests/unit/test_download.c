@@ -621,6 +621,30 @@ static void stopped_by_the_caller(void **state) {
     served_expect_whole();
 }
 
+static void answer_after_a_second(http_server *s, int c, const server_request *request) {
+    (void)s;
+    (void)request;
+    server_print(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", SIZE);
+    sleep(1);
+    server_send(c, served_content, SIZE);
+}
+
+/* Progress is how a download is cancelled: it comes while nothing else does, too. */
+static void progress_while_the_server_is_silent(void **state) {
+    (void)state;
+    steps now = {.stop_at = -1};
+    an_download_options options;
+    an_download_options_init(&options, sizeof options);
+    options.progress = count_steps;
+    options.progress_user = &now;
+    server_set(served_host, answer_after_a_second);
+    assert_int_equal(served_get("/data.zip", &options), AN_OK);
+    served_expect_whole();
+    assert_true(now.count >= 6);
+    now = (steps){.stop_at = 3};
+    assert_int_equal(served_get("/data.zip", &options), AN_ERR_CANCELLED);
+}
+
 static void folder_in_the_way(void **state) {
     (void)state;
     assert_int_equal(an_download(server_origin(served_host), test_folder, NULL, &served_err),
@@ -683,6 +707,7 @@ int main(void) {
         unit_test_in_folder(too_large),
         unit_test_in_folder(slow_drip),
         unit_test_in_folder(stopped_by_the_caller),
+        unit_test_in_folder(progress_while_the_server_is_silent),
         unit_test_in_folder(folder_in_the_way),
         unit_test_in_folder(every_call_may_fail),
     };

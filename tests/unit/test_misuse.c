@@ -252,9 +252,9 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     CASE(download_type,                                                                            \
          an_download("file:///x", "x", wrong_an_download_options_expected_type(), err),            \
          "expected_type")                                                                          \
-    CASE(verify_path, an_file_verify(NULL, "0", err), "path is NULL")                              \
-    CASE(verify_sha, an_file_verify("x", NULL, err), "sha256 is NULL")                             \
-    CASE(verify_digits, an_file_verify("x", "abc", err), "64 hexadecimal digits")                  \
+    CASE(verify_path, an_file_verify(NULL, "0", NULL, NULL, err), "path is NULL")                  \
+    CASE(verify_sha, an_file_verify("x", NULL, NULL, NULL, err), "sha256 is NULL")                 \
+    CASE(verify_digits, an_file_verify("x", "abc", NULL, NULL, err), "64 hexadecimal digits")      \
     CASE(extract_archive, an_archive_extract(NULL, "x", NULL, NULL, err), "archive")               \
     CASE(extract_folder, an_archive_extract("x", NULL, NULL, NULL, err), "folder")                 \
     CASE(extract_report, an_archive_extract("x", "x", NULL, &unset_report, err),                   \

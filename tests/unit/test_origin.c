@@ -217,6 +217,20 @@ static void faults_while_a_file_is_replaced(void **state) {
         }
 }
 
+typedef struct hashing {
+    int64_t count, done, total;
+    bool stop;
+} hashing;
+
+static int32_t watch_hash(void *user, const an_progress *progress) {
+    hashing *w = user;
+    w->count++;
+    w->done = progress->done;
+    w->total = progress->total;
+    assert_string_equal(progress->what, "bytes");
+    return w->stop;
+}
+
 static void files_by_their_hash(void **state) {
     (void)state;
     const char *path = folder_path(test_folder, "file");
@@ -224,23 +238,39 @@ static void files_by_their_hash(void **state) {
     folder_write(path, served_content, SIZE);
     for (int i = 0; i < 65; i++)
         upper[i] = (char)(served_hash[i] >= 'a' ? served_hash[i] - 32 : served_hash[i]);
-    assert_int_equal(an_file_verify(path, served_hash, &served_err), AN_OK);
-    assert_int_equal(an_file_verify(path, upper, &served_err), AN_OK);
+    assert_int_equal(an_file_verify(path, served_hash, NULL, NULL, &served_err), AN_OK);
+    assert_int_equal(an_file_verify(path, upper, NULL, NULL, &served_err), AN_OK);
     for (int i = 0; i < 64; i += 63) {
         memcpy(wrong, served_hash, 65);
         wrong[i] = wrong[i] == '0' ? '1' : '0';
-        assert_int_equal(an_file_verify(path, wrong, &served_err), AN_ERR_FORMAT);
+        assert_int_equal(an_file_verify(path, wrong, NULL, NULL, &served_err), AN_ERR_FORMAT);
         snprintf(wanted, sizeof wanted, "the SHA-256 is %s; expected %s: '", served_hash, wrong);
         served_expect_message(wanted);
     }
-    assert_int_equal(an_file_verify(NULL, served_hash, &served_err), AN_ERR_ARG);
-    assert_int_equal(an_file_verify(path, NULL, &served_err), AN_ERR_ARG);
-    assert_int_equal(an_file_verify(path, "", &served_err), AN_ERR_ARG);
-    assert_int_equal(an_file_verify(path, "12", &served_err), AN_ERR_ARG);
+    hashing w = {0};
+    assert_int_equal(an_file_verify(path, served_hash, watch_hash, &w, NULL), AN_OK);
+    assert_true(w.count >= 1 && w.done == SIZE && w.total == SIZE);
+    w.stop = true;
+    assert_int_equal(an_file_verify(path, served_hash, watch_hash, &w, &served_err),
+                     AN_ERR_CANCELLED);
+    /* a download that looks at a file that is there: it is not taken for another one */
+    an_download_options options;
+    an_download_options_init(&options, sizeof options);
+    options.sha256 = served_hash;
+    options.progress = watch_hash;
+    options.progress_user = &w;
+    assert_int_equal(an_download(server_origin(served_host), path, &options, &served_err),
+                     AN_ERR_CANCELLED);
+    w.stop = false;
+    assert_int_equal(an_download(server_origin(served_host), path, &options, &served_err), AN_OK);
+    assert_int_equal(an_file_verify(NULL, served_hash, NULL, NULL, &served_err), AN_ERR_ARG);
+    assert_int_equal(an_file_verify(path, NULL, NULL, NULL, &served_err), AN_ERR_ARG);
+    assert_int_equal(an_file_verify(path, "", NULL, NULL, &served_err), AN_ERR_ARG);
+    assert_int_equal(an_file_verify(path, "12", NULL, NULL, &served_err), AN_ERR_ARG);
     served_expect_message("sha256 is '12'; it must be 64 hexadecimal digits");
     unlink(path);
-    assert_int_equal(an_file_verify(path, served_hash, &served_err), AN_ERR_IO);
-    assert_int_equal(an_file_verify(test_folder, served_hash, &served_err), AN_ERR_IO);
+    assert_int_equal(an_file_verify(path, served_hash, NULL, NULL, &served_err), AN_ERR_IO);
+    assert_int_equal(an_file_verify(test_folder, served_hash, NULL, NULL, &served_err), AN_ERR_IO);
 }
 
 /* The ends of a file: what lies between them does not count, all else does. */
