@@ -76,7 +76,10 @@ int main(int argc, char **argv) {
 
     /* indices: those to train on, then those to validate, then those to test. */
     indices = calloc((size_t)an_dataset_count(faces), sizeof *indices);
-    if (!indices) goto done;
+    if (!indices) {
+        complain_of("no memory for the split");
+        goto done;
+    }
     st = an_tutorial_split(an_dataset_count(faces), (uint32_t)s.seed, indices, &n_train, &n_val,
                            &n_test, &err);
     if (st) goto done;

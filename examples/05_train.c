@@ -156,7 +156,10 @@ int main(int argc, char **argv) {
     }
     say_checked(&s, faces, count, seconds_now() - begin);
     indices = calloc((size_t)an_dataset_count(faces), sizeof *indices);
-    if (!indices) goto done;
+    if (!indices) {
+        complain_of("no memory for the split");
+        goto done;
+    }
     st = an_tutorial_split(an_dataset_count(faces), (uint32_t)s.seed, indices, &n_train, &n_val,
                            &n_test, &err);
     if (st) goto done;

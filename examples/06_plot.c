@@ -27,7 +27,10 @@ int main(int argc, char **argv) {
     }
     const int64_t count = an_history_count(history);
     stage = calloc(3 * (size_t)count + 1, sizeof *stage);
-    if (!stage) goto done;
+    if (!stage) {
+        complain_of("no memory for %lld epochs", (long long)count);
+        goto done;
+    }
     double *loss = stage + count, *val_loss = loss + count;
     an_history_copy_column(history, "stage", stage, NULL);
     an_history_copy_column(history, "loss", loss, NULL);

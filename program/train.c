@@ -201,42 +201,32 @@ done:
 
 static int plot_history(const an_history *history) {
     an_error err;
-    int status = 1;
     char path[PATH_SIZE];
     const int64_t count = an_history_count(history);
-    double *loss = malloc((size_t)count * 2 * sizeof *loss);
-    int64_t second_stage = 0;
-    if (!loss) return complain_of("no memory for %lld epochs", (long long)count);
-    double *val_loss = loss + count;
-    for (int64_t i = 0; i < count; i++) {
-        an_epoch_report report;
-        an_epoch_report_init(&report, sizeof report);
-        if (an_history_copy_epoch(history, i, &report, &err)) {
-            complain(&err);
-            goto done;
-        }
-        loss[i] = report.loss;
-        val_loss[i] = report.val_loss;
-        if (report.stage > 1 && !second_stage) second_stage = i + 1;
-    }
+    double *stages = calloc(3 * (size_t)count + 1, sizeof *stages);
+    if (!stages) return complain_of("no memory for %lld epochs", (long long)count);
+    double *loss = stages + count, *val_loss = loss + count;
+    an_history_copy_column(history, "stage", stages, NULL);
+    an_history_copy_column(history, "loss", loss, NULL);
+    an_history_copy_column(history, "val_loss", val_loss, NULL);
+    int64_t second_stage = 1; /* its first epoch */
+    while (second_stage <= count && stages[second_stage - 1] < 2)
+        second_stage++;
     const an_curve curves[] = {{sizeof(an_curve), 0, "training", loss, count},
                                {sizeof(an_curve), 0, "validation", val_loss, count}};
-    const int has_mark = second_stage > 1;
+    const int has_mark = second_stage > 1 && second_stage <= count;
     an_plot_options options;
     an_plot_options_init(&options, sizeof options);
     options.title = "Loss over the epochs";
     options.x_label = "epoch";
     options.y_label = "mean squared error";
-    if (an_plot_curves(join_path(path, s.out, "loss.png"), curves, 2,
-                       has_mark ? &second_stage : NULL, has_mark, &options, &err)) {
-        complain(&err);
-        goto done;
-    }
+    const an_status failed =
+        an_plot_curves(join_path(path, s.out, "loss.png"), curves, 2,
+                       has_mark ? &second_stage : NULL, has_mark, &options, &err);
+    free(stages);
+    if (failed) return complain(&err);
     say(s.quiet, "the course of the losses is %s\n", path);
-    status = 0;
-done:
-    free(loss);
-    return status;
+    return 0;
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
