@@ -119,24 +119,24 @@ AN_API an_status an_loader_create(an_loader **out, an_dataset *dataset, const in
                                   int64_t count, const an_loader_options *options, an_error *err);
 
 /** Samples that a callback is to fill in. The arrays are the loader's, valid during the call. */
-typedef struct an_fill {
+typedef struct an_fill_batch {
     uint32_t struct_size;   /* bytes of this struct in the library that fills it */
     int32_t reserved;       /* 0 */
     int64_t epoch;          /* from 0, as in an_loader_begin() */
-    int64_t batch;          /* number of the batch in the epoch, from 0 */
+    int64_t step;           /* number of the batch in the epoch, from 0 */
     int64_t n;              /* samples of this batch, at least 1 */
     const int64_t *samples; /* [n], which ones, each 0 to count - 1 */
     float *x;               /* [n,height,width,3] RGB, scaled, to be filled; all NaN before */
     float *y;               /* [n,outputs], to be filled; all NaN before */
     float *weights;         /* [n], to be filled, all NaN before; NULL unless weighted is 1 */
-} an_fill;
+} an_fill_batch;
 
 /** As an_warning_init(). */
-AN_API void an_fill_init(an_fill *fill, uint32_t struct_size);
+AN_API void an_fill_batch_init(an_fill_batch *batch, uint32_t struct_size);
 
 /** Fill x, y and weights. Called on the thread that made the call, within an_loader_next() and what
  *  reads a loader. Non-zero stops that call with AN_ERR_CANCELLED. */
-typedef int32_t (*an_fill_fn)(void *user, const an_fill *fill);
+typedef int32_t (*an_fill_fn)(void *user, const an_fill_batch *batch);
 
 /** Samples that a callback gives. Fill with an_loader_source_init(), then set what has no default.
  */

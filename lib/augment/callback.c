@@ -16,8 +16,8 @@ static const float largest = 1e30f;
 
 /* --- the source ------------------------------------------------------------------------------ */
 
-void an_fill_init(an_fill *fill, uint32_t struct_size) {
-    ani_report_init(fill, struct_size);
+void an_fill_batch_init(an_fill_batch *batch, uint32_t struct_size) {
+    ani_report_init(batch, struct_size);
 }
 
 void an_loader_source_init(an_loader_source *source, uint32_t struct_size) {
@@ -88,14 +88,13 @@ static int64_t image_of(const an_loader_source *source) {
     return (int64_t)source->height * source->width * 3;
 }
 
-an_status ani_callback_fill(const ani_callback *callback, const an_fill *fill, an_error *err) {
+an_status ani_callback_fill(const ani_callback *callback, const an_fill_batch *batch,
+                            an_error *err) {
     const an_loader_source *source = &callback->source;
-    an_fill theirs = *fill;
-    theirs.struct_size = sizeof theirs;
-    make_nan(fill->x, fill->n * image_of(source));
-    make_nan(fill->y, fill->n * source->outputs);
-    if (fill->weights) make_nan(fill->weights, fill->n);
-    if (source->fill(source->user, &theirs))
+    make_nan(batch->x, batch->n * image_of(source));
+    make_nan(batch->y, batch->n * source->outputs);
+    if (batch->weights) make_nan(batch->weights, batch->n);
+    if (source->fill(source->user, batch))
         return ani_fail(err, AN_ERR_CANCELLED, "the fill callback asked to stop");
     return AN_OK;
 }
@@ -117,11 +116,11 @@ static int64_t find_outside(const float *x, int64_t count, float low, float high
     return i;
 }
 
-an_status ani_callback_check(const ani_callback *callback, const an_fill *fill, int64_t k,
+an_status ani_callback_check(const ani_callback *callback, const an_fill_batch *batch, int64_t k,
                              an_error *err) {
     const an_loader_source *source = &callback->source;
-    const int64_t sample = fill->samples[k], image = image_of(source), width = source->width;
-    const float *x = fill->x + k * image, *y = fill->y + k * source->outputs;
+    const int64_t sample = batch->samples[k], image = image_of(source), width = source->width;
+    const float *x = batch->x + k * image, *y = batch->y + k * source->outputs;
     const int64_t i =
         find_outside(x, image, callback->low - callback->beyond, callback->high + callback->beyond);
     if (i < image)
@@ -136,9 +135,9 @@ an_status ani_callback_check(const ani_callback *callback, const an_fill *fill, 
         if (!isfinite(y[j]))
             return ani_fail(err, AN_ERR_ARG, "sample %lld: y[%d] is %g; it must be finite",
                             (long long)sample, (int)j, (double)y[j]);
-    if (fill->weights && !(fill->weights[k] >= 0 && isfinite(fill->weights[k])))
+    if (batch->weights && !(batch->weights[k] >= 0 && isfinite(batch->weights[k])))
         return ani_fail(err, AN_ERR_ARG,
                         "sample %lld: its weight is %g; it must be finite and at least 0",
-                        (long long)sample, (double)fill->weights[k]);
+                        (long long)sample, (double)batch->weights[k]);
     return AN_OK;
 }

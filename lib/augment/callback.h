@@ -22,12 +22,13 @@ an_status ani_callback_take(ani_callback *out, const an_loader_source *source,
                             const ani_scaling *scaling, an_error *err);
 void ani_callback_clear(ani_callback *callback);
 
-/** Have samples filled in; on the thread of the caller only. fill: all but its struct_size. x, y
- *  and weights are made NaN before. AN_ERR_CANCELLED if the callback says so. */
-an_status ani_callback_fill(const ani_callback *callback, const an_fill *fill, an_error *err);
+/** Have samples filled in; on the thread of the caller only. x, y and weights
+ *  are made NaN before. AN_ERR_CANCELLED if the callback says so. */
+an_status ani_callback_fill(const ani_callback *callback, const an_fill_batch *batch,
+                            an_error *err);
 
-/** AN_ERR_ARG unless the sample at place k of fill has finite numbers in their ranges. */
-an_status ani_callback_check(const ani_callback *callback, const an_fill *fill, int64_t k,
+/** AN_ERR_ARG unless the sample at place k of batch has finite numbers in their ranges. */
+an_status ani_callback_check(const ani_callback *callback, const an_fill_batch *batch, int64_t k,
                              an_error *err);
 
 #endif

@@ -222,24 +222,24 @@ static an_status make(an_loader *b, slot *s, int64_t k, const scratch *mine, an_
     return AN_OK;
 }
 
-static an_fill fill_of(const an_loader *b, const slot *s) {
-    return (an_fill){.struct_size = sizeof(an_fill),
-                     .epoch = b->epoch,
-                     .batch = s->step,
-                     .n = s->count,
-                     .samples = s->samples,
-                     .x = s->x,
-                     .y = s->y,
-                     .weights = s->weights};
+static an_fill_batch batch_of(const an_loader *b, const slot *s) {
+    return (an_fill_batch){.struct_size = sizeof(an_fill_batch),
+                           .epoch = b->epoch,
+                           .step = s->step,
+                           .n = s->count,
+                           .samples = s->samples,
+                           .x = s->x,
+                           .y = s->y,
+                           .weights = s->weights};
 }
 
 /* Look at a sample that the callback filled in, and augment it. */
 static an_status finish(an_loader *b, slot *s, int64_t k, const scratch *mine, an_error *err) {
     const an_augment_options *augment = &b->augment;
     const int64_t height = b->order.height, width = b->order.width;
-    const an_fill fill = fill_of(b, s);
+    const an_fill_batch batch = batch_of(b, s);
     float *x = s->x + k * b->image;
-    const an_status st = ani_callback_check(&b->callback, &fill, k, err);
+    const an_status st = ani_callback_check(&b->callback, &batch, k, err);
     if (st || !mine->scaled) return st;
     const ani_transform transform = transform_of(b, s, k);
     const int geometry = ani_geometry(augment->mode);
@@ -594,9 +594,9 @@ static an_status fill_slots(an_loader *b, an_error *err) {
     an_status st = AN_OK;
     while (!st && b->filled < slots_end(b)) {
         const slot *s = set_up(b, b->filled);
-        const an_fill fill = fill_of(b, s);
+        const an_fill_batch batch = batch_of(b, s);
         pthread_mutex_unlock(&b->lock);
-        st = ani_callback_fill(&b->callback, &fill, err);
+        st = ani_callback_fill(&b->callback, &batch, err);
         if (!st) st = ani_watch_check(b->watch, err);
         pthread_mutex_lock(&b->lock);
         if (!st) b->filled++;

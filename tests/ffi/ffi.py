@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from tap import Tap  # noqa: E402
 
-AN_OK, AN_DONE, AN_ERR_ARG = 0, 1, -1
+AN_OK, AN_DONE, AN_ERR_ARG, AN_ERR_CANCELLED = 0, 1, -1, -7
 ERROR_BYTES = 256
 
 
@@ -50,6 +50,24 @@ class ModelInfo(ctypes.Structure):
                 + [(name, ctypes.c_int32) for name in ("height", "width", "outputs", "task", "scale", "padding",
                                                        "base", "features", "reserved")]
                 + [("alpha", ctypes.c_double), ("parameters", ctypes.c_int64), ("trainable", ctypes.c_int64)])
+
+
+class Fill(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32), ("reserved", ctypes.c_int32), ("epoch", ctypes.c_int64),
+                ("step", ctypes.c_int64), ("n", ctypes.c_int64), ("samples", ctypes.POINTER(ctypes.c_int64)),
+                ("x", ctypes.POINTER(ctypes.c_float)), ("y", ctypes.POINTER(ctypes.c_float)),
+                ("weights", ctypes.POINTER(ctypes.c_float))]
+
+
+FILL = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.POINTER(Fill))
+
+
+class LoaderSource(ctypes.Structure):
+    _fields_ = ([("struct_size", ctypes.c_uint32)]
+                + [(name, ctypes.c_int32) for name in ("height", "width", "outputs")]
+                + [("count", ctypes.c_int64)]
+                + [(name, ctypes.c_int32) for name in ("varies", "weighted", "any_range", "reserved")]
+                + [("fill", FILL), ("user", ctypes.c_void_p), ("identity", ctypes.c_char_p)])
 
 
 def expect(tap, name, got, want):
@@ -137,12 +155,50 @@ def model(tap, lib):
     lib.an_model_destroy(again)
 
 
+def loader(tap, lib):
+    """A loader whose samples Python fills in, and a failure in there."""
+    error, fills, handle = Error(), [], ctypes.c_void_p()
+    image = 8 * 8 * 3
+
+    def fill(_, request):
+        batch = request.contents
+        fills.append(batch.step)
+        if batch.step == 1 and fills.count(1) == 1:
+            return 1
+        for k in range(batch.n):
+            for i in range(image):
+                batch.x[k * image + i] = batch.samples[k] / 10
+            batch.y[k] = batch.samples[k]
+            batch.weights[k] = 0.5
+        return 0
+    source = LoaderSource()
+    lib.an_loader_source_init(ctypes.byref(source), ctypes.sizeof(source))
+    source.height = source.width = 8
+    source.count, source.weighted, source.fill = 40, 1, FILL(fill)
+    source.any_range = 1
+    expect(tap, "a loader of a callback", lib.an_loader_create_from_callback(
+        ctypes.byref(handle), ctypes.byref(source), None, ctypes.byref(error)), AN_OK)
+    x, y, n = ctypes.POINTER(ctypes.c_float)(), ctypes.POINTER(ctypes.c_float)(), ctypes.c_int64()
+
+    def read():
+        return lib.an_loader_next(handle, ctypes.byref(x), ctypes.byref(y), None, ctypes.byref(n), ctypes.byref(error))
+    expect(tap, "the callback stops the call", (read(), error.message), (AN_ERR_CANCELLED, b"the fill callback asked to stop"))
+    expect(tap, "the next call goes on", (read(), n.value, y[7]), (AN_OK, 32, 7.0))
+    tap.case("its floats are the callback's", [] if math.isclose(x[7 * image], 0.7, rel_tol=1e-6) else [x[7 * image]])
+    expect(tap, "its weights are the callback's", lib.an_loader_batch_weights(handle)[31], 0.5)
+    expect(tap, "the last batch is shorter", (read(), n.value, y[0]), (AN_OK, 8, 32.0))
+    expect(tap, "the epoch ends", read(), AN_DONE)
+    expect(tap, "each batch was asked for in its turn", fills, [0, 1, 1])
+    lib.an_loader_destroy(handle)
+
+
 def load(path):
     lib = ctypes.CDLL(path)
-    for name in ("an_model_destroy", "an_backend_destroy", "an_bytes_destroy"):
+    for name in ("an_model_destroy", "an_backend_destroy", "an_bytes_destroy", "an_loader_destroy"):
         getattr(lib, name).argtypes = [ctypes.c_void_p]
         getattr(lib, name).restype = None
     lib.an_bytes_data.restype = ctypes.c_void_p
+    lib.an_loader_batch_weights.restype = ctypes.POINTER(ctypes.c_float)
     lib.an_bytes_size.restype = ctypes.c_int64
     return lib
 
@@ -212,6 +268,7 @@ def main():
     split(tap, lib)
     metrics(tap, lib)
     model(tap, lib)
+    loader(tap, lib)
     processes(tap, lib)
     tap.exit()
 

@@ -249,6 +249,56 @@ static an_status epoch(bench *b, an_error *err) {
     return st == AN_DONE ? AN_OK : st;
 }
 
+/* A training's batches of a callback, with weights; with Keras' brightness they go through the
+ * reference form. */
+static int32_t fill(void *user, const an_fill_batch *f) {
+    (void)user;
+    for (int64_t i = 0; i < f->n * 16 * 16 * 3; i++)
+        f->x[i] = (float)(i % 101) / 100;
+    for (int64_t k = 0; k < f->n; k++) {
+        f->y[k] = (float)f->samples[k];
+        f->weights[k] = 0.5f;
+    }
+    return 0;
+}
+
+static an_status read_callback(bench *b, an_error *err) {
+    an_loader *loader = NULL;
+    an_loader_options options;
+    an_augment_options augment;
+    an_loader_source source;
+    an_status st = AN_OK;
+    b->result = 0;
+    for (int32_t mode = AN_AUGMENT_FAST; !st && mode <= AN_AUGMENT_KERAS; mode++) {
+        an_loader_source_init(&source, sizeof source);
+        source.height = source.width = 16;
+        source.count = 5;
+        source.weighted = 1;
+        source.identity = "drawn";
+        source.fill = fill;
+        an_augment_options_tutorial(&augment, sizeof augment);
+        augment.mode = mode;
+        if (mode == AN_AUGMENT_KERAS) augment.brightness_low = augment.brightness_high = 1.2;
+        an_loader_options_init(&options, sizeof options);
+        options.batch_size = 2;
+        options.threads = 0; /* so that the order of calls is fixed */
+        options.augment = &augment;
+        st = an_loader_create_from_callback(&loader, &source, &options, err);
+        while (!st) {
+            const float *x;
+            int64_t n;
+            st = an_loader_next(loader, &x, NULL, NULL, &n, err);
+            if (st) break;
+            b->result = oom_mix(b->result, x, n * 16 * 16 * 3 * (int64_t)sizeof *x);
+            b->result =
+                oom_mix(b->result, an_loader_batch_weights(loader), n * (int64_t)sizeof(float));
+        }
+        an_loader_destroy(loader);
+        if (st == AN_DONE) st = AN_OK;
+    }
+    return st;
+}
+
 /* --- weight files ------------------------------------------------------------------------------
  */
 
@@ -352,6 +402,7 @@ const scenario oom_file_scenarios[] = {
     {"check images", prepare_damage, check_images, NULL, false, false},
     {"read pixels", prepare_pixels, read_pixels, finish_dataset, false, false},
     {"an epoch of batches", prepare_pixels, epoch, finish_dataset, false, false},
+    {"batches of a callback", NULL, read_callback, NULL, false, false},
     {"read safetensors", prepare_safetensors, read_arrays, NULL, false, false},
 #if OOM_HAVE_KERAS
     {"read .h5", prepare_h5, read_arrays, NULL, false, false},

@@ -38,22 +38,22 @@ typedef struct server {
     int64_t batches[LOG]; /* of the calls */
     int64_t fails_at;     /* number of the call that asks to stop; 0: none */
     int64_t wrong;        /* sample to which spoil is applied; -1: none */
-    void (*spoil)(const an_fill *fill, int64_t k);
-    an_status (*meanwhile)(struct server *s, const an_fill *fill, an_error *err);
+    void (*spoil)(const an_fill_batch *fill, int64_t k);
+    an_status (*meanwhile)(struct server *s, const an_fill_batch *fill, an_error *err);
     an_loader *loader; /* for meanwhile */
     an_trainer *trainer;
     an_error err;     /* of meanwhile */
     an_status answer; /* what it said last */
 } server;
 
-static int32_t fill(void *user, const an_fill *f) {
+static int32_t fill(void *user, const an_fill_batch *f) {
     server *s = user;
     const int64_t size = (int64_t)an_dataset_height(s->dataset) * an_dataset_width(s->dataset) * 3;
     uint8_t *rgb = malloc((size_t)size);
     assert_non_null(rgb);
     assert_true(pthread_equal(s->caller, pthread_self()));
     assert_int_equal(f->struct_size, sizeof *f);
-    s->batches[s->calls++ % LOG] = f->batch;
+    s->batches[s->calls++ % LOG] = f->step;
     for (int64_t k = 0; k < f->n; k++) {
         const int64_t sample = s->first + f->samples[k];
         assert_true(isnan(f->x[k * size]) && isnan(f->x[(k + 1) * size - 1]) && isnan(f->y[k]));
@@ -189,7 +189,7 @@ static void the_bits_of_a_data_set(void **state) {
 }
 
 /* Floats that no 8-bit pixel has are interpolated as they are. */
-static void spoil_all(const an_fill *f, int64_t k) {
+static void spoil_all(const an_fill_batch *f, int64_t k) {
     for (int64_t i = 0; i < IMAGE; i++)
         f->x[k * IMAGE + i] = 0.9f * f->x[k * IMAGE + i] + 0.01f;
 }
@@ -304,34 +304,34 @@ static void giving_up_at_any_moment(void **state) {
 /* --- what it may not give ----------------------------------------------------------------------
  */
 
-static void forget(const an_fill *f, int64_t k) {
+static void forget(const an_fill_batch *f, int64_t k) {
     f->x[k * IMAGE + (3 * SIDE + 4) * 3 + 1] = NAN;
 }
 
-static void overflow(const an_fill *f, int64_t k) {
+static void overflow(const an_fill_batch *f, int64_t k) {
     f->x[(k + 1) * IMAGE - 1] = -INFINITY;
 }
 
-static void scale_wrong(const an_fill *f, int64_t k) {
+static void scale_wrong(const an_fill_batch *f, int64_t k) {
     f->x[k * IMAGE] = 200;
 }
 
-static void forget_label(const an_fill *f, int64_t k) {
+static void forget_label(const an_fill_batch *f, int64_t k) {
     f->y[k] = NAN;
 }
 
-static void weigh_below(const an_fill *f, int64_t k) {
+static void weigh_below(const an_fill_batch *f, int64_t k) {
     f->weights[k] = -0.5f;
 }
 
-static void weigh_nothing(const an_fill *f, int64_t k) {
+static void weigh_nothing(const an_fill_batch *f, int64_t k) {
     f->weights[k] = INFINITY;
 }
 
 static void values_that_cannot_be_are_refused(void **state) {
     (void)state;
     static const struct {
-        void (*spoil)(const an_fill *f, int64_t k);
+        void (*spoil)(const an_fill_batch *f, int64_t k);
         const char *message;
     } cases[] = {
         {forget, "sample 7: x[3,4,1] is nan; it must be 0 to 1"},
@@ -367,12 +367,12 @@ static void values_that_cannot_be_are_refused(void **state) {
     an_dataset_destroy(dataset);
 }
 
-static void wide_range(const an_fill *f, int64_t k) {
+static void wide_range(const an_fill_batch *f, int64_t k) {
     f->x[k * IMAGE] = 200;
     f->x[k * IMAGE + 1] = -1e30f;
 }
 
-static void too_wide(const an_fill *f, int64_t k) {
+static void too_wide(const an_fill_batch *f, int64_t k) {
     f->x[k * IMAGE] = 1.1e30f;
 }
 
@@ -412,14 +412,14 @@ static void any_range_has_an_end(void **state) {
 /* --- calls from within -------------------------------------------------------------------------
  */
 
-static an_status read_again(server *s, const an_fill *f, an_error *err) {
+static an_status read_again(server *s, const an_fill_batch *f, an_error *err) {
     (void)f;
     an_error other;
     assert_int_equal(an_loader_begin(s->loader, 0, 0, &other), AN_ERR_ARG);
     return an_loader_next(s->loader, NULL, NULL, NULL, NULL, err);
 }
 
-static an_status destroy(server *s, const an_fill *f, an_error *err) {
+static an_status destroy(server *s, const an_fill_batch *f, an_error *err) {
     (void)f;
     (void)err;
     an_loader_destroy(s->loader);
@@ -643,7 +643,7 @@ static void it_is_not_called_for_two_calls_at_once(void **state) {
     drop_bench(&b);
 }
 
-static an_status pause_run(server *s, const an_fill *f, an_error *err) {
+static an_status pause_run(server *s, const an_fill_batch *f, an_error *err) {
     (void)f;
     (void)err;
     if (s->calls % 5 == 0) an_trainer_pause(s->trainer);
@@ -788,7 +788,7 @@ static void what_varies_is_no_validation(void **state) {
 
 /* Labels that a loss does not take are found in their batch, as there is nothing to look at before.
  */
-static int32_t fill_label(void *user, const an_fill *f) {
+static int32_t fill_label(void *user, const an_fill_batch *f) {
     for (int64_t i = 0; i < f->n * SIZE * SIZE * 3; i++)
         f->x[i] = 0.5f;
     for (int64_t k = 0; k < f->n; k++)
@@ -844,7 +844,7 @@ typedef struct reader {
     int done, refused, wrong;
 } reader;
 
-static int32_t fill_anywhere(void *user, const an_fill *f) {
+static int32_t fill_anywhere(void *user, const an_fill_batch *f) {
     server *s = user;
     s->calls++; /* a race, if two threads were here at a time */
     s->caller = pthread_self();

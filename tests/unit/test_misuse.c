@@ -98,7 +98,7 @@ WRONG(an_loader_options, iterator, 2)
 WRONG(an_loader_options, reserved, 1)
 WRONG_AS(large_batch, an_loader_options, batch_size, 65537)
 
-static int32_t fill_nothing(void *user, const an_fill *fill) {
+static int32_t fill_nothing(void *user, const an_fill_batch *fill) {
     (void)user;
     (void)fill;
     return 0;
@@ -786,7 +786,7 @@ static void inits(void **state) {
     EXPECT_INIT(an_checkpoint_info, an_checkpoint_info_init);
     EXPECT_INIT(an_warning, an_warning_init);
     EXPECT_INIT(an_progress, an_progress_init);
-    EXPECT_INIT(an_fill, an_fill_init);
+    EXPECT_INIT(an_fill_batch, an_fill_batch_init);
     EXPECT_INIT(an_train_event, an_train_event_init);
 }
 
