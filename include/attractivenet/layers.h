@@ -225,6 +225,33 @@ AN_API an_status an_model_compute_features(an_model *model, const float *x, int6
 AN_API an_status an_model_predict_from_features(an_model *model, const float *features, int64_t n,
                                                 float *y, an_error *err);
 
+/** A batch whose loss a function of the caller's own computes. */
+typedef struct an_loss_batch {
+    uint32_t struct_size;    /* bytes of this struct in the library that fills it */
+    int32_t outputs;         /* numbers per sample */
+    int64_t n;               /* samples */
+    const float *prediction; /* [n,outputs]; for classification logits, not probabilities */
+    const float *target;     /* [n,outputs] */
+    const float *weights;    /* [n]: how much each sample counts; NULL = 1 each */
+    double *loss;            /* to be written: the mean over the samples */
+    float *gradient;         /* [n,outputs], to be written: the derivative of that mean by each
+                                prediction; NULL: not wanted */
+} an_loss_batch;
+
+/** As an_warning_init(). */
+AN_API void an_loss_batch_init(an_loss_batch *batch, uint32_t struct_size);
+
+/**
+ * Compute the loss of a batch. All pointers are borrowed during the call; what is not written
+ * counts as NaN.
+ *
+ * Returns: 0; another number stops what goes on with AN_ERR_CANCELLED.
+ * Threads: called on the thread that made the call. It must return, and may not use the model that
+ *          the loss is computed for: a call on it that would have to wait for the step which asks
+ *          for the loss is AN_ERR_ARG.
+ */
+typedef int32_t (*an_loss_fn)(void *user, const an_loss_batch *batch);
+
 /** Which loss. Fill with an_loss_options_init(), then change what you need. */
 typedef struct an_loss_options {
     uint32_t struct_size; /* set by init; later fields are only appended */
@@ -232,6 +259,17 @@ typedef struct an_loss_options {
                              classification CATEGORICAL, or BINARY with one output: the loss of the
                              probabilities that an_model_predict() gives. Targets of these two are 0
                              to 1 */
+    int32_t accumulate;   /* 1: the gradients become those of the mean over this batch and all
+                             before it, back to the last call with 0, as if they were one batch
+                             (but for batch statistics, which each batch has of its own); the loss is
+                             that of this batch; default 0 */
+    int32_t reserved;     /* 0 */
+    an_loss_fn fn;        /* a loss of the caller's own, with kind AUTO; kept as long as what it is
+                             given to; NULL = none */
+    void *user;           /* handed to fn */
+    const float *weights; /* [n]: each sample's loss is multiplied by its own before the mean over n
+                             is taken, as Keras does with sample_weight; finite, at least 0; NULL =
+                             1 each. Borrowed during the call */
 } an_loss_options;
 
 AN_API void an_loss_options_init(an_loss_options *options, uint32_t struct_size);
@@ -244,7 +282,10 @@ AN_API void an_loss_options_init(an_loss_options *options, uint32_t struct_size)
  * Takes:   loss: NULL = the loss of the model's task.
  * Writes:  *loss_value (may be NULL), the mean over the batch, before any update.
  * Returns: AN_OK; AN_ERR_ARG (a loss for another task: the message names both; a target that the
- *          loss does not take); AN_ERR_NOMEM; AN_ERR_DEVICE.
+ *          loss does not take; a gradient of a loss function that is not finite though its loss is;
+ *          accumulate without gradients of the same base mode); AN_ERR_CANCELLED by a loss
+ *          function; AN_ERR_NOMEM; AN_ERR_DEVICE. After a failure the moving statistics are as
+ *          before; so are the gradients with accumulate, and without it there are none.
  */
 AN_API an_status an_model_compute_gradients(an_model *model, const float *x, const float *y,
                                             int64_t n, const an_loss_options *loss,

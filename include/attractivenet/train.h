@@ -161,9 +161,10 @@ typedef struct an_train_event {
     uint32_t struct_size;          /* bytes of this struct in the library that fills it */
     int32_t kind;                  /* AN_EVENT_* */
     int32_t stage, epoch;          /* from 1 */
-    int64_t step, steps;           /* batches done, and in all, of this epoch */
-    double loss;                   /* running mean of the epoch */
-    double seconds_left;           /* of this epoch's steps, estimated; -1 = not known */
+    int64_t step, steps;           /* batches done, and in all, of this epoch; of FEATURES and
+                                      VALIDATION: of those */
+    double loss;                   /* running mean of the epoch, of the training data */
+    double seconds_left;           /* until step is steps, estimated; -1 = not known */
     const an_epoch_report *report; /* AN_EVENT_EPOCH_END only; borrowed during the call */
 } an_train_event;
 
@@ -175,7 +176,8 @@ enum {
     AN_EVENT_STEP = 2,
     AN_EVENT_EPOCH_END = 3,
     AN_EVENT_FEATURES =
-        4 /* before epoch 1 with a frozen base: batches whose features are computed */
+        4, /* before epoch 1 with a frozen base: batches whose features are computed */
+    AN_EVENT_VALIDATION = 5 /* batches of the validation that are done */
 };
 
 /** Called on the thread that called the trainer. Non-zero stops the run with AN_ERR_CANCELLED. What
@@ -194,7 +196,7 @@ typedef struct an_train_options {
                              augmentation go on from there; default 0 */
     int32_t base;         /* AN_BASE_*; default AN_BASE_FROZEN */
     int32_t loss;         /* AN_LOSS_*, one for the model's task: see an_loss_options; default
-                             AUTO */
+                             AUTO. Weights are those of the loaders' samples */
     int32_t early_stop_patience; /* epochs, as Keras; -1 = never stop; default 7 */
     int32_t restore_best;   /* 0 or 1: best weights back into the model at the end; default 0 */
     int32_t save_best_only; /* 0 or 1; default 1 */
@@ -209,10 +211,13 @@ typedef struct an_train_options {
     int32_t recompute;         /* 0 or 1: recompute the widest activations in the backward pass
                                   instead of keeping them: the same bits in less memory and a
                                   little more time; default 0 */
+    int32_t accumulate;        /* batches of an optimizer step: it takes the gradients of the mean
+                                  over the samples of all of them, as of one larger batch (but for
+                                  batch statistics, which each batch has of its own); the last step
+                                  of an epoch takes what is left. 1 to 1,000,000; 0 = 1; default 0 */
     int32_t verbose;           /* AN_VERBOSE_*; all but NONE need text; default NONE */
     int32_t text_is_terminal;  /* 0: no bars that overwrite themselves; 1: a terminal; 2: one that
                                   shows UTF-8; default 0 */
-    int32_t reserved;          /* 0 */
     double learning_rate;      /* finite, >= 0; default 1e-3 */
     double early_stop_min_delta;  /* loss must fall by more than this; default 1e-3 */
     double checkpoint_best;       /* a model file needs a lower value; default infinity */
@@ -234,13 +239,16 @@ typedef struct an_train_options {
                                 NULL = none */
     const char *tensorboard_dir; /* folder for event files, made if absent (in it: train/ and
                                     validation/); copied; NULL = none */
-    an_train_fn on_event;        /* NULL = none */
-    void *event_user;            /* handed to on_event */
-    an_text_fn text;             /* NULL = none */
-    void *text_user;             /* handed to text */
-    an_warning_fn warn; /* NULL = none; AN_WARN_WEAK_FEATURES if the features of a frozen base are
-                           next to 0, AN_WARN_OTHER */
-    void *warn_user;    /* handed to warn */
+    an_loss_fn loss_fn; /* a loss of the caller's own, for training and validation, with loss AUTO;
+                           NULL = none. A checkpoint tells that there was one, not which */
+    void *loss_user;    /* handed to loss_fn */
+    an_train_fn on_event; /* NULL = none */
+    void *event_user;     /* handed to on_event */
+    an_text_fn text;      /* NULL = none */
+    void *text_user;      /* handed to text */
+    an_warning_fn warn;   /* NULL = none; AN_WARN_WEAK_FEATURES if the features of a frozen base are
+                             next to 0, AN_WARN_OTHER */
+    void *warn_user;      /* handed to warn */
 } an_train_options;
 
 AN_API void an_train_options_init(an_train_options *options, uint32_t struct_size);
@@ -315,9 +323,10 @@ AN_API void an_trainer_pause(an_trainer *trainer);
 /** Return the learning rate of the next step before the schedule is applied to it; NaN for NULL. */
 AN_API double an_trainer_learning_rate(const an_trainer *trainer);
 
-/** Set that rate, from the next step on; checkpoints keep it. A schedule is applied to it as to the
- *  rate of the options; reduce_rate reduces it. Returns AN_OK; AN_ERR_ARG unless it is finite and
- *  at least 0. Threads: the one that runs the trainer, in a callback or between two calls. */
+/** Set that rate, from the optimizer's next step on; checkpoints keep it. A schedule is applied to
+ *  it as to the rate of the options; reduce_rate reduces it. Returns AN_OK; AN_ERR_ARG unless it is
+ *  finite and at least 0. Threads: the one that runs the trainer, in a callback or between two
+ *  calls. */
 AN_API an_status an_trainer_set_learning_rate(an_trainer *trainer, double rate, an_error *err);
 
 /** Return why the run ended, AN_STOP_*; AN_STOP_NONE while it has not. */
@@ -429,12 +438,15 @@ AN_API void an_trainer_destroy(an_trainer *trainer);
 /**
  * Compute the mean loss of a model over the batches of a loader (its epoch 0, inference mode).
  *
- * Takes:   loss: NULL = the loss of the model's task. progress: called after each batch, counting
- *          batches; NULL = none. It may do what a callback of a trainer may, and not read the
- *          loader.
- * Writes:  *loss_value, the mean over the samples; NaN if all images were left out.
+ * Takes:   loss: NULL = the loss of the model's task; its weights are NULL (those of the data set
+ *          count), accumulate 0. A loss function is given no gradient to write.
+ *          progress: called after each batch, counting batches; NULL = none. It may do what a
+ *          callback of a trainer may, and not read the loader.
+ * Writes:  *loss_value, the mean over the samples, of weight times loss; NaN if all images were
+ *          left out.
  * Returns: AN_OK; AN_ERR_ARG (loader or loss does not fit the model, as in an_trainer_create());
- *          AN_ERR_CANCELLED by progress; AN_ERR_NOMEM; errors of the loader and the device.
+ *          AN_ERR_CANCELLED by progress or a loss function; AN_ERR_NOMEM; errors of the loader and
+ *          the device.
  * Threads: see an_model and an_loader.
  */
 AN_API an_status an_model_evaluate(an_model *model, an_loader *loader, const an_loss_options *loss,

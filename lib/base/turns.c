@@ -6,6 +6,7 @@
 
 struct ani_turn {
     ani_turn *next;
+    pthread_t thread;
     bool granted;
 };
 
@@ -32,9 +33,12 @@ static void leave(ani_turns *turns, const ani_turn *mine) {
 }
 
 an_status ani_turns_take(ani_turns *turns, ani_watch *watch, an_error *err) {
-    ani_turn mine = {NULL, false};
+    ani_turn mine = {.thread = pthread_self()};
+    bool is_own = false;
     pthread_mutex_lock(&turns->lock);
-    if (turns->taken) {
+    if (turns->taken && pthread_equal(turns->owner, mine.thread)) {
+        is_own = true;
+    } else if (turns->taken) {
         *turns->last = &mine;
         turns->last = &mine.next;
         while (!mine.granted && !ani_watch_stops(watch))
@@ -42,8 +46,12 @@ an_status ani_turns_take(ani_turns *turns, ani_watch *watch, an_error *err) {
         if (!mine.granted) leave(turns, &mine);
     } else {
         turns->taken = mine.granted = true;
+        turns->owner = mine.thread;
     }
     pthread_mutex_unlock(&turns->lock);
+    if (is_own)
+        return ani_fail(err, AN_ERR_ARG,
+                        "model: a loss function uses the model that its loss is computed for");
     return mine.granted ? AN_OK : ani_watch_check(watch, err);
 }
 
@@ -53,6 +61,7 @@ void ani_turns_give(ani_turns *turns) {
     turns->taken = next != NULL;
     if (next) {
         turns->first = next->next;
+        turns->owner = next->thread;
         if (!turns->first) turns->last = &turns->first;
         next->granted = true;
         pthread_cond_broadcast(&turns->next);

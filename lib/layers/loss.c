@@ -46,8 +46,12 @@ an_status ani_loss_check_task(int32_t kind, int32_t task, int64_t outputs, an_er
                                   : "BINARY");
 }
 
-int32_t ani_loss_resolve(int32_t kind, int32_t task, int64_t outputs) {
-    if (kind != AN_LOSS_AUTO) return kind;
+void an_loss_batch_init(an_loss_batch *batch, uint32_t struct_size) {
+    ani_report_init(batch, struct_size);
+}
+
+/** Return the loss of a task. */
+static int32_t loss_of_task(int32_t task, int64_t outputs) {
     if (task != AN_TASK_CLASSIFICATION) return AN_LOSS_MSE;
     return outputs > 1 ? AN_LOSS_CATEGORICAL : AN_LOSS_BINARY;
 }
@@ -57,7 +61,19 @@ an_status ani_loss_take(an_loss_options *ours, const an_loss_options *options, i
     an_loss_options_init(ours, sizeof *ours);
     an_status st = ani_options_copy(ours, sizeof *ours, options, "an_loss_options", err);
     if (st) return st;
-    ours->kind = ani_loss_resolve(ours->kind, task, outputs);
+    if (ours->accumulate < 0 || ours->accumulate > 1)
+        return ani_fail(err, AN_ERR_ARG, "an_loss_options: accumulate is %d; it must be 0 or 1",
+                        (int)ours->accumulate);
+    if (ours->reserved)
+        return ani_fail(err, AN_ERR_ARG, "an_loss_options: reserved is %d; it must be 0",
+                        (int)ours->reserved);
+    if (ours->fn && ours->kind != AN_LOSS_AUTO)
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_loss_options: there is a loss function, and kind is %d; it must be "
+                        "AN_LOSS_AUTO",
+                        (int)ours->kind);
+    if (ours->fn) return AN_OK;
+    if (ours->kind == AN_LOSS_AUTO) ours->kind = loss_of_task(task, outputs);
     return ani_loss_check_task(ours->kind, task, outputs, err);
 }
 

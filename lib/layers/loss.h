@@ -17,13 +17,12 @@ an_status ani_loss_check(int32_t kind, int64_t outputs, an_error *err);
  * have MSE, MAE or HUBER; classes CATEGORICAL or, with one output, BINARY: as their probabilities
  * are made. */
 an_status ani_loss_check_task(int32_t kind, int32_t task, int64_t outputs, an_error *err);
-/** Take what options (NULL: the defaults) say about the loss of a model: ours->kind is never AUTO.
- * AN_ERR_ARG as above. */
+/** Take what options (NULL: the defaults) say about the loss of a model: ours->kind is AUTO only
+ * with a function. AN_ERR_ARG as above; weights are for the caller to check, who knows how many. */
 an_status ani_loss_take(an_loss_options *ours, const an_loss_options *options, int32_t task,
                         int64_t outputs, an_error *err);
-/** Return the loss that a kind stands for: AUTO by task and outputs, another one itself. */
-int32_t ani_loss_resolve(int32_t kind, int32_t task, int64_t outputs);
-/** Say whether a loss takes a target: CATEGORICAL and BINARY take probabilities, 0 to 1. */
+/** Say whether a loss takes a target: CATEGORICAL and BINARY take probabilities, 0 to 1; functions
+ * (AUTO) take all. */
 bool ani_loss_takes(int32_t kind, float target);
 /** AN_ERR_ARG unless it takes all of targets [n,outputs]. */
 an_status ani_loss_check_targets(int32_t kind, const float *targets, int64_t n, int64_t outputs,

@@ -21,11 +21,12 @@ enum { PREDICT_SLICE = 32 };
 
 struct an_model {
     atomic_int references;
-    atomic_bool claimed;   /* somebody trains, measures or changes it */
-    atomic_int base;       /* AN_BASE_* */
-    atomic_int precision;  /* of training, AN_PRECISION_* */
-    atomic_int recompute;  /* 0 or 1 */
-    int32_t gradient_base; /* of the gradients that are there; -1: none. With the turn */
+    atomic_bool claimed;      /* somebody trains, measures or changes it */
+    atomic_int base;          /* AN_BASE_* */
+    atomic_int precision;     /* of training, AN_PRECISION_* */
+    atomic_int recompute;     /* 0 or 1 */
+    int32_t gradient_base;    /* of the gradients that are there; -1: none. With the turn */
+    int64_t gradient_samples; /* of the batches that they are the mean over */
     double momentum;
     ani_net *net;
     ani_model_facts facts;
@@ -280,7 +281,8 @@ static an_status take_loss(const an_model *model, const void *x, const float *y,
     if (st) return st;
     const int64_t outputs = ani_net_spec_of(model->net)->outputs;
     st = ani_loss_take(ours, loss, model->facts.task, outputs, err);
-    return st ? st : ani_loss_check_targets(ours->kind, y, n, outputs, err);
+    if (!st) st = ani_loss_check_targets(ours->kind, y, n, outputs, err);
+    return st || !ours->weights ? st : ani_loss_check_weights(ours->weights, n, err);
 }
 
 an_status ani_model_predict(an_model *model, ani_net_context *context, const float *x, int64_t n,
@@ -335,23 +337,53 @@ an_status an_model_predict_from_features(an_model *model, const float *features,
     return st;
 }
 
+/* Set the gradients aside to which those of a batch are to be added. */
+static an_status begin_gradients(an_model *model, int32_t base, const an_loss_options *loss,
+                                 an_error *err) {
+    if (!loss->accumulate) return AN_OK;
+    if (model->gradient_base != base)
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_loss_options: accumulate is 1, and there are no gradients of this base "
+                        "mode to add to; the first batch has 0");
+    return ani_net_keep_gradients(model->net, base, err);
+}
+
+/* Join them with those of n samples, or give them back if something failed. */
+static an_status end_gradients(an_model *model, int32_t base, const an_loss_options *loss,
+                               int64_t n, an_status st) {
+    const int64_t before = loss->accumulate ? model->gradient_samples : 0;
+    if (loss->accumulate) {
+        const double all = (double)(before + n);
+        ani_net_join_gradients(model->net, base, st ? 1 : (double)before / all,
+                               st ? 0 : (double)n / all);
+    }
+    if (!st) {
+        model->gradient_base = base;
+        model->gradient_samples = before + n;
+    } else if (!loss->accumulate) {
+        model->gradient_base = -1; /* only some may have been computed */
+    }
+    return st;
+}
+
 an_status ani_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
                                       const an_loss_options *loss, double *loss_value,
                                       an_error *err) {
     const int32_t base = ani_model_base(model);
     const ani_net_step step = {base, loss, model->momentum};
-    an_status st = ani_net_gradients(model->net, &step, x, y, n, loss_value, err);
-    if (!st) model->gradient_base = base;
-    if (st == AN_ERR_CANCELLED) model->gradient_base = -1; /* only some were computed */
-    return st;
+    an_status st = begin_gradients(model, base, loss, err);
+    if (st) return st;
+    st = ani_net_gradients(model->net, &step, x, y, n, loss_value, err);
+    return end_gradients(model, base, loss, n, st);
 }
 
 an_status ani_model_compute_head_gradients(an_model *model, const float *features, const float *y,
                                            int64_t n, const an_loss_options *loss,
                                            double *loss_value, an_error *err) {
-    an_status st = ani_net_head_gradients(model->net, loss, features, y, n, loss_value, err);
-    if (!st) model->gradient_base = AN_BASE_FROZEN;
-    return st;
+    an_status st = begin_gradients(model, AN_BASE_FROZEN, loss, err);
+    if (st) return st;
+    st = ani_net_head_gradients(model->net, loss, features, y, n, loss_value, err);
+    return end_gradients(model, AN_BASE_FROZEN, loss, n, st);
 }
 
 an_status an_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
@@ -363,7 +395,9 @@ an_status an_model_compute_gradients(an_model *model, const float *x, const floa
     if (!st) st = take_loss(model, x, y, n, loss, &ours, err);
     if (!st) st = begin_change(model, err);
     if (st) return st;
+    ani_model_hold(model); /* a loss function may destroy it */
     st = end_change(model, ani_model_compute_gradients(model, x, y, n, &ours, &value, err));
+    an_model_destroy(model);
     if (!st && loss_value) *loss_value = value;
     return st;
 }
@@ -376,8 +410,10 @@ an_status an_model_compute_head_gradients(an_model *model, const float *features
     an_status st = take_loss(model, features, y, n, loss, &ours, err);
     if (!st) st = begin_change(model, err);
     if (st) return st;
+    ani_model_hold(model);
     st = end_change(model,
                     ani_model_compute_head_gradients(model, features, y, n, &ours, &value, err));
+    an_model_destroy(model);
     if (!st && loss_value) *loss_value = value;
     return st;
 }

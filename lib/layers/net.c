@@ -301,6 +301,9 @@ void ani_net_destroy(ani_net *net) {
     if (net->sums) ops->free(net->backend, net->sums, net->sum_count * (int64_t)sizeof(double));
     if (net->moving_before)
         ops->free(net->backend, net->moving_before, net->moving_count * (int64_t)sizeof(float));
+    if (net->kept_gradients)
+        ops->free(net->backend, net->kept_gradients, net->parameter_count * (int64_t)sizeof(float));
+    ani_free(net->own);
     an_cancel_destroy(net->cancel);
     ani_free(net->arrays);
     ani_free(net->unit_specs);
@@ -422,27 +425,63 @@ void ani_net_set_statistics(ani_net *net, const float *statistics) {
     }
 }
 
+/* --- several batches ---------------------------------------------------------------------------
+ */
+
+an_status ani_net_keep_gradients(ani_net *net, int32_t base, an_error *err) {
+    const ani_backend_ops *ops = net->backend->ops;
+    const ani_net_range range = ani_net_trained(net, base);
+    const int64_t size = net->parameter_count * (int64_t)sizeof(float);
+    if (!net->kept_gradients) net->kept_gradients = ops->alloc(net->backend, size);
+    if (!net->kept_gradients) return ani_fail_memory(err, size, "the gradients of several batches");
+    ops->copy(net->backend, net->kept_gradients, range.gradients,
+              range.count * (int64_t)sizeof(float));
+    return AN_OK;
+}
+
+void ani_net_join_gradients(ani_net *net, int32_t base, double kept_share, double share) {
+    const ani_net_range range = ani_net_trained(net, base);
+    net->backend->ops->combine(net->backend, range.count, kept_share, net->kept_gradients, share,
+                               range.gradients);
+}
+
+int64_t ani_net_moving_count(const ani_net *net) {
+    return net->moving_count;
+}
+
+void ani_net_read_moving(const ani_net *net, float *host) {
+    net->backend->ops->read(net->backend, host, net->moving,
+                            net->moving_count * (int64_t)sizeof *host);
+}
+
+void ani_net_write_moving(ani_net *net, const float *host) {
+    net->backend->ops->write(net->backend, net->moving, host,
+                             net->moving_count * (int64_t)sizeof *host);
+    ani_net_changed(net);
+}
+
+an_status ani_net_need_moving_before(ani_net *net, an_error *err) {
+    const int64_t size = net->moving_count * (int64_t)sizeof(float);
+    pthread_mutex_lock(&net->lock);
+    if (!net->moving_before) net->moving_before = net->backend->ops->alloc(net->backend, size);
+    const bool is_there = net->moving_before;
+    pthread_mutex_unlock(&net->lock);
+    return is_there ? AN_OK : ani_fail_memory(err, size, "the moving statistics of before a step");
+}
+
 /* --- cancelling ------------------------------------------------------------------------------- */
 
 an_status ani_net_set_cancel(ani_net *net, an_cancel *cancel, an_error *err) {
-    const ani_backend_ops *ops = net->backend->ops;
-    const int64_t size = net->moving_count * (int64_t)sizeof(float);
     an_status st = ani_backend_check(net->backend, err);
+    if (!st && cancel) st = ani_net_need_moving_before(net, err);
     if (st) return st;
+    ani_cancel_hold(cancel);
     pthread_mutex_lock(&net->lock);
-    if (cancel && !net->moving_before) net->moving_before = ops->alloc(net->backend, size);
-    if (cancel && !net->moving_before) {
-        st = ani_fail_memory(err, size, "the moving statistics of before a step");
-        cancel = NULL;
-    } else {
-        an_cancel *before = net->cancel;
-        ani_cancel_hold(cancel);
-        net->cancel = cancel;
-        cancel = before;
-    }
+    an_cancel *before = net->cancel;
+    net->cancel = cancel;
     pthread_mutex_unlock(&net->lock);
-    an_cancel_destroy(cancel);
-    return st;
+    an_cancel_destroy(before);
+    return AN_OK;
 }
 
 void ani_net_begin_watch(ani_net *net) {

@@ -164,12 +164,26 @@ typedef struct ani_net_step {
     const an_loss_options *loss; /* of loss.h: taken for a model */
     double momentum;             /* of the moving statistics */
 } ani_net_step;
-/** Compute the loss and the gradients of what the base mode trains. */
+/** Compute the loss and the gradients of what the base mode trains. On error the moving statistics
+ * are as before. */
 an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float *x, const float *y,
                             int64_t n, double *loss_value, an_error *err);
 /** The same for the head alone, from features. */
 an_status ani_net_head_gradients(ani_net *net, const an_loss_options *loss, const float *features,
                                  const float *y, int64_t n, double *loss_value, an_error *err);
+
+/* Gradients of several batches. ani_net_keep_gradients() sets those of what a base mode trains
+ * aside before others are computed. */
+
+an_status ani_net_keep_gradients(ani_net *net, int32_t base, an_error *err);
+/** Add: the gradients become kept_share of those set aside, and share of the present ones. */
+void ani_net_join_gradients(ani_net *net, int32_t base, double kept_share, double share);
+
+/** Copy the moving statistics [ani_net_moving_count()] to the host, or from there, with the turn.
+ */
+int64_t ani_net_moving_count(const ani_net *net);
+void ani_net_read_moving(const ani_net *net, float *host);
+void ani_net_write_moving(ani_net *net, const float *host);
 
 /** Forward by batch statistics without any update, and add each channel's mean and variance (as a
  * moving update would take it: with N/(N-1)) times n to sums, [2][channels of all units], in unit

@@ -19,7 +19,7 @@ typedef struct buffer_list {
     int32_t failed; /* 1: a size overflowed */
 } buffer_list;
 
-enum { UNIT_BUFFERS = 7, HEAD_BUFFERS = 6 };
+enum { UNIT_BUFFERS = 7, HEAD_BUFFERS = 7 };
 
 static int32_t backward_step(const ani_net *net, int32_t u) {
     const int32_t units = net->spec.unit_count;
@@ -104,6 +104,7 @@ static void add_head_buffers(const ani_net *net, ani_net_plan *plan, buffer_list
     add_buffer(list, &plan->dfeatures, n, features, f, head, head + 1);
     add_buffer(list, &plan->y, n, outputs, f, head, head);
     add_buffer(list, &plan->target, n, outputs, f, head, head);
+    add_buffer(list, &plan->weights, n, 1, f, head, head);
     add_buffer(list, &plan->dy, n, outputs, f, head, head);
 }
 

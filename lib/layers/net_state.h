@@ -51,7 +51,7 @@ typedef struct ani_net_plan {
     int64_t n;    /* 0: the place is free */
     int64_t used; /* when, to drop the least recently used one */
     int64_t size; /* of the arena */
-    int64_t image, features, dfeatures, y, target, dy; /* offsets */
+    int64_t image, features, dfeatures, y, target, weights, dy; /* offsets */
     ani_unit_run *units;
 } ani_net_plan;
 
@@ -106,8 +106,11 @@ struct ani_net {
     float *parameters, *gradients, *moving, *norm;
     double *sums;
     int64_t parameter_count, head_offset, moving_count, norm_count, sum_count;
-    float *a, *b, *c; /* [widest]: of ani_gradient, for the unit at work; in norm */
-    double *loss;     /* one; in sums */
+    float *a, *b, *c;      /* [widest]: of ani_gradient, for the unit at work; in norm */
+    double *loss;          /* one; in sums */
+    float *kept_gradients; /* as gradients; NULL: none were set aside yet */
+    float *own;            /* on the host: predictions and slopes of a loss function */
+    int64_t own_size;      /* bytes */
 
     ani_net_memory memory; /* of runs that train or measure */
     int32_t precision;     /* of training, AN_PRECISION_* */
@@ -136,6 +139,8 @@ bool ani_net_makes_again(const ani_net *net, int32_t unit);
 /** The shape of a unit for n images. */
 ani_unit_shape ani_net_unit_shape(const ani_net_unit *unit, int64_t n);
 
+/** Have room for the moving statistics of before a step. */
+an_status ani_net_need_moving_before(ani_net *net, an_error *err);
 /** Note that weights or statistics have changed: what was made from them is old. With the turn. */
 void ani_net_changed(ani_net *net);
 /** Discard the calibration of int8; predictions in int8 go back to fp32. With the turn. */

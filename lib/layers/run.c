@@ -3,6 +3,7 @@
  * over the units in the order of their steps; see net_plan.c for the memory. */
 #include "layers/net_state.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,6 +16,7 @@ typedef struct net_run {
     const ani_net_plan *plan;
     const float *head_kernel, *head_bias;
     ani_watch *watch;         /* of the call */
+    bool keeps;               /* the moving statistics of before are kept */
     bool batch;               /* normalise by the batch's statistics */
     bool back;                /* in the backward pass */
     ani_net_observer observe; /* NULL: nobody looks */
@@ -175,21 +177,77 @@ static void dense(const net_run *run) {
                                      floats_at(run, run->plan->y));
 }
 
-/* From features to the loss and the head's gradients; below: also the gradient by the features. */
-static void head_step(const net_run *run, const an_loss_options *loss, const float *target,
-                      bool below) {
+static void known_loss(const net_run *run, const an_loss_options *loss, const float *target) {
     const ani_net *net = run->net;
-    const ani_backend_ops *ops = net->backend->ops;
     const int64_t n = run->plan->n, outputs = net->spec.outputs;
     write_floats(run, run->plan->target, target, n * outputs);
+    if (loss->weights) write_floats(run, run->plan->weights, loss->weights, n);
+    net->backend->ops->loss(net->backend, loss->kind, n, outputs, floats_at(run, run->plan->y),
+                            floats_at(run, run->plan->target),
+                            loss->weights ? floats_at(run, run->plan->weights) : NULL, net->loss,
+                            floats_at(run, run->plan->dy));
+}
+
+/* Have room for what a loss function reads and writes, before anything is computed. */
+static an_status make_own(ani_net *net, int64_t n, an_error *err) {
+    const int64_t size = 2 * n * net->spec.outputs * (int64_t)sizeof *net->own;
+    if (net->own_size >= size) return AN_OK;
+    ani_free(net->own);
+    net->own_size = 0;
+    net->own = ani_alloc(size);
+    if (!net->own) return ani_fail_memory(err, size, "the predictions of a batch");
+    net->own_size = size;
+    return AN_OK;
+}
+
+/* The predictions go to the host, and the slopes back. */
+static an_status own_loss(const net_run *run, const an_loss_options *loss, const float *target,
+                          an_error *err) {
+    const ani_net *net = run->net;
+    const int64_t outputs = net->spec.outputs, count = run->plan->n * outputs;
+    float *y = net->own, *dy = net->own + count;
+    double value = NAN;
+    const an_loss_batch batch = {.struct_size = sizeof batch,
+                                 .outputs = (int32_t)outputs,
+                                 .n = run->plan->n,
+                                 .prediction = y,
+                                 .target = target,
+                                 .weights = loss->weights,
+                                 .loss = &value,
+                                 .gradient = dy};
+    read_floats(run, y, run->plan->y, count);
+    for (int64_t i = 0; i < count; i++)
+        dy[i] = NAN;
+    if (loss->fn(loss->user, &batch))
+        return ani_fail(err, AN_ERR_CANCELLED, "the loss function asked to stop");
+    for (int64_t i = 0; isfinite(value) && i < count; i++)
+        if (!isfinite(dy[i]))
+            return ani_fail(err, AN_ERR_ARG,
+                            "the loss function gives %g, and %g as its slope by output %lld of "
+                            "sample %lld; it must be finite",
+                            value, dy[i], (long long)(i % outputs), (long long)(i / outputs));
+    write_floats(run, run->plan->dy, dy, count);
+    net->backend->ops->write(net->backend, net->loss, &value, sizeof value);
+    return AN_OK;
+}
+
+/* From features to the loss and the head's gradients; below: also the gradient by the features. */
+static an_status head_step(const net_run *run, const an_loss_options *loss, const float *target,
+                           bool below, an_error *err) {
+    const ani_net *net = run->net;
+    an_status st = AN_OK;
     dense(run);
-    float *dy = floats_at(run, run->plan->dy);
-    ops->loss(net->backend, loss->kind, n, outputs, floats_at(run, run->plan->y),
-              floats_at(run, run->plan->target), NULL, net->loss, dy);
-    ops->dense_backward(net->backend, n, ani_net_features(net), outputs,
-                        floats_at(run, run->plan->features), run->head_kernel, dy,
-                        below ? floats_at(run, run->plan->dfeatures) : NULL,
-                        net->head_kernel->gradient, net->head_bias->gradient);
+    if (loss->fn)
+        st = own_loss(run, loss, target, err);
+    else
+        known_loss(run, loss, target);
+    if (st) return st;
+    net->backend->ops->dense_backward(net->backend, run->plan->n, ani_net_features(net),
+                                      net->spec.outputs, floats_at(run, run->plan->features),
+                                      run->head_kernel, floats_at(run, run->plan->dy),
+                                      below ? floats_at(run, run->plan->dfeatures) : NULL,
+                                      net->head_kernel->gradient, net->head_bias->gradient);
+    return AN_OK;
 }
 
 static an_status finish(const net_run *run, double *loss, an_error *err) {
@@ -264,10 +322,10 @@ static an_status backward(net_run *run, an_error *err) {
 
 /* --- the runs --------------------------------------------------------------------------------- */
 
-/* Keep the moving statistics of before a step that may be cancelled and changes them on its way. */
+/* Keep the moving statistics of before a step that may fail and changes them on its way. */
 static void keep_moving(const net_run *run) {
     const ani_net *net = run->net;
-    if (run->batch && run->watch->cancel)
+    if (run->keeps)
         net->backend->ops->copy(net->backend, net->moving_before, net->moving,
                                 net->moving_count * (int64_t)sizeof(float));
 }
@@ -275,7 +333,7 @@ static void keep_moving(const net_run *run) {
 /* Give them back: nobody has seen others, since the step has the turn. */
 static void restore_moving(const net_run *run) {
     const ani_net *net = run->net;
-    if (run->batch && run->watch->cancel)
+    if (run->keeps)
         net->backend->ops->copy(net->backend, net->moving, net->moving_before,
                                 net->moving_count * (int64_t)sizeof(float));
 }
@@ -344,6 +402,9 @@ an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float 
     net_run run = {.batch = step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS};
     ani_net_context *context = NULL;
     an_status st = begin(&run, net, kind, frozen ? NULL : x, n, err);
+    if (!st && step->loss->fn) st = make_own(net, n, err);
+    run.keeps = run.batch && (net->watch.cancel || step->loss->fn);
+    if (!st && run.keeps) st = ani_net_need_moving_before(net, err);
     if (!st && frozen) st = ani_net_context_take(&context, net, err);
     if (!st && frozen) st = ani_net_context_hold(net, context, AN_INFERENCE_FP32, true, err);
     if (!st && frozen) st = infer(&run, context, (ani_infer_input){.x = x}, err);
@@ -355,7 +416,7 @@ an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float 
         st = forward_lazy(&run, step->momentum, err);
         if (!st) pool(&run);
     }
-    if (!st) head_step(&run, step->loss, y, all);
+    if (!st) st = head_step(&run, step->loss, y, all, err);
     if (!st && all) st = backward(&run, err);
     if (st) {
         restore_moving(&run);
@@ -369,10 +430,11 @@ an_status ani_net_head_gradients(ani_net *net, const an_loss_options *loss, cons
                                  const float *y, int64_t n, double *loss_value, an_error *err) {
     net_run run = {0};
     an_status st = begin(&run, net, ANI_RUN_HEAD, NULL, n, err);
+    if (!st && loss->fn) st = make_own(net, n, err);
     if (st) return st;
     write_floats(&run, run.plan->features, features, n * ani_net_features(net));
-    head_step(&run, loss, y, false);
-    return finish(&run, loss_value, err);
+    st = head_step(&run, loss, y, false, err);
+    return st ? st : finish(&run, loss_value, err);
 }
 
 an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double *scratch,

@@ -45,8 +45,8 @@ static double one_output(int32_t kind, double z, double t) {
     }
 }
 
-double ani_loss_sum(int32_t kind, const float *logits, const float *target, int64_t n,
-                    int64_t outputs) {
+double ani_loss_sum(int32_t kind, const float *logits, const float *target, const float *weights,
+                    int64_t n, int64_t outputs) {
     double total = 0;
     for (int64_t i = 0; i < n; i++) {
         const float *z = logits + i * outputs, *t = target + i * outputs;
@@ -58,9 +58,31 @@ double ani_loss_sum(int32_t kind, const float *logits, const float *target, int6
                 loss += one_output(kind, z[k], t[k]);
             loss /= (double)outputs;
         }
-        total += loss;
+        total += weights ? (double)weights[i] * loss : loss;
     }
     return total;
+}
+
+/** Add the losses of a batch to a sum over samples. */
+static an_status add_losses(double *total, const an_loss_options *loss, const float *logits,
+                            const float *target, const float *weights, int64_t n, int64_t outputs,
+                            an_error *err) {
+    if (!loss->fn) {
+        *total += ani_loss_sum(loss->kind, logits, target, weights, n, outputs);
+        return AN_OK;
+    }
+    double mean = NAN;
+    const an_loss_batch batch = {.struct_size = sizeof batch,
+                                 .outputs = (int32_t)outputs,
+                                 .n = n,
+                                 .prediction = logits,
+                                 .target = target,
+                                 .weights = weights,
+                                 .loss = &mean};
+    if (loss->fn(loss->user, &batch))
+        return ani_fail(err, AN_ERR_CANCELLED, "the loss function asked to stop");
+    *total += mean * (double)n;
+    return AN_OK;
 }
 
 an_status ani_check_source(const an_model *model, const an_loader *loader,
@@ -122,6 +144,10 @@ an_status an_model_evaluate(an_model *model, an_loader *loader, const an_loss_op
                                   : "loss_value");
     an_status st = ani_loss_take(&ours, loss, ani_model_facts_of(model)->task,
                                  ani_net_spec_of(ani_model_net(model))->outputs, err);
+    if (!st && (ours.weights || ours.accumulate))
+        st = ani_fail(err, AN_ERR_ARG, "an_loss_options: %s of an evaluation; it must be %s",
+                      ours.weights ? "weights" : "accumulate",
+                      ours.weights ? "NULL: the loader has them" : "0");
     if (!st) st = ani_check_source(model, loader, &ours, "batches", err);
     if (st) return st;
     /* progress may destroy both */
@@ -160,9 +186,10 @@ an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options
         if (!st) st = ani_check_labels(loader, loss, y, which, n, err);
         if (!st) st = ani_net_predict(net, context, x, n, 0, NULL, logits, err);
         if (st) break;
-        total += ani_loss_sum(loss->kind, logits, y, n, spec->outputs);
         samples += n;
-        st = done(user, ani_loader_place(loader), an_loader_steps(loader), err);
+        st = add_losses(&total, loss, logits, y, an_loader_batch_weights(loader), n, spec->outputs,
+                        err);
+        if (!st) st = done(user, ani_loader_place(loader), an_loader_steps(loader), err);
     }
     if (st == AN_DONE) {
         st = AN_OK;
@@ -190,7 +217,8 @@ bool ani_features_fit(const an_model *model, const an_loader *loader) {
 /** Take a batch into the rows that come next. Images left out leave a place without row. */
 static an_status add_batch(ani_features *f, an_model *model, ani_net_context *context,
                            const an_loader *loader, const float *x, const float *y,
-                           const int64_t *samples, int64_t n, int64_t *place, an_error *err) {
+                           const float *weights, const int64_t *samples, int64_t n, int64_t *place,
+                           an_error *err) {
     float *values = f->values + f->samples * f->width;
     an_status st = ani_model_predict(model, context, x, n, values, NULL, err);
     if (st) return st;
@@ -201,6 +229,8 @@ static an_status add_batch(ani_features *f, an_model *model, ani_net_context *co
     }
     for (int64_t i = 0; i < n * f->outputs; i++)
         f->targets[f->samples * f->outputs + i] = y[i];
+    for (int64_t i = 0; f->weights && i < n; i++)
+        f->weights[f->samples + i] = weights[i];
     f->samples += n;
     return AN_OK;
 }
@@ -223,7 +253,8 @@ an_status ani_features_create(ani_features **out, an_model *model, an_loader *lo
     f->rows = ani_alloc_zero(count, sizeof *f->rows);
     f->targets = ani_alloc_zero(count * f->outputs, sizeof *f->targets);
     f->values = feature_bytes(model, loader, &bytes) ? ani_alloc(bytes) : NULL;
-    if (!f->rows || !f->targets || !f->values) {
+    if (an_loader_has_weights(loader)) f->weights = ani_alloc_zero(count, sizeof *f->weights);
+    if (!f->rows || !f->targets || !f->values || (an_loader_has_weights(loader) && !f->weights)) {
         st = ani_fail_memory(err, bytes, "features");
         goto done;
     }
@@ -240,7 +271,9 @@ an_status ani_features_create(ani_features **out, an_model *model, an_loader *lo
         int64_t n;
         st = ani_loader_next(ordered, &x, &y, &samples, &n, err);
         if (!st) st = ani_check_labels(ordered, loss, y, samples, n, err);
-        if (!st) st = add_batch(f, model, context, loader, x, y, samples, n, &place, err);
+        if (!st)
+            st = add_batch(f, model, context, loader, x, y, an_loader_batch_weights(ordered),
+                           samples, n, &place, err);
         if (!st) st = done(user, step, an_loader_steps(ordered), err);
     }
     if (st != AN_DONE) goto done;
@@ -268,25 +301,31 @@ void ani_features_destroy(ani_features *features) {
     ani_free(features->rows);
     ani_free(features->values);
     ani_free(features->targets);
+    ani_free(features->weights);
     ani_free(features);
 }
 
 an_status ani_features_loss(const ani_features *f, an_model *model, const an_loss_options *loss,
-                            double *loss_value, an_error *err) {
+                            int64_t batch, ani_batch_done_fn done, void *user, double *loss_value,
+                            an_error *err) {
     double total = 0;
     ani_net_context *context = NULL;
     ani_net *net = ani_model_net(model);
+    const int64_t slice = loss->fn ? batch : HEAD_SLICE;
+    const int64_t steps = (f->samples + batch - 1) / batch;
     an_status st = ani_net_context_take(&context, net, err);
     if (st) return st;
     ani_net_context_use_watch(context, ani_net_watch(net));
     st = ani_net_context_hold(net, context, ANI_PREDICT_HEAD, false, err);
-    float *logits = ani_alloc_zero(HEAD_SLICE * f->outputs, sizeof *logits);
-    if (!st && !logits) st = ani_fail_memory(err, HEAD_SLICE * f->outputs, "predictions");
-    for (int64_t i = 0; !st && i < f->samples; i += HEAD_SLICE) {
-        const int64_t n = f->samples - i < HEAD_SLICE ? f->samples - i : HEAD_SLICE;
+    float *logits = ani_alloc_zero(slice * f->outputs, sizeof *logits);
+    if (!st && !logits) st = ani_fail_memory(err, slice * f->outputs, "predictions");
+    for (int64_t i = 0; !st && i < f->samples; i += slice) {
+        const int64_t n = f->samples - i < slice ? f->samples - i : slice;
         st = ani_net_predict_head(net, context, f->values + i * f->width, n, 0, logits, err);
         if (!st)
-            total += ani_loss_sum(loss->kind, logits, f->targets + i * f->outputs, n, f->outputs);
+            st = add_losses(&total, loss, logits, f->targets + i * f->outputs,
+                            f->weights ? f->weights + i : NULL, n, f->outputs, err);
+        if (!st) st = done(user, i + n == f->samples ? steps : (i + n) / batch, steps, err);
     }
     if (!st) *loss_value = f->samples ? total / (double)f->samples : NAN;
     ani_net_context_give(net, context);

@@ -10,10 +10,10 @@
 
 #include "base/cancel.h"
 
-/** Return the sum over n samples of each one's loss. logits, target [n,outputs]; kind: AN_LOSS_*.
- */
-double ani_loss_sum(int32_t kind, const float *logits, const float *target, int64_t n,
-                    int64_t outputs);
+/** Return the sum over n samples of each one's loss, times its weight. logits, target [n,outputs];
+ * weights [n] or NULL; kind: AN_LOSS_MSE to BINARY. */
+double ani_loss_sum(int32_t kind, const float *logits, const float *target, const float *weights,
+                    int64_t n, int64_t outputs);
 
 /** AN_ERR_ARG unless batches, which the message calls what, have the model's size, outputs and
  * scale, and a loss that was taken for it fits all of their labels. */
@@ -42,6 +42,7 @@ typedef struct ani_features {
     int64_t *rows;  /* [places of the source]: row of a place; -1: the image was left out */
     float *values;  /* [samples,width] */
     float *targets; /* [samples,outputs] */
+    float *weights; /* [samples]; NULL: 1 each */
 } ani_features;
 
 /** Return whether the features of a source are few enough to be kept. */
@@ -54,8 +55,10 @@ an_status ani_features_create(ani_features **out, an_model *model, an_loader *lo
 void ani_features_destroy(ani_features *features); /* NULL is allowed */
 /** Return the largest magnitude of all values; 0 if there are none. */
 float ani_features_largest(const ani_features *features);
-/** Compute the mean loss of the head over all rows; for the holder of the claim, too. */
+/** Compute the mean loss of the head over all rows; for the holder of the claim, too. batch:
+ * samples of a batch, in which a loss function gets them, and done is told how many there were. */
 an_status ani_features_loss(const ani_features *features, an_model *model,
-                            const an_loss_options *loss, double *loss_value, an_error *err);
+                            const an_loss_options *loss, int64_t batch, ani_batch_done_fn done,
+                            void *user, double *loss_value, an_error *err);
 
 #endif

@@ -65,9 +65,9 @@ static an_status check(const an_train_options *o, an_error *err) {
         {"update_batch_norm", o->update_batch_norm, 0, 1},
         {"precision", o->precision, AN_PRECISION_FP32, AN_PRECISION_MIXED},
         {"recompute", o->recompute, 0, 1},
+        {"accumulate", o->accumulate, 0, million},
         {"verbose", o->verbose, AN_VERBOSE_NONE, AN_VERBOSE_KERAS},
         {"text_is_terminal", o->text_is_terminal, 0, 2},
-        {"reserved", o->reserved, 0, 0},
     };
     const struct {
         const char *field;

@@ -14,7 +14,7 @@
 
 static const char *const base_words[] = {"frozen", "statistics", "train", "finetune", NULL};
 static const char *const precision_words[] = {"fp32", "mixed", NULL};
-static const char *const loss_words[] = {"auto",        "mse",    "mae", "huber",
+static const char *const loss_words[] = {"own",         "mse",    "mae", "huber",
                                          "categorical", "binary", NULL};
 
 /* Names in checkpoints are those that the first ones had: "batch", "last_batch", "recalibrate". */
@@ -25,6 +25,7 @@ static void add_stage(ani_setting_list *to, const an_train_options *o) {
     ani_setting_whole(to, "max_epochs", o->max_epochs);
     ani_setting_word(to, "base", o->base, base_words);
     ani_setting_word(to, "loss", o->loss, loss_words);
+    ani_setting_whole(to, "accumulate", o->accumulate);
     ani_setting_number(to, "learning_rate", o->learning_rate);
     ani_setting_whole(to, "early_stop_patience", o->early_stop_patience);
     ani_setting_number(to, "early_stop_min_delta", o->early_stop_min_delta);

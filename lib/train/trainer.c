@@ -50,8 +50,10 @@ struct an_trainer {
     ani_checkpoint_place place;
     /* frozen base */
     ani_features *train_features, *val_features;
-    int64_t *places; /* [samples]: order of the epoch */
-    float *x, *y;    /* [batch,features], [batch,outputs]: rows of a step */
+    int64_t *places;        /* [samples]: order of the epoch */
+    float *x, *y, *weights; /* [batch,features], [batch,outputs], [batch]: rows of a step */
+    /* accumulation */
+    float *moving; /* statistics of before the step, with accumulate above 1; else NULL */
 };
 
 /** One epoch under way: what is not in the trainer's state. */
@@ -59,7 +61,9 @@ typedef struct epoch_run {
     an_epoch_report report;
     double begun; /* clock, as if there had been no interruption */
     int64_t steps;
-    bool broken; /* a loss was not finite: the run ends */
+    bool broken;             /* a loss was not finite: the run ends */
+    int32_t pending;         /* batches whose gradients wait for their step */
+    ani_epoch_place step_at; /* where the step began that they are of */
 } epoch_run;
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -70,12 +74,19 @@ static an_status warn(an_trainer *trainer, const char *message, an_error *err) {
     return ani_warn(options->warn, options->warn_user, AN_WARN_OTHER, 1, message, err);
 }
 
+/** Return the optimizer's steps of an epoch. */
+static int64_t updates_of(const an_trainer *trainer, int64_t batches) {
+    const int64_t each = trainer->options.accumulate;
+    return batches / each + (batches % each != 0);
+}
+
 /** The steps of a schedule that is to fill the stage. */
 static void fit_schedule(an_trainer *trainer) {
     an_schedule_options *schedule = &trainer->schedule;
     int64_t all;
     if (schedule->kind != AN_SCHEDULE_COSINE || schedule->decay_steps) return;
-    if (!ani_mul_size(trainer->options.max_epochs, an_loader_steps(trainer->train), &all))
+    if (!ani_mul_size(trainer->options.max_epochs,
+                      updates_of(trainer, an_loader_steps(trainer->train)), &all))
         all = INT64_MAX;
     schedule->decay_steps = all > schedule->warmup_steps ? all - schedule->warmup_steps : 1;
 }
@@ -111,6 +122,13 @@ static an_status make_parts(an_trainer *trainer, an_error *err) {
                                options->stage, err);
         if (st) return st;
     }
+    if (options->accumulate > 1) {
+        const int64_t count = ani_net_moving_count(ani_model_net(trainer->model));
+        trainer->moving = ani_alloc_zero(count, sizeof *trainer->moving);
+        if (!trainer->moving)
+            return ani_fail_memory(err, count * (int64_t)sizeof *trainer->moving,
+                                   "the moving statistics of before a step");
+    }
     if (!trainer->history) return an_history_create(&trainer->history, err);
     return AN_OK;
 }
@@ -126,10 +144,12 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
     if (!model || !train) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "train" : "model");
     an_status st = ani_train_options_take(&ours, &schedule, options, err);
     if (st) return st;
-    st = ani_loss_take(&loss, &(an_loss_options){.struct_size = sizeof loss, .kind = ours.loss},
-                       ani_model_facts_of(model)->task,
+    const an_loss_options named = {
+        .struct_size = sizeof named, .kind = ours.loss, .fn = ours.loss_fn, .user = ours.loss_user};
+    st = ani_loss_take(&loss, &named, ani_model_facts_of(model)->task,
                        ani_net_spec_of(ani_model_net(model))->outputs, err);
-    ours.loss = loss.kind; /* as it is, for settings */
+    ours.loss = loss.kind; /* as they are, for settings */
+    if (!ours.accumulate) ours.accumulate = 1;
     if (!st) st = ani_check_source(model, train, &loss, "training batches", err);
     if (!st && val) st = ani_check_source(model, val, &loss, "validation batches", err);
     if (!st && val && !an_loader_is_plain(val))
@@ -184,6 +204,8 @@ void an_trainer_destroy(an_trainer *trainer) {
     ani_free(trainer->places);
     ani_free(trainer->x);
     ani_free(trainer->y);
+    ani_free(trainer->weights);
+    ani_free(trainer->moving);
     an_arrays_destroy(trainer->kept);
     ani_events_destroy(trainer->events);
     ani_console_clear(&trainer->console);
@@ -392,7 +414,9 @@ static an_status make_step(an_trainer *trainer, an_error *err) {
         trainer->places = ani_alloc_zero(an_loader_samples(trainer->train), sizeof(int64_t));
     if (!trainer->x) trainer->x = ani_alloc_zero(batch * features->width, sizeof(float));
     if (!trainer->y) trainer->y = ani_alloc_zero(batch * features->outputs, sizeof(float));
-    if (!trainer->places || !trainer->x || !trainer->y)
+    if (!trainer->weights && features->weights)
+        trainer->weights = ani_alloc_zero(batch, sizeof(float));
+    if (!trainer->places || !trainer->x || !trainer->y || (features->weights && !trainer->weights))
         return ani_fail_memory(err, batch * features->width * (int64_t)sizeof(float),
                                "a batch of features");
     return AN_OK;
@@ -449,7 +473,7 @@ static an_status make_features(an_trainer *trainer, an_error *err) {
 /* --- steps -------------------------------------------------------------------------------------
  */
 
-/** Fill x and y with the rows of a batch; 0 if all its images were left out. */
+/** Fill x, y and weights with the rows of a batch; 0 if all its images were left out. */
 static int64_t gather(an_trainer *trainer, int64_t batch) {
     const ani_features *f = trainer->train_features;
     const int64_t size = ani_loader_size(trainer->train, batch);
@@ -462,6 +486,7 @@ static int64_t gather(an_trainer *trainer, int64_t batch) {
                (size_t)f->width * sizeof(float));
         memcpy(trainer->y + n * f->outputs, f->targets + row * f->outputs,
                (size_t)f->outputs * sizeof(float));
+        if (f->weights) trainer->weights[n] = f->weights[row];
         n++;
     }
     return n;
@@ -485,30 +510,82 @@ static an_status report_broken(an_trainer *trainer, double loss, an_error *err) 
     return st ? st : warn(trainer, text.message, err);
 }
 
-/** Move the weights by a batch, in one turn: others see the model before it or after it. With
- * features: x are those of a frozen base. */
-static an_status move(an_trainer *trainer, epoch_run *run, bool features, const float *x,
-                      const float *y, int64_t n, double *loss, an_error *err) {
+/** Note the rate of the step under way. */
+static void set_rate(an_trainer *trainer, const epoch_run *run) {
+    const int64_t all = (int64_t)trainer->state.epoch * updates_of(trainer, run->steps) +
+                        run->step_at.step / trainer->options.accumulate;
+    trainer->state.place.rate = an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
+}
+
+/** Move the weights by the gradients of one batch or several. With the turn. */
+static an_status update(an_trainer *trainer, epoch_run *run, an_error *err) {
+    set_rate(trainer, run);
+    run->pending = 0;
+    return ani_optimizer_step(trainer->optimizer, trainer->state.place.rate, err);
+}
+
+/** A batch of a step. */
+typedef struct step_batch {
+    const float *x; /* images, or features of a frozen base */
+    const float *y;
+    const float *weights; /* NULL: 1 each */
+    int64_t n;
+    int64_t next; /* the number of the batch after */
+    bool is_features;
+} step_batch;
+
+/** Compute the gradients of a batch, and move the weights if it is the last one of a step, in one
+ * turn: others see the model before it or after it. */
+static an_status move(an_trainer *trainer, epoch_run *run, const step_batch *b, double *loss,
+                      an_error *err) {
     const an_train_options *options = &trainer->options;
     an_model *model = trainer->model;
-    ani_epoch_place *place = &trainer->state.place;
-    const int64_t all = (int64_t)trainer->state.epoch * run->steps + place->step;
+    an_loss_options how = trainer->loss;
+    how.weights = b->weights;
+    how.accumulate = run->pending > 0;
     an_status st = ani_net_begin_change(ani_model_net(model), err);
     if (st) return st;
-    st = features ? ani_model_compute_head_gradients(model, x, y, n, &trainer->loss, loss, err)
-                  : ani_model_compute_gradients(model, x, y, n, &trainer->loss, loss, err);
-    if (!st) {
-        place->rate = an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
-        run->broken = !isfinite(*loss) && options->terminate_on_nan;
-        if (!run->broken) st = ani_optimizer_step(trainer->optimizer, place->rate, err);
+    if (!run->pending) {
+        run->step_at = trainer->state.place;
+        if (trainer->moving) ani_net_read_moving(ani_model_net(model), trainer->moving);
     }
+    run->pending++;
+    st = b->is_features ? ani_model_compute_head_gradients(model, b->x, b->y, b->n, &how, loss, err)
+                        : ani_model_compute_gradients(model, b->x, b->y, b->n, &how, loss, err);
+    run->broken = !st && !isfinite(*loss) && options->terminate_on_nan;
+    const bool is_last = run->pending == options->accumulate || b->next >= run->steps;
+    if (run->broken)
+        set_rate(trainer, run); /* for the message */
+    else if (!st && is_last)
+        st = update(trainer, run, err);
     ani_net_end_change(ani_model_net(model));
     return st;
 }
 
-/** Account for a batch by which the weights were moved; next: the batch after. */
-static an_status finish_step(an_trainer *trainer, epoch_run *run, double loss, int64_t n,
-                             int64_t next, an_error *err) {
+/** Move the weights by what is left at the end of an epoch whose last batches had no images. */
+static an_status finish_update(an_trainer *trainer, epoch_run *run, an_error *err) {
+    if (!run->pending || run->broken) return AN_OK;
+    an_status st = ani_net_begin_change(ani_model_net(trainer->model), err);
+    if (st) return st;
+    st = update(trainer, run, err);
+    ani_net_end_change(ani_model_net(trainer->model));
+    return st;
+}
+
+/** Go back to where a step of several batches began that was not finished: the weights have not
+ * moved, but their moving statistics, and the place, have. */
+static void abandon_step(an_trainer *trainer, epoch_run *run) {
+    ani_net *net = ani_model_net(trainer->model);
+    if (!run->pending) return;
+    trainer->state.place = run->step_at;
+    if (!trainer->moving || ani_net_begin_change(net, NULL)) return;
+    ani_net_write_moving(net, trainer->moving);
+    ani_net_end_change(net);
+}
+
+/** Account for a batch. */
+static an_status finish_batch(an_trainer *trainer, epoch_run *run, const step_batch *b, double loss,
+                              an_error *err) {
     const an_train_options *options = &trainer->options;
     ani_epoch_place *place = &trainer->state.place;
     an_status st = AN_OK;
@@ -518,15 +595,15 @@ static an_status finish_step(an_trainer *trainer, epoch_run *run, double loss, i
     }
     trainer->written = false;
     const double now = ani_clock_seconds();
-    place->loss_sum += loss * (double)n;
-    place->samples += n;
+    place->loss_sum += loss * (double)b->n;
+    place->samples += b->n;
     place->step++;
-    place->batch = next;
+    place->batch = b->next;
     place->seconds = now - run->begun;
     st = ani_console_step(&trainer->console, place->step, mean_loss(place), now, err);
     if (!st) st = tell(trainer, AN_EVENT_STEP, place->step, run->steps, run->begun, NULL, err);
-    if (!st && now - trainer->written_at >= options->resume_seconds)
-        st = write_in_place(trainer, err);
+    if (st || run->pending) return st; /* checkpoints are of whole steps */
+    if (now - trainer->written_at >= options->resume_seconds) st = write_in_place(trainer, err);
     return st ? st : look_for_pause(trainer, err);
 }
 
@@ -545,27 +622,30 @@ static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
     if (trainer->train_features) {
         ani_loader_order(trainer->train, number, trainer->places);
         for (int64_t batch = first; !st && !run->broken && batch < run->steps; batch++) {
-            const int64_t n = gather(trainer, batch);
-            if (!n) continue;
-            st = move(trainer, run, true, trainer->x, trainer->y, n, &loss, err);
-            if (!st) st = finish_step(trainer, run, loss, n, batch + 1, err);
+            const step_batch b = {trainer->x, trainer->y, trainer->weights, gather(trainer, batch),
+                                  batch + 1,  true};
+            if (!b.n) continue;
+            st = move(trainer, run, &b, &loss, err);
+            if (!st) st = finish_batch(trainer, run, &b, loss, err);
         }
-        return st;
+        return st ? st : finish_update(trainer, run, err);
     }
     st = claim_batches(trainer, err);
     if (st) return st;
     st = ani_loader_begin(trainer->train, number, first, err);
     while (!st && !run->broken) {
-        const float *x, *y;
         const int64_t *samples;
-        int64_t n;
-        st = ani_loader_next(trainer->train, &x, &y, &samples, &n, err);
-        if (!st) st = ani_check_labels(trainer->train, &trainer->loss, y, samples, n, err);
-        if (!st) st = move(trainer, run, false, x, y, n, &loss, err);
-        if (!st) st = finish_step(trainer, run, loss, n, ani_loader_place(trainer->train), err);
+        step_batch b = {0};
+        st = ani_loader_next(trainer->train, &b.x, &b.y, &samples, &b.n, err);
+        if (!st) st = ani_check_labels(trainer->train, &trainer->loss, b.y, samples, b.n, err);
+        if (st) break;
+        b.weights = an_loader_batch_weights(trainer->train);
+        b.next = ani_loader_place(trainer->train);
+        st = move(trainer, run, &b, &loss, err);
+        if (!st) st = finish_batch(trainer, run, &b, loss, err);
     }
     ani_loader_release(trainer->train);
-    return st == AN_DONE ? AN_OK : st;
+    return st == AN_DONE || !st ? finish_update(trainer, run, err) : st;
 }
 
 /** Give the moving statistics the values that this epoch's batches have with the weights of now. */
@@ -591,20 +671,28 @@ static an_status update_batch_norm(an_trainer *trainer, an_error *err) {
     return st == AN_DONE ? ani_model_update_batch_norm_end(trainer->model, err) : st;
 }
 
+/** A validation under way. */
+typedef struct validation {
+    an_trainer *trainer;
+    double begun; /* clock, seconds */
+} validation;
+
 static an_status validation_step(void *user, int64_t step, int64_t steps, an_error *err) {
-    (void)step;
-    (void)steps;
-    return look_for_pause(user, err);
+    const validation *v = user;
+    an_status st = tell(v->trainer, AN_EVENT_VALIDATION, step, steps, v->begun, NULL, err);
+    return st ? st : look_for_pause(v->trainer, err);
 }
 
 static an_status validate(an_trainer *trainer, epoch_run *run, an_error *err) {
     run->report.val_loss = NAN;
     if (!trainer->val) return AN_OK;
+    validation v = {trainer, ani_clock_seconds()};
     if (trainer->val_features)
         return ani_features_loss(trainer->val_features, trainer->model, &trainer->loss,
+                                 an_loader_batch_size(trainer->val), validation_step, &v,
                                  &run->report.val_loss, err);
     return ani_evaluate(trainer->model, trainer->val, &trainer->loss, watch_of(trainer),
-                        validation_step, trainer, &run->report.val_loss, err);
+                        validation_step, &v, &run->report.val_loss, err);
 }
 
 /* --- the end of an epoch ------------------------------------------------------------------------
@@ -773,6 +861,7 @@ static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *e
                                    .val_loss = NAN};
     trainer->in_place = false;
     an_status st = run_epoch(trainer, &run, err);
+    if (st) abandon_step(trainer, &run);
     if (!st) {
         st = finish_epoch(trainer, &run, err);
         ani_report_copy(report, &run.report, sizeof run.report);

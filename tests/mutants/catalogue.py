@@ -496,7 +496,7 @@ m("reduce_cooldown", "train/decisions.c",
   "state->cooldown_left = 0;",
   "no cooldown after a rate was reduced", "callbacks")
 m("train_loss_mean", "train/trainer.c",
-  "place->loss_sum += loss * (double)n;",
+  "place->loss_sum += loss * (double)b->n;",
   "place->loss_sum += loss;",
   "the loss of an epoch is not a mean over samples", "trainer")
 m("train_monitor", "train/trainer.c",
@@ -508,8 +508,8 @@ m("train_restore", "train/trainer.c",
   "if (options->restore_best) st = keep_weights(trainer, err);",
   "the last weights are restored as the best", "trainer")
 m("train_schedule", "train/trainer.c",
-  "const int64_t all = (int64_t)trainer->state.epoch * run->steps + place->step;",
-  "const int64_t all = place->step;",
+  "const int64_t all = (int64_t)trainer->state.epoch * updates_of(trainer, run->steps) +",
+  "const int64_t all =",
   "each epoch begins the schedule again", "trainer")
 m("evaluate_mean", "train/evaluate.c",
   "loss /= (double)outputs;",
@@ -705,6 +705,30 @@ m("loss_of_task", "layers/loss.c",
   "const bool classes = task == AN_TASK_CLASSIFICATION;",
   "const bool classes = outputs > 1;",
   "the loss goes by the outputs, whatever the task is", "misuse_model")
+m("accumulate_shares", "layers/model.c",
+  "st ? 1 : (double)before / all",
+  "st ? 1 : 0.5",
+  "of several batches the last one counts as much as all before", "losses")
+m("accumulate_moving", "train/trainer.c",
+  "    ani_net_write_moving(net, trainer->moving);\n",
+  "",
+  "an interrupted step of several batches leaves its moving statistics", "losses")
+m("own_loss_moving", "layers/run.c",
+  "run.keeps = run.batch && (net->watch.cancel || step->loss->fn);",
+  "run.keeps = run.batch && net->watch.cancel;",
+  "a cancelled loss function leaves the moving statistics of its batch", "losses")
+m("turns_own", "base/turns.c",
+  "if (turns->taken && pthread_equal(turns->owner, mine.thread)) {",
+  "if (turns->taken && !turns) {",
+  "a loss function that saves its model waits for ever", "losses")
+m("evaluate_weights", "train/evaluate.c",
+  "total += weights ? (double)weights[i] * loss : loss;",
+  "total += loss;",
+  "an evaluation has no weights", "losses")
+m("features_weights", "train/evaluate.c",
+  "f->weights[f->samples + i] = weights[i];",
+  "f->weights[f->samples + i] = 1;",
+  "features of a frozen base lose their weights", "losses")
 m("loss_auto", "layers/loss.c",
   "return outputs > 1 ? AN_LOSS_CATEGORICAL : AN_LOSS_BINARY;",
   "return AN_LOSS_CATEGORICAL;",

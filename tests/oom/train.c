@@ -108,6 +108,7 @@ static an_status step(bench *b, an_error *err) {
     an_train_options options;
     an_train_options_init(&options, sizeof options);
     options.base = AN_BASE_TRAIN;
+    options.accumulate = 2;
     options.on_event = pause_at_once;
     options.event_user = &trainer;
     an_status st = an_model_set_weights(all.model, all.weights, err);

@@ -788,6 +788,7 @@ static void inits(void **state) {
     EXPECT_INIT(an_progress, an_progress_init);
     EXPECT_INIT(an_fill_batch, an_fill_batch_init);
     EXPECT_INIT(an_train_event, an_train_event_init);
+    EXPECT_INIT(an_loss_batch, an_loss_batch_init);
 }
 
 static void nothing_has_empty_answers(void **state) {

@@ -56,7 +56,7 @@ WRONG(an_train_options, update_batch_norm, 2)
 WRONG(an_train_options, precision, 2)
 WRONG(an_train_options, recompute, 2)
 WRONG(an_train_options, text_is_terminal, 3)
-WRONG(an_train_options, reserved, 1)
+WRONG(an_train_options, accumulate, -1)
 WRONG(an_train_options, learning_rate, INFINITY)
 WRONG(an_train_options, early_stop_min_delta, NAN)
 WRONG(an_train_options, checkpoint_best, NAN)
@@ -208,10 +208,10 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
          an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
                            wrong_an_train_options_text_is_terminal(), err),                        \
          "text_is_terminal")                                                                       \
-    CASE(trainer_reserved,                                                                         \
+    CASE(trainer_accumulate,                                                                       \
          an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
-                           wrong_an_train_options_reserved(), err),                                \
-         "reserved")                                                                               \
+                           wrong_an_train_options_accumulate(), err),                              \
+         "accumulate is -1")                                                                       \
     CASE(trainer_learning_rate,                                                                    \
          an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
                            wrong_an_train_options_learning_rate(), err),                           \

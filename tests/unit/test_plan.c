@@ -185,6 +185,7 @@ static void list_run(lives *l, const ani_net *net, const ani_net_plan *plan) {
     add(l, plan->dfeatures, features, units, units + 1);
     add(l, plan->y, outputs, units, units);
     add(l, plan->target, outputs, units, units);
+    add(l, plan->weights, plan->n * f, units, units);
     add(l, plan->dy, outputs, units, units);
 }
 

@@ -558,16 +558,16 @@ static void no_memory_leaves_nothing(void **state) {
 static void losses_by_hand(void **state) {
     (void)state;
     const float z[] = {1, -2, 0.5f, 3}, t[] = {0, 0, 1, 1};
-    assert_true(ani_loss_sum(AN_LOSS_MSE, z, t, 2, 2) == 2.5 + 2.125);
-    assert_true(ani_loss_sum(AN_LOSS_MAE, z, t, 2, 2) == 1.5 + 1.25);
-    assert_true(ani_loss_sum(AN_LOSS_HUBER, z, t, 2, 2) == 1.0 + 0.8125);
+    assert_true(ani_loss_sum(AN_LOSS_MSE, z, t, NULL, 2, 2) == 2.5 + 2.125);
+    assert_true(ani_loss_sum(AN_LOSS_MAE, z, t, NULL, 2, 2) == 1.5 + 1.25);
+    assert_true(ani_loss_sum(AN_LOSS_HUBER, z, t, NULL, 2, 2) == 1.0 + 0.8125);
     const float logits[] = {1000, 0, -1000}, one[] = {0, 0, 1};
-    assert_true(fabs(ani_loss_sum(AN_LOSS_CATEGORICAL, logits, one, 1, 3) - 2000) < 1e-9);
+    assert_true(fabs(ani_loss_sum(AN_LOSS_CATEGORICAL, logits, one, NULL, 1, 3) - 2000) < 1e-9);
     const float far[] = {800, -800}, which[] = {1, 1};
-    assert_true(fabs(ani_loss_sum(AN_LOSS_BINARY, far, which, 2, 1) - 800) < 1e-9);
+    assert_true(fabs(ani_loss_sum(AN_LOSS_BINARY, far, which, NULL, 2, 1) - 800) < 1e-9);
     const float bad[] = {NAN};
     for (int32_t kind = AN_LOSS_MSE; kind <= AN_LOSS_BINARY; kind++)
-        assert_true(isnan(ani_loss_sum(kind, bad, which, 1, 1)));
+        assert_true(isnan(ani_loss_sum(kind, bad, which, NULL, 1, 1)));
 }
 
 int main(void) {
