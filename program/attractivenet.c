@@ -25,7 +25,7 @@ static int print_help(void) {
            "them.\n");
     print_commands(stdout);
     printf("\n  --help    show this text; attractivenet COMMAND --help explains a command\n"
-           "  --version show release, features and instruction level\n"
+           "  --version show release, features and ISA level\n"
            "\nWithout a command, as in \"attractivenet --data faces.zip --out run\", it trains.\n");
     return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Release, features, instruction level: of the library that is running. */
+ * Release, features, ISA level: of the library that is running. */
 #include "library_info.h"
 
 #include "console.h"
@@ -28,7 +28,7 @@ int library_info_print(const char *name) {
     print_features("features:", 1);
     print_features("left out:", 0);
     if (an_backend_create(&backend, &options, &err)) return complain(&err);
-    printf("instruction level: %s\n", an_backend_level(backend));
+    printf("ISA level: %s\n", an_backend_level(backend));
     an_backend_destroy(backend);
     return 0;
 }

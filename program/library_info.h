@@ -4,7 +4,7 @@
 #define PROGRAM_LIBRARY_INFO_H
 
 /** Print the program's name, the library's release, the features that it was built with, and the
- *  instruction level on this processor. Returns an exit status. */
+ *  ISA level on this processor. Returns an exit status. */
 int library_info_print(const char *name);
 
 #endif

@@ -145,16 +145,16 @@ static void print_row(const option_row *row) {
     printf("\n");
 }
 
-void options_print(const option_row *rows) {
+static void print_rows(const option_row *rows) {
     for (const option_row *row = rows; row->name; row++)
         print_row(row);
     printf("  --help%*sshow this text\n", HELP_COLUMN - 8, "");
-    printf("  --version%*sshow release, features and instruction level\n", HELP_COLUMN - 11, "");
+    printf("  --version%*sshow release, features and ISA level\n", HELP_COLUMN - 11, "");
 }
 
 static void print_help(char **argv, const option_row *rows, const program_text *text) {
     printf("usage: %s %s\n\n%s\n\noptions:\n", program_name(argv, text), text->usage, text->about);
-    options_print(rows);
+    print_rows(rows);
     if (text->examples) printf("\nexamples:\n%s\n", text->examples);
 }
 

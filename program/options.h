@@ -74,9 +74,6 @@ int options_parse(int argc, char **argv, const option_row *rows, const program_t
 _Noreturn void options_refuse(char **argv, const program_text *text, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/** Print the options, a line or more each, with their defaults; --help and --version, too. */
-void options_print(const option_row *rows);
-
 /** The option's default or, after the parsing, its value as a text; "" if it has none. Returns
  *  text. */
 const char *option_value(char text[64], const option_row *row);

@@ -16,7 +16,7 @@ static const option_row added[] = {
     {.name = "version",
      .kind = OPTION_FLAG,
      .argument = "",
-     .help = "show release, features and instruction level"},
+     .help = "show release, features and ISA level"},
     {.name = NULL},
 };
 

@@ -16,7 +16,7 @@ static int run(const option_row *rows, int count, char **operands) {
 
 const command version_command = {
     .name = "version",
-    .what = "show release, features and instruction level",
+    .what = "show release, features and ISA level",
     .text = {.name = "attractivenet version",
              .usage = "",
              .about = "Shows the release of the library, the features that it was built with, and\n"

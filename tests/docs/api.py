@@ -2,7 +2,7 @@
 """The programs of docs/api.md compile as C11 and C++17 without a warning, and run, in the page's order.
 A block "text" after a program is what it prints, with # for any number.
 
-usage: api.py ROOT BUILD MAKE_FACES
+usage: api.py ROOT BUILD PROGRAM
 """
 import os
 import re
@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from tap import Tap  # noqa: E402
 
-ROOT, BUILD, MAKE_FACES = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), str(Path(sys.argv[3]).resolve())
+ROOT, BUILD, PROGRAM = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), str(Path(sys.argv[3]).resolve())
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 LANGUAGES = (("cc", "c11", "c"), ("c++", "c++17", "c++"))
 
@@ -54,7 +54,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         (work / "check.h").write_text(blocks[0][1] if blocks else "")
-        wrong, _ = run(MAKE_FACES, "--out", "faces.zip", "--size", "64", "--count", "40", cwd=work)
+        wrong, _ = run(PROGRAM, "faces", "--out", "faces.zip", "--size", "64", "--count", "40", cwd=work)
         tap.case("made-up faces", wrong)
         for at, (heading, code, prints) in enumerate(blocks[1:]):
             source = work / f"program{at}.c"

@@ -57,8 +57,8 @@ def helps(tap):
         tap.case(f"{name} --help explains itself",
                  done.ended() or ([] if "usage: " + name in done.out and "--help" in done.out else [done.out]))
         done = Done(name, "--version")
-        tap.case(f"{name} --version: release, features, instruction level",
-                 done.ended() or [text for text in (f"{name}: libattractivenet 0.", "features: ", "instruction level: ")
+        tap.case(f"{name} --version: release, features, ISA level",
+                 done.ended() or [text for text in (f"{name}: libattractivenet 0.", "features: ", "ISA level: ")
                                   if text not in done.out])
     tap.case("an unknown option is a mistake", Done("attractivenet", "--colour", "red").ended(2))
     done = Done("attractivenet", "--data", "x", "--out", "y", "z")

@@ -195,7 +195,10 @@ def into_usr_local(tap, work):
     if (shutil.which("meson") or "").startswith(prefix) or run("unshare", "--mount", "true"):
         return tap.skip(name, "no mount namespaces")
     etc = work / "etc"
-    shutil.copytree("/etc", etc, symlinks=True, ignore_dangling_symlinks=True)
+    (etc / "ld.so.conf.d").mkdir(parents=True)
+    for file in [Path("/etc/ld.so.conf"), Path("/etc/ld.so.cache"), *Path("/etc/ld.so.conf.d").glob("*")]:
+        if file.is_file():
+            shutil.copy(file, work / file.relative_to("/"))
     script = work / "install.sh"
     script.write_text(f"""set -e
 mount -t tmpfs none /usr/local
@@ -206,7 +209,7 @@ meson install -C '{BUILD}' --no-rebuild
 """)
     env = {key: value for key, value in os.environ.items() if key not in ("LD_LIBRARY_PATH", "DESTDIR")}
     problems = run("unshare", "--mount", "sh", script, env=env)
-    tap.case(name, problems or ([] if "instruction level" in run.output else [run.output]))
+    tap.case(name, problems or ([] if "ISA level" in run.output else [run.output]))
 
 
 def readme_programs_run(tap, moved, flags, env, faces, compiler, standard, language):

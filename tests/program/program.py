@@ -58,8 +58,8 @@ def commands(tap):
              done.ended(2, "usage: attractivenet", *COMMANDS) or ([done.out] if done.out else []))
     for arguments in (["version"], ["--version"], ["train", "--version"], ["--data", "x", "--version"]):
         done = Done(*arguments)
-        tap.case(f"{' '.join(arguments)}: release, features, instruction level",
-                 done.ended(0, "libattractivenet 0.", "features: ", "left out: ", "instruction level: "))
+        tap.case(f"{' '.join(arguments)}: release, features, ISA level",
+                 done.ended(0, "libattractivenet 0.", "features: ", "left out: ", "ISA level: "))
     for word, meant in (("trian", "train"), ("tain", "train"), ("pred", "predict"), ("Version", "version")):
         tap.case(f"the command '{word}' is answered with '{meant}'",
                  Done(word).ended(2, f"unknown command '{word}'; did you mean '{meant}'?"))
@@ -185,7 +185,7 @@ def training(tap, work):
               (2, "train", 2, 1e-4, 2, min(float(line.split(",")[3]) for line in lines[1:]))] else [run["stages"], lines])
     tap.case("run.json: the library",
              [] if f"libattractivenet {run['library']['version']}, ABI {run['library']['abi']}" in version and
-             f"instruction level: {run['library']['level']}" in version else [run["library"], version])
+             f"ISA level: {run['library']['level']}" in version else [run["library"], version])
     tap.case("run.json: the model", [] if run["model"] == {"height": 32, "width": 32, "alpha": 0.35, "outputs": 1,
                                                            "scale": "unit"} else [run["model"]])
 
