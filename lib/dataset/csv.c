@@ -295,12 +295,15 @@ static an_status refuse_double_use(const table *t, an_error *err) {
         for (int32_t k = 0; k < i && !other; k++)
             if (t->labelled[k] == column) other = "score_columns";
         if (other)
-            return ani_fail(err, AN_ERR_ARG, "column '%.*s' is in score_columns and in %s",
-                            shown(t->titles[column].size), t->titles[column].begin, other);
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "'%s', line %lld: column '%.*s' is in score_columns and in %s", t->file,
+                            (long long)t->row_line, shown(t->titles[column].size),
+                            t->titles[column].begin, other);
     }
     if (t->weight != t->name) return AN_OK;
-    return ani_fail(err, AN_ERR_ARG, "column '%.*s' is both name_column and weight_column",
-                    shown(t->titles[t->name].size), t->titles[t->name].begin);
+    return ani_fail(
+        err, AN_ERR_FORMAT, "'%s', line %lld: column '%.*s' is both name_column and weight_column",
+        t->file, (long long)t->row_line, shown(t->titles[t->name].size), t->titles[t->name].begin);
 }
 
 static an_status read_header(table *t, const ani_labels_form *form, an_error *err) {

@@ -18,8 +18,8 @@ bool ani_csv_is(const char *label_file);
  *
  * Takes:   bytes: size of them and a zero byte after; changed, and borrowed as by
  *          ani_labels_read().
- * Returns: AN_OK; AN_ERR_FORMAT ("'NAME', line N, column C ('TITLE'): ..."); AN_ERR_ARG (a column
- *          chosen twice); AN_ERR_UNSUPPORTED (too long); AN_ERR_NOMEM. Policy skip as in
+ * Returns: AN_OK; AN_ERR_FORMAT ("'NAME', line N, column C ('TITLE'): ...");
+ *          AN_ERR_UNSUPPORTED (too long); AN_ERR_NOMEM. Policy skip as in
  *          ani_labels_read(), but the header must be right, and so must be each quote's end.
  */
 an_status ani_csv_read(ani_labels *out, const char *name, uint8_t *bytes, int64_t size,

@@ -413,6 +413,22 @@ m("labels_overflow", "dataset/labels.c",
   "const double *values = labels->values + entry * outputs;",
   "const double *values = labels->values + entry;",
   "two labels of one name are compared at the wrong place", "labels")
+m("table_quotes", "dataset/csv.c",
+  "if (*c == '\"') quoted = !quoted;",
+  ";",
+  "separators in quotes count in the header of a table", "csv")
+m("table_paths", "dataset/open.c",
+  "return left == 0 || path[left - 1] == '/';",
+  "return true;",
+  "half a folder's name in a table is enough", "csv")
+m("classes_whole", "dataset/classes.c",
+  "classes->is_fixed && !classes->has_whole",
+  "classes->is_fixed",
+  "an index is taken although a class is called by a number", "sources")
+m("classes_move", "dataset/dataset.c",
+  "d->class_of[to] = d->class_of[i];",
+  "d->class_of[to] = d->class_of[to];",
+  "classes stay behind when samples are left out", "sources")
 m("pixels_scores", "dataset/dataset.c",
   "return dataset->scores[index * outputs + output];",
   "return dataset->scores[index + output];",

@@ -196,6 +196,101 @@ static an_status check_images(bench *b, an_error *err) {
     return st;
 }
 
+/* A table with a weight, a path, a class of a few, and a row that is left out. */
+static void prepare_table(bench *b) {
+    static const char table[] = "\xEF\xBB\xBFname;\"kind\";votes\na.jpg;\"a \"\"x\"\"\";1\n"
+                                "in/b.jpg;y;2\nc.jpg;z;2,5\nabsent.jpg;z;1\n";
+    prepare_folder(b);
+    put_text(b->in, "labels.csv", table);
+}
+
+static an_status use_classes(bench *b, int32_t labels, int64_t count, an_error *err) {
+    an_dataset *dataset = NULL;
+    an_dataset_options options;
+    an_dataset_options_init(&options, sizeof options);
+    options.policy = AN_POLICY_SKIP;
+    options.warn = mix_warning;
+    options.warn_user = b;
+    options.labels = labels;
+    options.label_file = "labels.csv";
+    if (labels == AN_LABELS_CLASSES) options.weight_column = "votes";
+    b->result = 0;
+    an_status st = an_dataset_open(&dataset, b->in, &options, err);
+    if (!st) OOM_NEED(an_dataset_count(dataset) == count);
+    for (int64_t i = 0; !st && i < count; i++) {
+        const double weight = an_dataset_weight(dataset, i);
+        const char *name = an_dataset_class_name(dataset, an_dataset_class(dataset, i));
+        b->result = oom_mix(b->result, &weight, sizeof weight);
+        b->result = oom_mix(b->result, name, (int64_t)strlen(name));
+    }
+    an_dataset_destroy(dataset);
+    return st;
+}
+
+static an_status open_table(bench *b, an_error *err) {
+    return use_classes(b, AN_LABELS_CLASSES, 2, err);
+}
+
+static void prepare_classes(bench *b) {
+    an_error err;
+    an_image *image = drawn(24, 24);
+    for (const char *name = "cat\0dog\0"; *name; name += 4) {
+        OOM_NEED(!mkdir(oom_path(b->in, name), 0777));
+        OOM_NEED(!an_image_write_jpeg(image, oom_path(oom_path(b->in, name), "1.jpg"), 80, &err));
+    }
+    OOM_NEED(!an_image_write_jpeg(image, oom_path(b->in, "left_out.jpg"), 80, &err));
+    an_image_destroy(image);
+}
+
+static an_status open_classes(bench *b, an_error *err) {
+    return use_classes(b, AN_LABELS_FOLDERS, 2, err);
+}
+
+static void count_release(void *user) {
+    ++*(int *)user;
+}
+
+/* The files' paths, their bytes, pixels copied and borrowed. What fails releases nothing. */
+static an_status use_memory(bench *b, an_error *err) {
+    static const uint8_t pixels[2 * 16 * 16 * 3] = {1, 2, 3};
+    static uint8_t rgb[16 * 16 * 3], jpeg[8192];
+    static int64_t size;
+    const char *const paths[] = {oom_path(b->in, "a.jpg"), oom_path(b->in, "b.jpg")};
+    const void *const images[] = {jpeg, jpeg};
+    const double scores[] = {1, 2}, weights[] = {3, 4};
+    int released = 0, kept = 0;
+    an_dataset_options options;
+    if (!size) {
+        FILE *file = fopen(paths[0], "rb");
+        OOM_NEED(file && (size = (int64_t)fread(jpeg, 1, sizeof jpeg, file)) > 0);
+        fclose(file);
+    }
+    const int64_t sizes[] = {size, size};
+    an_dataset_options_init(&options, sizeof options);
+    options.height = options.width = 16;
+    options.cache = AN_CACHE_PIXELS;
+    b->result = 0;
+    an_status st = AN_OK;
+    for (int which = 0; which < 4 && !st; which++) {
+        an_dataset *dataset = NULL;
+        if (which == 0) st = an_dataset_from_files(&dataset, paths, scores, 2, &options, err);
+        if (which == 1)
+            st = an_dataset_from_bytes(&dataset, images, sizes, NULL, scores, 2, &options, err);
+        if (which == 2)
+            st = an_dataset_from_pixels(&dataset, pixels, 2, 16, 16, scores, 1, NULL, err);
+        if (which == 3)
+            st = an_dataset_borrow_pixels(&dataset, pixels, 2, 16, 16, 0, 0, scores, 1,
+                                          count_release, &released, NULL, err);
+        kept += which == 3 && !st;
+        if (!st) st = an_dataset_set_weights(dataset, weights, 2, err);
+        if (!st) st = an_dataset_read_pixels(dataset, 1, rgb, err);
+        if (!st) b->result = oom_mix(b->result, rgb, sizeof rgb);
+        an_dataset_destroy(dataset);
+        OOM_NEED(released == kept);
+    }
+    return st;
+}
+
 /* The data set lives on: each failure must leave it as it was. */
 static void prepare_pixels(bench *b) {
     an_error err;
@@ -400,6 +495,9 @@ const scenario oom_file_scenarios[] = {
     {"open an archive", prepare_zip, open_archive, NULL, false, false},
     {"open an archive of other systems", prepare_other_systems, open_archive, NULL, false, false},
     {"check images", prepare_damage, check_images, NULL, false, false},
+    {"open a table", prepare_table, open_table, NULL, false, false},
+    {"open folders of classes", prepare_classes, open_classes, NULL, false, false},
+    {"images in memory", prepare_folder, use_memory, NULL, false, false},
     {"read pixels", prepare_pixels, read_pixels, finish_dataset, false, false},
     {"an epoch of batches", prepare_pixels, epoch, finish_dataset, false, false},
     {"batches of a callback", NULL, read_callback, NULL, false, false},

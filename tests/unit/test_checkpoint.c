@@ -282,9 +282,15 @@ static void other_settings_are_named(void **state) {
     an_optimizer_options optimizer;
     an_optimizer_options_init(&optimizer, sizeof optimizer);
     optimizer.beta1 = 0.8;
-    an_loader *const others[] = {make_batches(b.dataset, 0, TRAIN, 4, 42),
-                                 make_batches(b.dataset, 0, TRAIN, 2, 43),
-                                 make_batches(b.dataset, 1, TRAIN, 2, 42)};
+    an_dataset *weighted = data_pixels(TRAIN + VAL, SIZE, SIZE);
+    double weights[TRAIN + VAL];
+    for (int i = 0; i < TRAIN + VAL; i++)
+        weights[i] = 1 + i;
+    assert_int_equal(an_dataset_set_weights(weighted, weights, TRAIN + VAL, NULL), AN_OK);
+    an_loader *const others[] = {
+        make_batches(b.dataset, 0, TRAIN, 4, 42), make_batches(b.dataset, 0, TRAIN, 2, 43),
+        make_batches(b.dataset, 1, TRAIN, 2, 42), make_batches(weighted, 0, TRAIN, 2, 42)};
+    an_dataset_destroy(weighted);
     const char *const expected[] = {
         "learning_rate was '0.001', and is '0.5' now",
         "base was 'frozen', and is 'train' now",
@@ -294,8 +300,9 @@ static void other_settings_are_named(void **state) {
         "batch was '2', and is '4' now",
         "seed was '42', and is '43' now",
         "training_samples was '8 (names and labels: ",
+        "and is '8 (names and labels, weights: ",
     };
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 9; i++) {
         const an_train_options before = b.options;
         if (i == 0) b.options.learning_rate = 0.5;
         if (i == 1) b.options.base = AN_BASE_TRAIN;
@@ -310,7 +317,7 @@ static void other_settings_are_named(void **state) {
         b.options = before;
         b.train = usual;
     }
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         an_loader_destroy(others[i]);
     static const struct {
         double alpha;
