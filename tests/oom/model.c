@@ -157,6 +157,33 @@ static an_status predict_again(bench *b, an_error *err) {
     return st;
 }
 
+/* Formats with buffers of their own, each larger than the one before; then features. */
+static an_status frames(bench *b, an_error *err) {
+    enum { HEIGHT = 40, WIDTH = 50 };
+    static const int32_t formats[] = {AN_FORMAT_RGB, AN_FORMAT_GREY, AN_FORMAT_BGRA, AN_FORMAT_NV12,
+                                      AN_FORMAT_YUYV};
+    static uint8_t bytes[BATCH * HEIGHT * WIDTH * 4];
+    static float features[BATCH * 1280];
+    an_predictor *predictor = NULL;
+    float scores[BATCH] = {0};
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 31 % 255);
+    an_status st = an_predictor_create(&predictor, b->object, err);
+    for (size_t i = 0; !st && i < sizeof formats / sizeof *formats; i++) {
+        st = an_predictor_set_format(predictor, formats[i], err);
+        if (!st)
+            st = an_predictor_score_frames(predictor, bytes, 1 + (int64_t)i / 2 % BATCH, 0, HEIGHT,
+                                           WIDTH, 0, scores, err);
+        if (!st) b->result = oom_mix(b->result, scores, sizeof scores);
+    }
+    if (!st)
+        st = an_predictor_compute_features(predictor, bytes, BATCH, 0, HEIGHT, WIDTH, 0, features,
+                                           err);
+    if (!st) b->result = oom_mix(b->result, features, sizeof features);
+    an_predictor_destroy(predictor);
+    return st;
+}
+
 static int32_t own_loss(void *user, const an_loss_batch *batch) {
     (void)user;
     *batch->loss = 1;
@@ -196,6 +223,7 @@ const scenario oom_model_scenarios[] = {
     {"load a model from memory", prepare_int8, load_bytes, finish_model, false, true},
     {"first prediction", prepare_model, predict, finish_model, false, false},
     {"prediction", prepare_model, predict_again, finish_model, false, false},
+    {"frames", prepare_model, frames, finish_model, false, false},
     {"gradients", prepare_model, gradients, finish_model, false, false},
     {"int8", prepare_model, int8, finish_model, false, false},
     {"bf16", prepare_model, bf16, finish_model, false, false},

@@ -182,6 +182,92 @@ static void halve_row(uint8_t *out, const uint8_t *upper, const uint8_t *lower, 
                     count - done, channels);
 }
 
+/* --- formats --------------------------------------------------------------------------------- */
+
+/* What the chroma of eight pixels adds to their luma. */
+struct chroma {
+    __m256i r, g, b;
+};
+
+/* Of four pairs: the words U V U V ... become sums, each for two pixels. */
+static inline struct chroma add_chroma(__m128i words) {
+    const __m256i half = _mm256_set1_epi32(1 << 19);
+    const __m256i uv = _mm256_cvtepi16_epi32(_mm_sub_epi16(words, _mm_set1_epi16(128)));
+    const __m256i u = _mm256_shuffle_epi32(uv, 0xa0), v = _mm256_shuffle_epi32(uv, 0xf5);
+    const __m256i r = _mm256_mullo_epi32(v, _mm256_set1_epi32(1673527));
+    const __m256i g = _mm256_add_epi32(_mm256_mullo_epi32(v, _mm256_set1_epi32(-852492)),
+                                       _mm256_mullo_epi32(u, _mm256_set1_epi32(-409993)));
+    const __m256i b = _mm256_mullo_epi32(u, _mm256_set1_epi32(2116026));
+    return (struct chroma){_mm256_add_epi32(r, half), _mm256_add_epi32(g, half),
+                           _mm256_add_epi32(b, half)};
+}
+
+static inline __m256i add_luma(__m128i words) {
+    const __m128i above = _mm_subs_epu16(words, _mm_set1_epi16(16));
+    return _mm256_mullo_epi32(_mm256_cvtepi16_epi32(above), _mm256_set1_epi32(1220542));
+}
+
+/* Sums of sixteen pixels to bytes, clamped. */
+static inline __m128i to_bytes(__m256i y0, __m256i c0, __m256i y1, __m256i c1) {
+    const __m256i words = _mm256_packs_epi32(_mm256_srai_epi32(_mm256_add_epi32(y0, c0), 20),
+                                             _mm256_srai_epi32(_mm256_add_epi32(y1, c1), 20));
+    const __m256i order = _mm256_permute4x64_epi64(words, 0xd8);
+    return _mm_packus_epi16(_mm256_castsi256_si128(order), _mm256_extracti128_si256(order, 1));
+}
+
+/* r0..15, g0..15, b0..15 as r0 g0 b0 r1 ... */
+static inline void store_pixels(uint8_t *out, __m128i r, __m128i g, __m128i b) {
+    /* each byte where it goes to in three vectors: places 0 3 .., 1 4 .., 2 5 .. */
+    const __m128i r3 =
+        _mm_shuffle_epi8(r, _mm_setr_epi8(0, 11, 6, 1, 12, 7, 2, 13, 8, 3, 14, 9, 4, 15, 10, 5));
+    const __m128i g3 =
+        _mm_shuffle_epi8(g, _mm_setr_epi8(5, 0, 11, 6, 1, 12, 7, 2, 13, 8, 3, 14, 9, 4, 15, 10));
+    const __m128i b3 =
+        _mm_shuffle_epi8(b, _mm_setr_epi8(10, 5, 0, 11, 6, 1, 12, 7, 2, 13, 8, 3, 14, 9, 4, 15));
+    const __m128i second = _mm_setr_epi8(0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0);
+    const __m128i third = _mm_setr_epi8(0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0);
+    const __m128i first = _mm_setr_epi8(-1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1);
+    const __m128i low = _mm_blendv_epi8(_mm_blendv_epi8(r3, g3, second), b3, third);
+    const __m128i middle = _mm_blendv_epi8(_mm_blendv_epi8(r3, g3, first), b3, second);
+    const __m128i high = _mm_blendv_epi8(_mm_blendv_epi8(r3, g3, third), b3, first);
+    _mm_storeu_si128((__m128i *)(void *)out, low);
+    _mm_storeu_si128((__m128i *)(void *)(out + 16), middle);
+    _mm_storeu_si128((__m128i *)(void *)(out + 32), high);
+}
+
+/* Sixteen pixels: luma as words of eight each, chroma as words U V of four pairs each. */
+static inline void store_sixteen(uint8_t *out, __m128i luma0, __m128i luma1, __m128i uv0,
+                                 __m128i uv1) {
+    const __m256i y0 = add_luma(luma0), y1 = add_luma(luma1);
+    const struct chroma c0 = add_chroma(uv0), c1 = add_chroma(uv1);
+    store_pixels(out, to_bytes(y0, c0.r, y1, c1.r), to_bytes(y0, c0.g, y1, c1.g),
+                 to_bytes(y0, c0.b, y1, c1.b));
+}
+
+static void nv12_row(uint8_t *out, const uint8_t *luma, const uint8_t *chroma, int64_t count) {
+    const __m128i zero = _mm_setzero_si128();
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        const __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(luma + i));
+        const __m128i uv = _mm_loadu_si128((const __m128i *)(const void *)(chroma + i));
+        store_sixteen(out + 3 * i, _mm_unpacklo_epi8(y, zero), _mm_unpackhi_epi8(y, zero),
+                      _mm_unpacklo_epi8(uv, zero), _mm_unpackhi_epi8(uv, zero));
+    }
+    ani_c_nv12_row(out + 3 * i, luma + i, chroma + i, count - i);
+}
+
+static void yuyv_row(uint8_t *out, const uint8_t *src, int64_t count) {
+    const __m128i low = _mm_set1_epi16(255);
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        const __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(src + 2 * i));
+        const __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(src + 2 * i + 16));
+        store_sixteen(out + 3 * i, _mm_and_si128(a, low), _mm_and_si128(b, low),
+                      _mm_srli_epi16(a, 8), _mm_srli_epi16(b, 8));
+    }
+    ani_c_yuyv_row(out + 3 * i, src + 2 * i, count - i);
+}
+
 /* --- warp ------------------------------------------------------------------------------------ */
 
 /* One coordinate of eight points, as ani_c_place() has it for one. Each vector has four positions:
@@ -334,8 +420,8 @@ void ani_pixels_avx2(ani_pixels *table) {
                           .blend_columns = blend_columns,
                           .blend_rows = blend_rows,
                           .halve_row = halve_row,
-                          .nv12_row = ani_c_nv12_row,
-                          .yuyv_row = ani_c_yuyv_row,
+                          .nv12_row = nv12_row,
+                          .yuyv_row = yuyv_row,
                           .place = place,
                           .sample = sample,
                           .sample_values = ani_c_sample_values};
