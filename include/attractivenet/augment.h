@@ -167,18 +167,18 @@ AN_API void an_loader_source_init(an_loader_source *source, uint32_t struct_size
  * samples in which sample i has number i, and so are the bits, if x has the values of a data set's
  * pixels on the scale and y its scores as floats.
  *
- * Takes:   source: copied. options: NULL = defaults; scale says how x is scaled and is compared
- * with the model's, as elsewhere. fill is called once for each batch, in their order, on the thread
- * that calls an_loader_next(): for the batch that is wanted and, with threads, for up to prefetch
- *          batches after it, never beyond the epoch. The loader's threads do what follows: they
- *          look at the values and augment. So that a run can be repeated and resumed, what fill
- *          gives must depend on (epoch, samples) alone; batches filled ahead are discarded by
- *          an_loader_begin() and filled again when their turn comes.
- *          Any call that reads the loader calls fill. Those that read the samples in their own
- *          order, as an_predict_loader(), do so with epoch 0. Where labels are unknown, write any
- *          number that is finite.
- * Owns:    *out is the caller's; the user pointer must stay valid until it is destroyed, and also
- *          what holds it, as a trainer.
+ * Takes:   source: copied. options: NULL = defaults; scale says how x is scaled, and is compared
+ *          with the model's as elsewhere.
+ * Calls:   fill once for each batch, in their order, on the thread that calls an_loader_next(): for
+ *          the batch that is wanted and, with threads, for up to prefetch batches after it, never
+ *          beyond the epoch. The loader's threads do what follows: they look at the values and
+ *          augment. So that a run can be repeated and resumed, what fill gives must depend on
+ *          (epoch, samples) alone: batches filled ahead are discarded by an_loader_begin() and
+ *          filled again when their turn comes. Any call that reads the loader calls fill; those
+ *          that read the samples in their own order, as an_predict_loader(), do so with epoch 0.
+ *          Where labels are unknown, write any finite number.
+ * Owns:    *out is the caller's. user must stay valid until the loader and all that holds it, such
+ *          as a trainer, are destroyed.
  * Returns: AN_OK; AN_ERR_ARG (NULL, no fill, a field or option out of range); AN_ERR_NOMEM.
  * Fails:   a fill that returns non-zero ends the call that reads with AN_ERR_CANCELLED. A trainer
  *          goes on as after any callback that stops it; an_loader_next() loses nothing: the next
@@ -186,8 +186,8 @@ AN_API void an_loader_source_init(an_loader_source *source, uint32_t struct_size
  *          its range, and a weight below 0, end an_loader_next() with AN_ERR_ARG, with sample and
  *          value; the next call goes on with the batch after.
  * Threads: fill may make any call that does not read or begin its own loader: that one returns
- *          AN_ERR_ARG. The same holds while an_predict_loader(), an_calibrate_loader() or the
- *          features of a frozen base are computed from it.
+ *          AN_ERR_ARG. The same holds while an_predict_loader(), an_calibrate_loader() or
+ *          an_compute_features_loader() reads it, and while a trainer computes its features.
  * Cost:    as an_loader_create(); with augmentation a copy of an image for each thread.
  */
 AN_API an_status an_loader_create_from_callback(an_loader **out, const an_loader_source *source,

@@ -614,6 +614,20 @@ static void everything_that_reads_loaders_reads_it(void **state) {
                               NULL, &err))
             fail_msg("%s", err.message);
     assert_true(losses[0] == losses[1] && losses[0] > 0);
+    an_model_info info = {.struct_size = sizeof info};
+    assert_int_equal(an_model_describe(b.model, &info, NULL), AN_OK);
+    float *features[2];
+    for (int i = 0; i < 2; i++) {
+        features[i] = calloc((size_t)(TRAIN * info.features), sizeof *features[i]);
+        assert_non_null(features[i]);
+        if (an_compute_features_loader(b.model, i ? b.of_callback[0] : b.of_data[0], features[i],
+                                       NULL, NULL, &err))
+            fail_msg("%s", err.message);
+    }
+    assert_memory_equal(features[0], features[1],
+                        (size_t)(TRAIN * info.features) * sizeof *features[0]);
+    free(features[0]);
+    free(features[1]);
     /* Each left the loader as it was: free. */
     for (int i = 0; i < 2; i++)
         assert_int_equal(an_loader_begin(b.of_callback[i], 0, 0, &err), AN_OK);
@@ -909,7 +923,8 @@ static void weights_go_with_their_samples(void **state) {
     how.policy = AN_POLICY_SKIP;
     assert_int_equal(an_dataset_open(&dataset, test_folder, &how, NULL), AN_OK);
     for (int32_t mode = AN_AUGMENT_NONE; mode <= AN_AUGMENT_KERAS; mode++) {
-        const an_loader_options options = options_of(mode, mode);
+        an_loader_options options = options_of(mode, mode);
+        options.shuffle = mode == AN_AUGMENT_KERAS; /* the damaged one is not the last of a batch */
         for (int i = 0; i < COUNT; i++)
             weights[i] = 0.25 * i + mode;
         if (mode == AN_AUGMENT_NONE) {
