@@ -114,12 +114,11 @@ AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_ten
  *
  * Threads: any number of calls that read the model at once: an_model_predict(),
  *          _compute_features(), _predict_from_features(), _describe(), _summary(), _copy_weights(),
- *          _copy_gradients(), _save(), _save_bytes(), an_model_evaluate(), an_predict_loader(),
- *          an_compute_features_loader(), and predictors.
- *          Only one call at a time may change it (train, measure, set something); a second one, on
- *          another thread or in a callback of the first, returns AN_ERR_ARG. Readers do not wait
- *          for it: a call that predicts uses the weights of one moment, as the last whole step, or
- *          the last call that changed them, left them.
+ *          _copy_gradients(), _save(), _save_bytes(), _copy(), an_model_evaluate(),
+ * an_predict_loader(), an_compute_features_loader(), and predictors. Only one call at a time may
+ * change it (train, measure, set something); a second one, on another thread or in a callback of
+ * the first, returns AN_ERR_ARG. Readers do not wait for it: a call that predicts uses the weights
+ * of one moment, as the last whole step, or the last call that changed them, left them.
  */
 typedef struct an_model an_model;
 
@@ -352,6 +351,49 @@ AN_API an_status an_model_copy_gradients(an_arrays **out, const an_model *model,
 AN_API an_status an_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err);
 /** Draw new head weights (Glorot uniform, bias 0). */
 AN_API an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *err);
+
+/**
+ * Name the classes, in the order of the outputs, in place of names that are there.
+ *
+ * Takes:   names [count], copied: each UTF-8 of 1 to 1000 bytes, no two the same. count: that of
+ * the outputs; 2 for a model with one output, whose number is the probability of names[1]. NULL
+ * with count 0: no names. Returns: AN_OK; AN_ERR_ARG (another count, a wrong name, a model for
+ * regression): the names stay as they were; AN_ERR_NOMEM. Note:    they go into the file of
+ * an_model_save() as the metadata "classes", a JSON array, come back with an_model_load(), and go
+ * along with an_model_copy(). Threads: a change of the model (see an_model).
+ */
+AN_API an_status an_model_set_class_names(an_model *model, const char *const *names, int32_t count,
+                                          an_error *err);
+/** Return the number of names of classes; 0: the model has none. */
+AN_API int32_t an_model_class_count(const an_model *model);
+/** Return the name of a class, from 0; borrowed from the model until its names are set again; NULL
+ *  if there is no such class or name. */
+AN_API const char *an_model_class_name(const an_model *model, int32_t class_index);
+
+enum {
+    AN_COPY_WEIGHTS = 0, /* the copy has weights of its own from the beginning */
+    AN_SHARE_WEIGHTS = 1 /* model and copy have them in common until one of them changes */
+};
+/**
+ * Make a copy of a model, as it is between two steps of a training: weights, moving statistics,
+ * base mode, momentum, settings of training, calibration, way of predicting, names of classes.
+ * Gradients and what was begun (an update of batch norm, a calibration) stay behind, and so does
+ * the flag of an_model_set_cancel().
+ *
+ * Takes:   backend: of the copy; NULL = the model's. weights: AN_COPY_WEIGHTS or AN_SHARE_WEIGHTS.
+ *          Model and copy are independent either way, and give the same scores as two copies do.
+ * With SHARE there are no second weights in memory, packed ones included, as long as neither
+ *          changes; a copy of a copy shares as well. The first call that is to change weights or
+ *          statistics of one of them (a gradient, too) takes memory of its own, and is AN_ERR_NOMEM
+ *          if there is none. What is packed for predictions is shared if it is for the way of
+ *          predicting that the model has now, which this call packs if need be.
+ * Owns:    *out is the caller's; it holds the backend. The two may be destroyed in any order.
+ * Returns: AN_OK; AN_ERR_ARG (also in a child of the process that made a backend); AN_ERR_NOMEM;
+ *          AN_ERR_UNSUPPORTED: SHARE with backends of different kinds or instructions (AN_CPU).
+ * Threads: reads the model (see an_model); waits for the end of a step of training.
+ */
+AN_API an_status an_model_copy(an_model **out, const an_model *model, an_backend *backend,
+                               int32_t weights, an_error *err);
 
 /** Write the model as safetensors with all that loading needs, whole or not at all. A calibration
  *  goes along as two arrays: "int8/ranges", [units,2], smallest and largest values, and

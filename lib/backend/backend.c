@@ -48,6 +48,10 @@ an_status ani_backend_check(const an_backend *backend, an_error *err) {
     return ani_process_check(backend->process, "the backend", err);
 }
 
+bool ani_backend_is_alike(const an_backend *a, const an_backend *b) {
+    return a->ops == b->ops && a->instructions == b->instructions;
+}
+
 void ani_backend_hold(an_backend *backend) {
     atomic_fetch_add_explicit(&backend->references, 1, memory_order_relaxed);
 }

@@ -27,6 +27,7 @@
 #include <attractivenet/backend.h>
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "base/cancel.h"
 #include "base/element.h"
@@ -267,11 +268,17 @@ struct an_backend {
     int32_t threads;
     int64_t process; /* that made it: its threads are in no child */
     const char *level;
+    uint32_t instructions; /* it may use, of base/cpu.h; 0 where that does not matter */
+    uint32_t reserved;
 };
 
 /** AN_ERR_ARG in a child of the process that made the backend. To be asked before each call that
  * computes, and before any lock is taken that another thread may have held at the fork. */
 an_status ani_backend_check(const an_backend *backend, an_error *err);
+
+/** Say whether two backends are of one kind and use the same instructions: each may then read, pack
+ * and free memory and packed weights of the other. Their numbers of threads do not matter. */
+bool ani_backend_is_alike(const an_backend *a, const an_backend *b);
 
 /** Count a holder; an_backend_destroy() gives it back. */
 void ani_backend_hold(an_backend *backend);

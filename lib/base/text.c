@@ -56,6 +56,21 @@ void ani_text_print(ani_text *text, const char *format, ...) {
     text->size += size;
 }
 
+void ani_text_quote(ani_text *text, const char *string) {
+    ani_text_add(text, "\"", 1);
+    for (const char *s = string; *s;) {
+        const char *begin = s;
+        while ((unsigned char)*s >= 0x20 && *s != '"' && *s != '\\')
+            s++;
+        ani_text_add(text, begin, s - begin);
+        if (*s == '"' || *s == '\\')
+            ani_text_print(text, "\\%c", *s++);
+        else if (*s)
+            ani_text_print(text, "\\u%04x", (unsigned)*s++);
+    }
+    ani_text_add(text, "\"", 1);
+}
+
 void ani_text_clear(ani_text *text) {
     ani_free(text->bytes);
     *text = (ani_text){0};

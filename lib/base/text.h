@@ -17,6 +17,8 @@ typedef struct ani_text {
 
 void ani_text_add(ani_text *text, const char *bytes, int64_t size);
 void ani_text_print(ani_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Add a string as JSON has it, with its quotes. */
+void ani_text_quote(ani_text *text, const char *string);
 void ani_text_clear(ani_text *text);
 
 /** Parse a decimal floating-point number (no hex, no inf, no nan, no white space) at the start of

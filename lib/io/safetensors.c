@@ -293,21 +293,6 @@ done:
 /* --- writing -----------------------------------------------------------------------------------
  */
 
-static void add_quoted(ani_text *text, const char *string) {
-    ani_text_add(text, "\"", 1);
-    for (const char *s = string; *s;) {
-        const char *begin = s;
-        while ((unsigned char)*s >= 0x20 && *s != '"' && *s != '\\')
-            s++;
-        ani_text_add(text, begin, s - begin);
-        if (*s == '"' || *s == '\\')
-            ani_text_print(text, "\\%c", *s++);
-        else if (*s)
-            ani_text_print(text, "\\u%04x", (unsigned)*s++);
-    }
-    ani_text_add(text, "\"", 1);
-}
-
 static int64_t value_count(const an_arrays *arrays, int64_t index) {
     int64_t count = 1;
     for (int32_t axis = 0; axis < an_arrays_rank(arrays, index); axis++)
@@ -334,9 +319,9 @@ static void make_header(ani_text *text, const an_arrays *arrays, bool sealed) {
             if (sealed && !strcmp(key, seal_key)) continue;
             ani_text_print(text, "%s", separator);
             separator = ",";
-            add_quoted(text, key);
+            ani_text_quote(text, key);
             ani_text_add(text, ":", 1);
-            add_quoted(text, an_arrays_metadata(arrays, key));
+            ani_text_quote(text, an_arrays_metadata(arrays, key));
         }
         ani_text_add(text, "}", 1);
         separator = ",";
@@ -344,7 +329,7 @@ static void make_header(ani_text *text, const an_arrays *arrays, bool sealed) {
     for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
         const int64_t size = value_count(arrays, i) * (int64_t)sizeof(float);
         ani_text_print(text, "%s", separator);
-        add_quoted(text, an_arrays_name(arrays, i));
+        ani_text_quote(text, an_arrays_name(arrays, i));
         ani_text_print(text, ":{\"dtype\":\"F32\",\"shape\":[");
         for (int32_t axis = 0; axis < an_arrays_rank(arrays, i); axis++)
             ani_text_print(text, "%s%" PRId64, axis ? "," : "", an_arrays_length(arrays, i, axis));

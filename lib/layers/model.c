@@ -14,6 +14,7 @@
 #include "base/shape.h"
 #include "base/text.h"
 #include "layers/calibrate.h"
+#include "layers/class_names.h"
 #include "layers/loss.h"
 
 /* Predictions go in slices of so many images: memory stays small whatever n is. */
@@ -27,9 +28,10 @@ struct an_model {
     atomic_int recompute;     /* 0 or 1 */
     int32_t gradient_base;    /* of the gradients that are there; -1: none. With the turn */
     int64_t gradient_samples; /* of the batches that they are the mean over */
-    double momentum;
+    double momentum;          /* with claim and turn */
     ani_net *net;
     ani_model_facts facts;
+    _Atomic(ani_class_names *) names; /* NULL: none; set with claim and turn */
     /* update of batch norm under way: sums and scratch [2][channels] each; NULL: none */
     double *statistics;
     int64_t samples;
@@ -39,23 +41,29 @@ struct an_model {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-an_status ani_model_create(an_model **out, an_backend *backend, const ani_net_spec *spec,
-                           const ani_model_facts *facts, an_error *err) {
-    *out = NULL;
+/* Make a model of a net, which is taken over whatever happens. */
+static an_status make(an_model **out, ani_net *net, const ani_model_facts *facts, an_error *err) {
     an_model *model = ani_alloc_zero(1, sizeof *model);
-    if (!model) return ani_fail_memory(err, sizeof *model, "a model");
+    if (!model) {
+        ani_net_destroy(net);
+        return ani_fail_memory(err, sizeof *model, "a model");
+    }
     atomic_init(&model->references, 1);
     atomic_init(&model->base, AN_BASE_FROZEN);
     model->gradient_base = -1;
     model->momentum = 0.999;
     model->facts = *facts;
-    an_status st = ani_net_create(&model->net, backend, spec, err);
-    if (st) {
-        an_model_destroy(model);
-        return st;
-    }
+    model->net = net;
     *out = model;
     return AN_OK;
+}
+
+an_status ani_model_create(an_model **out, an_backend *backend, const ani_net_spec *spec,
+                           const ani_model_facts *facts, an_error *err) {
+    ani_net *net = NULL;
+    *out = NULL;
+    an_status st = ani_net_create(&net, backend, spec, err);
+    return st ? st : make(out, net, facts, err);
 }
 
 void ani_model_hold(an_model *model) {
@@ -66,6 +74,7 @@ void an_model_destroy(an_model *model) {
     if (!model || atomic_fetch_sub(&model->references, 1) > 1) return;
     ani_free(model->statistics);
     ani_calibration_destroy(model->calibration);
+    ani_class_names_destroy(atomic_load(&model->names));
     ani_net_destroy(model->net);
     ani_free(model);
 }
@@ -105,6 +114,16 @@ static an_status begin_change(an_model *model, an_error *err) {
     return st;
 }
 
+/* The same for a change of something else. */
+static an_status begin_setting(an_model *model, an_error *err) {
+    an_status st = ani_model_claim(model, err);
+    if (st) return st;
+    st = ani_net_begin_read(model->net, err);
+    if (st) ani_model_release(model);
+    return st;
+}
+
+/* Of both. */
 static an_status end_change(an_model *model, an_status st) {
     ani_net_end_change(model->net);
     ani_model_release(model);
@@ -225,10 +244,147 @@ an_status an_model_set_momentum(an_model *model, double momentum, an_error *err)
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     if (!(momentum >= 0 && momentum <= 1))
         return ani_fail(err, AN_ERR_ARG, "model: momentum is %g; it must be 0 to 1", momentum);
-    an_status st = ani_model_claim(model, err);
+    an_status st = begin_setting(model, err);
     if (st) return st;
     model->momentum = momentum;
+    return end_change(model, AN_OK);
+}
+
+/* --- names of classes --------------------------------------------------------------------------
+ */
+
+/* Take names in place of those that are there, with claim and turn. */
+static void replace_names(an_model *model, ani_class_names *names) {
+    ani_class_names_destroy(atomic_exchange(&model->names, names));
+}
+
+static an_status check_name_count(const an_model *model, int32_t count, an_status wrong,
+                                  an_error *err) {
+    const int32_t outputs = ani_net_spec_of(model->net)->outputs;
+    const int32_t wanted = outputs == 1 ? 2 : outputs;
+    if (model->facts.task != AN_TASK_CLASSIFICATION)
+        return ani_fail(err, wrong,
+                        "model: %d names of classes, and its task is regression; classes are of "
+                        "classification",
+                        (int)count);
+    if (count != wanted)
+        return ani_fail(err, wrong,
+                        "model: %d names of classes; it must be %d, for it has %d output%s",
+                        (int)count, (int)wanted, (int)outputs, outputs == 1 ? "" : "s");
+    return AN_OK;
+}
+
+an_status ani_model_set_class_names(an_model *model, const char *const *names, int32_t count,
+                                    an_error *err) {
+    ani_class_names *copy = NULL;
+    an_status st = AN_OK;
+    if (names) st = check_name_count(model, count, AN_ERR_ARG, err);
+    if (!st && names) st = ani_class_names_create(&copy, names, count, AN_ERR_ARG, err);
+    if (!st) st = ani_net_begin_read(model->net, err);
+    if (st) {
+        ani_class_names_destroy(copy);
+        return st;
+    }
+    replace_names(model, copy);
+    ani_net_end_change(model->net);
+    return AN_OK;
+}
+
+an_status an_model_set_class_names(an_model *model, const char *const *names, int32_t count,
+                                   an_error *err) {
+    if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
+    if (!names && count)
+        return ani_fail(err, AN_ERR_ARG, "model: names is NULL, and count is %d", (int)count);
+    an_status st = ani_model_claim(model, err);
+    if (st) return st;
+    st = ani_model_set_class_names(model, names, count, err);
     ani_model_release(model);
+    return st;
+}
+
+int32_t an_model_class_count(const an_model *model) {
+    const ani_class_names *names = model ? atomic_load(&model->names) : NULL;
+    return names ? names->count : 0;
+}
+
+const char *an_model_class_name(const an_model *model, int32_t class_index) {
+    const ani_class_names *names = model ? atomic_load(&model->names) : NULL;
+    return names && class_index >= 0 && class_index < names->count ? names->names[class_index]
+                                                                   : NULL;
+}
+
+/* In files of this library's own format. */
+static const char *const names_key = "classes", *const format_name = "attractivenet-1";
+
+static an_status save_names(const an_model *model, an_arrays *arrays, an_error *err) {
+    const ani_class_names *names = atomic_load(&model->names);
+    char *text = NULL;
+    if (!names) return AN_OK;
+    an_status st = ani_class_names_print(&text, names, err);
+    if (!st) st = an_arrays_set_metadata(arrays, names_key, text, err);
+    ani_free(text);
+    return st;
+}
+
+an_status ani_model_take_class_names(an_model *model, const an_arrays *arrays, an_error *err) {
+    const char *format = an_arrays_metadata(arrays, "format");
+    const char *text = an_arrays_metadata(arrays, names_key);
+    ani_class_names *names = NULL;
+    if (!text || !format || strcmp(format, format_name) != 0) return AN_OK;
+    an_status st = ani_class_names_parse(&names, text, err);
+    if (!st) st = check_name_count(model, names->count, AN_ERR_FORMAT, err);
+    if (st) {
+        ani_class_names_destroy(names);
+        return st;
+    }
+    replace_names(model, names);
+    return AN_OK;
+}
+
+/* --- copy ------------------------------------------------------------------------------------- */
+
+/* What the net does not know of the model from which it was copied. */
+static an_status copy_settings(an_model *copy, const an_model *model, an_error *err) {
+    ani_class_names *names = NULL;
+    an_status st = ani_net_begin_read(model->net, err);
+    if (st) return st;
+    const ani_class_names *from = atomic_load(&model->names);
+    if (from)
+        st = ani_class_names_create(&names, (const char *const *)from->names, from->count,
+                                    AN_ERR_INTERNAL, err);
+    copy->momentum = model->momentum;
+    ani_net_end_change(model->net);
+    atomic_store(&copy->names, names);
+    ani_model_use_base(copy, ani_model_base(model));
+    ani_model_use_training(copy, atomic_load(&model->precision), atomic_load(&model->recompute));
+    return st;
+}
+
+an_status an_model_copy(an_model **out, const an_model *model, an_backend *backend, int32_t weights,
+                        an_error *err) {
+    an_model *copy = NULL;
+    ani_net *net = NULL;
+    if (out) *out = NULL;
+    if (!out || !model) return ani_fail(err, AN_ERR_ARG, "%s is NULL", out ? "model" : "out");
+    const an_backend *own = ani_net_backend(model->net);
+    if (!backend) backend = ani_net_backend(model->net);
+    if (weights < AN_COPY_WEIGHTS || weights > AN_SHARE_WEIGHTS)
+        return ani_fail(err, AN_ERR_ARG,
+                        "model: weights is %d; it must be AN_COPY_WEIGHTS or AN_SHARE_WEIGHTS",
+                        (int)weights);
+    if (weights == AN_SHARE_WEIGHTS && !ani_backend_is_alike(own, backend))
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: its backend is '%s' at level '%s', the copy's '%s' at level '%s'; "
+                        "weights are shared between backends of one kind and the same instructions",
+                        own->ops->name, own->level, backend->ops->name, backend->level);
+    an_status st = ani_net_copy(&net, model->net, backend, weights == AN_SHARE_WEIGHTS, err);
+    if (!st) st = make(&copy, net, &model->facts, err);
+    if (!st) st = copy_settings(copy, model, err);
+    if (st) {
+        an_model_destroy(copy);
+        return st;
+    }
+    *out = copy;
     return AN_OK;
 }
 
@@ -532,7 +688,7 @@ an_status ani_model_calibrate_end(an_model *model, an_error *err) {
     if (!model->calibration || ani_calibration_images(model->calibration) == 0)
         return ani_fail(err, AN_ERR_ARG, "model: no image was added to the calibration");
     an_status st = check_unchanged(model, model->calibration_of, "calibration", err);
-    if (!st) st = ani_net_begin_change(model->net, err);
+    if (!st) st = ani_net_begin_read(model->net, err);
     if (st) return st;
     st = ani_calibration_finish(model->calibration, model->net, model->facts.image, err);
     ani_net_end_change(model->net);
@@ -573,7 +729,7 @@ an_status an_model_set_inference(an_model *model, int32_t inference, an_error *e
     if (inference < AN_INFERENCE_FP32 || inference >= ANI_INFERENCES)
         return ani_fail(err, AN_ERR_ARG, "model: inference is %d; it must be one of AN_INFERENCE_*",
                         inference);
-    an_status st = begin_change(model, err);
+    an_status st = begin_setting(model, err);
     if (st) return st;
     if (inference == AN_INFERENCE_INT8 && !ani_net_calibrated(model->net))
         st = ani_fail(err, AN_ERR_ARG,
@@ -692,7 +848,7 @@ static an_status copy_arrays(const an_model *model, an_arrays **out, int64_t fir
 an_status an_model_copy_weights(an_arrays **out, const an_model *model, an_error *err) {
     if (out) *out = NULL;
     if (!model || !out) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "out" : "model");
-    an_status st = ani_net_begin_change(model->net, err);
+    an_status st = ani_net_begin_read(model->net, err);
     if (st) return st;
     st = copy_arrays(model, out, 0, 0, err);
     ani_net_end_change(model->net);
@@ -702,7 +858,7 @@ an_status an_model_copy_weights(an_arrays **out, const an_model *model, an_error
 an_status an_model_copy_gradients(an_arrays **out, const an_model *model, an_error *err) {
     if (out) *out = NULL;
     if (!model || !out) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "out" : "model");
-    an_status st = ani_net_begin_change(model->net, err);
+    an_status st = ani_net_begin_read(model->net, err);
     if (st) return st;
     const int32_t base = model->gradient_base;
     const int32_t all = base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE;
@@ -804,7 +960,7 @@ static an_status set_metadata(an_arrays *arrays, const an_model *model, an_error
     char alpha[40];
     double_text(alpha, sizeof alpha, facts->alpha);
     const char *const texts[][2] = {
-        {"format", "attractivenet-1"},
+        {"format", format_name},
         {"alpha", alpha},
         {"padding", facts->padding == AN_PADDING_FIXED ? "fixed" : "tutorial"},
         {"scale", facts->scale_name},
@@ -825,10 +981,11 @@ static an_status set_metadata(an_arrays *arrays, const an_model *model, an_error
 static an_status copy_file(an_arrays **out, const an_model *model, an_error *err) {
     an_arrays *arrays = NULL;
     *out = NULL;
-    an_status st = ani_net_begin_change(model->net, err);
+    an_status st = ani_net_begin_read(model->net, err);
     if (st) return st;
     st = copy_arrays(model, &arrays, 0, 0, err);
     if (!st) st = set_metadata(arrays, model, err);
+    if (!st) st = save_names(model, arrays, err);
     if (!st) st = save_inference(model, arrays, err);
     ani_net_end_change(model->net);
     if (st) {

@@ -64,6 +64,8 @@ an_status ani_model_update_batch_norm_end(an_model *model, an_error *err);
 an_status ani_model_calibrate_begin(an_model *model, an_error *err);
 an_status ani_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err);
 an_status ani_model_calibrate_end(an_model *model, an_error *err);
+an_status ani_model_set_class_names(an_model *model, const char *const *names, int32_t count,
+                                    an_error *err);
 an_status ani_model_set_weights(an_model *model, const an_arrays *arrays, an_error *err);
 
 /** Base mode of the current gradients; -1: none yet. With the turn. */
@@ -84,6 +86,10 @@ an_status ani_array_check(const ani_net_array *array, const an_arrays *arrays, i
  * may have, for the weights that the model has now. AN_ERR_FORMAT: one that the model cannot go
  * by. */
 an_status ani_model_take_inference(an_model *model, const an_arrays *arrays, an_error *err);
+
+/** Take the names of the classes that a list of a file may have. AN_ERR_FORMAT: they are wrong, or
+ * do not fit the model. */
+an_status ani_model_take_class_names(an_model *model, const an_arrays *arrays, an_error *err);
 
 /** Draw weights as Keras does by default, from the first-th array on: kernels GlorotUniform (in
  * Keras' rule for a depthwise kernel [3,3,c,1]: fan in 9*c, fan out 9), gamma and moving variance

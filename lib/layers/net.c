@@ -191,16 +191,20 @@ static float *take(float **at, int64_t count) {
     return taken;
 }
 
+/* Where the weights of a batch norm lie. */
+static void point_norm(const ani_net_unit *unit, ani_bn *bn) {
+    bn->gamma = unit->gamma->data;
+    bn->beta = unit->beta->data;
+    bn->moving_mean = unit->moving_mean->data;
+    bn->moving_variance = unit->moving_variance->data;
+}
+
 static void place_unit(ani_net_unit *unit, double epsilon, float **norm, double **sums) {
     const int64_t c = unit->spec.cout;
-    unit->running = (ani_bn){.gamma = unit->gamma->data,
-                             .beta = unit->beta->data,
-                             .moving_mean = unit->moving_mean->data,
-                             .moving_variance = unit->moving_variance->data,
-                             .epsilon = epsilon};
-    unit->batch = unit->running;
     ani_bn *both[2] = {&unit->running, &unit->batch};
     for (int32_t i = 0; i < 2; i++) {
+        point_norm(unit, both[i]);
+        both[i]->epsilon = epsilon;
         both[i]->scale = take(norm, c);
         both[i]->shift = take(norm, c);
         both[i]->mean = take(norm, c);
@@ -210,10 +214,72 @@ static void place_unit(ani_net_unit *unit, double epsilon, float **norm, double 
     *sums += aligned(2 * c);
 }
 
-static an_status place(ani_net *net, const int64_t *offsets, an_error *err) {
-    an_status st = allocate(net, net->parameter_count, sizeof(float), &net->parameters, err);
+static an_status allocate_weights(ani_net *net, float **parameters, float **moving, an_error *err) {
+    an_status st = allocate(net, net->parameter_count, sizeof(float), parameters, err);
+    return st ? st : allocate(net, net->moving_count, sizeof(float), moving, err);
+}
+
+static void free_floats(ani_net *net, float *memory, int64_t count) {
+    if (memory) net->backend->ops->free(net->backend, memory, count * (int64_t)sizeof *memory);
+}
+
+/* Have the weights in common with another net, whose turn the caller has. */
+static an_status share_weights(ani_net *net, ani_net *from, an_error *err) {
+    if (!from->holders) {
+        from->holders = ani_alloc(sizeof *from->holders);
+        if (!from->holders) return ani_fail_memory(err, sizeof *from->holders, "shared weights");
+        atomic_init(from->holders, 1);
+    }
+    atomic_fetch_add(from->holders, 1);
+    net->holders = from->holders;
+    net->parameters = from->parameters;
+    net->moving = from->moving;
+    return AN_OK;
+}
+
+/* Release the weights, which other nets may go on having. */
+static void release_weights(ani_net *net) {
+    if (net->holders && atomic_fetch_sub(net->holders, 1) > 1) return;
+    free_floats(net, net->parameters, net->parameter_count);
+    free_floats(net, net->moving, net->moving_count);
+    ani_free(net->holders);
+}
+
+/* Take memory of its own for weights that are shared, with the turn. The other nets do not change
+ * what is copied: each of them would do as this one does. */
+static an_status own_weights(ani_net *net, an_error *err) {
+    const ani_backend_ops *ops = net->backend->ops;
+    float *parameters = NULL, *moving = NULL;
+    an_status st = allocate_weights(net, &parameters, &moving, err);
+    if (st) {
+        free_floats(net, parameters, net->parameter_count);
+        return st;
+    }
+    ops->copy(net->backend, parameters, net->parameters,
+              net->parameter_count * (int64_t)sizeof *parameters);
+    ops->copy(net->backend, moving, net->moving, net->moving_count * (int64_t)sizeof *moving);
+    for (int64_t i = 0; i < net->array_count; i++) {
+        ani_net_array *array = &net->arrays[i];
+        array->data = array->moving ? moving + (array->data - net->moving)
+                                    : parameters + (array->data - net->parameters);
+    }
+    for (int32_t u = 0; u < net->spec.unit_count; u++) {
+        point_norm(&net->units[u], &net->units[u].running);
+        point_norm(&net->units[u], &net->units[u].batch);
+    }
+    ani_net_release_packed(net); /* it would be packed again from where the weights were */
+    release_weights(net);
+    net->holders = NULL;
+    net->parameters = parameters;
+    net->moving = moving;
+    return AN_OK;
+}
+
+/* from: the net whose weights are shared; NULL: zeros. */
+static an_status place(ani_net *net, const int64_t *offsets, ani_net *from, an_error *err) {
+    an_status st = from ? share_weights(net, from, err)
+                        : allocate_weights(net, &net->parameters, &net->moving, err);
     if (!st) st = allocate(net, net->parameter_count, sizeof(float), &net->gradients, err);
-    if (!st) st = allocate(net, net->moving_count, sizeof(float), &net->moving, err);
     if (!st) st = allocate(net, net->norm_count, sizeof(float), &net->norm, err);
     if (!st) st = allocate(net, net->sum_count, sizeof(double), &net->sums, err);
     if (st) return st;
@@ -235,8 +301,8 @@ static an_status place(ani_net *net, const int64_t *offsets, an_error *err) {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec *spec,
-                         an_error *err) {
+static an_status create(ani_net **out, an_backend *backend, const ani_net_spec *spec, ani_net *from,
+                        an_error *err) {
     *out = NULL;
     int64_t *offsets = NULL;
     an_status st = ani_backend_check(backend, err);
@@ -277,7 +343,7 @@ an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec 
         st = ani_fail_memory(err, -1, "a network's weights");
         goto done;
     }
-    st = place(net, offsets, err);
+    st = place(net, offsets, from, err);
     if (st) goto done;
     *out = net;
     net = NULL;
@@ -287,17 +353,54 @@ done:
     return st;
 }
 
+an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec *spec,
+                         an_error *err) {
+    return create(out, backend, spec, NULL, err);
+}
+
+/* Copy the weights of a net, whose turn the caller has, to one that nobody else knows yet. */
+static an_status copy_weights(ani_net *to, const ani_net *from, an_error *err) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < from->array_count; i++)
+        if (from->arrays[i].count > most) most = from->arrays[i].count;
+    float *host = ani_alloc_zero(most, sizeof *host);
+    if (!host) return ani_fail_memory(err, most * (int64_t)sizeof *host, "a copy of weights");
+    for (int64_t i = 0; i < from->array_count; i++) {
+        ani_net_read_array(from, &from->arrays[i], host);
+        ani_net_write_array(to, &to->arrays[i], host);
+    }
+    ani_free(host);
+    return AN_OK;
+}
+
+an_status ani_net_copy(ani_net **out, ani_net *net, an_backend *backend, bool shared,
+                       an_error *err) {
+    ani_net *copy = NULL;
+    *out = NULL;
+    an_status st = ani_net_begin_read(net, err);
+    if (st) return st;
+    st = create(&copy, backend, &net->spec, shared ? net : NULL, err);
+    if (!st && !shared) st = copy_weights(copy, net, err);
+    if (!st && net->calibrated.ranges) st = ani_net_calibrate(copy, &net->calibrated, err);
+    if (!st) ani_net_set_inference(copy, ani_net_inference(net));
+    if (!st && shared) st = ani_net_share_packed(copy, net, err);
+    ani_net_end_change(net);
+    if (st) {
+        ani_net_destroy(copy);
+        return st;
+    }
+    *out = copy;
+    return AN_OK;
+}
+
 void ani_net_destroy(ani_net *net) {
     if (!net) return;
     const ani_backend_ops *ops = net->backend->ops;
-    const int64_t weights = net->parameter_count * (int64_t)sizeof(float);
     ani_net_share_clear(net);
     ani_net_memory_clear(net, &net->memory);
-    if (net->parameters) ops->free(net->backend, net->parameters, weights);
-    if (net->gradients) ops->free(net->backend, net->gradients, weights);
-    if (net->moving)
-        ops->free(net->backend, net->moving, net->moving_count * (int64_t)sizeof(float));
-    if (net->norm) ops->free(net->backend, net->norm, net->norm_count * (int64_t)sizeof(float));
+    release_weights(net);
+    free_floats(net, net->gradients, net->parameter_count);
+    free_floats(net, net->norm, net->norm_count);
     if (net->sums) ops->free(net->backend, net->sums, net->sum_count * (int64_t)sizeof(double));
     if (net->moving_before)
         ops->free(net->backend, net->moving_before, net->moving_count * (int64_t)sizeof(float));
@@ -405,9 +508,18 @@ void ani_net_set_training(ani_net *net, int32_t precision, int32_t recompute) {
     net->recompute = recompute;
 }
 
-an_status ani_net_begin_change(ani_net *net, an_error *err) {
+an_status ani_net_begin_read(ani_net *net, an_error *err) {
     an_status st = ani_backend_check(net->backend, err);
     return st ? st : ani_turns_take(&net->turns, NULL, err);
+}
+
+an_status ani_net_begin_change(ani_net *net, an_error *err) {
+    an_status st = ani_net_begin_read(net, err);
+    if (!st && net->holders && atomic_load(net->holders) > 1) {
+        st = own_weights(net, err);
+        if (st) ani_net_end_change(net);
+    }
+    return st;
 }
 
 void ani_net_end_change(ani_net *net) {

@@ -64,6 +64,11 @@ typedef struct ani_net ani_net;
  */
 an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec *spec,
                          an_error *err);
+/** Make a copy on a backend, as the net is now: weights, statistics, calibration, and how
+ * predictions are made. shared: the backends are alike, and the weights stay in common, packed ones
+ * too, until one of the nets is about to change them. */
+an_status ani_net_copy(ani_net **out, ani_net *net, an_backend *backend, bool shared,
+                       an_error *err);
 void ani_net_destroy(ani_net *net); /* NULL is allowed */
 an_backend *ani_net_backend(const ani_net *net);
 const ani_net_spec *ani_net_spec_of(const ani_net *net);
@@ -98,9 +103,13 @@ int64_t ani_net_changes(const ani_net *net);
  * ani_net_calibrate() and whatever calls ani_net_weights_changed(); and ani_net_gradients(), which
  * updates the moving statistics in some modes. Weights are copied out in a turn, too. */
 
-/** Wait for a turn. AN_ERR_ARG, and no turn, in a child of the backend's process. */
+/** Wait for a turn to change weights or statistics, which are then the net's own: AN_ERR_NOMEM if
+ * they were shared and there is no memory for a copy. AN_ERR_ARG, and no turn, in a child of the
+ * backend's process. */
 an_status ani_net_begin_change(ani_net *net, an_error *err);
-void ani_net_end_change(ani_net *net);
+/** The same to read them, or to change something else. */
+an_status ani_net_begin_read(ani_net *net, an_error *err);
+void ani_net_end_change(ani_net *net); /* of both */
 
 /* Cancelling. Each caller watches the flag that the net has as its call begins (base/cancel.h):
  * the one who trains or changes the net from ani_net_begin_watch() to ani_net_end_watch(), a

@@ -297,18 +297,53 @@ void ani_net_forget_ranges(ani_net *net) {
     ani_free((void *)(uintptr_t)old.means);
 }
 
-void ani_net_set_inference(ani_net *net, int32_t inference) {
+/* Release what is packed for other kinds than one; -1: for all. */
+static void release_others(ani_net *net, int32_t kind) {
     ani_net_packed *old[ANI_INFERENCES] = {0};
     pthread_mutex_lock(&net->lock);
     for (int32_t i = 0; i < ANI_INFERENCES; i++) {
-        if (i == inference) continue;
+        if (i == kind) continue;
         old[i] = net->packed[i];
         net->packed[i] = NULL;
     }
-    net->inference = inference;
+    if (kind >= 0) net->inference = kind;
     pthread_mutex_unlock(&net->lock);
     for (int32_t i = 0; i < ANI_INFERENCES; i++)
         release_packed(net, old[i]);
+}
+
+void ani_net_set_inference(ani_net *net, int32_t inference) {
+    release_others(net, inference);
+}
+
+void ani_net_release_packed(ani_net *net) {
+    release_others(net, -1);
+}
+
+an_status ani_net_share_packed(ani_net *net, ani_net *from, an_error *err) {
+    const int32_t kind = ani_net_inference(from);
+    ani_net_packed *packed = NULL;
+    ani_net_head *head = NULL;
+    an_status st = AN_OK;
+    if (!from->packed[kind] || from->packed[kind]->version != from->version)
+        st = pack(from, kind, &packed, err);
+    if (!st && (!from->head || from->head->version != from->head_version))
+        st = copy_head(from, &head, err);
+    release_packed(from, packed);
+    release_head(from, head);
+    if (st) return st;
+    pthread_mutex_lock(&from->lock);
+    net->version = from->version;
+    net->head_version = from->head_version;
+    for (int32_t i = 0; i < ANI_INFERENCES; i++) {
+        if (!from->packed[i] || from->packed[i]->version != from->version) continue;
+        net->packed[i] = from->packed[i];
+        atomic_fetch_add(&net->packed[i]->holders, 1);
+    }
+    net->head = from->head;
+    atomic_fetch_add(&net->head->holders, 1);
+    pthread_mutex_unlock(&from->lock);
+    return AN_OK;
 }
 
 int32_t ani_net_inference(ani_net *net) {

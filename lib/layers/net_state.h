@@ -102,7 +102,9 @@ struct ani_net {
     const ani_net_array *head_kernel, *head_bias;
     int64_t channels, widest;
 
-    /* backend memory, counts in elements */
+    /* backend memory, counts in elements. Copies of a model may have parameters and moving in
+     * common: a net takes memory of its own before it changes them. */
+    atomic_int *holders; /* nets that have; NULL: it alone */
     float *parameters, *gradients, *moving, *norm;
     double *sums;
     int64_t parameter_count, head_offset, moving_count, norm_count, sum_count;
@@ -146,6 +148,11 @@ void ani_net_changed(ani_net *net);
 /** Discard the calibration of int8; predictions in int8 go back to fp32. With the turn. */
 void ani_net_forget_ranges(ani_net *net);
 
+/** Release what is packed; predictions go on with what they hold. */
+void ani_net_release_packed(ani_net *net);
+/** Let a copy that has the weights of a net in common use what is packed of them, too; what the
+ * net's way of predicting needs is packed first. With the turn of from. */
+an_status ani_net_share_packed(ani_net *net, ani_net *from, an_error *err);
 /** Release all that is shared; no prediction is running. */
 void ani_net_share_clear(ani_net *net);
 /** The units as inference sees them; free with ani_free(). */

@@ -92,7 +92,8 @@ typedef struct blueprint {
     ani_mnv2_pads pads;
     bool odd_pads;              /* other than padding stands for */
     const ani_weights *weights; /* NULL: random */
-    bool take_head, keep_name, keep_inference;
+    bool take_head, keep_name;
+    bool is_model; /* how it predicts and its classes are the file's, too */
 } blueprint;
 
 static bool same_pads(const ani_mnv2_pads *a, const ani_mnv2_pads *b) {
@@ -174,7 +175,8 @@ static an_status build(an_model **out, an_backend *backend, const blueprint *b, 
     if (!b->weights || !b->take_head)
         st = ani_net_draw(net, b->seed, b->weights ? ANI_MNV2_BASE_ARRAYS : 0, err);
     if (!st && b->weights) st = ani_weights_take(b->weights, net, b->take_head, err);
-    if (!st && b->keep_inference) st = ani_model_take_inference(model, b->weights->arrays, err);
+    if (!st && b->is_model) st = ani_model_take_inference(model, b->weights->arrays, err);
+    if (!st && b->is_model) st = ani_model_take_class_names(model, b->weights->arrays, err);
     if (st) goto done;
     *out = model;
     model = NULL;
@@ -283,7 +285,7 @@ static an_status load(an_model **out, an_backend *backend, ani_weights *weights,
                    .weights = weights,
                    .take_head = true,
                    .keep_name = true,
-                   .keep_inference = true};
+                   .is_model = true};
     /* A bare weight file names no task: the 1000 classes of ImageNet are one, all else is a score.
      */
     b.task = weights->task >= 0  ? weights->task

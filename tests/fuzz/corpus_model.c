@@ -74,6 +74,12 @@ void corpus_model(corpus *all) {
         "\"odd\",\"scale\":\"auto\",\"seed\":\"99999999999\",\"pads\":\"3\"",
         false);
     corpus_add_arrays(
+        all, "classes.safetensors", arrays,
+        "\"format\":\"attractivenet-1\",\"alpha\":\"0.1\",\"size\":\"32\",\"padding\":"
+        "\"fixed\",\"scale\":\"unit\",\"task\":\"classification\",\"classes\":"
+        "\"[\\\"no\\\", \\\"yes\\\"]\"",
+        true);
+    corpus_add_arrays(
         all, "bf16.safetensors", arrays,
         "\"format\":\"attractivenet-1\",\"alpha\":\"0.1\",\"size\":\"32\",\"padding\":"
         "\"fixed\",\"scale\":\"unit\",\"inference\":\"bf16\"",

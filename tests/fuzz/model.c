@@ -30,6 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     REQUIRE(!an_model_describe(model, &info, &err));
     REQUIRE(info.height >= 32 && info.width >= 32 && info.height <= 8192 && info.width <= 8192);
     REQUIRE(info.outputs >= 1 && info.outputs <= 10000 && info.alpha > 0);
+    for (int32_t i = 0; i < an_model_class_count(model); i++)
+        fuzz_touch(an_model_class_name(model, i), (int64_t)strlen(an_model_class_name(model, i)));
+    REQUIRE(!an_model_class_count(model) || info.task == AN_TASK_CLASSIFICATION);
     if (info.height <= 64 && info.width <= 64) {
         float y[10000];
         REQUIRE(!an_model_predict(model, x, 1, y, &err));

@@ -125,6 +125,52 @@ static an_status load_bytes(bench *b, an_error *err) {
     return st;
 }
 
+/* A copy that shares, and takes weights of its own as its head changes. */
+static an_status copy(bench *b, an_error *err) {
+    an_model *model = NULL, *second = NULL;
+    float scores[BATCH] = {0};
+    an_status st = an_model_copy(&model, b->object, NULL, AN_SHARE_WEIGHTS, err);
+    if (!st) st = an_model_reset_head(model, 5, err);
+    if (!st) st = an_model_predict(model, pixels, BATCH, scores, err);
+    if (!st) b->result = oom_mix(0, scores, sizeof scores);
+    if (!st) st = an_model_copy(&second, model, NULL, AN_COPY_WEIGHTS, err);
+    if (!st) st = an_model_predict(second, pixels, BATCH, scores, err);
+    if (!st) b->result = oom_mix(b->result, scores, sizeof scores);
+    an_model_destroy(model);
+    an_model_destroy(second);
+    return st;
+}
+
+/* Names of classes, into a file in memory and back. */
+static an_status name_classes(bench *b, an_error *err) {
+    static const char *const names[2] = {"no", "yes"};
+    an_model *model = b->object, *loaded = NULL;
+    an_bytes *bytes = NULL;
+    an_status st = an_model_set_class_names(model, names, 2, err);
+    if (!st) st = an_model_save_bytes(&bytes, model, err);
+    if (!st)
+        st = an_model_load_bytes(&loaded, an_model_backend(model), an_bytes_data(bytes),
+                                 an_bytes_size(bytes), NULL, NULL, err);
+    if (!st) b->result = oom_mix(0, an_model_class_name(loaded, 1), 3);
+    an_model_destroy(loaded);
+    an_bytes_destroy(bytes);
+    return st;
+}
+
+static void prepare_yes_no(bench *b) {
+    an_backend *backend = NULL;
+    an_model *model = NULL;
+    an_mobilenetv2_options options;
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    options.alpha = 0.1;
+    options.task = AN_TASK_CLASSIFICATION;
+    OOM_NEED(!an_backend_create(&backend, NULL, NULL));
+    OOM_NEED(!an_mobilenetv2_create(&model, backend, &options, NULL));
+    an_backend_destroy(backend);
+    b->object = model;
+}
+
 /* A new model each time, so that the buffers of the first prediction are among the points. */
 static an_status predict_by(bench *b, int32_t inference, an_error *err) {
     an_model *model = NULL;
@@ -221,6 +267,9 @@ const scenario oom_model_scenarios[] = {
     {"load a bf16 model", prepare_load_bf16, load, finish_model, false, false},
     {"save a model in memory", prepare_model, save_bytes, finish_model, false, true},
     {"load a model from memory", prepare_int8, load_bytes, finish_model, false, true},
+    {"copy a model", prepare_model, copy, finish_model, false, false},
+    {"name classes", prepare_yes_no, name_classes, finish_model, false, true},
+    {"copy an int8 model", prepare_int8, copy, finish_model, false, true},
     {"first prediction", prepare_model, predict, finish_model, false, false},
     {"prediction", prepare_model, predict_again, finish_model, false, false},
     {"frames", prepare_model, frames, finish_model, false, false},

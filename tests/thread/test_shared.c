@@ -837,6 +837,89 @@ static void threads_have_names_and_block_signals(void **state) {
     an_backend_destroy(backend);
 }
 
+/* --- copies of a model --------------------------------------------------------------------------
+ */
+
+/* One of those who copy a model that is being trained. */
+typedef struct copier {
+    pthread_t thread;
+    an_model *trained;   /* changes all the time */
+    an_model *kept;      /* a copy of before, which never changes */
+    an_backend *backend; /* for copies; NULL: that of the model */
+    const float *right;  /* [FRAMES]: what kept scores */
+    int number;
+    int64_t wrong;
+    an_status status;
+    an_error err;
+} copier;
+
+/* A copy keeps its scores whatever happens to the model, until it is changed itself. */
+static void *copy_and_score(void *data) {
+    copier *c = data;
+    for (int i = 0; !c->status && i < (HAS_TSAN ? 6 : 20); i++) {
+        an_model *copy = NULL, *second = NULL;
+        float first[FRAMES] = {0}, again[FRAMES] = {0};
+        const int32_t weights = (i + c->number) % 3 ? AN_SHARE_WEIGHTS : AN_COPY_WEIGHTS;
+        an_model *from = i % 2 ? c->trained : c->kept;
+        c->status = an_model_copy(&copy, from, c->backend, weights, &c->err);
+        if (!c->status) c->status = score_all(copy, first, &c->err);
+        if (!c->status) c->status = an_model_copy(&second, copy, NULL, AN_SHARE_WEIGHTS, &c->err);
+        if (!c->status) c->status = an_model_reset_head(copy, 3, &c->err);
+        if (!c->status) c->status = score_all(second, again, &c->err);
+        c->wrong += memcmp(again, first, sizeof first) != 0;
+        if (from == c->kept) c->wrong += memcmp(first, c->right, sizeof first) != 0;
+        if (!c->status) c->status = score_all(copy, again, &c->err);
+        c->wrong += memcmp(again, first, sizeof first) == 0;
+        an_model_destroy(copy);
+        an_model_destroy(second);
+    }
+    return NULL;
+}
+
+static void copies_are_made_beside_a_training(void **state) {
+    (void)state;
+    static float x[2 * PIXELS];
+    static const float y[2] = {1, 3};
+    an_backend *backend = NULL, *other = NULL;
+    an_model *model = NULL, *kept = NULL;
+    an_optimizer *optimizer = NULL;
+    an_error err;
+    float right[FRAMES], after[FRAMES];
+    copier copiers[3];
+    for (int k = 0; k < 2 * PIXELS; k++)
+        x[k] = (float)(frames[k / PIXELS][k % PIXELS] / 255.0);
+    if (make_backend(&backend, 2, &err) || make_backend(&other, 1, &err) ||
+        make_model(&model, backend, 1, &err) || settle(model, &err) ||
+        score_all(model, right, &err) ||
+        an_model_copy(&kept, model, other, AN_SHARE_WEIGHTS, &err) ||
+        an_model_set_base(model, AN_BASE_TRAIN, &err) ||
+        an_optimizer_create(&optimizer, model, NULL, &err))
+        fail_msg("%s", err.message);
+    for (int i = 0; i < 3; i++) {
+        copiers[i] = (copier){.trained = model, .kept = kept, .right = right, .number = i};
+        copiers[i].backend = i == 0 ? NULL : i == 1 ? backend : other;
+        assert_int_equal(pthread_create(&copiers[i].thread, NULL, copy_and_score, &copiers[i]), 0);
+    }
+    for (int i = 0; i < (HAS_TSAN ? 6 : 20); i++) {
+        if (an_model_compute_gradients(model, x, y, 2, NULL, NULL, &err) ||
+            an_optimizer_step(optimizer, 0.01, &err) ||
+            an_model_set_momentum(model, 0.9 + i / 1000.0, &err))
+            fail_msg("%s", err.message);
+    }
+    for (int i = 0; i < 3; i++) {
+        pthread_join(copiers[i].thread, NULL);
+        if (copiers[i].status) fail_msg("copier %d: %s", i, copiers[i].err.message);
+        if (copiers[i].wrong) fail_msg("copier %d: %lld wrong", i, (long long)copiers[i].wrong);
+    }
+    an_optimizer_destroy(optimizer);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+    if (score_all(kept, after, &err)) fail_msg("%s", err.message);
+    assert_memory_equal(after, right, sizeof right);
+    an_model_destroy(kept);
+    an_backend_destroy(other);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest many[] = {cmocka_unit_test(four_predictors_on_four_threads),
                                       cmocka_unit_test(predictors_share_a_model)};
@@ -849,6 +932,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(predictors_share_a_model),
         cmocka_unit_test(one_predictor_on_two_threads),
         cmocka_unit_test(models_share_a_backend),
+        cmocka_unit_test(copies_are_made_beside_a_training),
         cmocka_unit_test(a_small_stack_is_enough),
         unit_test_in_folder(scores_beside_a_training_are_those_of_a_step),
         unit_test_in_folder(callbacks_may_look_and_not_change),

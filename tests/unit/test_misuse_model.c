@@ -157,6 +157,12 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(reset_null, an_model_reset_head(NULL, 1, err), "model")                                   \
     CASE(save_null, an_model_save(NULL, "x", err), "model")                                        \
     CASE(save_path, an_model_save(model, NULL, err), "path")                                       \
+    CASE(copy_out, an_model_copy(NULL, model, NULL, AN_COPY_WEIGHTS, err), "out")                  \
+    CASE(copy_null, an_model_copy(&model_out, NULL, backend, AN_COPY_WEIGHTS, err), "model")       \
+    CASE(copy_weights, an_model_copy(&model_out, model, backend, 2, err), "weights is 2")          \
+    CASE(copy_below, an_model_copy(&model_out, model, backend, -1, err), "weights is -1")          \
+    CASE(names_null, an_model_set_class_names(NULL, NULL, 0, err), "model")                        \
+    CASE(names_count, an_model_set_class_names(classes, NULL, 3, err), "count is 3")               \
     CASE(save_bytes_null, an_model_save_bytes(&bytes_out, NULL, err), "model")                     \
     CASE(save_bytes_out, an_model_save_bytes(NULL, model, err), "out")                             \
     CASE(net_size,                                                                                 \
@@ -484,6 +490,8 @@ static void nothing_has_empty_answers(void **state) {
     (void)state;
     char text[8] = "before";
     assert_null(an_model_backend(NULL));
+    assert_int_equal(an_model_class_count(NULL), 0);
+    assert_null(an_model_class_name(NULL, 0));
     assert_int_equal(an_model_summary(NULL, 0, NULL, 0), 0);
     assert_int_equal(an_model_summary(model, 3, text, sizeof text), 0);
     assert_string_equal(text, "");

@@ -134,6 +134,7 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     atomic_init(&cpu->base.references, 1);
     cpu->base.threads = options->threads;
     cpu->base.process = ani_process();
+    cpu->base.instructions = mask;
     ani_kernels_init(&cpu->k, mask);
     ani_infer_kernels_init(&cpu->infer[AN_INFERENCE_FP32], mask);
     ani_infer_kernels_init_int8(&cpu->infer[AN_INFERENCE_INT8], mask);

@@ -503,7 +503,7 @@ static void project_piece(void *context, int64_t index, int32_t number) {
 static void shared_image(const batch_job *job, int64_t n) {
     infer_run run = job->run;
     ani_pool *pool = run.cpu->pool;
-    const int64_t threads = run.infer->threads;
+    const int64_t threads = run.buffers->worker_count;
     set_image(&run, job, n);
     run.slots = run.buffers->workers[0].slots;
     for (int32_t s = 0; s < run.infer->step_count; s++) {
@@ -511,7 +511,7 @@ static void shared_image(const batch_job *job, int64_t n) {
         const infer_step *step = run.step = &run.infer->steps[s];
         if (step->pooled) {
             ani_pool_run(pool, step->front_panels.count, pooled_piece, &run);
-        } else if (infer_is_split(run.infer, step)) {
+        } else if (infer_is_split(step, threads)) {
             run.pieces = ani_min(step->blocks, PIECES * threads);
             ani_pool_run(pool, run.pieces, depth_piece, &run);
             run.across = ani_divide_up(step->oh * step->ow, PROJECT_PIXELS);
@@ -545,7 +545,7 @@ void ani_cpu_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_bu
                      .image = first->h * first->w * first->cin,
                      .features = last->cout};
     /* Whole images to threads as long as most of these have one. */
-    const int64_t threads = infer->threads, left = n % threads;
+    const int64_t threads = buffers->worker_count, left = n % threads;
     const int64_t whole = 2 * left > threads || threads == 1 ? n : n - left;
     ani_pool_run(cpu->pool, whole, whole_image, &job);
     for (int64_t i = whole; i < n; i++)

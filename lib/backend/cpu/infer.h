@@ -49,12 +49,13 @@ typedef struct infer_step {
     int32_t zero, wide_zero; /* bytes that pad the input and wide */
 
     /* with depthwise */
-    int64_t blocks;  /* of wide */
-    int64_t group;   /* blocks that are projected at once */
-    int64_t rows;    /* of the result in a band */
-    int64_t chunk;   /* of those, convolved at once */
-    int64_t keep;    /* rows of wide that a band hands on to the next one: 3 - stride */
-    int64_t columns; /* of a row of wide with its padding */
+    int64_t blocks;    /* of wide */
+    int64_t group;     /* blocks that are projected at once */
+    int64_t rows;      /* of the result in a band */
+    int64_t chunk;     /* of those, convolved at once */
+    int64_t keep;      /* rows of wide that a band hands on to the next one: 3 - stride */
+    int64_t columns;   /* of a row of wide with its padding */
+    int64_t all_depth; /* elements of the depthwise result of a whole image */
 
     infer_panels front_panels, project_panels; /* front before depthwise: a panel is a block */
     uint8_t *taps; /* a block: [10][block] floats, or ani_infer_taps of its parts */
@@ -117,11 +118,10 @@ struct ani_infer {
     float *means;     /* int8: as in ani_calibrated */
     int32_t unit_count, step_count;
     infer_step *steps;
-    int32_t slot_count, threads;
+    int32_t slot_count, reserved;
     int64_t *slot_offsets; /* elements, in a worker's slots */
     int64_t slots_size;    /* elements of them all */
     infer_sizes sizes;
-    int64_t shared_depth; /* elements of shared, for images that all workers work on */
 
     uint8_t *memory; /* what is packed */
     int64_t memory_size;
@@ -131,15 +131,15 @@ struct ani_infer {
 struct ani_infer_buffers {
     uint8_t *memory; /* all that follows */
     int64_t memory_size;
-    uint8_t *shared;
-    int64_t worker_count;
-    infer_worker workers[]; /* [threads] */
+    uint8_t *shared;        /* depth of an image that all workers work on */
+    int64_t worker_count;   /* threads of the backend */
+    infer_worker workers[]; /* [worker_count] */
 };
 
 /* Say whether the threads share a step's channels instead of its rows when they work on one
  * image: of few rows each thread would have to make too many of its neighbour's once more. */
-static inline bool infer_is_split(const ani_infer *infer, const infer_step *step) {
-    return infer->threads > 1 && step->project && step->oh < 12 * (int64_t)infer->threads;
+static inline bool infer_is_split(const infer_step *step, int64_t threads) {
+    return threads > 1 && step->project && step->oh < 12 * threads;
 }
 
 /* What int8 makes of a unit. */

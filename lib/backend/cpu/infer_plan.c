@@ -190,9 +190,7 @@ static void plan_step(ani_infer *infer, infer_step *step, bool *failed) {
     sizes->depth = ani_max(sizes->depth, depth);
     sizes->pads =
         ani_max(sizes->pads, product_of(failed, stage_rows, ani_infer_stage_row(step), 1));
-    if (infer_is_split(infer, step))
-        infer->shared_depth = ani_max(infer->shared_depth,
-                                      product_of(failed, step->blocks * block, step->oh, step->ow));
+    step->all_depth = product_of(failed, step->blocks * block, step->oh, step->ow);
 }
 
 static void plan_slots(ani_infer *infer, bool *failed) {
@@ -245,8 +243,11 @@ static int64_t place_packed(ani_infer *infer, uint8_t *base) {
 /* Lay out the buffers of a run likewise. */
 static int64_t place_buffers(const ani_infer *infer, ani_infer_buffers *buffers, uint8_t *base) {
     const infer_sizes *sizes = &infer->sizes;
-    int64_t used = 0;
-    buffers->shared = take(infer, base, &used, infer->shared_depth);
+    int64_t used = 0, shared = 0;
+    for (int32_t s = 0; s < infer->step_count; s++)
+        if (infer_is_split(&infer->steps[s], buffers->worker_count))
+            shared = ani_max(shared, infer->steps[s].all_depth);
+    buffers->shared = take(infer, base, &used, shared);
     for (int64_t i = 0; i < buffers->worker_count; i++) {
         infer_worker *worker = &buffers->workers[i];
         worker->zeros = take_wide(infer, base, &used, sizes->zeros);
@@ -273,12 +274,11 @@ static an_status plan_memory(ani_infer *infer, an_error *err) {
 
 an_status ani_cpu_infer_buffers_create(an_backend *backend, ani_infer_buffers **out,
                                        const ani_infer *infer, an_error *err) {
-    (void)backend;
-    const int64_t workers = infer->threads * (int64_t)sizeof(infer_worker);
+    const int64_t workers = backend->threads * (int64_t)sizeof(infer_worker);
     ani_infer_buffers *buffers = ani_alloc_zero(1, (int64_t)sizeof *buffers + workers);
     *out = NULL;
     if (!buffers) return ani_fail_memory(err, workers, "buffers for inference");
-    buffers->worker_count = infer->threads;
+    buffers->worker_count = backend->threads;
     buffers->memory_size = place_buffers(infer, buffers, NULL);
     buffers->memory = ani_alloc_large(buffers->memory_size);
     if (!buffers->memory) {
@@ -341,7 +341,6 @@ an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_i
     infer->kind = &ani_cpu_infer_kinds[kind];
     infer->k = ani_cpu(backend)->infer[kind];
     infer->taps_size = infer->k.block / infer->kind->part * infer->kind->part_size;
-    infer->threads = backend->threads;
     infer->unit_count = count;
     infer->units = ani_alloc_zero(count, sizeof *infer->units);
     infer->steps = ani_alloc_zero(count, sizeof *infer->steps);

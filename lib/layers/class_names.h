@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ * The names of a model's classes: checked, and as a text of its file. */
+#ifndef LAYERS_CLASS_NAMES_H
+#define LAYERS_CLASS_NAMES_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/** Names in the order of the classes; they never change. */
+typedef struct ani_class_names {
+    int32_t count;
+    char *names[];
+} ani_class_names;
+
+/** Copy names. The status wrong, which says who gave them, unless each is UTF-8 of 1 to 1000 bytes
+ * and no two are the same. */
+an_status ani_class_names_create(ani_class_names **out, const char *const *names, int32_t count,
+                                 an_status wrong, an_error *err);
+void ani_class_names_destroy(ani_class_names *names); /* NULL is allowed */
+
+/** Write them as a JSON array of strings, "" for NULL; the caller's (ani_free). */
+an_status ani_class_names_print(char **out, const ani_class_names *names, an_error *err);
+/** Read such a text. AN_ERR_FORMAT: it is something else, or a name is wrong. */
+an_status ani_class_names_parse(ani_class_names **out, const char *text, an_error *err);
+
+#endif
