@@ -270,16 +270,17 @@ typedef struct an_trainer an_trainer;
 /**
  * Make a trainer.
  *
- * Takes:   train: a loader with the model's size, outputs and scale; val: the same, not augmented,
- *          or NULL; history: epochs are appended to it, or NULL. options: copied; NULL = defaults.
- * Owns:    *out is the caller's; it holds model, loaders and history. While it lives, nothing else
- *          may read the loaders, and in AN_BASE_FROZEN nothing else may change the base's weights
- *          (features are computed once: always for val; for train if it is not augmented).
- * Returns: AN_OK; AN_ERR_ARG (an option, loaders that do not fit the model, a loss for another
- *          task, a label that the loss does not take: what was found and expected); AN_ERR_NOMEM;
- *          AN_ERR_IO (the folder of a path is missing or cannot be written, or another training
- *          holds resume_path or checkpoint_path: see an_run_lock); AN_ERR_CANCELLED by warn (the
- *          file system has no locks). The model's base mode is set when an epoch begins, so the
+ * Takes:   train: a loader with the model's size, outputs and scale, and its names of classes if
+ * both have some; a model for classification that has none takes those of the data set. val: the
+ *          same, not augmented, or NULL; history: epochs are appended to it, or NULL. options:
+ * copied; NULL = defaults. Owns:    *out is the caller's; it holds model, loaders and history.
+ * While it lives, nothing else may read the loaders, and in AN_BASE_FROZEN nothing else may change
+ * the base's weights (features are computed once: always for val; for train if it is not
+ * augmented). Returns: AN_OK; AN_ERR_ARG (an option, loaders that do not fit the model or each
+ * other, a loss for another task, a label that the loss does not take: what was found and
+ * expected); AN_ERR_NOMEM; AN_ERR_IO (the folder of a path is missing or cannot be written, or
+ * another training holds resume_path or checkpoint_path: see an_run_lock); AN_ERR_CANCELLED by warn
+ * (the file system has no locks). The model's base mode is set when an epoch begins, so the
  *          trainers of several stages may be made beforehand.
  */
 AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,

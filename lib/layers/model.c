@@ -160,6 +160,12 @@ void ani_model_settings(const an_model *model, ani_setting_list *to) {
     ani_setting_text(to, "model.pads", facts->pads);
     ani_setting_text(to, "model.scale", facts->scale_name);
     ani_setting_number(to, "model.momentum", model->momentum);
+    const ani_class_names *names = atomic_load(&model->names);
+    char *text = NULL;
+    if (!names) return;
+    if (!to->status) to->status = ani_class_names_print(&text, names, to->err);
+    if (!to->status) ani_setting_text(to, "model.classes", text);
+    ani_free(text);
 }
 
 int32_t ani_model_gradient_base(const an_model *model) {

@@ -3,12 +3,14 @@
 #include "train/evaluate.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "augment/loader.h"
 #include "base/callbacks.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/show.h"
 #include "layers/loss.h"
 #include "layers/model.h"
 
@@ -85,11 +87,28 @@ static an_status add_losses(double *total, const an_loss_options *loss, const fl
     return AN_OK;
 }
 
+an_status ani_check_classes(const an_model *model, const an_dataset *like, const an_loader *loader,
+                            const char *what, an_error *err) {
+    const an_dataset *dataset = ani_loader_dataset(loader);
+    const int32_t count = an_dataset_class_count(dataset);
+    for (int32_t i = 0; i < count; i++) {
+        char shown[2][ANI_SHOWN_NAME_SIZE];
+        const char *found = an_dataset_class_name(dataset, i);
+        const char *want = like ? an_dataset_class_name(like, i) : an_model_class_name(model, i);
+        if (want && strcmp(found, want) != 0)
+            return ani_fail(err, AN_ERR_ARG, "%s have '%s' as class %d; %s has '%s'", what,
+                            ani_name_show(shown[0], found), (int)i,
+                            like ? "the training" : "the model", ani_name_show(shown[1], want));
+    }
+    return AN_OK;
+}
+
 an_status ani_check_source(const an_model *model, const an_loader *loader,
                            const an_loss_options *loss, const char *what, an_error *err) {
     const an_dataset *dataset = ani_loader_dataset(loader);
     const int32_t outputs = an_loader_outputs(loader);
     an_status st = ani_loader_check(loader, model, what, err);
+    if (!st) st = ani_check_classes(model, NULL, loader, what, err);
     for (int64_t place = 0; !st && dataset && place < an_loader_samples(loader); place++) {
         const int64_t sample = ani_loader_sample(loader, place);
         for (int32_t k = 0; k < outputs; k++) {

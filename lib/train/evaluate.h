@@ -15,6 +15,10 @@
 double ani_loss_sum(int32_t kind, const float *logits, const float *target, const float *weights,
                     int64_t n, int64_t outputs);
 
+/** AN_ERR_ARG with both names if a loader's data set names its classes otherwise than a model, or
+ * than the data set `like` unless that is NULL; what is for the message. What has no names fits. */
+an_status ani_check_classes(const an_model *model, const an_dataset *like, const an_loader *loader,
+                            const char *what, an_error *err);
 /** AN_ERR_ARG unless batches, which the message calls what, have the model's size, outputs and
  * scale, and a loss that was taken for it fits all of their labels. */
 an_status ani_check_source(const an_model *model, const an_loader *loader,

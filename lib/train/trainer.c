@@ -133,6 +133,22 @@ static an_status make_parts(an_trainer *trainer, an_error *err) {
     return AN_OK;
 }
 
+/* A model for classification without names of its classes takes those of the data set. */
+static an_status name_classes(an_model *model, const an_loader *train, an_error *err) {
+    const an_dataset *dataset = ani_loader_dataset(train);
+    const int32_t count = an_dataset_class_count(dataset);
+    if (!count || an_model_class_count(model) ||
+        ani_model_facts_of(model)->task != AN_TASK_CLASSIFICATION)
+        return AN_OK;
+    const char **names = ani_alloc_zero(count, sizeof *names);
+    if (!names) return ani_fail_memory(err, count * (int64_t)sizeof *names, "names of classes");
+    for (int32_t i = 0; i < count; i++)
+        names[i] = an_dataset_class_name(dataset, i);
+    an_status st = an_model_set_class_names(model, names, count, err);
+    ani_free(names);
+    return st;
+}
+
 an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train, an_loader *val,
                             an_history *history, const an_train_options *options, an_error *err) {
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
@@ -157,6 +173,8 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
                       ani_loader_source(val) && ani_loader_source(val)->varies
                           ? "vary from epoch to epoch"
                           : "are augmented");
+    if (!st && val)
+        st = ani_check_classes(model, ani_loader_dataset(train), val, "validation batches", err);
     if (!st && train == val)
         st = ani_fail(err, AN_ERR_ARG, "training and validation are the same batches");
     if (!st) trainer = ani_alloc_zero(1, sizeof *trainer);
@@ -183,6 +201,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
     ani_train_state_begin(&trainer->state, &trainer->options);
     fit_schedule(trainer);
     st = make_parts(trainer, err);
+    if (!st) st = name_classes(model, train, err);
     if (st) {
         an_trainer_destroy(trainer);
         return st;
