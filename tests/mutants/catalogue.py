@@ -725,6 +725,10 @@ m("accumulate_shares", "layers/model.c",
   "st ? 1 : (double)before / all",
   "st ? 1 : 0.5",
   "of several batches the last one counts as much as all before", "losses")
+m("accumulate_rest", "train/trainer.c",
+  "if (!run->pending || run->broken) return AN_OK;",
+  "if (!run->broken) return AN_OK;",
+  "gradients that wait for a damaged image are lost", "losses")
 m("accumulate_moving", "train/trainer.c",
   "    ani_net_write_moving(net, trainer->moving);\n",
   "",
