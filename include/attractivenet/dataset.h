@@ -24,7 +24,7 @@ enum {
 enum {
     AN_LABELS_NUMBERS = 0, /* outputs numbers, such as a score */
     AN_LABELS_CLASSES = 1, /* one of several classes, by its name or by its index from 0 */
-    AN_LABELS_FOLDERS = 2  /* likewise, and the class of an image is the folder that it lies in */
+    AN_LABELS_FOLDERS = 2  /* one of several classes: the folder that the image lies in */
 };
 
 /** Fill the 256 values of a scale, made in double and rounded to float. Returns AN_ERR_ARG for AUTO
@@ -35,8 +35,8 @@ AN_API an_status an_scale_fill_table(int32_t scale, float table[256], an_error *
 typedef struct an_dataset_options {
     uint32_t struct_size;   /* set by init; later fields are only appended */
     int32_t policy;         /* AN_POLICY_*: SKIP leaves out, with a count and a warning, label lines
-                               in error, images without label, files with a base name that is
-                               taken, refused members and damaged images; default STRICT */
+                               and rows in error, images without label, files with a base name that
+                               is taken, refused members and damaged images; default STRICT */
     int32_t height, width;  /* of the pixels handed out, 1 to 8192; default 350, 350 */
     int32_t cache;          /* AN_CACHE_*; default AN_CACHE_ENCODED */
     int32_t outputs;        /* numbers of a label, 1 to 1000; with classes 1 or their number;
@@ -54,8 +54,9 @@ typedef struct an_dataset_options {
     int32_t class_count;               /* of classes; default 0 */
     const char *const *classes;        /* [class_count], copied: names in the order of their
                                           indices, 2 to 1000 that differ in more than case, each
-                                          UTF-8 of 1 to 255 bytes without control characters. NULL =
-                                          those that the labels have; default NULL */
+                                          UTF-8 of 1 to 255 bytes without control characters and
+                                          without spaces at its ends. NULL = those that the labels
+                                          have; default NULL */
     const char *name_column; /* title of the column of names in a .csv or .tsv label file; NULL =
                                 the first; default NULL */
     const char *const *score_columns; /* [outputs], with classes [1]: titles of the columns of the
@@ -84,16 +85,17 @@ AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct
  *          4180. name_column, score_columns and weight_column choose columns by their titles; a
  *          class has one column. A name may have folders: then the shorter of it and the image's
  *          path must be the end of the other.
- * Classes: without classes in the options these are what the labels are: names, sorted byte by
- *          byte, or whole numbers that are indices, from 0 without a gap.
- * Folders: with AN_LABELS_FOLDERS all images lie in one folder for each class, wherever these are,
- *          but nothing lies deeper. The name of a sample is "folder/base name", so that base names
- *          may be the same. There is no label file.
+ * Classes: with classes in the options a label is one of their names, or an index, unless a class
+ *          is called by a whole number. Without, the classes are what the labels are: names, sorted
+ *          byte by byte, or whole numbers that are indices, from 0 without a gap; at least 2.
+ * Folders: with AN_LABELS_FOLDERS each image lies directly in the folder of its class, and these
+ *          folders lie beside each other, at the top or further down. The name of a sample is
+ *          "folder/base name", so that base names may be the same. label_file is not used.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (label file: the message has file and line; image
  *          without label: the message names the first ones; classes that could be meant in two
- *          ways, both named; a base name with different bytes, both named; no images; no label
- *          file; damaged archive); AN_ERR_UNSUPPORTED (over a cap); AN_ERR_CANCELLED (by warn);
- *          AN_ERR_ARG; AN_ERR_NOMEM.
+ *          ways, both named; an image beside the folders of the classes, or deeper; a base name
+ *          with different bytes, both named; no images; no label file; damaged archive);
+ *          AN_ERR_UNSUPPORTED (over a cap); AN_ERR_CANCELLED (by warn); AN_ERR_ARG; AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Threads: any.
  */
@@ -109,9 +111,11 @@ AN_API an_status an_dataset_open(an_dataset **out, const char *path,
  * Takes:   paths: as the system has them; relative ones are looked up again whenever a file is
  *          read. The name of a sample is its path as given. A path may occur again with the same
  *          label. options: NULL = defaults; policy, height, width, cache, outputs, limits, warn,
- *          labels, classes and max_member_bytes of archive are used here.
+ *          labels (NUMBERS or CLASSES), classes and max_member_bytes of archive are used here;
+ *          columns may not be set.
  * Returns: AN_OK; AN_ERR_ARG (NULL, count below 1, an empty path, a score that is no label, a path
- *          with two labels); AN_ERR_IO (a file that cannot be opened: the first); AN_ERR_NOMEM.
+ *          with two labels, a wrong option); AN_ERR_IO (a file that cannot be opened: the first);
+ *          AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Threads: any.
  */
@@ -128,7 +132,7 @@ AN_API an_status an_dataset_from_files(an_dataset **out, const char *const *path
  *          the same bytes and label. options: as in an_dataset_from_files(); the encoded images
  *          stay in memory whatever the cache is.
  * Returns: AN_OK; AN_ERR_ARG (NULL, count or a size below 1, an empty name, a score that is no
- *          label, a name with two labels or different bytes); AN_ERR_NOMEM.
+ *          label, a name with two labels or different bytes, a wrong option); AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Threads: any.
  */
@@ -145,7 +149,7 @@ AN_API an_status an_dataset_from_bytes(an_dataset **out, const void *const *imag
  * Takes:   options: NULL = defaults; labels and classes are used here. Height, width and outputs
  *          are the arguments, those of the options are not used. Sample 7 has the name "00000007".
  * Returns: AN_OK; AN_ERR_ARG (NULL, count below 1, height, width or outputs out of range, a score
- *          that is no label); AN_ERR_NOMEM.
+ *          that is no label, a wrong option); AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Threads: any.
  */
@@ -162,8 +166,8 @@ typedef void (*an_release_fn)(void *user);
  * Make a data set of pixels that stay where they are: no copy is made of them.
  *
  * Shapes:  image i begins i * image_stride bytes behind rgb, row j of it j * row_stride behind
- *          that, and has [width,3] bytes without gaps. No image or row reaches into the next;
- *          0 = without gaps: row_stride 3 * width, image_stride height * row_stride.
+ *          that, and has [width,3] bytes without gaps. A row must not reach into the next, nor an
+ *          image; 0 = dense: row_stride 3 * width, image_stride height * row_stride.
  * Takes:   the rest as an_dataset_from_pixels(); scores are copied.
  * Owns:    rgb is kept, and must not change, until release is called: once, if this call returned
  *          AN_OK; never, if it failed, since rgb then is the caller's as before. release NULL: rgb
@@ -191,7 +195,7 @@ AN_API const char *an_dataset_name(const an_dataset *dataset, int64_t index);
  *  of the sample, else 0; NaN if out of range. */
 AN_API double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output);
 /** Write the labels of all samples, scores [count,outputs]: what an_dataset_score() returns of
- * each. Returns AN_OK; AN_ERR_ARG (NULL). */
+ *  each. Returns AN_OK; AN_ERR_ARG (NULL). */
 AN_API an_status an_dataset_copy_scores(const an_dataset *dataset, double *scores, an_error *err);
 /** Return the number of classes, which is that of the outputs; 0 if labels are numbers. */
 AN_API int32_t an_dataset_class_count(const an_dataset *dataset);

@@ -150,15 +150,14 @@ static void every_source_has_the_same_samples(void **state) {
     }
 }
 
-/* The weights that a short training of a source ends with. */
-static an_arrays *train(int which) {
-    an_dataset *dataset = NULL;
+/* The weights that a short training of a data set ends with, which is destroyed. */
+static an_arrays *train_on(an_dataset *dataset, int32_t task) {
     an_loader *loader = NULL;
     an_trainer *trainer = NULL;
     an_arrays *weights = NULL;
     an_error err;
     an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
-    an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
+    an_model *model = small_model(backend, an_dataset_outputs(dataset), task);
     an_loader_options order;
     an_augment_options augment;
     an_train_options options;
@@ -169,10 +168,10 @@ static an_arrays *train(int which) {
     order.shuffle = 1;
     order.augment = &augment;
     options.max_epochs = 2;
-    if (make(&dataset, which, &err) || an_loader_create(&loader, dataset, NULL, 0, &order, &err) ||
+    if (an_loader_create(&loader, dataset, NULL, 0, &order, &err) ||
         an_trainer_create(&trainer, model, loader, NULL, NULL, &options, &err) ||
         an_trainer_run(trainer, &err) < 0 || an_model_copy_weights(&weights, model, &err))
-        fail_msg("%s: %s", source_names[which], err.message);
+        fail_msg("%s", err.message);
     an_trainer_destroy(trainer);
     an_loader_destroy(loader);
     an_dataset_destroy(dataset);
@@ -181,11 +180,26 @@ static an_arrays *train(int which) {
     return weights;
 }
 
+static an_arrays *train(int which) {
+    an_dataset *dataset;
+    an_error err;
+    if (make(&dataset, which, &err)) fail_msg("%s: %s", source_names[which], err.message);
+    return train_on(dataset, AN_TASK_REGRESSION);
+}
+
 static int64_t elements(const an_arrays *arrays, int64_t index) {
     int64_t count = 1;
     for (int32_t axis = 0; axis < an_arrays_rank(arrays, index); axis++)
         count *= an_arrays_length(arrays, index, axis);
     return count;
+}
+
+static void expect_same_weights(const char *what, const an_arrays *a, const an_arrays *b) {
+    assert_int_equal(an_arrays_count(a), an_arrays_count(b));
+    for (int64_t i = 0; i < an_arrays_count(a); i++)
+        if (memcmp(an_arrays_data(a, i), an_arrays_data(b, i),
+                   (size_t)elements(a, i) * sizeof(float)) != 0)
+            fail_msg("%s: %s differs", what, an_arrays_name(a, i));
 }
 
 static void every_source_trains_to_the_same_bits(void **state) {
@@ -201,15 +215,43 @@ static void every_source_trains_to_the_same_bits(void **state) {
     assert_true(moved > 0);
     for (int which = ARCHIVE; which < SOURCES; which++) {
         an_arrays *other = train(which);
-        assert_int_equal(an_arrays_count(other), an_arrays_count(first));
-        for (int64_t i = 0; i < an_arrays_count(first); i++)
-            if (memcmp(an_arrays_data(first, i), an_arrays_data(other, i),
-                       (size_t)elements(first, i) * sizeof(float)) != 0)
-                fail_msg("%s: %s differs", source_names[which], an_arrays_name(first, i));
+        expect_same_weights(source_names[which], first, other);
         an_arrays_destroy(other);
     }
     an_arrays_destroy(untrained);
     an_arrays_destroy(first);
+}
+
+/* Classes are what one-hot numbers are, whatever says them. */
+static void classes_train_as_one_hot_labels_do(void **state) {
+    (void)state;
+    const double class_of[COUNT] = {0, 2, 1, 1, 0, 2};
+    const char *const names[] = {"ant", "cat", "dog"};
+    double one_hot[COUNT * 3] = {0};
+    an_dataset *numbers, *classes, *table;
+    an_dataset_options options = small();
+    for (int i = 0; i < COUNT; i++)
+        one_hot[i * 3 + (int)class_of[i]] = 1;
+    assert_int_equal(
+        an_dataset_from_pixels(&numbers, m.rgb, COUNT, SIDE, SIDE, one_hot, 3, NULL, NULL), AN_OK);
+    options.labels = AN_LABELS_CLASSES;
+    options.label_file = "kinds.csv";
+    folder_write_text(folder_path(m.folder, "kinds.csv"),
+                      "name,kind\nP0000.jpg,ant\nP0001.jpg,dog\nP0002.jpg,cat\nP0003.jpg,cat\n"
+                      "P0004.jpg,ant\nP0005.jpg,dog\n");
+    open_data(&table, m.folder, &options);
+    options.classes = names;
+    options.class_count = 3;
+    assert_int_equal(
+        an_dataset_from_pixels(&classes, m.rgb, COUNT, SIDE, SIDE, class_of, 1, &options, NULL),
+        AN_OK);
+    an_arrays *const weights[] = {train_on(numbers, AN_TASK_CLASSIFICATION),
+                                  train_on(classes, AN_TASK_CLASSIFICATION),
+                                  train_on(table, AN_TASK_CLASSIFICATION)};
+    expect_same_weights("classes", weights[0], weights[1]);
+    expect_same_weights("a table of classes", weights[0], weights[2]);
+    for (int i = 0; i < 3; i++)
+        an_arrays_destroy(weights[i]);
 }
 
 /* --- files and bytes ------------------------------------------------------------------------- */
@@ -580,6 +622,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(every_source_has_the_same_samples),
         CASE(every_source_trains_to_the_same_bits),
+        CASE(classes_train_as_one_hot_labels_do),
         CASE(a_missing_file_is_named),
         CASE(a_name_may_occur_again),
         CASE(damaged_images_of_any_source_are_left_out),
