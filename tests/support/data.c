@@ -8,9 +8,11 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <zip.h>
 
@@ -57,23 +59,44 @@ typedef struct packing {
     const char *folder;
     const char *prefix;
     zip_t *zip;
+    bool deep;
 } packing;
 
 static void pack(void *user, const char *name) {
     const packing *p = user;
     char member[512];
+    struct stat info;
     snprintf(member, sizeof member, "%s%s", p->prefix, name);
+    assert_int_equal(stat(folder_path(p->folder, name), &info), 0);
+    if (S_ISDIR(info.st_mode)) {
+        char folder[512];
+        packing below = {.folder = folder, .prefix = member, .zip = p->zip, .deep = true};
+        if (!p->deep) return;
+        snprintf(folder, sizeof folder, "%s", folder_path(p->folder, name));
+        snprintf(member, sizeof member, "%s%s/", p->prefix, name);
+        folder_walk(folder, pack, &below);
+        return;
+    }
     zip_source_t *source = zip_source_file(p->zip, folder_path(p->folder, name), 0, -1);
     assert_non_null(source);
     assert_true(zip_file_add(p->zip, member, source, 0) >= 0);
 }
 
+static void zip_folder(const char *archive, packing *p) {
+    p->zip = zip_open(archive, ZIP_CREATE | ZIP_TRUNCATE, NULL);
+    assert_non_null(p->zip);
+    folder_walk(p->folder, pack, p);
+    assert_int_equal(zip_close(p->zip), 0);
+}
+
 void data_zip(const char *archive, const char *folder, const char *prefix) {
     packing p = {.folder = folder, .prefix = prefix};
-    p.zip = zip_open(archive, ZIP_CREATE | ZIP_TRUNCATE, NULL);
-    assert_non_null(p.zip);
-    folder_walk(folder, pack, &p);
-    assert_int_equal(zip_close(p.zip), 0);
+    zip_folder(archive, &p);
+}
+
+void data_zip_tree(const char *archive, const char *folder, const char *prefix) {
+    packing p = {.folder = folder, .prefix = prefix, .deep = true};
+    zip_folder(archive, &p);
 }
 
 an_dataset *data_pixels(int64_t count, int32_t height, int32_t width) {

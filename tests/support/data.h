@@ -17,6 +17,8 @@ double data_score(int64_t number);
 void data_folder(const char *folder, int64_t count, int64_t height, int64_t width);
 /** Put all files of a folder (not of its sub-folders) into a new archive, under prefix. */
 void data_zip(const char *archive, const char *folder, const char *prefix);
+/** The same, with sub-folders. */
+void data_zip_tree(const char *archive, const char *folder, const char *prefix);
 /** Make a data set of drawn images in memory. */
 an_dataset *data_pixels(int64_t count, int32_t height, int32_t width);
 

@@ -434,19 +434,6 @@ static void move(const char *folder, int number, const char *path) {
     assert_int_equal(rename(folder_path(folder, name), to), 0);
 }
 
-static void pack(const char *archive, const char *folder) {
-    char command[1400];
-    snprintf(command, sizeof command, "%s/zip.py", test_folder);
-    folder_write_text(command, "import os, sys, zipfile\n"
-                               "with zipfile.ZipFile(sys.argv[1], 'w') as z:\n"
-                               "  for top, _, files in os.walk(sys.argv[2]):\n"
-                               "    for f in files:\n"
-                               "      p = os.path.join(top, f)\n"
-                               "      z.write(p, 'top/' + os.path.relpath(p, sys.argv[2]))\n");
-    snprintf(command, sizeof command, "python3 %s/zip.py %s %s", test_folder, archive, folder);
-    assert_int_equal(system(command), 0);
-}
-
 static void expect_folders(const char *place, const an_dataset_options *options,
                            const char *classes, const char *names, const char *indices) {
     an_dataset *dataset;
@@ -481,7 +468,7 @@ static void a_folder_for_each_class(void **state) {
     move(folder, 3, "cat/2.jpg");
     move(folder, 4, "dog/9.jpg");
     move(folder, 5, "cat/3.jpg");
-    pack(archive, folder);
+    data_zip_tree(archive, folder, "top/");
     expect_folders(folder, &options, "ant,cat,dog", names, "011122");
     expect_folders(above, &options, "ant,cat,dog", names,
                    "011122"); /* the folder above counts not */
@@ -594,7 +581,7 @@ static void each_call_may_fail(void **state) {
     fail_each(archive, AN_LABELS_CLASSES);
     for (int i = 0; i < COUNT; i++)
         move(folder, i, i % 2 ? i == 3 ? "in.jpg" : "a/x.jpg" : "b/y.jpg");
-    pack(archive, folder);
+    data_zip_tree(archive, folder, "top/");
     fail_each(folder, AN_LABELS_FOLDERS);
     fail_each(archive, AN_LABELS_FOLDERS);
 }
