@@ -20,8 +20,8 @@ m("c_depthwise_tap", "kernels/c/depthwise.c",
   "sum += x[r][(i * stride + k) * ANI_BLOCK + j] * w[(k * 3 + r) * ANI_BLOCK + j];",
   "taps are transposed: rows and columns of a kernel swapped", "backend_units_c")
 m("c_gradient_mask", "kernels/c/tensors.h",
-  "if (!(y > 0 && y < 6)) value = 0;",
-  "if (!(y > 0)) value = 0;",
+  "value = (y > 0) & (y < 6) ? value : 0;",
+  "value = y > 0 ? value : 0;",
   "ReLU6 passes gradient above 6", "backend_units_c")
 m("c_moments_square", "kernels/c/tensors.h",
   "square[i] += (double)distance * distance;",
@@ -32,8 +32,8 @@ m("c_adam_epsilon", "kernels/c/optim.c",
   "w[i] -= alpha * m[i] / sqrtf(v[i] + epsilon);",
   "Adam's epsilon inside the root", "backend_entries_c")
 m("c_infer_residual", "kernels/c/infer.c",
-  "if (residual) sums[j] += residual[r * p->y_row + j];",
-  "if (residual) sums[j] += residual[j];",
+  "if (residual) start[q][j] += residual[at];",
+  "if (residual) start[q][j] += residual[j];",
   "each row adds the residual of the first one", "backend_infer_c")
 m("c_int8_code", "kernels/c/infer.c",
   "const float value = rintf(fmaf(residual, residual_scale, (float)sum * scale));",

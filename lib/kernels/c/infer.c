@@ -4,10 +4,11 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/element.h"
 
-enum { LANES = 8, BLOCK = 16 };
+enum { LANES = 8, BLOCK = 16, PAIR = 2 };
 
 /* min(max(value, 0), 6); NaN stays */
 static float clip(float value, int32_t relu6) {
@@ -16,24 +17,64 @@ static float clip(float value, int32_t relu6) {
     return value > 6 ? 6 : value;
 }
 
-static void product(const ani_infer_product *p) {
-    const int64_t width = (int64_t)p->vectors * LANES;
-    const float *a = p->a, *b = p->b, *bias = p->bias, *residual = p->residual;
-    for (int64_t r = 0; r < p->rows; r++) {
-        float sums[BLOCK + LANES];
-        float *y = (float *)p->y + r * p->y_row;
+/* Vectors of the compiler's own, as long as most processors have them; others take them apart. */
+enum { QUAD = 4 };
+typedef float quad __attribute__((vector_size(QUAD * sizeof(float))));
+
+/* Rows r and r + 1 (the same one twice at the end) of a product of so many quads: the chains of the
+ * contract, two rows at a time since each weight that is loaded serves both. */
+static inline __attribute__((always_inline)) void product_pair(const ani_infer_product *p,
+                                                               int64_t r, int32_t quads) {
+    const int64_t rows[PAIR] = {r, r + 1 < p->rows ? r + 1 : r};
+    const float *b = p->b, *bias = p->bias, *residual = p->residual;
+    float start[PAIR][BLOCK + LANES] = {{0}};
+    quad sums[PAIR][(BLOCK + LANES) / QUAD];
+    for (int32_t q = 0; q < PAIR; q++)
         for (int64_t j = 0; j < p->columns; j++) {
-            sums[j] = bias ? bias[j] : y[j];
-            if (residual) sums[j] += residual[r * p->y_row + j];
+            const int64_t at = rows[q] * p->y_row + j;
+            start[q][j] = bias ? bias[j] : ((const float *)p->y)[at];
+            if (residual) start[q][j] += residual[at];
         }
-        for (int64_t k = 0; k < p->k; k++) {
-            const float value = a[r * p->a_row + k / p->run * p->segment + k % p->run];
-            for (int64_t j = 0; j < p->columns; j++)
-                sums[j] += value * b[k * width + j];
-        }
-        for (int64_t j = 0; j < p->columns; j++)
-            y[j] = clip(sums[j], p->relu6);
+    for (int32_t v = 0; v < quads; v++) {
+        memcpy(&sums[0][v], start[0] + v * QUAD, sizeof(quad));
+        memcpy(&sums[1][v], start[1] + v * QUAD, sizeof(quad));
     }
+    for (int64_t k = 0, segment = 0; k < p->k; k += p->run, segment += p->segment) {
+        const float *first = (const float *)p->a + rows[0] * p->a_row + segment;
+        const float *second = (const float *)p->a + rows[1] * p->a_row + segment;
+        const int64_t count = p->run < p->k - k ? p->run : p->k - k;
+        for (int64_t i = 0; i < count; i++, b += quads * QUAD) {
+            const quad x = {first[i], first[i], first[i], first[i]};
+            const quad z = {second[i], second[i], second[i], second[i]};
+            for (int32_t v = 0; v < quads; v++) {
+                quad weights;
+                memcpy(&weights, b + v * QUAD, sizeof weights);
+                sums[0][v] += x * weights;
+                sums[1][v] += z * weights;
+            }
+        }
+    }
+    for (int32_t v = 0; v < quads; v++) {
+        memcpy(start[0] + v * QUAD, &sums[0][v], sizeof(quad));
+        memcpy(start[1] + v * QUAD, &sums[1][v], sizeof(quad));
+    }
+    for (int32_t q = 0; q < PAIR; q++)
+        for (int64_t j = 0; j < p->columns; j++)
+            ((float *)p->y)[rows[q] * p->y_row + j] = clip(start[q][j], p->relu6);
+}
+
+static void product(const ani_infer_product *p) {
+    for (int64_t r = 0; r < p->rows; r += PAIR)
+        switch (p->vectors) {
+        case 1:
+            product_pair(p, r, LANES / QUAD);
+            break;
+        case 2:
+            product_pair(p, r, 2 * LANES / QUAD);
+            break;
+        default:
+            product_pair(p, r, 3 * LANES / QUAD);
+        }
 }
 
 static void store(void *y, int64_t i, float value, int32_t halves) {
@@ -46,16 +87,18 @@ static void store(void *y, int64_t i, float value, int32_t halves) {
 static void depthwise_block(const ani_infer_depthwise *d, int32_t halves) {
     const float *w = d->w;
     for (int64_t row = 0; row < d->rows; row++)
-        for (int64_t i = 0; i < d->count; i++)
-            for (int64_t j = 0; j < BLOCK; j++) {
-                float sum = w[9 * BLOCK + j];
-                for (int64_t r = 0; r < 3; r++) {
-                    const float *x = d->x[row * d->stride + r];
-                    for (int64_t k = 0; k < 3; k++)
-                        sum += x[(i * d->stride + k) * BLOCK + j] * w[(r * 3 + k) * BLOCK + j];
-                }
-                store(d->y, (row * d->count + i) * BLOCK + j, clip(sum, d->relu6), halves);
+        for (int64_t i = 0; i < d->count; i++) {
+            float sums[BLOCK];
+            memcpy(sums, w + 9 * BLOCK, sizeof sums);
+            for (int64_t r = 0; r < 3; r++) {
+                const float *x = (const float *)d->x[row * d->stride + r] + i * d->stride * BLOCK;
+                for (int64_t k = 0; k < 3; k++)
+                    for (int64_t j = 0; j < BLOCK; j++)
+                        sums[j] += x[k * BLOCK + j] * w[(r * 3 + k) * BLOCK + j];
             }
+            for (int64_t j = 0; j < BLOCK; j++)
+                store(d->y, (row * d->count + i) * BLOCK + j, clip(sums[j], d->relu6), halves);
+        }
 }
 
 static void depthwise(const ani_infer_depthwise *d) {

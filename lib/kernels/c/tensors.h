@@ -87,22 +87,24 @@ static void store_sum(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t
 static void store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
                            int64_t c, int32_t stream) {
     const element *x = to->x, *add = to->add, *z = to->z;
+    const float *scale = to->scale, *shift = to->shift;
     element *dx = to->dx;
     (void)stream;
-    for (int64_t r = 0; r < rows; r++)
+    for (int64_t r = 0, at = 0; r < rows; r++, at += to->ldx) {
         for (int64_t i = 0; i < c; i++) {
-            const int64_t at = r * to->ldx + i;
-            float value = t[r * ldt + i] + (add ? get(add + at) : 0);
+            float value = t[r * ldt + i] + (add ? get(add + at + i) : 0);
             if (x) {
-                const float y = to->scale ? get(x + at) * to->scale[i] + to->shift[i] : get(x + at);
-                if (!(y > 0 && y < 6)) value = 0;
+                const float y = scale ? get(x + at + i) * scale[i] + shift[i] : get(x + at + i);
+                value = (y > 0) & (y < 6) ? value : 0; /* no branch: both ways are common */
             }
-            put(dx + at, value);
-            if (!to->sum) continue;
-            value = get(dx + at);
-            to->sum[i] += value;
-            to->dot[i] += (double)value * (get(z + at) - to->mean[i]);
+            put(dx + at + i, value);
         }
+        for (int64_t i = 0; to->sum && i < c; i++) {
+            const double value = get(dx + at + i);
+            to->sum[i] += value;
+            to->dot[i] += value * (get(z + at + i) - to->mean[i]);
+        }
+    }
 }
 
 /* One row of one panel. */
