@@ -24,7 +24,7 @@ extern "C" {
 typedef struct an_backend an_backend;
 
 enum {
-    AN_BACKEND_CPU = 0, /* SIMD kernels on a thread pool; OpenBLAS at the level c */
+    AN_BACKEND_CPU = 0, /* SIMD kernels on a thread pool; at the level c OpenBLAS trains */
     AN_BACKEND_REF = 1, /* plain loops in double: slow, for checking the others */
     AN_BACKEND_CUDA = 2
 };
@@ -45,13 +45,14 @@ AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct
  * Make a backend.
  *
  * Takes:   options: copied; NULL = defaults. The environment variable AN_CPU (c, avx2, avx512,
- *          avx512vnni, avx512bf16, neon) limits the instructions that the CPU backend uses.
+ *          avx512vnni, avx512bf16, neon) limits the instructions that the CPU backend uses. A
+ *          processor for which there are no others works at level c.
  * Owns:    *out is the caller's; free with an_backend_destroy().
  * Returns: AN_OK; AN_ERR_ARG for a kind or a number out of range; AN_ERR_UNSUPPORTED for CUDA in a
  *          build without it; AN_ERR_DEVICE if the device is absent; AN_ERR_NOMEM.
- * Threads: any. Only level c calls OpenBLAS for its products: while such a backend lives, OpenBLAS'
- *          thread count (one number for the whole process) is 1; it is restored when the last one
- *          goes. At the other levels it is changed only during this call.
+ * Threads: any. Only level c loads OpenBLAS, for the products of training: while such a backend
+ *          lives, OpenBLAS' thread count (one number for the whole process) is 1; it is restored
+ *          when the last one goes.
  */
 AN_API an_status an_backend_create(an_backend **out, const an_backend_options *options,
                                    an_error *err);
