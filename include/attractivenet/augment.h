@@ -156,6 +156,8 @@ typedef struct an_loader_source {
     const char *identity;  /* what the samples are, in 1 to 200 bytes of UTF-8, as a file's name and
                               version: a training is resumed only with the same; copied; NULL =
                               unknown, which is the same as any other unknown; default NULL */
+    an_release_fn release; /* called with user when fill will not be called any more; NULL = none;
+                              default NULL */
 } an_loader_source;
 
 AN_API void an_loader_source_init(an_loader_source *source, uint32_t struct_size);
@@ -178,7 +180,8 @@ AN_API void an_loader_source_init(an_loader_source *source, uint32_t struct_size
  *          that read the samples in their own order, as an_predict_loader(), do so with epoch 0.
  *          Where labels are unknown, write any finite number.
  * Owns:    *out is the caller's. user must stay valid until the loader and all that holds it, such
- *          as a trainer, are destroyed.
+ *          as a trainer, are destroyed, when release is called: once, if this call returned AN_OK;
+ *          never, if it failed.
  * Returns: AN_OK; AN_ERR_ARG (NULL, no fill, a field or option out of range); AN_ERR_NOMEM.
  * Fails:   a fill that returns non-zero ends the call that reads with AN_ERR_CANCELLED. A trainer
  *          goes on as after any callback that stops it; an_loader_next() loses nothing: the next

@@ -158,8 +158,8 @@ AN_API an_status an_dataset_from_pixels(an_dataset **out, const uint8_t *rgb, in
                                         int32_t outputs, const an_dataset_options *options,
                                         an_error *err);
 
-/** Called once, when pixels that were borrowed are no longer needed: within the call that destroys
- *  the last holder (data set, loader, trainer, ...), on its thread. */
+/** Called once, when something that was borrowed, such as pixels, is no longer needed: within the
+ *  call that destroys the last holder (data set, loader, trainer, ...), on its thread. */
 typedef void (*an_release_fn)(void *user);
 
 /**

@@ -58,6 +58,7 @@ struct an_loader {
     int64_t process;            /* that made it, where its threads are */
     an_dataset *dataset;        /* NULL: samples come from the callback */
     ani_callback callback;      /* all zero with a data set */
+    an_release_fn release;      /* of the callback, at the end; NULL: none */
     an_loader *parent;          /* claimed as long as this one lives: it has the same callback */
     an_loader_options options;  /* augment: the next field */
     an_augment_options augment; /* its lists are owned */
@@ -459,7 +460,9 @@ an_status an_loader_create_from_callback(an_loader **out, const an_loader_source
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
     if (!source) return ani_fail(err, AN_ERR_ARG, "source is NULL");
-    return create(out, NULL, source, NULL, 0, options, err);
+    const an_status st = create(out, NULL, source, NULL, 0, options, err);
+    if (!st) (*out)->release = (*out)->callback.source.release;
+    return st;
 }
 
 /* Free a list of copy_choices(). */
@@ -511,6 +514,7 @@ void an_loader_destroy(an_loader *loader) {
     free_choices(b->augment.width_shifts);
     free_choices(b->augment.height_shifts);
     an_cancel_destroy(b->cancel);
+    if (b->release) b->release(b->callback.source.user);
     ani_callback_clear(&b->callback);
     an_dataset_destroy(b->dataset);
     if (b->parent) ani_loader_release(b->parent);

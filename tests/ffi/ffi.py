@@ -67,7 +67,8 @@ class LoaderSource(ctypes.Structure):
                 + [(name, ctypes.c_int32) for name in ("height", "width", "outputs")]
                 + [("count", ctypes.c_int64)]
                 + [(name, ctypes.c_int32) for name in ("varies", "weighted", "any_range", "reserved")]
-                + [("fill", FILL), ("user", ctypes.c_void_p), ("identity", ctypes.c_char_p)])
+                + [("fill", FILL), ("user", ctypes.c_void_p), ("identity", ctypes.c_char_p),
+                   ("release", ctypes.c_void_p)])
 
 
 def expect(tap, name, got, want):

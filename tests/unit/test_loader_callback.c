@@ -847,6 +847,54 @@ static void labels_that_a_loss_does_not_take_are_refused(void **state) {
     an_model_destroy(model);
 }
 
+/* Once, by whoever is the last to hold the loader; not by the loaders that calls make of it, and
+ * not if none was made. */
+static void count_release(void *user) {
+    ++*(int *)user;
+}
+
+static int32_t fill_grey(void *user, const an_fill_batch *f) {
+    (void)user;
+    for (int64_t i = 0; i < f->n * SIZE * SIZE * 3; i++)
+        f->x[i] = 0.5f;
+    for (int64_t k = 0; k < f->n; k++)
+        f->y[k] = 1;
+    return 0;
+}
+
+static void what_the_callback_needs_is_released_once(void **state) {
+    (void)state;
+    int released = 0;
+    float scores[6];
+    an_model *model = make_model(42, AN_TASK_REGRESSION);
+    an_loader *loader;
+    an_trainer *trainer;
+    an_loader_source source;
+    an_loader_options options;
+    an_loader_options_init(&options, sizeof options);
+    an_loader_source_init(&source, sizeof source);
+    source.height = source.width = SIZE;
+    source.count = 6;
+    source.fill = fill_grey;
+    source.user = &released;
+    source.release = count_release;
+    options.prefetch = 65;
+    assert_int_equal(an_loader_create_from_callback(&loader, &source, &options, NULL), AN_ERR_ARG);
+    for (int64_t n = 0;; n++) {
+        ani_fault_arm(ANI_FAULT_ALLOC, n, ENOMEM, false);
+        const an_status st = an_loader_create_from_callback(&loader, &source, NULL, NULL);
+        ani_fault_disarm();
+        if (!st) break;
+    }
+    assert_int_equal(an_predict_loader(model, loader, scores, NULL, NULL, NULL), AN_OK);
+    assert_int_equal(an_trainer_create(&trainer, model, loader, NULL, NULL, NULL, NULL), AN_OK);
+    an_loader_destroy(loader);
+    assert_int_equal(released, 0);
+    an_trainer_destroy(trainer);
+    assert_int_equal(released, 1);
+    an_model_destroy(model);
+}
+
 /* --- two threads -------------------------------------------------------------------------------
  */
 
@@ -1014,6 +1062,7 @@ int main(void) {
         unit_test_in_folder(a_run_is_resumed_with_the_same_samples_only),
         cmocka_unit_test(what_varies_is_no_validation),
         cmocka_unit_test(labels_that_a_loss_does_not_take_are_refused),
+        cmocka_unit_test(what_the_callback_needs_is_released_once),
         cmocka_unit_test(two_threads_do_not_share_a_callback),
         unit_test_in_folder(weights_go_with_their_samples),
         cmocka_unit_test(each_allocation_may_fail),
