@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The commands of attractivenet. A new one is a file with a command, and a line in commands.c. */
+ * The commands of attractivenet. A new one is a file with a command, and its name in commands.c. */
 #ifndef PROGRAM_COMMAND_H
 #define PROGRAM_COMMAND_H
 
