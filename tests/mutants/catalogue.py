@@ -297,6 +297,25 @@ m("run_moving", "layers/run.c",
   "backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum >= 0,",
   "backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum > 1,",
   "moving statistics never move", "golden_training")
+m("run_cancel_statistics", "layers/run.c",
+  """    if (st) {
+        restore_moving(&run);
+        return st;""",
+  """    if (st) {
+        return st;""",
+  "a cancelled step leaves the moving statistics of its forward pass", "cancel")
+m("trainer_cancel_place", "train/trainer.c",
+  "} else if (!trainer->in_place && !ani_watch_stops(watch_of(trainer))) {",
+  "} else if (!trainer->in_place) {",
+  "an epoch that is cancelled begins again, with weights that moved", "cancel")
+m("cancel_latch", "base/cancel.c",
+  "if (atomic_load_explicit(&watch->seen, memory_order_relaxed)) return true;",
+  "(void)0;",
+  "a request that is taken back lets a call go on whose parts were left out", "cancel")
+m("calibrate_cancel", "layers/calibrate.c",
+  "memcpy(calibration->ends, calibration->before, size);",
+  "(void)size;",
+  "a cancelled call leaves some of its images in the calibration", "cancel")
 m("run_frozen_by_batch", "layers/run.c",
   "if (!run.batch) refresh_running(net);",
   "(void)0;",

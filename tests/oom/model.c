@@ -203,6 +203,25 @@ static an_status predict_again(bench *b, an_error *err) {
     return st;
 }
 
+/* A flag, attached; what it needs, and what it leaves when it cannot be had. */
+static an_status cancel(bench *b, an_error *err) {
+    an_model *model = NULL;
+    an_cancel *flag = NULL;
+    float scores[BATCH] = {0};
+    an_status st = make_model(&model, err);
+    if (!st) st = an_cancel_create(&flag, err);
+    if (!st) st = an_model_set_cancel(model, flag, err);
+    if (!st) an_cancel_request(flag);
+    if (!st && an_model_predict(model, pixels, BATCH, scores, err) != AN_ERR_CANCELLED)
+        st = AN_ERR_INTERNAL;
+    an_cancel_reset(flag);
+    if (!st) st = an_model_predict(model, pixels, BATCH, scores, err);
+    if (!st) b->result = oom_mix(0, scores, sizeof scores);
+    an_cancel_destroy(flag);
+    an_model_destroy(model);
+    return st;
+}
+
 /* Formats with buffers of their own, each larger than the one before; then features. */
 static an_status frames(bench *b, an_error *err) {
     enum { HEIGHT = 40, WIDTH = 50 };
@@ -272,6 +291,7 @@ const scenario oom_model_scenarios[] = {
     {"copy an int8 model", prepare_int8, copy, finish_model, false, true},
     {"first prediction", prepare_model, predict, finish_model, false, false},
     {"prediction", prepare_model, predict_again, finish_model, false, false},
+    {"cancel", prepare_model, cancel, finish_model, false, false},
     {"frames", prepare_model, frames, finish_model, false, false},
     {"gradients", prepare_model, gradients, finish_model, false, false},
     {"int8", prepare_model, int8, finish_model, false, false},

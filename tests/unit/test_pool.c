@@ -163,6 +163,75 @@ static void nobody_is_kept_waiting(void **state) {
     ani_turns_clear(&q.turns);
 }
 
+/* --- turns that are given up ------------------------------------------------------------------ */
+
+typedef struct impatient {
+    ani_turns *turns;
+    an_cancel *cancel;
+    an_status status;
+    atomic_bool done;
+} impatient;
+
+static void *wait_for_turn(void *data) {
+    impatient *i = data;
+    ani_watch watch = {0};
+    ani_watch_begin(&watch, i->cancel);
+    i->status = ani_turns_take(i->turns, &watch, NULL);
+    ani_watch_end(&watch);
+    if (!i->status) ani_turns_give(i->turns);
+    atomic_store(&i->done, true);
+    return NULL;
+}
+
+static void wait_until_queued(ani_turns *turns, int wanted) {
+    for (int found = -1; found != wanted; sched_yield()) {
+        pthread_mutex_lock(&turns->lock);
+        found = 0;
+        /* the last place is where the next one is hung in */
+        for (ani_turn **at = &turns->first; at != turns->last && *at; at = (ani_turn **)*at)
+            found++;
+        pthread_mutex_unlock(&turns->lock);
+    }
+}
+
+/* Of three who wait the first, the second or the last one gives up; the others get their turns, and
+ * so does one who comes after. */
+static void who_gives_up_leaves_the_queue_whole(void **state) {
+    (void)state;
+    for (int who = 0; who < 3; who++) {
+        ani_turns turns;
+        impatient all[3] = {0};
+        pthread_t threads[3];
+        an_cancel *cancel = NULL;
+        ani_turns_init(&turns);
+        assert_int_equal(an_cancel_create(&cancel, NULL), AN_OK);
+        assert_int_equal(ani_turns_take(&turns, NULL, NULL), AN_OK);
+        for (int i = 0; i < 3; i++) {
+            all[i] = (impatient){.turns = &turns, .cancel = i == who ? cancel : NULL};
+            assert_int_equal(pthread_create(&threads[i], NULL, wait_for_turn, &all[i]), 0);
+            wait_until_queued(&turns, i + 1);
+        }
+        an_cancel_request(cancel);
+        pthread_join(threads[who], NULL);
+        assert_int_equal(all[who].status, AN_ERR_CANCELLED);
+        impatient late = {.turns = &turns};
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, wait_for_turn, &late), 0);
+        wait_until_queued(&turns, 3);
+        for (int i = 0; i < 3; i++)
+            assert_true(i == who || !atomic_load(&all[i].done));
+        ani_turns_give(&turns);
+        for (int i = 0; i < 3; i++)
+            if (i != who) pthread_join(threads[i], NULL);
+        pthread_join(thread, NULL);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(all[i].status, i == who ? AN_ERR_CANCELLED : AN_OK);
+        assert_int_equal(late.status, AN_OK);
+        ani_turns_clear(&turns);
+        an_cancel_destroy(cancel);
+    }
+}
+
 /* --- quotas ----------------------------------------------------------------------------------- */
 
 static void write_at(const char *folder, const char *name, const char *text) {
@@ -231,6 +300,7 @@ int main(void) {
         cmocka_unit_test(loops_of_several_callers),
         cmocka_unit_test(callers_wait_for_slow_passes),
         cmocka_unit_test(nobody_is_kept_waiting),
+        cmocka_unit_test(who_gives_up_leaves_the_queue_whole),
         unit_test_in_folder(quotas_of_control_groups),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
