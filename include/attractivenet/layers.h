@@ -171,8 +171,9 @@ AN_API int64_t an_model_summary(const an_model *model, int32_t style, char *text
  * Attach a flag that cancels the long calls on a model: an_model_predict(), _compute_features(),
  * _predict_from_features(), _compute_gradients(), _compute_head_gradients(),
  * _update_batch_norm_add(), _calibrate_add(), an_model_evaluate(), an_predict_loader(),
- * an_calibrate_loader(), and those of its trainers, an_trainer_run() and an_trainer_run_epoch();
- * also while they wait for a batch or for another call's step. Predictors have a flag of their own.
+ * an_compute_features_loader(), an_calibrate_loader(), and those of its trainers, an_trainer_run()
+ * and an_trainer_run_epoch(); also while they wait for a batch or for another call's step.
+ * Predictors have a flag of their own.
  *
  * Takes:   cancel: held; NULL = none, as before. It is polled by calls that begin later.
  * Changes: what a cancelled call would have changed is as before the call; of a trainer's run, as

@@ -601,10 +601,10 @@ static an_status fill_slots(an_loader *b, an_error *err) {
         const an_fill_batch batch = batch_of(b, s);
         pthread_mutex_unlock(&b->lock);
         st = ani_callback_fill(&b->callback, &batch, err);
-        if (!st) st = ani_watch_check(b->watch, err);
         pthread_mutex_lock(&b->lock);
         if (!st) b->filled++;
         pthread_cond_broadcast(&b->work);
+        if (!st) st = ani_watch_check(b->watch, err);
     }
     return st;
 }

@@ -296,15 +296,17 @@ static void the_reference_backend_is_cancelled_within_a_unit(void **state) {
 
 typedef struct run_case {
     const char *name;
-    int32_t base, update, shuffle, precision, threads;
+    int32_t base, update, shuffle, precision, threads, accumulate;
 } run_case;
 
 static const run_case run_cases[] = {
-    {"features", AN_BASE_FROZEN, 0, 1, AN_PRECISION_FP32, 0},
-    {"statistics", AN_BASE_STATISTICS, 1, 0, AN_PRECISION_FP32, 0},
-    {"train", AN_BASE_TRAIN, 1, 1, AN_PRECISION_FP32, 0},
-    {"train mixed", AN_BASE_TRAIN, 0, 1, AN_PRECISION_MIXED, 2},
-    {"finetune", AN_BASE_FINETUNE, 0, 0, AN_PRECISION_FP32, 1},
+    {"features", AN_BASE_FROZEN, 0, 1, AN_PRECISION_FP32, 0, 0},
+    {"features, two batches a step", AN_BASE_FROZEN, 0, 1, AN_PRECISION_FP32, 0, 2},
+    {"statistics", AN_BASE_STATISTICS, 1, 0, AN_PRECISION_FP32, 0, 0},
+    {"train", AN_BASE_TRAIN, 1, 1, AN_PRECISION_FP32, 0, 0},
+    {"train, two batches a step", AN_BASE_TRAIN, 0, 1, AN_PRECISION_FP32, 0, 2},
+    {"train mixed", AN_BASE_TRAIN, 0, 1, AN_PRECISION_MIXED, 2, 0},
+    {"finetune", AN_BASE_FINETUNE, 0, 0, AN_PRECISION_FP32, 1, 0},
 };
 
 /* Train two epochs. With cancels: cancelled again and again, reset and called again. */
@@ -322,6 +324,7 @@ static an_arrays *train(an_backend *backend, const run_case *one, int64_t *cance
     options.base = one->base;
     options.precision = one->precision;
     options.update_batch_norm = one->update;
+    options.accumulate = one->accumulate;
     options.max_epochs = 2;
     options.learning_rate = 0.01;
     assert_int_equal(an_history_create(&history, NULL), AN_OK);
