@@ -649,10 +649,10 @@ m("zip_crc", "io/unzip.c",
   "if (part < 0)",
   "if (part < 0 && done != member->size)",
   "damaged members are taken", "zip", "unzip")
-m("zip_reader", "io/unzip.c",
-  "if (failed || unzip->maker != ani_process()) {",
-  "if (unzip->maker != ani_process()) {",
-  "a reader whose source has failed is used again", "unzip")
+m("zip_behind", "io/unzip.c",
+  "r->reached < data + member->packed)",
+  "r->reached < data)",
+  "any number of bytes may follow a member's stream", "zip")
 m("zip_ratio", "io/zip.c",
   "member->method == ANI_ZIP_DEFLATED && zip->max_ratio > DEFLATE_RATIO_MAX",
   "zip->max_ratio > DEFLATE_RATIO_MAX",
