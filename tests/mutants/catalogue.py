@@ -756,6 +756,26 @@ m("own_loss_moving", "layers/run.c",
   "run.keeps = run.batch && (net->watch.cancel || step->loss->fn);",
   "run.keeps = run.batch && net->watch.cancel;",
   "a cancelled loss function leaves the moving statistics of its batch", "losses")
+m("copy_shares_for_ever", "layers/net.c",
+  "if (!st && net->holders && atomic_load(net->holders) > 1) {",
+  "if (!st && net->holders && atomic_load(net->holders) > 99) {",
+  "a copy with shared weights is trained with its model", "copy")
+m("copy_packs_what_has_gone", "layers/net.c",
+  "    ani_net_release_packed(net); /* it would be packed again from where the weights were */\n",
+  "",
+  "weights are packed from memory that was freed", "copy")
+m("copy_inference", "layers/net.c",
+  "if (!st) ani_net_set_inference(copy, ani_net_inference(net));",
+  "",
+  "a copy predicts in another way than its model", "copy")
+m("classes_by_count", "train/evaluate.c",
+  "if (want && strcmp(found, want) != 0)",
+  "if (want && !*found)",
+  "a data set with its classes in another order is trained on", "classes")
+m("memory_ends", "base/file.c",
+  "const int64_t left = offset < file->size ? file->size - offset : 0;",
+  "const int64_t left = offset < file->size ? file->size : 0;",
+  "a file in memory is read beyond its end", "bytes")
 m("turns_own", "base/turns.c",
   "if (turns->taken && pthread_equal(turns->owner, mine.thread)) {",
   "if (turns->taken && !turns) {",

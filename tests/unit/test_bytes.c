@@ -60,6 +60,23 @@ static void expect_file(const char *path, const an_bytes *bytes) {
     free(content);
 }
 
+/* What is read must lie within it, as in a file on disk. */
+static void a_file_in_memory_ends(void **state) {
+    (void)state;
+    static const char content[] = "abcdef";
+    char read[8] = "........";
+    ani_file *file = NULL;
+    expect_ok(ani_file_open_bytes(&file, content, 4, "four", &err));
+    assert_int_equal(ani_file_size(file), 4);
+    expect_ok(ani_file_read(file, 1, read, 3, &err));
+    assert_memory_equal(read, "bcd.", 4);
+    expect_ok(ani_file_read(file, 4, read, 0, &err));
+    assert_int_equal(ani_file_read(file, 2, read, 3, &err), AN_ERR_FORMAT);
+    assert_string_equal(err.message, "'four' ends at byte 4, but 5 are needed");
+    assert_int_equal(ani_file_read(file, 9, read, 1, &err), AN_ERR_FORMAT);
+    ani_file_close(file);
+}
+
 /* --- lists of arrays ----------------------------------------------------------------------------
  */
 
@@ -250,6 +267,7 @@ static void options_stand_beside_bytes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_in_memory_ends),
         unit_test_in_folder(a_list_in_memory_is_the_file),
         cmocka_unit_test(an_empty_list_has_bytes),
         unit_test_in_folder(a_model_in_memory_is_the_file),

@@ -206,6 +206,22 @@ static void change_of_one_is_not_seen_in_the_other(void **state) {
     }
 }
 
+/* What was packed while the weights were shared is not packed again from where they were: the other
+ * model has gone, and its memory with it. */
+static void the_memory_that_was_shared_has_gone(void **state) {
+    (void)state;
+    an_model *model = make_model(two, AN_INFERENCE_FP32), *like;
+    like = copy_of(model, NULL, AN_COPY_WEIGHTS);
+    an_model *copy = copy_of(model, three, AN_SHARE_WEIGHTS);
+    reset_head(model);
+    reset_head(like);
+    an_model_destroy(copy);
+    const scores right = score(like);
+    expect_scores(model, &right);
+    an_model_destroy(model);
+    an_model_destroy(like);
+}
+
 /* What only sets how predictions are made leaves the weights shared. */
 static void settings_leave_weights_shared(void **state) {
     (void)state;
@@ -496,6 +512,7 @@ int main(void) {
         cmocka_unit_test(a_copy_is_the_same_model),
         cmocka_unit_test(a_copy_on_another_kind_of_backend),
         cmocka_unit_test(change_of_one_is_not_seen_in_the_other),
+        cmocka_unit_test(the_memory_that_was_shared_has_gone),
         cmocka_unit_test(settings_leave_weights_shared),
         cmocka_unit_test(copies_of_copies),
         cmocka_unit_test(shared_weights_are_in_memory_once),
