@@ -80,8 +80,7 @@ static int64_t max(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-/* --- the cases
- * ----------------------------------------------------------------------------------*/
+/* --- the cases -------------------------------------------------------------------------------- */
 
 static void add_case(bench *b, const bench_case *c) {
     for (int i = 0; i < b->case_count; i++) {
@@ -222,8 +221,7 @@ static void make_tensors(bench *b) {
     }
 }
 
-/* --- running one
- * --------------------------------------------------------------------------------*/
+/* --- running one ------------------------------------------------------------------------------ */
 
 static void run_unit(const tensors *t, an_backend *backend, const bench_case *c, pass p) {
     ani_unit_plan plan;
@@ -347,8 +345,7 @@ static need needs(const bench_case *c, pass p, int32_t element) {
     }
 }
 
-/* --- checking
- * -----------------------------------------------------------------------------------*/
+/* --- checking --------------------------------------------------------------------------------- */
 
 /* What a pass leaves in dx, as floats. */
 static void read_results(const tensors *t, const bench_case *c, pass p, float *to, int64_t count) {
@@ -399,8 +396,7 @@ static void check_case(bench *b, const bench_case *c, pass p) {
     free(want);
 }
 
-/* --- timing and printing
- * ------------------------------------------------------------------------*/
+/* --- timing and printing ---------------------------------------------------------------------- */
 
 static void print_ceilings(const bench *b, int level) {
     const bench_ceilings *c = &b->ceilings[level];
@@ -489,8 +485,7 @@ static void time_case(bench *b, int level, const bench_case *c, pass p) {
     b->step_ceiling[level] += c->units * ceiling;
 }
 
-/* --- setting up
- * ---------------------------------------------------------------------------------*/
+/* --- setting up ------------------------------------------------------------------------------- */
 
 static an_backend *make_backend(const bench *b, int32_t kind) {
     an_error err;

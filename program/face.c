@@ -7,8 +7,7 @@
 
 #include <math.h>
 
-/* --- random numbers: splitmix64, the same everywhere
- * ----------------------------------------------- */
+/* --- random numbers: splitmix64, the same everywhere ------------------------------------------ */
 
 static uint64_t random_bits(uint64_t *state) {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -29,8 +28,7 @@ static double random_normal(uint64_t *state) {
     return sum;
 }
 
-/* --- a face
- * ------------------------------------------------------------------------------------------ */
+/* --- a face ----------------------------------------------------------------------------------- */
 
 typedef struct color {
     double r, g, b; /* 0 to 1 */
@@ -98,8 +96,7 @@ static double face_score(const face *f) {
     return 3 + 2 * tanh(0.4 * f->smile + 0.5 * eyes + 0.3 * open + 1.1 * narrow);
 }
 
-/* --- drawing
- * ----------------------------------------------------------------------------------------- */
+/* --- drawing ---------------------------------------------------------------------------------- */
 
 /** The image and the frame of the face in it. */
 typedef struct canvas {

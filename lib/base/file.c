@@ -222,8 +222,7 @@ done:
     return st;
 }
 
-/* --- writing whole or not at all ---------------------------------------------------------------
- */
+/* --- writing whole or not at all -------------------------------------------------------------- */
 
 enum { WRITER_BUFFER = 1 << 16 };
 
@@ -392,8 +391,7 @@ an_status ani_file_write_all_unsynced(const char *path, const void *bytes, int64
     return write_all(path, bytes, size, false, err);
 }
 
-/* --- appending ---------------------------------------------------------------------------------
- */
+/* --- appending -------------------------------------------------------------------------------- */
 
 struct ani_appender {
     int fd;
@@ -454,8 +452,7 @@ an_status ani_appender_close(ani_appender *appender, bool sync, an_error *err) {
     return st;
 }
 
-/* --- names and folders ---------------------------------------------------------------------------
- */
+/* --- names and folders ------------------------------------------------------------------------ */
 
 an_status ani_file_rename(const char *from, const char *to, an_error *err) {
     if (sys_rename(from, to) < 0) return ani_fail_system(err, errno, "rename a file to", to);

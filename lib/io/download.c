@@ -69,8 +69,7 @@ void an_download_options_init(an_download_options *options, uint32_t struct_size
     ani_options_init(options, struct_size, &defaults, sizeof defaults);
 }
 
-/* --- options and messages ----------------------------------------------------------------------
- */
+/* --- options and messages --------------------------------------------------------------------- */
 
 static an_status check_options(const an_download_options *options, an_error *err) {
     if (options->max_redirects < 0 || options->max_redirects > 50)
@@ -135,8 +134,7 @@ static an_status report(job *now, bool is_last, an_error *err) {
     return AN_OK;
 }
 
-/* --- the part and what is known of it ----------------------------------------------------------
- */
+/* --- the part and what is known of it --------------------------------------------------------- */
 
 static an_status close_part(job *now, bool sync, an_error *err) {
     an_status st = ani_appender_close(now->out, sync, err);
@@ -217,8 +215,7 @@ done:
     return st;
 }
 
-/* --- taking an answer --------------------------------------------------------------------------
- */
+/* --- taking an answer ------------------------------------------------------------------------- */
 
 static an_status check_size(const job *now, int64_t size, an_error *err) {
     if (size <= now->options.max_bytes) return AN_OK;
@@ -335,8 +332,7 @@ static an_status hash_tick(void *user, int64_t done, int64_t total, an_error *er
     return tick(user, err);
 }
 
-/* --- pages and statuses ------------------------------------------------------------------------
- */
+/* --- pages and statuses ----------------------------------------------------------------------- */
 
 /* A web page came. Go on where Drive's virus-scan page leads (next gets the address), else say what
  * it is. */
@@ -433,8 +429,7 @@ static an_status fetch(job *now, const char *drive_origin, an_error *err) {
     return st;
 }
 
-/* --- what has come -----------------------------------------------------------------------------
- */
+/* --- what has come ---------------------------------------------------------------------------- */
 
 /* The part's own bytes must be what was wanted, and all of it: a server that gives no length may
  * have stopped anywhere, and one that does may have only so much. */

@@ -10,8 +10,7 @@
 #include "base/size.h"
 #include "io/hdf5_object.h"
 
-/* --- numbers -----------------------------------------------------------------------------------
- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 typedef enum number_kind { UNSIGNED, SIGNED, HALF, BFLOAT, SINGLE, DOUBLE } number_kind;
 
@@ -86,8 +85,7 @@ static float number_value(const number_type *type, const uint8_t *p) {
     }
 }
 
-/* --- arrays ------------------------------------------------------------------------------------
- */
+/* --- arrays ----------------------------------------------------------------------------------- */
 
 /* An array with all that its header says, checked. */
 typedef struct array {

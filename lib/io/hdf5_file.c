@@ -60,8 +60,7 @@ void ani_hdf5_close(ani_hdf5 *file) {
     ani_free(file);
 }
 
-/* --- groups -----------------------------------------------------------------------------------
- */
+/* --- groups ----------------------------------------------------------------------------------- */
 
 an_status ani_hdf5_look(ani_hdf5 *file, const char *path, ani_hdf5_kind *kind, an_error *err) {
     int64_t object;
@@ -108,8 +107,7 @@ an_status ani_hdf5_list(ani_hdf5 *file, const char *path, ani_names *names, an_e
     return st;
 }
 
-/* --- attributes --------------------------------------------------------------------------------
- */
+/* --- attributes ------------------------------------------------------------------------------- */
 
 typedef struct attribute {
     const char *name;

@@ -13,8 +13,7 @@ enum {
 };
 #define MAX_WORK INT64_C(20000000)
 
-/* --- bytes -------------------------------------------------------------------------------------
- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 uint32_t ani_hdf5_u16(const uint8_t *p) {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8;
@@ -47,8 +46,7 @@ static an_status fail_damaged(const ani_hdf5 *file, const char *what, uint64_t a
                     file->name, what, address);
 }
 
-/* --- checksums: Bob Jenkins' lookup3, as the format asks for ------------------------------------
- */
+/* --- checksums: Bob Jenkins' lookup3, as the format asks for ---------------------------------- */
 
 static uint32_t turn(uint32_t x, int bits) {
     return x << bits | x >> (32 - bits);
@@ -90,8 +88,7 @@ static bool is_intact(const uint8_t *bytes, int64_t size) {
     return checksum(bytes, size) == ani_hdf5_u32(bytes + size);
 }
 
-/* --- superblock --------------------------------------------------------------------------------
- */
+/* --- superblock ------------------------------------------------------------------------------- */
 
 an_status ani_hdf5_read_superblock(ani_hdf5 *file, an_error *err) {
     static const uint8_t magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
@@ -137,8 +134,7 @@ an_status ani_hdf5_read_superblock(ani_hdf5 *file, an_error *err) {
     return AN_OK;
 }
 
-/* --- object headers ----------------------------------------------------------------------------
- */
+/* --- object headers --------------------------------------------------------------------------- */
 
 an_status ani_hdf5_messages_begin(ani_hdf5_messages *walk, ani_hdf5 *file, int64_t object,
                                   an_error *err) {
@@ -237,8 +233,7 @@ an_status ani_hdf5_find_message(ani_hdf5 *file, int64_t object, int type, ani_hd
     return st;
 }
 
-/* --- groups ------------------------------------------------------------------------------------
- */
+/* --- groups ----------------------------------------------------------------------------------- */
 
 /* The names of a symbol table. */
 typedef struct local_heap {

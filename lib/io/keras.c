@@ -107,8 +107,7 @@ static bool is_model(const ani_keras_config *config, const char *name) {
     return false;
 }
 
-/* --- the legacy layout: lists of names ---------------------------------------------------------
- */
+/* --- the legacy layout: lists of names -------------------------------------------------------- */
 
 /* Read attribute, or attribute0, attribute1, ... into which Keras cuts a long list. */
 static an_status read_list(collection *all, const char *path, const char *attribute,
@@ -248,8 +247,7 @@ static an_status collect_legacy(collection *all, const char *base, an_error *err
     return st;
 }
 
-/* --- Keras 3 weights: numbered groups ----------------------------------------------------------
- */
+/* --- Keras 3 weights: numbered groups --------------------------------------------------------- */
 
 /* The class and number in a group's name: "conv2d" is number 0, "conv2d_12" number 12. */
 static int64_t split_number(const char *group, size_t *class_size) {
@@ -436,8 +434,7 @@ done:
     return st;
 }
 
-/* --- order and values --------------------------------------------------------------------------
- */
+/* --- order and values ------------------------------------------------------------------------- */
 
 static int variable_rank(const char *variable) {
     static const char *const order[] = {
@@ -497,8 +494,7 @@ static an_status read_places(an_arrays *arrays, collection *all, an_error *err) 
     return st;
 }
 
-/* --- files -------------------------------------------------------------------------------------
- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 /* Copy a text attribute into the metadata of the same name. */
 static an_status copy_attribute(an_arrays *arrays, ani_hdf5 *file, const char *path,

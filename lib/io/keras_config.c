@@ -19,8 +19,7 @@ enum {
     MAX_SETTING = 1 << 24 /* pixels, filters, units */
 };
 
-/* --- tables -------------------------------------------------------------------------------------
- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -219,8 +218,7 @@ bool ani_keras_is_float(const char *policy) {
     return false;
 }
 
-/* --- settings -----------------------------------------------------------------------------------
- */
+/* --- settings --------------------------------------------------------------------------------- */
 
 static an_status read_text(char *out, size_t size, const json_t *json, const char *layer,
                            const char *field, an_error *err) {
@@ -403,8 +401,7 @@ static an_status read_shape(ani_keras_layer *layer, const json_t *config, an_err
     return AN_OK;
 }
 
-/* --- comparing ----------------------------------------------------------------------------------
- */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 static bool is_close(double value, double wanted) { /* float32 rounds what Keras keeps */
     return fabs(value - wanted) <= 1e-6 * fabs(wanted);
@@ -494,8 +491,7 @@ an_status ani_keras_layer_compare(const ani_keras_layer *layer, const ani_keras_
     return AN_OK;
 }
 
-/* --- models -------------------------------------------------------------------------------------
- */
+/* --- models ----------------------------------------------------------------------------------- */
 
 void ani_keras_config_free(ani_keras_config *config) {
     if (!config) return;
@@ -542,8 +538,7 @@ static an_status count_layers(const json_t *model, int depth, int64_t *layers, i
     return AN_OK;
 }
 
-/* --- calls --------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 /* How a layer is called: its entry in inbound_nodes. */
 typedef struct call {
@@ -657,8 +652,7 @@ static an_status read_call(call *out, const place *at, const json_t *layer, an_e
     return AN_OK;
 }
 
-/* --- layers -------------------------------------------------------------------------------------
- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 /* x / 127.5 and the like: a class of its own in Keras 3, a TFOpLambda in Keras 2. */
 static void read_operator(ani_keras_layer *layer, const json_t *config, const call *how) {

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- bytes -------------------------------------------------------------------------------------
- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 static bool is_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -43,8 +42,7 @@ bool ani_page_is_html(const void *bytes, int64_t size) {
     return false;
 }
 
-/* --- tags --------------------------------------------------------------------------------------
- */
+/* --- tags ------------------------------------------------------------------------------------- */
 
 /* A tag, or one of its attributes: places in the page. */
 typedef struct span {
@@ -164,8 +162,7 @@ static void add_encoded(ani_text *text, span value) {
     ani_text_clear(&decoded);
 }
 
-/* --- what a page says --------------------------------------------------------------------------
- */
+/* --- what a page says ------------------------------------------------------------------------- */
 
 void ani_page_title(char title[ANI_PAGE_TITLE_SIZE], const char *page) {
     span tag;
@@ -185,8 +182,7 @@ void ani_page_title(char title[ANI_PAGE_TITLE_SIZE], const char *page) {
     }
 }
 
-/* --- what any body says ------------------------------------------------------------------------
- */
+/* --- what any body says ----------------------------------------------------------------------- */
 
 /* Where the text begins: behind a byte order mark and white space. */
 static int64_t text_begin(const char *text, int64_t size) {
@@ -279,8 +275,7 @@ void ani_page_excerpt(char excerpt[ANI_PAGE_EXCERPT_SIZE], const void *bytes, in
     excerpt[line.size] = '\0';
 }
 
-/* --- which page it is --------------------------------------------------------------------------
- */
+/* --- which page it is ------------------------------------------------------------------------- */
 
 static bool has_password_field(const char *page) {
     span tag, type;

@@ -17,8 +17,7 @@
 
 enum { MAX_METADATA = 4096 }; /* they are searched one by one */
 
-/* --- number types ------------------------------------------------------------------------------
- */
+/* --- number types ----------------------------------------------------------------------------- */
 
 static float float_from_half(uint16_t half) {
     const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
@@ -90,8 +89,7 @@ static const number_type *find_number_type(const char *name) {
     return NULL;
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 typedef struct tensor_entry {
     const char *name; /* borrowed from the header */
@@ -290,8 +288,7 @@ done:
     return st;
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static int64_t value_count(const an_arrays *arrays, int64_t index) {
     int64_t count = 1;
@@ -424,8 +421,7 @@ an_status ani_safetensors_write_sealed(const an_arrays *arrays, const char *path
     return write_file(arrays, path, true, err);
 }
 
-/* --- checking -----------------------------------------------------------------------------------
- */
+/* --- checking --------------------------------------------------------------------------------- */
 
 an_status ani_safetensors_check_seal(ani_file *file, an_error *err) {
     enum { BUFFER_SIZE = 1 << 16, DIGITS = sizeof(uint64_t) + SEAL_BEGIN };

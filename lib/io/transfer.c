@@ -90,8 +90,7 @@ void ani_session_close(ani_session *session) {
     ani_free(session);
 }
 
-/* --- the answer --------------------------------------------------------------------------------
- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 /* Copy a header field of the last response; "" if it is not there or too long to be of use. */
 static void read_field(char *out, size_t size, CURL *curl, const char *name) {
@@ -273,8 +272,7 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
     return st;
 }
 
-/* --- addresses ---------------------------------------------------------------------------------
- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 /* Did it work? That there was no memory is told by the text that was to be written: nobody shall
  * take an address for another kind of address because of that. */

@@ -87,8 +87,7 @@ static inline ani_gradient_store ani_gradient_at(const ani_gradient_store *to, i
  * lies in memory. Levels that have ani_pair_kernels store 0 for bfloat16 below the normal ones
  * (2^-126). */
 typedef struct ani_tensor_kernels {
-    /* --- loading into a tile: [rows][c], one scale, shift, a, b, c a column --------------------
-     */
+    /* --- loading into a tile: [rows][c], one scale, shift, a, b, c a column ------------------- */
 
     /** out = clip(z * scale + shift), clip being min(max(., 0), 6) with relu6 (NaN stays NaN), else
      *  nothing; scale NULL (then shift too): clip(z). */
@@ -99,9 +98,9 @@ typedef struct ani_tensor_kernels {
                      int64_t rows, int64_t channels, const float *a, const float *b,
                      const float *c);
 
-    /* --- storing: from a tile t of stride ldt. stream 1: past the caches where alignment allows
-     *     (fence() must follow before another thread reads) -------------------------------------
-     */
+    /* --- storing ------------------------------------------------------------------------------ */
+    /* From a tile t of stride ldt. stream 1: non-temporal stores where alignment allows; fence()
+     * must follow before another thread reads. */
 
     /** y = t; sum[c] += sum of (y - pivot), square[c] += sum of (y - pivot)^2 over the rows. */
     void (*store_moments)(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows,
@@ -116,8 +115,7 @@ typedef struct ani_tensor_kernels {
     void (*store_gradient)(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
                            int64_t c, int32_t stream);
 
-    /* --- products and convolutions, see below
-     * ------------------------------------------------------------------ */
+    /* --- products and convolutions, see below ------------------------------------------------- */
 
     /** product() followed by store_moments(), without a tile between them. For tensors of bfloat16
      * at a level that has ani_pair_kernels it is their product(), and so it is in the next one. */
@@ -170,8 +168,7 @@ typedef struct ani_kernels {
     ani_tensor_kernels tensor[ANI_ELEMENTS]; /* by ANI_FLOAT32, ANI_BFLOAT16 */
     ani_pair_kernels pairs;                  /* for units whose tensors are of ANI_BFLOAT16 */
 
-    /* --- tiles ----------------------------------------------------------------------------------
-     */
+    /* --- tiles -------------------------------------------------------------------------------- */
 
     /** sum[c] += sum over the rows of t. */
     void (*column_sums)(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c);
@@ -195,8 +192,7 @@ typedef struct ani_kernels {
                                int64_t ldb, int64_t rows, int64_t k, int64_t n, int32_t width,
                                const ani_ahead *ahead);
 
-    /* --- depthwise 3x3: one block of ANI_BLOCK channels, rows as [columns][ANI_BLOCK] -----------
-     */
+    /* --- depthwise 3x3: one block of ANI_BLOCK channels, rows as [columns][ANI_BLOCK] --------- */
 
     /** out[count]: out[i] = sum over r, k of x[r][i*stride + k] * w[r*3 + k]; x[r] has
      *  (count-1)*stride + 3 columns. */
@@ -211,8 +207,7 @@ typedef struct ani_kernels {
      *  all but w and streamed count. */
     void (*depthwise_weights)(float *dw, const ani_depthwise *d, const float *g);
 
-    /* --- optimizers ------------------------------------------------------------------------------
-     */
+    /* --- optimizers --------------------------------------------------------------------------- */
 
     /** One step of Adam: w -= decay * w; g *= gradient_scale; m += (g - m) * m_rate;
      *  v += (g*g - v) * v_rate; w -= alpha * m / (sqrt(v) + epsilon). */

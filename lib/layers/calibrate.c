@@ -9,8 +9,7 @@
 #include "base/memory.h"
 #include "layers/net_state.h"
 
-/* --- what a network goes by -------------------------------------------------------------------
- */
+/* --- what a network goes by ------------------------------------------------------------------- */
 
 const ani_calibrated *ani_net_calibrated(const ani_net *net) {
     return net->calibrated.ranges ? &net->calibrated : NULL;
@@ -85,8 +84,7 @@ an_status ani_net_calibrate(ani_net *net, const ani_calibrated *calibrated, an_e
     return AN_OK;
 }
 
-/* --- measuring ---------------------------------------------------------------------------------
- */
+/* --- measuring -------------------------------------------------------------------------------- */
 
 struct ani_calibration {
     int64_t images, images_before;

@@ -256,8 +256,7 @@ an_status an_model_set_momentum(an_model *model, double momentum, an_error *err)
     return end_change(model, AN_OK);
 }
 
-/* --- names of classes --------------------------------------------------------------------------
- */
+/* --- names of classes ------------------------------------------------------------------------- */
 
 /* Take names in place of those that are there, with claim and turn. */
 static void replace_names(an_model *model, ani_class_names *names) {
@@ -588,9 +587,7 @@ static an_status check_unchanged(const an_model *model, int64_t changes, const c
                     "model: its weights have changed since the %s was begun; begin it again", what);
 }
 
-/* --- update of batch norm
- * -----------------------------------------------------------------------------
- */
+/* --- update of batch norm --------------------------------------------------------------------- */
 
 an_status ani_model_update_batch_norm_begin(an_model *model, an_error *err) {
     const int64_t count = 4 * ani_net_channels(model->net);
@@ -666,9 +663,7 @@ an_status an_model_update_batch_norm_end(an_model *model, an_error *err) {
     return st;
 }
 
-/* --- int8 and bf16
- * --------------------------------------------------------------------------------------
- */
+/* --- int8 and bf16 ---------------------------------------------------------------------------- */
 
 static const char *const ranges_name = "int8/ranges", *const means_name = "int8/means";
 /* In files, by AN_INFERENCE_*. */

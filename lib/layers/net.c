@@ -537,8 +537,7 @@ void ani_net_set_statistics(ani_net *net, const float *statistics) {
     }
 }
 
-/* --- several batches ---------------------------------------------------------------------------
- */
+/* --- several batches -------------------------------------------------------------------------- */
 
 an_status ani_net_keep_gradients(ani_net *net, int32_t base, an_error *err) {
     const ani_backend_ops *ops = net->backend->ops;

@@ -12,8 +12,7 @@
 
 #include "base/memory.h"
 
-/* --- packed weights ----------------------------------------------------------------------------
- */
+/* --- packed weights --------------------------------------------------------------------------- */
 
 an_status ani_net_infer_units(const ani_net *net, ani_infer_unit **out, an_error *err) {
     const int32_t count = net->spec.unit_count;
@@ -87,8 +86,7 @@ static an_status pack(ani_net *net, int32_t kind, ani_net_packed **out, an_error
     return AN_OK;
 }
 
-/* --- the head ----------------------------------------------------------------------------------
- */
+/* --- the head --------------------------------------------------------------------------------- */
 
 static void free_floats(ani_net *net, float *memory, int64_t count) {
     if (memory) net->backend->ops->free(net->backend, memory, count * (int64_t)sizeof *memory);
@@ -148,8 +146,7 @@ static an_status copy_head(ani_net *net, ani_net_head **out, an_error *err) {
     return AN_OK;
 }
 
-/* --- contexts ----------------------------------------------------------------------------------
- */
+/* --- contexts --------------------------------------------------------------------------------- */
 
 an_status ani_net_context_create(ani_net_context **out, ani_net *net, an_error *err) {
     *out = NULL;
@@ -281,8 +278,7 @@ void ani_net_context_let_go(ani_net *net, ani_net_context *context) {
     context->watch = NULL;
 }
 
-/* --- how predictions are made -------------------------------------------------------------------
- */
+/* --- how predictions are made ----------------------------------------------------------------- */
 
 void ani_net_forget_ranges(ani_net *net) {
     pthread_mutex_lock(&net->lock);

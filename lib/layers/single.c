@@ -13,8 +13,7 @@
 #include "base/shape.h"
 #include "layers/loss.h"
 
-/* --- memory of one call -------------------------------------------------------------------------
- */
+/* --- memory of one call ----------------------------------------------------------------------- */
 
 enum { MAX_PIECES = 24 };
 
@@ -82,8 +81,7 @@ static void release(call *c) {
         c->backend->ops->free(c->backend, c->pieces[i], c->sizes[i]);
 }
 
-/* --- shapes -------------------------------------------------------------------------------------
- */
+/* --- shapes ----------------------------------------------------------------------------------- */
 
 enum { ANY = -1 }; /* as ani_shape_show() has it */
 
@@ -125,8 +123,7 @@ static an_status check_backend(const an_backend *backend, an_error *err) {
     return ani_backend_check(backend, err);
 }
 
-/* --- convolution --------------------------------------------------------------------------------
- */
+/* --- convolution ------------------------------------------------------------------------------ */
 
 void an_conv_options_init(an_conv_options *options, uint32_t struct_size) {
     const an_conv_options defaults = {.struct_size = sizeof defaults, .stride = 1};
@@ -250,8 +247,7 @@ done:
     return st;
 }
 
-/* --- batch norm ---------------------------------------------------------------------------------
- */
+/* --- batch norm ------------------------------------------------------------------------------- */
 
 /** Batch norm between two depthwise units that change nothing. */
 typedef struct norm_call {
@@ -414,8 +410,7 @@ done:
     return st;
 }
 
-/* --- elementwise --------------------------------------------------------------------------------
- */
+/* --- elementwise ------------------------------------------------------------------------------ */
 
 /* y = x + r, relu6 of x first; r may be NULL. One row of as many channels as there are elements. */
 static an_status elementwise(an_backend *backend, const an_tensor *x, const an_tensor *r,
@@ -493,8 +488,7 @@ an_status an_add_forward(an_backend *backend, const an_tensor *a, const an_tenso
     return st ? st : elementwise(backend, a, b, 0, y, err);
 }
 
-/* --- head ---------------------------------------------------------------------------------------
- */
+/* --- head ------------------------------------------------------------------------------------- */
 
 an_status an_pool_forward(an_backend *backend, const an_tensor *x, an_tensor *y, an_error *err) {
     call c = {.backend = backend};

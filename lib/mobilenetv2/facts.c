@@ -14,8 +14,7 @@
 
 static const char *const format_name = "attractivenet-1";
 
-/* --- our metadata -------------------------------------------------------------------------------
- */
+/* --- our metadata ----------------------------------------------------------------------------- */
 
 /* Read a whole number of a metadata key within limits; *value stays if the key is absent. */
 static an_status read_number(const ani_weights *weights, const char *key, int64_t low, int64_t high,
@@ -132,8 +131,7 @@ static an_status read_metadata(ani_weights *weights, an_error *err) {
     return AN_OK;
 }
 
-/* --- both ---------------------------------------------------------------------------------------
- */
+/* --- both ------------------------------------------------------------------------------------- */
 
 static an_status read_config(ani_weights *weights, const char *json, an_error *err) {
     an_status st = ani_keras_config_read(&weights->config, json, err);

@@ -15,8 +15,7 @@
 
 enum { NAME_SIZE = 300 };
 
-/* --- the walk -----------------------------------------------------------------------------------
- */
+/* --- the walk --------------------------------------------------------------------------------- */
 
 typedef struct walk {
     ani_weights *weights;
@@ -66,8 +65,7 @@ static an_status check_inputs(const walk *w, const ani_keras_layer *layer, const
     return AN_OK;
 }
 
-/* --- layers before the network ------------------------------------------------------------------
- */
+/* --- layers before the network ---------------------------------------------------------------- */
 
 static double number_at(const ani_keras_numbers *numbers, int32_t channel, double otherwise) {
     return numbers->count ? numbers->values[numbers->count == 3 ? channel : 0] : otherwise;
@@ -182,8 +180,7 @@ static an_status take_size(walk *w, const ani_keras_layer *layer, an_error *err)
     return AN_OK;
 }
 
-/* --- skipping -----------------------------------------------------------------------------------
- */
+/* --- skipping --------------------------------------------------------------------------------- */
 
 /* Classes that are folded into the scale. */
 enum { SCALING = ANI_KERAS_RESCALE | ANI_KERAS_STANDARD | ANI_KERAS_OPERATOR };
@@ -237,8 +234,7 @@ static an_status next_layer(walk *w, const ani_keras_layer **out, an_error *err)
     return AN_OK;
 }
 
-/* --- matching -----------------------------------------------------------------------------------
- */
+/* --- matching --------------------------------------------------------------------------------- */
 
 static an_status refuse_class(const walk *w, const ani_keras_layer *layer, int32_t kind,
                               an_error *err) {
@@ -401,8 +397,7 @@ static an_status match_unit(walk *w, const ani_unit_spec *units, int32_t u, valu
     return st;
 }
 
-/* --- the head -----------------------------------------------------------------------------------
- */
+/* --- the head --------------------------------------------------------------------------------- */
 
 /* The task, from the activation of the dense layer or after it. */
 static an_status take_task(walk *w, const ani_keras_layer *layer, int32_t units, an_error *err) {
@@ -489,8 +484,7 @@ done:
     return st;
 }
 
-/* --- arrays and classes -------------------------------------------------------------------------
- */
+/* --- arrays and classes ----------------------------------------------------------------------- */
 
 bool ani_keras_net_skips(const ani_weights *weights, int64_t array) {
     const char *name = an_arrays_name(weights->arrays, array);

@@ -81,8 +81,7 @@ static an_status check_words(const an_mobilenetv2_options *o, an_error *err) {
     return AN_OK;
 }
 
-/* --- facts --------------------------------------------------------------------------------------
- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 /* What a model is made from: options completed by what a file says. */
 typedef struct blueprint {
@@ -185,8 +184,7 @@ done:
     return st;
 }
 
-/* --- create -------------------------------------------------------------------------------------
- */
+/* --- create ----------------------------------------------------------------------------------- */
 
 static an_status settle_scale(blueprint *b, int32_t wanted, an_error *err) {
     b->scale = wanted;
@@ -254,8 +252,7 @@ done:
     return st;
 }
 
-/* --- load ---------------------------------------------------------------------------------------
- */
+/* --- load ------------------------------------------------------------------------------------- */
 
 static an_status settle_size(blueprint *b, const an_mobilenetv2_options *o, an_error *err) {
     const ani_weights *weights = b->weights;
@@ -360,8 +357,7 @@ an_status an_model_load_bytes(an_model **out, an_backend *backend, const void *b
     return st ? st : load_arrays(out, backend, arrays, name ? name : "in memory", &o, err);
 }
 
-/* --- counts -------------------------------------------------------------------------------------
- */
+/* --- counts ----------------------------------------------------------------------------------- */
 
 an_status an_mobilenetv2_count_parameters(double alpha, int32_t outputs, int64_t *all,
                                           int64_t *trainable, an_error *err) {

@@ -15,8 +15,7 @@
 #include "mobilenetv2/facts.h"
 #include "mobilenetv2/keras_net.h"
 
-/* --- matching ----------------------------------------------------------------------------------
- */
+/* --- matching --------------------------------------------------------------------------------- */
 
 /* Classes of layers with weights, told apart by their variables. */
 enum { CLASS_CONV, CLASS_DEPTHWISE, CLASS_NORM, CLASS_DENSE, CLASS_OTHER, CLASSES };
@@ -251,8 +250,7 @@ void ani_weights_close(ani_weights *weights) {
     weights->scale_layer = NULL;
 }
 
-/* --- alpha --------------------------------------------------------------------------------------
- */
+/* --- alpha ------------------------------------------------------------------------------------ */
 
 an_status ani_weights_find_alpha(ani_weights *weights, an_error *err) {
     ani_unit_spec *units;
@@ -282,8 +280,7 @@ an_status ani_weights_check_alpha(const ani_weights *weights, double alpha, an_e
         found.alpha, alpha, found.alpha, weights->path);
 }
 
-/* --- taking -------------------------------------------------------------------------------------
- */
+/* --- taking ----------------------------------------------------------------------------------- */
 
 static int64_t place_of(const ani_weights *weights, int64_t index) {
     if (index < ANI_MNV2_BASE_ARRAYS) return weights->base[index];

@@ -172,8 +172,7 @@ an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_er
     return st;
 }
 
-/* --- from the inside --------------------------------------------------------------------------
- */
+/* --- from the inside -------------------------------------------------------------------------- */
 
 static const char *const optimizer_words[] = {"adam", "sgd", "adamw", NULL};
 
@@ -242,8 +241,7 @@ void ani_optimizer_take(an_optimizer *optimizer, int32_t base, const an_arrays *
     optimizer->steps = steps;
 }
 
-/* --- the public rest --------------------------------------------------------------------------
- */
+/* --- the public rest -------------------------------------------------------------------------- */
 
 int64_t an_optimizer_steps(const an_optimizer *optimizer) {
     return optimizer ? optimizer->steps : 0;

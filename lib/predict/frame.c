@@ -53,8 +53,7 @@ void ani_frame_reader_clear(ani_frame_reader *reader) {
     *reader = (ani_frame_reader){0};
 }
 
-/* --- checks ------------------------------------------------------------------------------------
- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 an_status ani_format_check(int32_t format, an_error *err) {
     if (format >= 0 && format < FORMATS) return AN_OK;
@@ -119,8 +118,7 @@ static an_status fill_strides(ani_frames *f, an_error *err) {
     return AN_OK;
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 an_status ani_frame_buffer_grow(uint8_t **buffer, int64_t *has, int64_t size, const char *what,
                                 an_error *err) {

@@ -64,8 +64,7 @@ void an_predictor_destroy(an_predictor *predictor) {
     ani_free(predictor);
 }
 
-/* --- calls -------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static an_status claim(an_predictor *predictor, an_error *err) {
     if (!atomic_exchange(&predictor->busy, true)) return AN_OK;
@@ -198,8 +197,7 @@ an_status an_predictor_compute_features(an_predictor *predictor, const uint8_t *
     return run(predictor, &all, AN_INFERENCE_FP32, features, NULL, err);
 }
 
-/* --- images ------------------------------------------------------------------------------------
- */
+/* --- images ----------------------------------------------------------------------------------- */
 
 static an_status score_image(an_predictor *predictor, const an_image *image, float *scores,
                              an_error *err) {

@@ -380,8 +380,7 @@ done:
     return st;
 }
 
-/* --- resuming ----------------------------------------------------------------------------------
- */
+/* --- resuming --------------------------------------------------------------------------------- */
 
 /** Read the state, which must be one that this run can be in. goes_on: the run had ended, and now
  * continues. */

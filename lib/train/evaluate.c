@@ -18,8 +18,7 @@
 static const int64_t max_feature_bytes = INT64_C(2) << 30;
 enum { HEAD_SLICE = 1024 };
 
-/* --- losses ------------------------------------------------------------------------------------
- */
+/* --- losses ----------------------------------------------------------------------------------- */
 
 /** Cross-entropy of softmax(z) against t, by log(sum exp) with the largest logit taken out. */
 static double categorical(const float *z, const float *t, int64_t outputs) {
@@ -136,8 +135,7 @@ an_status ani_check_labels(const an_loader *loader, const an_loss_options *loss,
     return AN_OK;
 }
 
-/* --- by images -------------------------------------------------------------------------------
- */
+/* --- by images -------------------------------------------------------------------------------- */
 
 /** Who wants to know how far an evaluation has come. */
 typedef struct watcher {
@@ -220,8 +218,7 @@ an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options
     return st;
 }
 
-/* --- by features -------------------------------------------------------------------------------
- */
+/* --- by features ------------------------------------------------------------------------------ */
 
 static bool feature_bytes(const an_model *model, const an_loader *loader, int64_t *bytes) {
     const int64_t width = ani_net_features(ani_model_net(model));

@@ -295,8 +295,7 @@ static void end_call(an_trainer *trainer) {
     an_trainer_destroy(trainer);
 }
 
-/* --- telling the caller ------------------------------------------------------------------------
- */
+/* --- telling the caller ----------------------------------------------------------------------- */
 
 /** Mean loss of the epoch so far. */
 static double mean_loss(const ani_epoch_place *place) {
@@ -322,8 +321,7 @@ static an_status tell(an_trainer *trainer, int32_t kind, int64_t step, int64_t s
     return AN_OK;
 }
 
-/* --- checkpoints -------------------------------------------------------------------------------
- */
+/* --- checkpoints ------------------------------------------------------------------------------ */
 
 static ani_snapshot snapshot(const an_trainer *trainer) {
     return (ani_snapshot){.options = &trainer->options,
@@ -400,8 +398,7 @@ static an_status introduce(an_trainer *trainer, an_error *err) {
     return st;
 }
 
-/* --- features of a frozen base ------------------------------------------------------------------
- */
+/* --- features of a frozen base ---------------------------------------------------------------- */
 
 typedef struct features_progress {
     an_trainer *trainer;
@@ -489,8 +486,7 @@ static an_status make_features(an_trainer *trainer, an_error *err) {
     return st;
 }
 
-/* --- steps -------------------------------------------------------------------------------------
- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 /** Fill x, y and weights with the rows of a batch; 0 if all its images were left out. */
 static int64_t gather(an_trainer *trainer, int64_t batch) {
@@ -714,8 +710,7 @@ static an_status validate(an_trainer *trainer, epoch_run *run, an_error *err) {
                         validation_step, &v, &run->report.val_loss, err);
 }
 
-/* --- the end of an epoch ------------------------------------------------------------------------
- */
+/* --- the end of an epoch ---------------------------------------------------------------------- */
 
 /** Keep the weights in memory. The old ones go when the new ones are there. */
 static an_status keep_weights(an_trainer *trainer, an_error *err) {

@@ -63,8 +63,7 @@ static float *floats(int64_t count, uint32_t seed, double low, double high) {
     return values;
 }
 
-/* --- batch norm ---------------------------------------------------------------------------------
- */
+/* --- batch norm ------------------------------------------------------------------------------- */
 
 enum { ROWS = 7, CHANNELS = 5 };
 #define EPSILON 0.02 /* not Keras', so that a backend cannot have its own */
@@ -218,8 +217,7 @@ static void batch_norm_gradients(void **state) {
         }
 }
 
-/* --- head and loss -------------------------------------------------------------------------------
- */
+/* --- head and loss ---------------------------------------------------------------------------- */
 
 enum { SAMPLES = 3, OUTPUTS = 4 };
 
@@ -333,8 +331,7 @@ static void dense(void **state) {
         ani_free(all[i]);
 }
 
-/* --- values
- * --------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 enum { PIXELS = 19, WIDTH = 1100 }; /* more channels than a piece of work has */
 
@@ -414,8 +411,7 @@ static void ranges_pass_over_nan(void **state) {
     }
 }
 
-/* --- optimizers
- * ----------------------------------------------------------------------------------- */
+/* --- optimizers ------------------------------------------------------------------------------- */
 
 /* Keras' formulas in double; m and v as they were. */
 static void step_by_hand(const ani_optim_step *s, double g, double *w, double *m, double *v) {

@@ -38,8 +38,7 @@ static void expect_near(const char *what, const float *got, const float *want, i
             fail_msg("%s: [%d] is %.9g, ref %.9g", what, (int)i, got[i], want[i]);
 }
 
-/* --- chains of units ---------------------------------------------------------------------------
- */
+/* --- chains of units -------------------------------------------------------------------------- */
 
 /** A unit of a chain: F full, P pointwise, D depthwise. */
 typedef struct link {

@@ -53,8 +53,7 @@ _Noreturn static void stop(const char *what) {
     exit(1);
 }
 
-/* --- folders: all in one, which goes at the end ------------------------------------------------
- */
+/* --- folders: all in one, which goes at the end ----------------------------------------------- */
 
 static char *top;
 
@@ -68,8 +67,7 @@ static const char *make_folder(int number) {
     return name;
 }
 
-/* --- cuts --------------------------------------------------------------------------------------
- */
+/* --- cuts ------------------------------------------------------------------------------------- */
 
 static const int32_t thread_counts[] = {1, 2, 3, 7};
 
@@ -117,8 +115,7 @@ static int cut(int64_t count) {
     return failed;
 }
 
-/* --- kills -------------------------------------------------------------------------------------
- */
+/* --- kills ------------------------------------------------------------------------------------ */
 
 /* When to kill: after a time, or as soon as a call of a kind is made. */
 typedef struct moment {

@@ -17,8 +17,7 @@ static void fill(uint8_t *pixels, int height, int width, int channels) {
                 *pixels++ = (uint8_t)(x * 9 + y * (5 + c) + (x * y * c) % 31);
 }
 
-/* --- JPEG --------------------------------------------------------------------------------------
- */
+/* --- JPEG ------------------------------------------------------------------------------------- */
 
 typedef struct jpeg_kind {
     const char *name;
@@ -75,8 +74,7 @@ static void add_jpeg(corpus *all, const jpeg_kind *kind) {
     free(bytes);
 }
 
-/* --- PNG ---------------------------------------------------------------------------------------
- */
+/* --- PNG -------------------------------------------------------------------------------------- */
 
 typedef struct png_kind {
     const char *name;

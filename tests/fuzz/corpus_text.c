@@ -21,8 +21,7 @@ static void add_texts(corpus *all, const text_seed *seeds, size_t count) {
 }
 #define ADD_TEXTS(all, seeds) add_texts(all, seeds, sizeof(seeds) / sizeof *(seeds))
 
-/* --- labels ------------------------------------------------------------------------------------
- */
+/* --- labels ----------------------------------------------------------------------------------- */
 
 void corpus_labels(corpus *all) {
     static const text_seed seeds[] = {
@@ -57,8 +56,7 @@ void corpus_labels(corpus *all) {
     corpus_add(all, "nul.txt", "a.jpg 1\nb\0.jpg 2\n", 17, false);
 }
 
-/* --- histories ---------------------------------------------------------------------------------
- */
+/* --- histories -------------------------------------------------------------------------------- */
 
 void corpus_history(corpus *all) {
     static const text_seed seeds[] = {
@@ -83,8 +81,7 @@ void corpus_history(corpus *all) {
     corpus_add(all, "nul.csv", "epoch,loss\n0,1\0\n", 16, false);
 }
 
-/* --- configs -----------------------------------------------------------------------------------
- */
+/* --- configs ---------------------------------------------------------------------------------- */
 
 const char corpus_keras_config[] =
     "{\"class_name\":\"Sequential\",\"config\":{\"name\":\"net\",\"layers\":["
@@ -201,8 +198,7 @@ void corpus_config(corpus *all) {
     }
 }
 
-/* --- pages -------------------------------------------------------------------------------------
- */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 void corpus_page(corpus *all) {
     static const text_seed seeds[] = {
@@ -234,8 +230,7 @@ void corpus_page(corpus *all) {
     ADD_TEXTS(all, seeds);
 }
 
-/* --- safetensors -------------------------------------------------------------------------------
- */
+/* --- safetensors ------------------------------------------------------------------------------ */
 
 static void add_safetensors(corpus *all, const char *name, const char *header, int64_t data,
                             bool is_good) {

@@ -20,8 +20,7 @@
 #include "train/console.h"
 #include "train/decisions.h"
 
-/* --- text that a console prints ----------------------------------------------------------------
- */
+/* --- text that a console prints --------------------------------------------------------------- */
 
 static int32_t collect(void *user, const char *text) {
     ani_text_add(user, text, (int64_t)strlen(text));
@@ -53,8 +52,7 @@ static void expect_lines(const char *what, const ani_text *printed, const json_t
     ani_text_clear(&want);
 }
 
-/* --- sequences ----------------------------------------------------------------------------------
- */
+/* --- sequences -------------------------------------------------------------------------------- */
 
 typedef struct sequence {
     char name[256];
@@ -218,8 +216,7 @@ static void reduce_rate_of_keras(void **state) {
     for_each("callbacks/reduce_lr.json", check_reduce_rate);
 }
 
-/* --- console -----------------------------------------------------------------------------------
- */
+/* --- console ---------------------------------------------------------------------------------- */
 
 /** Replace times by T, and the number of \b and the blanks behind a bar by one: both depend on how
  * many letters a time has. */

@@ -82,8 +82,7 @@ static an_loader *make_batches(an_dataset *dataset, const int64_t *indices, int6
     return loader;
 }
 
-/* --- what a case was made with
- * --------------------------------------------------------------------- */
+/* --- what a case was made with ---------------------------------------------------------------- */
 
 static int64_t fact(const setting *c, const char *key, int64_t otherwise) {
     const json_t *value = json_object_get(c->facts, key);
@@ -259,8 +258,7 @@ static an_metrics measure(const an_dataset *dataset, const float *scores, const 
     return metrics;
 }
 
-/* --- scores ------------------------------------------------------------------------------------
- */
+/* --- scores ----------------------------------------------------------------------------------- */
 
 typedef struct row {
     char name[256];
@@ -340,8 +338,7 @@ static void scores_of_keras(void **state) {
     if (!checked) skip();
 }
 
-/* --- training ----------------------------------------------------------------------------------
- */
+/* --- training --------------------------------------------------------------------------------- */
 
 static void set_head(an_model *model, const char *path) {
     an_arrays *head = NULL, *weights = NULL, *merged = NULL;

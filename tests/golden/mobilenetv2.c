@@ -70,8 +70,7 @@ static golden_tag tag_of(const char *name) {
     return tag;
 }
 
-/* --- tables -------------------------------------------------------------------------------------
- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static int64_t integer(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
@@ -259,8 +258,7 @@ static void paddings(void **state) {
     an_backend_destroy(backend);
 }
 
-/* --- summaries ----------------------------------------------------------------------------------
- */
+/* --- summaries -------------------------------------------------------------------------------- */
 
 static void check_summary(const an_model *model, int32_t style, const char *path) {
     char want[8192], got[8192];
@@ -290,8 +288,7 @@ static void summaries(void **state) {
     an_backend_destroy(backend);
 }
 
-/* --- files --------------------------------------------------------------------------------------
- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 /* The part of a name that files of one network share: "oldnames_0.1_96" of
  * "oldnames_0.1_96_io.safetensors". */
@@ -379,8 +376,7 @@ static void weight_files(void **state) {
     if (!checked) skip();
 }
 
-/* --- numbers ------------------------------------------------------------------------------------
- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 /* A batch of bytes scaled as the network wants them. */
 static float *scaled(const st_array *bytes) {
@@ -492,8 +488,7 @@ static void outputs(void **state) {
     if (!checked) skip();
 }
 
-/* --- activations --------------------------------------------------------------------------------
- */
+/* --- activations ------------------------------------------------------------------------------ */
 
 /* What is known of each layer, and the arrays of the first image if the io file has them. */
 typedef struct inspection {

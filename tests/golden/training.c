@@ -28,8 +28,7 @@ static double number(const json_t *object, const char *key) {
     return golden_number(json_object_get(object, key));
 }
 
-/* --- Adam alone ---------------------------------------------------------------------------------
- */
+/* --- Adam alone ------------------------------------------------------------------------------- */
 
 static void adam_alone(void **state) {
     (void)state;
@@ -64,8 +63,7 @@ static void adam_alone(void **state) {
     st_close(file);
 }
 
-/* --- batches ------------------------------------------------------------------------------------
- */
+/* --- batches ---------------------------------------------------------------------------------- */
 
 typedef struct batches {
     float *x, *y;
@@ -132,8 +130,7 @@ static const float *array_of(const an_arrays *arrays, const char *name, int64_t 
     return an_arrays_data(arrays, index);
 }
 
-/* --- the whole network --------------------------------------------------------------------------
- */
+/* --- the whole network ------------------------------------------------------------------------ */
 
 typedef struct whole {
     json_t *report;
@@ -553,8 +550,7 @@ static void stage2(void **state) {
     close_whole(&w);
 }
 
-/* --- the shallow network ------------------------------------------------------------------------
- */
+/* --- the shallow network ---------------------------------------------------------------------- */
 
 enum { MINI_UNITS = 9 }; /* Conv1 to block_2_add */
 

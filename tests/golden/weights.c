@@ -21,8 +21,7 @@
 #include "io/keras.h"
 #include "support/folder.h"
 
-/* --- comparing ---------------------------------------------------------------------------------
- */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 /* Read a file, and the same file from memory. */
 static an_arrays *read_arrays(const char *path) {
@@ -98,8 +97,7 @@ static void expect_arrays(const an_arrays *arrays, const st_file *base, const st
     assert_true(heads == 0 || heads == 2);
 }
 
-/* --- the network's own order -------------------------------------------------------------------
- */
+/* --- the network's own order ------------------------------------------------------------------ */
 
 /* The names of the base's arrays in network order: "Conv1/kernel", "bn_Conv1/gamma", ... */
 typedef struct order {
@@ -137,8 +135,7 @@ static void clear_order(order *all) {
     free(all->names);
 }
 
-/* --- files -------------------------------------------------------------------------------------
- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 /* The true weights of a network: in the topic's folder, else in pretrained/. The tutorial's model
  * has weights of its own that stand nowhere else: NULL. */
@@ -343,8 +340,7 @@ static void checkpoints(void **state) {
     if (!now.compared) skip();
 }
 
-/* --- safetensors of every number type ----------------------------------------------------------
- */
+/* --- safetensors of every number type --------------------------------------------------------- */
 
 static void check_safetensors(void *user, const char *name) {
     int64_t *compared = user;
@@ -388,8 +384,7 @@ static void all_safetensors(void **state) {
     if (!compared) skip();
 }
 
-/* --- published weights, where they are at hand -------------------------------------------------
- */
+/* --- published weights, where they are at hand ------------------------------------------------ */
 
 typedef struct published {
     an_arrays *arrays[16];

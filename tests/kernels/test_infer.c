@@ -191,8 +191,7 @@ static void not_a_number(const ani_infer_kernels *k) {
         assert_true(isnan(y[i]));
 }
 
-/* --- int8: exact -------------------------------------------------------------------------------
- */
+/* --- int8: exact ------------------------------------------------------------------------------ */
 
 static uint8_t *random_bytes(int64_t count, uint32_t seed, int32_t low, int32_t high) {
     uint8_t *bytes = malloc((size_t)(count + 1));

@@ -42,8 +42,7 @@ static an_image *drawn(int64_t height, int64_t width) {
     return image;
 }
 
-/* --- archives ----------------------------------------------------------------------------------
- */
+/* --- archives --------------------------------------------------------------------------------- */
 
 static void prepare_archive(bench *b) {
     put_seed(b->in, "zip", "tutorial.zip", "a.zip");
@@ -58,8 +57,7 @@ static an_status extract(bench *b, an_error *err) {
     return an_archive_extract(oom_path(b->in, "a.zip"), b->out, &options, NULL, err);
 }
 
-/* --- images ------------------------------------------------------------------------------------
- */
+/* --- images ----------------------------------------------------------------------------------- */
 
 static an_status read_image(bench *b, const char *name, an_error *err) {
     an_image *image = NULL;
@@ -111,8 +109,7 @@ static an_status resize(bench *b, an_error *err) {
     return st;
 }
 
-/* --- data sets ---------------------------------------------------------------------------------
- */
+/* --- data sets -------------------------------------------------------------------------------- */
 
 static void prepare_folder(bench *b) {
     static const char labels[] = "a.jpg 1.5\nb.jpg 2\nc.jpg 3.25\nabsent.jpg 4\n";
@@ -394,8 +391,7 @@ static an_status read_callback(bench *b, an_error *err) {
     return st;
 }
 
-/* --- weight files ------------------------------------------------------------------------------
- */
+/* --- weight files ----------------------------------------------------------------------------- */
 
 static void mix_arrays(bench *b, const an_arrays *arrays) {
     for (int64_t i = 0; i < an_arrays_count(arrays); i++) {
@@ -451,8 +447,7 @@ static void finish_arrays(bench *b) {
     an_arrays_destroy(b->object);
 }
 
-/* --- history -----------------------------------------------------------------------------------
- */
+/* --- history ---------------------------------------------------------------------------------- */
 
 static an_status history(bench *b, an_error *err) {
     an_history *history = NULL;

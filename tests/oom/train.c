@@ -95,8 +95,7 @@ static an_status make_trainer(an_trainer **trainer, an_history *history, const c
     return an_trainer_create(trainer, all.model, all.train, all.val, history, &options, err);
 }
 
-/* --- a step ------------------------------------------------------------------------------------
- */
+/* --- a step ----------------------------------------------------------------------------------- */
 
 static int32_t pause_at_once(void *user, const an_train_event *event) {
     if (event->kind == AN_EVENT_STEP) an_trainer_pause(*(an_trainer **)user);
@@ -119,8 +118,7 @@ static an_status step(bench *b, an_error *err) {
     return st;
 }
 
-/* --- checkpoints -------------------------------------------------------------------------------
- */
+/* --- checkpoints ------------------------------------------------------------------------------ */
 
 /* What is written has times in it: it is looked at by resuming, and removed. A failure must leave
  * nothing that an_checkpoint_remove() does not find. */

@@ -31,8 +31,7 @@ static int32_t size_of(const training *t) {
     return t->is_wide ? WIDE_SIZE : SIZE;
 }
 
-/* --- parts -------------------------------------------------------------------------------------
- */
+/* --- parts ------------------------------------------------------------------------------------ */
 
 static an_status make_network(an_model **model, const training *t, uint32_t seed, an_error *err) {
     an_backend *backend = NULL;
@@ -99,8 +98,7 @@ static an_status make_batches(parts *p, const training *t, an_error *err) {
     return an_loader_create(&p->train, p->dataset, indices, TRAIN, &options, err);
 }
 
-/* --- stages ------------------------------------------------------------------------------------
- */
+/* --- stages ----------------------------------------------------------------------------------- */
 
 static int32_t on_event(void *user, const an_train_event *event) {
     training *t = ((void **)user)[0];
@@ -213,8 +211,7 @@ an_status training_run(training *t, an_error *err) {
     return st;
 }
 
-/* --- comparison --------------------------------------------------------------------------------
- */
+/* --- comparison ------------------------------------------------------------------------------- */
 
 static char *read_file(const char *folder, const char *name, int64_t *size) {
     char path[4096];

@@ -44,8 +44,7 @@ static int draw_frames(void **state) {
     return 0;
 }
 
-/* --- what the cases are made of: none of it calls cmocka, so it may run on any thread -----------
- */
+/* --- what the cases are made of: none of it calls cmocka, so it may run on any thread --------- */
 
 static an_status make_backend(an_backend **backend, int32_t threads, an_error *err) {
     an_backend_options options;
@@ -140,8 +139,7 @@ static void join(caller *c) {
                  (long long)c->count);
 }
 
-/* --- predictors of one model --------------------------------------------------------------------
- */
+/* --- predictors of one model ------------------------------------------------------------------ */
 
 static void *predict_frames(void *data) {
     caller *c = data;
@@ -265,8 +263,7 @@ static void one_predictor_on_two_threads(void **state) {
     an_backend_destroy(backend);
 }
 
-/* --- models on one backend -----------------------------------------------------------------------
- */
+/* --- models on one backend -------------------------------------------------------------------- */
 
 typedef struct run {
     pthread_t thread;
@@ -357,8 +354,7 @@ static void a_small_stack_is_enough(void **state) {
     an_backend_destroy(backend);
 }
 
-/* --- a model under training ----------------------------------------------------------------------
- */
+/* --- a model under training ------------------------------------------------------------------- */
 
 enum { MAX_STATES = 64 };
 
@@ -472,8 +468,7 @@ static void scores_beside_a_training_are_those_of_a_step(void **state) {
         watch_training(base);
 }
 
-/* --- in a callback -------------------------------------------------------------------------------
- */
+/* --- in a callback ---------------------------------------------------------------------------- */
 
 typedef struct inside {
     an_model *model;
@@ -726,8 +721,7 @@ static void batches_are_read_by_one_at_a_time(void **state) {
     an_backend_destroy(backend);
 }
 
-/* --- processes
- * ------------------------------------------------------------------------------------ */
+/* --- processes -------------------------------------------------------------------------------- */
 
 /* In a child of fork(): inherited handles answer with an error and are destroyed without waiting,
  * new ones work. Returns what is wrong, 0: nothing. */
@@ -837,8 +831,7 @@ static void threads_have_names_and_block_signals(void **state) {
     an_backend_destroy(backend);
 }
 
-/* --- copies of a model --------------------------------------------------------------------------
- */
+/* --- copies of a model ------------------------------------------------------------------------ */
 
 /* One of those who copy a model that is being trained. */
 typedef struct copier {

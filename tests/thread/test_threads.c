@@ -37,8 +37,7 @@ static int fill_images(void **state) {
     return 0;
 }
 
-/* --- the work that is done at several places: to be called on any thread, so no cmocka ----------
- */
+/* --- the work that is done at several places: to be called on any thread, so no cmocka -------- */
 
 typedef struct work {
     int32_t threads; /* of the backend */
@@ -111,8 +110,7 @@ static void start(pthread_t *thread, void *(*run)(void *), void *data) {
     assert_int_equal(pthread_create(thread, NULL, run, data), 0);
 }
 
-/* --- cases --------------------------------------------------------------------------------------
- */
+/* --- cases ------------------------------------------------------------------------------------ */
 
 static void same_bits_for_any_number_of_threads(void **state) {
     (void)state;
@@ -223,8 +221,7 @@ static void backends_are_made_after_fork(void **state) {
     an_arrays_destroy(parent.gradients);
 }
 
-/* --- destruction in every order ------------------------------------------------------------------
- */
+/* --- destruction in every order --------------------------------------------------------------- */
 
 typedef struct family {
     an_backend *backend;
@@ -304,8 +301,7 @@ static void destroyed_in_every_order(void **state) {
     }
 }
 
-/* --- readers that may be used by many at once
- * ------------------------------------------------------ */
+/* --- readers that may be used by many at once ------------------------------------------------- */
 
 typedef struct reader {
     an_dataset *dataset;

@@ -68,8 +68,7 @@ static void expect_same(const an_arrays *got, const an_arrays *want) {
     }
 }
 
-/* --- the list ----------------------------------------------------------------------------------
- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 static void a_list_is_found_by_name(void **state) {
     (void)state;
@@ -174,8 +173,7 @@ static void a_header_too_long_is_not_written(void **state) {
     an_arrays_destroy(list);
 }
 
-/* --- safetensors -------------------------------------------------------------------------------
- */
+/* --- safetensors ------------------------------------------------------------------------------ */
 
 static void what_is_written_is_read(void **state) {
     (void)state;
@@ -436,8 +434,7 @@ static void cuts_and_flips(void **state) {
     free(bytes);
 }
 
-/* --- faults ------------------------------------------------------------------------------------
- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 /* The n-th call fails, for every n: an error, nothing leaked, and the file under the name is the
  * old or the new one, whole. */

@@ -38,8 +38,7 @@ static const char *in_folder(const char *name) {
     return folder_path(test_folder, name);
 }
 
-/* --- errors, options, sizes ---------------------------------------------------------------------
- */
+/* --- errors, options, sizes ------------------------------------------------------------------- */
 
 static void status_has_names(void **state) {
     (void)state;
@@ -139,8 +138,7 @@ static void sizes_say_when_they_overflow(void **state) {
     assert_true(out == (int64_t)1 << 40);
 }
 
-/* --- memory and faults
- * ---------------------------------------------------------------------------- */
+/* --- memory and faults ------------------------------------------------------------------------ */
 
 static void shapes_are_counted_and_shown(void **state) {
     (void)state;
@@ -196,8 +194,7 @@ static void memory_is_aligned_and_can_fail(void **state) {
     assert_null(ani_alloc_large(-1));
 }
 
-/* --- files
- * ----------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void writer_leaves_all_or_nothing(void **state) {
     (void)state;
@@ -308,8 +305,7 @@ static void folders_are_made_with_their_parents(void **state) {
     rmdir(in_folder("a"));
 }
 
-/* --- text
- * -------------------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------- */
 
 static void numbers_do_not_depend_on_the_locale(void **state) {
     (void)state;
@@ -390,8 +386,7 @@ static void utf8_is_told_from_other_bytes(void **state) {
         assert_false(ani_is_utf8(bad[i], (int64_t)strlen(bad[i])));
 }
 
-/* --- random numbers
- * ------------------------------------------------------------------------------------ */
+/* --- random numbers --------------------------------------------------------------------------- */
 
 static void mt19937_is_numpys(void **state) {
     (void)state;
@@ -441,9 +436,7 @@ static void streams_are_unrelated(void **state) {
     assert_true(fabs(normal / count - 1) < 5 * sqrt(2.0 / count));
 }
 
-/* --- pool
- * ------------------------------------------------------------------------------------------------
- */
+/* --- pool ------------------------------------------------------------------------------------- */
 
 typedef struct loop {
     atomic_int *seen;
@@ -487,8 +480,7 @@ static void pool_runs_every_pass_once(void **state) {
     }
 }
 
-/* --- processor, clock, version
- * ------------------------------------------------------------------------------ */
+/* --- processor, clock, version ---------------------------------------------------------------- */
 
 static void cpu_level_can_be_limited(void **state) {
     (void)state;

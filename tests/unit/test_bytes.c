@@ -77,8 +77,7 @@ static void a_file_in_memory_ends(void **state) {
     ani_file_close(file);
 }
 
-/* --- lists of arrays ----------------------------------------------------------------------------
- */
+/* --- lists of arrays -------------------------------------------------------------------------- */
 
 static an_arrays *make_list(void) {
     static const float values[6] = {1.5f, -2, 0, 1e-40f, 3, 4};
@@ -125,8 +124,7 @@ static void an_empty_list_has_bytes(void **state) {
     an_arrays_destroy(back);
 }
 
-/* --- models ------------------------------------------------------------------------------------
- */
+/* --- models ----------------------------------------------------------------------------------- */
 
 /* The bytes of a model are those of its file, and load as the file does. */
 static void expect_same_model(an_model *model) {

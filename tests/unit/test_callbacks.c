@@ -26,8 +26,7 @@
 #include "train/decisions.h"
 #include "train/events.h"
 
-/* --- decisions ---------------------------------------------------------------------------------
- */
+/* --- decisions -------------------------------------------------------------------------------- */
 
 static void early_stopping_waits_for_a_gain(void **state) {
     (void)state;
@@ -116,8 +115,7 @@ static void rate_cools_down(void **state) {
     assert_int_equal(next, 3);
 }
 
-/* --- console ------------------------------------------------------------------------------------
- */
+/* --- console ---------------------------------------------------------------------------------- */
 
 static int32_t collect(void *user, const char *text) {
     ani_text_add(user, text, (int64_t)strlen(text));
@@ -219,8 +217,7 @@ static void text_can_stop_the_run(void **state) {
     ani_console_clear(&console);
 }
 
-/* --- event files --------------------------------------------------------------------------------
- */
+/* --- event files ------------------------------------------------------------------------------ */
 
 static void crc_of_the_standard(void **state) {
     (void)state;

@@ -28,8 +28,7 @@
 #include "train/fields.h"
 #include "train/trainer.h"
 
-/* --- a stage to be written and resumed ---------------------------------------------------------
- */
+/* --- a stage to be written and resumed -------------------------------------------------------- */
 
 enum { SIZE = 32, TRAIN = 8, VAL = 4 };
 
@@ -152,8 +151,7 @@ static const char *file_of(int number) {
     return folder_path(test_folder, number == 1 ? "run-1.safetensors" : "run-2.safetensors");
 }
 
-/* --- cases -------------------------------------------------------------------------------------
- */
+/* --- cases ------------------------------------------------------------------------------------ */
 
 static void two_files_are_written_in_turn(void **state) {
     (void)state;
@@ -341,8 +339,7 @@ static void other_settings_are_named(void **state) {
     drop_bench(&b);
 }
 
-/* --- more epochs -------------------------------------------------------------------------------
- */
+/* --- more epochs ------------------------------------------------------------------------------ */
 
 /** What a run of some epochs left. */
 typedef struct outcome {
@@ -494,8 +491,7 @@ static void a_cosine_over_the_epochs_is_not_made_longer(void **state) {
     drop_bench(&b);
 }
 
-/* --- two runs in one place ---------------------------------------------------------------------
- */
+/* --- two runs in one place -------------------------------------------------------------------- */
 
 static an_status try_trainer(bench *b, an_trainer **trainer, an_error *err) {
     return an_trainer_create(trainer, b->model, b->train, b->val, b->history, &b->options, err);
@@ -673,8 +669,7 @@ static void paths_that_cannot_be_written_are_found_at_once(void **state) {
     drop_bench(&b);
 }
 
-/* --- damage ------------------------------------------------------------------------------------
- */
+/* --- damage ----------------------------------------------------------------------------------- */
 
 /* The sum of all bytes but for those of its digits. */
 static void seal_again(uint8_t *bytes, int64_t size) {

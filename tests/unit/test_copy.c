@@ -100,8 +100,7 @@ static const void *weights_of(const an_model *model) {
     return ani_net_array_at(ani_model_net(model), 0)->data;
 }
 
-/* --- the same model ----------------------------------------------------------------------------
- */
+/* --- the same model --------------------------------------------------------------------------- */
 
 static void a_copy_is_the_same_model(void **state) {
     (void)state;
@@ -162,8 +161,7 @@ static void a_copy_on_another_kind_of_backend(void **state) {
     an_backend_destroy(ref);
 }
 
-/* --- apart ---------------------------------------------------------------------------------------
- */
+/* --- apart ------------------------------------------------------------------------------------ */
 
 static void set_weights(an_model *model) {
     an_model *other = small_model(two, CLASSES, AN_TASK_CLASSIFICATION);
@@ -267,8 +265,7 @@ static void copies_of_copies(void **state) {
     }
 }
 
-/* --- memory --------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static int64_t resident(void) {
     long pages = 0;
@@ -338,8 +335,7 @@ static void no_memory_for_weights_of_its_own(void **state) {
     an_model_destroy(copy);
 }
 
-/* --- names of classes --------------------------------------------------------------------------
- */
+/* --- names of classes ------------------------------------------------------------------------- */
 
 static void expect_names(const an_model *model, const char *const *names, int32_t count) {
     assert_int_equal(an_model_class_count(model), count);

@@ -27,8 +27,7 @@ static void expect_nothing(void) {
     assert_int_equal(folder_count(test_folder), 0);
 }
 
-/* --- answers -----------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void answer_whole(http_server *s, int c, const server_request *request) {
     (void)s;
@@ -60,8 +59,7 @@ static void answer_page(int c, const char *page) {
                  strlen(page), page);
 }
 
-/* --- whole files -------------------------------------------------------------------------------
- */
+/* --- whole files ------------------------------------------------------------------------------ */
 
 typedef struct steps {
     int count;
@@ -145,8 +143,7 @@ static void files_of_unknown_length(void **state) {
     served_expect_whole();
 }
 
-/* --- resuming ----------------------------------------------------------------------------------
- */
+/* --- resuming --------------------------------------------------------------------------------- */
 
 static void cut_connection_then_resume(void **state) {
     (void)state;
@@ -272,8 +269,7 @@ static void parts_of_unknown_origin_are_not_continued(void **state) {
     }
 }
 
-/* --- redirects and statuses --------------------------------------------------------------------
- */
+/* --- redirects and statuses ------------------------------------------------------------------- */
 
 static void answer_redirect(http_server *s, int c, const server_request *request) {
     if (request->number < 3)
@@ -340,8 +336,7 @@ static void statuses(void **state) {
     expect_nothing();
 }
 
-/* --- pages of file hosts -----------------------------------------------------------------------
- */
+/* --- pages of file hosts ---------------------------------------------------------------------- */
 
 static const char quota_page[] =
     "<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head><body>"
@@ -530,8 +525,7 @@ static void pages_are_told_apart(void **state) {
     free(hostile);
 }
 
-/* --- limits and checks -------------------------------------------------------------------------
- */
+/* --- limits and checks ------------------------------------------------------------------------ */
 
 static void answer_text(http_server *s, int c, const server_request *request) {
     (void)s;
@@ -652,8 +646,7 @@ static void folder_in_the_way(void **state) {
     served_expect_message("it is a folder");
 }
 
-/* --- faults ------------------------------------------------------------------------------------
- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 /* Whatever call fails, and whenever: an error, no file under the name or the whole one, and another
  * call puts it right. */

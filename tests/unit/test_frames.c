@@ -62,8 +62,7 @@ static void as_new(void) {
     assert_int_equal(an_predictor_set_region(predictor, 0, 0, 0, 0, NULL), AN_OK);
 }
 
-/* --- frames that know their pixels --------------------------------------------------------------
- */
+/* --- frames that know their pixels ------------------------------------------------------------ */
 
 /** Frames of random bytes in exactly the memory they need, and their pixels as RGB by the formulas.
  */
@@ -174,8 +173,7 @@ static void expect_scores(const film *f, const int64_t region[4], const float *s
     free(part);
 }
 
-/* --- formats, regions, strides ------------------------------------------------------------------
- */
+/* --- formats, regions, strides ---------------------------------------------------------------- */
 
 static void formats_have_the_scores_of_their_rgb(void **state) {
     (void)state;
@@ -292,8 +290,7 @@ static void strides_of_0_mean_no_gap(void **state) {
     as_new();
 }
 
-/* --- many frames --------------------------------------------------------------------------------
- */
+/* --- many frames ------------------------------------------------------------------------------ */
 
 static an_model *calibrated(int32_t inference, int32_t threads, an_backend **on) {
     static float x[2 * PIXELS];
@@ -411,8 +408,7 @@ static void files_have_their_own_format(void **state) {
     as_new();
 }
 
-/* --- memory -------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static void frames_allocate_nothing_after_the_first(void **state) {
     (void)state;
@@ -443,8 +439,7 @@ static void frames_allocate_nothing_after_the_first(void **state) {
     as_new();
 }
 
-/* --- refusals -----------------------------------------------------------------------------------
- */
+/* --- refusals --------------------------------------------------------------------------------- */
 
 static void expect_refused(int32_t format, int64_t count, int64_t frame_stride, int64_t height,
                            int64_t width, int64_t row_stride, const char *message) {
@@ -528,8 +523,7 @@ static void refuses_what_no_frame_can_have(void **state) {
     as_new();
 }
 
-/* --- classes ------------------------------------------------------------------------------------
- */
+/* --- classes ---------------------------------------------------------------------------------- */
 
 /* Against a search for the best that is left, one after another; many scores are equal. */
 static void top_classes_are_those_of_a_search(void **state) {

@@ -17,8 +17,7 @@
 #include "support/folder.h"
 #include "support/test_folder.h"
 
-/* --- writing ------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 typedef enum style { OLD, NEW } style;
 
@@ -79,8 +78,7 @@ static hid_t put_array(hid_t file, const char *name, hid_t type, int rank, const
     return id;
 }
 
-/* --- asking --------------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static void expect_failure(an_status st, const an_error *err, an_status wanted, const char *word) {
     if (st != wanted || err->status != st || !strstr(err->message, word))
@@ -117,8 +115,7 @@ static ani_hdf5_kind kind_of(ani_hdf5 *file, const char *path) {
     return kind;
 }
 
-/* --- numbers -------------------------------------------------------------------------------------
- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 static hid_t small_float(size_t place, size_t exponent, size_t mantissa, size_t bias) {
     const hid_t type = need(H5Tcopy(H5T_IEEE_F32LE));
@@ -185,8 +182,7 @@ static void infinities_and_nan_of_halves(void **state) {
     H5Tclose(half);
 }
 
-/* --- layouts -------------------------------------------------------------------------------------
- */
+/* --- layouts ---------------------------------------------------------------------------------- */
 
 static hid_t chunks(int rank, const hsize_t *lengths) {
     const hid_t plist = need(H5Pcreate(H5P_DATASET_CREATE));
@@ -318,8 +314,7 @@ static void scalars_and_empty_arrays(void **state) {
     close_made(ours, &m);
 }
 
-/* --- groups --------------------------------------------------------------------------------------
- */
+/* --- groups ----------------------------------------------------------------------------------- */
 
 static void groups_of_any_size_are_listed(void **state) {
     (void)state;
@@ -419,8 +414,7 @@ static void links_that_lead_elsewhere(void **state) {
     }
 }
 
-/* --- attributes ----------------------------------------------------------------------------------
- */
+/* --- attributes ------------------------------------------------------------------------------- */
 
 static void put_texts(hid_t object, const char *name, H5T_str_t pad, size_t size,
                       const void *values, int rank, const hsize_t *lengths) {
@@ -531,8 +525,7 @@ static void many_attributes(void **state) {
     }
 }
 
-/* --- files ---------------------------------------------------------------------------------------
- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void other_files_are_refused(void **state) {
     (void)state;

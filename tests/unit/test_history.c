@@ -139,8 +139,7 @@ static void no_memory_changes_nothing(void **state) {
     an_history_destroy(NULL);
 }
 
-/* --- columns, and back from CSV ----------------------------------------------------------------
- */
+/* --- columns, and back from CSV --------------------------------------------------------------- */
 
 static void columns_are_the_numbers_of_the_reports(void **state) {
     (void)state;

@@ -37,8 +37,7 @@ static void expect_message(const char *word) {
     if (!strstr(err.message, word)) fail_msg("'%s' is not in '%s'", word, err.message);
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static hid_t create_file(void) {
     const hid_t file = H5Fcreate(target(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -83,8 +82,7 @@ static void put_layer(hid_t at, const char *layer, bool is_fixed, const char *co
     H5Gclose(group);
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* The file gives these arrays, "NAME=VALUE", in this order. */
 static void expect_list(const char *layout, const char *const *wanted) {
@@ -111,8 +109,7 @@ static void expect_refused(an_status status, const char *message) {
     expect_message(message);
 }
 
-/* --- legacy layout -----------------------------------------------------------------------------
- */
+/* --- legacy layout ---------------------------------------------------------------------------- */
 
 /* A flat file: the names of its layer list, whatever the groups within are called; layers without
  * weights are left out; both kinds of texts. */
@@ -201,8 +198,7 @@ static void lists_in_parts(void **state) {
     expect_list("keras-weights", NAMES("one/kernel=1", "two/kernel=2", "two/bias=3"));
 }
 
-/* --- Keras 3 weights ---------------------------------------------------------------------------
- */
+/* --- Keras 3 weights -------------------------------------------------------------------------- */
 
 static void put_vars(hid_t file, const char *path, const char *name, int count) {
     const hid_t group = hdf5_put_group(file, path);
@@ -305,8 +301,7 @@ static void unknown_variables(void **state) {
                                        "depthwise/depthwise_kernel=7", "b/q=8"));
 }
 
-/* --- archives ----------------------------------------------------------------------------------
- */
+/* --- archives --------------------------------------------------------------------------------- */
 
 /* Pack the target as a .keras file with these members beside it; size 0: a text. */
 static void pack(const char *config, int64_t config_size, const char *metadata) {
@@ -376,8 +371,7 @@ static void archives_with_a_config(void **state) {
                    "is a zip archive but no .keras file: it has no 'model.weights.h5'");
 }
 
-/* --- more than any model has -------------------------------------------------------------------
- */
+/* --- more than any model has ------------------------------------------------------------------ */
 
 static void too_much_of_everything(void **state) {
     (void)state;
@@ -433,8 +427,7 @@ static void too_much_of_everything(void **state) {
     expect_refused(AN_ERR_UNSUPPORTED, "has over 50000 groups");
 }
 
-/* --- files that are refused --------------------------------------------------------------------
- */
+/* --- files that are refused ------------------------------------------------------------------- */
 
 static void files_that_are_refused(void **state) {
     (void)state;
@@ -501,8 +494,7 @@ static void links_are_not_followed(void **state) {
     }
 }
 
-/* --- faults ------------------------------------------------------------------------------------
- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static void every_call_may_fail(void **state) {
     (void)state;

@@ -25,8 +25,7 @@
 
 enum { COUNT = 23, SIDE = 20, BATCH = 5, IMAGE = SIDE * SIDE * 3, LOG = 64 };
 
-/* --- a callback --------------------------------------------------------------------------------
- */
+/* --- a callback ------------------------------------------------------------------------------- */
 
 /** What fill() gives: the samples of a data set from number first on, or something wrong. */
 typedef struct server {
@@ -96,8 +95,7 @@ static an_loader *make(server *s, const an_loader_options *options) {
     return loader;
 }
 
-/* --- batches -----------------------------------------------------------------------------------
- */
+/* --- batches ---------------------------------------------------------------------------------- */
 
 static an_loader_options options_of(int32_t mode, int32_t threads) {
     static an_augment_options augment; /* copied by an_loader_create() */
@@ -222,8 +220,7 @@ static void floats_between_pixels_are_augmented(void **state) {
     an_dataset_destroy(dataset);
 }
 
-/* --- when it is called -------------------------------------------------------------------------
- */
+/* --- when it is called ------------------------------------------------------------------------ */
 
 static void it_is_called_once_a_batch_in_their_order(void **state) {
     (void)state;
@@ -301,8 +298,7 @@ static void giving_up_at_any_moment(void **state) {
     an_dataset_destroy(dataset);
 }
 
-/* --- what it may not give ----------------------------------------------------------------------
- */
+/* --- what it may not give --------------------------------------------------------------------- */
 
 static void forget(const an_fill_batch *f, int64_t k) {
     f->x[k * IMAGE + (3 * SIDE + 4) * 3 + 1] = NAN;
@@ -409,8 +405,7 @@ static void any_range_has_an_end(void **state) {
     an_dataset_destroy(dataset);
 }
 
-/* --- calls from within -------------------------------------------------------------------------
- */
+/* --- calls from within ------------------------------------------------------------------------ */
 
 static an_status read_again(server *s, const an_fill_batch *f, an_error *err) {
     (void)f;
@@ -449,8 +444,7 @@ static void a_callback_cannot_read_its_own_loader(void **state) {
     an_dataset_destroy(dataset);
 }
 
-/* --- a model's data -----------------------------------------------------------------------------
- */
+/* --- a model's data --------------------------------------------------------------------------- */
 
 enum { SIZE = 32, TRAIN = 14, VAL = 6 };
 
@@ -895,8 +889,7 @@ static void what_the_callback_needs_is_released_once(void **state) {
     an_model_destroy(model);
 }
 
-/* --- two threads -------------------------------------------------------------------------------
- */
+/* --- two threads ------------------------------------------------------------------------------ */
 
 typedef struct reader {
     an_model *model;
@@ -955,8 +948,7 @@ static void two_threads_do_not_share_a_callback(void **state) {
     drop_bench(&b);
 }
 
-/* --- weights of a data set ----------------------------------------------------------------------
- */
+/* --- weights of a data set -------------------------------------------------------------------- */
 
 static void weights_go_with_their_samples(void **state) {
     (void)state;
@@ -1002,8 +994,7 @@ static void weights_go_with_their_samples(void **state) {
     an_dataset_destroy(dataset);
 }
 
-/* --- faults ------------------------------------------------------------------------------------
- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static void each_allocation_may_fail(void **state) {
     (void)state;

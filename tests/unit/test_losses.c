@@ -76,8 +76,7 @@ static bool same_arrays(const an_arrays *a, const an_arrays *b) {
     return same;
 }
 
-/* --- the loss of the task ----------------------------------------------------------------------
- */
+/* --- the loss of the task --------------------------------------------------------------------- */
 
 /* Without a word, the loss is the one that the task has, to the last bit of every gradient. */
 static void no_loss_named_is_that_of_the_task(void **state) {
@@ -146,8 +145,7 @@ static void a_run_goes_on_with_its_loss(void **state) {
     an_loader_destroy(loader);
 }
 
-/* --- weights -----------------------------------------------------------------------------------
- */
+/* --- weights ---------------------------------------------------------------------------------- */
 
 /* What Keras 3.12 makes of sample_weight, by tests/golden/gen/gen_weighted.py in double. */
 static void weights_of_keras(void **state) {
@@ -208,8 +206,7 @@ static void weights_of_keras(void **state) {
     an_tensor_destroy(dy);
 }
 
-/* --- evaluation --------------------------------------------------------------------------------
- */
+/* --- evaluation ------------------------------------------------------------------------------- */
 
 typedef struct watched {
     int64_t calls, stop_at; /* stop_at 0: never */
@@ -269,8 +266,7 @@ static void evaluation_is_cancelled_by_its_callback(void **state) {
     an_model_destroy(model);
 }
 
-/* --- a loss of one's own -----------------------------------------------------------------------
- */
+/* --- a loss of one's own ---------------------------------------------------------------------- */
 
 /** Mean squared error, in the order of the library's own; told what goes wrong with it. */
 typedef struct own {
@@ -623,8 +619,7 @@ static void a_run_with_an_own_loss_goes_on_with_one(void **state) {
     clear(&r);
 }
 
-/* --- weights of a data set ---------------------------------------------------------------------
- */
+/* --- weights of a data set -------------------------------------------------------------------- */
 
 static an_loader *weighted_loader(an_dataset **weighted, int32_t batch) {
     double weights[COUNT];
@@ -702,8 +697,7 @@ static void weights_of_a_data_set_count(void **state) {
     an_dataset_destroy(other);
 }
 
-/* --- gradients of several batches --------------------------------------------------------------
- */
+/* --- gradients of several batches ------------------------------------------------------------- */
 
 /* By the moving statistics, batches of 1, 2 and 1 have the gradients of one of 4: each is a sum
  * over all pixels of all samples, whose terms are the same, so the limit is that of its rounding.
@@ -945,8 +939,7 @@ static void an_interrupted_step_of_several_batches_is_done_again(void **state) {
     }
 }
 
-/* --- what a run tells, and is told -------------------------------------------------------------
- */
+/* --- what a run tells, and is told ------------------------------------------------------------ */
 
 static void validation_tells_how_far_it_has_come(void **state) {
     (void)state;

@@ -195,8 +195,7 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     return &options;
 }
 
-/* --- calls that are refused ---------------------------------------------------------------------
- */
+/* --- calls that are refused ------------------------------------------------------------------- */
 
 #define AUGMENT(CASE, field)                                                                       \
     CASE(augment_##field,                                                                          \
@@ -856,8 +855,7 @@ static void destructors_accept_null(void **state) {
     an_loader_destroy(NULL);
 }
 
-/* --- what all is done on ------------------------------------------------------------------------
- */
+/* --- what all is done on ---------------------------------------------------------------------- */
 
 static int make_objects(void **state) {
     (void)state;

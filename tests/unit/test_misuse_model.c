@@ -68,8 +68,7 @@ WRONG(an_schedule_options, decay_steps, -1)
 WRONG(an_schedule_options, warmup_start, 1.5)
 WRONG(an_schedule_options, final_fraction, NAN)
 
-/* --- calls that are refused ---------------------------------------------------------------------
- */
+/* --- calls that are refused ------------------------------------------------------------------- */
 
 #define REFUSED(CASE)                                                                              \
     CASE(net_out, an_mobilenetv2_create(NULL, backend, NULL, err), "out")                          \
@@ -507,8 +506,7 @@ static void nothing_has_empty_answers(void **state) {
     an_optimizer_destroy(NULL);
 }
 
-/* --- what all is done on ------------------------------------------------------------------------
- */
+/* --- what all is done on ---------------------------------------------------------------------- */
 
 static an_tensor *make_tensor(int32_t rank, const int64_t *shape) {
     an_tensor *made = NULL;

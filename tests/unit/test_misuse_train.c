@@ -76,8 +76,7 @@ WRONG_AS(loss_categorical, an_train_options, loss, AN_LOSS_CATEGORICAL)
 WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
 WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
 
-/* --- calls that are refused ---------------------------------------------------------------------
- */
+/* --- calls that are refused ------------------------------------------------------------------- */
 
 #define REFUSED(CASE)                                                                              \
     CASE(history_out, an_history_create(NULL, err), "out")                                         \
@@ -458,8 +457,7 @@ static void nothing_has_empty_answers(void **state) {
     an_predictor_destroy(NULL);
 }
 
-/* --- what all is done on ------------------------------------------------------------------------
- */
+/* --- what all is done on ---------------------------------------------------------------------- */
 
 static an_loader *make_batches(const double *labels, int32_t outputs, int32_t height, int32_t scale,
                                int32_t augment) {

@@ -66,8 +66,7 @@ static inline void *ani_take(void *base, int64_t *used, int64_t count, int64_t s
     return taken;
 }
 
-/* --- products (product.c) ----------------------------------------------------------------------
- */
+/* --- products (product.c) --------------------------------------------------------------------- */
 
 /** The right-hand matrix [k,n] of a product, as it lies packed. */
 typedef struct cpu_matrix {
@@ -119,8 +118,7 @@ void ani_cpu_product_moments(const cpu_backend *cpu, const cpu_matrix *m, const 
 void ani_cpu_product_gradient(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
                               float *c, int64_t ldc, const ani_gradient_store *to, int32_t element);
 
-/* --- joining of partial sums (join.c) ----------------------------------------------------------
- */
+/* --- joining of partial sums (join.c) --------------------------------------------------------- */
 
 /** Choose the pivot of a chunk, the channel means of its first rows t, and clear its sums. */
 void ani_cpu_begin_moments(const ani_kernels *k, float *pivot, double *sum, double *square,
@@ -145,8 +143,7 @@ void ani_cpu_join_matrix(const cpu_backend *cpu, int64_t parts, const float *par
                          int64_t part_size, int64_t stride, int64_t rows, int64_t columns,
                          float *out);
 
-/* --- units -------------------------------------------------------------------------------------
- */
+/* --- units ------------------------------------------------------------------------------------ */
 
 /* Pointwise units, and full ones but for their input gradient (rows.c). */
 int64_t ani_cpu_rows_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward);
@@ -168,8 +165,7 @@ int64_t ani_cpu_full_scratch(const cpu_backend *cpu, const ani_unit_shape *s);
 void ani_cpu_full_input_gradient(cpu_backend *cpu, const ani_unit_shape *s,
                                  const ani_unit_backward *args);
 
-/* --- inference (infer_plan.c, infer.c) -----------------------------------------------------------
- */
+/* --- inference (infer_plan.c, infer.c) -------------------------------------------------------- */
 
 an_status ani_cpu_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
                                int32_t count, int32_t kind, const ani_calibrated *calibrated,
@@ -182,8 +178,7 @@ void ani_cpu_infer_buffers_destroy(an_backend *backend, ani_infer_buffers *buffe
 void ani_cpu_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_buffers *buffers,
                        const ani_infer_input *input, int64_t n, float *features);
 
-/* --- the rest (elementwise.c, head.c) ------------------------------------------------------------
- */
+/* --- the rest (elementwise.c, head.c) --------------------------------------------------------- */
 
 void ani_cpu_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
                          const ani_lazy *r, void *y);

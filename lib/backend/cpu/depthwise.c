@@ -192,8 +192,7 @@ static void pack_taps(float *out, const float *w, int64_t c, const int32_t order
         }
 }
 
-/* --- forward -----------------------------------------------------------------------------------
- */
+/* --- forward ---------------------------------------------------------------------------------- */
 
 typedef struct forward_job {
     const cpu_backend *cpu;
@@ -326,8 +325,7 @@ void ani_cpu_depthwise_forward(cpu_backend *cpu, const ani_unit_shape *s,
         ani_cpu_join_moments(cpu, job.cut.parts, job.counts, job.partials, s->cin, args->moments);
 }
 
-/* --- backward ----------------------------------------------------------------------------------
- */
+/* --- backward --------------------------------------------------------------------------------- */
 
 typedef struct backward_job {
     const cpu_backend *cpu;

@@ -15,8 +15,7 @@ enum {
     SQUARES_PIECES = 256 /* of sum_squares at most */
 };
 
-/* --- materialise -------------------------------------------------------------------------------
- */
+/* --- materialise ------------------------------------------------------------------------------ */
 
 typedef struct materialise_job {
     const cpu_backend *cpu;
@@ -66,8 +65,7 @@ void ani_cpu_materialise(an_backend *backend, int64_t rows, int64_t c, const ani
     ani_pool_run(cpu->pool, ani_divide_up(rows, job.tile) * job.ranges, materialise_piece, &job);
 }
 
-/* --- ranges ------------------------------------------------------------------------------------
- */
+/* --- ranges ----------------------------------------------------------------------------------- */
 
 /* The ends of some columns of z; low and high have room for them. */
 static void column_ends(const float *z, int64_t rows, int64_t c, int64_t columns, float *low,
@@ -111,8 +109,7 @@ void ani_cpu_value_range(an_backend *backend, int64_t rows, int64_t c, const ani
     }
 }
 
-/* --- optimizers --------------------------------------------------------------------------------
- */
+/* --- optimizers ------------------------------------------------------------------------------- */
 
 typedef struct optim_job {
     const cpu_backend *cpu;
@@ -149,8 +146,7 @@ void ani_cpu_optim_step(an_backend *backend, const ani_optim_step *step) {
     ani_pool_run(cpu->pool, ani_divide_up(step->count, OPTIM_PIECE), optim_piece, &job);
 }
 
-/* --- sum of squares ----------------------------------------------------------------------------
- */
+/* --- sum of squares --------------------------------------------------------------------------- */
 
 typedef struct squares_job {
     const cpu_backend *cpu;
@@ -178,8 +174,7 @@ void ani_cpu_sum_squares(an_backend *backend, int64_t count, const float *x, dou
         *sum += job.partials[i];
 }
 
-/* --- combine -----------------------------------------------------------------------------------
- */
+/* --- combine ---------------------------------------------------------------------------------- */
 
 typedef struct combine_job {
     an_backend *backend;

@@ -8,8 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* --- gathering ---------------------------------------------------------------------------------
- */
+/* --- gathering -------------------------------------------------------------------------------- */
 
 /* Gather one row of three taps from (iy, ix) on, normalised, zero outside of the image. */
 static void gather_edge(const ani_kernels *k, const ani_unit_shape *s, const ani_lazy *x, int64_t n,
@@ -66,8 +65,7 @@ void ani_cpu_gather(const cpu_backend *cpu, const ani_unit_shape *s, const ani_l
     }
 }
 
-/* --- input gradient -----------------------------------------------------------------------------
- */
+/* --- input gradient --------------------------------------------------------------------------- */
 
 enum { TILE = 2 * ANI_TILE_ROWS };
 

@@ -12,8 +12,7 @@ enum {
     INPUTS = 16
 };
 
-/* --- pooling -----------------------------------------------------------------------------------
- */
+/* --- pooling ---------------------------------------------------------------------------------- */
 
 typedef struct pool_job {
     const cpu_backend *cpu;
@@ -84,8 +83,7 @@ void ani_cpu_pool_backward(an_backend *backend, int64_t n, int64_t hw, int64_t c
     ani_pool_run(cpu->pool, ani_divide_up(c, CHANNELS), spread_piece, &job);
 }
 
-/* --- dense -------------------------------------------------------------------------------------
- */
+/* --- dense ------------------------------------------------------------------------------------ */
 
 typedef struct dense_job {
     int64_t n, in, out, ranges;

@@ -13,8 +13,7 @@ enum {
     GROUP_CHANNELS = 384     /* summed over at once: their panel of weights stays in L1 */
 };
 
-/* --- units to steps ----------------------------------------------------------------------------
- */
+/* --- units to steps --------------------------------------------------------------------------- */
 
 /* Say whether unit u's value is read by the next unit alone and written nowhere. */
 static bool is_inner(const ani_infer *infer, int32_t u) {

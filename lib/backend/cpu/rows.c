@@ -73,8 +73,7 @@ static ani_ahead rows_ahead(const coming *x, const coming *y) {
     return ahead;
 }
 
-/* --- forward -----------------------------------------------------------------------------------
- */
+/* --- forward ---------------------------------------------------------------------------------- */
 
 typedef struct forward_job {
     const cpu_backend *cpu;
@@ -171,8 +170,7 @@ void ani_cpu_rows_forward(cpu_backend *cpu, const ani_unit_shape *s, const ani_u
         ani_cpu_join_moments(cpu, job.cut.chunks, job.counts, job.partials, s->cout, args->moments);
 }
 
-/* --- backward ----------------------------------------------------------------------------------
- */
+/* --- backward --------------------------------------------------------------------------------- */
 
 typedef struct backward_job {
     const cpu_backend *cpu;

@@ -217,8 +217,7 @@ void ani_ref_infer_buffers_destroy(an_backend *backend, ani_infer_buffers *buffe
     ani_free(buffers);
 }
 
-/* --- int8 --------------------------------------------------------------------------------------
- */
+/* --- int8 ------------------------------------------------------------------------------------- */
 
 static ani_quant_unit quant_unit(const ani_infer *infer, int32_t u) {
     const ani_infer_unit *unit = &infer->units[u].unit;
@@ -314,8 +313,7 @@ static void average_codes(const infer_run *run, float *features) {
     }
 }
 
-/* --- bfloat16 -----------------------------------------------------------------------------------
- */
+/* --- bfloat16 --------------------------------------------------------------------------------- */
 
 /* Fold batch norm into the weights, as in docs/numerics.md; those of products are rounded. */
 static void fold(infer_unit *at) {
@@ -333,8 +331,7 @@ static void fold(infer_unit *at) {
     }
 }
 
-/* --- all --------------------------------------------------------------------------------------
- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 void ani_ref_infer_pack(an_backend *backend, ani_infer *infer) {
     for (int32_t u = 0; u < infer->count; u++) {

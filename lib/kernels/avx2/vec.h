@@ -83,8 +83,7 @@ static inline vec v_pass(vec a, vec y, vec low, vec high) {
     const vec below = _mm256_cmp_ps(y, high, _CMP_LT_OQ);
     return _mm256_and_ps(a, _mm256_and_ps(above, below));
 }
-/* --- bfloat16 in memory: the upper halves of floats ----------------------------------------------
- */
+/* --- bfloat16 in memory: the upper halves of floats ------------------------------------------- */
 
 static inline vec v_load_bfloat16(const uint16_t *from) {
     const __m128i halves = _mm_loadu_si128((const __m128i *)(const void *)from);

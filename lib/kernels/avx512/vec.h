@@ -80,8 +80,7 @@ static inline vec v_pass(vec a, vec y, vec low, vec high) {
     const __mmask16 above = _mm512_cmp_ps_mask(y, low, _CMP_GT_OQ);
     return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, y, high, _CMP_LT_OQ), a);
 }
-/* --- bfloat16 in memory: the upper halves of floats ----------------------------------------------
- */
+/* --- bfloat16 in memory: the upper halves of floats ------------------------------------------- */
 
 static inline vec v_widen(__m256i halves) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));

@@ -105,8 +105,7 @@ static void depthwise(const ani_infer_depthwise *d) {
     depthwise_block(d, 0);
 }
 
-/* --- bfloat16 ----------------------------------------------------------------------------------
- */
+/* --- bfloat16 --------------------------------------------------------------------------------- */
 
 static void product_bfloat16(const ani_infer_product *p) {
     const uint16_t *a = p->a, *b = p->b, *residual = p->residual;
@@ -136,8 +135,7 @@ static void narrow(uint16_t *to, const float *from, int64_t count) {
         to[i] = ani_to_bfloat16(from[i]);
 }
 
-/* --- int8 --------------------------------------------------------------------------------------
- */
+/* --- int8 ------------------------------------------------------------------------------------- */
 
 /* The code of a sum and a part that was scaled before. */
 static uint8_t code_of(int32_t sum, float scale, float residual, float residual_scale) {

@@ -83,8 +83,7 @@ static inline vec v_pass(vec a, vec y, vec low, vec high) {
     const uint32x4_t inside = vandq_u32(vcgtq_f32(y, low), vcltq_f32(y, high));
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), inside));
 }
-/* --- bfloat16 in memory: the upper halves of floats ----------------------------------------------
- */
+/* --- bfloat16 in memory: the upper halves of floats ------------------------------------------- */
 
 static inline vec v_load_bfloat16(const uint16_t *from) {
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(from), 16));

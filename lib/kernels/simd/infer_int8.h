@@ -132,8 +132,7 @@ ANI_INLINE void bytes_finish(const ani_infer_product *p, int64_t row, bytes_sums
 #define KIND_TILES ANI_BYTES_TILES
 #include "kernels/simd/infer_product.h"
 
-/* --- depthwise ---------------------------------------------------------------------------------
- */
+/* --- depthwise -------------------------------------------------------------------------------- */
 
 /* Weights as the sums lie: every four channels of the parts, the same for all columns. */
 typedef struct bytes_taps {
@@ -235,8 +234,7 @@ static void bytes_depthwise(const ani_infer_depthwise *d) {
         bytes_rows_of(d, &taps, 2);
 }
 
-/* --- the image -------------------------------------------------------------------------------
- */
+/* --- the image -------------------------------------------------------------------------------- */
 
 static void bytes_codes(uint8_t *to, const float *from, int64_t count, float scale, float offset) {
     const vec factor = v_set(scale), add = v_set(offset);

@@ -16,8 +16,7 @@ static void product(float *c, int64_t ldc, const float *a, int64_t lda, const fl
     FOR_PANEL(width, product_all, c, ldc, a, lda, packed, rows, k, n);
 }
 
-/* --- the weight gradient -------------------------------------------------------------------------
- */
+/* --- the weight gradient ---------------------------------------------------------------------- */
 
 ANI_INLINE void product_transposed_tile(float *c, int64_t ldc, const float *a, int64_t lda,
                                         const float *b, int64_t ldb, int64_t count,

@@ -199,9 +199,10 @@ static inline simde__m512 emulated_shuffle_f32x4(simde__m512 a, simde__m512 b, i
 }
 #define _mm512_shuffle_f32x4 emulated_shuffle_f32x4
 
-/* --- AVX-512-BF16, as its manual says: numbers below the normal ones count as zero, sums too; in
- * each lane the upper halves first, a fused multiply-add each -----------------------------------
- */
+/* --- AVX-512-BF16 ----------------------------------------------------------------------------- */
+
+/* As the manual says: denormal inputs and sums count as zero; in each lane the upper halves come
+ * first, with a fused multiply-add each. */
 
 #undef _mm512_dpbf16_ps
 #undef __m512bh
