@@ -222,13 +222,16 @@ static void four_predictors_on_four_threads(void **state) {
             share_model(threads, inference, ways);
 }
 
-/* One predictor on two threads: a call gets the right score or an error, never another score. */
+/* One predictor on two threads: a call gets the right score or an error, never another score. Its
+ * settings are set all the time, too. */
 static void *predict_with_one(void *data) {
     caller *c = data;
     for (int64_t i = 0; !c->status && i < c->count; i++) {
         const int frame = (int)((i + c->number) % FRAMES);
         float value = -1;
-        const an_status st = score(c->predictor, frame, &value, &c->err);
+        an_status st = an_predictor_set_format(c->predictor, AN_FORMAT_RGB, &c->err);
+        if (!st) st = an_predictor_set_region(c->predictor, 0, 0, SIZE, SIZE, &c->err);
+        if (!st) st = score(c->predictor, frame, &value, &c->err);
         if (st == AN_ERR_ARG)
             c->refused++;
         else if (st)
