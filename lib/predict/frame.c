@@ -83,7 +83,7 @@ static an_status check_size(const ani_frames *f, an_error *err) {
                         width, MAX_SIDE);
     if (as->yuv && (width % 2 || (as->chroma_rows && height % 2)))
         return ani_fail(err, AN_ERR_ARG, "the frame is %lld x %lld; in %s %s must be even", height,
-                        width, as->name, as->chroma_rows ? "both" : "the second");
+                        width, as->name, as->chroma_rows ? "height and width" : "the width");
     if (r->x + r->width > width || r->y + r->height > height)
         return ani_fail(err, AN_ERR_ARG,
                         "the region is x %lld, y %lld, width %lld, height %lld; the frame has only "

@@ -466,9 +466,11 @@ static void refuses_what_is_no_frame(void **state) {
     expect_refused(RGB, -1, 0, 4, 4, 0, "-1 frames; there must be 1 or more");
     expect_refused(RGB, 1, 0, 0, 4, 0, "the frame is 0 x 4; each must be 1 to 65535");
     expect_refused(RGB, 1, 0, 4, 65536, 0, "the frame is 4 x 65536; each must be 1 to 65535");
-    expect_refused(NV12, 1, 0, 5, 4, 0, "the frame is 5 x 4; in NV12 both must be even");
-    expect_refused(NV12, 1, 0, 4, 5, 0, "the frame is 4 x 5; in NV12 both must be even");
-    expect_refused(YUYV, 1, 0, 4, 5, 0, "the frame is 4 x 5; in YUYV the second must be even");
+    expect_refused(NV12, 1, 0, 5, 4, 0,
+                   "the frame is 5 x 4; in NV12 height and width must be even");
+    expect_refused(NV12, 1, 0, 4, 5, 0,
+                   "the frame is 4 x 5; in NV12 height and width must be even");
+    expect_refused(YUYV, 1, 0, 4, 5, 0, "the frame is 4 x 5; in YUYV the width must be even");
     expect_refused(RGB, 1, 0, 4, 4, 11, "row_stride is 11; RGB rows of 4 pixels have 12 bytes");
     expect_refused(RGB, 1, 0, 4, 4, -12, "row_stride is -12; RGB rows of 4 pixels have 12 bytes");
     expect_refused(YUYV, 1, 0, 4, 4, 7, "row_stride is 7; YUYV rows of 4 pixels have 8 bytes");
