@@ -212,10 +212,9 @@ static an_status cancel(bench *b, an_error *err) {
     if (!st) st = an_cancel_create(&flag, err);
     if (!st) st = an_model_set_cancel(model, flag, err);
     if (!st) an_cancel_request(flag);
-    if (!st && an_model_predict(model, pixels, BATCH, scores, err) != AN_ERR_CANCELLED)
-        st = AN_ERR_INTERNAL;
-    an_cancel_reset(flag);
     if (!st) st = an_model_predict(model, pixels, BATCH, scores, err);
+    an_cancel_reset(flag);
+    if (st == AN_ERR_CANCELLED) st = an_model_predict(model, pixels, BATCH, scores, err);
     if (!st) b->result = oom_mix(0, scores, sizeof scores);
     an_cancel_destroy(flag);
     an_model_destroy(model);
