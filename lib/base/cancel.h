@@ -17,21 +17,21 @@ typedef struct ani_watch {
     atomic_bool seen;
 } ani_watch;
 
-/** Begin to watch a flag; NULL: none. */
+/** Start watching a flag; NULL: none. */
 void ani_watch_begin(ani_watch *watch, an_cancel *cancel);
-/** End it. Also if it was not begun, but all zero. */
+/** Stop watching. An all-zero watch that was never started is allowed. */
 void ani_watch_end(ani_watch *watch);
-/** Say whether the call is to stop; NULL: it is not. */
+/** Return whether the call should stop; NULL: it should not. */
 bool ani_watch_stops(ani_watch *watch);
-/** AN_ERR_CANCELLED if the call is to stop. */
+/** AN_ERR_CANCELLED if the call should stop. */
 an_status ani_watch_check(ani_watch *watch, an_error *err);
 
-/** Make a condition for ani_watch_wait(). */
+/** Create a condition variable for ani_watch_wait(). */
 void ani_watch_condition(pthread_cond_t *condition);
-/** pthread_cond_wait(), but where something may cancel the call for no longer than some
- * milliseconds: a request wakes nobody. */
+/** pthread_cond_wait(), but if the call can be cancelled, it waits for a few milliseconds at most:
+ * a request wakes nobody. */
 void ani_watch_wait(ani_watch *watch, pthread_cond_t *condition, pthread_mutex_t *lock);
 
-void ani_cancel_hold(an_cancel *cancel); /* NULL is allowed; an_cancel_destroy() gives it back */
+void ani_cancel_hold(an_cancel *cancel); /* NULL is allowed; an_cancel_destroy() releases it */
 
 #endif

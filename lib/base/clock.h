@@ -7,8 +7,7 @@
 
 double ani_clock_seconds(void); /* monotonic, from an arbitrary start */
 
-/** Estimate the seconds that are left after `done` of `total` units took `seconds`; -1 if not
- * known. */
+/** Estimate the seconds left after `done` of `total` units took `seconds`; -1 if unknown. */
 double ani_seconds_left(int64_t done, int64_t total, double seconds);
 
 #endif

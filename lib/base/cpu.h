@@ -13,13 +13,13 @@ enum {
     ANI_CPU_AVX512VNNI = 16u
 };
 
-/** Return the mask of what the processor has. */
+/** Return the mask of the features that the processor has. */
 uint32_t ani_cpu_features(void);
 /** Return that mask limited by AN_CPU (c|avx2|avx512|avx512vnni|avx512bf16|neon); *known (may be
- * NULL) becomes 0 if AN_CPU has another value, which then limits nothing. */
+ * NULL) becomes 0 if AN_CPU has any other value, which then limits nothing. */
 uint32_t ani_cpu_mask(int *known);
-/** Return how many processors this process may use, at least 1: by its affinity and by the quotas
- * of its control groups. */
+/** Return how many processors this process may use, at least 1, by its affinity and the quotas of
+ * its control groups. */
 int32_t ani_cpu_count(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The element of a large tensor in memory: float, or bfloat16, its upper half: 8 bits of exponent
- * as float has, 8 bits of precision. Arithmetic is in float always; bfloat16 is how numbers are
- * kept. */
+ * The element of a large tensor in memory: float, or bfloat16, which is its upper half: 8 bits of
+ * exponent, as in float, and 8 bits of precision. Arithmetic is always in float; bfloat16 is a
+ * storage format. */
 #ifndef BASE_ELEMENT_H
 #define BASE_ELEMENT_H
 
@@ -15,17 +15,17 @@ static inline int64_t ani_element_size(int32_t element) {
     return element == ANI_BFLOAT16 ? 2 : 4;
 }
 
-/** Return where element number i of a tensor lies; NULL stays. */
+/** Return the address of element i of a tensor; NULL stays NULL. */
 static inline const void *ani_element_at(const void *tensor, int32_t element, int64_t i) {
     return tensor ? (const char *)tensor + i * ani_element_size(element) : NULL;
 }
 
-/** The same for a tensor that is written. */
+/** The same for a tensor that is written to. */
 static inline void *ani_element_of(void *tensor, int32_t element, int64_t i) {
     return tensor ? (char *)tensor + i * ani_element_size(element) : NULL;
 }
 
-/** Widen, which is exact. */
+/** Convert to float, which is exact. */
 static inline float ani_from_bfloat16(uint16_t value) {
     const uint32_t bits = (uint32_t)value << 16;
     float number;
@@ -33,8 +33,8 @@ static inline float ani_from_bfloat16(uint16_t value) {
     return number;
 }
 
-/** Round to the nearest, ties to even; what is too large becomes infinite, NaN stays NaN with its
- * sign and what fits of its payload, made quiet. */
+/** Round to nearest, ties to even. Values that are too large become infinity; NaN becomes a quiet
+ * NaN with the same sign and as much of its payload as fits. */
 static inline uint16_t ani_to_bfloat16(float number) {
     uint32_t bits;
     memcpy(&bits, &number, sizeof bits);

@@ -5,9 +5,10 @@
 
 #include <attractivenet/status.h>
 
-/** Write status and message into err (NULL is allowed) and return status. A message says first what
- *  failed, the subject in quotes, numbers with their limits; no capital, no full stop. Control
- *  characters and invalid UTF-8 from a file may be among the arguments: they become '?'. */
+/** Write status and message into err (NULL is allowed) and return status. A message begins with
+ * what failed, has the subject in quotes and numbers with their limits, and has no initial capital
+ * and no full stop. Control characters and invalid UTF-8 in the arguments, which may come from a
+ * file, become '?'. */
 an_status ani_fail(an_error *err, an_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

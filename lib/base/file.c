@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Files through the system calls, with EINTR and short counts handled and faults injected. */
+ * File access by system calls, with EINTR and short counts handled and faults injected. */
 #include "base/file.h"
 
 #include <dirent.h>
@@ -88,8 +88,8 @@ static int sys_rename(const char *from, const char *to) {
     return rename(from, to);
 }
 
-/* Make a rename last through a power cut. Some file systems cannot sync a folder: that is no error.
- */
+/* Make a rename survive a power failure. Some file systems cannot sync a folder: that is not an
+ * error. */
 static an_status sync_folder_of(const char *path, an_error *err) {
     an_status st = AN_OK;
     char *folder = ani_folder_of(path);
@@ -174,7 +174,7 @@ const uint8_t *ani_file_bytes(const ani_file *file) {
     return file->bytes;
 }
 
-/* As sys_read(), of a file in memory. */
+/* sys_read() for a file in memory. */
 static int64_t copy_bytes(const ani_file *file, void *bytes, int64_t size, int64_t offset) {
     const int64_t left = offset < file->size ? file->size - offset : 0;
     const int64_t done = size < left ? size : left;
@@ -264,7 +264,8 @@ an_status ani_writer_begin(ani_writer **out, const char *path, an_error *err) {
         st = ani_fail_memory(err, WRITER_BUFFER + name_size, "a file to write");
         goto done;
     }
-    /* O_EXCL, and a number that no other process has: never written through somebody's link. */
+    /* O_EXCL, and a number that no other process has: nothing is written through somebody else's
+     * link. */
     for (int attempt = 0; writer->fd < 0; attempt++) {
         snprintf(temporary, (size_t)name_size, "%s.%ld.%d.tmp", path, (long)getpid(), attempt);
         writer->fd = ani_descriptor_open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
@@ -347,7 +348,8 @@ void ani_writer_abort(ani_writer *writer) {
     ani_free(writer);
 }
 
-/* A name that ani_writer_begin() gives to the temporary file of base, by a process that is gone. */
+/* A name that ani_writer_begin() gave to the temporary file of base, in a process that no longer
+ * exists. */
 static bool is_left_over(const char *name, const char *base) {
     const size_t length = strlen(base);
     long process;
@@ -495,7 +497,7 @@ an_status ani_folder_sync(const char *path, an_error *err) {
     return st;
 }
 
-/* NULL with errno if it cannot be opened; an interrupted call is made again. */
+/* NULL with errno if it cannot be opened; an interrupted call is retried. */
 static DIR *open_folder(const char *path) {
     DIR *folder;
     do {
@@ -506,7 +508,7 @@ static DIR *open_folder(const char *path) {
     return folder;
 }
 
-/* NULL with errno 0 at the end, or with what failed. */
+/* NULL at the end, with errno 0, or on failure, with the error. */
 static const struct dirent *next_entry(DIR *folder) {
     const struct dirent *entry;
     do {

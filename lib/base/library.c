@@ -16,7 +16,7 @@ int32_t ani_library_load(const char *const files[], const char *const names[], i
         while (library && found < count) {
             void *function = dlsym(library, names[found]);
             if (!function) break;
-            /* C has no conversion from a pointer to an object to one to a function. */
+            /* C does not define the conversion of an object pointer to a function pointer. */
             memcpy((char *)table + (size_t)found++ * sizeof function, &function, sizeof function);
         }
         if (found == count) return 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * flock() excludes other processes; a list of the locks that this process holds keeps its own runs
- * apart, and lets the stages of one run share. */
+ * flock() excludes other processes; a list of the locks that this process holds excludes its own
+ * other runs, and lets the stages of one run share a lock. */
 #include "base/lock.h"
 
 #include <errno.h>
@@ -20,13 +20,13 @@
 typedef struct held {
     struct held *next;
     char *name; /* of the lock file */
-    int fd;     /* -1: inherited by fork(), and closed */
+    int fd;     /* -1: inherited through fork(), and closed */
     pid_t process;
     dev_t device;
     ino_t inode;
     bool is_effective;
     int holders;
-    const void *owner; /* owner of those that are taken with one; NULL: there is none */
+    const void *owner; /* owner, if the lock was taken with one; else NULL */
     int owned;
 } held;
 
@@ -35,11 +35,11 @@ struct ani_lock {
     bool is_owned;
 };
 
-static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER; /* of all below */
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
 static held *all_held;
 
-/* A child of fork() has its parent's files open; once they are closed, the lock ends with the
- * parent. */
+/* A child of fork() inherits its parent's open files; once it has closed them, the lock ends with
+ * the parent. */
 static void close_inherited(void) {
     for (held *file = all_held; file; file = file->next)
         if (file->process != getpid() && file->fd >= 0) {
@@ -56,9 +56,9 @@ static held *find_held(const struct stat *info) {
     return NULL;
 }
 
-/* Called while the lock is held: whoever opened the file earlier finds afterwards that the name is
- * gone or belongs to another file. The process may have changed its folder since, and a relative
- * name then means another file: that one is left alone. */
+/* Called while the lock is held: a process that opened the file earlier then finds that the name is
+ * gone or belongs to another file. The process may have changed its working directory since, so
+ * that a relative name means another file: that one is left alone. */
 static void remove_file(const held *file) {
     struct stat named;
     if (file->process == getpid() && stat(file->name, &named) == 0 &&
@@ -73,7 +73,7 @@ static void free_held(held *file) {
     ani_free(file);
 }
 
-/* Somebody else holds the lock; the file has the number of that process once it was written. */
+/* Another process holds the lock; once written, the file contains that process's ID. */
 static an_status fail_locked(const char *path, int fd, an_error *err) {
     char number[32] = "", who[64] = "another process";
     char *folder = ani_folder_of(path);
@@ -101,7 +101,7 @@ static int lock_file(int fd) {
     return result;
 }
 
-/* Open and lock a file that this process does not hold; *found: it does. */
+/* Open and lock a file that this process does not hold; *found is set if it does. */
 static an_status open_lock(held *file, held **found, const char *path, an_error *err) {
     struct stat info, named;
     for (;;) {

@@ -47,8 +47,8 @@ void ani_free(void *memory) {
     free(memory);
 }
 
-/* mmap sizes and addresses are rounded to huge pages, so that the kernel can use them from the
- * start. */
+/* mmap() sizes and addresses are rounded to huge pages, so that the kernel can use huge pages from
+ * the start. */
 static bool large_extent(int64_t size, size_t *extent) {
     int64_t rounded;
     if (size < 0 || !ani_add_size(size ? size : 1, HUGE_PAGE - 1, &rounded)) return false;
@@ -67,8 +67,8 @@ void *ani_alloc_large(int64_t size) {
     if (start > mapped) munmap(mapped, (size_t)(start - mapped));
     const size_t behind = (size_t)(mapped + HUGE_PAGE - start);
     if (behind) munmap(start + extent, behind);
-    /* Wishes: without them the memory works as well. The end that fills no huge page shall not take
-     * one: a network has several small arenas. */
+    /* These are only hints: the memory works without them. The tail that does not fill a huge page
+     * should not take one, since a network has several small arenas. */
     const size_t whole = (size_t)size & ~(size_t)(HUGE_PAGE - 1);
     if (whole) madvise(start, whole, MADV_HUGEPAGE);
     if (extent > whole) madvise(start + whole, extent - whole, MADV_NOHUGEPAGE);

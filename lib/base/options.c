@@ -5,14 +5,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* No struct of ours comes near it: a larger size is memory that nobody has set. */
+/* None of our structs comes near this size: a larger value is uninitialised memory. */
 enum { MAX_SIZE = 4096 };
 
 static bool is_size(uint32_t size) {
     return size > sizeof size && size <= MAX_SIZE;
 }
 
-/* Read the struct_size that the caller's struct begins with; set: how it should be set. */
+/* Read the struct_size at the start of the caller's struct; set: how it should be set. */
 static an_status read_size(uint32_t *size, const void *theirs, const char *name, const char *set,
                            an_error *err) {
     memcpy(size, theirs, sizeof *size);

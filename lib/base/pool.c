@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Threads that help with loops. The caller of a loop does its passes; helpers that are awake take
- * passes from it. A loop ends when its passes are done: a helper that comes late finds nothing to
- * take and has touched nothing of the caller's.
+ * Threads that help with loops. The caller of a loop runs its passes; helpers that are awake take
+ * passes from it. A loop ends when its passes are done: a helper that is late finds nothing to take
+ * and touches nothing that belongs to the caller.
  *
- * Between the many short loops of one training step helpers spin for a moment before they sleep,
- * since waking them costs more than a short loop takes. With k callers at work only the first
- * (threads - k) helpers take passes: there are never more threads at work than the pool has. */
+ * Between the many short loops of one training step, helpers spin for a moment before they sleep,
+ * since waking them costs more than a short loop takes. With k active callers, only the first
+ * (threads - k) helpers take passes: no more threads work than the pool has. */
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -18,38 +18,38 @@
 #include "base/thread.h"
 
 enum {
-    LOOPS = 32,   /* that helpers see at a time; callers beyond that work alone */
-    SPINS = 20000 /* looks for work, or at the passes of others, before a thread sleeps */
+    LOOPS = 32,   /* that helpers see at a time; further callers work alone */
+    SPINS = 20000 /* checks for work, or for the passes of others, before a thread sleeps */
 };
-/* Passes of a loop are counted in half a word; longer loops are split. */
+/* The passes of a loop are counted in half a word; longer loops are split. */
 #define MAX_PASSES ((int64_t)1 << 31)
 
 /* A loop that helpers may join. place holds the loop's number in its upper half and the next pass
- * in its lower half, so that a pass is taken from this very loop or not at all: the other fields
- * are written while the number is odd, when no thread can take one (each with release, so that a
- * thread that reads a new field cannot then read the old number). */
+ * in its lower half, so that a pass is taken from this very loop or not at all. The other fields
+ * are written while the number is odd, when no thread can take a pass (each with release order, so
+ * that a thread that reads a new field cannot then read the old number). */
 typedef struct loop {
     _Alignas(64) atomic_ullong place;
     _Atomic(ani_pool_fn) fn;
     _Atomic(void *) context;
-    atomic_llong first, count; /* passes first.. of the caller's loop */
+    atomic_llong first, count; /* first pass within the caller's loop; number of passes */
     _Alignas(64) atomic_llong done;
     atomic_bool waiting; /* the caller sleeps until all are done */
 } loop;
 
 struct ani_pool {
     int32_t threads;
-    int32_t helpers; /* threads beside the callers' that run */
-    int32_t spins;   /* 0 where processors are scarce */
+    int32_t helpers; /* threads running besides the callers' */
+    int32_t spins;   /* 0 if there are too few processors */
     int64_t process;
     pthread_t *handles;
     pthread_mutex_t lock; /* guards sleeping and waking */
-    pthread_cond_t wake;  /* a loop was begun, or the pool ends */
-    pthread_cond_t ended; /* the last pass of a loop is done whose caller sleeps */
-    atomic_bool asleep;   /* a helper is, and has not been woken since */
+    pthread_cond_t wake;  /* a loop has begun, or the pool is being destroyed */
+    pthread_cond_t ended; /* a loop whose caller sleeps has finished its last pass */
+    atomic_bool asleep;   /* a helper sleeps, and has not been woken since */
     atomic_bool stop;
-    _Alignas(64) atomic_uint begun; /* counts loops, so that helpers see that there is a new one */
-    atomic_uint taken;              /* a bit for each loop in use */
+    _Alignas(64) atomic_uint begun; /* counts loops, so that helpers notice a new one */
+    atomic_uint taken;              /* one bit per loop in use */
     loop loops[LOOPS];
 };
 
@@ -68,13 +68,13 @@ static inline void relax(void) {
 
 /* --- passes ----------------------------------------------------------------------------------- */
 
-/* Say whether a helper may work beside the current callers. */
+/* Return whether a helper may work alongside the current callers. */
 static bool is_wanted(ani_pool *pool, int32_t worker) {
     const unsigned taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
     return worker + __builtin_popcount(taken) <= pool->threads;
 }
 
-/* Take one pass of a loop and do it; false: there is none left. */
+/* Take one pass of a loop and run it; false: none is left. */
 static bool do_pass(ani_pool *pool, loop *l, int32_t worker) {
     unsigned long long place = atomic_load_explicit(&l->place, memory_order_acquire);
     ani_pool_fn fn;
@@ -112,12 +112,12 @@ static bool help(ani_pool *pool, int32_t worker) {
     return worked;
 }
 
-/* Sleep until a loop after the seen-th begins. */
+/* Sleep until a loop after loop number `seen` begins. */
 static void sleep_until(ani_pool *pool, unsigned seen) {
     pthread_mutex_lock(&pool->lock);
     while (atomic_load(&pool->begun) == seen) {
         atomic_store(&pool->asleep, true);
-        /* Checked once more: a caller raises the count first and then asks who sleeps. */
+        /* Check once more: a caller raises the count first and then looks for sleepers. */
         if (atomic_load(&pool->begun) != seen) break;
         pthread_cond_wait(&pool->wake, &pool->lock);
     }
@@ -139,7 +139,7 @@ static void *helper_main(void *argument) {
             sleep_until(pool, seen);
         if (atomic_load(&pool->stop)) return NULL;
         seen = atomic_load_explicit(&pool->begun, memory_order_acquire);
-        /* Where others do all the work it spins no longer than where there is none. */
+        /* If others do all the work, it spins no longer than if there were none. */
         if (help(pool, self.worker)) spins = pool->spins;
     }
 }
@@ -202,7 +202,8 @@ an_status ani_pool_create(ani_pool **out, int32_t threads, an_error *err) {
 
 void ani_pool_destroy(ani_pool *pool) {
     if (!pool) return;
-    /* In a child there are no helpers to join, and what they slept on cannot be destroyed. */
+    /* A child of fork() has no helpers to join, and the conditions they slept on cannot be
+     * destroyed. */
     if (pool->process == ani_process()) {
         atomic_store(&pool->stop, true);
         call_helpers(pool);
@@ -222,7 +223,7 @@ int32_t ani_pool_threads(const ani_pool *pool) {
 
 /* --- loops ------------------------------------------------------------------------------------ */
 
-/* Take a place for a loop where helpers look; NULL: none is free. */
+/* Take a slot for a loop where helpers look; NULL: none is free. */
 static loop *take_loop(ani_pool *pool) {
     unsigned taken = atomic_load_explicit(&pool->taken, memory_order_relaxed);
     int32_t free;

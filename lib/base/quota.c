@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Limits of control groups. They are kernel files without a size, which may be missing or
- * unreadable: then there is no limit, and nothing to report. */
+ * Limits of control groups. They are kernel files without a size. If one is missing or unreadable,
+ * there is no limit, and nothing is reported. */
 #include "base/quota.h"
 
 #include <stdbool.h>

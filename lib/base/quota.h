@@ -5,9 +5,10 @@
 
 #include <stdint.h>
 
-/** Return how many processors' time the control groups of a process allow it, rounded up; 0: no
- * limit, or none that can be read. groups: its list ("/proc/self/cgroup"); root: where the groups
- * are mounted ("/sys/fs/cgroup"). Versions 1 and 2; a limit of a parent holds for its children. */
+/** Return the processor time that a process's control groups allow, in processors, rounded up; 0:
+ * no limit, or none that can be read. groups: the list of groups ("/proc/self/cgroup"); root: where
+ * the groups are mounted ("/sys/fs/cgroup"). Versions 1 and 2 are supported; a parent's limit
+ * applies to its children. */
 int32_t ani_quota_processors(const char *groups, const char *root);
 
 #endif

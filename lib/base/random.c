@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * MT19937 with NumPy's derived draws (docs/numerics.md, section split), and streams by counter. */
+ * MT19937 with the draws that NumPy derives from it (docs/numerics.md, section split), and
+ * counter-based streams. */
 #include "base/random.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Random numbers: NumPy's RandomState where its stream must be reproduced, else numbers that depend
- * on (seed, epoch, sample) alone. */
+ * Random numbers: NumPy's RandomState where its stream must be reproduced, otherwise numbers that
+ * depend only on (seed, epoch, sample). */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 
@@ -20,8 +20,8 @@ double ani_mt19937_uniform(ani_mt19937 *mt, double low,
                            double high); /* low + (high - low) * double */
 void ani_mt19937_permutation(ani_mt19937 *mt, int64_t *out, int64_t count); /* of 0..count-1 */
 
-/** A stream of its own for each (seed, epoch, sample): the same whatever thread draws it, and when.
- */
+/** A separate stream for each (seed, epoch, sample): the same whichever thread draws from it, and
+ * when. */
 typedef struct ani_stream {
     uint64_t state;
 } ani_stream;

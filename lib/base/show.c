@@ -11,7 +11,7 @@
 
 enum { ESCAPE_SIZE = 4, HEAD_SIZE = 3 };
 
-/* How many bytes a byte of the name takes. */
+/* How many bytes a byte of the name takes when shown. */
 static int64_t shown_size(char byte, bool utf8) {
     const unsigned char c = (unsigned char)byte;
     return c < 0x20 || c == 0x7f || (!utf8 && c >= 0x80) ? ESCAPE_SIZE : 1;

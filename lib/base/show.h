@@ -5,9 +5,9 @@
 
 enum { ANI_SHOWN_NAME_SIZE = 104 };
 
-/** Write name so that a message can hold it: bytes that do not show (control characters, invalid
- * UTF-8) become "\\x0a", and a long name loses its beginning, so that what the message says of it
- * fits behind. Returns shown. */
+/** Write name in a form fit for a message: unprintable bytes (control characters, invalid UTF-8)
+ * become "\\x0a" and the like, and the beginning of a long name is cut so that the rest of the
+ * message fits. Returns shown. */
 const char *ani_name_show(char shown[ANI_SHOWN_NAME_SIZE], const char *name);
 
 #endif

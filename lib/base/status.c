@@ -36,7 +36,7 @@ const char *an_status_name(an_status status) {
     }
 }
 
-/* A message cut in the middle of a UTF-8 character loses that character whole. */
+/* A message cut in the middle of a UTF-8 character loses the whole character. */
 static void drop_cut_character(char *message, size_t capacity) {
     size_t length = strlen(message);
     if (length + 1 < capacity) return;
@@ -54,8 +54,8 @@ static void drop_cut_character(char *message, size_t capacity) {
     if (length - start < wanted) message[start] = '\0';
 }
 
-/* Names and texts of strangers' files end up in messages, and messages on terminals: control
- * characters, those of C1 (U+0080 to U+009F) included, and what is not UTF-8 become '?'. */
+/* Names and texts from untrusted files end up in messages, and messages on terminals: control
+ * characters, including C1 (U+0080 to U+009F), and invalid UTF-8 become '?'. */
 static void hide_controls(char *message) {
     const size_t length = strlen(message);
     for (size_t i = 0; i < length;) {
@@ -72,7 +72,7 @@ static void hide_controls(char *message) {
 
 an_status ani_fail(an_error *err, an_status status, const char *format, ...) {
     if (err) {
-        /* Built aside: an argument may be the old message, put in a larger frame. */
+        /* Built in a separate buffer, since an argument may be the old message. */
         char message[sizeof err->message];
         va_list arguments;
         va_start(arguments, format);
@@ -91,8 +91,8 @@ an_status ani_fail_memory(an_error *err, int64_t size, const char *what) {
     return ani_fail(err, AN_ERR_NOMEM, "no memory for %s (%lld bytes)", what, (long long)size);
 }
 
-/* strerror_r is thread-safe. glibc's returns the text, which need not be in the buffer; that of
- * POSIX and musl fills the buffer and returns a number. */
+/* strerror_r is thread-safe. glibc's version returns the text, which need not be in the buffer; the
+ * POSIX version, as in musl, fills the buffer and returns a number. */
 static const char *returned_text(const char *result, const char *buffer) {
     (void)buffer;
     return result;

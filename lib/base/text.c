@@ -85,8 +85,8 @@ static void make_c_locale(void) {
 
 bool ani_parse_double(const char *text, const char **end, double *value, bool *overflow) {
     if (overflow) *overflow = false;
-    /* strtod takes white space, hex, inf and nan as well: only what begins as a decimal gets there.
-     */
+    /* strtod also accepts white space, hex, inf and nan, so only text that begins as a decimal is
+     * passed to it. */
     const char *digits = text + (*text == '+' || *text == '-');
     const bool decimal = (*digits >= '0' && *digits <= '9') ||
                          (*digits == '.' && digits[1] >= '0' && digits[1] <= '9');
@@ -103,7 +103,7 @@ bool ani_parse_double(const char *text, const char **end, double *value, bool *o
     return true;
 }
 
-/** printf of one number in the C locale; style f, e or g. */
+/** printf for one number in the C locale; style f, e or g. */
 static int format_number(char *out, int64_t capacity, char style, int digits, double value) {
     if (isnan(value)) return snprintf(out, (size_t)capacity, "nan");
     pthread_once(&c_locale_once, make_c_locale);
@@ -132,7 +132,7 @@ int ani_format_shortest(char *out, int64_t capacity, double value) {
     const char *end;
     double back;
     if (!isfinite(value)) return format_number(out, capacity, 'g', 1, value);
-    int digits = 0; /* behind the first one */
+    int digits = 0; /* after the first one */
     do
         format_number(text, sizeof text, 'e', digits, value);
     while ((!ani_parse_double(text, &end, &back, NULL) || back != value) && ++digits < 17);

@@ -12,7 +12,7 @@ int ani_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), 
     if (code) return code;
     pthread_attr_setstacksize(&attributes, ANI_THREAD_STACK);
     sigfillset(&all);
-    /* A thread inherits the mask of the one that starts it. */
+    /* A thread inherits the signal mask of the one that starts it. */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     code = pthread_create(thread, &attributes, run, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -8,18 +8,18 @@
 
 #include "base/error.h"
 
-/** Bytes of stack of each thread that the library starts. */
+/** Stack size in bytes of each thread that the library starts. */
 enum { ANI_THREAD_STACK = 1 << 20 };
 
 /** Start a thread that blocks all signals, so that the program's own threads get them. name: up to
- * 15 bytes, shown by debuggers and ps -L. Returns 0 or the code of pthread_create(). */
+ * 15 bytes, shown by debuggers and ps -L. Returns 0 or the error code of pthread_create(). */
 int ani_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument);
 
-/** The calling process. After fork() the child has none of its parent's threads: code that waits
- * for them must first check that this process made them. */
+/** The calling process. After fork(), the child has none of its parent's threads: code that waits
+ * for them must first check that this process started them. */
 int64_t ani_process(void);
-/** AN_ERR_ARG unless the calling process is the one that made the object; what names it, as in "the
- * backend". */
+/** AN_ERR_ARG unless the calling process is the one that made the object; what names the object, as
+ * in "the backend". */
 an_status ani_process_check(int64_t maker, const char *what, an_error *err);
 
 #endif

@@ -23,7 +23,7 @@ void ani_turns_clear(ani_turns *turns) {
     pthread_mutex_destroy(&turns->lock);
 }
 
-/* Take one who gave up out of the queue. With the lock. */
+/* Remove a waiter that gave up from the queue. The lock is held. */
 static void leave(ani_turns *turns, const ani_turn *mine) {
     ani_turn **at = &turns->first;
     while (*at != mine)

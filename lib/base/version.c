@@ -20,7 +20,7 @@ int32_t an_has_feature(const char *name) {
         const char *name;
         int32_t found;
     } features[] = {
-        {"hdf5", 1}, /* read by ourselves: in every build */
+        {"hdf5", 1}, /* read by the library itself, so it is in every build */
         {"blas", AN_HAVE_BLAS},
         {"curl", AN_HAVE_CURL},
         {"plot", AN_HAVE_PLOT},

@@ -72,7 +72,7 @@ static int64_t find_slot(const an_arrays *arrays, const char *name) {
     return (int64_t)slot;
 }
 
-/* Make room for one more entry, the table at most half full. */
+/* Make room for one more entry, keeping the table at most half full. */
 static bool reserve_entry(an_arrays *arrays) {
     if (arrays->count == arrays->capacity) {
         const int64_t capacity = arrays->capacity ? 2 * arrays->capacity : 32;
@@ -97,7 +97,7 @@ static bool reserve_entry(an_arrays *arrays) {
     return true;
 }
 
-/* Append; the faults of name and shape are reported with the status given. */
+/* Append; invalid names and shapes are reported with the given status. */
 static an_status append(an_arrays *arrays, const char *name, const int64_t *shape, int32_t rank,
                         float **data, an_status wrong, an_error *err) {
     int64_t count;

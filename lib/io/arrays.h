@@ -5,9 +5,9 @@
 
 #include <attractivenet/io.h>
 
-/** Append an array whose values the caller fills in: *data gets room for all of them, borrowed from
- * the list. AN_ERR_FORMAT, instead of AN_ERR_ARG as in an_arrays_add(), since it is a file that is
- * wrong. */
+/** Append an array whose values the caller fills in: *data points to room for all of them, borrowed
+ * from the list. Errors are AN_ERR_FORMAT, not AN_ERR_ARG as in an_arrays_add(), since the fault is
+ * in a file. */
 an_status ani_arrays_append(an_arrays *arrays, const char *name, const int64_t *shape, int32_t rank,
                             float **data, an_error *err);
 

@@ -22,7 +22,7 @@ static an_status read_zip(const char *path, an_error *err) {
     return st;
 }
 
-/* The superblock is at the beginning, and nothing else is looked at. */
+/* The superblock is at the beginning, and nothing else is checked. */
 static an_status read_hdf5(const char *path, an_error *err) {
     uint8_t head[128] = {0};
     ani_file *file = NULL;

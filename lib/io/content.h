@@ -10,12 +10,12 @@
 
 enum { ANI_CONTENT_HEAD_SIZE = 8 };
 
-/** Return a file's type by its first bytes, of which 8 are enough: "zip", "hdf5", or "any". */
+/** Return a file's type from its first bytes, of which 8 are enough: "zip", "hdf5" or "any". */
 const char *ani_content_type(const void *head, int64_t size);
 
-/** Find out whether a file of that type is complete: a zip archive has its end record, and its
- * directory fits what lies before; an HDF5 file is as long as it says. "any" is taken as complete,
- * and so is a file that is well formed but cannot be read here. */
+/** Determine whether a file of that type is complete: a zip archive has its end record, and its
+ * directory matches what precedes it; an HDF5 file is as long as it says. "any" counts as complete,
+ * and so does a file that is well-formed but not supported here. */
 an_status ani_content_is_whole(bool *is_whole, const char *path, const char *type, an_error *err);
 
 #endif

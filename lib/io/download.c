@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Downloads that can be gone on with. Bytes go to PATH.part; PATH.part.info beside it tells what
- * they are the beginning of: address, the server's validator and the length. Only if the server
- * still has exactly that is a part continued, and only a part of the right length, type and hash
- * gets its name. */
+ * Downloads that can be resumed. Bytes go to PATH.part; PATH.part.info beside it tells what they
+ * are the beginning of: the address, the server's validator and the length. A part is resumed only
+ * if the server still has exactly that content, and renamed only if it has the right length, type
+ * and hash. */
 #include "io/download.h"
 
 #include <inttypes.h>
@@ -25,10 +25,10 @@
 #include "io/transfer.h"
 
 enum {
-    SNIFF_SIZE = 512,   /* bytes that tell what an answer is */
+    SNIFF_SIZE = 512,   /* bytes that identify a response */
     MAX_PAGE = 1 << 18, /* bytes kept of a web page */
-    MAX_REQUESTS = 6,   /* for one download: confirmations, fresh starts */
-    SHOWN_SIZE = 100    /* bytes of an address in a message */
+    MAX_REQUESTS = 6,   /* for one download: confirmations, restarts */
+    SHOWN_SIZE = 100    /* bytes of an address shown in a message */
 };
 
 static const char info_mark[] = "attractivenet-part-1";
@@ -47,7 +47,7 @@ typedef struct job {
     /* the request under way */
     int64_t offset; /* asked for */
     sink sink;
-    uint8_t head[SNIFF_SIZE]; /* of an answer not yet understood */
+    uint8_t head[SNIFF_SIZE]; /* of a response not yet identified */
     int64_t head_size;
     ani_text page;
     ani_appender *out;
@@ -92,7 +92,8 @@ static bool is_local(const char *url) {
     return !strncasecmp(url, "file:", 5);
 }
 
-/* Write an address for messages: no "user:password@", no control characters, cut if long. */
+/* Write an address for messages: without "user:password@" and control characters, truncated if
+ * long. */
 static void show_url(char shown[SHOWN_SIZE], const char *url) {
     const char *host = strstr(url, "://");
     host = host ? host + 3 : url;
@@ -149,14 +150,14 @@ static an_status remove_part(job *now, an_error *err) {
     return st;
 }
 
-/* After a failure of its own: what matters is reported already. */
+/* After another failure, which has already been reported. */
 static void drop_part(job *now) {
     an_error ignored;
     (void)remove_part(now, &ignored);
 }
 
 static an_status write_info(const job *now, an_error *err) {
-    char hash[ANI_HASH_SIZE]; /* the address may hold a password */
+    char hash[ANI_HASH_SIZE]; /* the address may contain a password */
     ani_text text = {0};
     ani_hash_text(hash, now->url);
     ani_text_print(&text, "%s\n%s\n%s\n%" PRId64 "\n", info_mark, hash,
@@ -177,8 +178,8 @@ static char *next_line(char **rest) {
     return line;
 }
 
-/* Find out where to go on: at now->offset, 0 = from the beginning. A part of which we do not know
- * what it belongs to is worth nothing. */
+/* Find out where to resume: at now->offset, 0 = from the beginning. A part of unknown origin is
+ * useless. */
 static an_status look_at_part(job *now, an_error *err) {
     char hash[ANI_HASH_SIZE];
     uint8_t *bytes = NULL;
@@ -198,7 +199,7 @@ static an_status look_at_part(job *now, an_error *err) {
     st = ani_file_open(&file, now->part, err);
     if (st) goto done;
     const int64_t there = ani_file_size(file);
-    /* Without a validator only a hash can tell that two halves are of one file. */
+    /* Without a validator, only a hash can show that two halves belong to one file. */
     const bool is_sure = validator[0] || now->options.sha256;
     if (*behind || length < -1 || !is_sure || (length >= 0 && there > length) || is_local(now->url))
         goto done;
@@ -249,7 +250,7 @@ static bool is_wanted(const job *now, const char *type) {
     return !strcmp(wanted, "any") || !strcmp(wanted, type);
 }
 
-/* What came is no file of the kind that was asked for: show how it begins. */
+/* The response is not the kind of file that was requested: show how it begins. */
 static an_status fail_content(const job *now, const uint8_t *head, int64_t size, an_error *err) {
     char excerpt[ANI_PAGE_EXCERPT_SIZE];
     const char *kind = ani_page_kind_of(head, size);
@@ -263,7 +264,7 @@ static an_status fail_content(const job *now, const uint8_t *head, int64_t size,
                     kind, wanted_type(now), excerpt);
 }
 
-/* Decide from the beginning of an answer where it goes, and send it there. */
+/* Decide from the beginning of a response where it goes, and send it there. */
 static an_status take_head(job *now, const ani_answer *answer, an_error *err) {
     const bool is_page = answer->status != 200 || !strncmp(answer->type, "text/html", 9) ||
                          ani_page_is_html(now->head, now->head_size);
@@ -288,7 +289,7 @@ static an_status take_head(job *now, const ani_answer *answer, an_error *err) {
     return st;
 }
 
-/* The first bytes of an answer that goes on where the part ends. */
+/* The first bytes of a response that continues where the part ends. */
 static an_status continue_part(job *now, const ani_answer *answer, an_error *err) {
     if (now->offset == 0)
         return ani_fail(err, AN_ERR_FORMAT, "'%s' gives a part of the file, but all was asked for",
@@ -325,7 +326,7 @@ static an_status tick(void *user, an_error *err) {
     return report(user, false, err);
 }
 
-/* A file is looked through; what is told stays the bytes of the download. */
+/* A file is being hashed; the progress reported stays that of the download, in bytes. */
 static an_status hash_tick(void *user, int64_t done, int64_t total, an_error *err) {
     (void)done;
     (void)total;
@@ -334,8 +335,8 @@ static an_status hash_tick(void *user, int64_t done, int64_t total, an_error *er
 
 /* --- pages and statuses ----------------------------------------------------------------------- */
 
-/* A web page came. Go on where Drive's virus-scan page leads (next gets the address), else say what
- * it is. */
+/* The response is a web page. Follow Drive's virus-scan page (next is set to the address), or
+ * report what the page is. */
 static an_status take_page(job *now, const ani_answer *answer, const char *url,
                            const char *drive_origin, ani_text *next, an_error *err) {
     char title[ANI_PAGE_TITLE_SIZE], excerpt[ANI_PAGE_EXCERPT_SIZE];
@@ -381,7 +382,7 @@ static an_status take_page(job *now, const ani_answer *answer, const char *url,
     return st;
 }
 
-/* Make one request after the other until the file is there. */
+/* Make one request after another until the file is complete. */
 static an_status fetch(job *now, const char *drive_origin, an_error *err) {
     const ani_session_limits limits = {.max_redirects = now->options.max_redirects,
                                        .low_speed_bytes = now->options.low_speed_bytes,
@@ -411,7 +412,7 @@ static an_status fetch(job *now, const char *drive_origin, an_error *err) {
         if (!st && now->sink == SINK_UNKNOWN) st = take_head(now, &answer, err);
         const bool is_past_end = !st && answer.status == 416 && now->offset > 0;
         if (now->must_restart || is_past_end) {
-            /* What the server has now is not what the part begins. */
+            /* The server's content is no longer what the part is the beginning of. */
             now->must_restart = false;
             now->offset = 0;
             st = remove_part(now, err);
@@ -431,8 +432,8 @@ static an_status fetch(job *now, const char *drive_origin, an_error *err) {
 
 /* --- what has come ---------------------------------------------------------------------------- */
 
-/* The part's own bytes must be what was wanted, and all of it: a server that gives no length may
- * have stopped anywhere, and one that does may have only so much. */
+/* The part's own bytes must be of the requested type, and complete: a server that gives no length
+ * may have stopped anywhere, and one that does may itself have a truncated file. */
 static an_status check_content(const job *now, ani_file *file, an_error *err) {
     uint8_t head[ANI_CONTENT_HEAD_SIZE];
     const int64_t size = ani_file_size(file);
@@ -442,7 +443,7 @@ static an_status check_content(const job *now, ani_file *file, an_error *err) {
     if (st) return st;
     const char *type = ani_content_type(head, head_size);
     if (!is_wanted(now, type)) return fail_content(now, head, head_size, err);
-    /* A caller that takes any type may want an archive that we cannot read. */
+    /* A caller that accepts any type may want an archive that we cannot read. */
     if (now->total >= 0 && !strcmp(wanted_type(now), "any")) return AN_OK;
     st = ani_content_is_whole(&is_whole, now->part, type, err);
     if (st || is_whole) return st;
@@ -453,9 +454,9 @@ static an_status check_content(const job *now, ani_file *file, an_error *err) {
                     now->shown, size, now->total < 0 ? " without telling the length" : "", type);
 }
 
-/* Give the part its name; where it came from is written down before, so that no file is there of
- * which that is not known. A rename can fail after it was done, when its folder is synced: what was
- * known of the part goes then, too. */
+/* Rename the part. Its origin is recorded first, so that there is never a file of unknown origin. A
+ * rename can fail after the fact, when the folder is synced: the part's information is removed
+ * then, too. */
 static an_status name_part(const job *now, an_error *err) {
     an_error ignored;
     an_status st = ani_origin_write(now->path, now->part, now->url, err);
@@ -466,8 +467,8 @@ static an_status name_part(const job *now, an_error *err) {
     return st;
 }
 
-/* Check the part and give it its name. One that is too short is kept to be gone on with, one that
- * is wrong is removed. */
+/* Check the part and rename it. A part that is too short is kept for resuming; a wrong one is
+ * removed. */
 static an_status finish(job *now, an_error *err) {
     ani_file *file = NULL;
     an_status st = close_part(now, true, err);
@@ -496,9 +497,9 @@ done:
     return st;
 }
 
-/* Is there nothing to do? A file of another hash than wanted, or of another address, is fetched
- * again, and one on this machine is always: what it is now costs no transfer. What is not known to
- * be a download of ours is left alone. */
+/* Is there nothing to do? A file with a hash other than the one wanted, or from another address, is
+ * fetched again; a local source always is, since reading it costs no transfer. A file that is not
+ * known to be a download of ours is left alone. */
 static an_status look_at_file(job *now, bool *is_there, an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE];
     ani_origin origin;

@@ -45,7 +45,7 @@ an_status ani_drive_direct(ani_text *direct, const char *url, const char *origin
         }
         ani_url_field(&key, url, "resourcekey");
     }
-    /* An ID has letters, digits, '-' and '_': whatever has others is left to the server. */
+    /* An ID consists of letters, digits, '-' and '_': anything else is left to the server. */
     const bool is_id = id.size > 0 && (int64_t)strspn(id.bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                                                 "abcdefghijklmnopqrstuvwxyz"
                                                                 "0123456789-_") == id.size;

@@ -98,7 +98,7 @@ static bool encode_cp437(ani_text *out, const char *text, int64_t size) {
     return true;
 }
 
-/* Keep what was appended, or take it back. */
+/* Keep what was appended, or undo it. */
 static bool end(ani_text *out, int64_t begin, bool is_whole) {
     if (is_whole && !out->failed) return true;
     out->size = begin;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Encodings of names that are not UTF-8, as in archives of older tools and in label files of the
- * same machines. */
+ * Encodings of names that are not UTF-8, as in archives made by older tools and in label files from
+ * the same machines. */
 #ifndef IO_ENCODING_H
 #define IO_ENCODING_H
 
@@ -12,11 +12,11 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/** An encoding; {0} is CP437, that of DOS, which zip archives have where nothing else is said.
- * Threads: one call at a time on one encoding, since iconv keeps a state. */
+/** An encoding; {0} is CP437, the DOS encoding, which is the default in zip archives. Threads: one
+ * call at a time on one encoding, since iconv keeps a state. */
 typedef struct ani_encoding {
     iconv_t decoder, encoder;
-    bool is_open; /* both are to be closed */
+    bool is_open; /* both must be closed */
 } ani_encoding;
 
 /**
@@ -29,11 +29,12 @@ typedef struct ani_encoding {
 an_status ani_encoding_open(ani_encoding *out, const char *name, an_error *err);
 void ani_encoding_close(ani_encoding *encoding); /* of {0} too */
 
-/** Append bytes of the encoding to out, as UTF-8. False if they are not valid in it, or if memory
- * ran out (out->failed); then nothing was appended. */
+/** Append bytes of the encoding to out, as UTF-8. Returns false, with nothing appended, if they are
+ * not valid in it or if memory ran out (out->failed). */
 bool ani_encoding_decode(const ani_encoding *encoding, ani_text *out, const char *bytes,
                          int64_t size);
-/** Append UTF-8 to out, as bytes of the encoding. False if a character is not in it, likewise. */
+/** Append UTF-8 to out, as bytes of the encoding. Returns false if the encoding lacks a character,
+ * or if memory ran out, as above. */
 bool ani_encoding_encode(const ani_encoding *encoding, ani_text *out, const char *text,
                          int64_t size);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The one thing that matters of an EXIF block: how the camera was held. Only the first directory is
- * read and none is followed, so that a block that points to itself does no harm. */
+ * The one thing that matters in an EXIF block: how the camera was held. Only the first directory is
+ * read and no links are followed, so a block that points to itself does no harm. */
 #include "io/image.h"
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Extraction of a data set's members into a folder: flat, by base name, each file whole or not at
- * all. */
+ * Extraction of a data set's members into a folder: flat, by base name, each file complete or not
+ * at all. */
 #include <attractivenet/io.h>
 
 #include <dirent.h>
@@ -30,7 +30,7 @@ void an_extract_options_init(an_extract_options *options, uint32_t struct_size) 
     ani_options_init(options, struct_size, &defaults, sizeof defaults);
 }
 
-/* Find out whether path holds the member's bytes already. A file that can't be read is one to be
+/* Find out whether path already holds the member's bytes. A file that cannot be read is
  * replaced. */
 static an_status is_present(bool *present, const char *path, const ani_zip_member *member,
                             an_error *err) {
@@ -75,10 +75,10 @@ done:
     return st;
 }
 
-/* A look at the folder before anything is written. */
+/* The state of the folder before anything is written. */
 typedef struct look {
     const an_extract_options *options;
-    const char **names; /* [count] of the members taken, sorted */
+    const char **names; /* [count] of the selected members, sorted */
     int64_t count;
     int64_t strangers;
     char first[ANI_SHOWN_NAME_SIZE]; /* one of them */
@@ -101,7 +101,7 @@ static an_status look_at_entry(void *user, const struct dirent *entry, an_error 
     return AN_OK;
 }
 
-/* Refuse a folder with images of another archive: a data set must not be of both. */
+/* Refuse a folder with images from another archive: a data set must not be a mixture of both. */
 static an_status refuse_strangers(const char *folder, const ani_zip *zip,
                                   const ani_members *members, const an_extract_options *options,
                                   an_error *err) {

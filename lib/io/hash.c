@@ -24,7 +24,7 @@ void ani_hash_text(char hash[ANI_HASH_SIZE], const char *text) {
     ani_sha256_end(&sha, hash);
 }
 
-/* Hash a file; without tick: its size, and END_SIZE bytes at its beginning and at its end. */
+/* Hash a file; without tick, only its size and END_SIZE bytes at its beginning and end. */
 static an_status hash(char text[ANI_HASH_SIZE], const char *path, ani_hash_tick_fn tick, void *user,
                       an_error *err) {
     const bool ends_only = !tick;
@@ -81,7 +81,7 @@ an_status ani_hash_compare(const char *path, const char *wanted, const char *sho
     return AN_OK;
 }
 
-/** Who wants to know how far it has come. */
+/** Who receives progress reports. */
 typedef struct watcher {
     an_progress_fn progress;
     void *user;

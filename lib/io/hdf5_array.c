@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Arrays of numbers in an HDF5 file: every plain number type as float32, from one piece or from
- * chunks. */
+ * Arrays of numbers in an HDF5 file: every plain number type as float32, from contiguous or chunked
+ * storage. */
 #include "io/hdf5_file.h"
 
 #include <inttypes.h>
@@ -17,11 +17,11 @@ typedef enum number_kind { UNSIGNED, SIGNED, HALF, BFLOAT, SINGLE, DOUBLE } numb
 typedef struct number_type {
     number_kind kind;
     int size;
-    bool is_big; /* big end first */
+    bool is_big; /* big-endian */
 } number_type;
 
 static bool read_number_type(number_type *out, const uint8_t *data, int64_t size) {
-    /* Where the parts of IEEE numbers lie: size, exponent's place and bits, mantissa's bits. */
+    /* The layout of IEEE numbers: size, position and bits of the exponent, bits of the mantissa. */
     static const struct {
         number_kind kind;
         int size, place, exponent, mantissa;
@@ -87,17 +87,17 @@ static float number_value(const number_type *type, const uint8_t *p) {
 
 /* --- arrays ----------------------------------------------------------------------------------- */
 
-/* An array with all that its header says, checked. */
+/* An array with everything that its header says, checked. */
 typedef struct array {
     number_type type;
     ani_hdf5_shape shape;
     int64_t count, size; /* elements, bytes as stored */
     bool is_chunked;
-    uint64_t address; /* of the values; chunked: of the tree of chunks */
+    uint64_t address; /* of the values; chunked: of the chunk tree */
     int64_t chunk[ANI_SHAPE_MAX_RANK];
 } array;
 
-/* Where the values lie: in the file itself, as they are. */
+/* Read the layout: the values must be stored in the file itself, as contiguous or chunked data. */
 static an_status read_layout(const ani_hdf5 *file, const ani_hdf5_message *message,
                              const char *path, array *out, an_error *err) {
     enum { COMPACT = 0, CONTIGUOUS = 1, CHUNKED = 2, VIRTUAL = 3 };
@@ -128,7 +128,7 @@ static an_status read_layout(const ani_hdf5 *file, const ani_hdf5_message *messa
     return AN_OK;
 }
 
-/* The refusals that do not depend on what the array holds. */
+/* The checks that do not depend on the array's contents. */
 static an_status check_storage(ani_hdf5 *file, int64_t object, const char *path, an_error *err) {
     ani_hdf5_message message;
     bool found;
@@ -202,8 +202,8 @@ static an_status fail_chunks(const ani_hdf5 *file, const char *path, an_error *e
                     path);
 }
 
-/* Copy one chunk into its place; what of it lies beyond the array's edge is left out. Returns the
- * number of elements copied. */
+/* Copy one chunk into place, without the part that lies beyond the array's edge. Returns the number
+ * of elements copied. */
 static int64_t copy_chunk(const array *from, const int64_t *start, const uint8_t *bytes,
                           float *data) {
     const int rank = from->shape.rank;
@@ -227,7 +227,7 @@ static int64_t copy_chunk(const array *from, const int64_t *start, const uint8_t
     }
 }
 
-/* Walk the tree of chunks. level: of the node; -1: the root, which tells it. */
+/* Walk the chunk tree. level: of the node; -1: the root, which states its own level. */
 static an_status read_chunks(ani_hdf5 *file, const array *from, const char *path, uint64_t address,
                              int level, int64_t chunk_size, float *data, int64_t *copied,
                              an_error *err) {
@@ -266,8 +266,8 @@ static an_status read_chunks(ani_hdf5 *file, const array *from, const char *path
     return st;
 }
 
-/* Each place is given out once or, by a file that lies, more often; then some have kept their 0 and
- * the count is right by accident at most. */
+/* Each place is filled once. A malicious file may fill some more often; others then keep their 0,
+ * and the count matches only by accident. */
 static an_status read_chunked(ani_hdf5 *file, const array *from, const char *path, float *data,
                               an_error *err) {
     int64_t chunk_size = from->type.size, copied = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Groups and text attributes of an HDF5 file. Each function finds its object anew, link by link:
- * files have some hundreds of arrays, and the checks then cannot be forgotten. */
+ * Groups and text attributes of an HDF5 file. Each function looks up its object again, link by
+ * link: files have a few hundred arrays, and the checks cannot be forgotten this way. */
 #include "io/hdf5_file.h"
 
 #include <inttypes.h>
@@ -121,7 +121,7 @@ static bool read_attribute(attribute *out, const ani_hdf5_message *message) {
     if (message->is_shared || message->size < 8) return false;
     const int version = p[0];
     if (version < 1 || version > 3 || (version > 1 && p[1] != 0)) return false;
-    const int64_t unit = version == 1 ? 8 : 1; /* version 1 fills up to multiples of 8 */
+    const int64_t unit = version == 1 ? 8 : 1; /* version 1 pads to multiples of 8 */
     out->name_size = ani_hdf5_u16(p + 2);
     out->type_size = ani_hdf5_u16(p + 4);
     out->space_size = ani_hdf5_u16(p + 6);
@@ -143,7 +143,7 @@ static an_status fail_attribute(const ani_hdf5 *file, const char *name, an_error
     return ani_fail(err, AN_ERR_FORMAT, "'%s': damaged attribute '%s'", file->name, name);
 }
 
-/* Attributes beyond some number lie in a fractal heap, if the file is of a new style. */
+/* In new-style files, attributes beyond a certain number are stored in a fractal heap. */
 static bool has_dense_attributes(const ani_hdf5_message *message) {
     const int64_t place = message->size >= 2 && message->data[1] & 1 ? 4 : 2;
     return message->size >= place + 8 && ani_hdf5_u64(message->data + place) != UINT64_MAX;
@@ -182,7 +182,7 @@ static an_status add_text(ani_hdf5 *file, ani_names *texts, const char *text, in
     return add_name(texts, text, size, err);
 }
 
-/* Texts of one fixed size, padded with NUL or blanks. */
+/* Texts of fixed size, padded with NUL or blanks. */
 static an_status read_fixed(ani_hdf5 *file, const attribute *from, const ani_hdf5_type *type,
                             int64_t count, const char *name, ani_names *texts, an_error *err) {
     enum { PAD_BLANK = 2 };
@@ -203,7 +203,7 @@ static an_status read_fixed(ani_hdf5 *file, const attribute *from, const ani_hdf
     return st;
 }
 
-/* Find an object of a global heap; NULL if it is not there. */
+/* Find an object in a global heap; NULL if it is not there. */
 static const uint8_t *heap_object(ani_hdf5 *file, uint64_t address, uint32_t index, uint64_t *size,
                                   an_status *st, an_error *err) {
     enum { HEAD_SIZE = 16 };
@@ -227,7 +227,7 @@ static const uint8_t *heap_object(ani_hdf5 *file, uint64_t address, uint32_t ind
     return NULL;
 }
 
-/* Texts of any size, which lie in the global heap. */
+/* Variable-length texts, which are stored in the global heap. */
 static an_status read_variable(ani_hdf5 *file, const attribute *from, int64_t count,
                                const char *name, ani_names *texts, an_error *err) {
     enum { EACH = 16 }; /* length, address, index */

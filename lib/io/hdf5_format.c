@@ -8,7 +8,7 @@
 enum {
     ADDRESS_SIZE = 8,
     SYMBOL_SIZE = 40, /* entry of a symbol table */
-    MAX_LEVELS = 8,   /* of a B-tree; its nodes have 16 children and more */
+    MAX_LEVELS = 8,   /* of a B-tree; its nodes have 16 or more children */
     MAX_BLOCKS = sizeof((ani_hdf5_messages *)0)->block / sizeof((ani_hdf5_messages *)0)->block[0]
 };
 #define MAX_WORK INT64_C(20000000)
@@ -172,7 +172,7 @@ an_status ani_hdf5_messages_begin(ani_hdf5_messages *walk, ani_hdf5 *file, int64
     return AN_OK;
 }
 
-/* Go on with the next continuation block; false if there is none. */
+/* Move to the next continuation block; false if there is none. */
 static an_status next_block(ani_hdf5_messages *walk, bool *found, an_error *err) {
     *found = walk->blocks_done < walk->blocks;
     if (!*found) return AN_OK;
@@ -250,7 +250,7 @@ static an_status open_heap(local_heap *heap, ani_hdf5 *file, uint64_t address, a
     return AN_OK;
 }
 
-/* Hand out the entries of one node of a symbol table. */
+/* Visit the entries of one node of a symbol table. */
 static an_status read_symbols(ani_hdf5 *file, const local_heap *heap, uint64_t address,
                               ani_hdf5_link_fn take, void *user, an_error *err) {
     enum { CACHED_SOFT = 2 };
@@ -280,7 +280,7 @@ static an_status read_symbols(ani_hdf5 *file, const local_heap *heap, uint64_t a
     return st;
 }
 
-/* Walk a B-tree of symbol tables. level: of the node; -1: the root, which tells it. */
+/* Walk a B-tree of symbol tables. level: of the node; -1: the root, which states its own level. */
 static an_status read_tree(ani_hdf5 *file, const local_heap *heap, uint64_t address, int level,
                            ani_hdf5_link_fn take, void *user, an_error *err) {
     enum { HEAD_SIZE = 24, STEP = 16 }; /* a key and a child */

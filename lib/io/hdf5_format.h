@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * The lower half of the HDF5 reader: from the file's bytes to objects, their messages and links.
  *
- * Format: HDF5 File Format Specification 3.0. Read is what Keras and h5py write (superblocks 0 to 3
- * with addresses of 8 bytes, object headers 1 and 2, groups as symbol tables or as link messages);
- * groups and attributes in fractal heaps, which only very large new-style files have, are not.
+ * Format: HDF5 File Format Specification 3.0. Supported is what Keras and h5py write (superblocks 0
+ * to 3 with 8-byte addresses, object headers 1 and 2, groups as symbol tables or link messages),
+ * but not groups and attributes in fractal heaps, which only very large new-style files have.
  *
- * Nothing is believed: each address is checked against the file before it is followed, and the work
- * that one file may cause is bounded, so that rings of links or of blocks end. */
+ * Nothing is trusted: each address is checked against the file before it is followed, and the work
+ * that one file can cause is limited, so that cycles of links or blocks end. */
 #ifndef IO_HDF5_FORMAT_H
 #define IO_HDF5_FORMAT_H
 
@@ -21,7 +21,7 @@ struct ani_hdf5 {
     int64_t size;
     const char *name;   /* for messages */
     int64_t root;       /* address of the root group's object header */
-    int64_t work;       /* entries, messages and 16-byte lots of text looked at so far */
+    int64_t work;       /* entries, messages and 16-byte units of text processed so far */
     int64_t bytes_read; /* in arrays, as stored */
 };
 
@@ -39,15 +39,15 @@ enum {
     ANI_HDF5_ATTRIBUTE_INFO = 0x15
 };
 
-/* Numbers, little end first as all of the format's own. */
+/* Numbers, little-endian like all of the format's own. */
 uint32_t ani_hdf5_u16(const uint8_t *p);
 uint32_t ani_hdf5_u32(const uint8_t *p);
 uint64_t ani_hdf5_u64(const uint8_t *p);
 
-/** Return where size bytes at address lie; NULL if they are not all in the file. */
+/** Return a pointer to the size bytes at address; NULL if they are not all in the file. */
 const uint8_t *ani_hdf5_at(const ani_hdf5 *file, uint64_t address, uint64_t size);
 
-/** Count work done; AN_ERR_UNSUPPORTED once it is too much for any honest file. */
+/** Count work done; AN_ERR_UNSUPPORTED once it is too much for any genuine file. */
 an_status ani_hdf5_spend(ani_hdf5 *file, int64_t work, an_error *err);
 
 /** Find the root group. */
@@ -76,8 +76,7 @@ typedef struct ani_hdf5_messages {
 
 an_status ani_hdf5_messages_begin(ani_hdf5_messages *walk, ani_hdf5 *file, int64_t object,
                                   an_error *err);
-/** Take the next message; *found is false at the end. Continuations are followed, not handed out.
- */
+/** Get the next message; *found is false at the end. Continuations are followed, not returned. */
 an_status ani_hdf5_messages_next(ani_hdf5_messages *walk, ani_hdf5_message *message, bool *found,
                                  an_error *err);
 /** Find the first message of a type. */
@@ -92,10 +91,11 @@ typedef struct ani_hdf5_link {
     int64_t object; /* hard: address of the object header */
 } ani_hdf5_link;
 
-/** Called for a link; a status other than AN_OK ends the walk with it (AN_DONE: as wanted). */
+/** Called for each link; a status other than AN_OK ends the walk, which returns it (AN_DONE:
+ * found). */
 typedef an_status (*ani_hdf5_link_fn)(void *user, const ani_hdf5_link *link, an_error *err);
 
-/** Walk over the links of a group, in the order of the file. */
+/** Walk over the links of a group, in file order. */
 an_status ani_hdf5_links(ani_hdf5 *file, int64_t group, ani_hdf5_link_fn take, void *user,
                          an_error *err);
 

@@ -7,7 +7,7 @@
 
 #include "base/shape.h"
 
-/** An open file. One thread at a time may use it. */
+/** An open file. Only one thread at a time may use it. */
 typedef struct ani_hdf5 ani_hdf5;
 
 typedef enum ani_hdf5_kind { ANI_HDF5_NOTHING, ANI_HDF5_GROUP, ANI_HDF5_ARRAY } ani_hdf5_kind;

@@ -85,7 +85,7 @@ an_status ani_image_alloc(an_image **out, int64_t height, int64_t width, const c
     return AN_OK;
 }
 
-/* Decode into an image, or into a target if there is one and the decoder can. */
+/* Decode into an image, or into the target if there is one and the decoder supports it. */
 static an_status decode(an_image **out, ani_image_target *target, const void *bytes, int64_t size,
                         const char *name, const an_image_limits *limits, an_error *err) {
     static const uint8_t jpeg[3] = {0xff, 0xd8, 0xff};
@@ -120,7 +120,7 @@ an_status ani_image_decode_to(uint8_t *rgb, int64_t height, int64_t width, const
     an_status st = decode(&image, &target, bytes, size, name, limits, err);
     if (!st && !target.filled) {
         st = an_resize_u8(image->rgb, image->height, image->width, 3, rgb, height, width, err);
-        if (st == AN_ERR_ARG) { /* only a side can be wrong, and it is the file's */
+        if (st == AN_ERR_ARG) { /* only a side length can be wrong, and the fault is in the file */
             char shown[ANI_SHOWN_NAME_SIZE];
             st = ani_fail(err, AN_ERR_UNSUPPORTED,
                           "image '%s' has %" PRId64 " x %" PRId64

@@ -14,30 +14,30 @@ struct an_image {
     uint8_t *rgb; /* [height,width,3] */
 };
 
-/** Make an image with undefined contents. name is for messages. */
+/** Create an image with undefined contents. name is used in messages. */
 an_status ani_image_alloc(an_image **out, int64_t height, int64_t width, const char *name,
                           an_error *err);
 
-/** Check the size that a header claims against max_pixels, and that many copies of it against
- * max_memory, before any memory is taken for it. */
+/** Check the size that a header claims against max_pixels, and the given number of copies of it
+ * against max_memory, before any memory is allocated for it. */
 an_status ani_image_check_size(int64_t height, int64_t width, int32_t copies,
                                const an_image_limits *limits, const char *name, an_error *err);
-/** Fail if a file of size bytes cannot hold the pixels that its header claims, since they take at
- * least least bytes in its format. */
+/** Fail if a file of size bytes cannot hold the pixels that its header claims, which take at least
+ * `least` bytes in its format. */
 an_status ani_image_check_bytes(int64_t height, int64_t width, int64_t least, int64_t size,
                                 const char *name, an_error *err);
 
-/** Fail for bytes that are neither JPEG nor PNG: say what they are if they are of a known kind, and
- * what to do. */
+/** Fail for bytes that are neither JPEG nor PNG; the message says what they are if the format is
+ * known, and what to do. */
 an_status ani_image_refuse(const uint8_t *bytes, int64_t size, const char *name, an_error *err);
 
 /**
- * Decode and resize at once, as an_image_decode() and an_resize_u8() one after the other do, bit
- * for bit.
+ * Decode and resize in one step, with the same bits as an_image_decode() followed by
+ * an_resize_u8().
  *
  * Shapes:  rgb [height,width,3], each 1 to ANI_RESIZE_MAX_LENGTH; undefined after a failure.
- * Note:    an upright JPEG goes row by row from the decoder through the resize, so that the whole
- *          image is nowhere.
+ * Note:    an upright JPEG goes row by row from the decoder through the resize, so the whole image
+ *          is never in memory.
  */
 an_status ani_image_decode_to(uint8_t *rgb, int64_t height, int64_t width, const ani_pixels *pixels,
                               const void *bytes, int64_t size, const char *name,
@@ -48,10 +48,10 @@ typedef struct ani_image_target {
     const ani_pixels *pixels;
     uint8_t *dst;
     int64_t height, width;
-    bool filled; /* set by a decoder that has done so; if not, it made an image */
+    bool filled; /* set by a decoder that has written there; if not set, it made an image */
 } ani_image_target;
 
-/* Decoders: bytes begin with the format's signature, limits are complete and valid. target NULL:
+/* Decoders: bytes begin with the format's signature; limits are complete and valid. target NULL:
  * make an image. */
 an_status ani_jpeg_decode(an_image **out, ani_image_target *target, const uint8_t *bytes,
                           int64_t size, const char *name, const an_image_limits *limits,
@@ -62,7 +62,8 @@ an_status ani_png_decode(an_image **out, const uint8_t *bytes, int64_t size, con
 /** Read the orientation, 1 to 8, from a TIFF block as EXIF has it (after "Exif\0\0"); 1 if there is
  * none or the block is damaged. */
 int32_t ani_exif_orientation(const uint8_t *tiff, int64_t size);
-/** Turn an image as orientation says; 1 does nothing. Height and width are exchanged by 5 to 8. */
+/** Rotate or flip an image according to orientation; 1 does nothing. 5 to 8 swap height and
+ * width. */
 an_status ani_image_turn(an_image *image, int32_t orientation, const char *name, an_error *err);
 
 #endif

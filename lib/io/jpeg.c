@@ -2,9 +2,9 @@
  * JPEG through libjpeg-turbo, with the settings that give OpenCV's pixels: accurate integer DCT and
  * triangle upsampling, which are its defaults, and OpenCV's own rule for four components.
  *
- * libjpeg goes on after damage and only warns. Here a warning that means lost pixels is an error.
- * Errors leave libjpeg by longjmp(); all that is changed between setjmp() and the jump lies in
- * structs that are reached by pointers, never in local variables. */
+ * libjpeg continues after damage and only warns. Here a warning that means lost pixels is an error.
+ * Errors leave libjpeg by longjmp(); everything that changes between setjmp() and the jump is in
+ * structs reached through pointers, never in local variables. */
 #include "io/image.h"
 
 #include <setjmp.h>
@@ -22,14 +22,14 @@
 #include "base/memory.h"
 #include "base/show.h"
 
-/* Left-over bytes of a scan that are no damage: some encoders flush a byte or two too many. More
- * mean that the decoder lost its way in the data before. */
+/* Surplus bytes after a scan that do not mean damage: some encoders flush a byte or two too many.
+ * More mean that the decoder lost synchronisation in the data before. */
 enum { EXTRANEOUS_MAX = 2 };
 
 /* --- errors ---------------------------------------------------------------------------------- */
 
 struct failure {
-    struct jpeg_error_mgr manager; /* first: libjpeg hands out a pointer to it */
+    struct jpeg_error_mgr manager; /* must be first: libjpeg passes a pointer to it */
     jmp_buf jump;
     const char *name; /* of the image, for messages */
     an_error *err;
@@ -62,7 +62,7 @@ _Noreturn static void error_exit(j_common_ptr cinfo) {
                        "image '%s' is too large: decoding it takes more than max_memory, %lld "
                        "bytes",
                        failure->name, (long long)failure->max_memory));
-#if JPEG_LIB_VERSION < 70 /* Debian's; Ubuntu's has the interface of version 8 */
+#if JPEG_LIB_VERSION < 70 /* Debian's; Ubuntu's has the version 8 interface */
     case JERR_ARITH_NOTIMPL:
 #endif
     case JERR_BAD_PRECISION:
@@ -77,7 +77,7 @@ _Noreturn static void error_exit(j_common_ptr cinfo) {
     }
 }
 
-/* Warnings have level -1; what is above is for tracing. */
+/* Warnings have level -1; higher levels are for tracing. */
 static void emit_message(j_common_ptr cinfo, int level) {
     if (level >= 0) return;
     switch (cinfo->err->msg_code) {
@@ -121,14 +121,14 @@ struct decoder {
     struct failure failure;
     const an_image_limits *limits;
     int32_t orientation;
-    an_image *image;          /* what is made, unless there is a target */
+    an_image *image;          /* the result, unless there is a target */
     ani_image_target *target; /* NULL: none */
     ani_resizer resizer;      /* to the target */
     void *scratch;            /* of resizer */
 };
 
-/* libjpeg calls this between rows of a scan. A file of a few bytes a scan can ask for very many of
- * them. */
+/* libjpeg calls this between rows of a scan. With a few bytes per scan, a file can demand very many
+ * scans. */
 static void check_scans(j_common_ptr common) {
     const j_decompress_ptr cinfo = (j_decompress_ptr)common;
     const struct decoder *decoder = cinfo->client_data;
@@ -139,7 +139,7 @@ static void check_scans(j_common_ptr common) {
                             "image '%s' has more than %d scans, the limit", failure->name, most));
 }
 
-/* As OpenCV, only the first APP1 marker is looked at: there EXIF must be. */
+/* As in OpenCV, only the first APP1 marker is checked for EXIF. */
 static int32_t find_orientation(const struct jpeg_decompress_struct *cinfo) {
     static const char exif[6] = "Exif\0";
     const struct jpeg_marker_struct *marker = cinfo->marker_list; /* only APP1 are kept */
@@ -150,15 +150,15 @@ static int32_t find_orientation(const struct jpeg_decompress_struct *cinfo) {
                                 (int64_t)marker->data_length - (int64_t)sizeof exif);
 }
 
-/* OpenCV's rule; K is taken as it is stored, Adobe's way round. */
+/* OpenCV's rule; K is used as stored, in Adobe's inverted form. */
 static void cmyk_to_rgb(uint8_t *restrict rgb, const uint8_t *restrict cmyk, int64_t width) {
     for (int64_t x = 0; x < width; x++, rgb += 3, cmyk += 4)
         for (int i = 0; i < 3; i++)
             rgb[i] = (uint8_t)(cmyk[3] - (((255 - cmyk[i]) * cmyk[3]) >> 8));
 }
 
-/* Read all rows. They go straight into rgb [height,width,3] if that is given and the colours are
- * right, else by way of a strip. */
+/* Read all rows. They go straight into rgb [height,width,3] if that is given and needs no colour
+ * conversion, otherwise through a strip buffer. */
 static void read_rows(struct decoder *decoder, uint8_t *rgb) {
     enum { ROWS = 8 };
     const j_decompress_ptr cinfo = &decoder->cinfo;
@@ -188,7 +188,7 @@ static void read_rows(struct decoder *decoder, uint8_t *rgb) {
     }
 }
 
-/* Rows for the target: straight there, or through a resize. */
+/* Rows for the target: written directly, or resized. */
 static an_status read_into_target(struct decoder *decoder) {
     ani_image_target *target = decoder->target;
     const int64_t height = decoder->cinfo.output_height, width = decoder->cinfo.output_width;
@@ -206,9 +206,9 @@ static an_status read_into_target(struct decoder *decoder) {
     return AN_OK;
 }
 
-/* The bytes that the first scan takes at least: each of its blocks has a code for the first
- * coefficient and, if not progressive, one that ends the others; a code has a bit or more. The
- * other scans, and arithmetic coding, can do with next to nothing. */
+/* The minimum size of the first scan in bytes: each of its blocks has a code for the first
+ * coefficient and, if not progressive, one that ends the others; a code has at least one bit. Other
+ * scans, and arithmetic coding, can take next to nothing. */
 static int64_t least_bytes(const struct jpeg_decompress_struct *cinfo) {
     int64_t blocks = 0;
     if (cinfo->arith_code || cinfo->Ss > 0) return 0;
@@ -239,7 +239,7 @@ static an_status decode(struct decoder *decoder, const uint8_t *bytes, int64_t s
     if (st) return st;
     const int64_t pixels = (int64_t)cinfo->image_height * cinfo->image_width;
     const int64_t rest = decoder->limits->max_memory - pixels * 3 * copies;
-    cinfo->mem->max_memory_to_use = rest > 0 ? rest : 1; /* 0 would be no limit */
+    cinfo->mem->max_memory_to_use = rest > 0 ? rest : 1; /* 0 would mean no limit */
     decoder->progress.progress_monitor = check_scans;
     cinfo->progress = &decoder->progress;
     cinfo->out_color_space = cinfo->num_components == 4 ? JCS_CMYK : JCS_RGB;

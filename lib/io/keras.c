@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The layouts in which Keras 2 and 3 keep weights in HDF5, turned into one list: LAYER/VARIABLE in
- * layer order. First all places are collected, then put in order, then read. */
+ * layer order. First all locations are collected, then sorted, then read. */
 #include "io/keras.h"
 
 #include <jansson.h>
@@ -17,8 +17,8 @@
 enum {
     MAX_ARRAYS = 20000,
     MAX_DEPTH = 16,     /* of groups in a .weights.h5 */
-    MAX_VISITS = 50000, /* groups looked at there: hard links may form rings */
-    MAX_CHUNKS = 1000   /* attributes that one list of names is cut into */
+    MAX_VISITS = 50000, /* groups visited there: hard links may form cycles */
+    MAX_CHUNKS = 1000   /* attributes that one list of names is split into */
 };
 
 /* One array of the file on its way into the list. */
@@ -27,7 +27,7 @@ typedef struct place {
     char *layer;
     char *variable;
     bool is_depthwise;   /* known to belong to a depthwise layer */
-    bool is_known_class; /* is_depthwise says all that is to be known */
+    bool is_known_class; /* is_depthwise is all there is to know */
     int64_t group;       /* order of the top-level layer */
     int64_t position;    /* order of the layer within it */
     int64_t sequence;    /* order in which the file names it */
@@ -41,8 +41,8 @@ typedef struct collection {
     int64_t count, capacity;
     int64_t visits;
     int64_t class_number; /* in a .weights.h5: counts the classes of layers as they are met */
-    bool is_counted;      /* a layer without a name of its own got a counted one */
-    ani_text classes;     /* "CLASS COUNT" a line, of a .weights.h5 */
+    bool is_counted;      /* a layer without a name of its own was given a numbered one */
+    ani_text classes;     /* lines "CLASS COUNT", of a .weights.h5 */
 } collection;
 
 static void clear_collection(collection *all) {
@@ -55,7 +55,7 @@ static void clear_collection(collection *all) {
     ani_text_clear(&all->classes);
 }
 
-/* Append a place and take over its three texts, also on failure. */
+/* Append a place and take ownership of its three texts, even on failure. */
 static an_status add_place(collection *all, place new, an_error *err) {
     an_status st = AN_OK;
     if (!new.path || !new.layer || !new.variable) {
@@ -95,12 +95,12 @@ static char *copy_part(const char *text, size_t size) {
     return copy;
 }
 
-/* Place of a layer in the config, -1 if there is no config or it does not have it. */
+/* Index of a layer in the config; -1 if there is no config or it lacks the layer. */
 static int64_t config_position(const ani_keras_config *config, const char *layer) {
     return config ? ani_keras_config_find(config, layer) : -1;
 }
 
-/* Is it the name of a model among the layers of the whole one? */
+/* Is it the name of a model among the layers of the outermost one? */
 static bool is_model(const ani_keras_config *config, const char *name) {
     for (int64_t i = 0; config && i < config->model_count; i++)
         if (config->models[i].parent == 0 && !strcmp(config->models[i].name, name)) return true;
@@ -109,7 +109,7 @@ static bool is_model(const ani_keras_config *config, const char *name) {
 
 /* --- the legacy layout: lists of names -------------------------------------------------------- */
 
-/* Read attribute, or attribute0, attribute1, ... into which Keras cuts a long list. */
+/* Read attribute, or attribute0, attribute1, ... into which Keras splits a long list. */
 static an_status read_list(collection *all, const char *path, const char *attribute,
                            ani_names *names, bool *found, an_error *err) {
     an_status st = ani_hdf5_texts(all->file, path, attribute, names, found, err);
@@ -177,9 +177,9 @@ static an_status collect_legacy_layer(collection *all, const char *base, const c
                       layer);
         goto done;
     }
-    /* A nested model keeps the names of its layers. A single layer goes by the name in the layer
-     * list: within its group, Keras writes other names ("MODEL/dense/kernel", "Conv1_1/kernel:0").
-     */
+    /* A nested model keeps the names of its layers. A single layer is called what the layer list
+     * calls it: within its group, Keras writes other names ("MODEL/dense/kernel",
+     * "Conv1_1/kernel:0"). */
     bool is_nested = is_model(all->config, layer);
     for (int64_t i = 1; i < names.count && !is_nested; i++) {
         const weight_name first = split_weight_name(names.items[0]);
@@ -212,8 +212,8 @@ static int compare_layer(const void *left, const void *right) {
     return a->sequence < b->sequence ? -1 : 1;
 }
 
-/* Give each layer its position within its group: that in the config, else, behind all those, that
- * at which the file first names it. */
+/* Give each layer its position within its group: the one in the config; layers that are not in it
+ * follow, in the order in which the file first names them. */
 static void set_positions(collection *all) {
     if (all->count == 0) return;
     qsort(all->places, (size_t)all->count, sizeof *all->places, compare_layer);
@@ -260,8 +260,8 @@ static int64_t split_number(const char *group, size_t *class_size) {
     return strtol(underscore + 1, NULL, 10);
 }
 
-/* The layer of a model of the config that a numbered group is: the number-th of its class. -1: not
- * known. */
+/* The layer of a config model that a numbered group stands for: the one with that number in its
+ * class. -1: unknown. */
 static int64_t counted_position(const ani_keras_config *config, int64_t model, const char *group) {
     size_t size;
     int64_t left = split_number(group, &size);
@@ -272,7 +272,7 @@ static int64_t counted_position(const ani_keras_config *config, int64_t model, c
     return -1;
 }
 
-/* The same of a group that is a model. */
+/* The same for a group that is a model. */
 static int64_t counted_model(const ani_keras_config *config, int64_t parent, const char *group) {
     size_t size;
     int64_t left = split_number(group, &size);
@@ -283,10 +283,10 @@ static int64_t counted_model(const ani_keras_config *config, int64_t parent, con
         only = i;
         inner++;
     }
-    return inner == 1 ? only : -1; /* whatever its class is called: "Model" of old */
+    return inner == 1 ? only : -1; /* whatever its class is called: formerly "Model" */
 }
 
-/* Name variable index of count in a layer of a class, as Keras 2 does; NULL: not known. */
+/* Name variable `index` of `count` in a layer of a class, as Keras 2 does; NULL: unknown. */
 static const char *variable_name(const char *class_word, size_t size, int64_t index,
                                  int64_t count) {
     static const char *const plain[] = {"kernel", "bias"};
@@ -330,7 +330,7 @@ static an_status collect_vars(collection *all, const char *path, const char *gro
     if (all->config && config_position(all->config, layer) >= 0)
         position = config_position(all->config, layer);
     for (int64_t i = 0; i < variables.count && !st; i++) {
-        char index[24]; /* the list is sorted by bytes, so ask by number */
+        char index[24]; /* the list is sorted by bytes, so look up by number */
         snprintf(index, sizeof index, "%lld", (long long)i);
         const char *variable = variable_name(group, class_size, i, variables.count);
         st = add_place(all,
@@ -348,8 +348,8 @@ done:
     return st;
 }
 
-/* Note how many layers of each class a group has: members are sorted, so those of one class follow
- * each other. */
+/* Record how many layers of each class a group has: members are sorted, so those of one class are
+ * adjacent. */
 static void note_classes(collection *all, const ani_names *members) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
     size_t size, next_size;
@@ -369,7 +369,7 @@ static void note_classes(collection *all, const ani_names *members) {
 }
 
 /* Walk a group "layers": each member is a layer, with "vars", or a nested model, with "layers".
- * model: the place of the model in the config, -1 if it is not known. */
+ * model: the index of the model in the config, -1 if unknown. */
 static an_status collect_layers(collection *all, const char *path, int depth, int64_t model,
                                 bool in_head, an_error *err) {
     ani_names members = {0};
@@ -383,7 +383,7 @@ static an_status collect_layers(collection *all, const char *path, int depth, in
     st = ani_hdf5_list(all->file, path, &members, err);
     if (st) goto done;
     note_classes(all, &members);
-    /* Beside a nested model, the layers of its own level are the head. */
+    /* Next to a nested model, the layers on the same level are the head. */
     bool has_nested = false;
     const char *before = "";
     size_t before_size = 0, class_size;
@@ -466,7 +466,8 @@ static an_status read_place(an_arrays *arrays, const collection *all, const plac
     an_status st = ani_hdf5_shape_of(all->file, here->path, &shape, err);
     if (st) goto done;
     /* Keras 3 calls the kernel of a depthwise layer "kernel". Its shape is [kh,kw,channels,1];
-     * without a config the layer's name must tell it from that of a convolution with one filter. */
+     * without a config, only the layer's name distinguishes it from a convolution with one
+     * filter. */
     if (!strcmp(variable, "kernel") &&
         (here->is_depthwise || (!here->is_known_class && strstr(here->layer, "depthwise") &&
                                 shape.rank == 4 && shape.lengths[3] == 1)))
@@ -496,7 +497,7 @@ static an_status read_places(an_arrays *arrays, collection *all, an_error *err) 
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-/* Copy a text attribute into the metadata of the same name. */
+/* Copy a text attribute into the metadata under the same name. */
 static an_status copy_attribute(an_arrays *arrays, ani_hdf5 *file, const char *path,
                                 const char *attribute, an_error *err) {
     ani_names texts = {0};
@@ -508,8 +509,8 @@ static an_status copy_attribute(an_arrays *arrays, ani_hdf5 *file, const char *p
     return st;
 }
 
-/* Read the config that orders the layers. One that we do not understand is no reason to refuse the
- * weights: whoever needs the config itself reads it again and gets the message. */
+/* Read the config that orders the layers. A config that we do not understand is no reason to refuse
+ * the weights: code that needs the config itself reads it again and gets the message. */
 static an_status read_config(ani_keras_config **config, const char *json, an_error *err) {
     an_error why;
     *config = NULL;
@@ -579,7 +580,7 @@ done:
     return st;
 }
 
-/* Read a member of the archive; AN_ERR_FORMAT if it is not there. */
+/* Read a member of the archive; AN_ERR_FORMAT if it is missing. */
 static an_status read_member(ani_zip *zip, const char *member, uint8_t **bytes, int64_t *size,
                              an_error *err) {
     const int64_t index = ani_zip_find(zip, member);
@@ -590,7 +591,7 @@ static an_status read_member(ani_zip *zip, const char *member, uint8_t **bytes, 
     return ani_zip_read(zip, index, bytes, size, err);
 }
 
-/* metadata.json holds the version; a file without it, or with another content, has none. */
+/* metadata.json holds the version; if it is missing or has other contents, there is no version. */
 static an_status read_version(an_arrays *arrays, ani_zip *zip, an_error *err) {
     uint8_t *bytes = NULL;
     int64_t size;

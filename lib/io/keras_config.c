@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Reading of a Keras model_config: JSON of Keras 2 and 3. The models in it become one list of
- * layers, each with its settings and the layers that it takes; tables say which class has which
- * settings. */
+ * Reads a Keras model_config: the JSON of Keras 2 and 3. The models in it become one list of
+ * layers, each with its settings and input layers; tables say which class has which settings. */
 #include "io/keras.h"
 
 #include <jansson.h>
@@ -14,8 +13,8 @@
 #include "base/text.h"
 
 enum {
-    MAX_LAYERS = 1024,    /* of all models; a look-up walks over those before it */
-    MAX_DEPTH = 8,        /* of models in models */
+    MAX_LAYERS = 1024,    /* of all models; a look-up walks over the preceding ones */
+    MAX_DEPTH = 8,        /* nesting of models */
     MAX_SETTING = 1 << 24 /* pixels, filters, units */
 };
 
@@ -45,8 +44,7 @@ static const struct {
     {"GaussianNoise", ANI_KERAS_IDLE},
     {"Identity", ANI_KERAS_IDLE},
     {"SpatialDropout2D", ANI_KERAS_IDLE},
-    /* not RandomCrop, which resizes where nothing is trained, nor AutoContrast, which does its work
-     */
+    /* not RandomCrop, which resizes outside training, nor AutoContrast, which is always active */
     {"AugMix", ANI_KERAS_AUGMENT},
     {"CutMix", ANI_KERAS_AUGMENT},
     {"MixUp", ANI_KERAS_AUGMENT},
@@ -148,14 +146,14 @@ static const setting settings[] = {
 #undef FIELD
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
-/* Settings that change nothing in what a trained network computes. */
+/* Settings that do not affect what a trained network computes. */
 static const char *const idle_settings[] = {
     "name",     "trainable",       "batch_input_shape", "batch_shape",     "momentum",
     "fused",    "synchronized",    "renorm_clipping",   "renorm_momentum", "virtual_batch_size",
     "autocast", "shared_object_id"};
 static const char *const idle_endings[] = {"_initializer", "_regularizer", "_constraint"};
 
-/* Number types and policies of which the weights are floats. */
+/* Number types and policies with float weights. */
 static const char *const float_policies[] = {
     "float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16", "float"};
 
@@ -281,14 +279,14 @@ static an_status read_flag(int32_t *out, const json_t *json, const char *layer, 
 
 static an_status read_number(double *out, const json_t *json, const char *layer, const char *field,
                              an_error *err) {
-    if (!json_is_number(json)) /* and so finite: JSON has no other */
+    if (!json_is_number(json)) /* and therefore finite, as all JSON numbers are */
         return ani_fail(err, AN_ERR_FORMAT, "model config: '%s' of layer '%s' is no number", field,
                         layer);
     *out = json_number_value(json);
     return AN_OK;
 }
 
-/* One number, or a list of one or three, in as many lists of one as a shape [1,1,1,3] makes. */
+/* One number, or a list of one or three, nested in as many lists as a shape [1,1,1,3] needs. */
 static an_status read_numbers(ani_keras_numbers *out, const json_t *json, const char *layer,
                               const char *field, an_error *err) {
     while (json_array_size(json) == 1)
@@ -307,14 +305,14 @@ static an_status read_numbers(ani_keras_numbers *out, const json_t *json, const 
     return AN_OK;
 }
 
-/* An activation may also be an object, which names a function or a class. */
+/* An activation may also be an object that names a function or a class. */
 static const json_t *name_of_function(const json_t *json) {
     const json_t *config = json_object_get(json, "config");
     if (!json_is_object(json)) return json;
     return json_is_string(config) ? config : json_object_get(json, "class_name");
 }
 
-/* A policy may also be an object: of floats it has a name, of quantised kernels a mode. */
+/* A policy may also be an object: for floats it has a name, for quantised kernels a mode. */
 static const json_t *name_of_policy(const json_t *json) {
     const json_t *config = json_object_get(json, "config");
     if (!json_is_object(json)) return json;
@@ -326,7 +324,7 @@ static const json_t *name_of_policy(const json_t *json) {
 static an_status read_setting(ani_keras_layer *layer, const setting *row, const json_t *json,
                               an_error *err) {
     void *field = (char *)layer + row->offset;
-    /* NumPy's numbers are objects around their value. */
+    /* NumPy numbers are objects that wrap their value. */
     const json_t *value = json_object_get(json_object_get(json, "config"), "value");
     if (!value) value = json_object_get(json, "value");
     if (!value) value = json;
@@ -387,7 +385,7 @@ static an_status read_settings(ani_keras_layer *layer, json_t *config, an_error 
     return AN_OK;
 }
 
-/* [batch, height, width, channels]; null is -1. A list of another length says nothing here. */
+/* [batch, height, width, channels]; null is -1. Lists of other lengths are ignored. */
 static an_status read_shape(ani_keras_layer *layer, const json_t *config, an_error *err) {
     const json_t *shape = json_object_get(config, "batch_input_shape"); /* Keras 2 */
     if (!shape) shape = json_object_get(config, "batch_shape");         /* Keras 3 */
@@ -403,7 +401,7 @@ static an_status read_shape(ani_keras_layer *layer, const json_t *config, an_err
 
 /* --- comparing -------------------------------------------------------------------------------- */
 
-static bool is_close(double value, double wanted) { /* float32 rounds what Keras keeps */
+static bool is_close(double value, double wanted) { /* float32 rounds stored values */
     return fabs(value - wanted) <= 1e-6 * fabs(wanted);
 }
 
@@ -506,8 +504,8 @@ int64_t ani_keras_config_find(const ani_keras_config *config, const char *name) 
     return -1;
 }
 
-/* The layers of a model: "layers" in its config; the first Keras wrote a Sequential's config as the
- * list itself. NULL if json is no model. */
+/* The layers of a model: "layers" in its config; early versions of Keras wrote a Sequential's
+ * config as the list itself. NULL if json is not a model. */
 static const json_t *layers_of(const json_t *json) {
     const json_t *config = json_object_get(json, "config");
     if (json_is_array(config)) return config;
@@ -515,7 +513,7 @@ static const json_t *layers_of(const json_t *json) {
     return json_is_array(layers) ? layers : NULL;
 }
 
-/* Count the layers that are no models, and the models. */
+/* Count the layers that are not models, and the models. */
 static an_status count_layers(const json_t *model, int depth, int64_t *layers, int64_t *models,
                               an_error *err) {
     size_t index;
@@ -545,11 +543,11 @@ typedef struct call {
     int32_t inputs[ANI_KERAS_MAX_INPUTS];
     int32_t input_count;
     int32_t training;
-    double number; /* behind the first input */
+    double number; /* after the first input */
     bool has_number;
 } call;
 
-/* Where a call stands, for look-ups and messages. */
+/* The position of a call, for look-ups and messages. */
 typedef struct place {
     const ani_keras_config *config;
     int32_t model;
@@ -641,7 +639,7 @@ static an_status read_call(call *out, const place *at, const json_t *layer, an_e
         }
         return read_keywords(out, at, json_object_get(node, "kwargs"), err);
     }
-    /* Keras 2: [[NAME, node, tensor, {KEYWORDS}], ...], or the only one of them */
+    /* Keras 2: [[NAME, node, tensor, {KEYWORDS}], ...], or the single inner list */
     const bool is_single = json_is_string(json_array_get(node, 0));
     for (index = 0; index < (is_single ? 1 : json_array_size(node)); index++) {
         item = is_single ? node : json_array_get(node, index);
@@ -654,7 +652,7 @@ static an_status read_call(call *out, const place *at, const json_t *layer, an_e
 
 /* --- layers ----------------------------------------------------------------------------------- */
 
-/* x / 127.5 and the like: a class of its own in Keras 3, a TFOpLambda in Keras 2. */
+/* x / 127.5 and the like: a separate class in Keras 3, a TFOpLambda in Keras 2. */
 static void read_operator(ani_keras_layer *layer, const json_t *config, const call *how) {
     const char *function = json_string_value(json_object_get(config, "function"));
     if (!how->has_number || how->input_count != 1) return;
@@ -700,7 +698,7 @@ static an_status read_layer(ani_keras_layer *layer, const json_t *json, const ca
     return st ? st : read_shape(layer, config, err);
 }
 
-/* Where a model takes its output: [NAME, node, tensor], or a list of one of these. */
+/* Where a model takes its output from: [NAME, node, tensor], or a list of one of these. */
 static an_status read_output(int32_t *output, const place *at, const json_t *model, an_error *err) {
     const json_t *outputs = json_object_get(json_object_get(model, "config"), "output_layers");
     const json_t *first = json_array_get(outputs, 0);
@@ -715,7 +713,7 @@ static an_status read_output(int32_t *output, const place *at, const json_t *mod
     return st;
 }
 
-/* A graph says which layer takes which; any other model is a chain. */
+/* A graph says which layer feeds which; any other model is a chain. */
 static bool is_graph(const json_t *layers) {
     size_t index;
     const json_t *json;
@@ -725,8 +723,8 @@ static bool is_graph(const json_t *layers) {
     return false;
 }
 
-/* Append the layers of a model, and of the models in it. input: what the model is called with;
- * counts of layers and of depth have been checked. */
+/* Append the layers of a model, and of the models in it. input: what the model is called with. The
+ * number of layers and the depth have been checked. */
 static an_status read_model(ani_keras_config *config, const json_t *model, int32_t parent,
                             int32_t input, int32_t training, an_error *err) {
     const json_t *layers = layers_of(model), *json;
@@ -792,7 +790,8 @@ static double alpha_from_name(const char *name) {
     return alpha;
 }
 
-/* The model of the first convolution; without one, the first model in the whole one. */
+/* The model that contains the first convolution; if there is none, the first model in the outermost
+ * one. */
 static int64_t find_base(const ani_keras_config *config) {
     for (int64_t i = 0; i < config->count; i++)
         if (config->layers[i].kind & CONVOLUTIONS) return config->layers[i].model;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a file is that should have been a JPEG or PNG: formats recognised by their first bytes, so
- * that the message can say what to do. */
+ * Identifies a file that should have been a JPEG or PNG: formats are recognised by their first
+ * bytes, so that the message can say what to do. */
 #include "io/image.h"
 
 #include <stdbool.h>
@@ -23,7 +23,7 @@ static const kind raw = {"a camera's raw image", any_command};
 static const kind video = {"an MP4 or QuickTime video", NULL};
 static const kind html = {"an HTML page", NULL};
 
-/** A kind that bytes at a fixed place tell. */
+/** A kind identified by bytes at a fixed offset. */
 typedef struct signature {
     int offset, length;
     const char *bytes;
@@ -48,7 +48,8 @@ static const signature signatures[] = {
     {0, 24, "version https://git-lfs.", {"a pointer of Git LFS ('git lfs pull' fetches it)", NULL}},
 };
 
-/* ISO media files are boxes, of which the first one lists brands; one of these tells the kind. */
+/* ISO media files consist of boxes, the first of which lists brands; one of these identifies the
+ * kind. */
 static const kind *find_brand(const uint8_t *bytes, int64_t size) {
     static const struct {
         char brand[5];

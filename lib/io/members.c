@@ -11,15 +11,15 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* Without regard to the case of ASCII letters, whatever the locale. */
+/* Ignores the case of ASCII letters, whatever the locale. */
 static bool is_same_text(const char *a, const char *b, int64_t size) {
     for (int64_t i = 0; i < size; i++)
         if (ani_lower(a[i]) != ani_lower(b[i])) return false;
     return true;
 }
 
-/* Names under which systems keep things of their own beside a person's files: Finder's copies of
- * attributes, thumbnails and bins of Windows, Synology and QNAP. */
+/* Names under which systems keep their own data beside the user's files: Finder's attribute files,
+ * and thumbnails and recycle bins of Windows, Synology and QNAP. */
 static bool is_hidden(const char *part, int64_t size) {
     static const char *const known[] = {"__MACOSX", "@eaDir",    "@Recycle",
                                         "#recycle", "Thumbs.db", "$RECYCLE.BIN"};
@@ -29,7 +29,8 @@ static bool is_hidden(const char *part, int64_t size) {
     return false;
 }
 
-/* Bytes of base before an ending of span bytes, -1 if it is none of base or all of it. */
+/* Bytes of base before an ending of span bytes; -1 if base does not end so or is nothing but the
+ * ending. */
 static int64_t stem_before(const char *base, const char *ending, int64_t span) {
     const int64_t stem = (int64_t)strlen(base) - span;
     return stem > 0 && is_same_text(base + stem, ending, span) ? stem : -1;
@@ -70,11 +71,11 @@ const char *ani_name_fault(const char *base) {
     return NULL;
 }
 
-/* A member that the filter took. */
+/* A member that the filter selected. */
 struct taken {
-    const char *name; /* that may occur once: the base name, or the whole path */
+    const char *name; /* must be unique: the base name, or the whole path */
     int64_t index;
-    bool refused; /* or a copy of one that is taken */
+    bool refused; /* or a copy of one that is selected */
 };
 
 static int compare_taken(const void *a, const void *b) {
@@ -88,7 +89,7 @@ static int compare_indices(const void *a, const void *b) {
     return (x->index > y->index) - (x->index < y->index);
 }
 
-/* Say why member index is refused. Strict: fails with that; skip: warns of it and goes on. */
+/* Report why member index is refused. strict: fails; skip: warns and continues. */
 static an_status refuse(struct taken *taken, ani_members *members, const ani_zip *zip,
                         const an_extract_options *options, const char *why, an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE];
@@ -105,19 +106,19 @@ static an_status refuse(struct taken *taken, ani_members *members, const ani_zip
                     err);
 }
 
-/* True if two members hold the same bytes, as far as the archive says. */
+/* True if two members have the same contents, according to the archive. */
 static bool are_copies(const ani_zip *zip, int64_t a, int64_t b) {
     const ani_zip_member *x = ani_zip_member_at(zip, a), *y = ani_zip_member_at(zip, b);
     return x->size == y->size && x->crc == y->crc && x->is_encrypted == y->is_encrypted;
 }
 
-/* Refuse those whose name an earlier member has; pass over those that hold the same bytes. */
+/* Refuse members whose name an earlier member has; ignore those with the same contents. */
 static an_status refuse_duplicates(struct taken *taken, int64_t count, ani_members *members,
                                    const ani_zip *zip, const an_extract_options *options,
                                    an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE];
     an_error why;
-    int64_t first = 0; /* of those with one name, in the order of the archive */
+    int64_t first = 0; /* those with the same name, in archive order */
     qsort(taken, (size_t)count, sizeof *taken, compare_taken);
     for (int64_t i = 1; i < count; i++) {
         if (strcmp(taken[first].name, taken[i].name) != 0) {
@@ -143,7 +144,7 @@ static an_status refuse_duplicates(struct taken *taken, int64_t count, ani_membe
     return AN_OK;
 }
 
-/* Refuse names and kinds of file that must not reach a disk. */
+/* Refuse names and kinds of file that must not be written to disk. */
 static an_status refuse_names(struct taken *taken, int64_t count, ani_members *members,
                               const ani_zip *zip, const an_extract_options *options,
                               an_error *err) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The record is a line that names its format, then a line for each content that path may have:
- * hash of the URL, space, hash of the ends of the content. */
+ * The record is a line that names its format, then a line for each content that path may have: the
+ * hash of the URL, a space, and the hash of the beginning and end of the content. */
 #include "io/origin.h"
 
 #include <stdbool.h>
@@ -26,7 +26,7 @@ static char *record_path(const char *path, an_error *err) {
     return record;
 }
 
-/* Read the lines of the record that are about this content; "" if there are none. */
+/* Read the lines of the record that concern this content; "" if there are none. */
 static an_status read_lines(ani_text *lines, const char *record, const char *content,
                             an_error *err) {
     uint8_t *bytes = NULL;
@@ -72,7 +72,7 @@ an_status ani_origin_write(const char *path, const char *part, const char *url, 
     if (st) goto done;
     ani_hash_text(address, url);
     ani_text_print(&text, "%s%s %s\n", mark, address, content);
-    /* One line is enough for content that the rename replaces, and keeps the record short. */
+    /* One line is enough for the content that the rename replaces, and keeps the record short. */
     if (known.size > 0) ani_text_add(&text, known.bytes, LINE_SIZE);
     st = text.failed ? ani_fail_memory(err, text.size, record)
                      : ani_file_write_all(record, text.bytes, text.size, err);

@@ -7,7 +7,7 @@
 #include "base/error.h"
 
 typedef enum ani_origin {
-    ANI_ORIGIN_UNKNOWN, /* unknown: no record, or one of other content */
+    ANI_ORIGIN_UNKNOWN, /* unknown: no record, or a record for other content */
     ANI_ORIGIN_SAME,
     ANI_ORIGIN_OTHER
 } ani_origin;
@@ -15,9 +15,8 @@ typedef enum ani_origin {
 /** Find out whether the file at path came from url. */
 an_status ani_origin_look(ani_origin *origin, const char *path, const char *url, an_error *err);
 
-/** Record that the content of part, which is to be renamed to path, came from url. The record keeps
- * what it says of the file that is at path until then: it is right whether the rename happens or
- * not. */
+/** Record that the content of part, which will be renamed to path, came from url. The record keeps
+ * its entry for the file currently at path, so it is right whether or not the rename happens. */
 an_status ani_origin_write(const char *path, const char *part, const char *url, an_error *err);
 
 #endif

@@ -15,7 +15,7 @@ static bool is_alphanumeric(char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* Case-insensitively for ASCII, in every locale. */
+/* Case-insensitive for ASCII, in every locale. */
 static bool begins_with(const char *text, const char *word) {
     for (; *word; text++, word++)
         if (ani_lower(*text) != *word) return false;
@@ -44,14 +44,14 @@ bool ani_page_is_html(const void *bytes, int64_t size) {
 
 /* --- tags ------------------------------------------------------------------------------------- */
 
-/* A tag, or one of its attributes: places in the page. */
+/* A tag, or one of its attributes, as positions in the page. */
 typedef struct span {
     const char *begin;
     int64_t size;
 } span;
 
-/* Move *place behind the next tag; inside is what stands in it, "form id=x action=...". A tag that
- * does not end soon (a quote was left open) ends at its first '>'. */
+/* Move *place past the next tag; inside is its content, "form id=x action=...". A tag that does not
+ * end soon (an unclosed quote) ends at its first '>'. */
 static bool next_tag(const char **place, span *inside) {
     enum { LONGEST = 4096 };
     const char *begin = strchr(*place, '<');
@@ -114,7 +114,7 @@ static bool is_value(span value, const char *word) {
     return value.size == (int64_t)strlen(word) && begins_with(value.begin, word);
 }
 
-/* Add a value with its character references decoded; only ASCII ones can stand in a URL. */
+/* Add a value with its character references decoded; only ASCII ones can occur in a URL. */
 static void add_decoded(ani_text *text, span value) {
     static const struct {
         const char *name;
@@ -147,7 +147,7 @@ static void add_decoded(ani_text *text, span value) {
     }
 }
 
-/* Add a value as a part of a query: decoded, then percent-encoded. */
+/* Add a value as part of a query: decoded, then percent-encoded. */
 static void add_encoded(ani_text *text, span value) {
     ani_text decoded = {0};
     add_decoded(&decoded, value);
@@ -184,7 +184,7 @@ void ani_page_title(char title[ANI_PAGE_TITLE_SIZE], const char *page) {
 
 /* --- what any body says ----------------------------------------------------------------------- */
 
-/* Where the text begins: behind a byte order mark and white space. */
+/* The start of the text, after a byte order mark and white space. */
 static int64_t text_begin(const char *text, int64_t size) {
     int64_t at = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
     while (at < size && is_space(text[at]))
@@ -202,7 +202,7 @@ const char *ani_page_kind_of(const void *bytes, int64_t size) {
     return "text";
 }
 
-/* One line that is being written. */
+/* The line being written. */
 typedef struct excerpt_line {
     char *bytes;
     int64_t size;
@@ -230,9 +230,9 @@ static int64_t add_character(excerpt_line *line, const char *text, int64_t size)
     return length;
 }
 
-/* Write what stands outside of tags (and of scripts and styles); with_tags: all of it. */
+/* Write the text outside tags, scripts and styles; with_tags: everything. */
 static void write_excerpt(excerpt_line *line, const char *text, int64_t size, bool with_tags) {
-    const char *skipped = NULL; /* the tag that ends what nobody sees */
+    const char *skipped = NULL; /* the tag that ends the invisible content */
     for (int64_t i = text_begin(text, size); i < size && !line->is_cut;) {
         if (text[i] == '<' && !with_tags) {
             char name[16] = {0};
@@ -301,7 +301,7 @@ ani_page_kind ani_page_classify(const char *page) {
     return ANI_PAGE_OTHER;
 }
 
-/* The form's action and its hidden fields as one URL; place stands behind the form's tag. */
+/* The form's action and its hidden fields as one URL; place is just after the form's tag. */
 static bool read_form(ani_text *link, span form, const char *place) {
     span tag, action, type, name, value;
     if (!find_attribute(form, "action", &action)) return false;

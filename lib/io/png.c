@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * PNG through libpng, read as OpenCV reads a colour image: alpha dropped without blending,
- * transparency and gamma ignored, 16 bits cut to the high byte, grey and palette expanded.
+ * transparency and gamma ignored, 16 bits truncated to the high byte, grey and palette expanded.
  *
- * Errors leave libpng by longjmp(); all that is changed between setjmp() and the jump lies in
- * structs that are reached by pointers, never in local variables. */
+ * Errors leave libpng by longjmp(); everything that changes between setjmp() and the jump is in
+ * structs reached through pointers, never in local variables. */
 #include "io/image.h"
 
 #include <setjmp.h>
@@ -18,9 +18,9 @@
 #include "base/show.h"
 
 enum {
-    CHUNK_MEMORY_MAX = 8 << 20, /* bytes that libpng may take for one chunk that is not the image */
-    CHUNK_COUNT_MAX = 1000,     /* such chunks kept */
-    INFLATE_MAX = 1032, /* a match of deflate has at most 258 bytes and takes at least 2 bits */
+    CHUNK_MEMORY_MAX = 8 << 20, /* bytes libpng may allocate for one chunk that is not image data */
+    CHUNK_COUNT_MAX = 1000,     /* number of such chunks kept */
+    INFLATE_MAX = 1032, /* a deflate match has at most 258 bytes and takes at least 2 bits */
 };
 
 /* --- errors ---------------------------------------------------------------------------------- */
@@ -28,7 +28,7 @@ enum {
 struct failure {
     const char *name; /* of the image, for messages */
     an_error *err;
-    an_status status; /* set before png_error() if it is known better there */
+    an_status status; /* set before png_error() where more is known */
     bool out_of_memory;
 };
 
@@ -45,14 +45,14 @@ _Noreturn static void fail_png(png_structp png, png_const_charp reason) {
     png_longjmp(png, 1);
 }
 
-/* What libpng warns of is in chunks that are ignored anyway. */
+/* libpng's warnings concern chunks that are ignored anyway. */
 static void ignore_warning(png_structp png, png_const_charp reason) {
     (void)png;
     (void)reason;
 }
 
-/* libpng does without what it takes to be dispensable when it has no memory for it, the orientation
- * among that; so it is kept in mind that there was none. */
+/* When memory runs out, libpng skips whatever it considers optional, including the orientation; so
+ * the failure is recorded here. */
 static png_voidp take_memory(png_structp png, png_alloc_size_t size) {
     struct failure *failure = png_get_mem_ptr(png);
     const png_voidp memory = ani_alloc((int64_t)size);
@@ -79,8 +79,8 @@ struct decoder {
     bool has_pixels; /* all rows were read */
 };
 
-/* A wrong checksum of the last chunk, which holds nothing, is no damage: OpenCV and Pillow do not
- * look at it. libpng asks for a chunk's length and name at once. */
+/* A wrong checksum of the last chunk, which is empty, does not count as damage: OpenCV and Pillow
+ * do not check it. libpng reads a chunk's length and name together. */
 static void read_bytes(png_structp png, png_bytep out, size_t size) {
     static const uint8_t end[8] = {0, 0, 0, 0, 'I', 'E', 'N', 'D'};
     struct decoder *decoder = png_get_io_ptr(png);
@@ -91,7 +91,7 @@ static void read_bytes(png_structp png, png_bytep out, size_t size) {
         png_set_crc_action(png, PNG_CRC_WARN_USE, PNG_CRC_NO_CHANGE);
 }
 
-/* Ask for 8-bit RGB, whatever is stored. */
+/* Request 8-bit RGB, whatever is stored. */
 static void set_transforms(png_structp png, png_infop info) {
     const int type = png_get_color_type(png, info);
     if (png_get_bit_depth(png, info) == 16) png_set_strip_16(png);
@@ -119,7 +119,7 @@ static an_status decode(struct decoder *decoder) {
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* ours are checked below */
     png_set_chunk_malloc_max(png, CHUNK_MEMORY_MAX);
     png_set_chunk_cache_max(png, CHUNK_COUNT_MAX);
-    /* Texts, colour profiles and the like are not even parsed; only EXIF is. */
+    /* Texts, colour profiles and the like are not parsed; only EXIF is. */
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_AS_DEFAULT, exif_chunk, 1);
     png_read_info(png, decoder->info);
@@ -142,7 +142,7 @@ static an_status decode(struct decoder *decoder) {
     if (stride != width * 3) png_error(png, "its rows can't be made RGB");
     st = ani_image_alloc(&decoder->image, height, width, failure->name, failure->err);
     if (st) return st;
-    /* The passes of an interlaced image fill in what the ones before left out. */
+    /* Each pass of an interlaced image fills in what the earlier ones left out. */
     for (int pass = 0; pass < passes; pass++)
         for (int64_t y = 0; y < height; y++)
             png_read_row(png, decoder->image->rgb + y * stride, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Reading and writing of safetensors. Nothing of a header is believed: sizes are checked before
- * they are used, and the arrays must tile the data exactly. */
+ * Reading and writing of safetensors. Nothing in a header is trusted: sizes are checked before they
+ * are used, and the arrays must tile the data exactly. */
 #include "io/safetensors.h"
 
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #include "io/bytes.h"
 #include "io/sha256.h"
 
-enum { MAX_METADATA = 4096 }; /* they are searched one by one */
+enum { MAX_METADATA = 4096 }; /* they are searched linearly */
 
 /* --- number types ----------------------------------------------------------------------------- */
 
@@ -48,7 +48,7 @@ static float float_from_bfloat(uint16_t half) {
     return value;
 }
 
-/* One conversion loop a type; values may lie unaligned. */
+/* One conversion loop per type; values may be unaligned. */
 #define CONVERT(suffix, type, expression)                                                          \
     static void convert_##suffix(float *out, const uint8_t *bytes, int64_t count) {                \
         for (int64_t i = 0; i < count; i++) {                                                      \
@@ -149,7 +149,7 @@ static int compare_place(const void *left, const void *right) {
     return (a->end > b->end) - (a->end < b->end);
 }
 
-/* No gap, no overlap, nothing behind: each array begins where the one before ends. */
+/* No gap, no overlap, nothing after the last: each array begins where the previous one ends. */
 static an_status check_tiling(const tensor_entry *entries, int64_t count, int64_t data_size,
                               const char *path, an_error *err) {
     const tensor_entry **sorted = ani_alloc(count * (int64_t)sizeof *sorted);
@@ -297,12 +297,12 @@ static int64_t value_count(const an_arrays *arrays, int64_t index) {
     return count;
 }
 
-/* How a sealed header begins; the digits of the checksum follow. */
+/* The start of a sealed header; the digits of the checksum follow. */
 static const char seal_key[] = "sha256", seal_begin[] = "{\"__metadata__\":{\"sha256\":\"";
 enum { SEAL_DIGITS = 64, SEAL_BEGIN = sizeof seal_begin - 1 };
 
-/* The header, padded with spaces so that the data begin at a multiple of 8; sealed: with zeros for
- * the checksum. */
+/* The header, padded with spaces so that the data begin at a multiple of 8; sealed: with zeros in
+ * place of the checksum. */
 static void make_header(ani_text *text, const an_arrays *arrays, bool sealed) {
     const char *separator = "";
     int64_t place = 0;
@@ -354,7 +354,7 @@ static void seal(ani_text *header, const an_arrays *arrays) {
     memcpy(header->bytes + SEAL_BEGIN, digits, SEAL_DIGITS);
 }
 
-/* Make the whole header of a list that is to be written to path. */
+/* Build the complete header of a list that will be written to path. */
 static an_status begin_writing(ani_text *header, const an_arrays *arrays, const char *path,
                                bool sealed, an_error *err) {
     make_header(header, arrays, sealed);
@@ -392,7 +392,7 @@ an_status ani_safetensors_write(const an_arrays *arrays, const char *path, an_er
     return write_file(arrays, path, false, err);
 }
 
-/* Append to what is at *at. */
+/* Append at *at, and advance it. */
 static void append(uint8_t **at, const void *bytes, int64_t size) {
     if (size) memcpy(*at, bytes, (size_t)size);
     *at += size;
@@ -405,7 +405,7 @@ an_status ani_safetensors_write_bytes(an_bytes **out, const an_arrays *arrays, a
     const uint64_t header_size = (uint64_t)header.size;
     int64_t size = (int64_t)sizeof header_size + header.size;
     for (int64_t i = 0; i < an_arrays_count(arrays); i++)
-        size += value_count(arrays, i) * (int64_t)sizeof(float); /* all of it lies in memory */
+        size += value_count(arrays, i) * (int64_t)sizeof(float); /* all of it is in memory */
     if (!st) st = ani_bytes_create(out, size, &at, "a safetensors file in memory", err);
     if (st) goto done;
     append(&at, &header_size, sizeof header_size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * SHA-256 as FIPS 180-4 describes it, one block after the other. Small and plain: what is
- * hashed comes from a network or goes to a disk. */
+ * SHA-256 as FIPS 180-4 describes it, one block after another. Small and simple: its input comes
+ * from a network or goes to a disk. */
 #include "io/sha256.h"
 
 #include <string.h>

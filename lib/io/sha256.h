@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * SHA-256 (FIPS 180-4), for downloads whose hash is known and files that bring theirs along. */
+ * SHA-256 (FIPS 180-4), for downloads with a known hash and files that contain their own. */
 #ifndef IO_SHA256_H
 #define IO_SHA256_H
 
@@ -13,7 +13,8 @@ typedef struct ani_sha256 {
 
 void ani_sha256_begin(ani_sha256 *sha);
 void ani_sha256_add(ani_sha256 *sha, const void *bytes, int64_t size);
-/** Write the hash as 64 lower-case hexadecimal digits and a zero. sha must be begun again after. */
+/** Write the hash as 64 lower-case hexadecimal digits and a zero. sha must be initialised again
+ * before further use. */
 void ani_sha256_end(ani_sha256 *sha, char text[65]);
 
 #endif

@@ -21,19 +21,19 @@ enum { TICK_MILLISECONDS = 50 };
 
 struct ani_session {
     CURL *curl;
-    CURLM *multi; /* that runs it, and keeps its connections */
+    CURLM *multi; /* the handle that runs it and keeps its connections */
     ani_session_limits limits;
     char why[CURL_ERROR_SIZE];
 };
 
-/* One request under way. */
+/* A request in progress. */
 typedef struct running {
     CURL *curl;
     const ani_request *request;
     ani_answer *answer;
     an_error *err;
     an_status status; /* of the callbacks */
-    bool is_begun;    /* answer is filled */
+    bool is_begun;    /* answer has been filled in */
 } running;
 
 /* clang-format off */
@@ -57,7 +57,7 @@ static void begin_curl(void) {
         libcurl.curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-/* Is libcurl there? To be asked before anything else is. */
+/* Is libcurl available? Must be called before anything else. */
 static bool have_curl(void) {
     pthread_once(&begin_once, begin_curl);
     return libcurl.curl_easy_init;
@@ -73,7 +73,7 @@ an_status ani_session_open(ani_session **out, const ani_session_limits *limits, 
     session->limits = *limits;
     session->curl = libcurl.curl_easy_init();
     session->multi = libcurl.curl_multi_init();
-    /* An empty file name: cookies are kept, and none are read. */
+    /* An empty file name: cookies are kept in memory, and none are read. */
     if (!session->curl || !session->multi ||
         libcurl.curl_easy_setopt(session->curl, CURLOPT_COOKIEFILE, "")) {
         ani_session_close(session);
@@ -92,7 +92,7 @@ void ani_session_close(ani_session *session) {
 
 /* --- the answer ------------------------------------------------------------------------------- */
 
-/* Copy a header field of the last response; "" if it is not there or too long to be of use. */
+/* Copy a header field of the last response; "" if it is missing or too long to be useful. */
 static void read_field(char *out, size_t size, CURL *curl, const char *name) {
     struct curl_header *field;
     out[0] = '\0';
@@ -129,7 +129,7 @@ static an_status read_answer(running *now) {
     answer->length = length;
     answer->offset = 0;
     read_field(answer->type, sizeof answer->type, now->curl, "Content-Type");
-    /* A weak ETag says nothing of the bytes. */
+    /* A weak ETag says nothing about the bytes. */
     read_field(answer->validator, sizeof answer->validator, now->curl, "ETag");
     if (answer->validator[0] != '"')
         read_field(answer->validator, sizeof answer->validator, now->curl, "Last-Modified");
@@ -186,7 +186,7 @@ static an_status fail_transfer(const ani_session *session, const running *now, C
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
         libcurl.curl_easy_getinfo(now->curl, CURLINFO_RESPONSE_CODE, &status);
-        if (status) /* so the address itself was good */
+        if (status) /* so the address itself was valid */
             return ani_fail(now->err, AN_ERR_IO,
                             "'%s' leads on to an address that is not allowed: %s", url, why);
         return ani_fail(now->err, AN_ERR_ARG, "'%s' is no address that is allowed: %s", url, why);
@@ -195,9 +195,10 @@ static an_status fail_transfer(const ani_session *session, const running *now, C
     }
 }
 
-/* curl_easy_perform(), whose ticks come a second apart while nothing else comes. */
+/* curl_easy_perform(), but with frequent progress calls: its own come a second apart while no data
+ * arrive. */
 static CURLcode perform(const ani_session *session) {
-    CURLcode code = CURLE_OUT_OF_MEMORY; /* what else makes these calls fail is a fault of ours */
+    CURLcode code = CURLE_OUT_OF_MEMORY; /* any other failure of these calls is a bug here */
     CURLMcode failed = libcurl.curl_multi_add_handle(session->multi, session->curl);
     int left = 1, messages;
     while (!failed && left) {
@@ -220,7 +221,7 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
     an_status st = AN_OK;
     *answer = (ani_answer){.length = -1};
     session->why[0] = '\0';
-    /* What began encrypted stays so. */
+    /* A transfer that began encrypted stays encrypted. */
     const bool is_secure = !strncmp(request->url, "https:", 6);
     const bool is_asked = request->offset > 0 && request->validator && request->validator[0];
     if (is_asked) {
@@ -256,9 +257,9 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
     failed |= libcurl.curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
     char range[32];
     snprintf(range, sizeof range, "%" PRId64 "-", request->offset);
-    /* Not CURLOPT_RESUME_FROM: that makes an error of a server that sends all. */
+    /* Not CURLOPT_RESUME_FROM, which reports an error if the server sends everything. */
     failed |= libcurl.curl_easy_setopt(curl, CURLOPT_RANGE, request->offset > 0 ? range : NULL);
-    /* Options fail for want of memory alone. */
+    /* Setting options fails only when out of memory. */
     const CURLcode code = failed ? CURLE_OUT_OF_MEMORY : perform(session);
     if (now.status)
         st = now.status;
@@ -274,8 +275,8 @@ an_status ani_session_get(ani_session *session, const ani_request *request, ani_
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
-/* Did it work? That there was no memory is told by the text that was to be written: nobody shall
- * take an address for another kind of address because of that. */
+/* Did it work? Running out of memory is reported through the text that was to be written, so that
+ * an address is never mistaken for another kind because of it. */
 static bool is_done(ani_text *text, CURLUcode code) {
     if (code == CURLUE_OUT_OF_MEMORY) text->failed = true;
     return code == CURLUE_OK;
@@ -289,7 +290,7 @@ static void add_part(ani_text *text, CURLU *url, CURLUPart part, unsigned flags,
     libcurl.curl_free(value);
 }
 
-/* NULL if it is none, or without libcurl. */
+/* NULL if it is not a URL, or without libcurl. */
 static CURLU *parse_url(ani_text *text, const char *address) {
     if (!have_curl()) return NULL;
     CURLU *url = libcurl.curl_url();
@@ -358,7 +359,7 @@ bool ani_url_resolve(ani_text *whole, const char *url, const char *link) {
     return is_good && !whole->failed;
 }
 
-#else /* without libcurl nothing can be asked for, and addresses need not be understood */
+#else /* without libcurl nothing can be requested, and addresses need not be parsed */
 
 #include <stddef.h>
 

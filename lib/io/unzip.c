@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Members of archives, unpacked by libzip.
  *
- * A zip_t has one reading position, and its reference counts are not atomic: each thread that reads
- * takes a reader, a zip_t of its own over the one descriptor. Idle readers are kept.
+ * A zip_t has one reading position, and its reference counts are not atomic: each reading thread
+ * takes a reader, a separate zip_t over the one descriptor. Idle readers are kept.
  *
  * libzip sees the archive as io/zip.c has checked it: the bytes of members from the file, then a
- * directory that is written here from the checked members, without extra fields, comments and
- * flags for the encoding of names, and an end record. So no byte of the file's own directory
- * reaches a second parser, which might read it differently; and libzip 1.7.3, which refuses a whole
- * archive for one name that is not UTF-8, one odd extra field, or offsets modulo 2^32, reads all
- * that was admitted. What it then tells of a member is compared with what was checked. */
+ * directory generated here from the checked members, without extra fields, comments and flags for
+ * the encoding of names, and an end record. So no byte of the file's own directory reaches a second
+ * parser, which might read it differently. And libzip 1.7.3, which refuses a whole archive for one
+ * name that is not UTF-8, one odd extra field, or offsets modulo 2^32, reads everything that was
+ * admitted. What it then says about a member is compared with what was checked. */
 #include "io/unzip.h"
 
 #include <errno.h>
@@ -27,27 +27,27 @@
 
 enum {
     BUFFER_SIZE = 68 << 10, /* of a reader: more than the largest entry and local header */
-    READ_MOST = 1 << 30,    /* bytes asked of libzip at a time: 1.7.3 counts wrong from 4 GiB on */
-    ENTRIES_MOST = 1 << 20, /* members that all readers may hold, each in its directory */
+    READ_MOST = 1 << 30,    /* bytes requested of libzip at a time: 1.7.3 miscounts from 4 GiB on */
+    ENTRIES_MOST = 1 << 20, /* members in the directories of all readers together, at most */
     WIDE_SIZE = 4 + 3 * 8,  /* extra field of ZIP64 with size, packed size and offset */
     ENDS_SIZE = ANI_ZIP_END64_SIZE + ANI_ZIP_LOCATOR_SIZE + ANI_ZIP_END_SIZE,
-    /* Zeros before the end records: libzip looks for those in as many bytes, and finds nothing else
-     * there, whatever is in names and members. */
+    /* Zeros before the end records: libzip searches this many bytes for those records, and finds
+     * nothing else there, whatever is in names and members. */
     GAP_SIZE = ANI_ZIP_LOCATOR_SIZE + ANI_ZIP_END_SIZE + ANI_ZIP_COMMENT_MAX,
     VERSION = 45,     /* of the format: with ZIP64 */
     DATE_1980 = 0x21, /* 1 January */
 };
 
-/* A zip_t with what its source works on. */
+/* A zip_t and the state of its source. */
 typedef struct reader {
     struct reader *next; /* idle */
     const ani_unzip *unzip;
     zip_t *zip;
-    zip_error_t error; /* of the source, as libzip asks for it */
-    an_error fault;    /* the same for people; status AN_OK: there was none */
+    zip_error_t error; /* of the source, as libzip requests it */
+    an_error fault;    /* the same for messages; status AN_OK: no error */
     int64_t position;  /* of the source */
     int64_t data_end;  /* bytes of the file from here on are not read */
-    int64_t reached;   /* bytes of the file before here were asked for */
+    int64_t reached;   /* bytes of the file before here were requested */
     int64_t entry;     /* the member whose entry is written next, ... */
     int64_t entry_at;  /* ... and its place */
     int64_t buffer_at; /* what the buffer holds */
@@ -62,7 +62,7 @@ struct ani_unzip {
     pthread_mutex_t lock;   /* of all below */
     pthread_cond_t given;
     reader *idle;
-    int64_t readers; /* that there are */
+    int64_t readers; /* existing readers */
     int64_t readers_most;
 };
 
@@ -83,7 +83,7 @@ static int64_t entry_size(const ani_zip_member *member) {
     return ANI_ZIP_ENTRY_SIZE + (int64_t)strlen(member->raw) + (is_wide(member) ? WIDE_SIZE : 0);
 }
 
-/* Method 99 of AES stands for another one, which an extra field would name; it is not read. */
+/* Method 99 (AES) stands for another one, which an extra field would name; it is not read. */
 static uint16_t shown_method(const ani_zip_member *member) {
     return member->is_encrypted ? ANI_ZIP_STORED : member->method;
 }
@@ -147,7 +147,7 @@ static int64_t shown_size(const ani_unzip *unzip) {
     return directory_end(unzip) + GAP_SIZE + ENDS_SIZE;
 }
 
-/* Fill the buffer with entries, the first of which holds position. */
+/* Fill the buffer with entries, the first of which contains position. */
 static void fill_entries(reader *r, int64_t position) {
     const ani_unzip_archive *archive = &r->unzip->archive;
     uint8_t *to = r->buffer;
@@ -215,8 +215,7 @@ static int64_t read_shown(reader *r, uint8_t *to, int64_t size) {
     return size;
 }
 
-/* The source of a zip_t. A failure is written down in r->fault, since libzip passes on but a code.
- */
+/* The source of a zip_t. A failure is recorded in r->fault, since libzip passes on only a code. */
 static zip_int64_t answer(void *user, void *data, zip_uint64_t size, zip_source_cmd_t command) {
     reader *r = user;
     zip_int64_t place;
@@ -259,14 +258,15 @@ static zip_int64_t answer(void *user, void *data, zip_uint64_t size, zip_source_
 
 /* --- one reader ------------------------------------------------------------------------------ */
 
-/* libzip takes memory by itself, where tests cannot make that fail: they make its calls fail. */
+/* libzip allocates memory itself, where tests cannot inject failures; they make its calls fail
+ * instead. */
 static bool has_memory(void) {
     errno = ani_fault_check(ANI_FAULT_ALLOC);
     return !errno;
 }
 
-/* True if a call that began with has_memory() failed for want of memory. Not all of libzip 1.7.3
- * says so in the error; malloc() itself does in errno. */
+/* True if a call that began with has_memory() ran out of memory. Not all of libzip 1.7.3 reports
+ * that in its error; malloc() does in errno. */
 static bool is_memory(const zip_error_t *error) {
     return errno == ENOMEM || error->zip_err == ZIP_ER_MEMORY ||
            (error->zip_err == ZIP_ER_ZLIB && error->sys_err == Z_MEM_ERROR);
@@ -284,7 +284,7 @@ static void close_reader(reader *r) {
     ani_free(r);
 }
 
-/* Compare what libzip tells of a member with what was checked. */
+/* Compare what libzip says about a member with what was checked. */
 static an_status compare(reader *r, int64_t index, an_error *err) {
     const ani_zip_member *member = &r->unzip->archive.members[index];
     const char *differs = NULL;
@@ -329,7 +329,7 @@ static an_status open_reader(reader **out, const ani_unzip *unzip, an_error *err
     if (has_memory()) source = zip_source_function_create(answer, r, &error);
     if (source && has_memory()) r->zip = zip_open_from_source(source, ZIP_RDONLY, &error);
     if (r->zip) {
-        source = NULL; /* handed over */
+        source = NULL; /* ownership passed on */
     } else if (is_memory(&error)) {
         st = fail_memory(r, "the directory", err);
         goto done;
@@ -354,8 +354,8 @@ done:
     return st;
 }
 
-/* Check the local header, find the data behind it. The directory is believed; the local header must
- * only be of the same member. */
+/* Check the local header and find the data after it. The directory is trusted; the local header
+ * only has to belong to the same member. */
 static an_status find_data(int64_t *data, reader *r, const ani_zip_member *member,
                            const char *shown, an_error *err) {
     const int64_t name_size = (int64_t)strlen(member->raw);
@@ -378,7 +378,7 @@ static an_status find_data(int64_t *data, reader *r, const ani_zip_member *membe
     return AN_OK;
 }
 
-/* Say why libzip could not read a member on; done bytes of it came before. */
+/* Report why libzip could not continue to read a member; done bytes of it had been read. */
 static an_status fail_read(const reader *r, const ani_zip_member *member, const char *shown,
                            int64_t done, zip_error_t *error, an_error *err) {
     const char *path = r->unzip->archive.path;
@@ -397,8 +397,8 @@ static an_status fail_read(const reader *r, const ani_zip_member *member, const 
                     zip_error_strerror(error));
 }
 
-/* Unpack a member into content, which has room for size + 1 bytes: the last one shows data that is
- * longer than declared. */
+/* Unpack a member into content, which has room for size + 1 bytes: the last one reveals data longer
+ * than declared. */
 static an_status unpack(uint8_t *content, reader *r, int64_t index, int64_t data, const char *shown,
                         an_error *err) {
     const ani_zip_member *member = &r->unzip->archive.members[index];
@@ -408,7 +408,7 @@ static an_status unpack(uint8_t *content, reader *r, int64_t index, int64_t data
     zip_file_t *file = NULL;
     if (has_memory()) file = zip_fopen_index(r->zip, (zip_uint64_t)index, ZIP_FL_ENC_RAW);
     if (!file) return fail_read(r, member, shown, 0, zip_get_error(r->zip), err);
-    do { /* until the end is seen, where libzip compares the CRC */
+    do { /* until the end is reached, where libzip compares the CRC */
         const int64_t room = member->size + 1 - done;
         part = zip_fread(file, content + done, (zip_uint64_t)(room < READ_MOST ? room : READ_MOST));
         if (part > 0) done += part;
@@ -487,8 +487,8 @@ bool ani_unzip_knows(int32_t method) {
            zip_compression_method_supported(method, 0);
 }
 
-/* Take an idle reader, or a new one; wait if there may be no more. In a child of fork() the lock
- * may be held by a thread that is not there: it gets a reader for itself. */
+/* Take an idle reader, or a new one; wait if no more are allowed. In a child of fork(), the lock
+ * may be held by a thread that does not exist there: the child gets a reader of its own. */
 static an_status take_reader(reader **out, ani_unzip *unzip, an_error *err) {
     *out = NULL;
     if (unzip->maker != ani_process()) return open_reader(out, unzip, err);
@@ -512,7 +512,7 @@ static an_status take_reader(reader **out, ani_unzip *unzip, an_error *err) {
     return st;
 }
 
-/* Give a reader back; failed: its zip_t may be left in any state. */
+/* Return a reader; failed: its zip_t may be in any state. */
 static void give_reader(reader *r, ani_unzip *unzip, bool failed) {
     if (failed || unzip->maker != ani_process()) {
         close_reader(r);

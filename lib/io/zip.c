@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Zip archives, read in place: the check of an archive before libzip sees it.
+ * Zip archives, read in place: checks an archive before libzip sees it.
  *
  * The directory is read here, since an untrusted archive needs checks that libzip does not make:
- * overlapping members, places and sizes that can't be true, NUL in names, which end record is the
- * real one. Members are unpacked by libzip (io/unzip.c).
+ * overlapping members, impossible offsets and sizes, NUL in names, and which end record is the real
+ * one. Members are unpacked by libzip (io/unzip.c).
  *
  * Nothing is trusted: every offset is checked against the file's real size before it is used, sizes
- * against the caps before memory is taken for them, and a member's claims against its bytes.
+ * against the caps before memory is allocated for them, and a member's claims against its bytes.
  *
  * Format: PKWARE APPNOTE.TXT 6.3.9, sections 4.3 and 4.5.3. */
 #include "io/zip.h"
@@ -26,7 +26,7 @@
 #include "io/unzip.h"
 
 enum {
-    END_SEARCHED = 65536,        /* bytes that may follow the end record, its comment or others */
+    END_SEARCHED = 65536,        /* bytes that may follow the end record: its comment or others */
     EXTRA_UNICODE_PATH = 0x7075, /* of Info-ZIP: version, CRC-32 of the plain name, name in UTF-8 */
     UNICODE_PATH_HEAD = 5,
     FLAG_UTF8 = 0x0800,   /* the name is in UTF-8 */
@@ -38,8 +38,8 @@ enum {
     HOST_NTFS_INFOZIP = 11,
     HOST_VFAT = 14,
     HOST_MACOS = 19,
-    RATIO_FREE = 1 << 20,      /* bytes that a member may have whatever the ratio */
-    DEFLATE_RATIO_MAX = 1032,  /* more is not possible: 258 bytes from 2 bits */
+    RATIO_FREE = 1 << 20,      /* bytes that a member may have whatever its ratio */
+    DEFLATE_RATIO_MAX = 1032,  /* more is impossible: 258 bytes from 2 bits */
     DIRECTORY_MAX = 256 << 20, /* bytes of a central directory */
 };
 
@@ -49,8 +49,8 @@ struct ani_zip {
     char path[ANI_SHOWN_NAME_SIZE]; /* for messages */
     ani_zip_member *members;
     int64_t count;
-    char *names;      /* the central directory, of which the names are left, as they are stored */
-    ani_text decoded; /* the names that had to be changed */
+    char *names;           /* the central directory, reduced to the names as stored */
+    ani_text decoded;      /* the names that had to be converted */
     ani_encoding encoding; /* of names that are not UTF-8 */
     bool is_encoding_known;
     int64_t max_member_bytes;
@@ -58,25 +58,26 @@ struct ani_zip {
     ani_unzip *unzip;
 };
 
-/* Where the central directory is. */
+/* The location of the central directory. */
 struct directory {
     int64_t offset; /* in the file */
     int64_t size;
     int64_t count;
-    int64_t shift;   /* bytes before the archive: to be added to the offsets of members */
+    int64_t shift;   /* bytes before the archive, added to the offsets of members */
     bool is_wide;    /* there is a ZIP64 end record */
-    bool is_modular; /* offsets are modulo 2^32, and members in their order */
+    bool is_modular; /* offsets are modulo 2^32, and members are in offset order */
 };
 
 /* --- the end record -------------------------------------------------------------------------- */
 
-/* The last bytes of the file: all that is searched for an end record and a ZIP64 one before it. */
+/* The last bytes of the file, which are searched for an end record and a ZIP64 end record before
+ * it. */
 struct tail {
     uint8_t *bytes;
     int64_t size;
     int64_t offset; /* in the file */
     int64_t first;  /* where the first end record may start in it */
-    int64_t end;    /* where the one that was chosen does */
+    int64_t end;    /* where the chosen one starts */
 };
 
 static an_status read_tail(struct tail *tail, const ani_zip *zip, an_error *err) {
@@ -108,7 +109,7 @@ static an_status is_entry(bool *found, ani_file *file, int64_t at, an_error *err
     return st;
 }
 
-/* Find out whether any reader could take the end record at `at`: it is one of ZIP64, or of an empty
+/* Find out whether any reader could accept the end record at `at`: it belongs to ZIP64 or an empty
  * archive, or a directory starts where it says (or ends before it, with the size that it says). */
 static an_status is_usable(bool *usable, const ani_zip *zip, const struct tail *tail, int64_t at,
                            an_error *err) {
@@ -122,10 +123,10 @@ static an_status is_usable(bool *usable, const ani_zip *zip, const struct tail *
     return st;
 }
 
-/* Find the end record: the last one that is usable, as unzip and Python's zipfile take the last
- * signature. Bytes may follow it and its comment, but none of an archive: they would mean that the
- * archive is truncated or that another one follows. An earlier end record whose comment ends
- * exactly at the end of the file is what stricter readers take, so both are refused. */
+/* Find the end record: the last usable one, as unzip and Python's zipfile take the last signature.
+ * Bytes may follow it and its comment, but not those of an archive, which would mean that the
+ * archive is truncated or that another one follows. Stricter readers take an earlier end record
+ * whose comment ends exactly at the end of the file, so an archive with both is refused. */
 static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) {
     int64_t last = -1, found = -1;
     bool usable;
@@ -143,7 +144,8 @@ static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) 
         return ani_fail(err, AN_ERR_FORMAT,
                         "'%s' is no zip archive, or it is cut off: no end record", zip->path);
     tail->end = found < 0 ? last : found;
-    const int64_t behind = behind_comment(tail, tail->end); /* past the file: a truncated comment */
+    const int64_t behind =
+        behind_comment(tail, tail->end); /* past the end of the file: a truncated comment */
     for (int64_t at = behind; at < tail->size; at++) {
         const uint8_t *c = tail->bytes + at;
         const int64_t left = tail->size - at;
@@ -159,8 +161,8 @@ static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) 
     return AN_OK;
 }
 
-/* Refuse a second end record that a reader could take, unless it lies in the data of a member, as
- * that of an archive within the archive does. */
+/* Refuse a second end record that a reader could accept, unless it lies in the data of a member, as
+ * in an archive within the archive. */
 static an_status refuse_second_end(const ani_zip *zip, struct tail *tail, an_error *err) {
     bool usable;
     for (int64_t i = 0; i < zip->count; i++) {
@@ -179,7 +181,7 @@ static an_status refuse_second_end(const ani_zip *zip, struct tail *tail, an_err
     return AN_OK;
 }
 
-/* Take a value of the end record, or the one of the ZIP64 record if it did not fit. */
+/* Take a value from the end record, or from the ZIP64 record if it did not fit. */
 static bool widen(int64_t *value, uint32_t narrow, uint32_t marker, uint64_t wide) {
     if (narrow != marker && narrow != wide) return false;
     if (wide > INT64_MAX) return false;
@@ -224,8 +226,8 @@ static an_status read_end(struct directory *dir, const struct tail *tail, const 
     if (!consistent || (after >= 0 && after - dir->size != declared))
         return ani_fail(err, AN_ERR_FORMAT,
                         "archive '%s' has an end record that contradicts itself", path);
-    /* The directory ends where the end record starts; where it says that it starts tells how many
-     * bytes there are before the archive. */
+    /* The directory ends where the end record starts; its stated start tells how many bytes precede
+     * the archive. */
     if (dir->size > stop || declared > stop - dir->size)
         return ani_fail(err, AN_ERR_FORMAT,
                         "archive '%s' is cut off: a directory of %" PRId64 " bytes at %" PRId64
@@ -238,8 +240,8 @@ static an_status read_end(struct directory *dir, const struct tail *tail, const 
 
 /* --- the central directory ------------------------------------------------------------------- */
 
-/* Return the data of the first extra field with this id, from *at on, NULL if there is none; *at is
- * left after it. */
+/* Return the data of the first extra field with this ID at or after *at, NULL if there is none; *at
+ * is moved past it. */
 static const uint8_t *find_extra(int64_t *at, int64_t *length, const uint8_t *extra, int64_t size,
                                  uint32_t id) {
     while (*at + 4 <= size) {
@@ -252,7 +254,7 @@ static const uint8_t *find_extra(int64_t *at, int64_t *length, const uint8_t *ex
     return NULL;
 }
 
-/* Replace those of size, packed size and offset that are all ones by their 64-bit values. */
+/* Replace any of size, packed size and offset that is all ones by its 64-bit value. */
 static bool read_extra(ani_zip_member *member, const uint8_t *extra, int64_t size, uint32_t size32,
                        uint32_t packed32, uint32_t offset32) {
     uint64_t wide[3] = {size32, packed32, offset32};
@@ -284,8 +286,8 @@ static an_status is_local(bool *found, const ani_zip *zip, int64_t at, an_error 
     return st;
 }
 
-/* Tell bytes before the archive, a multiple of 2^32 of them, from an archive over 4 GiB without
- * ZIP64, whose offsets are modulo 2^32 (macOS): that has a member where the first offset says. */
+/* Distinguish an archive preceded by a multiple of 2^32 bytes from one over 4 GiB without ZIP64,
+ * whose offsets are modulo 2^32 (macOS): the latter has a member where the first offset says. */
 static an_status find_modulus(struct directory *dir, const ani_zip *zip, an_error *err) {
     if (dir->is_wide || !dir->shift || (dir->shift & UINT32_MAX) || !dir->count) return AN_OK;
     const int64_t first = ani_zip_get32((const uint8_t *)zip->names + 42);
@@ -300,7 +302,7 @@ static an_status find_modulus(struct directory *dir, const ani_zip *zip, an_erro
     return st;
 }
 
-/* The text of a name, on the way to what the member is called. */
+/* The text of a name, during conversion to the member's name. */
 struct name {
     const char *bytes;
     int64_t size;
@@ -310,8 +312,8 @@ static bool is_same(struct name a, struct name b) {
     return a.size == b.size && !memcmp(a.bytes, b.bytes, (size_t)a.size);
 }
 
-/* Find the name in UTF-8 among the extra fields; one for another name, or one that is not text, is
- * skipped. False if there are two that differ. */
+/* Find the UTF-8 name in the extra fields; one for another name, or one that is not text, is
+ * skipped. Returns false if there are two that differ. */
 static bool find_unicode_name(struct name *found, struct name raw, const uint8_t *extra,
                               int64_t size) {
     int64_t at = 0, length;
@@ -330,7 +332,7 @@ static bool find_unicode_name(struct name *found, struct name raw, const uint8_t
     return true;
 }
 
-/* True if names of this system separate folders by '\\'; names of files cannot contain it there. */
+/* True if names from this system separate folders by '\\'; file names cannot contain it there. */
 static bool has_backslashes(uint32_t host) {
     return host == HOST_FAT || host == HOST_OS2 || host == HOST_NTFS || host == HOST_NTFS_INFOZIP ||
            host == HOST_VFAT;
@@ -347,8 +349,8 @@ static bool leads_outside(const char *path) {
     return false;
 }
 
-/* True if the byte is a '\\' between folders. In a name whose encoding is not known, it may be the
- * second byte of a character of Shift-JIS, GBK or Big5 if a byte that is not ASCII precedes it. */
+/* True if the byte is a '\\' between folders. In a name of unknown encoding, it may be the second
+ * byte of a Shift-JIS, GBK or Big5 character if a non-ASCII byte precedes it. */
 static bool is_backslash(const char *name, const char *c, bool is_guessed) {
     return *c == '\\' && !(is_guessed && c > name && (unsigned char)c[-1] >= 0x80);
 }
@@ -360,7 +362,7 @@ static const char *last_part(const char *name, bool backslashes) {
     return base;
 }
 
-/* Find out what member is called: member->name is NULL where that stands in zip->decoded. */
+/* Determine the name of member: member->name is NULL if the name is in zip->decoded. */
 static an_status read_name(ani_zip *zip, ani_zip_member *member, uint32_t flags, uint32_t host,
                            const uint8_t *extra, int64_t extra_size, an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE];
@@ -406,7 +408,7 @@ static an_status read_name(ani_zip *zip, ani_zip_member *member, uint32_t flags,
     return AN_OK;
 }
 
-/* Point members to their names in zip->decoded, which lie there in the order of the members. */
+/* Point members to their names in zip->decoded, which are stored there in member order. */
 static void place_names(ani_zip *zip, int64_t count) {
     const char *name = zip->decoded.bytes;
     for (int64_t i = 0; i < count; i++) {
@@ -418,8 +420,8 @@ static void place_names(ani_zip *zip, int64_t count) {
     }
 }
 
-/* Count the entries: they must fill the directory exactly. Tools without ZIP64, such as that of
- * macOS, write the number modulo 65536. */
+/* Count the entries: they must fill the directory exactly. Tools without ZIP64, such as macOS's,
+ * write the number modulo 65536. */
 static an_status count_entries(struct directory *dir, const ani_zip *zip, an_error *err) {
     const uint8_t *bytes = (const uint8_t *)zip->names;
     int64_t at = 0, count = 0;
@@ -446,9 +448,8 @@ static an_status count_entries(struct directory *dir, const ani_zip *zip, an_err
     return AN_OK;
 }
 
-/* Parse all entries. The names are moved to the front of the directory's own bytes: each ends with
- * a zero there, and as an entry is larger than that zero, they never reach the entry that comes
- * next. */
+/* Parse all entries. The names are moved to the front of the directory's own bytes, each with a
+ * terminating zero; as an entry is larger than that zero, they never reach the next entry. */
 static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_error *err) {
     const char *path = ani_zip_path(zip);
     uint8_t *bytes = (uint8_t *)zip->names;
@@ -512,8 +513,8 @@ static int compare_offsets(const void *a, const void *b) {
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Find where each member must end: where the next one starts. Members that overlap, the trick of
- * bombs that unpack one stretch of data many times, can't keep to that. */
+/* Find where each member must end: where the next one starts. Members that overlap, a trick of zip
+ * bombs that unpack the same data many times, violate that. */
 static an_status set_limits(ani_zip *zip, int64_t directory_offset, an_error *err) {
     an_status st = AN_OK;
     char shown[ANI_SHOWN_NAME_SIZE], other[ANI_SHOWN_NAME_SIZE];
@@ -559,7 +560,7 @@ static an_status check_caps(const an_extract_options *caps, an_error *err) {
     return AN_OK;
 }
 
-/* Open path, or with path NULL the archive in file. */
+/* Open path, or, if path is NULL, the archive in file. */
 static an_status open_archive(ani_zip **out, const char *path, ani_file *file,
                               const an_extract_options *caps, an_error *err) {
     *out = NULL;

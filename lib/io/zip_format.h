@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the two readers of zip archives share: numbers of the format, and what is known of a member.
+ * Shared by the two zip readers: constants of the format, and what is known about a member.
  *
  * Format: PKWARE APPNOTE.TXT 6.3.9, sections 4.3 and 4.5.3. */
 #ifndef IO_ZIP_FORMAT_H
@@ -30,13 +30,13 @@ enum {
 #define ANI_ZIP_END64 UINT32_C(0x06064b50)
 #define ANI_ZIP_LOCATOR UINT32_C(0x07064b50)
 
-/** What the central directory says of a member. The sizes and the CRC are claims until
- * ani_zip_read() has found them to be true. */
+/** What the central directory says about a member. The sizes and the CRC are claims until
+ * ani_zip_read() has verified them. */
 typedef struct ani_zip_member {
     const char *name;     /* the path in the archive, folders separated by '/', without NUL inside;
                              UTF-8 unless the archive's flag is wrong (set, name not UTF-8) */
     const char *base;     /* what comes after the last '/' of name: empty for a folder */
-    const char *raw;      /* the path as its bytes are stored */
+    const char *raw;      /* the path as stored */
     const char *raw_base; /* its last part */
     int64_t size;         /* bytes, uncompressed */
     int64_t packed;       /* bytes in the archive */
@@ -44,10 +44,10 @@ typedef struct ani_zip_member {
     int64_t limit;        /* where the next member, or the central directory, starts */
     uint32_t crc;         /* CRC-32 of the uncompressed bytes */
     uint16_t method;      /* 0 stored, 8 deflated, 12 bzip2; others can't be read */
-    bool is_guessed;      /* nothing says what the name's encoding is: CP437 was taken */
+    bool is_guessed;      /* the encoding of the name is not stated: CP437 was assumed */
     bool is_outside;      /* its backslashes lead outside: absolute, with a drive, or with ".." */
     bool is_encrypted;
-    bool is_special; /* a link or device, as its Unix mode says */
+    bool is_special; /* a link or device, according to its Unix mode */
 } ani_zip_member;
 
 static inline uint32_t ani_zip_get16(const uint8_t *p) {
