@@ -256,7 +256,8 @@ typedef struct ani_backend_ops {
     /* optimizer */
     void (*optim_step)(an_backend *backend, const ani_optim_step *step);
     void (*sum_squares)(an_backend *backend, int64_t count, const float *x, double *sum);
-    /** y = a*x + b*y in double, rounded once. */
+    /** y = a*x + b*y in double, rounded once. With b 0 it does not matter what y was, NaN or not.
+     */
     void (*combine)(an_backend *backend, int64_t count, double a, const float *x, double b,
                     float *y);
 } ani_backend_ops;

@@ -53,5 +53,5 @@ void ani_ref_combine(an_backend *backend, int64_t count, double a, const float *
                      float *y) {
     (void)backend;
     for (int64_t i = 0; i < count; i++)
-        y[i] = (float)(a * (double)x[i] + b * (double)y[i]);
+        y[i] = (float)(b != 0 ? a * (double)x[i] + b * (double)y[i] : a * (double)x[i]);
 }
