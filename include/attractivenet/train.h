@@ -299,7 +299,9 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_loader 
  *          next step, after the flag with the one that was cancelled, and ends with the same bits
  *          as without the interruption; AN_ERR_CANCELLED by a callback, and errors of the loader
  * and the device: the epoch is not counted, the weights are as the last step left them, and the
- * next call starts the epoch again. A loss that is not finite (terminate_on_nan) is a normal ending
+ * next call starts the epoch again. AN_ERR_NOMEM that names the moving statistics: a copy of the
+ * model came to share them in the middle of a step (accumulate), and restoring them takes memory;
+ * the next call does it first. A loss that is not finite (terminate_on_nan) is a normal ending
  * of the run, with reason AN_STOP_NAN, a warning that names step and rate, no validation, no model
  * file and no checkpoint: what was saved before stays. Weights that are not finite are not written
  * to a checkpoint either. A run resumed from the checkpoint before meets the same loss again: begin

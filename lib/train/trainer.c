@@ -53,7 +53,9 @@ struct an_trainer {
     int64_t *places;        /* [samples]: order of the epoch */
     float *x, *y, *weights; /* [batch,features], [batch,outputs], [batch]: rows of a step */
     /* accumulation */
-    float *moving; /* statistics of before the step, with accumulate above 1; else NULL */
+    float *moving;      /* statistics of before the step; NULL: only its end changes the model */
+    bool moving_owed;   /* they could not be restored yet, */
+    int64_t owed_after; /* since so many ani_net_changes() */
 };
 
 /** One epoch under way: what is not in the trainer's state. */
@@ -91,6 +93,11 @@ static void fit_schedule(an_trainer *trainer) {
     schedule->decay_steps = all > schedule->warmup_steps ? all - schedule->warmup_steps : 1;
 }
 
+/** Say whether a batch changes the moving statistics. */
+static bool moves_statistics(const an_train_options *options) {
+    return options->base == AN_BASE_STATISTICS || options->base == AN_BASE_TRAIN;
+}
+
 /** Find out before the first epoch whether the files can be written, and keep other runs from those
  * that are read again. The stages of a run have one model. */
 static an_status take_files(an_trainer *trainer, an_error *err) {
@@ -122,7 +129,7 @@ static an_status make_parts(an_trainer *trainer, an_error *err) {
                                options->stage, err);
         if (st) return st;
     }
-    if (options->accumulate > 1) {
+    if (options->accumulate > 1 && moves_statistics(options)) {
         const int64_t count = ani_net_moving_count(ani_model_net(trainer->model));
         trainer->moving = ani_alloc_zero(count, sizeof *trainer->moving);
         if (!trainer->moving)
@@ -587,15 +594,36 @@ static an_status finish_update(an_trainer *trainer, epoch_run *run, an_error *er
     return st;
 }
 
-/** Go back to where a step of several batches began that was not finished: the weights have not
- * moved, but their moving statistics, and the place, have. */
-static void abandon_step(an_trainer *trainer, epoch_run *run) {
+/** Restore the moving statistics that are owed, unless somebody has changed the model since. If a
+ * copy shares them by now, this takes memory. */
+static an_status restore_moving(an_trainer *trainer, an_error *err) {
     ani_net *net = ani_model_net(trainer->model);
-    if (!run->pending) return;
+    an_error why;
+    if (!trainer->moving_owed) return AN_OK;
+    if (ani_net_changes(net) == trainer->owed_after) {
+        an_status st = ani_net_begin_change(net, &why);
+        if (st)
+            return ani_fail(err, st,
+                            "the moving statistics are in the middle of a step; the next call has "
+                            "to restore them: %s",
+                            why.message);
+        ani_net_write_moving(net, trainer->moving);
+        ani_net_end_change(net);
+    }
+    trainer->moving_owed = false;
+    return AN_OK;
+}
+
+/** Go back to where a step of several batches began that was not finished because of st: the
+ * weights have not moved, but their moving statistics, and the place, have. Returns st, or why the
+ * statistics are as they are. */
+static an_status abandon_step(an_trainer *trainer, epoch_run *run, an_status st, an_error *err) {
+    if (!run->pending) return st;
     trainer->state.place = run->step_at;
-    if (!trainer->moving || ani_net_begin_change(net, NULL)) return;
-    ani_net_write_moving(net, trainer->moving);
-    ani_net_end_change(net);
+    trainer->moving_owed = trainer->moving != NULL;
+    trainer->owed_after = ani_net_changes(ani_model_net(trainer->model));
+    const an_status restored = restore_moving(trainer, err);
+    return restored ? restored : st;
 }
 
 /** Account for a batch. */
@@ -666,9 +694,7 @@ static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
 /** Give the moving statistics the values that this epoch's batches have with the weights of now. */
 static an_status update_batch_norm(an_trainer *trainer, an_error *err) {
     const an_train_options *options = &trainer->options;
-    if (!options->update_batch_norm ||
-        (options->base != AN_BASE_STATISTICS && options->base != AN_BASE_TRAIN))
-        return AN_OK;
+    if (!options->update_batch_norm || !moves_statistics(options)) return AN_OK;
     an_status st = claim_batches(trainer, err);
     if (st) return st;
     st = ani_model_update_batch_norm_begin(trainer->model, err);
@@ -866,6 +892,8 @@ static an_status run_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
 static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
     ani_train_state *state = &trainer->state;
     if (state->reason) return AN_DONE;
+    an_status st = restore_moving(trainer, err);
+    if (st) return st;
     epoch_run run = {.begun = ani_clock_seconds() - state->place.seconds,
                      .steps = an_loader_steps(trainer->train)};
     run.report = (an_epoch_report){.struct_size = sizeof run.report,
@@ -874,8 +902,8 @@ static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *e
                                    .loss = NAN,
                                    .val_loss = NAN};
     trainer->in_place = false;
-    an_status st = run_epoch(trainer, &run, err);
-    if (st) abandon_step(trainer, &run);
+    st = run_epoch(trainer, &run, err);
+    if (st) st = abandon_step(trainer, &run, st, err);
     if (!st) {
         st = finish_epoch(trainer, &run, err);
         ani_report_copy(report, &run.report, sizeof run.report);

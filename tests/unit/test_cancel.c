@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
@@ -24,6 +25,7 @@
 #include <attractivenet/attractivenet.h>
 
 #include "base/cancel.h"
+#include "base/fault.h"
 #include "base/turns.h"
 #include "support/backends.h"
 #include "support/folder.h"
@@ -375,6 +377,148 @@ static void a_training_goes_on_as_if_it_was_never_cancelled(void **state) {
         an_arrays_destroy(wanted);
         an_backend_destroy(backend);
     }
+}
+
+/* --- a step of several batches without memory ------------------------------------------------- */
+
+static int32_t unlimited_loss(void *user, const an_loss_batch *batch) {
+    (void)user;
+    *batch->loss = NAN; /* slopes stay NaN */
+    an_cancel_request(flag);
+    return 0;
+}
+
+static void a_cancelled_batch_leaves_the_gradients_to_which_it_was_added(void **state) {
+    (void)state;
+    static const int32_t kinds[] = {AN_BACKEND_CPU, AN_BACKEND_REF};
+    for (int i = 0; i < 2; i++) {
+        an_backend *backend = test_backend_make(kinds[i], NULL, 1);
+        an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
+        an_arrays *wanted = NULL, *found = NULL;
+        an_loss_options loss;
+        an_loss_options_init(&loss, sizeof loss);
+        cancel_at(0);
+        assert_int_equal(an_model_set_cancel(model, flag, NULL), AN_OK);
+        assert_int_equal(an_model_set_base(model, AN_BASE_TRAIN, NULL), AN_OK);
+        assert_int_equal(
+            an_model_compute_gradients(model, floats[0], scores, BATCH, &loss, NULL, NULL), AN_OK);
+        assert_int_equal(an_model_copy_gradients(&wanted, model, NULL), AN_OK);
+        loss.accumulate = 1;
+        loss.fn = unlimited_loss;
+        assert_int_equal(
+            an_model_compute_gradients(model, floats[0], scores, BATCH, &loss, NULL, NULL),
+            AN_ERR_CANCELLED);
+        an_cancel_reset(flag);
+        assert_int_equal(an_model_copy_gradients(&found, model, NULL), AN_OK);
+        assert_same_arrays(found, wanted, "a batch that was cancelled");
+        an_arrays_destroy(found);
+        an_arrays_destroy(wanted);
+        an_model_destroy(model);
+        an_backend_destroy(backend);
+    }
+}
+
+/* Somebody who shares the weights in the middle of a step, after which there is no memory. */
+typedef struct sharer {
+    an_model *model, *copy;
+    bool starves;
+    int32_t batches;
+} sharer;
+
+static int32_t share(void *user, const an_train_event *event) {
+    sharer *s = user;
+    if (event->kind != AN_EVENT_STEP || ++s->batches != 3) return 0; /* step 2 has begun */
+    if (an_model_copy(&s->copy, s->model, NULL, AN_SHARE_WEIGHTS, NULL)) return 1;
+    if (!s->starves) return 0;
+    an_cancel_request(flag);
+    ani_fault_arm(ANI_FAULT_ALLOC, 0, ENOMEM, true);
+    return 0;
+}
+
+static an_arrays *train_with_sharer(an_backend *backend, bool starves) {
+    sharer s = {small_model(backend, 1, AN_TASK_REGRESSION), NULL, starves, 0};
+    an_loader *loader = make_loader(0, COUNT, 1, 0);
+    an_trainer *trainer = NULL;
+    an_train_options options;
+    an_error err = {0};
+    an_train_options_init(&options, sizeof options);
+    options.base = AN_BASE_TRAIN;
+    options.accumulate = 2;
+    options.max_epochs = 1;
+    options.learning_rate = 0.01;
+    options.on_event = share;
+    options.event_user = &s;
+    cancel_at(0);
+    assert_int_equal(an_model_set_cancel(s.model, flag, NULL), AN_OK);
+    if (an_trainer_create(&trainer, s.model, loader, NULL, NULL, &options, &err))
+        fail_msg("%s", err.message);
+    an_status st = an_trainer_run(trainer, &err);
+    ani_fault_disarm();
+    if (starves) {
+        assert_int_equal(st, AN_ERR_NOMEM);
+        assert_non_null(strstr(err.message, "moving statistics"));
+        ani_fault_arm(ANI_FAULT_ALLOC, 0, ENOMEM, true);
+        an_cancel_reset(flag);
+        st = an_trainer_run(trainer, &err); /* still no memory: nothing is done */
+        ani_fault_disarm();
+        assert_int_equal(st, AN_ERR_NOMEM);
+        assert_int_equal(s.batches, 3);
+        st = an_trainer_run(trainer, &err);
+    }
+    if (st) fail_msg("%s", err.message);
+    an_arrays *weights = weights_of(s.model);
+    an_trainer_destroy(trainer);
+    an_loader_destroy(loader);
+    an_model_destroy(s.copy);
+    an_model_destroy(s.model);
+    return weights;
+}
+
+static void moving_statistics_are_restored_once_there_is_memory(void **state) {
+    (void)state;
+    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_arrays *wanted = train_with_sharer(backend, false);
+    an_arrays *weights = train_with_sharer(backend, true);
+    assert_same_arrays(weights, wanted, "a step that was begun twice");
+    an_arrays_destroy(weights);
+    an_arrays_destroy(wanted);
+    an_backend_destroy(backend);
+}
+
+/* Its own weights would be taken for nothing, and a calibration lost. */
+static int32_t cancel_in_first_step(void *user, const an_train_event *event) {
+    (void)user;
+    if (event->kind == AN_EVENT_STEP) an_cancel_request(flag);
+    return 0;
+}
+
+static void a_cancelled_step_of_a_head_keeps_the_calibration(void **state) {
+    (void)state;
+    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
+    an_loader *loader = make_loader(0, COUNT, 1, 0);
+    an_trainer *trainer = NULL;
+    an_train_options options;
+    an_model_info info = {.struct_size = sizeof info};
+    an_error err = {0};
+    small_model_settle(model, floats[0], BATCH);
+    assert_int_equal(an_calibrate_loader(model, loader, 0, NULL, NULL, NULL), AN_OK);
+    an_train_options_init(&options, sizeof options);
+    options.base = AN_BASE_FROZEN;
+    options.accumulate = 2;
+    options.on_event = cancel_in_first_step;
+    cancel_at(0);
+    assert_int_equal(an_model_set_cancel(model, flag, NULL), AN_OK);
+    if (an_trainer_create(&trainer, model, loader, NULL, NULL, &options, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(an_trainer_run(trainer, NULL), AN_ERR_CANCELLED);
+    an_cancel_reset(flag);
+    assert_int_equal(an_model_describe(model, &info, NULL), AN_OK);
+    assert_true(info.calibrated);
+    an_trainer_destroy(trainer);
+    an_loader_destroy(loader);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
 }
 
 /* --- the other calls -------------------------------------------------------------------------- */
@@ -759,6 +903,9 @@ int main(void) {
         cmocka_unit_test(a_request_that_is_taken_back_still_cancels_the_call_that_saw_it),
         cmocka_unit_test(the_reference_backend_is_cancelled_within_a_unit),
         cmocka_unit_test(a_training_goes_on_as_if_it_was_never_cancelled),
+        cmocka_unit_test(a_cancelled_batch_leaves_the_gradients_to_which_it_was_added),
+        cmocka_unit_test(moving_statistics_are_restored_once_there_is_memory),
+        cmocka_unit_test(a_cancelled_step_of_a_head_keeps_the_calibration),
         cmocka_unit_test(each_call_ends_at_each_poll_and_then_gives_what_it_gave),
         cmocka_unit_test(images_are_added_whole_or_not_at_all),
         cmocka_unit_test(a_cancelled_wait_loses_no_batch),
