@@ -477,8 +477,11 @@ void ani_unzip_close(ani_unzip *unzip) {
         unzip->idle = r->next;
         close_reader(r);
     }
-    pthread_cond_destroy(&unzip->given);
-    pthread_mutex_destroy(&unzip->lock);
+    /* In a child of fork() threads that are not there may wait for them: for ever. */
+    if (unzip->maker == ani_process()) {
+        pthread_cond_destroy(&unzip->given);
+        pthread_mutex_destroy(&unzip->lock);
+    }
     ani_free(unzip);
 }
 
