@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
+#include "base/text.h"
 
 enum { MAX_SIDE = 8192, MAX_OUTPUTS = 1000, MAX_IDENTITY = 200 };
 
@@ -33,11 +34,15 @@ static an_status check_range(const char *field, int64_t value, int64_t low, int6
 }
 
 static an_status check_identity(const char *identity, an_error *err) {
-    const size_t length = identity ? strnlen(identity, MAX_IDENTITY + 1) : 1;
-    if (length >= 1 && length <= MAX_IDENTITY) return AN_OK;
-    return ani_fail(err, AN_ERR_ARG,
-                    "an_loader_source: identity has %s bytes; it must have 1 to %d, or be NULL",
-                    length ? "more" : "0", MAX_IDENTITY);
+    if (!identity) return AN_OK;
+    const size_t length = strnlen(identity, MAX_IDENTITY + 1);
+    if (length < 1 || length > MAX_IDENTITY)
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_loader_source: identity has %s bytes; it must have 1 to %d, or be NULL",
+                        length ? "more" : "0", MAX_IDENTITY);
+    if (ani_is_utf8(identity, (int64_t)length)) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "an_loader_source: identity is '%s'; it must be UTF-8",
+                    identity);
 }
 
 static an_status check(const an_loader_source *s, an_error *err) {

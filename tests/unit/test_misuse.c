@@ -131,6 +131,13 @@ WRONG_SOURCE(any_range, 2)
 WRONG_SOURCE(reserved, 1)
 WRONG_SOURCE(fill, NULL)
 WRONG_SOURCE(identity, "")
+
+static const an_loader_source *source_in_latin_1(void) {
+    an_loader_source *source = good_source();
+    source->identity = "caf\xe9";
+    return source;
+}
+
 WRONG(an_augment_options, struct_size, 0)
 WRONG(an_augment_options, mode, 4)
 WRONG(an_augment_options, horizontal_flip, 2)
@@ -662,6 +669,9 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     SOURCE(CASE, reserved, "reserved is 1; it must be 0 to 0")                                     \
     SOURCE(CASE, fill, "fill is NULL")                                                             \
     SOURCE(CASE, identity, "identity has 0 bytes; it must have 1 to 200, or be NULL")              \
+    CASE(source_latin_1,                                                                           \
+         an_loader_create_from_callback(&batches_out, source_in_latin_1(), NULL, err),             \
+         "identity is 'caf?'; it must be UTF-8")                                                   \
     CASE(source_out, an_loader_create_from_callback(NULL, good_source(), NULL, err), "out")        \
     CASE(source_null, an_loader_create_from_callback(&batches_out, NULL, NULL, err), "source")     \
     CASE(source_scale,                                                                             \
