@@ -18,14 +18,16 @@
 #include "dataset/handle.h"
 
 enum { NUMBER_SIZE = 24 };
-static const int64_t max_stride = INT64_C(1) << 48; /* bytes; times a height it fits */
+static const int64_t max_stride = INT64_C(1) << 48; /* bytes */
 
 /* --- labels ---------------------------------------------------------------------------------- */
 
 static an_status copy_classes(an_dataset *d, const double *scores, an_error *err) {
     const int32_t classes = d->classes.count;
-    d->class_of = ani_alloc_zero(d->count, sizeof *d->class_of);
-    if (!d->class_of) return ani_fail_memory(err, d->count * 4, "labels");
+    int64_t size;
+    if (!ani_mul_size(d->count, sizeof *d->class_of, &size)) size = -1;
+    d->class_of = ani_alloc(size);
+    if (!d->class_of) return ani_fail_memory(err, size, "labels");
     for (int64_t i = 0; i < d->count; i++) {
         const double index = scores[i];
         if (!(index >= 0 && index < classes && index == floor(index)))
@@ -313,13 +315,13 @@ done:
     return st;
 }
 
-/* Take a stride of the caller, 0 for usual, at least least and not so large that sums overflow. */
+/* Take a stride of the caller, 0 for usual, in a range whose end no sum overflows. */
 static an_status read_stride(const char *what, int64_t given, int64_t usual, int64_t least,
-                             int64_t *stride, an_error *err) {
+                             int64_t most, int64_t *stride, an_error *err) {
     *stride = given ? given : usual;
-    if (*stride >= least && *stride <= max_stride) return AN_OK;
+    if (*stride >= least && *stride <= most) return AN_OK;
     return ani_fail(err, AN_ERR_ARG, "%s is %lld; it must be 0 or %lld to %lld", what,
-                    (long long)given, (long long)least, (long long)max_stride);
+                    (long long)given, (long long)least, (long long)most);
 }
 
 an_status an_dataset_borrow_pixels(an_dataset **out, const uint8_t *rgb, int64_t count,
@@ -335,10 +337,11 @@ an_status an_dataset_borrow_pixels(an_dataset **out, const uint8_t *rgb, int64_t
     an_status st = begin_pixels(&d, rgb, count, height, width, scores, outputs, options, err);
     if (st) goto done;
     const int64_t row = (int64_t)width * 3;
-    st = read_stride("row_stride", row_stride, row, row, &pixels.row_stride, err);
+    st = read_stride("row_stride", row_stride, row, row, max_stride / height, &pixels.row_stride,
+                     err);
     if (st) goto done;
     st = read_stride("image_stride", image_stride, height * pixels.row_stride,
-                     (height - 1) * pixels.row_stride + row, &pixels.image_stride, err);
+                     (height - 1) * pixels.row_stride + row, max_stride, &pixels.image_stride, err);
     if (st) goto done;
     if (!ani_mul_size(count, pixels.image_stride, &all)) {
         st = ani_fail(err, AN_ERR_ARG,

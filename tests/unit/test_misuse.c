@@ -427,6 +427,10 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
          an_dataset_borrow_pixels(&dataset_out, rgb, 1, SIZE, SIZE, 0, INT64_MAX, truth, 1, NULL,  \
                                   NULL, NULL, err),                                                \
          "row_stride is 9223372036854775807")                                                      \
+    CASE(borrow_row_large,                                                                         \
+         an_dataset_borrow_pixels(&dataset_out, rgb, 1, SIZE, SIZE, 0, INT64_C(1) << 48, truth, 1, \
+                                  NULL, NULL, NULL, err),                                          \
+         "row_stride is 281474976710656; it must be 0 or 96 to 8796093022208")                     \
     CASE(borrow_image,                                                                             \
          an_dataset_borrow_pixels(&dataset_out, rgb, 1, SIZE, SIZE, 3095, 97, truth, 1, NULL,      \
                                   NULL, NULL, err),                                                \

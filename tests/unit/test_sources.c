@@ -340,6 +340,22 @@ static void damaged_images_of_any_source_are_left_out(void **state) {
     }
 }
 
+/* More indices of classes than memory can hold: their size in bytes overflows. */
+static void a_count_whose_bytes_overflow_is_refused(void **state) {
+    (void)state;
+    const char *const classes[] = {"cat", "dog"};
+    an_dataset *dataset;
+    an_error err;
+    an_dataset_options options = small();
+    options.labels = AN_LABELS_CLASSES;
+    options.classes = classes;
+    options.class_count = 2;
+    assert_int_equal(an_dataset_from_files(&dataset, m.path, m.score, INT64_MAX, &options, &err),
+                     AN_ERR_NOMEM);
+    assert_string_equal(err.message, "no memory for labels: its size overflows");
+    assert_null(dataset);
+}
+
 /* --- borrowed pixels ------------------------------------------------------------------------- */
 
 static void borrowed_pixels_are_released_once(void **state) {
@@ -626,6 +642,7 @@ int main(void) {
         CASE(a_missing_file_is_named),
         CASE(a_name_may_occur_again),
         CASE(damaged_images_of_any_source_are_left_out),
+        CASE(a_count_whose_bytes_overflow_is_refused),
         CASE(borrowed_pixels_are_released_once),
         cmocka_unit_test(borrowed_pixels_are_not_copied),
         CASE(classes_by_name_or_index),
