@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * libattractivenet: train and use MobileNetV2 image regressors from C.
- * This header includes all others, in the order in which data flows. */
+ * libattractivenet: train and use MobileNetV2 image regressors from C. This header includes all
+ * others, in the order of the data flow. */
 #ifndef ATTRACTIVENET_ATTRACTIVENET_H
 #define ATTRACTIVENET_ATTRACTIVENET_H
 

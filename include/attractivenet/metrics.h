@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How good the scores are: RMSE, MAE, R2, correlation; curves and scatter plots as PNG. */
+ * Metrics of predicted scores: RMSE, MAE, R2, correlation; curves and scatter plots as PNG. */
 #ifndef ATTRACTIVENET_METRICS_H
 #define ATTRACTIVENET_METRICS_H
 
@@ -9,16 +9,18 @@
 extern "C" {
 #endif
 
-/** Metrics of predictions against the truth, in double. */
+/** Metrics of predictions against true values, in double. */
 typedef struct an_metrics {
-    uint32_t struct_size; /* set by init; the library fills no more than that */
+    uint32_t struct_size; /* set by init; the library fills in no more than that */
     int32_t reserved;     /* 0 */
     int64_t count;        /* pairs */
     double mse;           /* mean squared error */
     double rmse;          /* root of mse */
     double mae;           /* mean absolute error */
-    double r2;            /* NaN for fewer than 2 pairs; constant truth: 1 if perfect, else 0 */
-    double pearson;       /* -1 to 1; NaN if a side is constant or there are fewer than 2 pairs */
+    double r2;            /* NaN for fewer than 2 pairs; if truth is constant: 1 if perfect, else
+                             0 */
+    double pearson;       /* -1 to 1; NaN if either side is constant or there are fewer than 2
+                             pairs */
 } an_metrics;
 
 AN_API void an_metrics_init(an_metrics *metrics, uint32_t struct_size);
@@ -26,19 +28,19 @@ AN_API void an_metrics_init(an_metrics *metrics, uint32_t struct_size);
 /**
  * Compute the metrics of count pairs.
  *
- * Takes:   truth [count] in double, prediction [count] in float, both finite. weights [count]: how
- *          much each pair counts, finite, at least 0, not all 0; NULL = 1 each. Only their ratios
- *          matter. A pair of weight 0 counts as not there, but for the fewer than 2 pairs.
- * Returns: AN_OK; AN_ERR_ARG for count < 1, NaN or infinity, a weight below 0 (the message has the
- *          index), weights that are all 0, and for a struct_size that was not set.
+ * Takes:   truth [count] in double, prediction [count] in float, both finite. weights [count]:
+ *          weight of each pair, finite, at least 0, not all 0; NULL = 1 each. Only their ratios
+ *          matter. A pair of weight 0 is ignored, except that it counts towards the 2 pairs.
+ * Returns: AN_OK; AN_ERR_ARG for count < 1, NaN or infinity, a weight below 0 (the message gives
+ *          the index), weights that are all 0, and if struct_size was not set.
  * Source:  scikit-learn mean_squared_error, mean_absolute_error, r2_score with sample_weight; SciPy
- *          pearsonr, with weights the correlation of NumPy's cov(aweights).
+ *          pearsonr; with weights, the correlation from NumPy's cov(aweights).
  * Threads: any.
  */
 AN_API an_status an_metrics_compute(const double *truth, const float *prediction,
                                     const double *weights, int64_t count, an_metrics *metrics,
                                     an_error *err);
-/** Compute the same for predictions in double, such as those of other programs. */
+/** As an_metrics_compute(), for predictions in double, such as those of other programs. */
 AN_API an_status an_metrics_compute_double(const double *truth, const double *prediction,
                                            const double *weights, int64_t count,
                                            an_metrics *metrics, an_error *err);
@@ -48,19 +50,20 @@ typedef struct an_plot_options {
     uint32_t struct_size; /* set by init; later fields are only appended */
     int32_t width;        /* pixels, 200 to 10000; 0 = 1500 (scatter: 900); default 0 */
     int32_t height;       /* pixels, 200 to 10000; 0 = 700 (scatter: 900); default 0 */
-    int32_t log_y;        /* curves: 1 = logarithmic, for values that span decades; default 0 */
-    const char *title;    /* UTF-8; NULL = a fitting one, "" = none; default NULL */
-    const char *x_label;  /* UTF-8; NULL = a fitting one, "" = none; default NULL */
-    const char *y_label;  /* UTF-8; NULL = a fitting one, "" = none; default NULL */
+    int32_t log_y;        /* curves: 1 = logarithmic axis, for values that span decades; default
+                             0 */
+    const char *title;    /* UTF-8; NULL = a suitable default, "" = none; default NULL */
+    const char *x_label;  /* UTF-8; NULL = a suitable default, "" = none; default NULL */
+    const char *y_label;  /* UTF-8; NULL = a suitable default, "" = none; default NULL */
 } an_plot_options;
 
 AN_API void an_plot_options_init(an_plot_options *options, uint32_t struct_size);
 
-/** One line of a plot: count values at x = 1, 2, ...; what is not finite leaves a gap. */
+/** One line of a plot: count values at x = 1, 2, ...; NaN and infinity leave a gap. */
 typedef struct an_curve {
     uint32_t struct_size; /* set by init; the same in all curves of a call */
     int32_t reserved;     /* 0 */
-    const char *name;     /* in the legend; UTF-8 */
+    const char *name;     /* name in the legend; UTF-8 */
     const double *values; /* [count]; may be NULL if count is 0 */
     int64_t count;        /* 0 to 1,000,000 */
 } an_curve;
@@ -68,24 +71,24 @@ typedef struct an_curve {
 AN_API void an_curve_init(an_curve *curve, uint32_t struct_size);
 
 /**
- * Draw curves over epochs as a PNG file, whole or not at all.
+ * Plot curves over epochs to a PNG file, atomically.
  *
- * Takes:   curves [curve_count], 1 to 8, told apart by colour, dash and mark; the legend names each
- *          with its lowest value and that value's epoch. marks [mark_count]: epochs where a new
- *          stage begins (a vertical line before them, stages numbered from 1); NULL = none.
+ * Takes:   curves [curve_count], 1 to 8, distinguished by colour, dash and marker; the legend gives
+ *          each with its lowest value and the epoch of that value. marks [mark_count]: epochs where
+ *          a new stage begins (a vertical line before them, stages numbered from 1); NULL = none.
  * Returns: AN_OK; AN_ERR_ARG (a text that is not UTF-8, a size out of range); AN_ERR_IO;
  *          AN_ERR_UNSUPPORTED in a build without plots (feature 'plot'); AN_ERR_NOMEM.
- * Note:    texts are drawn with the system's sans-serif font (fontconfig), or with plain built-in
- *          letters where there is none. Control characters in texts become blanks; texts that are
- *          too long end in an ellipsis.
+ * Note:    text is drawn with the system's sans-serif font (fontconfig), or with a plain built-in
+ *          font if there is none. Control characters become spaces; text that is too long ends in
+ *          an ellipsis.
  * Threads: any.
  */
 AN_API an_status an_plot_curves(const char *path, const an_curve *curves, int32_t curve_count,
                                 const int64_t *marks, int32_t mark_count,
                                 const an_plot_options *options, an_error *err);
 
-/** Draw predicted over true scores as a PNG file, with the diagonal, equal axes, and the metrics in
- *  the line under the title. Shapes and errors: as an_metrics_compute() and an_plot_curves(). */
+/** Plot predicted against true scores to a PNG file, with the diagonal, equal axes, and the metrics
+ *  in the line below the title. Shapes and errors: as an_metrics_compute() and an_plot_curves(). */
 AN_API an_status an_plot_scatter(const char *path, const double *truth, const float *prediction,
                                  int64_t count, const an_plot_options *options, an_error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * MobileNetV2 as Keras builds it, with one dense head; its weights from files or at random. */
+ * MobileNetV2 as Keras builds it, with one dense head; weights from files or random. */
 #ifndef ATTRACTIVENET_MOBILENETV2_H
 #define ATTRACTIVENET_MOBILENETV2_H
 
@@ -21,19 +21,20 @@ enum {
 /** Which network. Fill with an_mobilenetv2_options_init(), then change what you need. */
 typedef struct an_mobilenetv2_options {
     uint32_t struct_size;  /* set by init; later fields are only appended */
-    int32_t height, width; /* pixels, 32 to 8192; default 350, 350 (loading: 0 = the file's) */
+    int32_t height, width; /* pixels, 32 to 8192; default 350, 350 (when loading: 0 = as in the
+                              file) */
     int32_t outputs;       /* 1 to 10000; default 1 */
     int32_t task;          /* AN_TASK_*; default REGRESSION */
     int32_t padding;       /* AN_PADDING_*; default AUTO */
     int32_t scale; /* AN_SCALE_*; default AUTO: tf for ImageNet weights, unit for random ones */
-    uint32_t seed; /* of random weights; default 42 */
+    uint32_t seed; /* for random weights; default 42 */
     double alpha;  /* > 0; default 1.0 */
     int32_t weights_kind;     /* AN_WEIGHTS_*; default RANDOM */
     int32_t reserved;         /* 0 */
-    const char *weights_path; /* of FILE: a weight file (base, or base and head); else NULL; default
-                                 NULL */
+    const char *weights_path; /* for FILE: a weight file (base, or base and head); otherwise NULL;
+                                 default NULL */
     an_progress_fn progress;  /* of the download; NULL = none */
-    void *progress_user;      /* handed to progress */
+    void *progress_user;      /* passed to progress */
 } an_mobilenetv2_options;
 
 AN_API void an_mobilenetv2_options_init(an_mobilenetv2_options *options, uint32_t struct_size);
@@ -41,38 +42,38 @@ AN_API void an_mobilenetv2_options_init(an_mobilenetv2_options *options, uint32_
 /**
  * Build MobileNetV2 with average pooling and a dense head (logits for classification).
  *
- * Owns:    *out is the caller's; it holds the backend.
- * Returns: AN_OK; AN_ERR_ARG (an option out of range, or scale AUTO with a file that does not tell
- *          it); AN_ERR_IO, AN_ERR_FORMAT (weight file: the first layer that differs, with both
- *          shapes; of another alpha: both alphas); AN_ERR_UNSUPPORTED (a Keras file of another
- *          network, see an_model_load(); no libcurl); AN_ERR_CANCELLED (by progress);
- *          AN_ERR_NOMEM.
- * Threads: any; of calls that download the same file, one at a time (an_download()); blocks.
+ * Owns:    *out is the caller's; it holds a reference to the backend.
+ * Returns: AN_OK; AN_ERR_ARG (an option out of range, or scale AUTO with a file that does not
+ *          specify it); AN_ERR_IO, AN_ERR_FORMAT (weight file: the message gives the first layer
+ *          that differs, with both shapes, or both alphas if they differ); AN_ERR_UNSUPPORTED (a
+ *          Keras file of a different network, see an_model_load(); no libcurl); AN_ERR_CANCELLED
+ *          (by progress); AN_ERR_NOMEM.
+ * Threads: any, but only one call at a time may download the same file (an_download()); blocks.
  * Source:  keras.applications.MobileNetV2, include_top=False, pooling='avg' (docs/numerics.md).
  */
 AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
                                        const an_mobilenetv2_options *options, an_error *err);
 
 /**
- * Load a model: a safetensors file of an_model_save(), which holds size, padding, scale and
- * outputs, or a Keras file.
+ * Load a model: a safetensors file written by an_model_save(), which contains size, padding, scale
+ * and outputs, or a Keras file.
  *
- * Takes:   options: NULL = all as the file says. Set fields override what a file may leave open
- *          (size; padding; scale: a Keras file has none, so AUTO is AN_ERR_ARG there, except for
- *          ImageNet weights, and for a model that scales by itself, as below). alpha, outputs and
- *          task are the file's: those of options are checked and otherwise ignored. weights_kind
- *          must be RANDOM, or FILE with weights_path equal to path.
+ * Takes:   options: NULL = everything as in the file. Fields that are set override what a file may
+ *          leave unspecified (size; padding; scale: a Keras file has none, so AUTO is AN_ERR_ARG
+ *          there, except for ImageNet weights and for a model that does its own scaling, see
+ *          below). alpha, outputs and task come from the file: those of options are checked and
+ *          otherwise ignored. weights_kind must be RANDOM, or FILE with weights_path equal to path.
  *
- * Keras:   the network that a file's config describes must be this one: every layer, its settings,
- *          its inputs, and every array of the file. Dropout and augmentation layers are skipped;
- *          Rescaling, Normalization and arithmetic operators with a constant in front of the
- *          network become the scale if they map pixels from 0 to 255 to x/255, x/127.5-1 or x/.255
- *          (within 1e-6); models with a half-precision policy are computed in float. A .weights.h5
- *          has no config: the arrays and the classes of its layers are compared.
- * Owns:    *out is the caller's; it holds the backend.
- * Returns: AN_OK; AN_ERR_ARG (an option out of range, something is left open, or scale is not the
- *          one that the file's layers give); AN_ERR_IO; AN_ERR_FORMAT; AN_ERR_UNSUPPORTED (another
- *          network: the message names layer and setting, what was found and what is expected);
+ * Keras:   the network that the file's config describes must match this one: every layer, its
+ *          settings, its inputs, and every array of the file. Dropout and augmentation layers are
+ *          skipped. Rescaling, Normalization and arithmetic operators with a constant in front of
+ *          the network become the scale if they map pixels from 0 to 255 to x/255, x/127.5-1 or
+ *          x/.255 (within 1e-6). Models with a half-precision policy are computed in float. A
+ *          .weights.h5 has no config: the arrays and the classes of its layers are compared.
+ * Owns:    *out is the caller's; it holds a reference to the backend.
+ * Returns: AN_OK; AN_ERR_ARG (an option out of range or unspecified, or a scale that contradicts
+ *          the layers in the file); AN_ERR_IO; AN_ERR_FORMAT; AN_ERR_UNSUPPORTED (a different
+ *          network: the message names layer and setting, what was found and what was expected);
  *          AN_ERR_NOMEM.
  * Threads: any.
  */
@@ -82,10 +83,10 @@ AN_API an_status an_model_load(an_model **out, an_backend *backend, const char *
 /**
  * Load a model from memory.
  *
- * Takes:   bytes, size: the content of a file that an_model_load() takes, such as an_model_save()
- * or an_model_save_bytes() made; not kept. name: stands for the path in messages; NULL = "in
- *          memory". options: as an_model_load(), with weights_kind RANDOM.
- * Owns:    *out is the caller's; it holds the backend.
+ * Takes:   bytes, size: the content of a file that an_model_load() accepts, such as one from
+ *          an_model_save() or an_model_save_bytes(); not kept. name: used instead of the path in
+ *          messages; NULL = "in memory". options: as for an_model_load(), with weights_kind RANDOM.
+ * Owns:    *out is the caller's; it holds a reference to the backend.
  * Returns: as an_model_load(), without AN_ERR_IO; the same model from the same bytes.
  * Threads: any.
  */
@@ -93,8 +94,9 @@ AN_API an_status an_model_load_bytes(an_model **out, an_backend *backend, const 
                                      int64_t size, const char *name,
                                      const an_mobilenetv2_options *options, an_error *err);
 
-/** Compute the parameters of MobileNetV2 with a dense head, all and trainable in AN_BASE_TRAIN
- *  (each may be NULL). Returns AN_OK; AN_ERR_ARG (alpha or outputs out of range). Threads: any. */
+/** Count the parameters of MobileNetV2 with a dense head: all of them, and those trainable in
+ *  AN_BASE_TRAIN (each may be NULL). Returns AN_OK; AN_ERR_ARG (alpha or outputs out of range).
+ *  Threads: any. */
 AN_API an_status an_mobilenetv2_count_parameters(double alpha, int32_t outputs, int64_t *all,
                                                  int64_t *trainable, an_error *err);
 

@@ -18,19 +18,19 @@ typedef struct an_optimizer_options {
     int32_t reserved;     /* 0 */
     double beta1;         /* 0 <= beta1 < 1; default 0.9 */
     double beta2;         /* 0 <= beta2 < 1; default 0.999 */
-    double epsilon;       /* > 0, outside the root; default 1e-7 */
+    double epsilon;       /* > 0, added outside the square root; default 1e-7 */
     double momentum;      /* SGD: 0 to 1; default 0 */
     double weight_decay;  /* ADAMW: >= 0; default 0.004 */
-    double clip_norm;     /* of all gradients together; 0 = none; default 0 */
+    double clip_norm;     /* global norm of all gradients; 0 = no clipping; default 0 */
 } an_optimizer_options;
 
 AN_API void an_optimizer_options_init(an_optimizer_options *options, uint32_t struct_size);
 
-/** An optimizer with its moments for one model. */
+/** An optimizer for one model, with its moments. */
 typedef struct an_optimizer an_optimizer;
 
-/** Make an optimizer with zero moments. Owns: *out is the caller's; it holds the model. Returns
- *  AN_OK; AN_ERR_ARG (an option out of range); AN_ERR_NOMEM. */
+/** Make an optimizer with zero moments. Owns: *out is the caller's; it holds a reference to the
+ *  model. Returns AN_OK; AN_ERR_ARG (an option out of range); AN_ERR_NOMEM. */
 AN_API an_status an_optimizer_create(an_optimizer **out, an_model *model,
                                      const an_optimizer_options *options, an_error *err);
 AN_API void an_optimizer_destroy(an_optimizer *optimizer); /**< Free; NULL is allowed. */
@@ -39,17 +39,18 @@ AN_API void an_optimizer_destroy(an_optimizer *optimizer); /**< Free; NULL is al
  * Update the trained parameters with the gradients of the last an_model_compute_gradients().
  *
  * Takes:   learning_rate: finite, >= 0. Each call is one step, even on the same gradients.
- * Returns: AN_OK; AN_ERR_ARG, also if no gradients have been computed yet; AN_ERR_DEVICE.
+ * Returns: AN_OK; AN_ERR_ARG (also if no gradients have been computed yet); AN_ERR_DEVICE.
  * Source:  Keras 2 Adam, SGD, AdamW (docs/numerics.md, section optimizers).
  */
 AN_API an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err);
-AN_API int64_t an_optimizer_steps(const an_optimizer *optimizer); /**< Return steps done. */
+AN_API int64_t an_optimizer_steps(const an_optimizer *optimizer); /**< Return the number of steps
+                                                                       taken. */
 
 /**
  * Apply one step of an optimizer to plain arrays of count numbers.
  *
- * Takes:   step: from 1; count: 0 or more; m, v: moments, zero before step 1 (m: velocity for SGD;
- *          v unused there, and may be NULL).
+ * Takes:   step: from 1; count: 0 or more; m, v: moments, zero before step 1 (SGD: m is the
+ *          velocity; v is unused and may be NULL).
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
  */
 AN_API an_status an_optimizer_apply(const an_optimizer_options *options, int64_t step,
@@ -58,21 +59,24 @@ AN_API an_status an_optimizer_apply(const an_optimizer_options *options, int64_t
 
 enum { AN_SCHEDULE_CONSTANT = 0, AN_SCHEDULE_COSINE = 1 };
 
-/** How the learning rate changes over the steps of a stage. (On a plateau: see train.h.) */
+/** How the learning rate changes over the steps of a stage. (For reduction on a plateau, see
+ *  train.h.) */
 typedef struct an_schedule_options {
     uint32_t struct_size;  /* set by init; later fields are only appended */
     int32_t kind;          /* AN_SCHEDULE_*; default CONSTANT */
-    int64_t warmup_steps;  /* rising linearly from warmup_start; default 0 */
-    int64_t decay_steps;   /* COSINE: after the warm-up; > 0; default 0 = the rest of the stage */
-    double warmup_start;   /* fraction of the rate before the first step, 0 to 1; default 0 */
-    double final_fraction; /* COSINE: of the rate, at the end, 0 to 1; default 0 */
+    int64_t warmup_steps;  /* steps with a linear increase from warmup_start; default 0 */
+    int64_t decay_steps;   /* COSINE: steps after the warm-up; > 0; default 0 = the rest of the
+                              stage */
+    double warmup_start;   /* initial fraction of the rate, before the first step, 0 to 1; default
+                              0 */
+    double final_fraction; /* COSINE: final fraction of the rate, 0 to 1; default 0 */
 } an_schedule_options;
 
 AN_API void an_schedule_options_init(an_schedule_options *options, uint32_t struct_size);
 
-/** Return the rate of a step (from 0) for a base rate >= 0; NaN if an argument or an option is out
- *  of range, and for COSINE with decay_steps 0, which only a trainer can fill in. options: NULL =
- *  defaults. Source: Keras CosineDecay. Threads: any. */
+/** Return the learning rate of a step (from 0) for a base rate >= 0; NaN if an argument or option
+ *  is out of range, and for COSINE with decay_steps 0, which only a trainer can fill in. options:
+ *  NULL = defaults. Source: Keras CosineDecay. Threads: any. */
 AN_API double an_schedule_rate(const an_schedule_options *options, double rate, int64_t step);
 
 #ifdef __cplusplus

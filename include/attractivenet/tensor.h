@@ -17,7 +17,7 @@ enum { AN_TENSOR_MAX_RANK = 8 };
 /**
  * Make an array of zeros that owns its memory (64-byte aligned).
  *
- * Takes:   shape: rank numbers, each >= 0, outermost first; rank: 1 to AN_TENSOR_MAX_RANK.
+ * Takes:   shape: rank dimensions, each >= 0, outermost first; rank: 1 to AN_TENSOR_MAX_RANK.
  * Owns:    *out is the caller's; free with an_tensor_destroy().
  * Returns: AN_OK; AN_ERR_ARG for a rank or size out of range; AN_ERR_NOMEM.
  * Threads: any.
@@ -26,22 +26,22 @@ AN_API an_status an_tensor_create(an_tensor **out, const int64_t *shape, int32_t
                                   an_error *err);
 
 /**
- * Make an array over the caller's memory.
+ * Make an array that uses the caller's memory.
  *
- * Takes:   data: kept, not copied: it must outlive the tensor; at least as many floats as shape
+ * Takes:   data: kept, not copied, so it must outlive the tensor; at least as many floats as shape
  *          says.
- * Returns: as an_tensor_create(); AN_ERR_ARG also for data NULL with a count above 0.
+ * Returns: as an_tensor_create(); AN_ERR_ARG also if data is NULL and the count is above 0.
  * Threads: any.
  */
 AN_API an_status an_tensor_borrow(an_tensor **out, float *data, const int64_t *shape, int32_t rank,
                                   an_error *err);
 
-/** Free a tensor; NULL is allowed. Borrowed memory stays as it is. */
+/** Free a tensor; NULL is allowed. Borrowed memory is left untouched. */
 AN_API void an_tensor_destroy(an_tensor *tensor);
 
 /** Return the first element; borrowed from the tensor. NULL if it has no elements. */
 AN_API float *an_tensor_data(an_tensor *tensor);
-/** As an_tensor_data(), of a tensor that is only read. */
+/** As an_tensor_data(), read-only. */
 AN_API const float *an_tensor_const_data(const an_tensor *tensor);
 
 /** Return the number of dimensions, 1 to AN_TENSOR_MAX_RANK. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Which library this is: release, ABI and the features it was built with. */
+ * The library's release, ABI and build features. */
 #ifndef ATTRACTIVENET_VERSION_H
 #define ATTRACTIVENET_VERSION_H
 
@@ -13,18 +13,19 @@
 extern "C" {
 #endif
 
-/** Name the release of the library that is running, as "0.1.0". Returns a constant. Threads: any.
+/** Return the release of the library that is running, such as "0.1.0": a constant string. Threads:
+ *  any.
  */
 AN_API const char *an_version(void);
 
-/** Return the ABI number of the library that is running: the number of its SONAME. Threads: any. */
+/** Return the ABI number of the library that is running: the number in its SONAME. Threads: any. */
 AN_API int32_t an_abi(void);
 
 /**
- * Ask whether the build has a feature.
+ * Check whether the build has a feature.
  *
  * Takes:   name: one of "blas", "hdf5", "curl", "plot", "cuda", "nccl", "mpi", "live".
- * Returns: 1 if built in, 0 if left out or unknown.
+ * Returns: 1 if built in, 0 if not built in or unknown.
  * Threads: any.
  */
 AN_API int32_t an_has_feature(const char *name);
