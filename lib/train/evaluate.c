@@ -334,7 +334,8 @@ an_status ani_features_loss(const ani_features *f, an_model *model, const an_los
     ani_net_context_use_watch(context, ani_net_watch(net));
     st = ani_net_context_hold(net, context, ANI_PREDICT_HEAD, false, err);
     float *logits = ani_alloc_zero(slice * f->outputs, sizeof *logits);
-    if (!st && !logits) st = ani_fail_memory(err, slice * f->outputs, "predictions");
+    if (!st && !logits)
+        st = ani_fail_memory(err, slice * f->outputs * (int64_t)sizeof *logits, "predictions");
     for (int64_t i = 0; !st && i < f->samples; i += slice) {
         const int64_t n = f->samples - i < slice ? f->samples - i : slice;
         st = ani_net_predict_head(net, context, f->values + i * f->width, n, 0, logits, err);
