@@ -84,7 +84,7 @@ void ani_callback_clear(ani_callback *callback) {
 
 /* --- the call -------------------------------------------------------------------------------- */
 
-/* Bytes of ones are a NaN: what the callback forgets is found. */
+/* All-ones bytes are a NaN: values that the callback forgets to write are detected. */
 static void make_nan(float *x, int64_t count) {
     memset(x, 0xff, (size_t)count * sizeof *x);
 }
@@ -106,11 +106,11 @@ an_status ani_callback_fill(const ani_callback *callback, const an_fill_batch *b
 
 /* --- what it gave ---------------------------------------------------------------------------- */
 
-/* Return the number of the first value that lies outside; count if none does. NaN lies outside. */
+/* Return the index of the first value out of range; count if there is none. NaN is out of range. */
 static int64_t find_outside(const float *x, int64_t count, float low, float high) {
     enum { BLOCK = 256 };
     int64_t i = 0;
-    for (; i + BLOCK <= count; i += BLOCK) { /* without a branch */
+    for (; i + BLOCK <= count; i += BLOCK) { /* branch-free */
         int outside = 0;
         for (int64_t j = i; j < i + BLOCK; j++)
             outside |= !(x[j] >= low && x[j] <= high);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Batches prefetched by threads. A batch is a slot of a ring; its samples are handed out one by
- * one, so that all threads work on the batch that is needed next. What a sample becomes depends on
- * (options, epoch, place) alone; who makes it, and when, changes nothing. The samples of a callback
- * lie in their slot before they are handed out: the caller's thread has them filled in, as many
- * batches as there are slots, and what is left to make is the look at them and the augmentation. */
+ * one, so that all threads work on the batch that is needed next. A sample depends only on
+ * (options, epoch, place), not on which thread makes it, or when. The samples of a callback are in
+ * their slot before they are handed out: the caller's thread has the callback fill in as many
+ * batches as there are slots, and the threads only check and augment them. */
 #include "augment/loader.h"
 
 #include <pthread.h>
@@ -23,7 +23,7 @@
 
 enum { MAX_BATCH = 65536, MAX_THREADS = 256, MAX_PREFETCH = 64 };
 
-/* One batch being made or waiting to be taken. */
+/* A batch being made or waiting to be taken. */
 typedef struct slot {
     int64_t step;    /* which batch of the epoch; -1: none */
     int64_t count;   /* samples */
@@ -37,11 +37,10 @@ typedef struct slot {
     an_error *errors;          /* [batch]: status AN_OK, or why the sample has no pixels */
 } slot;
 
-/* Memory of one thread. */
+/* The memory of one thread. */
 typedef struct scratch {
     uint8_t *pixels;
-    float
-        *scaled; /* where Keras' brightness or the floats of a callback are augmented; else NULL */
+    float *scaled; /* for Keras' brightness, or if a callback's floats are augmented; else NULL */
 } scratch;
 
 typedef struct worker {
@@ -51,15 +50,15 @@ typedef struct worker {
 
 struct an_loader {
     atomic_int references;
-    atomic_bool claimed;        /* somebody reads it */
-    an_cancel *cancel;          /* held; NULL: none */
-    ani_watch own;              /* of it, in a call on the loader */
+    atomic_bool claimed;        /* the loader is being read */
+    an_cancel *cancel;          /* reference held; NULL: none */
+    ani_watch own;              /* of that flag, during a call on the loader */
     ani_watch *watch;           /* of the call that reads it */
-    int64_t process;            /* that made it, where its threads are */
+    int64_t process;            /* that made it and has its threads */
     an_dataset *dataset;        /* NULL: samples come from the callback */
     ani_callback callback;      /* all zero with a data set */
     an_release_fn release;      /* of the callback, at the end; NULL: none */
-    an_loader *parent;          /* claimed as long as this one lives: it has the same callback */
+    an_loader *parent;          /* claimed as long as this one exists: it has the same callback */
     an_loader_options options;  /* augment: the next field */
     an_augment_options augment; /* its lists are owned */
     int64_t *indices;           /* [count] samples of the data set */
@@ -72,24 +71,24 @@ struct an_loader {
     bool has_weights;
     slot *slots;
     int64_t slot_count;
-    const slot *given;  /* what an_loader_next() gave last, or NULL; its caller's alone */
+    const slot *given;  /* what an_loader_next() returned last, or NULL; only its caller uses it */
     scratch *scratches; /* [threads + 1], the last one for the caller */
     pthread_t *threads;
     worker *workers;
     int32_t started;
 
     pthread_mutex_t lock;   /* guards all below, and the counters of slots */
-    pthread_cond_t work;    /* there is something to claim, or the end */
-    pthread_cond_t changed; /* a batch is finished, or no thread is at work */
+    pthread_cond_t work;    /* there is a sample to claim, or the loader is being destroyed */
+    pthread_cond_t changed; /* a batch is finished, or no thread is working */
     bool begun;
     bool paused; /* nothing may be claimed */
     bool stop;
     int64_t epoch;
-    int64_t next;      /* batch that the caller gets next */
-    int64_t held;      /* first batch whose slot must stay: the one that the caller has, or next */
-    int64_t filled;    /* first batch that waits for the callback; with a data set none does */
-    int64_t filling;   /* batch whose samples are handed out now */
-    int64_t busy;      /* threads at work on a sample */
+    int64_t next;    /* batch that the caller gets next */
+    int64_t held;    /* first batch whose slot must be kept: the one that the caller has, or next */
+    int64_t filled;  /* first batch that waits for the callback; with a data set none does */
+    int64_t filling; /* batch whose samples are being handed out */
+    int64_t busy;    /* threads working on a sample */
     ani_mt19937 first; /* stream of batch 0 (KERAS, LEGACY) */
 };
 
@@ -135,8 +134,7 @@ static bool is_keras(const an_loader *b) {
     return b->augment.mode == AN_AUGMENT_KERAS || b->augment.mode == AN_AUGMENT_LEGACY;
 }
 
-/* Keras' brightness drops fractions: there the last bit decides, and the reference form is taken.
- */
+/* Keras' brightness truncates fractions, so the last bit matters and the reference form is used. */
 static bool needs_reference(const an_loader *b) {
     const an_augment_options *augment = &b->augment;
     return is_keras(b) && (augment->brightness_low != 0.0 || augment->brightness_high != 0.0);
@@ -144,7 +142,7 @@ static bool needs_reference(const an_loader *b) {
 
 /* --- making samples -------------------------------------------------------------------------- */
 
-/* Set up the slot of a batch. With the lock. */
+/* Set up the slot of a batch. The lock is held. */
 static slot *set_up(an_loader *b, int64_t step) {
     slot *s = &b->slots[step % b->slot_count];
     const int64_t *places = b->places + step * b->order.batch;
@@ -161,7 +159,7 @@ static slot *set_up(an_loader *b, int64_t step) {
     return s;
 }
 
-/* Return the number behind the last batch that there is a slot for. */
+/* Return the number after the last batch that has a slot. */
 static int64_t slots_end(const an_loader *b) {
     const int64_t end = b->held + b->slot_count;
     return end < b->order.steps ? end : b->order.steps;
@@ -171,7 +169,8 @@ static bool can_claim(const an_loader *b) {
     return !b->paused && b->filling < b->filled && b->filling < slots_end(b);
 }
 
-/* Take the next sample to be made: its slot, and its place in *k. With the lock, if can_claim(). */
+/* Take the next sample to be made: its slot, and its index in *k. The lock is held and can_claim()
+ * is true. */
 static slot *claim(an_loader *b, int64_t *k) {
     slot *s = &b->slots[b->filling % b->slot_count];
     if (s->step != b->filling) set_up(b, b->filling);
@@ -181,7 +180,7 @@ static slot *claim(an_loader *b, int64_t *k) {
     return s;
 }
 
-/* What is done to the sample at place k. */
+/* The transform of the sample at index k. */
 static ani_transform transform_of(const an_loader *b, const slot *s, int64_t k) {
     ani_transform transform;
     if (s->transforms)
@@ -234,7 +233,7 @@ static an_fill_batch batch_of(const an_loader *b, const slot *s) {
                            .weights = s->weights};
 }
 
-/* Look at a sample that the callback filled in, and augment it. */
+/* Check a sample that the callback filled in, and augment it. */
 static an_status finish(an_loader *b, slot *s, int64_t k, const scratch *mine, an_error *err) {
     const an_augment_options *augment = &b->augment;
     const int64_t height = b->order.height, width = b->order.width;
@@ -260,7 +259,7 @@ static void work_once(an_loader *b, const scratch *mine) {
     int64_t k;
     slot *s = claim(b, &k);
     pthread_mutex_unlock(&b->lock);
-    /* Without the lock: nobody else touches this place. */
+    /* Without the lock: no other thread touches this sample. */
     an_error *error = &s->errors[k];
     error->status = b->dataset ? make(b, s, k, mine, error) : finish(b, s, k, mine, error);
     pthread_mutex_lock(&b->lock);
@@ -316,7 +315,7 @@ static an_status take_indices(an_loader *b, const int64_t *indices, int64_t coun
     return AN_OK;
 }
 
-/* The caller's lists of shifts end with the call: keep copies. */
+/* The caller's lists of shifts are valid only during the call: keep copies. */
 static an_status copy_choices(const double **choices, const double *theirs, int64_t count,
                               an_error *err) {
     if (!count) return AN_OK;
@@ -378,7 +377,7 @@ static an_status make_threads(an_loader *b, an_error *err) {
     return AN_OK;
 }
 
-/* What a loader takes from its samples' side: a data set, or else a callback's source. */
+/* What a loader takes its samples from: a data set, or else a callback's source. */
 static an_status take_samples(an_loader *b, an_dataset *dataset, const an_loader_source *source,
                               an_error *err) {
     if (dataset) {
@@ -465,7 +464,7 @@ an_status an_loader_create_from_callback(an_loader **out, const an_loader_source
     return st;
 }
 
-/* Free a list of copy_choices(). */
+/* Free a list made by copy_choices(). */
 static void free_choices(const double *choices) {
     union {
         const double *kept;
@@ -474,7 +473,7 @@ static void free_choices(const double *choices) {
     ani_free(pointer.owned);
 }
 
-/* In a child of the process that started them there are none, and their lock stays as it is. */
+/* A child of the process that started the threads has none, and their lock is left as it is. */
 static void stop_threads(an_loader *b) {
     if (b->process != ani_process()) return;
     pthread_mutex_lock(&b->lock);
@@ -592,8 +591,8 @@ an_status ani_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_e
     return AN_OK;
 }
 
-/* Have the callback fill in all batches that a slot is free for. With the lock, which is released
- * meanwhile. What it refuses to fill waits for the next call. */
+/* Have the callback fill in all batches that have a free slot. The lock is held, and released
+ * meanwhile. Batches that the callback refuses to fill wait for the next call. */
 static an_status fill_slots(an_loader *b, an_error *err) {
     an_status st = AN_OK;
     while (!st && b->filled < slots_end(b)) {
@@ -609,13 +608,13 @@ static an_status fill_slots(an_loader *b, an_error *err) {
     return st;
 }
 
-/* Wait until the next batch is there, making samples of it while there are any to make. AN_DONE at
- * the end of the epoch. */
+/* Wait for the next batch, making samples while there are any to make. AN_DONE at the end of the
+ * epoch. */
 static an_status wait_for_batch(an_loader *b, slot **out, an_error *err) {
     an_status st = b->next < b->order.steps ? ani_watch_check(b->watch, err) : AN_DONE;
     if (st) return st;
     pthread_mutex_lock(&b->lock);
-    b->held = b->next; /* the slot of the batch before may be filled again */
+    b->held = b->next; /* the slot of the previous batch may be reused */
     pthread_cond_broadcast(&b->work);
     if (!b->dataset) st = fill_slots(b, err);
     slot *s = *out = &b->slots[b->next % b->slot_count];
@@ -631,7 +630,7 @@ static an_status wait_for_batch(an_loader *b, slot **out, an_error *err) {
     return st;
 }
 
-/* Take out of a batch the samples that have no pixels; or fail with the first of them. */
+/* Remove the samples without pixels from a batch, or fail with the first of them. */
 static an_status leave_out(an_loader *b, slot *s, an_error *err) {
     int64_t kept = 0;
     for (int64_t k = 0; k < s->count; k++) {
@@ -798,7 +797,7 @@ int64_t ani_loader_size(const an_loader *loader, int64_t step) {
 }
 
 int64_t ani_loader_place(const an_loader *loader) {
-    return loader->next; /* moved by an_loader_next() alone */
+    return loader->next; /* only an_loader_next() changes it */
 }
 
 const an_loader_options *ani_loader_options(const an_loader *loader) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Orders of epochs: ours, and those of Keras' iterators (docs/numerics.md, section batches). */
+ * The sample order of an epoch: ours, and those of Keras' iterators (docs/numerics.md, section
+ * batches). */
 #include "augment/order.h"
 
 #include "augment/transform.h"
@@ -9,7 +10,7 @@ int64_t ani_order_batch(const ani_order *order, int64_t step) {
     return left < order->batch ? left : order->batch;
 }
 
-/* Seeds go round at 2^32, where NumPy's would end. */
+/* Seeds wrap around at 2^32, where NumPy's range ends. */
 static void seed(ani_mt19937 *mt, const ani_order *order, int64_t steps_before) {
     ani_mt19937_seed(mt, (uint32_t)((uint64_t)order->options->seed + (uint64_t)steps_before));
 }
@@ -27,8 +28,8 @@ static void permute(const ani_order *order, int64_t *places, ani_mt19937 *mt) {
         places[i] = i;
 }
 
-/* The permutation that on_epoch_end() drew: behind all that the last batch of the epoch before
- * drew. */
+/* The permutation that on_epoch_end() drew: after everything that the last batch of the previous
+ * epoch drew. */
 static void permute_after(const ani_order *order, int64_t epoch, int64_t *places, ani_mt19937 *mt) {
     const int64_t last = order->steps - 1;
     ani_order_stream(order, epoch - 1, last, mt);

@@ -10,7 +10,7 @@
 static const char *const augment_words[] = {"none", "fast", "keras", "legacy", NULL};
 static const char *const fill_words[] = {"nearest", "constant", "reflect", "wrap", NULL};
 
-/** The numbers of a list of shifts; the list may be long, so its hash. */
+/** The numbers of a list of shifts, as a hash, since the list may be long. */
 static void add_shifts(ani_setting_list *to, const char *name, const double *shifts,
                        int64_t count) {
     ani_sha256 sha;
@@ -41,8 +41,8 @@ static void add_augment(ani_setting_list *to, const an_augment_options *o) {
     add_shifts(to, "augment.height_shifts", o->height_shifts, o->height_shift_count);
 }
 
-/** The samples of a loader in their order: how many, and a hash of names, labels and, if there are
- * any, weights; of a callback's, what it says they are. */
+/** The samples of a loader in order: their number, and a hash of names, labels and weights, if any;
+ * for a callback, the identity that it states. */
 static void add_samples(ani_setting_list *to, const char *name, const an_loader *loader) {
     const an_dataset *dataset = ani_loader_dataset(loader);
     const an_loader_source *source = ani_loader_source(loader);

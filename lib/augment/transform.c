@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Keras' ImageDataGenerator for one image, and the fused form that is the default
+ * Keras' ImageDataGenerator for one image, and the fused form, which is the default
  * (docs/numerics.md, section augmentation). */
 #include "augment/transform.h"
 
@@ -108,7 +108,7 @@ void ani_transform_init(ani_transform *transform) {
     *transform = (ani_transform){.zx = 1.0, .zy = 1.0, .brightness = 1.0};
 }
 
-/* Where random numbers come from: one of the two. */
+/* The source of random numbers: one of the two. */
 typedef struct numbers {
     ani_mt19937 *mt;
     ani_stream stream;
@@ -153,7 +153,7 @@ static void draw_all(ani_transform *t, const an_augment_options *o, int64_t heig
         t->zx = draw(n, o->zoom_low, o->zoom_high);
         t->zy = draw(n, o->zoom_low, o->zoom_high);
     }
-    /* Both are drawn in any case, as Keras does. */
+    /* Both are always drawn, as in Keras. */
     t->flip_horizontal = (draw(n, 0.0, 1.0) < 0.5) && o->horizontal_flip;
     t->flip_vertical = (draw(n, 0.0, 1.0) < 0.5) && o->vertical_flip;
     if (o->channel_shift != 0.0) {
@@ -199,7 +199,7 @@ bool ani_transform_matrix(const ani_transform *t, int geometry, int64_t height, 
     const bool shears = t->shear != 0.0, zooms = t->zx != 1.0 || t->zy != 1.0;
     if (!turns && !shifts && !shears && !zooms) return false;
 
-    /* Half the height goes with x in Keras, which is wrong unless the image is square. */
+    /* Keras uses half the height for x, which is wrong unless the image is square. */
     const double half = geometry == ANI_GEOMETRY_2020 ? 0.5 : -0.5;
     const double sx = (double)(geometry == ANI_GEOMETRY_PLAIN ? width : height) / 2.0 + half;
     const double sy = (double)(geometry == ANI_GEOMETRY_PLAIN ? height : width) / 2.0 + half;
@@ -221,7 +221,7 @@ bool ani_transform_matrix(const ani_transform *t, int geometry, int64_t height, 
     if (geometry == ANI_GEOMETRY_2020) {
         memcpy(m, a[0], 3 * sizeof *m);
         memcpy(m + 3, a[1], 3 * sizeof *m);
-    } else { /* the matrix speaks (x, y), the image (row, column) */
+    } else { /* the matrix is in (x, y) order, the image in (row, column) */
         memcpy(m, (const double[6]){a[1][1], a[1][0], a[1][2], a[0][1], a[0][0], a[0][2]},
                6 * sizeof *m);
     }
@@ -238,7 +238,7 @@ static void range_of(const float *x, int64_t count, float *low, float *high) {
     }
 }
 
-/* Add to all values, cut at the lowest and highest value there were. */
+/* Add to all values, clamping to the original minimum and maximum. */
 static void shift_channels(float *x, int64_t count, float shift) {
     float low, high;
     range_of(x, count, &low, &high);
@@ -248,14 +248,16 @@ static void shift_channels(float *x, int64_t count, float shift) {
     }
 }
 
-/* Pillow's brightness: 8-bit pixels mixed with black in float, cut to 0..255, fractions dropped. */
+/* Pillow's brightness: 8-bit pixels blended with black in float, clamped to [0, 255] and
+ * truncated. */
 static float enhance(float pixel, float factor) {
     const float mixed = factor * (float)(uint8_t)pixel;
     return mixed >= 255.0f ? 255.0f : (float)(uint8_t)mixed;
 }
 
-/* Brightness as Keras does it: values are taken as 8-bit pixels, after stretching to 0..255 if they
- * do not lie there (2020: always); stretched values are put back (2020: not). */
+/* Brightness as in Keras: values are converted to 8-bit pixels, after stretching to [0, 255] if
+ * they are out of that range (2020: always); stretched values are restored afterwards (2020:
+ * not). */
 static void enhance_as_keras(float *x, int64_t count, double factor, bool is_2020) {
     float low, high;
     range_of(x, count, &low, &high);
@@ -341,7 +343,7 @@ static void scale_row(float *out, const uint8_t *in, int64_t width, bool mirror,
             out[3 * j + k] = table[in[3 * (width - 1 - j) + k]];
 }
 
-/* Multiply the 8-bit value behind each value, cut at 0 and 255. */
+/* Multiply the 8-bit value behind each value, clamping to [0, 255]. */
 static void brighten(float *x, int64_t count, float factor, const ani_scaling *scaling) {
     const float black = scaling->table[0], white = scaling->table[255];
     for (int64_t i = 0; i < count; i++) {
@@ -386,8 +388,8 @@ void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t w
     transform(out, &view, t, geometry, fill, fill_value, scaling, pixels);
 }
 
-/* Find the 8-bit pixels of which a scale makes these values; false if it makes one of them of
- * none. */
+/* Find the 8-bit pixels that a scale maps to these values; false if there is no such pixel for one
+ * of them. */
 static bool find_pixels(uint8_t *out, const float *in, int64_t count, const ani_scaling *scaling) {
     const float gain = (float)(1.0 / scaling->gain), black = scaling->table[0];
     for (int64_t i = 0; i < count; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Random transforms of one image: drawing the parameters, the matrix they make, the pixels. */
+ * Random transforms of one image: drawing the parameters, building the matrix, computing the
+ * pixels. */
 #ifndef AUGMENT_TRANSFORM_H
 #define AUGMENT_TRANSFORM_H
 
@@ -11,7 +12,7 @@
 #include "base/random.h"
 #include "kernels/pixels.h"
 
-/** What is done to one image; Keras' names and units. ani_transform_init() gives: nothing. */
+/** The transform of one image; Keras' names and units. ani_transform_init() sets the identity. */
 typedef struct ani_transform {
     double theta;  /* degrees */
     double tx, ty; /* pixels */
@@ -27,8 +28,8 @@ typedef struct ani_transform {
 
 void ani_transform_init(ani_transform *transform);
 
-/** Which axes and centre a matrix has. They differ for images that are not square, and 2020 by a
- *  pixel. */
+/** The axes and centre of a matrix. They differ for images that are not square; that of 2020 by a
+ * pixel. */
 enum {
     ANI_GEOMETRY_KERAS =
         0, /* tx along columns is the height shift; the centre's x is half the height */
@@ -38,13 +39,13 @@ enum {
 /** Return the geometry of AN_AUGMENT_*. */
 int ani_geometry(int32_t mode);
 
-/** Check options, those of mode NONE as well. AN_ERR_ARG names field, value and range. */
+/** Check options, even in mode NONE. AN_ERR_ARG names field, value and range. */
 an_status ani_augment_check(const an_augment_options *options, an_error *err);
 /** True if options can change an image. */
 bool ani_augment_is_active(const an_augment_options *options);
 
-/** Draw the parameters of an image from NumPy's stream: as many numbers, in the same order, as
- *  Keras' get_random_transform() (docs/numerics.md, section augmentation). */
+/** Draw the parameters of an image from NumPy's stream: the same numbers in the same order as
+ * Keras' get_random_transform() (docs/numerics.md, section augmentation). */
 void ani_transform_draw(ani_transform *out, const an_augment_options *options, int64_t height,
                         int64_t width, ani_mt19937 *mt);
 /** The same from the stream of (seed, epoch, sample), for ANI_GEOMETRY_PLAIN: tx is the width
@@ -53,7 +54,7 @@ void ani_transform_draw_plain(ani_transform *out, const an_augment_options *opti
                               int64_t width, uint32_t seed, int64_t epoch, int64_t sample);
 
 /** The map from output to input: row = m[0]*i + m[1]*j + m[2], column = m[3]*i + m[4]*j + m[5].
- *  Returns false, m untouched, if the parameters leave every pixel where it is. */
+ *  Returns false and leaves m untouched if the parameters leave every pixel in place. */
 bool ani_transform_matrix(const ani_transform *transform, int geometry, int64_t height,
                           int64_t width, double m[6]);
 
@@ -63,13 +64,13 @@ bool ani_transform_matrix(const ani_transform *transform, int geometry, int64_t 
  *
  * Shapes:  out, in [height,width,channels], no overlap; each length at least 1.
  * Takes:   fill: AN_FILL_*; fill_value on the scale of in. Brightness as in Keras: through 8-bit
- *          pixels, for which ANI_GEOMETRY_2020 stretches the image to 0..255 and leaves it there.
+ *          pixels, for which ANI_GEOMETRY_2020 stretches the image to [0, 255] and leaves it so.
  */
 void ani_transform_apply(float *out, const float *in, int64_t height, int64_t width,
                          int64_t channels, const ani_transform *transform, int geometry,
                          int32_t fill, float fill_value);
 
-/** A scale of pixels, as a table and as the line behind it. */
+/** A scale of pixels, as a table and as the linear function behind it. */
 typedef struct ani_scaling {
     float table[256];
     double gain, bias; /* value = gain * pixel + bias */
@@ -80,25 +81,26 @@ typedef struct ani_scaling {
  *
  * Shapes:  out, in [height,width,3]; lengths at most 8192.
  * Error:   against ani_transform_apply() of the scaled pixels, without brightness: at most 16 * u *
- *          (255 * gain + |bias|) for each value, u = 2^-24. In u * 255 * gain: the two positions,
- *          cut to 24 bits, 1.5; the four weights, whose errors cancel in part, 4; gain 1; products,
- *          sums and bias 4; table and result of the other form 2. On which side of a border a
- *          sample falls is decided by the same doubles. All levels give the same bits.
- * Note:    brightness is a plain product of the 8-bit value, cut at 0 and 255, in each geometry.
+ *          (255 * gain + |bias|) for each value, u = 2^-24. In units of u * 255 * gain: the two
+ * positions, rounded to 24 bits, 1.5; the four weights, whose errors partly cancel, 4; gain 1;
+ * products, sums and bias 4; table and result of the other form 2. Which side of a border a sample
+ * falls on is decided by the same doubles. All ISA levels give the same bits.
+ * Note:    brightness is a plain product of the 8-bit value, clamped to [0, 255], in every
+ *          geometry.
  */
 void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t width,
                         const ani_transform *transform, int geometry, int32_t fill,
                         float fill_value, const ani_scaling *scaling, const ani_pixels *pixels);
 
 /**
- * Apply a transform to floats in one pass: as ani_transform_fast() to the 8-bit pixels of which the
- * scale makes just these floats, if there are such for all of them, with the same bits; else to the
- * floats as they are.
+ * Apply a transform to floats in one pass. If the scale maps some 8-bit pixel to each of these
+ * floats exactly, the result has the same bits as ani_transform_fast() of those pixels; otherwise
+ * the floats are transformed as they are.
  *
  * Shapes:  out, in [height,width,3], no overlap; lengths at most 8192; scratch height * width * 3.
  * Error:   against ani_transform_apply() of the same floats, without brightness: at most 16 * u *
- *          max|in| for each value, u = 2^-24, as there.
- * Note:    brightness takes table[0] and table[255] for 0 and 255.
+ * max|in| for each value, u = 2^-24, as above.
+ * Note:    brightness uses table[0] and table[255] for 0 and 255.
  */
 void ani_transform_values(float *out, const float *in, uint8_t *scratch, int64_t height,
                           int64_t width, const ani_transform *transform, int geometry, int32_t fill,

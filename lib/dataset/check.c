@@ -16,13 +16,13 @@
 
 enum {
     MAX_THREADS = 1024,
-    TURN = 256,      /* images between two checks of the results, at most */
-    NAMES_SIZE = 150 /* bytes of names after which an error lists no more */
+    TURN = 256,      /* maximum number of images between two checks of the results */
+    NAMES_SIZE = 150 /* bytes of names after which an error stops listing them */
 };
 
 typedef struct check {
     an_dataset *dataset;
-    int64_t first;      /* image of the current turn */
+    int64_t first;      /* image of the current round */
     uint8_t *pixels;    /* [threads][image] */
     int64_t image;      /* bytes */
     an_error *errors;   /* [TURN]: status AN_OK, or why an image has no pixels */
@@ -40,7 +40,7 @@ static void decode(void *context, int64_t index, int32_t worker) {
         ani_dataset_view(c->dataset, c->first + index, c->pixels + worker * c->image, &rgb, error);
 }
 
-/* Go through the results of a turn of count images, in order. */
+/* Go through the results of a round of count images, in order. */
 static an_status look(check *c, int64_t count, an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE];
     for (int64_t i = 0; i < count; i++) {
@@ -74,8 +74,8 @@ static an_status conclude(check *c, int64_t count, an_error *err) {
                     (long long)count, c->damaged == 1 ? "is" : "are", c->names.bytes);
 }
 
-/* Choose the size of a turn by how long the one before took, so that progress may cancel the call
- * several times a second; of large photos that is one for each thread. */
+/* Choose the size of a round by how long the previous one took, so that progress can cancel the
+ * call several times a second; with large photos that is one per thread. */
 static int64_t next_turn(int64_t turn, double seconds) {
     if (seconds > 0.1 && turn > 1) return turn / 2;
     if (seconds < 0.05 && turn < TURN) return 2 * turn < TURN ? 2 * turn : TURN;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Classes by name or index (docs/numerics.md, section classes). What could be meant in two ways is
- * an error that shows both. */
+ * Classes by name or index (docs/numerics.md, section classes). Anything ambiguous is an error that
+ * shows both meanings. */
 #include "dataset/classes.h"
 
 #include <stdio.h>
@@ -26,7 +26,8 @@ static bool is_same_but_for_case(const char *a, int64_t a_size, const char *b, i
     return true;
 }
 
-/* The whole number that a text is, written without sign and leading zeros: -1 if it is none. */
+/* The value of a text that is a whole number without sign and leading zeros; -1 if it is not
+ * one. */
 static int64_t whole_number(const char *text, int64_t size) {
     int64_t value = 0;
     if (size < 1 || size > 9 || (size > 1 && text[0] == '0')) return -1;
@@ -64,7 +65,7 @@ static const char *describe(char out[ANI_SHOWN_CLASS_SIZE + 64], const ani_class
     return out;
 }
 
-/* What no class may be called; NULL if there is nothing against it. */
+/* Why a class may not have this name; NULL if it may. */
 static const char *fault_of(const char *text, int64_t size) {
     if (size == 0) return "is empty";
     if (size > ANI_CLASS_NAME_MAX_BYTES) return "is longer than 255 bytes";
@@ -77,7 +78,7 @@ static const char *fault_of(const char *text, int64_t size) {
     return NULL;
 }
 
-/* The place in order of a name; *found tells whether it is there, or belongs there. */
+/* The sorted position of a name; *found tells whether the name is present. */
 static int32_t look_up(const ani_classes *classes, const char *text, int64_t size, bool *found) {
     int32_t low = 0, high = classes->count;
     while (low < high) {
@@ -132,7 +133,7 @@ static an_status add(ani_classes *classes, const char *text, int64_t size, int64
     return AN_OK;
 }
 
-/* Fail if two names differ in case only. */
+/* Fail if two names differ only in case. */
 static an_status refuse_cases(const ani_classes *classes, an_status status, an_error *err) {
     char one[ANI_SHOWN_CLASS_SIZE + 64], other[ANI_SHOWN_CLASS_SIZE + 64];
     for (int32_t a = 0; a < classes->count; a++)
@@ -245,7 +246,7 @@ an_status ani_classes_take(ani_classes *classes, const char *text, int64_t size,
     return add(classes, text, size, line, place, err);
 }
 
-/* Sort classes whose names are indices; each from 0 must be there. */
+/* Sort classes whose names are indices; all from 0 on must be present. */
 static an_status settle_indices(const ani_classes *classes, int32_t *places, an_error *err) {
     for (int32_t i = 0; i < classes->count; i++)
         places[i] = -1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Reading of label files with a header (docs/numerics.md, section labels): row by row, fields in
- * place. */
+ * Reads label files with a header (docs/numerics.md, section labels): row by row, with fields left
+ * in place. */
 #include "dataset/csv.h"
 
 #include <float.h>
@@ -36,7 +36,7 @@ typedef struct table {
     field *fields;   /* [capacity], of the row */
     int32_t columns; /* 0 before the header is read */
     int32_t capacity;
-    int32_t count;     /* of the row's fields, also of those for which there is no room */
+    int32_t count;     /* number of fields in the row, including those for which there is no room */
     int32_t name;      /* columns that are read */
     int32_t weight;    /* -1: none */
     int32_t *labelled; /* [needed]: the numbers, or the class */
@@ -58,18 +58,18 @@ static bool is_line_end(char c) {
     return c == '\n' || c == '\r';
 }
 
-/* Go behind a line end. */
+/* Skip a line end. */
 static void end_line(table *t) {
     t->c += t->end - t->c >= 2 && t->c[0] == '\r' && t->c[1] == '\n' ? 2 : 1;
     t->line++;
 }
 
-/* Bytes of a text that a message shows. */
+/* Number of bytes of a text that a message shows. */
 static int shown(int64_t size) {
     return size > SHOWN ? SHOWN : (int)size;
 }
 
-/* A field in quotes: what is inside moves over quotes that are written twice. */
+/* A quoted field: doubled quotes are collapsed in place. */
 static an_status read_quoted(table *t, field *f, an_error *err) {
     const int64_t opened = t->line;
     char *to = f->begin = ++t->c;
@@ -94,7 +94,7 @@ static bool is_field_end(const table *t) {
     return t->c == t->end || *t->c == t->separator || is_line_end(*t->c);
 }
 
-/* A field without quotes, and without the blanks around it. */
+/* An unquoted field, without the blanks around it. */
 static bool read_plain(table *t, field *f) {
     f->begin = t->c;
     bool has_quote = false;
@@ -128,7 +128,7 @@ static void skip_line(table *t) {
     if (t->c < t->end) end_line(t);
 }
 
-/* Read a row. is_fatal: what comes next cannot be told from it. */
+/* Read a row. is_fatal: the start of the next row cannot be determined. */
 static an_status read_row(table *t, bool *is_fatal, an_error *err) {
     t->row_line = t->line;
     t->count = 0;
@@ -167,7 +167,7 @@ static an_status read_row(table *t, bool *is_fatal, an_error *err) {
     return AN_OK;
 }
 
-/* Go behind lines that are blank. */
+/* Skip blank lines. */
 static void skip_blank_lines(table *t) {
     for (char *c = t->c; c < t->end;) {
         while (c < t->end && (*c == ' ' || (*c == '\t' && t->separator != '\t')))
@@ -182,7 +182,7 @@ static void skip_blank_lines(table *t) {
 
 /* --- the header ------------------------------------------------------------------------------ */
 
-/* Find what separates the fields of the first line, outside of quotes. */
+/* Find the separator of the first line, outside quotes. */
 static an_status find_separator(table *t, an_error *err) {
     static const char kinds[] = ",;\t";
     static const char *const names[] = {"commas", "semicolons", "tabs"};
@@ -247,7 +247,7 @@ static an_status find_column(const table *t, const char *title, int32_t *column,
     return *column >= 0 ? AN_OK : refuse_title(t, title, err);
 }
 
-/* Take the columns beside name and weight: just as many as a label needs. */
+/* Take the columns other than name and weight: exactly as many as a label needs. */
 static an_status take_others(const table *t, an_error *err) {
     int32_t others = 0;
     for (int32_t i = 0; i < t->columns; i++) {
@@ -263,7 +263,8 @@ static an_status take_others(const table *t, an_error *err) {
                     t->weight >= 0 ? " and the weight" : "", (int)t->needed);
 }
 
-/* A first line that is no header shows by what it has in columns that nobody chose by name. */
+/* A first line that is not a header is recognised by its values in columns that were not chosen by
+ * name. */
 static an_status refuse_missing_header(const table *t, const ani_labels_form *form, an_error *err) {
     for (int32_t i = -1; i < t->needed; i++) {
         const bool is_chosen = i < 0 ? form->name_column != NULL : form->score_columns != NULL;
@@ -340,7 +341,7 @@ static an_status refuse(const table *t, int32_t column, const char *why, an_erro
                     shown(f->size), f->begin, why);
 }
 
-/* True if a field is a number but for a decimal comma. */
+/* True if a field is a number except for a decimal comma. */
 static bool has_decimal_comma(const field *f) {
     char copy[SHOWN + 1];
     const char *end = copy;
@@ -357,11 +358,11 @@ static an_status read_number(const table *t, int32_t column, double *value, an_e
     const field *f = &t->fields[column];
     const char *begin = f->begin, *last = f->begin + f->size, *end = begin;
     bool overflow = false;
-    while (begin < last && (*begin == ' ' || *begin == '\t')) /* inside of quotes */
+    while (begin < last && (*begin == ' ' || *begin == '\t')) /* inside quotes */
         begin++;
     while (last > begin && (last[-1] == ' ' || last[-1] == '\t'))
         last--;
-    /* what comes behind the field, a separator or quote, is no part of a number */
+    /* what follows the field, a separator or quote, cannot be part of a number */
     const bool found = begin < last && ani_parse_double(begin, &end, value, &overflow);
     if (overflow || (found && end == last && fabs(*value) > FLT_MAX))
         return refuse(t, column, "is too large: a number may have up to 3.4e38", err);
@@ -378,7 +379,7 @@ static an_status read_weight(const table *t, double *weight, an_error *err) {
     return refuse(t, t->weight, "is no weight: it must be 0 or between 1.18e-38 and 3.4e38", err);
 }
 
-/* Find the base name in the name of an image, which may have folders. */
+/* Find the base name in the name of an image, which may include folders. */
 static an_status read_name(const table *t, ani_label *label, an_error *err) {
     const field *f = &t->fields[t->name];
     int64_t base = f->size;
@@ -399,7 +400,7 @@ static an_status read_name(const table *t, ani_label *label, an_error *err) {
     return AN_OK;
 }
 
-/* Take the row into the labels. */
+/* Add the row to the labels. */
 static an_status take_row(const table *t, an_error *err) {
     ani_labels *labels = t->labels;
     ani_label label;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The list of samples: files joined with labels, and their bytes or pixels kept as the caller
+ * The list of samples: files matched with labels, and their bytes or pixels kept as the caller
  * wants. */
 #include "dataset/dataset.h"
 
@@ -124,7 +124,7 @@ an_status ani_dataset_add_samples(an_dataset *dataset, int32_t cache, an_error *
     if (cache != AN_CACHE_NONE) d->cache = ani_alloc_zero(d->count, sizeof *d->cache);
     if (!d->damaged || (cache != AN_CACHE_NONE && !d->cache))
         return ani_fail_memory(err, d->count * (int64_t)sizeof *d->cache, "a data set");
-    d->options.label_file = NULL; /* the caller's texts end here */
+    d->options.label_file = NULL; /* the caller's texts are not used after this */
     d->options.suffix = NULL;
     d->options.archive = NULL;
     d->options.classes = NULL;
@@ -294,8 +294,8 @@ static const ani_kept *cached(const an_dataset *d, int64_t index) {
     return d->cache ? atomic_load_explicit(&d->cache[index], memory_order_acquire) : NULL;
 }
 
-/* Keep bytes for a sample and return what is kept now: of two threads that come with the same bytes
- * the first wins, the other's are freed. bytes are taken over in any case. */
+/* Cache bytes for a sample and return the cached ones: if two threads bring the same bytes, the
+ * first wins and the other's are freed. Ownership of bytes is always taken. */
 static an_status keep(an_dataset *d, int64_t index, uint8_t *bytes, int64_t size,
                       const ani_kept **out, an_error *err) {
     ani_kept *entry = ani_alloc(sizeof *entry);
@@ -351,7 +351,8 @@ static an_status check_index(const an_dataset *d, int64_t index, an_error *err) 
                     (long long)index, (long long)d->count);
 }
 
-/* The pixels of a sample in memory where they lie, or with gaps between the rows in scratch. */
+/* The pixels of a sample in memory: in place, or copied to scratch if there are gaps between the
+ * rows. */
 static const uint8_t *view_pixels(const an_dataset *d, int64_t index, uint8_t *scratch) {
     const int64_t row = (int64_t)d->options.width * 3, height = d->options.height;
     const uint8_t *rgb =

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Reading of label files (docs/numerics.md, section labels): one pass over the bytes, one hash
- * table. */
+ * Reads label files (docs/numerics.md, section labels): one pass over the bytes, one hash table. */
 #include "dataset/labels.h"
 
 #include <float.h>
@@ -15,8 +14,8 @@
 
 enum { SHOWN = 48 }; /* bytes of a field that a message shows */
 
-/* A field as a message may show it: cut, and without bytes that are no text. It has no control
- * characters: read_line() refuses them first. */
+/* A field in a form fit for a message: truncated, and without bytes that are not text. It has no
+ * control characters, which read_line() has refused. */
 static const char *shown(char out[SHOWN + 4], const char *field, int64_t size) {
     const int64_t kept = size > SHOWN ? SHOWN : size;
     const bool plain = ani_is_utf8(field, size);
@@ -70,7 +69,7 @@ int64_t ani_labels_find(const ani_labels *labels, const char *name, int64_t size
     return (int64_t)*find_slot(labels, name, size) - 1;
 }
 
-/* True if the label behind the last is that of entry. */
+/* True if the label after the last one equals that of entry. */
 static bool is_same_label(const ani_labels *labels, int64_t entry, const char *class,
                           int64_t class_size) {
     if (labels->weights && labels->weights[entry] != labels->weights[labels->count]) return false;
@@ -84,7 +83,7 @@ static bool is_same_label(const ani_labels *labels, int64_t entry, const char *c
     return true;
 }
 
-/* Fail if a name that is there has now another label, or another path. */
+/* Fail if a known name now has a different label or path. */
 static an_status refuse_other(const ani_labels *labels, const char *file, int64_t first,
                               const ani_label *label, const char *class, int64_t class_size,
                               an_error *err) {
@@ -145,7 +144,7 @@ static const char *before_blanks(const char *begin, const char *c) {
     return c;
 }
 
-/* Where the last field before end begins. */
+/* The start of the last field before end. */
 static const char *last_field(const char *begin, const char *end) {
     const char *c = before_blanks(begin, end);
     while (c > begin && !is_blank(c[-1]))
@@ -173,7 +172,7 @@ typedef struct line {
     bool is_certain;      /* a tab ends it */
 } line;
 
-/* What may have been meant by a line whose fields are separated otherwise. */
+/* A guess at the meaning of a line whose fields are separated in another way. */
 static const char *hint(const line *l) {
     for (const char *c = l->begin; c < l->end; c++)
         if (*c == ',' || *c == ';' || *c == '"')
@@ -205,8 +204,8 @@ static an_status refuse_count(const reader *r, const line *l, int64_t numbers, a
         shown(text, l->begin, l->name_end - l->begin), (int)r->labels->form.outputs, hint(l));
 }
 
-/* Find where the name ends: at a tab, if as many fields as expected follow it; else before the last
- * of these. */
+/* Find where the name ends: at a tab, if the expected number of fields follows it; otherwise before
+ * that many fields at the end. */
 static an_status find_name(const reader *r, line *l, an_error *err) {
     const int32_t outputs = r->labels->form.outputs;
     const char *tab = memchr(l->begin, '\t', (size_t)(l->end - l->begin));
@@ -226,8 +225,8 @@ static an_status find_name(const reader *r, line *l, an_error *err) {
     return AN_OK;
 }
 
-/* A name that no tab ends contains none, and its last field is not a number: that would be one
- * number too many, and an image has an ending. */
+/* A name not ended by a tab contains none, and its last field is not a number, which would be one
+ * number too many: an image name has an ending. */
 static an_status check_name(const reader *r, line *l, an_error *err) {
     const char *c = memchr(l->begin, '\t', (size_t)(l->name_end - l->begin));
     double value;
@@ -260,7 +259,7 @@ static an_status read_values(const reader *r, const line *l, double *values, an_
     return AN_OK;
 }
 
-/* Find the name and the class behind it: at the first tab, else before the last field. */
+/* Find the name and the class after it: at the first tab, otherwise before the last field. */
 static an_status find_class(const reader *r, line *l, const char **class, an_error *err) {
     char text[SHOWN + 4];
     const char *tab = memchr(l->begin, '\t', (size_t)(l->end - l->begin));
@@ -277,7 +276,7 @@ static an_status refuse_control(const reader *r, char c, an_error *err) {
                     c ? "" : "; a file in UTF-16 needs a byte order mark, or save it as UTF-8");
 }
 
-/* Take one line, without its end, into the labels. */
+/* Add one line, without its line end, to the labels. */
 static an_status read_line(const reader *r, const char *begin, const char *end, an_error *err) {
     ani_labels *labels = r->labels;
     line l = {.begin = behind_blanks(begin, end)};
@@ -305,7 +304,7 @@ static an_status read_line(const reader *r, const char *begin, const char *end, 
 
 /* --- the file -------------------------------------------------------------------------------- */
 
-/* Upper bound for the labels in a file: its line ends, and a last line without one. */
+/* Upper bound on the labels in a file: its line ends, and a last line without one. */
 static int64_t count_line_ends(const char *bytes, int64_t size) {
     int64_t ends = 1;
     for (int64_t i = 0; i < size; i++)
@@ -336,10 +335,10 @@ static an_status allocate(ani_labels *labels, int64_t lines, an_error *err) {
     return AN_OK;
 }
 
-/* Convert a file in UTF-16, which begins with its byte order mark, to UTF-8. */
+/* Convert a UTF-16 file, which begins with a byte order mark, to UTF-8. */
 static an_status convert(ani_labels *labels, const char *name, const uint8_t *bytes, int64_t *size,
                          an_error *err) {
-    const int high = bytes[0] == 0xFF; /* which of two bytes is the high one */
+    const int high = bytes[0] == 0xFF; /* index of the high byte */
     const int64_t room = *size / 2 * 3 + 1;
     char *to = ani_alloc(room);
     labels->bytes = labels->owned = to;
@@ -370,7 +369,7 @@ an_status ani_labels_begin(ani_labels *labels, const char *name, const uint8_t *
     if (*size > ANI_LABELS_MAX_BYTES)
         return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' has %lld bytes; at most %lld are read", name,
                         (long long)*size, (long long)ANI_LABELS_MAX_BYTES);
-    /* Without a random key (early at boot) the place in memory serves. */
+    /* Without a random key (early in boot), the address in memory is used. */
     if (getrandom(&labels->key, sizeof labels->key, GRND_NONBLOCK) != (ssize_t)sizeof labels->key)
         labels->key = (uint64_t)(uintptr_t)bytes;
     an_status st = AN_OK;

@@ -59,7 +59,7 @@ static an_status copy_scores(an_dataset *d, const double *scores, an_error *err)
     return AN_OK;
 }
 
-/* Begin a data set of count samples, whose options are complete, with their labels. */
+/* Begin a data set of count samples with their labels; the options are complete. */
 static an_status begin(an_dataset **out, const double *scores, int64_t count,
                        const an_dataset_options *options, an_error *err) {
     an_dataset *d = NULL;
@@ -93,7 +93,7 @@ done:
 
 /* --- names ----------------------------------------------------------------------------------- */
 
-/* Give each sample its name: what is "names" in messages. NULL: its number. */
+/* Give each sample its name; what stands for "names" in messages. NULL: its number. */
 static an_status name_samples(an_dataset *d, const char *what, const char *const *names,
                               an_error *err) {
     ani_source *source = &d->source;
@@ -119,7 +119,7 @@ static an_status name_samples(an_dataset *d, const char *what, const char *const
     return AN_OK;
 }
 
-/* The place of a sample is its number: it is not read from a file. */
+/* The place of a sample is its number, since it is not read from a file. */
 static void number_places(an_dataset *d) {
     for (int64_t i = 0; i < d->count; i++)
         d->source.images.files[i].place = i;
@@ -146,7 +146,7 @@ static bool has_same_bytes(const ani_memory_files *files, int64_t a, int64_t b) 
            !memcmp(files->bytes + begin, files->bytes + other, (size_t)size);
 }
 
-/* A name may occur again, but it means the same sample. */
+/* A name may occur again, but then it means the same sample. */
 static an_status refuse_conflicts(const an_dataset *d, an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE];
     an_status st = AN_OK;
@@ -171,7 +171,7 @@ static an_status refuse_conflicts(const an_dataset *d, an_error *err) {
 
 /* --- files ----------------------------------------------------------------------------------- */
 
-/* Open each file once, so that a missing one is known at once. */
+/* Open each file once, so that a missing one is noticed immediately. */
 static an_status open_files(const an_dataset *d, an_error *err) {
     for (int64_t i = 0; i < d->count; i++) {
         ani_file *file = NULL;
@@ -263,7 +263,7 @@ static an_status check_range(const char *what, int32_t value, int32_t most, an_e
     return ani_fail(err, AN_ERR_ARG, "%s is %d; it must be 1 to %d", what, (int)value, (int)most);
 }
 
-/* Begin a data set of pixels; its pixels are still to be said. */
+/* Begin a data set of pixels; the pixels are set later. */
 static an_status begin_pixels(an_dataset **out, const uint8_t *rgb, int64_t count, int32_t height,
                               int32_t width, const double *scores, int32_t outputs,
                               const an_dataset_options *options, an_error *err) {

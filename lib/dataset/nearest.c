@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Names that differ only in how they are written are found by a hash of the rest, names that differ
- * in a letter or two by their edit distance. Unicode's tables are not needed: in whatever normal
- * form, a name has the same ASCII letters without a mark and the same number of characters. */
+ * Names that differ only in spelling are found by a hash of the rest, names that differ in a letter
+ * or two by their edit distance. Unicode tables are not needed: in every normal form, a name has
+ * the same ASCII letters without a mark and the same number of characters. */
 #include "dataset/nearest.h"
 
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 #include "base/text.h"
 
 enum {
-    NAME_MAX_BYTES = 256, /* longer ones are near no name */
-    SAME_HASH_MAX = 64,   /* names compared that have one hash */
+    NAME_MAX_BYTES = 256, /* longer ones are never near */
+    SAME_HASH_MAX = 64,   /* names with the same hash that are compared */
     SIMILAR_MAX = 1000,   /* names compared letter by letter */
     SIMILAR_SIZE = 64,    /* bytes of them */
     DISTANCE_MAX = 2
@@ -52,7 +52,7 @@ static void remove_path(const char **text, int64_t *size) {
         }
 }
 
-/* Bytes of a name in lower case before an ending that images have, of whatever format. */
+/* Bytes of a lower-case name before the ending of any image format. */
 static int64_t before_ending(const char *bytes, int64_t size) {
     static const char *const endings[] = {".jpg",  ".jpeg", ".jpe",  ".jfif", ".png",
                                           ".webp", ".heic", ".heif", ".avif", ".gif",
@@ -65,7 +65,7 @@ static int64_t before_ending(const char *bytes, int64_t size) {
     return size;
 }
 
-/* The next character of UTF-8; a byte that belongs to none counts as one. */
+/* The next UTF-8 character; an invalid byte counts as one. */
 static uint32_t next_character(const core *c, int64_t *at) {
     const uint8_t lead = (uint8_t)c->bytes[(*at)++];
     const int more = lead < 0xC2 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : lead < 0xF5 ? 3 : 0;
@@ -77,7 +77,7 @@ static uint32_t next_character(const core *c, int64_t *at) {
     return code;
 }
 
-/* Accents, marks of kana, and the second and third part of a syllable of Hangul. */
+/* Accents, kana marks, and the second and third parts of Hangul syllables. */
 static bool is_mark(uint32_t code) {
     return (code >= 0x0300 && code <= 0x036F) || code == 0x3099 || code == 0x309A ||
            (code >= 0x1160 && code <= 0x11FF);
@@ -193,7 +193,7 @@ static bool is_name(const char *name, const char *text, int64_t size) {
     return (int64_t)strlen(name) == size && !memcmp(name, text, (size_t)size);
 }
 
-/* How a label differs from the name of the file. */
+/* How a label differs from the file's name. */
 static const char *tell(const char *label, int64_t size, const core *reduced,
                         const ani_nearest_key *key) {
     const char *name = key->name;

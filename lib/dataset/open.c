@@ -21,14 +21,14 @@ enum { MAX_ENDINGS = 16, NAMES_SHOWN = 3, PATH_SHOWN = 80 /* bytes */ };
 
 /* --- joining images and labels --------------------------------------------------------------- */
 
-/* How images and labels have been joined. */
+/* How images and labels have been matched. */
 typedef struct joined {
     const ani_labels *labels;
     bool *met;         /* [labels->count]: an image has this label */
     int64_t unmet;     /* labels that no image has */
-    int64_t missing;   /* images without label: they lie behind the samples */
-    int64_t strays;    /* the last of these, whose endings no image with a label has */
-    ani_nearest files; /* the images without label and the files passed over */
+    int64_t missing;   /* images without a label: they follow the samples */
+    int64_t strays;    /* the last of these, with endings that no labelled image has */
+    ani_nearest files; /* the images without a label and the skipped files */
 } joined;
 
 /* Write "'A.jpg', 'B.jpg', 'C.jpg' and 9 more" into text. */
@@ -60,7 +60,7 @@ static void describe_label(ani_text *text, const joined *j, int64_t entry, const
         ani_text_print(text, " (near '%s': %s)", ani_name_show(shown, near->name), near->why);
 }
 
-/* Find the next label from entry on that no image has; count if there is none. */
+/* Find the next label, from entry on, that no image has; count if there is none. */
 static int64_t next_unmet(const joined *j, int64_t entry) {
     while (entry < j->labels->count && j->met[entry])
         entry++;
@@ -74,8 +74,8 @@ static ani_near look_near(const joined *j, int64_t entry, bool same) {
                 : ani_nearest_find(&j->files, name, label->size);
 }
 
-/* Fail with the first label that means a file which is there, but is not read: written otherwise,
- * or with an ending that nobody has chosen to leave out. */
+/* Fail with the first label that means an existing file that is not read: spelled differently, or
+ * skipped because of an ending that was not deliberately left out. */
 static an_status refuse_near_misses(const an_dataset *d, const joined *j, an_error *err) {
     const an_dataset_options *o = &d->options;
     an_status st = AN_OK;
@@ -92,7 +92,7 @@ static an_status refuse_near_misses(const an_dataset *d, const joined *j, an_err
     return st;
 }
 
-/* Tell of labels that no image has. */
+/* Report labels that no image has. */
 static an_status warn_of_unmet(const an_dataset *d, const joined *j, an_error *err) {
     const an_dataset_options *o = &d->options;
     ani_text text = {0};
@@ -113,7 +113,8 @@ static an_status warn_of_unmet(const an_dataset *d, const joined *j, an_error *e
     return st;
 }
 
-/* True if images without label may be called otherwise: nothing says what their names are in. */
+/* True if images without a label may really have other names, since the encoding of their names is
+ * not stated. */
 static bool has_guessed_names(const an_dataset *d, const joined *j) {
     for (int64_t i = 0; i < j->missing; i++) {
         const ani_source_file *image = &d->source.images.files[d->count + i];
@@ -123,8 +124,8 @@ static bool has_guessed_names(const an_dataset *d, const joined *j) {
     return false;
 }
 
-/* Deal with images that have no label. Those whose endings no image with a label has (a drawing
- * beside photographs, say) are passed over with a warning in any case. */
+/* Deal with images without a label. Those whose endings no labelled image has (a drawing among
+ * photographs, say) are always skipped with a warning. */
 static an_status refuse_unlabelled(an_dataset *d, const joined *j, an_error *err) {
     const an_dataset_options *o = &d->options;
     const int64_t refused = o->policy == AN_POLICY_STRICT ? j->missing - j->strays : 0;
@@ -163,7 +164,7 @@ static const char *ending_of(const char *name) {
     return dot ? dot : "";
 }
 
-/* The endings of the samples' names, as they are written. */
+/* The endings of the samples' names, as written. */
 typedef struct endings {
     const char *known[MAX_ENDINGS];
     int count;
@@ -175,7 +176,7 @@ static bool is_known(const endings *e, const char *ending) {
     return false;
 }
 
-/* Put images without label behind the samples: last those whose endings no sample has. */
+/* Put images without a label after the samples: last those whose endings no sample has. */
 static void place_unlabelled(an_dataset *d, joined *j, const ani_source_file *images) {
     ani_source_file *to = d->source.images.files + d->count;
     endings e = {.count = 0};
@@ -193,9 +194,9 @@ static void place_unlabelled(an_dataset *d, joined *j, const ani_source_file *im
         }
 }
 
-/* Find the entry of an image's label: by its name; else, if that is not some other image's, by the
- * bytes that the archive has for the name, or by the name in the encoding of names in archives: a
- * label file of the same tool has it, too. */
+/* Find the entry of an image's label: by its name; otherwise, unless that is another image's, by
+ * the bytes that the archive has for the name, or by the name in the encoding of archive names,
+ * which a label file made by the same tool may use, too. */
 static int64_t find_label(const an_dataset *d, const joined *j, const ani_source_file *image,
                           const ani_encoding *encoding, ani_text *scratch) {
     const int64_t size = (int64_t)strlen(image->name);
@@ -210,7 +211,7 @@ static int64_t find_label(const an_dataset *d, const joined *j, const ani_source
     return entry >= 0 && j->met[entry] ? -1 : entry;
 }
 
-/* True if a path in a label is that of an image, as far as both say it. */
+/* True if a path in a label is that of an image, as far as both state it. */
 static bool is_end_of_path(const char *label, int64_t size, const char *path) {
     int64_t left = (int64_t)strlen(path);
     while (size >= 2 && label[0] == '.' && (label[1] == '/' || label[1] == '\\')) {
@@ -227,7 +228,7 @@ static bool is_end_of_path(const char *label, int64_t size, const char *path) {
     return left == 0 || path[left - 1] == '/';
 }
 
-/* Fail if a label has a path, and that is not the image's. */
+/* Fail if a label has a path other than the image's. */
 static an_status check_path(const an_dataset *d, const joined *j, int64_t entry,
                             const ani_source_file *image, an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE];
@@ -246,7 +247,7 @@ static an_status check_path(const an_dataset *d, const joined *j, int64_t entry,
         size > PATH_SHOWN ? path + size - PATH_SHOWN : path, ani_name_show(shown, found));
 }
 
-/* Give each image its label; those without are moved behind the others. */
+/* Give each image its label; images without one are moved to the end. */
 static an_status give_labels(an_dataset *d, joined *j, an_error *err) {
     const int32_t outputs = d->options.outputs;
     const ani_labels *labels = j->labels;
@@ -338,7 +339,7 @@ static an_status settle_classes(an_dataset *d, const char *where, an_error *err)
     return st;
 }
 
-/* Each weight was checked as it was read. */
+/* Each weight was checked when it was read. */
 static an_status check_weights(const an_dataset *d, an_error *err) {
     for (int64_t i = 0; i < d->count; i++)
         if (d->weights[i] > 0) return AN_OK;
@@ -382,7 +383,7 @@ done:
 
 /* --- a folder for each class ----------------------------------------------------------------- */
 
-/* Bytes that the paths of all images begin with, up to a slash. They are sorted. */
+/* Length in bytes of the common prefix of all image paths, up to a slash. The paths are sorted. */
 static int64_t common_folders(const ani_source_list *images) {
     const char *first = images->files[0].name, *last = images->files[images->count - 1].name;
     int64_t common = 0;
@@ -403,7 +404,7 @@ static an_status take_folder(an_dataset *d, const char *path, int32_t *item, an_
     return st ? ani_fail(err, st, "'%s': %s", shown, why.message) : AN_OK;
 }
 
-/* Where the paths of the images have their classes. */
+/* The position of the class in the image paths. */
 static an_status find_folders(const an_dataset *d, const char *place, int64_t *begin,
                               an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE], other[ANI_SHOWN_NAME_SIZE];
@@ -425,7 +426,7 @@ static an_status find_folders(const an_dataset *d, const char *place, int64_t *b
         return ani_fail(err, AN_ERR_FORMAT,
                         "all images of '%s' lie in one folder; one folder for each class is needed",
                         other);
-    do /* all images are of one of the classes that are given */
+    do /* all images belong to one of the given classes */
         (*begin)--;
     while (*begin && images->files[0].name[*begin - 1] != '/');
     return AN_OK;
@@ -461,7 +462,7 @@ static an_status read_folders(an_dataset *d, const char *place, an_error *err) {
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-/* Columns are chosen in label files that have them, and all of them. */
+/* Columns can be chosen only in label files that have them, and none may be NULL. */
 static an_status check_columns(const an_dataset_options *o, an_error *err) {
     const char *column = o->name_column     ? "name_column"
                          : o->score_columns ? "score_columns"

@@ -15,7 +15,7 @@ an_status an_scale_fill_table(int32_t scale, float table[256], an_error *err) {
     an_status st = check(scale, err);
     if (st) return st;
     for (int i = 0; i < 256; i++) {
-        /* Divisions as written by the tutorial: a product with the inverse rounds differently. */
+        /* Divisions, as in the tutorial: multiplying by the inverse would round differently. */
         const double x = i;
         table[i] = (float)(scale == AN_SCALE_UNIT ? x / 255.0
                            : scale == AN_SCALE_TF ? x / 127.5 - 1.0

@@ -7,11 +7,11 @@
 
 #include <attractivenet/dataset.h>
 
-/** The scale as a line: value = gain * pixel + bias, in double. AN_ERR_ARG as
+/** The scale as a linear function: value = gain * pixel + bias, in double. AN_ERR_ARG as for
  * an_scale_fill_table(). */
 an_status ani_scale_line(int32_t scale, double *gain, double *bias, an_error *err);
 
-/** Name a scale but AUTO: "unit", "tf" or "article". */
+/** Return the name of any scale except AUTO: "unit", "tf" or "article". */
 const char *ani_scale_name(int32_t scale);
 
 #endif

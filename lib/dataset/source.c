@@ -19,7 +19,7 @@ enum {
     CHUNK_SIZE = 65536 /* bytes of a file compared at a time */
 };
 
-/* True if folders say the classes: then images are told apart by their paths. */
+/* True if folders are the classes: then images are identified by their paths. */
 static bool is_by_path(const an_dataset_options *o) {
     return o->labels == AN_LABELS_FOLDERS;
 }
@@ -42,7 +42,7 @@ static an_status add(ani_source_list *list, const char *name, int64_t place, an_
 typedef struct walk {
     ani_source *source;
     const an_dataset_options *options;
-    ani_text path; /* of the folder being read, without a slash at its end */
+    ani_text path; /* of the folder being read, without a trailing slash */
     int depth;     /* of it, below the data set's */
 } walk;
 
@@ -51,7 +51,7 @@ static bool is_type(const struct dirent *entry, const char *path, mode_t type) {
     const bool is_folder = type == S_IFDIR;
     if (entry->d_type == (is_folder ? DT_DIR : DT_REG)) return true;
     if (entry->d_type != DT_UNKNOWN && (is_folder || entry->d_type != DT_LNK)) return false;
-    /* Links to files are followed, those to folders are not: so no walk is without end. */
+    /* Links to files are followed, those to folders are not, so that every walk ends. */
     return (is_folder ? lstat(path, &info) : stat(path, &info)) == 0 &&
            (info.st_mode & S_IFMT) == type;
 }
@@ -98,7 +98,7 @@ static an_status walk_folder(walk *w, an_error *err) {
     return st;
 }
 
-/* By base name, then by path: paths lie in one piece of memory, so that the order is total. */
+/* By base name, then by path: all paths are in one block of memory, so the order is total. */
 static int compare_files(const void *a, const void *b, void *paths) {
     const ani_source_file *x = a, *y = b;
     const int order = strcmp(x->name, y->name);
@@ -109,7 +109,7 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(((const ani_source_file *)a)->name, ((const ani_source_file *)b)->name);
 }
 
-/* Find out whether two files hold the same bytes. */
+/* Find out whether two files have the same contents. */
 static an_status are_copies(bool *same, const char *path, const char *other, an_error *err) {
     ani_file *files[2] = {NULL, NULL};
     uint8_t *bytes = NULL;
@@ -138,7 +138,8 @@ done:
     return st;
 }
 
-/* Keep the first of several files with one base name. Copies of it are no loss, others are. */
+/* Keep the first of several files with the same base name. Dropping copies loses nothing; dropping
+ * other files does. */
 static an_status refuse_duplicates(ani_source *source, const an_dataset_options *o, an_error *err) {
     const char *paths = source->paths.bytes;
     ani_source_file *files = source->images.files;
@@ -182,7 +183,7 @@ static an_status open_folder(ani_source *source, const char *path, const an_data
     int64_t size = (int64_t)strlen(path);
     while (size > 1 && path[size - 1] == '/')
         size--;
-    source->root = size + (path[size - 1] != '/'); /* of "/" nothing comes before */
+    source->root = size + (path[size - 1] != '/'); /* "/" has nothing before it */
     ani_text_add(&w.path, path, size);
     an_status st = w.path.failed ? ani_fail_memory(err, size, "a path") : walk_folder(&w, err);
     ani_text_clear(&w.path);
@@ -233,7 +234,7 @@ done:
 
 /* --- both ------------------------------------------------------------------------------------ */
 
-/* Take the label file, if there is to be one, out of the list of images. */
+/* Remove the label file, if one is expected, from the list of images. */
 static an_status take_label_file(ani_source *source, const char *path, const an_dataset_options *o,
                                  an_error *err) {
     char shown[ANI_SHOWN_NAME_SIZE], other[ANI_SHOWN_NAME_SIZE];

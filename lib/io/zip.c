@@ -144,8 +144,7 @@ static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) 
         return ani_fail(err, AN_ERR_FORMAT,
                         "'%s' is no zip archive, or it is cut off: no end record", zip->path);
     tail->end = found < 0 ? last : found;
-    const int64_t behind =
-        behind_comment(tail, tail->end); /* past the end of the file: a truncated comment */
+    const int64_t behind = behind_comment(tail, tail->end); /* past the file: a truncated comment */
     for (int64_t at = behind; at < tail->size; at++) {
         const uint8_t *c = tail->bytes + at;
         const int64_t left = tail->size - at;

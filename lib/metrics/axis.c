@@ -7,10 +7,10 @@
 
 #include "base/text.h"
 
-static const double limit = 1e300; /* differences of two such numbers are still finite */
+static const double limit = 1e300; /* the difference of two such numbers is still finite */
 static const double smallest = 1e-300;
 
-/** The smallest round step that cuts span into at most count pieces. */
+/** The smallest round step that divides span into at most count pieces. */
 static double round_step(double span, int32_t count) {
     const double rough = span / count;
     const double power = pow(10, floor(log10(rough)));
@@ -33,8 +33,7 @@ void ani_axis_linear(ani_axis *axis, double low, double high, bool with_zero, in
     if (!(low <= high)) low = 0, high = 1;
     if (with_zero && low >= 0 && low < 0.5 * high) low = 0;
     if (with_zero && high <= 0 && high > 0.5 * low) high = 0;
-    /* a range that is no more than rounding noise gets room, else its labels would all be the same
-     */
+    /* a range that is only rounding noise is widened; otherwise all its labels would be the same */
     const double size = fmax(fabs(low), fabs(high));
     if (high - low <= 1e-9 * size || high - low < smallest) {
         const double room = size > smallest ? 0.1 * size : 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Cairo draws into memory of ours, libpng writes through the file layer, with memory of ours too:
- * so both can be made to fail in tests. */
+ * Cairo draws into our memory, and libpng writes through the file layer, also with our memory, so
+ * that tests can make both fail. */
 #include "metrics/canvas.h"
 
 #include <png.h>
@@ -28,8 +28,7 @@ static void select_font(cairo_t *cairo, const ani_text_style *style, double scal
     ani_cairo.cairo_set_font_size(cairo, style->size * scale);
 }
 
-/** Can letters be had at all? Tried on a context of its own, since an error of cairo stays for
- * good. */
+/** Is any font available? Tried on a separate context, since cairo errors are permanent. */
 static bool find_font(cairo_surface_t *surface) {
     cairo_t *probe = ani_cairo.cairo_create(surface);
     cairo_text_extents_t extents;
@@ -52,7 +51,7 @@ an_status ani_canvas_create(ani_canvas *canvas, int32_t width, int32_t height, i
     const int64_t size = (int64_t)canvas->stride * height;
     const double wide = (double)width / design_width, high = (double)height / design_height;
     canvas->scale = wide < high ? wide : high;
-    if (canvas->scale < 0.5) canvas->scale = 0.5; /* smaller letters cannot be read */
+    if (canvas->scale < 0.5) canvas->scale = 0.5; /* smaller letters are illegible */
     canvas->pixels = ani_alloc(size);
     if (!canvas->pixels) return ani_fail_memory(err, size, "a plot");
     memset(canvas->pixels, 0xFF, (size_t)size);
@@ -64,7 +63,7 @@ an_status ani_canvas_create(ani_canvas *canvas, int32_t width, int32_t height, i
         ani_canvas_clear(canvas);
         return ani_fail_memory(err, size, "a plot");
     }
-    /* letters at their true widths: hinted to whole pixels, their distances would be uneven */
+    /* true letter widths: hinted to whole pixels, the spacing would be uneven */
     cairo_font_options_t *font = ani_cairo.cairo_font_options_create();
     ani_cairo.cairo_font_options_set_antialias(font, CAIRO_ANTIALIAS_GRAY);
     ani_cairo.cairo_font_options_set_hint_style(font, CAIRO_HINT_STYLE_SLIGHT);
@@ -103,7 +102,7 @@ void ani_canvas_line(ani_canvas *canvas, double x0, double y0, double x1, double
 
 /* --- texts ------------------------------------------------------------------------------------ */
 
-/** Copy what fits, at a border of characters, with blanks for control characters. */
+/** Copy what fits, up to a character boundary, with blanks for control characters. */
 static void clean(char out[ANI_CANVAS_TEXT], const char *text) {
     size_t size = strlen(text);
     if (size >= ANI_CANVAS_TEXT) {
@@ -116,7 +115,7 @@ static void clean(char out[ANI_CANVAS_TEXT], const char *text) {
         out[i] = byte < 0x20 || byte == 0x7F ? ' ' : text[i];
     }
     out[size] = '\0';
-    /* the controls beyond ASCII, U+0080 to U+009F, take two bytes */
+    /* the control characters beyond ASCII, U+0080 to U+009F, take two bytes */
     for (size_t i = 0; i + 1 < size; i++)
         if ((uint8_t)out[i] == 0xC2 && (uint8_t)out[i + 1] < 0xA0) out[i] = out[i + 1] = ' ';
 }
@@ -127,7 +126,7 @@ static double advance(ani_canvas *canvas, const char *text) {
     return extents.x_advance;
 }
 
-/** Cut a text until it is no wider than width, and show that by dots. */
+/** Truncate a text until it is no wider than width, and end it with dots. */
 static void cut(ani_canvas *canvas, char text[ANI_CANVAS_TEXT], double width) {
     if (advance(canvas, text) <= width) return;
     size_t size = strlen(text);
@@ -150,8 +149,8 @@ void ani_canvas_text(ani_canvas *canvas, double x, double y, const char *text,
     if (style->width > 0) cut(canvas, drawn, style->width);
     ani_cairo.cairo_translate(cairo, x, y);
     ani_cairo.cairo_rotate(cairo, style->angle);
-    /* capital letters and digits of common fonts are 0.72 of the size high: all lines of a size
-     * then stand on the same base line, whatever their letters are */
+    /* capital letters and digits of common fonts are 0.72 of the size high: all texts of one size
+     * then share a base line, whatever their letters */
     ani_cairo.cairo_move_to(cairo, -style->across * advance(canvas, drawn),
                             style->along * 0.72 * style->size * canvas->scale);
     ani_canvas_color(canvas, style->color, 1);
@@ -172,11 +171,11 @@ double ani_canvas_text_width(ani_canvas *canvas, const char *text, const ani_tex
 
 /* --- PNG -------------------------------------------------------------------------------------- */
 
-/** Where libpng's calls arrive. Only what is set before setjmp is read after it. */
+/** The state for libpng's callbacks. Only what is set before setjmp() is read after it. */
 typedef struct png_job {
     ani_writer *writer;
     an_error *err;
-    an_status status; /* the first failure of ours; AN_OK: libpng's own */
+    an_status status; /* our first failure; AN_OK: libpng's own */
     const char *path;
 } png_job;
 
@@ -212,7 +211,8 @@ static void png_warned(png_structp png, png_const_charp text) {
     (void)text;
 }
 
-/** Everything between setjmp and longjmp, so that no local of a caller can be clobbered. */
+/** Everything between setjmp() and longjmp(), so that no caller's local variable can be
+ * clobbered. */
 static void write_png(const ani_canvas *canvas, png_structp png, png_infop info, uint8_t *row) {
     if (setjmp(png_jmpbuf(png))) return; /* job->status says why */
     png_set_IHDR(png, info, (png_uint_32)canvas->width, (png_uint_32)canvas->height, 8,

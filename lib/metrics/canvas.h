@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/library.h"
 
-/** What is called of cairo; there once a canvas has been made. */
+/** The cairo functions that are used; available once a canvas has been made. */
 /* clang-format off */
 #define ANI_CAIRO_FUNCTIONS(F) \
     F(cairo_arc) F(cairo_clip) F(cairo_close_path) F(cairo_create) F(cairo_destroy) F(cairo_fill) \
@@ -31,9 +31,9 @@ typedef struct ani_cairo_functions {
 
 extern ani_cairo_functions ani_cairo;
 
-enum { ANI_CANVAS_TEXT = 512 }; /* bytes of a text that is drawn */
+enum { ANI_CANVAS_TEXT = 512 }; /* maximum bytes of a text that is drawn */
 
-/** A white image. One unit is one pixel; scale says how many make one of the design. */
+/** A white image. One unit is one pixel; scale is the number of pixels per design unit. */
 typedef struct ani_canvas {
     cairo_t *cairo;
     cairo_surface_t *surface;
@@ -43,24 +43,25 @@ typedef struct ani_canvas {
     bool has_font;
 } ani_canvas;
 
-/** How a text is set. x, y is its point at the fractions across and along of its box (0, 0: the
- * left end of the base line; 0.5, 0.5: its middle; 1, 1: right end, top of capital letters). */
+/** How a text is set. x, y is the position of the point of its box given by the fractions across
+ * and along (0, 0: the left end of the base line; 0.5, 0.5: the middle; 1, 1: the right end, at the
+ * top of capital letters). */
 typedef struct ani_text_style {
     double size; /* design units */
     double across, along;
     double angle;   /* radians, clockwise */
-    double width;   /* pixels that it may take; longer texts are cut with "..."; 0 = any */
+    double width;   /* maximum width in pixels; longer texts are cut with "..."; 0 = any */
     uint32_t color; /* 0xRRGGBB */
     bool bold;
 } ani_text_style;
 
-/** Make a canvas for a design of design_width by design_height. AN_ERR_UNSUPPORTED: there is no
- * cairo on this system. */
+/** Make a canvas for a design of design_width by design_height. AN_ERR_UNSUPPORTED: cairo is not
+ * available on this system. */
 an_status ani_canvas_create(ani_canvas *canvas, int32_t width, int32_t height, int32_t design_width,
                             int32_t design_height, an_error *err);
 void ani_canvas_clear(ani_canvas *canvas); /* {0} is allowed */
 
-/** Set color and opacity (0 to 1) of what is drawn next. */
+/** Set the color and opacity (0 to 1) for what is drawn next. */
 void ani_canvas_color(ani_canvas *canvas, uint32_t color, double opacity);
 /** Draw a line. dash: lengths in design units, dash_count of them; 0 = solid. */
 void ani_canvas_line(ani_canvas *canvas, double x0, double y0, double x1, double y1, double width,
@@ -68,10 +69,10 @@ void ani_canvas_line(ani_canvas *canvas, double x0, double y0, double x1, double
 /** Draw a text of valid UTF-8; control characters become blanks. */
 void ani_canvas_text(ani_canvas *canvas, double x, double y, const char *text,
                      const ani_text_style *style);
-/** Return the pixels that a text takes, uncut. */
+/** Return the width of a text in pixels, untruncated. */
 double ani_canvas_text_width(ani_canvas *canvas, const char *text, const ani_text_style *style);
 
-/** Write as an 8-bit RGB PNG, whole or not at all. Errors of cairo surface here. */
+/** Write as an 8-bit RGB PNG, completely or not at all. Cairo's errors surface here. */
 an_status ani_canvas_write(ani_canvas *canvas, const char *path, an_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Curves over epochs, as the tutorial's loss plot: told apart by colour, dash and mark. */
+ * Curves over epochs, like the tutorial's loss plot, distinguished by colour, dash and marker. */
 #include <attractivenet/metrics.h>
 
 #include <math.h>
@@ -16,7 +16,7 @@ typedef struct look {
     uint32_t color;
     double dash[4];
     int dash_count;
-    int mark; /* corners of the mark: 0 = a circle */
+    int mark; /* corners of the marker: 0 = a circle */
 } look;
 
 static const look looks[MAX_CURVES] = {
@@ -43,7 +43,7 @@ static bool is_drawn(const plot *p, double value) {
     return isfinite(value) && (!p->logarithmic || value > 0);
 }
 
-/* Copy the caller's curves, whose struct may be of another size than ours. */
+/* Copy the caller's curves, whose struct may differ in size from ours. */
 static an_status take_curves(plot *p, const an_curve *curves, an_error *err) {
     if (p->curve_count < 1 || p->curve_count > MAX_CURVES)
         return ani_fail(err, AN_ERR_ARG, "curve_count is %d; it must be 1 to %d",
@@ -125,7 +125,7 @@ static void draw_mark(ani_canvas *canvas, const look *how, double x, double y, d
     ani_cairo.cairo_fill(cairo);
 }
 
-/** Draw one curve. Where many points share a column of pixels, its path has four points a column:
+/** Draw one curve. Where many points share a column of pixels, its path has four points per column:
  * the first, the lowest, the highest and the last. */
 static void draw_curve(const plot *p, int32_t which, const ani_frame *frame, ani_canvas *canvas) {
     const an_curve *curve = &p->curves[which];
@@ -169,8 +169,8 @@ static void draw_curve(const plot *p, int32_t which, const ani_frame *frame, ani
     ani_cairo.cairo_set_dash(cairo, NULL, 0, 0);
 }
 
-/** Mark the points where there is room for it; a point without neighbours always, it has no line.
- */
+/** Mark the points where there is room; a point without neighbours is always marked, since it has
+ * no line. */
 static void draw_marks(const plot *p, int32_t which, const ani_frame *frame, ani_canvas *canvas) {
     const an_curve *curve = &p->curves[which];
     const double s = canvas->scale;
@@ -199,7 +199,7 @@ static bool has_stages(const plot *p) {
     return p->mark_count && p->marks[p->mark_count - 1] > 1;
 }
 
-/** Draw a line where a stage begins, and the stages' numbers above, if there is more than one. */
+/** If there is more than one stage, draw a line where each begins, and the stage numbers above. */
 static void draw_stages(const plot *p, const ani_frame *frame, ani_canvas *canvas) {
     const double s = canvas->scale;
     const double dash[] = {5, 5};
@@ -269,12 +269,12 @@ static void draw_legend(const plot *p, const ani_frame *frame, ani_canvas *canva
         lowest_text(p, i, note, sizeof note);
         notes = fmax(notes, ani_canvas_text_width(canvas, note, &note_style));
     }
-    if (names + notes + 20 * s > room) notes = 0; /* a narrow image has the names alone */
+    if (names + notes + 20 * s > room) notes = 0; /* a narrow image has only the names */
     if (names > room) names = room;
     box b = {.width = 86 * s + names + (notes > 0 ? notes + 20 * s : 0),
              .height = 16 * s + 28 * s * p->curve_count};
 
-    /* the corner that hides least; the upper right one where several are as good */
+    /* the corner that hides the fewest points; the upper right one in case of a tie */
     const double right = frame->right - 10 * s - b.width, left = frame->left + 10 * s;
     const double top = frame->top + 12 * s, bottom = frame->bottom - 10 * s - b.height;
     const double corners[4][2] = {{right, top}, {left, top}, {right, bottom}, {left, bottom}};

@@ -41,7 +41,7 @@ an_status ani_plot_options_check(an_plot_options *ours, const char *path,
     return st;
 }
 
-/** The pixels that the widest label of the y axis takes. */
+/** The width in pixels of the widest label of the y axis. */
 static double widest_label(const ani_axis *axis, ani_canvas *canvas) {
     double widest = 0;
     char label[ANI_AXIS_LABEL];

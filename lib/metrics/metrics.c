@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/options.h"
 
-/** Truth beside predictions of either type, and how much each pair counts. */
+/** True values and predictions of either type, and the weight of each pair. */
 typedef struct pairs {
     const double *truth;
     const float *single;
@@ -26,7 +26,7 @@ static double weight_at(const pairs *p, int64_t i) {
     return p->weights ? p->weights[i] : 1;
 }
 
-/** A long sum with the rounding error of each addition kept apart (Neumaier). */
+/** A long sum with the rounding errors of the additions kept separately (Neumaier). */
 typedef struct sum {
     double total, lost;
 } sum;
@@ -41,7 +41,7 @@ static void add(sum *s, double value) {
 }
 
 static double result(const sum *s) {
-    /* an overflow leaves NaN in what was lost */
+    /* after an overflow, the compensation term is NaN */
     return isfinite(s->total) ? s->total + s->lost : s->total;
 }
 
@@ -70,7 +70,7 @@ static an_status check(const pairs *p, an_error *err) {
                     (long long)p->count, all);
 }
 
-/** Return the first pair that counts. */
+/** Return the first pair with a nonzero weight. */
 static int64_t first_of(const pairs *p) {
     int64_t i = 0;
     while (weight_at(p, i) == 0)
@@ -116,7 +116,7 @@ static an_status compute(const pairs *p, an_metrics *metrics, an_error *err) {
     sum spread = {0};
     for (int64_t i = 0; i < n; i++) {
         const double w = weight_at(p, i), difference = p->truth[i] - prediction_at(p, i);
-        if (w == 0) continue; /* what does not count must not overflow either */
+        if (w == 0) continue; /* pairs of weight 0 must not overflow either */
         add(&weights, w);
         add(&truths, w * p->truth[i]);
         add(&predictions, w * prediction_at(p, i));
@@ -127,7 +127,7 @@ static an_status compute(const pairs *p, an_metrics *metrics, an_error *err) {
     const double mean_truth = result(&truths) / all;
     const double mean_prediction = result(&predictions) / all;
     const int64_t first = first_of(p);
-    bool constant = true; /* the mean of equal numbers may round to another one */
+    bool constant = true; /* the mean of equal numbers may round to a different number */
     for (int64_t i = first; i < n; i++) {
         const double w = weight_at(p, i), difference = p->truth[i] - mean_truth;
         if (w == 0) continue;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The plots of a build without cairo: the functions are there and say what is missing. */
+ * Plots in a build without cairo: the functions exist and report what is missing. */
 #include <attractivenet/metrics.h>
 
 #include "base/error.h"

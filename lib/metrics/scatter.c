@@ -31,7 +31,7 @@ static void draw(const ani_frame *frame, ani_canvas *canvas, const double *truth
     ani_canvas_color(canvas, ANI_GREY, 1);
     ani_canvas_line(canvas, frame->left, frame->bottom, frame->right, frame->top, 1.8, dash, 2);
 
-    /* smaller and paler the more there are, so that dense places show as such */
+    /* smaller and paler the more points there are, so that dense areas stand out */
     const double crowd = log10((double)count + 10) / 3;
     const double radius = s * fmin(5.5, fmax(2, 6 / crowd));
     ani_canvas_color(canvas, ANI_BLUE, fmin(0.6, fmax(0.15, 0.5 / crowd)));
@@ -47,7 +47,7 @@ static void draw(const ani_frame *frame, ani_canvas *canvas, const double *truth
     }
     ani_cairo.cairo_restore(cairo);
 
-    /* what the dashes mean, in the corner where points are rarest */
+    /* the legend of the dashes, in the corner with the fewest points */
     const ani_text_style style = {.size = 16, .across = 1, .along = 0.5, .color = ANI_GREY};
     const char *meaning = "predicted = true";
     const double wide = ani_canvas_text_width(canvas, meaning, &style);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Frames become RGB pixels of a model's size as OpenCV makes them: cvtColor, then resize.
+ * Converts frames to RGB pixels of a model's size as OpenCV does: cvtColor, then resize.
  *
- * Resizing treats each channel by itself, so the order of channels may be changed after it, where
- * there are fewer pixels. YUV is another matter: its rows become RGB first, those that resizing
- * reads. */
+ * Resizing treats each channel separately, so the channels can be reordered after it, when there
+ * are fewer pixels. YUV is different: the rows that resizing reads are converted to RGB first. */
 #include "predict/frame.h"
 
 #include <attractivenet/kinds.h>
@@ -16,13 +15,13 @@
 
 enum { MAX_SIDE = ANI_RESIZE_MAX_LENGTH };
 
-/** How a format lies in memory. */
+/** The memory layout of a format. */
 typedef struct layout {
     const char *name;
-    int32_t pixel;    /* bytes of one in a row */
-    int32_t channels; /* that are resized */
+    int32_t pixel;    /* bytes per pixel in a row */
+    int32_t channels; /* channels that are resized */
     bool yuv;         /* converted before that; two pixels of a row share their chroma */
-    bool chroma_rows; /* half as many rows follow, each with the chroma of two */
+    bool chroma_rows; /* half as many rows follow, each with the chroma of two rows */
 } layout;
 
 static const layout layouts[] = {
@@ -93,7 +92,7 @@ static an_status check_size(const ani_frames *f, an_error *err) {
     return AN_OK;
 }
 
-/* Strides of 0 are those of frames without gaps. */
+/* A stride of 0 means no gaps. */
 static an_status fill_strides(ani_frames *f, an_error *err) {
     const layout *as = &layouts[f->format];
     const int64_t rows = as->chroma_rows ? f->height / 2 * 3 : f->height;
@@ -108,7 +107,7 @@ static an_status fill_strides(ani_frames *f, an_error *err) {
         return ani_fail(err, AN_ERR_ARG, "row_stride is %lld; no memory has %lld rows of it",
                         (long long)f->row_stride, (long long)rows);
     if (f->frame_stride == 0) f->frame_stride = size;
-    size += row - f->row_stride; /* nothing need follow the last row */
+    size += row - f->row_stride; /* the last row needs no padding */
     if (f->frame_stride < size)
         return ani_fail(err, AN_ERR_ARG, "frame_stride is %lld; a frame has %lld bytes",
                         (long long)f->frame_stride, (long long)size);
@@ -156,8 +155,8 @@ const uint8_t *ani_frame_reader_find(const ani_frame_reader *reader, const ani_f
     return alike && dense ? frames->first + r->y * frames->row_stride + 3 * r->x : NULL;
 }
 
-/* Row y of the region of a frame of YUV, as RGB. A pair is converted whole where the region begins
- * or ends within it. */
+/* Row y of the region of a YUV frame, as RGB. If the region begins or ends within a pair, the whole
+ * pair is converted. */
 static const uint8_t *convert_row(const ani_frame_reader *reader, const ani_frames *frames,
                                   const uint8_t *frame, int64_t y) {
     const ani_region *r = &frames->region;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Frames of any format, strides and size, and how they become RGB pixels of a model's size. */
+ * Frames of any format, stride and size, and their conversion to RGB pixels of a model's size. */
 #ifndef PREDICT_FRAME_H
 #define PREDICT_FRAME_H
 
@@ -9,13 +9,13 @@
 #include "base/error.h"
 #include "kernels/pixels.h"
 
-/** A part of a frame, in pixels; width 0: the whole. */
+/** A part of a frame, in pixels; width 0: the whole frame. */
 typedef struct ani_region {
     int64_t x, y, width, height;
 } ani_region;
 
-/** Frames of one size, as a caller has them. What is 0, a stride or the region, is filled by
- * ani_frame_reader_begin(). */
+/** A caller's frames, all of one size. ani_frame_reader_begin() fills in a stride or region of
+ * 0. */
 typedef struct ani_frames {
     const uint8_t *first;
     int64_t count, frame_stride; /* bytes */
@@ -25,13 +25,13 @@ typedef struct ani_frames {
     ani_region region;
 } ani_frames;
 
-/** What frames are read with. */
+/** The state for reading frames. */
 typedef struct ani_frame_reader {
-    int64_t height, width; /* of what it writes */
+    int64_t height, width; /* of the output */
     ani_pixels pixels;     /* kernels */
     void *scratch;         /* of resizing */
     uint8_t *reordered;    /* [height,width] pixels of the format, resized */
-    uint8_t *row;          /* one of YUV as RGB */
+    uint8_t *row;          /* a YUV row as RGB */
     int64_t reordered_size, row_size;
 } ani_frame_reader;
 
@@ -39,22 +39,22 @@ an_status ani_frame_reader_init(ani_frame_reader *reader, int64_t height, int64_
                                 an_error *err);
 void ani_frame_reader_clear(ani_frame_reader *reader);
 
-/** AN_ERR_ARG unless frames can have a format, or a region. */
+/** AN_ERR_ARG unless a format, or a region, is valid for frames. */
 an_status ani_format_check(int32_t format, an_error *err);
 an_status ani_region_check(const ani_region *region, an_error *err);
 
-/** Check that frames can be what they are said to be, fill what is 0, and make the buffers that
- * reading them takes. AN_ERR_ARG, AN_ERR_NOMEM. */
+/** Check the description of frames, fill in what is 0, and allocate the buffers for reading them.
+ * AN_ERR_ARG, AN_ERR_NOMEM. */
 an_status ani_frame_reader_begin(ani_frame_reader *reader, ani_frames *frames, an_error *err);
-/** Return the pixels of all frames [count,height,width,3] if they lie like that already, else
- *  NULL. */
+/** Return the pixels of all frames [count,height,width,3] if they already have that layout, else
+ * NULL. */
 const uint8_t *ani_frame_reader_find(const ani_frame_reader *reader, const ani_frames *frames);
 /** Write one frame as rgb [height,width,3]. */
 void ani_frame_reader_read(const ani_frame_reader *reader, const ani_frames *frames, int64_t index,
                            uint8_t *rgb);
 
-/** Make a buffer larger, if size is more than it has; what was in it is lost. what: for the message
- * of AN_ERR_NOMEM, after which the buffer is as before. */
+/** Enlarge a buffer if size is more than it has; its contents are lost. what is used in the message
+ * of AN_ERR_NOMEM, after which the buffer is unchanged. */
 an_status ani_frame_buffer_grow(uint8_t **buffer, int64_t *has, int64_t size, const char *what,
                                 an_error *err);
 

@@ -12,14 +12,14 @@
 #include "base/memory.h"
 #include "layers/model.h"
 
-/* A row of numbers for each sample of a loader, in its own order. */
+/* A row of numbers for each sample of a loader, in the loader's original order. */
 typedef struct sample_rows {
     float *values; /* [samples,width], written; NaN for images that policy skip left out */
     int64_t width;
-    bool features; /* and not scores */
+    bool features; /* features, not scores */
 } sample_rows;
 
-/* Fill the rows; the loader fits the model. */
+/* Fill the rows; the loader has been checked against the model. */
 static an_status fill_rows(const sample_rows *rows, an_model *model, an_loader *loader,
                            an_progress_fn progress, void *progress_user, an_error *err) {
     an_loader *ordered = NULL;
@@ -99,7 +99,8 @@ an_status an_compute_features_loader(an_model *model, an_loader *loader, float *
     return fill_rows(&rows, model, loader, progress, progress_user, err);
 }
 
-/** Calibrate with the next count images of a loader. With the claim: nobody else's come between. */
+/** Calibrate with the next count images of a loader. The claim is held, so no other caller's images
+ * come between. */
 static an_status calibrate(an_model *model, an_loader *loader, int64_t count,
                            an_progress_fn progress, void *progress_user, an_error *err) {
     const double begun = ani_clock_seconds();

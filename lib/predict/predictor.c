@@ -10,13 +10,13 @@
 #include "predict/frame.h"
 
 enum {
-    BATCH = 32,        /* frames that are predicted at once */
+    BATCH = 32,        /* frames predicted at once */
     FORMAT_AS_SET = -1 /* the predictor's */
 };
 
 struct an_predictor {
     an_model *model;
-    ani_net_context *context; /* what its predictions write */
+    ani_net_context *context; /* the buffers of its predictions */
     an_cancel *cancel;        /* held; NULL: none */
     atomic_bool busy;         /* in a call */
     float table[256];         /* of the model's scale */
@@ -25,7 +25,7 @@ struct an_predictor {
     int32_t format;  /* of frames: AN_FORMAT_* */
     ani_region region;
     ani_frame_reader reader;
-    uint8_t *images; /* frames as the model sees them, BATCH at most */
+    uint8_t *images; /* frames as the model sees them, at most BATCH */
     int64_t images_size;
 };
 
@@ -109,8 +109,7 @@ an_status an_predictor_set_region(an_predictor *predictor, int64_t x, int64_t y,
     return AN_OK;
 }
 
-/* Predict from frames that the reader has begun, with the held weights; features or scores may be
- * NULL. */
+/* Predict from the reader's frames with the held weights; features or scores may be NULL. */
 static an_status predict(an_predictor *predictor, const ani_frames *frames, float *features,
                          float *scores, an_error *err) {
     const ani_frame_reader *reader = &predictor->reader;
@@ -138,7 +137,7 @@ static an_status predict(an_predictor *predictor, const ani_frames *frames, floa
     return st;
 }
 
-/* The whole of a call; kind: as ani_net_context_hold() has it. */
+/* A complete call; kind: as for ani_net_context_hold(). */
 static an_status run(an_predictor *predictor, ani_frames *frames, int32_t kind, float *features,
                      float *scores, an_error *err) {
     ani_net *net = ani_model_net(predictor->model);

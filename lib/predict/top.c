@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The classes with the highest scores. The best so far are a heap whose first is the worst of them,
- * so that neither many classes nor many wanted ones take long, and nothing is allocated. */
+ * The classes with the highest scores. The best so far form a heap with the worst of them first, so
+ * that neither many classes nor many requested ones take long, and nothing is allocated. */
 #include <attractivenet/predict.h>
 
 #include <math.h>
@@ -8,12 +8,12 @@
 
 #include "base/error.h"
 
-/* Scores that are equal have the order of their classes. */
+/* Equal scores are in class order. */
 static bool is_worse(const float *scores, int32_t a, int32_t b) {
     return scores[a] < scores[b] || (scores[a] == scores[b] && a > b);
 }
 
-/* Put a class into the heap of count at a place that is free, or below it. */
+/* Put a class into the heap of count at a free position, or below it. */
 static void sift(const float *scores, int32_t *heap, int32_t count, int64_t at, int32_t class) {
     for (int64_t below = 2 * at + 1; below < count; below = 2 * at + 1) {
         if (below + 1 < count && is_worse(scores, heap[below + 1], heap[below])) below++;
@@ -43,7 +43,7 @@ an_status an_top_classes(const float *scores, int32_t outputs, int32_t k, int32_
         sift(scores, classes, k, i, classes[i]);
     for (int32_t i = k; i < outputs; i++)
         if (is_worse(scores, classes[0], i)) sift(scores, classes, k, 0, i);
-    for (int32_t n = k - 1; n > 0; n--) { /* the worst of those that are left goes behind them */
+    for (int32_t n = k - 1; n > 0; n--) { /* the worst of the remaining ones goes after them */
         const int32_t last = classes[n];
         classes[n] = classes[0];
         sift(scores, classes, n, 0, last);

@@ -8,8 +8,8 @@
  *              stage, first_epoch, optimizer.steps, library_version, backend, history
  *              state.NAME: train/state.h; setting.NAME: train/settings.h
  *
- * Numbers are decimal texts that read back exactly. Of the two files the one with the higher number
- * is the newer; the other one is replaced, by a rename. */
+ * Numbers are decimal texts that survive a round trip exactly. Of the two files, the one with the
+ * higher number is newer; the other one is replaced by a rename. */
 #include "train/checkpoint.h"
 
 #include <inttypes.h>
@@ -49,7 +49,7 @@ struct an_checkpoint {
     int64_t step;
 };
 
-/* What every checkpoint tells of itself. */
+/* What every checkpoint says about itself. */
 #define MEMBER(name, kind, member, low, high)                                                      \
     { name, kind, offsetof(an_checkpoint, member), low, high }
 static const ani_field fields[] = {
@@ -67,7 +67,7 @@ enum {
     OWN_FIELDS = 4
 }; /* the rest: state, setting */
 
-/** The name of file slot; the caller's. */
+/** The name of file `slot`; owned by the caller. */
 static char *file_of(const char *path, int32_t slot) {
     const size_t size = strlen(path) + sizeof "-1.safetensors";
     char *file = ani_alloc((int64_t)size);
@@ -115,7 +115,7 @@ an_status ani_checkpoint_read_file(an_checkpoint **out, const char *file, an_err
     return AN_OK;
 }
 
-/** What the two files hold. */
+/** The contents of the two files. */
 typedef struct generations {
     an_checkpoint *checkpoint[FILE_COUNT]; /* NULL: there is none, or it cannot be read */
     an_error error[FILE_COUNT];            /* status AN_OK: there is none, or it could be read */
@@ -128,7 +128,7 @@ static void clear_generations(generations *found) {
     }
 }
 
-/** Look at both files. Fails only for what is no fault of a file. */
+/** Read both files. Fails only for reasons other than a faulty file. */
 static an_status find_generations(generations *found, const char *path, an_error *err) {
     *found = (generations){0};
     for (int32_t slot = 0; slot < FILE_COUNT; slot++) {
@@ -263,14 +263,14 @@ void an_run_lock_destroy(an_run_lock *lock) {
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-/** Name what the last bits depend on, beside the settings. */
+/** Name what the last bits depend on, apart from the settings. */
 static void name_backend(char *text, size_t size, const an_model *model) {
     const an_backend *backend = an_model_backend(model);
     snprintf(text, size, "%s %s, library %s", an_backend_name(backend), an_backend_level(backend),
              an_version());
 }
 
-/** Append a list of weights to another under prefix. */
+/** Append a list of weights to another, with a prefix. */
 static an_status append_best(an_arrays *to, const an_arrays *from, an_error *err) {
     an_status st = AN_OK;
     for (int64_t i = 0; i < an_arrays_count(from) && !st; i++) {
@@ -321,7 +321,7 @@ static an_status append_fields(const ani_snapshot *run, int64_t number, an_array
     return st;
 }
 
-/** Remove what a killed process left of the files that this run writes. */
+/** Remove what a killed process left behind of the files that this run writes. */
 static void sweep(const an_train_options *options) {
     const char *const paths[] = {options->checkpoint_path, options->csv_path};
     for (int i = 0; i < 2; i++)
@@ -333,7 +333,7 @@ static void sweep(const an_train_options *options) {
     }
 }
 
-/** Find out which file is to be written next. */
+/** Find out which file to write next. */
 static an_status choose_slot(ani_checkpoint_place *place, const an_train_options *options,
                              an_error *err) {
     generations found;
@@ -382,7 +382,7 @@ done:
 
 /* --- resuming --------------------------------------------------------------------------------- */
 
-/** Read the state, which must be one that this run can be in. goes_on: the run had ended, and now
+/** Read the state, which must be one that this run can be in. goes_on: the run had ended and now
  * continues. */
 static an_status read_state(const ani_snapshot *run, const an_checkpoint *checkpoint, bool goes_on,
                             ani_train_state *state, an_error *err) {
@@ -403,7 +403,7 @@ static an_status read_state(const ani_snapshot *run, const an_checkpoint *checkp
                     (int)state->epoch + 1, (long long)place->batch);
 }
 
-/** Copy the best weights out; *best is NULL if there are none. */
+/** Extract a copy of the best weights; *best is NULL if there are none. */
 static an_status read_best(an_arrays **best, const an_checkpoint *checkpoint, an_error *err) {
     const an_arrays *all = checkpoint->arrays;
     an_status st = AN_OK;
@@ -443,7 +443,8 @@ static an_status warn_of_backend(const ani_snapshot *run, const an_checkpoint *c
 an_status ani_checkpoint_resume(ani_resumed *out, const ani_snapshot *run,
                                 const an_checkpoint *checkpoint, an_error *err) {
     const an_train_options *options = run->options;
-    /* The former last epoch need not be the last one now; a run that stopped early stays so. */
+    /* The former last epoch need not be the last one now; a run that stopped early remains
+     * stopped. */
     const bool goes_on =
         options->max_epochs > checkpoint->max_epochs &&
         (checkpoint->reason == AN_STOP_EPOCHS || checkpoint->reason == AN_STOP_ASKED);

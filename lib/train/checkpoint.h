@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Checkpoints: the state of a run in two files, written in turn, so that one that is whole is there
+ * Checkpoints: the state of a run in two files, written alternately, so that a complete one exists
  * at any moment. */
 #ifndef TRAIN_CHECKPOINT_H
 #define TRAIN_CHECKPOINT_H
@@ -12,29 +12,29 @@
 
 /** Which of the two files comes next. */
 typedef struct ani_checkpoint_place {
-    int32_t slot;   /* file to be written next, from 0; -1: not known yet */
-    int64_t number; /* of the checkpoint to be written next; the newest has the highest */
+    int32_t slot;   /* file to write next, from 0; -1: not known yet */
+    int64_t number; /* of the next checkpoint; the newest has the highest */
 } ani_checkpoint_place;
 
 /** Write a run over the older of its two files, and move place to the other one. *written is false
- * after a failure, which leaves both files as they were, and if a weight is not finite and such a
- * run is to end (terminate_on_nan). The options have a resume_path. */
+ * after a failure, which leaves both files as they were, and if a weight is not finite and
+ * terminate_on_nan is set. The options must have a resume_path. */
 an_status ani_checkpoint_write(const ani_snapshot *run, ani_checkpoint_place *place, bool *written,
                                an_error *err);
 
 /** Read and check one file. */
 an_status ani_checkpoint_read_file(an_checkpoint **out, const char *file, an_error *err);
 
-/** What a checkpoint gives back besides weights and moments; owned by the caller. */
+/** What a checkpoint restores besides weights and moments; owned by the caller. */
 typedef struct ani_resumed {
     ani_train_state state;
     an_history *history;
     an_arrays *best; /* weights, with restore_best; NULL: none */
 } ani_resumed;
 
-/** Put the weights and the moments of a checkpoint into a run's model, which is claimed, and into
- * its optimizer. AN_ERR_ARG: it is another run's; AN_ERR_FORMAT: it does not fit. After a failure
- * model and optimizer are as they were. */
+/** Restore the weights of a run's model, which must be claimed, and the moments of its optimizer
+ * from a checkpoint. AN_ERR_ARG: it belongs to another run; AN_ERR_FORMAT: it does not fit. After a
+ * failure, model and optimizer are unchanged. */
 an_status ani_checkpoint_resume(ani_resumed *out, const ani_snapshot *run,
                                 const an_checkpoint *checkpoint, an_error *err);
 

@@ -11,7 +11,7 @@
 
 enum { KERAS_WIDTH = 30, BAR_WIDTH = 20 };
 
-static const double keras_interval = 0.05, bar_interval = 0.1; /* seconds between two looks */
+static const double keras_interval = 0.05, bar_interval = 0.1; /* seconds between two updates */
 
 void ani_console_init(ani_console *console, const an_train_options *options) {
     *console = (ani_console){.text = options->verbose == AN_VERBOSE_NONE ? NULL : options->text,
@@ -28,7 +28,7 @@ static bool is_keras(const ani_console *console) {
     return console->verbose == AN_VERBOSE_KERAS;
 }
 
-/** Hand over what was put together, and begin anew. */
+/** Pass the collected text on, and start over. */
 static an_status flush(ani_console *console, an_error *err) {
     ani_text *line = &console->line;
     int32_t stop = 0;
@@ -50,9 +50,9 @@ static void repeat(ani_console *console, const char *text, int64_t times) {
         add(console, text);
 }
 
-/** A loss as Keras shows it; shown like this in our own bar too. */
+/** A loss as Keras shows it; our own bar uses the same form. */
 static void add_loss(ani_console *console, const char *before, double loss) {
-    char number[352]; /* %.4f of the largest double has 314 letters */
+    char number[352]; /* %.4f of the largest double has 314 characters */
     if (fabs(loss) > 1e-3 || isnan(loss))
         ani_format_fixed(number, sizeof number, loss, 4);
     else
@@ -88,8 +88,8 @@ static void add_duration(ani_console *console, double seconds) {
 }
 
 /* --- Keras -------------------------------------------------------------------------------------
- * Source: tf_keras 2.19, Progbar.update: a line of its own width is taken back by as many \b, and
- * each line is at least as long as the one that it covers. */
+ * Source: tf_keras 2.19, Progbar.update: a line is erased with as many \b as it is wide, and each
+ * line is at least as long as the one that it overwrites. */
 
 static void add_keras_unit(ani_console *console, double seconds, const char *unit) {
     char number[352];
@@ -173,7 +173,7 @@ static void add_keras_line(ani_console *console, const an_epoch_report *report, 
 
 /* --- our own bar ------------------------------------------------------------------------------ */
 
-/** Cover what stands on the line, which is left empty. */
+/** Clear the line by overwriting it. */
 static void wipe(ani_console *console) {
     if (!console->width) return;
     add(console, "\r");
@@ -191,7 +191,7 @@ static void add_place(ani_console *console) {
         add(console, "features  ");
 }
 
-/** Draw the bar itself. Returns how many bytes of it are not letters of their own. */
+/** Draw the bar itself. Returns the number of its bytes that do not start a character. */
 static int32_t add_fill(ani_console *console, double done) {
     static const char *const eighths[] = {"\u00b7", "\u258f", "\u258e", "\u258d",
                                           "\u258c", "\u258b", "\u258a", "\u2589"};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a run prints while it goes: the texts of Keras 2.19, or our own bar. The text goes to the
- * caller's function; times are given from outside, so that tests see the same text every time. */
+ * What a run prints in progress: the texts of Keras 2.19, or our own bar. The text goes to the
+ * caller's function; times are passed in, so that tests see the same text every time. */
 #ifndef TRAIN_CONSOLE_H
 #define TRAIN_CONSOLE_H
 
@@ -13,15 +13,15 @@ typedef struct ani_console {
     void *user;
     int32_t verbose;  /* AN_VERBOSE_* */
     int32_t terminal; /* as text_is_terminal */
-    ani_text line;    /* what is being put together */
+    ani_text line;    /* the text being collected */
     /* the bar */
     int32_t stage, epoch, epochs;
-    int32_t width; /* letters on the line that will be overwritten */
+    int32_t width; /* characters on the line that will be overwritten */
     int64_t steps;
     double begun, shown, first_step; /* seconds; shown, first_step: -1 = not yet */
 } ani_console;
 
-/** Take text function, user and style from the options. */
+/** Take the text function, user and style from the options. */
 void ani_console_init(ani_console *console, const an_train_options *options);
 void ani_console_clear(ani_console *console);
 
@@ -30,13 +30,14 @@ void ani_console_clear(ani_console *console);
 /** Before the first epoch of a stage: what is trained. */
 an_status ani_console_stage(ani_console *console, const an_model_info *info, int32_t stage,
                             an_error *err);
-/** Begin a bar of steps: of an epoch (from 1), or with epoch 0 of the features of a frozen base. */
+/** Begin a progress bar: for an epoch (from 1), or with epoch 0 for the features of a frozen
+ * base. */
 an_status ani_console_begin(ani_console *console, int32_t stage, int32_t epoch, int32_t epochs,
                             int64_t steps, double now, an_error *err);
-/** After step number step; loss: mean so far, NaN = none. Prints at most some times a second. */
+/** After step number step; loss: mean so far, NaN = none. Prints at most a few times a second. */
 an_status ani_console_step(ani_console *console, int64_t step, double loss, double now,
                            an_error *err);
-/** End the bar of the features. */
+/** End the bar for the features. */
 an_status ani_console_end_features(ani_console *console, double now, an_error *err);
 /** End an epoch. rate_shown: 1 to print the rate, as Keras does when something changes it. */
 an_status ani_console_end(ani_console *console, const an_epoch_report *report, int32_t rate_shown,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * EarlyStopping, ModelCheckpoint and ReduceLROnPlateau of Keras 2.19 (mode min) as state machines:
- * a value goes in, a decision comes out. NaN compares as false, so it never is a gain. */
+ * a value goes in, a decision comes out. Comparisons with NaN are false, so it is never an
+ * improvement. */
 #include "train/decisions.h"
 
 #include <math.h>
@@ -23,7 +24,7 @@ int32_t an_early_stopping_update(an_early_stopping *state, int32_t epoch, double
     const double delta = fabs(state->min_delta);
     if (epoch < state->start_from_epoch) return 0;
     if (state->best_epoch < 0) {
-        state->best_epoch = epoch; /* the first weights are the best while there are no others */
+        state->best_epoch = epoch; /* the first weights are the best until there are others */
         decision = AN_EARLY_KEEP;
     }
     state->wait++;
@@ -73,7 +74,8 @@ double ani_reduce_rate_update(an_reduce_rate *state, double value, double rate, 
         return rate;
     }
     if (state->cooldown_left > 0 || ++state->wait < state->patience) return rate;
-    /* Keras holds the rate as float32, NumPy 2 multiplies it as such; min_rate is a double there */
+    /* Keras stores the rate as float32, and NumPy 2 multiplies it as such; min_rate is a double
+     * there */
     const float old = (float)rate;
     if (!(old > (float)state->min_rate)) return rate;
     *exact = fmax((double)(old * (float)state->factor), state->min_rate);

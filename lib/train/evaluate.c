@@ -14,13 +14,13 @@
 #include "layers/loss.h"
 #include "layers/model.h"
 
-/* Features beyond this are computed again for each batch. */
+/* Features beyond this are recomputed for each batch. */
 static const int64_t max_feature_bytes = INT64_C(2) << 30;
 enum { HEAD_SLICE = 1024 };
 
 /* --- losses ----------------------------------------------------------------------------------- */
 
-/** Cross-entropy of softmax(z) against t, by log(sum exp) with the largest logit taken out. */
+/** Cross-entropy of softmax(z) against t, by log(sum exp) with the largest logit subtracted. */
 static double categorical(const float *z, const float *t, int64_t outputs) {
     double largest = -INFINITY, sum = 0, loss = 0;
     for (int64_t i = 0; i < outputs; i++)
@@ -137,7 +137,7 @@ an_status ani_check_labels(const an_loader *loader, const an_loss_options *loss,
 
 /* --- by images -------------------------------------------------------------------------------- */
 
-/** Who wants to know how far an evaluation has come. */
+/** Who receives an evaluation's progress reports. */
 typedef struct watcher {
     an_progress_fn progress;
     void *user;
@@ -230,7 +230,7 @@ bool ani_features_fit(const an_model *model, const an_loader *loader) {
     return feature_bytes(model, loader, &bytes) && bytes <= max_feature_bytes;
 }
 
-/** Take a batch into the rows that come next. Images left out leave a place without row. */
+/** Copy a batch to the next rows. An omitted image leaves a place without a row. */
 static an_status add_batch(ani_features *f, an_model *model, ani_net_context *context,
                            const an_loader *loader, const float *x, const float *y,
                            const float *weights, const int64_t *samples, int64_t n, int64_t *place,

@@ -10,37 +10,38 @@
 
 #include "base/cancel.h"
 
-/** Return the sum over n samples of each one's loss, times its weight. logits, target [n,outputs];
- * weights [n] or NULL; kind: AN_LOSS_MSE to BINARY. */
+/** Return the sum over n samples of loss times weight. logits, target [n,outputs]; weights [n] or
+ * NULL; kind: AN_LOSS_MSE to BINARY. */
 double ani_loss_sum(int32_t kind, const float *logits, const float *target, const float *weights,
                     int64_t n, int64_t outputs);
 
-/** AN_ERR_ARG with both names if a loader's data set names its classes otherwise than a model, or
- * than the data set `like` unless that is NULL; what is for the message. What has no names fits. */
+/** AN_ERR_ARG with both names if the class names of a loader's data set differ from a model's, or
+ * from those of the data set `like` unless that is NULL; what is used in the message. Anything
+ * without names fits. */
 an_status ani_check_classes(const an_model *model, const an_dataset *like, const an_loader *loader,
                             const char *what, an_error *err);
 /** AN_ERR_ARG unless batches, which the message calls what, have the model's size, outputs and
- * scale, and a loss that was taken for it fits all of their labels. */
+ * scale, and the loss chosen for it accepts all of their labels. */
 an_status ani_check_source(const an_model *model, const an_loader *loader,
                            const an_loss_options *loss, const char *what, an_error *err);
 
-/** The same of the labels y [n,outputs] of a batch, where the check could not see them: those of a
- * callback's loader. */
+/** The same check for the labels y [n,outputs] of a batch from a callback's loader, which the check
+ * above cannot see. */
 an_status ani_check_labels(const an_loader *loader, const an_loss_options *loss, const float *y,
                            const int64_t *samples, int64_t n, an_error *err);
 
-/** Called after each batch; other than AN_OK ends what goes on. step: batches looked at. */
+/** Called after each batch; a status other than AN_OK stops the work. step: batches processed. */
 typedef an_status (*ani_batch_done_fn)(void *user, int64_t step, int64_t steps, an_error *err);
 
-/** Compute the mean loss of a model over the batches of a source that was checked, as
- * an_model_evaluate(). watch: of the call that this is a part of; NULL: none. */
+/** Compute the mean loss of a model over the batches of a checked source, as an_model_evaluate()
+ * does. watch: of the call that this is part of; NULL: none. */
 an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options *loss,
                        ani_watch *watch, ani_batch_done_fn done, void *user, double *loss_value,
                        an_error *err);
 
-/** What a frozen base makes of the samples of a source. */
+/** The features that a frozen base computes from the samples of a source. */
 typedef struct ani_features {
-    int64_t samples; /* rows that are filled */
+    int64_t samples; /* filled rows */
     int64_t width;   /* features of a row */
     int64_t outputs;
     int64_t *rows;  /* [places of the source]: row of a place; -1: the image was left out */
@@ -49,18 +50,18 @@ typedef struct ani_features {
     float *weights; /* [samples]; NULL: 1 each */
 } ani_features;
 
-/** Return whether the features of a source are few enough to be kept. */
+/** Return whether the features of a source are small enough to be kept. */
 bool ani_features_fit(const an_model *model, const an_loader *loader);
 /** Compute them, in the order of the source's samples, so that they do not depend on the epoch.
- * loss must take their labels. For the holder of the model's claim. */
+ * loss must accept their labels. For the holder of the model's claim. */
 an_status ani_features_create(ani_features **out, an_model *model, an_loader *loader,
                               const an_loss_options *loss, ani_batch_done_fn done, void *user,
                               an_error *err);
 void ani_features_destroy(ani_features *features); /* NULL is allowed */
 /** Return the largest magnitude of all values; 0 if there are none. */
 float ani_features_largest(const ani_features *features);
-/** Compute the mean loss of the head over all rows; for the holder of the claim, too. batch:
- * samples of a batch, in which a loss function gets them, and done is told how many there were. */
+/** Compute the mean loss of the head over all rows; also for the holder of the claim. batch: number
+ * of samples passed to a loss function at a time; done is called after each such batch. */
 an_status ani_features_loss(const ani_features *features, an_model *model,
                             const an_loss_options *loss, int64_t batch, ani_batch_done_fn done,
                             void *user, double *loss_value, an_error *err);

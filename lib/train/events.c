@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Event files by hand: TFRecord frames around protocol buffers of a few fields.
+ * Event files, written by hand: TFRecord frames around protocol buffers with a few fields.
  *
  * Frame: uint64 length, masked CRC-32C of these 8 bytes, the bytes, their masked CRC-32C.
  * Event: 1 wall_time (double), 2 step (varint), 3 file_version (string), 5 summary (message).
@@ -56,7 +56,7 @@ static void add_bytes(ani_text *out, int field, const char *bytes, int64_t size)
     ani_text_add(out, bytes, size);
 }
 
-/** Machines are little-endian (meson.build says so), and so are the file's numbers. */
+/** Machines are little-endian (meson.build ensures that), and so are the file's numbers. */
 static void add_double(ani_text *out, int field, double value) {
     add_key(out, field, WIRE_64);
     ani_text_add(out, (const char *)&value, sizeof value);
@@ -78,7 +78,7 @@ static uint32_t masked_crc(const void *bytes, int64_t size) {
     return (crc >> 15 | crc << 17) + 0xA282EAD8u;
 }
 
-/** Write one event as one frame, by one call: a reader beside us sees all of it or nothing. */
+/** Write one event as one frame, in one call: a concurrent reader sees all of it or nothing. */
 static an_status write_frame(ani_appender *file, const ani_text *event, an_error *err) {
     ani_text frame = {0};
     an_status st = AN_OK;
@@ -123,8 +123,8 @@ done:
     return st;
 }
 
-/** Begin a file: its name has time, host and process, as TensorFlow's; its first event the version.
- */
+/** Begin a file: its name has time, host and process, like TensorFlow's; its first event has the
+ * version. */
 static an_status begin_file(ani_events *events, int which, an_error *err) {
     char host[64] = "", name[192];
     char *path = NULL;
@@ -153,7 +153,7 @@ done:
     return st;
 }
 
-/** Write one scalar; the file is begun if it is the first. */
+/** Write one scalar; the first one begins the file. */
 static an_status write_scalar(ani_events *events, int which, int64_t step, const char *tag,
                               double value, an_error *err) {
     ani_text event = {0}, summary = {0}, item = {0}, metadata = {0}, plugin = {0};

@@ -7,8 +7,8 @@
 
 typedef struct ani_events ani_events;
 
-/** Make the folders folder/train and, with validation, folder/validation. The files are begun with
- * the first epoch; number tells files of the same second apart. */
+/** Make the folders folder/train and, with validation, folder/validation. The files begin with the
+ * first epoch; number distinguishes files of the same second. */
 an_status ani_events_create(ani_events **out, const char *folder, int32_t validation,
                             int32_t number, an_error *err);
 /** Write epoch_loss and epoch_learning_rate (train) and epoch_loss (validation) of step, from 0. */

@@ -38,7 +38,7 @@ static bool parse_whole(const char *text, const char **end, int64_t *value) {
         if (__builtin_mul_overflow(number, 10, &number) ||
             __builtin_sub_overflow(number, *at - '0', &number))
             return false;
-    /* counted downwards, where there is one number more */
+    /* counted downwards, since there is one more negative number */
     if (!negative && number == INT64_MIN) return false;
     *value = negative ? number : -number;
     *end = at;

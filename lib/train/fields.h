@@ -8,7 +8,7 @@
 
 enum { ANI_FIELD_INT32, ANI_FIELD_INT64, ANI_FIELD_DOUBLE };
 
-/** A member. Text outside of low to high is refused; doubles may have any value. */
+/** A member. Values outside low to high are refused; doubles may have any value. */
 typedef struct ani_field {
     const char *name;
     int32_t kind; /* ANI_FIELD_* */
@@ -16,12 +16,12 @@ typedef struct ani_field {
     int64_t low, high;
 } ani_field;
 
-enum { ANI_FIELD_SIZE = 32 }; /* bytes of a text with its zero, at most */
+enum { ANI_FIELD_SIZE = 32 }; /* maximum bytes of a text, including its zero */
 
 /** Write a member of object. Doubles as ani_format_shortest(), and "nan", "inf", "-inf". */
 void ani_field_format(char text[ANI_FIELD_SIZE], const ani_field *field, const void *object);
-/** Read a member of object from the begin of text; *end is set behind it. False, object untouched,
- * if there is none or it is out of range. */
+/** Read a member of object from the beginning of text; *end is set to the position after it.
+ * Returns false and leaves object untouched if there is none or it is out of range. */
 bool ani_field_parse(const ani_field *field, void *object, const char *text, const char **end);
 /** Return a member of object; an int64 beyond 2^53 is rounded. */
 double ani_field_number(const ani_field *field, const void *object);

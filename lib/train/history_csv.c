@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The history as CSV: written by us, and read from what we or Keras' CSVLogger wrote. */
+ * The history as CSV: writes our format, and reads it and that of Keras' CSVLogger. */
 #include <attractivenet/train.h>
 
 #include <math.h>
@@ -47,7 +47,7 @@ done:
 enum { MAX_COLUMNS = 1024 };
 static const int64_t max_bytes = INT64_C(64) << 20;
 
-/** What is read from a column; the first two must be there. */
+/** What a column contains; the first two are required. */
 enum { EPOCH, LOSS, VAL_LOSS, RATE, SECONDS, STAGE, KNOWN, OTHER = KNOWN };
 
 static const ani_field known[KNOWN] = {
@@ -60,13 +60,13 @@ static const ani_field known[KNOWN] = {
     [STAGE] = {"stage", ANI_FIELD_INT32, offsetof(an_epoch_report, stage), 1, INT32_MAX},
 };
 
-/** A table under way; its bytes are overwritten with the fields. */
+/** A table being read; its bytes are overwritten with the fields. */
 typedef struct table {
     const char *path;
     char *at, *end;    /* *end is 0 */
-    char separator;    /* 0 before the header has told */
-    int64_t line;      /* that is being read, from 1 */
-    int64_t next_line; /* that comes after it: a field in quotes may have several */
+    char separator;    /* 0 until the header has been read */
+    int64_t line;      /* being read, from 1 */
+    int64_t next_line; /* the one after it: a quoted field may have several lines */
     int32_t columns;
     uint8_t column[MAX_COLUMNS]; /* EPOCH to OTHER */
     bool has[KNOWN];
@@ -76,7 +76,8 @@ static bool separates(const table *t, char c) {
     return t->separator ? c == t->separator : c == ',' || c == ';' || c == '\t';
 }
 
-/** Take the next field of the line: *field ends with a 0, *last tells whether the line does. */
+/** Take the next field of the line: *field ends with a 0, *last tells whether the line ends
+ * here. */
 static an_status take_field(table *t, char **field, bool *last, an_error *err) {
     char *at = t->at, *to = t->at;
     *field = to;
@@ -139,7 +140,7 @@ static an_status read_header(table *t, an_error *err) {
                     t->path, t->has[EPOCH] ? "loss" : "epoch");
 }
 
-/** Put a field into a report. Only loss and whole numbers must be there. */
+/** Put a field into a report. Only loss and whole numbers are required. */
 static bool take_value(an_epoch_report *report, int k, const char *text) {
     const char *end = text;
     if (known[k].kind == ANI_FIELD_DOUBLE && k != LOSS && (!*text || !strcmp(text, "NA")))
@@ -170,7 +171,7 @@ static an_status read_line(table *t, an_epoch_report *report, an_error *err) {
                     (long long)t->line, (int)column, (int)t->columns);
 }
 
-/** Number an epoch of Keras' as ours are: from 1, in a stage for each fit(). */
+/** Number a Keras epoch like ours: from 1, with one stage per fit(). */
 static void number_epoch(an_epoch_report *report, const an_epoch_report *before) {
     report->epoch++;
     report->stage = before->stage + (report->epoch > before->epoch ? 0 : 1);

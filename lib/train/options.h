@@ -5,8 +5,8 @@
 
 #include <attractivenet/train.h>
 
-/** Take the caller's options over the defaults, check all, copy the schedule and the texts.
- * ours->optimizer stays the caller's. On failure nothing is held. */
+/** Merge the caller's options into the defaults, check everything, and copy the schedule and the
+ * texts. ours->optimizer is still the caller's. On failure nothing is held. */
 an_status ani_train_options_take(an_train_options *ours, an_schedule_options *schedule,
                                  const an_train_options *options, an_error *err);
 /** Free the texts. */

@@ -17,7 +17,7 @@ static const char *const precision_words[] = {"fp32", "mixed", NULL};
 static const char *const loss_words[] = {"own",         "mse",    "mae", "huber",
                                          "categorical", "binary", NULL};
 
-/* Names in checkpoints are those that the first ones had: "batch", "last_batch", "recalibrate". */
+/* Names in checkpoints are those of the first checkpoints: "batch", "last_batch", "recalibrate". */
 
 static void add_stage(ani_setting_list *to, const an_train_options *o) {
     ani_setting_whole(to, "stage", o->stage);
@@ -38,7 +38,7 @@ static void add_stage(ani_setting_list *to, const an_train_options *o) {
     ani_setting_number(to, "reduce_rate_min", o->reduce_rate_min);
     ani_setting_whole(to, "terminate_on_nan", o->terminate_on_nan);
     ani_setting_whole(to, "recalibrate", o->update_batch_norm);
-    /* Not recompute: it changes no bit. */
+    /* Not recompute, which does not change a bit. */
     ani_setting_word(to, "precision", o->precision, precision_words);
 }
 

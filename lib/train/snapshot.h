@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A run as its trainer presents it: what is written into a checkpoint, and compared with one. */
+ * A run as its trainer presents it: what is written to a checkpoint, and compared with one. */
 #ifndef TRAIN_SNAPSHOT_H
 #define TRAIN_SNAPSHOT_H
 
@@ -7,7 +7,7 @@
 
 #include "train/state.h"
 
-/** All of it is borrowed for a call. */
+/** Everything is borrowed for one call. */
 typedef struct ani_snapshot {
     const an_train_options *options; /* optimizer and schedule are ignored */
     const an_schedule_options *schedule;

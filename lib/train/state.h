@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What changes while a stage is trained, beside the weights, the optimizer's moments and the
- * history: together they are all that the next step depends on. */
+ * What changes while a stage is trained, besides the weights, the optimizer's moments and the
+ * history: together they are everything that the next step depends on. */
 #ifndef TRAIN_STATE_H
 #define TRAIN_STATE_H
 
@@ -8,8 +8,8 @@
 
 /** How far an epoch has come. */
 typedef struct ani_epoch_place {
-    int64_t batch;   /* number of the batch that comes next */
-    int64_t step;    /* steps done: batches in which an image was left */
+    int64_t batch;   /* number of the next batch */
+    int64_t step;    /* steps done: batches with at least one image */
     int64_t samples; /* of these steps */
     double loss_sum; /* over samples */
     double rate;     /* of the last step; before the first one, without a schedule */
@@ -24,17 +24,17 @@ typedef struct ani_train_state {
     an_early_stopping early;
     an_best_checkpoint checkpoint;
     an_reduce_rate reduce;
-    ani_epoch_place place; /* of the epoch under way */
+    ani_epoch_place place; /* of the current epoch */
 } ani_train_state;
 
 /** Before the first epoch. */
 void ani_train_state_begin(ani_train_state *state, const an_train_options *options);
-/** Put place to the begin of an epoch. */
+/** Set place to the beginning of an epoch. */
 void ani_epoch_place_begin(ani_train_state *state);
-/** Add what changes as metadata texts, "state.NAME". */
+/** Add the state as metadata texts, "state.NAME". */
 an_status ani_train_state_append(const ani_train_state *state, an_arrays *arrays, an_error *err);
-/** Take such texts over a state that was begun. AN_ERR_FORMAT: one is missing, or no number that it
- * may be. */
+/** Read such texts into an initialised state. AN_ERR_FORMAT: one is missing, or is not a valid
+ * number. */
 an_status ani_train_state_read(ani_train_state *state, const an_arrays *arrays, an_error *err);
 
 #endif

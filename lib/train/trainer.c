@@ -28,24 +28,24 @@
 #include "train/state.h"
 
 struct an_trainer {
-    atomic_int references; /* a run under way is one: a callback may destroy the trainer */
+    atomic_int references; /* a run in progress holds one: a callback may destroy the trainer */
     an_model *model;
     an_loader *train, *val;
     an_history *history;
     an_optimizer *optimizer;
-    an_train_options options; /* schedule: see below; optimizer: only while it is made */
-    an_loss_options loss;     /* taken for the model */
+    an_train_options options; /* schedule: see below; optimizer: only during creation */
+    an_loss_options loss;     /* resolved for the model */
     an_schedule_options schedule;
     ani_train_state state;
     an_arrays *kept; /* best weights, with restore_best */
     ani_console console;
     ani_events *events;
-    bool introduced; /* the stage was printed */
-    bool in_place;   /* what failed leaves the epoch where it is */
+    bool introduced; /* the stage has been printed */
+    bool in_place;   /* a failure leaves the epoch where it is */
     atomic_int asked_to_stop, asked_to_pause;
     ani_lock *locks[2]; /* of resume_path and checkpoint_path */
     /* checkpoints */
-    bool written;      /* what is on disk is the state of now */
+    bool written;      /* what is on disk is the current state */
     double written_at; /* clock, seconds */
     ani_checkpoint_place place;
     /* frozen base */
@@ -58,31 +58,31 @@ struct an_trainer {
     int64_t owed_after; /* since so many ani_net_changes() */
 };
 
-/** One epoch under way: what is not in the trainer's state. */
+/** An epoch in progress: what is not in the trainer's state. */
 typedef struct epoch_run {
     an_epoch_report report;
     double begun; /* clock, as if there had been no interruption */
     int64_t steps;
-    bool broken;             /* a loss was not finite: the run ends */
-    int32_t pending;         /* batches whose gradients wait for their step */
-    ani_epoch_place step_at; /* where the step began that they are of */
+    bool broken;     /* a loss was not finite: the run ends */
+    int32_t pending; /* batches whose gradients have been accumulated for the current step */
+    ani_epoch_place step_at; /* where that step began */
 } epoch_run;
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-/** Hand a message to the caller's warn. */
+/** Pass a message to the caller's warn. */
 static an_status warn(an_trainer *trainer, const char *message, an_error *err) {
     const an_train_options *options = &trainer->options;
     return ani_warn(options->warn, options->warn_user, AN_WARN_OTHER, 1, message, err);
 }
 
-/** Return the optimizer's steps of an epoch. */
+/** Return the number of optimizer steps in an epoch. */
 static int64_t updates_of(const an_trainer *trainer, int64_t batches) {
     const int64_t each = trainer->options.accumulate;
     return batches / each + (batches % each != 0);
 }
 
-/** The steps of a schedule that is to fill the stage. */
+/** The number of steps of a schedule that spans the stage. */
 static void fit_schedule(an_trainer *trainer) {
     an_schedule_options *schedule = &trainer->schedule;
     int64_t all;
@@ -140,7 +140,7 @@ static an_status make_parts(an_trainer *trainer, an_error *err) {
     return AN_OK;
 }
 
-/* A model for classification without names of its classes takes those of the data set. */
+/* A classification model without class names takes those of the data set. */
 static an_status name_classes(an_model *model, const an_loader *train, an_error *err) {
     const an_dataset *dataset = ani_loader_dataset(train);
     const int32_t count = an_dataset_class_count(dataset);
@@ -171,7 +171,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
         .struct_size = sizeof named, .kind = ours.loss, .fn = ours.loss_fn, .user = ours.loss_user};
     st = ani_loss_take(&loss, &named, ani_model_facts_of(model)->task,
                        ani_net_spec_of(ani_model_net(model))->outputs, err);
-    ours.loss = loss.kind; /* as they are, for settings */
+    ours.loss = loss.kind; /* unchanged, for settings */
     if (!ours.accumulate) ours.accumulate = 1;
     if (!st) st = ani_check_source(model, train, &loss, "training batches", err);
     if (!st && val) st = ani_check_source(model, val, &loss, "validation batches", err);
@@ -217,7 +217,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
     return AN_OK;
 }
 
-/** Give up the features of a frozen base: its weights are others now. */
+/** Discard the features of a frozen base, since its weights have changed. */
 static void drop_features(an_trainer *trainer) {
     ani_features_destroy(trainer->train_features);
     ani_features_destroy(trainer->val_features);
@@ -284,7 +284,7 @@ double an_trainer_checkpoint_best(const an_trainer *trainer) {
     return trainer ? trainer->state.checkpoint.best : INFINITY;
 }
 
-/** Claim the model for a call that runs, and keep the trainer until it ends. */
+/** Claim the model for a running call, and keep the trainer alive until it ends. */
 static an_status begin_call(an_trainer *trainer, an_error *err) {
     if (!trainer) return ani_fail(err, AN_ERR_ARG, "trainer is NULL");
     an_status st = ani_model_claim(trainer->model, err);
@@ -292,7 +292,7 @@ static an_status begin_call(an_trainer *trainer, an_error *err) {
     return st;
 }
 
-/** Of a call that runs. */
+/** Ends such a call. */
 static ani_watch *watch_of(const an_trainer *trainer) {
     return ani_net_watch(ani_model_net(trainer->model));
 }
@@ -376,14 +376,14 @@ an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint
     return st;
 }
 
-/** Write a checkpoint before an epoch's end; if that fails, the epoch goes on from here. */
+/** Write a checkpoint in the middle of an epoch; if that fails, the epoch continues from here. */
 static an_status write_in_place(an_trainer *trainer, an_error *err) {
     an_status st = ani_trainer_write(trainer, err);
     trainer->in_place = st != AN_OK;
     return st;
 }
 
-/** Return AN_ERR_CANCELLED if a pause was asked for, with the checkpoint written. */
+/** Return AN_ERR_CANCELLED if a pause was requested, after writing the checkpoint. */
 static an_status look_for_pause(an_trainer *trainer, an_error *err) {
     const ani_train_state *state = &trainer->state;
     if (!atomic_exchange(&trainer->asked_to_pause, 0)) return AN_OK;
@@ -409,7 +409,7 @@ static an_status introduce(an_trainer *trainer, an_error *err) {
 
 typedef struct features_progress {
     an_trainer *trainer;
-    int64_t before, all; /* batches: done for another source, and of both */
+    int64_t before, all; /* batches: done for another source, and total of both */
     double begun;
 } features_progress;
 
@@ -445,8 +445,8 @@ static an_status make_step(an_trainer *trainer, an_error *err) {
     return AN_OK;
 }
 
-/** Warn if the features are so small that a head can do nothing with them. Random weights give 1e-8
- * and less at most, as batch norm has not seen an image; trained ones about 1. */
+/** Warn if the features are too small for a head to learn from. With random weights the largest is
+ * 1e-8 or less, as batch norm has not seen an image; with trained ones it is about 1. */
 static an_status look_at_features(an_trainer *trainer, const ani_features *features,
                                   an_error *err) {
     const double smallest = 1e-4, largest = (double)ani_features_largest(features);
@@ -462,7 +462,7 @@ static an_status look_at_features(an_trainer *trainer, const ani_features *featu
                     err);
 }
 
-/** Compute what a frozen base makes of the samples, once: the weights that it depends on stay. */
+/** Compute a frozen base's features of the samples once, since its weights do not change. */
 static an_status make_features(an_trainer *trainer, an_error *err) {
     if (trainer->options.base != AN_BASE_FROZEN) return AN_OK;
     an_model *model = trainer->model;
@@ -514,7 +514,7 @@ static int64_t gather(an_trainer *trainer, int64_t batch) {
     return n;
 }
 
-/** The loss of a step is NaN or infinite: say so, with what was saved before. */
+/** The loss of a step is NaN or infinite: report that, and what was saved before. */
 static an_status report_broken(an_trainer *trainer, double loss, an_error *err) {
     an_error text; /* as a buffer for the message */
     const an_train_options *options = &trainer->options;
@@ -532,14 +532,14 @@ static an_status report_broken(an_trainer *trainer, double loss, an_error *err) 
     return st ? st : warn(trainer, text.message, err);
 }
 
-/** Note the rate of the step under way. */
+/** Record the rate of the current step. */
 static void set_rate(an_trainer *trainer, const epoch_run *run) {
     const int64_t all = (int64_t)trainer->state.epoch * updates_of(trainer, run->steps) +
                         run->step_at.step / trainer->options.accumulate;
     trainer->state.place.rate = an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
 }
 
-/** Move the weights by the gradients of one batch or several. With the turn. */
+/** Update the weights with the gradients of one or more batches. The turn is held. */
 static an_status update(an_trainer *trainer, epoch_run *run, an_error *err) {
     set_rate(trainer, run);
     run->pending = 0;
@@ -552,12 +552,12 @@ typedef struct step_batch {
     const float *y;
     const float *weights; /* NULL: 1 each */
     int64_t n;
-    int64_t next; /* the number of the batch after */
+    int64_t next; /* the number of the batch after it */
     bool is_features;
 } step_batch;
 
-/** Compute the gradients of a batch, and move the weights if it is the last one of a step, in one
- * turn: others see the model before it or after it. */
+/** Compute the gradients of a batch, and update the weights if it is the last one of a step, in one
+ * turn: other threads see the model as it was before or after. */
 static an_status move(an_trainer *trainer, epoch_run *run, const step_batch *b, double *loss,
                       an_error *err) {
     const an_train_options *options = &trainer->options;
@@ -584,7 +584,8 @@ static an_status move(an_trainer *trainer, epoch_run *run, const step_batch *b, 
     return st;
 }
 
-/** Move the weights by what is left at the end of an epoch whose last batches had no images. */
+/** Update the weights with the remaining gradients at the end of an epoch whose last batches had no
+ * images. */
 static an_status finish_update(an_trainer *trainer, epoch_run *run, an_error *err) {
     if (!run->pending || run->broken) return AN_OK;
     an_status st = ani_net_begin_change(ani_model_net(trainer->model), err);
@@ -645,7 +646,7 @@ static an_status finish_batch(an_trainer *trainer, epoch_run *run, const step_ba
     place->seconds = now - run->begun;
     st = ani_console_step(&trainer->console, place->step, mean_loss(place), now, err);
     if (!st) st = tell(trainer, AN_EVENT_STEP, place->step, run->steps, run->begun, NULL, err);
-    if (st || run->pending) return st; /* checkpoints are of whole steps */
+    if (st || run->pending) return st; /* checkpoints contain whole steps */
     if (now - trainer->written_at >= options->resume_seconds) st = write_in_place(trainer, err);
     return st ? st : look_for_pause(trainer, err);
 }
@@ -691,7 +692,7 @@ static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
     return st == AN_DONE || !st ? finish_update(trainer, run, err) : st;
 }
 
-/** Give the moving statistics the values that this epoch's batches have with the weights of now. */
+/** Set the moving statistics to those of this epoch's batches under the current weights. */
 static an_status update_batch_norm(an_trainer *trainer, an_error *err) {
     const an_train_options *options = &trainer->options;
     if (!options->update_batch_norm || !moves_statistics(options)) return AN_OK;
@@ -712,7 +713,7 @@ static an_status update_batch_norm(an_trainer *trainer, an_error *err) {
     return st == AN_DONE ? ani_model_update_batch_norm_end(trainer->model, err) : st;
 }
 
-/** A validation under way. */
+/** A validation in progress. */
 typedef struct validation {
     an_trainer *trainer;
     double begun; /* clock, seconds */
@@ -738,7 +739,7 @@ static an_status validate(an_trainer *trainer, epoch_run *run, an_error *err) {
 
 /* --- the end of an epoch ---------------------------------------------------------------------- */
 
-/** Keep the weights in memory. The old ones go when the new ones are there. */
+/** Keep the weights in memory. The old ones are freed once the new ones exist. */
 static an_status keep_weights(an_trainer *trainer, an_error *err) {
     an_arrays *weights = NULL;
     an_status st = an_model_copy_weights(&weights, trainer->model, err);
@@ -748,7 +749,7 @@ static an_status keep_weights(an_trainer *trainer, an_error *err) {
     return AN_OK;
 }
 
-/** Save the model if it is good enough. What fails leaves the file of before, and the value to
+/** Save the model if it is good enough. A failure leaves the previous file and the value to
  * beat. */
 static an_status save_model(an_trainer *trainer, epoch_run *run, double value, an_error *err) {
     const an_train_options *options = &trainer->options;
@@ -799,7 +800,7 @@ static an_status decide(an_trainer *trainer, epoch_run *run, double value, doubl
     return st;
 }
 
-/** The first failure of several things that are all to be tried. */
+/** The first failure among several actions that are all to be tried. */
 typedef struct failures {
     an_status first;
     an_error error;
@@ -811,8 +812,8 @@ static void collect(failures *failed, an_status st, const an_error *error) {
     failed->error = *error;
 }
 
-/** Record a finished epoch everywhere. Whatever fails, the rest is done; the first failure is
- * returned. */
+/** Record a finished epoch everywhere. If something fails, the rest is still done; the first
+ * failure is returned. */
 static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
     const an_train_options *options = &trainer->options;
     an_epoch_report *report = &run->report;
@@ -847,8 +848,8 @@ static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err
         &error);
     if (report->reason == AN_STOP_EARLY)
         collect(&failed, ani_console_stopped(&trainer->console, report->epoch, &error), &error);
-    /* A run that is killed before it does the epoch's end again, with the same outcome. The last
-     * weights are in it, from which a longer run goes on. */
+    /* A run that is killed before this point repeats the end of the epoch, with the same outcome.
+     * The checkpoint has the last weights, from which a longer run continues. */
     if (!run->broken) collect(&failed, ani_trainer_write(trainer, &error), &error);
     if (report->stopped && trainer->kept) {
         collect(&failed, ani_model_set_weights(trainer->model, trainer->kept, &error), &error);
@@ -864,7 +865,7 @@ static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err
     return AN_OK;
 }
 
-/** All of an epoch up to its validation. */
+/** An epoch up to and including its validation. */
 static an_status run_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
     const an_train_options *options = &trainer->options;
     ani_model_use_base(trainer->model, options->base);
@@ -888,7 +889,7 @@ static an_status run_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
     return st;
 }
 
-/** An epoch of a trainer that has claimed its model. */
+/** Run an epoch of a trainer that has claimed its model. */
 static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
     ani_train_state *state = &trainer->state;
     if (state->reason) return AN_DONE;

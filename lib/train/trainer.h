@@ -5,9 +5,9 @@
 
 #include <attractivenet/train.h>
 
-/** Write the state of a trainer over the older of its two files; nothing is done without
- * resume_path, if it has been written already, or if a weight is not finite and such a run is to
- * end (terminate_on_nan). After a failure both files are what they were. */
+/** Write the state of a trainer over the older of its two files; does nothing without resume_path,
+ * if the state has been written already, or if a weight is not finite and terminate_on_nan is set.
+ * After a failure both files are unchanged. */
 an_status ani_trainer_write(an_trainer *trainer, an_error *err);
 
 #endif
