@@ -315,7 +315,7 @@ done:
     return st;
 }
 
-/* Take a stride of the caller, 0 for usual, in a range whose end no sum overflows. */
+/* Check a caller's stride, 0 for the default, against a range within which no sum overflows. */
 static an_status read_stride(const char *what, int64_t given, int64_t usual, int64_t least,
                              int64_t most, int64_t *stride, an_error *err) {
     *stride = given ? given : usual;

@@ -140,7 +140,7 @@ static an_status read_header(table *t, an_error *err) {
                     t->path, t->has[EPOCH] ? "loss" : "epoch");
 }
 
-/** Put a field into a report. Only loss and whole numbers are required. */
+/** Put a field into a report. Only the loss and whole numbers are required. */
 static bool take_value(an_epoch_report *report, int k, const char *text) {
     const char *end = text;
     if (known[k].kind == ANI_FIELD_DOUBLE && k != LOSS && (!*text || !strcmp(text, "NA")))

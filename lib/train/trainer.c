@@ -53,9 +53,9 @@ struct an_trainer {
     int64_t *places;        /* [samples]: order of the epoch */
     float *x, *y, *weights; /* [batch,features], [batch,outputs], [batch]: rows of a step */
     /* accumulation */
-    float *moving;      /* statistics of before the step; NULL: only its end changes the model */
+    float *moving;      /* statistics before the step; NULL: only its end changes the model */
     bool moving_owed;   /* they could not be restored yet, */
-    int64_t owed_after; /* since so many ani_net_changes() */
+    int64_t owed_after; /* at this value of ani_net_changes() */
 };
 
 /** An epoch in progress: what is not in the trainer's state. */
@@ -93,13 +93,13 @@ static void fit_schedule(an_trainer *trainer) {
     schedule->decay_steps = all > schedule->warmup_steps ? all - schedule->warmup_steps : 1;
 }
 
-/** Say whether a batch changes the moving statistics. */
+/** Return whether a batch changes the moving statistics. */
 static bool moves_statistics(const an_train_options *options) {
     return options->base == AN_BASE_STATISTICS || options->base == AN_BASE_TRAIN;
 }
 
-/** Find out before the first epoch whether the files can be written, and keep other runs from those
- * that are read again. The stages of a run have one model. */
+/** Find out before the first epoch whether the files can be written, and lock those that are read
+ * back against other runs. The stages of a run share one model. */
 static an_status take_files(an_trainer *trainer, an_error *err) {
     const an_train_options *options = &trainer->options;
     const char *const paths[] = {options->resume_path, options->checkpoint_path, options->csv_path};
@@ -292,7 +292,7 @@ static an_status begin_call(an_trainer *trainer, an_error *err) {
     return st;
 }
 
-/** Ends such a call. */
+/** The watch of the running call. */
 static ani_watch *watch_of(const an_trainer *trainer) {
     return ani_net_watch(ani_model_net(trainer->model));
 }
@@ -595,8 +595,8 @@ static an_status finish_update(an_trainer *trainer, epoch_run *run, an_error *er
     return st;
 }
 
-/** Restore the moving statistics that are owed, unless somebody has changed the model since. If a
- * copy shares them by now, this takes memory. */
+/** Restore the moving statistics if that is still to be done, unless the model has been changed
+ * since. If a copy shares them by now, this needs memory. */
 static an_status restore_moving(an_trainer *trainer, an_error *err) {
     ani_net *net = ani_model_net(trainer->model);
     an_error why;
@@ -615,9 +615,9 @@ static an_status restore_moving(an_trainer *trainer, an_error *err) {
     return AN_OK;
 }
 
-/** Go back to where a step of several batches began that was not finished because of st: the
- * weights have not moved, but their moving statistics, and the place, have. Returns st, or why the
- * statistics are as they are. */
+/** Go back to where a step of several batches began that st left unfinished: the weights have not
+ * changed, but the moving statistics and the place have. Returns st, or why the statistics could
+ * not be restored. */
 static an_status abandon_step(an_trainer *trainer, epoch_run *run, an_status st, an_error *err) {
     if (!run->pending) return st;
     trainer->state.place = run->step_at;
