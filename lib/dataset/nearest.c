@@ -197,7 +197,8 @@ static bool is_name(const char *name, const char *text, int64_t size) {
 static const char *tell(const char *label, int64_t size, const core *reduced,
                         const ani_nearest_key *key) {
     const char *name = key->name;
-    if (is_name(name, label, size)) return "files with this ending are not read";
+    if (is_name(name, label, size))
+        return key->is_image ? "the folders differ" : "files with this ending are not read";
     remove_path(&label, &size);
     if (is_name(name, label, size)) return "the label has a path";
     unwrap(&label, &size);

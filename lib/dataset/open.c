@@ -284,7 +284,10 @@ static an_status give_labels(an_dataset *d, joined *j, an_error *err) {
         }
         if (entry >= 0) st = check_path(d, j, entry, &image, err);
         if (st && d->options.policy == AN_POLICY_STRICT) goto done;
-        if (st) entry = -1;
+        if (st) {
+            j->met[entry] = false; /* the label is another image's */
+            entry = -1;
+        }
         st = AN_OK;
         if (entry < 0) {
             unlabelled[j->missing++] = image;

@@ -380,6 +380,10 @@ static void names_with_folders(void **state) {
     assert_int_equal(an_dataset_open(&dataset, archive, &options, &err), AN_OK);
     assert_int_equal(an_dataset_count(dataset), 1);
     assert_int_equal(an_dataset_skipped(dataset), 5);
+    /* the label of another folder's image has none */
+    assert_int_equal(an_dataset_labels_without_image(dataset), 1);
+    assert_string_equal(w.last, "1 of 2 labels in 'labels.csv' have no image: 'other/P0001.jpg' on "
+                                "line 3 (near 'P0001.jpg': the folders differ)");
     an_dataset_destroy(dataset);
 }
 
