@@ -65,7 +65,8 @@ static int set_up(void **state) {
     data_zip(m.archive, m.folder, "faces/");
     open_data(&dataset, m.folder, &options);
     for (int64_t i = 0; i < COUNT; i++) {
-        snprintf(m.paths[i], sizeof m.paths[i], "%s/%s", m.folder, an_dataset_name(dataset, i));
+        snprintf(m.paths[i], sizeof m.paths[i], "%s/faces/%s", test_folder,
+                 an_dataset_name(dataset, i));
         m.path[i] = m.paths[i];
         m.name[i] = strrchr(m.paths[i], '/') + 1;
         m.image[i] = m.encoded[i] = folder_read(m.path[i], &m.size[i]);
@@ -137,7 +138,7 @@ static void every_source_has_the_same_samples(void **state) {
         assert_int_equal(an_dataset_copy_scores(dataset, scores, NULL), AN_OK);
         assert_memory_equal(scores, m.score, sizeof scores);
         for (int64_t i = 0; i < COUNT; i++) {
-            char number[16];
+            char number[32];
             snprintf(number, sizeof number, "%08lld", (long long)i);
             assert_string_equal(an_dataset_name(dataset, i), which <= ARCHIVE ? m.name[i]
                                                              : which == FILES ? m.path[i]

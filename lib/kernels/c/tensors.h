@@ -95,7 +95,7 @@ static void store_gradient(const ani_gradient_store *to, const float *t, int64_t
             float value = t[r * ldt + i] + (add ? get(add + at + i) : 0);
             if (x) {
                 const float y = scale ? get(x + at + i) * scale[i] + shift[i] : get(x + at + i);
-                value = (y > 0) & (y < 6) ? value : 0; /* no branch: both ways are common */
+                value = ((y > 0) & (y < 6)) ? value : 0; /* no branch: both ways are common */
             }
             put(dx + at + i, value);
         }
