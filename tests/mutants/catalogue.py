@@ -20,7 +20,7 @@ m("c_depthwise_tap", "kernels/c/depthwise.c",
   "sum += x[r][(i * stride + k) * ANI_BLOCK + j] * w[(k * 3 + r) * ANI_BLOCK + j];",
   "taps are transposed: rows and columns of a kernel swapped", "backend_units_c")
 m("c_gradient_mask", "kernels/c/tensors.h",
-  "value = (y > 0) & (y < 6) ? value : 0;",
+  "value = ((y > 0) & (y < 6)) ? value : 0;",
   "value = y > 0 ? value : 0;",
   "ReLU6 passes gradient above 6", "backend_units_c")
 m("c_moments_square", "kernels/c/tensors.h",
