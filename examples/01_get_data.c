@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Step 1 of the tutorial: get the data. Downloads an archive if need be and extracts the images
- * and the label file; what is there already stays. */
+ * Step 1 of the tutorial: get the data. Downloads an archive if necessary and extracts the images
+ * and the label file; existing files are kept. */
 #include "messages.h"
 
 #include <errno.h>
@@ -9,10 +9,10 @@
 
 static const program_text text = {
     .usage = "--data ARCHIVE|FOLDER|URL --out DIR",
-    .about = "Step 1: get the data. An archive is downloaded if --data is a URL (a transfer\n"
-             "that broke is taken up again), checked, and its images and All_labels.txt are\n"
-             "extracted into DIR/data. Nothing else in the archive is touched, and what is\n"
-             "there already stays.",
+    .about = "Step 1: get the data. If --data is a URL, the archive is downloaded (an\n"
+             "interrupted transfer is resumed). It is checked, and its images and All_labels.txt\n"
+             "are extracted to DIR/data. Everything else in the archive is ignored, and existing\n"
+             "files are kept.",
     .examples = "  01_get_data --data https://example.org/SCUT-FBP5500_v2.1.zip --out run\n"
                 "  01_get_data --data faces.zip --out run",
 };
@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
         archive = join_path(downloaded, s.out, "archive.zip");
         say(s.quiet, "downloading %s\n", s.data);
         if (an_download(s.data, archive, &options, &err)) return complain(&err);
-        say(s.quiet, "the archive is %s\n", archive);
+        say(s.quiet, "archive: %s\n", archive);
     } else if (stat(s.data, &found)) {
         return complain_of("cannot open '%s': %s", s.data, strerror(errno));
     } else if (s.sha256 && S_ISDIR(found.st_mode)) {
@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
         return complain(&err);
     }
     if (S_ISDIR(found.st_mode)) {
-        say(s.quiet, "the data is in %s\n", s.data);
+        say(s.quiet, "data: %s\n", s.data);
         return 0;
     }
 
@@ -53,6 +53,6 @@ int main(int argc, char **argv) {
     join_path(folder, s.out, "data");
     if (an_archive_extract(archive, folder, &options, &report, &err)) return complain(&err);
     say_extracted(&s, &report, folder);
-    say(s.quiet, "the data is in %s\n", folder);
+    say(s.quiet, "data: %s\n", folder);
     return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Step 2 of the tutorial: load the data. Lists the images with their scores, decodes and resizes
- * each once, and shows how the scores are spread. */
+ * each once, and shows the distribution of the scores. */
 #include "messages.h"
 
 #include <math.h>
@@ -38,10 +38,10 @@ static void show_scores(const an_dataset *faces) {
 
 static const program_text text = {
     .usage = "--data ARCHIVE|FOLDER [options]",
-    .about = "Step 2: load the data. Finds the images and their scores, in a folder or in the\n"
-             "archive itself, sorted by name; decodes and resizes each once, as training will,\n"
-             "and names all that are damaged; shows how the scores are spread. Nothing is kept\n"
-             "as floats: 5,500 images of 350x350 would take 8 GB.",
+    .about = "Step 2: load the data. Lists the images and their scores, in a folder or directly\n"
+             "from the archive, sorted by name; decodes and resizes each once, as training does,\n"
+             "and names all damaged images; shows the distribution of the scores. Nothing is\n"
+             "stored as floats: 5,500 images of 350x350 would take 8 GB.",
     .examples = "  02_load_data --data run/data --size 350",
 };
 

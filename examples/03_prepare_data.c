@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Step 3 of the tutorial: prepare the data. Splits it, and shows what augmentation makes of a
+ * Step 3 of the tutorial: prepare the data. Splits it, and shows the effect of augmentation on a
  * training batch. */
 #include "messages.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* Puts the n images of a batch beside each other, as 8-bit pixels again. */
+/* Arranges the n images of a batch in a grid, converted back to 8-bit pixels. */
 static an_status draw_batch(const settings *s, const float *x, int64_t n, const char *path,
                             an_error *err) {
     float table[256];
@@ -33,9 +33,9 @@ static an_status draw_batch(const settings *s, const float *x, int64_t n, const 
 
 static const program_text text = {
     .usage = "--data ARCHIVE|FOLDER --out DIR [options]",
-    .about = "Step 3: prepare the data. Splits it into 70 % to train on, 20 % to validate and\n"
-             "10 % to test, as scikit-learn's train_test_split does with the same seed, and\n"
-             "draws a batch for training, turned, shifted, zoomed and mirrored at random, as\n"
+    .about = "Step 3: prepare the data. Splits it into 70 % for training, 20 % for validation\n"
+             "and 10 % for testing, as scikit-learn's train_test_split does with the same seed,\n"
+             "and writes a training batch, randomly rotated, shifted, zoomed and flipped, to\n"
              "DIR/batch.png. Look at it: would a person still give the same scores?",
     .examples = "  03_prepare_data --data run/data --out run --augment keras",
 };
@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
     st = an_dataset_open(&faces, s.data, &how, &err);
     if (st) goto done;
     say_images(&s, faces, s.data);
-    if (s.skip_damaged) { /* the split is that of the training */
+    if (s.skip_damaged) { /* the same split as in training */
         const int64_t count = an_dataset_count(faces);
         const double begin = seconds_now();
         if (an_dataset_check(faces, s.threads, show_progress, &s.quiet, &err)) {
@@ -74,7 +74,7 @@ int main(int argc, char **argv) {
         say_checked(&s, faces, count, seconds_now() - begin);
     }
 
-    /* indices: those to train on, then those to validate, then those to test. */
+    /* indices: first those for training, then validation, then testing. */
     indices = calloc((size_t)an_dataset_count(faces), sizeof *indices);
     if (!indices) {
         complain_of("no memory for the split");
@@ -101,11 +101,11 @@ int main(int argc, char **argv) {
     if (!st) st = an_loader_next(train, &x, &y, NULL, &n, &err);
     if (!st) st = draw_batch(&s, x, n, path, &err);
     if (st) goto done;
-    say(s.quiet, "a training batch, row by row:");
+    say(s.quiet, "scores of a training batch, row by row:");
     const int64_t columns = (int64_t)ceil(sqrt((double)n));
     for (int64_t i = 0; i < n; i++)
         say(s.quiet, "%s%.2f", i % columns ? " " : "\n  ", (double)y[i]);
-    say(s.quiet, "\nits images are %s\n", path);
+    say(s.quiet, "\nimages written to %s\n", path);
     status = 0;
 done:
     if (st) complain(&err);

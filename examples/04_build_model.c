@@ -67,7 +67,7 @@ int main(int argc, char **argv) {
     if (!s.quiet && show_layers(model)) goto done;
     st = an_model_save(model, join_path(path, s.out, "initial.safetensors"), &err);
     if (st) goto done;
-    say(s.quiet, "the untrained model is %s\n", path);
+    say(s.quiet, "untrained model: %s\n", path);
     status = 0;
 done:
     if (st) complain(&err);

@@ -7,8 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Trains a stage from its beginning, or from a checkpoint if it is not NULL. base: what happens to
- * all but the head; rate: learning rate. */
+/* Trains a stage from its start, or from checkpoint if it is not NULL. base: training mode of the
+ * layers below the head; rate: learning rate. */
 static int train_stage(settings *s, int32_t stage, int32_t base, int32_t epochs, double rate,
                        an_model *model, an_loader *train, an_loader *val, an_history *history,
                        const an_checkpoint *checkpoint) {
@@ -57,7 +57,7 @@ done:
     return status;
 }
 
-/* Stage 1 teaches the head, stage 2 trains all from the best weights of stage 1. */
+/* Stage 1 trains the head; stage 2 trains the whole network from the best weights of stage 1. */
 static int train_stages(settings *s, an_model *model, an_loader *train, an_loader *val) {
     an_error err;
     char path[PATH_SIZE];
@@ -89,8 +89,9 @@ static int train_stages(settings *s, an_model *model, an_loader *train, an_loade
         status = train_stage(s, 2, s->base2, s->epochs2, s->lr2, model, train, val, history,
                              info.stage == 2 ? checkpoint : NULL);
     if (!status && !isfinite(best_loss(history)))
-        status = complain_of("the validation loss was never a number: no model to keep");
-    if (!status) say(s->quiet, "\nthe best model is %s\n", best_model_path(s, path));
+        status =
+            complain_of("the validation loss was NaN or infinite in every epoch: no model to keep");
+    if (!status) say(s->quiet, "\nbest model: %s\n", best_model_path(s, path));
 done:
     interrupt_end();
     an_arrays_destroy(best);
@@ -102,10 +103,10 @@ done:
 static const program_text text = {
     .usage = "--data ARCHIVE|FOLDER --model FILE --out DIR [options]",
     .about =
-        "Step 5: train. Stage 1 teaches the new head what the network of step 4 already\n"
-        "sees; stage 2 then trains all of it, at a tenth of the rate. Leaves the best\n"
-        "model as DIR/model.safetensors and the course as DIR/history.csv. Ctrl-C and SIGTERM\n"
-        "end it after the step under way, with exit status 3; --resume goes on.",
+        "Step 5: train. Stage 1 trains the new head on the features of the network from\n"
+        "step 4; stage 2 then trains the whole network at a tenth of the learning rate. Writes\n"
+        "the best model to DIR/model.safetensors and the history to DIR/history.csv. Ctrl-C\n"
+        "and SIGTERM stop it after the current step, with exit status 3; --resume continues.",
     .examples = "  05_train --data run/data --model run/initial.safetensors --out run",
 };
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * Step 6 of the tutorial: draw the losses over the epochs. */
+ * Step 6 of the tutorial: plot the loss curve. */
 #include "settings.h"
 
 #include <stdlib.h>
 
 static const program_text text = {
     .usage = "--history FILE --out DIR",
-    .about = "Step 6: plot. Draws the training and validation loss of history.csv over the\n"
-             "epochs, as DIR/loss.png. Training loss falling while validation loss rises: the\n"
-             "network learns its images by heart.",
+    .about = "Step 6: plot. Plots the training and validation loss of history.csv over the\n"
+             "epochs, to DIR/loss.png. If the training loss falls while the validation loss\n"
+             "rises, the network is overfitting.",
     .examples = "  06_plot --history run/history.csv --out run",
 };
 
@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
         complain(&err);
         goto done;
     }
-    say(s.quiet, "the course of the losses is %s\n", path);
+    say(s.quiet, "loss curve written to %s\n", path);
     status = 0;
 done:
     free(stage);

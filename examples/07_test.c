@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Step 7 of the tutorial: test the best model on images that it has never seen. */
+ * Step 7 of the tutorial: test the best model on unseen images. */
 #include "messages.h"
 #include "results.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Scores the test part once more with the inference that the model was set to, and keeps it. */
+/* Scores the test part again with the model's current inference, and saves the model. */
 static an_status test_again(settings *s, an_model *model, an_loader *test, const double *truth,
                             float *scores, int64_t n_test, double rmse, const char *kind,
                             an_error *err) {
@@ -26,11 +26,11 @@ static const program_text text = {
     .usage = "--data ARCHIVE|FOLDER --model FILE --out DIR [options]",
     .about =
         "Step 7: test. Scores the test part of the split with the best model and compares\n"
-        "with what people said: root mean squared error, mean absolute error, R2,\n"
-        "Pearson's correlation. --seed must be that of the training, else the network has\n"
-        "seen these images. Leaves DIR/metrics.json and DIR/scatter.png; with --bf16\n"
-        "DIR/model_bf16.safetensors and with --int8 DIR/model_int8.safetensors, which predict\n"
-        "runs in such numbers.",
+        "the scores with those of people: root mean squared error, mean absolute error, R2,\n"
+        "Pearson correlation. --seed must be the one used for training; otherwise the network\n"
+        "has seen some of these images. Writes DIR/metrics.json and DIR/scatter.png; with\n"
+        "--bf16 and --int8 also DIR/model_bf16.safetensors and DIR/model_int8.safetensors,\n"
+        "with which predict uses the same inference.",
     .examples =
         "  07_test --data run/data --model run/model.safetensors --out run\n"
         "  07_test --data run/data --model run/model.safetensors --out run --bf16 --int8 100",
@@ -72,7 +72,7 @@ int main(int argc, char **argv) {
     st = an_dataset_open(&faces, s.data, &how, &err);
     if (st) goto done;
     say_images(&s, faces, s.data);
-    if (s.skip_damaged) { /* the split is that of the training */
+    if (s.skip_damaged) { /* the same split as in training */
         const int64_t count = an_dataset_count(faces);
         const double begin = seconds_now();
         if (an_dataset_check(faces, s.threads, show_progress, &s.quiet, &err)) {
@@ -111,7 +111,7 @@ int main(int argc, char **argv) {
     join_path(path, s.out, "scatter.png");
     st = an_plot_scatter(path, truth, scores, n_test, NULL, &err);
     if (st) goto done;
-    say(s.quiet, "predicted against true scores are %s\n", path);
+    say(s.quiet, "scatter plot written to %s\n", path);
     if (write_metrics(&s, &metrics, deviation, n_train, n_val, n_test)) goto done;
 
     if (s.bf16) {
@@ -120,7 +120,7 @@ int main(int argc, char **argv) {
             st = test_again(&s, model, test, truth, scores, n_test, metrics.rmse, "bf16", &err);
         if (st) goto done;
     }
-    if (s.int8) { /* calibrated with images that are not those of the test */
+    if (s.int8) { /* calibrated with images that are not in the test set */
         st = an_calibrate_loader(model, val, s.int8, show_progress, &s.quiet, &err);
         if (!st)
             st = test_again(&s, model, test, truth, scores, n_test, metrics.rmse, "int8", &err);

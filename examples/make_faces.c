@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Draws a data set of made-up faces with scores, laid out as SCUT-FBP5500. The library writes the
- * JPEG files; what a face is, and its score, says face.c of the installed program. */
+ * Draws a data set of made-up faces with scores, with the layout of SCUT-FBP5500. The library
+ * writes the JPEG files; face.c of the installed program draws the faces and computes their scores.
+ */
 #include "face.h"
 #include "face_set.h"
 
@@ -38,7 +39,7 @@ int main(int argc, char **argv) {
         }
         status = face_set_end(&set, failed);
     }
-    if (!status) say(ask.quiet, "%d faces with scores written to %s\n", (int)ask.count, ask.out);
+    if (!status) say(ask.quiet, "wrote %d faces with scores to %s\n", (int)ask.count, ask.out);
     free(scratch);
     an_image_destroy(image);
     return status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Step 8 of the tutorial: score images with a trained model: a line each, "name<TAB>score". */
+ * Step 8 of the tutorial: score images with a trained model and print one line each,
+ * "name<TAB>score". */
 #include "console.h"
 #include "image_list.h"
 #include "predict_request.h"
@@ -22,7 +23,7 @@ static int score_images(const image_list *list, an_predictor *predictor, int32_t
     if (!scores) return complain_of("no memory for %d scores", (int)outputs);
     for (size_t i = 0; i < list->count; i++) {
         if (an_predictor_score_file(predictor, list->paths[i], scores, &err)) {
-            status = complain(&err); /* the others are scored all the same */
+            status = complain(&err); /* the others are still scored */
             continue;
         }
         image_list_print(list, i);
@@ -58,7 +59,7 @@ int main(int argc, char **argv) {
     device.threads = ask.threads;
     an_mobilenetv2_options options;
     an_mobilenetv2_options_init(&options, sizeof options);
-    options.height = options.width = ask.size; /* 0: as the file says */
+    options.height = options.width = ask.size; /* 0: as stored in the file */
     options.scale = ask.scale;
     options.padding = ask.padding;
     an_model_info info;

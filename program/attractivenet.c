@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * attractivenet: from an archive of photographs with scores to a trained network, and from that to
- * scores of other photographs. Each command is a file of its own. */
+ * attractivenet: trains a network on an archive of photographs with scores, and scores other
+ * photographs with it. Each command has its own file. */
 #include "command.h"
 #include "nearest.h"
 #include "library_info.h"
@@ -24,9 +24,10 @@ static int print_help(void) {
     printf("\nTrains networks to score photographs as people did, and scores photographs with "
            "them.\n");
     print_commands(stdout);
-    printf("\n  --help    show this text; attractivenet COMMAND --help explains a command\n"
+    printf("\n  --help    show this help; for a command, see attractivenet COMMAND --help\n"
            "  --version show release, features and ISA level\n"
-           "\nWithout a command, as in \"attractivenet --data faces.zip --out run\", it trains.\n");
+           "\nWithout a command, as in \"attractivenet --data faces.zip --out run\", the command "
+           "is train.\n");
     return 0;
 }
 

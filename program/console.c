@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Lines for a person: progress on a terminal, errors and warnings on stderr; folders and paths. */
+ * Console output: progress on a terminal, errors and warnings on stderr; folders and paths. */
 #include "console.h"
 
 #include <errno.h>
@@ -82,8 +82,8 @@ int make_folder(const char *path) {
         struct stat found;
         *slash = 0;
         if (mkdir(part, 0777) && (errno != EEXIST || stat(part, &found) || !S_ISDIR(found.st_mode)))
-            return complain_of("cannot make the folder '%s': %s", part,
-                               errno == EEXIST ? "a file of that name is there" : strerror(errno));
+            return complain_of("cannot create the folder '%s': %s", part,
+                               errno == EEXIST ? "a file with that name exists" : strerror(errno));
         *slash = kept;
         if (!kept) return 0;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Made-up faces: something to learn from that needs no file from outside and shows no person.
+ * Made-up faces: training data that needs no external files and shows no real person.
  *
- * Every shape is a signed distance in pixels; a pixel is covered by 0.5 - distance, between 0
- * and 1. So edges are smooth at any size, without a drawing library. */
+ * Every shape is a signed distance in pixels; the coverage of a pixel is 0.5 - distance, clamped to
+ * [0, 1]. So edges are smooth at any size, without a drawing library. */
 #include "face.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@ static double random_in(uint64_t *state, double low, double high) {
     return low + (high - low) * (double)(random_bits(state) >> 11) * 0x1p-53;
 }
 
-/* Close to normal, mean 0, deviation 1: the sum of twelve uniform numbers. */
+/* Approximately normal, mean 0, standard deviation 1: the sum of twelve uniform numbers. */
 static double random_normal(uint64_t *state) {
     double sum = -6;
     for (int i = 0; i < 12; i++)
@@ -37,9 +37,9 @@ typedef struct color {
 /** Lengths are in face heights, angles in radians. */
 typedef struct face {
     double smile;                      /* -1 corners down to 1 corners up;       enters the score */
-    double eye_width;                  /* of the face's width;                   enters the score */
-    double eye_open;                   /* height of an eye by its width;         enters the score */
-    double ratio;                      /* width of the face by its height;       enters the score */
+    double eye_width;                  /* relative to the face's width; enters the score */
+    double eye_open;                   /* height of an eye over its width; enters the score */
+    double ratio;                      /* width of the face over its height; enters the score */
     double center_x, center_y, height; /* of the frame */
     double tilt, eye_gap, eye_y, mouth_width, lip, nose, brow, hair, light, noise;
     color skin, dark, hair_color, iris, lips, background[2];
@@ -106,13 +106,14 @@ typedef struct canvas {
     double cosine, sine;
 } canvas;
 
-/** A shape in the coordinates of the face: x to the right, y down, the origin in its middle. */
+/** A shape in the coordinates of the face: x to the right, y down, origin at the centre. */
 typedef struct shape {
     double (*distance)(const struct shape *s, double x, double y); /* negative inside */
     double x, y;                                                   /* centre */
-    double a, b, c, d;                                             /* as the kind of shape says */
+    double a, b, c, d;                                             /* depends on the kind of
+                                                                      shape */
     double top, bottom; /* y outside which nothing is drawn */
-    double radius;      /* around the centre, outside which nothing is drawn */
+    double radius;      /* radius around the centre outside which nothing is drawn */
 } shape;
 
 /* Half axes a and b. The first-order distance to an ellipse: exact enough within a pixel of its

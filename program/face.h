@@ -2,9 +2,9 @@
  * Made-up faces with scores.
  *
  * The score is a smooth function of the drawn geometry alone, and an arbitrary one: it says nothing
- * about faces. Colours of skin, hair, eyes and background are drawn independently of it. A network
- * that scores by them has learned something that is not there; real ratings offer no such check
- * (docs/model_card.md). */
+ * about real faces. Colours of skin, hair, eyes and background are drawn independently of it. A
+ * network whose scores depend on them has learned a correlation that does not exist; real ratings
+ * offer no such check (docs/model_card.md). */
 #ifndef PROGRAM_FACE_H
 #define PROGRAM_FACE_H
 
@@ -13,8 +13,8 @@
 /**
  * Draw a face.
  *
- * Takes:   seed, number: the same give the same face.
- * Writes:  rgb [size,size,3]; scratch [size,size,3] is lost.
+ * Takes:   seed, number: the same values give the same face.
+ * Writes:  rgb [size,size,3]; scratch [size,size,3] is overwritten.
  * Returns: its score, 1 to 5.
  */
 double draw_face(int32_t seed, int32_t number, int32_t size, double *scratch, uint8_t *rgb);

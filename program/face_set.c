@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Folders, labels and the archive of made-up faces. */
+ * Folders, labels and archive of the made-up faces. */
 #include "face_set.h"
 
 #include <dirent.h>
@@ -12,20 +12,21 @@
 
 const char face_usage[] = "--out FILE.zip|FOLDER [options]";
 const char face_about[] =
-    "Draws made-up faces with scores from 1 to 5: a data set in the layout of\n"
-    "SCUT-FBP5500 that needs no file from outside. The scores follow the drawn shapes\n"
-    "(smile, eyes, face), never a colour. The same seed gives the same images.\n"
-    "A folder must be new or empty; an archive of that name is replaced.";
+    "Draws made-up faces with scores from 1 to 5: a data set with the layout of\n"
+    "SCUT-FBP5500 that needs no external files. The scores depend on the drawn shapes\n"
+    "(smile, eyes, face), never on colours. The same seed gives the same images.\n"
+    "A folder must be new or empty; an existing archive is replaced.";
 
 void face_request_rows(face_request *ask, option_row rows[OPTION_ROWS]) {
     *ask = (face_request){.count = 600, .size = 350, .seed = 1};
     rows[0] = option_needed(
         option_text("out", &ask->out, "PATH",
-                    "where to: a zip archive if the name ends in .zip, else a folder"));
-    rows[1] = option_count("count", &ask->count, 1, 1000000, "images");
+                    "output: a zip archive if the name ends in .zip, otherwise a folder"));
+    rows[1] = option_count("count", &ask->count, 1, 1000000, "number of images");
     rows[2] = option_count("size", &ask->size, 32, 4096, "width and height in pixels");
-    rows[3] = option_count("seed", &ask->seed, 0, INT32_MAX, "other numbers give other faces");
-    rows[4] = option_flag("quiet", &ask->quiet, "say nothing");
+    rows[3] =
+        option_count("seed", &ask->seed, 0, INT32_MAX, "random seed; other seeds give other faces");
+    rows[4] = option_flag("quiet", &ask->quiet, "print only errors");
     rows[5] = option_end();
 }
 
@@ -33,8 +34,8 @@ static const char images_folder[] = "SCUT-FBP5500_v2/Images";
 static const char labels_folder[] = "SCUT-FBP5500_v2/train_test_files";
 static const char labels_name[] = "All_labels.txt";
 
-/* Where image number (from 1) lies, below a folder. The real names say more ("AF" are Asian
- * women); here they are only names. */
+/* Path of image number (from 1) below a folder. In the real data set names carry a meaning ("AF":
+ * Asian women); here they do not. */
 static void image_path(char *path, const char *folder, int32_t number) {
     snprintf(path, PATH_SIZE, "%.*s/%s/AF%d.jpg", PATH_SIZE / 2, folder, images_folder,
              (int)number);
@@ -53,7 +54,8 @@ static int add_file(zip_t *archive, const char *folder, const char *path) {
         zip_source_free(source);
         return 1;
     }
-    /* Always the same date: the same seed gives the same archive. JPEG does not shrink further. */
+    /* A fixed date, so that the same seed gives the same archive. JPEG does not compress any
+     * further. */
     struct tm date = {.tm_year = 100, .tm_mday = 1, .tm_hour = 12, .tm_isdst = -1};
     return zip_file_set_mtime(archive, (zip_uint64_t)index, mktime(&date), 0) ||
            zip_set_file_compression(archive, (zip_uint64_t)index, ZIP_CM_STORE, 0);
@@ -82,7 +84,7 @@ static int pack(const face_set *set) {
     return 1;
 }
 
-/* Make a folder beside the archive that is to be, under a name that nobody has. */
+/* Create a folder with a unique name next to the future archive. */
 static int make_new_folder(face_set *set) {
     snprintf(set->folder, PATH_SIZE, "%s", set->out);
     char *slash = strrchr(set->folder, '/');
@@ -92,10 +94,10 @@ static int make_new_folder(face_set *set) {
     }
     snprintf(set->folder, PATH_SIZE, "%s.XXXXXX", set->out);
     if (mkdtemp(set->folder)) return 0;
-    return complain_of("cannot make the folder '%s': %s", set->folder, strerror(errno));
+    return complain_of("cannot create the folder '%s': %s", set->folder, strerror(errno));
 }
 
-/* Images of another run, or somebody's own, would be taken for faces of this one. */
+/* Existing images, of another run or the user's own, would be mistaken for faces of this one. */
 static int refuse_used_folder(const char *folder) {
     DIR *open = opendir(folder);
     if (!open && errno == ENOENT) return 0;
@@ -104,8 +106,8 @@ static int refuse_used_folder(const char *folder) {
     for (const struct dirent *entry; !status && (entry = readdir(open));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             status =
-                complain_of("the folder '%s' is not empty: it holds '%s'; remove it, or choose "
-                            "another one",
+                complain_of("the folder '%s' is not empty: it contains '%s'; remove it or choose "
+                            "another folder",
                             folder, entry->d_name);
     closedir(open);
     return status;
@@ -143,7 +145,7 @@ int face_set_begin(face_set *set, const char *out) {
     const size_t length = strlen(out);
     *set = (face_set){.out = out};
     if (length + sizeof ".XXXXXX" > PATH_SIZE / 2)
-        return complain_of("the path to write to is longer than %d bytes",
+        return complain_of("the output path is longer than %d bytes",
                            (int)(PATH_SIZE / 2 - sizeof ".XXXXXX"));
     set->is_archive = length > 4 && !strcmp(out + length - 4, ".zip");
     if (set->is_archive) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A data set that is being written, laid out as SCUT-FBP5500: a zip archive, or a folder. */
+ * A data set that is being written, with the layout of SCUT-FBP5500: a zip archive or a folder. */
 #ifndef PROGRAM_FACE_SET_H
 #define PROGRAM_FACE_SET_H
 
@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-/** What a command line asks for. */
+/** The request of a command line. */
 typedef struct face_request {
     const char *out;
     int32_t count, size, seed, quiet;
@@ -18,30 +18,30 @@ typedef struct face_request {
 void face_request_rows(face_request *ask, option_row rows[OPTION_ROWS]);
 extern const char face_usage[], face_about[]; /* for program_text */
 
-/** A set under way. */
+/** A set in progress. */
 typedef struct face_set {
     const char *out;        /* borrowed */
-    char folder[PATH_SIZE]; /* where the files are written: out, or one to be packed */
+    char folder[PATH_SIZE]; /* where files are written: out, or a temporary folder to be packed */
     int is_archive;         /* out ends in ".zip" */
-    int32_t count;          /* images begun */
+    int32_t count;          /* number of images begun */
     FILE *labels;
 } face_set;
 
-/** Begin one. A folder must be new or empty; an archive of that name is replaced at the end.
- *  Returns 0, or 1 after saying why not: then there is nothing to end. */
+/** Begin a set. A folder must be new or empty; an existing archive is replaced at the end. Returns
+ *  0, or 1 after printing why it failed: then face_set_end() is not needed. */
 int face_set_begin(face_set *set, const char *out);
 
-/** Write the path of the next image, which is to be written there. Returns path. */
+/** Write the path at which to store the next image. Returns path. */
 const char *face_set_next(face_set *set, char path[PATH_SIZE]);
 
-/** Give the image of before its score. */
+/** Write the score of the last image. */
 void face_set_label(face_set *set, double score);
 
-/** On a terminal: show how far it is. */
+/** On a terminal: show the progress. */
 void face_set_show(const face_set *set, const face_request *ask);
 
-/** Complete it, or with is_bad give it up: then nothing is left of an archive. Returns 0, or 1
- * after saying why not, and with is_bad. */
+/** Complete the set or, with is_bad, abandon it: then nothing of an archive remains. Returns 0, or
+ *  1 after printing why it failed, and if is_bad. */
 int face_set_end(face_set *set, int is_bad);
 
 #endif

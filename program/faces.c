@@ -38,7 +38,7 @@ static int run_faces(const option_row *rows, int count, char **operands) {
         complain_of("no memory for an image");
     else if (!face_set_begin(&set, ask.out))
         status = face_set_end(&set, draw_faces(&set, image, scratch));
-    if (!status) say(ask.quiet, "%d faces with scores written to %s\n", (int)ask.count, ask.out);
+    if (!status) say(ask.quiet, "wrote %d faces with scores to %s\n", (int)ask.count, ask.out);
     an_image_destroy(image);
     free(scratch);
     return status;

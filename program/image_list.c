@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Image files from files and folders. */
+ * A list of image files, from files and folders. */
 #include "image_list.h"
 
 #include "console.h"
@@ -38,7 +38,7 @@ static int add_path(image_list *list, const char *path) {
     return 0;
 }
 
-/* As the library takes them in folders of a data set. */
+/* As the library accepts them in folders of a data set. */
 static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
 #define ENDINGS_TEXT ".jpg, .jpeg, .jpe, .jfif or .png"
 
@@ -53,13 +53,13 @@ static int is_hidden_name(const char *name) {
     return name[0] == '.' || !strcmp(name, "__MACOSX");
 }
 
-/* Links to folders are not followed: so no walk is without end. */
+/* Symbolic links to folders are not followed, so every walk ends. */
 static int is_folder(const char *path) {
     struct stat found;
     return !lstat(path, &found) && S_ISDIR(found.st_mode);
 }
 
-/** Files of a folder that are not taken. */
+/** Files of a folder that are not used. */
 typedef struct skipped_files {
     size_t count;
     char first[PATH_SIZE];
@@ -74,7 +74,7 @@ static int walk_folder(image_list *list, skipped_files *others, const char *fold
         if (is_hidden_name(entry->d_name)) continue;
         join_path(path, folder, entry->d_name);
         if (is_folder(path))
-            status |= walk_folder(list, others, path); /* the other folders are read all the same */
+            status |= walk_folder(list, others, path); /* the other folders are still read */
         else if (is_image_name(entry->d_name))
             status |= add_path(list, path);
         else if (!others->count++)
@@ -111,7 +111,7 @@ void image_list_sort(image_list *list) {
     if (list->count) qsort(list->paths, list->count, sizeof *list->paths, compare_names);
 }
 
-/* The file's name, or the path if another image in the sorted list has that name, too. */
+/* The file's name, or its path if another image in the sorted list has the same name. */
 static const char *name_in(const image_list *list, size_t i) {
     const char *name = base_name(list->paths[i]);
     const int is_same = (i > 0 && !strcmp(name, base_name(list->paths[i - 1]))) ||

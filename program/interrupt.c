@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * Signals that ask the trainer at work to pause. */
+ * Signals that ask the active trainer to pause. */
 #include "interrupt.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 
-/* Which thread gets a signal is not known; only on the main one the trainer cannot go away
- * meanwhile. */
+/* Any thread may get the signal; only on the main one is it certain that the trainer is not
+ * destroyed meanwhile. */
 static an_trainer *volatile at_work;
 static volatile sig_atomic_t happened;
 static pthread_t main_thread;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * JSON, an indented line a value. The file gets its name when all is on the disk. */
+ * JSON, one indented line per value. The file gets its name once everything is on disk. */
 #include "json_file.h"
 
 #include <errno.h>
@@ -59,7 +59,7 @@ void json_flag(json_file *json, const char *name, int value) {
     fputs(value ? "true" : "false", json->file);
 }
 
-/* Bytes of the character that begins a text, 0 if it is not UTF-8. */
+/* Length in bytes of the first character of a text; 0 if it is not UTF-8. */
 static int character_length(const char *text) {
     const unsigned char *at = (const unsigned char *)text;
     const int length = at[0] < 0x80   ? 1

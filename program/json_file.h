@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A JSON file, written value by value, whole or not at all. */
+ * A JSON file, written value by value; it appears atomically. */
 #ifndef PROGRAM_JSON_FILE_H
 #define PROGRAM_JSON_FILE_H
 
@@ -9,7 +9,7 @@
 
 enum { JSON_DEPTH = 8 };
 
-/** A file under way. Values have a name in an object, and none (NULL) in a list. */
+/** A file in progress. Values have a name in an object, and none (NULL) in a list. */
 typedef struct json_file {
     FILE *file;
     char path[PATH_SIZE], part[PATH_SIZE];
@@ -17,18 +17,18 @@ typedef struct json_file {
     int depth, has_before;
 } json_file;
 
-/** Begin the file "folder/name": an object. Returns 0, or 1 after saying why not. */
+/** Begin the file "folder/name" with an object. Returns 0, or 1 after printing why it failed. */
 int json_begin(json_file *json, const char *folder, const char *name);
-/** Begin an object ('{') or a list ('[') in it. */
+/** Begin a nested object ('{') or list ('['). */
 void json_open(json_file *json, const char *name, char bracket);
 void json_close(json_file *json);
 void json_number(json_file *json, const char *name, double value); /**< NaN and infinity: null. */
 void json_count(json_file *json, const char *name, int64_t value);
 void json_flag(json_file *json, const char *name, int value); /**< true or false */
-/** NULL: null. Bytes that are not UTF-8, as a path may hold: null, and "NAME_hex" has them. */
+/** NULL: null. Text that is not UTF-8, as in paths: null, and "NAME_hex" has the bytes. */
 void json_text(json_file *json, const char *name, const char *value);
-/** Write what is left to the disk and give the file its name. Returns 0, or 1 after saying why not;
- *  then a file of before is as it was. */
+/** Flush everything to disk and give the file its name. Returns 0, or 1 after printing why it
+ *  failed; then an existing file is unchanged. */
 int json_end(json_file *json);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Release, features, ISA level: of the library that is running. */
+ * Release, features and ISA level of the library that is running. */
 #include "library_info.h"
 
 #include "console.h"
@@ -26,7 +26,7 @@ int library_info_print(const char *name) {
     options.threads = 1;
     printf("%s: libattractivenet %s, ABI %d\n", name, an_version(), (int)an_abi());
     print_features("features:", 1);
-    print_features("left out:", 0);
+    print_features("not built in:", 0);
     if (an_backend_create(&backend, &options, &err)) return complain(&err);
     printf("ISA level: %s\n", an_backend_level(backend));
     an_backend_destroy(backend);

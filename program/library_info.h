@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * What --version says. */
+ * The output of --version. */
 #ifndef PROGRAM_LIBRARY_INFO_H
 #define PROGRAM_LIBRARY_INFO_H
 
-/** Print the program's name, the library's release, the features that it was built with, and the
- *  ISA level on this processor. Returns an exit status. */
+/** Print the program's name, the library's release, the features it was built with, and the ISA
+ *  level on this processor. Returns an exit status. */
 int library_info_print(const char *name);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Lines that a step of the tutorial prints. */
+ * Lines printed by the steps of the tutorial. */
 #include "messages.h"
 
 #include <math.h>
@@ -7,8 +7,8 @@
 #include <time.h>
 
 void say_extracted(const settings *s, const an_extract_report *report, const char *folder) {
-    say(s->quiet, "%lld files extracted into %s, %lld were there already\n",
-        (long long)report->written, folder, (long long)report->present);
+    say(s->quiet, "extracted %lld files to %s; %lld already existed\n", (long long)report->written,
+        folder, (long long)report->present);
 }
 
 void say_images(const settings *s, const an_dataset *faces, const char *path) {
@@ -16,27 +16,27 @@ void say_images(const settings *s, const an_dataset *faces, const char *path) {
 }
 
 void say_checked(const settings *s, const an_dataset *faces, int64_t count, double seconds) {
-    say(s->quiet, "each read, decoded and resized to %dx%d: %.1f s, %.0f images a second\n",
+    say(s->quiet, "read, decoded and resized to %dx%d in %.1f s, %.0f images per second\n",
         (int)s->size, (int)s->size, seconds, (double)count / fmax(seconds, 1e-9));
     const int64_t left = an_dataset_count(faces);
     if (left < count)
-        say(s->quiet, "%lld damaged images are left out, %lld are there\n",
-            (long long)(count - left), (long long)left);
+        say(s->quiet, "left out %lld damaged images, %lld remain\n", (long long)(count - left),
+            (long long)left);
 }
 
 int complain_of_images(const settings *s, const an_error *err) {
     complain(err);
-    if (!s->skip_damaged) fprintf(stderr, "--skip-damaged leaves damaged images out\n");
+    if (!s->skip_damaged) fprintf(stderr, "use --skip-damaged to leave out damaged images\n");
     return 1;
 }
 
 void say_split(const settings *s, int64_t n_train, int64_t n_val, int64_t n_test) {
-    say(s->quiet, "split with seed %d: %lld to train on, %lld to validate, %lld to test\n",
+    say(s->quiet, "split with seed %d: %lld for training, %lld for validation, %lld for testing\n",
         (int)s->seed, (long long)n_train, (long long)n_val, (long long)n_test);
 }
 
 void say_backend(const settings *s, const an_backend *backend) {
-    say(s->quiet, "computing on %s (%s), threads: %d\n", an_backend_name(backend),
+    say(s->quiet, "backend: %s (%s), %d threads\n", an_backend_name(backend),
         an_backend_level(backend), (int)an_backend_threads(backend));
 }
 
@@ -45,15 +45,14 @@ void say_model(const settings *s, const an_model *model) {
     an_model_info info;
     an_model_info_init(&info, sizeof info);
     an_model_describe(model, &info, NULL);
-    say(s->quiet,
-        "MobileNetV2, alpha %g, %dx%d, weights: %s, pixels scaled as '%s': %lld parameters\n",
+    say(s->quiet, "MobileNetV2, alpha %g, %dx%d, weights: %s, pixel scale: %s, %lld parameters\n",
         info.alpha, (int)info.height, (int)info.width, s->weights,
         option_word(scale, scale_words, info.scale), (long long)info.parameters);
 }
 
 void say_metrics(const settings *s, const an_metrics *metrics, double deviation, int64_t count) {
     say(s->quiet,
-        "\non %lld images that the network has never seen:\n"
+        "\nresults on %lld unseen images:\n"
         "  RMSE     %.4f   (always guessing the mean: %.4f)\n"
         "  MAE      %.4f\n"
         "  R2       %.4f\n"
@@ -64,15 +63,16 @@ void say_metrics(const settings *s, const an_metrics *metrics, double deviation,
 void say_short_metrics(const settings *s, const char *kind, const an_metrics *metrics, double rmse,
                        const char *path) {
     say(s->quiet,
-        "the same in %s: RMSE %.4f (fp32: %.4f), MAE %.4f, R2 %.4f, Pearson %.4f\n"
-        "the model that predicts so is %s\n",
+        "with %s inference: RMSE %.4f (fp32: %.4f), MAE %.4f, R2 %.4f, Pearson %.4f\n"
+        "model with this inference: %s\n",
         kind, metrics->rmse, rmse, metrics->mae, metrics->r2, metrics->pearson, path);
 }
 
 void say_interrupted(const settings *s, const an_error *err) {
     say(s->quiet, "\n");
     fflush(stdout);
-    fprintf(stderr, "interrupted: %s; the same command with --resume goes on\n", err->message);
+    fprintf(stderr, "interrupted: %s; run the same command with --resume to continue\n",
+            err->message);
 }
 
 double seconds_now(void) {

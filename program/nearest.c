@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Words within a few changes of another one: the optimal string alignment distance. */
+ * Words within a few edits of another: optimal string alignment distance. */
 #include "nearest.h"
 
 #include <string.h>

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT
- * The word that somebody probably meant. */
+ * Spelling suggestions. */
 #ifndef PROGRAM_NEAREST_H
 #define PROGRAM_NEAREST_H
 
-/** A search. Begin with a word and its length, the rest 0, and offer candidates one after another.
+/** A search. Initialise with a word and its length, the rest 0, then offer candidates one by one.
  */
 typedef struct nearest {
-    const char *word;  /* as it was typed */
-    int length;        /* of it that counts */
-    int changes;       /* from it to found */
-    const char *found; /* the nearest candidate so far, or NULL: none is near */
+    const char *word;  /* as typed */
+    int length;        /* number of characters to compare */
+    int changes;       /* number of edits from word to found */
+    const char *found; /* the nearest candidate so far, or NULL if none is near */
 } nearest;
 
-/** Offer a candidate: it is near if the word begins it, or if at most a third of its letters, and
- *  two at least, are wrong, missing, too many or exchanged with the next one. Kept, not copied. */
+/** Offer a candidate: it is near if the word is a prefix of it, or if it can be reached by a few
+ *  edits (insertion, deletion, substitution, swap of neighbours): at most a third of its letters,
+ *  but always two. Kept, not copied. */
 void nearest_offer(nearest *search, const char *candidate);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Command lines from a table: getopt_long, checked numbers, words to choose from, a generated help.
+ * Command lines from a table: getopt_long, checked numbers, choices, generated help.
  */
 #include "options.h"
 
@@ -89,7 +89,7 @@ const char *option_word(char text[32], const char *words, int32_t place) {
     return text;
 }
 
-/* The place of a word in the choices of a row, or -1. */
+/* The index of a word in the choices of a row, or -1. */
 static int32_t find_word(const option_row *row, const char *word) {
     const size_t length = strlen(word);
     const char *words = row->choices;
@@ -148,7 +148,7 @@ static void print_row(const option_row *row) {
 static void print_rows(const option_row *rows) {
     for (const option_row *row = rows; row->name; row++)
         print_row(row);
-    printf("  --help%*sshow this text\n", HELP_COLUMN - 8, "");
+    printf("  --help%*sshow this help\n", HELP_COLUMN - 8, "");
     printf("  --version%*sshow release, features and ISA level\n", HELP_COLUMN - 11, "");
 }
 
@@ -164,12 +164,12 @@ void options_refuse(char **argv, const program_text *text, const char *format, .
     va_start(arguments, format);
     fprintf(stderr, "%s: ", name);
     vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\nusage: %s %s\n'%s --help' explains\n", name, text->usage, name);
+    fprintf(stderr, "\nusage: %s %s\ntry '%s --help'\n", name, text->usage, name);
     va_end(arguments);
     exit(2);
 }
 
-/** A command line under way. */
+/** A command line being parsed. */
 typedef struct parsing {
     char **argv;
     const option_row *rows;
@@ -220,7 +220,7 @@ static void take(const parsing *at, const option_row *row, const char *word) {
     }
 }
 
-/* A word of the command line that is no option, or the begin of several. */
+/* A word of the command line that is not an option, or is the prefix of several. */
 static _Noreturn void refuse_option(const parsing *at, const char *word) {
     const char *name = word + strspn(word, "-");
     const int length = (int)strcspn(name, "=");
@@ -231,14 +231,14 @@ static _Noreturn void refuse_option(const parsing *at, const char *word) {
         nearest_offer(&best, row->name);
     }
     if (begun > 1)
-        options_refuse(at->argv, at->text, "'%s' is short for several options", word);
+        options_refuse(at->argv, at->text, "option '%s' is ambiguous", word);
     else if (best.found)
         options_refuse(at->argv, at->text, "unknown option '%s'; did you mean '--%s'?", word,
                        best.found);
     options_refuse(at->argv, at->text, "unknown option '%s'", word);
 }
 
-/* getopt's table: each option, and under the same number its former name. */
+/* getopt's table: each option, and its former name with the same value. */
 static void fill_table(struct option table[2 * OPTION_ROWS + 3], const option_row *rows) {
     int count = 0;
     for (int i = 0; rows[i].name && i < OPTION_ROWS; i++) {
@@ -258,7 +258,7 @@ int options_parse(int argc, char **argv, const option_row *rows, const program_t
     struct option table[2 * OPTION_ROWS + 3];
     const parsing at = {argv, rows, text};
     fill_table(table, rows);
-    opterr = 0; /* the texts are ours */
+    opterr = 0; /* we print the messages */
     for (int found; (found = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
         switch (found) {
         case 'h':
@@ -272,10 +272,11 @@ int options_parse(int argc, char **argv, const option_row *rows, const program_t
                            rows[optopt - FIRST_LONG].argument);
         case '?':
             if (optopt >= FIRST_LONG)
-                options_refuse(argv, text, "--%s takes no value", rows[optopt - FIRST_LONG].name);
+                options_refuse(argv, text, "--%s does not take a value",
+                               rows[optopt - FIRST_LONG].name);
             if (optopt == HELP || optopt == VERSION)
-                options_refuse(argv, text, "'%s' takes no value", argv[optind - 1]);
-            /* A short one: getopt stays within a word that holds several. */
+                options_refuse(argv, text, "'%s' does not take a value", argv[optind - 1]);
+            /* A short option: getopt stays within a word that holds several. */
             if (optopt) options_refuse(argv, text, "unknown option '-%c'", optopt);
             refuse_option(&at, argv[optind - 1]);
         default:

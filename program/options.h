@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Command lines: a table of options gives the parsing, the checks, the help, and for the installed
- * program its man page and completion. */
+ * Command lines: parsing, checks and help come from a table of options, as do the man page and the
+ * shell completions of the installed program. */
 #ifndef PROGRAM_OPTIONS_H
 #define PROGRAM_OPTIONS_H
 
 #include <stdint.h>
 
-/** Rows of a table, its end included: at most. */
+/** Maximum number of rows in a table, including the end. */
 enum { OPTION_ROWS = 64 };
 
 typedef enum option_kind {
@@ -21,14 +21,15 @@ typedef enum option_kind {
 typedef struct option_row {
     const char *name; /* without "--" */
     option_kind kind;
-    void *value;             /* holds the default before the parsing; the help shows it */
-    const char *argument;    /* what the help calls the argument */
-    const char *help;        /* lines are broken at line feeds */
-    double low, high;        /* numbers: limits, both allowed */
-    const char *choices;     /* OPTION_CHOICE: words, as "auto|fixed" */
-    const char *former;      /* a name that is still understood, and not in the help; or NULL */
-    const char *former_word; /* likewise a word that means the last choice */
-    int is_needed;           /* OPTION_TEXT: a command line without it is a mistake */
+    void *value;             /* holds the default before parsing; shown in the help */
+    const char *argument;    /* name of the argument in the help */
+    const char *help;        /* may contain line breaks */
+    double low, high;        /* numbers: limits, inclusive */
+    const char *choices;     /* OPTION_CHOICE: words, such as "auto|fixed" */
+    const char *former;      /* a former name that is still accepted but not shown in the help, or
+                                NULL */
+    const char *former_word; /* likewise, a former word for the last choice */
+    int is_needed;           /* OPTION_TEXT: the option is required */
 } option_row;
 
 option_row option_text(const char *name, const char **value, const char *argument,
@@ -37,48 +38,48 @@ option_row option_count(const char *name, int32_t *value, int32_t low, int32_t h
                         const char *help);
 option_row option_number(const char *name, double *value, double low, double high,
                          const char *help);
-/** value: the place of the word in choices, from 0. */
+/** value: the index of the word in choices, from 0. */
 option_row option_choice(const char *name, int32_t *value, const char *choices, const char *help);
-/** value: becomes 1. */
+/** value: set to 1. */
 option_row option_flag(const char *name, int32_t *value, const char *help);
-/** The same option, which an earlier release called otherwise. */
+/** The same option, which had another name in an earlier release. */
 option_row option_formerly(const char *former, option_row row);
-/** The same choice, whose last word was another in an earlier release. */
+/** The same choice, whose last word was different in an earlier release. */
 option_row option_formerly_word(const char *former_word, option_row row);
-/** The same option, which must be given. */
+/** The same option, made required. */
 option_row option_needed(option_row row);
 /** The end of a table. */
 option_row option_end(void);
 
-/** What a program says of itself. */
+/** The texts of a program's help. */
 typedef struct program_text {
-    const char *name;  /* as it is called, "attractivenet train"; NULL = base name of argv[0] */
-    const char *usage; /* after the name, as "--data FILE [options]" */
-    const char *about; /* what it does, and how it is used; indented lines stay as they are */
+    const char *name;  /* the command, such as "attractivenet train"; NULL = base name of argv[0] */
+    const char *usage; /* after the name, such as "--data FILE [options]" */
+    const char *about; /* what it does and how to use it; indented lines are not filled */
     const char
-        *operands; /* what follows the options, at least one, as "IMAGE..."; NULL = nothing */
+        *operands; /* what follows the options, at least one, such as "IMAGE..."; NULL = nothing */
     const char *examples; /* command lines to copy, or NULL */
 } program_text;
 
 /**
  * Parse a command line.
  *
- * Takes:   rows: up to option_end(); --help and --version are added.
- * Returns: the place in argv of the first operand; options may stand anywhere. With --help or
- *          --version that is printed and the program ends with 0; a wrong option, an option that is
- *          missing, an operand too many or none ends it with 2.
+ * Takes:   rows: ends with option_end(); --help and --version are added.
+ * Returns: the index in argv of the first operand; options may appear anywhere. With --help or
+ *          --version, it prints the text and exits with 0; an invalid or missing option, an
+ *          unexpected operand or a missing one makes it exit with 2.
  */
 int options_parse(int argc, char **argv, const option_row *rows, const program_text *text);
 
-/** Say on stderr what is wrong with a command line, and how it is used. Ends the program with 2. */
+/** Print on stderr what is wrong with a command line, and the usage. Exits with 2. */
 _Noreturn void options_refuse(char **argv, const program_text *text, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/** The option's default or, after the parsing, its value as a text; "" if it has none. Returns
+/** Write the option's default or, after parsing, its value as text; "" if it has none. Returns
  *  text. */
 const char *option_value(char text[64], const option_row *row);
 
-/** Copy the word at a place of "first|second" into text. Returns text. */
+/** Copy the word at index place of "first|second" to text. Returns text. */
 const char *option_word(char text[32], const char *words, int32_t place);
 
 #endif

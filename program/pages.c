@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Writes the man page and the shells' completions of attractivenet from its table of commands, as
- * --help is. Runs when the library is built; it is not installed.
+ * Writes the man page and the shell completions of attractivenet from its table of commands, like
+ * --help. Run during the build; not installed.
  *
  * usage: pages man|bash|zsh|fish >FILE */
 #include "command.h"
@@ -12,7 +12,7 @@
 
 /* Added to every table by options_parse(). */
 static const option_row added[] = {
-    {.name = "help", .kind = OPTION_FLAG, .argument = "", .help = "show how the command is used"},
+    {.name = "help", .kind = OPTION_FLAG, .argument = "", .help = "show help for the command"},
     {.name = "version",
      .kind = OPTION_FLAG,
      .argument = "",
@@ -20,7 +20,7 @@ static const option_row added[] = {
     {.name = NULL},
 };
 
-/** All options of a command: rows, then those that are added. */
+/** All options of a command: its rows, then the added ones. */
 static void read_options(const command *of, option_row rows[OPTION_ROWS + 2]) {
     int count = 0;
     of->options(rows);
@@ -29,7 +29,7 @@ static void read_options(const command *of, option_row rows[OPTION_ROWS + 2]) {
     memcpy(rows + count, added, sizeof added);
 }
 
-/** What completes the value of an option. */
+/** How the value of an option is completed. */
 enum { NO_VALUE, WORDS, FILES, FOLDERS, ANYTHING };
 
 static int kind_of_value(const option_row *row) {
@@ -43,7 +43,8 @@ static int kind_of_value(const option_row *row) {
 
 /* --- the man page ----------------------------------------------------------------------------- */
 
-/* Text that is no request of troff: '.' and ''' at the beginning of a line, '\' and '-'. */
+/* Text with troff's special characters escaped: '.' and ''' at the beginning of a line, '\' and
+ * '-'. */
 static void print_roff(const char *text, size_t length) {
     if (length && (*text == '.' || *text == '\'')) printf("\\&");
     for (size_t i = 0; i < length; i++) {
@@ -60,7 +61,7 @@ static void print_word(const char *text) {
     print_roff(text, strlen(text));
 }
 
-/* Lines that are indented stay as they are, the others are filled. */
+/* Indented lines are kept as they are, the others are filled. */
 static void print_paragraph(const char *text, int is_fixed) {
     int fixed = 0;
     while (*text) {
@@ -92,7 +93,7 @@ static void print_options(const option_row *rows) {
             print_word(value);
             printf(")\n");
         } else if (row->is_needed) {
-            printf("(must be given)\n");
+            printf("(required)\n");
         }
     }
 }
@@ -114,8 +115,9 @@ static void print_man(void) {
         printf("\n");
     }
     printf(".SH DESCRIPTION\n"
-           "Trains MobileNetV2 to score photographs as people did, and scores photographs with "
-           "what it\ntrained. Without a command, options are those of\n.BR train .\n"
+           "Trains MobileNetV2 networks to score photographs as people did, and scores photographs "
+           "with "
+           "them.\nWithout a command, the options are those of\n.BR train .\n"
            ".SH COMMANDS\n");
     for (int i = 0; commands[i]; i++) {
         const command *at = commands[i];
@@ -131,12 +133,12 @@ static void print_man(void) {
         }
     }
     printf(".SH ENVIRONMENT\n.TP\n.B AN_CPU\n"
-           "limits the instructions that are used: c, avx2, avx512, avx512vnni, avx512bf16, neon\n"
-           ".TP\n.B XDG_CACHE_HOME\nholds downloaded ImageNet weights in attractivenet/; without "
-           "it ~/.cache does\n"
-           ".SH EXIT STATUS\n.TP\n.B 0\nAll is done.\n.TP\n.B 1\nSomething failed: a line on "
-           "standard error says what.\n.TP\n.B 2\nThe command line was wrong.\n.TP\n.B 3\nA signal "
-           "ended a training:\n.B \\-\\-resume\ngoes on.\n");
+           "limits the ISA level: c, avx2, avx512, avx512vnni, avx512bf16, neon\n"
+           ".TP\n.B XDG_CACHE_HOME\ndirectory for downloaded ImageNet weights, in attractivenet/ "
+           "(default ~/.cache)\n"
+           ".SH EXIT STATUS\n.TP\n.B 0\nSuccess.\n.TP\n.B 1\nAn error occurred; it is "
+           "printed on standard error.\n.TP\n.B 2\nInvalid command line.\n.TP\n.B 3\nTraining "
+           "was stopped by a signal; continue it with\n.BR \\-\\-resume .\n");
 }
 
 /* --- bash ------------------------------------------------------------------------------------- */
@@ -154,7 +156,7 @@ static void print_names(const option_row *rows) {
         printf("%s--%s", row == rows ? "" : " ", row->name);
 }
 
-/* Offers what compgen answers, a line each: a name may hold spaces. */
+/* Offers the lines that compgen prints: names may contain spaces. */
 static void print_offer(const char *options, const char *words) {
     printf("mapfile -t COMPREPLY < <(compgen %s", options);
     if (words) {
@@ -168,7 +170,7 @@ static void print_offer(const char *options, const char *words) {
 static void print_bash_values(const command *of, const option_row *rows) {
     for (const option_row *row = rows; row->name; row++) {
         const int kind = kind_of_value(row);
-        if (kind == NO_VALUE || kind == FILES) continue; /* files are bash's own default */
+        if (kind == NO_VALUE || kind == FILES) continue; /* files are bash's default */
         printf("    '%s --%s') ", of->name, row->name);
         if (kind == WORDS) {
             print_offer("-W", row->choices);
@@ -215,7 +217,7 @@ static void print_bash(void) {
 
 /* --- zsh and fish ----------------------------------------------------------------------------- */
 
-/* The first line of a text in a shell's quotes. */
+/* The first line of a text, in shell quotes. */
 static void print_quoted(const char *help) {
     putchar('\'');
     for (size_t i = 0; i < strcspn(help, "\n"); i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * attractivenet predict: scores images with a trained model: a line each, "name<TAB>score". */
+ * attractivenet predict: scores images with a trained model and prints one line each,
+ * "name<TAB>score". */
 #include "command.h"
 #include "console.h"
 #include "image_list.h"
@@ -21,7 +22,7 @@ static int score_images(const image_list *list, an_predictor *predictor, int32_t
     if (!scores) return complain_of("no memory for %d scores", (int)outputs);
     for (size_t i = 0; i < list->count; i++) {
         if (an_predictor_score_file(predictor, list->paths[i], scores, &err)) {
-            status = complain(&err); /* the others are scored all the same */
+            status = complain(&err); /* the others are still scored */
             continue;
         }
         image_list_print(list, i);
@@ -55,7 +56,7 @@ static int run_predict(const option_row *rows, int count, char **operands) {
     device.threads = ask.threads;
     an_mobilenetv2_options how;
     an_mobilenetv2_options_init(&how, sizeof how);
-    how.height = how.width = ask.size; /* 0: as the file says */
+    how.height = how.width = ask.size; /* 0: as stored in the file */
     how.scale = ask.scale;
     how.padding = ask.padding;
     an_model_info info;

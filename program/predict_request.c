@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The options of a prediction. */
+ * The options of predict. */
 #include "predict_request.h"
 
 #include <attractivenet/attractivenet.h>
@@ -7,27 +7,27 @@
 const char predict_usage[] = "--model FILE [options] IMAGE|FOLDER...";
 const char predict_operands[] = "IMAGE|FOLDER...";
 const char predict_about[] =
-    "Scores photographs with a trained model. Prints a line each, sorted by name:\n"
-    "name, tab, score; where two images have one name, their paths instead. Folders are\n"
-    "searched with the folders in them for files that end in .jpg, .jpeg, .jpe, .jfif or\n"
-    ".png; other files are counted on stderr, hidden ones are not.\n"
-    "An image that cannot be read gets a line on stderr, the others are scored, and\n"
-    "the exit status is 1.";
+    "Scores photographs with a trained model. Prints one line per image, sorted by name:\n"
+    "name, tab, score. Images with the same name are listed by path. Folders are searched\n"
+    "recursively for files that end in .jpg, .jpeg, .jpe, .jfif or .png; other files are\n"
+    "skipped with a warning, hidden files without one.\n"
+    "If an image cannot be read, an error is printed on stderr, the other images are\n"
+    "scored, and the exit status is 1.";
 
 void predict_request_rows(predict_request *ask, option_row rows[OPTION_ROWS]) {
     *ask = (predict_request){.scale = AN_SCALE_AUTO, .padding = AN_PADDING_AUTO};
-    rows[0] = option_needed(
-        option_text("model", &ask->model, "FILE",
-                    "model.safetensors of a training, or a model that Keras has saved"));
+    rows[0] =
+        option_needed(option_text("model", &ask->model, "FILE",
+                                  "model.safetensors from training, or a model saved by Keras"));
     rows[1] = option_formerly_word(
         "seed", option_choice("scale", &ask->scale, "auto|unit|tf|article",
-                              "how pixels were scaled in training; auto: as the file says\n"
-                              "(a Keras file does not: then it must be given)"));
+                              "how pixels were scaled in training; auto: as stored in the file\n"
+                              "(required for a Keras file, which does not store it)"));
     rows[2] = option_choice("padding", &ask->padding, "auto|fixed|tutorial",
-                            "auto: as the file says, else the tutorial's");
+                            "auto: as stored in the file, otherwise as in the tutorial");
     rows[3] = option_count("size", &ask->size, 0, 8192,
-                           "width and height of the network's input; 0: as the file says");
-    rows[4] = option_count("threads", &ask->threads, 0, 1024,
-                           "that compute; 0: as many as there are processors");
+                           "width and height of the network's input; 0: as stored in the file");
+    rows[4] =
+        option_count("threads", &ask->threads, 0, 1024, "compute threads; 0: one per processor");
     rows[5] = option_end();
 }

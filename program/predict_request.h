@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a command line asks of a prediction. */
+ * The command line of predict. */
 #ifndef PROGRAM_PREDICT_REQUEST_H
 #define PROGRAM_PREDICT_REQUEST_H
 

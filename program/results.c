@@ -17,6 +17,6 @@ int write_metrics(const settings *s, const an_metrics *metrics, double deviation
     json_count(&json, "n_val", n_val);
     json_count(&json, "n_test", n_test);
     if (json_end(&json)) return 1;
-    say(s->quiet, "the metrics are %s\n", json.path);
+    say(s->quiet, "metrics written to %s\n", json.path);
     return 0;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Result files that a program writes itself. */
+ * Result files written by the programs. */
 #ifndef PROGRAM_RESULTS_H
 #define PROGRAM_RESULTS_H
 
 #include "settings.h"
 
-/** Write OUT/metrics.json: the metrics, the standard deviation of the true scores, and how many
- *  samples each part has. Returns 0, or 1 after saying why not. */
+/** Write OUT/metrics.json: the metrics, the standard deviation of the true scores, and the number
+ *  of samples in each part. Returns 0, or 1 after printing why it failed. */
 int write_metrics(const settings *s, const an_metrics *metrics, double deviation, int64_t n_train,
                   int64_t n_val, int64_t n_test);
 

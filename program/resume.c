@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The run that lies in a folder: its files, whether it goes on, and with what. */
+ * The run in a folder: its files, and whether and how it is resumed. */
 #include "resume.h"
 
 #include <math.h>
@@ -38,9 +38,10 @@ int find_checkpoint(const settings *s, an_checkpoint **checkpoint) {
     checkpoint_path(s, path);
     if (s->restart) return an_checkpoint_remove(path, &err) ? complain(&err) : 0;
     const an_status status = an_checkpoint_read(checkpoint, path, show_warning, NULL, &err);
-    if (status) return complain_of("%s; --restart begins anew, without what is there", err.message);
+    if (status)
+        return complain_of("%s; --restart discards the checkpoints and starts over", err.message);
     if (!*checkpoint) {
-        if (s->resume) say(s->quiet, "nothing to resume in '%s': the training begins\n", s->out);
+        if (s->resume) say(s->quiet, "nothing to resume in '%s': starting a new run\n", s->out);
         return 0;
     }
     an_checkpoint_describe(*checkpoint, &info, NULL);
@@ -49,24 +50,23 @@ int find_checkpoint(const settings *s, an_checkpoint **checkpoint) {
     const int ended = info.stage >= last && info.reason && !is_longer;
     if (s->resume) {
         if (info.stage > last || (info.stage == 1 && s->epochs1 == 0))
-            return complain_of("the run in '%s' is in stage %d, for which --epochs%d is 0 now",
-                               s->out, (int)info.stage, (int)info.stage);
+            return complain_of("the run in '%s' is in stage %d, but --epochs%d is now 0", s->out,
+                               (int)info.stage, (int)info.stage);
         if (ended)
-            say(s->quiet, "the training in '%s' has ended already, after epoch %d of stage %d%s\n",
+            say(s->quiet, "the training in '%s' has already ended, after epoch %d of stage %d%s\n",
                 s->out, (int)info.epoch, (int)info.stage,
-                info.reason == AN_STOP_EARLY ? ": it no longer improved (--patience)" : "");
+                info.reason == AN_STOP_EARLY ? ": it stopped improving (--patience)" : "");
         else
-            say(s->quiet, "going on in stage %d behind step %lld of epoch %d\n", (int)info.stage,
+            say(s->quiet, "resuming stage %d after step %lld of epoch %d\n", (int)info.stage,
                 (long long)info.step, (int)info.epoch + 1);
         return 0;
     }
     an_checkpoint_destroy(*checkpoint);
     *checkpoint = NULL;
     if (info.stage < last || !info.reason)
-        return complain_of(
-            "'%s' holds a run that has not ended (stage %d, epoch %d): --resume goes "
-            "on with it, --restart begins anew",
-            s->out, (int)info.stage, (int)info.epoch + !info.reason);
+        return complain_of("'%s' contains an unfinished run (stage %d, epoch %d): continue it with "
+                           "--resume, or start over with --restart",
+                           s->out, (int)info.stage, (int)info.epoch + !info.reason);
     return an_checkpoint_remove(path, &err) ? complain(&err) : 0;
 }
 
@@ -80,11 +80,11 @@ int check_first_stage(const settings *s, const an_history *history) {
         if (report.stage == 1) last = report;
     }
     const int32_t epochs = last.epoch;
-    /* Stopped early, it would have stopped there whatever more it had been given. */
+    /* If it stopped early, more epochs would not have changed that. */
     const int is_early = last.stage == 1 && last.reason != AN_STOP_EPOCHS;
     if (s->epochs1 == epochs || (is_early && s->epochs1 > epochs)) return 0;
     return complain_of("--epochs1 is %d, but stage 2 of the run in '%s' began after %d epochs of "
-                       "stage 1, which can no longer be changed: give --epochs1 %d, or --restart",
+                       "stage 1, which can no longer be changed: use --epochs1 %d, or --restart",
                        (int)s->epochs1, s->out, (int)epochs, (int)epochs);
 }
 
@@ -101,6 +101,7 @@ double best_loss(const an_history *history) {
 
 void advise_on_nan(const settings *s, int32_t stage) {
     const int is_mixed = stage == 2 && s->precision == AN_PRECISION_MIXED;
-    fprintf(stderr, "--resume would meet that loss again; try --restart with --lr%d below %g%s\n",
+    fprintf(stderr,
+            "--resume would reach the same loss again; try --restart with --lr%d below %g%s\n",
             (int)stage, stage == 2 ? s->lr2 : s->lr1, is_mixed ? ", or with --precision fp32" : "");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * run.json from a run and its table of options. */
+ * Writes run.json from a run and its table of options. */
 #include "run_file.h"
 
 #include "json_file.h"
@@ -131,7 +131,7 @@ static void write_results(json_file *json) {
 
 int run_file_write(run *r, int is_complete) {
     json_file json;
-    /* Once: data that is cached may be gone when the results are complete. */
+    /* Only once: cached data may be gone by the time the results are complete. */
     if (!r->real_path) r->real_path = realpath(r->path, NULL);
     if (!r->real_path) return complain_of("cannot find '%s': %s", r->path, strerror(errno));
     if (json_begin(&json, r->s->out, "run.json")) return 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * All options of a training and its steps, in one table with their defaults; each program has some.
+ * All options of training and its steps, in one table with their defaults; each program uses some
+ * of them.
  */
 #include "settings.h"
 
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Words of choices, in the order of the library's constants. */
+/* Words for choices, in the order of the library's constants. */
 static const char padding_words[] = "auto|fixed|tutorial";
 static const char augment_words[] = "none|fast|keras|legacy";
 const char base_words[] = "frozen|statistics|train|finetune";
@@ -50,104 +51,106 @@ static int has_name(const char *names, const char *name) {
 void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS]) {
     *s = defaults;
     const option_row all[] = {
-        option_needed(option_text("data", &s->data, "PATH|URL",
-                                  "archive or folder of images with a label file, or where to\n"
-                                  "download an archive")),
-        option_text("labels", &s->labels, "NAME",
-                    "name of the label file among the data, without folders"),
+        option_needed(
+            option_text("data", &s->data, "PATH|URL",
+                        "archive or folder of images with a label file, or the URL of an\n"
+                        "archive")),
+        option_text("labels", &s->labels, "NAME", "base name of the label file in the data"),
         option_text("suffix", &s->suffix, ".ENDING",
-                    "take images with this ending only, in any case;\n"
+                    "use only images with this extension, case-insensitive;\n"
                     "without it .jpg .jpeg .jpe .jfif .png"),
         option_text("names-encoding", &s->names_encoding, "NAME",
-                    "what names in an archive are in that are not marked as UTF-8, and the\n"
-                    "label file with them: GBK, CP932, CP1252, ...; without it UTF-8 or CP437"),
+                    "encoding of names in the archive that are not marked as UTF-8, and of\n"
+                    "the label file: GBK, CP932, CP1252, ...; without it UTF-8 or CP437"),
         option_flag("skip-damaged", &s->skip_damaged,
-                    "leave out what is damaged or doubtful, with a warning: images, label\n"
-                    "lines, images without label, other files with a name that is taken"),
+                    "leave out, with a warning, damaged images, invalid label lines,\n"
+                    "images without a label, and other files with a duplicate name"),
         option_needed(option_text("model", &s->model, "FILE", "a model file")),
-        option_needed(option_text("history", &s->history, "FILE", "history.csv of a training")),
+        option_needed(option_text("history", &s->history, "FILE", "history.csv from training")),
         option_needed(
-            option_text("out", &s->out, "DIR", "folder for the results; made if it is not there")),
-        option_count("size", &s->size, 32, 8192, "width and height that images are resized to"),
-        option_number("alpha", &s->alpha, 0.01, 10, "width of the network"),
+            option_text("out", &s->out, "DIR", "folder for the results; created if missing")),
+        option_count("size", &s->size, 32, 8192, "width and height to which images are resized"),
+        option_number("alpha", &s->alpha, 0.01, 10, "width multiplier of the network"),
         option_choice("padding", &s->padding, padding_words,
-                      "auto: as the model file says, else the tutorial's;\n"
-                      "fixed: as Keras with the input shape given"),
+                      "auto: as stored in the model file, otherwise as in the tutorial;\n"
+                      "fixed: as Keras with a given input shape"),
         option_text("weights", &s->weights, "imagenet|none|FILE",
-                    "imagenet: Keras' file, downloaded once; none: random; or a file"),
+                    "imagenet: Keras' weights, downloaded once; none: random; or a file"),
         option_formerly_word(
-            "seed", option_choice("scale", &s->scale, scale_words,
-                                  "pixels become: unit 0..1, tf -1..1, article 0..1000 (as in the\n"
-                                  "article's code); auto: as the file says, tf for ImageNet\n"
-                                  "weights, unit for random ones")),
-        option_count("batch", &s->batch, 1, 65536, "images in a training step"),
+            "seed",
+            option_choice("scale", &s->scale, scale_words,
+                          "range of scaled pixels: unit 0..1, tf -1..1, article 0..1000 (as in\n"
+                          "the article's code); auto: as stored in the file, tf for\n"
+                          "ImageNet weights, unit for random ones")),
+        option_count("batch", &s->batch, 1, 65536, "batch size"),
         option_count("epochs1", &s->epochs1, 0, 1000000,
-                     "stage 1, the head alone: epochs at most; 0 leaves it out"),
+                     "stage 1, head only: maximum number of epochs; 0 skips it"),
         option_count("epochs2", &s->epochs2, 0, 1000000,
-                     "stage 2, the whole network: epochs at most; 0 leaves it out"),
+                     "stage 2, whole network: maximum number of epochs; 0 skips it"),
         option_number("lr1", &s->lr1, 0, 1000, "learning rate of stage 1"),
         option_number("lr2", &s->lr2, 0, 1000, "learning rate of stage 2"),
         option_choice("schedule", &s->schedule, schedule_words,
-                      "learning rate of stage 2: as it is, or falling to 0 over its epochs"),
+                      "learning rate of stage 2: constant, or decaying to 0\n"
+                      "over its epochs"),
         option_choice("augment", &s->augment, augment_words,
-                      "vary training images: keras draws and samples as its\n"
-                      "ImageDataGenerator, legacy as that of 2020, fast does it faster"),
+                      "augment training images: keras as its ImageDataGenerator does,\n"
+                      "legacy as in 2020, fast with a faster implementation"),
         option_number("augment-strength", &s->strength, 0, 1,
-                      "of the tutorial's rotation, shifts, shear and zoom; 0 mirrors only"),
+                      "scales the tutorial's rotation, shifts, shear and zoom;\n"
+                      "0: flips only"),
         option_count("seed", &s->seed, 0, INT32_MAX,
-                     "of split, order, augmentation and random weights"),
-        option_count("threads", &s->threads, 0, 1024,
-                     "that compute; 0: as many as there are processors"),
+                     "seed for split, shuffling, augmentation and random weights"),
+        option_count("threads", &s->threads, 0, 1024, "compute threads; 0: one per processor"),
         option_choice("precision", &s->precision, precision_words,
-                      "mixed: stage 2 keeps activations as bfloat16, in half the memory,\n"
-                      "a little less exact"),
+                      "mixed: stage 2 stores activations as bfloat16: half the memory,\n"
+                      "slightly less precise"),
         option_formerly(
             "low-memory",
             option_flag("recompute", &s->recompute,
-                        "stage 2 recomputes its widest activations in place of keeping\n"
-                        "them: the same result in less memory and a little more time")),
+                        "stage 2 recomputes its widest activations instead of keeping\n"
+                        "them: the same result with less memory and slightly more time")),
         option_flag("bf16", &s->bf16,
-                    "then test with products of bfloat16, too, and keep that model: less memory,\n"
-                    "and faster on processors that have instructions for them"),
+                    "also test with bfloat16 inference and save that model: less memory,\n"
+                    "and faster on processors with bfloat16 instructions"),
         option_count("int8", &s->int8, 0, 1000000,
-                     "then test in int8, too, calibrated with so many images of the\n"
-                     "validation part, and keep that model; 0: do not"),
-        option_flag("quiet", &s->quiet, "print errors and warnings only"),
+                     "also test with int8 inference, calibrated with this many validation\n"
+                     "images, and save that model; 0: off"),
+        option_flag("quiet", &s->quiet, "print only errors and warnings"),
         option_flag("keras-checkpoint", &s->keras_checkpoint,
                     "stage 2 overwrites the model of stage 1 even if it is worse, as the\n"
                     "tutorial's code does"),
         option_choice("base2", &s->base2, base_words,
-                      "what stage 2 does to the base: train (weights, batch statistics),\n"
-                      "finetune (weights, batch norm stays), statistics (batch norm only),\n"
-                      "frozen"),
+                      "what stage 2 trains in the base: train (weights and batch norm),\n"
+                      "finetune (weights, with batch norm fixed), statistics (batch norm\n"
+                      "only), frozen (nothing)"),
         option_number("bn-momentum", &s->momentum, 0, 1,
-                      "of batch norm's moving statistics; 0.9 suits short runs"),
+                      "momentum of the moving statistics; 0.9 suits short runs"),
         option_formerly(
             "recalibrate",
             option_flag("update-batch-norm", &s->update_batch_norm,
-                        "set the moving statistics to those of the epoch's images after each\n"
-                        "epoch of stage 2")),
+                        "after each epoch of stage 2, recompute the moving statistics from\n"
+                        "the images of that epoch")),
         option_count("patience", &s->patience, -1, 1000000,
                      "epochs without improvement before a stage ends; -1: never"),
         option_number("min-delta", &s->min_delta, 0, 1000,
-                      "what counts as an improvement of val_loss"),
+                      "minimum decrease of val_loss that counts as an improvement"),
         option_choice("cache", &s->cache, cache_words,
-                      "kept in memory: files as they are, or decoded pixels (faster)"),
+                      "keep in memory: encoded files, or decoded pixels (faster)"),
         option_flag("extract", &s->extract, "unpack the archive into DIR/data first"),
         option_text("sha256", &s->sha256, "HEX",
-                    "the archive must have this hash, downloaded or not"),
+                    "expected SHA-256 of the archive, whether downloaded or local"),
         option_flag("resume", &s->resume,
-                    "go on with the training in DIR that was interrupted or killed:\n"
-                    "it ends with the same model, bit for bit, as if nothing had\n"
-                    "happened; without any there, begin. The other options as before,\n"
-                    "but for more epochs of the stage that it is in"),
-        option_flag("restart", &s->restart, "begin anew, whatever training DIR holds"),
+                    "resume an interrupted or killed run in DIR: the final model is\n"
+                    "bit-identical to that of an uninterrupted run. If there is none,\n"
+                    "start a new one. Use the same options as before; only the number\n"
+                    "of epochs of the current stage may be increased"),
+        option_flag("restart", &s->restart, "start over, discarding any run in DIR"),
         option_number("checkpoint-seconds", &s->checkpoint_seconds, 0, 1e9,
-                      "from checkpoint to checkpoint, which is what a kill costs at most;\n"
+                      "time between checkpoints: the most that can be lost to a kill;\n"
                       "there is one after each epoch, too; 0: after every step"),
-        option_text("tensorboard", &s->tensorboard, "FOLDER", "write event files there"),
+        option_text("tensorboard", &s->tensorboard, "FOLDER", "folder for TensorBoard event files"),
         option_choice("verbose", &s->verbose, verbose_words,
-                      "progress of a training: our bar, Keras' texts, or nothing"),
+                      "training progress: a progress bar, Keras' output, or nothing"),
     };
     int used = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all && used < OPTION_ROWS - 1; i++)
@@ -157,7 +160,7 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
 
 void settings_check(const settings *s) {
     if (s->resume && s->restart)
-        fprintf(stderr, "--resume and --restart exclude each other\n");
+        fprintf(stderr, "--resume and --restart cannot be used together\n");
     else if (s->epochs1 + s->epochs2 == 0)
         fprintf(stderr, "--epochs1 and --epochs2 are both 0: nothing to train\n");
     else
@@ -218,12 +221,13 @@ void settings_augment(const settings *s, an_augment_options *options) {
     options->zoom_high = 1 + (options->zoom_high - 1) * s->strength;
 }
 
-/* What the trainer warns of, and where an option helps. */
+/* The trainer's warnings, and which option helps. */
 static int32_t show_train_warning(void *user, const an_warning *warning) {
     show_warning(user, warning);
     if (warning->code == AN_WARN_WEAK_FEATURES)
-        fprintf(stderr, "--weights imagenet or FILE takes a trained base, --epochs1 0 trains all "
-                        "layers from the beginning\n");
+        fprintf(stderr,
+                "--weights imagenet or FILE starts from a trained base; --epochs1 0 trains all "
+                "layers from the start\n");
     return 0;
 }
 

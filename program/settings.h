@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT
- * What can be chosen in a training and in each of its steps: a table of all options, of which each
- * program has some, and what they say to the library. */
+ * The settings of training and its steps: a table of all options, of which each program uses some,
+ * and how they map to the library's options. */
 #ifndef PROGRAM_SETTINGS_H
 #define PROGRAM_SETTINGS_H
 
 #include "console.h"
 #include "options.h"
 
-/** All that can be chosen. */
+/** All settings. */
 typedef struct settings {
     const char *data;           /* archive, folder or URL */
-    const char *out;            /* folder for what is made */
+    const char *out;            /* output folder */
     const char *weights;        /* "imagenet", "none" or a file */
-    const char *model;          /* model file that a step reads */
-    const char *history;        /* CSV file that a step reads */
+    const char *model;          /* model file to read */
+    const char *history;        /* CSV file to read */
     const char *labels;         /* base name of the label file */
-    const char *suffix;         /* ending of images, or NULL: all that are known */
-    const char *names_encoding; /* of names in archives, or NULL */
+    const char *suffix;         /* extension of images, or NULL: all known ones */
+    const char *names_encoding; /* encoding of names in archives, or NULL */
     const char *sha256;         /* of a download, or NULL */
     const char *tensorboard;    /* folder for event files, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
@@ -25,32 +25,32 @@ typedef struct settings {
     double alpha, lr1, lr2, momentum, min_delta, strength, checkpoint_seconds;
 } settings;
 
-/** Fill in the defaults, and write the rows of the options that a program has.
+/** Fill in the defaults, and write the rows of a program's options.
  *
  * Takes: names: of the options, separated by spaces. --data, --out, --model and --history are
  * needed where they are among them. */
 void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS]);
 
-/** Refuse options that exclude each other: say which, and end the program with 2. */
+/** Refuse options that cannot be used together: print which, and exit with 2. */
 void settings_check(const settings *s);
 
-/** All that an example needs: settings_rows(), options_parse() and settings_check(). */
+/** Everything an example needs: settings_rows(), options_parse() and settings_check(). */
 void settings_parse(settings *s, int argc, char **argv, const char *names,
                     const program_text *text);
 
 /** Names of AN_SCALE_* and AN_BASE_*, in their order. */
 extern const char scale_words[], base_words[];
 
-/* What the command line says to the library: each fills in the defaults and what was chosen. What
- * they point to lives as long as s and the other arguments. */
+/* From settings to library options: each function fills in the defaults and the chosen values.
+ * Their pointers are valid as long as s and the other arguments. */
 
 void settings_download(settings *s, an_download_options *options);
 void settings_extract(settings *s, an_extract_options *options);
-/** archive: filled, too; options point to it. */
+/** archive: filled in, too; options points to it. */
 void settings_dataset(const settings *s, an_dataset_options *options, an_extract_options *archive);
-/** The tutorial's augmentation, as strong as asked. */
+/** The tutorial's augmentation, scaled by the strength. */
 void settings_augment(const settings *s, an_augment_options *options);
-/** All that is the same in both stages. */
+/** Everything that is the same in both stages. */
 void settings_train(const settings *s, an_train_options *options);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The steps that the commands train and test have in common. */
+ * The steps shared by the commands train and test. */
 #include "steps.h"
 
 #include "messages.h"
@@ -71,8 +71,7 @@ int prepare_data(run *r) {
     if (an_loader_create(&r->val, r->faces, val, r->n_val, &options, &err) ||
         an_loader_create(&r->test, r->faces, test, r->n_test, &options, &err))
         return complain(&err);
-    /* Only what the network learns from is shuffled and varied; what it is judged by stays as it
-     * is. */
+    /* Only the training data is shuffled and augmented; validation and test data are not. */
     settings_augment(r->s, &augment);
     options.augment = &augment;
     options.shuffle = 1;
@@ -89,7 +88,7 @@ int load_model(run *r, const char *path) {
     return an_model_load(&r->model, r->backend, path, NULL, &err) ? complain(&err) : 0;
 }
 
-/* Score the test part once more with the inference that the model was set to, and keep that model.
+/* Score the test part again with the model's current inference, and save that model.
  */
 static int test_again(run *r, const double *truth, float *scores, double rmse, const char *kind) {
     an_error err;
@@ -105,7 +104,7 @@ static int test_again(run *r, const double *truth, float *scores, double rmse, c
     return 0;
 }
 
-/* The same test in the shorter numbers that were asked for. */
+/* Repeat the test with the requested inference types. */
 static int test_short(run *r, const double *truth, float *scores, double rmse) {
     an_error err;
     if (r->s->bf16) {
@@ -147,7 +146,7 @@ int test_model(run *r) {
         complain(&err);
         goto done;
     }
-    say(r->s->quiet, "predicted against true scores are %s\n", path);
+    say(r->s->quiet, "scatter plot written to %s\n", path);
     status = write_metrics(r->s, &metrics, deviation, r->n_train, r->n_val, r->n_test) ||
              test_short(r, truth, scores, metrics.rmse);
 done:

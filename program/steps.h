@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * A run: the data with its split, the network, and what the commands train and test do to them. */
+ * A run: the data with its split, the network, and the steps of the commands train and test. */
 #ifndef PROGRAM_STEPS_H
 #define PROGRAM_STEPS_H
 
 #include "settings.h"
 
-/** Empty but for s and rows before the first step. */
+/** Before the first step everything except s and rows is empty. */
 typedef struct run {
     settings *s;
     const option_row *rows; /* the options behind s */
-    char path[PATH_SIZE];   /* of the data: an archive or a folder */
+    char path[PATH_SIZE];   /* path of the data: an archive or a folder */
     char *real_path;        /* the same, absolute; NULL before the first run.json */
     an_backend *backend;
     an_dataset *faces;
@@ -24,22 +24,22 @@ typedef struct run {
 /** Release what a run holds. */
 void run_close(run *r);
 
-/* Each returns 0, or 1 after saying on stderr what failed. */
+/* Each returns 0, or 1 after printing on stderr what failed. */
 
 /** Make the backend. */
 int make_backend(run *r);
 /** List the images of path with their scores; nothing is decoded yet. */
 int load_data(run *r);
-/** Decode all images once. Damaged ones are all named, and end the program or, with --skip-damaged,
- *  are left out: before the split, which they would change. */
+/** Decode all images once. Damaged ones are all named and are an error or, with --skip-damaged, are
+ *  left out before the split, which would otherwise change. */
 int check_data(run *r);
-/** Split into 70 % training, 20 % validation, 10 % test; a loader each, scaled for the model, and
- *  augmented for training only. */
+/** Split into 70 % training, 20 % validation, 10 % test, with a loader for each, scaled for the
+ *  model; only training is augmented. */
 int prepare_data(run *r);
-/** Load a model file in place of the model that the run has. */
+/** Load a model file, replacing the model of the run. */
 int load_model(run *r, const char *path);
-/** Score the test part; OUT/metrics.json and OUT/scatter.png. With --bf16 and --int8 once more in
- *  such numbers, which OUT/model_bf16.safetensors and OUT/model_int8.safetensors keep. */
+/** Score the test part; write OUT/metrics.json and OUT/scatter.png. With --bf16 and --int8, repeat
+ *  it with that inference and save OUT/model_bf16.safetensors and OUT/model_int8.safetensors. */
 int test_model(run *r);
 
 #endif

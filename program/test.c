@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * attractivenet test: how good a trained model is on images that it has never seen. */
+ * attractivenet test: evaluates a trained model on unseen images. */
 #include "command.h"
 #include "steps.h"
 
@@ -33,17 +33,18 @@ done:
 
 const command test_command = {
     .name = "test",
-    .what = "compare a model's scores with those that people gave",
+    .what = "compare a model's scores with those of people",
     .text =
         {.name = "attractivenet test",
          .usage = "--data ARCHIVE|FOLDER --model FILE --out DIR [options]",
          .about =
-             "Scores the test part of the split and compares with what people said: root mean\n"
-             "squared error, mean absolute error, R2, Pearson's correlation. --seed must be\n"
-             "that of the training, else the network has seen these images. Leaves\n"
-             "DIR/metrics.json and DIR/scatter.png; with --bf16 DIR/model_bf16.safetensors and\n"
-             "with --int8 DIR/model_int8.safetensors, which the command predict runs in such\n"
-             "numbers.",
+             "Scores the test part of the split and compares the scores with those of people: "
+             "root\n"
+             "mean squared error, mean absolute error, R2, Pearson correlation. --seed must be\n"
+             "the one used for training; otherwise the network has seen some of these images.\n"
+             "Writes DIR/metrics.json and DIR/scatter.png; with --bf16 and --int8 also\n"
+             "DIR/model_bf16.safetensors and DIR/model_int8.safetensors, with which the command\n"
+             "predict uses the same inference.",
          .examples =
              "  attractivenet test --data faces.zip --model run/model.safetensors --out run\n"
              "  attractivenet test --data faces.zip --model run/model.safetensors --out run \\\n"

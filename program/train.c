@@ -25,11 +25,11 @@ static int download(run *r) {
     join_path(r->path, s.out, "archive.zip");
     say(s.quiet, "downloading %s\n", s.data);
     if (an_download(s.data, r->path, &options, &err)) return complain(&err);
-    say(s.quiet, "the archive is %s\n", r->path);
+    say(s.quiet, "archive: %s\n", r->path);
     return 0;
 }
 
-/* An archive or folder that is here already. */
+/* A local archive or folder. */
 static int find(run *r, int *is_folder) {
     an_error err;
     struct stat found;
@@ -95,7 +95,7 @@ typedef struct stage {
     double rate;
 } stage;
 
-/* Trains a stage from its beginning, or from a checkpoint if it is not NULL. */
+/* Trains a stage from its start, or from checkpoint if it is not NULL. */
 static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint) {
     an_error err;
     char path[PATH_SIZE], csv[PATH_SIZE], resume[PATH_SIZE];
@@ -130,7 +130,7 @@ static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint
         goto done;
     }
     if (checkpoint && now->number == 2 && check_first_stage(&s, r->history)) goto done;
-    /* From here on the folder belongs to this run. */
+    /* From here on, the folder belongs to this run. */
     remove_old_results(&s);
     if (run_file_write(r, 0)) goto done;
     say(s.quiet, "\n");
@@ -149,7 +149,7 @@ done:
     return status;
 }
 
-/* Stage 2 goes on from the best weights of stage 1. */
+/* Stage 2 continues from the best weights of stage 1. */
 static int take_best_weights(run *r) {
     an_error err;
     char path[PATH_SIZE];
@@ -174,7 +174,8 @@ static int train_stages(run *r, const an_checkpoint *checkpoint) {
     }
     if (s.epochs2 > 0) status = train_stage(r, &second, info.stage == 2 ? checkpoint : NULL);
     if (!status && !isfinite(best_loss(r->history)))
-        status = complain_of("the validation loss was never a number: no model to keep");
+        status =
+            complain_of("the validation loss was NaN or infinite in every epoch: no model to keep");
     return status;
 }
 
@@ -191,7 +192,7 @@ static int train_model(run *r) {
     interrupt_begin();
     status = train_stages(r, checkpoint);
     interrupt_end();
-    if (!status) say(s.quiet, "\nthe best model is %s\n", best_model_path(&s, path));
+    if (!status) say(s.quiet, "\nbest model: %s\n", best_model_path(&s, path));
 done:
     an_checkpoint_destroy(checkpoint);
     return status;
@@ -225,7 +226,7 @@ static int plot_history(const an_history *history) {
                        has_mark ? &second_stage : NULL, has_mark, &options, &err);
     free(stages);
     if (failed) return complain(&err);
-    say(s.quiet, "the course of the losses is %s\n", path);
+    say(s.quiet, "loss curve written to %s\n", path);
     return 0;
 }
 
@@ -249,7 +250,7 @@ static int run_train(const option_row *rows, int count, char **operands) {
     run r = {.s = &s, .rows = rows};
     an_run_lock *lock = NULL;
     if (lock_folder(&s, &lock) || get_data(&r) || load_data(&r) || check_data(&r)) goto done;
-    /* Before the batches: the weights decide how pixels are scaled. */
+    /* Before the loaders: the weights determine how pixels are scaled. */
     if (make_backend(&r) || build_model(&r) || prepare_data(&r)) goto done;
     status = train_model(&r);
     if (status) goto done;
@@ -270,28 +271,28 @@ const command train_command = {
          .about =
              "Trains MobileNetV2 to score photographs as people did, in the seven steps of the\n"
              "tutorial: get the data, load it, prepare it (split, augment), build the network,\n"
-             "train it in two stages, plot the losses, test it. Leaves in DIR:\n"
+             "train it in two stages, plot the losses, test it. Writes to DIR:\n"
              "  model.safetensors  the best model, for the command predict and an_model_load()\n"
              "  history.csv        stage, epoch, loss, val_loss, rate, seconds\n"
-             "  loss.png           the losses over the epochs\n"
-             "  scatter.png        predicted against true scores of the test part\n"
+             "  loss.png           the loss curve\n"
+             "  scatter.png        predicted against true scores of the test set\n"
              "  metrics.json       rmse, mae, r2, pearson, deviation, n_train, n_val, n_test\n"
-             "  run.json           data, settings, split, stages, library: how it was made\n"
-             "  checkpoint-1.safetensors, -2   what an interrupted training is resumed from\n"
-             "The exit status is 0 only if all results are there. Ctrl-C and SIGTERM end a\n"
-             "training after the step under way, with exit status 3; the same command with\n"
-             "--resume goes on. A second one ends it at once. With --resume a run that has\n"
-             "ended goes on, too, if --epochs2 (or --epochs1, before stage 2 has begun) is more\n"
+             "  run.json           data, settings, split, stages and library of the run\n"
+             "  checkpoint-1.safetensors, -2   checkpoints for resuming an interrupted run\n"
+             "The exit status is 0 only if all results were written. Ctrl-C and SIGTERM stop\n"
+             "training after the current step, with exit status 3; run the same command with\n"
+             "--resume to continue. A second signal stops it immediately. --resume also extends\n"
+             "a finished run if --epochs2 (or --epochs1, before stage 2 has begun) is larger\n"
              "than before.",
          .examples =
              "  attractivenet train --data SCUT-FBP5500_v2.1.zip --out run\n"
-             "      as the tutorial: 350x350, ImageNet weights, 30 + 30 epochs\n"
+             "      as in the tutorial: 350x350, ImageNet weights, 30 + 30 epochs\n"
              "  attractivenet faces --out faces.zip\n"
              "  attractivenet train --data faces.zip --out run --weights none --size 96 \\\n"
              "      --alpha 0.35 --epochs1 0 --lr2 2e-3 --bn-momentum 0.9\n"
              "      made-up faces, from random weights, in minutes\n"
              "  attractivenet train --data SCUT-FBP5500_v2.1.zip --out run --resume\n"
-             "      go on after an interruption, a crash or a power cut"},
+             "      continue after an interruption, a crash or a power failure"},
     .options = options,
     .run = run_train,
 };

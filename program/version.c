@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * attractivenet version: which library this is. */
+ * attractivenet version: shows which library this is. */
 #include "command.h"
 #include "library_info.h"
 
@@ -19,8 +19,8 @@ const command version_command = {
     .what = "show release, features and ISA level",
     .text = {.name = "attractivenet version",
              .usage = "",
-             .about = "Shows the release of the library, the features that it was built with, and\n"
-                      "the level of instructions that it uses on this processor."},
+             .about = "Shows the release of the library, the features it was built with, and the\n"
+                      "ISA level that it uses on this processor."},
     .options = options,
     .run = run,
 };

@@ -182,7 +182,7 @@ def resume(tap, work):
     ended = Done("attractivenet", *command, "--out", out, "--resume")
     tap.case("--resume of a training that has ended says so and leaves all results",
              ended.ended() or missing(out, RESULTS) or
-             ([] if "has ended already" in ended.out and
+             ([] if "has already ended" in ended.out and
               (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes() else [ended.out]))
     straight = Done("attractivenet", *longer, "--out", work / "straight")
     further = Done("attractivenet", *longer, "--out", out, "--resume")
@@ -359,7 +359,7 @@ def downloads(tap, work):
         return tap.skip("downloads", "no libcurl")
     tap.case("01_get_data downloads and extracts", first.ended() or missing(out, ["archive.zip", "data/AF12.jpg"]))
     again = Done("01_get_data", "--data", f"{origin}/a.zip", "--out", out, env=alone)
-    tap.case("the second time there is nothing to do", said(again, 0, "0 files extracted"))
+    tap.case("the second time there is nothing to do", said(again, 0, "extracted 0 files"))
     gone = Done("01_get_data", "--data", f"{origin}/nothing.zip", "--out", out, env=alone)
     tap.case("an address that has nothing is an error, shown as the server says it",
              said(gone, 1, "HTTP status 404", '"message": "Not Found"'))

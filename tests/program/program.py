@@ -59,7 +59,7 @@ def commands(tap):
     for arguments in (["version"], ["--version"], ["train", "--version"], ["--data", "x", "--version"]):
         done = Done(*arguments)
         tap.case(f"{' '.join(arguments)}: release, features, ISA level",
-                 done.ended(0, "libattractivenet 0.", "features: ", "left out: ", "ISA level: "))
+                 done.ended(0, "libattractivenet 0.", "features: ", "not built in: ", "ISA level: "))
     for word, meant in (("trian", "train"), ("tain", "train"), ("pred", "predict"), ("Version", "version")):
         tap.case(f"the command '{word}' is answered with '{meant}'",
                  Done(word).ended(2, f"unknown command '{word}'; did you mean '{meant}'?"))
@@ -70,16 +70,16 @@ def commands(tap):
             (["train", "--outt", "x"], ["attractivenet train: unknown option '--outt'; did you mean '--out'?"]),
             (["train", "--augmant=fast"], ["did you mean '--augment'?"]),
             (["train", "--xyzzy"], ["unknown option '--xyzzy'\n"]),
-            (["train", "--epochs", "3"], ["'--epochs' is short for several options"]),
+            (["train", "--epochs", "3"], ["option '--epochs' is ambiguous"]),
             (["train", "-x"], ["unknown option '-x'"]),
             (["train", "--out"], ["'--out' needs a value: DIR"]),
-            (["train", "--quiet=yes"], ["--quiet takes no value"]),
+            (["train", "--quiet=yes"], ["--quiet does not take a value"]),
             (["train", "--data", "x"], ["--out is missing"]),
             (["predict", "--model", "x"], ["IMAGE|FOLDER... is missing"]),
             (["version", "please"], ["unexpected argument 'please'"])):
         done = Done(*arguments)
         tap.case(f"{' '.join(arguments)}: a mistake that is named",
-                 done.ended(2, *texts, "usage: attractivenet ", "--help' explains") or ([done.out] if done.out else []))
+                 done.ended(2, *texts, "usage: attractivenet ", "try 'attractivenet ") or ([done.out] if done.out else []))
 
 
 def man_page(tap):
