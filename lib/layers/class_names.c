@@ -39,6 +39,7 @@ an_status ani_class_names_create(ani_class_names **out, const char *const *names
     *out = NULL;
     ani_class_names *copy = ani_alloc_zero(1, size);
     if (!copy) return ani_fail_memory(err, size, "names of classes");
+    atomic_init(&copy->references, 1);
     copy->count = count;
     for (int32_t i = 0; !st && i < count; i++) {
         const size_t length = names[i] ? strnlen(names[i], MAX_NAME + 1) : 0;
@@ -64,8 +65,12 @@ an_status ani_class_names_create(ani_class_names **out, const char *const *names
     return AN_OK;
 }
 
+void ani_class_names_hold(ani_class_names *names) {
+    if (names) atomic_fetch_add(&names->references, 1);
+}
+
 void ani_class_names_destroy(ani_class_names *names) {
-    if (!names) return;
+    if (!names || atomic_fetch_sub(&names->references, 1) > 1) return;
     for (int32_t i = 0; i < names->count; i++)
         ani_free(names->names[i]);
     ani_free(names);

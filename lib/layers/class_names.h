@@ -3,12 +3,14 @@
 #ifndef LAYERS_CLASS_NAMES_H
 #define LAYERS_CLASS_NAMES_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/error.h"
 
 /** Names in the order of the classes; they never change. */
 typedef struct ani_class_names {
+    atomic_int references;
     int32_t count;
     char *names[];
 } ani_class_names;
@@ -17,7 +19,8 @@ typedef struct ani_class_names {
  * and no two are the same. */
 an_status ani_class_names_create(ani_class_names **out, const char *const *names, int32_t count,
                                  an_status wrong, an_error *err);
-void ani_class_names_destroy(ani_class_names *names); /* NULL is allowed */
+void ani_class_names_hold(ani_class_names *names);    /* both: NULL is allowed */
+void ani_class_names_destroy(ani_class_names *names); /* release a reference */
 
 /** Write them as a JSON array of strings, "" for NULL; the caller's (ani_free). */
 an_status ani_class_names_print(char **out, const ani_class_names *names, an_error *err);

@@ -31,7 +31,7 @@ struct an_model {
     double momentum;          /* with claim and turn */
     ani_net *net;
     ani_model_facts facts;
-    _Atomic(ani_class_names *) names; /* NULL: none; set with claim and turn */
+    ani_class_names *names; /* NULL: none; set with claim, turn and ani_net_lock() */
     /* update of batch norm under way: sums and scratch [2][channels] each; NULL: none */
     double *statistics;
     int64_t samples;
@@ -74,7 +74,7 @@ void an_model_destroy(an_model *model) {
     if (!model || atomic_fetch_sub(&model->references, 1) > 1) return;
     ani_free(model->statistics);
     ani_calibration_destroy(model->calibration);
-    ani_class_names_destroy(atomic_load(&model->names));
+    ani_class_names_destroy(model->names);
     ani_net_destroy(model->net);
     ani_free(model);
 }
@@ -160,7 +160,7 @@ void ani_model_settings(const an_model *model, ani_setting_list *to) {
     ani_setting_text(to, "model.pads", facts->pads);
     ani_setting_text(to, "model.scale", facts->scale_name);
     ani_setting_number(to, "model.momentum", model->momentum);
-    const ani_class_names *names = atomic_load(&model->names);
+    const ani_class_names *names = model->names;
     char *text = NULL;
     if (!names) return;
     if (!to->status) to->status = ani_class_names_print(&text, names, to->err);
@@ -260,7 +260,19 @@ an_status an_model_set_momentum(an_model *model, double momentum, an_error *err)
 
 /* Take names in place of those that are there, with claim and turn. */
 static void replace_names(an_model *model, ani_class_names *names) {
-    ani_class_names_destroy(atomic_exchange(&model->names, names));
+    ani_net_lock(model->net);
+    ani_class_names *before = model->names;
+    model->names = names;
+    ani_net_unlock(model->net);
+    ani_class_names_destroy(before);
+}
+
+ani_class_names *ani_model_hold_class_names(const an_model *model) {
+    ani_net_lock(model->net);
+    ani_class_names *names = model->names;
+    ani_class_names_hold(names);
+    ani_net_unlock(model->net);
+    return names;
 }
 
 static an_status check_name_count(const an_model *model, int32_t count, an_status wrong,
@@ -308,21 +320,25 @@ an_status an_model_set_class_names(an_model *model, const char *const *names, in
 }
 
 int32_t an_model_class_count(const an_model *model) {
-    const ani_class_names *names = model ? atomic_load(&model->names) : NULL;
-    return names ? names->count : 0;
+    ani_class_names *names = model ? ani_model_hold_class_names(model) : NULL;
+    const int32_t count = names ? names->count : 0;
+    ani_class_names_destroy(names);
+    return count;
 }
 
 const char *an_model_class_name(const an_model *model, int32_t class_index) {
-    const ani_class_names *names = model ? atomic_load(&model->names) : NULL;
-    return names && class_index >= 0 && class_index < names->count ? names->names[class_index]
-                                                                   : NULL;
+    ani_class_names *names = model ? ani_model_hold_class_names(model) : NULL;
+    const char *name =
+        names && class_index >= 0 && class_index < names->count ? names->names[class_index] : NULL;
+    ani_class_names_destroy(names);
+    return name;
 }
 
 /* In files of this library's own format. */
 static const char *const names_key = "classes", *const format_name = "attractivenet-1";
 
 static an_status save_names(const an_model *model, an_arrays *arrays, an_error *err) {
-    const ani_class_names *names = atomic_load(&model->names);
+    const ani_class_names *names = model->names;
     char *text = NULL;
     if (!names) return AN_OK;
     an_status st = ani_class_names_print(&text, names, err);
@@ -353,13 +369,13 @@ static an_status copy_settings(an_model *copy, const an_model *model, an_error *
     ani_class_names *names = NULL;
     an_status st = ani_net_begin_read(model->net, err);
     if (st) return st;
-    const ani_class_names *from = atomic_load(&model->names);
+    const ani_class_names *from = model->names;
     if (from)
         st = ani_class_names_create(&names, (const char *const *)from->names, from->count,
                                     AN_ERR_INTERNAL, err);
     copy->momentum = model->momentum;
     ani_net_end_change(model->net);
-    atomic_store(&copy->names, names);
+    copy->names = names;
     ani_model_use_base(copy, ani_model_base(model));
     ani_model_use_training(copy, atomic_load(&model->precision), atomic_load(&model->recompute));
     return st;

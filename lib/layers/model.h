@@ -6,6 +6,7 @@
 #include <attractivenet/layers.h>
 
 #include "io/settings.h"
+#include "layers/class_names.h"
 #include "layers/net.h"
 
 enum { ANI_FACT_SIZE = 64, ANI_PADS_SIZE = 256 };
@@ -87,6 +88,9 @@ an_status ani_array_check(const ani_net_array *array, const an_arrays *arrays, i
  * by. */
 an_status ani_model_take_inference(an_model *model, const an_arrays *arrays, an_error *err);
 
+/** Return the names of the classes, or NULL; held: ani_class_names_destroy() gives them back. Any
+ * thread, at any time. */
+ani_class_names *ani_model_hold_class_names(const an_model *model);
 /** Take the names of the classes that a list of a file may have. AN_ERR_FORMAT: they are wrong, or
  * do not fit the model. */
 an_status ani_model_take_class_names(an_model *model, const an_arrays *arrays, an_error *err);

@@ -526,6 +526,14 @@ void ani_net_end_change(ani_net *net) {
     ani_turns_give(&net->turns);
 }
 
+void ani_net_lock(ani_net *net) {
+    if (!ani_backend_check(net->backend, NULL)) pthread_mutex_lock(&net->lock);
+}
+
+void ani_net_unlock(ani_net *net) {
+    if (!ani_backend_check(net->backend, NULL)) pthread_mutex_unlock(&net->lock);
+}
+
 void ani_net_set_statistics(ani_net *net, const float *statistics) {
     const float *mean = statistics, *variance = statistics + net->channels;
     for (int32_t u = 0; u < net->spec.unit_count; u++) {

@@ -111,6 +111,11 @@ an_status ani_net_begin_change(ani_net *net, an_error *err);
 an_status ani_net_begin_read(ani_net *net, an_error *err);
 void ani_net_end_change(ani_net *net); /* of both */
 
+/** Guard, for moments, what the model of a net keeps beside it. In a child of the backend's
+ * process, which has no other thread, there is nothing to guard. */
+void ani_net_lock(ani_net *net);
+void ani_net_unlock(ani_net *net);
+
 /* Cancelling. Each caller watches the flag that the net has as its call begins (base/cancel.h):
  * the one who trains or changes the net from ani_net_begin_watch() to ani_net_end_watch(), a
  * prediction as long as it has its context. All runs are AN_ERR_CANCELLED when it stops: what they

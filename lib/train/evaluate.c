@@ -90,16 +90,21 @@ an_status ani_check_classes(const an_model *model, const an_dataset *like, const
                             const char *what, an_error *err) {
     const an_dataset *dataset = ani_loader_dataset(loader);
     const int32_t count = an_dataset_class_count(dataset);
-    for (int32_t i = 0; i < count; i++) {
+    ani_class_names *names = like ? NULL : ani_model_hold_class_names(model);
+    an_status st = AN_OK;
+    for (int32_t i = 0; !st && i < count; i++) {
         char shown[2][ANI_SHOWN_NAME_SIZE];
         const char *found = an_dataset_class_name(dataset, i);
-        const char *want = like ? an_dataset_class_name(like, i) : an_model_class_name(model, i);
+        const char *want = like                        ? an_dataset_class_name(like, i)
+                           : names && i < names->count ? names->names[i]
+                                                       : NULL;
         if (want && strcmp(found, want) != 0)
-            return ani_fail(err, AN_ERR_ARG, "%s have '%s' as class %d; %s has '%s'", what,
-                            ani_name_show(shown[0], found), (int)i,
-                            like ? "the training" : "the model", ani_name_show(shown[1], want));
+            st = ani_fail(err, AN_ERR_ARG, "%s have '%s' as class %d; %s has '%s'", what,
+                          ani_name_show(shown[0], found), (int)i,
+                          like ? "the training" : "the model", ani_name_show(shown[1], want));
     }
-    return AN_OK;
+    ani_class_names_destroy(names);
+    return st;
 }
 
 an_status ani_check_source(const an_model *model, const an_loader *loader,

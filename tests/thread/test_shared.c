@@ -916,6 +916,68 @@ static void copies_are_made_beside_a_training(void **state) {
     an_backend_destroy(other);
 }
 
+/* --- names of classes ------------------------------------------------------------------------- */
+
+typedef struct namer {
+    an_model *model;
+    atomic_bool over;
+    int64_t failures;
+} namer;
+
+static const char *const classes[3] = {"cat", "dog", "horse"};
+
+static void *name_often(void *data) {
+    namer *n = data;
+    while (!atomic_load(&n->over)) {
+        n->failures += an_model_set_class_names(n->model, classes, 3, NULL) != AN_OK;
+        n->failures += an_model_set_class_names(n->model, NULL, 0, NULL) != AN_OK;
+    }
+    return NULL;
+}
+
+/* Who compares the names with those of a data set holds them meanwhile. */
+static void names_are_set_beside_an_evaluation(void **state) {
+    (void)state;
+    static const double numbers[SAMPLES] = {0, 1, 2, 1};
+    an_mobilenetv2_options options;
+    an_dataset_options kinds;
+    an_backend *backend = NULL;
+    an_dataset *dataset = NULL;
+    an_loader *loader = NULL;
+    namer n = {0};
+    pthread_t thread;
+    an_error err;
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    options.alpha = 0.1;
+    options.outputs = 3;
+    options.task = AN_TASK_CLASSIFICATION;
+    an_dataset_options_init(&kinds, sizeof kinds);
+    kinds.labels = AN_LABELS_CLASSES;
+    kinds.classes = classes;
+    kinds.class_count = 3;
+    if (make_backend(&backend, 1, &err) ||
+        an_mobilenetv2_create(&n.model, backend, &options, &err) ||
+        an_dataset_from_pixels(&dataset, frames[0], 4, SIZE, SIZE, numbers, 3, &kinds, &err) ||
+        an_loader_create(&loader, dataset, NULL, 0, NULL, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(pthread_create(&thread, NULL, name_often, &n), 0);
+    for (int i = 0; i < 50; i++) {
+        double loss;
+        if (an_model_evaluate(n.model, loader, NULL, &loss, NULL, NULL, &err))
+            fail_msg("%s", err.message);
+        const int32_t count = an_model_class_count(n.model);
+        assert_true(count == 0 || count == 3);
+    }
+    atomic_store(&n.over, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(n.failures, 0);
+    an_loader_destroy(loader);
+    an_dataset_destroy(dataset);
+    an_model_destroy(n.model);
+    an_backend_destroy(backend);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest many[] = {cmocka_unit_test(four_predictors_on_four_threads),
                                       cmocka_unit_test(predictors_share_a_model)};
@@ -929,6 +991,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(one_predictor_on_two_threads),
         cmocka_unit_test(models_share_a_backend),
         cmocka_unit_test(copies_are_made_beside_a_training),
+        cmocka_unit_test(names_are_set_beside_an_evaluation),
         cmocka_unit_test(a_small_stack_is_enough),
         unit_test_in_folder(scores_beside_a_training_are_those_of_a_step),
         unit_test_in_folder(callbacks_may_look_and_not_change),
