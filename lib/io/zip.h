@@ -50,8 +50,9 @@ an_status ani_zip_check(const ani_zip *zip, int64_t index, an_error *err);
  * Read one complete member.
  *
  * Owns:    *bytes is owned by the caller (ani_free) and has a zero byte after its end, which *size
- * does not count. Returns: AN_OK: both sizes and the CRC are as declared; AN_ERR_ARG (index);
- * AN_ERR_IO;
+ *          does not count.
+ * Returns: AN_OK: size and CRC are as declared, and at most 8 KiB of the packed bytes were not
+ *          needed; AN_ERR_ARG (index); AN_ERR_IO;
  *          AN_ERR_FORMAT (damaged); AN_ERR_UNSUPPORTED (encrypted, other method, over a cap);
  *          AN_ERR_NOMEM. The message names archive and member.
  * Threads: any number at once.

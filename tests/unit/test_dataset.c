@@ -946,7 +946,7 @@ static void weights_go_with_their_samples(void **state) {
     an_dataset_options options = small(NULL);
     options.policy = AN_POLICY_SKIP;
     for (int64_t i = 1; i <= 4; i += 1 + (i == 1)) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "P%04lld.jpg", (long long)i);
         folder_write_text(folder_path(folder, name), "no image");
     }

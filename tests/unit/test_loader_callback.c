@@ -458,7 +458,7 @@ typedef struct bench {
 
 static an_model *make_model(uint32_t seed, int32_t task) {
     an_backend *backend;
-    an_model *model;
+    an_model *model = NULL;
     an_error err;
     an_backend_options device;
     an_mobilenetv2_options net;

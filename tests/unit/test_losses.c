@@ -234,7 +234,7 @@ static int32_t watch(void *user, const an_progress *progress) {
 
 static void evaluation_tells_how_far_it_has_come(void **state) {
     (void)state;
-    double quiet, loss;
+    double quiet = 0, loss = 0;
     watched w = {.model = small_model(backend, 1, AN_TASK_REGRESSION),
                  .loader = make_loader(BATCH)};
     if (an_model_evaluate(w.model, w.loader, NULL, &quiet, NULL, NULL, &err) ||
