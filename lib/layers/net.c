@@ -476,6 +476,10 @@ ani_net_range ani_net_trained(const ani_net *net, int32_t base) {
                            net->parameter_count - first};
 }
 
+int64_t ani_net_parameter_count(const ani_net *net) {
+    return net->parameter_count;
+}
+
 /* Raise the versions of what was changed, so that what was packed of it is old. */
 static void raise_versions(ani_net *net, bool base) {
     pthread_mutex_lock(&net->lock);

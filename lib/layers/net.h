@@ -92,6 +92,8 @@ typedef struct ani_net_range {
     int64_t count;
 } ani_net_range;
 ani_net_range ani_net_trained(const ani_net *net, int32_t base);
+/** Count what AN_BASE_TRAIN trains. Any thread: it does not matter where the weights lie. */
+int64_t ani_net_parameter_count(const ani_net *net);
 /** Say that what a base mode trains was changed from outside (by an optimizer). */
 void ani_net_weights_changed(ani_net *net, int32_t base);
 /** Count how often weights or statistics of the units were changed. */

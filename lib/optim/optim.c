@@ -99,7 +99,7 @@ an_status an_optimizer_create(an_optimizer **out, an_model *model,
     ani_model_hold(model);
     optimizer->model = model;
     optimizer->options = ours;
-    optimizer->count = ani_net_trained(ani_model_net(model), AN_BASE_TRAIN).count;
+    optimizer->count = ani_net_parameter_count(ani_model_net(model));
     const int64_t size = optimizer->count * (int64_t)sizeof(float);
     optimizer->m = backend->ops->alloc(backend, size);
     optimizer->v = ours.kind == AN_OPTIM_SGD ? NULL : backend->ops->alloc(backend, size);
