@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: MIT
- * The seam: the only door between network code and devices. Each backend fills one ani_backend_ops;
- * no entry is optional, so a caller never asks "can you?". ref/ is the readable specification of
- * each entry.
+ * The only interface between network code and devices. Each backend fills one ani_backend_ops; no
+ * entry is optional, so a caller never has to ask what a backend supports. ref/ is the readable
+ * specification of each entry.
  *
  * A unit is a convolution, its batch norm and its activation. One rule makes this library fast: a
- * unit writes one tensor, the raw output z of its convolution; normalisation and activation are
- * never written in training, whoever reads z applies them while loading. So
+ *   unit writes one tensor, the raw output z of its convolution. In training, normalised and
+ *   activated values are never written; the reader of z computes them while loading. So
  *   - an input is an ani_lazy: value = clip(z * scale + shift);
- *   - a gradient is kept as g, by the output of a batch norm (the activation's mask was applied by
- * the one who stored it), and dz = a * g + b * z + c is formed while loading (ani_gradient).
+ *   - a gradient is kept as g, with respect to the output of a batch norm (the activation's mask
+ *     was applied when it was stored), and dz = a * g + b * z + c is formed while loading
+ *     (ani_gradient).
  *
- * Tensors of activations and their gradients are pointers to void where their elements may be of
- * either kind of base/element.h; a zero, ANI_FLOAT32, says float. What is stored is rounded first,
- * and all sums are of what lies in memory.
+ * Tensors of activations and their gradients are void pointers where their elements may be of
+ * either type of base/element.h; zero, ANI_FLOAT32, means float. Values are rounded before they are
+ * stored, and all sums are of the stored values.
  *
- * All pointers are memory of the backend (alloc), layouts are row-major, channels last:
- * activations [n,h,w,c], weights as Keras: full [3,3,cin,cout], pointwise [cin,cout] (of
- * [1,1,cin,cout]), depthwise [3,3,c] (of [3,3,c,1]), dense [in,out]. Sums over many elements are in
- * double. Determinism: for one instruction level the same bits whatever the number of threads.
+ * All pointers are backend memory (alloc); layouts are row-major, channels last: activations
+ * [n,h,w,c], weights as Keras: full [3,3,cin,cout], pointwise [cin,cout] (of [1,1,cin,cout]),
+ * depthwise [3,3,c] (of [3,3,c,1]), dense [in,out]. Sums over many elements are in double.
+ * Determinism: at one ISA level, the bits are the same whatever the number of threads.
  *
- * Threads: all entries may be called from any number of threads at once; what they write must not
- * be the same. */
+ * Threads: all entries may be called from any number of threads at once, provided that they do not
+ * write the same memory. */
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
 
@@ -35,7 +36,7 @@
 enum { ANI_UNIT_FULL, ANI_UNIT_POINTWISE, ANI_UNIT_DEPTHWISE };
 
 /** The shape of a unit's convolution: cross-correlation, kernel 3x3 (POINTWISE: 1x1), zero padding.
- * Rows and columns beyond the input below and to the right count as zero as far as oh, ow reach. */
+ * Rows and columns past the bottom and right of the input count as zero as far as oh, ow reach. */
 typedef struct ani_unit_shape {
     int32_t kind;              /* ANI_UNIT_* */
     int32_t stride;            /* 1 or 2; POINTWISE: 1 */
@@ -44,16 +45,16 @@ typedef struct ani_unit_shape {
     int64_t oh, ow, cout;      /* output; DEPTHWISE: cout = cin */
 } ani_unit_shape;
 
-/** How a backend will compute a unit. Filled by unit_plan. */
+/** How a backend will compute a unit. Filled in by unit_plan. */
 typedef struct ani_unit_plan {
     ani_unit_shape shape;
-    int32_t algorithm; /* of the backend's own numbering */
+    int32_t algorithm; /* in the backend's own numbering */
     int32_t reserved;
     int64_t scratch_forward;  /* bytes that unit_forward needs in scratch */
     int64_t scratch_backward; /* bytes that unit_backward needs in scratch */
 } ani_unit_plan;
 
-/** A value that is normalised and clipped while it is loaded: min(max(z*scale + shift, 0), 6) with
+/** A value that is normalised and clamped while it is loaded: min(max(z*scale + shift, 0), 6) with
  * relu6 (NaN stays NaN), z*scale + shift without; scale NULL: z itself (relu6 is then applied to
  * z). */
 typedef struct ani_lazy {
@@ -73,12 +74,12 @@ typedef struct ani_unit_forward {
     int32_t element; /* of y */
     int32_t reserved;
     void *scratch;
-    ani_watch *watch; /* when it stops, what is written is undefined; NULL: never */
+    ani_watch *watch; /* if it cancels, the output is undefined; NULL: never */
 } ani_unit_forward;
 
-/** A gradient by z, formed while loading: dz = a*g + b*z + c per channel. */
+/** A gradient with respect to z, formed while loading: dz = a*g + b*z + c per channel. */
 typedef struct ani_gradient {
-    const void *g;      /* [n,h,w,c]: gradient by the batch norm's output */
+    const void *g;      /* [n,h,w,c]: gradient with respect to the batch norm's output */
     const void *z;      /* [n,h,w,c]; NULL together with b and c: dz = a*g */
     const float *a;     /* [c]; NULL: dz = g */
     const float *b, *c; /* [c] or NULL */
@@ -88,11 +89,11 @@ typedef struct ani_gradient {
 
 /** How an input gradient is stored: dx = mask * (value + add), mask being 1 where the activation of
  * the loaded input passes (0 < z*scale+shift < 6 with relu6; 1 everywhere without). The shortcut's
- * gradient is by the value after the activation too: with a small alpha the first block adds a
- * relu6 value. dx, add and z have the kind of element of that input. */
+ * gradient is also with respect to the value after the activation: with a small alpha, the first
+ * block adds a relu6 value. dx, add and z have the element type of that input. */
 typedef struct ani_store {
     void *dx; /* [n,h,w,c], written; NULL: no input gradient is wanted. May be the same as add */
-    const void *add;   /* [n,h,w,c] or NULL: gradient that arrives by a shortcut */
+    const void *add;   /* [n,h,w,c] or NULL: gradient that arrives through a shortcut */
     double *sums;      /* [2][c]: sum of dx, sum of dx * (z - mean); NULL: not wanted */
     const void *z;     /* [n,h,w,c]: for the second sum */
     const float *mean; /* [c]: for the second sum */
@@ -100,7 +101,7 @@ typedef struct ani_store {
 
 /** Arguments of unit_backward. */
 typedef struct ani_unit_backward {
-    ani_gradient dz; /* gradient by the unit's convolution output */
+    ani_gradient dz; /* gradient with respect to the unit's convolution output */
     ani_lazy x;      /* the unit's input, as in forward */
     const float *w;
     float *dw; /* like w, overwritten; NULL: not wanted */
@@ -109,12 +110,12 @@ typedef struct ani_unit_backward {
     ani_watch *watch; /* as in ani_unit_forward */
 } ani_unit_backward;
 
-/** Batch norm of c channels: what a step keeps of it. All [c], in backend memory. */
+/** Batch norm of c channels: what a step keeps. All [c], in backend memory. */
 typedef struct ani_bn {
     const float *gamma, *beta;
     float *moving_mean, *moving_variance;
     float *scale, *shift;  /* written by bn_batch, bn_running: value = z*scale + shift */
-    float *mean, *inv_std; /* written by them too: what z was normalised with */
+    float *mean, *inv_std; /* also written by them: what z was normalised with */
     double epsilon;        /* added to the variance, inside the root; above 0 */
 } ani_bn;
 
@@ -128,7 +129,7 @@ typedef struct ani_optim_step {
     int64_t count;
     int64_t step; /* from 1 */
     double rate, beta1, beta2, epsilon, momentum, weight_decay;
-    double gradient_scale; /* each gradient is multiplied by it first (clipping); 1 = as it is */
+    double gradient_scale; /* each gradient is first multiplied by this (clipping); 1 = unchanged */
     float *w;
     const float *g;
     float *m, *v; /* v unused by SGD */
@@ -136,7 +137,7 @@ typedef struct ani_optim_step {
 
 /** One unit of a network as inference sees it. */
 typedef struct ani_infer_unit {
-    ani_unit_shape shape; /* n does not matter */
+    ani_unit_shape shape; /* n is ignored */
     int32_t relu6;
     int32_t input;    /* number of the unit whose value is the input; -1: the image */
     int32_t residual; /* number of the unit whose value is added; -1: none */
@@ -145,40 +146,40 @@ typedef struct ani_infer_unit {
     ani_bn bn; /* gamma, beta and the moving statistics are read */
 } ani_infer_unit;
 
-/** Images for inference, [n,h,w,c] of the first unit's input, in host memory: x, or bytes with
- * the value of each in table. */
+/** Images for inference, [n,h,w,c] of the first unit's input, in host memory: x, or bytes whose
+ * values are in table. */
 typedef struct ani_infer_input {
     const float *x;
     const uint8_t *bytes; /* when x is NULL */
     const float *table;   /* [256] */
-    ani_watch *watch;     /* when it stops, the features are undefined; NULL: never */
+    ani_watch *watch;     /* if it cancels, the features are undefined; NULL: never */
 } ani_infer_input;
 
-/** What the values of a tensor lie between. */
+/** The range of a tensor's values. */
 typedef struct ani_range {
     float low, high;
 } ani_range;
 
 enum { ANI_INFERENCES = AN_INFERENCE_BF16 + 1 };
 
-/** What int8 inference goes by. */
+/** The calibration of int8 inference. */
 typedef struct ani_calibrated {
     const ani_range *ranges; /* [units + 1]: of the image, then of each unit's value */
     const float *means;      /* of each channel of the image, then of each unit's value */
 } ani_calibrated;
 
-/** A network made ready for inference on a backend. */
+/** A network prepared for inference on a backend. */
 typedef struct ani_infer ani_infer;
-/** What one run of inference at a time writes, of a kind of its own in each backend. */
+/** The buffers of one inference run at a time; each backend has its own type. */
 typedef struct ani_infer_buffers ani_infer_buffers;
 
 typedef struct ani_backend_ops {
     const char *name;
-    /** Release what kind-specific creation made. */
+    /** Release what backend-specific creation made. */
     void (*destroy)(an_backend *backend);
 
     /* memory and queue */
-    void *(*alloc)(an_backend *backend, int64_t size); /* zeroed; NULL: no memory */
+    void *(*alloc)(an_backend *backend, int64_t size); /* zeroed; NULL: out of memory */
     void (*free)(an_backend *backend, void *memory, int64_t size);
     void (*write)(an_backend *backend, void *to, const void *from_host, int64_t size);
     void (*read)(an_backend *backend, void *to_host, const void *from, int64_t size); /* waits */
@@ -192,9 +193,8 @@ typedef struct ani_backend_ops {
                          const ani_unit_forward *args);
     void (*unit_backward)(an_backend *backend, const ani_unit_plan *plan,
                           const ani_unit_backward *args);
-    /** From moments over count elements a channel: mean, inv_std (of the biased variance), scale,
-     * shift. update: moving statistics move with momentum (variance:
-     * unbiased). */
+    /** From moments over count elements per channel: mean, inv_std (of the biased variance), scale,
+     * shift. update: the moving statistics are updated with momentum (variance: unbiased). */
     void (*bn_batch)(an_backend *backend, int64_t c, int64_t count, const double *moments,
                      double momentum, int32_t update, const ani_bn *bn);
     /** The same from the moving statistics. */
@@ -209,29 +209,29 @@ typedef struct ani_backend_ops {
      * kind of x. */
     void (*materialise)(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
                         const ani_lazy *r, void *y);
-    /** The smallest and the largest of rows*c values, in host memory; NaN is left out. */
+    /** The smallest and the largest of rows*c values, in host memory; NaN is ignored. */
     void (*value_range)(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
                         ani_range *range);
 
-    /* inference: units forward by the moving statistics, then the means over the last one's pixels.
-     * Each unit's value is the input of exactly one later unit (the last one's is pooled) and may
-     * be the residual of one unit after that one. */
-    /** Plan it; the units are copied, their weights are read by infer_pack.
-     * kind: AN_INFERENCE_*: in float; in bfloat16 by docs/numerics.md; in int8 by quant.h.
-     * calibrated: of int8, copied; it and the weights have passed the checks of quant.h. */
+    /* inference: units forward with the moving statistics, then the means over the last one's
+     * pixels. Each unit's value is the input of exactly one later unit (the last one's is pooled)
+     * and may be the residual of one unit after that one. */
+    /** Plan it; the units are copied, and their weights are read by infer_pack. kind:
+     * AN_INFERENCE_*: float; bfloat16 as in docs/numerics.md; int8 as in quant.h. calibrated: for
+     * int8, copied; it and the weights have passed the checks of quant.h. */
     an_status (*infer_create)(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
                               int32_t count, int32_t kind, const ani_calibrated *calibrated,
                               an_error *err);
     void (*infer_destroy)(an_backend *backend, ani_infer *infer); /* NULL is allowed */
-    /** Take the weights and statistics as they are now. While nobody runs it. */
+    /** Pack the current weights and statistics. No run may be in progress. */
     void (*infer_pack)(an_backend *backend, ani_infer *infer);
-    /** Make what a run writes. They fit every ani_infer of the same units and kind; nothing in them
-     * lasts from run to run. */
+    /** Make the buffers of a run. They fit every ani_infer of the same units and kind; nothing in
+     * them persists from run to run. */
     an_status (*infer_buffers_create)(an_backend *backend, ani_infer_buffers **out,
                                       const ani_infer *infer, an_error *err);
     void (*infer_buffers_destroy)(an_backend *backend, ani_infer_buffers *buffers); /* or NULL */
     /** features: [n,cout of the last unit] in backend memory. Allocates nothing. Any number of runs
-     * at once, each with buffers of its own. */
+     * at once, each with its own buffers. */
     void (*infer_run)(an_backend *backend, const ani_infer *infer, ani_infer_buffers *buffers,
                       const ani_infer_input *input, int64_t n, float *features);
 
@@ -245,46 +245,45 @@ typedef struct ani_backend_ops {
     /** dx, dw, db: each may be NULL. */
     void (*dense_backward)(an_backend *backend, int64_t n, int64_t in, int64_t out, const float *x,
                            const float *w, const float *dy, float *dx, float *dw, float *db);
-    /** kind AN_LOSS_MSE to BINARY: what AUTO and functions of the caller stand for is known above.
-     * weights [n]: each sample's loss is multiplied by its own before the mean over n; NULL: by 1.
-     * loss: one double in backend memory; dy [n,out] or NULL. */
+    /** kind AN_LOSS_MSE to BINARY: AUTO and caller-supplied functions are resolved by the layer
+     * above. weights [n]: each sample's loss is multiplied by its weight before the mean over n;
+     * NULL: by 1. loss: one double in backend memory; dy [n,out] or NULL. */
     void (*loss)(an_backend *backend, int32_t kind, int64_t n, int64_t out, const float *y,
                  const float *target, const float *weights, double *loss, float *dy);
-    /** Turn logits into probabilities in place: softmax over out, or sigmoid where out is 1. */
+    /** Turn logits into probabilities in place: softmax over out, or sigmoid if out is 1. */
     void (*probabilities)(an_backend *backend, int64_t n, int64_t out, float *y);
 
     /* optimizer */
     void (*optim_step)(an_backend *backend, const ani_optim_step *step);
     void (*sum_squares)(an_backend *backend, int64_t count, const float *x, double *sum);
-    /** y = a*x + b*y in double, rounded once. With b 0 it does not matter what y was, NaN or not.
-     */
+    /** y = a*x + b*y in double, rounded once. With b 0 the old y is ignored, even if NaN. */
     void (*combine)(an_backend *backend, int64_t count, double a, const float *x, double b,
                     float *y);
 } ani_backend_ops;
 
-/** What every backend begins with; kinds embed it as their first member. */
+/** The common beginning of every backend; each type embeds it as its first member. */
 struct an_backend {
     const ani_backend_ops *ops;
     atomic_int references;
     int32_t threads;
-    int64_t process; /* that made it: its threads are in no child */
+    int64_t process; /* that made it: its threads do not exist in a child */
     const char *level;
-    uint32_t instructions; /* it may use, of base/cpu.h; 0 where that does not matter */
+    uint32_t instructions; /* features it may use, of base/cpu.h; 0 where that is irrelevant */
     uint32_t reserved;
 };
 
-/** AN_ERR_ARG in a child of the process that made the backend. To be asked before each call that
- * computes, and before any lock is taken that another thread may have held at the fork. */
+/** AN_ERR_ARG in a child of the process that made the backend. Must be called before each call that
+ * computes, and before taking any lock that another thread may have held at the fork. */
 an_status ani_backend_check(const an_backend *backend, an_error *err);
 
-/** Say whether two backends are of one kind and use the same instructions: each may then read, pack
- * and free memory and packed weights of the other. Their numbers of threads do not matter. */
+/** Return whether two backends are of the same type and use the same instructions: each may then
+ * read, pack and free memory and packed weights of the other. The number of threads may differ. */
 bool ani_backend_is_alike(const an_backend *a, const an_backend *b);
 
-/** Count a holder; an_backend_destroy() gives it back. */
+/** Take a reference; an_backend_destroy() releases it. */
 void ani_backend_hold(an_backend *backend);
 
-/* The kinds, named by backend.c alone. */
+/* The backend types, used only by backend.c. */
 an_status ani_ref_create(an_backend **out, const an_backend_options *options, an_error *err);
 an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an_error *err);
 

@@ -23,13 +23,13 @@ uint8_t ani_quant_code(const ani_codes *codes, float value) {
     return !(code > 0) ? 0 : code > ANI_QUANT_CODES ? ANI_QUANT_CODES : (uint8_t)code;
 }
 
-/* Inputs of an output channel, and how far apart their weights are. */
+/* The number of inputs of an output channel, and the distance between their weights. */
 static int64_t inputs_of(const ani_unit_shape *s) {
     if (s->kind == ANI_UNIT_DEPTHWISE) return 9;
     return s->kind == ANI_UNIT_FULL ? 9 * s->cin : s->cin;
 }
 
-/* The input whose product is added to that of input k first; -1: none that comes after k. */
+/* The input whose product is first added to that of input k; -1: none after k. */
 static int64_t partner_of(const ani_infer_unit *unit, int64_t k) {
     const ani_unit_shape *s = &unit->shape;
     if (s->kind == ANI_UNIT_DEPTHWISE) return k < 3 ? k + 3 : -1;
@@ -38,7 +38,7 @@ static int64_t partner_of(const ani_infer_unit *unit, int64_t k) {
     return i % 2 == 0 && i + 1 < pixels * s->cin ? k + 1 : -1;
 }
 
-/* The mean of input k of output channel j. Beyond the range it would not be one. */
+/* The mean of input k of output channel j, clamped to the range in which a mean must be. */
 static double mean_of(const ani_quant_unit *q, int64_t k, int64_t j) {
     const ani_unit_shape *s = &q->unit->shape;
     const double mean = q->means[s->kind == ANI_UNIT_DEPTHWISE ? j : k % s->cin];
@@ -63,7 +63,7 @@ ani_quant_unit ani_quant_unit_of(const ani_infer_unit *units, int32_t u, const a
                             .means = means};
 }
 
-/* Batch norm of a channel as a factor and a bias. */
+/* A channel's batch norm as a factor and a bias. */
 static void fold(const ani_bn *bn, int64_t i, double *factor, double *bias) {
     *factor = bn->gamma[i] * ani_ref_inv_std(bn, bn->moving_variance[i]);
     *bias = bn->beta[i] - bn->moving_mean[i] * *factor;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Each value takes the lowest slot that is free: a chain with shortcuts needs two or three. */
+ * Each value takes the lowest free slot: a chain with shortcuts needs two or three. */
 #include "backend/slots.h"
 
 #include <stdbool.h>

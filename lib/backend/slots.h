@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-/** Give each value a slot: value i is written in step i and read for the last time in step last[i].
- * A step's result never lies where one lies that is read in it or later.
- * Writes: slots [count]. Returns: how many slots there are. */
+/** Assign a slot to each value: value i is written in step i and read for the last time in step
+ * last[i]. A step's result never shares a slot with a value that is read in that step or later.
+ * Writes: slots [count]. Returns: the number of slots. */
 int32_t ani_slots(int32_t count, const int32_t *last, int32_t *slots);
 
 #endif

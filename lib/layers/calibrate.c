@@ -19,7 +19,7 @@ int64_t ani_net_mean_count(const ani_net *net) {
     return 3 + net->channels;
 }
 
-/* Bring the weights and statistics of a unit to the host. */
+/* Copy the weights and statistics of a unit to the host. */
 static void read_unit(const ani_net *net, int32_t u, ani_infer_unit *unit, float *host) {
     const ani_net_unit *from = &net->units[u];
     const ani_net_array *const arrays[] = {from->kernel, from->gamma, from->beta, from->moving_mean,
@@ -90,15 +90,15 @@ struct ani_calibration {
     int64_t images, images_before;
     int64_t count;     /* doubles in ends and means */
     double (*ends)[2]; /* [units + 1]: smallest and largest values */
-    double *means;     /* sums of each channel's means; they lie behind ends */
+    double *means;     /* sums of each channel's means; they follow ends */
     double *before;    /* [count]: both, as they were before the call that adds images */
-    float *channels;   /* [widest]: means of a value at hand */
+    float *channels;   /* [widest]: means of the current value */
 };
 
 typedef struct observer {
     ani_net *net;
     ani_calibration *calibration;
-    double *means; /* of the unit that comes next */
+    double *means; /* of the next unit */
 } observer;
 
 static void observe(void *user, int32_t unit, const float *z, const ani_lazy *value) {
@@ -113,7 +113,7 @@ static void observe(void *user, int32_t unit, const float *z, const ani_lazy *va
     backend->ops->value_range(backend, pixels, c, value, &range);
     ends[0] = fmin(ends[0], range.low);
     ends[1] = fmax(ends[1], range.high);
-    /* a: room for a number of each channel, and of use in backward runs alone */
+    /* a: room for one number per channel, used only in backward runs */
     backend->ops->pool_forward(backend, 1, pixels, c, value, o->net->a);
     backend->ops->read(backend, channels, o->net->a, c * (int64_t)sizeof *channels);
     for (int64_t i = 0; i < c; i++)
@@ -160,7 +160,7 @@ an_status ani_calibration_add(ani_calibration *calibration, ani_net *net, const 
     for (int64_t i = 0; i < n; i++, x += 3 * pixels) {
         observer o = {net, calibration, calibration->means + 3};
         an_status st = ani_net_inspect(net, x, 1, observe, &o, err);
-        if (st) { /* all images are added, or none */
+        if (st) { /* either all images are added, or none */
             memcpy(calibration->ends, calibration->before, size);
             calibration->images = calibration->images_before;
             return st;
@@ -172,7 +172,7 @@ an_status ani_calibration_add(ani_calibration *calibration, ani_net *net, const 
     return AN_OK;
 }
 
-/* The range of a unit's value: it holds 0, and is not empty where all values were the same. */
+/* The range of a unit's value: it contains 0, and is not empty if all values were the same. */
 static ani_range range_of(const double ends[2], int32_t relu6) {
     ani_range range = {relu6 ? 0 : (float)ends[0], (float)ends[1]};
     if (range.high - range.low < 1e-3f) range.high = range.low + 1e-3f;

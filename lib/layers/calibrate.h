@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Calibration of int8 inference under way: the smallest and the largest value of each tensor in all
- * images, and the means of all channels. */
+ * The state of int8 calibration: the smallest and largest value of each tensor over all images, and
+ * the means of all channels. */
 #ifndef LAYERS_CALIBRATE_H
 #define LAYERS_CALIBRATE_H
 
@@ -14,7 +14,8 @@ void ani_calibration_destroy(ani_calibration *calibration); /* NULL is allowed *
 an_status ani_calibration_add(ani_calibration *calibration, ani_net *net, const float *x, int64_t n,
                               an_error *err);
 int64_t ani_calibration_images(const ani_calibration *calibration);
-/** Let the net go by it; image: that of its input, which the scale of the pixels tells. */
+/** Apply it to the net; image: the range of its input, which follows from the scale of the
+ * pixels. */
 an_status ani_calibration_finish(const ani_calibration *calibration, ani_net *net, ani_range image,
                                  an_error *err);
 

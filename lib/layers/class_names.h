@@ -15,16 +15,16 @@ typedef struct ani_class_names {
     char *names[];
 } ani_class_names;
 
-/** Copy names. The status wrong, which says who gave them, unless each is UTF-8 of 1 to 1000 bytes
- * and no two are the same. */
+/** Copy names. Returns the status `wrong`, which depends on who supplied them, unless each is 1 to
+ * 1000 bytes of UTF-8 and no two are equal. */
 an_status ani_class_names_create(ani_class_names **out, const char *const *names, int32_t count,
                                  an_status wrong, an_error *err);
 void ani_class_names_hold(ani_class_names *names);    /* both: NULL is allowed */
 void ani_class_names_destroy(ani_class_names *names); /* release a reference */
 
-/** Write them as a JSON array of strings, "" for NULL; the caller's (ani_free). */
+/** Write them as a JSON array of strings, "" for NULL; owned by the caller (ani_free). */
 an_status ani_class_names_print(char **out, const ani_class_names *names, an_error *err);
-/** Read such a text. AN_ERR_FORMAT: it is something else, or a name is wrong. */
+/** Read such a text. AN_ERR_FORMAT: it is something else, or a name is invalid. */
 an_status ani_class_names_parse(ani_class_names **out, const char *text, an_error *err);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/random.h"
 
 /* Source: Keras initializers, VarianceScaling(1, fan_avg, uniform): limit sqrt(6 / (fan_in +
- * fan_out)), fans being the last two lengths times the kernel's area. */
+ * fan_out)), the fans being the last two lengths times the kernel's area. */
 static void glorot_uniform(const ani_net_array *array, float *values, ani_stream *stream) {
     const int32_t rank = array->rank;
     double area = 1;

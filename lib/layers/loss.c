@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Which losses can be meant. A loss that fits nothing still has a value, and trains something. */
+ * Which losses are valid. A loss that does not fit still has a value, and would train something. */
 #include "layers/loss.h"
 
 #include <math.h>

@@ -17,16 +17,16 @@
 #include "layers/class_names.h"
 #include "layers/loss.h"
 
-/* Predictions go in slices of so many images: memory stays small whatever n is. */
+/* Predictions are made in slices of this many images, so that memory stays small whatever n is. */
 enum { PREDICT_SLICE = 32 };
 
 struct an_model {
     atomic_int references;
-    atomic_bool claimed;      /* somebody trains, measures or changes it */
+    atomic_bool claimed;      /* a caller trains, measures or changes it */
     atomic_int base;          /* AN_BASE_* */
     atomic_int precision;     /* of training, AN_PRECISION_* */
     atomic_int recompute;     /* 0 or 1 */
-    int32_t gradient_base;    /* of the gradients that are there; -1: none. With the turn */
+    int32_t gradient_base;    /* of the current gradients; -1: none. With the turn */
     int64_t gradient_samples; /* of the batches that they are the mean over */
     double momentum;          /* with claim and turn */
     ani_net *net;
@@ -35,13 +35,13 @@ struct an_model {
     /* update of batch norm under way: sums and scratch [2][channels] each; NULL: none */
     double *statistics;
     int64_t samples;
-    ani_calibration *calibration;          /* under way; NULL: none */
+    ani_calibration *calibration;          /* in progress; NULL: none */
     int64_t statistics_of, calibration_of; /* ani_net_changes() as each began */
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-/* Make a model of a net, which is taken over whatever happens. */
+/* Make a model from a net, whose ownership is always taken. */
 static an_status make(an_model **out, ani_net *net, const ani_model_facts *facts, an_error *err) {
     an_model *model = ani_alloc_zero(1, sizeof *model);
     if (!model) {
@@ -258,7 +258,7 @@ an_status an_model_set_momentum(an_model *model, double momentum, an_error *err)
 
 /* --- names of classes ------------------------------------------------------------------------- */
 
-/* Take names in place of those that are there, with claim and turn. */
+/* Replace the names, with claim and turn. */
 static void replace_names(an_model *model, ani_class_names *names) {
     ani_net_lock(model->net);
     ani_class_names *before = model->names;
@@ -364,7 +364,7 @@ an_status ani_model_take_class_names(an_model *model, const an_arrays *arrays, a
 
 /* --- copy ------------------------------------------------------------------------------------- */
 
-/* What the net does not know of the model from which it was copied. */
+/* Copy what belongs to the model and not to its net. */
 static an_status copy_settings(an_model *copy, const an_model *model, an_error *err) {
     ani_class_names *names = NULL;
     an_status st = ani_net_begin_read(model->net, err);
@@ -421,8 +421,8 @@ static an_status check_batch(const an_model *model, const void *a, const void *b
     return AN_OK;
 }
 
-/* Say whether all of count floats are finite. An exponent of ones reaches the sign as 1 is added to
- * it: two are looked at in one word, none of which carries into the other. */
+/* Return whether all of count floats are finite. Adding 1 to an all-ones exponent carries into the
+ * sign bit; two floats are checked per word, and neither carries into the other. */
 static bool all_finite(const float *x, int64_t count) {
     uint64_t both = 0, seen = 0;
     for (int64_t k = 0; k + 2 <= count; k += 2) {
@@ -432,8 +432,8 @@ static bool all_finite(const float *x, int64_t count) {
     return !(seen & 0x8000000080000000u) && (count % 2 == 0 || isfinite(x[count - 1]));
 }
 
-/* A batch of images x [n,h,w,3]. ReLU6 makes a usual number of an infinity, int8 of NaN, too: so
- * what is not finite must not come in. */
+/* A batch of images x [n,h,w,3]. ReLU6 turns infinity into an ordinary number, and int8 does so
+ * with NaN, too: so non-finite input must be refused. */
 static an_status check_images(const an_model *model, const float *x, const void *y, int64_t n,
                               an_error *err) {
     an_status st = check_batch(model, x, y, n, err);
@@ -451,7 +451,7 @@ static an_status check_images(const an_model *model, const float *x, const void 
     return AN_OK;
 }
 
-/* A batch with targets [n,outputs]; take a loss that fits both. */
+/* A batch with targets [n,outputs]; resolve a loss that fits both. */
 static an_status take_loss(const an_model *model, const void *x, const float *y, int64_t n,
                            const an_loss_options *loss, an_loss_options *ours, an_error *err) {
     an_status st = check_batch(model, x, y, n, err);
@@ -477,7 +477,7 @@ an_status ani_model_predict(an_model *model, ani_net_context *context, const flo
     return st;
 }
 
-/* Predict by the weights of now; features or y may be NULL. */
+/* Predict with the current weights; features or y may be NULL. */
 static an_status predict(an_model *model, const float *x, int64_t n, float *features, float *y,
                          an_error *err) {
     const int32_t kind = features ? AN_INFERENCE_FP32 : ANI_PREDICT_AS_SET;
@@ -514,7 +514,7 @@ an_status an_model_predict_from_features(an_model *model, const float *features,
     return st;
 }
 
-/* Set the gradients aside to which those of a batch are to be added. */
+/* Set aside the gradients to which those of a batch will be added. */
 static an_status begin_gradients(an_model *model, int32_t base, const an_loss_options *loss,
                                  an_error *err) {
     if (!loss->accumulate) return AN_OK;
@@ -525,7 +525,7 @@ static an_status begin_gradients(an_model *model, int32_t base, const an_loss_op
     return ani_net_keep_gradients(model->net, base, err);
 }
 
-/* Join them with those of n samples, or give them back if something failed. */
+/* Combine them with those of n samples, or restore them if something failed. */
 static an_status end_gradients(an_model *model, int32_t base, const an_loss_options *loss,
                                int64_t n, an_status st) {
     const int64_t before = loss->accumulate ? model->gradient_samples : 0;
@@ -595,7 +595,7 @@ an_status an_model_compute_head_gradients(an_model *model, const float *features
     return st;
 }
 
-/* What was measured is of the weights that were there then. */
+/* The measurements belong to the weights at that time. */
 static an_status check_unchanged(const an_model *model, int64_t changes, const char *what,
                                  an_error *err) {
     if (ani_net_changes(model->net) == changes) return AN_OK;
@@ -682,7 +682,7 @@ an_status an_model_update_batch_norm_end(an_model *model, an_error *err) {
 /* --- int8 and bf16 ---------------------------------------------------------------------------- */
 
 static const char *const ranges_name = "int8/ranges", *const means_name = "int8/means";
-/* In files, by AN_INFERENCE_*. */
+/* Names in files, by AN_INFERENCE_*. */
 static const char *const inference_names[ANI_INFERENCES] = {"fp32", "int8", "bf16"};
 
 an_status ani_model_calibrate_begin(an_model *model, an_error *err) {
@@ -756,7 +756,7 @@ an_status an_model_set_inference(an_model *model, int32_t inference, an_error *e
     return end_change(model, st);
 }
 
-/* Add how predictions are made to what goes into a file, and what int8 goes by. */
+/* Add to a file's contents how predictions are made, and the int8 calibration. */
 static an_status save_inference(const an_model *model, an_arrays *arrays, an_error *err) {
     const ani_calibrated *calibrated = ani_net_calibrated(model->net);
     const int64_t units = ani_net_spec_of(model->net)->unit_count;
@@ -771,7 +771,7 @@ static an_status save_inference(const an_model *model, an_arrays *arrays, an_err
     return st;
 }
 
-/* Find an array of the calibration; NULL: it is not there or has another shape. */
+/* Find an array of the calibration; NULL: it is missing or has a different shape. */
 static const float *find_array(const an_arrays *arrays, const char *name, int64_t rows,
                                int64_t columns) {
     const int64_t index = an_arrays_find(arrays, name);
@@ -783,7 +783,7 @@ static const float *find_array(const an_arrays *arrays, const char *name, int64_
     return an_arrays_data(arrays, index);
 }
 
-/* Take the ranges that a list may have. */
+/* Read the ranges, if a list has them. */
 static an_status take_calibrated(an_model *model, const an_arrays *arrays, an_error *err) {
     const int64_t units = ani_net_spec_of(model->net)->unit_count;
     const int64_t count = ani_net_mean_count(model->net);
@@ -825,7 +825,7 @@ void ani_array_name(char out[ANI_ARRAY_NAME_SIZE], const ani_net_array *array) {
     snprintf(out, ANI_ARRAY_NAME_SIZE, "%s/%s", array->layer, array->variable);
 }
 
-/* Copy weights or gradients of the arrays from first on, with the turn. */
+/* Copy weights or gradients of the arrays from `first` on, with the turn. */
 static an_status copy_out(const an_model *model, an_arrays *arrays, int64_t first,
                           int32_t gradients, an_error *err) {
     for (int64_t i = first; i < ani_net_array_count(model->net); i++) {
@@ -848,7 +848,7 @@ static an_status copy_out(const an_model *model, an_arrays *arrays, int64_t firs
     return AN_OK;
 }
 
-/* *out: NULL before. */
+/* *out must be NULL on entry. */
 static an_status copy_arrays(const an_model *model, an_arrays **out, int64_t first,
                              int32_t gradients, an_error *err) {
     an_arrays *arrays = NULL;
@@ -950,7 +950,7 @@ an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *err) {
 
 /* --- file ------------------------------------------------------------------------------------- */
 
-/* Write value so that reading it gives the same double, as short as that allows. */
+/* Write value as the shortest text that reads back as the same double. */
 static void double_text(char *out, int64_t size, double value) {
     const char *end;
     double back;
@@ -994,7 +994,7 @@ static an_status set_metadata(an_arrays *arrays, const an_model *model, an_error
     return st;
 }
 
-/* Copy all that a file has, of one moment. */
+/* Copy everything that goes into a file, from a single moment. */
 static an_status copy_file(an_arrays **out, const an_model *model, an_error *err) {
     an_arrays *arrays = NULL;
     *out = NULL;

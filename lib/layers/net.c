@@ -41,7 +41,7 @@ static bool shape_is_possible(const ani_unit_spec *s) {
     }
 }
 
-/* Wire unit u to the one that it reads and work out its sizes. */
+/* Connect unit u to the one that it reads, and compute its sizes. */
 static an_status connect_input(ani_net *net, const ani_net_spec *spec, int32_t u, an_error *err) {
     ani_net_unit *unit = &net->units[u];
     const ani_unit_spec *s = &unit->spec;
@@ -116,7 +116,7 @@ static bool reserve(int64_t *size, int64_t count, int64_t *offset) {
     return count <= INT64_MAX - ARRAY_ALIGN && ani_add_size(*size, aligned(count), size);
 }
 
-/* Append an array. Its data is an offset until memory is there: see place_arrays(). */
+/* Append an array. Its data is an offset until memory has been allocated: see place_arrays(). */
 static bool add_array(ani_net *net, int64_t *offsets, const char *layer, const char *variable,
                       const int64_t *shape, int32_t rank, int32_t moving) {
     ani_net_array *array = &net->arrays[net->array_count];
@@ -191,7 +191,7 @@ static float *take(float **at, int64_t count) {
     return taken;
 }
 
-/* Where the weights of a batch norm lie. */
+/* The location of a batch norm's weights. */
 static void point_norm(const ani_net_unit *unit, ani_bn *bn) {
     bn->gamma = unit->gamma->data;
     bn->beta = unit->beta->data;
@@ -223,7 +223,7 @@ static void free_floats(ani_net *net, float *memory, int64_t count) {
     if (memory) net->backend->ops->free(net->backend, memory, count * (int64_t)sizeof *memory);
 }
 
-/* Have the weights in common with another net, whose turn the caller has. */
+/* Share the weights of another net, whose turn the caller has. */
 static an_status share_weights(ani_net *net, ani_net *from, an_error *err) {
     if (!from->holders) {
         from->holders = ani_alloc(sizeof *from->holders);
@@ -237,7 +237,7 @@ static an_status share_weights(ani_net *net, ani_net *from, an_error *err) {
     return AN_OK;
 }
 
-/* Release the weights, which other nets may go on having. */
+/* Release the weights, which other nets may still share. */
 static void release_weights(ani_net *net) {
     if (net->holders && atomic_fetch_sub(net->holders, 1) > 1) return;
     free_floats(net, net->parameters, net->parameter_count);
@@ -245,8 +245,8 @@ static void release_weights(ani_net *net) {
     ani_free(net->holders);
 }
 
-/* Take memory of its own for weights that are shared, with the turn. The other nets do not change
- * what is copied: each of them would do as this one does. */
+/* Allocate separate memory for shared weights, with the turn. The other nets do not change what is
+ * copied, since each of them would do the same first. */
 static an_status own_weights(ani_net *net, an_error *err) {
     const ani_backend_ops *ops = net->backend->ops;
     float *parameters = NULL, *moving = NULL;
@@ -267,7 +267,7 @@ static an_status own_weights(ani_net *net, an_error *err) {
         point_norm(&net->units[u], &net->units[u].running);
         point_norm(&net->units[u], &net->units[u].batch);
     }
-    ani_net_release_packed(net); /* it would be packed again from where the weights were */
+    ani_net_release_packed(net); /* it would be repacked from the old location of the weights */
     release_weights(net);
     net->holders = NULL;
     net->parameters = parameters;
@@ -358,7 +358,7 @@ an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec 
     return create(out, backend, spec, NULL, err);
 }
 
-/* Copy the weights of a net, whose turn the caller has, to one that nobody else knows yet. */
+/* Copy the weights of a net, whose turn the caller has, to one that no other thread knows yet. */
 static an_status copy_weights(ani_net *to, const ani_net *from, an_error *err) {
     int64_t most = 0;
     for (int64_t i = 0; i < from->array_count; i++)
@@ -411,7 +411,8 @@ void ani_net_destroy(ani_net *net) {
     ani_free(net->arrays);
     ani_free(net->unit_specs);
     ani_free(net->units);
-    /* In a child another thread of the parent may have held them: they are left as they are. */
+    /* In a child of fork(), another thread of the parent may have held them: they are left as they
+     * are. */
     if (!ani_backend_check(net->backend, NULL)) {
         pthread_mutex_destroy(&net->lock);
         ani_turns_clear(&net->turns);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * A network as data: a list of units with their names, wired by tensor numbers, then pooling and a
- * dense head. mobilenetv2 writes such a list; net.c holds its weights, plan.c plans the memory of a
- * run and run.c runs it. No arithmetic here: all of it is the backend's.
+ * A network as data: a list of named units, connected by tensor numbers, then pooling and a dense
+ * head. mobilenetv2 writes such a list; net.c holds its weights, plan.c plans the memory of a run
+ * and run.c runs it. There is no arithmetic here: all of it is in the backend.
  *
  * Each value is convolved by exactly one later unit (the last one is pooled) and may be the
- * residual of one unit after that. So the convolution's backward comes last and has the whole
- * gradient. */
+ * residual of one unit after that. So the backward pass of that convolution comes last and has the
+ * complete gradient. */
 #ifndef LAYERS_NET_H
 #define LAYERS_NET_H
 
@@ -21,7 +21,7 @@ enum { ANI_NAME_SIZE = 48, ANI_INPUT = -1 };
 enum { ANI_NET_MAX_BATCH = 1 << 24 }; /* keeps n*h*w far from overflow, as ANI_NET_MAX_SIDE does */
 
 /** One convolution with batch norm, activation and optional shortcut. Its value is tensor number i,
- * its place in the list. */
+ * where i is its index in the list. */
 typedef struct ani_unit_spec {
     char conv_name[ANI_NAME_SIZE]; /* Keras layer, as "block_1_expand" */
     char bn_name[ANI_NAME_SIZE];   /* Keras layer, as "block_1_expand_BN" */
@@ -45,8 +45,8 @@ typedef struct ani_net_spec {
     double epsilon;        /* of batch norm, finite and above 0 */
 } ani_net_spec;
 
-/** A named array of weights. In memory they lie in two arenas: trained ones in the order of layers,
- * the head last; moving statistics. Gradients lie as the trained ones. */
+/** A named array of weights. There are two arenas: one for trained weights in layer order, the head
+ * last, and one for moving statistics. Gradients are laid out like the trained weights. */
 typedef struct ani_net_array {
     const char *layer;    /* "block_1_expand_BN", "dense" */
     const char *variable; /* "kernel", "depthwise_kernel", "gamma", "beta", "moving_mean", ... */
@@ -60,13 +60,12 @@ typedef struct ani_net_array {
 
 typedef struct ani_net ani_net;
 
-/** Make a network with all weights zero. The spec is copied. AN_ERR_ARG: a spec that cannot be run.
- */
+/** Make a network with all weights zero. The spec is copied. AN_ERR_ARG: an invalid spec. */
 an_status ani_net_create(ani_net **out, an_backend *backend, const ani_net_spec *spec,
                          an_error *err);
-/** Make a copy on a backend, as the net is now: weights, statistics, calibration, and how
- * predictions are made. shared: the backends are alike, and the weights stay in common, packed ones
- * too, until one of the nets is about to change them. */
+/** Make a copy of the net's current state on a backend: weights, statistics, calibration, and how
+ * predictions are made. shared: the backends are compatible, and the weights, including packed
+ * ones, are shared until one of the nets is about to change them. */
 an_status ani_net_copy(ani_net **out, ani_net *net, an_backend *backend, bool shared,
                        an_error *err);
 void ani_net_destroy(ani_net *net); /* NULL is allowed */
@@ -76,11 +75,11 @@ int64_t ani_net_features(const ani_net *net); /* channels of the last unit */
 /** Height and width of a unit's output. */
 void ani_net_unit_size(const ani_net *net, int32_t unit, int64_t *height, int64_t *width);
 
-/** All arrays of weights in Keras' order: kernel; gamma, beta, moving_mean, moving_variance; and so
- * on; dense kernel, bias. */
+/** All weight arrays in Keras' order: kernel; gamma, beta, moving_mean, moving_variance; and so on;
+ * dense kernel, bias. */
 int64_t ani_net_array_count(const ani_net *net);
 const ani_net_array *ani_net_array_at(const ani_net *net, int64_t index);
-/** Copy an array's values or its gradient to the host, or its values from there. */
+/** Copy an array's values or gradient to the host, or its values from the host. */
 void ani_net_read_array(const ani_net *net, const ani_net_array *array, float *host);
 void ani_net_read_gradient(const ani_net *net, const ani_net_array *array, float *host);
 void ani_net_write_array(ani_net *net, const ani_net_array *array, const float *host);
@@ -96,18 +95,18 @@ ani_net_range ani_net_trained(const ani_net *net, int32_t base);
 int64_t ani_net_parameter_count(const ani_net *net);
 /** Say that what a base mode trains was changed from outside (by an optimizer). */
 void ani_net_weights_changed(ani_net *net, int32_t base);
-/** Count how often weights or statistics of the units were changed. */
+/** Return how often the weights or statistics of the units have changed. */
 int64_t ani_net_changes(const ani_net *net);
 
 /* Threads. Predictions may run at any time, on any number of threads. One caller at a time trains,
  * measures or changes the net; an_model decides which. It makes each change in a turn, so that
- * others see the weights before or after it: ani_net_write_array(), ani_net_set_statistics(),
+ * others see the weights as before or after it: ani_net_write_array(), ani_net_set_statistics(),
  * ani_net_calibrate() and whatever calls ani_net_weights_changed(); and ani_net_gradients(), which
  * updates the moving statistics in some modes. Weights are copied out in a turn, too. */
 
-/** Wait for a turn to change weights or statistics, which are then the net's own: AN_ERR_NOMEM if
- * they were shared and there is no memory for a copy. AN_ERR_ARG, and no turn, in a child of the
- * backend's process. */
+/** Wait for a turn to change weights or statistics, which are then no longer shared: AN_ERR_NOMEM
+ * if they were shared and there is no memory for a copy. AN_ERR_ARG, without a turn, in a child of
+ * the backend's process. */
 an_status ani_net_begin_change(ani_net *net, an_error *err);
 /** The same to read them, or to change something else. */
 an_status ani_net_begin_read(ani_net *net, an_error *err);
@@ -123,116 +122,117 @@ void ani_net_unlock(ani_net *net);
  * prediction as long as it has its context. All runs are AN_ERR_CANCELLED when it stops: what they
  * write is undefined then, but for the weights and statistics, which are as before. */
 
-/** Set the flag of calls that begin from now on; held; NULL: none. Any thread. */
+/** Set the flag for calls that begin from now on; a reference is held; NULL: none. Any thread. */
 an_status ani_net_set_cancel(ani_net *net, an_cancel *cancel, an_error *err);
 void ani_net_begin_watch(ani_net *net);
 void ani_net_end_watch(ani_net *net);
 ani_watch *ani_net_watch(ani_net *net); /* between the two */
 
-/* Runs. x [n,h,w,3], y [n,outputs] and features are host memory. Each call is done when it returns.
- * The memory of a run is planned once for each kind of run and n and kept, so that steps of the
- * same size allocate nothing. */
+/* Runs. x [n,h,w,3], y [n,outputs] and features are host memory. Calls are synchronous. The memory
+ * of a run is planned once for each kind of run and n, and kept, so that steps of the same size
+ * allocate nothing. */
 
-/** The buffers of one prediction at a time; a net may have any number. */
+/** The buffers of one prediction at a time; a net may have any number of contexts. */
 typedef struct ani_net_context ani_net_context;
 
 an_status ani_net_context_create(ani_net_context **out, ani_net *net, an_error *err);
 void ani_net_context_destroy(ani_net *net, ani_net_context *context); /* NULL is allowed */
-/** Watch a flag until what is held is released: for one that was created. */
+/** Watch a flag until the held weights are released: for a context that was created. */
 void ani_net_context_begin_watch(ani_net_context *context, an_cancel *cancel);
-/** Watch as the call does that this is a part of, in place of a flag of its own; NULL: not so. */
+/** Use the watch of the enclosing call instead of a separate flag; NULL: none. */
 void ani_net_context_use_watch(ani_net_context *context, ani_watch *watch);
 ani_watch *ani_net_context_watch(ani_net_context *context);
-/** Get an idle one, or make one; and hand it back (NULL is allowed). */
+/** Get an idle context, or make one; and return it (NULL is allowed). */
 an_status ani_net_context_take(ani_net_context **out, ani_net *net, an_error *err);
 void ani_net_context_give(ani_net *net, ani_net_context *context);
 
-/** What ani_net_context_hold() gets ready, beside AN_INFERENCE_*. */
+/** What ani_net_context_hold() prepares, besides AN_INFERENCE_*. */
 enum { ANI_PREDICT_AS_SET = -1, ANI_PREDICT_HEAD = -2 };
-/** Hold the current weights, to predict with them any number of times until they are released:
- * whatever changes meanwhile, all these predictions use the weights of this moment. If they are
- * packed already this does not wait, whoever has the turn; else it waits for a turn and packs them.
- * kind: AN_INFERENCE_*; AS_SET: ani_net_inference(); HEAD: the head alone. with_turn: the caller
- * has it. */
+/** Hold the current weights, to predict with them any number of times until they are released: all
+ * these predictions use the weights of this moment, whatever changes meanwhile. If they are already
+ * packed, this does not wait, whoever has the turn; otherwise it waits for a turn and packs them.
+ * kind: AN_INFERENCE_*; AS_SET: ani_net_inference(); HEAD: only the head. with_turn: the caller has
+ * it. */
 an_status ani_net_context_hold(ani_net *net, ani_net_context *context, int32_t kind, bool with_turn,
                                an_error *err);
-void ani_net_context_let_go(ani_net *net, ani_net_context *context); /* also if nothing is held */
+void ani_net_context_let_go(ani_net *net, ani_net_context *context); /* may hold nothing */
 
 /** Forward pass with the moving statistics and the weights that the context holds; features
  * [n,features] and y (logits; probabilities 1: see ani_backend_ops) may be NULL. */
 an_status ani_net_predict(ani_net *net, ani_net_context *context, const float *x, int64_t n,
                           int32_t probabilities, float *features, float *y, an_error *err);
-/** The same from bytes [n,h,w,3], whose values are table [256]. */
+/** The same from bytes [n,h,w,3], whose values are in table [256]. */
 an_status ani_net_predict_bytes(ani_net *net, ani_net_context *context, const uint8_t *bytes,
                                 const float *table, int64_t n, int32_t probabilities,
                                 float *features, float *y, an_error *err);
-/** The head alone, from features. */
+/** Only the head, from features. */
 an_status ani_net_predict_head(ani_net *net, ani_net_context *context, const float *features,
                                int64_t n, int32_t probabilities, float *y, an_error *err);
 
-/** Choose what training keeps: AN_PRECISION_*; recompute 1: the widest activations are recomputed.
- * Memory of the previous choice is released. */
+/** Choose what training stores: AN_PRECISION_*; recompute 1: the widest activations are recomputed.
+ * The memory for the previous choice is released. */
 void ani_net_set_training(ani_net *net, int32_t precision, int32_t recompute);
 
 /** What a training step does. */
 typedef struct ani_net_step {
     int32_t base;                /* AN_BASE_* */
-    const an_loss_options *loss; /* of loss.h: taken for a model */
+    const an_loss_options *loss; /* resolved for a model: see loss.h */
     double momentum;             /* of the moving statistics */
 } ani_net_step;
 /** Compute the loss and the gradients of what the base mode trains. On error the moving statistics
- * are as before. */
+ * are unchanged. */
 an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float *x, const float *y,
                             int64_t n, double *loss_value, an_error *err);
-/** The same for the head alone, from features. */
+/** The same for the head only, from features. */
 an_status ani_net_head_gradients(ani_net *net, const an_loss_options *loss, const float *features,
                                  const float *y, int64_t n, double *loss_value, an_error *err);
 
-/* Gradients of several batches. ani_net_keep_gradients() sets those of what a base mode trains
- * aside before others are computed. */
+/* Gradients of several batches. ani_net_keep_gradients() sets aside those of what a base mode
+ * trains before others are computed. */
 
 an_status ani_net_keep_gradients(ani_net *net, int32_t base, an_error *err);
-/** Add: the gradients become kept_share of those set aside, and share of the present ones. */
+/** Add: the gradients become kept_share times those set aside, plus share times the current
+ * ones. */
 void ani_net_join_gradients(ani_net *net, int32_t base, double kept_share, double share);
 
-/** Copy the moving statistics [ani_net_moving_count()] to the host, or from there, with the turn.
- */
+/** Copy the moving statistics [ani_net_moving_count()] to or from the host, with the turn. */
 int64_t ani_net_moving_count(const ani_net *net);
 void ani_net_read_moving(const ani_net *net, float *host);
 void ani_net_write_moving(ani_net *net, const float *host);
 
-/** Forward by batch statistics without any update, and add each channel's mean and variance (as a
- * moving update would take it: with N/(N-1)) times n to sums, [2][channels of all units], in unit
- * order. scratch: as many numbers. */
+/** Run forward with batch statistics, without an update, and add each channel's mean and variance
+ * (with N/(N-1), as in a moving update), times n, to sums, [2][channels of all units], in unit
+ * order. scratch: the same number of elements. */
 an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double *scratch,
                                  double *sums, an_error *err);
 int64_t ani_net_channels(const ani_net *net); /* of all units' outputs together */
 /** Set all moving statistics: mean and variance [2][channels], as above. */
 void ani_net_set_statistics(ani_net *net, const float *statistics);
 
-/** Forward by the moving statistics as training does it, and hand each unit's z and value (as its
- * readers load it), [n,oh,ow,cout] in backend memory, to observe before they are overwritten. */
+/** Run forward with the moving statistics as training does, and pass each unit's z and value (as
+ * its readers load it), [n,oh,ow,cout] in backend memory, to observe before they are
+ * overwritten. */
 typedef void (*ani_net_observer)(void *user, int32_t unit, const float *z, const ani_lazy *value);
 an_status ani_net_inspect(ani_net *net, const float *x, int64_t n, ani_net_observer observe,
                           void *user, an_error *err);
 
-/** Choose how predictions are made, AN_INFERENCE_*; INT8 only where it is calibrated. What the
- * other kinds have packed is released: each is a copy of the weights. */
+/** Choose how predictions are made, AN_INFERENCE_*; INT8 only after calibration. What is packed for
+ * the other kinds is released, since each is a copy of the weights. */
 void ani_net_set_inference(ani_net *net, int32_t inference);
 int32_t ani_net_inference(ani_net *net);
 
-/* int8 inference (calibrate.c). What it goes by is lost when a weight changes. */
+/* int8 inference (calibrate.c). The calibration is lost when a weight changes. */
 
 /** How many means ani_calibrated has. */
 int64_t ani_net_mean_count(const ani_net *net);
-/** Take a copy, checked as quant.h does; predictions go by it from now on. On error: as
- * before. */
+/** Store a copy, checked as in quant.h; predictions use it from now on. On error nothing
+ * changes. */
 an_status ani_net_calibrate(ani_net *net, const ani_calibrated *calibrated, an_error *err);
 bool ani_net_is_calibrated(ani_net *net);
-/** With the turn; NULL: it is not calibrated. */
+/** With the turn; NULL: not calibrated. */
 const ani_calibrated *ani_net_calibrated(const ani_net *net);
 
-/** Bytes of activation memory that training and measuring hold now. */
+/** Bytes of activation memory that training and measuring hold at present. */
 int64_t ani_net_arena_size(const ani_net *net);
 
 #endif

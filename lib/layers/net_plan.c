@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The memory of a run: which tensor lives from which step to which, and the arena that they share.
+ * The memory of a run: the lifetime of each tensor in steps, and the arena that they share.
  *
  * Steps: unit u forward is step u; the head is step U (the number of units); the pooling's backward
- * is step U+1; unit u backward is step U+2 + (U-1-u). What is made again for the backward pass is
- * made at the start of its consumer's backward step. */
+ * is step U+1; unit u backward is step U+2 + (U-1-u). What is recomputed for the backward pass is
+ * recomputed at the start of its consumer's backward step. */
 #include "layers/net_state.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "layers/plan.h"
 
-/* The buffers of a plan while it is made, with where each one's offset goes. */
+/* The buffers of a plan under construction, and where each one's offset is stored. */
 typedef struct buffer_list {
     ani_buffer *buffers;
     int64_t **targets;
@@ -26,7 +26,7 @@ static int32_t backward_step(const ani_net *net, int32_t u) {
     return u >= units ? units + 1 : units + 2 + (units - 1 - u);
 }
 
-/* Add a buffer of rows*columns elements of size bytes; nothing if that is 0. */
+/* Add a buffer of rows*columns elements of size bytes, unless that is 0. */
 static void add_buffer(buffer_list *list, int64_t *target, int64_t rows, int64_t columns,
                        int64_t size, int32_t first, int32_t last) {
     ani_buffer *buffer = &list->buffers[list->count];
@@ -55,7 +55,8 @@ bool ani_net_makes_again(const ani_net *net, int32_t unit) {
            consumer < net->spec.unit_count && net->units[consumer].spec.kind == ANI_UNIT_DEPTHWISE;
 }
 
-/* z lives from its forward step to its backward step, or twice for a shorter time. */
+/* z lives from its forward step to its backward step, or, if recomputed, twice for a shorter
+ * time. */
 static void add_z(const ani_net *net, ani_net_plan *plan, buffer_list *list, int32_t u,
                   int64_t rows, int64_t size) {
     const ani_net_unit *unit = &net->units[u];
@@ -89,7 +90,7 @@ static void add_unit_buffers(const ani_net *net, ani_net_plan *plan, buffer_list
     if (adds) add_buffer(list, &run->sum, rows, c, f, u, arrives);
     add_buffer(list, &run->scratch_backward, run->plan.scratch_backward, 1, 1, back, back);
     /* A value that is a residual gets the gradient of the sum in place: one buffer for both, from
-     * the sum's arrival to the last backward that reads it. */
+     * the arrival of the sum to the last backward step that reads it. */
     if (unit->adder >= 0) return;
     int32_t root = u;
     while (net->units[root].spec.residual != ANI_INPUT)
@@ -182,7 +183,7 @@ void ani_net_memory_clear(const ani_net *net, ani_net_memory *memory) {
     memory->arena_size = 0;
 }
 
-/* The plan of a run if it is there; else *free is the place for it. */
+/* The plan of a run if it exists; otherwise *free is the slot for it. */
 static ani_net_plan *find_plan(ani_net_memory *memory, int32_t kind, int64_t n,
                                ani_net_plan **free) {
     *free = &memory->plans[0];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * What predictions share, and what each caller has of its own.
+ * What predictions share, and what each caller has separately.
  *
  * The weights packed for inference are shared. They carry the version of the weights from which
  * they were packed, and a reference count. A prediction takes a reference to the latest; if it is
- * older than the weights, they are packed again: in place if only the net holds it, so that a
- * training that predicts between its steps does not allocate, else in new memory, while others go
- * on with the old. */
+ * older than the weights, they are repacked: in place if only the net holds it, so that training
+ * that predicts between its steps does not allocate, otherwise in new memory, while others continue
+ * with the old. */
 #include "layers/net_state.h"
 
 #include <attractivenet/layers.h>
@@ -57,8 +57,8 @@ static an_status make_packed(ani_net *net, int32_t kind, ani_net_packed **out, a
     return AN_OK;
 }
 
-/* Take the net's packed weights out if only the net holds them, so that they may be changed; else
- * NULL. */
+/* Take the packed weights from the net if only the net holds them, so that they may be changed;
+ * else NULL. */
 static ani_net_packed *take_packed(ani_net *net, int32_t kind) {
     pthread_mutex_lock(&net->lock);
     ani_net_packed *packed = net->packed[kind];
@@ -69,7 +69,7 @@ static ani_net_packed *take_packed(ani_net *net, int32_t kind) {
     return NULL;
 }
 
-/* Pack again, with the turn. */
+/* Repack, with the turn. */
 static an_status pack(ani_net *net, int32_t kind, ani_net_packed **out, an_error *err) {
     ani_net_packed *packed = take_packed(net, kind);
     if (!packed) {
@@ -121,7 +121,7 @@ static an_status make_head(ani_net *net, ani_net_head **out, an_error *err) {
     return AN_OK;
 }
 
-/* Copy the head again, with the turn; as pack(). */
+/* Copy the head again, with the turn; like pack(). */
 static an_status copy_head(ani_net *net, ani_net_head **out, an_error *err) {
     pthread_mutex_lock(&net->lock);
     ani_net_head *head = net->head;
@@ -208,7 +208,7 @@ static an_status make_buffers(ani_net *net, ani_net_context *context, an_error *
     const ani_backend_ops *ops = net->backend->ops;
     const int32_t kind = context->packed->kind;
     if (context->buffers[kind]) return AN_OK;
-    /* One way to predict is enough: buffers for another are not kept beside it. */
+    /* One way to predict is enough: buffers for another one are not kept as well. */
     for (int32_t i = 0; i < ANI_INFERENCES; i++) {
         ops->infer_buffers_destroy(net->backend, context->buffers[i]);
         context->buffers[i] = NULL;
@@ -217,7 +217,8 @@ static an_status make_buffers(ani_net *net, ani_net_context *context, an_error *
                                      err);
 }
 
-/* Take references to base and head if both were packed from the current weights: of one moment. */
+/* Take references to base and head if both were packed from the current weights, so that they
+ * match. */
 static bool find_latest(ani_net *net, ani_net_context *context, int32_t kind) {
     pthread_mutex_lock(&net->lock);
     if (kind == ANI_PREDICT_AS_SET) kind = net->inference;
@@ -235,7 +236,7 @@ static bool find_latest(ani_net *net, ani_net_context *context, int32_t kind) {
     return found;
 }
 
-/* The same with the turn: what is old is packed again. */
+/* The same with the turn: what is outdated is repacked. */
 static an_status make_latest(ani_net *net, ani_net_context *context, int32_t kind, an_error *err) {
     an_status st = AN_OK;
     if (kind == ANI_PREDICT_AS_SET) kind = net->inference;
@@ -293,7 +294,7 @@ void ani_net_forget_ranges(ani_net *net) {
     ani_free((void *)(uintptr_t)old.means);
 }
 
-/* Release what is packed for other kinds than one; -1: for all. */
+/* Release what is packed for all kinds but one; -1: for all. */
 static void release_others(ani_net *net, int32_t kind) {
     ani_net_packed *old[ANI_INFERENCES] = {0};
     pthread_mutex_lock(&net->lock);

@@ -9,7 +9,7 @@
 
 typedef struct placement {
     ani_buffer *buffer;
-    int64_t index; /* so that equal sizes are placed in their order */
+    int64_t index; /* so that equal sizes are placed in order */
 } placement;
 
 static int larger_first(const void *a, const void *b) {
@@ -23,8 +23,7 @@ static bool same_time(const ani_buffer *a, const ani_buffer *b) {
     return a->first <= b->last && b->first <= a->last;
 }
 
-/* Find the lowest place at which buffer overlaps none of those placed that live at the same time.
- */
+/* Find the lowest offset at which buffer overlaps no placed buffer with an overlapping lifetime. */
 static bool place(ani_buffer *buffer, const placement *placed, int64_t count) {
     int64_t offset = 0, end;
     for (bool moved = true; moved;) {

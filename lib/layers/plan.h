@@ -10,7 +10,7 @@
 
 typedef struct ani_buffer {
     int64_t size;        /* bytes */
-    int32_t first, last; /* steps in which it holds something, both included */
+    int32_t first, last; /* steps in which it is in use, inclusive */
     int64_t offset;      /* written: from the start of the arena, a multiple of 64 */
 } ani_buffer;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Runs of a network: forward by moving or batch statistics, and the backward pass. Each is a loop
- * over the units in the order of their steps; see net_plan.c for the memory. */
+ * Runs of a network: forward with moving or batch statistics, and the backward pass. Each is a loop
+ * over the units in step order; see net_plan.c for the memory. */
 #include "layers/net_state.h"
 
 #include <math.h>
@@ -9,17 +9,17 @@
 
 #include "base/memory.h"
 
-/** One run under way. */
+/** A run in progress. */
 typedef struct net_run {
     ani_net *net;
     ani_net_memory *memory;
     const ani_net_plan *plan;
     const float *head_kernel, *head_bias;
     ani_watch *watch;         /* of the call */
-    bool keeps;               /* the moving statistics of before are kept */
+    bool keeps;               /* the previous moving statistics are kept */
     bool batch;               /* normalise by the batch's statistics */
     bool back;                /* in the backward pass */
-    ani_net_observer observe; /* NULL: nobody looks */
+    ani_net_observer observe; /* NULL: no observer */
     void *user;
 } net_run;
 
@@ -27,7 +27,7 @@ static float *floats_at(const net_run *run, int64_t offset) {
     return (float *)(void *)(run->memory->arena + offset);
 }
 
-/* A tensor of the run's kind of element. */
+/* A tensor with the run's element type. */
 static void *tensor_at(const net_run *run, int64_t offset) {
     return run->memory->arena + offset;
 }
@@ -80,8 +80,7 @@ static void read_floats(const net_run *run, float *host, int64_t offset, int64_t
     backend->ops->read(backend, host, floats_at(run, offset), count * (int64_t)sizeof *host);
 }
 
-/* Plan a run of the one who trains or measures, and hand over the images (NULL: a run of the
- * head). */
+/* Plan a run for training or measuring, and copy the images (NULL: a run of the head). */
 static an_status begin(net_run *run, ani_net *net, int32_t kind, const float *x, int64_t n,
                        an_error *err) {
     an_status st = ani_backend_check(net->backend, err);
@@ -100,7 +99,7 @@ static an_status begin(net_run *run, ani_net *net, int32_t kind, const float *x,
 
 /* --- forward ---------------------------------------------------------------------------------- */
 
-/* Bring scale and shift by the moving statistics up to date. */
+/* Update scale and shift from the moving statistics. */
 static void refresh_running(ani_net *net) {
     if (!net->running_old) return;
     for (int32_t u = 0; u < net->spec.unit_count; u++)
@@ -109,7 +108,7 @@ static void refresh_running(ani_net *net) {
     net->running_old = 0;
 }
 
-/* From images to features by the weights that a context holds. */
+/* From images to features, with the weights that a context holds. */
 static an_status infer(const net_run *run, const ani_net_context *context, ani_infer_input input,
                        an_error *err) {
     an_backend *backend = run->net->backend;
@@ -120,7 +119,7 @@ static an_status infer(const net_run *run, const ani_net_context *context, ani_i
     return ani_watch_check(run->watch, err);
 }
 
-/* Write z of unit u, and its moments when the run is one by the batch's statistics. */
+/* Write z of unit u, and its moments if the run uses batch statistics. */
 static void convolve(const net_run *run, int32_t u, int64_t scratch) {
     const ani_net_unit *unit = &run->net->units[u];
     const ani_unit_forward args = {.x = value_of(run, unit->spec.input),
@@ -188,7 +187,7 @@ static void known_loss(const net_run *run, const an_loss_options *loss, const fl
                             floats_at(run, run->plan->dy));
 }
 
-/* Have room for what a loss function reads and writes, before anything is computed. */
+/* Allocate room for what a loss function reads and writes, before anything is computed. */
 static an_status make_own(ani_net *net, int64_t n, an_error *err) {
     const int64_t size = 2 * n * net->spec.outputs * (int64_t)sizeof *net->own;
     if (net->own_size >= size) return AN_OK;
@@ -200,7 +199,7 @@ static an_status make_own(ani_net *net, int64_t n, an_error *err) {
     return AN_OK;
 }
 
-/* The predictions go to the host, and the slopes back. */
+/* The predictions are copied to the host, and the derivatives back. */
 static an_status own_loss(const net_run *run, const an_loss_options *loss, const float *target,
                           an_error *err) {
     const ani_net *net = run->net;
@@ -231,7 +230,8 @@ static an_status own_loss(const net_run *run, const an_loss_options *loss, const
     return AN_OK;
 }
 
-/* From features to the loss and the head's gradients; below: also the gradient by the features. */
+/* From features to the loss and the head's gradients; below: also the gradient with respect to the
+ * features. */
 static an_status head_step(const net_run *run, const an_loss_options *loss, const float *target,
                            bool below, an_error *err) {
     const ani_net *net = run->net;
@@ -258,14 +258,15 @@ static an_status finish(const net_run *run, double *loss, an_error *err) {
 
 /* --- backward --------------------------------------------------------------------------------- */
 
-/* Where the gradient by unit u's batch norm output is stored, with the sums its backward needs. */
+/* Where the gradient with respect to unit u's batch norm output is stored, with the sums its
+ * backward step needs. */
 static ani_store store_for(const net_run *run, int32_t u) {
     const ani_unit_run *at = &run->plan->units[u];
     ani_store store = {.dx = tensor_at(run, at->g),
                        .sums = run->net->units[u].sums,
                        .z = z_at(run, u),
                        .mean = norm_of(run, u)->mean};
-    /* As a residual the value got the sum's gradient already; it lies in the same buffer. */
+    /* As a residual, the value already has the sum's gradient, in the same buffer. */
     if (run->net->units[u].adder >= 0) store.add = store.dx;
     return store;
 }
@@ -283,8 +284,8 @@ static void backward_pool(const net_run *run) {
 static void backward_unit(const net_run *run, int32_t u) {
     const ani_net *net = run->net;
     const int32_t input = net->units[u].spec.input;
-    /* The same call with the same arguments as before: the same bits. The sums are free, since only
-     * this backward step writes the input's. */
+    /* The same call with the same arguments as before gives the same bits. The sums are free for
+     * use, since only this backward step writes the input's. */
     if (input != ANI_INPUT && ani_net_makes_again(net, input))
         convolve(run, input, run->plan->units[input].scratch_again);
     const ani_net_unit *unit = &net->units[u];
@@ -322,7 +323,7 @@ static an_status backward(net_run *run, an_error *err) {
 
 /* --- the runs --------------------------------------------------------------------------------- */
 
-/* Keep the moving statistics of before a step that may fail and changes them on its way. */
+/* Keep the moving statistics before a step that changes them and may fail. */
 static void keep_moving(const net_run *run) {
     const ani_net *net = run->net;
     if (run->keeps)
@@ -330,7 +331,7 @@ static void keep_moving(const net_run *run) {
                                 net->moving_count * (int64_t)sizeof(float));
 }
 
-/* Give them back: nobody has seen others, since the step has the turn. */
+/* Restore them: no one has seen the new ones, since the step has the turn. */
 static void restore_moving(const net_run *run) {
     const ani_net *net = run->net;
     if (run->keeps)
@@ -350,7 +351,7 @@ static an_status begin_prediction(net_run *run, ani_net *net, ani_net_context *c
     return st ? st : ani_net_prepare(net, run->memory, ANI_RUN_HEAD, n, &run->plan, err);
 }
 
-/* The head of a prediction whose features are there. */
+/* The head of a prediction whose features have been computed. */
 static void predict_head(const net_run *run, int32_t probabilities, float *y) {
     const ani_net *net = run->net;
     dense(run);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Single layers on tensors: each call copies its tensors to the backend, runs the very entries that
- * a network runs on, and copies the results back. Batch norm alone is run as the norm between two
- * depthwise units with identity weights, so that the fused paths are what is checked. */
+ * Single layers on tensors: each call copies its tensors to the backend, runs the same entries that
+ * a network uses, and copies the results back. Batch norm by itself is run between two depthwise
+ * units with identity weights, so that the fused paths are checked. */
 #include <attractivenet/layers.h>
 
 #include <assert.h>
@@ -18,7 +18,7 @@
 enum { MAX_PIECES = 24 };
 
 /** What a call holds on the backend; the first failed allocation is remembered, and later ones do
- *  nothing, so that it is enough to look once. */
+ * nothing, so that one check is enough. */
 typedef struct call {
     an_backend *backend;
     void *pieces[MAX_PIECES];
@@ -59,12 +59,12 @@ static float *upload(call *c, const an_tensor *tensor) {
     return memory;
 }
 
-/* Make room for a result; NULL if the caller does not want it. */
+/* Allocate room for a result; NULL if the caller does not want it. */
 static float *room_for(call *c, const an_tensor *tensor) {
     return tensor ? hold_floats(c, an_tensor_count(tensor)) : NULL;
 }
 
-/* Copy a result to the caller's tensor, if he wants it. */
+/* Copy a result to the caller's tensor, if it is wanted. */
 static void download(const call *c, an_tensor *tensor, const float *memory) {
     if (!tensor) return;
     c->backend->ops->read(c->backend, an_tensor_data(tensor), memory,
@@ -83,7 +83,7 @@ static void release(call *c) {
 
 /* --- shapes ----------------------------------------------------------------------------------- */
 
-enum { ANY = -1 }; /* as ani_shape_show() has it */
+enum { ANY = -1 }; /* as ani_shape_show() takes it */
 
 /* Check a tensor's shape; ANY stands for any length above 0. optional: NULL is allowed. */
 static an_status check_shape(const char *what, const an_tensor *tensor, int32_t rank,
@@ -147,7 +147,7 @@ static an_status conv_options(an_conv_options *o, const an_conv_options *options
     return AN_OK;
 }
 
-/* Work out the unit of a convolution from its options, input and kernel. */
+/* Derive the unit of a convolution from its options, input and kernel. */
 static an_status conv_shape(ani_unit_shape *s, const an_conv_options *options, const an_tensor *x,
                             const an_tensor *w, an_error *err) {
     an_conv_options o;
@@ -249,7 +249,7 @@ done:
 
 /* --- batch norm ------------------------------------------------------------------------------- */
 
-/** Batch norm between two depthwise units that change nothing. */
+/** Batch norm between two identity depthwise units. */
 typedef struct norm_call {
     call c;
     ani_unit_plan plan;
@@ -301,7 +301,7 @@ static void norm_begin(norm_call *n, const an_tensor *x, const an_tensor *gamma,
     ani_free(ones);
 }
 
-/* Make scale and shift; copy is room for what the unit in front writes. */
+/* Compute scale and shift; copy is room for what the preceding unit writes. */
 static void norm_statistics(const norm_call *n, const float *x, float *copy, int32_t training,
                             double momentum, int32_t update) {
     const ani_backend_ops *ops = n->c.backend->ops;
@@ -315,7 +315,7 @@ static void norm_statistics(const norm_call *n, const float *x, float *copy, int
     ops->bn_batch(n->c.backend, n->channels, n->rows, n->sums, momentum, update, &n->bn);
 }
 
-/* Check the tensors that both directions have. */
+/* Check the tensors common to both directions. */
 static an_status norm_check(an_backend *backend, const an_tensor *x, const an_tensor *gamma,
                             const an_tensor *mean, const an_tensor *variance, int32_t training,
                             an_error *err) {
@@ -381,7 +381,7 @@ an_status an_batch_norm_backward(an_backend *backend, const an_tensor *x, const 
     st = memory_error(&n.c, err);
     if (st) goto done;
     norm_statistics(&n, z, g, training, 0, 0);
-    /* The unit behind hands back dy and the two sums ... */
+    /* The following unit returns dy and the two sums ... */
     const ani_unit_backward behind = {.dz = {.g = arriving},
                                       .x = {.z = z, .scale = n.bn.scale, .shift = n.bn.shift},
                                       .w = n.identity,
@@ -390,7 +390,7 @@ an_status an_batch_norm_backward(an_backend *backend, const an_tensor *x, const 
     backend->ops->unit_backward(backend, &n.plan, &behind);
     backend->ops->bn_backward(backend, n.channels, n.rows, training, n.sums, &n.bn, da, db, a, b,
                               c);
-    /* ... and the unit in front forms the gradient by its output while it loads. */
+    /* ... and the preceding unit forms the gradient with respect to its output while loading. */
     const ani_unit_backward front = {.dz = {.g = g,
                                             .z = training ? z : NULL,
                                             .a = a,
@@ -412,7 +412,8 @@ done:
 
 /* --- elementwise ------------------------------------------------------------------------------ */
 
-/* y = x + r, relu6 of x first; r may be NULL. One row of as many channels as there are elements. */
+/* y = x + r, with relu6 applied to x first; r may be NULL. One row with as many channels as there
+ * are elements. */
 static an_status elementwise(an_backend *backend, const an_tensor *x, const an_tensor *r,
                              int32_t relu6, an_tensor *y, an_error *err) {
     call c = {.backend = backend};
@@ -523,7 +524,7 @@ an_status an_pool_backward(an_backend *backend, const an_tensor *dy, an_tensor *
     if (st) return st;
     const float *arriving = upload(&c, dy);
     const ani_store store = {.dx = room_for(&c, dx)};
-    const ani_lazy x = {.z = store.dx}; /* without an activation nothing of it is read */
+    const ani_lazy x = {.z = store.dx}; /* not read without an activation */
     st = memory_error(&c, err);
     if (!st) {
         backend->ops->pool_backward(backend, n, an_tensor_length(dx, 1) * an_tensor_length(dx, 2),

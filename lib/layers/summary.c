@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 enum { LINE = 65, COLUMNS = 3 };
-static const int32_t column_end[COLUMNS] = {29, 55, 65}; /* 45 %, 85 % and all of the line */
+static const int32_t column_end[COLUMNS] = {29, 55, 65}; /* 45 %, 85 % and 100 % of the line */
 
 static void rule(ani_text *text, char sign) {
     char line[LINE + 1];
@@ -18,8 +18,8 @@ static void rule(ani_text *text, char sign) {
     ani_text_print(text, "%s\n", line);
 }
 
-/* Print a row as tf_keras 2.19: a blank before each row, text that does not fit goes on in the next
- * line, two blanks between columns. Source: tf_keras layer_utils.print_summary. */
+/* Print a row as tf_keras 2.19 does: a blank before each row, text that does not fit continues on
+ * the next line, two blanks between columns. Source: tf_keras layer_utils.print_summary. */
 static void wrapped_row(ani_text *text, const char *const fields[COLUMNS]) {
     const char *left[COLUMNS] = {fields[0], fields[1], fields[2]};
     while (*left[0] || *left[1] || *left[2]) {
@@ -40,7 +40,7 @@ static void wrapped_row(ani_text *text, const char *const fields[COLUMNS]) {
     }
 }
 
-/* Print a row as TF 2.1: what does not fit is cut, one blank between columns. */
+/* Print a row as TF 2.1 does: text that does not fit is truncated, one blank between columns. */
 static void cut_row(ani_text *text, const char *const fields[COLUMNS]) {
     char line[LINE + 1];
     memset(line, ' ', LINE);
@@ -53,7 +53,7 @@ static void cut_row(ani_text *text, const char *const fields[COLUMNS]) {
     ani_text_print(text, "%s\n", line);
 }
 
-/* The counts of a table; those of the base leave the head out. */
+/* The counts of a table; those of the base exclude the head. */
 typedef struct counts {
     int64_t all, trainable, base, head;
 } counts;
@@ -74,7 +74,7 @@ static void memory_text(char *out, size_t size, int64_t floats) {
         bytes /= 1024;
         unit++;
     }
-    const int64_t hundredths = llround(bytes * 100); /* printed by hand: a point in every locale */
+    const int64_t hundredths = llround(bytes * 100); /* by hand: a point in every locale */
     snprintf(out, size, "%lld.%02lld %s", (long long)(hundredths / 100),
              (long long)(hundredths % 100), units[unit]);
 }
@@ -107,7 +107,7 @@ static void keras_table(ani_text *text, const an_model *model) {
     rule(text, '_');
 }
 
-/* Write a number with a comma between groups of three digits, in every locale. */
+/* Write a number with commas between groups of three digits, in every locale. */
 static void grouped_text(char *out, size_t size, int64_t value) {
     char digits[24];
     const size_t length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)value);

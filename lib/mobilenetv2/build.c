@@ -22,7 +22,7 @@ int64_t ani_mnv2_divisible(double value) {
     return rounded;
 }
 
-/* Padding of one direction: "same" of the stem and correct_pad of the depthwise layers agree. */
+/* Padding in one direction: the stem's "same" and the depthwise layers' correct_pad agree. */
 static int32_t before(int64_t length) {
     return length % 2 ? 1 : 0;
 }
@@ -34,7 +34,7 @@ static int64_t halved(int64_t length, int32_t pads) {
 void ani_mnv2_pads_for(ani_mnv2_pads *pads, int32_t padding, int64_t height, int64_t width) {
     int64_t h = height, w = width;
     /* The stem's "same" knows the real size; correct_pad knows it only if the network was built
-     * with it, and says (0, 1) otherwise. */
+     * with it, and returns (0, 1) otherwise. */
     pads->stem = (ani_mnv2_pad){before(h), 1, before(w), 1};
     h = halved(h, pads->stem.top + 1);
     w = halved(w, pads->stem.left + 1);

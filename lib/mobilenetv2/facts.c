@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Reading of what a file says: safetensors metadata (format attractivenet-1, or loose keys of
- * others); a Keras model_config is walked in keras_net.c. */
+ * Reads what a file says about its network: safetensors metadata (format attractivenet-1, or single
+ * keys of other programs); a Keras model_config is walked in keras_net.c. */
 #include "mobilenetv2/facts.h"
 
 #include <attractivenet/dataset.h>
@@ -16,7 +16,8 @@ static const char *const format_name = "attractivenet-1";
 
 /* --- our metadata ----------------------------------------------------------------------------- */
 
-/* Read a whole number of a metadata key within limits; *value stays if the key is absent. */
+/* Read a whole number within limits from a metadata key; *value is unchanged if the key is
+ * absent. */
 static an_status read_number(const ani_weights *weights, const char *key, int64_t low, int64_t high,
                              int64_t *value, an_error *err) {
     const char *text = an_arrays_metadata(weights->arrays, key), *end;
@@ -51,7 +52,7 @@ static an_status read_size(ani_weights *weights, an_error *err) {
     return AN_OK;
 }
 
-/* Read a word of a list into its place in it; *value stays if the key is absent. */
+/* Read a word from a list as its index in it; *value is unchanged if the key is absent. */
 static an_status read_word(const ani_weights *weights, const char *key, const char *const *words,
                            int32_t count, int32_t *value, an_error *err) {
     const char *text = an_arrays_metadata(weights->arrays, key);
@@ -97,7 +98,7 @@ static an_status read_pads(ani_weights *weights, an_error *err) {
     return AN_OK;
 }
 
-/* Keep a name, cut between two characters if it is too long. */
+/* Keep a name, truncated between two characters if it is too long. */
 static void keep_name(ani_weights *weights, const char *name) {
     size_t size = strnlen(name, sizeof weights->base_name);
     if (size == sizeof weights->base_name) {
@@ -111,7 +112,7 @@ static void keep_name(ani_weights *weights, const char *name) {
 
 static an_status read_metadata(ani_weights *weights, an_error *err) {
     static const char *const paddings[] = {"", "fixed", "tutorial"};
-    /* "seed" is what files of before the first release call the article's. */
+    /* "seed" is the name of the article's scale in files from before the first release. */
     static const char *const scales[] = {"", "unit", "tf", "article", "seed"};
     static const char *const tasks[] = {"regression", "classification"};
     int64_t seed = -1;
@@ -137,7 +138,7 @@ static an_status read_config(ani_weights *weights, const char *json, an_error *e
     an_status st = ani_keras_config_read(&weights->config, json, err);
     if (st) return st;
     const ani_keras_config *config = weights->config;
-    /* from a name that anyone may write: what cannot be is not taken */
+    /* from a name that anyone may write: impossible values are ignored */
     if (config->alpha > 0 && config->alpha <= ANI_MNV2_MAX_ALPHA) weights->alpha = config->alpha;
     keep_name(weights, config->models[config->base].name);
     return ani_keras_net_read(weights, err);
@@ -147,7 +148,7 @@ an_status ani_facts_read(ani_weights *weights, an_error *err) {
     const char *config = an_arrays_metadata(weights->arrays, "model_config");
     const char *format = an_arrays_metadata(weights->arrays, "format");
     if (config) return read_config(weights, config, err);
-    /* "pt", "tf", "np" are what other programs write there: arrays and nothing more. */
+    /* "pt", "tf" and "np" are what other programs write there: arrays and nothing more. */
     if (format && strcmp(format, format_name) && strcmp(format, "pt") && strcmp(format, "tf") &&
         strcmp(format, "np"))
         return ani_fail(err, AN_ERR_UNSUPPORTED,

@@ -15,7 +15,7 @@
 enum { FILE_NAME_SIZE = 128, URL_SIZE = 512 };
 
 /* Source: keras.applications.mobilenet_v2: weights were trained for six alphas and five sizes; a
- * network without a given shape, or of another size, takes those of 224. */
+ * network without a given shape, or of another size, uses those for 224. */
 static an_status file_name(char out[FILE_NAME_SIZE], const an_mobilenetv2_options *o,
                            an_error *err) {
     static const struct {
@@ -41,7 +41,7 @@ static an_status file_name(char out[FILE_NAME_SIZE], const an_mobilenetv2_option
                     o->alpha);
 }
 
-/* The user's cache folder by the XDG rules; relative paths there are to be ignored. */
+/* The user's cache folder by the XDG rules; relative paths there must be ignored. */
 static an_status cache_folder(char **out, an_error *err) {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     char *parent = NULL;
@@ -60,7 +60,7 @@ static an_status cache_folder(char **out, an_error *err) {
     return *out ? AN_OK : ani_fail_memory(err, -1, "a path");
 }
 
-/* What failed without the address, which the message that quotes it has whole. */
+/* What failed, without the address, which the enclosing message states in full. */
 static const char *reason(const char *message) {
     static const char *const beginnings[] = {"': ", "' answers with ", "' "};
     const char *quoted = strstr(message, "'http");
@@ -70,8 +70,8 @@ static const char *reason(const char *message) {
     return message;
 }
 
-/* Say what helps without a network. A message is short: the address and what to do with the file
- * are whole, the reason comes last and gets the room that is left. */
+/* Say what to do without a network. A message is short: the address and what to do with the file
+ * are given in full; the reason comes last, in the remaining room. */
 static an_status explain(an_status st, const char *why, const char *url, const char *folder,
                          an_error *err) {
     static const char form[] = "cannot get %s; save it in '%s' or take weights none or FILE: %s";
@@ -108,7 +108,7 @@ an_status ani_imagenet_file(char **path, const an_mobilenetv2_options *options, 
         st = ani_folder_make(folder, err);
         if (st) goto done;
         st = an_download(url, file, &download, &why);
-        /* Files of this machine, memory and callbacks have their own messages. */
+        /* Local files, memory and callbacks have their own messages. */
         const bool is_network = strstr(why.message, "'http") || st == AN_ERR_UNSUPPORTED;
         if (st)
             st = is_network ? explain(st, why.message, url, folder, err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The walk along a Keras config. What is expected is written down once, from the table of units:
- * each unit is a padding (stride 2), a convolution, batch norm, ReLU6 and a sum, as far as it has
+ * The walk along a Keras config. What is expected follows from the table of units: each unit
+ * consists of a padding (stride 2), a convolution, batch norm, ReLU6 and a sum, as far as it has
  * them; pooling and the dense layer follow the last one. */
 #include "mobilenetv2/keras_net.h"
 
@@ -20,22 +20,22 @@ enum { NAME_SIZE = 300 };
 typedef struct walk {
     ani_weights *weights;
     const ani_keras_config *config;
-    int32_t *source; /* the layer whose output a layer hands on: itself, unless it is skipped */
+    int32_t *source; /* the layer whose output a layer passes on: itself, unless it is skipped */
     int64_t at;      /* next layer of the config */
     int32_t last;    /* source of the input of MobileNetV2's next layer */
-    bool in_front;   /* no layer of MobileNetV2 has been met */
+    bool in_front;   /* no layer of MobileNetV2 has been found yet */
     bool is_pooled;
     double gain[3], bias[3];         /* of the layers before the network; see scaled */
     const ani_keras_layer *scaled;   /* last of those layers; NULL: none */
     const ani_keras_layer *sized[2]; /* which layers state height and width; NULL: none */
-    const ani_keras_layer *whole;    /* InputLayer of whole numbers; NULL: none */
+    const ani_keras_layer *whole;    /* InputLayer of integers; NULL: none */
 } walk;
 
 static int32_t source_of(const walk *w, int32_t layer) {
     return layer < 0 ? ANI_KERAS_MODEL_INPUT : w->source[layer];
 }
 
-/* A source, as messages show it. */
+/* A source, as shown in messages. */
 static const char *name_of(const walk *w, int32_t source) {
     return source < 0 ? "the input" : w->config->layers[source].name;
 }
@@ -55,7 +55,7 @@ static an_status check_inputs(const walk *w, const ani_keras_layer *layer, const
     if (st) return st;
     for (int32_t i = 0; i < count; i++)
         found[i] = source_of(w, layer->inputs[i]);
-    /* a sum takes its two inputs in either order */
+    /* a sum accepts its two inputs in either order */
     const bool is_turned = count == 2 && found[0] == wanted[1] && found[1] == wanted[0];
     for (int32_t i = 0; i < count && !is_turned; i++)
         if (found[i] != wanted[i])
@@ -93,7 +93,7 @@ static an_status find_statistics(const walk *w, const ani_keras_layer *layer, co
     return AN_OK;
 }
 
-/* x -> x * gain + bias, after what the layers before it do. */
+/* x -> x * gain + bias, applied after the preceding layers. */
 static an_status fold(walk *w, const ani_keras_layer *layer, an_error *err) {
     ani_keras_layer wanted;
     ani_keras_numbers mean = layer->mean, variance = layer->variance;
@@ -125,10 +125,10 @@ static an_status fold(walk *w, const ani_keras_layer *layer, an_error *err) {
     return AN_OK;
 }
 
-/* What the layers before the network do together must be one of the library's scales. */
+/* The combined effect of the layers before the network must be one of the library's scales. */
 static an_status settle_scale(walk *w, an_error *err) {
     static const int32_t scales[] = {AN_SCALE_AUTO, AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_ARTICLE};
-    const double near = 1e-6; /* what float32 keeps of a factor */
+    const double near = 1e-6; /* the relative precision of a float32 factor */
     w->in_front = false;
     for (size_t i = 0; w->scaled && i < sizeof scales / sizeof *scales; i++) {
         double gain = 1, bias = 0; /* AUTO: nothing is scaled */
@@ -158,7 +158,7 @@ static an_status settle_scale(walk *w, an_error *err) {
     return AN_OK;
 }
 
-/* The size that an InputLayer states must be that of those before it. */
+/* The size that an InputLayer states must match the earlier ones. */
 static an_status take_size(walk *w, const ani_keras_layer *layer, an_error *err) {
     static const char *const words[] = {"height", "width"};
     int32_t *const sizes[] = {&w->weights->height, &w->weights->width};
@@ -185,7 +185,7 @@ static an_status take_size(walk *w, const ani_keras_layer *layer, an_error *err)
 /* Classes that are folded into the scale. */
 enum { SCALING = ANI_KERAS_RESCALE | ANI_KERAS_STANDARD | ANI_KERAS_OPERATOR };
 
-/* Is it a layer that changes nothing where it stands? */
+/* Is it a layer that has no effect where it is? */
 static bool is_skipped(const walk *w, const ani_keras_layer *layer) {
     switch (layer->kind) {
     case ANI_KERAS_INPUT:
@@ -248,8 +248,8 @@ static an_status refuse_class(const walk *w, const ani_keras_layer *layer, int32
                     w->weights->path, layer->name, layer->class_name, name_of(w, w->last), wanted);
 }
 
-/* Go on by one layer, which must be as wanted and take the output of the last one; a sum also takes
- * other. *out may be NULL. */
+/* Advance by one layer, which must be as wanted and take the output of the last one; a sum also
+ * takes other. *out may be NULL. */
 static an_status match(walk *w, const ani_keras_layer *wanted, int32_t other,
                        const ani_keras_layer **out, an_error *err) {
     const ani_keras_layer *layer;
@@ -266,14 +266,14 @@ static an_status match(walk *w, const ani_keras_layer *wanted, int32_t other,
     return AN_OK;
 }
 
-/* The place of an array of a layer; -1 if there is none of that name. */
+/* The index of an array of a layer; -1 if there is none of that name. */
 static int64_t find_array(const walk *w, const ani_keras_layer *layer, const char *variable) {
     char name[NAME_SIZE];
     snprintf(name, sizeof name, "%s/%s", layer->name, variable);
     return an_arrays_find(w->weights->arrays, name);
 }
 
-/* The last length of a kernel, if the file has it: what the config says must agree. */
+/* The last length of a kernel, if the file has it: the config must agree with it. */
 static int32_t filters_of(const walk *w, const ani_keras_layer *layer) {
     const int64_t place = find_array(w, layer, "kernel");
     const int32_t rank = place < 0 ? 0 : an_arrays_rank(w->weights->arrays, place);
@@ -316,7 +316,7 @@ static an_status match_convolution(walk *w, const ani_unit_spec *unit, bool is_p
     wanted.kernel_size[0] = wanted.kernel_size[1] = taps;
     wanted.strides[0] = wanted.strides[1] = (int32_t)unit->stride;
     wanted.use_bias = 0;
-    /* a kernel of one tap needs no padding, and Keras says both */
+    /* a one-tap kernel needs no padding, and Keras writes both */
     snprintf(wanted.padding, sizeof wanted.padding, "%s",
              taps == 1   ? ""
              : is_padded ? "valid"
@@ -354,19 +354,19 @@ static an_status match_relu6(walk *w, an_error *err) {
     return match(w, &wanted, 0, NULL, err);
 }
 
-/* What a unit hands on. */
+/* What a unit passes on. */
 typedef struct value {
     int32_t source, channels;
 } value;
 
-/* The unit whose value the block of a projection takes; -1 if no sum follows it, whatever the
+/* The unit whose value is the input of a projection's block; -1 if no sum follows it, whatever the
  * channels. */
 static int32_t block_input(const ani_unit_spec *units, int32_t u) {
     if (units[u].relu6 || units[u - 1].stride != 1) return -1;
     return u - (units[u - 2].kind == ANI_UNIT_POINTWISE ? 3 : 2); /* the first has no expansion */
 }
 
-/* The layers of one unit. values: what the units before it hand on. */
+/* The layers of one unit. values: what the preceding units pass on. */
 static an_status match_unit(walk *w, const ani_unit_spec *units, int32_t u, value *values,
                             int32_t *down, an_error *err) {
     const ani_unit_spec *unit = &units[u];
@@ -375,7 +375,7 @@ static an_status match_unit(walk *w, const ani_unit_spec *units, int32_t u, valu
     ani_mnv2_pad pad;
     bool is_padded = false;
     an_status st = AN_OK;
-    if (u == 0) { /* today the stem is "same" and follows the size; formerly it was padded */
+    if (u == 0) { /* today the stem is "same" and depends on the size; formerly it was padded */
         st = match_pad(w, false, &weights->pads.stem, &is_padded, err);
         weights->known_pads = is_padded ? ANI_PADS_ALL : ANI_PADS_DOWN;
     } else if (unit->stride == 2) {
@@ -386,7 +386,7 @@ static an_status match_unit(walk *w, const ani_unit_spec *units, int32_t u, valu
     if (!st) st = match_convolution(w, unit, is_padded, &places[0], &values[u].channels, err);
     if (!st) st = match_norm(w, &places[1], err);
     if (!st && unit->relu6) st = match_relu6(w, err);
-    /* Where a block keeps size and channels, which depends on alpha, its input is added. */
+    /* If a block keeps size and channels, which depends on alpha, its input is added. */
     const int32_t input = block_input(units, u);
     if (!st && input >= 0 && values[input].channels == values[u].channels) {
         ani_keras_layer wanted;
@@ -497,7 +497,7 @@ bool ani_keras_net_skips(const ani_weights *weights, int64_t array) {
     return place >= 0 && weights->config->layers[place].kind & kinds;
 }
 
-/* How many layers of a kind MobileNetV2 has at most. -1: any number, as they change nothing. */
+/* The maximum number of layers of a kind in MobileNetV2. -1: any number, as they have no effect. */
 static int32_t count_of(const ani_unit_spec *units, int32_t kind) {
     int32_t counts[] = {0, 0, 0, 0, 0};
     for (int32_t u = 0; u < ANI_MNV2_UNITS; u++) {
@@ -547,7 +547,7 @@ an_status ani_keras_net_classes(const ani_weights *weights, const ani_unit_spec 
         const size_t size = strcspn(line, " \n");
         char *end;
         const long count = strtol(line + size, &end, 10);
-        /* the text is a file's: one of safetensors may say anything */
+        /* the text comes from a file, and a safetensors file may say anything */
         if (line[size] != ' ' || *end != '\n' || count < 0 || count > INT32_MAX)
             return ani_fail(err, AN_ERR_FORMAT,
                             "weights: '%s': layer_classes in its metadata is no list of classes, "

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Building of models: from options, at random or with weights of a file, or whole from a file. */
+ * Builds models: from options, with random weights or those of a file, or completely from a
+ * file. */
 #include <attractivenet/mobilenetv2.h>
 
 #include <math.h>
@@ -92,15 +93,15 @@ typedef struct blueprint {
     bool odd_pads;              /* other than padding stands for */
     const ani_weights *weights; /* NULL: random */
     bool take_head, keep_name;
-    bool is_model; /* how it predicts and its classes are the file's, too */
+    bool is_model; /* its kind of prediction and its classes come from the file, too */
 } blueprint;
 
 static bool same_pads(const ani_mnv2_pads *a, const ani_mnv2_pads *b) {
-    return !memcmp(a, b, sizeof *a); /* int32_t alone: no holes */
+    return !memcmp(a, b, sizeof *a); /* only int32_t: no padding bytes */
 }
 
-/* Settle the paddings: the caller's word, else the file's numbers, else the file's word, else the
- * tutorial's. Numbers get the word that stands for them, if there is one. */
+/* Determine the paddings: the caller's word, else the file's numbers, else the file's word, else
+ * the tutorial's. Numbers get the word that stands for them, if there is one. */
 static void settle_pads(blueprint *b, int32_t wanted) {
     const ani_weights *weights = b->weights;
     const int32_t known = weights && !wanted ? weights->known_pads : ANI_PADS_NONE;
@@ -113,7 +114,8 @@ static void settle_pads(blueprint *b, int32_t wanted) {
     if (known == ANI_PADS_DOWN) found.stem = b->pads.stem;
     ani_mnv2_pads_for(&fixed, AN_PADDING_FIXED, b->height, b->width);
     b->odd_pads = !same_pads(&found, &b->pads);
-    /* A network that was built with its size and pads as such is "fixed", even where both agree. */
+    /* A network that was built with its size and padded accordingly is "fixed", even where both
+     * agree. */
     if (!weights->padding && same_pads(&found, &fixed) && (weights->height || b->odd_pads)) {
         b->padding = AN_PADDING_FIXED;
         b->odd_pads = false;
@@ -206,8 +208,8 @@ static an_status create(an_model **out, an_backend *backend, const an_mobilenetv
                    .task = o->task,
                    .seed = o->seed,
                    .weights = weights};
-    /* The head belongs to the caller's task; the file's is taken if it answers the same question.
-     */
+    /* The head belongs to the caller's task; the file's head is used if it answers the same
+     * question. */
     b.take_head = weights && weights->head_kernel >= 0 && weights->outputs == o->outputs &&
                   (weights->task < 0 || weights->task == o->task);
     an_status st = weights ? ani_weights_check_alpha(weights, o->alpha, err) : AN_OK;
@@ -283,8 +285,8 @@ static an_status load(an_model **out, an_backend *backend, ani_weights *weights,
                    .take_head = true,
                    .keep_name = true,
                    .is_model = true};
-    /* A bare weight file names no task: the 1000 classes of ImageNet are one, all else is a score.
-     */
+    /* A bare weight file does not name a task: ImageNet's 1000 classes mean classification,
+     * anything else scores. */
     b.task = weights->task >= 0  ? weights->task
              : weights->imagenet ? AN_TASK_CLASSIFICATION
                                  : AN_TASK_REGRESSION;
@@ -302,7 +304,7 @@ static an_status load(an_model **out, an_backend *backend, ani_weights *weights,
     return build(out, backend, &b, err);
 }
 
-/* Check what a caller wants of a model that is to be loaded from path; NULL: from memory. */
+/* Check a caller's options for a model to be loaded from path; NULL: from memory. */
 static an_status take_options(an_mobilenetv2_options *o, const an_mobilenetv2_options *options,
                               const char *path, an_error *err) {
     *o = default_options();
@@ -310,7 +312,7 @@ static an_status take_options(an_mobilenetv2_options *o, const an_mobilenetv2_op
     an_status st = ani_options_copy(o, sizeof *o, options, "an_mobilenetv2_options", err);
     if (!st) st = check_alpha(o->alpha, err);
     if (!st) st = check_words(o, err);
-    /* check_words() leaves a path to AN_WEIGHTS_FILE alone */
+    /* check_words() allows a path only for AN_WEIGHTS_FILE */
     if (!st && o->weights_kind != AN_WEIGHTS_RANDOM &&
         (!path || !o->weights_path || strcmp(o->weights_path, path) != 0))
         st = ani_fail(err, AN_ERR_ARG,
@@ -321,7 +323,7 @@ static an_status take_options(an_mobilenetv2_options *o, const an_mobilenetv2_op
     return st;
 }
 
-/* Build the model of a file's arrays, which are taken over. */
+/* Build a model from a file's arrays, whose ownership is taken. */
 static an_status load_arrays(an_model **out, an_backend *backend, an_arrays *arrays,
                              const char *path, const an_mobilenetv2_options *o, an_error *err) {
     ani_weights weights;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Which array of a file belongs to which layer: by name if the file has all of today's names, else
- * by the order of its layers, as Keras itself loads the published files, whose layers carry other
- * names. */
+ * Which array of a file belongs to which layer: by name if the file has all of today's names,
+ * otherwise by the order of its layers, as Keras itself loads the published files, whose layers
+ * have other names. */
 #include "mobilenetv2/weights.h"
 
 #include <math.h>
@@ -17,10 +17,10 @@
 
 /* --- matching --------------------------------------------------------------------------------- */
 
-/* Classes of layers with weights, told apart by their variables. */
+/* Classes of layers with weights, distinguished by their variables. */
 enum { CLASS_CONV, CLASS_DEPTHWISE, CLASS_NORM, CLASS_DENSE, CLASS_OTHER, CLASSES };
 
-/* The arrays of one layer of the file: they follow each other. */
+/* The arrays of one layer of the file, which are adjacent. */
 typedef struct group {
     int64_t first, count;
     int32_t kind; /* CLASS_* */
@@ -43,7 +43,7 @@ static bool same_layer(const an_arrays *arrays, int64_t a, int64_t b) {
     return length == layer_length(right) && !strncmp(left, right, length);
 }
 
-/* Find a variable of a layer; -1 if it is not there. */
+/* Find a variable of a layer; -1 if it is missing. */
 static int64_t find_variable(const an_arrays *arrays, const group *layer, const char *variable) {
     for (int64_t i = layer->first; i < layer->first + layer->count; i++)
         if (!strcmp(variable_of(arrays, i), variable)) return i;
@@ -135,7 +135,7 @@ static an_status match_by_order(ani_weights *weights, const ani_unit_spec *units
     return AN_OK;
 }
 
-/* Find the dense layer. More than one is no head of this library's kind. */
+/* Find the dense layer. More than one is not a head that this library supports. */
 static an_status match_head(ani_weights *weights, an_error *err) {
     const an_arrays *arrays = weights->arrays;
     group layer, second;
@@ -170,7 +170,7 @@ static bool alpha_fits(const ani_weights *weights, double alpha, ani_unit_spec *
     return true;
 }
 
-/* Find the alpha whose channels the file has: what the file says, else the usual ones, else any in
+/* Find the alpha whose channels the file has: the stated one, else the usual ones, else any in
  * steps of 0.01. 0: none. The units become those of that alpha. */
 static double find_alpha(const ani_weights *weights, ani_unit_spec *units) {
     static const double usual[] = {1.0, 0.35, 0.5, 0.75, 1.3, 1.4};
@@ -183,8 +183,8 @@ static double find_alpha(const ani_weights *weights, ani_unit_spec *units) {
     return 0;
 }
 
-/* Every array of a Keras file must have its place: one more belongs to a layer that is not ours, or
- * to a layer of ours that computes something else. */
+/* Every array of a Keras file must have a place: an extra one belongs to a layer that is not ours,
+ * or to one of ours that computes something else. */
 static an_status check_rest(const ani_weights *weights, ani_unit_spec *units, an_error *err) {
     const an_arrays *arrays = weights->arrays;
     const char *layout = an_arrays_metadata(arrays, "layout");
@@ -203,7 +203,7 @@ static an_status check_rest(const ani_weights *weights, ani_unit_spec *units, an
     return ani_keras_net_classes(weights, units, classes, err);
 }
 
-/* The published files: Keras weights of the base alone, or with the 1000 classes of ImageNet. */
+/* The published files: Keras weights of the base only, or with ImageNet's 1000 classes. */
 static bool looks_like_imagenet(const ani_weights *weights) {
     const char *layout = an_arrays_metadata(weights->arrays, "layout");
     if (!layout || strcmp(layout, "keras-weights")) return false;
@@ -269,7 +269,7 @@ an_status ani_weights_find_alpha(ani_weights *weights, an_error *err) {
 an_status ani_weights_check_alpha(const ani_weights *weights, double alpha, an_error *err) {
     ani_weights found = *weights; /* the list stays that of weights */
     an_error none;
-    found.alpha = alpha; /* the first one that is tried */
+    found.alpha = alpha; /* the first one to try */
     const an_status st = ani_weights_find_alpha(&found, &none);
     if (st == AN_ERR_NOMEM) return ani_fail(err, st, "%s", none.message);
     if (st || !(fabs(found.alpha - alpha) > 1e-9)) return AN_OK;

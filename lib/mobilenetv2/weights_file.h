@@ -10,13 +10,13 @@
 #include "mobilenetv2/build.h"
 
 enum { ANI_MNV2_BASE_ARRAYS = 5 * ANI_MNV2_UNITS };
-/* The stem's "same" follows the size, so a file may state the other four alone. */
+/* The stem's "same" depends on the size, so a file may state only the other four. */
 enum { ANI_PADS_NONE, ANI_PADS_DOWN, ANI_PADS_ALL };
 
-/** An open file. What it does not tell is 0, task -1, places of arrays -1, texts "". */
+/** An open file. What it does not state is 0; the task is -1, indices of arrays -1, texts "". */
 typedef struct ani_weights {
     an_arrays *arrays;
-    const char *path; /* for messages; the caller's */
+    const char *path; /* for messages; owned by the caller */
     double alpha;
     int32_t height, width;
     int32_t padding;    /* AN_PADDING_* */
@@ -24,7 +24,7 @@ typedef struct ani_weights {
     int32_t task;       /* AN_TASK_* */
     int32_t outputs;    /* of its head */
     int32_t known_pads; /* ANI_PADS_*: which of pads are the file's, whatever padding says */
-    int32_t imagenet;   /* 1: it is read as the published ImageNet weights */
+    int32_t imagenet;   /* 1: read as the published ImageNet weights */
     int32_t has_seed, reserved;
     uint32_t seed, reserved2;
     ani_mnv2_pads pads;
@@ -32,7 +32,7 @@ typedef struct ani_weights {
         base[ANI_MNV2_BASE_ARRAYS]; /* place of each base array, in the order of the net's arrays */
     int64_t head_kernel, head_bias;
     ani_keras_config *config; /* of a Keras file; NULL: none */
-    const char *scale_layer;  /* the layer of the file that makes the scale; NULL: none */
+    const char *scale_layer;  /* the layer of the file that defines the scale; NULL: none */
     char base_name[ANI_FACT_SIZE];
 } ani_weights;
 

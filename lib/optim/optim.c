@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Optimizers: which parameters move, their moments, and the clipping of all gradients together. The
- * formulas are the backend's. */
+ * Optimizers: which parameters are updated, their moments, and clipping by the norm of all
+ * gradients. The formulas are in the backend. */
 #include "optim/optim.h"
 
 #include <math.h>
@@ -16,8 +16,8 @@ struct an_optimizer {
     an_model *model;
     an_optimizer_options options;
     int64_t steps;
-    int64_t count;   /* of all parameters that can be trained */
-    float *m, *v;    /* [count], in backend memory, as the parameters lie; v NULL for SGD */
+    int64_t count; /* number of all trainable parameters */
+    float *m, *v;  /* [count], in backend memory, laid out like the parameters; v is NULL for SGD */
     double *squares; /* one, in backend memory */
 };
 
@@ -71,7 +71,7 @@ static an_status check_rate(double rate, an_error *err) {
                     rate);
 }
 
-/** A step with the options' numbers and no arrays yet. */
+/** A step with the numbers from the options, without arrays yet. */
 static ani_optim_step make_step(const an_optimizer_options *o, int64_t step, double rate) {
     return (ani_optim_step){.kind = o->kind,
                             .nesterov = o->nesterov,
@@ -124,7 +124,7 @@ void an_optimizer_destroy(an_optimizer *optimizer) {
     ani_free(optimizer);
 }
 
-/** The factor that brings the norm of all gradients down to clip_norm. */
+/** The factor that reduces the norm of all gradients to clip_norm. */
 static double clip_factor(an_optimizer *optimizer, const ani_net_range *range) {
     an_backend *backend = an_model_backend(optimizer->model);
     double squares;
@@ -190,7 +190,7 @@ void ani_optimizer_settings(const an_optimizer *optimizer, ani_setting_list *to)
 
 static const char *const moment_names[] = {"optimizer/m", "optimizer/v"};
 
-/** The moments of what a base mode trains; NULL for v of SGD. */
+/** The moments of what a base mode trains; v is NULL for SGD. */
 static float *moments(const an_optimizer *optimizer, int32_t base, int which, int64_t *count) {
     const ani_net *net = ani_model_net(optimizer->model);
     const ani_net_range range = ani_net_trained(net, base);
@@ -261,7 +261,7 @@ an_status an_optimizer_apply(const an_optimizer_options *options, int64_t step,
     if (!st && count && (!parameters || !gradients || !m || (!v && ours.kind != AN_OPTIM_SGD)))
         st = ani_fail(err, AN_ERR_ARG, "an array of the optimizer is NULL");
     if (st) return st;
-    /* the reference backend's memory is the host's */
+    /* the reference backend's memory is host memory */
     an_backend_options kind;
     an_backend_options_init(&kind, sizeof kind);
     kind.kind = AN_BACKEND_REF;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * OpenBLAS behind the table's entries for products, and the rule about its threads. It is loaded
- * by the first backend that wants it: as it is loaded it starts threads that spin for 30 ms. */
+ * OpenBLAS behind the table's entries for products, and the handling of its threads. The first
+ * backend that needs it loads it: on loading, it starts threads that spin for 30 ms. */
 #include "backend/cpu/blas.h"
 
 #include <cblas.h>
@@ -18,14 +18,14 @@ static int threads_before;
 
 static struct { BLAS_FUNCTIONS(ANI_FUNCTION) } blas; /* all NULL: not loaded */
 
-/* Debian's name, and that of systems that follow the library's own version. */
+/* Debian's name, and that on systems that follow the library's own version. */
 static int32_t load(void) {
     static const char *const files[] = {"libopenblas.so.0", "libopenblas.so", NULL};
     static const char *const names[] = {BLAS_FUNCTIONS(ANI_FUNCTION_NAME)};
     return ani_library_load(files, names, sizeof names / sizeof *names, &blas);
 }
 
-/* A child must not find the lock held by a thread that it does not have. */
+/* A child must not find the lock held by a thread that does not exist there. */
 static void before_fork(void) {
     pthread_mutex_lock(&lock);
 }

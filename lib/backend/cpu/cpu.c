@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The CPU backend's table, its memory (the host's) and its queue (none: every call is done when it
- * returns). Batch norm on channels, the losses and the probabilities are the reference's: they are
- * a few thousand numbers in double, and there is nothing to gain. */
+ * returns). Per-channel batch norm, the losses and the probabilities are those of the reference
+ * backend: they are a few thousand numbers in double, with nothing to gain. */
 #include "backend/cpu/cpu.h"
 
 #include <string.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * The CPU backend: drivers that cut each operation into pieces for the pool and feed the kernels.
+ * The CPU backend: drivers that split each operation into pieces for the pool and feed the kernels.
  *
- * Work is cut by the shape alone: into chunks (pieces of pool work) of tiles (pieces that stay in
- * cache). Each chunk writes its partial sums to a place of its own, and they are joined in the
- * order of chunks. So the same bits come out whatever the number of threads.
+ * Work is split only by shape: into chunks (pieces of pool work) of tiles (pieces that fit in
+ * cache). Each chunk writes its partial sums to a separate place, and they are combined in chunk
+ * order. So the result has the same bits whatever the number of threads.
  *
- * Several threads may call into one backend at once: what a call writes is its caller's, in scratch
- * and buffers, or lies on the stack (at most 40 KB). The backend itself is never written. */
+ * Several threads may call into one backend at once: a call writes only to its caller's scratch and
+ * buffers, and to the stack (at most 40 KB). The backend itself is never written. */
 #ifndef BACKEND_CPU_CPU_H
 #define BACKEND_CPU_CPU_H
 
@@ -23,7 +23,7 @@ typedef struct cpu_backend {
     ani_kernels k;
     ani_infer_kernels infer[ANI_INFERENCES]; /* by AN_INFERENCE_* */
     int32_t blas;                            /* 1: products go to OpenBLAS */
-    int64_t streams_from; /* elements of a tensor that is stored past the caches */
+    int64_t streams_from; /* elements of a tensor from which on non-temporal stores are used */
 } cpu_backend;
 
 static inline cpu_backend *ani_cpu(an_backend *backend) {
@@ -43,23 +43,23 @@ static inline int64_t ani_max(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-/** Say whether a tensor of [rows][c] is so large that it is stored past the caches: nothing of it
- * is still there when it is read, and a plain store would first read the lines that it overwrites.
- */
+/** Return whether a tensor of [rows][c] is so large that it is written with non-temporal stores:
+ * none of it would still be cached when it is read, and a plain store would first read the lines
+ * that it overwrites. */
 static inline int32_t ani_cpu_streams(const cpu_backend *cpu, int64_t rows, int64_t c) {
     return rows * c >= cpu->streams_from;
 }
 
-/** Say whether it goes there by way of a tile that is laid out as it is: what a kernel stores at
- * once of bfloat16 may be half a line, and the stores of one line must not be torn apart. Floats
- * are streamed by the kernels themselves. */
+/** Return whether it is streamed through a tile of the same layout: a kernel's single store of
+ * bfloat16 may be half a line, and the stores of a line must not be separated. Floats are streamed
+ * by the kernels themselves. */
 static inline int32_t ani_cpu_streams_tiles(const cpu_backend *cpu, int32_t element, int64_t rows,
                                             int64_t c) {
     return element == ANI_BFLOAT16 && cpu->k.stream_copy && ani_cpu_streams(cpu, rows, c);
 }
 
 /** Take count elements of size bytes from a bump pointer, 64-byte aligned. With base NULL it only
- *  counts, so that planning and running are the same code. */
+ * counts, so that planning and running share the same code. */
 static inline void *ani_take(void *base, int64_t *used, int64_t count, int64_t size) {
     void *taken = base ? (char *)base + *used : NULL;
     *used += ani_round_up(count * size, 64);
@@ -68,25 +68,25 @@ static inline void *ani_take(void *base, int64_t *used, int64_t count, int64_t s
 
 /* --- products (product.c) --------------------------------------------------------------------- */
 
-/** The right-hand matrix [k,n] of a product, as it lies packed. */
+/** The packed right-hand matrix [k,n] of a product. */
 typedef struct cpu_matrix {
     int64_t k, n;
-    int64_t steps;   /* k; with pairs half of it, rounded up */
+    int64_t steps;   /* k; with pairs, half of it, rounded up */
     int64_t columns; /* of a result row: n rounded up to whole panels */
     int64_t panels;
     int64_t size;  /* floats of all panels */
     int32_t width; /* columns of a panel */
-    int32_t pairs; /* 1: it and what is multiplied with it are pairs (ani_pair_kernels) */
+    int32_t pairs; /* 1: it and its left operand consist of pairs (ani_pair_kernels) */
 } cpu_matrix;
 
 cpu_matrix ani_cpu_matrix(const cpu_backend *cpu, int64_t k, int64_t n);
-/** Make it one of pairs, if the level has products of them and this is for a unit whose tensors are
- * of this kind of element. Sizes stay: those of floats are enough. */
+/** Use pairs, if the ISA level has products of them and this is for a unit whose tensors have this
+ * element type. Sizes are unchanged: those for floats are sufficient. */
 void ani_cpu_use_pairs(const cpu_backend *cpu, cpu_matrix *m, int32_t element);
 /** Return the row stride of a tile of c columns, which may be the left operand of a product, or
- * with panels of this width (1: none) the result of one or the right operand of a transposed one:
- * whole panels and register tiles; an odd number of cache lines, so that the rows of one column do
- * not fall into the same few sets of a cache. */
+ * with panels of this width (1: none) its result or the right operand of a transposed one: whole
+ * panels and register tiles, and an odd number of cache lines, so that the rows of a column do not
+ * map to the same few cache sets. */
 int64_t ani_cpu_stride(int64_t c, int32_t width);
 /** Pack b[i*row_stride + j*column_stride] into packed, on all threads. */
 void ani_cpu_pack(const cpu_backend *cpu, const cpu_matrix *m, float *packed, const float *b,
@@ -96,20 +96,20 @@ void ani_cpu_pack(const cpu_backend *cpu, const cpu_matrix *m, float *packed, co
 void ani_cpu_product(const cpu_backend *cpu, const cpu_matrix *m, float *c, int64_t ldc,
                      const float *a, int64_t lda, const float *packed, int64_t rows);
 /** c[k][n] += a[rows][k]' * b[rows][n]; all three have strides from ani_cpu_stride(), c has room
- * for k rounded up to ANI_TILE_ROWS. What lies in the padding of a and b does not matter. width:
- * ani_panel_width() of k and n. pairs 1: a and b are pairs of rows. */
+ * for k rounded up to ANI_TILE_ROWS. The padding of a and b is ignored. width: ani_panel_width() of
+ * k and n. pairs 1: a and b are pairs of rows. */
 void ani_cpu_product_transposed(const cpu_backend *cpu, float *c, int64_t ldc, const float *a,
                                 int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t k,
                                 int64_t n, int32_t width, int32_t pairs, const ani_ahead *ahead);
 
-/** What a chunk of forward sums up: about a pivot that its first tile gives, see join.c. */
+/** The sums of a forward chunk, about a pivot taken from its first tile; see join.c. */
 typedef struct cpu_moments {
     float *pivot;         /* [n] */
     double *sum, *square; /* [n] */
 } cpu_moments;
 
-/** y = product, with its moments; y of ANI_FLOAT32 or so. c: a tile of stride ldc, used where the
- * product cannot be stored as it leaves the registers: at a chunk's first tile, which gives the
+/** y = product, with its moments; y has the given element type. c: a tile of stride ldc, used where
+ * the product cannot be stored directly from registers: for a chunk's first tile, which gives the
  * pivot, and with OpenBLAS. */
 void ani_cpu_product_moments(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
                              float *c, int64_t ldc, void *y, int32_t element,
@@ -120,21 +120,22 @@ void ani_cpu_product_gradient(const cpu_backend *cpu, const cpu_matrix *m, const
 
 /* --- joining of partial sums (join.c) --------------------------------------------------------- */
 
-/** Choose the pivot of a chunk, the channel means of its first rows t, and clear its sums. */
+/** Choose the pivot of a chunk, which is the channel means of its first rows t, and clear its
+ * sums. */
 void ani_cpu_begin_moments(const ani_kernels *k, float *pivot, double *sum, double *square,
                            const float *t, int64_t ldt, int64_t rows, int64_t c);
-/** Say where an input gradient goes: from element `at` of the tensors on (row stride `stride`),
- * which is of channel `channel`; sum and dot as in ani_kernels, NULL without sums. */
+/** Describe where an input gradient goes: from element `at` of the tensors on (row stride
+ * `stride`), which is in channel `channel`; sum and dot as in ani_kernels, NULL without sums. */
 ani_gradient_store ani_cpu_gradient_store(const ani_store *store, const ani_lazy *x, int64_t at,
                                           int64_t stride, int64_t channel, double *sum,
                                           double *dot);
 /** Turn the sums of a chunk about a pivot into [2][c] mean and sum of squared distances from it. */
 void ani_cpu_finish_moments(int64_t count, int64_t c, const float *pivot, const double *sum,
                             const double *square, double *mean, double *m2);
-/** Join moments of parts [parts][2][c] with counts elements each, in their order. */
+/** Combine the moments of parts [parts][2][c] with counts elements each, in order. */
 void ani_cpu_join_moments(const cpu_backend *cpu, int64_t parts, const int64_t *counts,
                           const double *partials, int64_t c, double *moments);
-/** Add up parts [parts][count], in their order. */
+/** Add up parts [parts][count], in order. */
 void ani_cpu_join_sums(const cpu_backend *cpu, int64_t parts, const double *partials, int64_t count,
                        double *sums);
 /** Add up float matrices: out[rows][columns] from parts, each [.][stride], part_size floats apart.
@@ -145,7 +146,7 @@ void ani_cpu_join_matrix(const cpu_backend *cpu, int64_t parts, const float *par
 
 /* --- units ------------------------------------------------------------------------------------ */
 
-/* Pointwise units, and full ones but for their input gradient (rows.c). */
+/* Pointwise units, and full ones except for their input gradient (rows.c). */
 int64_t ani_cpu_rows_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward);
 void ani_cpu_rows_forward(cpu_backend *cpu, const ani_unit_shape *s, const ani_unit_forward *args);
 void ani_cpu_rows_backward(cpu_backend *cpu, const ani_unit_shape *s,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Depthwise 3x3 units. A piece of pool work is a band of rows of one image, a range of columns
- * and a group of channels. Its input rows are normalised once each into a ring of row buffers laid
- * out as [blocks of 16 channels][columns][16]: there, padding is a zero, channels past the last are
- * zero, and the kernels run over memory that is in order and in cache.
+ * and a group of channels. Each input row is normalised once into a ring of row buffers laid out as
+ * [blocks of 16 channels][columns][16]. There, padding and channels past the last are zero, and the
+ * kernels run over contiguous memory that is in cache.
  *
  * Backward does the same with rows of dz and of x: each dz row is formed once and serves the
  * weight gradient of its own row and the input gradient of the rows around it. */
@@ -13,16 +13,16 @@
 
 enum {
     RING = 4, /* rows of a ring: three in use and the next, whatever stride and padding */
-    /* Floats of a row buffer, about. Both rings, the rows of tensors that they are made from and
-     * those asked for should fit into L2: a dozen forward, twice as many backward. */
+    /* Approximate number of floats in a row buffer. Both rings, the tensor rows they are made from
+     * and the prefetched rows should fit into L2: a dozen forward, twice as many backward. */
     ROW_FORWARD = 9216,
     ROW_BACKWARD = 4608,
-    MIN_GROUP = 192, /* channels: below, columns are cut and not channels */
-    PIECES = 64,     /* at least so many pieces if the bands stay MIN_BAND rows high */
+    MIN_GROUP = 192, /* channels: below this, columns are split and not channels */
+    PIECES = 64,     /* at least this many pieces, as long as bands are MIN_BAND rows high */
     MIN_BAND = 8
 };
 
-/** How a unit is cut. Pieces are numbered ((image * bands + band) * ranges + range) * groups +
+/** How a unit is split. Pieces are numbered ((image * bands + band) * ranges + range) * groups +
  * group; a part is a piece without its group. */
 typedef struct cut {
     int64_t band, bands;   /* output rows of a band */
@@ -57,7 +57,7 @@ static cut cut_unit(const ani_unit_shape *s, int64_t row) {
     return c;
 }
 
-/** Where a piece lies. */
+/** The location of a piece. */
 typedef struct place {
     int64_t part, n;
     int64_t row, last_row;       /* output rows */
@@ -84,7 +84,8 @@ static inline int64_t block_channels(const place *p, int64_t block) {
     return ani_min(p->channels - block * ANI_BLOCK, ANI_BLOCK);
 }
 
-/** A ring of row buffers over columns first.. of a tensor; slot row & (RING - 1) holds a row. */
+/** A ring of row buffers over the columns of a tensor from `first` on; slot row & (RING - 1) holds
+ * a row. */
 typedef struct ring {
     float *rows;   /* [RING][blocks][columns][ANI_BLOCK] */
     int64_t first; /* column of the tensor in buffer column 0; may be negative */
@@ -96,8 +97,8 @@ static inline float *ring_row(const ring *r, const place *p, int64_t row) {
     return r->rows + (row & (RING - 1)) * p->blocks * r->columns * ANI_BLOCK;
 }
 
-/* Clear what the tensor does not fill: all of a row outside of it; else the columns left and right
- * of it, and the lanes past the last channel. Returns the columns that are inside. */
+/* Clear what the tensor does not fill: all of a row outside it; otherwise the columns to its left
+ * and right, and the lanes past the last channel. Returns the columns that are inside. */
 static int64_t clear_outside(const ring *r, const place *p, float *row, int inside, int64_t width,
                              int64_t *from) {
     const int64_t left = inside ? ani_min(ani_max(-r->first, 0), r->columns) : r->columns;
@@ -114,8 +115,8 @@ static int64_t clear_outside(const ring *r, const place *p, float *row, int insi
     return inside ? end - left : 0;
 }
 
-/* Where a row of a tensor [n][h][w][cin] has a block of channels, for a kernel that asks for it
- * before it is loaded into a ring; NULL: outside of the image. */
+/* The address of a block of channels in a row of a tensor [n][h][w][cin], for a kernel that
+ * prefetches it before it is loaded into a ring; NULL: outside the image. */
 static const void *row_ahead(const void *tensor, int32_t element, const ani_unit_shape *s,
                              int64_t h, int64_t w, const place *p, const ring *r, int64_t row,
                              int64_t channel) {
@@ -124,7 +125,7 @@ static const void *row_ahead(const void *tensor, int32_t element, const ani_unit
     return ani_element_at(tensor, element, at);
 }
 
-/* Load rows of x up to and with row `until`, normalised. */
+/* Load rows of x up to and including row `until`, normalised. */
 static void load_x(const ani_kernels *k, const ani_unit_shape *s, const place *p, ring *r,
                    const ani_lazy *x, int64_t until) {
     for (; r->next <= until; r->next++) {
@@ -144,7 +145,7 @@ static void load_x(const ani_kernels *k, const ani_unit_shape *s, const place *p
     }
 }
 
-/* Load rows of dz up to and with row `until`. */
+/* Load rows of dz up to and including row `until`. */
 static void load_dz(const ani_kernels *k, const ani_unit_shape *s, const place *p, ring *r,
                     const ani_gradient *dz, int64_t until) {
     for (; r->next <= until; r->next++) {
@@ -168,8 +169,8 @@ static void load_dz(const ani_kernels *k, const ani_unit_shape *s, const place *
     }
 }
 
-/* What a piece has of a row of a tensor, from a tile of the row past the caches; both begin with
- * the piece's first column and with channel 0. */
+/* Stream a piece's part of a tensor row from a tile, with non-temporal stores; both begin with the
+ * piece's first column and with channel 0. */
 static void stream_row(const ani_kernels *k, const ani_unit_shape *s, const place *p,
                        int32_t element, void *row, const void *tile, int64_t columns) {
     const int64_t size = ani_element_size(element);
@@ -181,7 +182,7 @@ static void stream_row(const ani_kernels *k, const ani_unit_shape *s, const plac
     }
 }
 
-/* Pack w[9][c] by blocks: out[blocks][9][ANI_BLOCK], tap order[i] at place i, zero past channel c.
+/* Pack w[9][c] by blocks: out[blocks][9][ANI_BLOCK], tap order[i] at index i, zero past channel c.
  */
 static void pack_taps(float *out, const float *w, int64_t c, const int32_t order[9]) {
     for (int64_t first = 0; first < c; first += ANI_BLOCK)
@@ -210,7 +211,7 @@ typedef struct forward_job {
     int64_t y_tile; /* where in them rows of y wait to be streamed */
 } forward_job;
 
-/* Floats that columns of a tensor take as bfloat16. */
+/* The number of floats that columns of a bfloat16 tensor occupy. */
 static int64_t row_floats(const ani_unit_shape *s, int64_t columns) {
     return ani_divide_up(columns * s->cin, 2);
 }
@@ -231,7 +232,7 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     return used;
 }
 
-/* A block of a row, which is to be stored at y_row. */
+/* A block of a row, to be stored at y_row. */
 static void store_block(const forward_job *job, const place *p, int64_t oy, int64_t block,
                         void *y_row, const float *tile, float *pivot, double *sum) {
     const ani_unit_shape *s = job->s;
@@ -342,7 +343,7 @@ typedef struct backward_job {
     int64_t dx_tile; /* where in them rows of dx wait to be streamed */
 } backward_job;
 
-/* A dx row of stride 2 is computed in whole pairs of columns, with one or two more than it has. */
+/* A dx row of stride 2 is computed in whole pairs of columns, one or two more than it has. */
 static int64_t tile_columns(const ani_unit_shape *s, const cut *c) {
     return c->range * s->stride + 6;
 }
@@ -363,7 +364,7 @@ static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const an
     return used;
 }
 
-/** What a piece of backward works with. */
+/** The state of a backward piece. */
 typedef struct backward_piece {
     const backward_job *job;
     place p;
@@ -371,8 +372,8 @@ typedef struct backward_piece {
     int64_t dx_first, dx_last; /* columns of dx that this piece writes */
     int64_t last_dz;           /* the last row of dz that this piece reads */
     float *tile;               /* a row of dx, one block: [columns][ANI_BLOCK] */
-    void *dx_tile;             /* NULL: dx is not streamed by way of it */
-    const float *zeros;        /* a row of dz outside of the image */
+    void *dx_tile;             /* NULL: dx is not streamed through it */
+    const float *zeros;        /* a row of dz outside the image */
     float *dw;                 /* [blocks][9][ANI_BLOCK] */
     double *sum;               /* NULL: not wanted; dot is s->cin after it */
 } backward_piece;
@@ -407,8 +408,8 @@ static const float *dz_row(const backward_piece *b, int64_t oy, int64_t block, i
     return ring_row(&b->z, &b->p, oy) + (block * b->z.columns + column - b->z.first) * ANI_BLOCK;
 }
 
-/* Stride 1: dx is dz correlated with the turned kernel. What the network asks for is stored from
- * the registers, anything else by way of a tile. */
+/* Stride 1: dx is dz correlated with the rotated kernel. The cases that the network needs are
+ * stored directly from registers, others through a tile. */
 static void dx_dense(const backward_piece *b, int64_t iy, int64_t block, ani_depthwise *d,
                      const ani_gradient_store *to) {
     const ani_kernels *k = &b->job->cpu->k;
@@ -428,7 +429,7 @@ static void dx_dense(const backward_piece *b, int64_t iy, int64_t block, ani_dep
                                       block_channels(&b->p, block), d->streamed);
 }
 
-/* Stride 2: a row of dx meets kernel rows 0 and 2, or row 1 alone. */
+/* Stride 2: a row of dx meets kernel rows 0 and 2, or only row 1. */
 static void dx_spread(const backward_piece *b, int64_t iy, int64_t block, ani_depthwise *d,
                       const ani_gradient_store *to) {
     const ani_kernels *k = &b->job->cpu->k;
@@ -450,7 +451,7 @@ static void store_dx(backward_piece *b, int64_t iy) {
     const ani_unit_shape *s = job->s;
     const ani_gradient *dz = &job->args->dz;
     const int32_t element = job->args->x.element;
-    if (b->dx_last <= b->dx_first) return; /* outputs past the input, by padding alone */
+    if (b->dx_last <= b->dx_first) return; /* outputs past the input, which see only padding */
     load_dz(&job->cpu->k, s, &b->p, &b->z, dz, ani_min((iy + s->pad_top) / s->stride, s->oh - 1));
     const int64_t at = ((b->p.n * s->h + iy) * s->w + b->dx_first) * s->cin;
     for (int64_t block = 0; block < b->p.blocks; block++) {
@@ -481,8 +482,8 @@ static void store_dx(backward_piece *b, int64_t iy) {
                    b->dx_last - b->dx_first);
 }
 
-/* Where the input that belongs to output `first` begins: each input row and column is of one piece.
- */
+/* The start of the input that belongs to output `first`: each input row and column belongs to one
+ * piece. */
 static int64_t input_edge(int64_t edge, int64_t outputs, int64_t inputs, int64_t stride) {
     if (edge >= outputs) return inputs;
     return ani_min(edge * stride, inputs);

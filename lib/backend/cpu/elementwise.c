@@ -82,7 +82,7 @@ static void column_ends(const float *z, int64_t rows, int64_t c, int64_t columns
         }
 }
 
-/* A value grows or falls with z all the way, so the ends of z are those of the value. */
+/* A value is monotonic in z, so it takes its extremes at those of z. */
 void ani_cpu_value_range(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
                          ani_range *range) {
     if (x->element != ANI_FLOAT32) {
@@ -96,7 +96,7 @@ void ani_cpu_value_range(an_backend *backend, int64_t rows, int64_t c, const ani
         column_ends((const float *)x->z + first, rows, c, columns, low, high);
         for (int64_t i = 0; i < 2 * columns; i++) {
             const int64_t j = i % columns;
-            if (low[j] > high[j]) continue; /* no numbers at all */
+            if (low[j] > high[j]) continue; /* nothing but NaN */
             const float z = i < columns ? low[j] : high[j];
             const ani_lazy one = {.z = &z,
                                   .scale = x->scale ? x->scale + first + j : NULL,
@@ -184,7 +184,7 @@ typedef struct combine_job {
     float *y;
 } combine_job;
 
-/* Each element by itself: the reference's loop, on a piece. */
+/* Element by element: the reference's loop, on a piece. */
 static void combine_piece(void *context, int64_t index, int32_t worker) {
     (void)worker;
     const combine_job *job = context;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * What full 3x3 units (the stem of the network, 3 channels in, and any other for single layers)
- * have of their own: the gathering of output pixels into rows of 9*cin values, which rows.c
- * multiplies, and the input gradient, which the network never asks of its stem: scattered image
- * by image. */
+ * Code specific to full 3x3 units (the stem of the network, with 3 input channels, and any other
+ * for single layers): gathering output pixels into rows of 9*cin values, which rows.c multiplies,
+ * and the input gradient, which the network never needs for its stem; it is scattered image by
+ * image. */
 #include "backend/cpu/cpu.h"
 
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 /* --- gathering -------------------------------------------------------------------------------- */
 
-/* Gather one row of three taps from (iy, ix) on, normalised, zero outside of the image. */
+/* Gather one row of three taps from (iy, ix) on, normalised, zero outside the image. */
 static void gather_edge(const ani_kernels *k, const ani_unit_shape *s, const ani_lazy *x, int64_t n,
                         int64_t iy, int64_t ix, float *to) {
     const int64_t c = s->cin, first = ani_max(-ix, 0), last = ani_min(s->w - ix, 3);
@@ -28,8 +28,8 @@ static void gather_edge(const ani_kernels *k, const ani_unit_shape *s, const ani
         last - first, c, x->scale, x->shift, x->relu6);
 }
 
-/* The same three times, for a pixel whose taps all lie inside, from element `at` on; 3 channels of
- * float are copied as they are. */
+/* The same for all three rows of a pixel whose taps are all inside, from element `at` on; 3
+ * channels of float are copied unchanged. */
 static void gather_inside(const ani_kernels *k, const ani_unit_shape *s, const ani_lazy *x,
                           int64_t at, float *to) {
     const int64_t taps = 3 * s->cin, row = s->w * s->cin;
@@ -100,8 +100,8 @@ static int64_t plan_input(input_job *job, const cpu_backend *cpu, const ani_unit
     return used;
 }
 
-/* Add the gradients of the nine taps of output pixels row.. to the input pixels they were read
- * from. */
+/* Add the gradients of the nine taps of output pixels from `row` on to the input pixels they were
+ * read from. */
 static void scatter_tile(const ani_unit_shape *s, int64_t row, int64_t rows, const float *tile,
                          int64_t ld, float *image) {
     for (int64_t r = row; r < row + rows; r++, tile += ld)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * Global average pooling and the dense layer. They are small beside the units: sums in double,
- * pieces of columns on the pool, no blocking for caches. */
+ * Global average pooling and the dense layer. They are small compared with the units: sums in
+ * double, pieces of columns on the pool, no cache blocking. */
 #include "backend/cpu/cpu.h"
 
 #include <stddef.h>
 
 enum {
     CHANNELS = 64, /* of a piece of pooling */
-    ROWS = 128,    /* pixels that are normalised at once */
+    ROWS = 128,    /* pixels normalised at a time */
     OUTPUTS = 64,  /* of a piece of the dense layer */
     INPUTS = 16
 };
@@ -52,7 +52,7 @@ void ani_cpu_pool_forward(an_backend *backend, int64_t n, int64_t hw, int64_t c,
     ani_pool_run(cpu->pool, n * job.ranges, pool_piece, &job);
 }
 
-/* All images of one range of channels, so that its sums are of one piece. */
+/* All images for one range of channels, so that one piece computes its sums. */
 static void spread_piece(void *context, int64_t index, int32_t worker) {
     (void)worker;
     const pool_job *job = context;

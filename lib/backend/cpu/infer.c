@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Inference of the CPU backend.
  *
- * Many images: each thread takes whole ones, so thin values stay in its caches and nobody waits.
- * One image: the threads share each step, by rows, or by channels where there are few rows.
+ * Many images: each thread takes whole images, so that thin values stay in its caches and no thread
+ * waits. One image: the threads share each step, by rows, or by channels if there are few rows.
  *
- * Each number is made by one chain of operations that does not depend on how the work is cut, so
- * here the cut may follow the number of threads: the bits stay the same. */
+ * Each number results from one chain of operations that does not depend on how the work is split,
+ * so here the split may depend on the number of threads: the bits are the same. */
 #include "backend/cpu/infer.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@
 
 enum {
     PROJECT_PIXELS = 96, /* of a piece when threads share a projection */
-    PIECES = 3,          /* for each thread, where pieces are alike */
+    PIECES = 3,          /* per thread, if pieces are alike */
     POOL_CHANNELS = 64,
     LINE = 64 /* of a cache */
 };
@@ -39,12 +39,12 @@ typedef struct band {
     int64_t first, rows;
     int64_t top;   /* first wide row read; may be outside */
     int64_t reads; /* wide rows read */
-    int64_t made;  /* how many of them the band before has made */
+    int64_t made;  /* how many of them the previous band has made */
     int32_t parity;
     int32_t last; /* 1: no band follows */
 } band;
 
-/* Bytes of so many elements. */
+/* The size of count elements in bytes. */
 static int64_t bytes_of(const infer_run *run, int64_t elements) {
     return elements * run->infer->k.size;
 }
@@ -60,7 +60,7 @@ static uint8_t *slot(const infer_run *run, int32_t number, int64_t at) {
 
 /* --- input ------------------------------------------------------------------------------------ */
 
-/* A row of the image as elements, side by side. */
+/* A row of the image as contiguous elements. */
 static void convert_row(const infer_run *run, int64_t y, uint8_t *to) {
     const infer_kind *kind = run->infer->kind;
     const int64_t count = run->step->w * run->step->cin;
@@ -79,7 +79,7 @@ static void stage_row(const infer_run *run, int64_t y, uint8_t *to) {
         convert_row(run, y, to);
 }
 
-/* Bring the input rows of wide rows first.. to the worker, with zeros around them. */
+/* Copy the input rows for wide rows from `first` on to the worker, surrounded by zeros. */
 static void stage(const infer_run *run, const infer_worker *worker, int64_t first, int64_t rows) {
     const infer_step *step = run->step;
     const int64_t row = bytes_of(run, ani_infer_stage_row(step));
@@ -103,22 +103,22 @@ static void stage(const infer_run *run, const infer_worker *worker, int64_t firs
 
 /* --- products --------------------------------------------------------------------------------- */
 
-/* Set up one panel: columns of the result from y (whose rows are y_row apart) on. */
+/* Set up one panel: columns of the result from y on (whose rows are y_row apart). */
 static void set_panel(const infer_run *run, const infer_panels *panels, int64_t panel,
                       ani_infer_product *p) {
     const int64_t first = panel * run->infer->k.block;
     p->vectors = infer_panel_vectors(run->infer, panels, panel);
     const int64_t width = (int64_t)p->vectors * run->infer->k.lanes;
     p->k = panels->k;
-    /* Weights are of the elements' size; a bias has four bytes always. */
+    /* Weights have the size of elements; a bias always has four bytes. */
     p->b = (const uint8_t *)panels->w + bytes_of(run, first * panels->k);
     p->bias = (const float *)panels->bias + first;
     p->scale = panels->scale ? panels->scale + first : NULL;
     p->columns = ani_min(width, panels->stored - first);
 }
 
-/* Ask for a part of the weights of the panel behind this one: they come from far away, since all
- * weights together are larger than a core's own caches. */
+/* Prefetch part of the next panel's weights: they come from far away, since all weights together
+ * are larger than a core's private caches. */
 static void ask_ahead(const infer_run *run, const ani_infer_product *p, int64_t part,
                       int64_t parts) {
     const int64_t size = bytes_of(run, p->k * p->vectors * run->infer->k.lanes);
@@ -171,7 +171,7 @@ static void product_rows(const infer_run *run, const infer_worker *worker, int64
     }
 }
 
-/* One panel of the last convolution, straight to the means of its channels. */
+/* One panel of the last convolution, directly to the means of its channels. */
 static void pooled_panel(const infer_run *run, const infer_worker *worker, int64_t panel) {
     const infer_step *step = run->step;
     const infer_kind *kind = run->infer->kind;
@@ -199,8 +199,8 @@ static void pooled_panel(const infer_run *run, const infer_worker *worker, int64
                       run->features + first);
 }
 
-/* Blocks group.. of the depthwise result times their weights, onto the pixels from `pixel` on. The
- * panels first..last of the result. */
+/* Multiply the blocks of the depthwise result from `group` on by their weights, and add that to the
+ * pixels from `pixel` on. Panels first to last of the result. */
 static void project(const infer_run *run, const uint8_t *depth, int64_t segment, int64_t group,
                     int64_t blocks, int64_t pixel, int64_t pixels, int64_t first, int64_t last) {
     const infer_step *step = run->step;
@@ -232,7 +232,7 @@ static int64_t row_bytes(const infer_run *run) {
     return wide_bytes(run, run->step->columns * run->infer->k.block);
 }
 
-/* Zero what pads the rows of wide; it stays so for the whole step. */
+/* Zero the padding of the rows of wide; it stays zero for the whole step. */
 static void clear_edges(const infer_run *run, const infer_worker *worker) {
     const infer_step *step = run->step;
     const int64_t pixel = wide_bytes(run, run->infer->k.block), row = row_bytes(run);
@@ -264,7 +264,7 @@ static band next_band(const infer_step *step, const band *before, int64_t last) 
     return b;
 }
 
-/* Where row i of those that the band reads lies for a block. */
+/* The address of a block of row i of those that the band reads. */
 static uint8_t *wide_row(const infer_run *run, const infer_worker *worker, const band *b,
                          int64_t block, int64_t i) {
     const infer_step *step = run->step;
@@ -277,13 +277,13 @@ static uint8_t *wide_row(const infer_run *run, const infer_worker *worker, const
     return worker->work + i % infer_reads(step, step->chunk) * row;
 }
 
-/* The rows of wide that a band has to make: from.. before the end. */
+/* The rows of wide that a band has to make, from `from` on. */
 static void to_make(const infer_step *step, const band *b, int64_t *from, int64_t *end) {
     *from = ani_max(b->made, -b->top);
     *end = ani_min(b->reads, step->eh - b->top);
 }
 
-/* Lay a channel block of an input row out as the depthwise convolution reads it. */
+/* Lay out a channel block of an input row as the depthwise convolution reads it. */
 static void load_row(const infer_run *run, const uint8_t *from, int64_t number, uint8_t *to) {
     const infer_step *step = run->step;
     const int64_t block = run->infer->k.block, first = number * block;
@@ -320,8 +320,8 @@ static void make_row(const infer_run *run, const infer_worker *worker, const ban
     }
 }
 
-/* Make a block's wide rows of a band and convolve them, some at a time, as long as they are in L1:
- * out is [rows*ow][block]. */
+/* Make a block's wide rows for a band and convolve them, a few at a time, while they are in L1: out
+ * is [rows*ow][block]. */
 static void depthwise(const infer_run *run, const infer_worker *worker, const band *b,
                       int64_t number, uint8_t *out) {
     const infer_step *step = run->step;
@@ -333,7 +333,7 @@ static void depthwise(const infer_run *run, const infer_worker *worker, const ba
     ani_infer_product p = {.y_row = block, .rows = step->ew, .wide = infer_is_widened(run->infer)};
     if (step->front) {
         set_panel(run, &step->front_panels, number, &p);
-        p.columns = (int64_t)p.vectors * run->infer->k.lanes; /* what is behind is read by nobody */
+        p.columns = (int64_t)p.vectors * run->infer->k.lanes; /* nothing reads what follows */
         p.relu6 = step->front->relu6;
     }
     for (int64_t first = 0; first < b->rows; first += step->chunk) {
@@ -544,7 +544,7 @@ void ani_cpu_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_bu
                              .features = features},
                      .image = first->h * first->w * first->cin,
                      .features = last->cout};
-    /* Whole images to threads as long as most of these have one. */
+    /* Give whole images to threads as long as most threads have one. */
     const int64_t threads = buffers->worker_count, left = n % threads;
     const int64_t whole = 2 * left > threads || threads == 1 ? n : n - left;
     ani_pool_run(cpu->pool, whole, whole_image, &job);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * Inference of the CPU backend: what infer_plan.c makes and infer.c runs, and what infer_kinds.c
- * has for each kind of numbers.
+ * has for each number type.
  *
- * Batch norm is folded into weights and biases in double, and these are packed once; runs read
- * them, and write buffers of their own. The units are joined to steps: a *block* (front, depthwise,
- * project) writes only its thin result; the wide values between live in a few cache-sized buffers
- * of the worker, band of rows by band of rows. Any other unit is a step of its own.
+ * Batch norm is folded into weights and biases in double, and these are packed once; runs read them
+ * and write only to their own buffers. The units are combined into steps: a *block* (front,
+ * depthwise, project) writes only its thin result; the wide values in between live in a few
+ * cache-sized buffers of the worker, one band of rows at a time. Any other unit is a separate step.
  *
  * Elements are floats, in int8 the codes of backend/quant.h, or bfloat16: buffers are bytes, sizes
  * and offsets count elements of k.size bytes, those of wide elements of k.wide_size. */
@@ -18,10 +18,10 @@
 
 #include "backend/quant.h"
 
-/** How the columns of a product's result are cut into panels. */
+/** How the columns of a product's result are divided into panels. */
 typedef struct infer_panels {
-    int64_t k, run, n; /* inputs, those that lie side by side; results */
-    int64_t stored;    /* results with the zeros behind them that are stored, too */
+    int64_t k, run, n; /* inputs, those that are contiguous; results */
+    int64_t stored;    /* results, including the zeros stored after them */
     int64_t count;
     int32_t last_vectors; /* of the last panel; the others have a block's */
     int32_t reserved;
@@ -31,18 +31,18 @@ typedef struct infer_panels {
     float *scale;    /* [columns]; int8 */
 } infer_panels;
 
-/** What one pass of work computes. front: NULL (the input is wide already), POINTWISE or FULL.
- * Without depthwise the front's result is the step's. */
+/** What one pass of work computes. front: NULL (the input is already wide), POINTWISE or FULL.
+ * Without depthwise, the front's result is the step's. */
 typedef struct infer_step {
     const ani_infer_unit *front, *depthwise, *project;
     int32_t input, output, residual; /* slots of thin values; -1: the image; none */
-    int32_t pooled;                  /* 1: the last step, whose result is averaged as it comes */
-    int64_t h, w, cin;               /* input */
-    int64_t eh, ew, wide;            /* input of the depthwise convolution, or the result */
-    int64_t oh, ow, cout;            /* result */
-    /* Elements of a pixel: cin and cout in whole groups, but for the image's; and those of a run
-     * of the front, three pixels or one, in whole groups. What fills a pixel up is zero in
-     * bfloat16, anything in int8; what fills a run up is what follows; both have weights of zero.
+    int32_t pooled;       /* 1: the last step, whose result is averaged as it is computed */
+    int64_t h, w, cin;    /* input */
+    int64_t eh, ew, wide; /* input of the depthwise convolution, or the result */
+    int64_t oh, ow, cout; /* result */
+    /* Elements of a pixel: cin and cout in whole groups, except for the image's; and those of a run
+     * of the front, three pixels or one, in whole groups. A pixel is padded with zeros in bfloat16
+     * and with anything in int8; a run is padded with whatever follows it; both have zero weights.
      */
     int64_t in_pixel, out_pixel, in_run;
     float residual_scale;    /* int8 */
@@ -50,10 +50,10 @@ typedef struct infer_step {
 
     /* with depthwise */
     int64_t blocks;    /* of wide */
-    int64_t group;     /* blocks that are projected at once */
+    int64_t group;     /* blocks that are projected at a time */
     int64_t rows;      /* of the result in a band */
     int64_t chunk;     /* of those, convolved at once */
-    int64_t keep;      /* rows of wide that a band hands on to the next one: 3 - stride */
+    int64_t keep;      /* rows of wide that a band passes to the next one: 3 - stride */
     int64_t columns;   /* of a row of wide with its padding */
     int64_t all_depth; /* elements of the depthwise result of a whole image */
 
@@ -68,36 +68,36 @@ typedef struct infer_sizes {
 
 /** The buffers of one worker. */
 typedef struct infer_worker {
-    uint8_t *slots; /* thin values of an image that it works on alone */
+    uint8_t *slots; /* thin values of an image that only this worker processes */
     uint8_t *pads;  /* rows of the input of a full convolution, padded */
     uint8_t *work;  /* rows of one block of wide */
-    uint8_t *tails; /* [2][blocks][keep] such rows, of the band before and of this one */
+    uint8_t *tails; /* [2][blocks][keep] such rows, of the previous band and of this one */
     uint8_t *depth; /* result of the depthwise convolution: [group][pixels][block] */
     uint8_t *zeros; /* a row of wide beyond the edge */
 } infer_worker;
 
-/** What a kind of numbers has of its own beside its kernels. */
+/** What is specific to a number type besides its kernels. */
 typedef struct infer_kind {
-    int32_t in_float;    /* 1: values are floats, so what lies in memory may be added to */
-    int32_t fill;        /* a product stores a whole number of so many columns */
-    int32_t pooled_size; /* bytes of an element of what is averaged as it comes */
+    int32_t in_float;    /* 1: values are floats, so results in memory may be added to */
+    int32_t fill;        /* a product stores a multiple of this many columns */
+    int32_t pooled_size; /* bytes of an element that is averaged as it is computed */
     int32_t part;        /* channels whose taps are packed together */
     int64_t part_size;   /* bytes of these */
 
     /** Elements of numbers. */
     void (*convert)(const ani_infer *infer, const float *from, int64_t count, void *to);
-    /** Elements of bytes: make_table turns the numbers that the bytes stand for to elements[256]
-     * once, look_up takes them from there. */
+    /** Elements from bytes: make_table converts the numbers that the bytes stand for to
+     * elements[256] once, and look_up reads them from there. */
     void (*make_table)(const ani_infer *infer, const float *numbers, void *elements);
     void (*look_up)(const void *elements, const uint8_t *from, int64_t count, void *to);
 
-    /** Add up count channels that lie pixel by pixel, row elements apart: of a value, and of what
-     * is averaged as it comes. */
+    /** Add up count channels, pixel by pixel, row elements apart: of a value, and of what is
+     * averaged as it is computed. */
     void (*sum)(const ani_kernels *k, const void *x, int64_t row, int64_t pixels, int64_t count,
                 double *sums);
     void (*sum_pooled)(const ani_kernels *k, const void *x, int64_t row, int64_t pixels,
                        int64_t count, double *sums);
-    /** The last value's means of count channels, of their sums. */
+    /** The means of count channels of the last value, from their sums. */
     void (*write_means)(const ani_infer *infer, const double *sums, int64_t pixels, int64_t count,
                         float *means);
 
@@ -136,32 +136,32 @@ struct ani_infer_buffers {
     infer_worker workers[]; /* [worker_count] */
 };
 
-/* Say whether the threads share a step's channels instead of its rows when they work on one
- * image: of few rows each thread would have to make too many of its neighbour's once more. */
+/* Return whether the threads share a step's channels instead of its rows when they work on one
+ * image: with few rows, each thread would have to recompute too many of its neighbours' rows. */
 static inline bool infer_is_split(const infer_step *step, int64_t threads) {
     return threads > 1 && step->project && step->oh < 12 * threads;
 }
 
-/* What int8 makes of a unit. */
+/* The int8 form of a unit. */
 static inline ani_quant_unit infer_quant_unit(const ani_infer *infer, const ani_infer_unit *unit) {
     return ani_quant_unit_of(infer->units, (int32_t)(unit - infer->units), infer->codes,
                              infer->means);
 }
 
-/* The width in vectors of a panel. */
+/* The width of a panel in vectors. */
 static inline int32_t infer_panel_vectors(const ani_infer *infer, const infer_panels *panels,
                                           int64_t panel) {
     return panel + 1 < panels->count ? infer->k.block / infer->k.lanes : panels->last_vectors;
 }
 
-/* Say whether wide values are floats where thin ones are bfloat16. */
+/* Return whether wide values are floats while thin ones are bfloat16. */
 static inline int32_t infer_is_widened(const ani_infer *infer) {
     return infer->k.wide_size > infer->k.size;
 }
 
-/** The most rows of a band, and so of wide that it reads. */
+/** The maximum number of rows of a band, and thus of wide rows that it reads. */
 enum { INFER_MAX_ROWS = 32, INFER_MAX_READS = 2 * INFER_MAX_ROWS + 1 };
-/** Rows at a time of a step that is a full or pointwise convolution. */
+/** Rows at a time for a step that is a full or pointwise convolution. */
 enum { INFER_PRODUCT_ROWS = 2 };
 
 /** Rows of wide that a band of `rows` result rows reads. */

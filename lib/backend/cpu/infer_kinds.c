@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Where fp32, bf16 and int8 differ in inference: how images become elements, how these are
- * averaged, and how weights are packed, with batch norm folded into them in double. */
+ * The differences between fp32, bf16 and int8 inference: how images are converted to elements, how
+ * these are averaged, and how weights are packed, with batch norm folded into them in double. */
 #include "backend/cpu/infer.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 #include "backend/ref/ref.h"
 #include "base/element.h"
 
-enum { MAX_WIDTH = 64 /* columns of the widest panel of any level */ };
+enum { MAX_WIDTH = 64 /* columns of the widest panel of any ISA level */ };
 
 /* --- fp32 ------------------------------------------------------------------------------------- */
 
@@ -41,8 +41,8 @@ static void write_means(const ani_infer *infer, const double *sums, int64_t pixe
         means[i] = (float)(sums[i] / (double)pixels);
 }
 
-/* Fold batch norm of channels first.. of c: a factor for their weights, and their bias. Channels
- * past the last one are zero. */
+/* Fold the batch norm of channels from `first` on, of c: a factor for their weights, and their
+ * bias. Channels past the last one are zero. */
 static void fold(const ani_bn *bn, int64_t first, int64_t count, int64_t c, double *factor,
                  float *bias) {
     for (int64_t j = 0; j < count; j++) {
@@ -110,7 +110,7 @@ static void sum_halves(const ani_kernels *k, const void *x, int64_t row, int64_t
             sums[i] += (double)ani_from_bfloat16(halves[i]);
 }
 
-/* Which row of a unit's weights input k of a panel has; -1: none, it pads a pixel or a run. */
+/* The row of a unit's weights for input k of a panel; -1: none, since it pads a pixel or a run. */
 static int64_t weight_row(const ani_infer *infer, const infer_panels *panels,
                           const ani_infer_unit *unit, int64_t k) {
     const ani_unit_shape *s = &unit->shape;
@@ -139,9 +139,9 @@ static void pack_panel_bfloat16(const ani_infer *infer, const infer_panels *pane
     }
 }
 
-/* Round taps to bfloat16 so that their sum is kept, since neighbouring pixels are alike: first each
- * to nearest; then, one at a time, those to the other side that bring the sum nearer, always the
- * one whose own error grows least. */
+/* Round taps to bfloat16 so that their sum is preserved, since neighbouring pixels are alike: first
+ * each to nearest; then, one at a time, round a tap the other way if that brings the sum closer,
+ * always the one whose own error grows least. */
 static void round_taps(float *taps, int64_t row) {
     float want[9], rounded[9], other[9], lost = 0;
     for (int t = 0; t < 9; t++) {

@@ -10,12 +10,12 @@
 enum {
     WORK_BYTES = 32 << 10,   /* of the rows of one block of wide: about L1 */
     DEPTH_BYTES = 192 << 10, /* of a band's depthwise results: less than half of L2 */
-    GROUP_CHANNELS = 384     /* summed over at once: their panel of weights stays in L1 */
+    GROUP_CHANNELS = 384     /* summed over at a time: their panel of weights stays in L1 */
 };
 
 /* --- units to steps --------------------------------------------------------------------------- */
 
-/* Say whether unit u's value is read by the next unit alone and written nowhere. */
+/* Return whether unit u's value is read only by the next unit and never written. */
 static bool is_inner(const ani_infer *infer, int32_t u) {
     if (u + 1 >= infer->unit_count || infer->units[u].residual >= 0) return false;
     for (int32_t i = u + 1; i < infer->unit_count; i++)
@@ -27,7 +27,8 @@ static int32_t kind_of(const ani_infer *infer, int32_t u) {
     return u < infer->unit_count ? infer->units[u].shape.kind : -1;
 }
 
-/* Say whether unit u is a depthwise convolution that a pointwise one can take over from. */
+/* Return whether unit u is a depthwise convolution that a pointwise one can follow in the same
+ * step. */
 static bool is_projected(const ani_infer *infer, int32_t u) {
     return kind_of(infer, u) == ANI_UNIT_DEPTHWISE && is_inner(infer, u) &&
            kind_of(infer, u + 1) == ANI_UNIT_POINTWISE;
@@ -72,7 +73,7 @@ static int32_t step_of(const ani_infer *infer, int32_t u) {
     return -1;
 }
 
-/* Wire the steps and give their results slots. scratch: [2][step_count]. */
+/* Connect the steps and assign slots to their results. scratch: [2][step_count]. */
 static void wire_steps(ani_infer *infer, int32_t *scratch) {
     int32_t *last = scratch, *slots = scratch + infer->step_count;
     for (int32_t s = 0; s < infer->step_count; s++)
@@ -104,7 +105,7 @@ static infer_panels cut_panels(const ani_infer *infer, int64_t runs, int64_t run
         .k = runs * run, .run = run, .n = n, .count = ani_divide_up(vectors, each)};
     panels.stored = ani_round_up(n, infer->kind->fill);
     panels.last_vectors = (int32_t)(vectors - (panels.count - 1) * each);
-    /* One vector alone would be slow, but a panel that is a block cannot have more. */
+    /* A single vector would be slow, but a panel that is a block cannot have more. */
     if (!blocks && panels.last_vectors == 1 && panels.count > 1) {
         panels.count--;
         panels.last_vectors = (int32_t)each + 1;
@@ -113,12 +114,13 @@ static infer_panels cut_panels(const ani_infer *infer, int64_t runs, int64_t run
     return panels;
 }
 
-/* Choose the blocks of a group, the rows of a band and those convolved at once, by the shape alone.
- */
+/* Choose the blocks of a group, the rows of a band and those convolved at a time, only from the
+ * shape. */
 static void choose_bands(const ani_infer *infer, infer_step *step) {
     const int64_t block = infer->k.block, stride = step->depthwise->shape.stride;
     const int64_t groups = ani_divide_up(step->blocks * block, GROUP_CHANNELS);
-    /* Where sums are rounded they must be whole; weights are a half or a quarter there. */
+    /* Where sums are rounded, they must be complete; weights are half or a quarter of the size
+     * there. */
     step->group =
         step->project && infer->kind->in_float ? ani_divide_up(step->blocks, groups) : step->blocks;
     const int64_t row = step->columns * block * infer->k.wide_size;
@@ -131,7 +133,7 @@ static void choose_bands(const ani_infer *infer, infer_step *step) {
 }
 
 /* Elements of a row of the staged input: of a full convolution with its padding, or of the image;
- * and what the last run reads behind its pixels. */
+ * and what the last run reads past its pixels. */
 int64_t ani_infer_stage_row(const infer_step *step) {
     const ani_unit_shape *front = step->front ? &step->front->shape : NULL;
     const int full = front && front->kind == ANI_UNIT_FULL;
@@ -227,7 +229,7 @@ static void place_panels(const ani_infer *infer, infer_panels *panels, uint8_t *
     if (infer->codes) panels->scale = ani_take(base, used, panels->columns, sizeof(float));
 }
 
-/* Lay out what is packed from base on (NULL: count alone); returns its size in bytes. */
+/* Lay out what is packed from base on (NULL: only count); returns its size in bytes. */
 static int64_t place_packed(ani_infer *infer, uint8_t *base) {
     int64_t used = 0;
     for (int32_t s = 0; s < infer->step_count; s++) {
@@ -239,7 +241,7 @@ static int64_t place_packed(ani_infer *infer, uint8_t *base) {
     return used;
 }
 
-/* Lay out the buffers of a run likewise. */
+/* Lay out the buffers of a run in the same way. */
 static int64_t place_buffers(const ani_infer *infer, ani_infer_buffers *buffers, uint8_t *base) {
     const infer_sizes *sizes = &infer->sizes;
     int64_t used = 0, shared = 0;
@@ -297,7 +299,7 @@ void ani_cpu_infer_buffers_destroy(an_backend *backend, ani_infer_buffers *buffe
     ani_free(buffers);
 }
 
-/* Take the ranges: what pads which input, and what a step does to codes of its residual. */
+/* Apply the ranges: what pads which input, and what a step does to the codes of its residual. */
 static an_status take_ranges(ani_infer *infer, const ani_calibrated *calibrated, an_error *err) {
     const int64_t means = ani_quant_mean_count(infer->units, infer->unit_count);
     infer->means = ani_alloc_zero(means, sizeof *infer->means);
@@ -317,7 +319,7 @@ static an_status take_ranges(ani_infer *infer, const ani_calibrated *calibrated,
     return AN_OK;
 }
 
-/* Refuse what only fp32 can do. */
+/* Refuse what only fp32 supports. */
 static an_status check_steps(const ani_infer *infer, an_error *err) {
     for (int32_t s = 0; s < infer->step_count; s++) {
         const infer_step *step = &infer->steps[s];

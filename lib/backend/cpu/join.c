@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Joining of the partial sums of chunks, always in the order of chunks: this is what makes results
- * independent of the number of threads. Pieces of columns are independent and run on the pool. */
+ * Combines the partial sums of chunks, always in chunk order: this makes results independent of the
+ * number of threads. Pieces of columns are independent and run on the pool. */
 #include "backend/cpu/cpu.h"
 
 #include <stddef.h>

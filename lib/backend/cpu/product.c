@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Products of tiles, by the table's entries: our own kernels or, at the level c, OpenBLAS. */
+ * Products of tiles, through the table's entries: our own kernels or, at level c, OpenBLAS. */
 #include "backend/cpu/cpu.h"
 
 cpu_matrix ani_cpu_matrix(const cpu_backend *cpu, int64_t k, int64_t n) {

@@ -5,9 +5,9 @@
  *
  * Forward, for each tile of rows: load a, multiply, store y with its moments as it leaves the
  * registers. Backward: form dz in a tile once and use it twice, for dx = dz w' and dw += a' dz, so
- * that g, z and x are read once. Meanwhile the products ask for the memory of the next tile.
+ * that g, z and x are read once. Meanwhile the products prefetch the memory of the next tile.
  *
- * Where products are of pairs of bfloat16, a tile is turned into pairs once it is complete: of
+ * Where products use pairs of bfloat16, a tile is converted to pairs once it is complete: of
  * neighbours in a row for y and dx, of rows for dw. */
 #include "backend/cpu/cpu.h"
 
@@ -15,16 +15,16 @@
 #include <string.h>
 
 enum {
-    TILE = 2 * ANI_TILE_ROWS, /* few rows: what is loaded ahead is then spread finely over time */
+    TILE = 2 * ANI_TILE_ROWS, /* few rows, so that prefetches are spread finely over time */
     MAX_CHUNKS = 64,
-    /* Rows of a chunk and the least number of chunks that go before: each chunk has a weight
-     * gradient of its own, which is written and read again. */
+    /* Rows of a chunk, and the minimum number of chunks, which takes precedence: each chunk has its
+     * own weight gradient, which is written and read again. */
     MIN_ROWS = 6 * TILE,
     MIN_CHUNKS = 8,
     MAX_GRADIENTS = 32 << 20 /* bytes of all partial weight gradients */
 };
 
-/** How the rows are cut. */
+/** How the rows are divided. */
 typedef struct cut {
     int64_t rows;  /* all */
     int64_t chunk; /* rows of a chunk; a multiple of TILE */
@@ -54,7 +54,7 @@ static void load_rows(const cpu_backend *cpu, const ani_unit_shape *s, const ani
                                             rows, s->cin, x->scale, x->shift, x->relu6);
 }
 
-/** Rows of a tensor that are read soon. */
+/** Rows of a tensor that will soon be read. */
 typedef struct coming {
     const void *tensor; /* NULL: none */
     int32_t element;
@@ -245,8 +245,8 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
     if (sum) memset(sum, 0, (size_t)(2 * cin) * sizeof *sum);
     for (int64_t row = first; row < last; row += TILE) {
         const int64_t rows = p.rows = ani_min(TILE, last - row);
-        /* The next tile: what is left of it, g and half of x during the one product, the others
-         * during the other one. */
+        /* The next tile: what is left of it; g and half of x during one product, the rest during
+         * the other. */
         const int64_t next = row + rows, count = ani_max(ani_min(TILE, last - next), 0);
         const int64_t half = args->dw && store->dx ? count / 2 : 0;
         k->tensor[dz->element].gradient(
@@ -284,7 +284,7 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
     k->fence();
 }
 
-/* Full units get their dw here; an input gradient is wanted of pointwise ones alone. */
+/* Full units get their dw here; only pointwise ones need an input gradient. */
 void ani_cpu_rows_backward(cpu_backend *cpu, const ani_unit_shape *s,
                            const ani_unit_backward *args) {
     backward_job job = {.args = args};

@@ -103,7 +103,7 @@ static double sigmoid(double y) {
     return y >= 0 ? 1 / (1 + exp(-y)) : exp(y) / (1 + exp(y));
 }
 
-/* One element's loss and its derivative by y. */
+/* One element's loss and its derivative with respect to y. */
 static double element_loss(int32_t kind, double y, double t, double *slope) {
     const double e = y - t;
     switch (kind) {
@@ -122,8 +122,8 @@ static double element_loss(int32_t kind, double y, double t, double *slope) {
     }
 }
 
-/* The mean over the batch of weight times loss (Keras' reduction sum_over_batch_size: the weights
- * do not divide); but for CATEGORICAL also over the outputs. */
+/* The mean over the batch of weight times loss (Keras' reduction sum_over_batch_size: the sum is
+ * not divided by the weights); except for CATEGORICAL, also over the outputs. */
 void ani_ref_loss(an_backend *backend, int32_t kind, int64_t n, int64_t out, const float *y,
                   const float *target, const float *weights, double *loss, float *dy) {
     (void)backend;

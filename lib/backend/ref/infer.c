@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Inference of the reference backend: image by image, unit by unit; in float with batch norm
- * behind each convolution, in int8 by the formula of quant.h, in bfloat16 with the weights,
- * images and values rounded that go into products. */
+ * Inference of the reference backend: image by image, unit by unit; in float with batch norm after
+ * each convolution, in int8 by the formula of quant.h, in bfloat16 with rounding of the weights,
+ * images and values that enter products. */
 #include "backend/ref/ref.h"
 
 #include <math.h>
@@ -12,14 +12,14 @@
 #include "base/element.h"
 #include "base/memory.h"
 
-/** A unit with its places. */
+/** A unit and the slots of its values. */
 typedef struct infer_unit {
     ani_infer_unit unit;
     int32_t slot;
     float *norm;   /* [4][cout]: scale, shift, mean, inv_std */
     int8_t *codes; /* in int8: as unit.w */
     float *w;      /* in float: a copy of unit.w; in bfloat16: times scale, which is 1 then */
-    bool rounded;  /* in bfloat16: the value is */
+    bool rounded;  /* in bfloat16: the value is rounded */
 } infer_unit;
 
 struct ani_infer {
@@ -31,23 +31,23 @@ struct ani_infer {
     int32_t reserved;
 };
 
-/** What one run writes. */
+/** The buffers of one run. */
 struct ani_infer_buffers {
-    float **slots; /* in int8: codes, too, as they are the smaller ones */
+    float **slots; /* in int8 also codes, which are smaller */
     float *image;
     double *sums; /* of a pixel */
     int32_t slot_count;
     int32_t reserved;
 };
 
-/** A run of an image. */
+/** A run of one image. */
 typedef struct infer_run {
     const ani_infer *infer;
     const ani_infer_buffers *buffers;
     ani_watch *watch;
 } infer_run;
 
-/* Say which slot each unit's value has. scratch: [2][count]. */
+/* Assign a slot to each unit's value. scratch: [2][count]. */
 static void choose_slots(ani_infer *infer, int32_t *scratch) {
     int32_t *last = scratch, *slots = scratch + infer->count;
     for (int32_t u = 0; u < infer->count; u++)
@@ -104,8 +104,8 @@ static an_status make_codes(ani_infer *infer, const ani_calibrated *calibrated,
     return AN_OK;
 }
 
-/* Say whether unit u's value is read by the next unit alone, a depthwise convolution that a
- * pointwise one reads alone: then it stays in float, as it is in no product. */
+/* Return whether unit u's value is read only by the next unit, a depthwise convolution that only a
+ * pointwise one reads: then it stays in float, as it does not enter a product. */
 static bool is_wide(const ani_infer *infer, int32_t u) {
     const infer_unit *at = infer->units;
     if (u + 2 >= infer->count || at[u].unit.shape.kind == ANI_UNIT_DEPTHWISE ||
@@ -125,7 +125,7 @@ static an_status make_weights(ani_infer *infer, an_error *err) {
         at->w = ani_alloc_zero(weight_count(&at->unit.shape), sizeof *at->w);
         if (!at->w) return ani_fail_memory(err, -1, "a network for inference");
         if (infer->kind != AN_INFERENCE_BF16) continue;
-        /* The means of the last one are made of what its convolution sums up. */
+        /* The means of the last unit are computed from the sums of its convolution. */
         at->rounded =
             !is_wide(infer, u) &&
             (at != last || at->unit.shape.kind != ANI_UNIT_POINTWISE || at->unit.residual >= 0);

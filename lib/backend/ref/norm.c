@@ -5,7 +5,7 @@
  *   moving <- momentum * moving + (1 - momentum) * batch      the variance with N/(N-1), N = 1 as
  * it is
  *
- * Gradient with xhat = (z - mean) * inv_std, N elements a channel, g by y:
+ * Gradient with xhat = (z - mean) * inv_std, N elements per channel, g with respect to y:
  *
  *   dbeta = sum g;  dgamma = sum g * xhat
  *   dz = gamma * inv_std * (g - dbeta / N - xhat * dgamma / N)     by batch statistics

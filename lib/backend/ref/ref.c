@@ -14,7 +14,7 @@ static void ref_destroy(an_backend *backend) {
 
 static void *ref_alloc(an_backend *backend, int64_t size) {
     (void)backend;
-    return ani_alloc_zero(1, size); /* not an arena: sanitizers see its ends */
+    return ani_alloc_zero(1, size); /* not an arena, so that sanitizers see its bounds */
 }
 
 static void ref_free(an_backend *backend, void *memory, int64_t size) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The reference backend: each operation as plain loops over the formula, sums in double, no
+ * The reference backend: each operation as plain loops over the formula, with sums in double, no
  * blocking and no threads. It is the readable specification that the other backends are checked
  * against. */
 #ifndef BACKEND_REF_REF_H
@@ -13,7 +13,7 @@ static inline double ani_ref_read(const void *tensor, int32_t element, int64_t i
     return ((const float *)tensor)[i];
 }
 
-/** Store one element of a tensor, rounded; return what lies there then. */
+/** Store one element of a tensor, rounded; return the stored value. */
 static inline double ani_ref_write(void *tensor, int32_t element, int64_t i, double value) {
     if (element == ANI_BFLOAT16)
         ((uint16_t *)tensor)[i] = ani_to_bfloat16((float)value);

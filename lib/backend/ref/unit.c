@@ -12,8 +12,8 @@
 
 #include <stdbool.h>
 
-/* Scratch: doubles for the channels of one pixel, forward; for one pixel's channels on both sides
- * and for the whole weight gradient, backward. */
+/* Scratch, in doubles. Forward: the channels of one pixel. Backward: one pixel's channels on both
+ * sides and the whole weight gradient. */
 static int64_t tap_count(const ani_unit_shape *s) {
     return s->kind == ANI_UNIT_POINTWISE ? 1 : 9;
 }
@@ -30,7 +30,7 @@ void ani_ref_unit_plan(an_backend *backend, const ani_unit_shape *shape, ani_uni
     plan->scratch_backward = (pixel + weight_count(shape)) * (int64_t)sizeof(double);
 }
 
-/* Find the input pixel that a tap of an output pixel reads; false: it lies in the padding. */
+/* Find the input pixel that a tap of an output pixel reads; false: it is in the padding. */
 static bool input_pixel(const ani_unit_shape *s, int64_t n, int64_t oy, int64_t ox, int64_t tap,
                         int64_t *pixel) {
     const int64_t width = s->kind == ANI_UNIT_POINTWISE ? 1 : 3;
@@ -54,7 +54,7 @@ static bool output_pixel(const ani_unit_shape *s, int64_t n, int64_t iy, int64_t
     return true;
 }
 
-/* Add to z[cout] what one tap gives. */
+/* Add the contribution of one tap to z[cout]. */
 static void add_tap(const ani_unit_shape *s, const ani_lazy *x, const float *w, int64_t tap,
                     int64_t pixel, double *z) {
     for (int64_t ci = 0; ci < s->cin; ci++) {
