@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The table of kernels: which level has what, and the parts that no level does in its own way. */
+ * The table of kernels: which ISA level has which, and the parts common to all levels. */
 #include "kernels/kernels.h"
 
 #include <string.h>

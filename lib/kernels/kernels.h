@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * The SIMD leaf functions of the CPU backend behind one table: one entry = one signature, the same
- * in every level. Kernels are pure: pointers and sizes in, numbers out; no allocation, no errors,
- * no threads, no globals. They touch no element outside of the stated extents. Pointers need no
- * more alignment than a float has; output never overlaps input unless an entry says so.
+ * The SIMD leaf functions of the CPU backend behind one table: each entry has the same signature at
+ * every ISA level. Kernels are pure: pointers and sizes in, numbers out; no allocation, no errors,
+ * no threads, no globals. They touch no element outside the stated extents. Pointers need no more
+ * alignment than a float; output never overlaps input unless an entry says so.
  *
- * c/ is the contract of each entry in plain C. simd/ holds each entry once more, written over the
+ * c/ is the contract of each entry in plain C. simd/ has each entry a second time, written with the
  * vector type of vec.h, which avx2/, avx512/ and neon/ define; so there is one source for all
- * levels. Sums over many elements run in several float partial sums inside of one call, and in
- * double across calls: a call should cover some hundred rows at most. */
+ * levels. Sums over many elements use several float partial sums within one call, and double across
+ * calls: a call should cover a few hundred rows at most. */
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
 
@@ -20,21 +20,21 @@ enum {
     ANI_TILE_ROWS = 24 /* row counts of product tiles are multiples of it: all register tiles fit */
 };
 
-/** Memory that is read soon: products ask for its lines while they compute, evenly over their
- * steps, so that the loads that follow find them in cache. Changes no result. */
+/** Memory that will soon be read: products prefetch its lines evenly over their steps, so that
+ * later loads find them in cache. Does not affect results. */
 typedef struct ani_ahead {
     const void *from[2]; /* NULL: nothing */
     int64_t size[2];     /* bytes */
 } ani_ahead;
 
-/** A product a[rows][k] * b[k][n] whose result is stored as it leaves the registers. */
+/** A product a[rows][k] * b[k][n] whose result is stored directly from registers. */
 typedef struct ani_product {
     const float *a; /* room for rows rounded up to ANI_TILE_ROWS */
     int64_t lda;
     const float *packed; /* b, as product() takes it */
     int64_t rows, k, n;
     int32_t width;
-    int32_t stream; /* 1: past the caches where alignment allows */
+    int32_t stream; /* 1: non-temporal where alignment allows */
     ani_ahead ahead;
 } ani_product;
 
@@ -43,16 +43,17 @@ typedef struct ani_depthwise {
     const float *x[3]; /* as depthwise() takes them */
     const float *w;    /* [9][ANI_BLOCK] */
     int64_t count, stride;
-    int32_t streamed; /* 1: past the caches where alignment allows */
+    int32_t streamed; /* 1: non-temporal where alignment allows */
     int32_t reserved;
-    /* Memory that is read soon, as in ani_ahead: at each output, `stride` blocks of each range; a
-     * block is a line or less, the next one next_stride bytes on. NULL: nothing. */
+    /* Memory that will soon be read, as in ani_ahead: at each output, `stride` blocks of each
+     * range; a block is a line or less, and the next one is next_stride bytes further on. NULL:
+     * nothing. */
     const void *next[2];
     int64_t next_stride;
 } ani_depthwise;
 
-/** Where an input gradient goes; what the members mean, store_gradient() says. dx, x, add and z are
- * tensors of one kind of element. */
+/** Where an input gradient goes; see store_gradient() for the members. dx, x, add and z are tensors
+ * of the same element type. */
 typedef struct ani_gradient_store {
     void *dx;
     int64_t ldx; /* of x, add and z too */
@@ -64,7 +65,7 @@ typedef struct ani_gradient_store {
     double *sum, *dot;
 } ani_gradient_store;
 
-/** The same from another row (its first element, ANI_FLOAT32 or so) and channel on. */
+/** The same from another row (given by its first element and the element type) and channel on. */
 static inline ani_gradient_store ani_gradient_at(const ani_gradient_store *to, int32_t element,
                                                  int64_t row, int64_t channel) {
     ani_gradient_store at = *to;
@@ -81,16 +82,15 @@ static inline ani_gradient_store ani_gradient_at(const ani_gradient_store *to, i
     return at;
 }
 
-/** The entries that read or write tensors, once for each kind of their elements. Tensors are
- * pointers to void here, everything else is float. Strides count elements. What is stored is
- * rounded first, to nearest, ties to even, and sums are of the rounded values: they describe what
- * lies in memory. Levels that have ani_pair_kernels store 0 for bfloat16 below the normal ones
- * (2^-126). */
+/** The entries that read or write tensors, once for each element type. Tensors are void pointers
+ * here, everything else is float. Strides count elements. Values are rounded before they are
+ * stored, to nearest, ties to even, and sums are of the rounded values: they describe what is in
+ * memory. Levels with ani_pair_kernels store 0 for subnormal bfloat16 (below 2^-126). */
 typedef struct ani_tensor_kernels {
     /* --- loading into a tile: [rows][c], one scale, shift, a, b, c a column ------------------- */
 
     /** out = clip(z * scale + shift), clip being min(max(., 0), 6) with relu6 (NaN stays NaN), else
-     *  nothing; scale NULL (then shift too): clip(z). */
+     * the identity; scale NULL (then shift too): clip(z). */
     void (*normalise)(float *out, int64_t ldo, const void *z, int64_t ldz, int64_t rows, int64_t c,
                       const float *scale, const float *shift, int32_t relu6);
     /** out = a*g + b*z + c; z NULL: a*g; a NULL (then z too): g. g and z have stride ldg. */
@@ -117,8 +117,9 @@ typedef struct ani_tensor_kernels {
 
     /* --- products and convolutions, see below ------------------------------------------------- */
 
-    /** product() followed by store_moments(), without a tile between them. For tensors of bfloat16
-     * at a level that has ani_pair_kernels it is their product(), and so it is in the next one. */
+    /** product() followed by store_moments(), without a tile between them. For bfloat16 tensors at
+     * a level with ani_pair_kernels, product() is the one of those kernels; so it is in the next
+     * entry. */
     void (*product_moments)(const ani_product *p, void *y, int64_t ldy, const float *pivot,
                             double *sum, double *square);
     /** product() followed by store_gradient(), without a tile between them. */
@@ -126,17 +127,18 @@ typedef struct ani_tensor_kernels {
     /** depthwise() followed by store_moments(), without a row between them. */
     void (*depthwise_moments)(const ani_depthwise *d, void *y, int64_t ldy, const float *pivot,
                               double *sum, double *square);
-    /** depthwise() of stride 1 followed by store_gradient(), the same way; `to` has x with scale,
-     * sums with z being x, and no add. */
+    /** depthwise() of stride 1 followed by store_gradient(), in the same way; `to` has x with
+     * scale, sums with z being x, and no add. */
     void (*depthwise_gradient)(const ani_depthwise *d, const ani_gradient_store *to);
 } ani_tensor_kernels;
 
 /** Products of bfloat16 with sums in float, at levels that have instructions for them; all NULL at
- * the others. Operands are made of pairs: 32 bits that hold two bfloat16, the one that comes first
- * in the sum in the lower half; behind an odd last one comes a zero. Arrays of pairs go by pointers
- * to float, and pairs are counted where the entry of the same name in ani_kernels counts floats:
- * columns of a and rows of b in product(), rows of both in product_transposed(). Numbers below the
- * normal ones (2^-126) count as zero; a pair's two products are added one after the other. */
+ * the others. Operands consist of pairs: 32 bits that hold two bfloat16, with the first in the
+ * order of the sum in the lower half; an odd last one is followed by a zero. Arrays of pairs are
+ * passed as pointers to float, and pairs are counted where the entry of the same name in
+ * ani_kernels counts floats: columns of a and rows of b in product(), rows of both in
+ * product_transposed(). Subnormal numbers (below 2^-126) count as zero; a pair's two products are
+ * added one after the other. */
 typedef struct ani_pair_kernels {
     /** out[rows][(c + 1) / 2] = pairs of the neighbours in each row of t[rows][c], rounded to
      * nearest, ties to even. out may be t, with the same stride. */
@@ -152,8 +154,8 @@ typedef struct ani_pair_kernels {
                                const ani_ahead *ahead);
 } ani_pair_kernels;
 
-/** The panels that the right-hand matrix of a product is cut into, and the register tiles that go
- * with them. */
+/** The panels into which the right-hand matrix of a product is divided, and the matching register
+ * tiles. */
 typedef struct ani_panel {
     int32_t width; /* columns, a multiple of 8; 0: the level has no such kind */
     int32_t rows;  /* of a register tile; divides ANI_TILE_ROWS */
@@ -163,7 +165,7 @@ enum { ANI_NARROW, ANI_WIDE, ANI_SLIM, ANI_PANELS };
 
 typedef struct ani_kernels {
     const char *level;            /* "c", "avx2", "avx512", "avx512bf16", "neon" */
-    ani_panel panels[ANI_PANELS]; /* of products; the first one wins where two pad the same */
+    ani_panel panels[ANI_PANELS]; /* of products; the first one wins if two pad the same */
 
     ani_tensor_kernels tensor[ANI_ELEMENTS]; /* by ANI_FLOAT32, ANI_BFLOAT16 */
     ani_pair_kernels pairs;                  /* for units whose tensors are of ANI_BFLOAT16 */
@@ -172,7 +174,7 @@ typedef struct ani_kernels {
 
     /** sum[c] += sum over the rows of t. */
     void (*column_sums)(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c);
-    /** Copy bytes past the caches, in whole lines but for what begins and ends within one.
+    /** Copy bytes with non-temporal stores, in whole lines except for partial ones at the ends.
      * NULL: this level has no such stores. */
     void (*stream_copy)(void *to, const void *from, int64_t bytes);
     /** Make streamed stores visible before anything that follows. */
@@ -183,7 +185,8 @@ typedef struct ani_kernels {
      * rows rounded up to a multiple of the panel's rows. */
 
     /** c[round(rows)][round(n)] = a[round(rows)][k] * b[k][n]; b is packed in panels: panel p holds
-     *  columns p*width.. as [k][width] (see ani_pack), columns past n being anything finite. */
+     * the columns from p*width on as [k][width] (see ani_pack); columns past n may be anything
+     * finite. */
     void (*product)(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
                     int64_t rows, int64_t k, int64_t n, int32_t width);
     /** c[round(k)][round(n)] += a' * b summed over rows; a[rows][round(k)], b[rows][round(n)];
@@ -200,11 +203,10 @@ typedef struct ani_kernels {
                       int64_t stride);
     /** The data gradient of stride 2, one row: out[2*i] = sum over r of x[r][i+1]*w[r*3] +
      *  x[r][i]*w[r*3+2], out[2*i+1] = sum over r of x[r][i+1]*w[r*3+1]; `rows` (1 or 2) rows of
-     *  gradient with count+1 columns, count output pairs. d->stride is 1, streamed does not count.
-     */
+     *  gradient with count+1 columns, count output pairs. d->stride is 1, streamed is ignored. */
     void (*depthwise_spread)(float *out, const ani_depthwise *d, int64_t rows);
-    /** The weight gradient, one row: dw[r*3 + k] += sum over i of x[r][i*stride + k] * g[i]; of d
-     *  all but w and streamed count. */
+    /** The weight gradient, one row: dw[r*3 + k] += sum over i of x[r][i*stride + k] * g[i]; all of
+     * d except w and streamed is used. */
     void (*depthwise_weights)(float *dw, const ani_depthwise *d, const float *g);
 
     /* --- optimizers --------------------------------------------------------------------------- */
@@ -225,7 +227,7 @@ typedef struct ani_kernels {
  *  and this build knows. */
 void ani_kernels_init(ani_kernels *table, uint32_t mask);
 
-/** Choose the panel width for a result of rows and n columns: the one that pads least. */
+/** Choose the panel width for a result of rows and n columns: the one with the least padding. */
 int32_t ani_panel_width(const ani_kernels *table, int64_t rows, int64_t n);
 
 /** Pack panel `panel` of b for product(): out[k][width] from b[i*row_stride + j*column_stride],
@@ -238,14 +240,14 @@ void ani_pack(float *out, const float *b, int64_t row_stride, int64_t column_str
 void ani_pack_pairs(float *out, const float *b, int64_t row_stride, int64_t column_stride,
                     int64_t k, int64_t n, int32_t width, int64_t panel);
 
-/* The levels, named by kernels.c alone. */
+/* The ISA levels, used only by kernels.c. */
 void ani_kernels_c(ani_kernels *table);
 void ani_kernels_avx2(ani_kernels *table);
 void ani_kernels_avx512(ani_kernels *table);
-void ani_kernels_avx512bf16(ani_kernels *table); /* what that one has beside avx512 */
+void ani_kernels_avx512bf16(ani_kernels *table); /* what it adds to avx512 */
 void ani_kernels_neon(ani_kernels *table);
 
-/* Their entries for tensors of bfloat16, named by the levels themselves. */
+/* Their entries for bfloat16 tensors, used by the levels themselves. */
 void ani_kernels_avx2_bfloat16(ani_tensor_kernels *table);
 void ani_kernels_avx512_bfloat16(ani_tensor_kernels *table);
 void ani_kernels_neon_bfloat16(ani_tensor_kernels *table);

@@ -4,7 +4,8 @@
 
 #include <attractivenet/kinds.h>
 
-/* Inlined with constants: bytes of a pixel, and where its red and blue are; green lies between. */
+/* Inlined with constants: bytes per pixel, and the positions of red and blue; green is between
+ * them. */
 static inline void reorder(uint8_t *rgb, const uint8_t *src, int64_t count, int32_t step,
                            int32_t red, int32_t blue) {
     for (int64_t i = 0; i < count; i++, rgb += 3, src += step) {

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-/** Write count pixels of AN_FORMAT_BGR, RGBA, BGRA or GREY as RGB. rgb may be src where a pixel has
- *  three channels; else they do not overlap. */
+/** Write count pixels of AN_FORMAT_BGR, RGBA, BGRA or GREY as RGB. rgb may be src if a pixel has
+ * three channels; otherwise they must not overlap. */
 void ani_reorder(uint8_t *rgb, const uint8_t *src, int64_t count, int32_t format);
 
 #endif

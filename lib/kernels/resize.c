@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Bilinear resize of 8-bit pixels. The order of roundings is OpenCV's (semantics in
+ * Bilinear resize of 8-bit pixels. The order of rounding is OpenCV's (semantics in
  * docs/numerics.md, section resize): a row is interpolated to 4 + 15 - 4 bits, two such rows are
- * multiplied by their weights and cut to 10 bits each, and the sum is rounded to 8. A row of the
- * source is interpolated once, as the next row of the target mostly needs it again. */
+ * multiplied by their weights and truncated to 10 bits each, and the sum is rounded to 8. Each
+ * source row is interpolated only once, since the next target row usually needs it again. */
 #include "kernels/resize.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 
 enum { WEIGHT_ONE = 2048 };
 
-/* Where a target column or row reads: pixel index and index + 1, with weights of 11 bits. */
+/* The source of a target column or row: pixels index and index + 1, with weights of 11 bits. */
 struct tap {
     int32_t index;
     int16_t weight[2];
@@ -26,8 +26,8 @@ static struct tap find_tap(int64_t at, int64_t dst_length, int64_t src_length) {
                                    (int16_t)lrintf(fraction * WEIGHT_ONE)}};
 }
 
-/* Columns stop at the border. The last pixel is taken as the right one of a pair, so that index + 1
- * is never outside; a source of one column reads that one twice (its step is 0). */
+/* Columns stop at the border. The last pixel is used as the right one of a pair, so that index + 1
+ * is never outside; with a single source column, it is read twice (its step is 0). */
 static void find_columns(int32_t *index, int16_t *weight, const ani_resizer *r) {
     const int32_t last = r->src_width > 1 ? (int32_t)r->src_width - 2 : 0;
     for (int64_t x = 0; x < r->dst_width; x++) {
@@ -69,7 +69,7 @@ void ani_resize_begin(ani_resizer *out, const ani_pixels *pixels, uint8_t *dst, 
     if (!out->copies && !out->halves) find_columns(index, weight, out);
 }
 
-/* Interpolate source row number at along its columns. */
+/* Interpolate source row number `at` along its columns. */
 static void blend_columns(ani_resizer *r, int slot, const uint8_t *row, int64_t at) {
     const int32_t step = r->src_width > 1 ? r->channels : 0;
     r->pixels->blend_columns(r->rows[slot], row, r->src_width * r->channels, &r->columns,
@@ -77,8 +77,8 @@ static void blend_columns(ani_resizer *r, int slot, const uint8_t *row, int64_t 
     r->held[slot] = at;
 }
 
-/* The rows of src that the next row of dst lies between. Rows keep their weights beyond the border;
- * only the indices stop there. */
+/* The two rows of src around the next row of dst. Rows keep their weights beyond the border; only
+ * the indices are clamped. */
 static struct tap find_rows(const ani_resizer *r, int64_t *upper, int64_t *lower) {
     const struct tap tap = find_tap(r->made, r->dst_height, r->src_height);
     const int64_t last = r->src_height - 1;
@@ -87,7 +87,7 @@ static struct tap find_rows(const ani_resizer *r, int64_t *upper, int64_t *lower
     return tap;
 }
 
-/* Make all rows of dst that need no row beyond number at of src, which is `row`. */
+/* Make all rows of dst that need no src row after number `at`, which is `row`. */
 static void blend(ani_resizer *r, const uint8_t *row, int64_t at) {
     const int64_t row_size = r->dst_width * r->channels;
     for (; r->made < r->dst_height; r->made++, r->dst += row_size) {
@@ -113,8 +113,8 @@ static void blend(ani_resizer *r, const uint8_t *row, int64_t at) {
     }
 }
 
-/* A row that dst's next one does not read is read by none: that one waits for a later row, and
- * those after it begin no higher. */
+/* A row that the next row of dst does not read is not read at all: that row waits for a later one,
+ * and the rows after it do not begin earlier. */
 bool ani_resize_needs(const ani_resizer *r) {
     int64_t upper, lower;
     if (r->copies || r->halves) return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Bilinear resize of 8-bit pixels as OpenCV's INTER_LINEAR does it, bit for bit: fixed-point
- * weights of 11 bits, no antialiasing. The caller brings the memory, and the source all at once or
- * row by row, as a decoder makes it. */
+ * weights of 11 bits, no antialiasing. The caller supplies the memory, and the source either whole
+ * or row by row, as from a decoder. */
 #ifndef KERNELS_RESIZE_H
 #define KERNELS_RESIZE_H
 
@@ -12,7 +12,7 @@
 
 enum { ANI_RESIZE_MAX_LENGTH = 65535, ANI_RESIZE_MAX_CHANNELS = 4 };
 
-/** A resize under way. */
+/** A resize in progress. */
 typedef struct ani_resizer {
     const ani_pixels *pixels;
     uint8_t *dst; /* next row */
@@ -24,7 +24,7 @@ typedef struct ani_resizer {
     int64_t seen; /* rows of src */
     ani_columns columns;
     int16_t *rows[2];   /* source rows, interpolated along columns */
-    int64_t held[2];    /* which they are; -1: none */
+    int64_t held[2];    /* their numbers; -1: none */
     uint8_t *upper_row; /* copy of the last row of even number, for halves */
 } ani_resizer;
 
@@ -37,11 +37,11 @@ int64_t ani_resize_scratch(int64_t dst_width, int32_t channels);
 void ani_resize_begin(ani_resizer *out, const ani_pixels *pixels, uint8_t *dst, int64_t dst_height,
                       int64_t dst_width, int64_t src_height, int64_t src_width, int32_t channels,
                       void *scratch);
-/** Tell whether the next row of the source is read at all: a much smaller target needs two rows for
- *  each of its own. */
+/** Return whether the next source row is needed: a much smaller target needs only two rows for each
+ * of its own. */
 bool ani_resize_needs(const ani_resizer *resizer);
-/** Take the next row of the source; NULL if it is not needed. After all of them dst is complete.
- * The row may be overwritten as soon as this returns. */
+/** Process the next source row; NULL if it is not needed. After all rows, dst is complete. The row
+ * may be overwritten as soon as this returns. */
 void ani_resize_row(ani_resizer *resizer, const uint8_t *row);
 
 /** Resize a whole image. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A row of an affine map: which part of it lies inside of the image, then blocks of points. */
+ * A row of an affine map: which part of it is inside the image, then blocks of points. */
 #include "kernels/warp.h"
 
 #include <math.h>
@@ -28,7 +28,7 @@ void ani_warp_prefetch(const ani_view *view) {
         __builtin_prefetch(view->src + i);
 }
 
-/* Interpolate with the entry for what the image is made of. */
+/* Interpolate with the entry for the image's data type. */
 static void sample(const ani_warp *w, float *out, const ani_points *points, int64_t count) {
     (w->view.values ? w->pixels->sample_values : w->pixels->sample)(out, points, count, &w->view);
 }
@@ -39,8 +39,8 @@ static double clamp(double c, double last) {
     return c < 0.0 ? 0.0 : c > last ? last : c;
 }
 
-/* Half-sample symmetric, period 2n: b a | a b c | c b. The fold may end up to one pixel before the
- * first: there the tap before it is the first pixel again, which is what clamping gives. */
+/* Half-sample symmetric, period 2n: b a | a b c | c b. The folded position may be up to one pixel
+ * before the first: there the preceding tap is the first pixel again, as after clamping. */
 static double reflect(double c, double n) {
     const double period = 2.0 * n;
     if (c < 0.0) {
@@ -51,7 +51,7 @@ static double reflect(double c, double n) {
     return c >= n ? period - c - 1.0 : c;
 }
 
-/* Period n - 1, so that the first and the last pixel are the same place. */
+/* Period n - 1, so that the first and the last pixel coincide. */
 static double wrap(double c, double last) {
     if (c < 0.0) return c + last * (trunc(-c / last) + 1.0);
     return c - last * trunc(c / last);
@@ -74,9 +74,9 @@ struct range {
     int64_t first, end;
 };
 
-/* Cut a range to those j for which 0 <= start + step * j <= last. In floating point, too, the
- * positions rise or fall with j all the way, so that they are one piece; the quotient finds its
- * ends up to rounding. */
+/* Restrict a range to those j for which 0 <= start + step * j <= last. In floating point, too, the
+ * positions are monotonic in j, so that they form one interval; the quotient finds its ends up to
+ * rounding. */
 static struct range cut(struct range r, double start, double step, double last) {
     const double low = step < 0.0 ? last : 0.0, high = step < 0.0 ? 0.0 : last;
     const double turn = step < 0.0 ? -1.0 : 1.0;
@@ -101,7 +101,7 @@ static struct range cut(struct range r, double start, double step, double last) 
 
 /* --- blocks ---------------------------------------------------------------------------------- */
 
-/* A row to be made. Output pixel k has number j = origin + turn * k. */
+/* The row being made. Output pixel k has number j = origin + turn * k. */
 struct row {
     float *out;
     double row, column, origin, turn;
@@ -113,14 +113,14 @@ static int64_t fixed(double distance) {
     return (int64_t)(distance * 4294967296.0 + (distance < 0.0 ? -0.5 : 0.5));
 }
 
-/* A position in these units; half a unit of the weights is added, so that cutting rounds. What is
- * very far outside stays outside. */
+/* A position in these units; half a unit of the weights is added, so that truncation rounds. A
+ * position very far outside stays outside. */
 static int64_t fixed_position(double position) {
     const double most = 536870912.0;
     return fixed(position < -most ? -most : position > most ? most : position) + 128;
 }
 
-/* Pixels first to end - 1, which lie inside, or are to be moved to the border. */
+/* Pixels first to end - 1, which are inside or will be moved to the border. */
 static void make_inside(const struct row *r, int64_t first, int64_t end) {
     const ani_warp *w = r->warp;
     const int64_t row_step = fixed(r->turn * w->step_row);
@@ -144,7 +144,7 @@ static int32_t split(double at, int32_t length, float *weight) {
     return whole;
 }
 
-/* Pixels that lie outside: folded back, one by one. */
+/* Pixels that are outside: folded back, one by one. */
 static void make_folded(const struct row *r, int64_t first, int64_t end) {
     const ani_warp *w = r->warp;
     const ani_view *v = &w->view;

@@ -8,7 +8,7 @@
 
 #include "kernels/pixels.h"
 
-/** What lies beyond the border; the numbers are those of AN_FILL_*. */
+/** What is beyond the border; the numbers are those of AN_FILL_*. */
 enum { ANI_WARP_NEAREST = 0, ANI_WARP_CONSTANT = 1, ANI_WARP_REFLECT = 2, ANI_WARP_WRAP = 3 };
 
 enum { ANI_WARP_MAX_LENGTH = 8192 };
@@ -17,9 +17,9 @@ enum { ANI_WARP_MAX_LENGTH = 8192 };
 typedef struct ani_warp {
     const ani_pixels *pixels;
     ani_view view;
-    double step_row;    /* how far the source position moves for one output column */
+    double step_row;    /* change in the source position per output column */
     double step_column; /* both -2^20 to 2^20 */
-    float outside;      /* out where ANI_WARP_CONSTANT finds no image */
+    float outside;      /* output outside the image with ANI_WARP_CONSTANT */
     int32_t fill;       /* ANI_WARP_* */
 } ani_warp;
 
@@ -29,24 +29,24 @@ ani_view ani_warp_view(const uint8_t *src, int64_t height, int64_t width, float 
 /** Describe floats [height,width,3], seen as they are. */
 ani_view ani_warp_view_values(const float *values, int64_t height, int64_t width);
 
-/** Bring an image of 8-bit pixels near: its rows will be read across, which processors do not
- * foresee. */
+/** Prefetch an image of 8-bit pixels: its rows will be read across, a pattern that processors do
+ * not predict. */
 void ani_warp_prefetch(const ani_view *view);
 
 /** Return where coordinate c falls in a row of n pixels, 0 to n - 1; -1 for outside with CONSTANT.
- *  c is finite. The folds of scipy.ndimage; with one change that no result shows: where REFLECT
- *  falls before the first pixel, the first is returned. Of two taps one may lie behind the last
- *  pixel: it then has weight 0, or is the last pixel again. */
+ * c is finite. Folding is that of scipy.ndimage, with one change that does not affect results:
+ * where REFLECT falls before the first pixel, the first is returned. Of two taps, one may be past
+ * the last pixel: it then has weight 0, or is the last pixel again. */
 double ani_warp_fold(double c, int64_t n, int32_t fill);
 
 /**
  * Sample one output row with bilinear interpolation.
  *
  * out[k] for k = 0..count-1 comes from source position row + step_row * j, column + step_column * j
- * with j = k, or count - 1 - k with mirror 1. Whether a position is
- * inside is decided in double, as a product, by just this formula. Weights are cut to 24 bits: up
- * to ANI_POINTS positions are counted in steps of 2^-32 pixels from one that was computed in
- * double, so that none is off by more than 2^-26.
+ * with j = k, or count - 1 - k with mirror 1. Whether a position is inside is decided in double, as
+ * a product, by exactly this formula. Weights are truncated to 24 bits: up to ANI_POINTS positions
+ * are counted in steps of 2^-32 pixels from one that was computed in double, so that none is off by
+ * more than 2^-26.
  */
 void ani_warp_row(float *out, int64_t count, double row, double column, int32_t mirror,
                   const ani_warp *warp);

@@ -32,7 +32,7 @@ struct an_model {
     ani_net *net;
     ani_model_facts facts;
     ani_class_names *names; /* NULL: none; set with claim, turn and ani_net_lock() */
-    /* update of batch norm under way: sums and scratch [2][channels] each; NULL: none */
+    /* batch norm update in progress: sums and scratch [2][channels] each; NULL: none */
     double *statistics;
     int64_t samples;
     ani_calibration *calibration;          /* in progress; NULL: none */

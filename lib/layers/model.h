@@ -86,11 +86,11 @@ an_status ani_array_check(const ani_net_array *array, const an_arrays *arrays, i
  * weights, if it has either. AN_ERR_FORMAT: a calibration that the model cannot use. */
 an_status ani_model_take_inference(an_model *model, const an_arrays *arrays, an_error *err);
 
-/** Return the names of the classes, or NULL; held: ani_class_names_destroy() gives them back. Any
+/** Return a reference to the class names, or NULL; ani_class_names_destroy() releases it. Any
  * thread, at any time. */
 ani_class_names *ani_model_hold_class_names(const an_model *model);
-/** Take the names of the classes that a list of a file may have. AN_ERR_FORMAT: they are wrong, or
- * do not fit the model. */
+/** Read the class names from a file's list, if it has any. AN_ERR_FORMAT: they are invalid or do
+ * not fit the model. */
 an_status ani_model_take_class_names(an_model *model, const an_arrays *arrays, an_error *err);
 
 /** Draw weights as Keras does by default, from array number `first` on: kernels GlorotUniform (in

@@ -112,15 +112,16 @@ an_status ani_net_begin_change(ani_net *net, an_error *err);
 an_status ani_net_begin_read(ani_net *net, an_error *err);
 void ani_net_end_change(ani_net *net); /* of both */
 
-/** Guard, for moments, what the model of a net keeps beside it. In a child of the backend's
- * process, which has no other thread, there is nothing to guard. */
+/** Briefly lock what the model of a net keeps besides the net. In a child of the backend's process,
+ * which has no other thread, there is nothing to lock. */
 void ani_net_lock(ani_net *net);
 void ani_net_unlock(ani_net *net);
 
-/* Cancelling. Each caller watches the flag that the net has as its call begins (base/cancel.h):
- * the one who trains or changes the net from ani_net_begin_watch() to ani_net_end_watch(), a
- * prediction as long as it has its context. All runs are AN_ERR_CANCELLED when it stops: what they
- * write is undefined then, but for the weights and statistics, which are as before. */
+/* Cancellation. Each caller watches the flag that the net has when the call begins (base/cancel.h):
+ * a caller that trains or changes the net does so from ani_net_begin_watch() to
+ * ani_net_end_watch(), a prediction as long as it has its context. All runs return AN_ERR_CANCELLED
+ * when cancelled: their output is then undefined, except for the weights and statistics, which are
+ * unchanged. */
 
 /** Set the flag for calls that begin from now on; a reference is held; NULL: none. Any thread. */
 an_status ani_net_set_cancel(ani_net *net, an_cancel *cancel, an_error *err);

@@ -13,11 +13,11 @@ static inline ivec i_zero(void) {
 static inline ivec i_load(const void *from) {
     return _mm256_loadu_si256((const __m256i *)from);
 }
-/* The same 4 bytes all over. */
+/* The same 4 bytes in every lane. */
 static inline ivec i_repeat_4(const void *from) {
     return _mm256_castps_si256(_mm256_broadcast_ss((const float *)from));
 }
-/* 16 bytes for each part of a block, `apart` bytes apart, again for each column. */
+/* 16 bytes for each part of a block, `apart` bytes apart, repeated for each column. */
 static inline ivec i_parts(const void *from, int64_t apart) {
     (void)apart; /* of one part */
     return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)from));
@@ -57,7 +57,7 @@ static inline vec v_of_codes(const uint8_t *from) {
     return _mm256_cvtepi32_ps(
         _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)from)));
 }
-/* To even; what is too large for int32, and NaN, becomes the smallest int32. */
+/* Ties to even; values too large for int32, and NaN, become the smallest int32. */
 static inline ivec v_round(vec a) {
     return _mm256_cvtps_epi32(a);
 }
@@ -65,7 +65,7 @@ static inline ivec v_round(vec a) {
 static inline vec v_cut(vec a) {
     return _mm256_min_ps(_mm256_set1_ps(255), a);
 }
-/* Store 16 or 8 numbers cut to 0..255. */
+/* Store 16 or 8 numbers clamped to 0..255. */
 static inline void i_store_two(uint8_t *to, ivec a, ivec b) {
     const ivec words = _mm256_packs_epi32(a, b);
     const ivec ordered = _mm256_permute4x64_epi64(words, 0xd8);
@@ -78,7 +78,7 @@ static inline void i_store_one(uint8_t *to, ivec a) {
         _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storel_epi64((__m128i *)(void *)to, _mm_packus_epi16(words, words));
 }
-/* Store, part by part, four numbers of each vector cut to 0..255. */
+/* Store, part by part, four numbers of each vector clamped to 0..255. */
 static inline void i_store_parts(uint8_t *to, ivec a, ivec b, ivec c, ivec d) {
     const ivec bytes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
     _mm256_storeu_si256((__m256i *)(void *)to, bytes);

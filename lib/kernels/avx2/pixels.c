@@ -8,7 +8,7 @@
 
 /* --- resize ---------------------------------------------------------------------------------- */
 
-/* The eight bytes at two places. */
+/* The eight bytes at two addresses. */
 static inline __m128i load_two(const uint8_t *first, const uint8_t *second) {
     const __m128i low = _mm_loadl_epi64((const __m128i *)(const void *)first);
     return _mm_castps_si128(
@@ -16,7 +16,7 @@ static inline __m128i load_two(const uint8_t *first, const uint8_t *second) {
 }
 
 /* Four pixels of three or four channels: bytes become pairs of words, left and right, which one
- * instruction multiplies by their weights and adds. Returns four words a pixel. */
+ * instruction multiplies by their weights and adds. Returns four words per pixel. */
 static inline __m256i blend_four(const uint8_t *src, const int32_t *index, const int16_t *weight,
                                  __m256i first, __m256i second) {
     const __m256i bytes = _mm256_set_m128i(load_two(src + index[2], src + index[3]),
@@ -34,7 +34,7 @@ static inline __m256i blend_four(const uint8_t *src, const int32_t *index, const
     return _mm256_packs_epi32(_mm256_srai_epi32(sum_0, 4), _mm256_srai_epi32(sum_1, 4));
 }
 
-/* How many pixels from the first may be read as eight bytes. */
+/* How many pixels, from the first on, can be read as eight bytes. */
 static inline int64_t count_safe(const int32_t *index, int64_t count, int64_t size) {
     while (count > 0 && index[count - 1] > size - 8)
         count--;
@@ -52,7 +52,7 @@ static int64_t blend_three(int16_t *out, const uint8_t *src, const ani_columns *
     const __m256i dense = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, -1, -1, -1, -1,
                                            0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, -1, -1, -1, -1);
     int64_t x = 0;
-    /* Sixteen bytes are stored for twelve: the next pixels come over the rest. */
+    /* Sixteen bytes are stored for twelve: the next pixels overwrite the rest. */
     for (; x + 6 <= count; x += 4) {
         const __m256i four = _mm256_shuffle_epi8(
             blend_four(src, columns->index + x, columns->weight + 2 * x, first, second), dense);
@@ -112,7 +112,7 @@ static void blend_rows(uint8_t *out, const int16_t *upper, const int16_t *lower,
 
 /* --- halves ---------------------------------------------------------------------------------- */
 
-/* Sums of left and right in both rows; `order` brings them side by side in each half. */
+/* Sums of left and right in both rows; `order` makes them adjacent in each half. */
 static inline __m256i add_neighbours(const uint8_t *first, const uint8_t *second, __m256i order) {
     const __m256i bytes = _mm256_set_m128i(_mm_loadu_si128((const __m128i *)(const void *)second),
                                            _mm_loadu_si128((const __m128i *)(const void *)first));
@@ -136,7 +136,7 @@ static int64_t halve_three(uint8_t *out, const uint8_t *upper, const uint8_t *lo
     const __m256i dense = _mm256_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1,
                                            0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
     int64_t x = 0;
-    for (; x + 10 <= count; x += 8) { /* a pixel more is read, and written over */
+    for (; x + 10 <= count; x += 8) { /* one more pixel is read, and overwritten */
         const uint8_t *a = upper + 6 * x, *b = lower + 6 * x;
         const __m256i low = halve_words(a, b, 24, order);
         const __m256i high = halve_words(a + 12, b + 12, 24, order);
@@ -150,7 +150,7 @@ static int64_t halve_three(uint8_t *out, const uint8_t *upper, const uint8_t *lo
 /* One or four channels: all bytes of a piece are pairs of pixels. */
 static int64_t halve_even(uint8_t *out, const uint8_t *upper, const uint8_t *lower, int64_t count,
                           int32_t channels, __m256i order) {
-    const int64_t step = 32 / channels; /* pixels made at once */
+    const int64_t step = 32 / channels; /* pixels made at a time */
     int64_t x = 0;
     for (; x + step <= count; x += step) {
         const uint8_t *a = upper + 2 * x * channels, *b = lower + 2 * x * channels;
@@ -189,7 +189,7 @@ struct chroma {
     __m256i r, g, b;
 };
 
-/* Of four pairs: the words U V U V ... become sums, each for two pixels. */
+/* For four pairs: the words U V U V ... become sums, each for two pixels. */
 static inline struct chroma add_chroma(__m128i words) {
     const __m256i half = _mm256_set1_epi32(1 << 19);
     const __m256i uv = _mm256_cvtepi16_epi32(_mm_sub_epi16(words, _mm_set1_epi16(128)));
@@ -217,7 +217,7 @@ static inline __m128i to_bytes(__m256i y0, __m256i c0, __m256i y1, __m256i c1) {
 
 /* r0..15, g0..15, b0..15 as r0 g0 b0 r1 ... */
 static inline void store_pixels(uint8_t *out, __m128i r, __m128i g, __m128i b) {
-    /* each byte where it goes to in three vectors: places 0 3 .., 1 4 .., 2 5 .. */
+    /* the destination of each byte in three vectors: positions 0 3 .., 1 4 .., 2 5 .. */
     const __m128i r3 =
         _mm_shuffle_epi8(r, _mm_setr_epi8(0, 11, 6, 1, 12, 7, 2, 13, 8, 3, 14, 9, 4, 15, 10, 5));
     const __m128i g3 =
@@ -270,8 +270,8 @@ static void yuyv_row(uint8_t *out, const uint8_t *src, int64_t count) {
 
 /* --- warp ------------------------------------------------------------------------------------ */
 
-/* One coordinate of eight points, as ani_c_place() has it for one. Each vector has four positions:
- * numbers 0, 1, 4, 5 and 2, 3, 6, 7. */
+/* One coordinate of eight points, as ani_c_place() computes it for one. Each vector has four
+ * positions: numbers 0, 1, 4, 5 and 2, 3, 6, 7. */
 static inline __m256i split(__m256i first, __m256i second, int32_t length, __m256 *weight) {
     const __m256 a = _mm256_castsi256_ps(first), b = _mm256_castsi256_ps(second);
     const __m256i whole = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd));
@@ -319,7 +319,7 @@ struct pairs {
     __m256 left[3], right[3];
 };
 
-/* Byte number `byte` of each four, as float. */
+/* Byte number `byte` of each group of four, as float. */
 static inline __m256 byte_of(__m256i v, int byte) {
     const __m256i words =
         byte == 0 ? _mm256_and_si256(v, _mm256_set1_epi32(255))
@@ -330,7 +330,7 @@ static inline __m256 byte_of(__m256i v, int byte) {
     return _mm256_cvtepi32_ps(words);
 }
 
-/* The eight bytes at eight places, as their first and last four. */
+/* The eight bytes at eight addresses, as their first and last four. */
 static inline void load_bytes(const uint8_t *src, const int32_t *offset, __m256i *low,
                               __m256i *high) {
     const __m256i a = _mm256_set_m128i(load_two(src + offset[4], src + offset[5]),
@@ -342,8 +342,8 @@ static inline void load_bytes(const uint8_t *src, const int32_t *offset, __m256i
     *high = _mm256_castps_si256(_mm256_shuffle_ps(first, second, 0xdd));
 }
 
-/* Eight bytes are read where six are wanted: the two behind them belong to the next row, as this is
- * not the last. */
+/* Eight bytes are read where six are needed: the two after them belong to the next row, since this
+ * is not the last. */
 static inline struct pairs load_upper(const uint8_t *src, const int32_t *offset) {
     __m256i low, high;
     load_bytes(src, offset, &low, &high);
@@ -351,7 +351,7 @@ static inline struct pairs load_upper(const uint8_t *src, const int32_t *offset)
                           {byte_of(low, 3), byte_of(high, 0), byte_of(high, 1)}};
 }
 
-/* The two before them are of the row before. */
+/* The two before them belong to the previous row. */
 static inline struct pairs load_lower(const uint8_t *src, const int32_t *offset) {
     __m256i low, high;
     load_bytes(src - 2, offset, &low, &high);

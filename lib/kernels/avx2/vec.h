@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum {
-    V_STREAMS = 1, /* v_stream goes past the caches */
+    V_STREAMS = 1, /* v_stream is a non-temporal store */
     LANES = 8,
     WIDE_ROWS = 4,   /* register tile with panels of 3 vectors: 12 sums, 3 operands, 1 broadcast */
     NARROW_ROWS = 6, /* with panels of 2 vectors: 12 sums, 2 operands, 1 broadcast */
@@ -31,7 +31,7 @@ static inline vec v_load(const float *from) {
 static inline void v_store(float *to, vec v) {
     _mm256_storeu_ps(to, v);
 }
-/* Store past the caches; `to` is aligned to the vector's size. */
+/* Non-temporal store; `to` is aligned to the vector's size. */
 static inline void v_stream(float *to, vec v) {
     _mm256_stream_ps(to, v);
 }
@@ -42,7 +42,7 @@ static inline __m256i v_first_lanes(int64_t count) {
     static const int32_t lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
     return _mm256_loadu_si256((const __m256i *)(const void *)(lanes + 8 - count));
 }
-/* The first count lanes, 0 <= count < LANES; the others are 0 and not touched in memory. */
+/* The first count lanes, 0 <= count < LANES; the others are 0, and their memory is not touched. */
 static inline vec v_load_part(const float *from, int64_t count) {
     return _mm256_maskload_ps(from, v_first_lanes(count));
 }
@@ -68,11 +68,12 @@ static inline vec v_sqrt(vec a) {
 static inline vec v_fma(vec a, vec b, vec c) {
     return _mm256_fmadd_ps(a, b, c);
 }
-/* min(max(a, 0), 6); NaN stays, since the second operand is what comes out for it */
+/* min(max(a, 0), 6); NaN stays, since the instruction then returns its second operand */
 static inline vec v_clip(vec a) {
     return _mm256_min_ps(_mm256_set1_ps(6), _mm256_max_ps(_mm256_setzero_ps(), a));
 }
-/* v, which the compiler must make here: it does not keep a register for it across a loop before. */
+/* v, which the compiler must load here, instead of keeping it in a register across an earlier
+ * loop. */
 static inline vec v_here(vec v) {
     __asm__ volatile("" : "+x"(v));
     return v;
@@ -89,7 +90,7 @@ static inline vec v_load_bfloat16(const uint16_t *from) {
     const __m128i halves = _mm_loadu_si128((const __m128i *)(const void *)from);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
 }
-/* Round to what bfloat16 can hold: to nearest, ties to even; NaN stays NaN. */
+/* Round to bfloat16: to nearest, ties to even; NaN stays NaN. */
 static inline vec v_round_bfloat16(vec v) {
     const __m256i bits = _mm256_castps_si256(v), upper = _mm256_set1_epi32(-65536);
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));

@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 enum {
-    V_STREAMS = 1, /* v_stream goes past the caches */
+    V_STREAMS = 1, /* v_stream is a non-temporal store */
     LANES = 16,
     WIDE_ROWS = 8,    /* register tile with panels of 3 vectors: 24 sums, 3 operands */
     NARROW_ROWS = 12, /* with panels of 2 vectors: 24 sums, 2 operands */
-    SLIM_ROWS = 24    /* with panels of one: 24 sums; 25 loads, but two a cycle can be had */
+    SLIM_ROWS = 24    /* with panels of one: 24 sums; 25 loads, but two per cycle are possible */
 };
 
 typedef __m512 vec;
@@ -31,14 +31,14 @@ static inline vec v_load(const float *from) {
 static inline void v_store(float *to, vec v) {
     _mm512_storeu_ps(to, v);
 }
-/* Store past the caches; `to` is aligned to the vector's size. */
+/* Non-temporal store; `to` is aligned to the vector's size. */
 static inline void v_stream(float *to, vec v) {
     _mm512_stream_ps(to, v);
 }
 static inline void v_fence(void) {
     _mm_sfence();
 }
-/* The first count lanes, 0 <= count < LANES; the others are 0 and not touched in memory. */
+/* The first count lanes, 0 <= count < LANES; the others are 0, and their memory is not touched. */
 static inline vec v_load_part(const float *from, int64_t count) {
     return _mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
 }
@@ -64,13 +64,14 @@ static inline vec v_sqrt(vec a) {
 static inline vec v_fma(vec a, vec b, vec c) {
     return _mm512_fmadd_ps(a, b, c);
 }
-/* min(max(a, 0), 6); NaN stays, since the second operand is what comes out for it */
+/* min(max(a, 0), 6); NaN stays, since the instruction then returns its second operand */
 static inline vec v_clip(vec a) {
     return _mm512_min_ps(_mm512_set1_ps(6), _mm512_max_ps(_mm512_setzero_ps(), a));
 }
-/* v, which the compiler must make here: it does not keep a register for it across a loop before. */
+/* v, which the compiler must load here, instead of keeping it in a register across an earlier
+ * loop. */
 static inline vec v_here(vec v) {
-#ifdef __AVX512F__ /* software that stands in for it (tests/port) has no such register */
+#ifdef __AVX512F__ /* the software emulation (tests/port) has no such register */
     __asm__ volatile("" : "+v"(v));
 #endif
     return v;
@@ -92,7 +93,7 @@ static inline vec v_load_part_bfloat16(const uint16_t *from, int64_t count) {
     return v_widen(_mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), from));
 }
 #ifndef ANI_NATIVE_BFLOAT16 /* AVX-512-BF16 has instructions for these */
-/* Round to what bfloat16 can hold: to nearest, ties to even; NaN stays NaN. */
+/* Round to bfloat16: to nearest, ties to even; NaN stays NaN. */
 static inline vec v_round_bfloat16(vec v) {
     const __m512i bits = _mm512_castps_si512(v), upper = _mm512_set1_epi32(-65536);
     const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The level avx512bf16: avx512, and products of bfloat16 for units whose tensors are such. */
+ * The ISA level avx512bf16: avx512, plus bfloat16 products for units with bfloat16 tensors. */
 #include "kernels/avx512bf16/vec.h"
 
 #define ANI_TENSOR_BFLOAT16

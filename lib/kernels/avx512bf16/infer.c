@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Inference with products of bfloat16 by the instructions for them: 32 registers, blocks of 32
- * channels, and depthwise convolutions by the same instructions. */
+ * Inference with the native bfloat16 product instructions: 32 registers, blocks of 32 channels, and
+ * depthwise convolutions by the same instructions. */
 #include "kernels/avx512bf16/vec.h"
 
 enum { BLOCK_VECTORS = 2 };
@@ -13,9 +13,9 @@ enum { BLOCK_VECTORS = 2 };
 /* --- depthwise: taps and x are bfloat16 ---------------------------------------------------------
  *
  * A vector of halves is a pixel of a block. Unpacking two of them gives pairs for sixteen channels
- * each, the low and the high ones of every part of eight; sums of these two kinds stay apart until
- * they are rounded and put in order. The pairs of a result are rows 0 and 1 of each of its three
- * columns, and in row 2 columns 0 and 1, then column 2 and one that has the weight 0. */
+ * each, the low and the high ones of every group of eight; sums of these two kinds stay separate
+ * until they are rounded and put in order. The pairs of a result are rows 0 and 1 of each of its
+ * three columns, and in row 2 columns 0 and 1, then column 2 and one with weight 0. */
 
 enum { TAP_PAIRS = 5 };
 
@@ -27,7 +27,7 @@ static inline vec pairs_of(vec even, vec odd, const int high) {
     return high ? v_unpack_high(even, odd) : v_unpack_low(even, odd);
 }
 
-/* Results of a row from x on, which share what they load and unpack. */
+/* Results of a row from x on, which share loads and unpacking. */
 ANI_INLINE void pairs_columns(const pair_taps *taps, const uint16_t *const *x, int64_t at,
                               const int columns, const int stride, int32_t relu6, uint16_t *y) {
     const int reads = (columns - 1) * stride + 3;

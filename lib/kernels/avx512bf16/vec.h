@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * What AVX-512-BF16 adds to the vector of AVX-512: pairs of bfloat16 and their products. A vector
- * of pairs is a vec whose bits nobody but these functions reads. */
+ * of pairs is a vec whose bits only these functions read. */
 #ifndef KERNELS_AVX512BF16_VEC_H
 #define KERNELS_AVX512BF16_VEC_H
 
 #define ANI_NATIVE_BFLOAT16
 #include "kernels/avx512/vec.h"
 
-/* Round to what bfloat16 can hold: to nearest, ties to even; NaN stays NaN. What is below the
- * normal numbers becomes 0. */
+/* Round to bfloat16: to nearest, ties to even; NaN stays NaN. Subnormal numbers become 0. */
 static inline __m256i v_halves(vec v) {
     return (__m256i)_mm512_cvtneps_pbh(v);
 }
@@ -32,11 +31,11 @@ static inline void v_to_bfloat16_two(uint16_t *to, vec first, vec second) {
 static inline vec v_dot_pairs(vec a, vec b, vec sum) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
 }
-/* The pairs of neighbours of 2 * LANES numbers. */
+/* Pairs of neighbours from 2 * LANES numbers. */
 static inline vec v_pair_columns(vec low, vec high) {
     return (vec)_mm512_cvtne2ps_pbh(high, low);
 }
-/* The pairs of two vectors' lanes. */
+/* Pairs of the lanes of two vectors. */
 static inline vec v_pair_rows(vec even, vec odd) {
     const __m512i order =
         _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
@@ -50,11 +49,11 @@ static inline vec v_unpack_low(vec even, vec odd) {
 static inline vec v_unpack_high(vec even, vec odd) {
     return (vec)_mm512_unpackhi_epi16((__m512i)even, (__m512i)odd);
 }
-/* The same choice of 2 * LANES floats. */
+/* The same selection from 2 * LANES floats. */
 static inline vec v_unpacked(vec low, vec high, int upper) {
     return upper ? _mm512_shuffle_f32x4(low, high, 0xdd) : _mm512_shuffle_f32x4(low, high, 0x88);
 }
-/* Round what belongs to both choices and put it in order. */
+/* Round both selections and put them in order. */
 static inline vec v_join_unpacked(vec low, vec high) {
     const __m512i order = _mm512_set_epi64(7, 3, 6, 2, 5, 1, 4, 0);
     return (vec)_mm512_permutexvar_epi64(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));

@@ -6,7 +6,7 @@
 #include "kernels/avx512/vec.h"
 
 /* Blocks of simd/infer_int8.h, and the rows of its register tiles for each number of vectors: with
- * two a load serves two dot products. */
+ * two, a load serves two dot products. */
 enum { BYTES_PARTS = 2 };
 #define ANI_BYTES_TILES(tile) tile(1, 14) tile(2, 12) tile(3, 8)
 
@@ -21,13 +21,13 @@ static inline ivec i_load(const void *from) {
 static inline __m128i i_part(const void *from) {
     return _mm_loadu_si128((const __m128i *)from);
 }
-/* The same 4 bytes all over. */
+/* The same 4 bytes in every lane. */
 static inline ivec i_repeat_4(const uint8_t *from) {
     int32_t bytes;
     __builtin_memcpy(&bytes, from, sizeof bytes);
     return _mm512_set1_epi32(bytes);
 }
-/* 16 bytes for each part of a block, `apart` bytes apart, again for each column. */
+/* 16 bytes for each part of a block, `apart` bytes apart, repeated for each column. */
 static inline ivec i_parts(const void *from, int64_t apart) {
     const __m256i first = _mm256_castsi128_si256(i_part(from));
     return _mm512_broadcast_i64x4(
@@ -54,13 +54,13 @@ static inline ivec i_low_16(ivec a, ivec b) {
 static inline ivec i_high_16(ivec a, ivec b) {
     return _mm512_unpackhi_epi16(a, b);
 }
-/* sum + the products of 4 unsigned with 4 signed bytes. By name: gcc 12 copies the sum before and
- * after the intrinsic, which takes twice as long. */
+/* sum + the products of 4 unsigned with 4 signed bytes. Inline assembly: gcc 12 copies the sum
+ * before and after the intrinsic, which takes twice as long. */
 static inline ivec i_dot(ivec sum, ivec a, ivec b) {
 #ifdef __AVX512VNNI__
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "vm"(b));
     return sum;
-#else /* software that stands in for it (tests/port) */
+#else /* the software emulation (tests/port) */
     return _mm512_dpbusd_epi32(sum, a, b);
 #endif
 }
@@ -78,7 +78,7 @@ static inline vec v_of_part_codes(const uint8_t *from, int64_t count) {
     return _mm512_cvtepi32_ps(
         _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << count) - 1), from)));
 }
-/* To even; what is too large for int32, and NaN, becomes the smallest int32. */
+/* Ties to even; values too large for int32, and NaN, become the smallest int32. */
 static inline ivec v_round(vec a) {
     return _mm512_cvtps_epi32(a);
 }
@@ -89,7 +89,7 @@ static inline vec v_cut(vec a) {
 static inline __m128i i_bytes(ivec a) {
     return _mm512_cvtusepi32_epi8(_mm512_max_epi32(a, _mm512_setzero_si512()));
 }
-/* Store 16 numbers, or twice as many, or the first count, cut to 0..255. */
+/* Store 16 numbers, or twice as many, or the first count, clamped to 0..255. */
 static inline void i_store_one(uint8_t *to, ivec a) {
     _mm_storeu_si128((__m128i *)(void *)to, i_bytes(a));
 }
@@ -108,7 +108,7 @@ static inline void i_store_square(uint8_t *to, int64_t y_row, const ivec *a, con
     _mm256_storeu_si256((__m256i *)(void *)to, _mm512_castsi512_si256(bytes));
     _mm256_storeu_si256((__m256i *)(void *)(to + y_row), _mm512_extracti64x4_epi64(bytes, 1));
 }
-/* Store, part by part, four numbers of each vector cut to 0..255. */
+/* Store, part by part, four numbers of each vector clamped to 0..255. */
 static inline void i_store_parts(uint8_t *to, ivec a, ivec b, ivec c, ivec d) {
     _mm512_storeu_si512(to,
                         _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d)));

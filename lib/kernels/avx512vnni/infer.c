@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Inference in int8 with AVX-512 and its dot product of bytes. AVX-512 without that works as AVX2
- * does. */
+ * int8 inference with AVX-512 and its byte dot product. AVX-512 without it uses the AVX2
+ * kernels. */
 #include "kernels/avx512vnni/codes.h"
 
 #include "kernels/simd/infer_int8.h"

@@ -17,12 +17,12 @@ static float clip(float value, int32_t relu6) {
     return value > 6 ? 6 : value;
 }
 
-/* Vectors of the compiler's own, as long as most processors have them; others take them apart. */
+/* Compiler vectors of the length that most processors have; on others the compiler splits them. */
 enum { QUAD = 4 };
 typedef float quad __attribute__((vector_size(QUAD * sizeof(float))));
 
-/* Rows r and r + 1 (the same one twice at the end) of a product of so many quads: the chains of the
- * contract, two rows at a time since each weight that is loaded serves both. */
+/* Rows r and r + 1 (the same one twice at the end) of a product with this many quads: the chains of
+ * the contract, two rows at a time, since each loaded weight serves both. */
 static inline __attribute__((always_inline)) void product_pair(const ani_infer_product *p,
                                                                int64_t r, int32_t quads) {
     const int64_t rows[PAIR] = {r, r + 1 < p->rows ? r + 1 : r};
@@ -137,7 +137,7 @@ static void narrow(uint16_t *to, const float *from, int64_t count) {
 
 /* --- int8 ------------------------------------------------------------------------------------- */
 
-/* The code of a sum and a part that was scaled before. */
+/* The code of a sum and an already scaled part. */
 static uint8_t code_of(int32_t sum, float scale, float residual, float residual_scale) {
     const float value = rintf(fmaf(residual, residual_scale, (float)sum * scale));
     return value > 255 ? 255 : value > 0 ? (uint8_t)value : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The data path's entries of the plain C level; kernels/pixels.h says what each computes. Levels
- * hand them what is left of a row. */
+ * The data path's entries of the plain C level; kernels/pixels.h says what each computes. Other
+ * levels leave the rest of a row to them. */
 #ifndef KERNELS_C_PIXELS_H
 #define KERNELS_C_PIXELS_H
 

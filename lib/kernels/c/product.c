@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Products of tiles in plain C. The CPU backend gives the products of this level to OpenBLAS; these
- * are their contract, and what the other levels are tested against. */
+ * Products of tiles in plain C. The CPU backend uses OpenBLAS for the products of this level if it
+ * can; these define the contract, and the other levels are tested against them. */
 #include "kernels/c/c.h"
 
 static int64_t round_up(int64_t value, int64_t step) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Rows of a resize in plain C; docs/numerics.md, section resize, has the order of roundings. */
+ * Rows of a resize in plain C; see docs/numerics.md, section resize, for the order of rounding. */
 #include "kernels/c/pixels.h"
 
 /* The result, 255 * 2048 / 16 at most, fits 16 bits. Inlined with constants, so that the loop over
- * channels is none. */
+ * channels is unrolled. */
 static inline void blend(int16_t *restrict out, const uint8_t *restrict src,
                          const ani_columns *columns, int64_t count, int32_t channels,
                          int32_t step) {
@@ -30,8 +30,8 @@ void ani_c_blend_columns(int16_t *out, const uint8_t *src, int64_t size, const a
         blend(out, src, columns, count, 4, 4);
 }
 
-/* Each product is cut by itself; weights are not negative, so the sum needs no clamp at 0, and 1020
- * + 2 is the largest sum: 255. */
+/* Each product is truncated separately. Weights are not negative, so the sum needs no clamping at
+ * 0, and the largest sum, 1020 + 2, gives 255. */
 static inline void blend_part(uint8_t *restrict out, const int16_t *restrict upper,
                               const int16_t *restrict lower, int16_t w0, int16_t w1,
                               int64_t count) {
@@ -44,15 +44,15 @@ static inline void blend_part(uint8_t *restrict out, const int16_t *restrict upp
 
 void ani_c_blend_rows(uint8_t *out, const int16_t *upper, const int16_t *lower, int16_t w0,
                       int16_t w1, int64_t count) {
-    enum { PART = 32 }; /* a constant count: then compilers use vectors at -O2, too */
+    enum { PART = 32 }; /* a constant count, so that compilers vectorise at -O2, too */
     int64_t i = 0;
     for (; i + PART <= count; i += PART)
         blend_part(out + i, upper + i, lower + i, w0, w1, PART);
     blend_part(out + i, upper + i, lower + i, w0, w1, count - i);
 }
 
-/* A half is rounded up, but to the even number if there are two channels, which OpenCV's vector
- * code leaves to its plain code. */
+/* Halves are rounded up, except to even with two channels, which OpenCV's vector code leaves to its
+ * scalar code. */
 void ani_c_halve_row(uint8_t *out, const uint8_t *upper, const uint8_t *lower, int64_t count,
                      int32_t channels) {
     for (int64_t x = 0; x < count; x++)

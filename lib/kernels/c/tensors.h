@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The entries that read and write tensors in plain C: their contract. float32.c includes this as it
- * is; bfloat16.c defines ANI_TENSOR_BFLOAT16 before, and gets them for tensors of that kind. get()
- * reads an element, put() stores one, rounded. */
+ * The entries that read and write tensors, in plain C: their contract. float32.c includes this
+ * directly; bfloat16.c first defines ANI_TENSOR_BFLOAT16 and gets them for bfloat16 tensors. get()
+ * reads an element, put() rounds and stores one. */
 #include <stddef.h>
 
 #include "kernels/c/c.h"
@@ -95,7 +95,7 @@ static void store_gradient(const ani_gradient_store *to, const float *t, int64_t
             float value = t[r * ldt + i] + (add ? get(add + at + i) : 0);
             if (x) {
                 const float y = scale ? get(x + at + i) * scale[i] + shift[i] : get(x + at + i);
-                value = ((y > 0) & (y < 6)) ? value : 0; /* no branch: both ways are common */
+                value = ((y > 0) & (y < 6)) ? value : 0; /* branch-free: both cases are common */
             }
             put(dx + at + i, value);
         }

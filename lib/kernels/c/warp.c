@@ -2,8 +2,8 @@
  * Affine sampling in plain C. */
 #include "kernels/c/pixels.h"
 
-/* One coordinate: the left one of two pixels, of which the second exists unless there is but one,
- * and the weight of the second. */
+/* One coordinate: the left of two pixels and the weight of the second, which exists unless there is
+ * only one pixel. */
 static inline int32_t split(int64_t at, int32_t length, float *weight) {
     const int32_t whole = (int32_t)(at >> 32), last = length - 1;
     const int32_t rest = (int32_t)((uint64_t)at << 32 >> 40);
@@ -29,7 +29,7 @@ void ani_c_place(ani_points *out, int64_t row, int64_t column, int64_t row_step,
     }
 }
 
-/* What the four pixels around a point count, times gain. */
+/* The weights of the four pixels around a point, times gain. */
 struct weights {
     float neither, right, down, both;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Rows of YUV as RGB in plain C: OpenCV's integers for ITU-R BT.601 with Y from 16 to 235
+ * Rows of YUV as RGB in plain C: OpenCV's integer formula for ITU-R BT.601 with Y from 16 to 235
  * (docs/numerics.md, section frames). */
 #include "kernels/c/pixels.h"
 
@@ -18,7 +18,7 @@ static inline uint8_t to_byte(int32_t value) {
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/* No sum leaves 32 bits: the largest, of B, is 560e6. Inlined with constants: bytes between two
+/* No sum exceeds 32 bits: the largest, for B, is 560e6. Inlined with constants: bytes between two
  * values of Y, from U to V, and between two values of U. */
 static inline void convert(uint8_t *restrict out, const uint8_t *restrict luma,
                            const uint8_t *restrict chroma, int64_t count, int32_t y_step,

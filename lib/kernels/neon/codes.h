@@ -13,13 +13,13 @@ static inline ivec i_zero(void) {
 static inline ivec i_load(const void *from) {
     return vreinterpretq_s32_u8(vld1q_u8((const uint8_t *)from));
 }
-/* The same 4 bytes all over. */
+/* The same 4 bytes in every lane. */
 static inline ivec i_repeat_4(const uint8_t *from) {
     int32_t bytes;
     __builtin_memcpy(&bytes, from, sizeof bytes);
     return vdupq_n_s32(bytes);
 }
-/* 16 bytes for each part of a block, `apart` bytes apart, again for each column. */
+/* 16 bytes for each part of a block, `apart` bytes apart, repeated for each column. */
 static inline ivec i_parts(const void *from, int64_t apart) {
     (void)apart; /* of one part */
     return i_load(from);
@@ -61,7 +61,7 @@ static inline vec v_of_codes(const uint8_t *from) {
     const float codes[4] = {from[0], from[1], from[2], from[3]};
     return vld1q_f32(codes);
 }
-/* To even; NaN becomes 0, and what is too large the nearest int32. */
+/* Ties to even; NaN becomes 0, and values that are too large the nearest int32. */
 static inline ivec v_round(vec a) {
     return vcvtnq_s32_f32(a);
 }
@@ -72,7 +72,7 @@ static inline vec v_cut(vec a) {
 static inline uint8x8_t i_bytes(ivec a, ivec b) {
     return vqmovun_s16(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b)));
 }
-/* Store 8 or 4 numbers cut to 0..255. */
+/* Store 8 or 4 numbers clamped to 0..255. */
 static inline void i_store_two(uint8_t *to, ivec a, ivec b) {
     vst1_u8(to, i_bytes(a, b));
 }

@@ -23,7 +23,7 @@ static void blend_columns(int16_t *out, const uint8_t *src, int64_t size,
     while (safe > 0 && columns->index[safe - 1] > size - 8)
         safe--;
     if (step == 3) {
-        /* Four words are stored for three: the next pixel comes over the last. */
+        /* Four words are stored for three: the next pixel overwrites the last. */
         for (; x + 2 <= safe; x++)
             vst1_s16(out + 3 * x, blend_pixel(src + columns->index[x], columns->weight + 2 * x, 3));
     } else {
@@ -82,7 +82,7 @@ static void halve_row(uint8_t *out, const uint8_t *upper, const uint8_t *lower, 
 
 /* --- warp ------------------------------------------------------------------------------------ */
 
-/* One coordinate of four points, as ani_c_place() has it for one; two positions a vector. */
+/* One coordinate of four points, as ani_c_place() computes it for one; two positions per vector. */
 static inline int32x4_t split(int64x2_t first, int64x2_t second, int32_t length,
                               float32x4_t *weight) {
     const int32x4_t a = vreinterpretq_s32_s64(first), b = vreinterpretq_s32_s64(second);
@@ -133,7 +133,7 @@ static inline float32x4_t to_float(uint32x4_t words, int32_t byte) {
     return vcvtq_f32_u32(vandq_u32(vshlq_u32(words, vdupq_n_s32(-8 * byte)), vdupq_n_u32(255)));
 }
 
-/* Four places; size is what there is from src on. */
+/* Four addresses; size is the number of bytes from src on. */
 static inline struct pairs load_pairs(const uint8_t *src, const int32_t *offset, int64_t size) {
     uint32x2_t v[4];
     for (int i = 0; i < 4; i++)

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum {
-    V_STREAMS = 0, /* v_stream is a store like any other */
+    V_STREAMS = 0, /* v_stream is an ordinary store */
     LANES = 4,
     WIDE_ROWS = 8,    /* register tile with panels of 3 vectors: 24 sums, 3 operands */
     NARROW_ROWS = 12, /* with panels of 2 vectors: 24 sums, 2 operands */
@@ -31,12 +31,12 @@ static inline vec v_load(const float *from) {
 static inline void v_store(float *to, vec v) {
     vst1q_f32(to, v);
 }
-/* There is no store past the caches that pays here. */
+/* Non-temporal stores do not pay here. */
 static inline void v_stream(float *to, vec v) {
     vst1q_f32(to, v);
 }
 static inline void v_fence(void) {}
-/* The first count lanes, 0 <= count < LANES; the others are 0 and not touched in memory. */
+/* The first count lanes, 0 <= count < LANES; the others are 0, and their memory is not touched. */
 static inline vec v_load_part(const float *from, int64_t count) {
     float lanes[LANES] = {0};
     for (int64_t i = 0; i < count; i++)
@@ -68,12 +68,14 @@ static inline vec v_sqrt(vec a) {
 static inline vec v_fma(vec a, vec b, vec c) {
     return vfmaq_f32(c, a, b);
 }
-/* min(max(a, 0), 6) by comparisons, which are false for NaN: it stays, as in the other levels */
+/* min(max(a, 0), 6) by comparisons, which are false for NaN: it stays, as at the other ISA
+ * levels */
 static inline vec v_clip(vec a) {
     const vec low = vbslq_f32(vcltq_f32(a, v_zero()), v_zero(), a);
     return vbslq_f32(vcgtq_f32(low, v_set(6)), v_set(6), low);
 }
-/* v, which the compiler must make here: it does not keep a register for it across a loop before. */
+/* v, which the compiler must load here, instead of keeping it in a register across an earlier
+ * loop. */
 static inline vec v_here(vec v) {
     __asm__ volatile("" : "+w"(v));
     return v;
@@ -88,7 +90,7 @@ static inline vec v_pass(vec a, vec y, vec low, vec high) {
 static inline vec v_load_bfloat16(const uint16_t *from) {
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(from), 16));
 }
-/* Round to what bfloat16 can hold: to nearest, ties to even; NaN stays NaN. */
+/* Round to bfloat16: to nearest, ties to even; NaN stays NaN. */
 static inline vec v_round_bfloat16(vec v) {
     const uint32x4_t bits = vreinterpretq_u32_f32(v);
     const uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a codes.h has without masks and stores of its own for it: made of its other functions. */
+ * Fallbacks for a codes.h without masks and the matching stores, built from its other functions. */
 #ifndef KERNELS_SIMD_CODES_PARTS_H
 #define KERNELS_SIMD_CODES_PARTS_H
 

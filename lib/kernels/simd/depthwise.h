@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Depthwise 3x3 on one row and one block of channels. A block is done vector by vector, with the
- * nine taps (or their nine sums) in registers; two columns at a time share the loads of x. */
+ * Depthwise 3x3 on one row and one block of channels. A block is processed vector by vector, with
+ * the nine taps (or their nine sums) in registers; two columns at a time share the loads of x. */
 
 ANI_INLINE void depthwise_vector(float *out, const float *x0, const float *x1, const float *x2,
                                  const float *w, int64_t count, const int stride) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Depthwise 3x3 on one row and one block of channels, stored to a tensor as it leaves the
- * registers. Both halves of a cache line are stored in one step, so that a streamed line leaves
- * whole; the taps are read again for each step of four columns, which then share them. */
+ * Depthwise 3x3 on one row and one block of channels, stored directly from registers to a tensor.
+ * Both halves of a cache line are stored in one step, so that a streamed line is written whole; the
+ * taps are reloaded for each step of four columns, which share them. */
 
 enum { STEP_COLUMNS = 4 };
 

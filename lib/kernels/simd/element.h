@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * How a vector goes to and from a tensor in memory. A source file that wants bfloat16 defines
- * ANI_TENSOR_BFLOAT16 before it includes this: the templates that follow are then over such
- * tensors. Numbers are rounded by e_round() first, which leaves floats as they are; e_store()
- * takes rounded ones, so that what is summed and what is stored are the same. */
+ * Loads and stores of vectors from and to tensors. A source file for bfloat16 defines
+ * ANI_TENSOR_BFLOAT16 before it includes this: the templates that follow then use such tensors.
+ * Numbers are first rounded by e_round(), which leaves floats unchanged; e_store() takes rounded
+ * ones, so that the summed and stored values are the same. */
 #include "kernels/kernels.h"
 
 #ifdef ANI_TENSOR_BFLOAT16
@@ -26,7 +26,7 @@ ANI_INLINE vec e_load(const element *from) {
 ANI_INLINE void e_store(element *to, vec v) {
     v_store_bfloat16(to, v);
 }
-/* Blocks and panels may be half lines here: stores past the caches would tear lines apart. Drivers
+/* Blocks and panels may be half lines here: non-temporal stores would write partial lines. Drivers
  * stream tiles of them (ani_cpu_streams_tiles). */
 ANI_INLINE int can_stream(const element *pointer, int64_t stride) {
     (void)pointer;
@@ -58,7 +58,7 @@ ANI_INLINE vec e_load(const element *from) {
 ANI_INLINE void e_store(element *to, vec v) {
     v_store(to, v);
 }
-/* Can all rows be stored past the caches? They must be whole lines. */
+/* Can all rows be written with non-temporal stores? They must be whole lines. */
 ANI_INLINE int can_stream(const element *pointer, int64_t stride) {
     return ((uintptr_t)pointer | ((uintptr_t)stride * sizeof(element))) % 64 == 0;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * The inference kernels over the vector of vec.h. A level's infer.c includes its vec.h, says how
- * many rows a register tile has for each number of vectors (ANI_FLOATS_TILES), and then includes
- * this. */
+ * The inference kernels over the vector of vec.h. A level's infer.c includes its vec.h, defines the
+ * number of rows in a register tile for each number of vectors (ANI_FLOATS_TILES), and then
+ * includes this. */
 #ifndef KERNELS_SIMD_INFER_H
 #define KERNELS_SIMD_INFER_H
 
 #include "kernels/simd/infer_depthwise.h"
 
-/* Four steps of a product's inner loop at a time. Not by hand: gcc then moves loads about and
- * spills sums. */
+/* Four steps of a product's inner loop at a time. Not unrolled by hand, since gcc then moves loads
+ * around and spills sums. */
 #if defined(__clang__)
 #define ANI_UNROLL_4 _Pragma("clang loop unroll_count(4)")
 #else

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The inference kernels with products of bfloat16, sums in float. A level's source file includes
- * its vec.h, says how many rows a register tile has for each number of vectors (ANI_HALVES_TILES),
- * and then includes this.
+ * its vec.h, defines the number of rows in a register tile for each number of vectors
+ * (ANI_HALVES_TILES), and then includes this.
  *
- * Inputs of a sum and weights come in pairs, 32 bits each. With ANI_NATIVE_BFLOAT16 an instruction
- * adds both products of a pair; else there are two passes over the same pairs, one for each half,
- * which is in float then. */
+ * Inputs of a sum and weights come in pairs, 32 bits each. With ANI_NATIVE_BFLOAT16, an instruction
+ * adds both products of a pair; otherwise there are two passes over the same pairs, one for each
+ * half, in float. */
 #ifndef KERNELS_SIMD_INFER_BFLOAT16_H
 #define KERNELS_SIMD_INFER_BFLOAT16_H
 
@@ -32,7 +32,7 @@ ANI_INLINE vec add_products(vec a, vec b, vec sum) {
 }
 #endif
 
-/* A vector of pairs; a vector's load may read what is no float. */
+/* A vector of pairs; a vector load may read bits that are not a float. */
 ANI_INLINE vec load_pairs(const uint16_t *from) {
     return v_load((const float *)(const void *)from);
 }
@@ -90,7 +90,7 @@ ANI_INLINE void halves_step(halves_sums sums, const uint16_t *a, int64_t a_row, 
                             const int rows, const int vectors) {
     ANI_UNROLL
     for (int pass = 0; pass < PASSES; pass++) {
-        /* Pairs are loaded anew: kept, they would take the registers of sums. */
+        /* Pairs are reloaded: if kept, they would take registers from the sums. */
         if (pass) __asm__ volatile("" ::: "memory");
         vec column[MAX_VECTORS];
         ANI_UNROLL

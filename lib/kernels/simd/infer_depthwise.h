@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * What simd/infer.h and simd/infer_bfloat16.h share: how sums in float start and end, and the
- * depthwise convolution over floats, whose result is floats or, for products of bfloat16, such
- * halves. */
+ * depthwise convolution over floats, whose result is floats or, for bfloat16 products, halves. */
 #ifndef KERNELS_SIMD_INFER_DEPTHWISE_H
 #define KERNELS_SIMD_INFER_DEPTHWISE_H
 
 #include "kernels/infer.h"
 #include "kernels/simd/simd.h"
 
-/* A level's infer.c says how many vectors a block has, and how many columns (2 or 4) the depthwise
- * convolution does at once. */
+/* A level's infer.c defines the number of vectors in a block, and the number of columns (2 or 4)
+ * that the depthwise convolution processes at a time. */
 enum { INFER_BLOCK = BLOCK_VECTORS * LANES, MAX_VECTORS = BLOCK_VECTORS + 1, MAX_ROWS = 14 };
 
 /* Every sum of a column starts from its bias. */
@@ -47,7 +46,8 @@ ANI_INLINE void store_floats(float *y, int64_t y_row, vec sums[][MAX_VECTORS], c
     }
 }
 
-#ifndef ANI_NATIVE_BFLOAT16 /* a level with instructions for it has all that follows of its own */
+#ifndef ANI_NATIVE_BFLOAT16 /* a level with instructions for it has its own versions of what       \
+                               follows */
 
 /* Round to bfloat16 and store. */
 ANI_INLINE void v_to_bfloat16(uint16_t *to, vec v) {
@@ -65,14 +65,14 @@ ANI_INLINE void store_result(void *y, int64_t at, vec v, const int halves) {
         v_store((float *)y + at, v);
 }
 
-/* Where a row's next results are made: of x, element `at` of y. */
+/* The position of a row's next results: from x, element `at` of y. */
 typedef struct depthwise_place {
     const float *x[3];
     void *y;
     int64_t at;
 } depthwise_place;
 
-/* Some results of a row, which share the loads of x, and on to the next ones. */
+/* Compute some results of a row, which share the loads of x, and advance to the next ones. */
 ANI_INLINE void depthwise_columns(depthwise_place *p, const vec *taps, vec bias, const int columns,
                                   const int stride, const int relu6, const int halves) {
     vec sums[DEPTHWISE_COLUMNS];

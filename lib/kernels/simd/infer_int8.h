@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The int8 inference kernels over the vectors of vec.h and codes.h. A level's infer.c includes
- * both, says how many parts a block has (BYTES_PARTS) and how many rows a register tile has for
+ * both, defines the number of parts in a block (BYTES_PARTS) and of rows in a register tile for
  * each number of vectors (ANI_BYTES_TILES), and then includes this.
  *
  * Sums are int32 and exact; a product adds up four inputs at once. Blocks have BYTES_PARTS parts of
@@ -19,12 +19,12 @@ enum {
     BYTES_VECTORS = BYTES_BLOCK / LANES, /* of a whole panel */
     BYTES_MAX_VECTORS = BYTES_VECTORS + 1,
     BYTES_MAX_ROWS = 14,              /* of infer_product.h */
-    COLUMNS = 4 * LANES / BYTES_BLOCK /* of the depthwise convolution at once */
+    COLUMNS = 4 * LANES / BYTES_BLOCK /* of the depthwise convolution at a time */
 };
 
 /* --- products --------------------------------------------------------------------------------- */
 
-/* Sums become codes that are not cut yet, in their places. `last` columns of the last vector. */
+/* Sums become codes that are not yet clamped, in place. `last` columns of the last vector. */
 ANI_INLINE void make_codes(const ani_infer_product *p, ivec sums[][BYTES_MAX_VECTORS],
                            const int rows, const int vectors) {
     ANI_UNROLL
@@ -134,14 +134,14 @@ ANI_INLINE void bytes_finish(const ani_infer_product *p, int64_t row, bytes_sums
 
 /* --- depthwise -------------------------------------------------------------------------------- */
 
-/* Weights as the sums lie: every four channels of the parts, the same for all columns. */
+/* Weights in the layout of the sums: every four channels of the parts, the same for all columns. */
 typedef struct bytes_taps {
     ivec w[3][4], bias[4];
     vec scale[4];
 } bytes_taps;
 
-/* What one column of taps reads. Every four bytes of a group are one channel of one column: the
- * three rows', and nothing. */
+/* What one column of taps reads. Every four bytes of a group are one channel of one column: those
+ * of the three rows, and an unused one. */
 typedef struct bytes_groups {
     ivec of[4];
 } bytes_groups;
@@ -177,7 +177,7 @@ ANI_INLINE bytes_groups bytes_columns(const bytes_taps *taps, const uint8_t *con
     return groups;
 }
 
-/* A row with fewer results than COLUMNS, through room for all of them. */
+/* A row with fewer results than COLUMNS, through a buffer for all of them. */
 ANI_SHARED void bytes_narrow(const ani_infer_depthwise *d, const bytes_taps *taps,
                              const uint8_t *const *x, uint8_t *y) {
     enum { MOST = (2 * (COLUMNS - 1) + 3) * BYTES_BLOCK };
@@ -192,8 +192,8 @@ ANI_SHARED void bytes_narrow(const ani_infer_depthwise *d, const bytes_taps *tap
     memcpy(y, results, (size_t)(d->count * BYTES_BLOCK));
 }
 
-/* The last columns are done from their end, so some are done twice. With two columns at once and
- * stride 1 the last column of taps reads what the first one of the next columns does. */
+/* The last columns are aligned to the end, so some are computed twice. With two columns at a time
+ * and stride 1, the last column of taps reads what the first one of the next columns does. */
 ANI_INLINE void bytes_rows_of(const ani_infer_depthwise *d, const bytes_taps *taps,
                               const int stride) {
     const int goes_on = stride == 1 && COLUMNS == 2;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Products of inference: what all number types have in common. The sums of a register tile are
- * started, stay in registers for all of k, which is taken step by step, and are finished into
- * results. The rows of a call are distributed evenly over its tiles, so that the last one is not a
- * thin one whose few chains would wait for the latency of the multiply-add.
+ * Products of inference: the parts common to all number types. The sums of a register tile are
+ * started, stay in registers over all steps of k, and are finished into results. The rows of a call
+ * are distributed evenly over its tiles, so that the last tile does not have only a few chains,
+ * which would wait for the latency of the multiply-add.
  *
  * Included once for each number type, which has defined
  *   KIND(name)         its own version of name

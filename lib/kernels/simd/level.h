@@ -11,7 +11,7 @@ _Static_assert(ANI_TILE_ROWS % WIDE_ROWS == 0 && ANI_TILE_ROWS % NARROW_ROWS == 
                "tiles hold whole register tiles");
 _Static_assert((int)BLOCK == (int)ANI_BLOCK && BLOCK % LANES == 0, "blocks hold whole vectors");
 
-/* Store this level's entries; the others of the table stay. */
+/* Store this level's entries; the other entries of the table are unchanged. */
 static void fill_table(ani_kernels *table, const char *level) {
     table->level = level;
     table->panels[ANI_NARROW] = (ani_panel){NARROW, NARROW_ROWS};

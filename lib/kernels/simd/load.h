@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Loading of tiles. Rows of many channels are run through in the order of memory, which is what the
- * prefetcher of the processor expects; narrow ones (the blocks of depthwise) column by column, with
- * the channels' numbers in registers. */
+ * Loading of tiles. Rows of many channels are traversed in memory order, as the processor's
+ * prefetcher expects; narrow ones (depthwise blocks) column by column, with the per-channel numbers
+ * in registers. */
 
 enum { NARROW_VECTORS = 4 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Pairs of bfloat16 out of tiles of floats. In place it works because rows and columns are taken in
- * their order: each float is read before a pair is written over it. */
+ * Conversion of tiles of floats to pairs of bfloat16. It works in place because rows and columns
+ * are processed in order: each float is read before a pair overwrites it. */
 
 /* count columns, fewer than two vectors, of a row. */
 ANI_INLINE void pair_columns_part(float *out, const float *t, int64_t count) {

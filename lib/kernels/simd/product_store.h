@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Products of tiles, stored to tensors as they leave the registers. A register tile that is whole
- * goes straight to where it is wanted; a ragged one, at the last rows or columns, takes the way
- * over a tile in memory. The channels' sums of a panel are kept in float over the rows of the call.
- */
+ * Products of tiles, stored directly from registers to tensors. A complete register tile is stored
+ * directly at its destination; a partial one, at the last rows or columns, goes through a tile in
+ * memory. The channel sums of a panel are kept in float over the rows of the call. */
 
-enum { PANEL_SUMS = 48 }; /* the widest panel of any level; a block of depthwise too */
+enum { PANEL_SUMS = 48 }; /* the widest panel of any ISA level; also a depthwise block */
 _Static_assert((int)WIDE <= (int)PANEL_SUMS && (int)BLOCK <= (int)PANEL_SUMS, "room for the sums");
 
 typedef struct panel_sums {
@@ -20,10 +19,10 @@ ANI_INLINE void panel_sums_add(const panel_sums *sums, double *first, double *se
     }
 }
 
-/* The sums of a register tile on their way to a tensor. Floats stay where they are, and so does
- * what an instruction rounds to bfloat16. Rounding by hand takes registers that the sums occupy,
- * and compilers then give theirs up inside of the product's loop: so they go to memory first, where
- * the compiler does not look through. */
+/* The sums of a register tile on their way to a tensor. Floats stay in registers, and so do values
+ * that an instruction rounds to bfloat16. Rounding in software takes registers that the sums
+ * occupy, and compilers then spill sums inside the product's loop: so the sums go to memory first,
+ * which the compiler cannot optimise away. */
 enum { IN_REGISTERS = !ROUNDS_BY_HAND };
 
 ANI_INLINE void put_aside(float *tile, vec sums[MOST_ROWS][3], const int rows, const int vectors) {
@@ -98,7 +97,7 @@ ANI_INLINE void product_moments_all(const ani_product *p, element *y, int64_t ld
     }
 }
 
-/* Streamed lines must be whole in one panel. */
+/* Streamed lines must lie completely within one panel. */
 ANI_INLINE void product_moments_width(const ani_product *p, element *y, int64_t ldy,
                                       const float *pivot, double *sum, double *square,
                                       const int rows, const int vectors) {
@@ -113,7 +112,7 @@ static void product_moments(const ani_product *p, void *y, int64_t ldy, const fl
     FOR_PANEL(p->width, product_moments_width, p, y, ldy, pivot, sum, square);
 }
 
-/* The sums of a tile are by z - mean, z being x where there is a mask. */
+/* The sums of a tile use z - mean, where z is x if there is a mask. */
 ANI_INLINE void gradient_tile(const ani_gradient_store *to, vec sums[MOST_ROWS][3],
                               panel_sums *panel, const int rows, const int vectors,
                               const int masked, const int stream) {
@@ -155,7 +154,7 @@ ANI_INLINE void gradient_tile(const ani_gradient_store *to, vec sums[MOST_ROWS][
     if (IN_REGISTERS) put_rows(dx, to->ldx, sums, rows, vectors, stream);
 }
 
-/* direct 0: all tiles take the way over memory. */
+/* direct 0: all tiles go through memory. */
 ANI_INLINE void product_gradient_all(const ani_product *p, const ani_gradient_store *to,
                                      const int rows, const int vectors, const int direct,
                                      const int masked, const int stream) {
@@ -185,7 +184,7 @@ ANI_INLINE void product_gradient_all(const ani_product *p, const ani_gradient_st
     }
 }
 
-/* The cases that the network meets are compiled each for itself. */
+/* Each case that occurs in the network is compiled separately. */
 ANI_INLINE void product_gradient_width(const ani_product *p, const ani_gradient_store *to,
                                        const int rows, const int vectors) {
     const int streamed = vectors * LANES % BLOCK == 0 && p->stream && can_stream(to->dx, to->ldx);

@@ -2,11 +2,11 @@
  * Products of tiles. The register tile has `rows` rows and `vectors` vectors of sums; one step
  * loads the vectors of one row of b and broadcasts one element of each row of a. With 12 sums
  * (AVX2) or 24 there are enough independent chains to hide the latency of the multiply-add, and
- * fewer loads than multiply-adds. a needs no packing: its elements are broadcast from where they
- * lie.
+ * fewer loads than multiply-adds. a needs no packing: its elements are broadcast directly from
+ * memory.
  *
  * A source file that defines ANI_PRODUCT_PAIRS gets products of pairs of bfloat16 (see
- * ani_pair_kernels): a lane of an operand then holds two of them, all else is the same. */
+ * ani_pair_kernels): a lane of an operand then holds two numbers; everything else is the same. */
 
 ANI_INLINE vec product_step(vec a, vec b, vec sum) {
 #ifdef ANI_PRODUCT_PAIRS
@@ -21,7 +21,7 @@ enum { MOST_SUMS = 24, MOST_ROWS = MOST_SUMS }; /* vectors of sums, rows of a re
 _Static_assert(WIDE_ROWS * 3 <= (int)MOST_SUMS && NARROW_ROWS * 2 <= (int)MOST_SUMS,
                "room for the sums");
 
-/* Call f with the rows and vectors of the register tiles that go with a width of panels. */
+/* Call f with the rows and vectors of the register tiles for a panel width. */
 #define FOR_PANEL(width, f, ...)                                                                   \
     do {                                                                                           \
         if ((width) == WIDE)                                                                       \
@@ -32,9 +32,9 @@ _Static_assert(WIDE_ROWS * 3 <= (int)MOST_SUMS && NARROW_ROWS * 2 <= (int)MOST_S
             f(__VA_ARGS__, NARROW_ROWS, 2);                                                        \
     } while (0)
 
-/** The memory that a product asks for: of each range so many bytes at each register tile, the
- * larger one first. Of that `step` bytes are asked for at each step of a tile: a burst at its end
- * would have to wait for the processor's few places for lines on their way. */
+/** The memory that a product prefetches: a number of bytes of each range per register tile, the
+ * larger range first. Of these, `step` bytes are prefetched at each step of a tile: a burst at its
+ * end would have to wait for the limited line-fill buffers. */
 typedef struct ahead_lines {
     const char *at[2], *end[2];
     int64_t tile[2];
@@ -59,7 +59,8 @@ ANI_INLINE ahead_lines ahead_begin(const ani_ahead *ahead, int64_t tiles, int64_
     return lines;
 }
 
-/* Where the steps of a register tile ask; without anything to ask for, at what they read anyway. */
+/* The addresses that the steps of a register tile prefetch; if there is nothing to prefetch, what
+ * they read anyway. */
 ANI_INLINE const char *ahead_steps(const ahead_lines *lines, const void *here) {
     return lines->at[0] ? lines->at[0] : here;
 }

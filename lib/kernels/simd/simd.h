@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the templates in this folder share. A level's one source file includes its vec.h, then
- * simd/level.h, which takes in the templates and makes their table. */
+ * What the templates in this folder share. Each level's single source file includes its vec.h, then
+ * simd/level.h, which includes the templates and makes their table. */
 #ifndef KERNELS_SIMD_SIMD_H
 #define KERNELS_SIMD_SIMD_H
 
@@ -12,15 +12,15 @@ enum { BLOCK = 16 }; /* floats of a cache line; channels of a block of depthwise
 
 #define ANI_INLINE static inline __attribute__((always_inline))
 
-/* One function for all its callers: what is not worth a copy for each. */
+/* One function for all callers, for code that is not worth a copy for each. */
 #if defined(__clang__)
 #define ANI_SHARED static __attribute__((noinline))
 #else
 #define ANI_SHARED static __attribute__((noinline, noclone))
 #endif
 
-/* Unroll the loop that follows in full; its count is a constant after inlining. Not where each
- * access is checked: that would take minutes to compile. */
+/* Unroll the following loop completely; its count is a constant after inlining. Not in sanitizer
+ * builds, where it would take minutes to compile. */
 #if defined(__SANITIZE_ADDRESS__)
 #define ANI_UNROLL _Pragma("GCC unroll 1")
 #elif defined(__clang__)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Storing of tiles, with what is summed while they pass. The tile is in cache, so columns of some
- * vectors are run down all rows, with the channels' sums in registers. */
+ * Storing of tiles, with the sums computed on the way. The tile is in cache, so columns of a few
+ * vectors are traversed over all rows, with the channel sums in registers. */
 
 enum { STORE_VECTORS = 4, GRADIENT_VECTORS = ROUNDS_BY_HAND ? 1 : 2 };
 
@@ -161,7 +161,7 @@ ANI_INLINE void gradient_store_all(const ani_gradient_store *to, const float *t,
     gradient_store_columns(&at, t + i, ldt, rows, c - i, 1, masked, affine, summed, same, stream);
 }
 
-/* The cases that the network meets are compiled each for itself; the others share one. */
+/* Each case that occurs in the network is compiled separately; the others share one. */
 ANI_SHARED void store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt,
                                int64_t rows, int64_t c, int32_t stream) {
     const int streamed = stream && can_stream(to->dx, to->ldx);
