@@ -761,7 +761,7 @@ m("copy_shares_for_ever", "layers/net.c",
   "if (!st && net->holders && atomic_load(net->holders) > 99) {",
   "a copy with shared weights is trained with its model", "copy")
 m("copy_packs_what_has_gone", "layers/net.c",
-  "    ani_net_release_packed(net); /* it would be packed again from where the weights were */\n",
+  "    ani_net_release_packed(net); /* it would be repacked from the old location of the weights */\n",
   "",
   "weights are packed from memory that was freed", "copy")
 m("copy_inference", "layers/net.c",
