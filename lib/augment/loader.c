@@ -740,10 +740,10 @@ an_status ani_loader_check_images(const an_loader *loader, const an_model *model
     if (st) return st;
     const int32_t height = an_loader_height(loader), width = an_loader_width(loader);
     if (height != info.height || width != info.width)
-        return ani_fail(err, AN_ERR_ARG, "%s are %d x %d; the model wants %d x %d", what,
+        return ani_fail(err, AN_ERR_ARG, "%s are %d x %d; the model needs %d x %d", what,
                         (int)height, (int)width, (int)info.height, (int)info.width);
     if (an_loader_scale(loader) != info.scale)
-        return ani_fail(err, AN_ERR_ARG, "%s have scale '%s'; the model wants '%s'", what,
+        return ani_fail(err, AN_ERR_ARG, "%s have scale '%s'; the model needs '%s'", what,
                         ani_scale_name(an_loader_scale(loader)), ani_scale_name(info.scale));
     return AN_OK;
 }
@@ -755,7 +755,7 @@ an_status ani_loader_check(const an_loader *loader, const an_model *model, const
     if (!st) st = an_model_describe(model, &info, err);
     if (st) return st;
     if (an_loader_outputs(loader) != info.outputs)
-        return ani_fail(err, AN_ERR_ARG, "%s have %d numbers an image; the model has %d outputs",
+        return ani_fail(err, AN_ERR_ARG, "%s have %d numbers per image; the model has %d outputs",
                         what, (int)an_loader_outputs(loader), (int)info.outputs);
     return AN_OK;
 }

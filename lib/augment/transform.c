@@ -52,7 +52,7 @@ static an_status check_choices(const char *field, const double *choices, int64_t
                                an_error *err) {
     if (count < 0 || count > 65536 || (count && !choices))
         return ani_fail(err, AN_ERR_ARG,
-                        "an_augment_options: %s has %lld numbers%s; 0 to 65536 are possible", field,
+                        "an_augment_options: %s has %lld numbers%s; 0 to 65536 are allowed", field,
                         (long long)count, choices ? "" : " at NULL");
     an_status st = AN_OK;
     for (int64_t i = 0; i < count && !st; i++)

@@ -144,7 +144,7 @@ an_status ani_quant_check_unit(const ani_infer_unit *unit, int32_t u, const ani_
     if (st) return st;
     if (inputs > MAX_INPUTS)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "int8: unit %d has %lld inputs a channel; at most %d are possible", u,
+                        "int8: unit %d has %lld inputs per channel; at most %d are supported", u,
                         (long long)inputs, (int)MAX_INPUTS);
     const double reach = (double)in->high - in->low, most = ldexp(1, 30);
     double rest = (double)out->high - out->low;

@@ -242,7 +242,7 @@ an_status ani_writer_check(const char *path, an_error *err) {
     else if (!ani_is_folder(folder))
         st = ani_fail(err, AN_ERR_IO, "cannot write '%s': there is no folder '%s'", path, folder);
     else if (ani_is_folder(path))
-        st = ani_fail(err, AN_ERR_IO, "cannot write '%s': a folder of that name is there", path);
+        st = ani_fail(err, AN_ERR_IO, "cannot write '%s': a folder with that name exists", path);
     else if (access(folder, W_OK) < 0)
         st = ani_fail_system(err, errno, "write", path);
     ani_free(folder);
@@ -482,8 +482,8 @@ an_status ani_folder_make(const char *path, an_error *err) {
         if (cut == '\0') break;
     }
     if (!st && !ani_is_folder(path))
-        st =
-            ani_fail(err, AN_ERR_IO, "cannot make folder '%s': a file of that name is there", path);
+        st = ani_fail(err, AN_ERR_IO, "cannot create folder '%s': a file with that name exists",
+                      path);
     ani_free(partial);
     return st;
 }

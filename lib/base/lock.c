@@ -86,7 +86,7 @@ static an_status fail_locked(const char *path, int fd, an_error *err) {
         snprintf(who, sizeof who, "process %ld", process);
     an_status st =
         ani_fail(err, AN_ERR_IO,
-                 "folder '%s' is in use: %s trains there and holds '%s.lock'; wait until "
+                 "folder '%s' is in use: %s is training there and holds '%s.lock'; wait until "
                  "it ends, or choose another folder",
                  folder, who, ani_base_name(path));
     ani_free(folder);

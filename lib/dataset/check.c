@@ -90,7 +90,7 @@ an_status an_dataset_check(an_dataset *dataset, int32_t threads, an_progress_fn 
                         (int)MAX_THREADS);
     if (ani_dataset_is_held(dataset))
         return ani_fail(err, AN_ERR_ARG,
-                        "batches hold the data set; check it before they are made");
+                        "a loader holds the data set; check it before making loaders");
     const double begun = ani_clock_seconds();
     const int64_t count = an_dataset_count(dataset);
     ani_pool *pool = NULL;

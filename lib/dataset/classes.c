@@ -140,8 +140,7 @@ static an_status refuse_cases(const ani_classes *classes, an_status status, an_e
         for (int32_t b = a + 1; b < classes->count; b++)
             if (is_same_but_for_case(name_of(classes, a), classes->items[a].size,
                                      name_of(classes, b), classes->items[b].size))
-                return ani_fail(err, status,
-                                "the classes %s and %s differ in upper and lower case only",
+                return ani_fail(err, status, "the classes %s and %s differ only in case",
                                 describe(one, classes, a), describe(other, classes, b));
     return AN_OK;
 }
@@ -201,20 +200,22 @@ static an_status refuse(const ani_classes *classes, const char *text, int64_t si
     const int64_t index = whole_number(text, size);
     show(shown, text, size);
     if (index >= 0 && classes->has_whole)
-        return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s' is none of the classes; it is no index, either, since a class is "
-                        "called '%s'",
-                        shown,
-                        show(other, name_of(classes, classes->whole_item),
-                             classes->items[classes->whole_item].size));
+        return ani_fail(
+            err, AN_ERR_FORMAT,
+            "'%s' is not one of the classes; it is not an index, either, since a class is "
+            "named '%s'",
+            shown,
+            show(other, name_of(classes, classes->whole_item),
+                 classes->items[classes->whole_item].size));
     if (index >= 0)
         return ani_fail(err, AN_ERR_FORMAT, "the class is %lld; it must be 0 to %d",
                         (long long)index, (int)classes->count - 1);
     for (int32_t i = 0; i < classes->count; i++)
         if (is_same_but_for_case(text, size, name_of(classes, i), classes->items[i].size))
-            return ani_fail(err, AN_ERR_FORMAT, "'%s' is none of the classes; one is '%s'", shown,
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "'%s' is not one of the classes; one of them is '%s'", shown,
                             show(other, name_of(classes, i), classes->items[i].size));
-    return ani_fail(err, AN_ERR_FORMAT, "'%s' is none of the %d classes", shown,
+    return ani_fail(err, AN_ERR_FORMAT, "'%s' is not one of the %d classes", shown,
                     (int)classes->count);
 }
 
@@ -233,12 +234,13 @@ an_status ani_classes_take(ani_classes *classes, const char *text, int64_t size,
     memcpy(copy, text, (size_t)size);
     copy[size] = '\0';
     if (whole_number(text, size) < 0 && ani_parse_double(copy, &end, &number, NULL) && !*end)
-        return ani_fail(err, AN_ERR_FORMAT,
-                        "the class '%s' is a number and no index, 0, 1, 2, ...; if it is a name, "
-                        "give the classes",
-                        show(shown, text, size));
+        return ani_fail(
+            err, AN_ERR_FORMAT,
+            "the class '%s' is a number but not an index (0, 1, 2, ...); if it is a name, "
+            "list the classes",
+            show(shown, text, size));
     if (classes->count == ANI_CLASSES_MAX)
-        return ani_fail(err, AN_ERR_FORMAT, "'%s' is one class more than %d",
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' exceeds the limit of %d classes",
                         show(shown, text, size), (int)ANI_CLASSES_MAX);
     bool found;
     const int32_t place = look_up(classes, text, size, &found);
@@ -256,11 +258,11 @@ static an_status settle_indices(const ani_classes *classes, int32_t *places, an_
     }
     for (int32_t i = 0; i < classes->count; i++)
         if (places[i] < 0)
-            return ani_fail(err, AN_ERR_FORMAT,
-                            "the labels are %d whole numbers, and none is %d: as indices of "
-                            "classes they must be all from 0 on; if they are names, give the "
-                            "classes",
-                            (int)classes->count, (int)i);
+            return ani_fail(
+                err, AN_ERR_FORMAT,
+                "the labels are %d whole numbers, and none is %d: as indices of "
+                "classes they must run from 0 without gaps; if they are names, list the classes",
+                (int)classes->count, (int)i);
     for (int32_t i = 0; i < classes->count; i++)
         places[i] = (int32_t)classes->items[i].index;
     return AN_OK;
@@ -275,7 +277,7 @@ an_status ani_classes_settle(ani_classes *classes, int32_t *places, an_error *er
         return AN_OK;
     }
     if (count < 2)
-        return ani_fail(err, AN_ERR_FORMAT, "there is one class only, %s; at least 2 are needed",
+        return ani_fail(err, AN_ERR_FORMAT, "there is only one class, %s; at least 2 are needed",
                         count ? describe(one, classes, 0) : "''");
     int32_t whole = 0, name = -1;
     for (int32_t i = 0; i < count; i++) {
@@ -284,7 +286,7 @@ an_status ani_classes_settle(ani_classes *classes, int32_t *places, an_error *er
     }
     if (whole && name >= 0)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "the class %s is an index or a name, and %s is a name: give the classes",
+                        "the class %s is an index or a name, and %s is a name: list the classes",
                         describe(one, classes, classes->whole_item),
                         describe(other, classes, name));
     an_status st =

@@ -75,8 +75,9 @@ static an_status read_quoted(table *t, field *f, an_error *err) {
     char *to = f->begin = ++t->c;
     for (;;) {
         if (t->c == t->end)
-            return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: the quote of field %d has no end",
-                            t->file, (long long)opened, (int)t->count + 1);
+            return ani_fail(err, AN_ERR_FORMAT,
+                            "'%s', line %lld: the quote of field %d is not closed", t->file,
+                            (long long)opened, (int)t->count + 1);
         if (*t->c == '"') {
             if (t->end - t->c < 2 || t->c[1] != '"') break;
             t->c++;
@@ -257,7 +258,7 @@ static an_status take_others(const table *t, an_error *err) {
     }
     if (others == t->needed) return AN_OK;
     return ani_fail(err, AN_ERR_FORMAT,
-                    "'%s', line %lld: the header has %d columns beside the name%s, expected %d; "
+                    "'%s', line %lld: the header has %d columns besides the name%s, expected %d; "
                     "set score_columns to choose",
                     t->file, (long long)t->row_line, (int)others,
                     t->weight >= 0 ? " and the weight" : "", (int)t->needed);
@@ -311,7 +312,7 @@ static an_status read_header(table *t, const ani_labels_form *form, an_error *er
     bool is_fatal;
     t->weight = -1;
     skip_blank_lines(t);
-    if (t->c == t->end) return ani_fail(err, AN_ERR_FORMAT, "'%s' holds no labels", t->file);
+    if (t->c == t->end) return ani_fail(err, AN_ERR_FORMAT, "'%s' contains no labels", t->file);
     an_status st = find_separator(t, err);
     if (!st) st = read_row(t, &is_fatal, err);
     if (st) return st;
@@ -365,7 +366,7 @@ static an_status read_number(const table *t, int32_t column, double *value, an_e
     /* what follows the field, a separator or quote, cannot be part of a number */
     const bool found = begin < last && ani_parse_double(begin, &end, value, &overflow);
     if (overflow || (found && end == last && fabs(*value) > FLT_MAX))
-        return refuse(t, column, "is too large: a number may have up to 3.4e38", err);
+        return refuse(t, column, "is too large: the limit is 3.4e38", err);
     if (found && end == last) return AN_OK;
     return refuse(t, column,
                   has_decimal_comma(f) ? "has a decimal comma; it must be a point"
@@ -376,7 +377,8 @@ static an_status read_number(const table *t, int32_t column, double *value, an_e
 static an_status read_weight(const table *t, double *weight, an_error *err) {
     const an_status st = read_number(t, t->weight, weight, err);
     if (st || ani_weight_is_valid(*weight)) return st;
-    return refuse(t, t->weight, "is no weight: it must be 0 or between 1.18e-38 and 3.4e38", err);
+    return refuse(t, t->weight, "is not a weight: it must be 0 or between 1.18e-38 and 3.4e38",
+                  err);
 }
 
 /* Find the base name in the name of an image, which may include folders. */

@@ -259,7 +259,7 @@ static an_status check_weights(const an_dataset *d, const double *weights, an_er
         counts = counts || weight > 0;
     }
     if (counts) return AN_OK;
-    return ani_fail(err, AN_ERR_ARG, "all %lld weights are 0; one at least must be above",
+    return ani_fail(err, AN_ERR_ARG, "all %lld weights are 0; at least one must be above 0",
                     (long long)d->count);
 }
 
@@ -273,7 +273,7 @@ an_status an_dataset_set_weights(an_dataset *dataset, const double *weights, int
                         (long long)expected);
     if (ani_dataset_is_held(dataset))
         return ani_fail(err, AN_ERR_ARG,
-                        "a loader holds the data set; set weights before it is made");
+                        "a loader holds the data set; set weights before making loaders");
     double *copy = NULL;
     if (weights) {
         an_status st = check_weights(dataset, weights, err);

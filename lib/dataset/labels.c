@@ -189,8 +189,8 @@ static an_status read_number(const reader *r, const line *l, const char *field, 
     const bool found = ani_parse_double(field, &behind, value, &overflow);
     if (overflow || (found && behind == field + size && fabs(*value) > FLT_MAX))
         return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s', line %lld: '%s' is too large: a number may have up to 3.4e38",
-                        r->file, (long long)r->line, shown(text, field, size));
+                        "'%s', line %lld: '%s' is too large: the limit is 3.4e38", r->file,
+                        (long long)r->line, shown(text, field, size));
     if (found && behind == field + size) return AN_OK;
     return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: '%s' is not a finite number%s", r->file,
                     (long long)r->line, shown(text, field, size), hint(l));
@@ -387,7 +387,7 @@ an_status ani_labels_end(const ani_labels *labels, const char *name, an_error *e
     if (labels->count) return AN_OK;
     if (labels->skipped)
         return ani_fail(err, AN_ERR_FORMAT, "no label is left: %s", labels->first_skipped.message);
-    return ani_fail(err, AN_ERR_FORMAT, "'%s' holds no labels", name);
+    return ani_fail(err, AN_ERR_FORMAT, "'%s' contains no labels", name);
 }
 
 an_status ani_labels_read(ani_labels *out, const char *name, const uint8_t *bytes, int64_t size,

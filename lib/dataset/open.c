@@ -85,7 +85,7 @@ static an_status refuse_near_misses(const an_dataset *d, const joined *j, an_err
         ani_text label = {0};
         describe_label(&label, j, i, &near);
         st = label.failed ? ani_fail_memory(err, label.size, "a message")
-                          : ani_fail(err, AN_ERR_FORMAT, "'%s' has a label without image: %s",
+                          : ani_fail(err, AN_ERR_FORMAT, "'%s' has a label without an image: %s",
                                      o->label_file, label.bytes);
         ani_text_clear(&label);
     }
@@ -401,8 +401,7 @@ static an_status take_folder(an_dataset *d, const char *path, int32_t *item, an_
     an_error why;
     const char *slash = strchr(path, '/');
     ani_name_show(shown, path);
-    if (!slash)
-        return ani_fail(err, AN_ERR_FORMAT, "'%s' lies beside the folders of the classes", shown);
+    if (!slash) return ani_fail(err, AN_ERR_FORMAT, "'%s' is outside the class folders", shown);
     an_status st = ani_classes_take(&d->classes, path, slash - path, 0, item, &why);
     return st ? ani_fail(err, st, "'%s': %s", shown, why.message) : AN_OK;
 }
@@ -420,14 +419,14 @@ static an_status find_folders(const an_dataset *d, const char *place, int64_t *b
         has_folders = has_folders || slash;
         if (slash && strchr(slash + 1, '/'))
             return ani_fail(err, AN_ERR_FORMAT,
-                            "'%s' of '%s' lies in a folder of a folder; one folder for each class "
-                            "is needed",
+                            "'%s' of '%s' is in a nested folder; each class needs "
+                            "one folder",
                             ani_name_show(shown, images->files[i].name + *begin), other);
     }
     if (has_folders) return AN_OK;
     if (!*begin || !d->classes.is_fixed)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "all images of '%s' lie in one folder; one folder for each class is needed",
+                        "all images of '%s' are in one folder; each class needs its own folder",
                         other);
     do /* all images belong to one of the given classes */
         (*begin)--;

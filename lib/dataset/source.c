@@ -253,15 +253,16 @@ static an_status take_label_file(ani_source *source, const char *path, const an_
     images->count = kept;
     ani_name_show(shown, path);
     if (!found && !is_by_path(o))
-        return ani_fail(err, AN_ERR_FORMAT, "'%s' holds no label file '%s'", shown, o->label_file);
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' contains no label file '%s'", shown,
+                        o->label_file);
     if (kept) return AN_OK;
     const char *endings = o->suffix ? o->suffix : ANI_IMAGE_ENDINGS;
     const int64_t others = source->others.count;
     if (!others)
-        return ani_fail(err, AN_ERR_FORMAT, "'%s' holds no images whose names end in '%s'", shown,
-                        endings);
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' contains no images whose names end in '%s'",
+                        shown, endings);
     return ani_fail(err, AN_ERR_FORMAT,
-                    "'%s' holds no images whose names end in '%s'; %lld other file%s, as '%s'",
+                    "'%s' contains no images whose names end in '%s'; %lld other file%s, as '%s'",
                     shown, endings, (long long)others, others == 1 ? "" : "s",
                     ani_name_show(other, source->others.files[0].name));
 }

@@ -72,11 +72,10 @@ static an_status sizes(int64_t count, const an_split_options *o, int64_t *n_trai
     if (st) return st;
     if (o->test_kind == AN_SIZE_FRACTION && o->train_kind == AN_SIZE_FRACTION &&
         o->test_fraction + o->train_fraction > 1.0)
-        return ani_fail(
-            err, AN_ERR_ARG,
-            "an_split_options: test_fraction and train_fraction sum to %g; at most 1 is "
-            "there",
-            o->test_fraction + o->train_fraction);
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_split_options: test_fraction and train_fraction sum to %g; the sum "
+                        "must be at most 1",
+                        o->test_fraction + o->train_fraction);
     /* The double product decides: 0.07 * 100 is 7.000000000000001, so 8 samples. */
     int64_t test = o->test_kind == AN_SIZE_FRACTION
                        ? (int64_t)ceil(o->test_fraction * (double)count)
@@ -91,7 +90,7 @@ static an_status sizes(int64_t count, const an_split_options *o, int64_t *n_trai
                         "train (%lld) and test (%lld) are more than the %lld samples",
                         (long long)train, (long long)test, (long long)count);
     if (train == 0)
-        return ani_fail(err, AN_ERR_ARG, "of %lld samples none is left for training",
+        return ani_fail(err, AN_ERR_ARG, "none of the %lld samples is left for training",
                         (long long)count);
     *n_train = train;
     *n_test = test;

@@ -256,11 +256,11 @@ static an_status fail_content(const job *now, const uint8_t *head, int64_t size,
     const char *kind = ani_page_kind_of(head, size);
     if (!kind)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s' gives no %s file: it begins with the bytes %02x %02x %02x %02x",
+                        "'%s' is not a %s file: it begins with the bytes %02x %02x %02x %02x",
                         now->shown, wanted_type(now), head[0], size > 1 ? head[1] : 0,
                         size > 2 ? head[2] : 0, size > 3 ? head[3] : 0);
     ani_page_excerpt(excerpt, head, size);
-    return ani_fail(err, AN_ERR_FORMAT, "'%s' gives %s instead of a %s file: '%s'", now->shown,
+    return ani_fail(err, AN_ERR_FORMAT, "'%s' returned %s instead of a %s file: '%s'", now->shown,
                     kind, wanted_type(now), excerpt);
 }
 
@@ -292,12 +292,13 @@ static an_status take_head(job *now, const ani_answer *answer, an_error *err) {
 /* The first bytes of a response that continues where the part ends. */
 static an_status continue_part(job *now, const ani_answer *answer, an_error *err) {
     if (now->offset == 0)
-        return ani_fail(err, AN_ERR_FORMAT, "'%s' gives a part of the file, but all was asked for",
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "'%s' returned part of the file, but the whole file was requested",
                         now->shown);
     if (answer->offset != now->offset ||
         (now->total >= 0 && answer->length >= 0 && answer->length != now->total)) {
         now->must_restart = true;
-        return ani_fail(err, AN_ERR_FORMAT, "'%s' goes on with something else", now->shown);
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' resumes with different content", now->shown);
     }
     if (now->total < 0) now->total = answer->length;
     now->sink = SINK_FILE;
@@ -353,13 +354,13 @@ static an_status take_page(job *now, const ani_answer *answer, const char *url,
     if (kind == ANI_PAGE_QUOTA)
         st = ani_fail(
             err, AN_ERR_FORMAT,
-            "'%s': the file's download quota is used up; try again in some hours, or fetch it "
-            "by hand and use it by its path",
+            "'%s': the file's download quota is exceeded; try again in a few hours, or download it "
+            "manually and pass its path",
             now->shown);
     else if (kind == ANI_PAGE_LOGIN)
         st = ani_fail(
             err, AN_ERR_FORMAT,
-            "'%s' asks to log in ('%s'); the file must be shared with anyone who has the link",
+            "'%s' requires a login ('%s'); the file must be shared with anyone who has the link",
             now->shown, title);
     else if (kind == ANI_PAGE_VIRUS_SCAN && ani_drive_is(url, drive_origin, &failed) &&
              ani_page_confirm_link(&link, page) && ani_url_resolve(next, url, link.bytes) &&
@@ -370,13 +371,13 @@ static an_status take_page(job *now, const ani_answer *answer, const char *url,
     else if (kind == ANI_PAGE_VIRUS_SCAN)
         st = ani_fail(
             err, AN_ERR_FORMAT,
-            "'%s' gives a virus-scan page that cannot be confirmed; fetch the file by hand",
+            "'%s' returned a virus-scan page that cannot be confirmed; download the file manually",
             now->shown);
     else if (answer->status != 200)
-        st = ani_fail(err, AN_ERR_IO, "'%s' answers with HTTP status %d%s%s%s", now->shown,
+        st = ani_fail(err, AN_ERR_IO, "'%s' returned HTTP status %d%s%s%s", now->shown,
                       answer->status, says[0] ? " ('" : "", says, says[0] ? "')" : "");
     else
-        st = ani_fail(err, AN_ERR_FORMAT, "'%s' gives a web page, %s'%s', instead of data",
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' returned a web page, %s'%s', instead of data",
                       now->shown, title[0] ? "titled " : "", says);
     ani_text_clear(&link);
     return st;
@@ -394,8 +395,7 @@ static an_status fetch(job *now, const char *drive_origin, an_error *err) {
     for (int requests = 0; !st; requests++) {
         ani_answer answer;
         if (requests == MAX_REQUESTS) {
-            st = ani_fail(err, AN_ERR_FORMAT, "'%s' asks for confirmation again and again",
-                          now->shown);
+            st = ani_fail(err, AN_ERR_FORMAT, "'%s' keeps asking for confirmation", now->shown);
             break;
         }
         const ani_request request = {.url = url.bytes,
@@ -448,10 +448,10 @@ static an_status check_content(const job *now, ani_file *file, an_error *err) {
     st = ani_content_is_whole(&is_whole, now->part, type, err);
     if (st || is_whole) return st;
     return ani_fail(err, AN_ERR_FORMAT,
-                    "'%s' gave %" PRId64
+                    "'%s' sent %" PRId64
                     " bytes%s, and they are not a whole %s file; the next call "
                     "tries again",
-                    now->shown, size, now->total < 0 ? " without telling the length" : "", type);
+                    now->shown, size, now->total < 0 ? " without announcing the length" : "", type);
 }
 
 /* Rename the part. Its origin is recorded first, so that there is never a file of unknown origin. A
@@ -476,14 +476,14 @@ static an_status finish(job *now, an_error *err) {
     if (st) goto done;
     const int64_t size = ani_file_size(file);
     if (size == 0) {
-        st = ani_fail(err, AN_ERR_FORMAT, "'%s' gives an empty file", now->shown);
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' returned an empty file", now->shown);
     } else if (now->total >= 0 && size < now->total) {
         st = ani_fail(err, AN_ERR_IO,
-                      "'%s' gave %" PRId64 " of %" PRId64 " bytes; another call goes on from there",
+                      "'%s' sent %" PRId64 " of %" PRId64 " bytes; call again to resume",
                       now->shown, size, now->total);
         goto done;
     } else if (now->total >= 0 && size > now->total) {
-        st = ani_fail(err, AN_ERR_FORMAT, "'%s' gave %" PRId64 " bytes instead of %" PRId64,
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' sent %" PRId64 " bytes instead of %" PRId64,
                       now->shown, size, now->total);
     } else {
         st = check_content(now, file, err);
@@ -521,8 +521,8 @@ static an_status look_at_file(job *now, bool *is_there, an_error *err) {
     if (st) return st;
     if (origin == ANI_ORIGIN_UNKNOWN)
         return ani_fail(err, AN_ERR_IO,
-                        "'%s' is there already, and nothing tells that it came from this address: "
-                        "use it by its path, or move it away to download again",
+                        "'%s' already exists, and it is unknown whether it came from this address: "
+                        "pass its path to use it, or move it away to download again",
                         ani_name_show(shown, now->path));
     if (origin == ANI_ORIGIN_OTHER)
         return warn(now,

@@ -39,7 +39,7 @@ an_status ani_encoding_open(ani_encoding *out, const char *name, an_error *err) 
     if (decoder != none) iconv_close(decoder);
     if (encoder != none) iconv_close(encoder);
     return ani_fail(err, AN_ERR_ARG,
-                    "names_encoding is '%s', which iconv does not know; expected such as GBK, "
+                    "names_encoding is '%s', which iconv does not know; examples are GBK, "
                     "BIG5, CP932, CP1252",
                     ani_name_show(shown, name));
 }

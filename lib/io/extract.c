@@ -115,8 +115,8 @@ static an_status refuse_strangers(const char *folder, const ani_zip *zip,
     an_status st = ani_folder_walk(folder, look_at_entry, &now, err);
     if (!st && now.strangers > 0)
         st = ani_fail(err, AN_ERR_FORMAT,
-                      "remove '%s' or take another folder: it holds %" PRId64
-                      " files that the archive does not have, such as '%s'",
+                      "remove '%s' or choose another folder: it contains %" PRId64
+                      " files that are not in the archive, such as '%s'",
                       ani_name_show(shown, folder), now.strangers, now.first);
     ani_free(now.names);
     return st;

@@ -106,12 +106,13 @@ static an_status read_layout(const ani_hdf5 *file, const ani_hdf5_message *messa
     const bool is_old = version == 1 || version == 2;
     const int layout = version == 0 ? -1 : is_old ? p[2] : p[1];
     if (layout == COMPACT || layout == VIRTUAL)
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "'%s': array '%s' is stored %s; only contiguous and chunked ones are read",
-                        file->name, path, layout == COMPACT ? "in its header" : "in other files");
+        return ani_fail(
+            err, AN_ERR_UNSUPPORTED,
+            "'%s': array '%s' is stored %s; only contiguous and chunked ones are supported",
+            file->name, path, layout == COMPACT ? "in its header" : "in other files");
     if (layout == CHUNKED && version == 4)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "'%s': array '%s' has chunks of a new style; save it with h5py's default "
+                        "'%s': array '%s' uses a newer chunk format; save it with h5py's default "
                         "libver",
                         file->name, path);
     const int64_t place = is_old ? 8 : layout == CONTIGUOUS ? 2 : 3;
@@ -143,7 +144,7 @@ static an_status check_storage(ani_hdf5 *file, int64_t object, const char *path,
     if (!st) st = ani_hdf5_find_message(file, object, ANI_HDF5_FILTERS, &message, &found, err);
     if (!st && found && message.size >= 2 && message.data[1] != 0)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "'%s': array '%s' is compressed or filtered; only plain ones are read",
+                        "'%s': array '%s' is compressed or filtered; only plain ones are supported",
                         file->name, path);
     return st;
 }
@@ -164,8 +165,8 @@ static an_status open_array(ani_hdf5 *file, const char *path, array *out, an_err
     if (st) return st;
     if (!found || message.is_shared || !read_number_type(&out->type, message.data, message.size))
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "'%s': array '%s' holds no plain numbers of at most 8 bytes", file->name,
-                        path);
+                        "'%s': array '%s' is not an array of plain numbers of at most 8 bytes",
+                        file->name, path);
     st = ani_hdf5_find_message(file, object, ANI_HDF5_DATASPACE, &message, &found, err);
     if (st) return st;
     out->count = found && !message.is_shared

@@ -161,7 +161,7 @@ static an_status find_attribute(ani_hdf5 *file, int64_t object, const char *name
         if (st || !more) break;
         if (message.type == ANI_HDF5_ATTRIBUTE_INFO && has_dense_attributes(&message))
             return ani_fail(err, AN_ERR_UNSUPPORTED,
-                            "'%s' keeps attributes in a fractal heap; save it with h5py's default "
+                            "'%s' stores attributes in a fractal heap; save it with h5py's default "
                             "libver",
                             file->name);
         if (message.type != ANI_HDF5_ATTRIBUTE) continue;
@@ -267,8 +267,8 @@ an_status ani_hdf5_texts(ani_hdf5 *file, const char *path, const char *name, ani
     const bool is_variable = type.class_number == ANI_HDF5_CLASS_VARIABLE && (type.bits & 15) == 1;
     if ((type.class_number != ANI_HDF5_CLASS_STRING && !is_variable) || count < 0 || shape.rank > 1)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s': attribute '%s' is neither a text nor a list of them", file->name,
-                        name);
+                        "'%s': attribute '%s' is neither a string nor a list of strings",
+                        file->name, name);
     if (count > MAX_TEXTS)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "'%s': attribute '%s' has %" PRId64 " texts; at most %d are read",

@@ -34,8 +34,8 @@ const uint8_t *ani_hdf5_at(const ani_hdf5 *file, uint64_t address, uint64_t size
 
 an_status ani_hdf5_spend(ani_hdf5 *file, int64_t work, an_error *err) {
     if (work > MAX_WORK - file->work)
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "'%s' is too entangled: its groups and texts lead on and on", file->name);
+        return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' exceeds the work limit (a link cycle?)",
+                        file->name);
     file->work += work;
     return AN_OK;
 }
@@ -100,14 +100,14 @@ an_status ani_hdf5_read_superblock(ani_hdf5 *file, an_error *err) {
     const int version = head[8];
     const bool is_old = version < 2;
     if (version > 3)
-        return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' is HDF5 of version %d; 0 to 3 are read",
+        return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' uses HDF5 version %d; 0 to 3 are supported",
                         file->name, version);
     const int address_size = is_old ? head[13] : head[9];
     const int length_size = is_old ? head[14] : head[10];
     if (address_size != ADDRESS_SIZE || length_size != ADDRESS_SIZE)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "'%s' has addresses of %d and lengths of %d bytes; 8 are read", file->name,
-                        address_size, length_size);
+                        "'%s' has addresses of %d and lengths of %d bytes; only 8 are supported",
+                        file->name, address_size, length_size);
     if (is_old) {
         const uint64_t start = OLD_SIZE + (version == 1 ? 4 : 0);
         const uint8_t *p = ani_hdf5_at(file, start, 4 * ADDRESS_SIZE + SYMBOL_SIZE);
@@ -127,8 +127,8 @@ an_status ani_hdf5_read_superblock(ani_hdf5 *file, an_error *err) {
                         file->name);
     if (end > (uint64_t)file->size)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s' is cut off: it has %" PRId64 " bytes, but says %" PRIu64, file->name,
-                        file->size, end);
+                        "'%s' is truncated: it has %" PRId64 " bytes, but says %" PRIu64,
+                        file->name, file->size, end);
     if (!ani_hdf5_at(file, root, 1)) return fail_damaged(file, "root group", root, err);
     file->root = (int64_t)root;
     return AN_OK;
@@ -358,11 +358,11 @@ an_status ani_hdf5_links(ani_hdf5 *file, int64_t group, ani_hdf5_link_fn take, v
             st = open_heap(&heap, file, ani_hdf5_u64(message.data + 8), err);
             if (!st) st = read_tree(file, &heap, ani_hdf5_u64(message.data), -1, take, user, err);
         } else if (message.type == ANI_HDF5_LINK_INFO && is_dense(&message)) {
-            st =
-                ani_fail(err, AN_ERR_UNSUPPORTED,
-                         "'%s' keeps the members of a group in a fractal heap; save it with h5py's "
-                         "default libver",
-                         file->name);
+            st = ani_fail(
+                err, AN_ERR_UNSUPPORTED,
+                "'%s' stores the members of a group in a fractal heap; save it with h5py's "
+                "default libver",
+                file->name);
         }
     }
     return st;

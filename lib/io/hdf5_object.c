@@ -52,7 +52,7 @@ an_status ani_hdf5_find(ani_hdf5 *file, const char *path, int64_t *object, an_er
             continue;
         }
         if (length >= MAX_PART)
-            return ani_fail(err, AN_ERR_FORMAT, "'%s': a name has %zu bytes; it may have %d",
+            return ani_fail(err, AN_ERR_FORMAT, "'%s': a name has %zu bytes; the limit is %d",
                             file->name, length, MAX_PART - 1);
         an_status st = ani_hdf5_kind_of(file, here, &kind, err);
         if (st || kind != ANI_HDF5_GROUP) return st;
@@ -62,7 +62,7 @@ an_status ani_hdf5_find(ani_hdf5 *file, const char *path, int64_t *object, an_er
         if (wanted.found.kind != ANI_HDF5_HARD)
             return ani_fail(
                 err, AN_ERR_FORMAT,
-                "'%s': '%.*s' in '%s' is %s link; only what is in the file itself is read",
+                "'%s': '%.*s' in '%s' is %s link; only data in the file itself is supported",
                 file->name, (int)length, rest, path,
                 wanted.found.kind == ANI_HDF5_SOFT ? "a soft" : "an external");
         here = wanted.found.object;

@@ -535,11 +535,11 @@ static an_status find_layout(ani_hdf5 *file, const char *name, const char **layo
     *layout = "keras3-weights";
     st = ani_hdf5_look(file, "layers", &kind, err);
     if (st || kind == ANI_HDF5_GROUP) goto done;
-    st =
-        ani_fail(err, AN_ERR_FORMAT,
-                 "'%s' is HDF5 but no Keras file: it has neither model_weights nor layer_names nor "
-                 "layers",
-                 name);
+    st = ani_fail(
+        err, AN_ERR_FORMAT,
+        "'%s' is HDF5 but not a Keras file: it has neither model_weights nor layer_names nor "
+        "layers",
+        name);
 done:
     ani_names_clear(&texts);
     return st;
@@ -586,7 +586,7 @@ static an_status read_member(ani_zip *zip, const char *member, uint8_t **bytes, 
     const int64_t index = ani_zip_find(zip, member);
     if (index < 0)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s' is a zip archive but no .keras file: it has no '%s'",
+                        "'%s' is a zip archive but not a .keras file: it has no '%s'",
                         ani_zip_path(zip), member);
     return ani_zip_read(zip, index, bytes, size, err);
 }

@@ -223,8 +223,8 @@ static an_status read_text(char *out, size_t size, const json_t *json, const cha
     const char *text = json_string_value(json);
     if (!text || strlen(text) >= size)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "model config: '%s' of layer '%s' is no text of at most %zu bytes", field,
-                        layer, size - 1);
+                        "model config: '%s' of layer '%s' is not a string of at most %zu bytes",
+                        field, layer, size - 1);
     strcpy(out, text);
     return AN_OK;
 }
@@ -234,8 +234,8 @@ static an_status read_int(int32_t *out, const json_t *json, const char *layer, c
     if (!json_is_integer(json) || json_integer_value(json) < 0 ||
         json_integer_value(json) > MAX_SETTING)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "model config: '%s' of layer '%s' is no integer from 0 to %d", field, layer,
-                        MAX_SETTING);
+                        "model config: '%s' of layer '%s' is not an integer from 0 to %d", field,
+                        layer, MAX_SETTING);
     *out = (int32_t)json_integer_value(json);
     return AN_OK;
 }
@@ -280,8 +280,8 @@ static an_status read_flag(int32_t *out, const json_t *json, const char *layer, 
 static an_status read_number(double *out, const json_t *json, const char *layer, const char *field,
                              an_error *err) {
     if (!json_is_number(json)) /* and therefore finite, as all JSON numbers are */
-        return ani_fail(err, AN_ERR_FORMAT, "model config: '%s' of layer '%s' is no number", field,
-                        layer);
+        return ani_fail(err, AN_ERR_FORMAT, "model config: '%s' of layer '%s' is not a number",
+                        field, layer);
     *out = json_number_value(json);
     return AN_OK;
 }
@@ -573,7 +573,7 @@ static an_status add_input(call *out, const place *at, const char *name, an_erro
         return AN_OK;
     }
     return ani_fail(err, AN_ERR_FORMAT,
-                    "model config: layer '%s' takes '%s', which is not before it", at->layer,
+                    "model config: layer '%s' takes '%s', which does not precede it", at->layer,
                     name ? name : "?");
 }
 
@@ -591,8 +591,8 @@ static an_status read_argument(call *out, const place *at, const char *key, cons
             an_status st = json_is_object(item)
                                ? read_argument(out, at, "", item, err)
                                : ani_fail(err, AN_ERR_UNSUPPORTED,
-                                          "model config: layer '%s' takes a list of other things "
-                                          "than layers",
+                                          "model config: layer '%s' takes a list that contains "
+                                          "something other than layers",
                                           at->layer);
             if (st) return st;
         }
@@ -628,8 +628,8 @@ static an_status read_call(call *out, const place *at, const json_t *layer, an_e
     const json_t *nodes = json_object_get(layer, "inbound_nodes");
     if (json_array_size(nodes) != 1)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model config: layer '%s' is called %zu times; once is possible", at->layer,
-                        json_array_size(nodes));
+                        "model config: layer '%s' is called %zu times; only once is supported",
+                        at->layer, json_array_size(nodes));
     const json_t *node = json_array_get(nodes, 0), *item;
     size_t index;
     if (json_is_object(node)) { /* Keras 3 */
@@ -705,7 +705,7 @@ static an_status read_output(int32_t *output, const place *at, const json_t *mod
     const char *name = json_string_value(json_is_array(first) ? json_array_get(first, 0) : first);
     if (!name || (json_is_array(first) && json_array_size(outputs) != 1))
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model config: '%s' has %zu outputs; one is possible", at->layer,
+                        "model config: '%s' has %zu outputs; only one is supported", at->layer,
                         json_is_array(first) ? json_array_size(outputs) : 0);
     call out = {.input_count = 0};
     an_status st = add_input(&out, at, name, err);
@@ -765,8 +765,8 @@ static an_status read_model(ani_keras_config *config, const json_t *model, int32
             last = (int32_t)config->count++;
         } else if (how.input_count != 1 || how.has_number) {
             st = ani_fail(err, AN_ERR_UNSUPPORTED,
-                          "model config: the model '%s' takes %d inputs; one is possible", name,
-                          (int)how.input_count);
+                          "model config: the model '%s' takes %d inputs; only one is supported",
+                          name, (int)how.input_count);
         } else {
             const int64_t inner = config->model_count;
             st = read_model(config, json, at.model, how.inputs[0], how.training, err);
@@ -810,8 +810,8 @@ an_status ani_keras_config_read(ani_keras_config **out, const char *json, an_err
         goto done;
     }
     if (!model) {
-        st = ani_fail(err, AN_ERR_FORMAT, "the model config is no JSON: line %d: %s", why.line,
-                      why.text);
+        st = ani_fail(err, AN_ERR_FORMAT, "the model config is not valid JSON: line %d: %s",
+                      why.line, why.text);
         goto done;
     }
     if (!layers_of(model)) {

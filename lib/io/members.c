@@ -135,7 +135,7 @@ static an_status refuse_duplicates(struct taken *taken, int64_t count, ani_membe
             members->ignored++;
             continue;
         }
-        ani_fail(&why, AN_ERR_FORMAT, "'%s' has the same base name and other bytes",
+        ani_fail(&why, AN_ERR_FORMAT, "'%s' has the same base name and different bytes",
                  ani_name_show(shown, ani_zip_member_at(zip, taken[first].index)->name));
         an_status st = refuse(&taken[i], members, zip, options, why.message, err);
         if (st) return st;

@@ -124,8 +124,8 @@ static an_status read_entry(tensor_entry *entry, const char *name, const json_t 
     for (int32_t i = 0; i < entry->rank; i++) {
         const json_t *length = json_array_get(shape, (size_t)i);
         if (!json_is_integer(length) || json_integer_value(length) < 0)
-            return ani_fail(err, AN_ERR_FORMAT, "'%s': axis %d of array '%s' is no length", path, i,
-                            name);
+            return ani_fail(err, AN_ERR_FORMAT, "'%s': axis %d of array '%s' is not a valid length",
+                            path, i, name);
         entry->shape[i] = json_integer_value(length);
     }
     entry->begin = json_integer_value(json_array_get(offsets, 0));
@@ -167,14 +167,14 @@ static an_status check_tiling(const tensor_entry *entries, int64_t count, int64_
         else if (sorted[i]->begin != place)
             st = ani_fail(err, AN_ERR_FORMAT,
                           "'%s': array '%s' begins at byte %" PRId64
-                          " of the data, %s byte %" PRId64 " where the one before ends",
+                          " of the data, %s byte %" PRId64 " where the previous one ends",
                           path, sorted[i]->name, sorted[i]->begin,
                           sorted[i]->begin < place ? "before" : "behind", place);
         else
             place = sorted[i]->end;
     }
     if (!st && place != data_size)
-        st = ani_fail(err, AN_ERR_FORMAT, "'%s' has %" PRId64 " bytes behind its last array", path,
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s' has %" PRId64 " bytes after its last array", path,
                       data_size - place);
     ani_free(sorted);
     return st;
@@ -206,13 +206,14 @@ static an_status read_metadata(an_arrays *arrays, json_t *json, const char *path
     const char *key;
     json_t *value;
     if (!json_is_object(json))
-        return ani_fail(err, AN_ERR_FORMAT, "'%s': __metadata__ is no object", path);
+        return ani_fail(err, AN_ERR_FORMAT, "'%s': __metadata__ is not an object", path);
     if (json_object_size(json) > MAX_METADATA)
-        return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s' has %zu metadata texts; at most %d are read",
-                        path, json_object_size(json), MAX_METADATA);
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "'%s' has %zu metadata entries; at most %d are read", path,
+                        json_object_size(json), MAX_METADATA);
     json_object_foreach(json, key, value) {
         if (!json_is_string(value))
-            return ani_fail(err, AN_ERR_FORMAT, "'%s': metadata '%s' is no text", path, key);
+            return ani_fail(err, AN_ERR_FORMAT, "'%s': metadata '%s' is not a string", path, key);
         an_status st = an_arrays_set_metadata(arrays, key, json_string_value(value), err);
         if (st) return st;
     }
@@ -242,7 +243,7 @@ an_status ani_safetensors_read(an_arrays *arrays, ani_file *file, an_error *err)
     if (header_size > ANI_SAFETENSORS_MAX_HEADER || header_size > (uint64_t)rest) {
         st = ani_fail(err, AN_ERR_FORMAT,
                       "'%s': the header has %" PRIu64
-                      " bytes; it may have %d, and the file has %" PRId64 " left",
+                      " bytes; the limit is %d, and the file has %" PRId64 " left",
                       path, header_size, ANI_SAFETENSORS_MAX_HEADER, rest);
         goto done;
     }
@@ -257,7 +258,8 @@ an_status ani_safetensors_read(an_arrays *arrays, ani_file *file, an_error *err)
     json_error_t why;
     header = json_loadb(text, (size_t)header_size, JSON_REJECT_DUPLICATES, &why);
     if (!json_is_object(header)) {
-        st = ani_fail(err, AN_ERR_FORMAT, "'%s': the header is no JSON object: %s", path, why.text);
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s': the header is not a JSON object: %s", path,
+                      why.text);
         goto done;
     }
     ani_free(text);
@@ -361,8 +363,8 @@ static an_status begin_writing(ani_text *header, const an_arrays *arrays, const 
     if (header->failed) return ani_fail_memory(err, header->size, "a safetensors header");
     if (header->size > ANI_SAFETENSORS_MAX_HEADER)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "cannot write '%s': its header has %" PRId64 " bytes; it may have %d", path,
-                        header->size, ANI_SAFETENSORS_MAX_HEADER);
+                        "cannot write '%s': its header has %" PRId64 " bytes; the limit is %d",
+                        path, header->size, ANI_SAFETENSORS_MAX_HEADER);
     if (sealed) seal(header, arrays);
     return AN_OK;
 }

@@ -137,7 +137,7 @@ static an_status read_answer(running *now) {
     read_field(range, sizeof range, now->curl, "Content-Range");
     if (!read_content_range(range, &answer->offset, &answer->length))
         return ani_fail(now->err, AN_ERR_FORMAT,
-                        "'%s' answers with a part of the file, but its range '%s' is no such",
+                        "'%s' returned part of the file with an invalid range, '%s'",
                         now->request->shown, range);
     return AN_OK;
 }
@@ -171,12 +171,12 @@ static an_status fail_transfer(const ani_session *session, const running *now, C
     case CURLE_OUT_OF_MEMORY:
         return ani_fail(now->err, AN_ERR_NOMEM, "no memory to download '%s'", url);
     case CURLE_TOO_MANY_REDIRECTS:
-        return ani_fail(now->err, AN_ERR_IO, "'%s' leads on more than %d times", url,
+        return ani_fail(now->err, AN_ERR_IO, "'%s' redirects more than %d times", url,
                         limits->max_redirects);
     case CURLE_OPERATION_TIMEDOUT:
         return ani_fail(
             now->err, AN_ERR_IO,
-            "'%s' is too slow: no connection, or under %d bytes a second for %d seconds", url,
+            "'%s' is too slow: no connection, or under %d bytes per second for %d seconds", url,
             limits->low_speed_bytes, limits->low_speed_seconds);
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
@@ -188,8 +188,8 @@ static an_status fail_transfer(const ani_session *session, const running *now, C
         libcurl.curl_easy_getinfo(now->curl, CURLINFO_RESPONSE_CODE, &status);
         if (status) /* so the address itself was valid */
             return ani_fail(now->err, AN_ERR_IO,
-                            "'%s' leads on to an address that is not allowed: %s", url, why);
-        return ani_fail(now->err, AN_ERR_ARG, "'%s' is no address that is allowed: %s", url, why);
+                            "'%s' redirects to an address that is not allowed: %s", url, why);
+        return ani_fail(now->err, AN_ERR_ARG, "'%s' is not an allowed address: %s", url, why);
     default:
         return ani_fail(now->err, AN_ERR_IO, "cannot download '%s': %s", url, why);
     }

@@ -373,8 +373,8 @@ static an_status find_data(int64_t *data, reader *r, const ani_zip_member *membe
                         path);
     *data = member->offset + size + ani_zip_get16(header + 28);
     if (*data > member->limit || member->packed > member->limit - *data)
-        return ani_fail(err, AN_ERR_FORMAT, "member '%s' of '%s' reaches into what comes after it",
-                        shown, path);
+        return ani_fail(err, AN_ERR_FORMAT, "member '%s' of '%s' overlaps the data after it", shown,
+                        path);
     return AN_OK;
 }
 

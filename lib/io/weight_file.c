@@ -49,7 +49,7 @@ static an_status read_file(an_arrays **out, ani_file *file, an_error *err) {
         st = ani_safetensors_read(arrays, file, err);
     else
         st = ani_fail(err, AN_ERR_UNSUPPORTED,
-                      "'%s' is no weight file: it is neither safetensors nor HDF5 nor .keras%s",
+                      "'%s' is not a weight file: it is neither safetensors nor HDF5 nor .keras%s",
                       path, head[0] == '<' ? "; it looks like a web page" : "");
     if (st) goto done;
     *out = arrays;

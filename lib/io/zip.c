@@ -142,7 +142,7 @@ static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) 
     }
     if (last < 0)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s' is no zip archive, or it is cut off: no end record", zip->path);
+                        "'%s' is not a zip archive, or is truncated: no end record", zip->path);
     tail->end = found < 0 ? last : found;
     const int64_t behind = behind_comment(tail, tail->end); /* past the file: a truncated comment */
     for (int64_t at = behind; at < tail->size; at++) {
@@ -153,8 +153,8 @@ static an_status find_end(struct tail *tail, const ani_zip *zip, an_error *err) 
             (left < 4 || (ani_zip_get32(c) != ANI_ZIP_ENTRY && ani_zip_get32(c) != ANI_ZIP_LOCAL)))
             continue;
         return ani_fail(err, AN_ERR_FORMAT,
-                        "archive '%s' goes on after its end record: it is cut off, or two archives "
-                        "in one file",
+                        "archive '%s' continues after its end record: it is truncated, or two "
+                        "archives are in one file",
                         zip->path);
     }
     return AN_OK;
@@ -229,7 +229,7 @@ static an_status read_end(struct directory *dir, const struct tail *tail, const 
      * the archive. */
     if (dir->size > stop || declared > stop - dir->size)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "archive '%s' is cut off: a directory of %" PRId64 " bytes at %" PRId64
+                        "archive '%s' is truncated: a directory of %" PRId64 " bytes at %" PRId64
                         " does not fit before its end record at %" PRId64,
                         path, dir->size, declared, stop);
     dir->offset = stop - dir->size;
@@ -397,8 +397,8 @@ static an_status read_name(ani_zip *zip, ani_zip_member *member, uint32_t flags,
     char *name = zip->decoded.bytes + begin;
     if ((int64_t)strlen(name) != zip->decoded.size - begin - 1)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "archive '%s': the name of member '%s' goes on after a NUL byte", zip->path,
-                        ani_name_show(shown, name));
+                        "archive '%s': the name of member '%s' continues after a NUL byte",
+                        zip->path, ani_name_show(shown, name));
     const bool turns = has_backslashes(host);
     member->is_outside = turns && strchr(name, '\\') && leads_outside(name);
     for (char *c = name; turns && *c; c++)
@@ -483,11 +483,11 @@ static an_status parse_entries(ani_zip *zip, const struct directory *dir, an_err
         member->raw = name;
         if ((int64_t)strlen(name) != name_size)
             return ani_fail(err, AN_ERR_FORMAT,
-                            "archive '%s': the name of member '%s' goes on after a NUL byte", path,
-                            ani_name_show(shown, name));
+                            "archive '%s': the name of member '%s' continues after a NUL byte",
+                            path, ani_name_show(shown, name));
         if (volume != 0 && volume != UINT16_MAX)
             return ani_fail(err, AN_ERR_UNSUPPORTED,
-                            "archive '%s': member '%s' lies on another volume", path,
+                            "archive '%s': member '%s' is on another volume", path,
                             ani_name_show(shown, name));
         while (dir->is_modular && member->offset < past)
             member->offset += INT64_C(1) << 32;
@@ -707,7 +707,7 @@ an_status ani_zip_check(const ani_zip *zip, int64_t index, an_error *err) {
         return ani_fail(err, AN_ERR_UNSUPPORTED, "member '%s' of '%s' is encrypted", shown, path);
     if (!ani_unzip_knows(member->method))
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "member '%s' of '%s' is packed with method %d (%s); stored, deflated%s "
+                        "member '%s' of '%s' is compressed with method %d (%s); stored, deflated%s "
                         "members can be read",
                         shown, path, member->method, method_name(member->method),
                         ani_unzip_knows(ANI_ZIP_BZIP2) ? " and bzip2" : "");

@@ -45,7 +45,7 @@ an_status ani_class_names_create(ani_class_names **out, const char *const *names
         const size_t length = names[i] ? strnlen(names[i], MAX_NAME + 1) : 0;
         if (length < 1 || length > MAX_NAME || !ani_is_utf8(names[i], (int64_t)length)) {
             st = ani_fail(err, wrong,
-                          "the name of class %d is %s; it must be UTF-8 of 1 to %d bytes", (int)i,
+                          "the name of class %d is %s; it must be 1 to %d bytes of UTF-8", (int)i,
                           !names[i]           ? "NULL"
                           : !length           ? "empty"
                           : length > MAX_NAME ? "longer"

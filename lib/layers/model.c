@@ -280,13 +280,13 @@ static an_status check_name_count(const an_model *model, int32_t count, an_statu
     const int32_t outputs = ani_net_spec_of(model->net)->outputs;
     const int32_t wanted = outputs == 1 ? 2 : outputs;
     if (model->facts.task != AN_TASK_CLASSIFICATION)
-        return ani_fail(err, wrong,
-                        "model: %d names of classes, and its task is regression; classes are of "
-                        "classification",
-                        (int)count);
+        return ani_fail(
+            err, wrong,
+            "model: %d class names, but its task is regression; only classification has "
+            "classes",
+            (int)count);
     if (count != wanted)
-        return ani_fail(err, wrong,
-                        "model: %d names of classes; it must be %d, for it has %d output%s",
+        return ani_fail(err, wrong, "model: %d class names; it must be %d, for it has %d output%s",
                         (int)count, (int)wanted, (int)outputs, outputs == 1 ? "" : "s");
     return AN_OK;
 }
@@ -600,7 +600,7 @@ static an_status check_unchanged(const an_model *model, int64_t changes, const c
                                  an_error *err) {
     if (ani_net_changes(model->net) == changes) return AN_OK;
     return ani_fail(err, AN_ERR_ARG,
-                    "model: its weights have changed since the %s was begun; begin it again", what);
+                    "model: its weights have changed since the %s began; begin it again", what);
 }
 
 /* --- update of batch norm --------------------------------------------------------------------- */

@@ -222,7 +222,7 @@ static an_status own_loss(const net_run *run, const an_loss_options *loss, const
     for (int64_t i = 0; isfinite(value) && i < count; i++)
         if (!isfinite(dy[i]))
             return ani_fail(err, AN_ERR_ARG,
-                            "the loss function gives %g, and %g as its slope by output %lld of "
+                            "the loss function returned %g, and gradient %g for output %lld of "
                             "sample %lld; it must be finite",
                             value, dy[i], (long long)(i % outputs), (long long)(i / outputs));
     write_floats(run, run->plan->dy, dy, count);

@@ -54,7 +54,7 @@ static an_status cache_folder(char **out, an_error *err) {
         return ani_fail(
             err, AN_ERR_IO,
             "ImageNet weights: no cache folder, as neither XDG_CACHE_HOME nor HOME is set; set "
-            "one, or take weights none or FILE");
+            "one, or use weights none or FILE");
     if (parent) *out = ani_path_join(parent, "attractivenet");
     ani_free(parent);
     return *out ? AN_OK : ani_fail_memory(err, -1, "a path");
@@ -62,7 +62,7 @@ static an_status cache_folder(char **out, an_error *err) {
 
 /* What failed, without the address, which the enclosing message states in full. */
 static const char *reason(const char *message) {
-    static const char *const beginnings[] = {"': ", "' answers with ", "' "};
+    static const char *const beginnings[] = {"': ", "' "};
     const char *quoted = strstr(message, "'http");
     const char *end = quoted ? strchr(quoted + 1, '\'') : NULL;
     for (size_t i = 0; end && i < sizeof beginnings / sizeof *beginnings; i++)
@@ -74,7 +74,7 @@ static const char *reason(const char *message) {
  * are given in full; the reason comes last, in the remaining room. */
 static an_status explain(an_status st, const char *why, const char *url, const char *folder,
                          an_error *err) {
-    static const char form[] = "cannot get %s; save it in '%s' or take weights none or FILE: %s";
+    static const char form[] = "cannot get %s; save it in '%s' or use weights none or FILE: %s";
     const int64_t room = (int64_t)sizeof err->message - (int64_t)sizeof form -
                          (int64_t)strlen(url) + 3 * (int64_t)strlen("%s");
     const char *cache = getenv("XDG_CACHE_HOME");

@@ -241,7 +241,7 @@ static an_status refuse_class(const walk *w, const ani_keras_layer *layer, int32
     const char *wanted = kind ? ani_keras_class(kind) : "nothing";
     if (!layer)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model: '%s': the layers end with '%s', behind which MobileNetV2 has %s",
+                        "model: '%s': the layers end with '%s', after which MobileNetV2 has %s",
                         w->weights->path, name_of(w, w->last), wanted);
     return ani_fail(err, AN_ERR_UNSUPPORTED,
                     "model: '%s': layer '%s' of class '%s' follows '%s', where MobileNetV2 has %s",
@@ -549,10 +549,11 @@ an_status ani_keras_net_classes(const ani_weights *weights, const ani_unit_spec 
         const long count = strtol(line + size, &end, 10);
         /* the text comes from a file, and a safetensors file may say anything */
         if (line[size] != ' ' || *end != '\n' || count < 0 || count > INT32_MAX)
-            return ani_fail(err, AN_ERR_FORMAT,
-                            "weights: '%s': layer_classes in its metadata is no list of classes, "
-                            "each with a number",
-                            weights->path);
+            return ani_fail(
+                err, AN_ERR_FORMAT,
+                "weights: '%s': layer_classes in its metadata is not a list of classes, "
+                "each with a number",
+                weights->path);
         next = end + 1;
         int32_t kind = ani_keras_kind_of(line, size), bit = 0;
         if (is_model(line, size)) continue;
@@ -563,8 +564,8 @@ an_status ani_keras_net_classes(const ani_weights *weights, const ani_unit_spec 
         const int32_t most = count_of(units, kind);
         if (most == 0)
             return ani_fail(err, AN_ERR_UNSUPPORTED,
-                            "weights: '%s' has a layer of class '%.*s', and no config that tells "
-                            "what it does; MobileNetV2 has none (save the model as .keras)",
+                            "weights: '%s' has a layer of class '%.*s', and no config that "
+                            "describes it; MobileNetV2 has none (save the model as .keras)",
                             weights->path, (int)size, line);
         if (most > 0 && counts[bit] > most)
             return ani_fail(err, AN_ERR_UNSUPPORTED,

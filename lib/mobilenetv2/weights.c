@@ -259,9 +259,10 @@ an_status ani_weights_find_alpha(ani_weights *weights, an_error *err) {
     const double found = find_alpha(weights, units);
     ani_free(units);
     if (!(found > 0))
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "weights: '%s' has the channels of no MobileNetV2 with alpha up to 10",
-                        weights->path);
+        return ani_fail(
+            err, AN_ERR_UNSUPPORTED,
+            "weights: '%s' does not match the channels of any MobileNetV2 with alpha up to 10",
+            weights->path);
     weights->alpha = found;
     return AN_OK;
 }
@@ -273,11 +274,10 @@ an_status ani_weights_check_alpha(const ani_weights *weights, double alpha, an_e
     const an_status st = ani_weights_find_alpha(&found, &none);
     if (st == AN_ERR_NOMEM) return ani_fail(err, st, "%s", none.message);
     if (st || !(fabs(found.alpha - alpha) > 1e-9)) return AN_OK;
-    return ani_fail(
-        err, AN_ERR_FORMAT,
-        "the weights are of alpha %g, but the network is to have alpha %g: set alpha to "
-        "%g, or take other weights than '%s'",
-        found.alpha, alpha, found.alpha, weights->path);
+    return ani_fail(err, AN_ERR_FORMAT,
+                    "the weights are for alpha %g, but the network has alpha %g: set alpha to "
+                    "%g, or use other weights than '%s'",
+                    found.alpha, alpha, found.alpha, weights->path);
 }
 
 /* --- taking ----------------------------------------------------------------------------------- */

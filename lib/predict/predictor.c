@@ -69,7 +69,7 @@ void an_predictor_destroy(an_predictor *predictor) {
 static an_status claim(an_predictor *predictor, an_error *err) {
     if (!atomic_exchange(&predictor->busy, true)) return AN_OK;
     return ani_fail(err, AN_ERR_ARG,
-                    "the predictor is in a call on another thread; make one for each thread");
+                    "the predictor is in use on another thread; make one for each thread");
 }
 
 static void release(an_predictor *predictor) {

@@ -35,8 +35,7 @@ an_status an_top_classes(const float *scores, int32_t outputs, int32_t k, int32_
                         (int)outputs);
     for (int32_t i = 0; i < outputs; i++)
         if (isnan(scores[i]))
-            return ani_fail(err, AN_ERR_ARG, "score %d is NaN; no order has a place for it",
-                            (int)i);
+            return ani_fail(err, AN_ERR_ARG, "score %d is NaN, which cannot be ordered", (int)i);
     for (int32_t i = 0; i < k; i++)
         classes[i] = i;
     for (int32_t i = k / 2 - 1; i >= 0; i--)

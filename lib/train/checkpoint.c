@@ -80,7 +80,7 @@ static char *file_of(const char *path, int32_t slot) {
 /** The metadata texts of a file as members. */
 static an_status read_fields(an_checkpoint *checkpoint, const char *file, an_error *err) {
     const char *version = an_arrays_metadata(checkpoint->arrays, version_key);
-    if (!version) return ani_fail(err, AN_ERR_FORMAT, "'%s' is no checkpoint", file);
+    if (!version) return ani_fail(err, AN_ERR_FORMAT, "'%s' is not a checkpoint", file);
     if (strcmp(version, version_text) != 0)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "'%s' is a checkpoint of version '%s'; this library reads version %s", file,
@@ -159,7 +159,7 @@ static int32_t newest(const generations *found) {
 static an_status warn_of_old(const an_error *why, const char *path, int32_t slot,
                              an_warning_fn warn, void *user, an_error *err) {
     an_error text; /* as a buffer for the message */
-    ani_fail(&text, AN_OK, "%s; going on from '%s-%d.safetensors'", why->message,
+    ani_fail(&text, AN_OK, "%s; continuing from '%s-%d.safetensors'", why->message,
              ani_base_name(path), (int)slot + 1);
     return ani_warn(warn, user, AN_WARN_OLD_CHECKPOINT, 1, text.message, err);
 }
@@ -399,7 +399,7 @@ static an_status read_state(const ani_snapshot *run, const an_checkpoint *checkp
                       state->rate >= 0;
     if (fits) return AN_OK;
     return ani_fail(err, AN_ERR_FORMAT,
-                    "the checkpoint stands at epoch %d, batch %lld, which the run does not have",
+                    "the checkpoint is at epoch %d, batch %lld, which the run does not have",
                     (int)state->epoch + 1, (long long)place->batch);
 }
 

@@ -64,8 +64,8 @@ an_status ani_settings_check(const ani_snapshot *run, const an_arrays *arrays, a
         if (was && !strcmp(name, "model.scale") && !strcmp(was, "seed")) was = "article";
         if (!was)
             st = ani_fail(err, AN_ERR_ARG,
-                          "the run cannot be resumed: its checkpoint does not tell %s, which is "
-                          "'%s' now",
+                          "the run cannot be resumed: its checkpoint does not record %s, which is "
+                          "now '%s'",
                           name, is);
         else if (!strcmp(was, is))
             continue;

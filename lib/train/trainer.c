@@ -391,8 +391,7 @@ static an_status look_for_pause(an_trainer *trainer, an_error *err) {
     if (st) return st;
     trainer->in_place = true;
     return ani_fail(
-        err, AN_ERR_CANCELLED,
-        "the run was asked to pause: it stands behind step %lld of epoch %d of stage %d",
+        err, AN_ERR_CANCELLED, "the run was paused after step %lld of epoch %d of stage %d",
         (long long)state->place.step, (int)state->epoch + 1, (int)trainer->options.stage);
 }
 
@@ -454,8 +453,8 @@ static an_status look_at_features(an_trainer *trainer, const ani_features *featu
     an_error message;
     if (largest >= smallest || features->samples == 0) return AN_OK;
     ani_fail(&message, AN_OK,
-             "the features of the frozen base are %.2g at most, as with random weights: from them "
-             "the head learns no more than a constant; give the base trained weights, or train it "
+             "the features of the frozen base are %.2g at most, as with random weights: with them "
+             "the head can learn only a constant; use trained weights for the base, or train it, "
              "too",
              largest);
     return ani_warn(options->warn, options->warn_user, AN_WARN_WEAK_FEATURES, 1, message.message,

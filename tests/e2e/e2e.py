@@ -132,7 +132,7 @@ def tutorial(tap, work):
              [line for line in quiet.err.splitlines()
               if not re.match("warning: the features of the frozen base|--weights imagenet or FILE", line)])
     tap.case("a frozen base of random weights is warned of, with what to do",
-             [] if all(text in done.err for text in ("the head learns no more than a constant", "--weights imagenet or FILE",
+             [] if all(text in done.err for text in ("the head can learn only a constant", "--weights imagenet or FILE",
                                                      "--epochs1 0")) else [done.err])
     same = (work / "quiet/model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
     tap.case("one thread gives the model of two threads, bit for bit", [] if same else ["the models differ"])
@@ -373,7 +373,7 @@ def downloads(tap, work):
                  said(other, 0, "came from another address", "11 images") or ([] if same else ["the old archive"]))
     mixed = Done("01_get_data", "--data", work / "b.zip", "--out", out)
     tap.case("images of another archive are not mixed in",
-             said(mixed, 1, f"remove '{out}/data'", "it holds 1 files that the archive does not have, such as 'AF12.jpg'"))
+             said(mixed, 1, f"remove '{out}/data'", "it contains 1 files that are not in the archive, such as 'AF12.jpg'"))
     shutil.rmtree(out / "data")
     tap.case("the other archive alone is extracted", Done("01_get_data", "--data", work / "b.zip", "--out", out).ended() or
              missing(out, ["data/AF11.jpg"]) or ([] if not (out / "data/AF12.jpg").exists() else ["AF12.jpg"]))

@@ -167,7 +167,7 @@ static void a_header_too_long_is_not_written(void **state) {
     assert_int_equal(an_arrays_set_metadata(list, "text", text, &err), AN_OK);
     assert_int_equal(an_arrays_write(list, target(), &err), AN_ERR_UNSUPPORTED);
     expect_message("w.safetensors': its header has 100000");
-    expect_message(" bytes; it may have 100000000");
+    expect_message(" bytes; the limit is 100000000");
     assert_int_equal(folder_count(test_folder), 0);
     free(text);
     an_arrays_destroy(list);
@@ -222,8 +222,8 @@ typedef struct bad_header {
 static void headers_that_lie(void **state) {
     (void)state;
     static const bad_header cases[] = {
-        {"{", 0, AN_ERR_FORMAT, "the header is no JSON object"},
-        {"{}x", 0, AN_ERR_FORMAT, "the header is no JSON object"},
+        {"{", 0, AN_ERR_FORMAT, "the header is not a JSON object"},
+        {"{}x", 0, AN_ERR_FORMAT, "the header is not a JSON object"},
         {"{\"a\":1}", 0, AN_ERR_FORMAT,
          "array 'a' lacks a dtype, a shape or a pair of data_offsets"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, AN_ERR_FORMAT,
@@ -241,12 +241,12 @@ static void headers_that_lie(void **state) {
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":{\"0\":0}}}", 4, AN_ERR_FORMAT,
          "lacks"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[\"1\"],\"data_offsets\":[0,4]}}", 4, AN_ERR_FORMAT,
-         "axis 0 of array 'a' is no length"},
-        {"{\"__metadata__\":null}", 0, AN_ERR_FORMAT, "__metadata__ is no object"},
+         "axis 0 of array 'a' is not a valid length"},
+        {"{\"__metadata__\":null}", 0, AN_ERR_FORMAT, "__metadata__ is not an object"},
         {"{\"a\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, AN_ERR_UNSUPPORTED,
          "array 'a' has the unknown number type 'F31'"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, AN_ERR_FORMAT,
-         "axis 0 of array 'a' is no length"},
+         "axis 0 of array 'a' is not a valid length"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
          AN_ERR_UNSUPPORTED, "has 9 axes; at most 8"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]}}", 4,
@@ -254,7 +254,7 @@ static void headers_that_lie(void **state) {
         {"{\"a\":{\"dtype\":\"F64\",\"shape\":[2305843009213693951],\"data_offsets\":[0,8]}}", 8,
          AN_ERR_FORMAT, "overflows"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,4]}}", 4,
-         AN_ERR_FORMAT, "the header is no JSON object"},
+         AN_ERR_FORMAT, "the header is not a JSON object"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, AN_ERR_FORMAT,
          "array 'a' needs 8 bytes, but its offsets are 0 to 4"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, AN_ERR_FORMAT,
@@ -269,14 +269,14 @@ static void headers_that_lie(void **state) {
          "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}",
          6, AN_ERR_FORMAT, "array 'b' begins at byte 2 of the data, before byte 4"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5, AN_ERR_FORMAT,
-         "1 bytes behind its last array"},
+         "1 bytes after its last array"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
          "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}",
          2, AN_ERR_FORMAT, "duplicate"},
         {"{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, AN_ERR_FORMAT,
          "empty"},
-        {"{\"__metadata__\":[]}", 0, AN_ERR_FORMAT, "__metadata__ is no object"},
-        {"{\"__metadata__\":{\"a\":1}}", 0, AN_ERR_FORMAT, "metadata 'a' is no text"},
+        {"{\"__metadata__\":[]}", 0, AN_ERR_FORMAT, "__metadata__ is not an object"},
+        {"{\"__metadata__\":{\"a\":1}}", 0, AN_ERR_FORMAT, "metadata 'a' is not a string"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         an_arrays *list;
@@ -321,7 +321,7 @@ static void too_many_texts(void **state) {
     memcpy(header, &(uint64_t){(uint64_t)size - 8}, 8);
     folder_write(target(), header, size);
     assert_int_equal(an_arrays_read(&list, target(), &err), AN_ERR_UNSUPPORTED);
-    expect_message("has 4097 metadata texts; at most 4096 are read");
+    expect_message("has 4097 metadata entries; at most 4096 are read");
     free(header);
 }
 
@@ -334,7 +334,7 @@ static void lengths_that_lie(void **state) {
         memcpy(bytes, &lengths[i], 8);
         folder_write(target(), bytes, sizeof bytes);
         assert_int_equal(an_arrays_read(&list, target(), &err), AN_ERR_FORMAT);
-        expect_message("bytes; it may have 100000000, and the file has 2 left");
+        expect_message("bytes; the limit is 100000000, and the file has 2 left");
     }
     folder_write_text(target(), "");
     assert_int_equal(an_arrays_read(&list, target(), &err), AN_ERR_FORMAT);

@@ -232,7 +232,7 @@ static void messages_name_what_lies_in_memory(void **state) {
     an_arrays *arrays = NULL;
     assert_int_equal(an_model_load_bytes(&model, backend, "<html>   ", 9, NULL, NULL, &err),
                      AN_ERR_UNSUPPORTED);
-    assert_non_null(strstr(err.message, "'in memory' is no weight file"));
+    assert_non_null(strstr(err.message, "'in memory' is not a weight file"));
     assert_int_equal(an_arrays_read_bytes(&arrays, "", 0, "from the cache", &err), AN_ERR_FORMAT);
     assert_non_null(strstr(err.message, "'from the cache' is empty"));
 }

@@ -215,9 +215,8 @@ static void a_pause_changes_nothing(void **state) {
         for (int i = 0; i < 3 * pause; i++) {
             an_trainer_pause(trainer);
             assert_int_equal(an_trainer_run_epoch(trainer, NULL, &err), AN_ERR_CANCELLED);
-            assert_string_equal(err.message,
-                                "the run was asked to pause: it stands behind step 0 of "
-                                "epoch 1 of stage 1");
+            assert_string_equal(err.message, "the run was paused after step 0 of "
+                                             "epoch 1 of stage 1");
         }
         assert_int_equal(an_trainer_run_epoch(trainer, &report[pause], NULL), AN_OK);
         an_trainer_destroy(trainer);
@@ -510,7 +509,7 @@ static void a_second_run_of_the_process_is_refused(void **state) {
     assert_null(other);
     char message[256];
     snprintf(message, sizeof message,
-             "folder '%s' is in use: another run of this process trains there and holds "
+             "folder '%s' is in use: another run of this process is training there and holds "
              "'run.lock'; wait until it ends, or choose another folder",
              test_folder);
     assert_string_equal(err.message, message);
@@ -592,7 +591,7 @@ static void a_run_of_another_process_is_refused(void **state) {
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     assert_int_equal(byte, 1);
-    snprintf(expected, sizeof expected, "is in use: process %ld trains there", (long)child);
+    snprintf(expected, sizeof expected, "is in use: process %ld is training there", (long)child);
     assert_int_equal(try_trainer(&b, &trainer, &err), AN_ERR_IO);
     if (!strstr(err.message, expected)) fail_msg("%s", err.message);
     assert_int_equal(an_checkpoint_remove(b.path, &err), AN_ERR_IO);
@@ -654,7 +653,7 @@ static void paths_that_cannot_be_written_are_found_at_once(void **state) {
         assert_string_equal(err.message, message);
         *paths[i] = test_folder;
         assert_int_equal(try_trainer(&b, &trainer, &err), AN_ERR_IO);
-        assert_non_null(strstr(err.message, "a folder of that name is there"));
+        assert_non_null(strstr(err.message, "a folder with that name exists"));
         *paths[i] = "";
         assert_int_equal(try_trainer(&b, &trainer, &err), AN_ERR_ARG);
         snprintf(message, sizeof message, "an_train_options: %s is empty; NULL is none", names[i]);
@@ -714,7 +713,7 @@ static void damage_falls_back(void **state) {
         assert_int_equal(b.code, AN_WARN_OLD_CHECKPOINT);
         assert_int_equal(info.epoch, 1);
     }
-    assert_non_null(strstr(b.warning, "; going on from 'run-2.safetensors'"));
+    assert_non_null(strstr(b.warning, "; continuing from 'run-2.safetensors'"));
     /* the run goes on, and both files are good again */
     b.options.max_epochs = 3;
     an_checkpoint *checkpoint = read_checkpoint(&b, &info);
@@ -808,20 +807,19 @@ static void strange_texts_are_refused(void **state) {
     } cases[] = {
         {"\"checkpoint\":\"1\"", "\"checkpoint\":\"2\"", AN_ERR_UNSUPPORTED,
          "is a checkpoint of version '2'; this library reads version 1"},
-        {"\"checkpoint\":\"1\"", "\"checkpaint\":\"1\"", AN_ERR_FORMAT, "is no checkpoint"},
+        {"\"checkpoint\":\"1\"", "\"checkpaint\":\"1\"", AN_ERR_FORMAT, "is not a checkpoint"},
         {"\"number\":\"2\"", "\"number\":\"0\"", AN_ERR_FORMAT, "number is '0'"},
         {"\"stage\":\"1\"", "\"stagg\":\"1\"", AN_ERR_FORMAT, "stage is 'missing'"},
         {"\"history\":", "\"mystery\":", AN_ERR_FORMAT, "has no history"},
         {"best/dense/bias", "best/dense/bios", AN_ERR_FORMAT, "weights: there is no 'dense/bias'"},
-        {"state.epoch\":\"1\"", "state.epoch\":\"9\"", AN_ERR_FORMAT,
-         "stands at epoch 10, batch 0"},
-        {"place.batch\":\"0\"", "place.batch\":\"7\"", AN_ERR_FORMAT, "stands at epoch 2, batch 7"},
+        {"state.epoch\":\"1\"", "state.epoch\":\"9\"", AN_ERR_FORMAT, "is at epoch 10, batch 0"},
+        {"place.batch\":\"0\"", "place.batch\":\"7\"", AN_ERR_FORMAT, "is at epoch 2, batch 7"},
         {"place.step\":\"0\"", "place.step\":\"3\"", AN_ERR_FORMAT, "which the run does not have"},
         {"state.best\"", "state.bosh\"", AN_ERR_FORMAT, "the checkpoint has no 'state.best'"},
         {"early.wait\":\"0\"", "early.wait\":\"x\"", AN_ERR_FORMAT,
          "'state.early.wait' of the checkpoint cannot be 'x'"},
         {"state.rate\":\"0.001\"", "state.rate\":\"0001x\"", AN_ERR_FORMAT, "cannot be '0001x'"},
-        {"state.rate\":\"0.001\"", "state.rate\":\"-0.01\"", AN_ERR_FORMAT, "stands at epoch 2"},
+        {"state.rate\":\"0.001\"", "state.rate\":\"-0.01\"", AN_ERR_FORMAT, "is at epoch 2"},
         {"state.rate\":\"0.001\"", "state.rate\":\"1e999\"", AN_ERR_FORMAT,
          "'state.rate' of the checkpoint cannot be '1e999'"},
         {"number\":\"2\",\"stage\"", "number\":\"2x\",\"stag\"", AN_ERR_FORMAT, "number is '2x'"},
@@ -832,7 +830,7 @@ static void strange_texts_are_refused(void **state) {
         {"setting.max_epochs\":\"3\"", "setting.max_epochs\":\"x\"", AN_ERR_FORMAT,
          "setting.max_epochs is 'x'"},
         {"setting.batch\"", "setting.botch\"", AN_ERR_ARG,
-         "its checkpoint does not tell batch, which is '2' now"},
+         "its checkpoint does not record batch, which is now '2'"},
     };
     bench b = make_bench();
     an_error err;

@@ -56,10 +56,11 @@ static void archives_cut_without_a_length_are_not_kept(void **state) {
         /* what does not even begin as one cannot be told if anything may come */
         const an_status st = get(NO_LENGTH, served_content, size, size < 4 ? "zip" : type);
         assert_int_equal(st, AN_ERR_FORMAT);
-        snprintf(wanted, sizeof wanted,
-                 "gave %d bytes without telling the length, and they are not a whole zip file; the "
-                 "next call tries again",
-                 (int)size);
+        snprintf(
+            wanted, sizeof wanted,
+            "sent %d bytes without announcing the length, and they are not a whole zip file; the "
+            "next call tries again",
+            (int)size);
         if (size >= 4) served_expect_message(wanted);
         assert_int_equal(folder_count(test_folder), 0);
     }
@@ -72,7 +73,7 @@ static void half_an_archive_of_the_right_length(void **state) {
     (void)state;
     static const char head[] = "200 OK\r\nContent-Length: 2000";
     assert_int_equal(get(head, served_content, 2000, "zip"), AN_ERR_FORMAT);
-    served_expect_message("gave 2000 bytes, and they are not a whole zip file");
+    served_expect_message("sent 2000 bytes, and they are not a whole zip file");
     assert_int_equal(folder_count(test_folder), 0);
     /* who asks for anything gets it */
     assert_int_equal(get(head, served_content, 2000, "any"), AN_OK);
@@ -97,7 +98,7 @@ static void a_cut_part_without_a_length_is_begun_anew(void **state) {
                          "Content-Range: bytes 2000-3999/*",
                          served_content + 2000, 1999, "zip"),
                      AN_ERR_FORMAT);
-    served_expect_message("gave 3999 bytes without telling the length");
+    served_expect_message("sent 3999 bytes without announcing the length");
     assert_int_equal(folder_count(test_folder), 0);
     assert_int_equal(get(NO_LENGTH, served_content, SIZE, "zip"), AN_OK);
     served_expect_whole();
@@ -159,31 +160,32 @@ static void errors_that_are_no_html(void **state) {
         an_status status;
     } cases[] = {
         {"404 Not Found\r\nContent-Type: application/json", GITHUB,
-         "answers with HTTP status 404 ('{ \"message\": \"Not Found\", \"status\": \"404\" }')",
+         "returned HTTP status 404 ('{ \"message\": \"Not Found\", \"status\": \"404\" }')",
          AN_ERR_IO},
         {"200 OK\r\nContent-Type: application/json", GITHUB,
-         "gives JSON instead of a zip file: '{ \"message\": \"Not Found\", \"status\": \"404\" }'",
+         "returned JSON instead of a zip file: '{ \"message\": \"Not Found\", \"status\": \"404\" "
+         "}'",
          AN_ERR_FORMAT},
-        {"200 OK", "[1]", "gives JSON instead of a zip file: '[1]'", AN_ERR_FORMAT},
-        {"200 OK", "\xef\xbb\xbf {}", "gives JSON instead of a zip file: '{}'", AN_ERR_FORMAT},
+        {"200 OK", "[1]", "returned JSON instead of a zip file: '[1]'", AN_ERR_FORMAT},
+        {"200 OK", "\xef\xbb\xbf {}", "returned JSON instead of a zip file: '{}'", AN_ERR_FORMAT},
         {"403 Forbidden\r\nContent-Type: application/xml", S3,
          "HTTP status 403 ('NoSuchKey The specified key does not exist. a.zip')", AN_ERR_IO},
         {"200 OK\r\nContent-Type: application/xml", S3,
-         "gives XML instead of a zip file: 'NoSuchKey The specified key does not exist. a.zip'",
+         "returned XML instead of a zip file: 'NoSuchKey The specified key does not exist. a.zip'",
          AN_ERR_FORMAT},
-        {"200 OK", "<error code=\"5\"/>", "gives XML instead of a zip file: '<error code=\"5\"/>'",
-         AN_ERR_FORMAT},
+        {"200 OK", "<error code=\"5\"/>",
+         "returned XML instead of a zip file: '<error code=\"5\"/>'", AN_ERR_FORMAT},
         {"200 OK\r\nContent-Type: text/plain", "404: Not Found\n",
-         "gives text instead of a zip file: '404: Not Found'", AN_ERR_FORMAT},
+         "returned text instead of a zip file: '404: Not Found'", AN_ERR_FORMAT},
         {"500 Oops", "no\tluck\r\ntoday", "HTTP status 500 ('no luck today')", AN_ERR_IO},
         {"502 Bad Gateway", "<html><head><style>p { color: red }</style></head><p>try later</html>",
          "HTTP status 502 ('try later')", AN_ERR_IO},
         {"200 OK", "<html><body><h1>Sorry</h1></body></html>",
-         "gives a web page, 'Sorry', instead of data", AN_ERR_FORMAT},
+         "returned a web page, 'Sorry', instead of data", AN_ERR_FORMAT},
         {"200 OK", "version https://git-lfs.github.com/spec/v1\noid sha256:1",
-         "gives text instead of a zip file: 'version https://git-lfs.github.com/spec/v1 oid",
+         "returned text instead of a zip file: 'version https://git-lfs.github.com/spec/v1 oid",
          AN_ERR_FORMAT},
-        {"200 OK", "\x1f\x8b\b", "gives no zip file: it begins with the bytes 1f 8b 08 00",
+        {"200 OK", "\x1f\x8b\b", "is not a zip file: it begins with the bytes 1f 8b 08 00",
          AN_ERR_FORMAT},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

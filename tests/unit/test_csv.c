@@ -145,9 +145,9 @@ static void each_fault_has_its_line_and_column(void **state) {
         int64_t skip;
         const char *message;
     } cases[] = {
-        {"", &plain, -1, "'T.csv' holds no labels"},
-        {"\n \n", &plain, -1, "'T.csv' holds no labels"},
-        {"name,score\n", &plain, -1, "'T.csv' holds no labels"},
+        {"", &plain, -1, "'T.csv' contains no labels"},
+        {"\n \n", &plain, -1, "'T.csv' contains no labels"},
+        {"name,score\n", &plain, -1, "'T.csv' contains no labels"},
         {"name\na.jpg\n", &plain, -1,
          "'T.csv', line 1: the header has one column; the name and the label of an image must be "
          "separated by commas, semicolons or tabs"},
@@ -159,13 +159,15 @@ static void each_fault_has_its_line_and_column(void **state) {
         {"face,3.5\nb.jpg,2\n", &plain, -1,
          "'T.csv', line 1: must be the titles of the columns; '3.5' is a number"},
         {"name,age,score\na.jpg,7,1\n", &plain, -1,
-         "'T.csv', line 1: the header has 2 columns beside the name, expected 1; set score_columns "
+         "'T.csv', line 1: the header has 2 columns besides the name, expected 1; set "
+         "score_columns "
          "to choose"},
         {"name,score\na.jpg,1\n", &pair, -1,
-         "'T.csv', line 1: the header has 1 columns beside the name, expected 2; set score_columns "
+         "'T.csv', line 1: the header has 1 columns besides the name, expected 2; set "
+         "score_columns "
          "to choose"},
         {"name,w\na.jpg,1\n", &weighted, -1,
-         "'T.csv', line 1: the header has 0 columns beside the name and the weight, expected 1; "
+         "'T.csv', line 1: the header has 0 columns besides the name and the weight, expected 1; "
          "set score_columns to choose"},
         {"name,score\na.jpg,1\n", &no_column, -1,
          "'T.csv', line 1: no column 'Score'; there are 'name', 'score'"},
@@ -189,11 +191,9 @@ static void each_fault_has_its_line_and_column(void **state) {
         {"name,score\na.jpg,nan\nb.jpg,2\n", &plain, 1,
          "'T.csv', line 2, column 2 ('score'): 'nan' is not a finite number"},
         {"name,score\na.jpg,1e39\nb.jpg,2\n", &plain, 1,
-         "'T.csv', line 2, column 2 ('score'): '1e39' is too large: a number may have up to "
-         "3.4e38"},
+         "'T.csv', line 2, column 2 ('score'): '1e39' is too large: the limit is 3.4e38"},
         {"name,score\na.jpg,1e999\nb.jpg,2\n", &plain, 1,
-         "'T.csv', line 2, column 2 ('score'): '1e999' is too large: a number may have up to "
-         "3.4e38"},
+         "'T.csv', line 2, column 2 ('score'): '1e999' is too large: the limit is 3.4e38"},
         {"name,score\n,1\nb.jpg,2\n", &plain, 1,
          "'T.csv', line 2, column 1 ('name'): '' is empty; expected the name of an image"},
         {"name,score\na/,1\nb.jpg,2\n", &plain, 1,
@@ -207,7 +207,8 @@ static void each_fault_has_its_line_and_column(void **state) {
         {"name,score,w\na.jpg,1,1\na.jpg,1,2\n", &weighted, 1,
          "'T.csv', line 3: 'a.jpg' has another label on line 2"},
         {"name,score,w\na.jpg,1,-1\nb.jpg,1,2\n", &weighted, 1,
-         "'T.csv', line 2, column 3 ('w'): '-1' is no weight: it must be 0 or between 1.18e-38 and "
+         "'T.csv', line 2, column 3 ('w'): '-1' is not a weight: it must be 0 or between 1.18e-38 "
+         "and "
          "3.4e38"},
         {"name,score\n\"a\"b.jpg,1\nb.jpg,2\n", &plain, 1,
          "'T.csv', line 2: 'b' follows the closing quote of field 1"},
@@ -215,8 +216,9 @@ static void each_fault_has_its_line_and_column(void **state) {
          "'T.csv', line 2: field 1, 'a\"b.jpg', has a quote inside; it must be in quotes, and its "
          "quotes written twice"},
         {"name,score\nz.jpg,1\n\"a.jpg,1\nb.jpg,2\n", &plain, -1,
-         "'T.csv', line 3: the quote of field 1 has no end"},
-        {"name,\"score\na.jpg,1\n", &plain, -1, "'T.csv', line 1: the quote of field 2 has no end"},
+         "'T.csv', line 3: the quote of field 1 is not closed"},
+        {"name,\"score\na.jpg,1\n", &plain, -1,
+         "'T.csv', line 1: the quote of field 2 is not closed"},
         {"name,note,score\na.jpg,\"x\r\ny\rz\n\",1\nb.jpg,x,-\n", &no_column, -1,
          "'T.csv', line 1: no column 'Score'; there are 'name', 'note', 'score'"},
         {"name,a,b\na.jpg,\"\r\n\r\n1\",2\n", &pair, -1,
@@ -481,7 +483,7 @@ static void a_folder_for_each_class(void **state) {
     options.class_count = 3;
     for (int zipped = 0; zipped < 2; zipped++)
         expect_open_failure(zipped ? archive : folder, &options, AN_ERR_FORMAT,
-                            "'ant/1.jpg': 'ant' is none of the 3 classes");
+                            "'ant/1.jpg': 'ant' is not one of the 3 classes");
     warnings w = {0};
     options.policy = AN_POLICY_SKIP;
     options.warn = note;
@@ -490,7 +492,7 @@ static void a_folder_for_each_class(void **state) {
                    "cat/1.jpg,cat/2.jpg,cat/3.jpg,dog/1.jpg,dog/9.jpg", "11100");
     assert_int_equal(w.calls, 1);
     assert_int_equal(w.count, 1);
-    assert_string_equal(w.last, "'ant/1.jpg': 'ant' is none of the 3 classes");
+    assert_string_equal(w.last, "'ant/1.jpg': 'ant' is not one of the 3 classes");
 }
 
 static void folders_that_are_no_classes(void **state) {
@@ -500,16 +502,16 @@ static void folders_that_are_no_classes(void **state) {
     char inner[600];
     options.labels = AN_LABELS_FOLDERS;
     expect_open_failure(folder, &options, AN_ERR_FORMAT,
-                        "lie in one folder; one folder for each class is needed");
+                        "are in one folder; each class needs its own folder");
     for (int i = 0; i < 5; i++) {
         char path[32];
         snprintf(path, sizeof path, "cat/%d.jpg", i);
         move(folder, i, path);
     }
     expect_open_failure(folder, &options, AN_ERR_FORMAT,
-                        "'P0005.jpg' lies beside the folders of the classes");
+                        "'P0005.jpg' is outside the class folders");
     options.policy = AN_POLICY_SKIP;
-    expect_open_failure(folder, &options, AN_ERR_FORMAT, "there is one class only, 'cat'");
+    expect_open_failure(folder, &options, AN_ERR_FORMAT, "there is only one class, 'cat'");
     options.policy = AN_POLICY_STRICT;
     options.classes = fixed;
     options.class_count = 2;
@@ -517,7 +519,7 @@ static void folders_that_are_no_classes(void **state) {
     expect_folders(folder, &options, "dog,cat",
                    "cat/0.jpg,cat/1.jpg,cat/2.jpg,cat/3.jpg,cat/4.jpg,cat/5.jpg", "111111");
     snprintf(inner, sizeof inner, "%s/cat", folder); /* nothing says the class */
-    expect_open_failure(inner, &options, AN_ERR_FORMAT, "lie in one folder");
+    expect_open_failure(inner, &options, AN_ERR_FORMAT, "are in one folder");
     options.classes = NULL;
     options.class_count = 0;
     assert_int_equal(mkdir(folder_path(folder, "Cat"), 0777), 0);
@@ -526,7 +528,7 @@ static void folders_that_are_no_classes(void **state) {
     snprintf(to, sizeof to, "%s/Cat/5.jpg", folder);
     assert_int_equal(rename(from, to), 0);
     expect_open_failure(folder, &options, AN_ERR_FORMAT,
-                        "the classes 'Cat' and 'cat' differ in upper and lower case only");
+                        "the classes 'Cat' and 'cat' differ only in case");
     assert_int_equal(mkdir(folder_path(folder, "Cat/in"), 0777), 0);
     snprintf(from, sizeof from, "%s/Cat/in/5.jpg", folder);
     assert_int_equal(rename(to, from), 0);

@@ -329,7 +329,7 @@ static void a_label_for_a_file_that_is_not_read(void **state) {
     rename_in(folder, "P0003.jpg", "P0003");
     write_labels(folder, "P0000.jpg 0\nP0001.jpg 1\nP0002.webp 2\nP0004.jpg 4\nP0005.jpg 5\n");
     expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
-                   "'All_labels.txt' has a label without image: 'P0002.webp' on line 3 (near "
+                   "'All_labels.txt' has a label without an image: 'P0002.webp' on line 3 (near "
                    "'P0002.webp': files with this ending are not read)");
     write_labels(folder, "P0000.jpg 0\nP0001.jpg 1\nP0003.jpg 2\nP0004.jpg 4\nP0005.jpg 5\n");
     expect_failure(archive_of(folder), AN_POLICY_STRICT, AN_ERR_FORMAT,
@@ -648,7 +648,7 @@ static void odd_folders(void **state) {
     an_dataset_destroy(dataset);
     options.label_file = "absent.txt";
     assert_int_equal(an_dataset_open(&dataset, folder, &options, &err), AN_ERR_FORMAT);
-    if (!strstr(err.message, "holds no label file 'absent.txt'")) fail_msg("%s", err.message);
+    if (!strstr(err.message, "contains no label file 'absent.txt'")) fail_msg("%s", err.message);
     snprintf(path, sizeof path, "%s", folder);
     for (int depth = 0; depth < 65; depth++) {
         strcat(path, "/d");
@@ -656,7 +656,8 @@ static void odd_folders(void **state) {
     }
     expect_failure(folder, AN_POLICY_STRICT, AN_ERR_UNSUPPORTED, "lies more than 64 folders deep");
     /* nothing in it at all */
-    expect_failure(path, AN_POLICY_STRICT, AN_ERR_FORMAT, "holds no label file 'All_labels.txt'");
+    expect_failure(path, AN_POLICY_STRICT, AN_ERR_FORMAT,
+                   "contains no label file 'All_labels.txt'");
 }
 
 static void images_without_label(void **state) {
@@ -701,7 +702,8 @@ static void what_is_missing_is_named(void **state) {
     an_dataset_options options = small(NULL);
     an_error err;
     unlink(folder_path(folder, "All_labels.txt"));
-    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT, "holds no label file 'All_labels.txt'");
+    expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
+                   "contains no label file 'All_labels.txt'");
     expect_failure(folder_path(folder, "nowhere"), AN_POLICY_STRICT, AN_ERR_IO, "nowhere");
     write_labels(folder, "a 1\n");
     for (int i = 0; i < COUNT; i++) {
@@ -710,7 +712,7 @@ static void what_is_missing_is_named(void **state) {
         unlink(folder_path(folder, name));
     }
     expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT,
-                   "holds no images whose names end in '.jpg .jpeg .jpe .jfif .png'");
+                   "contains no images whose names end in '.jpg .jpeg .jpe .jfif .png'");
     folder_write_text(folder_path(folder, "a.webp"), "x");
     expect_failure(folder, AN_POLICY_STRICT, AN_ERR_FORMAT, "; 1 other file, as 'a.webp'");
     options.label_file = "labels/All_labels.txt";
@@ -841,7 +843,7 @@ static void a_check_that_fails(void **state) {
     assert_int_equal(an_dataset_check(NULL, 1, NULL, NULL, &err), AN_ERR_ARG);
     ani_dataset_hold(dataset);
     assert_int_equal(an_dataset_check(dataset, 1, NULL, NULL, &err), AN_ERR_ARG);
-    assert_string_equal(err.message, "batches hold the data set; check it before they are made");
+    assert_string_equal(err.message, "a loader holds the data set; check it before making loaders");
     an_dataset_destroy(dataset);
     an_dataset_destroy(dataset);
     for (int i = 0; i < COUNT; i++) {

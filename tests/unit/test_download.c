@@ -233,7 +233,7 @@ static void less_than_asked_for_is_kept(void **state) {
     server_set(served_host, answer_little);
     assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
     assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
-    served_expect_message("gave 20010 of 40000 bytes; another call goes on from there");
+    served_expect_message("sent 20010 of 40000 bytes; call again to resume");
     assert_int_equal(served_get("/data.zip", NULL), AN_OK);
     served_expect_whole();
 }
@@ -299,12 +299,12 @@ static void redirects(void **state) {
     served_expect_whole();
     server_set(served_host, answer_loop);
     assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
-    served_expect_message("leads on more than 10 times");
+    served_expect_message("redirects more than 10 times");
     assert_int_equal(server_requests(served_host), 11);
     expect_nothing();
     server_set(served_host, answer_to_file);
     assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
-    served_expect_message("leads on to an address that is not allowed");
+    served_expect_message("redirects to an address that is not allowed");
     expect_nothing();
 }
 
@@ -321,7 +321,7 @@ static void statuses(void **state) {
     char url[256];
     server_set(served_host, answer_missing);
     assert_int_equal(served_get("/data.zip", NULL), AN_ERR_IO);
-    served_expect_message("answers with HTTP status 404 ('gone')");
+    served_expect_message("returned HTTP status 404 ('gone')");
     /* nobody wants a password in a log */
     snprintf(url, sizeof url, "http://user:secret@%s/x",
              server_origin(served_host) + strlen("http://"));
@@ -382,13 +382,13 @@ static void pages_instead_of_data(void **state) {
     (void)state;
     server_set(served_host, answer_quota);
     assert_int_equal(served_get("/data.zip", NULL), AN_ERR_FORMAT);
-    served_expect_message("the file's download quota is used up");
+    served_expect_message("the file's download quota is exceeded");
     server_set(served_host, answer_login);
     assert_int_equal(served_get("/data.zip", NULL), AN_ERR_FORMAT);
-    served_expect_message("asks to log in ('Google Drive: Sign-in')");
+    served_expect_message("requires a login ('Google Drive: Sign-in')");
     server_set(served_host, answer_other);
     assert_int_equal(served_get("/data.zip", NULL), AN_ERR_FORMAT);
-    served_expect_message("gives a web page, titled 'A shop', instead of data");
+    served_expect_message("returned a web page, titled 'A shop', instead of data");
     server_set(served_host, answer_scan);
     assert_int_equal(served_get("/data.zip", NULL), AN_ERR_FORMAT);
     served_expect_message("virus-scan page that cannot be confirmed");
@@ -486,7 +486,7 @@ static void drive_confirmation_that_leads_nowhere(void **state) {
     (void)state;
     server_set(served_host, answer_drive_again);
     assert_int_equal(served_get_drive("https://drive.google.com/open?id=A"), AN_ERR_FORMAT);
-    served_expect_message("asks for confirmation again and again");
+    served_expect_message("keeps asking for confirmation");
     server_set(served_host, answer_drive_away);
     assert_int_equal(served_get_drive("https://drive.google.com/open?id=A"), AN_ERR_FORMAT);
     served_expect_message("cannot be confirmed");
@@ -551,16 +551,16 @@ static void wrong_content_is_removed(void **state) {
     options.sha256 = NULL;
     options.expected_type = "hdf5";
     assert_int_equal(served_get("/data.zip", &options), AN_ERR_FORMAT);
-    served_expect_message("gives no hdf5 file: it begins with the bytes 50 4b 03 04");
+    served_expect_message("is not a hdf5 file: it begins with the bytes 50 4b 03 04");
     expect_nothing();
     options.expected_type = "zip";
     server_set(served_host, answer_text);
     assert_int_equal(served_get("/data.zip", &options), AN_ERR_FORMAT);
-    served_expect_message("gives text instead of a zip file: 'hello'");
+    served_expect_message("returned text instead of a zip file: 'hello'");
     expect_nothing();
     server_set(served_host, answer_empty);
     assert_int_equal(served_get("/data.zip", NULL), AN_ERR_FORMAT);
-    served_expect_message("gives an empty file");
+    served_expect_message("returned an empty file");
     expect_nothing();
 }
 
@@ -597,7 +597,8 @@ static void slow_drip(void **state) {
     options.low_speed_seconds = 1;
     server_set(served_host, answer_drip);
     assert_int_equal(served_get("/data.zip", &options), AN_ERR_IO);
-    served_expect_message("is too slow: no connection, or under 1000 bytes a second for 1 seconds");
+    served_expect_message(
+        "is too slow: no connection, or under 1000 bytes per second for 1 seconds");
     assert_int_not_equal(access(served_target(""), F_OK), 0);
 }
 

@@ -194,7 +194,7 @@ static void doubtful_members_are_refused_or_skipped(void **state) {
     assert_int_equal(heard.count, 5);
     assert_non_null(strstr(heard.last, "member 'other/a.jpg' of '"));
     assert_non_null(
-        strstr(heard.last, "' is refused: 'set/a.jpg' has the same base name and other bytes"));
+        strstr(heard.last, "' is refused: 'set/a.jpg' has the same base name and different bytes"));
     assert_int_equal(report.written, 3);
     assert_int_equal(report.skipped, 5);
     assert_int_equal(report.ignored, 0);
@@ -257,10 +257,10 @@ static void names_of_other_systems_that_are_no_files_are_refused(void **state) {
         {{{.name = "caf\202.jpg", HELLO, .flags = 0x800}}, "its name is not valid UTF-8"},
         {{{.name = "x/caf\202.jpg", HELLO},
           {.name = "y/caf\303\251.jpg", .data = "2", .data_size = 1, .flags = 0x800}},
-         "'x/caf\303\251.jpg' has the same base name and other bytes"},
+         "'x/caf\303\251.jpg' has the same base name and different bytes"},
         {{{.name = "x\\a.jpg", HELLO, .host = ON_FAT},
           {.name = "y/a.jpg", .data = "2", .data_size = 1}},
-         "'x/a.jpg' has the same base name and other bytes"},
+         "'x/a.jpg' has the same base name and different bytes"},
     };
     char *target = strdup(folder_path(test_folder, "target"));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -432,8 +432,8 @@ static void a_folder_of_another_archive_is_refused(void **state) {
         assert_int_equal(st, cases[i].is_refused ? AN_ERR_FORMAT : AN_OK);
         if (cases[i].is_refused) {
             snprintf(wanted, sizeof wanted,
-                     "/target' or take another folder: it holds 1 files that the archive does not "
-                     "have, such as '%s'",
+                     "/target' or choose another folder: it contains 1 files that are not in the "
+                     "archive, such as '%s'",
                      cases[i].name);
             if (!strstr(err.message, wanted)) fail_msg("%s", err.message);
             assert_int_equal(report.written, 0);

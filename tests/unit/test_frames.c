@@ -561,7 +561,7 @@ static void top_classes_refuse_what_has_no_order(void **state) {
     int32_t classes[4] = {9, 9, 9, 9};
     an_error err;
     assert_int_equal(an_top_classes(scores, 4, 1, classes, &err), AN_ERR_ARG);
-    assert_string_equal(err.message, "score 2 is NaN; no order has a place for it");
+    assert_string_equal(err.message, "score 2 is NaN, which cannot be ordered");
     assert_int_equal(an_top_classes(scores, 2, 3, classes, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "k is 3; it must be 1 to the 2 outputs");
     assert_int_equal(an_top_classes(scores, 2, 0, classes, &err), AN_ERR_ARG);

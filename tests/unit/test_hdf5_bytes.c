@@ -41,7 +41,8 @@ static ani_hdf5 *open_case(const array_case *c) {
 }
 
 #define NO_SHAPE AN_ERR_FORMAT, "'f': array 'a' has no shape, over 8 axes or overflows"
-#define NO_NUMBERS AN_ERR_UNSUPPORTED, "'f': array 'a' holds no plain numbers of at most 8 bytes"
+#define NO_NUMBERS                                                                                 \
+    AN_ERR_UNSUPPORTED, "'f': array 'a' is not an array of plain numbers of at most 8 bytes"
 #define BAD_LAYOUT AN_ERR_FORMAT, "'f': array 'a' has a damaged layout"
 #define GOOD_SPACE .space = RAW(SPACE)
 #define GOOD_TYPE .type = RAW(FLOAT)
@@ -104,18 +105,18 @@ static void arrays_that_are_refused(void **state) {
         {GOOD_SPACE, GOOD_TYPE, RAW("\1\2\2\0\0\0\0\0\x60\0\0\0\0\0\0\0\2\0\0\0\4\0\0"), ABSENT,
          BAD_LAYOUT},
         {GOOD_SPACE, GOOD_TYPE, RAW("\2\1\0\0\0\0\0\0\x60"), ABSENT, AN_ERR_UNSUPPORTED,
-         "'f': array 'a' is stored in its header; only contiguous and chunked ones are read"},
+         "'f': array 'a' is stored in its header; only contiguous and chunked ones are supported"},
         {GOOD_SPACE, GOOD_TYPE, RAW("\4\3\0"), ABSENT, AN_ERR_UNSUPPORTED,
-         "'f': array 'a' is stored in other files; only contiguous and chunked ones are read"},
+         "'f': array 'a' is stored in other files; only contiguous and chunked ones are supported"},
         {GOOD_SPACE, GOOD_TYPE, RAW("\4\2\0"), ABSENT, AN_ERR_UNSUPPORTED,
-         "'f': array 'a' has chunks of a new style; save it with h5py's default libver"},
+         "'f': array 'a' uses a newer chunk format; save it with h5py's default libver"},
         {GOOD_SPACE, GOOD_TYPE, RAW("\3\1\xff\xff\xff\xff\0\0\0\0\x08\0\0\0\0\0\0\0"), ABSENT,
          AN_ERR_FORMAT, "'f': array 'a' declares 8 bytes, but they are not in the file"},
         {RAW("\1\1\0\0\0\0\0\0\0\0\1\0\0\0\0\0"), GOOD_TYPE, GOOD_LAYOUT, ABSENT, AN_ERR_FORMAT,
          "'f': array 'a' declares 262144 bytes; the file has 290"},
         /* filters */
         {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\1\1"), AN_ERR_UNSUPPORTED,
-         "'f': array 'a' is compressed or filtered; only plain ones are read"},
+         "'f': array 'a' is compressed or filtered; only plain ones are supported"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ani_hdf5 *file = open_case(&cases[i]);
@@ -295,7 +296,8 @@ static void attributes_that_are_refused(void **state) {
         const char *message;
     } cases[] = {
 #define DAMAGED ABSENT, AN_ERR_FORMAT, "'f': damaged attribute 't'"
-#define NO_TEXT ABSENT, AN_ERR_FORMAT, "'f': attribute 't' is neither a text nor a list of them"
+#define NO_TEXT                                                                                    \
+    ABSENT, AN_ERR_FORMAT, "'f': attribute 't' is neither a string nor a list of strings"
         {SHARED(TEXT1), DAMAGED},
         {RAW("\1\0\2\0\x08\0\x08"), DAMAGED},
         {RAW("\0\0\2\0\x08\0\x08\0t\0"), DAMAGED},
@@ -314,9 +316,9 @@ static void attributes_that_are_refused(void **state) {
         /* a sequence of something, which is no text of any size */
         {RAW("\3\0\2\0\x08\0\x08\0\0t\0\x19\0\0\0\x10\0\0\0" SCALAR "0123456789012345"), NO_TEXT},
         {RAW(TEXT3), RAW("\0\0\1\0\0\0\0\0\0\0"), AN_ERR_UNSUPPORTED,
-         "'f' keeps attributes in a fractal heap; save it with h5py's default libver"},
+         "'f' stores attributes in a fractal heap; save it with h5py's default libver"},
         {RAW(TEXT3), RAW("\0\1\0\0\1\0\0\0\0\0\0\0"), AN_ERR_UNSUPPORTED,
-         "'f' keeps attributes in a fractal heap; save it with h5py's default libver"},
+         "'f' stores attributes in a fractal heap; save it with h5py's default libver"},
         /* texts of any size: fewer than declared, and one that is in no heap */
         {RAW("\3\0\2\0\x08\0\x08\0\0t\0\x19\1\0\0\x10\0\0\0" SCALAR "\1\0\0\0"), DAMAGED},
         {RAW("\3\0\2\0\x08\0\x08\0\0t\0\x19\1\0\0\x10\0\0\0" SCALAR

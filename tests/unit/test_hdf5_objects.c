@@ -239,7 +239,7 @@ static void links(void **state) {
     ani_hdf5 *file = end_file_with(root);
     refuse(
         ani_hdf5_list(file, "", &names, &err), AN_ERR_UNSUPPORTED,
-        "'f' keeps the members of a group in a fractal heap; save it with h5py's default libver");
+        "'f' stores the members of a group in a fractal heap; save it with h5py's default libver");
     ani_hdf5_close(file);
 }
 
@@ -381,11 +381,13 @@ static void superblocks(void **state) {
         const char *message;
     } lies[] = {
         {0, 0, 1, AN_ERR_FORMAT, "'f' is no HDF5 file"},
-        {8, 4, 1, AN_ERR_UNSUPPORTED, "'f' is HDF5 of version 4; 0 to 3 are read"},
-        {13, 4, 1, AN_ERR_UNSUPPORTED, "'f' has addresses of 4 and lengths of 8 bytes; 8 are read"},
-        {14, 2, 1, AN_ERR_UNSUPPORTED, "'f' has addresses of 8 and lengths of 2 bytes; 8 are read"},
+        {8, 4, 1, AN_ERR_UNSUPPORTED, "'f' uses HDF5 version 4; 0 to 3 are supported"},
+        {13, 4, 1, AN_ERR_UNSUPPORTED,
+         "'f' has addresses of 4 and lengths of 8 bytes; only 8 are supported"},
+        {14, 2, 1, AN_ERR_UNSUPPORTED,
+         "'f' has addresses of 8 and lengths of 2 bytes; only 8 are supported"},
         {24, 512, 8, AN_ERR_UNSUPPORTED, "'f' has bytes of something else before it"},
-        {END_FIELD, 1000, 8, AN_ERR_FORMAT, "'f' is cut off: it has 196 bytes, but says 1000"},
+        {END_FIELD, 1000, 8, AN_ERR_FORMAT, "'f' is truncated: it has 196 bytes, but says 1000"},
         {ROOT_FIELD, 1000, 8, AN_ERR_FORMAT,
          "'f': damaged HDF5 file: no valid root group at byte 1000"},
     };

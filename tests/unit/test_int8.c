@@ -224,12 +224,12 @@ static void a_calibration_is_of_the_weights_it_began_with(void **state) {
                              : an_model_calibrate_add(model, x, 2, &error),
                          AN_ERR_ARG);
         assert_string_equal(error.message, "model: its weights have changed since the calibration "
-                                           "was begun; begin it again");
+                                           "began; begin it again");
         assert_int_equal(end ? an_model_update_batch_norm_end(model, &error)
                              : an_model_update_batch_norm_add(model, x, 2, &error),
                          AN_ERR_ARG);
         assert_string_equal(error.message, "model: its weights have changed since the "
-                                           "update of batch norm was begun; begin it again");
+                                           "update of batch norm began; begin it again");
     }
     calibrate(model, x, 2);
     assert_int_equal(describe(model).calibrated, 1);

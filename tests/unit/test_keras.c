@@ -368,7 +368,7 @@ static void archives_with_a_config(void **state) {
     const struct entry only[1] = {{.name = "other.h5", .data = "x", .data_size = 1}};
     archive_write(&(struct archive){.entries = only, .count = 1}, target());
     expect_refused(AN_ERR_FORMAT,
-                   "is a zip archive but no .keras file: it has no 'model.weights.h5'");
+                   "is a zip archive but not a .keras file: it has no 'model.weights.h5'");
 }
 
 /* --- more than any model has ------------------------------------------------------------------ */
@@ -434,7 +434,7 @@ static void files_that_are_refused(void **state) {
     hid_t file = create_file();
     put_array(file, "data", 1);
     H5Fclose(file);
-    expect_refused(AN_ERR_FORMAT, "is HDF5 but no Keras file");
+    expect_refused(AN_ERR_FORMAT, "is HDF5 but not a Keras file");
 
     file = create_file();
     put_names(file, "layer_names", true, NAMES("absent"));

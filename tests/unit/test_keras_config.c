@@ -302,15 +302,15 @@ static void graphs_that_are_refused(void **state) {
     (void)state;
 #define ONE(node) GRAPH(NODE("ReLU", "a", node), "[\"a\",0,0]")
     refuse(ONE("[[\"x\",0,0]]"), AN_ERR_FORMAT,
-           "model config: layer 'a' takes 'x', which is not before it");
+           "model config: layer 'a' takes 'x', which does not precede it");
     refuse(ONE("[[\"a\",0,0]]"), AN_ERR_FORMAT,
-           "model config: layer 'a' takes 'a', which is not before it");
+           "model config: layer 'a' takes 'a', which does not precede it");
     refuse(ONE("[[0]]"), AN_ERR_FORMAT,
-           "model config: layer 'a' takes '?', which is not before it");
+           "model config: layer 'a' takes '?', which does not precede it");
     refuse(ONE("[[\"in\",0,0]],[[\"in\",0,0]]"), AN_ERR_UNSUPPORTED,
-           "model config: layer 'a' is called 2 times; once is possible");
+           "model config: layer 'a' is called 2 times; only once is supported");
     refuse(GRAPH(NODE("ReLU", "a", "[[\"in\",0,0]]") NODE("ReLU", "b", ""), "[\"a\",0,0]"),
-           AN_ERR_UNSUPPORTED, "model config: layer 'b' is called 0 times; once is possible");
+           AN_ERR_UNSUPPORTED, "model config: layer 'b' is called 0 times; only once is supported");
     refuse(ONE("[[\"in\",0,0],[\"in\",0,0],[\"in\",0,0]]"), AN_ERR_UNSUPPORTED,
            "model config: layer 'a' takes over 2 inputs");
     refuse(
@@ -321,7 +321,7 @@ static void graphs_that_are_refused(void **state) {
     refuse(ONE(CALL3("[{}]", "")), AN_ERR_UNSUPPORTED,
            "model config: layer 'a' is called with an argument that this library does not know");
     refuse(ONE(CALL3("[1,2]", "")), AN_ERR_UNSUPPORTED,
-           "model config: layer 'a' takes a list of other things than layers");
+           "model config: layer 'a' takes a list that contains something other than layers");
     /* names count within their own model */
 #define INNER(name, layers)                                                                        \
     ",{\"class_name\":\"Sequential\",\"name\":\"" name "\",\"inbound_nodes\":[[[\"in\",0,0]]],"    \
@@ -329,12 +329,12 @@ static void graphs_that_are_refused(void **state) {
     refuse(GRAPH(INNER("s", "{\"class_name\":\"ReLU\",\"name\":\"r\"}")
                      NODE("ReLU", "a", "[[\"r\",0,0]]"),
                  "[\"a\",0,0]"),
-           AN_ERR_FORMAT, "model config: layer 'a' takes 'r', which is not before it");
+           AN_ERR_FORMAT, "model config: layer 'a' takes 'r', which does not precede it");
     refuse(GRAPH(INNER("s",
                        "{\"class_name\":\"Sequential\",\"config\":{\"name\":\"t\",\"layers\":[]}}")
                      NODE("ReLU", "a", "[[\"t\",0,0]]"),
                  "[\"a\",0,0]"),
-           AN_ERR_FORMAT, "model config: layer 'a' takes 't', which is not before it");
+           AN_ERR_FORMAT, "model config: layer 'a' takes 't', which does not precede it");
 #undef INNER
     /* a number before the layer: 1 - x is not x - 1 */
     refuse(GRAPH(NODE("Subtract", "a", CALL3("1.0," TENSOR("in"), "")), "[\"a\",0,0]"),
@@ -343,15 +343,15 @@ static void graphs_that_are_refused(void **state) {
     refuse(ONE(CALL3(TENSOR("in") ",2", "")), AN_ERR_UNSUPPORTED,
            "model config: layer 'a' of class 'ReLU' is called with a number");
     refuse(GRAPH(NODE("ReLU", "a", "[[\"in\",0,0]]"), "[[\"a\",0,0],[\"in\",0,0]]"),
-           AN_ERR_UNSUPPORTED, "model config: 'net' has 2 outputs; one is possible");
+           AN_ERR_UNSUPPORTED, "model config: 'net' has 2 outputs; only one is supported");
     refuse(GRAPH(NODE("ReLU", "a", "[[\"in\",0,0]]"), "{}"), AN_ERR_UNSUPPORTED,
-           "model config: 'net' has 0 outputs; one is possible");
+           "model config: 'net' has 0 outputs; only one is supported");
     refuse(GRAPH(NODE("InputLayer", "a", "") NODE("ReLU", "b", "[[\"in\",0,0]]"), "[\"b\",0,0]"),
            AN_ERR_UNSUPPORTED, "model config: 'net' has more than one input");
     refuse(GRAPH(",{\"class_name\":\"Sequential\",\"name\":\"s\",\"inbound_nodes\":[[[\"in\",0,0],["
                  "\"in\",0,0]]],\"config\":{\"layers\":[]}}",
                  "[\"s\",0,0]"),
-           AN_ERR_UNSUPPORTED, "model config: the model 's' takes 2 inputs; one is possible");
+           AN_ERR_UNSUPPORTED, "model config: the model 's' takes 2 inputs; only one is supported");
 #undef ONE
 }
 
@@ -381,7 +381,7 @@ static void texts_that_are_no_config(void **state) {
     ani_keras_config *config;
     assert_int_equal(ani_keras_config_read(&config, "{\"a\":", &err), AN_ERR_FORMAT);
     assert_null(config);
-    assert_memory_equal(err.message, "the model config is no JSON: line 1: ", 37);
+    assert_memory_equal(err.message, "the model config is not valid JSON: line 1: ", 37);
     static const char *const none[] = {"{}", "[]", "{\"config\":3}", "{\"config\":{\"layers\":{}}}",
                                        "{\"config\":{\"name\":\"x\"}}"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
@@ -416,33 +416,35 @@ static void names_that_are_refused(void **state) {
     char json[1024], name[300];
     memset(name, 'n', sizeof name);
     refuse("{\"config\":{\"layers\":[{\"class_name\":3}]}}", AN_ERR_FORMAT,
-           "model config: 'class_name' of layer '?' is no text of at most 63 bytes");
+           "model config: 'class_name' of layer '?' is not a string of at most 63 bytes");
     refuse("{\"config\":{\"layers\":[{\"config\":{\"name\":\"x\"}}]}}", AN_ERR_FORMAT,
-           "model config: 'class_name' of layer '?' is no text of at most 63 bytes");
+           "model config: 'class_name' of layer '?' is not a string of at most 63 bytes");
     refuse("{\"config\":{\"layers\":[{\"class_name\":\"ReLU\"}]}}", AN_ERR_FORMAT,
-           "model config: 'name' of layer 'ReLU' is no text of at most 191 bytes");
+           "model config: 'name' of layer 'ReLU' is not a string of at most 191 bytes");
     refuse("{\"config\":{\"name\":[],\"layers\":[]}}", AN_ERR_FORMAT,
-           "model config: 'name' of layer 'the model' is no text of at most 191 bytes");
+           "model config: 'name' of layer 'the model' is not a string of at most 191 bytes");
     refuse("{\"config\":{\"layers\":[{\"class_name\":\"Model\",\"config\":{\"name\":1,"
            "\"layers\":[]}}]}}",
            AN_ERR_FORMAT,
-           "model config: 'name' of layer 'the model' is no text of at most 191 bytes");
+           "model config: 'name' of layer 'the model' is not a string of at most 191 bytes");
     snprintf(json, sizeof json, "{\"config\":{\"name\":\"%.192s\",\"layers\":[]}}", name);
     refuse(json, AN_ERR_FORMAT,
-           "model config: 'name' of layer 'the model' is no text of at most 191 bytes");
+           "model config: 'name' of layer 'the model' is not a string of at most 191 bytes");
     /* the head's layers are looked at as the base's are */
     refuse("{\"config\":{\"layers\":[{\"class_name\":\"Model\",\"config\":{\"layers\":[]}},"
            "{\"class_name\":\"ReLU\"}]}}",
-           AN_ERR_FORMAT, "model config: 'name' of layer 'ReLU' is no text of at most 191 bytes");
+           AN_ERR_FORMAT,
+           "model config: 'name' of layer 'ReLU' is not a string of at most 191 bytes");
     refuse("{\"config\":{\"layers\":[{\"class_name\":\"Model\",\"config\":{\"layers\":[]}},"
            "{\"name\":\"no class\"}]}}",
-           AN_ERR_FORMAT, "model config: 'class_name' of layer '?' is no text of at most 63 bytes");
+           AN_ERR_FORMAT,
+           "model config: 'class_name' of layer '?' is not a string of at most 63 bytes");
 }
 
 static void settings_that_are_refused(void **state) {
     (void)state;
-#define INTEGER(field) "model config: '" field "' of layer 'l' is no integer from 0 to 16777216"
-#define NUMBER(field) "model config: '" field "' of layer 'l' is no number"
+#define INTEGER(field) "model config: '" field "' of layer 'l' is not an integer from 0 to 16777216"
+#define NUMBER(field) "model config: '" field "' of layer 'l' is not a number"
     refuse_layer("Conv2D", "\"filters\":-1", INTEGER("filters"));
     refuse_layer("Conv2D", "\"filters\":16777217", INTEGER("filters"));
     refuse_layer("Conv2D", "\"filters\":2.5", INTEGER("filters"));
@@ -452,7 +454,7 @@ static void settings_that_are_refused(void **state) {
     refuse_layer("Conv2D", "\"kernel_size\":[3,null],\"strides\":1", INTEGER("kernel_size"));
     refuse_layer("DepthwiseConv2D", "\"strides\":[1,2,3]", INTEGER("strides"));
     refuse_layer("Conv2D", "\"padding\":1",
-                 "model config: 'padding' of layer 'l' is no text of at most 15 bytes");
+                 "model config: 'padding' of layer 'l' is not a string of at most 15 bytes");
     refuse_layer("Conv2D", "\"use_bias\":0",
                  "model config: 'use_bias' of layer 'l' is neither true nor false");
     refuse_layer("BatchNormalization", "\"axis\":[1,2]",
@@ -463,7 +465,7 @@ static void settings_that_are_refused(void **state) {
                  "model config: 'scale' of layer 'l' is neither one number nor three");
     refuse_layer("Normalization", "\"mean\":[1,2,\"x\"]", NUMBER("mean"));
     refuse_layer("Dense", "\"dtype\":{\"config\":{}}",
-                 "model config: 'dtype' of layer 'l' is no text of at most 39 bytes");
+                 "model config: 'dtype' of layer 'l' is not a string of at most 39 bytes");
     refuse_layer("ZeroPadding2D", "\"padding\":\"same\"", INTEGER("padding"));
     refuse_layer("ZeroPadding2D", "\"padding\":[[0,-1],[0,1]]", INTEGER("padding"));
     refuse_layer("ZeroPadding2D", "\"padding\":[[0,1],[0,true]]", INTEGER("padding"));
@@ -472,13 +474,13 @@ static void settings_that_are_refused(void **state) {
     refuse_layer("Dense", "\"units\":\"one\"", INTEGER("units"));
     refuse_layer("ReLU", "\"max_value\":\"six\"", NUMBER("max_value"));
     refuse_layer("Dense", "\"activation\":\"an activation whose name is very long\"",
-                 "model config: 'activation' of layer 'l' is no text of at most 31 bytes");
+                 "model config: 'activation' of layer 'l' is not a string of at most 31 bytes");
     refuse_layer("InputLayer", "\"batch_shape\":[null,-5,96,3]",
-                 "model config: 'batch_shape' of layer 'l' is no integer from 0 to 16777216");
+                 "model config: 'batch_shape' of layer 'l' is not an integer from 0 to 16777216");
     refuse("{\"config\":{\"layers\":[{\"class_name\":\"InputLayer\",\"config\":{\"name\":\"a\","
            "\"batch_shape\":[null,96,\"x\",3]}},{\"class_name\":\"M\",\"config\":[]}]}}",
            AN_ERR_FORMAT,
-           "model config: 'batch_shape' of layer 'a' is no integer from 0 to 16777216");
+           "model config: 'batch_shape' of layer 'a' is not an integer from 0 to 16777216");
 #undef INTEGER
 #undef NUMBER
 }

@@ -403,7 +403,7 @@ static void layers_less(void **state) {
     refuse(model, "layer 'pool' of class 'GlobalMaxPooling2D' follows 'Conv_1_relu', where "
                   "MobileNetV2 has GlobalAveragePooling2D");
     refuse(json_pack("{s:{s:[]}}", "config", "layers"),
-           "the layers end with 'the input', behind which MobileNetV2 has Conv2D");
+           "the layers end with 'the input', after which MobileNetV2 has Conv2D");
 }
 
 /* Residual sums, and all else, join the right layers. */

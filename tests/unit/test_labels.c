@@ -34,13 +34,13 @@ static void expect_message(const char *text, int32_t outputs, const char *messag
 
 static void messages_name_file_and_line(void **state) {
     (void)state;
-    expect_message("", 1, "'L.txt' holds no labels");
+    expect_message("", 1, "'L.txt' contains no labels");
     expect_message("a 1\nb\n", 1, "'L.txt', line 2: 0 numbers after the name 'b', expected 1");
     expect_message("a 1 2\r\nb 3\r\n", 2,
                    "'L.txt', line 2: 1 numbers after the name 'b', expected 2");
     expect_message("a one\n", 1, "'L.txt', line 1: 'one' is not a finite number");
     expect_message("a 1\r\rb 1e999", 1,
-                   "'L.txt', line 3: '1e999' is too large: a number may have up to 3.4e38");
+                   "'L.txt', line 3: '1e999' is too large: the limit is 3.4e38");
     expect_message("a 1 2\n", 1, "'L.txt', line 1: 2 numbers after the name 'a', expected 1");
     expect_message("my a 1 2 3\n", 2,
                    "'L.txt', line 1: 3 numbers after the name 'my a', expected 2");
@@ -143,8 +143,8 @@ static void numbers_beyond_a_float_are_refused(void **state) {
     for (int i = 0; i < 5; i++) {
         char text[64], message[128];
         snprintf(text, sizeof text, "a 1\nb %s\n", words[i]);
-        snprintf(message, sizeof message,
-                 "'L.txt', line 2: '%s' is too large: a number may have up to 3.4e38", words[i]);
+        snprintf(message, sizeof message, "'L.txt', line 2: '%s' is too large: the limit is 3.4e38",
+                 words[i]);
         expect_message(text, 1, message);
         snprintf(text, sizeof text, "a 1 1\nb %s 1\n", words[i]);
         expect_message(text, 2, message);

@@ -519,8 +519,8 @@ static void own_losses_that_are_wrong_are_refused(void **state) {
         const char *message;
     } wrong[] = {
         {{0}, AN_LOSS_MSE, 0, 0, NULL, "there is a loss function, and kind is 1"},
-        {{.leaves_gradient = true}, 0, 0, 0, NULL, "and nan as its slope by output 0 of sample 0"},
-        {{.slope = INFINITY}, 0, 0, 0, NULL, "and inf as its slope by output 0 of sample 1"},
+        {{.leaves_gradient = true}, 0, 0, 0, NULL, "and gradient nan for output 0 of sample 0"},
+        {{.slope = INFINITY}, 0, 0, 0, NULL, "and gradient inf for output 0 of sample 1"},
         {{0}, 0, 0, 0, negative, "weight 1 of 2 is -0.5; it must be finite and at least 0"},
         {{0}, 0, 0, 0, no_number, "weight 0 of 2 is nan; it must be finite and at least 0"},
         {{0}, 0, 2, 0, NULL, "accumulate is 2; it must be 0 or 1"},

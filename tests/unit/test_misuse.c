@@ -509,7 +509,7 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     CASE(classes_twice, an_dataset_open(&dataset_out, "x", with_classes(twice, 2), err),           \
          "classes[0] and classes[1] are both 'cat'")                                               \
     CASE(classes_case, an_dataset_open(&dataset_out, "x", with_classes(cases, 2), err),            \
-         "'cat' and 'Cat' differ in upper and lower case only")                                    \
+         "'cat' and 'Cat' differ only in case")                                                    \
     CASE(classes_empty, an_dataset_open(&dataset_out, "x", with_classes(empty_name, 2), err),      \
          "classes[1], '', is empty")                                                               \
     CASE(classes_control, an_dataset_open(&dataset_out, "x", with_classes(control, 2), err),       \
@@ -541,7 +541,7 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     CASE(check_null, an_dataset_check(NULL, 1, NULL, NULL, err), "dataset")                        \
     CASE(check_below, an_dataset_check(dataset, -1, NULL, NULL, err), "threads")                   \
     CASE(check_above, an_dataset_check(dataset, 1025, NULL, NULL, err), "threads")                 \
-    CASE(check_held, an_dataset_check(dataset, 1, NULL, NULL, err), "batches hold")                \
+    CASE(check_held, an_dataset_check(dataset, 1, NULL, NULL, err), "a loader holds")              \
     CASE(weights_null, an_dataset_set_weights(NULL, NULL, 0, err), "dataset")                      \
     CASE(weights_count, an_dataset_set_weights(dataset, NULL, 1, err), "count is 1")               \
     CASE(weights_held, an_dataset_set_weights(dataset, NULL, 0, err), "a loader holds")            \

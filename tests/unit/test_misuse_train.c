@@ -100,13 +100,13 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
     CASE(trainer_train, an_trainer_create(&trainer_out, model, NULL, val, NULL, NULL, err),        \
          "train is NULL")                                                                          \
     CASE(trainer_scale, an_trainer_create(&trainer_out, model, tf, NULL, NULL, NULL, err),         \
-         "training batches have scale 'tf'; the model wants 'unit'")                               \
+         "training batches have scale 'tf'; the model needs 'unit'")                               \
     CASE(trainer_val_scale, an_trainer_create(&trainer_out, model, train, tf, NULL, NULL, err),    \
          "validation batches have scale 'tf'")                                                     \
     CASE(trainer_image_size, an_trainer_create(&trainer_out, model, high, NULL, NULL, NULL, err),  \
-         "training batches are 40 x 32; the model wants 32 x 32")                                  \
+         "training batches are 40 x 32; the model needs 32 x 32")                                  \
     CASE(trainer_outputs, an_trainer_create(&trainer_out, model, of_3, NULL, NULL, NULL, err),     \
-         "3 numbers an image; the model has 1 outputs")                                            \
+         "3 numbers per image; the model has 1 outputs")                                           \
     CASE(trainer_turned, an_trainer_create(&trainer_out, model, train, turned, NULL, NULL, err),   \
          "augmented")                                                                              \
     CASE(trainer_same, an_trainer_create(&trainer_out, model, train, train, NULL, NULL, err),      \
@@ -285,13 +285,13 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
          an_model_evaluate(model, NULL, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err), "loader")   \
     CASE(evaluate_scale,                                                                           \
          an_model_evaluate(model, tf, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err),               \
-         "batches have scale 'tf'; the model wants 'unit'")                                        \
+         "batches have scale 'tf'; the model needs 'unit'")                                        \
     CASE(evaluate_size,                                                                            \
          an_model_evaluate(model, high, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err),             \
-         "40 x 32; the model wants 32 x 32")                                                       \
+         "40 x 32; the model needs 32 x 32")                                                       \
     CASE(evaluate_outputs,                                                                         \
          an_model_evaluate(model, of_3, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err),             \
-         "3 numbers an image; the model has 1 outputs")                                            \
+         "3 numbers per image; the model has 1 outputs")                                           \
     CASE(evaluate_place,                                                                           \
          an_model_evaluate(model, train, loss_of(AN_LOSS_MSE), NULL, NULL, NULL, err),             \
          "loss_value is NULL")                                                                     \
@@ -358,11 +358,11 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
     CASE(predict_all_model, an_predict_loader(NULL, train, y, NULL, NULL, err), "model")           \
     CASE(predict_all_batches, an_predict_loader(model, NULL, y, NULL, NULL, err), "loader")        \
     CASE(predict_all_scale, an_predict_loader(model, tf, y, NULL, NULL, err),                      \
-         "batches have scale 'tf'; the model wants 'unit'")                                        \
+         "batches have scale 'tf'; the model needs 'unit'")                                        \
     CASE(predict_all_size, an_predict_loader(model, high, y, NULL, NULL, err),                     \
-         "40 x 32; the model wants 32 x 32")                                                       \
+         "40 x 32; the model needs 32 x 32")                                                       \
     CASE(predict_all_outputs, an_predict_loader(model, of_3, y, NULL, NULL, err),                  \
-         "3 numbers an image; the model has 1 outputs")                                            \
+         "3 numbers per image; the model has 1 outputs")                                           \
     CASE(predict_all_scores, an_predict_loader(model, train, NULL, NULL, NULL, err), "scores")     \
     CASE(features_all_model, an_compute_features_loader(NULL, train, y, NULL, NULL, err), "model") \
     CASE(features_all_loader, an_compute_features_loader(model, NULL, y, NULL, NULL, err),         \
@@ -370,17 +370,17 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
     CASE(features_all_null, an_compute_features_loader(model, train, NULL, NULL, NULL, err),       \
          "features")                                                                               \
     CASE(features_all_scale, an_compute_features_loader(model, tf, y, NULL, NULL, err),            \
-         "batches have scale 'tf'; the model wants 'unit'")                                        \
+         "batches have scale 'tf'; the model needs 'unit'")                                        \
     CASE(features_all_size, an_compute_features_loader(model, high, y, NULL, NULL, err),           \
-         "40 x 32; the model wants 32 x 32")                                                       \
+         "40 x 32; the model needs 32 x 32")                                                       \
     CASE(calibrate_all_model, an_calibrate_loader(NULL, train, 0, NULL, NULL, err), "model")       \
     CASE(calibrate_all_batches, an_calibrate_loader(model, NULL, 0, NULL, NULL, err), "loader")    \
     CASE(calibrate_all_scale, an_calibrate_loader(model, tf, 0, NULL, NULL, err),                  \
-         "batches have scale 'tf'; the model wants 'unit'")                                        \
+         "batches have scale 'tf'; the model needs 'unit'")                                        \
     CASE(calibrate_all_size, an_calibrate_loader(model, high, 0, NULL, NULL, err),                 \
-         "40 x 32; the model wants 32 x 32")                                                       \
+         "40 x 32; the model needs 32 x 32")                                                       \
     CASE(calibrate_all_outputs, an_calibrate_loader(model, of_3, 0, NULL, NULL, err),              \
-         "3 numbers an image; the model has 1 outputs")                                            \
+         "3 numbers per image; the model has 1 outputs")                                           \
     CASE(calibrate_all_below, an_calibrate_loader(model, train, -1, NULL, NULL, err), "-1 ")
 REFUSED(MISUSE_DEFINE)
 static const misuse_call refused[] = {REFUSED(MISUSE_LIST)};

@@ -95,7 +95,7 @@ static void an_address_that_has_nothing_is_no_success(void **state) {
     an_download_options options = watched();
     assert_int_equal(served_get("/a", &options), AN_OK);
     assert_int_equal(served_get("/nothing", &options), AN_ERR_IO);
-    served_expect_message("answers with HTTP status 404");
+    served_expect_message("returned HTTP status 404");
     assert_int_equal(an_download("http://127.0.0.1:1/a", served_target(""), &options, &served_err),
                      AN_ERR_IO);
     /* what was there is there, and still that of its address */
@@ -115,8 +115,9 @@ static void a_file_of_unknown_origin_is_left_alone(void **state) {
         folder_write(served_target(""), other, OTHER_SIZE);
         if (records[i]) folder_write_text(served_target(".origin"), records[i]);
         assert_int_equal(served_get("/a", &options), AN_ERR_IO);
-        served_expect_message("is there already, and nothing tells that it came from this address: "
-                              "use it by its path, or move it away to download again");
+        served_expect_message(
+            "already exists, and it is unknown whether it came from this address: "
+            "pass its path to use it, or move it away to download again");
         assert_int_equal(content(), 'b');
     }
     /* one that is too long to be one */

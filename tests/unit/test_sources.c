@@ -512,28 +512,30 @@ static void classes_that_could_be_meant_in_two_ways(void **state) {
     (void)state;
     expect_no_classes(LINES("cat", "dog", "1", "cat", "cat", "cat"), NULL, 0,
                       "'All_labels.txt': the class '1' on line 3 is an index or a name, and 'cat' "
-                      "on line 1 is a name: give the classes");
+                      "on line 1 is a name: list the classes");
     expect_no_classes(LINES("cat", "cat", "cat", "cat", "cat", "cat"), NULL, 0,
-                      "'All_labels.txt': there is one class only, 'cat' on line 1; at least 2 are "
+                      "'All_labels.txt': there is only one class, 'cat' on line 1; at least 2 are "
                       "needed");
-    expect_no_classes(LINES("cat", "dog", "Cat", "cat", "cat", "cat"), NULL, 0,
-                      "'All_labels.txt': the classes 'cat' on line 1 and 'Cat' on line 3 differ in "
-                      "upper and lower case only");
-    expect_no_classes(LINES("1", "2", "3", "1", "2", "3"), NULL, 0,
-                      "'All_labels.txt': the labels are 3 whole numbers, and none is 0: as indices "
-                      "of classes they must be all from 0 on; if they are names, give the classes");
+    expect_no_classes(
+        LINES("cat", "dog", "Cat", "cat", "cat", "cat"), NULL, 0,
+        "'All_labels.txt': the classes 'cat' on line 1 and 'Cat' on line 3 differ only in case");
+    expect_no_classes(
+        LINES("1", "2", "3", "1", "2", "3"), NULL, 0,
+        "'All_labels.txt': the labels are 3 whole numbers, and none is 0: as indices "
+        "of classes they must run from 0 without gaps; if they are names, list the classes");
     expect_no_classes(LINES("1.0", "0.0", "1.0", "0.0", "0", "0"), NULL, 0,
-                      "'All_labels.txt', line 1: the class '1.0' is a number and no index, 0, 1, "
-                      "2, ...; if it is a name, give the classes");
+                      "'All_labels.txt', line 1: the class '1.0' is a number but not an index (0, "
+                      "1, 2, ...); if it is a name, list the classes");
     expect_no_classes(LINES("cat", "bird", "1", "cat", "cat", "cat"), animals, 3,
-                      "'All_labels.txt', line 2: 'bird' is none of the 3 classes");
-    expect_no_classes(LINES("cat", "Dog", "1", "cat", "cat", "cat"), animals, 3,
-                      "'All_labels.txt', line 2: 'Dog' is none of the classes; one is 'dog'");
+                      "'All_labels.txt', line 2: 'bird' is not one of the 3 classes");
+    expect_no_classes(
+        LINES("cat", "Dog", "1", "cat", "cat", "cat"), animals, 3,
+        "'All_labels.txt', line 2: 'Dog' is not one of the classes; one of them is 'dog'");
     expect_no_classes(LINES("cat", "1", "3", "cat", "cat", "cat"), animals, 3,
                       "'All_labels.txt', line 3: the class is 3; it must be 0 to 2");
     expect_no_classes(LINES("3", "0", "5", "3", "3", "3"), numbers, 3,
-                      "'All_labels.txt', line 2: '0' is none of the classes; it is no index, "
-                      "either, since a class is called '3'");
+                      "'All_labels.txt', line 2: '0' is not one of the classes; it is not an "
+                      "index, either, since a class is named '3'");
     expect_no_classes("P0000.jpg cat\nP0001.jpg\n", NULL, 0,
                       "'All_labels.txt', line 2: no class after the name 'P0001.jpg'");
     expect_no_classes("P0000.jpg cat\nP0001.jpg dog\nP0000.jpg ant\n", NULL, 0,
@@ -563,7 +565,7 @@ static void a_thousand_classes_and_one_more(void **state) {
     }
     assert_int_equal(open_classes(&dataset, text, NULL, 0, AN_POLICY_STRICT, &err), AN_ERR_FORMAT);
     assert_string_equal(err.message,
-                        "'All_labels.txt', line 1001: 'c1000' is one class more than 1000");
+                        "'All_labels.txt', line 1001: 'c1000' exceeds the limit of 1000 classes");
     free(text);
 }
 

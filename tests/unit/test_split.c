@@ -83,7 +83,7 @@ static void messages_say_what_is_possible(void **state) {
                         "below the number of samples, 10");
     an_split_options_init(&options, sizeof options);
     assert_int_equal(an_split_compute_sizes(1, &options, &n_train, &n_test, &err), AN_ERR_ARG);
-    assert_string_equal(err.message, "of 1 samples none is left for training");
+    assert_string_equal(err.message, "none of the 1 samples is left for training");
     assert_int_equal(an_split_compute_sizes(-1, &options, &n_train, &n_test, &err), AN_ERR_ARG);
     assert_int_equal(n_train, -1);
     assert_int_equal(n_test, -1);

@@ -300,7 +300,8 @@ static int32_t weak_warnings(const bench *b, an_loader *train, int32_t base) {
     an_trainer_destroy(trainer);
     an_loader_destroy(mirrored);
     assert_int_equal(h.warnings, 0);
-    if (h.weak) assert_non_null(strstr(h.text, "give the base trained weights, or train it too"));
+    if (h.weak)
+        assert_non_null(strstr(h.text, "use trained weights for the base, or train it, too"));
     return h.weak;
 }
 
@@ -514,7 +515,7 @@ static void refuses_what_does_not_fit(void **state) {
     assert_int_equal(an_loader_create(&other, b.dataset, NULL, 0, &scaled, NULL), AN_OK);
     assert_int_equal(an_trainer_create(&trainer, b.model, other, NULL, NULL, NULL, &err),
                      AN_ERR_ARG);
-    assert_string_equal(err.message, "training batches have scale 'tf'; the model wants 'unit'");
+    assert_string_equal(err.message, "training batches have scale 'tf'; the model needs 'unit'");
     an_loader_destroy(other);
     drop_bench(&b);
 }

@@ -122,7 +122,7 @@ static void addresses_in_messages(void **state) {
     expect(an_download(url, served_target(""), NULL, &served_err), AN_ERR_IO, wanted);
     snprintf(url, sizeof url, "%060d://host/path", 7);
     expect(an_download(url, served_target(""), NULL, &served_err), AN_ERR_ARG,
-           "'host/path' is no address that is allowed: ");
+           "'host/path' is not an allowed address: ");
 }
 
 static int32_t warned;
@@ -186,7 +186,7 @@ static void kinds_of_files(void **state) {
     unlink(served_target(".origin"));
     memcpy(served_content, "PK\5\7", 4);
     expect(served_get("/f", &o), AN_ERR_FORMAT,
-           "gives no zip file: it begins with the bytes 50 4b 05 07");
+           "is not a zip file: it begins with the bytes 50 4b 05 07");
     memcpy(served_content, keep, sizeof keep);
     assert_int_equal(folder_count(test_folder), 0);
 }
@@ -264,7 +264,7 @@ static void too_much_is_sent(void **state) {
     answer_with("HTTP/1.1 206 Partial Content\r\nContent-Length: 2010\r\nETag: \"e\"\r\n"
                 "Content-Range: bytes 2000-3999/4000",
                 HALF, HALF + 10);
-    expect(served_get("/f", NULL), AN_ERR_FORMAT, "gave 4010 bytes instead of 4000");
+    expect(served_get("/f", NULL), AN_ERR_FORMAT, "sent 4010 bytes instead of 4000");
     assert_int_equal(folder_count(test_folder), 0);
 }
 
@@ -272,12 +272,12 @@ static void a_part_nobody_asked_for(void **state) {
     (void)state;
     answer_rest("bytes 2000-3999/4000");
     expect(served_get("/f", NULL), AN_ERR_FORMAT,
-           "gives a part of the file, but all was asked for");
+           "returned part of the file, but the whole file was requested");
     /* nor one with nothing in it */
     make_part(CUT);
     answer_with("HTTP/1.1 206 Partial Content\r\nContent-Length: 0\r\nContent-Range: all", 0, 0);
     expect(served_get("/f", NULL), AN_ERR_FORMAT,
-           "answers with a part of the file, but its range 'all' is no such");
+           "returned part of the file with an invalid range, 'all'");
     static const char *const ranges[] = {
         "",
         "bytes",
@@ -304,7 +304,7 @@ static void a_part_nobody_asked_for(void **state) {
             continue;
         }
         if (st == AN_OK) fail_msg("'%s' is taken", ranges[i]);
-        expect(st, AN_ERR_FORMAT, "answers with a part of the file, but its range '");
+        expect(st, AN_ERR_FORMAT, "returned part of the file with an invalid range, '");
         /* the part is not lost by it */
         answer_rest("bytes 2000-3999/4000");
         assert_int_equal(served_get("/f", NULL), AN_OK);
@@ -364,10 +364,11 @@ static void long_pages(void **state) {
     memset(page + page_size, ' ', sizeof page - (size_t)page_size);
     page_size = sizeof page;
     page[6] = '\0';
-    expect(served_get("/f", NULL), AN_ERR_FORMAT, "the file's download quota is used up");
+    expect(served_get("/f", NULL), AN_ERR_FORMAT, "the file's download quota is exceeded");
     set_page("<html><title>t</title>");
     page_size = 513; /* no more than what is sniffed, and a byte */
-    expect(served_get("/f", NULL), AN_ERR_FORMAT, "gives a web page, titled 't', instead of data");
+    expect(served_get("/f", NULL), AN_ERR_FORMAT,
+           "returned a web page, titled 't', instead of data");
     for (int64_t n = 0;; n++) {
         set_page("<html><title>t</title>");
         page_size = 5000;
@@ -381,9 +382,9 @@ static void long_pages(void **state) {
     }
     /* no page at all, but a status */
     answer_with("HTTP/1.1 503 Busy\r\nContent-Length: 0", 0, 0);
-    expect(served_get("/f", NULL), AN_ERR_IO, "answers with HTTP status 503");
+    expect(served_get("/f", NULL), AN_ERR_IO, "returned HTTP status 503");
     answer_with("HTTP/1.1 416 Range\r\nContent-Length: 0", 0, 0);
-    expect(served_get("/f", NULL), AN_ERR_IO, "answers with HTTP status 416");
+    expect(served_get("/f", NULL), AN_ERR_IO, "returned HTTP status 416");
     assert_int_equal(folder_count(test_folder), 0);
 }
 

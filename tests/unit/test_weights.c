@@ -303,8 +303,9 @@ static void lists_that_are_refused(void **state) {
                 "weights: 'FILE': the dense layer of 'dense/kernel' has no bias");
     refuse_load(&(change){.left_out = "dense/kernel"}, AN_ERR_FORMAT,
                 "model: 'FILE' has no dense layer; it is a weight file for a new model");
-    refuse_load(&(change){.reshaped = "Conv_1/kernel"}, AN_ERR_UNSUPPORTED,
-                "weights: 'FILE' has the channels of no MobileNetV2 with alpha up to 10");
+    refuse_load(
+        &(change){.reshaped = "Conv_1/kernel"}, AN_ERR_UNSUPPORTED,
+        "weights: 'FILE' does not match the channels of any MobileNetV2 with alpha up to 10");
     refuse_load(&(change){.texts = TEXTS("task", "x")}, AN_ERR_FORMAT,
                 "model: 'FILE': task is 'x', which is unknown");
     refuse_load(&(change){.prefix = "old_",
@@ -362,10 +363,10 @@ static void classes_of_layers(void **state) {
         {"global_average_pooling2d 1\n",
          "weights: 'FILE' has 2 layers of class 'global_average_pooling2d'; MobileNetV2 has 1"},
         {"rescaling 1\n",
-         "weights: 'FILE' has a layer of class 'rescaling', and no config that tells what it does; "
+         "weights: 'FILE' has a layer of class 'rescaling', and no config that describes it; "
          "MobileNetV2 has none (save the model as .keras)"},
         {"softmax 1\n",
-         "weights: 'FILE' has a layer of class 'softmax', and no config that tells what it does; "
+         "weights: 'FILE' has a layer of class 'softmax', and no config that describes it; "
          "MobileNetV2 has none (save the model as .keras)"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -389,7 +390,7 @@ static void classes_of_layers(void **state) {
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         const char *const texts[] = {"layer_classes", damaged[i], NULL};
         refuse_load(&(change){.layout = "keras3-weights", .texts = texts}, AN_ERR_FORMAT,
-                    "weights: 'FILE': layer_classes in its metadata is no list of classes, each "
+                    "weights: 'FILE': layer_classes in its metadata is not a list of classes, each "
                     "with a number");
     }
 }
@@ -437,8 +438,8 @@ static void what_a_file_leaves_open(void **state) {
     /* of another alpha: both are named */
     options.alpha = 0.35;
     assert_int_equal(an_mobilenetv2_create(&loaded, backend, &options, &err), AN_ERR_FORMAT);
-    static const char told[] = "the weights are of alpha 0.1, but the network is to have alpha "
-                               "0.35: set alpha to 0.1, or take other weights than '/";
+    static const char told[] = "the weights are for alpha 0.1, but the network has alpha "
+                               "0.35: set alpha to 0.1, or use other weights than '/";
     if (strncmp(err.message, told, strlen(told)) != 0) fail_msg("%s", err.message);
     assert_null(loaded);
     /* of none at all: both shapes */
@@ -547,9 +548,9 @@ static void where_files_are_kept(void **state) {
         else
             unsetenv("HOME");
         assert_int_equal(ask(&path, 1, 0, 224, 224), AN_ERR_IO);
-        assert_string_equal(err.message, "ImageNet weights: no cache folder, as neither "
-                                         "XDG_CACHE_HOME nor HOME is set; set one, or take weights "
-                                         "none or FILE");
+        assert_string_equal(err.message,
+                            "ImageNet weights: no cache folder, as neither "
+                            "XDG_CACHE_HOME nor HOME is set; set one, or use weights none or FILE");
         assert_null(path);
     }
 }
@@ -616,7 +617,7 @@ static void published_weights_without_a_network(void **state) {
                  ANI_IMAGENET_SOURCE, texts[i]);
         expect_part(url);
         snprintf(save, sizeof save,
-                 "save it in '%s/attractivenet' or take weights none or FILE: ", test_folder);
+                 "save it in '%s/attractivenet' or use weights none or FILE: ", test_folder);
         expect_part(save);
         assert_int_equal(folder_count(folder_path(test_folder, "attractivenet")), 0);
     }
@@ -625,11 +626,11 @@ static void published_weights_without_a_network(void **state) {
     snprintf(deep, sizeof deep, "%s/%0100d", test_folder, 0);
     setenv("XDG_CACHE_HOME", deep, 1);
     assert_int_equal(ani_imagenet_file(&path, &options, ANI_IMAGENET_SOURCE, &err), AN_ERR_IO);
-    expect_part("save it in '$XDG_CACHE_HOME/attractivenet' or take weights none or FILE: ");
+    expect_part("save it in '$XDG_CACHE_HOME/attractivenet' or use weights none or FILE: ");
     unsetenv("XDG_CACHE_HOME");
     setenv("HOME", deep, 1);
     assert_int_equal(ani_imagenet_file(&path, &options, ANI_IMAGENET_SOURCE, &err), AN_ERR_IO);
-    expect_part("save it in '$HOME/.cache/attractivenet' or take weights none or FILE: ");
+    expect_part("save it in '$HOME/.cache/attractivenet' or use weights none or FILE: ");
     assert_int_equal(ani_imagenet_file(&path, &options, ANI_IMAGENET_SOURCE, NULL), AN_ERR_IO);
     unsetenv("https_proxy");
     setenv("no_proxy", "*", 1);
@@ -637,11 +638,11 @@ static void published_weights_without_a_network(void **state) {
     setenv("XDG_CACHE_HOME", test_folder, 1);
     sent = NULL;
     assert_int_equal(ask(&path, 1, AN_PADDING_AUTO, 224, 224), AN_ERR_IO);
-    expect_part("none or FILE: HTTP status 404");
+    expect_part("none or FILE: returned HTTP status 404");
     sent = "<html><title>Welcome to the hotel</title>";
     sent_size = (int64_t)strlen(sent);
     assert_int_equal(ask(&path, 1, AN_PADDING_AUTO, 224, 224), AN_ERR_FORMAT);
-    expect_part("none or FILE: gives a web page, titled 'Welcome");
+    expect_part("none or FILE: returned a web page, titled 'Welcome");
     assert_null(path);
 }
 

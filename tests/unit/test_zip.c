@@ -122,11 +122,12 @@ static void lies_of_the_directory_are_refused(void **state) {
          "archive 'A.ZIP': entry 1 of its directory is damaged"},
         {{GOOD, .size_lie = 100000},
          AN_ERR_FORMAT,
-         "archive 'A.ZIP' is cut off: a directory of 100343 bytes at 280 does not fit before its "
+         "archive 'A.ZIP' is truncated: a directory of 100343 bytes at 280 does not fit before its "
          "end record at 623"},
         {{GOOD, .offset_lie = 1},
          AN_ERR_FORMAT,
-         "archive 'A.ZIP' is cut off: a directory of 343 bytes at 281 does not fit before its end "
+         "archive 'A.ZIP' is truncated: a directory of 343 bytes at 281 does not fit before its "
+         "end "
          "record at 623"},
         {{GOOD, .disk = 1}, AN_ERR_UNSUPPORTED, "archive 'A.ZIP' has more than one volume"},
         {{GOOD, .locator_only = true},
@@ -140,9 +141,9 @@ static void lies_of_the_directory_are_refused(void **state) {
          "archive 'A.ZIP' has an end record that contradicts itself"},
         {{GOOD, .comment = "xxxxPK\5\6................\1"}, AN_OK, NULL},
         {ONE(.name = "a\0b.jpg", .name_size = 7, HELLO), AN_ERR_FORMAT,
-         "archive 'A.ZIP': the name of member 'a' goes on after a NUL byte"},
+         "archive 'A.ZIP': the name of member 'a' continues after a NUL byte"},
         {ONE(.name = "a.jpg", HELLO, .disk = 3), AN_ERR_UNSUPPORTED,
-         "archive 'A.ZIP': member 'a.jpg' lies on another volume"},
+         "archive 'A.ZIP': member 'a.jpg' is on another volume"},
         {ONE(.name = "a.jpg", HELLO, .packed_lie = 1), AN_ERR_FORMAT,
          "archive 'A.ZIP': member 'a.jpg' reaches past the end of the data"},
         {ONE(.name = "a.jpg", HELLO, .packed_lie = 100), AN_ERR_FORMAT,
@@ -301,7 +302,7 @@ static void bytes_behind_the_end_record_are_passed_over(void **state) {
     expect_good(archive_in(test_folder, &archive));
     archive.trailer_size++;
     struct bytes bytes = archive_build(&archive);
-    expect_refused(&bytes, "'A.ZIP' is no zip archive, or it is cut off: no end record");
+    expect_refused(&bytes, "'A.ZIP' is not a zip archive, or is truncated: no end record");
     free(bytes.data);
 }
 
@@ -319,9 +320,8 @@ static void a_comment_that_is_cut_off_is_passed_over(void **state) {
 static void two_archives_in_one_file_are_refused(void **state) {
     (void)state;
     static const char two_ends[] = "archive 'A.ZIP' has two end records";
-    static const char more[] =
-        "archive 'A.ZIP' goes on after its end record: it is cut off, or two "
-        "archives in one file";
+    static const char more[] = "archive 'A.ZIP' continues after its end record: it is truncated, "
+                               "or two archives are in one file";
     const struct archive empty = {.count = 0};
     struct bytes one = archive_build(&good), none = archive_build(&empty), both = {0};
     bytes_add(&both, one.data, one.size);
@@ -665,7 +665,7 @@ static void names_are_read_in_the_encoding_that_is_given(void **state) {
         char message[160];
         assert_int_equal(open_one(&zip, &gbk, unknown[i], &err), AN_ERR_ARG);
         snprintf(message, sizeof message,
-                 "names_encoding is '%s', which iconv does not know; expected such as GBK, BIG5, "
+                 "names_encoding is '%s', which iconv does not know; examples are GBK, BIG5, "
                  "CP932, CP1252",
                  unknown[i]);
         assert_string_equal(err.message, message);
@@ -735,10 +735,12 @@ static void lies_of_members_are_refused(void **state) {
         {ONE(.name = "a.jpg", HELLO, .method = 99), AN_ERR_UNSUPPORTED,
          "member 'a.jpg' of 'A.ZIP' is encrypted"},
         {ONE(.name = "a.jpg", HELLO, .method = 14), AN_ERR_UNSUPPORTED,
-         "member 'a.jpg' of 'A.ZIP' is packed with method 14 (LZMA); stored, deflated and bzip2 "
+         "member 'a.jpg' of 'A.ZIP' is compressed with method 14 (LZMA); stored, deflated and "
+         "bzip2 "
          "members can be read"},
         {ONE(.name = "a.jpg", HELLO, .method = 97), AN_ERR_UNSUPPORTED,
-         "member 'a.jpg' of 'A.ZIP' is packed with method 97 (unknown here); stored, deflated and "
+         "member 'a.jpg' of 'A.ZIP' is compressed with method 97 (unknown here); stored, deflated "
+         "and "
          "bzip2 members can be read"},
         {ONE(.name = "a.jpg", HELLO, .size_lie = 1), AN_ERR_FORMAT,
          "member 'a.jpg' of 'A.ZIP' is stored, yet takes 26 bytes for 27"},
