@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Time predictions of several callers at once, each on a thread of its own, that share a model, a
- * backend or nothing; and predictions beside busy processes, which take turns with our threads on
- * the processors. One JSON line; ms_p90: nine of ten predictions took no longer. */
+ * Time predictions of several concurrent callers, each on its own thread, that share a model, a
+ * backend or nothing; and predictions beside busy processes, which compete with our threads for the
+ * processors. Prints one JSON line; ms_p90: nine out of ten predictions took no longer. */
 #include <attractivenet/attractivenet.h>
 
 #include <pthread.h>
@@ -46,7 +46,7 @@ static void predict(caller *c) {
 static void *call(void *data) {
     caller *c = data;
     double before = bench_now();
-    do { /* one at least: there is a median then */
+    do { /* at least one, so that there is a median */
         predict(c);
         const double after = bench_now();
         c->ms[c->count++] = 1e3 * (after - before);
@@ -86,8 +86,8 @@ static an_model *make_model(const bench *b, an_backend *backend) {
     return model;
 }
 
-/* Give each caller a predictor. Returns the memory in MB that the second one takes; 0: there is
- * none. */
+/* Give each caller a predictor. Returns the memory in MB that the second one takes; 0: there is no
+ * second one. */
 static double make_predictors(const bench *b, caller *callers) {
     an_error err;
     an_backend *backend = NULL;
@@ -108,7 +108,7 @@ static double make_predictors(const bench *b, caller *callers) {
         if (i == 1) second = bench_peak_mb() - before;
         before = bench_peak_mb();
     }
-    an_model_destroy(model); /* predictors hold it */
+    an_model_destroy(model); /* predictors hold references to it */
     an_backend_destroy(backend);
     return second;
 }
@@ -118,7 +118,7 @@ static void start_busy(int32_t count) {
         const pid_t child = fork();
         if (child < 0) bench_fail("no process to be busy", NULL);
         if (child) continue;
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever ends the parent */
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* however the parent ends */
         for (volatile uint64_t n = 0;; n++) {
         }
     }
@@ -127,7 +127,7 @@ static void start_busy(int32_t count) {
 static void end_busy(int32_t count) {
     if (!count) return;
     signal(SIGTERM, SIG_IGN);
-    kill(0, SIGTERM); /* of the group that main() has made */
+    kill(0, SIGTERM); /* of the group that main() created */
     while (wait(NULL) > 0) {
     }
 }

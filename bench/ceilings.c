@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Measures the peak of multiply-adds and the bandwidths, each as the best of some passes in which
- * all threads of the pool do the same. */
+ * Measures the peak multiply-add rate and the bandwidths, each as the best of several passes in
+ * which all threads of the pool do the same work. */
 #include "ceilings.h"
 
 #include <stdio.h>
@@ -107,8 +107,8 @@ static double fma_plain(float *sink) {
 
 typedef struct measure_job {
     uint32_t features;
-    int64_t bytes;          /* of the buffer of a thread */
-    int64_t repeats;        /* walks over it in a pass */
+    int64_t bytes;          /* of a thread's buffer */
+    int64_t repeats;        /* traversals of it per pass */
     unsigned char *buffers; /* [threads][bytes] */
     double *operations;     /* [threads]: of a round */
     float *sinks;           /* [threads] */
@@ -168,7 +168,7 @@ static float walk_plain(const lanes *from, int64_t count, int64_t repeats) {
 }
 
 #if defined(__x86_64__)
-/* Loads of 16 bytes, all that plain x86-64 has, read memory at two thirds of this speed. */
+/* 16-byte loads, the widest in baseline x86-64, read memory at two thirds of this speed. */
 __attribute__((target("avx2"))) static float walk_avx2(const lanes *from, int64_t count,
                                                        int64_t repeats) {
     return walk(from, count, repeats);
@@ -225,7 +225,7 @@ static bench_bandwidth measure_bandwidth(ani_pool *pool, measure_job *job, int64
     return (bench_bandwidth){.read = total / read, .copy = total / copy};
 }
 
-/* The size of the largest cache that the kernel tells of for processor 0; 0: it tells of none. */
+/* The size of the largest cache that the kernel reports for processor 0; 0: it reports none. */
 static double last_cache_bytes(void) {
     double largest = 0;
     for (int index = 0; index < 8; index++) {

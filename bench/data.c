@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Time the data path: decoding, resizing, loading a data set's images, augmenting, whole batches.
- * One JSON line a case, with the fields of the peers' harness: img_per_s is batch / the fastest
+ * One JSON line per case, with the fields of the peers' harness: img_per_s is batch / the fastest
  * pass over a batch of different images. */
 #include <attractivenet/attractivenet.h>
 
@@ -35,7 +35,8 @@ static const char examples[] =
     "  bench_data --task load --images $PEERS_HOME/jpeg     cv2.imread+resize\n"
     "  bench_data --task augment                            cv2.warpAffine+flip, Keras' generator";
 
-/* The data set's folder; static, since it is removed when the program ends, however it does. */
+/* The data set's folder; static, since it is removed when the program ends, however that
+ * happens. */
 static char *folder;
 
 typedef struct bench {
@@ -108,7 +109,7 @@ static void remove_folder(void) {
     scratch_remove(folder);
 }
 
-/* A folder with as many images as a batch has, and their labels. */
+/* A folder with one batch of images and their labels. */
 static void make_folder(bench *b) {
     folder = scratch_make(false);
     if (!folder) bench_fail("cannot make a folder", NULL);
@@ -217,7 +218,7 @@ static void load(bench *b) {
         bench_check(an_dataset_read_pixels(b->dataset, i, b->pixels, &err), &err);
 }
 
-/* One batch; the epochs have one each. */
+/* One batch; each epoch consists of one. */
 static void next_batch(bench *b) {
     an_error err;
     an_status st = an_loader_next(b->loader, NULL, NULL, NULL, NULL, &err);
@@ -275,7 +276,7 @@ int main(int argc, char **argv) {
 
     pass(&b); /* maps memory, fills the cache */
     const bench_times ms = bench_time(pass, &b, b.seconds);
-    /* With workers a pass may find its batch ready: only the whole tells the rate. */
+    /* With workers, a pass may find its batch ready: only the total time gives the rate. */
     const double best = b.threads ? ms.mean : ms.best, median = b.threads ? ms.mean : ms.median;
 
     const char *level = getenv("AN_CPU");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Time the scores of some frames in turn: one call each, all in one call, and the same number of
- * images of the model's size by an_predict_loader(). One JSON line, milliseconds for all frames;
- * same: whether the scores of the first two have the same bits. */
+ * Time the scores of some frames in three ways: one call each, all in one call, and the same number
+ * of images of the model's size with an_predict_loader(). Prints one JSON line with milliseconds
+ * for all frames; same: whether the scores of the first two ways have the same bits. */
 #include <attractivenet/attractivenet.h>
 
 #include <stdio.h>
@@ -74,7 +74,7 @@ static void set_up(bench *b) {
     free(rgb);
     free(labels);
 
-    static const int32_t halves[] = {6, 6, 8, 8, 2, 3, 4}; /* half bytes a pixel, of each format */
+    static const int32_t halves[] = {6, 6, 8, 8, 2, 3, 4}; /* half-bytes per pixel, by format */
     b->frame_size = (int64_t)halves[b->format] * b->height * b->width / 2;
     b->frames = make((size_t)b->frame_size, count);
     for (int64_t i = 0; i < b->frame_size * b->count; i++)

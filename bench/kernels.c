@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Time every layer shape of the network, one operation at a time and through the same door that a
- * training step uses, at each level of this processor, beside what the machine can do. Each case is
- * checked against the reference backend before it is timed: a fast wrong answer is no result. */
+ * Time every layer shape of the network, one operation at a time and through the same interface
+ * that a training step uses, at each ISA level of this processor, compared with the machine's
+ * limits. Each case is checked against the reference backend before it is timed: a fast wrong
+ * answer is not a result. */
 #include <attractivenet/attractivenet.h>
 
 #include <math.h>
@@ -43,7 +44,7 @@ typedef struct bench_case {
     int32_t kind;  /* of what: below */
     int32_t relu6; /* of the input */
     int32_t units; /* how many of this shape the network has */
-    int32_t stem;  /* 1: no input gradient is ever asked for */
+    int32_t stem;  /* 1: no input gradient is ever needed */
     ani_unit_shape s;
 } bench_case;
 
@@ -53,12 +54,12 @@ enum { UNIT, POOL, DENSE, ADD, ADAM };
 
 /** Buffers in host memory, large enough for every case. */
 typedef struct tensors {
-    int32_t element;       /* of x, y, g and dx, where a case is one of the network's tensors */
+    int32_t element;       /* of x, y, g and dx, if a case is one of the network's tensors */
     float *x, *y, *g, *dx; /* dx also takes what forward writes */
     float *w, *dw, *m, *v, *channels;
     double *sums;
     void *scratch;
-    char *arena; /* they all lie in it, as those of a training step do: in huge pages */
+    char *arena; /* holds them all, in huge pages, as in a training step */
     int64_t arena_size;
 } tensors;
 
@@ -162,7 +163,7 @@ static int64_t outputs_of(const bench_case *c) {
     return c->s.n * c->s.oh * c->s.ow * c->s.cout;
 }
 
-/* Take count floats of the arena, random; without an arena only count them. */
+/* Take count random floats from the arena; without an arena, only count them. */
 static float *take_floats(tensors *t, int64_t *used, int64_t count, double low, double high) {
     float *values = t->arena ? (float *)(void *)(t->arena + *used) : NULL;
     *used += (count * (int64_t)sizeof *values + 4095) / 4096 * 4096;
@@ -174,7 +175,7 @@ static float *take_floats(tensors *t, int64_t *used, int64_t count, double low, 
     return values;
 }
 
-/* The same as a tensor of bfloat16, in half of the memory if that is the kind. */
+/* The same as a tensor, in half of the memory if it is bfloat16. */
 static float *take_tensor(tensors *t, int64_t *used, int64_t count, double low, double high) {
     float *values = take_floats(t, used, count, low, high);
     for (int64_t i = 0; t->element == ANI_BFLOAT16 && values && i < count; i++) {
@@ -316,7 +317,7 @@ static int in_step(const bench_case *c, pass p) {
     return p == FORWARD || p == BACKWARD || c->stem;
 }
 
-/** What a pass has to do at least. */
+/** The minimum work of a pass. */
 typedef struct need {
     double flop, read, written;
 } need;
@@ -364,8 +365,8 @@ static double distance(const float *a, const float *b, int64_t count) {
     return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
 }
 
-/* One image of the case, at every level, against ref; results come out in dx and dw. 1e-4 of the
- * norm is far above rounding, as 1e-2 is with bfloat16 (2^-8), and far below any mistake. */
+/* One image of the case, at every level, against ref; results are in dx and dw. 1e-4 of the norm is
+ * far above rounding, as 1e-2 is with bfloat16 (2^-8), and far below any mistake. */
 static void check_case(bench *b, const bench_case *c, pass p) {
     bench_case one = *c;
     if (c->kind == ADAM) one.s.cin = one.s.cout = 4096;
@@ -375,7 +376,7 @@ static void check_case(bench *b, const bench_case *c, pass p) {
                             : p == WEIGHTS                  ? 0
                                                             : inputs_of(&one);
     const int64_t weights = c->kind == UNIT && p != FORWARD && p != INPUT ? weights_of(&one.s) : 0;
-    if (c->kind == ADAM) return; /* changes what it reads; its kernel has its own test */
+    if (c->kind == ADAM) return; /* changes its input; its kernel has its own test */
     const double limit = b->t.element == ANI_BFLOAT16 ? 1e-2 : 1e-4;
     float *want = malloc((size_t)(2 * results + weights + 1) * sizeof *want);
     if (!want) bench_fail("no memory for a check", NULL);

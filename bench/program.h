@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the programs here share: they time passes, and end when something fails. Options are read
- * as the installed program reads them. */
+ * Shared by the programs here: they time passes, and exit on any failure. Options are read as in
+ * the installed program. */
 #ifndef BENCH_PROGRAM_H
 #define BENCH_PROGRAM_H
 
@@ -8,23 +8,24 @@
 
 #include "options.h"
 
-/** Passes of one thing, in milliseconds each. */
+/** The times of passes, in milliseconds. */
 typedef struct bench_times {
     int passes;
     double best, median, mean;
 } bench_times;
 
-/** Call pass(user) until seconds have gone by, three times at least. The caller has warmed up. */
+/** Call pass(user) until seconds have elapsed, at least three times. The caller has done the
+ * warm-up. */
 bench_times bench_time(void (*pass)(void *user), void *user, double seconds);
 
 void bench_sort(double *values, int64_t count); /* smallest first */
 
-double bench_now(void);     /* seconds, from some moment on */
-double bench_peak_mb(void); /* resident memory of this process, at most, so far */
+double bench_now(void);     /* seconds, from an arbitrary start */
+double bench_peak_mb(void); /* peak resident memory of this process so far */
 
-/** Say "PROGRAM: what 'subject'" on stderr and exit; subject NULL: what alone. */
+/** Print "PROGRAM: what 'subject'" on stderr and exit; subject NULL: only what. */
 _Noreturn void bench_fail(const char *what, const char *subject);
-/** Exit with the message if a call failed. AN_DONE is no failure. */
+/** Exit with the message if a call failed. AN_DONE is not a failure. */
 void bench_check(an_status status, const an_error *err);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Time whole steps of the network on made-up images: a training step of stage 2 (everything
- * trained), of stage 1 (base frozen, head trained), or a prediction. One JSON line, fields as
- * bench/compare.sh reads them; img_per_s is batch / the fastest pass, as in the peers' harness. */
+ * Time whole steps of the network on synthetic images: a training step of stage 2 (everything
+ * trained), of stage 1 (base frozen, head trained), or a prediction. Prints one JSON line with the
+ * fields that bench/compare.sh reads; img_per_s is batch / the fastest pass, as in the peers'
+ * harness. */
 #include <attractivenet/attractivenet.h>
 
 #include <stdio.h>
@@ -63,7 +64,7 @@ static void set_up(bench *b) {
     options.alpha = b->alpha;
     options.padding = b->padding;
     bench_check(an_mobilenetv2_create(&b->model, backend, &options, &err), &err);
-    an_backend_destroy(backend); /* the model holds it */
+    an_backend_destroy(backend); /* the model holds a reference */
     bench_check(
         an_model_set_base(b->model, b->task == TRAIN2 ? AN_BASE_TRAIN : AN_BASE_FROZEN, &err),
         &err);
@@ -80,7 +81,7 @@ static void set_up(bench *b) {
     b->y = calloc((size_t)b->batch, sizeof *b->y);
     b->features = malloc((size_t)b->batch * (size_t)info.features * sizeof *b->features);
     if (!b->x || !b->y || !b->features) bench_fail("no memory for a batch", NULL);
-    uint32_t state = 1; /* images of noise: the arithmetic does not care */
+    uint32_t state = 1; /* noise images: they do not affect the arithmetic */
     for (size_t i = 0; i < pixels; i++) {
         state = state * 1664525u + 1013904223u;
         b->x[i] = (float)(state >> 8) / 8388608.0f - 1.0f;
@@ -124,7 +125,7 @@ int main(int argc, char **argv) {
     if (b.precision == INT8 && b.task != INFER) bench_fail("int8 is for --task infer", NULL);
     set_up(&b);
 
-    step(&b); /* plans, maps its memory */
+    step(&b); /* plans and maps its memory */
     const bench_times ms = bench_time(step, &b, b.seconds);
 
     const an_backend *backend = an_model_backend(b.model);

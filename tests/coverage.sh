@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs the fast tests in a build that counts, and prints which lines of lib/ and which branches of
-# the parsers ran. usage: sh tests/coverage.sh [--missing] [FOLDER]   (default: build/coverage)
-# --missing: also list what did not run.
+# Runs the fast tests in a coverage build, and prints how many lines of lib/ and branches of the
+# parsers were executed. usage: sh tests/coverage.sh [--missing] [FOLDER]   (default: build/coverage)
+# --missing: also list what was not executed.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 missing=''

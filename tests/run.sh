@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Builds the library in several ways and runs its tests; installs what is missing (Debian, Ubuntu).
-# The last line counts cases: "N passed, N failed, N skipped"; the exit status is 0 if none failed.
+# The last line counts the cases: "N passed, N failed, N skipped"; the exit status is 0 if none failed.
 set -eu
 
 usage() {
@@ -9,23 +9,23 @@ usage() {
 usage: sh tests/run.sh [slow] [STEP...]
 
 Steps, all of them by default, each in its own folder under build/:
-  sanitize   gcc, AddressSanitizer and UndefinedBehaviorSanitizer: everything but whole programs
-  release    gcc -O2: everything, and the installed library with its users
+  sanitize   gcc, AddressSanitizer and UndefinedBehaviorSanitizer: everything except whole programs
+  release    gcc -O2: everything, and programs that use the installed library
   clang      clang with all warnings as errors: compiles only
   thread     gcc, ThreadSanitizer: the thread pool, the loader, short trainings
 
-  slow       runs the tests that take minutes, too (in step release)
+  slow       also runs the tests that take minutes (in step release)
 
 Environment:
-  AN_GOLDEN_DIR   reference data made by Keras, NumPy, OpenCV; else ../shared/golden if it is there,
-                  else the small part of it in tests/golden/data
-  AN_WEIGHTS_DIR  Keras' ImageNet weight files; else ../shared/weights if it is there
-  AN_DATA_DIR     archives of photographs; else ../shared/data if it is there
-  AN_SEED         any text: draws the mutations of the fuzz tests; default: the commit
-  JOBS            how many programs at once; default: the number of processors
-Tests whose data is not there are counted as skipped.
+  AN_GOLDEN_DIR   reference data made by Keras, NumPy and OpenCV; default: ../shared/golden if it exists,
+                  otherwise the small subset in tests/golden/data
+  AN_WEIGHTS_DIR  Keras' ImageNet weight files; default: ../shared/weights if it exists
+  AN_DATA_DIR     archives of photographs; default: ../shared/data if it exists
+  AN_SEED         any text: the random seed of the fuzz tests' mutations; default: the commit
+  JOBS            number of parallel programs; default: the number of processors
+Tests whose data is missing are counted as skipped.
 
-  sh tests/mutants.sh   breaks the library in many places and sees that a test fails for each
+  sh tests/mutants.sh   breaks the library in many places and checks that a test fails for each
 TEXT
 }
 
@@ -56,7 +56,7 @@ use_shared AN_GOLDEN_DIR golden
 use_shared AN_WEIGHTS_DIR weights
 use_shared AN_DATA_DIR data
 
-# Mutations and fault points that are drawn: others for each commit, the same for one.
+# Random mutations and fault points differ between commits and are the same for one commit.
 export AN_SEED="${AN_SEED:-$(git rev-parse HEAD 2>/dev/null || echo 1)}"
 
 jobs=${JOBS:-$(nproc)}
@@ -96,7 +96,7 @@ build() { # NAME COMPILER MESON-OPTIONS...
     check "$what" ninja -j "$jobs" -C "$folder"
 }
 
-# CMocka's XML holds every case; a test run by hand with meson test speaks plain text.
+# CMocka's XML has every case; a test run by hand with meson test prints plain text.
 run_tests() { # NAME MESON-TEST-OPTIONS...
     folder=build/$1
     say "$1: tests"
@@ -112,7 +112,7 @@ run_tests() { # NAME MESON-TEST-OPTIONS...
     fi
 }
 
-# A report of a sanitizer ends the program: it then counts as failed.
+# A sanitizer report ends the program, which then counts as failed.
 export ASAN_OPTIONS="abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1"
 export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1"

@@ -481,7 +481,7 @@ int64_t ani_net_parameter_count(const ani_net *net) {
     return net->parameter_count;
 }
 
-/* Raise the versions of what was changed, so that what was packed of it is old. */
+/* Increment the versions of what was changed, so that what was packed from it is outdated. */
 static void raise_versions(ani_net *net, bool base) {
     pthread_mutex_lock(&net->lock);
     net->head_version++;

@@ -91,9 +91,10 @@ typedef struct ani_net_range {
     int64_t count;
 } ani_net_range;
 ani_net_range ani_net_trained(const ani_net *net, int32_t base);
-/** Count what AN_BASE_TRAIN trains. Any thread: it does not matter where the weights lie. */
+/** Return the number of parameters that AN_BASE_TRAIN trains. Any thread: the location of the
+ * weights does not matter. */
 int64_t ani_net_parameter_count(const ani_net *net);
-/** Say that what a base mode trains was changed from outside (by an optimizer). */
+/** Notify the net that what a base mode trains was changed externally (by an optimizer). */
 void ani_net_weights_changed(ani_net *net, int32_t base);
 /** Return how often the weights or statistics of the units have changed. */
 int64_t ani_net_changes(const ani_net *net);

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Fuzz every target by libFuzzer, one after another, and go on where the last run ended.
+# Fuzz every target with libFuzzer, one after another, and continue where the last run ended.
 # usage: sh tests/fuzz/long.sh BUILD SECONDS [TARGET...]
-#     BUILD: a folder set up with CC=clang and -Dfuzz=true (see docs/reliability.md)
-#     SECONDS: for each target; TARGET: default all
+#     BUILD: a build folder set up with CC=clang and -Dfuzz=true (see docs/reliability.md)
+#     SECONDS: per target; TARGET: default all
 #     CORPUS: folder with a folder for each target, default BUILD/corpus; kept
 # Prints a line for each target: executions, seconds, and "nothing found" or how it ended; an input
 # that failed lies in BUILD/found. The exit status is 0 if nothing was found.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules of the source that no compiler checks.
+"""Source rules that no compiler checks.
 
 usage: lint.py ROOT BUILD    BUILD: the build folder, for its config.h and list of tests
 """
@@ -18,9 +18,9 @@ ROOT = Path(sys.argv[1]).resolve()
 BUILD = Path(sys.argv[2]).resolve()
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror", "-fsyntax-only"]
-# Headers of a SIMD level are read into one source of that level, with its compiler flags.
+# Headers of an ISA level are included in one source file of that level, with its compiler flags.
 LEVEL_FOLDERS = tuple(f"lib/kernels/{level}/" for level in ("simd", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon"))
-CLANG_FORMAT = "14"  # whose verdict counts; other versions lay out some lines differently
+CLANG_FORMAT = "14"  # the reference version; others format some lines differently
 
 
 def run(*command):
@@ -30,7 +30,7 @@ def run(*command):
 
 
 def project_files():
-    """Files of the project: what git tracks, or without git all but build folders."""
+    """The project's files: those that git tracks, or without git all except build folders."""
     if (ROOT / ".git").exists() and shutil.which("git"):
         status, out = run("git", "-c", "safe.directory=*", "-C", str(ROOT), "ls-files", "-z",
                           "--cached", "--others", "--exclude-standard")
@@ -55,7 +55,7 @@ def sources(*folders, endings=(".c", ".h")):
 
 
 def without_comments(text):
-    """Blank out comments and the insides of strings; line numbers stay."""
+    """Blank out comments and the contents of strings; line numbers are preserved."""
     def blank(match):
         found = match.group(0)
         if found.startswith("/"):
@@ -94,7 +94,7 @@ ROWS, PUBLIC = read_rows()
 
 
 def module_of_include(name):
-    """The module whose header an include names; None for a header from elsewhere."""
+    """The module of an included header; None for a header from elsewhere."""
     parts = name.split("/")
     if parts[0] == "attractivenet" and len(parts) == 2:
         return PUBLIC.get(parts[1][:-2], "?")
@@ -125,7 +125,7 @@ def circles():
         text = "".join(f.read_text(encoding="utf-8") for f in (path, path.with_suffix(".h")) if f.exists())
         headers = [(ROOT / "lib" / name).with_suffix(".c") for name in INCLUDE.findall(text)]
         needs[path] = {other for other in headers if other != path and other.parent == path.parent and other.exists()}
-    # What needs nothing that is left is in no circle, and what is left at last is in one or leads to one.
+    # A file that needs none of the remaining ones is not in a cycle; what remains in the end is in one or leads to one.
     free = True
     while free:
         free = [path for path in needs if not needs[path] & needs.keys()]
@@ -169,7 +169,7 @@ def check_rows(tap):
     tap.case("programs and bindings include public headers only", inside)
 
 
-# --- headers alone --------------------------------------------------------------------------------
+# --- self-contained headers -----------------------------------------------------------------------
 
 def compile_alone(compiler, standard, header, includes):
     language = "c++" if standard.startswith("c++") else "c"
@@ -181,7 +181,7 @@ def check_headers(tap):
     public = sources("include/", endings=(".h",))
     include = ["-I" + str(ROOT / "include")]
     for compiler, standard in (("gcc", "c11"), ("g++", "c++17"), ("clang", "c11"), ("clang++", "c++17")):
-        name = f"each public header compiles alone: {compiler}, {standard}"
+        name = f"each public header compiles on its own: {compiler}, {standard}"
         if not shutil.which(compiler):
             tap.skip(name, f"no {compiler}")
             continue
@@ -203,13 +203,13 @@ def check_headers(tap):
         status, out = compile_alone("cc", "c11", header, include)
         if status:
             problems.append(out)
-    tap.case("each internal header compiles alone: cc, c11", problems)
+    tap.case("each internal header compiles on its own: cc, c11", problems)
 
 
 # --- calls ----------------------------------------------------------------------------------------
 
 def check_misuse(tap):
-    """Somebody has thought about the wrong arguments of each public function."""
+    """Each public function is tested with wrong arguments."""
     tests = "".join(f.read_text() for f in sources("tests/unit/") if f.name.startswith("test_misuse"))
     problems = []
     for path in sources("include/"):
@@ -222,15 +222,15 @@ def check_misuse(tap):
 # --- mutants --------------------------------------------------------------------------------------
 
 def check_mutants(tap):
-    """What is renamed here is renamed in the catalogue, whose tests alone take minutes."""
+    """The catalogue of mutants must follow renames; running its tests takes minutes."""
     sys.path.insert(0, str(ROOT / "tests/mutants"))
     from mutants import MUTANTS, text_problem
     problems = [f"{m['name']}: {problem}" for m in MUTANTS for problem in [text_problem(m)] if problem]
     tests = {test["name"] for test in json.loads((BUILD / "meson-info/intro-tests.json").read_text())}
-    elsewhere = re.compile("kernels_|backend_|hdf5|keras")  # of another processor's levels, of libhdf5
+    elsewhere = re.compile("kernels_|backend_|hdf5|keras")  # for other processors' levels, or libhdf5
     problems += [f"{m['name']}: there is no test '{name}'" for m in MUTANTS for name in m["tests"]
                  if name not in tests and not elsewhere.match(name)]
-    tap.case("the texts and tests of tests/mutants/catalogue.py are there", problems)
+    tap.case("the texts and tests of tests/mutants/catalogue.py exist", problems)
 
 
 # --- texts ----------------------------------------------------------------------------------------
@@ -247,16 +247,16 @@ def check_texts(tap):
         head = path.read_text(encoding="utf-8", errors="replace")[:200]
         if "SPDX-License-Identifier: MIT" not in head:
             problems.append(relative(path))
-    tap.case("each file says its licence in an SPDX line", problems)
+    tap.case("each file states its licence in an SPDX line", problems)
 
     library = sources("lib/")
     above_base = [f for f in library if not relative(f).startswith("lib/base/")]
-    tap.case("the library never ends the process, and never prints",
+    tap.case("the library never ends the process and never prints",
              find(r"\b(?:exit|_exit|abort|printf|puts|putchar|perror|vprintf)\s*\(|\bstd(?:out|err)\b", library))
-    tap.case("memory comes from lib/base/memory.h alone",
+    tap.case("memory comes only from lib/base/memory.h",
              find(r"(?<![\w>.])(?:malloc|calloc|realloc|free|strdup|strndup|aligned_alloc|posix_memalign|"
                   r"reallocarray|asprintf|vasprintf)\s*\(", above_base))
-    tap.case("files are opened through lib/base/file.h alone",
+    tap.case("files are opened only through lib/base/file.h",
              find(r"(?<![\w>.])(?:fopen|fdopen|freopen|open|openat|creat|rename|unlink|remove|tmpfile|mkstemp)\s*\(",
                   above_base))
     tap.case("the library leaves the locale and signals alone",
@@ -266,13 +266,13 @@ def check_texts(tap):
 
     machine = "|".join(["/" + "work/", "/" + "farm/", "/" + "root/", "/" + "home/[a-z]"])
     texts = [f for f in FILES if f.suffix not in DATA_ENDINGS - {".md", ".json", ".csv"}]
-    tap.case("no paths of somebody's machine", find(machine, texts, clean=False))
+    tap.case("no paths of a particular machine", find(machine, texts, clean=False))
 
     unfinished = "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"])
     tap.case("nothing marked as unfinished", find(rf"\b(?:{unfinished})\b", sources("lib/", "include/", "program/", "examples/"),
                                                    clean=False))
     trailing = [f for f in written if f.suffix in (".c", ".h", ".py", ".sh", ".build", ".txt")]
-    tap.case("no tabs, no blanks at line ends", find(r"\t|[ ]+(?=\n)", trailing, clean=False))
+    tap.case("no tabs and no trailing blanks", find(r"\t|[ ]+(?=\n)", trailing, clean=False))
 
 
 def check_format(tap):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The mutants: what is broken where, why that is wrong, and which tests should notice.
 
-m(NAME, FILE below lib, TEXT that stands there once, TEXT put in its place, WHY, TESTS in their order). A test
-is one of `meson test --list`; the nearest first, since the first that fails ends it. Choose texts that say
-something: a formula stays longer than the lines around it.
+m(NAME, FILE below lib, TEXT that occurs there once, replacement TEXT, WHY, TESTS in order). A test is one of
+`meson test --list`; the closest first, since the first failure ends the run. Choose meaningful texts: a
+formula lasts longer than the lines around it.
 """
 
 MUTANTS = []
@@ -22,7 +22,7 @@ m("c_depthwise_tap", "kernels/c/depthwise.c",
 m("c_gradient_mask", "kernels/c/tensors.h",
   "value = ((y > 0) & (y < 6)) ? value : 0;",
   "value = y > 0 ? value : 0;",
-  "ReLU6 passes gradient above 6", "backend_units_c")
+  "ReLU6 passes the gradient above 6", "backend_units_c")
 m("c_moments_square", "kernels/c/tensors.h",
   "square[i] += (double)distance * distance;",
   "square[i] += (double)distance;",
@@ -30,11 +30,11 @@ m("c_moments_square", "kernels/c/tensors.h",
 m("c_adam_epsilon", "kernels/c/optim.c",
   "w[i] -= alpha * m[i] / (sqrtf(v[i]) + epsilon);",
   "w[i] -= alpha * m[i] / sqrtf(v[i] + epsilon);",
-  "Adam's epsilon inside the root", "backend_entries_c")
+  "Adam's epsilon is inside the root", "backend_entries_c")
 m("c_infer_residual", "kernels/c/infer.c",
   "if (residual) start[q][j] += residual[at];",
   "if (residual) start[q][j] += residual[j];",
-  "each row adds the residual of the first one", "backend_infer_c")
+  "each row adds the residual of the first row", "backend_infer_c")
 m("c_int8_code", "kernels/c/infer.c",
   "const float value = rintf(fmaf(residual, residual_scale, (float)sum * scale));",
   "const float value = floorf(fmaf(residual, residual_scale, (float)sum * scale));",
@@ -46,11 +46,11 @@ m("c_warp_weights", "kernels/c/warp.c",
 m("c_halve_rounding", "kernels/c/resize.c",
   "const int32_t half = channels == 2 ? 1 + (sum >> 2 & 1) : 2;",
   "const int32_t half = channels == 2 ? 1 + (sum >> 2 & 1) : 1;",
-  "halving rounds a half down", "golden_images", "kernels_pixels_c")
+  "halving rounds halves down", "golden_images", "kernels_pixels_c")
 m("c_halve_even", "kernels/c/resize.c",
   "const int32_t half = channels == 2 ? 1 + (sum >> 2 & 1) : 2;",
   "const int32_t half = 2;",
-  "halving two channels rounds a half up, OpenCV to the even number", "golden_images", "kernels_pixels_c")
+  "halving two channels rounds halves up, OpenCV to even", "golden_images", "kernels_pixels_c")
 
 # --- kernels: levels ------------------------------------------------------------------------------------
 
@@ -61,19 +61,19 @@ m("avx2_clip_low", "kernels/avx2/vec.h",
 m("avx2_pass_bound", "kernels/avx2/vec.h",
   "const vec below = _mm256_cmp_ps(y, high, _CMP_LT_OQ);",
   "const vec below = _mm256_cmp_ps(y, high, _CMP_LE_OQ);",
-  "ReLU6 passes gradient at 6 itself", "kernels_levels_avx2", "layers")
+  "ReLU6 passes the gradient at exactly 6", "kernels_levels_avx2", "layers")
 m("avx2_bfloat16_ties", "kernels/avx2/vec.h",
   "const __m256i sum = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);",
   "const __m256i sum = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x8000)), _mm256_setzero_si256()); (void)odd;",
-  "bfloat16 rounds ties up and not to even", "kernels_levels_avx2")
+  "bfloat16 rounds ties up instead of to even", "kernels_levels_avx2")
 m("avx2_codes_order", "kernels/avx2/codes.h",
   "const ivec ordered = _mm256_permute4x64_epi64(words, 0xd8);",
   "const ivec ordered = words;",
-  "codes are stored in the order of the lanes", "kernels_infer_avx2")
+  "codes are stored in lane order", "kernels_infer_avx2")
 m("avx2_resize_round", "kernels/avx2/pixels.c",
   "return _mm256_srai_epi16(_mm256_add_epi16(sum, _mm256_set1_epi16(2)), 2);",
   "return _mm256_srai_epi16(_mm256_add_epi16(sum, _mm256_set1_epi16(1)), 2);",
-  "the last rounding of a resize", "kernels_pixels_avx2")
+  "the last rounding of a resize is wrong", "kernels_pixels_avx2")
 m("avx512_part_mask", "kernels/avx512/vec.h",
   "_mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), v);",
   "_mm512_mask_storeu_ps(to, (__mmask16)((2u << count) - 1), v);",
@@ -81,7 +81,7 @@ m("avx512_part_mask", "kernels/avx512/vec.h",
 m("avx512_double_halves", "kernels/avx512/vec.h",
   "_mm512_storeu_pd(sum + 8, _mm512_add_pd(_mm512_loadu_pd(sum + 8), high));",
   "_mm512_storeu_pd(sum + 8, _mm512_add_pd(_mm512_loadu_pd(sum + 8), low)); (void)high;",
-  "sums of the upper half of a vector are those of the lower", "kernels_levels_avx512")
+  "sums of the upper half of a vector are those of the lower half", "kernels_levels_avx512")
 m("vnni_negative", "kernels/avx512vnni/codes.h",
   "return _mm512_cvtusepi32_epi8(_mm512_max_epi32(a, _mm512_setzero_si512()));",
   "return _mm512_cvtusepi32_epi8(a);",
@@ -89,7 +89,7 @@ m("vnni_negative", "kernels/avx512vnni/codes.h",
 m("bf16_pair_order", "kernels/avx512bf16/vec.h",
   "return (vec)_mm512_cvtne2ps_pbh(high, low);",
   "return (vec)_mm512_cvtne2ps_pbh(low, high);",
-  "pairs of columns swapped", "kernels_pairs_avx512bf16")
+  "pairs of columns are swapped", "kernels_pairs_avx512bf16")
 m("simd_depthwise_second", "kernels/simd/depthwise.h",
   "second = v_fma(value[k + stride], taps[r * 3 + k], second);",
   "second = v_fma(value[k + 1], taps[r * 3 + k], second);",
@@ -97,11 +97,11 @@ m("simd_depthwise_second", "kernels/simd/depthwise.h",
 m("simd_spread_tap", "kernels/simd/depthwise.h",
   "even = v_fma(before, taps[r * 3 + 2], even);",
   "even = v_fma(before, taps[r * 3 + 1], even);",
-  "a tap of the input gradient with stride 2", "kernels_levels_avx2")
+  "a tap of the input gradient with stride 2 is wrong", "kernels_levels_avx2")
 m("simd_product_row", "kernels/simd/product_tile.h",
   "const vec value = v_broadcast(a + r * lda + i);",
   "const vec value = v_broadcast(a + r * lda + (i & ~7));",
-  "a product reads each eighth element of a row", "kernels_levels_avx2")
+  "a product reads every eighth element of a row", "kernels_levels_avx2")
 m("simd_gradient_add", "kernels/simd/store.h",
   "if (add) value = v_add(value, rest ? e_load_part(add + i, rest) : e_load(add + i));",
   "if (add && !rest) value = v_add(value, e_load(add + i));",
@@ -109,7 +109,7 @@ m("simd_gradient_add", "kernels/simd/store.h",
 m("simd_adam_second", "kernels/simd/optim.h",
   "*v = v_fma(v_sub(v_mul(slope, slope), *v), v_set(v_rate), *v);",
   "*v = v_fma(v_sub(v_mul(slope, slope), *v), v_set(m_rate), *v);",
-  "Adam's second moment moves at the rate of the first", "backend_entries_avx2", "kernels_levels_avx2")
+  "Adam's second moment uses the rate of the first", "backend_entries_avx2", "kernels_levels_avx2")
 m("simd_infer_clip", "kernels/simd/infer_depthwise.h",
   "store_result(p->y, p->at, relu6 ? v_clip(sums[i]) : sums[i], halves);",
   "store_result(p->y, p->at, sums[i], halves);",
@@ -128,7 +128,7 @@ m("simd_int8_residual", "kernels/simd/infer_int8.h",
 m("resize_half_pixel", "kernels/resize.c",
   "const float place = (float)(((double)at + 0.5) * scale - 0.5);",
   "const float place = (float)((double)at * scale);",
-  "resizing by corners and not by pixel centres", "golden_images")
+  "resizing aligns corners instead of pixel centres", "golden_images")
 m("resize_lower_row", "kernels/resize.c",
   "*lower = tap.index < last ? tap.index + 1 : last;",
   "*lower = *upper;",
@@ -136,11 +136,11 @@ m("resize_lower_row", "kernels/resize.c",
 m("warp_reflect", "kernels/warp.c",
   "return c >= n ? period - c - 1.0 : c;",
   "return c >= n ? period - c : c;",
-  "reflection repeats no border pixel", "augment")
+  "reflection does not repeat the border pixel", "augment")
 m("warp_wrap", "kernels/warp.c",
   "return c - last * trunc(c / last);",
   "return c - (last + 1.0) * trunc(c / (last + 1.0));",
-  "wrapping with the period n, SciPy's is n - 1", "augment")
+  "wrapping has period n, SciPy's is n - 1", "augment")
 
 # --- backend: the reference -----------------------------------------------------------------------------
 
@@ -159,23 +159,23 @@ m("keras_bn_epsilon", "backend/backend.h",
 m("ref_bn_bessel", "backend/ref/norm.c",
   "const double unbiased = m2 / (double)(count > 1 ? count - 1 : 1);",
   "const double unbiased = m2 / (double)count;",
-  "the moving variance without Bessel's correction", "backend_entries_c", "layers")
+  "the moving variance lacks Bessel's correction", "backend_entries_c", "layers")
 m("ref_bn_momentum", "backend/ref/norm.c",
   "bn->moving_mean[i] = (float)(momentum * bn->moving_mean[i] + (1 - momentum) * mean);",
   "bn->moving_mean[i] = (float)((1 - momentum) * bn->moving_mean[i] + momentum * mean);",
-  "momentum the other way round", "backend_entries_c", "layers")
+  "momentum is applied the wrong way round", "backend_entries_c", "layers")
 m("ref_bn_mean_term", "backend/ref/norm.c",
   "c[i] = batch ? (float)(-factor * sum_g / (double)count - slope * bn->mean[i]) : 0;",
   "c[i] = batch ? (float)(-factor * sum_g / (double)count) : 0;",
-  "batch norm's gradient without the mean of z", "backend_entries_c", "layers")
+  "batch norm's gradient ignores the mean of z", "backend_entries_c", "layers")
 m("ref_adam_bias", "backend/ref/optim.c",
   "const double alpha = s->rate * sqrt(1 - pow(s->beta2, t)) / (1 - pow(s->beta1, t));",
   "const double alpha = s->rate; (void)t;",
-  "Adam without bias correction", "optim", "golden_training")
+  "Adam lacks bias correction", "optim", "golden_training")
 m("ref_adamw_decay", "backend/ref/optim.c",
   "const double w = s->w[i] - s->w[i] * decay * s->rate;",
   "const double w = s->w[i] - s->w[i] * decay;",
-  "AdamW's decay without the rate", "optim")
+  "AdamW's decay ignores the rate", "optim")
 m("ref_nesterov", "backend/ref/optim.c",
   "s->w[i] = (float)(s->w[i] + (s->nesterov ? s->momentum * m - step : m));",
   "s->w[i] = (float)(s->w[i] + m);",
@@ -187,7 +187,7 @@ m("ref_huber", "backend/ref/head.c",
 m("ref_categorical_slope", "backend/ref/head.c",
   "dy[o] = (float)(weight * (exp(y[o] - largest) / sum * all - t[o]) / (double)n);",
   "dy[o] = (float)(weight * (exp(y[o] - largest) / sum * all - t[o]) / (double)(n * out));",
-  "a categorical gradient is a mean over outputs, too", "layers")
+  "a categorical gradient is also averaged over outputs", "layers")
 m("ref_loss_weight", "backend/ref/head.c",
   "const double weight = weights ? weights[i / out] : 1;",
   "const double weight = weights ? weights[i % n] : 1;",
@@ -203,15 +203,15 @@ m("cpu_combine", "backend/cpu/elementwise.c",
 m("ref_mae_slope", "backend/ref/head.c",
   "*slope = e > 0 ? 1 : e < 0 ? -1 : e; /* NaN stays NaN */",
   "*slope = e;",
-  "the slope of MAE is that of half the square", "layers")
+  "the gradient of MAE is that of half the square", "layers")
 m("ref_binary_loss", "backend/ref/head.c",
   "return fmax(y, 0) - y * t + log1p(exp(-fabs(y)));",
   "return fmax(y, 0) - y * t + log1p(exp(-y));",
-  "binary cross-entropy of negative logits", "layers")
+  "binary cross-entropy is wrong for negative logits", "layers")
 m("ref_softmax", "backend/ref/head.c",
   "row[o] = (float)(exp(row[o] - largest) / sum);",
   "row[o] = (float)(exp(row[o]) / sum);",
-  "softmax without the largest logit taken out", "backend_entries_c")
+  "softmax does not subtract the largest logit", "backend_entries_c")
 m("ref_range_high", "backend/ref/norm.c",
   "if (value > high) high = value;",
   "if (value > high) high = fmin(value, 1);",
@@ -226,7 +226,7 @@ m("cpu_depthwise_pad", "backend/cpu/depthwise.c",
 m("cpu_join_delta", "backend/cpu/join.c",
   "m2[i] += part_m2[i] + delta * delta * factor;",
   "m2[i] += part_m2[i];",
-  "the variance of parts without that between them", "backend_units_c")
+  "the combined variance lacks the variance between parts", "backend_units_c")
 m("cpu_moments_shift", "backend/cpu/join.c",
   "mean[i] = pivot[i] + shift;",
   "mean[i] = pivot[i];",
@@ -242,7 +242,7 @@ m("cpu_pool_mean", "backend/cpu/head.c",
 m("cpu_pool_slope", "backend/cpu/head.c",
   "value[i] = (float)(job->dy[n * job->c + channel + i] / (double)job->hw);",
   "value[i] = job->dy[n * job->c + channel + i];",
-  "the gradient of pooling is not a mean's", "layers")
+  "the gradient of pooling is not that of a mean", "layers")
 m("cpu_dense_bias", "backend/cpu/head.c",
   "sums[o] = job->b[first + o];",
   "sums[o] = job->b[o];",
@@ -250,7 +250,7 @@ m("cpu_dense_bias", "backend/cpu/head.c",
 m("cpu_adam_bias", "backend/cpu/elementwise.c",
   "job.alpha = (float)(step->rate * sqrt(1 - pow(step->beta2, t)) / (1 - pow(step->beta1, t)));",
   "job.alpha = (float)(step->rate * sqrt(1 - pow(step->beta2, t)) / (1 - pow(step->beta2, t)));",
-  "Adam's bias correction of the first moment by the second's beta", "backend_entries_c")
+  "Adam's bias correction of the first moment uses the second's beta", "backend_entries_c")
 m("cpu_sgd_clip", "backend/cpu/elementwise.c",
   "job.alpha = (float)(step->rate * step->gradient_scale);",
   "job.alpha = (float)step->rate;",
@@ -258,7 +258,7 @@ m("cpu_sgd_clip", "backend/cpu/elementwise.c",
 m("cpu_adamw", "backend/cpu/elementwise.c",
   "if (step->kind == AN_OPTIM_ADAMW) job.decay = (float)(step->rate * step->weight_decay);",
   "if (step->kind == AN_OPTIM_ADAM) job.decay = (float)(step->rate * step->weight_decay);",
-  "Adam decays and AdamW does not", "backend_entries_c")
+  "Adam applies weight decay and AdamW does not", "backend_entries_c")
 m("cpu_infer_channels", "backend/cpu/infer.c",
   "p->bias = (const float *)panels->bias + first;",
   "p->bias = (const float *)panels->bias;",
@@ -269,7 +269,7 @@ m("cpu_infer_channels", "backend/cpu/infer.c",
 m("quant_lost_mean", "backend/quant.c",
   "biases[j] += lost * mean_of(q, k, first + j);",
   "biases[j] -= lost * mean_of(q, k, first + j);",
-  "what rounding loses is taken off twice", "quant")
+  "the rounding error is subtracted twice", "quant")
 m("quant_zero", "backend/quant.c",
   "codes.zero = ani_quant_code(&codes, 0);",
   "codes.zero = 0;",
@@ -277,11 +277,11 @@ m("quant_zero", "backend/quant.c",
 m("quant_output_low", "backend/quant.c",
   "biases[j] += (q->residual ? q->residual->low : 0) - q->out->low;",
   "biases[j] += -q->out->low;",
-  "the residual's low is forgotten", "quant")
+  "the residual's lower bound is ignored", "quant")
 m("quant_depthwise_mean", "backend/quant.c",
   "const double mean = q->means[s->kind == ANI_UNIT_DEPTHWISE ? j : k % s->cin];",
   "const double mean = q->means[s->kind == ANI_UNIT_DEPTHWISE ? 0 : k % s->cin];",
-  "depthwise channels take the mean of the first", "quant")
+  "depthwise channels use the mean of the first", "quant")
 
 # --- tensor, layers -------------------------------------------------------------------------------------
 
@@ -292,11 +292,11 @@ m("run_shortcut_gradient", "layers/run.c",
 m("run_statistics_bessel", "layers/run.c",
   "*variance++ += (double)n * scratch[c + i] / (double)(rows > 1 ? rows - 1 : 1);",
   "*variance++ += (double)n * scratch[c + i] / (double)rows;",
-  "recomputed variances without Bessel's correction", "statistics")
+  "recomputed variances lack Bessel's correction", "statistics")
 m("run_moving", "layers/run.c",
   "backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum >= 0,",
   "backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum > 1,",
-  "moving statistics never move", "golden_training")
+  "moving statistics are never updated", "golden_training")
 m("run_cancel_statistics", "layers/run.c",
   """    if (st) {
         restore_moving(&run);
@@ -307,11 +307,11 @@ m("run_cancel_statistics", "layers/run.c",
 m("trainer_cancel_place", "train/trainer.c",
   "} else if (!trainer->in_place && !ani_watch_stops(watch_of(trainer))) {",
   "} else if (!trainer->in_place) {",
-  "an epoch that is cancelled begins again, with weights that moved", "cancel")
+  "a cancelled epoch starts over, with changed weights", "cancel")
 m("cancel_latch", "base/cancel.c",
   "if (atomic_load_explicit(&watch->seen, memory_order_relaxed)) return true;",
   "(void)0;",
-  "a request that is taken back lets a call go on whose parts were left out", "cancel")
+  "a withdrawn request lets a call continue although parts were skipped", "cancel")
 m("calibrate_cancel", "layers/calibrate.c",
   "memcpy(calibration->ends, calibration->before, size);",
   "(void)size;",
@@ -319,24 +319,24 @@ m("calibrate_cancel", "layers/calibrate.c",
 m("run_frozen_by_batch", "layers/run.c",
   "if (!run.batch) refresh_running(net);",
   "(void)0;",
-  "frozen batch norm goes by old statistics", "model", "statistics", "layers")
+  "frozen batch norm uses old statistics", "model", "statistics", "layers")
 m("calibrate_low", "layers/calibrate.c",
   "ends[0] = fmin(ends[0], range.low);",
   "ends[0] = range.low;",
-  "a range is that of the last image", "int8")
+  "a range is only that of the last image", "int8")
 m("draw_fan", "layers/draw.c",
   "const double limit = sqrt(6 / (fan_in + fan_out));",
   "const double limit = sqrt(3 / (fan_in + fan_out));",
-  "Glorot's limit of random weights", "model")
+  "Glorot's limit of random weights is wrong", "model")
 
 m("run_finetune_by_batch", "layers/run.c",
   "step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS};",
   "step->base != AN_BASE_FROZEN};",
-  "fine-tuning by moving statistics goes by the batch's", "model", "statistics", "trainer", "golden_training")
+  "fine-tuning with moving statistics uses those of the batch", "model", "statistics", "trainer", "golden_training")
 m("plan_lifetime", "layers/net_plan.c",
   "add_buffer(list, &run->g, rows, c, f, arrives, backward_step(net, root));",
   "add_buffer(list, &run->g, rows, c, f, arrives, backward_step(net, u) - 1);",
-  "a gradient is written over before it is read", "plan", "model", "golden_training")
+  "a gradient is overwritten before it is read", "plan", "model", "golden_training")
 m("plan_same_time", "layers/plan.c",
   "return a->first <= b->last && b->first <= a->last;",
   "return a->first < b->last && b->first < a->last;",
@@ -356,7 +356,7 @@ m("model_slices", "layers/model.c",
 m("update_batch_norm_mean", "layers/run.c",
   "*mean++ += (double)n * scratch[i];",
   "*mean++ += scratch[i];",
-  "recomputed means are not counted by their images", "statistics")
+  "recomputed means are not weighted by their images", "statistics")
 
 # --- mobilenetv2 ----------------------------------------------------------------------------------------
 
@@ -367,11 +367,11 @@ m("mnv2_divisible", "mobilenetv2/build.c",
 m("mnv2_divisible_tenth", "mobilenetv2/build.c",
   "if ((double)rounded < 0.9 * value) rounded += 8;",
   "(void)0;",
-  "channels may be 10 % fewer than asked for", "golden_mobilenetv2")
+  "channels may be 10 % fewer than requested", "golden_mobilenetv2")
 m("mnv2_padding", "mobilenetv2/build.c",
   "const int32_t known = padding == AN_PADDING_FIXED;",
   "const int32_t known = padding != AN_PADDING_FIXED;",
-  "the two paddings swapped", "golden_mobilenetv2")
+  "the two paddings are swapped", "golden_mobilenetv2")
 m("mnv2_last_alpha", "mobilenetv2/build.c",
   "alpha > 1 ? ani_mnv2_divisible(1280 * alpha) : 1280);",
   "ani_mnv2_divisible(1280 * alpha));",
@@ -384,18 +384,18 @@ m("mnv2_scale_tf", "dataset/scale.c",
 m("weights_variables", "mobilenetv2/weights.c",
   "place[i + 1] = find_variable(arrays, &layer, norm_variables[i]);",
   "place[i + 1] = find_variable(arrays, &layer, norm_variables[i ^ 1]);",
-  "by order, gamma and beta are swapped, mean and variance too", "weights", "keras")
+  "matched by order, gamma and beta are swapped, and so are mean and variance", "weights", "keras")
 
 # --- optim ----------------------------------------------------------------------------------------------
 
 m("schedule_warmup", "optim/schedule.c",
   "const double done = (double)step / (double)o.warmup_steps;",
   "const double done = (double)(step + 1) / (double)o.warmup_steps;",
-  "warm-up is a step ahead", "optim")
+  "warm-up is one step ahead", "optim")
 m("schedule_cosine", "optim/schedule.c",
   "const double cosine = 0.5 * (1 + cos(M_PI * done));",
   "const double cosine = cos(M_PI / 2 * done);",
-  "another curve with the same ends", "optim")
+  "a different curve with the same end points", "optim")
 m("clip_norm", "optim/optim.c",
   "const double norm = sqrt(squares);\n    return norm",
   "const double norm = squares;\n    return norm",
@@ -431,19 +431,19 @@ m("split_second", "dataset/split.c",
 m("labels_overflow", "dataset/labels.c",
   "const double *values = labels->values + entry * outputs;",
   "const double *values = labels->values + entry;",
-  "two labels of one name are compared at the wrong place", "labels")
+  "two labels with the same name are compared at the wrong offset", "labels")
 m("table_quotes", "dataset/csv.c",
   "if (*c == '\"') quoted = !quoted;",
   ";",
-  "separators in quotes count in the header of a table", "csv")
+  "quoted separators count in the header of a table", "csv")
 m("table_paths", "dataset/open.c",
   "return left == 0 || path[left - 1] == '/';",
   "return true;",
-  "half a folder's name in a table is enough", "csv")
+  "part of a folder's name in a table is enough", "csv")
 m("classes_whole", "dataset/classes.c",
   "classes->is_fixed && !classes->has_whole",
   "classes->is_fixed",
-  "an index is taken although a class is called by a number", "sources")
+  "an index is accepted although the name of a class is a number", "sources")
 m("classes_move", "dataset/dataset.c",
   "d->class_of[to] = d->class_of[i];",
   "d->class_of[to] = d->class_of[to];",
@@ -470,39 +470,39 @@ m("augment_order", "augment/transform.c",
 m("augment_sign", "augment/transform.c",
   "{{c, -s, 0}, {s, c, 0}, {0, 0, 1}}",
   "{{c, s, 0}, {-s, c, 0}, {0, 0, 1}}",
-  "rotation the other way round", "augment")
+  "rotation in the wrong direction", "augment")
 m("augment_flip", "augment/transform.c",
   "t->flip_vertical = (draw(n, 0.0, 1.0) < 0.5) && o->vertical_flip;",
   "t->flip_vertical = o->vertical_flip && (draw(n, 0.0, 1.0) < 0.5);",
-  "a flip that is not asked for draws no number", "augment")
+  "a disabled flip does not draw a number", "augment")
 m("augment_centre", "augment/transform.c",
   "const double half = geometry == ANI_GEOMETRY_2020 ? 0.5 : -0.5;",
   "const double half = geometry == ANI_GEOMETRY_2020 ? 0.5 : 0.0;",
-  "the centre lies half a pixel off", "augment")
+  "the centre is half a pixel off", "augment")
 m("augment_shift_axes", "augment/transform.c",
   "out->tx = out->ty;\n    out->ty = height_shift;",
   "(void)height_shift;",
-  "shifts along the wrong axes in the mode fast", "augment")
+  "shifts are along the wrong axes in mode fast", "augment")
 m("augment_sample_seed", "augment/loader.c",
   "b->options.seed, b->epoch, s->samples[k]);",
   "b->options.seed, 0, s->samples[k]);",
-  "a sample is augmented alike in each epoch", "loader", "augment")
+  "a sample is augmented in the same way in each epoch", "loader", "augment")
 m("batches_left_out", "augment/loader.c",
   "s->samples[kept] = s->samples[k];",
   "(void)0;",
-  "samples behind a damaged one have another's number", "loader")
+  "samples after a damaged one have another's number", "loader")
 m("batches_left_out_weights", "augment/loader.c",
   "if (s->weights) s->weights[kept] = s->weights[k];",
   "(void)0;",
-  "samples behind a damaged one have another's weight", "loader_callback")
+  "samples after a damaged one have another's weight", "loader_callback")
 m("callback_goes_on", "augment/loader.c",
   "if (!st) b->filled++;",
   "b->filled++;",
-  "a batch that a callback refused to fill is given as it is", "loader_callback")
+  "a batch that a callback refused to fill is returned as it is", "loader_callback")
 m("callback_values", "augment/callback.c",
   "while (i < count && x[i] >= low && x[i] <= high)",
   "while (i < count)",
-  "floats on another scale, or NaN, are trained on", "loader_callback")
+  "floats on a different scale, or NaN, are used for training", "loader_callback")
 m("callback_pixels", "augment/transform.c",
   "if (scaling->table[out[i]] != in[i]) return false;",
   "(void)0;",
@@ -513,7 +513,7 @@ m("callback_pixels", "augment/transform.c",
 m("early_delta", "train/decisions.c",
   "if (value + delta < state->best) {",
   "if (value < state->best) {",
-  "any gain counts as one", "callbacks")
+  "any decrease counts as an improvement", "callbacks")
 m("early_patience", "train/decisions.c",
   "state->wait >= state->patience && epoch > 0",
   "state->wait > state->patience && epoch > 0",
@@ -529,7 +529,7 @@ m("checkpoint_equal", "train/decisions.c",
 m("reduce_cooldown", "train/decisions.c",
   "state->cooldown_left = state->cooldown;",
   "state->cooldown_left = 0;",
-  "no cooldown after a rate was reduced", "callbacks")
+  "no cooldown after the rate is reduced", "callbacks")
 m("train_loss_mean", "train/trainer.c",
   "place->loss_sum += loss * (double)b->n;",
   "place->loss_sum += loss;",
@@ -545,7 +545,7 @@ m("train_restore", "train/trainer.c",
 m("train_schedule", "train/trainer.c",
   "const int64_t all = (int64_t)trainer->state.epoch * updates_of(trainer, run->steps) +",
   "const int64_t all =",
-  "each epoch begins the schedule again", "trainer")
+  "each epoch restarts the schedule", "trainer")
 m("evaluate_mean", "train/evaluate.c",
   "loss /= (double)outputs;",
   "(void)0;",
@@ -561,7 +561,7 @@ m("resume_place", "train/state.c",
 m("events_crc", "train/events.c",
   "return (crc >> 15 | crc << 17) + 0xA282EAD8u;",
   "return (crc >> 17 | crc << 15) + 0xA282EAD8u;",
-  "TensorBoard's checksum turned the wrong way", "callbacks")
+  "TensorBoard's checksum is rotated the wrong way", "callbacks")
 
 m("train_gather", "train/trainer.c",
   "const int64_t row = f->rows[places[i]];",
@@ -578,11 +578,11 @@ m("events_validation", "train/events.c",
 m("history_columns", "train/history_csv.c",
   "const double values[] = {epoch.loss, epoch.val_loss, epoch.rate};",
   "const double values[] = {epoch.val_loss, epoch.loss, epoch.rate};",
-  "columns of history.csv swapped", "history")
+  "columns of history.csv are swapped", "history")
 m("history_second_fit", "train/history_csv.c",
   "report->stage = before->stage + (report->epoch > before->epoch ? 0 : 1);",
   "report->stage = before->stage;",
-  "a second fit() in a log of Keras is the same stage", "history")
+  "a second fit() in a Keras log counts as the same stage", "history")
 
 # --- metrics --------------------------------------------------------------------------------------------
 
@@ -593,30 +593,30 @@ m("metrics_rmse", "metrics/metrics.c",
 m("metrics_mae", "metrics/metrics.c",
   "add(&distances, w * fabs(difference));",
   "add(&distances, w * difference);",
-  "MAE without absolute values", "golden_metrics", "metrics")
+  "MAE lacks absolute values", "golden_metrics", "metrics")
 m("metrics_r2", "metrics/metrics.c",
   "difference = p->truth[i] - mean_truth;",
   "difference = p->truth[i] - mean_prediction;",
-  "R2 about the mean of the predictions", "golden_metrics", "metrics")
+  "R2 uses the mean of the predictions", "golden_metrics", "metrics")
 m("metrics_weights", "metrics/metrics.c",
   "add(&spread, w * difference * difference);",
   "add(&spread, difference * difference);",
-  "the variance of R2 has no weights", "metrics")
+  "the variance of R2 is unweighted", "metrics")
 
 # --- io -------------------------------------------------------------------------------------------------
 
 m("exif_turn", "io/exif.c",
   "[5] = {false, false, true}, [6] = {false, true, true}, [7] = {true, true, true},\n        [8] = {true, false, true},",
   "[5] = {false, false, true}, [6] = {true, false, true}, [7] = {true, true, true},\n        [8] = {false, true, true},",
-  "orientations 6 and 8 swapped", "golden_images", "image")
+  "orientations 6 and 8 are swapped", "golden_images", "image")
 m("jpeg_cmyk", "io/jpeg.c",
   "rgb[i] = (uint8_t)(cmyk[3] - (((255 - cmyk[i]) * cmyk[3]) >> 8));",
   "rgb[i] = (uint8_t)(cmyk[3] - (((255 - cmyk[i]) * cmyk[3]) / 255));",
-  "another rule for four components", "golden_images")
+  "a different rule for four components", "golden_images")
 m("png_16_bit", "io/png.c",
   "if (png_get_bit_depth(png, info) == 16) png_set_strip_16(png);",
   "if (png_get_bit_depth(png, info) == 16) png_set_scale_16(png);",
-  "16 bits are scaled and not cut", "golden_images")
+  "16 bits are scaled instead of truncated", "golden_images")
 m("png_passes", "io/png.c",
   "const int passes = png_set_interlace_handling(png);",
   "const int passes = png_set_interlace_handling(png) ? 1 : 1;",
@@ -624,7 +624,7 @@ m("png_passes", "io/png.c",
 m("safetensors_half", "io/safetensors.c",
   "{\"F16\", 2, convert_f16},\n    {\"BF16\", 2, convert_bf16}",
   "{\"F16\", 2, convert_bf16},\n    {\"BF16\", 2, convert_f16}",
-  "the two kinds of half swapped", "arrays")
+  "the two kinds of half are swapped", "arrays")
 m("safetensors_gap", "io/safetensors.c",
   "else if (sorted[i]->begin != place)",
   "else if (sorted[i]->begin < place)",
@@ -632,11 +632,11 @@ m("safetensors_gap", "io/safetensors.c",
 m("seal", "io/safetensors.c",
   "if (memcmp(found, digits, SEAL_DIGITS) != 0)",
   "if (memcmp(found, digits, 0) != 0)",
-  "a damaged checkpoint is taken", "checkpoint")
+  "a damaged checkpoint is accepted", "checkpoint")
 m("keras_variables", "io/keras.c",
   "{\"gamma\", \"beta\", \"moving_mean\", \"moving_variance\"};",
   "{\"beta\", \"gamma\", \"moving_mean\", \"moving_variance\"};",
-  "Keras 3's gamma and beta swapped", "keras")
+  "Keras 3's gamma and beta are swapped", "keras")
 m("keras_counted", "io/keras.c",
   "config->layers[i].class_name) && left-- == 0)",
   "config->layers[i].class_name) && --left <= 0)",
@@ -648,7 +648,7 @@ m("hdf5_chunk", "io/hdf5_array.c",
 m("zip_crc", "io/unzip.c",
   "if (part < 0)",
   "if (part < 0 && done != member->size)",
-  "damaged members are taken", "zip", "unzip")
+  "damaged members are accepted", "zip", "unzip")
 m("zip_behind", "io/unzip.c",
   "r->reached < data + member->packed)",
   "r->reached < data)",
@@ -656,7 +656,7 @@ m("zip_behind", "io/unzip.c",
 m("zip_ratio", "io/zip.c",
   "member->method == ANI_ZIP_DEFLATED && zip->max_ratio > DEFLATE_RATIO_MAX",
   "zip->max_ratio > DEFLATE_RATIO_MAX",
-  "bzip2 is held to what deflate can do", "unzip")
+  "bzip2 is limited to deflate's maximum ratio", "unzip")
 m("zip_overlap", "io/zip.c",
   "if (least <= member->limit - member->offset) continue;",
   "if (member->packed <= member->limit - member->offset) continue;",
@@ -664,16 +664,16 @@ m("zip_overlap", "io/zip.c",
 m("sha256", "io/sha256.c",
   "(turn(a, 2) ^ turn(a, 13) ^ turn(a, 22))",
   "(turn(a, 2) ^ turn(a, 13) ^ turn(a, 23))",
-  "another hash than SHA-256", "base", "extract", "download", "checkpoint")
+  "the hash is not SHA-256", "base", "extract", "download", "checkpoint")
 m("mt19937", "base/random.c",
   "const uint32_t y = (k[i] & 0x80000000u) | (k[(i + 1) % 624] & 0x7fffffffu);",
   "const uint32_t y = (k[i] & 0x80000000u) | (k[i] & 0x7fffffffu);",
-  "another stream than MT19937", "golden_split", "split")
+  "the stream is not MT19937", "golden_split", "split")
 
 m("hdf5_signed", "io/hdf5_array.c",
   "return (float)(int64_t)((bits ^ sign) - sign);",
   "return (float)(int64_t)bits;",
-  "negative whole numbers of HDF5 are large ones", "hdf5")
+  "negative HDF5 integers become large positive ones", "hdf5")
 m("utf8_surrogates", "base/text.c",
   "if (lead == 0xED && s[i + 1] >= 0xA0) return false;",
   "(void)0;",
@@ -700,15 +700,15 @@ m("frame_dense", "predict/frame.c",
 m("frame_pair", "predict/frame.c",
   "return reader->row + 3 * (r->x - left);",
   "return reader->row;",
-  "a region that begins at an odd pixel of YUV begins one before", "frames", "golden_frames")
+  "a region that begins at an odd YUV pixel begins one pixel early", "frames", "golden_frames")
 m("frame_chroma_row", "predict/frame.c",
   "const int64_t chroma = frames->height + (r->y + y) / 2;",
   "const int64_t chroma = frames->height + r->y / 2 + y / 2;",
-  "a region that begins at an odd row of NV12 has the chroma of other rows", "frames", "golden_frames")
+  "a region that begins at an odd NV12 row has the chroma of other rows", "frames", "golden_frames")
 m("frame_batch", "predict/predictor.c",
   "found ? found + i * size : predictor->images",
   "found ? found : predictor->images",
-  "from the 33rd frame on the scores are those of the first", "frames")
+  "from the 33rd frame on, the scores are those of the first", "frames")
 m("resize_needs", "kernels/resize.c",
   "return r->seen == upper || r->seen == lower;",
   "return r->seen == upper;",
@@ -720,7 +720,7 @@ m("yuv_dark", "kernels/c/yuv.c",
 m("top_ties", "predict/top.c",
   "(scores[a] == scores[b] && a > b)",
   "(scores[a] == scores[b] && a < b)",
-  "of equal scores the higher class comes first", "frames")
+  "among equal scores, the higher class comes first", "frames")
 m("predict_outputs", "predict/loader.c",
   "to[place * width + k] = batch[i * width + k];",
   "to[place * width + k] = batch[i * width];",
@@ -728,22 +728,22 @@ m("predict_outputs", "predict/loader.c",
 m("predict_calibrate", "predict/loader.c",
   "n = n < count - done ? n : count - done;",
   "(void)count;",
-  "calibration takes more images than asked for", "predict", "int8")
+  "calibration uses more images than requested", "predict", "int8")
 
 # --- wrong calls ------------------------------------------------------------------------------------------
 
 m("batches_scale", "augment/loader.c",
   "if (an_loader_scale(loader) != info.scale)",
   "if (an_loader_scale(loader) == AN_SCALE_AUTO)",
-  "batches of another scale are taken: a loss of 11.76 where there is one of 0.5", "misuse_train")
+  "batches of a different scale are accepted: a loss of 11.76 instead of 0.5", "misuse_train")
 m("loss_of_task", "layers/loss.c",
   "const bool classes = task == AN_TASK_CLASSIFICATION;",
   "const bool classes = outputs > 1;",
-  "the loss goes by the outputs, whatever the task is", "misuse_model")
+  "the loss depends on the outputs, whatever the task", "misuse_model")
 m("accumulate_shares", "layers/model.c",
   "st ? 1 : (double)before / all",
   "st ? 1 : 0.5",
-  "of several batches the last one counts as much as all before", "losses")
+  "the last of several batches counts as much as all earlier ones", "losses")
 m("accumulate_rest", "train/trainer.c",
   "if (!run->pending || run->broken) return AN_OK;",
   "if (!run->broken) return AN_OK;",
@@ -759,19 +759,19 @@ m("own_loss_moving", "layers/run.c",
 m("copy_shares_for_ever", "layers/net.c",
   "if (!st && net->holders && atomic_load(net->holders) > 1) {",
   "if (!st && net->holders && atomic_load(net->holders) > 99) {",
-  "a copy with shared weights is trained with its model", "copy")
+  "a copy with shared weights is trained along with its model", "copy")
 m("copy_packs_what_has_gone", "layers/net.c",
   "    ani_net_release_packed(net); /* it would be repacked from the old location of the weights */\n",
   "",
-  "weights are packed from memory that was freed", "copy")
+  "weights are packed from freed memory", "copy")
 m("copy_inference", "layers/net.c",
   "if (!st) ani_net_set_inference(copy, ani_net_inference(net));",
   "",
-  "a copy predicts in another way than its model", "copy")
+  "a copy predicts in a different way from its model", "copy")
 m("classes_by_count", "train/evaluate.c",
   "if (want && strcmp(found, want) != 0)",
   "if (want && !*found)",
-  "a data set with its classes in another order is trained on", "classes")
+  "a data set with its classes in a different order is used for training", "classes")
 m("memory_ends", "base/file.c",
   "const int64_t left = offset < file->size ? file->size - offset : 0;",
   "const int64_t left = offset < file->size ? file->size : 0;",
@@ -779,11 +779,11 @@ m("memory_ends", "base/file.c",
 m("turns_own", "base/turns.c",
   "if (turns->taken && pthread_equal(turns->owner, mine.thread)) {",
   "if (turns->taken && !turns) {",
-  "a loss function that saves its model waits for ever", "losses")
+  "a loss function that saves its model waits forever", "losses")
 m("evaluate_weights", "train/evaluate.c",
   "total += weights ? (double)weights[i] * loss : loss;",
   "total += loss;",
-  "an evaluation has no weights", "losses")
+  "an evaluation ignores weights", "losses")
 m("features_weights", "train/evaluate.c",
   "f->weights[f->samples + i] = weights[i];",
   "f->weights[f->samples + i] = 1;",
@@ -795,16 +795,16 @@ m("loss_auto", "layers/loss.c",
 m("evaluate_progress", "train/evaluate.c",
   "st = done(user, ani_loader_place(loader), an_loader_steps(loader), err);",
   "done(user, ani_loader_place(loader), an_loader_steps(loader), err);",
-  "an evaluation does not hear that it is to stop", "losses")
+  "an evaluation ignores a request to stop", "losses")
 m("null_with_a_count", "augment/loader.c",
   "if (!indices && count)",
   "if (!indices && count < 0)",
-  "indices NULL with a count takes all samples", "misuse")
+  "indices NULL with a count selects all samples", "misuse")
 m("report_size", "base/options.c",
   "return size > sizeof size && size <= MAX_SIZE;",
   "return size <= MAX_SIZE;",
-  "a report without struct_size comes back as zeros", "misuse")
+  "a report without struct_size is zeroed", "misuse")
 m("calibration_of_old_weights", "layers/model.c",
   "if (ani_net_changes(model->net) == changes) return AN_OK;",
   "if (changes >= 0) return AN_OK;",
-  "ranges of the weights before are taken for those of now", "int8")
+  "ranges for the previous weights are used for the current ones", "int8")

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Break the library in many places, one at a time, and see that a test fails for each.
+"""Break the library in many places, one at a time, and check that a test fails for each.
 
 A mutant is one changed line, listed in catalogue.py with why it is wrong and which tests should
 notice. The source is copied to build/mutants, built there once, and its tests must pass. Then each
-mutant is put in, what its tests need is built again, and they run until one fails: the mutant is
+mutant is applied, what its tests need is rebuilt, and they run until one fails: the mutant is
 killed. One that no test notices has survived; one whose text is no longer in its file is stale.
-Both make this program fail: write the test, or mend the catalogue.
+Both make this program fail: write the test, or fix the catalogue.
 
-What was done is kept, so that a run that was ended goes on where it was; a change to the source or
-to the mutant makes it run again.
+Results are kept, so that an interrupted run can be resumed; a change to the source or to the mutant
+makes it run again.
 """
 import argparse
 import hashlib
@@ -28,7 +28,7 @@ from catalogue import MUTANTS  # noqa: E402
 TOP = Path(__file__).resolve().parents[2]
 SKIPPED = 77  # exit status of a test that cannot run here
 LEAST_TIMEOUT = 60
-# Of the source, what is not built into the library or its tests.
+# Parts of the source that are not built into the library or its tests.
 LEFT_OUT = {"build", ".git", "docs", "bench"}
 
 
@@ -47,7 +47,7 @@ def files_of(top):
 
 
 def copy_source(to):
-    """Copy what has changed, and no more: then little is built again. Returns a name of the content."""
+    """Copy only what has changed, so that little is rebuilt. Returns a hash of the content."""
     digest = hashlib.sha256()
     wanted = set()
     for name in files_of(TOP):
@@ -94,7 +94,7 @@ class Build:
         return self.tests[name]
 
     def make(self, name):
-        """Build the program of a test; the output if that fails."""
+        """Build a test's program; returns the output if that fails."""
         program = os.path.relpath(self.test(name)["cmd"][0], self.folder)
         done = run(["ninja", "-C", str(self.folder), "-j", str(self.jobs), program])
         return done.stdout if done.returncode else None
@@ -103,19 +103,19 @@ class Build:
         """Returns (status, what failed)."""
         test = self.test(name)
         env = {**os.environ, **test["env"]}
-        for variable in ("AN_GOLDEN_DIR", "AN_WEIGHTS_DIR", "AN_DATA_DIR"):  # what every clone has is to suffice
+        for variable in ("AN_GOLDEN_DIR", "AN_WEIGHTS_DIR", "AN_DATA_DIR"):  # the data in every clone must suffice
             env.pop(variable, None)
         try:
             done = run(test["cmd"], env=env, timeout=timeout, cwd=test["workdir"] or self.folder)
         except subprocess.TimeoutExpired:
-            return 1, "its time is up"
+            return 1, "timed out"
         failed = re.findall(r"\[  FAILED  \] (?:\S+: )?(\w+)$", done.stdout, re.M)
         if done.returncode < 0:
             failed.append(f"signal {-done.returncode}")
         return done.returncode, failed[0] if failed else f"status {done.returncode}"
 
     def check_unbroken(self, names):
-        """All tests pass before anything is broken; how long they take."""
+        """Check that all tests pass before anything is broken, and time them."""
         programs = sorted({os.path.relpath(self.test(name)["cmd"][0], self.folder) for name in names})
         self.must(["ninja", "-C", str(self.folder), "-j", str(self.jobs)] + programs)
         for name in names:
@@ -135,7 +135,7 @@ def text_problem(mutant):
     count = path.read_text().count(mutant["find"]) if path.exists() else 0
     if count == 1 and mutant["find"] != mutant["put"]:
         return None
-    return f"its text stands in {mutant['file']} {count} times, expected once: {mutant['find']!r}"
+    return f"its text occurs {count} times in {mutant['file']}, expected once: {mutant['find']!r}"
 
 
 def try_mutant(build, source, mutant):
@@ -172,10 +172,10 @@ def choose(words):
 
 def main():
     parser = argparse.ArgumentParser(prog="mutants.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("which", nargs="*", metavar="NUMBER|NAME|FOLDER", help="only these; FOLDER as kernels/avx2, below lib; default: all")
+    parser.add_argument("which", nargs="*", metavar="NUMBER|NAME|FOLDER", help="only these; FOLDER is below lib, such as kernels/avx2; default: all")
     parser.add_argument("--list", action="store_true", help="list the mutants, break nothing")
-    parser.add_argument("--check", action="store_true", help="see that their texts are in the source, break nothing")
-    parser.add_argument("--again", action="store_true", help="also those that were killed before")
+    parser.add_argument("--check", action="store_true", help="check that their texts are in the source, break nothing")
+    parser.add_argument("--again", action="store_true", help="also run those that were killed before")
     parser.add_argument("--folder", default=str(TOP / "build" / "mutants"), help="where to copy and build; default: build/mutants")
     options = parser.parse_args()
     jobs = int(os.environ.get("JOBS", os.cpu_count() or 1))

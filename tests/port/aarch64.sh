@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Build for aarch64 and run the tests under qemu-user: kernels (levels neon and c), backend, units
-# and the golden data that is at hand (AN_GOLDEN_DIR: all of it).
+# and the available reference data (AN_GOLDEN_DIR: all of it).
 # usage: sh tests/port/aarch64.sh [BUILD [SUITE...]]
 #     BUILD: where the sysroot and the build go, default build/aarch64; kept for the next run
 #     SUITE: default kernels backend unit golden

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Run the level avx512 on a processor without it: its source is compiled over SIMDe's intrinsics, and
-# the tests of the kernels, backends, layers and units run with AN_CPU=avx512. What this does not
-# show is the code that a compiler makes with -mavx512f: see bochs.sh.
+# Run the level avx512 on a processor without it: its source is compiled with SIMDe's intrinsics, and
+# the tests of the kernels, backends, layers and units run with AN_CPU=avx512. This does not test the
+# code that a compiler generates with -mavx512f: see bochs.sh.
 # AN_CPU=avx512bf16 in the environment: that level.
 # usage: sh tests/port/avx512.sh [BUILD [SUITE...]]
 #     BUILD: default build/avx512; SUITE: default kernels backend unit golden

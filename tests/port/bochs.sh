@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Run what the compiler makes of the level avx512 on a processor that has none: Bochs emulates a
+# Run the compiled level avx512 on a processor without AVX-512: Bochs emulates a
 # Skylake-X, boots Debian's kernel with an initramfs of test programs, and runs them with AN_CPU=avx512.
 # usage: sh tests/port/bochs.sh [BUILD [PROGRAM...]]
 #     BUILD: default build/bochs
@@ -28,7 +28,7 @@ if [ ! -d "$build/kernel" ]; then
     dpkg -x "$build/$package"_*.deb "$build/kernel"
 fi
 
-# The initramfs: programs, the libraries they ask for, and a shell that runs one after another.
+# The initramfs: programs, the libraries they need, and a shell that runs them one after another.
 root=$build/initramfs
 rm -rf "$root"
 mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/tmp"
@@ -58,7 +58,7 @@ for program in "$@"; do
         cp -L "$library" "$root$library"
     done
 done
-# Where the loader looks without a cache.
+# Where the loader searches without a cache.
 find "$root" -name '*.so*' ! -name 'ld-linux*' -exec sh -c \
     'mkdir -p "$1/lib/x86_64-linux-gnu"; [ -e "$1/lib/x86_64-linux-gnu/${2##*/}" ] || mv "$2" "$1/lib/x86_64-linux-gnu/"' \
     sh "$root" {} \;
@@ -69,7 +69,7 @@ mkdir -p "$cd_root/isolinux"
 cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$cd_root/isolinux/"
 cp "$build"/kernel/boot/vmlinuz-* "$cd_root/vmlinuz"
 (cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"$cd_root/initrd"
-# Compacted states have another size in Bochs 2.7 than Linux computes: it would give up AVX.
+# Compacted states in Bochs 2.7 do not have the size that Linux computes, so it would disable AVX.
 cat >"$cd_root/isolinux/isolinux.cfg" <<'CFG'
 default test
 label test
@@ -91,7 +91,7 @@ plugin_ctrl: serial=1
 log: $build/bochs.log
 display_library: term
 RC
-# The debugger that Debian's Bochs starts in is told to go on.
+# Debian's Bochs starts in its debugger, which is told to continue.
 echo c >"$build/go"
 rm -f "$build/console"
 cat >"$build/start" <<START

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Cross-build with Debian's compiler and run tests under qemu-user: what aarch64.sh and ppc64le.sh share.
+# Cross-build with Debian's compiler and run tests under qemu-user: shared by aarch64.sh and ppc64le.sh.
 # usage: sh tests/port/cross.sh BUILD DEBIAN GNU FAMILY SUITE...
 #     BUILD: where the sysroot and the build go, kept for the next run; DEBIAN, GNU, FAMILY: what Debian,
 #     the GNU tools and Meson call the processor
@@ -25,7 +25,7 @@ if [ ! -d "$root" ]; then
         --include=libc6-dev,libjpeg62-turbo-dev,libpng-dev,zlib1g-dev,libjansson-dev,libopenblas-dev \
         --include=libcmocka-dev,libzip-dev,libcurl4-openssl-dev,libhdf5-dev,libcairo2-dev \
         "${DEBIAN_SUITE:-bookworm}" "$root.part" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}"
-    # qemu looks for every file here first: only libraries are to be found.
+    # qemu looks for every file here first: it should find only libraries.
     for entry in "$root.part"/* "$root.part"/usr/* "$root.part"/usr/share/*; do
         case ${entry#"$root.part/"} in
         lib* | usr | usr/lib* | usr/include | usr/share | usr/share/pkgconfig) ;;

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Compilers, optimisation and instruction levels, one after another: gcc and clang, each with -O0, -O1,
+# Compilers, optimisation and ISA levels, one after another: gcc and clang, each with -O0, -O1,
 # -O2 and -O3, each with AN_CPU forced to every level of this processor.
-# usage: sh tests/port/levels.sh [BUILD]      BUILD: default build/levels; builds stay for the next run
-#     COMPILERS="gcc clang", OPTIMIZATIONS="0 1 2 3", LEVELS="c avx2": a part of it
+# usage: sh tests/port/levels.sh [BUILD]      BUILD: default build/levels; builds are kept for the next run
+#     COMPILERS="gcc clang", OPTIMIZATIONS="0 1 2 3", LEVELS="c avx2": a subset
 #     SUITES="unit kernels backend golden": what runs at the first level; the others, where only
 #     kernels differ, leave out unit
 # Prints a line for each: compiler, optimisation, level, passed and failed tests, seconds.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Build for ppc64le and run the tests under qemu-user: a processor without kernels of ours, where the
-# level c computes, and OpenBLAS its products. Kernels, backend and units.
+# Build for ppc64le and run the tests under qemu-user: a processor without kernels of ours, where level c
+# is used, with OpenBLAS for products. Kernels, backend and units.
 # usage: sh tests/port/ppc64le.sh [BUILD [SUITE...]]
 #     BUILD: where the sysroot and the build go, default build/ppc64le; kept for the next run
 #     SUITE: default kernels backend unit

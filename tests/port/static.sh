@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Build everything static and run the tests: with musl, and with glibc.
+# Build everything statically and run the tests: with musl and with glibc.
 # usage: sh tests/port/static.sh [BUILD [LIBC...]]
 #     BUILD: default build/static, kept for the next run; LIBC: musl glibc, default both
 #     SUITES: which to run, default "unit kernels backend golden"

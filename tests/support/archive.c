@@ -23,7 +23,7 @@ const struct entry good_entries[6] = {
     {LABELS, .deflate = true},
 };
 
-/* Room in powers of two, so that many small pieces are no trouble. */
+/* Capacities are powers of two, so that appending many small pieces is cheap. */
 static size_t room_for(int64_t size) {
     size_t room = 64;
     while (room < (size_t)size)
@@ -117,7 +117,7 @@ struct bytes archive_build(const struct archive *archive) {
         bytes_add(&directory, e->name, name_size);
         bytes_add(&directory, e->extra, e->extra_size);
         if (e->zip64) {
-            bytes_add_number(&directory, 0x7777, 2); /* an extra field of somebody else before it */
+            bytes_add_number(&directory, 0x7777, 2); /* preceded by an unrelated extra field */
             bytes_add_number(&directory, 3, 2);
             bytes_add_number(&directory, 0, 3);
             bytes_add_number(&directory, 1, 2);

@@ -8,7 +8,7 @@
 
 #include <attractivenet/status.h>
 
-/** Bytes that grow; free(data). */
+/** A growing byte buffer; free(data). */
 struct bytes {
     uint8_t *data;
     int64_t size;
@@ -17,7 +17,7 @@ struct bytes {
 void bytes_add(struct bytes *to, const void *data, int64_t size);
 void bytes_add_number(struct bytes *to, uint64_t value, int size); /* little-endian */
 
-/** Systems that make archives, as the format numbers them, plus 1. */
+/** Systems that create archives, numbered as in the format, plus 1. */
 enum {
     ON_FAT = 1,
     ON_UNIX = 4,
@@ -28,7 +28,7 @@ enum {
     ON_MACOS = 20
 };
 
-/** A member; what is not 0 here overrules what would be true. */
+/** A member; nonzero fields override the true values. */
 struct entry {
     const char *name;
     int64_t name_size; /* 0: up to the zero */
@@ -42,10 +42,10 @@ struct entry {
     int64_t extra_size;
     int64_t size_lie, packed_lie, offset_lie; /* added */
     bool zip64;
-    bool descriptor; /* CRC and sizes behind the data */
+    bool descriptor; /* CRC and sizes after the data */
 };
 
-/** A whole archive; likewise. */
+/** A whole archive; nonzero fields override the true values. */
 struct archive {
     const struct entry *entries;
     int count;
@@ -59,7 +59,7 @@ struct archive {
 
 /** Write an archive; free the bytes. */
 struct bytes archive_build(const struct archive *archive);
-/** The same into a file. */
+/** The same, to a file. */
 void archive_write(const struct archive *archive, const char *path);
 
 /** The same as "a.zip" in a folder; returns its path, see folder_path(). */
@@ -68,11 +68,11 @@ const char *archive_in(const char *folder, const struct archive *archive);
  */
 void archive_expect(const an_error *err, const char *expected);
 
-/* What most archives of tests hold. */
+/* What most test archives contain. */
 #define HELLO .data = "hello, hello, hello, hello", .data_size = 26
 #define LABELS .name = "All_labels.txt", .data = "a.jpg 1\nb.jpg 2\n", .data_size = 16
 #define GOOD .entries = good_entries, .count = 6
-/** A folder, two images packed and stored, a text, an empty image, the labels. */
+/** A folder, two images (one compressed, one stored), a text, an empty image, the labels. */
 extern const struct entry good_entries[6];
 
 #endif

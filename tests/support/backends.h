@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The backends that a test runs on: ref, and cpu at each instruction level that this machine has.
- */
+ * The backends that a test runs on: ref, and cpu at each ISA level that this machine has. */
 #ifndef SUPPORT_BACKENDS_H
 #define SUPPORT_BACKENDS_H
 
@@ -37,9 +36,9 @@ static inline an_backend *test_backend_make(int32_t kind, const char *level, int
     return backend;
 }
 
-/** List them; only fastest leaves of cpu the level that it picks by itself. A level that the
- * machine does not have shows as another one and is left out. AN_CPU, if the caller set it, is the
- * only level. */
+/** List them; with only_fastest, cpu has only the level that it selects itself. A level that the
+ * machine lacks appears as another one and is left out. AN_CPU, if set by the caller, is the only
+ * level. */
 static inline int32_t test_backends(test_backend out[TEST_BACKENDS], int32_t only_fastest) {
     static const char *const levels[] = {"c", "avx2", "avx512", "avx512bf16", "neon"};
     int32_t count = 0;

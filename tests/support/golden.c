@@ -219,7 +219,7 @@ double golden_number(const json_t *value) {
     return json_number_value(value);
 }
 
-/* What came nearest to its limit. */
+/* The comparison that came closest to its limit. */
 static struct {
     int64_t comparisons;
     double share; /* of the limit */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What tests need to meet reference data: where it lies, safetensors with every number type (read
- * here without the library under test), JSON, and comparisons that say where the worst element is.
- */
+ * Helpers for tests against reference data: its location, safetensors with every number type (read
+ * here without the library under test), JSON, and comparisons that report the worst element. */
 #ifndef SUPPORT_GOLDEN_H
 #define SUPPORT_GOLDEN_H
 
@@ -9,12 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Return AN_GOLDEN_DIR/relative in a static ring of buffers (valid for the next 8 calls); what
- * that folder lacks is looked for in tests/golden/data, which has small copies and what is nowhere
- * else. NULL if there is no such file: a test that gets NULL calls skip(). */
+/** Return AN_GOLDEN_DIR/relative in a static ring of buffers (valid for the next 8 calls); files
+ * missing there are looked for in tests/golden/data, which has small copies and files found nowhere
+ * else. NULL if there is no such file: the test then calls skip(). */
 const char *golden_path(const char *relative);
 
-/** The names of the files in a folder of the reference data that begin and end so, sorted by bytes.
+/** The names of the files in a reference data folder with this beginning and end, sorted by bytes.
  * None if there is no such folder. */
 enum { GOLDEN_NAMES = 256, GOLDEN_NAME_SIZE = 256 };
 typedef struct golden_names {
@@ -23,21 +22,21 @@ typedef struct golden_names {
 } golden_names;
 void golden_list(golden_names *out, const char *folder, const char *prefix, const char *suffix);
 
-/** The network that a file's name speaks of: "weights_0.35_96.safetensors" alpha 0.35 at 96 pixels.
- */
+/** The network that a file name refers to: "weights_0.35_96.safetensors" is alpha 0.35 at 96
+ * pixels. */
 typedef struct golden_tag {
     double alpha;
     int32_t size;
 } golden_tag;
 bool golden_tag_of(const char *name, golden_tag *tag);
-/** Return the path of the file in folder that begins and ends so and has these numbers in its name,
- * however they are written (0.5, 0.50); size 0: any size, if but one file fits. NULL if there is
- * none. */
+/** Return the path of the file in folder with this beginning and end and these numbers in its name,
+ * however they are written (0.5, 0.50); size 0: any size, if only one file matches. NULL if there
+ * is none. */
 const char *golden_tagged(const char *folder, const char *prefix, const char *suffix,
                           golden_tag tag);
 /** Return the weights of a network, "weights_ALPHA_SIZE.safetensors" in the topic's own folder or
- * in pretrained/; weights do not depend on the size, so those of another size serve if there are
- * none of this one. NULL if there are none. */
+ * in pretrained/; weights do not depend on the size, so those of another size are used if there are
+ * none for this one. NULL if there are none. */
 const char *golden_weights_of(const char *folder, golden_tag tag);
 
 typedef struct st_array {
@@ -58,7 +57,7 @@ typedef struct st_file {
 /** Open a safetensors file; fails the test (cmocka fail) if it is damaged. */
 st_file *st_open(const char *path);
 void st_close(st_file *file);
-/** Return an array by name, NULL if it is not there; printf-style name. */
+/** Return an array by name, NULL if it is missing; printf-style name. */
 const st_array *st_find(const st_file *file, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 double st_value(const st_array *array, int64_t index); /* any dtype, as double */
@@ -68,7 +67,7 @@ double *st_doubles(const st_array *array);             /* a double copy; free() 
 /** Load JSON; fails the test if it is damaged. The strings "nan", "inf", "-inf" stand for numbers.
  */
 json_t *golden_json(const char *path);
-double golden_number(const json_t *value); /* number or one of those strings */
+double golden_number(const json_t *value); /* a number or one of those strings */
 
 /** Compare got with want: |got - want| <= absolute + relative * max|want|. A failure prints what,
  * the worst element, its index, both values and the limit, and fails the test. */
@@ -78,8 +77,8 @@ void expect_close(const char *what, const float *got, const double *want, int64_
  * the limit, and fails the test. */
 void expect_within(double got, double want, double limit, const char *label, ...)
     __attribute__((format(printf, 4, 5)));
-/** Print how many comparisons of the two functions above were made since the last call, and which
- * came nearest to its limit. */
+/** Print the number of comparisons made by the two functions above since the last call, and which
+ * came closest to its limit. */
 void golden_report(const char *topic);
 /** Compare bytes exactly; a failure prints the first difference. */
 void expect_bytes(const char *what, const uint8_t *got, const uint8_t *want, int64_t count);

@@ -19,7 +19,7 @@
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-/* A file begins with the superblock and some values that arrays may have. */
+/* A file begins with the superblock and some values for arrays. */
 enum { DATA = 96, DATA_SIZE = 64, ROOT_FIELD = 64, END_FIELD = 40 };
 
 static struct bytes out;
@@ -59,7 +59,7 @@ static inline uint32_t turn(uint32_t x, int bits) {
     return x << bits | x >> (32 - bits);
 }
 
-/* The checksum of new headers: lookup3 of Bob Jenkins, byte after byte. */
+/* The checksum of new headers: Bob Jenkins' lookup3, byte by byte. */
 static inline uint32_t lookup3(const uint8_t *p, int64_t size) {
     uint32_t s[3];
     s[0] = s[1] = s[2] = UINT32_C(0xdeadbeef) + (uint32_t)size;
@@ -68,7 +68,7 @@ static inline uint32_t lookup3(const uint8_t *p, int64_t size) {
             s[i / 4] += (uint32_t)p[i] << (8 * (i % 4));
         if (size <= 12) break;
         static const int turns[6] = {4, 6, 8, 16, 19, 4};
-        for (int i = 0; i < 6; i++) { /* mix(): (a, b, c) takes its turns */
+        for (int i = 0; i < 6; i++) { /* mix(): (a, b, c) rotates */
             uint32_t *x = &s[i % 3], *y = &s[(i + 2) % 3], *z = &s[(i + 1) % 3];
             *x -= *y;
             *x ^= turn(*y, turns[i]);
@@ -87,7 +87,7 @@ static inline uint32_t lookup3(const uint8_t *p, int64_t size) {
 static inline int64_t begin_object(void) {
     object_at = out.size;
     if (version == 1) {
-        put(1, 8); /* version; the number of messages is not looked at */
+        put(1, 8); /* version; the number of messages is not checked */
         put(0, 8);
     } else {
         put_text("OHDR");
@@ -185,7 +185,7 @@ static inline void refuse(an_status st, an_status status, const char *format, ..
     err = (an_error){0};
 }
 
-/* Every place at which work is counted ends the call when there has been too much. */
+/* Every place where work is counted ends the call when the limit is exceeded. */
 static inline void expect_entangled(ani_hdf5 *file, an_status (*call)(ani_hdf5 *file)) {
     int64_t left = 0;
     for (an_status st = 1; st; left++) {

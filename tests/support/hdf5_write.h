@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What tests write with libhdf5: attributes, groups, arrays of floats. Each fails the test. */
+ * Writes attributes, groups and arrays of floats with libhdf5. Each function fails the test on
+ * error. */
 #ifndef SUPPORT_HDF5_WRITE_H
 #define SUPPORT_HDF5_WRITE_H
 
@@ -27,7 +28,7 @@ static inline void hdf5_put_text(hid_t at, const char *attribute, const char *te
     hdf5_put_attribute(at, attribute, type, H5Screate(H5S_SCALAR), &text);
 }
 
-/** Make a group, and those on its way; H5Gclose() it. */
+/** Make a group and its parents; H5Gclose() it. */
 static inline hid_t hdf5_put_group(hid_t at, const char *path) {
     const hid_t plist = H5Pcreate(H5P_LINK_CREATE);
     H5Pset_create_intermediate_group(plist, 1);
@@ -37,7 +38,7 @@ static inline hid_t hdf5_put_group(hid_t at, const char *path) {
     return id;
 }
 
-/** Write an array of floats, and the groups on its way. */
+/** Write an array of floats, and create its parent groups. */
 static inline void hdf5_put_array(hid_t at, const char *path, int rank, const hsize_t *lengths,
                                   const float *values) {
     const hid_t plist = H5Pcreate(H5P_LINK_CREATE), space = H5Screate_simple(rank, lengths, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The config of MobileNetV2 from the table of units, independent of what the library expects of a
- * config: the settings are those that Keras writes. */
+ * The config of MobileNetV2, made from the table of units, but independent of what the library
+ * expects in a config: the settings are those that Keras writes. */
 #include "support/keras_model.h"
 
 #include <setjmp.h>
@@ -32,7 +32,7 @@ static json_t *tensor(int generation, const char *name) {
                                              "config", "keras_history", name, 0, 0);
 }
 
-/* What stands in inbound_nodes: Keras 3 puts the inputs of a sum into a list of their own. */
+/* The contents of inbound_nodes: Keras 3 puts the inputs of a sum into a separate list. */
 static json_t *nodes(int generation, const char *first, const char *second) {
     json_t *inputs = json_array();
     json_array_append_new(inputs, tensor(generation, first));
@@ -48,7 +48,7 @@ typedef struct maker {
     char last[64];
 } maker;
 
-/* Append a layer that takes the last one, and second if there is one. */
+/* Append a layer whose inputs are the last one, and second if there is one. */
 static void append(maker *m, const char *class_name, const char *name, const char *second,
                    json_t *settings) {
     json_object_set_new(settings, "name", json_string(name));
@@ -165,7 +165,7 @@ static const char *name_of(const json_t *layer) {
     return json_string_value(name ? name : json_object_get(layer, "name"));
 }
 
-/* The list that holds a layer, and its place there; NULL: none does. */
+/* The list that contains a layer, and its index there; NULL: none. */
 static json_t *find(const json_t *model, const char *name, size_t *place) {
     json_t *layers = json_object_get(json_object_get(model, "config"), "layers"), *layer;
     size_t index;
@@ -198,7 +198,7 @@ void keras_set(json_t *model, const char *layer, const char *key, const char *va
         json_object_del(config, key);
 }
 
-/* Exchange a name in all inbound_nodes of a list, but those of one layer. */
+/* Replace a name in all inbound_nodes of a list except those of one layer. */
 static void rename_inputs(json_t *list, const char *from, const char *to, const json_t *but) {
     size_t index;
     json_t *layer;
@@ -219,7 +219,7 @@ static void rename_inputs(json_t *list, const char *from, const char *to, const 
     }
 }
 
-/* Is it a list of Keras 2? */
+/* Is it a Keras 2 list? */
 static int generation_of(const json_t *list) {
     const json_t *last = json_array_get(list, json_array_size(list) - 1);
     const json_t *node = json_array_get(json_object_get(last, "inbound_nodes"), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Tests that are run once for each level by name: without the level, the library would take the
+ * Tests that are run once for each named ISA level: without the level, the library would use the
  * best one below it, and the test would show nothing new. */
 #ifndef SUPPORT_LEVEL_H
 #define SUPPORT_LEVEL_H
@@ -11,7 +11,7 @@
 
 #include "base/cpu.h"
 
-/** Return 1 if AN_CPU names a level that this processor does not have: such a test is skipped. */
+/** Return 1 if AN_CPU names a level that this processor lacks: such a test is skipped. */
 static inline int32_t level_is_absent(void) {
     static const struct {
         const char *name;

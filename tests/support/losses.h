@@ -5,7 +5,7 @@
 
 #include <attractivenet/layers.h>
 
-/** Return the options of a kind, AN_LOSS_*, or of a number that is none. One at a time. */
+/** Return the options for a kind, AN_LOSS_*, or for an invalid number. One at a time. */
 static inline const an_loss_options *loss_of(int32_t kind) {
     static _Thread_local an_loss_options options;
     an_loss_options_init(&options, sizeof options);

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-/** Options with one field wrong: wrong_TYPE_FIELD(). The second form has a name of its own. */
+/** Options with one wrong field: wrong_TYPE_FIELD(). The second form has its own name. */
 #define WRONG(type, field, value) WRONG_AS(type##_##field, type, field, value)
 #define WRONG_AS(name, type, field, value)                                                         \
     static const type *wrong_##name(void) {                                                        \
@@ -23,21 +23,21 @@
         return &options;                                                                           \
     }
 
-/** One call: what it is called in failures, its text, and a part of the message. */
+/** One call: its name in failures, its text, and a part of the message. */
 typedef struct misuse_call {
     const char *name, *text;
     an_status (*call)(an_error *err);
     const char *part;
 } misuse_call;
 
-/* For lists of CASE(name, call, part), in which err is the call's last argument. */
+/* For lists of CASE(name, call, part), where err is the call's last argument. */
 #define MISUSE_DEFINE(name, call, part)                                                            \
     static an_status call_##name(an_error *err) {                                                  \
         return call;                                                                               \
     }
 #define MISUSE_LIST(name, call, part) {#name, #call, call_##name, part},
 
-/** Where a call would put a handle: "&model_out", and the place. */
+/** Where a call would store a handle: "&model_out", and the address. */
 typedef struct misuse_out {
     const char *text;
     void *place;
@@ -82,7 +82,7 @@ static inline void misuse_refused(const misuse_call *calls, size_t count, const 
     assert_int_equal(wrong, 0);
 }
 
-/** An init function does nothing for NULL and for sizes that no struct has. */
+/** An init function does nothing for NULL and for impossible sizes. */
 #define MISUSE_INIT(type, init)                                                                    \
     do {                                                                                           \
         type untouched, options;                                                                   \

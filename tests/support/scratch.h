@@ -5,13 +5,13 @@
 
 #include <stdbool.h>
 
-/** Make an empty folder in TMPDIR, else where the system keeps temporary files; in_memory: else in
- * memory if that can be had, for programs that sync a lot. Free with scratch_remove(); NULL: it
- * cannot be made. */
+/** Create an empty folder in TMPDIR if that is set, otherwise in the system's temporary folder;
+ * in_memory: otherwise in memory if possible, for programs that sync a lot. Free with
+ * scratch_remove(); NULL: it cannot be created. */
 char *scratch_make(bool in_memory);
-/** Remove what is in a folder. */
+/** Remove the contents of a folder. */
 void scratch_clear(const char *folder);
-/** Remove a folder with all that is in it, free its name; NULL is allowed. */
+/** Remove a folder with its contents and free its name; NULL is allowed. */
 void scratch_remove(char *folder);
 
 #endif

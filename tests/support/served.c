@@ -51,7 +51,7 @@ void served_begin(server_answer answer, int64_t size, int64_t spare) {
     ani_sha256_begin(&sha);
     ani_sha256_add(&sha, served_content, size);
     ani_sha256_end(&sha, served_hash);
-    /* A proxy of the environment is none for 127.0.0.1. */
+    /* A proxy from the environment must not be used for 127.0.0.1. */
     setenv("no_proxy", "*", 1);
     unsetenv("http_proxy");
     served_host = server_begin(answer);

@@ -86,7 +86,7 @@ static void *run(void *user) {
         const int connection = accept(server->listener, NULL, NULL);
         if (connection < 0) continue;
         if (!server->is_ended) serve(server, connection);
-        /* Wait for the other side to close: else what was sent may be lost with a reset. */
+        /* Wait for the peer to close; otherwise a reset may discard what was sent. */
         shutdown(connection, SHUT_WR);
         char rest[256];
         while (recv(connection, rest, sizeof rest, 0) > 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A MobileNetV2 that is small enough to be made often, and yet has all that a large one has. */
+ * A MobileNetV2 that is small enough to be created often but has everything that a large one
+ * has. */
 #ifndef SUPPORT_SMALL_MODEL_H
 #define SUPPORT_SMALL_MODEL_H
 
@@ -31,7 +32,7 @@ static inline an_model *small_model(an_backend *backend, int32_t outputs, int32_
     return model;
 }
 
-/** Return the weights of such a model with one score, under their names. */
+/** Return the weights of such a model with one score, by name. */
 static inline an_arrays *small_model_weights(an_backend *backend) {
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     an_arrays *weights = NULL;
@@ -41,7 +42,7 @@ static inline an_arrays *small_model_weights(an_backend *backend) {
 }
 
 /** The first nine units at a usual width, Conv1 to block_2_add, and one output: with 52 units of
- * random weights each error grows on the way, which it does not in a trained network. */
+ * random weights, every error grows from unit to unit, unlike in a trained network. */
 static inline an_model *short_model(an_backend *backend) {
     ani_unit_spec units[ANI_MNV2_UNITS];
     ani_mnv2_pads pads;
@@ -55,7 +56,7 @@ static inline an_model *short_model(an_backend *backend) {
     return model;
 }
 
-/** Moving statistics near the data's, so that by them the numbers are as large as in use. */
+/** Moving statistics close to the data's, so that the values have realistic magnitudes. */
 static inline void small_model_settle(an_model *model, const float *x, int64_t n) {
     assert_int_equal(an_model_update_batch_norm_begin(model, NULL), AN_OK);
     assert_int_equal(an_model_update_batch_norm_add(model, x, n, NULL), AN_OK);

@@ -3,18 +3,18 @@
 #ifndef SUPPORT_TEST_FOLDER_H
 #define SUPPORT_TEST_FOLDER_H
 
-/** The folder, see folder_path(); NULL before it is made and after it is removed. */
+/** The folder, see folder_path(); NULL before it is created and after it is removed. */
 extern char *test_folder;
 
-/** Set-up of a case or of a group: make the folder, empty. */
+/** Set-up of a case or group: create an empty folder. */
 int test_folder_make(void **state);
-/** Tear-down of a case: disarm faults, as a case that failed has not, and remove the folder with
- * all that is in it. */
+/** Tear-down of a case: disarm faults, which a failed case has not done, and remove the folder with
+ * its contents. */
 int test_folder_remove(void **state);
-/** Tear-down of a group: likewise, and the group fails if a case left something in the folder. */
+/** Tear-down of a group: the same, but the group fails if a case left something in the folder. */
 int test_folder_end(void **state);
 
-/** A case with an empty folder of its own. */
+/** A case with its own empty folder. */
 #define unit_test_in_folder(function)                                                              \
     cmocka_unit_test_setup_teardown(function, test_folder_make, test_folder_remove)
 

@@ -56,7 +56,7 @@ static an_status make_model(parts *p, const training *t, an_error *err) {
     an_status st = make_network(&p->model, t, 42, err);
     if (!st) st = an_model_set_momentum(p->model, 0.9, err);
     if (st || !p->checkpoint) return st;
-    /* all weights are to come from the checkpoint */
+    /* all weights must come from the checkpoint */
     st = make_network(&other, t, 7, err);
     if (!st) st = an_model_copy_weights(&weights, other, err);
     if (!st) st = an_model_set_weights(p->model, weights, err);
@@ -113,7 +113,7 @@ static int32_t on_warning(void *user, const an_warning *warning) {
     return 0;
 }
 
-/* What differs between the variants. */
+/* The differences between the variants. */
 static void vary(an_train_options *options, an_optimizer_options *optimizer,
                  an_schedule_options *schedule, int32_t variant) {
     static const int32_t bases[] = {AN_BASE_TRAIN, AN_BASE_TRAIN, AN_BASE_FINETUNE,
@@ -133,7 +133,7 @@ static void vary(an_train_options *options, an_optimizer_options *optimizer,
         optimizer->momentum = 0.9;
         optimizer->nesterov = 1;
         options->reduce_rate_patience = 1;
-        options->reduce_rate_min_delta = 10; /* nothing is a gain: the rate falls each epoch */
+        options->reduce_rate_min_delta = 10; /* never an improvement: the rate falls each epoch */
         options->restore_best = 1;
         break;
     case 3:
@@ -146,7 +146,7 @@ static void vary(an_train_options *options, an_optimizer_options *optimizer,
     }
 }
 
-/* Train one stage from its begin, or from the checkpoint if it is of this stage. */
+/* Train one stage from its beginning, or from the checkpoint if that belongs to this stage. */
 static an_status run_stage(parts *p, training *t, int32_t stage, an_error *err) {
     char model[4096], resume[4096], csv[4096];
     void *user[] = {t, p};
@@ -231,7 +231,7 @@ static char *read_file(const char *folder, const char *name, int64_t *size) {
     return bytes;
 }
 
-/* Take the last column out of each line. */
+/* Remove the last column from each line. */
 static void drop_seconds(char *text, int64_t *size) {
     char *to = text, *comma = NULL;
     for (const char *at = text; *at; at++) {
