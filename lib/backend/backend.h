@@ -205,7 +205,7 @@ typedef struct ani_backend_ops {
     void (*bn_backward)(an_backend *backend, int64_t channels, int64_t count, int32_t batch,
                         const double *sums, const ani_bn *bn, float *dgamma, float *dbeta, float *a,
                         float *b, float *c);
-    /** Write y = x + r, both loaded lazily (r->z NULL: x alone), rows*c elements, all three of the
+    /** Write y = x + r, both loaded lazily (r->z NULL: only x), rows*c elements, all three of the
      * kind of x. */
     void (*materialise)(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
                         const ani_lazy *r, void *y);

@@ -11,7 +11,7 @@
  * large one. A unit computes
  *
  *     sum  = bias[j] + sum over k of code[k] * weight[k][j]                       in int32, exact
- *     code = rint(sum * scale[j] + residual code * residual_scale) cut to 0..255  in float
+ *     code = rint(sum * scale[j] + residual code * residual_scale) clamped to 0..255  in float
  *
  * where batch norm and the low ends of the input, the residual and the output are part of the bias,
  * the product of sum and scale is rounded to float, and the rest is one fused multiply-add.

@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 
-/* Between two looks of one who waits. */
+/* Between two checks of the flag while waiting. */
 enum { WAIT_NANOSECONDS = 20000000 };
 
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler may not take a lock");

@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 
-/** What one call knows of its flag. A request that was seen once counts until the call ends, also
- * if the flag is reset meanwhile: parts of the work may have been left out by then. Its address may
- * be polled by all threads that work for the call. */
+/** The state of one call's cancellation flag. A request that was seen once counts until the call
+ * ends, even if the flag is reset meanwhile: parts of the work may have been skipped by then. All
+ * threads that work for the call may poll its address. */
 typedef struct ani_watch {
     an_cancel *cancel; /* held; NULL: nothing cancels the call */
     atomic_bool seen;

@@ -55,7 +55,7 @@ static int32_t smallest_limit(const char *root, const char *group) {
     return limit;
 }
 
-/* Say whether a list such as "cpu,cpuacct" contains "cpu". */
+/* Return whether a list such as "cpu,cpuacct" contains "cpu". */
 static bool has_cpu(const char *controllers) {
     const char *at = controllers;
     while (at) {

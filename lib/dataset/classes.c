@@ -51,7 +51,7 @@ static const char *name_of(const ani_classes *classes, int32_t item) {
     return classes->names.bytes + classes->items[item].offset;
 }
 
-/* Write "'cat' on line 7", or "'cat'" alone. */
+/* Write "'cat' on line 7", or just "'cat'". */
 static const char *describe(char out[ANI_SHOWN_CLASS_SIZE + 64], const ani_classes *classes,
                             int32_t item) {
     char shown[ANI_SHOWN_NAME_SIZE];

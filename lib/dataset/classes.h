@@ -30,7 +30,7 @@ typedef struct ani_classes {
     ani_class *items; /* [count], in order of appearance */
     int32_t *order;   /* [count]: items sorted by name, byte by byte */
     int32_t count;
-    bool is_fixed;      /* no more may come */
+    bool is_fixed;      /* no more may be added */
     bool has_whole;     /* the name of one is a whole number */
     int32_t whole_item; /* the first of these */
 } ani_classes;

@@ -44,8 +44,8 @@ typedef struct job {
     /* what PATH.part.info says, or will say */
     char *validator;
     int64_t total; /* of the whole file; -1 = not known */
-    /* the request under way */
-    int64_t offset; /* asked for */
+    /* the current request */
+    int64_t offset; /* requested */
     sink sink;
     uint8_t head[SNIFF_SIZE]; /* of a response not yet identified */
     int64_t head_size;

@@ -334,7 +334,7 @@ static an_status read_link_message(ani_hdf5 *file, const ani_hdf5_message *messa
     return st ? st : take(user, &link, err);
 }
 
-/* A group whose links lie in a fractal heap has its address here. */
+/* If a group's links are in a fractal heap, its address is here. */
 static bool is_dense(const ani_hdf5_message *message) {
     const int64_t place = message->size >= 2 && message->data[1] & 1 ? 10 : 2;
     return message->size >= place + ADDRESS_SIZE &&

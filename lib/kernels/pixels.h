@@ -51,7 +51,7 @@ typedef struct ani_pixels {
     void (*blend_rows)(uint8_t *out, const int16_t *upper, const int16_t *lower, int16_t w0,
                        int16_t w1, int64_t count);
     /** out[i][c] = mean of the pixels 2i and 2i+1 of both rows, x.5 rounded up; with two channels
-     *  to the even number. */
+     * to even. */
     void (*halve_row)(uint8_t *out, const uint8_t *upper, const uint8_t *lower, int64_t count,
                       int32_t channels);
 

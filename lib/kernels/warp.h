@@ -26,7 +26,7 @@ typedef struct ani_warp {
 /** Describe src [height,width,3], each length at most ANI_WARP_MAX_LENGTH, seen on the scale gain *
  *  pixel + bias. */
 ani_view ani_warp_view(const uint8_t *src, int64_t height, int64_t width, float gain, float bias);
-/** Describe floats [height,width,3], seen as they are. */
+/** Describe floats [height,width,3], used unscaled. */
 ani_view ani_warp_view_values(const float *values, int64_t height, int64_t width);
 
 /** Prefetch an image of 8-bit pixels: its rows will be read across, a pattern that processors do

@@ -94,7 +94,7 @@ struct ani_net_context {
 
 struct ani_net {
     an_backend *backend;
-    ani_net_spec spec; /* units: NULL; they are in units */
+    ani_net_spec spec; /* its units is NULL; they are in units below */
     ani_unit_spec *unit_specs;
     ani_net_unit *units;
     ani_net_array *arrays;

@@ -367,7 +367,7 @@ static void store_depth(const infer_run *run, const uint8_t *depth, int64_t pixe
             memcpy(to, depth + bytes_of(run, c * pixels + i * block), (size_t)bytes_of(run, count));
             if (step->residual < 0) continue;
             const float *residual = (const void *)slot(run, step->residual, at);
-            for (int64_t j = 0; j < count; j++) /* in float alone */
+            for (int64_t j = 0; j < count; j++) /* only in float */
                 ((float *)(void *)to)[j] += residual[j];
         }
 }

@@ -52,7 +52,7 @@ typedef struct infer_step {
     int64_t blocks;    /* of wide */
     int64_t group;     /* blocks that are projected at a time */
     int64_t rows;      /* of the result in a band */
-    int64_t chunk;     /* of those, convolved at once */
+    int64_t chunk;     /* of those, convolved at a time */
     int64_t keep;      /* rows of wide that a band passes to the next one: 3 - stride */
     int64_t columns;   /* of a row of wide with its padding */
     int64_t all_depth; /* elements of the depthwise result of a whole image */

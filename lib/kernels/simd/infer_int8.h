@@ -4,8 +4,8 @@
  * each number of vectors (ANI_BYTES_TILES), and then includes this.
  *
  * Sums are int32 and exact; a product adds up four inputs at once. Blocks have BYTES_PARTS parts of
- * 16 channels, which are bytes here: the depthwise convolution works on as many columns at once as
- * a vector has such blocks. */
+ * 16 channels, which are bytes here: the depthwise convolution processes as many columns at a time
+ * as fit into a vector. */
 #ifndef KERNELS_SIMD_INFER_INT8_H
 #define KERNELS_SIMD_INFER_INT8_H
 
