@@ -98,7 +98,7 @@ static double face_score(const face *f) {
 
 /* --- drawing ---------------------------------------------------------------------------------- */
 
-/** The image and the frame of the face in it. */
+/** The image, and the coordinate frame of the face in it. */
 typedef struct canvas {
     double *rgb; /* [size,size,3], 0 to 1 */
     int32_t size;

@@ -15,7 +15,7 @@
  *
  * Takes:   seed, number: the same values give the same face.
  * Writes:  rgb [size,size,3]; scratch [size,size,3] is overwritten.
- * Returns: its score, 1 to 5.
+ * Returns: the score, 1 to 5.
  */
 double draw_face(int32_t seed, int32_t number, int32_t size, double *scratch, uint8_t *rgb);
 

@@ -14,7 +14,7 @@ typedef struct run {
     an_backend *backend;
     an_dataset *faces;
     int64_t found;    /* images before damaged ones were left out */
-    int64_t *indices; /* [n_train + n_val + n_test]: samples, part after part */
+    int64_t *indices; /* [n_train + n_val + n_test]: samples, one part after another */
     int64_t n_train, n_val, n_test;
     an_loader *train, *val, *test;
     an_model *model;

@@ -23,8 +23,9 @@ enum { AN_FILL_NEAREST = 0, AN_FILL_CONSTANT = 1, AN_FILL_REFLECT = 2, AN_FILL_W
 /**
  * How images are augmented: one bilinear affine map (rotation, shift, shear and zoom combined), a
  * channel shift, flips and brightness, in this order. Each is drawn anew for each image and epoch.
- * Fill with an_augment_options_init() for no augmentation, or with an_augment_options_tutorial()
- * for mode FAST, horizontal flip, rotation 40, shifts, shear and zoom 0.2.
+ * Initialise with an_augment_options_init() for no augmentation, or with
+ * an_augment_options_tutorial() for mode FAST, horizontal flip, rotation 40, shifts, shear and zoom
+ * 0.2.
  *
  * Modes KERAS and LEGACY reproduce Keras exactly, bugs included: the height shift moves along
  * columns (LEGACY: along rows), the centre of non-square images is wrong, and brightness converts
@@ -38,7 +39,7 @@ enum { AN_FILL_NEAREST = 0, AN_FILL_CONSTANT = 1, AN_FILL_REFLECT = 2, AN_FILL_W
  * image is interpolated as floats. Brightness treats the ends of the scale as 0 and 255.
  */
 typedef struct an_augment_options {
-    uint32_t struct_size;       /* set by init; later fields are only appended */
+    uint32_t struct_size;       /* set by init; new fields are only appended */
     int32_t mode;               /* AN_AUGMENT_*; default AN_AUGMENT_NONE: the other fields have no
                                    effect */
     int32_t horizontal_flip;    /* 0 or 1: flip with probability 1/2 */
@@ -75,9 +76,9 @@ enum {
     AN_ITERATOR_ITEM = 1  /* g[0], g[1], ..., on_epoch_end(): as fit without its own shuffling */
 };
 
-/** How to load batches. Fill with an_loader_options_init(), then change what you need. */
+/** How to load batches. Initialise with an_loader_options_init(), then change what you need. */
 typedef struct an_loader_options {
-    uint32_t struct_size; /* set by init; later fields are only appended */
+    uint32_t struct_size; /* set by init; new fields are only appended */
     int32_t batch_size;   /* samples in a batch, 1 to 65536; default 32 */
     int32_t shuffle;      /* 0 or 1: reshuffle every epoch; default 0 */
     int32_t drop_last;    /* 0 or 1: drop the last batch if it is short (unless it is the only one);
@@ -143,11 +144,11 @@ AN_API void an_fill_batch_init(an_fill_batch *batch, uint32_t struct_size);
  *  call that reads a loader. A non-zero return stops that call with AN_ERR_CANCELLED. */
 typedef int32_t (*an_fill_fn)(void *user, const an_fill_batch *batch);
 
-/** Samples supplied by a callback. Fill with an_loader_source_init(), then set the fields that have
- *  no default.
+/** Samples supplied by a callback. Initialise with an_loader_source_init(), then set the fields
+ * that have no default.
  */
 typedef struct an_loader_source {
-    uint32_t struct_size;  /* set by init; later fields are only appended */
+    uint32_t struct_size;  /* set by init; new fields are only appended */
     int32_t height, width; /* of the images, 1 to 8192; no default */
     int32_t outputs;       /* numbers per sample in y, 1 to 1000; default 1 */
     int64_t count;         /* samples in an epoch, at least 1; no default */

@@ -30,9 +30,9 @@ enum {
     AN_BACKEND_CUDA = 2
 };
 
-/** Which device. Fill with an_backend_options_init(), then change what you need. */
+/** Which device. Initialise with an_backend_options_init(), then change what you need. */
 typedef struct an_backend_options {
-    uint32_t struct_size; /* set by init; later fields are only appended */
+    uint32_t struct_size; /* set by init; new fields are only appended */
     int32_t kind;         /* AN_BACKEND_*; default AN_BACKEND_CPU */
     int32_t threads;      /* 1 to 1024; 0 = as many as the process's CPU affinity and its control
                              groups' CPU quotas allow; default 0 */

@@ -31,9 +31,9 @@ enum {
  *  for AUTO or an unknown mode. */
 AN_API an_status an_scale_fill_table(int32_t scale, float table[256], an_error *err);
 
-/** How to open a data set. Fill with an_dataset_options_init(), then change what you need. */
+/** How to open a data set. Initialise with an_dataset_options_init(), then change what you need. */
 typedef struct an_dataset_options {
-    uint32_t struct_size;   /* set by init; later fields are only appended */
+    uint32_t struct_size;   /* set by init; new fields are only appended */
     int32_t policy;         /* AN_POLICY_*: SKIP leaves out, counts and warns of invalid label lines
                                and rows, images without a label, files whose base name is already in
                                use, refused members and damaged images; default STRICT */
@@ -271,9 +271,9 @@ AN_API an_status an_dataset_check(an_dataset *dataset, int32_t threads, an_progr
 
 enum { AN_SIZE_ABSENT = 0, AN_SIZE_FRACTION = 1, AN_SIZE_COUNT = 2 };
 
-/** Sizes of a split, as in scikit-learn. Fill with an_split_options_init(). */
+/** Sizes of a split, as in scikit-learn. Initialise with an_split_options_init(). */
 typedef struct an_split_options {
-    uint32_t struct_size;  /* set by init; later fields are only appended */
+    uint32_t struct_size;  /* set by init; new fields are only appended */
     int32_t shuffle;       /* 0 or 1; default 1 */
     int32_t test_kind;     /* AN_SIZE_*; if both are absent, the test fraction is 0.25; default
                               ABSENT */

@@ -11,9 +11,9 @@ extern "C" {
 
 /* --- download ------------------------------------------------------------------------------- */
 
-/** How to download. Fill with an_download_options_init(), then change what you need. */
+/** How to download. Initialise with an_download_options_init(), then change what you need. */
 typedef struct an_download_options {
-    uint32_t struct_size;      /* set by init; later fields are only appended */
+    uint32_t struct_size;      /* set by init; new fields are only appended */
     int32_t max_redirects;     /* 0 to 50; default 10 */
     int64_t max_bytes;         /* a larger response is an error; default 8 GiB */
     int32_t low_speed_bytes;   /* if the transfer stays below so many bytes per second ...; default
@@ -77,9 +77,9 @@ enum {
     AN_POLICY_SKIP = 1    /* leave it out, warn, and count it in the report */
 };
 
-/** What to extract from an archive, and limits. Fill with an_extract_options_init(). */
+/** What to extract from an archive, and limits. Initialise with an_extract_options_init(). */
 typedef struct an_extract_options {
-    uint32_t struct_size;       /* set by init; later fields are only appended */
+    uint32_t struct_size;       /* set by init; new fields are only appended */
     int32_t policy;             /* AN_POLICY_*, for refused names and duplicates; default STRICT */
     const char *label_file;     /* base name of the label file; default "All_labels.txt" */
     const char *suffix;         /* extension of image members, case-insensitive; NULL = .jpg .jpeg
@@ -106,7 +106,7 @@ AN_API void an_extract_options_init(an_extract_options *options, uint32_t struct
 
 /** The result of an extraction. */
 typedef struct an_extract_report {
-    uint32_t struct_size; /* set by init; the library fills no more than that */
+    uint32_t struct_size; /* set by init; the library fills in no more than that */
     int32_t reserved;     /* 0 */
     int64_t written;      /* files written */
     int64_t present;      /* files that were already there with the right size and CRC */
@@ -150,9 +150,9 @@ AN_API an_status an_archive_extract(const char *archive, const char *folder,
 /** An 8-bit RGB image [H,W,3], row-major without padding. */
 typedef struct an_image an_image;
 
-/** Limits for decoding. Fill with an_image_limits_init(). */
+/** Limits for decoding. Initialise with an_image_limits_init(). */
 typedef struct an_image_limits {
-    uint32_t struct_size; /* set by init; later fields are only appended */
+    uint32_t struct_size; /* set by init; new fields are only appended */
     int32_t max_scans;    /* in a progressive JPEG; default 500 */
     int64_t max_pixels;   /* width times height; default INT64_MAX: max_memory alone decides */
     int64_t max_memory;   /* bytes that decoding one image may use; default 1 GiB. Decoding uses 3

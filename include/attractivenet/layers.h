@@ -256,9 +256,9 @@ AN_API void an_loss_batch_init(an_loss_batch *batch, uint32_t struct_size);
  */
 typedef int32_t (*an_loss_fn)(void *user, const an_loss_batch *batch);
 
-/** Which loss. Fill with an_loss_options_init(), then change what you need. */
+/** Which loss. Initialise with an_loss_options_init(), then change what you need. */
 typedef struct an_loss_options {
-    uint32_t struct_size; /* set by init; later fields are only appended */
+    uint32_t struct_size; /* set by init; new fields are only appended */
     int32_t kind;         /* AN_LOSS_*; default AUTO. For regression MSE, MAE or HUBER; for
                              classification CATEGORICAL, or BINARY with one output: the loss of the
                              probabilities that an_model_predict() returns. Targets of these two lie

@@ -45,9 +45,9 @@ AN_API an_status an_metrics_compute_double(const double *truth, const double *pr
                                            const double *weights, int64_t count,
                                            an_metrics *metrics, an_error *err);
 
-/** How a plot looks. Fill with an_plot_options_init(), then change what you need. */
+/** How a plot looks. Initialise with an_plot_options_init(), then change what you need. */
 typedef struct an_plot_options {
-    uint32_t struct_size; /* set by init; later fields are only appended */
+    uint32_t struct_size; /* set by init; new fields are only appended */
     int32_t width;        /* pixels, 200 to 10000; 0 = 1500 (scatter: 900); default 0 */
     int32_t height;       /* pixels, 200 to 10000; 0 = 700 (scatter: 900); default 0 */
     int32_t log_y;        /* curves: 1 = logarithmic axis, for values that span decades; default

@@ -18,9 +18,9 @@ enum {
     AN_WEIGHTS_FILE = 2      /* weights_path */
 };
 
-/** Which network. Fill with an_mobilenetv2_options_init(), then change what you need. */
+/** Which network. Initialise with an_mobilenetv2_options_init(), then change what you need. */
 typedef struct an_mobilenetv2_options {
-    uint32_t struct_size;  /* set by init; later fields are only appended */
+    uint32_t struct_size;  /* set by init; new fields are only appended */
     int32_t height, width; /* pixels, 32 to 8192; default 350, 350 (when loading: 0 = as in the
                               file) */
     int32_t outputs;       /* 1 to 10000; default 1 */

@@ -10,9 +10,9 @@
 extern "C" {
 #endif
 
-/** Which optimizer. Fill with an_optimizer_options_init(), then change what you need. */
+/** Which optimizer. Initialise with an_optimizer_options_init(), then change what you need. */
 typedef struct an_optimizer_options {
-    uint32_t struct_size; /* set by init; later fields are only appended */
+    uint32_t struct_size; /* set by init; new fields are only appended */
     int32_t kind;         /* AN_OPTIM_*; default ADAM */
     int32_t nesterov;     /* SGD: 0 or 1; default 0 */
     int32_t reserved;     /* 0 */
@@ -62,7 +62,7 @@ enum { AN_SCHEDULE_CONSTANT = 0, AN_SCHEDULE_COSINE = 1 };
 /** How the learning rate changes over the steps of a stage. (For reduction on a plateau, see
  *  train.h.) */
 typedef struct an_schedule_options {
-    uint32_t struct_size;  /* set by init; later fields are only appended */
+    uint32_t struct_size;  /* set by init; new fields are only appended */
     int32_t kind;          /* AN_SCHEDULE_*; default CONSTANT */
     int64_t warmup_steps;  /* steps with a linear increase from warmup_start; default 0 */
     int64_t decay_steps;   /* COSINE: steps after the warm-up; > 0; default 0 = the rest of the

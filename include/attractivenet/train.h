@@ -190,9 +190,9 @@ typedef int32_t (*an_train_fn)(void *user, const an_train_event *event);
  *  AN_ERR_CANCELLED. */
 typedef int32_t (*an_text_fn)(void *user, const char *text);
 
-/** How to train one stage. Fill with an_train_options_init(), then change what you need. */
+/** How to train one stage. Initialise with an_train_options_init(), then change what you need. */
 typedef struct an_train_options {
-    uint32_t struct_size; /* set by init; later fields are only appended */
+    uint32_t struct_size; /* set by init; new fields are only appended */
     int32_t stage;        /* stage number shown in reports, from 1; default 1 */
     int32_t max_epochs;   /* 1 to 1,000,000; default 30 */
     int32_t first_epoch;  /* number of epochs in earlier stages: shuffling and augmentation continue
