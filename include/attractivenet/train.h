@@ -216,10 +216,10 @@ typedef struct an_train_options {
                                   slightly more time; default 0 */
     int32_t accumulate;        /* batches per optimizer step: it uses the gradient of the mean over
                                   all their samples, as for one larger batch (except that batch
-                                  statistics are computed per batch, and the moving ones change with
-                                  each, which a reader of the model sees before the step is done);
-                                  the last step of an epoch uses the remaining batches. 1 to
-                                  1,000,000; 0 = 1; default 0 */
+                                  statistics are computed per batch and the moving ones are updated
+                                  after each, which readers of the model see before the step is
+                                  complete); the last step of an epoch uses the remaining batches. 1
+                                  to 1,000,000; 0 = 1; default 0 */
     int32_t verbose;           /* AN_VERBOSE_*; all except NONE need text; default NONE */
     int32_t text_is_terminal;  /* 0: not a terminal, so no progress bars that overwrite themselves;
                                   1: a terminal; 2: a UTF-8 terminal; default 0 */

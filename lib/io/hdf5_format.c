@@ -96,7 +96,7 @@ an_status ani_hdf5_read_superblock(ani_hdf5 *file, an_error *err) {
     uint64_t base, end, root;
     const uint8_t *head = ani_hdf5_at(file, 0, 16);
     if (!head || memcmp(head, magic, sizeof magic) != 0)
-        return ani_fail(err, AN_ERR_FORMAT, "'%s' is no HDF5 file", file->name);
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' is not an HDF5 file", file->name);
     const int version = head[8];
     const bool is_old = version < 2;
     if (version > 3)

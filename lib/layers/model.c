@@ -286,7 +286,7 @@ static an_status check_name_count(const an_model *model, int32_t count, an_statu
             "classes",
             (int)count);
     if (count != wanted)
-        return ani_fail(err, wrong, "model: %d class names; it must be %d, for it has %d output%s",
+        return ani_fail(err, wrong, "model: %d class names; it must have %d, as it has %d output%s",
                         (int)count, (int)wanted, (int)outputs, outputs == 1 ? "" : "s");
     return AN_OK;
 }
@@ -396,7 +396,7 @@ an_status an_model_copy(an_model **out, const an_model *model, an_backend *backe
     if (weights == AN_SHARE_WEIGHTS && !ani_backend_is_alike(own, backend))
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "model: its backend is '%s' at level '%s', the copy's '%s' at level '%s'; "
-                        "weights are shared between backends of one kind and the same instructions",
+                        "weights are shared between backends of the same kind and ISA level",
                         own->ops->name, own->level, backend->ops->name, backend->level);
     an_status st = ani_net_copy(&net, model->net, backend, weights == AN_SHARE_WEIGHTS, err);
     if (!st) st = make(&copy, net, &model->facts, err);

@@ -104,7 +104,7 @@ static an_status fill_strides(ani_frames *f, an_error *err) {
                         "row_stride is %lld; %s rows of %lld pixels have %lld bytes",
                         (long long)f->row_stride, as->name, (long long)f->width, (long long)row);
     if (!ani_mul_size(f->row_stride, rows, &size))
-        return ani_fail(err, AN_ERR_ARG, "row_stride is %lld; no memory has %lld rows of it",
+        return ani_fail(err, AN_ERR_ARG, "row_stride is %lld; %lld such rows do not fit in memory",
                         (long long)f->row_stride, (long long)rows);
     if (f->frame_stride == 0) f->frame_stride = size;
     size += row - f->row_stride; /* the last row needs no padding */
@@ -112,7 +112,8 @@ static an_status fill_strides(ani_frames *f, an_error *err) {
         return ani_fail(err, AN_ERR_ARG, "frame_stride is %lld; a frame has %lld bytes",
                         (long long)f->frame_stride, (long long)size);
     if (!ani_mul_size(f->frame_stride, f->count, &all))
-        return ani_fail(err, AN_ERR_ARG, "frame_stride is %lld; no memory has %lld frames of it",
+        return ani_fail(err, AN_ERR_ARG,
+                        "frame_stride is %lld; %lld such frames do not fit in memory",
                         (long long)f->frame_stride, (long long)f->count);
     return AN_OK;
 }

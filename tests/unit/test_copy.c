@@ -389,7 +389,7 @@ static void one_output_has_two_classes(void **state) {
     static const char *const names[2] = {"no", "yes"};
     an_model *model = small_model(two, 1, AN_TASK_CLASSIFICATION), *loaded;
     assert_int_equal(an_model_set_class_names(model, names, 1, &err), AN_ERR_ARG);
-    assert_non_null(strstr(err.message, "1 class names; it must be 2"));
+    assert_non_null(strstr(err.message, "1 class names; it must have 2"));
     expect_ok(an_model_set_class_names(model, names, 2, &err));
     loaded = reload(model);
     expect_names(loaded, names, 2);
@@ -406,9 +406,9 @@ static void wrong_names_are_refused(void **state) {
         int32_t count;
         const char *part;
     } cases[] = {
-        {{"a", "b", "c"}, 2, "2 class names; it must be 3"},
-        {{"a", "b", "c"}, 0, "0 class names; it must be 3"},
-        {{"a", "b", "c"}, -1, "-1 class names; it must be 3"},
+        {{"a", "b", "c"}, 2, "2 class names; it must have 3"},
+        {{"a", "b", "c"}, 0, "0 class names; it must have 3"},
+        {{"a", "b", "c"}, -1, "-1 class names; it must have 3"},
         {{"a", "b", NULL}, 3, "the name of class 2 is NULL"},
         {{"a", "", "c"}, 3, "the name of class 1 is empty"},
         {{"\xff", "b", "c"}, 3, "the name of class 0 is not UTF-8"},
@@ -470,8 +470,8 @@ static void hostile_names_in_a_file_are_refused(void **state) {
         {"[\"a\",\"b\"", "JSON array"},
         {"[\"a\",\"b\",3]", "class 2 is not a string"},
         {"[\"a\",\"b\",[\"c\"]]", "class 2 is not a string"},
-        {"[\"a\",\"b\"]", "2 class names; it must be 3"},
-        {"[\"a\",\"b\",\"c\",\"d\"]", "4 class names; it must be 3"},
+        {"[\"a\",\"b\"]", "2 class names; it must have 3"},
+        {"[\"a\",\"b\",\"c\",\"d\"]", "4 class names; it must have 3"},
         {"[\"a\",\"\",\"c\"]", "class 1 is empty"},
         {"[\"a\",\"b\",\"a\"]", "two classes are named 'a'"},
         {"[\"a\",\"b\\u0000\",\"c\"]", "JSON array"},

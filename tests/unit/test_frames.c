@@ -482,9 +482,9 @@ static void refuses_what_is_no_frame(void **state) {
     expect_refused(RGB, 2, -48, 4, 4, 12, "frame_stride is -48; a frame has 48 bytes");
     expect_refused(NV12, 2, 23, 4, 4, 0, "frame_stride is 23; a frame has 24 bytes");
     expect_refused(RGB, 1, 0, 4, 4, INT64_MAX / 3,
-                   "row_stride is 3074457345618258602; no memory has 4 rows of it");
+                   "row_stride is 3074457345618258602; 4 such rows do not fit in memory");
     expect_refused(RGB, INT64_MAX / 40, 48, 4, 4, 0,
-                   "frame_stride is 48; no memory has 230584300921369395 frames of it");
+                   "frame_stride is 48; 230584300921369395 such frames do not fit in memory");
     assert_int_equal(an_predictor_set_region(predictor, 3, 2, 5, 2, NULL), AN_OK);
     expect_refused(RGB, 1, 0, 4, 7, 0,
                    "the region is x 3, y 2, width 5, height 2; the frame has only width 7, height "

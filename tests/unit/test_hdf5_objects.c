@@ -380,7 +380,7 @@ static void superblocks(void **state) {
         an_status status;
         const char *message;
     } lies[] = {
-        {0, 0, 1, AN_ERR_FORMAT, "'f' is no HDF5 file"},
+        {0, 0, 1, AN_ERR_FORMAT, "'f' is not an HDF5 file"},
         {8, 4, 1, AN_ERR_UNSUPPORTED, "'f' uses HDF5 version 4; 0 to 3 are supported"},
         {13, 4, 1, AN_ERR_UNSUPPORTED,
          "'f' has addresses of 4 and lengths of 8 bytes; only 8 are supported"},
@@ -402,7 +402,7 @@ static void superblocks(void **state) {
     }
     refuse(ani_hdf5_open(&file, out.data, 95, "f", &err), AN_ERR_FORMAT, DAMAGED("superblock"),
            0LL);
-    refuse(ani_hdf5_open(&file, out.data, 15, "f", &err), AN_ERR_FORMAT, "'f' is no HDF5 file");
+    refuse(ani_hdf5_open(&file, out.data, 15, "f", &err), AN_ERR_FORMAT, "'f' is not an HDF5 file");
     /* of new style, with a checksum */
     for (int lie = 0; lie < 3; lie++) {
         free(out.data);

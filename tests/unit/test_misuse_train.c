@@ -321,7 +321,7 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
          "stride is -6")                                                                           \
     CASE(frame_stride_endless,                                                                     \
          an_predictor_score_frame(predictor, rgb, 3, 2, INT64_MAX / 2, y, err),                    \
-         "no memory has 3 rows")                                                                   \
+         "3 such rows do not fit")                                                                 \
     CASE(frames_null, an_predictor_score_frames(NULL, rgb, 1, 0, 2, 2, 0, y, err), "predictor")    \
     CASE(frames_pixels, an_predictor_score_frames(predictor, NULL, 1, 0, 2, 2, 0, y, err),         \
          "frames is NULL")                                                                         \
