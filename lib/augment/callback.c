@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Samples that a callback of the caller fills in. */
+ * Samples that a caller's callback fills in. */
 #include "augment/callback.h"
 
 #include <math.h>

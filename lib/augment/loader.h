@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A loader from the inside: counted references, and its order without its pixels. */
+ * The internal interface of a loader: reference counting, and its order without its pixels. */
 #ifndef AUGMENT_LOADER_H
 #define AUGMENT_LOADER_H
 

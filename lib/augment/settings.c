@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the batches of a training depend on, as settings. */
+ * What the batches of a run depend on, as settings. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

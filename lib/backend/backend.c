@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Making and sharing of backends of every kind. */
+ * Creates and shares backends of every type. */
 #include "backend/backend.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Which values of a chain of steps may lie in the same place. */
+ * Which values of a chain of steps may share memory. */
 #ifndef BACKEND_SLOTS_H
 #define BACKEND_SLOTS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Telling the caller, who may ask to stop. */
+ * Calls to the caller's functions, which may ask to stop. */
 #include "base/callbacks.h"
 
 #include "base/clock.h"

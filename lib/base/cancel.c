@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The flag is one atomic number, so that a signal handler may raise it. */
+ * The flag is a single atomic number, so that a signal handler may set it. */
 #include "base/cancel.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Time that never goes back, and the time left of a job. */
+ * Monotonic time, and the remaining time of a job. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 

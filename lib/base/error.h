@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How failures are written down: where they happen, once. */
+ * How failures are recorded: once, where they happen. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 

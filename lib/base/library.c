@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Loading by dlopen, and a table filled by dlsym. */
+ * Loads libraries with dlopen() and fills a table with dlsym(). */
 #include "base/library.h"
 
 #include <dlfcn.h>

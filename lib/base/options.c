@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Options structs of callers older and newer than the library. */
+ * Options structs from callers older or newer than the library. */
 #include "base/options.h"
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Checked numbers of values, and shapes as text. */
+ * Checked element counts, and shapes as text. */
 #include "base/shape.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Names from outside as they may stand in a message. */
+ * Untrusted names in a form fit for messages. */
 #ifndef BASE_SHOW_H
 #define BASE_SHOW_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Statuses by name, and how failures are written down. */
+ * Names of statuses, and the recording of failures. */
 #include "base/error.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Text that grows, and numbers as text whatever the user's locale is. */
+ * Growing text, and numbers as text whatever the user's locale. */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 

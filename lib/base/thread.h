@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The library's own threads, and the process in which they live. */
+ * The library's own threads, and the process they belong to. */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Turns by a queue of those who wait, each with a place on its own stack. */
+ * Turns, by a queue of waiting threads, each with an entry on its own stack. */
 #include "base/turns.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Finding all damaged images before they are needed. */
+ * Finds all damaged images before they are needed. */
 #include <attractivenet/dataset.h>
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The classes of a data set: names, by which or by whose index labels say them. */
+ * The classes of a data set: names, to which labels refer by name or index. */
 #ifndef DATASET_CLASSES_H
 #define DATASET_CLASSES_H
 

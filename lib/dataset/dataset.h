@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What makers of batches need of a data set beside the public getters. */
+ * What the code that makes batches needs from a data set besides the public getters. */
 #ifndef DATASET_DATASET_H
 #define DATASET_DATASET_H
 

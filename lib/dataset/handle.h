@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a data set is made of, for the sources that make one. */
+ * The contents of a data set, for the code that creates one. */
 #ifndef DATASET_HANDLE_H
 #define DATASET_HANDLE_H
 

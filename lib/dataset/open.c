@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Data sets from a folder or an archive: images joined with their labels. */
+ * Data sets from a folder or an archive: images matched with their labels. */
 #include <attractivenet/dataset.h>
 
 #include <string.h>

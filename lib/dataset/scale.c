@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The pixel scales (docs/numerics.md, section scale): made in double, rounded once. */
+ * The pixel scales (docs/numerics.md, section scale): computed in double, rounded once. */
 #include "dataset/scale.h"
 
 #include "base/error.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Finding and reading a data set's files (docs/numerics.md, section archive). */
+ * Finds and reads a data set's files (docs/numerics.md, section archive). */
 #include "dataset/source.h"
 
 #include <dirent.h>

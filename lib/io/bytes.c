@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Bytes in memory of their own. */
+ * Byte buffers that own their memory. */
 #include "io/bytes.h"
 
 #include <stddef.h>

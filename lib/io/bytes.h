@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Bytes that the library hands out: what a writer makes in memory. */
+ * Byte buffers that the library returns: what a writer produces in memory. */
 #ifndef IO_BYTES_H
 #define IO_BYTES_H
 

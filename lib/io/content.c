@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Types of files, found by the readers that read them afterwards. */
+ * File types, determined by the readers that will read the files. */
 #include "io/content.h"
 
 #include <string.h>

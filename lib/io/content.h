@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a file is, judged by its own bytes, and whether it is complete. */
+ * The type of a file, determined from its bytes, and whether it is complete. */
 #ifndef IO_CONTENT_H
 #define IO_CONTENT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * an_download() with what tests replace. */
+ * an_download() with a parameter for tests. */
 #ifndef IO_DOWNLOAD_H
 #define IO_DOWNLOAD_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Files by their SHA-256. */
+ * SHA-256 hashes of files. */
 #include "io/hash.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * From a path to the object there, and what its type and shape are. */
+ * Finds the object at a path, and its type and shape. */
 #include "io/hdf5_object.h"
 
 #include <string.h>

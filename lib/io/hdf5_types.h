@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the parts of the HDF5 reader share. */
+ * Types shared by the parts of the HDF5 reader. */
 #ifndef IO_HDF5_TYPES_H
 #define IO_HDF5_TYPES_H
 

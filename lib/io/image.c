@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * 8-bit RGB images: their memory, which decoder gets a file, resizing. */
+ * 8-bit RGB images: memory, choice of the decoder, resizing. */
 #include "io/image.h"
 
 #include <inttypes.h>

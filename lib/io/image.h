@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What decoders and encoders of the image formats share. */
+ * Shared by the decoders and encoders of the image formats. */
 #ifndef IO_IMAGE_H
 #define IO_IMAGE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Which members of an archive a data set takes. */
+ * Selects the members of an archive that a data set uses. */
 #include "io/members.h"
 
 #include <inttypes.h>

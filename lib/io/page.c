@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A scanner for the few tags and words that tell such pages apart. */
+ * A scanner for the few tags and words that distinguish such pages. */
 #include "io/page.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The door to all weight files: they are told apart by their first bytes. */
+ * The entry point for all weight files, which are distinguished by their first bytes. */
 #include <attractivenet/io.h>
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The table of the inference kernels: which level has what. */
+ * The table of the inference kernels: which ISA level has which. */
 #include "kernels/infer.h"
 
 #include "base/cpu.h"

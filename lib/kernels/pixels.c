@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The table of the data path's kernels: which level has what. */
+ * The table of the data path's kernels: which ISA level has which. */
 #include "kernels/pixels.h"
 
 #include "base/cpu.h"

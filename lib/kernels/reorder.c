@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Channels of 8-bit pixels in another order. */
+ * Reorders the channels of 8-bit pixels. */
 #include "kernels/reorder.h"
 
 #include <attractivenet/kinds.h>

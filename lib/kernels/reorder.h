@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Channels of 8-bit pixels in another order, as RGB. */
+ * Reorders the channels of 8-bit pixels to RGB. */
 #ifndef KERNELS_REORDER_H
 #define KERNELS_REORDER_H
 

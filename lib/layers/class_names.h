@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The names of a model's classes: checked, and as a text of its file. */
+ * The names of a model's classes: checked, and as text for its file. */
 #ifndef LAYERS_CLASS_NAMES_H
 #define LAYERS_CLASS_NAMES_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * an_model: the public doors to a net, its weights as named arrays, its file. */
+ * an_model: the public interface of a net, its weights as named arrays, its file. */
 #include "layers/model.h"
 
 #include <attractivenet/version.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A network's weights: where each array lies, and how it gets in and out. */
+ * A network's weights: the location of each array, and copying it in and out. */
 #include "layers/net.h"
 
 #include "layers/net_state.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a model is, as tables: as Keras prints them, and layer by layer. */
+ * Summaries of a model as tables: as Keras prints them, and layer by layer. */
 #include "layers/model.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * An image to draw on with cairo, its texts, and the PNG file that it becomes. */
+ * An image to draw on with cairo, its texts, and its PNG output. */
 #ifndef METRICS_CANVAS_H
 #define METRICS_CANVAS_H
 

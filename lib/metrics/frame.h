@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What plots have in common: the checks of their options, titles, axes and grid. */
+ * Shared by all plots: option checks, titles, axes and grid. */
 #ifndef METRICS_FRAME_H
 #define METRICS_FRAME_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A predictor: scores of images one by one, with all buffers made once. */
+ * A predictor: scores of images one by one, with all buffers allocated once. */
 #include <attractivenet/predict.h>
 
 #include <stdatomic.h>

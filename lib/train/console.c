@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Progress as text: Keras' Progbar, letter for letter, and our own bar. */
+ * Progress as text: Keras' Progbar, character for character, and our own bar. */
 #include "train/console.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Numbers as text and back, exactly. */
+ * Exact round trips of numbers through text. */
 #include "train/fields.h"
 
 #include <inttypes.h>

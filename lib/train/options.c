@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What may be asked of a trainer. */
+ * The checks of a trainer's options. */
 #include "train/options.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The options of a stage: checked, with texts of their own. */
+ * The options of a stage: checked, with copies of their texts. */
 #ifndef TRAIN_OPTIONS_H
 #define TRAIN_OPTIONS_H
 

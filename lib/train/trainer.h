@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A trainer from the inside. */
+ * The internal interface of a trainer. */
 #ifndef TRAIN_TRAINER_H
 #define TRAIN_TRAINER_H
 

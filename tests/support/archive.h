@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A writer of zip archives, byte by byte, in which each field can lie. */
+ * Writes zip archives byte by byte, with any field possibly wrong. */
 #ifndef SUPPORT_ARCHIVE_H
 #define SUPPORT_ARCHIVE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Folders that a test may fill. */
+ * Folders for tests to fill. */
 #include "support/folder.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * HDF5 files written byte by byte, so that each field can lie. One file at a time. */
+ * HDF5 files written byte by byte, with any field possibly wrong. One file at a time. */
 #ifndef SUPPORT_HDF5_BYTES_H
 #define SUPPORT_HDF5_BYTES_H
 

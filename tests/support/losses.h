@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Losses by kind, as the calls that take options want them. */
+ * Losses by kind, as options for the calls that take them. */
 #ifndef SUPPORT_LOSSES_H
 #define SUPPORT_LOSSES_H
 

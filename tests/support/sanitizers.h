@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Which sanitizers a test was compiled with; gcc and clang say it differently. */
+ * Which sanitizers a test was compiled with; gcc and clang indicate this differently. */
 #ifndef SUPPORT_SANITIZERS_H
 #define SUPPORT_SANITIZERS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Folders for a time. */
+ * Temporary folders. */
 #include "support/scratch.h"
 
 #include <ftw.h>

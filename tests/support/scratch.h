@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Folders for a time: where temporary files go, and gone with all that is in them. */
+ * Temporary folders, removed with their contents. */
 #ifndef SUPPORT_SCRATCH_H
 #define SUPPORT_SCRATCH_H
 

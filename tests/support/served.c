@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One file on a server of our own, and how it is downloaded. */
+ * One file on a local server, and its download. */
 #include "support/served.h"
 
 #include <setjmp.h>

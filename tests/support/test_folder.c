@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The folder that the cases of a test work in. */
+ * The folder that a test's cases use. */
 #include "support/test_folder.h"
 
 #include <stdbool.h>

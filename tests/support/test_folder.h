@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The folder that the cases of a test work in, as set-up and tear-down of cmocka. */
+ * The folder that a test's cases use, as cmocka set-up and tear-down. */
 #ifndef SUPPORT_TEST_FOLDER_H
 #define SUPPORT_TEST_FOLDER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A training in two stages on a few drawn images. */
+ * Two-stage training on a few drawn images. */
 #include "support/training.h"
 
 #include <stdio.h>

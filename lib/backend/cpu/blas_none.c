@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A build without OpenBLAS: the level c keeps its own products. */
+ * A build without OpenBLAS: level c uses its own products. */
 #include "backend/cpu/blas.h"
 
 int32_t ani_blas_enter(ani_kernels *table) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Tensors of bfloat16 at the level avx2: AVX2 with FMA. */
+ * bfloat16 tensors at level avx2: AVX2 with FMA. */
 #include "kernels/avx2/vec.h"
 
 #define ANI_TENSOR_BFLOAT16

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Tensors of bfloat16 at the level avx512: AVX-512. */
+ * bfloat16 tensors at level avx512: AVX-512. */
 #include "kernels/avx512/vec.h"
 
 #define ANI_TENSOR_BFLOAT16

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Tensors of bfloat16 at the level c. */
+ * bfloat16 tensors at level c. */
 #include "kernels/c/c.h"
 
 #define ANI_TENSOR_BFLOAT16

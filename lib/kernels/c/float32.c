@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Tensors of float at the level c. */
+ * float tensors at level c. */
 #include "kernels/c/c.h"
 
 #include "kernels/c/tensors.h"

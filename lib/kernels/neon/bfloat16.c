@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Tensors of bfloat16 at the level neon: Advanced SIMD of aarch64. */
+ * bfloat16 tensors at level neon: aarch64's Advanced SIMD. */
 #include "kernels/neon/vec.h"
 
 #define ANI_TENSOR_BFLOAT16

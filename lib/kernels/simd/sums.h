@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Sums of tiles, streaming, and its end. */
+ * Sums of tiles; streaming stores and the fence after them. */
 
 static void column_sums(double *sum, const float *t, int64_t ldt, int64_t rows, int64_t c) {
     int64_t i = 0;
