@@ -19,6 +19,17 @@ typedef struct sample_rows {
     bool features; /* features, not scores */
 } sample_rows;
 
+/* Both stay until the call ends, even if progress destroys them. */
+static void hold(an_model *model, an_loader *loader) {
+    ani_model_hold(model);
+    ani_loader_hold(loader);
+}
+
+static void let_go(an_model *model, an_loader *loader) {
+    an_loader_destroy(loader);
+    an_model_destroy(model);
+}
+
 /* Fill the rows; the loader has been checked against the model. */
 static an_status fill_rows(const sample_rows *rows, an_model *model, an_loader *loader,
                            an_progress_fn progress, void *progress_user, an_error *err) {
@@ -32,6 +43,7 @@ static an_status fill_rows(const sample_rows *rows, an_model *model, an_loader *
     float *to = rows->values;
     int64_t place = 0;
     an_status st = AN_OK;
+    hold(model, loader);
     float *batch = ani_alloc_zero(size, sizeof *batch);
     if (!batch) {
         st = ani_fail_memory(err, size * (int64_t)sizeof *batch, "a batch of results");
@@ -70,6 +82,7 @@ done:
     an_loader_destroy(ordered);
     ani_net_context_give(net, context);
     ani_free(batch);
+    let_go(model, loader);
     return st;
 }
 
@@ -130,6 +143,7 @@ an_status an_calibrate_loader(an_model *model, an_loader *loader, int64_t images
                         (long long)images);
     const int64_t all = an_loader_samples(loader);
     an_loader *ordered = NULL;
+    hold(model, loader);
     an_status st = ani_loader_check(loader, model, "batches", err);
     if (!st) st = ani_loader_in_order(&ordered, loader, err);
     if (!st) st = ani_loader_claim(ordered, err);
@@ -141,5 +155,6 @@ an_status an_calibrate_loader(an_model *model, an_loader *loader, int64_t images
         ani_model_release(model);
     }
     an_loader_destroy(ordered);
+    let_go(model, loader);
     return st;
 }

@@ -414,6 +414,48 @@ static void refuses_what_is_no_frame(void **state) {
     an_predictor_destroy(predictor);
 }
 
+typedef struct handles {
+    an_model *model;
+    an_loader *loader;
+} handles;
+
+static int32_t destroy_handles(void *user, const an_progress *progress) {
+    handles *h = user;
+    (void)progress;
+    an_model_destroy(h->model);
+    an_loader_destroy(h->loader);
+    *h = (handles){NULL, NULL};
+    return 0;
+}
+
+/* Seen by the address sanitizer. */
+static void progress_may_destroy_the_handles(void **state) {
+    (void)state;
+    enum { COUNT = 4 };
+    static uint8_t rgb[COUNT * PIXELS];
+    static float numbers[COUNT * 1280];
+    const double labels[COUNT] = {0};
+    for (int which = 0; which < 3; which++) {
+        handles h = {small_model(backend, 1, AN_TASK_REGRESSION), NULL};
+        an_dataset *dataset = NULL;
+        an_loader_options how;
+        an_error err = {0};
+        an_loader_options_init(&how, sizeof how);
+        how.batch_size = 2;
+        assert_int_equal(
+            an_dataset_from_pixels(&dataset, rgb, COUNT, SIZE, SIZE, labels, 1, NULL, NULL), AN_OK);
+        assert_int_equal(an_loader_create(&h.loader, dataset, NULL, 0, &how, NULL), AN_OK);
+        an_dataset_destroy(dataset);
+        const an_status st =
+            which == 0 ? an_predict_loader(h.model, h.loader, numbers, destroy_handles, &h, &err)
+            : which == 1
+                ? an_compute_features_loader(h.model, h.loader, numbers, destroy_handles, &h, &err)
+                : an_calibrate_loader(h.model, h.loader, 0, destroy_handles, &h, &err);
+        if (st) fail_msg("%d: %s", which, err.message);
+        assert_null(h.model);
+    }
+}
+
 static void model_may_go_first(void **state) {
     (void)state;
     an_model *own = NULL;
@@ -443,6 +485,7 @@ int main(void) {
         unit_test_in_folder(skipped_images_have_no_score),
         cmocka_unit_test(frames_allocate_nothing),
         cmocka_unit_test(refuses_what_is_no_frame),
+        cmocka_unit_test(progress_may_destroy_the_handles),
         cmocka_unit_test(model_may_go_first),
     };
     return cmocka_run_group_tests_name("predict", tests, make_model, drop_model);
