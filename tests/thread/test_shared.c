@@ -479,7 +479,7 @@ typedef struct inside {
     an_loader *train, *val;
     an_arrays *weights;
     const char *path;
-    int checked[5]; /* by kind of event */
+    int checked[AN_EVENT_VALIDATION + 1]; /* by kind of event */
     char problem[400];
 } inside;
 
@@ -578,6 +578,7 @@ static void callbacks_may_look_and_not_change(void **state) {
         fail_msg("%s; %s", err.message, called.problem);
     for (int kind = AN_EVENT_EPOCH_BEGIN; kind <= AN_EVENT_EPOCH_END; kind++)
         assert_true(called.checked[kind] > 1);
+    assert_true(called.checked[AN_EVENT_VALIDATION] > 1);
     assert_memory_equal(&alone, &best, sizeof best);
 }
 

