@@ -28,7 +28,7 @@ typedef struct option_row {
     const char *choices;     /* OPTION_CHOICE: words, such as "auto|fixed" */
     const char *former;      /* a former name that is still accepted but not shown in the help, or
                                 NULL */
-    const char *former_word; /* likewise, a former word for the last choice */
+    const char *former_word; /* likewise, a deprecated word for the last choice */
     int is_needed;           /* OPTION_TEXT: the option is required */
 } option_row;
 

@@ -227,8 +227,8 @@ AN_API int32_t an_dataset_has_weights(const an_dataset *dataset);
 
 /** Return how many labels had no image. */
 AN_API int64_t an_dataset_labels_without_image(const an_dataset *dataset);
-/** Return how many label lines, files and images have been left out so far: those that policy skip
- *  leaves out, and unlabelled images whose extension no labelled image has. Damaged images are
+/** Return how many label lines, files and images have been left out so far: those skipped under
+ *  policy skip, and unlabelled images whose extension no labelled image has. Damaged images are
  *  found by an_dataset_check() or while batches are loaded. Threads: any. */
 AN_API int64_t an_dataset_skipped(const an_dataset *dataset);
 

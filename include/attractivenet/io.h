@@ -16,9 +16,9 @@ typedef struct an_download_options {
     uint32_t struct_size;      /* set by init; new fields are only appended */
     int32_t max_redirects;     /* 0 to 50; default 10 */
     int64_t max_bytes;         /* a larger response is an error; default 8 GiB */
-    int32_t low_speed_bytes;   /* if the transfer stays below so many bytes per second ...; default
-                                  1024 */
-    int32_t low_speed_seconds; /* ... for so many seconds, it is aborted; default 30 */
+    int32_t low_speed_bytes;   /* a transfer that stays below this many bytes per second ...;
+                                  default 1024 */
+    int32_t low_speed_seconds; /* ... for this many seconds is aborted; default 30 */
     const char *sha256;        /* expected hash, 64 hexadecimal digits; NULL = none; default NULL */
     const char *expected_type; /* "zip", "hdf5" or "any": other content is refused; NULL = "any" */
     an_progress_fn progress;   /* NULL = none; counts bytes; called at least five times a second,
@@ -41,12 +41,12 @@ AN_API void an_download_options_init(an_download_options *options, uint32_t stru
  *          warning, once the new file is complete; a file: url is read again on every call. A file
  *          of unknown origin is left untouched: AN_ERR_IO.
  * Writes:  path, atomically: data goes to "path.part", which is renamed once length, type and hash
- *          are right, and removed if one of them is wrong. With expected_type, or if the server
- *          gives no length, the structure of an archive or HDF5 file must be complete, too. A later
- *          call resumes a partial file with a range request if "path.part.info" says that it came
- *          from this url and the server still has the same content (ETag or date; without either,
- *          only if sha256 is given); otherwise it starts again. HTML is never accepted as data,
- *          whatever expected_type says.
+ *          have been verified, and removed if any of them is wrong. With expected_type, or if the
+ *          server gives no length, the structure of an archive or HDF5 file must be complete, too.
+ *          A later call resumes a partial file with a range request if "path.part.info" says that
+ *          it came from this url and the server still has the same content (ETag or date; without
+ *          either, only if sha256 is given); otherwise it starts again. HTML is never accepted as
+ *          data, whatever expected_type says.
  * Returns: AN_OK; AN_ERR_IO (connection, HTTP status, disk, too slow, a file in the way);
  *          AN_ERR_FORMAT (a quota, virus-scan, login or other page, JSON, XML or text instead of
  *          data, which the message quotes; wrong length, truncated content, wrong hash);

@@ -128,8 +128,8 @@ AN_API an_status an_top_classes(const float *scores, int32_t outputs, int32_t k,
  * Score all samples of a loader in the order of its indices, whatever its options: not shuffled,
  * not augmented, none dropped. The loader's position in its epoch is unchanged.
  *
- * Shapes:  scores [an_loader_samples(), outputs], written; NaN for images that policy skip left
- *          out.
+ * Shapes:  scores [an_loader_samples(), outputs], written; NaN for images skipped under policy
+ *          skip.
  * Returns: AN_OK; AN_ERR_ARG (size, outputs or scale differ from the model's); AN_ERR_CANCELLED by
  *          progress; loader and device errors; AN_ERR_NOMEM.
  * Threads: any number of concurrent calls.
@@ -143,7 +143,7 @@ AN_API an_status an_predict_loader(an_model *model, an_loader *loader, float *sc
  * an_model_set_inference() chose.
  *
  * Shapes:  features [an_loader_samples(), features of an_model_info], written: as from
- *          an_model_compute_features(); NaN for images that policy skip left out. The loader may
+ *          an_model_compute_features(); NaN for images skipped under policy skip. The loader may
  *          have any number of outputs: its scores are not used.
  * Returns: AN_OK; AN_ERR_ARG (size or scale differ from the model's); AN_ERR_CANCELLED by progress:
  *          the features of some samples have then been written; loader and device errors;

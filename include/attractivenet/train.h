@@ -183,7 +183,7 @@ enum {
 };
 
 /** Called on the thread that called the trainer. A non-zero return stops the run with
- *  AN_ERR_CANCELLED. For what it may call, see an_trainer. */
+ *  AN_ERR_CANCELLED. See an_trainer for what it may call. */
 typedef int32_t (*an_train_fn)(void *user, const an_train_event *event);
 
 /** Receives UTF-8 text to be shown to the user as is. A non-zero return stops the run with

@@ -38,7 +38,7 @@ static int64_t whole_number(const char *text, int64_t size) {
     return value;
 }
 
-/* A name as a message may show it. */
+/* Format a name for use in a message. */
 static const char *show(char shown[ANI_SHOWN_NAME_SIZE], const char *text, int64_t size) {
     char copy[ANI_CLASS_NAME_MAX_BYTES + 1];
     if (size > ANI_CLASS_NAME_MAX_BYTES) size = ANI_CLASS_NAME_MAX_BYTES;

@@ -7,7 +7,7 @@
 
 #include "dataset/labels.h"
 
-/** True if a label file has a header: its name ends in .csv or .tsv, in any case. */
+/** True if a label file has a header: its name ends in .csv or .tsv, ignoring case. */
 bool ani_csv_is(const char *label_file);
 
 /**

@@ -226,7 +226,7 @@ static an_status find_name(const reader *r, line *l, an_error *err) {
 }
 
 /* A name not ended by a tab contains none, and its last field is not a number, which would be one
- * number too many: an image name has an ending. */
+ * number too many: an image name has an extension. */
 static an_status check_name(const reader *r, line *l, an_error *err) {
     const char *c = memchr(l->begin, '\t', (size_t)(l->name_end - l->begin));
     double value;

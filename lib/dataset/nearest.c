@@ -21,7 +21,7 @@ enum {
 
 /* A name reduced to what identifies the image. */
 typedef struct core {
-    char bytes[NAME_MAX_BYTES]; /* without path, quotes and ending, in lower case */
+    char bytes[NAME_MAX_BYTES]; /* without path, quotes and extension, in lower case */
     int64_t size;
     char plain[NAME_MAX_BYTES]; /* of these, the ASCII letters without a mark */
     int64_t plain_size;
@@ -52,7 +52,7 @@ static void remove_path(const char **text, int64_t *size) {
         }
 }
 
-/* Bytes of a lower-case name before the ending of any image format. */
+/* Bytes of a lower-case name before the extension of any image format. */
 static int64_t before_ending(const char *bytes, int64_t size) {
     static const char *const endings[] = {".jpg",  ".jpeg", ".jpe",  ".jfif", ".png",
                                           ".webp", ".heic", ".heif", ".avif", ".gif",

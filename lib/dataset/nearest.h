@@ -12,7 +12,7 @@
 typedef struct ani_nearest_key {
     uint64_t hash;
     const char *name; /* borrowed from the source */
-    bool is_image;    /* else skipped for its ending */
+    bool is_image;    /* else skipped because of its extension */
 } ani_nearest_key;
 
 /** Names to search; clear with ani_nearest_clear(). */
@@ -27,15 +27,15 @@ typedef struct ani_nearest {
 typedef struct ani_near {
     const char *name; /* NULL: none is near */
     const char *why;  /* how the label differs, such as "the label has a path" */
-    bool is_image;    /* else skipped for its ending */
+    bool is_image;    /* else skipped because of its extension */
 } ani_near;
 
 /** Prepare to search among images and other files, all borrowed. AN_OK or AN_ERR_NOMEM. */
 an_status ani_nearest_open(ani_nearest *out, const ani_source_file *images, int64_t image_count,
                            const ani_source_list *others, an_error *err);
 /** Find the file whose name differs from the label's only in spelling: a path, quotes, commas,
- * case, ending, or Unicode normal form. The time grows with the label's size and the logarithm of
- * the number of files, whatever the names. */
+ * case, extension, or Unicode normal form. The time grows with the label's size and the logarithm
+ * of the number of files, whatever the names. */
 ani_near ani_nearest_same(const ani_nearest *nearest, const char *label, int64_t size);
 /** The same; if there is none, an image among the first thousand whose name differs in a letter or
  * two. */

@@ -27,7 +27,7 @@ typedef struct joined {
     bool *met;         /* [labels->count]: an image has this label */
     int64_t unmet;     /* labels that no image has */
     int64_t missing;   /* images without a label: they follow the samples */
-    int64_t strays;    /* the last of these, with endings that no labelled image has */
+    int64_t strays;    /* the last of these, with extensions that no labelled image has */
     ani_nearest files; /* the images without a label and the skipped files */
 } joined;
 
@@ -75,7 +75,7 @@ static ani_near look_near(const joined *j, int64_t entry, bool same) {
 }
 
 /* Fail with the first label that means an existing file that is not read: spelled differently, or
- * skipped because of an ending that was not deliberately left out. */
+ * skipped because of an extension that was not deliberately left out. */
 static an_status refuse_near_misses(const an_dataset *d, const joined *j, an_error *err) {
     const an_dataset_options *o = &d->options;
     an_status st = AN_OK;
@@ -124,7 +124,7 @@ static bool has_guessed_names(const an_dataset *d, const joined *j) {
     return false;
 }
 
-/* Deal with images without a label. Those whose endings no labelled image has (a drawing among
+/* Deal with images without a label. Those whose extensions no labelled image has (a drawing among
  * photographs, say) are always skipped with a warning. */
 static an_status refuse_unlabelled(an_dataset *d, const joined *j, an_error *err) {
     const an_dataset_options *o = &d->options;
@@ -158,13 +158,13 @@ static an_status refuse_unlabelled(an_dataset *d, const joined *j, an_error *err
     return st;
 }
 
-/* The ending of a name, with its dot; empty if it has none. */
+/* The extension of a name, with its dot; empty if it has none. */
 static const char *ending_of(const char *name) {
     const char *dot = strrchr(name, '.');
     return dot ? dot : "";
 }
 
-/* The endings of the samples' names, as written. */
+/* The extensions of the samples' names, as written. */
 typedef struct endings {
     const char *known[MAX_ENDINGS];
     int count;
@@ -176,7 +176,7 @@ static bool is_known(const endings *e, const char *ending) {
     return false;
 }
 
-/* Put images without a label after the samples: last those whose endings no sample has. */
+/* Put images without a label after the samples: last those whose extensions no sample has. */
 static void place_unlabelled(an_dataset *d, joined *j, const ani_source_file *images) {
     ani_source_file *to = d->source.images.files + d->count;
     endings e = {.count = 0};

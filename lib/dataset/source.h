@@ -30,7 +30,7 @@ typedef struct ani_source {
     ani_text paths;         /* of a folder's files, each with its zero byte */
     int64_t root;           /* bytes of each before the path below the folder */
     ani_source_list images; /* sorted by name, byte by byte; no name twice */
-    ani_source_list others; /* skipped for their endings, in any order; for messages */
+    ani_source_list others; /* skipped because of their extensions, in any order; for messages */
     int64_t label;          /* place of the label file */
     int64_t skipped;        /* files left out (policy skip) */
     int64_t max_file_bytes; /* of one image */

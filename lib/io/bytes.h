@@ -5,7 +5,8 @@
 
 #include <attractivenet/io.h>
 
-/** Make room for size bytes, contents undefined; what is used in the message. *data is borrowed. */
+/** Make room for size bytes, contents undefined. what: names them in the message. *data is
+ * borrowed. */
 an_status ani_bytes_create(an_bytes **out, int64_t size, uint8_t **data, const char *what,
                            an_error *err);
 

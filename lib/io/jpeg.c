@@ -23,7 +23,7 @@
 #include "base/show.h"
 
 /* Surplus bytes after a scan that do not mean damage: some encoders flush a byte or two too many.
- * More mean that the decoder lost synchronisation in the data before. */
+ * More than that mean that the decoder lost synchronisation in the preceding data. */
 enum { EXTRANEOUS_MAX = 2 };
 
 /* --- errors ---------------------------------------------------------------------------------- */

@@ -29,8 +29,8 @@ static bool is_hidden(const char *part, int64_t size) {
     return false;
 }
 
-/* Bytes of base before an ending of span bytes; -1 if base does not end so or is nothing but the
- * ending. */
+/* Bytes of base before an extension of span bytes; -1 if base lacks it or is nothing but the
+ * extension. */
 static int64_t stem_before(const char *base, const char *ending, int64_t span) {
     const int64_t stem = (int64_t)strlen(base) - span;
     return stem > 0 && is_same_text(base + stem, ending, span) ? stem : -1;

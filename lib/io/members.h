@@ -15,7 +15,7 @@ enum { ANI_NAME_MAX_BYTES = 200 };
 /** The role of a file or member in a data set, by its name. */
 enum {
     ANI_NAME_OTHER = 0,  /* neither an image nor the label file; also a folder in an archive */
-    ANI_NAME_IMAGE = 1,  /* has the ending of an image */
+    ANI_NAME_IMAGE = 1,  /* has the extension of an image */
     ANI_NAME_LABELS = 2, /* has the label file's base name */
     ANI_NAME_HIDDEN = 3  /* skipped: a part of the path is hidden */
 };
@@ -25,16 +25,16 @@ enum {
  *
  * Takes:   path: below the data set's folder, or in the archive. A part is hidden if it begins with
  *          a dot (except "." and "..") or is a known system name such as "__MACOSX", "@eaDir" and
- *          "Thumbs.db"; the label file's own name never is. suffix: ending of images, NULL =
+ *          "Thumbs.db"; the label file's own name never is. suffix: extension of images, NULL =
  *          ANI_IMAGE_ENDINGS; the case of ASCII letters is ignored, and something must precede it.
  *          label_file: compared as it is, case-sensitively.
  */
 int ani_name_kind(const char *path, const char *suffix, const char *label_file);
 
-/** The endings of images if none is chosen. */
+/** The extensions of images if none is chosen. */
 #define ANI_IMAGE_ENDINGS ".jpg .jpeg .jpe .jfif .png"
 
-/** Return the number of bytes of base before its ending; -1 if it does not have an ending in
+/** Return the number of bytes of base before its extension; -1 if it does not have one in
  * suffix. */
 int64_t ani_name_stem(const char *base, const char *suffix);
 

@@ -236,7 +236,7 @@ an_status an_image_write_png(const an_image *image, const char *path, an_error *
     st = encode(&encoder, image);
     if (st) goto done;
     st = ani_writer_commit(encoder.writer, err);
-    encoder.writer = NULL; /* freed in any case */
+    encoder.writer = NULL; /* freed either way */
 done:
     png_destroy_write_struct(&encoder.png, &encoder.info);
     ani_writer_abort(encoder.writer);

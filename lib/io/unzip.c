@@ -34,7 +34,7 @@ enum {
     /* Zeros before the end records: libzip searches this many bytes for those records, and finds
      * nothing else there, whatever is in names and members. */
     GAP_SIZE = ANI_ZIP_LOCATOR_SIZE + ANI_ZIP_END_SIZE + ANI_ZIP_COMMENT_MAX,
-    VERSION = 45,     /* of the format: with ZIP64 */
+    VERSION = 45,     /* version of the ZIP format that has ZIP64 */
     DATE_1980 = 0x21, /* 1 January */
 };
 
@@ -83,7 +83,7 @@ static int64_t entry_size(const ani_zip_member *member) {
     return ANI_ZIP_ENTRY_SIZE + (int64_t)strlen(member->raw) + (is_wide(member) ? WIDE_SIZE : 0);
 }
 
-/* Method 99 (AES) stands for another one, which an extra field would name; it is not read. */
+/* Method 99 (AES) stands for another method, which an extra field would name; it is not read. */
 static uint16_t shown_method(const ani_zip_member *member) {
     return member->is_encrypted ? ANI_ZIP_STORED : member->method;
 }
@@ -265,8 +265,8 @@ static bool has_memory(void) {
     return !errno;
 }
 
-/* True if a call that began with has_memory() ran out of memory. Not all of libzip 1.7.3 reports
- * that in its error; malloc() does in errno. */
+/* True if a call that began with has_memory() ran out of memory. libzip 1.7.3 does not always
+ * report that in its error code, but malloc() sets errno. */
 static bool is_memory(const zip_error_t *error) {
     return errno == ENOMEM || error->zip_err == ZIP_ER_MEMORY ||
            (error->zip_err == ZIP_ER_ZLIB && error->sys_err == Z_MEM_ERROR);

@@ -29,8 +29,8 @@ ani_view ani_warp_view(const uint8_t *src, int64_t height, int64_t width, float 
 /** Describe floats [height,width,3], used unscaled. */
 ani_view ani_warp_view_values(const float *values, int64_t height, int64_t width);
 
-/** Prefetch an image of 8-bit pixels: its rows will be read across, a pattern that processors do
- * not predict. */
+/** Prefetch an image of 8-bit pixels: a warp reads across its rows, a pattern that
+ * processors do not predict. */
 void ani_warp_prefetch(const ani_view *view);
 
 /** Return where coordinate c falls in a row of n pixels, 0 to n - 1; -1 for outside with CONSTANT.

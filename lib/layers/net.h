@@ -109,7 +109,7 @@ int64_t ani_net_changes(const ani_net *net);
  * if they were shared and there is no memory for a copy. AN_ERR_ARG, without a turn, in a child of
  * the backend's process. */
 an_status ani_net_begin_change(ani_net *net, an_error *err);
-/** The same to read them, or to change something else. */
+/** Likewise, to read weights or statistics, or to change anything else. */
 an_status ani_net_begin_read(ani_net *net, an_error *err);
 void ani_net_end_change(ani_net *net); /* of both */
 

@@ -208,7 +208,7 @@ static an_status make_buffers(ani_net *net, ani_net_context *context, an_error *
     const ani_backend_ops *ops = net->backend->ops;
     const int32_t kind = context->packed->kind;
     if (context->buffers[kind]) return AN_OK;
-    /* One way to predict is enough: buffers for another one are not kept as well. */
+    /* One way to predict is enough: buffers for any other are not kept. */
     for (int32_t i = 0; i < ANI_INFERENCES; i++) {
         ops->infer_buffers_destroy(net->backend, context->buffers[i]);
         context->buffers[i] = NULL;

@@ -87,8 +87,8 @@ struct ani_net_context {
     ani_infer_buffers *buffers[ANI_INFERENCES]; /* NULL: not used yet */
     ani_net_packed *packed; /* what it holds, all from one moment; NULL: nothing */
     ani_net_head *head;
-    ani_watch own;         /* of the call that uses it, unless */
-    ani_watch *watch;      /* it is part of another one; NULL: own */
+    ani_watch own;         /* that of the call that uses it */
+    ani_watch *watch;      /* that of an enclosing call; NULL: own */
     ani_net_context *next; /* in the list of idle contexts */
 };
 

@@ -104,7 +104,7 @@ static an_status check_shape(const char *what, const an_tensor *tensor, int32_t 
                     ani_shape_show(wanted, shape, rank));
 }
 
-/* Check that a tensor has the shape of another one. */
+/* Check that a tensor has the shape of another. */
 static an_status check_like(const char *what, const an_tensor *tensor, const an_tensor *other,
                             bool optional, an_error *err) {
     int64_t shape[AN_TENSOR_MAX_RANK];

@@ -27,7 +27,7 @@ typedef struct ani_frame {
 an_status ani_plot_options_check(an_plot_options *ours, const char *path,
                                  const an_plot_options *options, int32_t width, int32_t height,
                                  an_error *err);
-/** Fail unless text is valid UTF-8; what names it. */
+/** Fail unless text is valid UTF-8. what: names it in the message. */
 an_status ani_plot_text_check(const char *text, const char *what, an_error *err);
 
 /** Compute the area: what titles, labels and ticks leave. */

@@ -14,8 +14,8 @@ an_status ani_weights_open(ani_weights *weights, an_arrays *arrays, const char *
 void ani_weights_close(ani_weights *weights); /* of {0} too */
 /** Find the alpha whose channels the file has. */
 an_status ani_weights_find_alpha(ani_weights *weights, an_error *err);
-/** Fail with both alphas if the file has the channels of another one; channels that match no alpha
- * are left to ani_weights_take(). */
+/** Fail with both alphas if the file has the channels of another alpha; channels that match no
+ * alpha are left to ani_weights_take(). */
 an_status ani_weights_check_alpha(const ani_weights *weights, double alpha, an_error *err);
 /** Copy the base's arrays into a net, and the head's with head 1. AN_ERR_FORMAT names the first
  * array that differs, with both shapes; the net is then unchanged. */

@@ -41,7 +41,7 @@ double an_schedule_rate(const an_schedule_options *options, double rate, int64_t
         return rate * (o.warmup_start + (1 - o.warmup_start) * done);
     }
     if (o.kind == AN_SCHEDULE_CONSTANT) return rate;
-    if (!o.decay_steps) return NAN; /* the rest of which stage? */
+    if (!o.decay_steps) return NAN; /* the length of the decay is unknown */
     const double done = fmin(1, (double)(step - o.warmup_steps) / (double)o.decay_steps);
     const double cosine = 0.5 * (1 + cos(M_PI * done));
     return rate * ((1 - o.final_fraction) * cosine + o.final_fraction);

@@ -53,7 +53,7 @@ const uint8_t *ani_frame_reader_find(const ani_frame_reader *reader, const ani_f
 void ani_frame_reader_read(const ani_frame_reader *reader, const ani_frames *frames, int64_t index,
                            uint8_t *rgb);
 
-/** Enlarge a buffer if size is more than it has; its contents are lost. what is used in the message
+/** Enlarge a buffer if size is more than it has; its contents are lost. what: for the message
  * of AN_ERR_NOMEM, after which the buffer is unchanged. */
 an_status ani_frame_buffer_grow(uint8_t **buffer, int64_t *has, int64_t size, const char *what,
                                 an_error *err);

@@ -16,8 +16,8 @@ double ani_loss_sum(int32_t kind, const float *logits, const float *target, cons
                     int64_t n, int64_t outputs);
 
 /** AN_ERR_ARG with both names if the class names of a loader's data set differ from a model's, or
- * from those of the data set `like` unless that is NULL; what is used in the message. Anything
- * without names fits. */
+ * from those of the data set `like` unless that is NULL. what: names the loader in the message.
+ * Anything without names fits. */
 an_status ani_check_classes(const an_model *model, const an_dataset *like, const an_loader *loader,
                             const char *what, an_error *err);
 /** AN_ERR_ARG unless batches, which the message calls what, have the model's size, outputs and

@@ -19,7 +19,7 @@ enum {
     LINE = 64 /* of a cache */
 };
 
-/** Work on one image. */
+/** Inference on one image. */
 typedef struct infer_run {
     const cpu_backend *cpu;
     const ani_infer *infer;
