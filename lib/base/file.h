@@ -22,7 +22,7 @@ int64_t ani_file_size(const ani_file *file); /* when it was opened */
 const char *ani_file_path(const ani_file *file);
 /** The bytes of a file in memory; NULL for one on disk. */
 const uint8_t *ani_file_bytes(const ani_file *file);
-/** Read exactly size bytes at offset. AN_ERR_FORMAT if the file ends before. */
+/** Read exactly size bytes at offset. AN_ERR_FORMAT if the file is shorter. */
 an_status ani_file_read(ani_file *file, int64_t offset, void *bytes, int64_t size, an_error *err);
 
 /** Open a file as open(2) does, but retry after EINTR, and set close-on-exec: for callers that need

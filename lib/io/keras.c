@@ -40,7 +40,7 @@ typedef struct collection {
     place *places;
     int64_t count, capacity;
     int64_t visits;
-    int64_t class_number; /* in a .weights.h5: counts the classes of layers as they are met */
+    int64_t class_number; /* in a .weights.h5: counts the classes of layers as they come */
     bool is_counted;      /* a layer without a name of its own was given a numbered one */
     ani_text classes;     /* lines "CLASS COUNT", of a .weights.h5 */
 } collection;

@@ -18,8 +18,8 @@ static bool is_same_text(const char *a, const char *b, int64_t size) {
     return true;
 }
 
-/* Names under which systems keep their own data beside the user's files: Finder's attribute files,
- * and thumbnails and recycle bins of Windows, Synology and QNAP. */
+/* Names under which systems keep their own data alongside the user's files: Finder's attribute
+ * files, and thumbnails and recycle bins of Windows, Synology and QNAP. */
 static bool is_hidden(const char *part, int64_t size) {
     static const char *const known[] = {"__MACOSX", "@eaDir",    "@Recycle",
                                         "#recycle", "Thumbs.db", "$RECYCLE.BIN"};

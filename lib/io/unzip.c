@@ -27,7 +27,7 @@
 
 enum {
     BUFFER_SIZE = 68 << 10, /* of a reader: more than the largest entry and local header */
-    READ_MOST = 1 << 30,    /* bytes requested of libzip at a time: 1.7.3 miscounts from 4 GiB on */
+    READ_MOST = 1 << 30, /* bytes requested of libzip at a time: 1.7.3 miscounts 4 GiB and more */
     ENTRIES_MOST = 1 << 20, /* members in the directories of all readers together, at most */
     WIDE_SIZE = 4 + 3 * 8,  /* extra field of ZIP64 with size, packed size and offset */
     ENDS_SIZE = ANI_ZIP_END64_SIZE + ANI_ZIP_LOCATOR_SIZE + ANI_ZIP_END_SIZE,

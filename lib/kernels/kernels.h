@@ -89,8 +89,8 @@ static inline ani_gradient_store ani_gradient_at(const ani_gradient_store *to, i
 typedef struct ani_tensor_kernels {
     /* --- loading into a tile: [rows][c], one scale, shift, a, b, c a column ------------------- */
 
-    /** out = clip(z * scale + shift), clip being min(max(., 0), 6) with relu6 (NaN stays NaN), else
-     * the identity; scale NULL (then shift too): clip(z). */
+    /** out = clip(z * scale + shift), where clip is min(max(., 0), 6) with relu6 (NaN stays NaN),
+     * else the identity; scale NULL (then shift too): clip(z). */
     void (*normalise)(float *out, int64_t ldo, const void *z, int64_t ldz, int64_t rows, int64_t c,
                       const float *scale, const float *shift, int32_t relu6);
     /** out = a*g + b*z + c; z NULL: a*g; a NULL (then z too): g. g and z have stride ldg. */

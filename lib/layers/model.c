@@ -114,7 +114,7 @@ static an_status begin_change(an_model *model, an_error *err) {
     return st;
 }
 
-/* The same for a change of something else. */
+/* Likewise, for any other change. */
 static an_status begin_setting(an_model *model, an_error *err) {
     an_status st = ani_model_claim(model, err);
     if (st) return st;

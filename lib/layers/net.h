@@ -23,7 +23,7 @@ enum { ANI_NET_MAX_BATCH = 1 << 24 }; /* keeps n*h*w far from overflow, as ANI_N
 /** One convolution with batch norm, activation and optional shortcut. Its value is tensor number i,
  * where i is its index in the list. */
 typedef struct ani_unit_spec {
-    char conv_name[ANI_NAME_SIZE]; /* Keras layer, as "block_1_expand" */
+    char conv_name[ANI_NAME_SIZE]; /* Keras layer, such as "block_1_expand" */
     char bn_name[ANI_NAME_SIZE];   /* Keras layer, as "block_1_expand_BN" */
     int32_t kind;                  /* ANI_UNIT_* */
     int32_t stride;

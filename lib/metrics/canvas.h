@@ -37,7 +37,7 @@ enum { ANI_CANVAS_TEXT = 512 }; /* maximum bytes of a text that is drawn */
 typedef struct ani_canvas {
     cairo_t *cairo;
     cairo_surface_t *surface;
-    uint8_t *pixels; /* [height][stride], 4 bytes a pixel: blue, green, red, unused */
+    uint8_t *pixels; /* [height][stride], 4 bytes per pixel: blue, green, red, unused */
     int32_t width, height, stride;
     double scale;
     bool has_font;
