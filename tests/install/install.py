@@ -99,7 +99,7 @@ def use(tap, work, moved, pc, library):
     env = dict(os.environ, PKG_CONFIG_LIBDIR=str(moved_pc.parent), PKG_CONFIG_PATH="", LD_LIBRARY_PATH=str(lib_dir))
     bin_dir = prefix / "bin"
     the_program(tap, env, bin_dir / "attractivenet")
-    the_loader(tap, moved, prefix, lib_dir)
+    what_finds_the_library(tap, moved, prefix, lib_dir)
 
     def flags(*options):
         problems = run("pkg-config", *options, "attractivenet", env=env)
@@ -168,18 +168,20 @@ def the_program(tap, env, program):
              problems or ([run.output] if "RPATH" in run.output or "RUNPATH" in run.output else []))
 
 
-def the_loader(tap, moved, prefix, lib_dir):
-    """The last step of an installation, where the loader does not look: ldconfig is called by root, and told of."""
+def what_finds_the_library(tap, moved, prefix, lib_dir):
+    """The last step of an installation, where neither loader nor pkg-config look: root calls ldconfig, others are told."""
     tools = moved / "tools"
     tools.mkdir()
     (tools / "ldconfig").write_text(f"#!/bin/sh\necho called >>'{moved}/called'\n")
     (tools / "ldconfig").chmod(0o755)
-    script = ROOT / "pkgconfig/loader.sh"
+    script = ROOT / "pkgconfig/found.sh"
     env = dict(os.environ, MESON_INSTALL_PREFIX=str(prefix), PATH=f"{tools}:{os.environ['PATH']}")
     env.pop("DESTDIR", None)
+    env.pop("PKG_CONFIG_PATH", None)
+    env["PKG_CONFIG_LIBDIR"] = str(tools)
     problems = run("sh", script, "bin", lib_dir.relative_to(prefix), env=env)
-    tap.case("an installation that the loader does not find says so, with what helps",
-             problems or [text for text in ("run ldconfig", str(lib_dir)) if text not in run.output])
+    tap.case("an installation that loader and pkg-config do not find says so, with what helps",
+             problems or [text for text in ("run ldconfig", f"PKG_CONFIG_PATH={lib_dir}/pkgconfig", str(lib_dir)) if text not in run.output])
     tap.case("root calls ldconfig by itself", [] if (moved / "called").exists() == (os.geteuid() == 0) else ["not so"])
     problems = run("sh", script, "bin", lib_dir.relative_to(prefix), env=dict(env, DESTDIR="/stage"))
     tap.case("a staged installation is left alone", problems or ([run.output] if run.output else []))
