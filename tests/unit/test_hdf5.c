@@ -542,7 +542,7 @@ static void other_files_are_refused(void **state) {
     free(m.bytes);
     m = end(begin_with(OLD, block));
     expect_failure(ani_hdf5_open(&file, m.bytes, m.size, "b.h5", &err), &err, AN_ERR_FORMAT,
-                   "no HDF5");
+                   "is not an HDF5 file");
     free(m.bytes);
     m = end(begin_with(OLD, wide));
     assert_int_equal(m.bytes[8], 1);
