@@ -22,8 +22,8 @@ enum { AN_FILL_NEAREST = 0, AN_FILL_CONSTANT = 1, AN_FILL_REFLECT = 2, AN_FILL_W
 
 /**
  * How images are augmented: one bilinear affine map (rotation, shift, shear and zoom combined), a
- * channel shift, flips and brightness, in this order. Each is drawn anew for each image and epoch.
- * Initialise with an_augment_options_init() for no augmentation, or with
+ * channel shift, flips and brightness, in that order. New values are drawn for every image in every
+ * epoch. Initialise with an_augment_options_init() for no augmentation, or with
  * an_augment_options_tutorial() for mode FAST, horizontal flip, rotation 40, shifts, shear and zoom
  * 0.2.
  *
@@ -34,9 +34,10 @@ enum { AN_FILL_NEAREST = 0, AN_FILL_CONSTANT = 1, AN_FILL_REFLECT = 2, AN_FILL_W
  * image, and brightness multiplies the 8-bit value and clamps it to 0..255. For square images with
  * equal shifts everything else is the same.
  *
- * Floats from a callback are transformed in every mode. If every value of an image is one that an
- * 8-bit pixel has on the loader's scale, the result is bit for bit that of those pixels; any other
- * image is interpolated as floats. Brightness treats the ends of the scale as 0 and 255.
+ * Floats from a callback are transformed in every mode. If every value of an image equals that of
+ * an 8-bit pixel on the loader's scale, the result is bit-identical to that for the pixels; any
+ * other image is interpolated in floating point. Brightness treats the ends of the scale as 0 and
+ * 255.
  */
 typedef struct an_augment_options {
     uint32_t struct_size;       /* set by init; new fields are only appended */
@@ -73,7 +74,8 @@ AN_API void an_augment_options_tutorial(an_augment_options *options, uint32_t st
  *  seed alone. */
 enum {
     AN_ITERATOR_NEXT = 0, /* next(g), epoch after epoch */
-    AN_ITERATOR_ITEM = 1  /* g[0], g[1], ..., on_epoch_end(): as fit without its own shuffling */
+    AN_ITERATOR_ITEM = 1  /* g[0], g[1], ..., on_epoch_end(): as fit() does without its own
+                             shuffling */
 };
 
 /** How to load batches. Initialise with an_loader_options_init(), then change what you need. */
@@ -174,7 +176,7 @@ AN_API void an_loader_source_init(an_loader_source *source, uint32_t struct_size
  * Make a loader whose samples are filled in by a callback: the caller's own floats, or a generator.
  *
  * Order, shuffling, drop_last, an_loader_begin() and augmentation work as for a data set of count
- * samples in which sample i has index i. The results are bit-identical too, if x holds the values
+ * samples in which sample i has index i. The results are also bit-identical if x holds the values
  * of a data set's pixels on the scale and y its scores as floats.
  *
  * Takes:   source: copied. options: NULL = defaults; scale says how x is scaled, and is checked
@@ -195,7 +197,7 @@ AN_API void an_loader_source_init(an_loader_source *source, uint32_t struct_size
  *          continue as after any callback that stops it; an_loader_next() loses nothing: the next
  *          call requests the same batch again. If a value is not filled in, not finite or out of
  *          range, or a weight is below 0, an_loader_next() returns AN_ERR_ARG and the message gives
- *          sample and value; the next call continues with the following batch.
+ *          the sample and the value; the next call continues with the following batch.
  * Threads: fill may make any call except one that reads or begins its own loader, which returns
  *          AN_ERR_ARG. The same holds while an_predict_loader(), an_calibrate_loader() or
  *          an_compute_features_loader() reads the loader, and while a trainer computes its
@@ -214,17 +216,17 @@ AN_API void an_loader_destroy(an_loader *loader);
  * read the loader poll the model's flag instead.
  *
  * Takes:   cancel: a reference is kept; NULL = none, the initial state.
- * Returns: AN_OK; AN_ERR_ARG (loader is NULL, or read by another call).
+ * Returns: AN_OK; AN_ERR_ARG (loader is NULL or in use by another call).
  */
 AN_API an_status an_loader_set_cancel(an_loader *loader, an_cancel *cancel, an_error *err);
 
 /**
- * Begin epoch number epoch (from 0, counted over all stages) at batch first.
+ * Begin epoch number epoch (from 0, counted across all stages) at batch first.
  *
  * Returns: AN_OK; AN_ERR_ARG if first is not in 0 to an_loader_steps(), or epoch is below 0.
  * Note:    may be called at any time; batches in progress are discarded. The contents of an epoch
- *          depend on (options, epoch) alone, regardless of the number of threads and of what was
- *          read before. This holds in mode KERAS too, where batch k of an epoch draws from
+ *          depend on (options, epoch) alone, regardless of the number of threads and of earlier
+ *          reads. This also holds in mode KERAS, where batch k of an epoch draws from
  *          RandomState(seed + epoch * steps + k), as Keras does.
  */
 AN_API an_status an_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_error *err);
@@ -238,7 +240,7 @@ AN_API an_status an_loader_begin(an_loader *loader, int64_t epoch, int64_t first
  *          an_dataset_read_pixels(): the first in sample order, whichever thread hit it; the next
  *          call continues with the following batch. With policy skip a damaged image is left out
  *          with one warning, and the batch is shorter; an empty batch is skipped; AN_ERR_CANCELLED
- *          if the warning callback returns non-zero, or by the flag of an_loader_set_cancel().
+ *          if the warning callback returns non-zero or the flag of an_loader_set_cancel() is set.
  *          Out-of-memory and read errors are always returned. For a callback's loader, see
  *          an_loader_create_from_callback().
  */

@@ -47,7 +47,7 @@ AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct
  *
  * Takes:   options: copied; NULL = defaults. The environment variable AN_CPU (c, avx2, avx512,
  *          avx512vnni, avx512bf16, neon) limits the ISA level that the CPU backend uses. A
- *          processor without any of the other levels works at level c.
+ *          processor that supports none of the other levels runs at level c.
  * Owns:    *out is the caller's; free with an_backend_destroy().
  * Returns: AN_OK; AN_ERR_ARG for a kind or number out of range; AN_ERR_UNSUPPORTED for CUDA in a
  *          build without it; AN_ERR_DEVICE if the device is absent; AN_ERR_NOMEM.
@@ -58,7 +58,8 @@ AN_API void an_backend_options_init(an_backend_options *options, uint32_t struct
 AN_API an_status an_backend_create(an_backend **out, const an_backend_options *options,
                                    an_error *err);
 
-/** Release a backend; NULL is allowed. It lives on while models or other objects use it. */
+/** Release a backend; NULL is allowed. The backend is freed once no model or other object uses
+ *  it. */
 AN_API void an_backend_destroy(an_backend *backend);
 
 /** Return the name of the kind: "cpu", "ref" or "cuda". The string is constant. Threads: any. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A data set: images with a score each, and its split. Images stay encoded where they are. */
+ * A data set: images, each with a score, and how to split it. Images stay encoded in their original
+ * location. */
 #ifndef ATTRACTIVENET_DATASET_H
 #define ATTRACTIVENET_DATASET_H
 
@@ -34,9 +35,9 @@ AN_API an_status an_scale_fill_table(int32_t scale, float table[256], an_error *
 /** How to open a data set. Initialise with an_dataset_options_init(), then change what you need. */
 typedef struct an_dataset_options {
     uint32_t struct_size;   /* set by init; new fields are only appended */
-    int32_t policy;         /* AN_POLICY_*: SKIP leaves out, counts and warns of invalid label lines
-                               and rows, images without a label, files whose base name is already in
-                               use, refused members and damaged images; default STRICT */
+    int32_t policy;         /* AN_POLICY_*: SKIP leaves out, counts and warns about invalid label
+                               lines and rows, images without a label, files whose base name is
+                               already in use, refused members and damaged images; default STRICT */
     int32_t height, width;  /* size of the pixels returned, 1 to 8192; default 350, 350 */
     int32_t cache;          /* AN_CACHE_*; default AN_CACHE_ENCODED */
     int32_t outputs;        /* numbers per label, 1 to 1000; with classes, 1 or the number of
@@ -78,25 +79,25 @@ AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct
  * Lines:   a label file has "name score" lines. They end with LF, CRLF or CR; fields are separated
  *          by spaces or tabs; numbers are decimal with a point. A UTF-8 byte order mark and blank
  *          lines are skipped; a name may be repeated with the same label. With AN_LABELS_CLASSES a
- *          line is "name class", where the class is what follows the first tab or, without a tab,
+ *          line is "name class", where the class is the text after the first tab or, without a tab,
  *          the last field.
  * Tables:  a label file whose name ends in .csv or .tsv has a header and columns separated by
  *          commas, semicolons or tabs, whichever the header uses (.tsv: tabs), with quoting as in
  *          RFC 4180. name_column, score_columns and weight_column select columns by their titles; a
- *          class takes one column. A name may contain folders: then either it or the image's path,
- *          whichever is shorter, must be the end of the other.
+ *          class takes one column. If a name contains folders, the shorter of the name and the
+ *          image's path must be a suffix of the longer.
  * Classes: with classes in the options, a label is one of their names or, unless the name of a
  *          class is a whole number, an index. Without them, the labels define the classes: names,
  *          sorted byte by byte, or whole numbers used as indices, from 0 without gaps; at least 2.
  * Folders: with AN_LABELS_FOLDERS each image lies directly in the folder of its class, and these
- *          folders share one parent, at the top or further down. The name of a sample is
+ *          folders share one parent, at the top level or deeper. The name of a sample is
  *          "folder/base name", so base names may repeat in different folders. label_file is not
  *          used.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (invalid label file: the message gives file and line;
  *          image without a label: the message names the first ones; ambiguous classes: both are
- *          named; an image outside the class folders, or deeper; a base name with different bytes:
- *          both files are named; no images; no label file; damaged archive); AN_ERR_UNSUPPORTED
- *          (over a limit); AN_ERR_CANCELLED (by warn); AN_ERR_ARG; AN_ERR_NOMEM.
+ *          named; an image outside the class folders, or deeper; files with the same base name but
+ *          different bytes: both are named; no images; no label file; damaged archive);
+ *          AN_ERR_UNSUPPORTED (over a limit); AN_ERR_CANCELLED (by warn); AN_ERR_ARG; AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Threads: any.
  */
@@ -104,8 +105,8 @@ AN_API an_status an_dataset_open(an_dataset **out, const char *path,
                                  const an_dataset_options *options, an_error *err);
 
 /**
- * Make a data set from image files anywhere, with their labels in arrays, such as two columns of a
- * table.
+ * Make a data set from image files in any location, with their labels in arrays, such as two
+ * columns of a table.
  *
  * Shapes:  paths [count]; scores [count,outputs], with outputs from the options, each finite and at
  *          most 3.4e38 in magnitude. With AN_LABELS_CLASSES scores [count]: the index of each
@@ -114,8 +115,8 @@ AN_API an_status an_dataset_open(an_dataset **out, const char *path,
  * Takes:   paths: paths of the file system; relative ones are resolved each time a file is read.
  *          The name of a sample is its path as given. A path may be repeated with the same label.
  *          options: NULL = defaults; policy, height, width, cache, outputs, limits, warn, labels
- *          (NUMBERS or CLASSES), classes and max_member_bytes of archive are used here; columns
- *          must not be set.
+ *          (NUMBERS or CLASSES), classes and max_member_bytes of archive are used here; the column
+ *          fields must not be set.
  * Returns: AN_OK; AN_ERR_ARG (NULL, count below 1, an empty path, an invalid score, a path with two
  *          labels, an invalid option); AN_ERR_IO (a file cannot be opened: the message names the
  *          first); AN_ERR_NOMEM.
@@ -150,7 +151,7 @@ AN_API an_status an_dataset_from_bytes(an_dataset **out, const void *const *imag
  * Shapes:  rgb [count,height,width,3], height and width 1 to 8192; scores [count,outputs], outputs
  *          1 to 1000, or [count] with classes, as in an_dataset_from_files(). All copied.
  * Takes:   options: NULL = defaults; labels and classes are used here. Height, width and outputs
- *          come from the arguments; those of the options are not used. Sample 7 has the name
+ *          come from the arguments; those of the options are ignored. Sample 7 has the name
  *          "00000007".
  * Returns: AN_OK; AN_ERR_ARG (NULL, count below 1, height, width or outputs out of range, an
  *          invalid score, an invalid option); AN_ERR_NOMEM.
@@ -186,17 +187,17 @@ AN_API an_status an_dataset_borrow_pixels(an_dataset **out, const uint8_t *rgb, 
                                           an_release_fn release, void *release_user,
                                           const an_dataset_options *options, an_error *err);
 
-/** Release a data set; NULL is allowed. It lives on while its loaders live. */
+/** Release a data set; NULL is allowed. It is freed once no loader uses it. */
 AN_API void an_dataset_destroy(an_dataset *dataset);
 AN_API int64_t an_dataset_count(const an_dataset *dataset);   /**< Return the number of samples. */
 AN_API int32_t an_dataset_height(const an_dataset *dataset);  /**< Return the image height. */
 AN_API int32_t an_dataset_width(const an_dataset *dataset);   /**< Return the image width. */
 AN_API int32_t an_dataset_outputs(const an_dataset *dataset); /**< Return the numbers per label. */
-/** Return the name of sample index: the base name of its file, or what the call that made the data
- *  set says; borrowed; NULL if out of range. */
+/** Return the name of sample index: the base name of its file, or the name described at the call
+ *  that made the data set; borrowed; NULL if out of range. */
 AN_API const char *an_dataset_name(const an_dataset *dataset, int64_t index);
-/** Return number output of the label of sample index, as read, in double; with classes, 1 if output
- *  is the sample's class, else 0; NaN if out of range. */
+/** Return element output of the label of sample index, as read, in double; with classes, 1 if
+ *  output is the sample's class, else 0; NaN if out of range. */
 AN_API double an_dataset_score(const an_dataset *dataset, int64_t index, int32_t output);
 /** Write the labels of all samples to scores [count,outputs], as an_dataset_score() returns them.
  *  Returns AN_OK; AN_ERR_ARG (NULL). */
@@ -228,8 +229,8 @@ AN_API int32_t an_dataset_has_weights(const an_dataset *dataset);
 /** Return how many labels had no image. */
 AN_API int64_t an_dataset_labels_without_image(const an_dataset *dataset);
 /** Return how many label lines, files and images have been left out so far: those skipped under
- *  policy skip, and unlabelled images whose extension no labelled image has. Damaged images are
- *  found by an_dataset_check() or while batches are loaded. Threads: any. */
+ *  policy skip, and unlabelled images whose extension differs from that of every labelled image.
+ *  Damaged images are found by an_dataset_check() or while batches are loaded. Threads: any. */
 AN_API int64_t an_dataset_skipped(const an_dataset *dataset);
 
 /**
@@ -296,7 +297,8 @@ AN_API an_status an_split_compute_sizes(int64_t count, const an_split_options *o
 /**
  * Split the numbers 0 to count-1.
  *
- * Writes:  train [n_train], test [n_test] of an_split_compute_sizes(): allocated by the caller.
+ * Writes:  train [n_train] and test [n_test], with the sizes from an_split_compute_sizes(); both
+ *          are allocated by the caller.
  * Returns: AN_OK; AN_ERR_ARG as an_split_compute_sizes(); AN_ERR_NOMEM.
  * Threads: any.
  * Source:  scikit-learn train_test_split, index for index (docs/numerics.md, section split).
@@ -305,8 +307,8 @@ AN_API an_status an_train_test_split(int64_t count, const an_split_options *opti
                                      int64_t *test, an_error *err);
 
 /**
- * Split as the tutorial does: 0.30 is set aside, and a third of that becomes the test set; both
- * splits use seed.
+ * Split as the tutorial does: a fraction of 0.30 is set aside, and a third of that becomes the test
+ * set; both splits use seed.
  *
  * Writes:  indices [count]: train first, then validation, then test; and the three counts.
  * Returns: AN_OK; AN_ERR_ARG (fewer than 4 samples); AN_ERR_NOMEM.

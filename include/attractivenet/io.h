@@ -35,14 +35,14 @@ AN_API void an_download_options_init(an_download_options *options, uint32_t stru
  *
  * Takes:   url: http, https or file; Google Drive's share and download links are followed through
  *          its confirmation page. options: NULL = defaults.
- * Checks:  an existing file is used without a request if its SHA-256 is the one given or, if none
- *          is given, if an earlier call fetched it from url ("path.origin" records that, by
- *          hashes). If it came from another url or has another SHA-256, it is replaced, with a
- *          warning, once the new file is complete; a file: url is read again on every call. A file
- *          of unknown origin is left untouched: AN_ERR_IO.
+ * Checks:  an existing file is used without a request if its SHA-256 matches or, when none is
+ *          given, if an earlier call fetched it from url ("path.origin" records that, by hashes).
+ *          If it came from another url or has another SHA-256, it is replaced, with a warning, once
+ *          the new file is complete; a file: url is read again on every call. A file of unknown
+ *          origin is left untouched: AN_ERR_IO.
  * Writes:  path, atomically: data goes to "path.part", which is renamed once length, type and hash
  *          have been verified, and removed if any of them is wrong. With expected_type, or if the
- *          server gives no length, the structure of an archive or HDF5 file must be complete, too.
+ *          server gives no length, the structure of an archive or HDF5 file must also be complete.
  *          A later call resumes a partial file with a range request if "path.part.info" says that
  *          it came from this url and the server still has the same content (ETag or date; without
  *          either, only if sha256 is given); otherwise it starts again. HTML is never accepted as
@@ -71,7 +71,7 @@ AN_API an_status an_file_verify(const char *path, const char *sha256, an_progres
 
 /* --- archive -------------------------------------------------------------------------------- */
 
-/** What to do with something damaged or doubtful. */
+/** What to do with damaged or suspicious input. */
 enum {
     AN_POLICY_STRICT = 0, /* stop with an error that names it */
     AN_POLICY_SKIP = 1    /* leave it out, warn, and count it in the report */
@@ -131,8 +131,8 @@ AN_API void an_extract_report_init(an_extract_report *report, uint32_t struct_si
  *          members with unsafe names, links, and, of members with the same base name and different
  *          bytes, all but the first.
  * Writes:  only inside folder, and each file atomically (the CRC is checked before the file gets
- *          its name). After a failure the files written so far stay, and another call continues
- *          from there. report is filled in after a failure, too, unless an argument was invalid.
+ *          its name). Files written before a failure are kept, and another call continues from
+ *          there. report is also filled in after a failure, unless an argument was invalid.
  * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (damaged, wrong sizes, overlapping members, a refused
  *          name, duplicate base names, no member to extract; with exact, files of another archive,
  *          checked before anything is written); AN_ERR_UNSUPPORTED (encrypted, unknown compression
@@ -236,7 +236,7 @@ AN_API void an_bytes_destroy(an_bytes *bytes);       /**< Free; NULL is allowed.
 /* --- named arrays: weight and model files --------------------------------------------------- */
 
 /** An ordered list of named float32 arrays with text metadata: the content of a weight file.
- *  Threads: any number of calls may read a list concurrently while none changes it. */
+ *  Threads: any number of calls may read a list concurrently as long as no call changes it. */
 typedef struct an_arrays an_arrays;
 
 /** Make an empty list. Owns: *out is the caller's; free with an_arrays_destroy(). */
@@ -249,12 +249,12 @@ AN_API void an_arrays_destroy(an_arrays *arrays);
  * float32), Keras legacy HDF5 (weights or full model, Keras 2 and 3), Keras 3 .weights.h5 and
  * .keras. The format is detected from the content.
  *
- * Names:   those of the file, normalised to "LAYER/VARIABLE" without ":0" ("dense/kernel",
+ * Names:   Names: as in the file, normalised to "LAYER/VARIABLE" without ":0" ("dense/kernel",
  *          "block_1_depthwise/depthwise_kernel"), in the order of the file's layers.
- * Metadata: safetensors: that of the file. Keras: "keras_version", "model_config" (JSON text) if
- *          the file has them, and "layout": "keras-model", "keras-weights", "keras3-weights",
- *          "keras3-archive"; for Keras 3 also "layer_classes": one "CLASS COUNT" per line, and
- *          "layer_names": "counted" where layers have no names in the file.
+ * Metadata: safetensors: as in the file. Keras: "keras_version", "model_config" (JSON text) if the
+ *           file has them, and "layout": "keras-model", "keras-weights", "keras3-weights",
+ *           "keras3-archive"; for Keras 3 also "layer_classes": one "CLASS COUNT" per line, and
+ *           "layer_names": "counted" where layers have no names in the file.
  * Owns:    *out is the caller's; free with an_arrays_destroy().
  * Returns: AN_OK; AN_ERR_ARG (NULL); AN_ERR_IO; AN_ERR_FORMAT (damaged, wrong sizes, links to other
  *          files); AN_ERR_UNSUPPORTED (HDF5 with filters or fractal heaps, unknown format);

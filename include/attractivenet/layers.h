@@ -15,9 +15,9 @@ extern "C" {
 /* --- single layers ---------------------------------------------------------------------------
  * Thin wrappers around the kernels that the network itself uses, for checks and your own
  * experiments. All tensors belong to the caller and must have the right shape (AN_ERR_ARG: the
- * message says what was found and expected); no axis may be 0. Outputs are overwritten, and may
- * also be inputs of the same call. A gradient argument may be NULL if it is not needed. Values are
- * not checked, except the targets of losses.
+ * message says what was found and what was expected); no axis may be 0. Outputs are overwritten,
+ * and may also be inputs of the same call. A gradient argument may be NULL if it is not needed.
+ * Values are not checked, except the targets of losses.
  * Threads: any number of concurrent calls; no two may write the same tensor. */
 
 enum { AN_CONV_FULL = 0, AN_CONV_DEPTHWISE = 1 };
@@ -101,8 +101,8 @@ AN_API an_status an_dense_backward(an_backend *backend, const an_tensor *x, cons
  * Returns: AN_OK; AN_ERR_ARG, also for CATEGORICAL with one output, whose softmax is always 1, and
  *          for a target of CATEGORICAL or BINARY outside 0 to 1. CATEGORICAL rows whose sum is not
  *          1 are handled as in Keras: the sum acts as a sample weight.
- * Source:  Keras losses with from_logits=True, sample_weight and reduction sum_over_batch_size; in
- *          Keras, too, BINARY is the mean over outputs.
+ * Source:  Keras losses with from_logits=True, sample_weight and reduction sum_over_batch_size; as
+ *          in Keras, BINARY is the mean over outputs.
  */
 AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_tensor *prediction,
                                  const an_tensor *target, const an_tensor *weights, double *loss,
@@ -117,10 +117,10 @@ AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_ten
  *          _compute_features(), _predict_from_features(), _describe(), _summary(), _copy_weights(),
  *          _copy_gradients(), _save(), _save_bytes(), _copy(), an_model_evaluate(),
  *          an_predict_loader(), an_compute_features_loader(), and predictors. Only one call at a
- *          time may change it (train, calibrate, set something); a second one, on another thread or
- *          in a callback of the first, returns AN_ERR_ARG. Readers do not wait for it: a prediction
- *          uses a consistent snapshot of the weights, as the last complete step, or the last call
- *          that changed them, left them.
+ *          time may change it (by training, calibration or a setter); a second one, on another
+ *          thread or in a callback of the first, returns AN_ERR_ARG. Readers do not wait for it: a
+ *          prediction uses a consistent snapshot of the weights: their state after the last
+ *          complete step or the last call that changed them.
  */
 typedef struct an_model an_model;
 
@@ -146,7 +146,7 @@ typedef struct an_model_info {
 
 AN_API void an_model_info_init(an_model_info *info, uint32_t struct_size);
 
-/** Release a model; NULL is allowed. It lives on while a trainer or predictor uses it. */
+/** Release a model; NULL is allowed. The model is freed once no trainer or predictor uses it. */
 AN_API void an_model_destroy(an_model *model);
 
 /** Fill in info. Returns AN_OK; AN_ERR_ARG if struct_size was not set. */
@@ -163,9 +163,9 @@ enum {
 /**
  * Write the table of layers and parameters as text.
  *
- * Writes:  at most capacity bytes, including the final 0; nothing if text is NULL.
- * Returns: the number of bytes that the whole text needs, including the final 0; 0 (and text "")
- *          for an unknown style.
+ * Writes:  at most capacity bytes, including the terminating 0; nothing if text is NULL.
+ * Returns: the number of bytes that the whole text needs, including the terminating 0; 0 (and text
+ *          "") for an unknown style.
  */
 AN_API int64_t an_model_summary(const an_model *model, int32_t style, char *text, int64_t capacity);
 
@@ -174,16 +174,16 @@ AN_API int64_t an_model_summary(const an_model *model, int32_t style, char *text
  * _predict_from_features(), _compute_gradients(), _compute_head_gradients(),
  * _update_batch_norm_add(), _calibrate_add(), an_model_evaluate(), an_predict_loader(),
  * an_compute_features_loader(), an_calibrate_loader(), and an_trainer_run() and
- * an_trainer_run_epoch() of its trainers. They can be cancelled while they wait for a batch or for
- * another call's step, too. Predictors have their own flag.
+ * an_trainer_run_epoch() of its trainers. They can also be cancelled while they wait for a batch or
+ * for another call's step. Predictors have their own flag.
  *
  * Takes:   cancel: a reference is kept; NULL = none, the initial state. It is polled by calls that
  *          begin later.
- * Changes: whatever a cancelled call would have changed is left as before the call; a trainer's run
- *          is left at its last complete step: weights, moving statistics, optimizer moments,
- *          history and position in the epoch, so that the next call continues from there with
- *          bit-identical results. The contents of output arrays are undefined. After a cancelled
- *          an_model_compute_gradients() there are no gradients.
+ * Changes: everything that a cancelled call would have changed stays as it was before the call; a
+ *          trainer's run stays at its last complete step: weights, moving statistics, optimizer
+ *          moments, history and position in the epoch, so that the next call continues from there
+ *          with bit-identical results. The contents of output arrays are undefined. After a
+ *          cancelled an_model_compute_gradients() there are no gradients.
  * Returns: AN_OK; AN_ERR_ARG (model is NULL); AN_ERR_NOMEM (the previous flag stays attached).
  * Threads: any, at any time.
  */
@@ -195,7 +195,7 @@ AN_API an_status an_model_set_base(an_model *model, int32_t base, an_error *err)
 
 /**
  * Choose what training steps of the whole network keep in memory, for training loops without a
- * trainer; a trainer sets what its options say.
+ * trainer; a trainer applies its own options.
  *
  * Takes:   precision: AN_PRECISION_*; default FP32. recompute: 1 drops the widest activations, the
  *          outputs of the expand convolutions, once they have been read, and recomputes them in the
@@ -268,8 +268,8 @@ typedef struct an_loss_options {
                              (except that batch statistics are computed per batch); the loss is that
                              of this batch; default 0 */
     int32_t reserved;     /* 0 */
-    an_loss_fn fn;        /* a custom loss function, with kind AUTO; must stay valid as long as
-                             whatever it is passed to; NULL = none */
+    an_loss_fn fn;        /* a custom loss function, with kind AUTO; must stay valid as long as the
+                             object to which it is passed; NULL = none */
     void *user;           /* passed to fn */
     const float *weights; /* [n]: each sample's loss is multiplied by its weight before the mean
                              over n, as with Keras' sample_weight; finite, at least 0; NULL = 1
@@ -280,7 +280,7 @@ AN_API void an_loss_options_init(an_loss_options *options, uint32_t struct_size)
 
 /**
  * Compute the loss of a batch and all gradients that the base mode requires; update the moving
- * statistics if the mode says so. Weights do not change: see an_optimizer_step().
+ * statistics if the mode requires it. Weights do not change: see an_optimizer_step().
  *
  * Shapes:  x [n,H,W,3], finite; y [n,outputs].
  * Takes:   loss: NULL = the default loss for the model's task.
@@ -289,8 +289,7 @@ AN_API void an_loss_options_init(an_loss_options *options, uint32_t struct_size)
  *          loss does not allow; a loss function whose loss is finite but whose gradient is not;
  *          accumulate without existing gradients of the same base mode); AN_ERR_CANCELLED by a loss
  *          function; AN_ERR_NOMEM; AN_ERR_DEVICE. After a failure the moving statistics are
- *          unchanged; with accumulate the gradients are unchanged, too, and without it there are
- *          none.
+ *          unchanged; with accumulate the gradients are also unchanged; without it there are none.
  */
 AN_API an_status an_model_compute_gradients(an_model *model, const float *x, const float *y,
                                             int64_t n, const an_loss_options *loss,
@@ -302,9 +301,9 @@ AN_API an_status an_model_compute_head_gradients(an_model *model, const float *f
                                                  an_error *err);
 /**
  * Recompute the moving statistics as the mean over some batches: begin, add each batch (forward
- * pass only, batch statistics), end (nothing changes before that). A second begin discards what was
- * added. AN_ERR_ARG: add without begin, end without a batch, and either one if weights or
- * statistics have changed since begin.
+ * pass only, batch statistics), end (nothing changes until then). A second begin discards the
+ * batches added so far. AN_ERR_ARG: add without begin, end without a batch, and either one if
+ * weights or statistics have changed since begin.
  */
 AN_API an_status an_model_update_batch_norm_begin(an_model *model, an_error *err);
 /** Add a batch: see an_model_update_batch_norm_begin(). */
@@ -314,8 +313,8 @@ AN_API an_status an_model_update_batch_norm_add(an_model *model, const float *x,
 AN_API an_status an_model_update_batch_norm_end(an_model *model, an_error *err);
 
 /**
- * Calibrate int8 inference: begin, add typical images (about 50 from the validation set), end. From
- * then on predictions use int8: packed weights and buffers take a quarter of the memory, and
+ * Calibrate int8 inference: begin, add typical images (about 50 from the validation set), end.
+ * Predictions then use int8: packed weights and buffers take a quarter of the memory, and
  * predictions two thirds of the time, with a small error in each score (docs/numerics.md, section
  * int8). Any change to a weight discards the calibration and returns to fp32. Training,
  * an_model_compute_features() and the head always use fp32.
@@ -390,12 +389,12 @@ enum {
  * updates (of batch norm, or a calibration) and the flag of an_model_set_cancel() are not copied.
  *
  * Takes:   backend: that of the copy; NULL = the model's. weights: AN_COPY_WEIGHTS or
- *          AN_SHARE_WEIGHTS. Model and copy are independent either way, with the same scores. With
- *          SHARE there is only one set of weights in memory, including packed ones, as long as
- *          neither changes; a copy of a copy shares it, too. The first call that changes the
- *          weights or statistics of one of them (or computes a gradient) allocates separate memory,
- *          and returns AN_ERR_NOMEM if there is none. Packed weights are shared if they match the
- *          model's current inference type; this call packs them if necessary.
+ *          AN_SHARE_WEIGHTS. Either way, the model and its copy are independent and give the same
+ *          scores. With SHARE there is only one set of weights in memory, including packed ones, as
+ *          long as neither changes; a copy of a copy also shares it. The first call that changes
+ *          the weights or statistics of one of them (or computes a gradient) allocates separate
+ *          memory, and returns AN_ERR_NOMEM if there is none. Packed weights are shared if they
+ *          match the model's current inference type; this call packs them if necessary.
  * Owns:    *out is the caller's; it holds a reference to the backend. The two may be destroyed in
  *          any order.
  * Returns: AN_OK; AN_ERR_ARG (also in a child of the process that made a backend); AN_ERR_NOMEM;

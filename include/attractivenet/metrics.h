@@ -30,7 +30,8 @@ AN_API void an_metrics_init(an_metrics *metrics, uint32_t struct_size);
  *
  * Takes:   truth [count] in double, prediction [count] in float, both finite. weights [count]:
  *          weight of each pair, finite, at least 0, not all 0; NULL = 1 each. Only their ratios
- *          matter. A pair of weight 0 is ignored, except that it counts towards the 2 pairs.
+ *          matter. A pair of weight 0 is ignored, except that it counts towards the minimum of 2
+ *          pairs.
  * Returns: AN_OK; AN_ERR_ARG for count < 1, NaN or infinity, a weight below 0 (the message gives
  *          the index), weights that are all 0, and if struct_size was not set.
  * Source:  scikit-learn mean_squared_error, mean_absolute_error, r2_score with sample_weight; SciPy
@@ -73,9 +74,10 @@ AN_API void an_curve_init(an_curve *curve, uint32_t struct_size);
 /**
  * Plot curves over epochs to a PNG file, atomically.
  *
- * Takes:   curves [curve_count], 1 to 8, distinguished by colour, dash and marker; the legend gives
- *          each with its lowest value and the epoch of that value. marks [mark_count]: epochs where
- *          a new stage begins (a vertical line before them, stages numbered from 1); NULL = none.
+ * Takes:   curves [curve_count], 1 to 8, distinguished by colour, dash and marker; the legend lists
+ *          each one with its lowest value and the epoch of that value. marks [mark_count]: epochs
+ *          where a new stage begins (a vertical line before them, stages numbered from 1); NULL =
+ *          none.
  * Returns: AN_OK; AN_ERR_ARG (a text that is not UTF-8, a size out of range); AN_ERR_IO;
  *          AN_ERR_UNSUPPORTED in a build without plots (feature 'plot'); AN_ERR_NOMEM.
  * Note:    text is drawn with the system's sans-serif font (fontconfig), or with a plain built-in

@@ -58,11 +58,12 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
  * Load a model: a safetensors file written by an_model_save(), which contains size, padding, scale
  * and outputs, or a Keras file.
  *
- * Takes:   options: NULL = everything as in the file. Fields that are set override what a file may
- *          leave unspecified (size; padding; scale: a Keras file has none, so AUTO is AN_ERR_ARG
- *          there, except for ImageNet weights and for a model that does its own scaling, see
- *          below). alpha, outputs and task come from the file: those of options are checked and
- *          otherwise ignored. weights_kind must be RANDOM, or FILE with weights_path equal to path.
+ * Takes:   options: NULL = everything as in the file. Fields that are set override those properties
+ *          that a file may leave unspecified (size; padding; scale: a Keras file has none, so AUTO
+ *          is AN_ERR_ARG there, except for ImageNet weights and for a model that does its own
+ *          scaling, see below). alpha, outputs and task come from the file: those of options are
+ *          checked and otherwise ignored. weights_kind must be RANDOM, or FILE with weights_path
+ *          equal to path.
  *
  * Keras:   the network that the file's config describes must match this one: every layer, its
  *          settings, its inputs, and every array of the file. Dropout and augmentation layers are
@@ -73,8 +74,8 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
  * Owns:    *out is the caller's; it holds a reference to the backend.
  * Returns: AN_OK; AN_ERR_ARG (an option out of range or unspecified, or a scale that contradicts
  *          the layers in the file); AN_ERR_IO; AN_ERR_FORMAT; AN_ERR_UNSUPPORTED (a different
- *          network: the message names layer and setting, what was found and what was expected);
- *          AN_ERR_NOMEM.
+ *          network: the message names the layer and the setting, and says what was found and what
+ *          was expected); AN_ERR_NOMEM.
  * Threads: any.
  */
 AN_API an_status an_model_load(an_model **out, an_backend *backend, const char *path,

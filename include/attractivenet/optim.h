@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Optimizers over a model's trained parameters, and learning-rate schedules. */
+ * Optimizers for a model's trained parameters, and learning-rate schedules. */
 #ifndef ATTRACTIVENET_OPTIM_H
 #define ATTRACTIVENET_OPTIM_H
 
@@ -38,7 +38,7 @@ AN_API void an_optimizer_destroy(an_optimizer *optimizer); /**< Free; NULL is al
 /**
  * Update the trained parameters with the gradients of the last an_model_compute_gradients().
  *
- * Takes:   learning_rate: finite, >= 0. Each call is one step, even on the same gradients.
+ * Takes:   learning_rate: finite, >= 0. Each call is one step, even with the same gradients.
  * Returns: AN_OK; AN_ERR_ARG (also if no gradients have been computed yet); AN_ERR_DEVICE.
  * Source:  Keras 2 Adam, SGD, AdamW (docs/numerics.md, section optimizers).
  */

@@ -20,8 +20,8 @@ extern "C" {
 typedef struct an_predictor an_predictor;
 
 /**
- * Make a predictor for images of any size. Frames are RGB and scored whole until the setters say
- * otherwise.
+ * Make a predictor for images of any size. Frames are RGB and are scored whole unless a setter
+ * changes this.
  *
  * Owns:    *out is the caller's; it holds a reference to the model.
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
@@ -51,9 +51,9 @@ AN_API an_status an_predictor_set_cancel(an_predictor *predictor, an_cancel *can
 AN_API an_status an_predictor_set_format(an_predictor *predictor, int32_t format, an_error *err);
 
 /**
- * Score only a region of each frame and image file, as if nothing else were there: the frame is
- * converted to RGB, then the region is cropped and resized. In NV12 and YUYV it may begin and end
- * at odd pixels, too.
+ * Score only a region of each frame and image file, as if the rest did not exist: the frame is
+ * converted to RGB, then the region is cropped and resized. In NV12 and YUYV it may also begin and
+ * end at odd pixels.
  *
  * Takes:   x, y: pixels from the left and from the top, from 0; width, height: 1 or more; x + width
  *          and y + height at most 65535. All four 0: the whole frame.
@@ -84,9 +84,9 @@ AN_API an_status an_predictor_score_frame(an_predictor *predictor, const uint8_t
  * Returns: AN_OK; AN_ERR_ARG (also for a region outside the frame); AN_ERR_NOMEM; AN_ERR_DEVICE;
  *          AN_ERR_CANCELLED by the flag of an_predictor_set_cancel(). After an error the scores are
  *          undefined; the predictor remains usable.
- * Cost:    allocates nothing if an earlier call had as many frames (32 count as any higher number)
- *          of the same width and format. Frames that are [count,height,width,3] in memory at the
- *          model's size are not copied; otherwise up to 32 at a time are.
+ * Cost:    allocates nothing if an earlier call had as many frames (all numbers above 32 count as
+ *          32) of the same width and format. Frames that are [count,height,width,3] in memory at
+ *          the model's size are not copied; others are copied, up to 32 at a time.
  */
 AN_API an_status an_predictor_score_frames(an_predictor *predictor, const uint8_t *frames,
                                            int64_t count, int64_t frame_stride, int64_t height,
@@ -95,8 +95,8 @@ AN_API an_status an_predictor_score_frames(an_predictor *predictor, const uint8_
 
 /**
  * Compute the features of frames, the input of the model's head: as an_predictor_score_frames(),
- * but with features [count,features of an_model_info] instead of scores. Always in fp32, whatever
- * an_model_set_inference() chose, as in an_model_compute_features().
+ * but with features [count,features of an_model_info] instead of scores. Always in fp32, regardless
+ * of an_model_set_inference(), as in an_model_compute_features().
  */
 AN_API an_status an_predictor_compute_features(an_predictor *predictor, const uint8_t *frames,
                                                int64_t count, int64_t frame_stride, int64_t height,
@@ -107,7 +107,7 @@ AN_API an_status an_predictor_compute_features(an_predictor *predictor, const ui
 AN_API an_status an_predictor_score_file(an_predictor *predictor, const char *path, float *scores,
                                          an_error *err);
 
-/** Score an encoded image in memory: an_image_decode() with name for messages, then as an RGB
+/** Score an encoded image in memory: an_image_decode() with name used in messages, then as an RGB
  *  frame, with the errors of both. */
 AN_API an_status an_predictor_score_bytes(an_predictor *predictor, const void *bytes, int64_t size,
                                           const char *name, float *scores, an_error *err);
@@ -125,8 +125,8 @@ AN_API an_status an_top_classes(const float *scores, int32_t outputs, int32_t k,
                                 an_error *err);
 
 /**
- * Score all samples of a loader in the order of its indices, whatever its options: not shuffled,
- * not augmented, none dropped. The loader's position in its epoch is unchanged.
+ * Score all samples of a loader in the order of its indices, regardless of its options: no
+ * shuffling, no augmentation, no samples dropped. The loader's position in its epoch is unchanged.
  *
  * Shapes:  scores [an_loader_samples(), outputs], written; NaN for images skipped under policy
  *          skip.
@@ -139,8 +139,8 @@ AN_API an_status an_predict_loader(an_model *model, an_loader *loader, float *sc
 
 /**
  * Compute the features of all samples of a loader, the input of the model's head, in the order of
- * its indices: as an_predict_loader(), using the moving statistics, and in fp32 whatever
- * an_model_set_inference() chose.
+ * its indices: as an_predict_loader(), using the moving statistics, and in fp32, regardless of
+ * an_model_set_inference().
  *
  * Shapes:  features [an_loader_samples(), features of an_model_info], written: as from
  *          an_model_compute_features(); NaN for images skipped under policy skip. The loader may

@@ -32,10 +32,10 @@ extern "C" {
  *          the comment says what is lost.
  * Nothing: destroying NULL does nothing; a query on NULL, or for an index that does not exist,
  *          returns 0, NULL, NaN or "".
- * Structs: those with struct_size grow at their end. Their init function sets it and, for options,
- *          the defaults; it does nothing for NULL or an invalid size. A call with a struct whose
- *          size was not set is AN_ERR_ARG. Structs that the library passes to callbacks have the
- *          size of the library's struct. Fields named reserved are 0.
+ * Structs: those with struct_size grow only at the end. Their init function sets it and, for
+ *          options, the defaults; it does nothing for NULL or an invalid size. A call with a struct
+ *          whose size was not set is AN_ERR_ARG. Structs that the library passes to callbacks have
+ *          the size of the library's struct. Fields named reserved are 0.
  */
 
 /** The result of a call: 0 is success, above 0 a normal end, below 0 an error. */
@@ -115,19 +115,19 @@ typedef int32_t (*an_progress_fn)(void *user, const an_progress *progress);
  * be attached to any number of them. The function that attaches it lists the calls that poll it.
  *
  * Meaning: once cancellation is requested, such a call returns AN_ERR_CANCELLED, at 350x350 within
- *          a fifth of a second (docs/reliability.md), and leaves what it changes as of the last
- *          complete step. Every such call that begins later does so immediately, until the flag is
- *          reset.
- * Cost:    not measurable while nothing is requested; the results stay bit-identical.
+ *          a fifth of a second (docs/reliability.md), and leaves everything that it changes in the
+ *          state of the last complete step. Every such call that begins later does so immediately,
+ *          until the flag is reset.
+ * Cost:    not measurable as long as cancellation is not requested; the results stay bit-identical.
  * Threads: any number of concurrent calls on one flag.
  */
 typedef struct an_cancel an_cancel;
 
-/** Make a flag on which nothing is requested. Returns AN_OK; AN_ERR_ARG (out is NULL);
- *  AN_ERR_NOMEM. Owns: *out is the caller's; free with an_cancel_destroy(). */
+/** Make a flag without a pending request. Returns AN_OK; AN_ERR_ARG (out is NULL); AN_ERR_NOMEM.
+ *  Owns: *out is the caller's; free with an_cancel_destroy(). */
 AN_API an_status an_cancel_create(an_cancel **out, an_error *err);
 
-/** Release a flag; NULL is allowed. It lives on while it is attached to something, but objects to
+/** Release a flag; NULL is allowed. Its memory is freed once it is attached to nothing; objects to
  *  which it is still attached can no longer be cancelled. */
 AN_API void an_cancel_destroy(an_cancel *cancel);
 
@@ -135,8 +135,8 @@ AN_API void an_cancel_destroy(an_cancel *cancel);
  *  a signal handler, never waits and leaves errno unchanged. */
 AN_API void an_cancel_request(an_cancel *cancel);
 
-/** Withdraw the request, so that calls that begin from now on run; NULL does nothing. A call that
- *  has seen the request still ends. Threads and signal handlers: as an_cancel_request(). */
+/** Withdraw the request, so that later calls run normally; NULL does nothing. A call that has seen
+ *  the request still ends. Threads and signal handlers: as an_cancel_request(). */
 AN_API void an_cancel_reset(an_cancel *cancel);
 
 /** Return 1 between an_cancel_request() and an_cancel_reset(), else 0. Threads and signal handlers:

@@ -29,7 +29,7 @@ AN_API an_status an_tensor_create(an_tensor **out, const int64_t *shape, int32_t
  * Make an array that uses the caller's memory.
  *
  * Takes:   data: kept, not copied, so it must outlive the tensor; at least as many floats as shape
- *          says.
+ *          requires.
  * Returns: as an_tensor_create(); AN_ERR_ARG also if data is NULL and the count is above 0.
  * Threads: any.
  */

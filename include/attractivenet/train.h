@@ -44,7 +44,7 @@ enum {
 
 /** Make an empty history. Owns: *out is the caller's; free with an_history_destroy(). */
 AN_API an_status an_history_create(an_history **out, an_error *err);
-/** Release a history; NULL is allowed. It lives on while a trainer uses it. */
+/** Release a history; NULL is allowed. It is freed once no trainer uses it. */
 AN_API void an_history_destroy(an_history *history);
 AN_API int64_t an_history_count(const an_history *history); /**< Return the number of epochs. */
 /** Copy the report of epoch index (from 0, across all stages). Returns AN_OK; AN_ERR_ARG if there
@@ -56,8 +56,8 @@ AN_API an_status an_history_copy_epoch(const an_history *history, int64_t index,
 AN_API an_status an_history_append(an_history *history, const an_epoch_report *report,
                                    an_error *err);
 /** Write a header "stage,epoch,loss,val_loss,rate,seconds" and one line per epoch, atomically.
- *  Numbers are written as Python's repr does (they round-trip to the same double); without
- *  validation val_loss is "nan". */
+ *  Numbers are written as by Python's repr (they round-trip to the same double); without validation
+ *  val_loss is "nan". */
 AN_API an_status an_history_write_csv(const an_history *history, const char *path, an_error *err);
 /**
  * Copy one column: a value per epoch.
@@ -286,10 +286,11 @@ typedef struct an_trainer an_trainer;
  *          it is not augmented).
  * Returns: AN_OK; AN_ERR_ARG (an invalid option, loaders that do not match the model or each other,
  *          a loss for another task, a label that the loss does not allow: the message says what was
- *          found and expected); AN_ERR_NOMEM; AN_ERR_IO (the folder of a path is missing or not
- *          writable, or another run has locked resume_path or checkpoint_path, see an_run_lock);
- *          AN_ERR_CANCELLED by warn (the file system does not support locks). The model's base mode
- *          is set when an epoch begins, so the trainers of several stages may be made in advance.
+ *          found and what was expected); AN_ERR_NOMEM; AN_ERR_IO (the folder of a path is missing
+ *          or not writable, or another run has locked resume_path or checkpoint_path, see
+ *          an_run_lock); AN_ERR_CANCELLED by warn (the file system does not support locks). The
+ *          model's base mode is set when an epoch begins, so the trainers of several stages may be
+ *          made in advance.
  */
 AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
                                    an_loader *val, an_history *history,
@@ -308,14 +309,14 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_loader 
  *          step (after the flag, with the cancelled one), and the result is bit-identical to an
  *          uninterrupted run; AN_ERR_CANCELLED by a callback, and loader and device errors: the
  *          epoch is not counted, the weights are as of the last step, and the next call starts the
- *          epoch again; AN_ERR_NOMEM that names the moving statistics: a copy of the model began to
- *          share them in the middle of a step (accumulate), and restoring them needs memory; the
- *          next call does that first. A NaN or infinite loss (terminate_on_nan) is a normal end of
- *          the run, with reason AN_STOP_NAN, a warning that gives step and rate, and no validation,
- *          model file or checkpoint: what was saved before stays. Weights that are NaN or infinite
- *          are not written to a checkpoint either. A run resumed from the previous checkpoint would
- *          reach the same loss again: start a new one, for example with a smaller learning_rate.
- *          With restore_best the best weights are then in the model.
+ *          epoch again; AN_ERR_NOMEM whose message names the moving statistics: a copy of the model
+ *          began to share them in the middle of a step (accumulate), and restoring them needs
+ *          memory; the next call does that first. A NaN or infinite loss (terminate_on_nan) is a
+ *          normal end of the run, with reason AN_STOP_NAN, a warning that gives step and rate, and
+ *          no validation, model file or checkpoint: files saved earlier are kept. Weights that are
+ *          NaN or infinite are not written to a checkpoint either. A run resumed from the previous
+ *          checkpoint would reach the same loss again: start a new one, for example with a smaller
+ *          learning_rate. With restore_best the model then holds the best weights.
  * Threads: see an_trainer.
  * Source:  Keras Model.fit with EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
  *          TerminateOnNaN (docs/numerics.md, section fit).
@@ -358,11 +359,11 @@ AN_API double an_trainer_checkpoint_best(const an_trainer *trainer);
 /* --- resuming a run that was killed -----------------------------------------------------------
  * With resume_path, a trainer saves everything that its next step depends on: weights, moving
  * statistics, the optimizer's moments, the position in the epoch, the state of the callbacks, the
- * best weights (restore_best) and the history; and its settings. On the same ISA level and library
+ * best weights (restore_best), the history, and the settings. On the same ISA level and library
  * version, with any number of threads, a resumed run is bit-identical to one that was never
  * interrupted, wherever it stopped: in the model, its file and the history (except for the
- * seconds). To resume, make model, loaders and the trainer of the checkpoint's stage as before,
- * then call an_trainer_resume(). The files are safetensors; an_arrays_read() can read their
+ * seconds). To resume, make the model, the loaders and the trainer of the checkpoint's stage as
+ * before, then call an_trainer_resume(). The files are safetensors; an_arrays_read() can read their
  * weights. */
 
 /** A lock on the files of a run: only its holder writes them. A trainer locks its resume_path and
@@ -377,11 +378,11 @@ typedef struct an_run_lock an_run_lock;
  *
  * Takes:   path: a resume_path or checkpoint_path.
  * Writes:  "PATH.lock" with the ID of this process, locked with flock(); removed when the lock is
- *          released. A file left behind by a killed process locks nothing.
+ *          released. A file left behind by a killed process does not lock anything.
  * Returns: AN_OK; AN_ERR_IO (the folder is missing or not writable; another run holds the lock: the
  *          message names the folder and the process); AN_ERR_ARG (NULL or ""); AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_run_lock_destroy(). A child process created by fork()
- *          holds the lock, too, until it exits.
+ *          also holds the lock until it exits.
  * Note:    on a network file system it excludes processes on other machines if the server supports
  *          locks (NFS: lockd, or version 4). If locks are not supported at all, the call returns
  *          AN_OK, and an_trainer_create() warns.
@@ -429,7 +430,7 @@ AN_API an_status an_checkpoint_describe(const an_checkpoint *checkpoint, an_chec
 AN_API an_status an_checkpoint_remove(const char *path, an_error *err);
 
 /**
- * Put a trainer, its model and its history into the state of a checkpoint.
+ * Restore a trainer, its model and its history to the state of a checkpoint.
  *
  * Returns: AN_OK (an_trainer_run_epoch() continues with the next step, or returns AN_DONE if the
  *          stage has ended and is not extended, see below); AN_ERR_ARG if a setting or the samples
@@ -457,8 +458,8 @@ AN_API void an_trainer_destroy(an_trainer *trainer);
  *
  * Takes:   loss: NULL = the default loss for the model's task; its weights must be NULL (those of
  *          the data set are used), accumulate 0. A loss function is called with gradient NULL.
- *          progress: called after each batch, counts batches; NULL = none. It may do what a
- *          trainer's callback may, but not read the loader.
+ *          progress: called after each batch, counts batches; NULL = none. It may make the same
+ *          calls as a trainer's callback, except those that read the loader.
  * Writes:  *loss_value, the mean of weight times loss over the samples; NaN if all images were left
  *          out.
  * Returns: AN_OK; AN_ERR_ARG (loader or loss does not match the model, as in an_trainer_create());

@@ -13,12 +13,10 @@
 extern "C" {
 #endif
 
-/** Return the release of the library that is running, such as "0.1.0": a constant string. Threads:
- *  any.
- */
+/** Return the release of the running library, such as "0.1.0": a constant string. Threads: any. */
 AN_API const char *an_version(void);
 
-/** Return the ABI number of the library that is running: the number in its SONAME. Threads: any. */
+/** Return the ABI number of the running library: the number in its SONAME. Threads: any. */
 AN_API int32_t an_abi(void);
 
 /**
