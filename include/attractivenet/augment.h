@@ -29,10 +29,10 @@ enum { AN_FILL_NEAREST = 0, AN_FILL_CONSTANT = 1, AN_FILL_REFLECT = 2, AN_FILL_W
  *
  * Modes KERAS and LEGACY reproduce Keras exactly, bugs included: the height shift moves along
  * columns (LEGACY: along rows), the centre of non-square images is wrong, and brightness converts
- * to 8-bit pixels whatever the scale (with scale unit, KERAS makes every pixel black or nearly
+ * to 8-bit pixels regardless of the scale (with scale unit, KERAS makes every pixel black or nearly
  * black). FAST corrects these: each shift moves along its own axis, the centre is the centre of the
  * image, and brightness multiplies the 8-bit value and clamps it to 0..255. For square images with
- * equal shifts everything else is the same.
+ * equal shifts all other results are the same.
  *
  * Floats from a callback are transformed in every mode. If every value of an image equals that of
  * an 8-bit pixel on the loader's scale, the result is bit-identical to that for the pixels; any
@@ -103,8 +103,8 @@ AN_API void an_loader_options_init(an_loader_options *options, uint32_t struct_s
  * Threads: one call at a time on one loader; a trainer's epoch or an evaluation counts as one call.
  *          A second call returns AN_ERR_ARG. Loaders of the same data set are independent. A
  *          loader's threads block all signals, are named "an-loader" and have 1 MiB of stack.
- * fork():  in a child process, calls on a loader of the parent return AN_ERR_ARG, and destroying it
- *          does not wait for any thread.
+ * fork(): in a child process, calls on a loader created by the parent return AN_ERR_ARG, and
+ * destroying it does not wait for any thread.
  */
 typedef struct an_loader an_loader;
 
@@ -237,12 +237,12 @@ AN_API an_status an_loader_begin(an_loader *loader, int64_t epoch, int64_t first
  * Shapes:  *x [n,H,W,3] RGB scaled, *y [n,outputs], *samples [n] (each may be NULL): borrowed until
  *          the next call on the loader.
  * Returns: AN_OK; AN_DONE at the end of the epoch, until an_loader_begin(); errors of
- *          an_dataset_read_pixels(): the first in sample order, whichever thread hit it; the next
- *          call continues with the following batch. With policy skip a damaged image is left out
- *          with one warning, and the batch is shorter; an empty batch is skipped; AN_ERR_CANCELLED
- *          if the warning callback returns non-zero or the flag of an_loader_set_cancel() is set.
- *          Out-of-memory and read errors are always returned. For a callback's loader, see
- *          an_loader_create_from_callback().
+ *          an_dataset_read_pixels(): the first in sample order, regardless of which thread
+ *          encountered it; the next call continues with the following batch. With policy skip a
+ *          damaged image is left out with one warning, and the batch is shorter; an empty batch is
+ *          skipped; AN_ERR_CANCELLED if the warning callback returns non-zero or the flag of
+ *          an_loader_set_cancel() is set. Out-of-memory and read errors are always returned. For a
+ *          callback's loader, see an_loader_create_from_callback().
  */
 AN_API an_status an_loader_next(an_loader *loader, const float **x, const float **y,
                                 const int64_t **samples, int64_t *n, an_error *err);

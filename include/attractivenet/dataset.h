@@ -93,10 +93,10 @@ AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct
  *          folders share one parent, at the top level or deeper. The name of a sample is
  *          "folder/base name", so base names may repeat in different folders. label_file is not
  *          used.
- * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (invalid label file: the message gives file and line;
- *          image without a label: the message names the first ones; ambiguous classes: both are
- *          named; an image outside the class folders, or deeper; files with the same base name but
- *          different bytes: both are named; no images; no label file; damaged archive);
+ * Returns: AN_OK; AN_ERR_IO; AN_ERR_FORMAT (invalid label file: the message gives the file and the
+ *          line; image without a label: the message names the first ones; ambiguous classes: both
+ *          are named; an image outside the class folders, or deeper; files with the same base name
+ *          but different bytes: both are named; no images; no label file; damaged archive);
  *          AN_ERR_UNSUPPORTED (over a limit); AN_ERR_CANCELLED (by warn); AN_ERR_ARG; AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
  * Threads: any.
@@ -112,11 +112,11 @@ AN_API an_status an_dataset_open(an_dataset **out, const char *path,
  *          most 3.4e38 in magnitude. With AN_LABELS_CLASSES scores [count]: the index of each
  *          image's class, a whole number below class_count; the options must name the classes. All
  *          copied.
- * Takes:   paths: paths of the file system; relative ones are resolved each time a file is read.
- *          The name of a sample is its path as given. A path may be repeated with the same label.
- *          options: NULL = defaults; policy, height, width, cache, outputs, limits, warn, labels
- *          (NUMBERS or CLASSES), classes and max_member_bytes of archive are used here; the column
- *          fields must not be set.
+ * Takes:   paths: file system paths; relative ones are resolved each time a file is read. The name
+ *          of a sample is its path as given. A path may be repeated with the same label. options:
+ *          NULL = defaults; policy, height, width, cache, outputs, limits, warn, labels (NUMBERS or
+ *          CLASSES), classes and max_member_bytes of archive are used here; the column fields must
+ *          not be set.
  * Returns: AN_OK; AN_ERR_ARG (NULL, count below 1, an empty path, an invalid score, a path with two
  *          labels, an invalid option); AN_ERR_IO (a file cannot be opened: the message names the
  *          first); AN_ERR_NOMEM.
@@ -134,7 +134,7 @@ AN_API an_status an_dataset_from_files(an_dataset **out, const char *const *path
  *          copied.
  * Takes:   names [count]: copied; NULL = "00000000", "00000001", ...; a name may be repeated with
  *          the same bytes and label. options: as in an_dataset_from_files(); the encoded images
- *          stay in memory whatever cache says.
+ *          stay in memory regardless of cache.
  * Returns: AN_OK; AN_ERR_ARG (NULL, count or a size below 1, an empty name, an invalid score, a
  *          name with two labels or different bytes, an invalid option); AN_ERR_NOMEM.
  * Owns:    *out is the caller's; free with an_dataset_destroy().
@@ -238,7 +238,7 @@ AN_API int64_t an_dataset_skipped(const an_dataset *dataset);
  *
  * Shapes:  rgb [height,width,3], written; undefined after a failure.
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_IO; AN_ERR_FORMAT or AN_ERR_UNSUPPORTED naming the file,
- *          whatever the policy; AN_ERR_NOMEM.
+ *          regardless of the policy; AN_ERR_NOMEM.
  * Threads: any number at once.
  * Source:  OpenCV imread and resize INTER_LINEAR (docs/numerics.md, section images).
  */

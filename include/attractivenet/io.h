@@ -46,7 +46,7 @@ AN_API void an_download_options_init(an_download_options *options, uint32_t stru
  *          A later call resumes a partial file with a range request if "path.part.info" says that
  *          it came from this url and the server still has the same content (ETag or date; without
  *          either, only if sha256 is given); otherwise it starts again. HTML is never accepted as
- *          data, whatever expected_type says.
+ *          data, regardless of expected_type.
  * Returns: AN_OK; AN_ERR_IO (connection, HTTP status, disk, too slow, a file in the way);
  *          AN_ERR_FORMAT (a quota, virus-scan, login or other page, JSON, XML or text instead of
  *          data, which the message quotes; wrong length, truncated content, wrong hash);
@@ -249,7 +249,7 @@ AN_API void an_arrays_destroy(an_arrays *arrays);
  * float32), Keras legacy HDF5 (weights or full model, Keras 2 and 3), Keras 3 .weights.h5 and
  * .keras. The format is detected from the content.
  *
- * Names:   Names: as in the file, normalised to "LAYER/VARIABLE" without ":0" ("dense/kernel",
+ * Names:   as in the file, normalised to "LAYER/VARIABLE" without ":0" ("dense/kernel",
  *          "block_1_depthwise/depthwise_kernel"), in the order of the file's layers.
  * Metadata: safetensors: as in the file. Keras: "keras_version", "model_config" (JSON text) if the
  *           file has them, and "layout": "keras-model", "keras-weights", "keras3-weights",

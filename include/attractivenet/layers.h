@@ -18,7 +18,7 @@ extern "C" {
  * message says what was found and what was expected); no axis may be 0. Outputs are overwritten,
  * and may also be inputs of the same call. A gradient argument may be NULL if it is not needed.
  * Values are not checked, except the targets of losses.
- * Threads: any number of concurrent calls; no two may write the same tensor. */
+ * Threads: any number of concurrent calls; no two may write to the same tensor. */
 
 enum { AN_CONV_FULL = 0, AN_CONV_DEPTHWISE = 1 };
 
@@ -118,7 +118,7 @@ AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_ten
  *          _copy_gradients(), _save(), _save_bytes(), _copy(), an_model_evaluate(),
  *          an_predict_loader(), an_compute_features_loader(), and predictors. Only one call at a
  *          time may change it (by training, calibration or a setter); a second one, on another
- *          thread or in a callback of the first, returns AN_ERR_ARG. Readers do not wait for it: a
+ *          thread or in a callback of the first, returns AN_ERR_ARG. Readers do not wait for it. A
  *          prediction uses a consistent snapshot of the weights: their state after the last
  *          complete step or the last call that changed them.
  */
@@ -229,7 +229,7 @@ AN_API an_status an_model_compute_features(an_model *model, const float *x, int6
 AN_API an_status an_model_predict_from_features(an_model *model, const float *features, int64_t n,
                                                 float *y, an_error *err);
 
-/** A batch whose loss is computed by a function of the caller. */
+/** A batch whose loss is computed by the caller's own function. */
 typedef struct an_loss_batch {
     uint32_t struct_size;    /* bytes of this struct in the library that fills it */
     int32_t outputs;         /* numbers per sample */
@@ -269,7 +269,7 @@ typedef struct an_loss_options {
                              of this batch; default 0 */
     int32_t reserved;     /* 0 */
     an_loss_fn fn;        /* a custom loss function, with kind AUTO; must stay valid as long as the
-                             object to which it is passed; NULL = none */
+                             object or call that uses it; NULL = none */
     void *user;           /* passed to fn */
     const float *weights; /* [n]: each sample's loss is multiplied by its weight before the mean
                              over n, as with Keras' sample_weight; finite, at least 0; NULL = 1
@@ -302,7 +302,7 @@ AN_API an_status an_model_compute_head_gradients(an_model *model, const float *f
 /**
  * Recompute the moving statistics as the mean over some batches: begin, add each batch (forward
  * pass only, batch statistics), end (nothing changes until then). A second begin discards the
- * batches added so far. AN_ERR_ARG: add without begin, end without a batch, and either one if
+ * batches added so far. AN_ERR_ARG: add without begin, end without a batch, and either call if
  * weights or statistics have changed since begin.
  */
 AN_API an_status an_model_update_batch_norm_begin(an_model *model, an_error *err);
@@ -320,7 +320,7 @@ AN_API an_status an_model_update_batch_norm_end(an_model *model, an_error *err);
  * an_model_compute_features() and the head always use fp32.
  *
  * Shapes:  x [n,H,W,3], as for an_model_predict().
- * Returns: AN_OK; AN_ERR_ARG: end without an image, add without begin, and either one if weights
+ * Returns: AN_OK; AN_ERR_ARG: end without an image, add without begin, and either call if weights
  *          have changed since begin; AN_ERR_FORMAT: the weights contain NaN or infinity, or values
  *          too far apart for int8; AN_ERR_NOMEM.
  * Bits:    a given calibration yields the same scores for any number of threads, at every ISA level
@@ -397,7 +397,7 @@ enum {
  *          match the model's current inference type; this call packs them if necessary.
  * Owns:    *out is the caller's; it holds a reference to the backend. The two may be destroyed in
  *          any order.
- * Returns: AN_OK; AN_ERR_ARG (also in a child of the process that made a backend); AN_ERR_NOMEM;
+ * Returns: AN_OK; AN_ERR_ARG (also in a child of the process that created a backend); AN_ERR_NOMEM;
  *          AN_ERR_UNSUPPORTED: SHARE with backends of different kinds or ISA levels (AN_CPU).
  * Threads: reads the model (see an_model); waits for a training step to finish.
  */

@@ -150,8 +150,8 @@ AN_API double an_reduce_rate_update(an_reduce_rate *state, double value, double 
 
 /* --- trainer --------------------------------------------------------------------------------- */
 
-/** What a run prints. When not on a terminal, both styles print one line per epoch (KERAS: as with
- *  verbose=2). */
+/** What a run prints. If the output is not a terminal, both styles print one line per epoch (KERAS:
+ *  as with verbose=2). */
 enum {
     AN_VERBOSE_NONE = 0,
     AN_VERBOSE_BAR = 1,  /* a progress bar with loss and time left, then one line per epoch */
@@ -280,10 +280,10 @@ typedef struct an_trainer an_trainer;
  *          have any; a classification model without class names takes those of the data set. val:
  *          likewise, not augmented, or NULL. history: receives the epochs, or NULL. options:
  *          copied; NULL = defaults.
- * Owns:    *out is the caller's; it holds references to model, loaders and history. While it
- *          exists, nothing else may read the loaders, and with AN_BASE_FROZEN nothing else may
- *          change the base's weights (features are computed once: always for val, and for train if
- *          it is not augmented).
+ * Owns:    *out is the caller's; it holds references to the model, the loaders and the history.
+ *          While it exists, nothing else may read the loaders, and with AN_BASE_FROZEN nothing else
+ *          may change the base's weights (features are computed once: always for val, and for train
+ *          if it is not augmented).
  * Returns: AN_OK; AN_ERR_ARG (an invalid option, loaders that do not match the model or each other,
  *          a loss for another task, a label that the loss does not allow: the message says what was
  *          found and what was expected); AN_ERR_NOMEM; AN_ERR_IO (the folder of a path is missing
@@ -312,11 +312,11 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_loader 
  *          epoch again; AN_ERR_NOMEM whose message names the moving statistics: a copy of the model
  *          began to share them in the middle of a step (accumulate), and restoring them needs
  *          memory; the next call does that first. A NaN or infinite loss (terminate_on_nan) is a
- *          normal end of the run, with reason AN_STOP_NAN, a warning that gives step and rate, and
- *          no validation, model file or checkpoint: files saved earlier are kept. Weights that are
- *          NaN or infinite are not written to a checkpoint either. A run resumed from the previous
- *          checkpoint would reach the same loss again: start a new one, for example with a smaller
- *          learning_rate. With restore_best the model then holds the best weights.
+ *          normal end of the run, with reason AN_STOP_NAN, a warning that gives the step and the
+ *          rate, and no validation, model file or checkpoint: files saved earlier are kept. Weights
+ *          that are NaN or infinite are not written to a checkpoint either. A run resumed from the
+ *          previous checkpoint would reach the same loss again: start a new one, for example with a
+ *          smaller learning_rate. With restore_best the model then holds the best weights.
  * Threads: see an_trainer.
  * Source:  Keras Model.fit with EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
  *          TerminateOnNaN (docs/numerics.md, section fit).
@@ -439,11 +439,11 @@ AN_API an_status an_checkpoint_remove(const char *path, an_error *err);
  *          version wrote it); AN_ERR_NOMEM. After a failure everything is unchanged.
  * Note:    these may differ: threads, cache, verbose, callbacks, and all paths. Settings of stages
  *          that have ended are not compared, nor are the pixels of the images. max_epochs may be
- *          larger than before. A stage that ended with AN_STOP_EPOCHS or AN_STOP_ASKED then
- *          continues, bit-identical to one that had the larger max_epochs from the start; one that
- *          ended with AN_STOP_EARLY stays ended, as it would have. With a cosine schedule whose
- *          decay_steps follow from max_epochs (0), a larger max_epochs is AN_ERR_ARG: it would
- *          change the rates of every epoch.
+ *          increased. A stage that ended with AN_STOP_EPOCHS or AN_STOP_ASKED then continues,
+ *          bit-identical to one that had the larger max_epochs from the start; one that ended with
+ *          AN_STOP_EARLY does not continue: with the larger max_epochs it would have ended there as
+ *          well. With a cosine schedule whose decay_steps follow from max_epochs (0), a larger
+ *          max_epochs is AN_ERR_ARG: it would change the rates of every epoch.
  * Threads: see an_trainer.
  */
 AN_API an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint,
