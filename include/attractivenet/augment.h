@@ -103,8 +103,8 @@ AN_API void an_loader_options_init(an_loader_options *options, uint32_t struct_s
  * Threads: one call at a time on one loader; a trainer's epoch or an evaluation counts as one call.
  *          A second call returns AN_ERR_ARG. Loaders of the same data set are independent. A
  *          loader's threads block all signals, are named "an-loader" and have 1 MiB of stack.
- * fork(): in a child process, calls on a loader created by the parent return AN_ERR_ARG, and
- * destroying it does not wait for any thread.
+ * fork():  in a child process, calls on a loader created by the parent return AN_ERR_ARG, and
+ *          destroying it does not wait for any thread.
  */
 typedef struct an_loader an_loader;
 

@@ -18,9 +18,10 @@ extern "C" {
  *          and an_backend_threads() - k workers help them. Worker threads block all signals, are
  *          named "an-worker-N" and have 1 MiB of stack; a call needs up to 256 KiB of its caller's
  *          stack.
- * fork(): a child process has none of these threads. There, every call on a backend created by the
- * parent, or on an object created on such a backend, returns AN_ERR_ARG with a message that says
- * so; destroying them does not wait for any thread. A backend created in the child works.
+ * fork():  a child process has none of these threads. There, every call on a backend created by
+ *          the parent, or on an object created on such a backend, returns AN_ERR_ARG with a message
+ *          that says so; destroying them does not wait for any thread. A backend created in the
+ *          child works.
  */
 typedef struct an_backend an_backend;
 

@@ -77,10 +77,10 @@ AN_API void an_dataset_options_init(an_dataset_options *options, uint32_t struct
  *          operating systems create ("__MACOSX", "@eaDir"). Symbolic links to folders are not
  *          followed. Of several files with the same base name and the same bytes, one is used.
  * Lines:   a label file has "name score" lines. They end with LF, CRLF or CR; fields are separated
- *          by spaces or tabs; numbers are decimal with a point. A UTF-8 byte order mark and blank
- *          lines are skipped; a name may be repeated with the same label. With AN_LABELS_CLASSES a
- *          line is "name class", where the class is the text after the first tab or, without a tab,
- *          the last field.
+ *          by spaces or tabs; numbers are decimal, with a point as the decimal separator. A UTF-8
+ *          byte order mark and blank lines are skipped; a name may be repeated with the same label.
+ *          With AN_LABELS_CLASSES a line is "name class", where the class is the text after the
+ *          first tab or, without a tab, the last field.
  * Tables:  a label file whose name ends in .csv or .tsv has a header and columns separated by
  *          commas, semicolons or tabs, whichever the header uses (.tsv: tabs), with quoting as in
  *          RFC 4180. name_column, score_columns and weight_column select columns by their titles; a

@@ -381,7 +381,7 @@ AN_API const char *an_model_class_name(const an_model *model, int32_t class_inde
 
 enum {
     AN_COPY_WEIGHTS = 0, /* the copy has its own weights from the start */
-    AN_SHARE_WEIGHTS = 1 /* model and copy share the weights until one of them changes */
+    AN_SHARE_WEIGHTS = 1 /* the model and its copy share the weights until one of them changes */
 };
 /**
  * Copy a model, in its state between two training steps: weights, moving statistics, base mode,

@@ -98,7 +98,7 @@ typedef struct an_early_stopping {
     double best;              /* infinity before the first improvement */
     int32_t start_from_epoch; /* epochs (from 0) before it are ignored; init: 0 */
     int32_t wait;             /* epochs since the last improvement */
-    int32_t best_epoch;       /* from 0; the epoch whose weights to keep; -1 = none yet */
+    int32_t best_epoch;       /* from 0; the epoch whose weights are to be kept; -1 = none yet */
     int32_t stopped_epoch;    /* from 0; 0 = not stopped */
 } an_early_stopping;
 
