@@ -17,12 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <jpeglib.h>
 #include <zlib.h>
 
-#include "base/clock.h"
 #include "base/fault.h"
 #include "dataset/dataset.h"
 #include "dataset/nearest.h"
@@ -415,7 +415,7 @@ static void names_that_look_alike_take_bounded_time(void **state) {
                  0x80 + i % 60);
         files[i].name = names[i];
     }
-    const double begun = ani_clock_seconds();
+    const clock_t begun = clock(); /* processor time: other programs do not count */
     assert_int_equal(ani_nearest_open(&nearest, files, MANY, &others, NULL), AN_OK);
     for (int i = 0; i < MANY; i++) {
         char label[2 * SIZE];
@@ -425,7 +425,7 @@ static void names_that_look_alike_take_bounded_time(void **state) {
         assert_ptr_equal(ani_nearest_same(&nearest, names[i], (int64_t)strlen(names[i])).name,
                          names[i]);
     }
-    assert_true(ani_clock_seconds() - begun < 10);
+    assert_true(clock() - begun < 10 * CLOCKS_PER_SEC);
     ani_nearest_clear(&nearest);
 }
 
