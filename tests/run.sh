@@ -115,7 +115,7 @@ run_tests() { # NAME MESON-TEST-OPTIONS...
 # A sanitizer report ends the program, which then counts as failed.
 export ASAN_OPTIONS="abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1"
 export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
-export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1"
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$top/tests/thread/tsan.supp"
 
 for step in $steps; do
     case $step in
