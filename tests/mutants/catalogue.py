@@ -349,7 +349,7 @@ m("model_trainable", "layers/model.c",
   "if (head || (all && !array->moving)) ours.trainable += array->count;",
   "if (head || all) ours.trainable += array->count;",
   "moving statistics count as trained", "golden_mobilenetv2", "model")
-m("model_slices", "layers/model.c",
+m("model_slices", "layers/model_run.c",
   "y ? y + i * spec->outputs : NULL",
   "y ? y + i : NULL",
   "scores of several outputs overlap from the 33rd image on", "model")
@@ -740,7 +740,7 @@ m("loss_of_task", "layers/loss.c",
   "const bool classes = task == AN_TASK_CLASSIFICATION;",
   "const bool classes = outputs > 1;",
   "the loss depends on the outputs, whatever the task", "misuse_model")
-m("accumulate_shares", "layers/model.c",
+m("accumulate_shares", "layers/model_run.c",
   "st ? 1 : (double)before / all",
   "st ? 1 : 0.5",
   "the last of several batches counts as much as all earlier ones", "losses")
@@ -804,7 +804,7 @@ m("report_size", "base/options.c",
   "return size > sizeof size && size <= MAX_SIZE;",
   "return size <= MAX_SIZE;",
   "a report without struct_size is zeroed", "misuse")
-m("calibration_of_old_weights", "layers/model.c",
+m("calibration_of_old_weights", "layers/model_run.c",
   "if (ani_net_changes(model->net) == changes) return AN_OK;",
   "if (changes >= 0) return AN_OK;",
   "ranges for the previous weights are used for the current ones", "int8")

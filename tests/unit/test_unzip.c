@@ -245,12 +245,12 @@ static void values_of_64_bits_are_told_alike(void **state) {
 typedef struct shared {
     ani_unzip *unzip;
     int64_t count;
-    atomic_bool goes_on; /* reading: for now */
+    atomic_bool busy; /* keep reading */
 } shared;
 
 static void *read_often(void *user) {
     shared *s = user;
-    for (int64_t i = 0; i < 300 || s->goes_on; i++) {
+    for (int64_t i = 0; i < 300 || s->busy; i++) {
         uint8_t *bytes = NULL;
         int64_t size = 0;
         if (ani_unzip_read(s->unzip, i * 37 % s->count, &bytes, &size, NULL)) return s;
@@ -287,14 +287,14 @@ static void threads_wait_for_a_reader(void **state) {
         members[i] = *ani_zip_member_at(zip, 1);
     assert_int_equal(ani_file_open(&file, folder_path(test_folder, "a.zip"), &err), AN_OK);
     const ani_unzip_archive archive = {file, "a.zip", members, COUNT, ani_file_size(file)};
-    shared s = {.count = COUNT, .goes_on = !HAS_TSAN};
+    shared s = {.count = COUNT, .busy = !HAS_TSAN};
     if (ani_unzip_open(&s.unzip, &archive, &err)) fail_msg("%s", err.message);
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, read_often, &s), 0);
-    for (int i = 0; i < CHILDREN && s.goes_on; i++)
+    for (int i = 0; i < CHILDREN && s.busy; i++)
         a_child_closes(s.unzip);
-    s.goes_on = false;
+    s.busy = false;
     for (int i = 0; i < THREADS; i++) {
         void *failed;
         pthread_join(threads[i], &failed);

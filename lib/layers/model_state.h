@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * What an an_model holds, for the files that implement it. */
+#ifndef LAYERS_MODEL_STATE_H
+#define LAYERS_MODEL_STATE_H
+
+#include <stdatomic.h>
+
+#include "layers/calibrate.h"
+#include "layers/model.h"
+
+struct an_model {
+    atomic_int references;
+    atomic_bool claimed;      /* a caller trains, measures or changes it */
+    atomic_int base;          /* AN_BASE_* */
+    atomic_int precision;     /* of training, AN_PRECISION_* */
+    atomic_int recompute;     /* 0 or 1 */
+    int32_t gradient_base;    /* of the current gradients; -1: none. With the turn */
+    int64_t gradient_samples; /* of the batches that they are the mean over */
+    double momentum;          /* with claim and turn */
+    ani_net *net;
+    ani_model_facts facts;
+    ani_class_names *names; /* NULL: none; set with claim, turn and ani_net_lock() */
+    /* batch norm update in progress: sums and scratch [2][channels] each; NULL: none */
+    double *statistics;
+    int64_t samples;
+    ani_calibration *calibration;          /* in progress; NULL: none */
+    int64_t statistics_of, calibration_of; /* ani_net_changes() as each began */
+};
+
+/* "format" in the metadata of this library's own files. */
+#define ANI_MODEL_FORMAT "attractivenet-1"
+
+/** Claim the model for one change of its weights, and take the turn. */
+an_status ani_model_begin_change(an_model *model, an_error *err);
+/** Likewise, for any other change. */
+an_status ani_model_begin_setting(an_model *model, an_error *err);
+/** End either one; returns st. */
+an_status ani_model_end_change(an_model *model, an_status st);
+
+/** Add the class names to a file's contents, if the model has any. With the turn. */
+an_status ani_model_save_class_names(const an_model *model, an_arrays *arrays, an_error *err);
+
+#endif
