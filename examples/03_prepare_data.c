@@ -64,15 +64,8 @@ int main(int argc, char **argv) {
     st = an_dataset_open(&faces, s.data, &how, &err);
     if (st) goto done;
     say_images(&s, faces, s.data);
-    if (s.skip_damaged) { /* the same split as in training */
-        const int64_t count = an_dataset_count(faces);
-        const double begin = seconds_now();
-        if (an_dataset_check(faces, s.threads, show_progress, &s.quiet, &err)) {
-            complain_of_images(&s, &err);
-            goto done;
-        }
-        say_checked(&s, faces, count, seconds_now() - begin);
-    }
+    /* Leave out the images that training left out: the same split. */
+    if (s.skip_damaged && check_images(&s, faces)) goto done;
 
     /* indices: first those for training, then validation, then testing. */
     indices = calloc((size_t)an_dataset_count(faces), sizeof *indices);

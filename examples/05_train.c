@@ -149,13 +149,7 @@ int main(int argc, char **argv) {
     st = an_dataset_open(&faces, s.data, &how, &err);
     if (st) goto done;
     say_images(&s, faces, s.data);
-    const int64_t count = an_dataset_count(faces);
-    const double begin = seconds_now();
-    if (an_dataset_check(faces, s.threads, show_progress, &s.quiet, &err)) {
-        complain_of_images(&s, &err);
-        goto done;
-    }
-    say_checked(&s, faces, count, seconds_now() - begin);
+    if (check_images(&s, faces)) goto done;
     indices = calloc((size_t)an_dataset_count(faces), sizeof *indices);
     if (!indices) {
         complain_of("no memory for the split");

@@ -30,6 +30,17 @@ int complain_of_images(const settings *s, const an_error *err) {
     return 1;
 }
 
+int check_images(const settings *s, an_dataset *faces) {
+    an_error err;
+    const int64_t count = an_dataset_count(faces);
+    const double begin = seconds_now();
+    int32_t quiet = s->quiet;
+    if (an_dataset_check(faces, s->threads, show_progress, &quiet, &err))
+        return complain_of_images(s, &err);
+    say_checked(s, faces, count, seconds_now() - begin);
+    return 0;
+}
+
 void say_split(const settings *s, int64_t n_train, int64_t n_val, int64_t n_test) {
     say(s->quiet, "split with seed %d: %lld for training, %lld for validation, %lld for testing\n",
         (int)s->seed, (long long)n_train, (long long)n_val, (long long)n_test);

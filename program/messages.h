@@ -14,6 +14,10 @@ void say_images(const settings *s, const an_dataset *faces, const char *path);
 void say_checked(const settings *s, const an_dataset *faces, int64_t count, double seconds);
 /** Why the check failed, and which option leaves damaged images out. Returns 1. */
 int complain_of_images(const settings *s, const an_error *err);
+/** Decode every image once, and print the result: an_dataset_check() with the two above. Damaged
+ *  images are an error or, with --skip-damaged, left out: before the split, which would otherwise
+ *  change. Returns 0, or 1 after an error message. */
+int check_images(const settings *s, an_dataset *faces);
 /** The sizes of the three parts of the split. */
 void say_split(const settings *s, int64_t n_train, int64_t n_val, int64_t n_test);
 /** The backend. */

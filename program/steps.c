@@ -39,15 +39,6 @@ int load_data(run *r) {
     return 0;
 }
 
-int check_data(run *r) {
-    an_error err;
-    const double begin = seconds_now();
-    if (an_dataset_check(r->faces, r->s->threads, show_progress, &r->s->quiet, &err))
-        return complain_of_images(r->s, &err);
-    say_checked(r->s, r->faces, r->found, seconds_now() - begin);
-    return 0;
-}
-
 int prepare_data(run *r) {
     an_error err;
     an_model_info info;

@@ -30,9 +30,6 @@ void run_close(run *r);
 int make_backend(run *r);
 /** List the images of path with their scores; nothing is decoded yet. */
 int load_data(run *r);
-/** Decode all images once. Damaged ones are all named and are an error or, with --skip-damaged, are
- *  left out before the split, which would otherwise change. */
-int check_data(run *r);
 /** Split into 70 % training, 20 % validation, 10 % test, with a loader for each, scaled for the
  *  model; only training is augmented. */
 int prepare_data(run *r);

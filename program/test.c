@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * attractivenet test: evaluates a trained model on unseen images. */
 #include "command.h"
+#include "messages.h"
 #include "steps.h"
 
 #include <stdio.h>
@@ -24,7 +25,8 @@ static int run_test(const option_row *rows, int count, char **operands) {
     an_model_describe(r.model, &info, NULL);
     s.size = info.height;
     snprintf(r.path, sizeof r.path, "%s", s.data);
-    if (load_data(&r) || (s.skip_damaged && check_data(&r)) || prepare_data(&r)) goto done;
+    if (load_data(&r) || (s.skip_damaged && check_images(&s, r.faces)) || prepare_data(&r))
+        goto done;
     status = test_model(&r);
 done:
     run_close(&r);

@@ -249,7 +249,8 @@ static int run_train(const option_row *rows, int count, char **operands) {
     char path[PATH_SIZE];
     run r = {.s = &s, .rows = rows};
     an_run_lock *lock = NULL;
-    if (lock_folder(&s, &lock) || get_data(&r) || load_data(&r) || check_data(&r)) goto done;
+    if (lock_folder(&s, &lock) || get_data(&r) || load_data(&r) || check_images(&s, r.faces))
+        goto done;
     /* Before the loaders: the weights determine how pixels are scaled. */
     if (make_backend(&r) || build_model(&r) || prepare_data(&r)) goto done;
     status = train_model(&r);
