@@ -20,6 +20,7 @@
 #include "support/data.h"
 #include "support/folder.h"
 #include "support/test_folder.h"
+#include "support/warnings.h"
 
 enum { COUNT = 6, SIDE = 16, BYTES = SIDE * SIDE * 3 };
 
@@ -254,25 +255,12 @@ static void each_fault_has_its_line_and_column(void **state) {
 
 /* --- data sets ------------------------------------------------------------------------------- */
 
-typedef struct warnings {
-    int64_t calls, count;
-    char last[256];
-} warnings;
-
-static int32_t note(void *user, const an_warning *warning) {
-    warnings *w = user;
-    w->calls++;
-    w->count += warning->count;
-    snprintf(w->last, sizeof w->last, "%s", warning->message);
-    return 0;
-}
-
 static an_dataset_options table_options(warnings *w) {
     an_dataset_options options;
     an_dataset_options_init(&options, sizeof options);
     options.height = options.width = SIDE;
     options.label_file = "labels.csv";
-    options.warn = w ? note : NULL;
+    options.warn = w ? warnings_note : NULL;
     options.warn_user = w;
     return options;
 }
@@ -377,7 +365,7 @@ static void names_with_folders(void **state) {
     data_zip(archive, folder, "top/faces/");
     warnings w = {0};
     options.policy = AN_POLICY_SKIP;
-    options.warn = note;
+    options.warn = warnings_note;
     options.warn_user = &w;
     assert_int_equal(an_dataset_open(&dataset, archive, &options, &err), AN_OK);
     assert_int_equal(an_dataset_count(dataset), 1);
@@ -486,12 +474,12 @@ static void a_folder_for_each_class(void **state) {
                             "'ant/1.jpg': 'ant' is not one of the 3 classes");
     warnings w = {0};
     options.policy = AN_POLICY_SKIP;
-    options.warn = note;
+    options.warn = warnings_note;
     options.warn_user = &w;
     expect_folders(archive, &options, "dog,cat,yak",
                    "cat/1.jpg,cat/2.jpg,cat/3.jpg,dog/1.jpg,dog/9.jpg", "11100");
     assert_int_equal(w.calls, 1);
-    assert_int_equal(w.count, 1);
+    assert_int_equal(w.counts[AN_WARN_IMAGE_SKIPPED], 1);
     assert_string_equal(w.last, "'ant/1.jpg': 'ant' is not one of the 3 classes");
 }
 

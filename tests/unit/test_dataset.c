@@ -31,30 +31,16 @@
 #include "support/folder.h"
 #include "support/scratch.h"
 #include "support/test_folder.h"
+#include "support/warnings.h"
 #include "support/golden.h"
 
 enum { COUNT = 6, SIDE = 24, BYTES = SIDE * SIDE * 3 };
-
-typedef struct warnings {
-    int64_t calls;
-    int64_t counts[16]; /* by code */
-    char last[256];
-    int32_t answer;
-} warnings;
-
-static int32_t note(void *user, const an_warning *warning) {
-    warnings *w = user;
-    w->calls++;
-    w->counts[warning->code] += warning->count;
-    snprintf(w->last, sizeof w->last, "%s", warning->message);
-    return w->answer;
-}
 
 static an_dataset_options small(warnings *w) {
     an_dataset_options options;
     an_dataset_options_init(&options, sizeof options);
     options.height = options.width = SIDE;
-    options.warn = w ? note : NULL;
+    options.warn = w ? warnings_note : NULL;
     options.warn_user = w;
     return options;
 }
