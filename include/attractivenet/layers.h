@@ -120,7 +120,8 @@ AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_ten
  *          time may change it (by training, calibration or a setter); a second one, on another
  *          thread or in a callback of the first, returns AN_ERR_ARG. Readers do not wait for it. A
  *          prediction uses a consistent snapshot of the weights: their state after the last
- *          complete step or the last call that changed them.
+ *          complete step or the last call that changed them. (Within a step of several batches, see
+ *          accumulate, moving statistics are those after its last batch.)
  */
 typedef struct an_model an_model;
 
@@ -384,9 +385,11 @@ enum {
     AN_SHARE_WEIGHTS = 1 /* the model and its copy share the weights until one of them changes */
 };
 /**
- * Copy a model, in its state between two training steps: weights, moving statistics, base mode,
- * momentum, training settings, calibration, inference type, class names. Gradients, unfinished
- * updates (of batch norm, or a calibration) and the flag of an_model_set_cancel() are not copied.
+ * Copy a model, in its state between two training steps (with accumulate, between two batches: the
+ * moving statistics then include the batches of the unfinished step): weights, moving statistics,
+ * base mode, momentum, training settings, calibration, inference type, class names. Gradients,
+ * unfinished updates (of batch norm, or a calibration) and the flag of an_model_set_cancel() are
+ * not copied.
  *
  * Takes:   backend: that of the copy; NULL = the model's. weights: AN_COPY_WEIGHTS or
  *          AN_SHARE_WEIGHTS. Either way, the model and its copy are independent and give the same
