@@ -248,6 +248,10 @@ typedef struct shared {
     atomic_bool busy; /* keep reading */
 } shared;
 
+/* A child of fork() may wait for ever in a sanitizer's allocator, if a thread of its parent held
+ * its lock; glibc's allocator can be used there. */
+enum { CHILD_CAN_ALLOCATE = !HAS_ASAN && !HAS_TSAN };
+
 static void *read_often(void *user) {
     shared *s = user;
     for (int64_t i = 0; i < 300 || s->busy; i++) {
@@ -287,7 +291,7 @@ static void threads_wait_for_a_reader(void **state) {
         members[i] = *ani_zip_member_at(zip, 1);
     assert_int_equal(ani_file_open(&file, folder_path(test_folder, "a.zip"), &err), AN_OK);
     const ani_unzip_archive archive = {file, "a.zip", members, COUNT, ani_file_size(file)};
-    shared s = {.count = COUNT, .busy = !HAS_TSAN};
+    shared s = {.count = COUNT, .busy = CHILD_CAN_ALLOCATE};
     if (ani_unzip_open(&s.unzip, &archive, &err)) fail_msg("%s", err.message);
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++)
@@ -316,7 +320,7 @@ static void *read_in_circles(void *user) {
 /* The child has no threads of its parent, which may have held a lock or a reader at the fork. */
 static void a_child_of_fork_reads(void **state) {
     (void)state;
-    if (HAS_TSAN) skip();
+    if (!CHILD_CAN_ALLOCATE) skip();
     ani_zip *zip = open_good();
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, read_in_circles, zip), 0);
