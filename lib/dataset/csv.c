@@ -8,35 +8,22 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/table.h"
 #include "base/text.h"
 #include "dataset/dataset.h"
 #include "io/members.h"
 
 enum {
-    SHOWN = 48,           /* bytes of a field that a message shows */
-    TITLES_SHOWN = 6,     /* of the header, likewise */
-    MAX_COLUMNS = 100000, /* of a file */
-    FIRST_COLUMNS = 16
+    SHOWN = 48,          /* bytes of a field that a message shows */
+    TITLES_SHOWN = 6,    /* of the header, likewise */
+    MAX_COLUMNS = 100000 /* of a file */
 };
 
-/* A field, without its quotes. */
-typedef struct field {
-    char *begin;
-    int64_t size;
-} field;
+typedef ani_table_field field;
 
 typedef struct table {
+    ani_table rows;
     ani_labels *labels;
-    const char *file;
-    char *c, *end;    /* what is left */
-    int64_t line;     /* of c */
-    int64_t row_line; /* where the row began */
-    char separator;
-    field *titles;   /* [columns] */
-    field *fields;   /* [capacity], of the row */
-    int32_t columns; /* 0 before the header is read */
-    int32_t capacity;
-    int32_t count;     /* number of fields in the row, including those for which there is no room */
     int32_t name;      /* columns that are read */
     int32_t weight;    /* -1: none */
     int32_t *labelled; /* [needed]: the numbers, or the class */
@@ -54,183 +41,76 @@ bool ani_csv_is(const char *label_file) {
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
-static bool is_line_end(char c) {
-    return c == '\n' || c == '\r';
-}
-
-/* Skip a line end. */
-static void end_line(table *t) {
-    t->c += t->end - t->c >= 2 && t->c[0] == '\r' && t->c[1] == '\n' ? 2 : 1;
-    t->line++;
-}
-
 /* Number of bytes of a text that a message shows. */
 static int shown(int64_t size) {
     return size > SHOWN ? SHOWN : (int)size;
 }
 
-/* A quoted field: doubled quotes are collapsed in place. */
-static an_status read_quoted(table *t, field *f, an_error *err) {
-    const int64_t opened = t->line;
-    char *to = f->begin = ++t->c;
-    for (;;) {
-        if (t->c == t->end)
-            return ani_fail(err, AN_ERR_FORMAT,
-                            "'%s', line %lld: the quote of field %d is not closed", t->file,
-                            (long long)opened, (int)t->count + 1);
-        if (*t->c == '"') {
-            if (t->end - t->c < 2 || t->c[1] != '"') break;
-            t->c++;
-        } else if (is_line_end(*t->c)) {
-            t->line += *t->c == '\n' || t->end - t->c < 2 || t->c[1] != '\n';
-        }
-        *to++ = *t->c++;
+/* Ignore the blanks around unquoted fields. */
+static void trim(field *fields, int64_t count) {
+    for (field *f = fields; f < fields + count; f++) {
+        if (f->quoted) continue;
+        for (; f->size && (*f->begin == ' ' || *f->begin == '\t'); f->size--)
+            f->begin++;
+        while (f->size && (f->begin[f->size - 1] == ' ' || f->begin[f->size - 1] == '\t'))
+            f->size--;
     }
-    t->c++;
-    f->size = to - f->begin;
-    return AN_OK;
 }
 
-static bool is_field_end(const table *t) {
-    return t->c == t->end || *t->c == t->separator || is_line_end(*t->c);
-}
-
-/* An unquoted field, without the blanks around it. */
-static bool read_plain(table *t, field *f) {
-    f->begin = t->c;
-    bool has_quote = false;
-    while (!is_field_end(t))
-        has_quote |= *t->c++ == '"';
-    const char *last = t->c;
-    while (f->begin < last && (*f->begin == ' ' || *f->begin == '\t'))
-        f->begin++;
-    while (last > f->begin && (last[-1] == ' ' || last[-1] == '\t'))
-        last--;
-    f->size = last - f->begin;
-    return !has_quote;
-}
-
-static an_status grow(table *t, an_error *err) {
-    const int64_t unit = sizeof *t->fields;
-    const int32_t capacity = t->capacity ? 2 * t->capacity : FIRST_COLUMNS;
-    if (t->capacity >= MAX_COLUMNS)
-        return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s', line %lld: has more than %d columns",
-                        t->file, (long long)t->row_line, (int)MAX_COLUMNS);
-    field *fields = ani_realloc(t->fields, t->capacity * unit, capacity * unit);
-    if (!fields) return ani_fail_memory(err, capacity * unit, "the fields of a row");
-    t->fields = fields;
-    t->capacity = capacity;
-    return AN_OK;
-}
-
-static void skip_line(table *t) {
-    while (t->c < t->end && !is_line_end(*t->c))
-        t->c++;
-    if (t->c < t->end) end_line(t);
-}
-
-/* Read a row. is_fatal: the start of the next row cannot be determined. */
-static an_status read_row(table *t, bool *is_fatal, an_error *err) {
-    t->row_line = t->line;
-    t->count = 0;
-    *is_fatal = false;
-    for (;;) {
-        field f;
-        an_status st = AN_OK;
-        if (*t->c == '"') {
-            st = read_quoted(t, &f, err);
-            *is_fatal = st != AN_OK;
-            if (!st && !is_field_end(t))
-                st = ani_fail(err, AN_ERR_FORMAT,
-                              "'%s', line %lld: '%c' follows the closing quote of field %d",
-                              t->file, (long long)t->line, *t->c, (int)t->count + 1);
-        } else if (!read_plain(t, &f)) {
-            st = ani_fail(err, AN_ERR_FORMAT,
-                          "'%s', line %lld: field %d, '%.*s', has a quote inside; it must be in "
-                          "quotes, and its quotes written twice",
-                          t->file, (long long)t->line, (int)t->count + 1, shown(f.size), f.begin);
-        }
-        if (!st && t->count == t->capacity && !t->columns) {
-            st = grow(t, err);
-            *is_fatal = st != AN_OK;
-        }
-        if (st) {
-            skip_line(t);
-            return st;
-        }
-        if (t->count < t->capacity) t->fields[t->count] = f;
-        t->count++;
-        if (t->c == t->end) return AN_OK;
-        if (*t->c != t->separator) break;
-        t->c++;
-    }
-    end_line(t);
-    return AN_OK;
+static an_status read_row(ani_table *rows, bool *is_fatal, an_error *err) {
+    const an_status st = ani_table_read_row(rows, is_fatal, err);
+    if (!st) trim(rows->fields, rows->count < rows->columns ? rows->count : rows->columns);
+    return st;
 }
 
 /* Skip blank lines. */
-static void skip_blank_lines(table *t) {
-    for (char *c = t->c; c < t->end;) {
-        while (c < t->end && (*c == ' ' || (*c == '\t' && t->separator != '\t')))
+static void skip_blank_lines(ani_table *rows) {
+    for (char *c = rows->c; c < rows->end;) {
+        while (c < rows->end && (*c == ' ' || (*c == '\t' && rows->separator != '\t')))
             c++;
-        if (c == t->end) t->c = c;
-        if (c == t->end || !is_line_end(*c)) return;
-        t->c = c;
-        end_line(t);
-        c = t->c;
+        if (c == rows->end) rows->c = c;
+        if (c == rows->end || (*c != '\n' && *c != '\r')) return;
+        rows->c = c;
+        ani_table_end_line(rows);
+        c = rows->c;
     }
 }
 
 /* --- the header ------------------------------------------------------------------------------ */
 
-/* Find the separator of the first line, outside quotes. */
-static an_status find_separator(table *t, an_error *err) {
-    static const char kinds[] = ",;\t";
-    static const char *const names[] = {"commas", "semicolons", "tabs"};
-    const bool is_tsv = ani_lower(t->file[strlen(t->file) - 3]) == 't';
-    int64_t counts[3] = {0};
-    bool quoted = false;
-    for (const char *c = t->c; c < t->end && (quoted || !is_line_end(*c)); c++) {
-        if (*c == '"') quoted = !quoted;
-        for (int i = 0; i < 3 && !quoted; i++)
-            counts[i] += *c == kinds[i];
-    }
-    int found = -1;
-    for (int i = is_tsv ? 2 : 0; i < 3; i++) {
-        if (!counts[i]) continue;
-        if (found >= 0)
-            return ani_fail(err, AN_ERR_FORMAT,
-                            "'%s', line %lld: the header has %s and %s; titles that contain one of "
-                            "them must be in quotes",
-                            t->file, (long long)t->line, names[found], names[i]);
-        found = i;
-    }
-    if (found < 0)
-        return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s', line %lld: the header has one column; the name and the label of an "
-                        "image must be separated by %s",
-                        t->file, (long long)t->line,
-                        is_tsv ? "tabs" : "commas, semicolons or tabs");
-    t->separator = kinds[found];
-    return AN_OK;
+static an_status read_titles(ani_table *rows, an_error *err) {
+    const bool is_tsv = ani_lower(rows->file[strlen(rows->file) - 3]) == 't';
+    an_status st = ani_table_find_separator(rows, is_tsv ? "\t" : ",;\t", err);
+    if (!st && !rows->separator)
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "'%s', line %lld: the header has one column; the name and the label of an "
+                      "image must be separated by %s",
+                      rows->file, (long long)rows->line,
+                      is_tsv ? "tabs" : "commas, semicolons or tabs");
+    if (!st && rows->columns > MAX_COLUMNS)
+        st = ani_fail(err, AN_ERR_UNSUPPORTED, "'%s', line %lld: has more than %d columns",
+                      rows->file, (long long)rows->line, (int)MAX_COLUMNS);
+    if (!st) st = ani_table_read_header(rows, err);
+    if (!st) trim(rows->titles, rows->columns);
+    return st;
 }
 
 static bool is_title(const table *t, int32_t column, const char *title) {
-    const field *f = &t->titles[column];
+    const field *f = &t->rows.titles[column];
     return (int64_t)strlen(title) == f->size && !memcmp(f->begin, title, (size_t)f->size);
 }
 
 static an_status refuse_title(const table *t, const char *title, an_error *err) {
     ani_text text = {0};
-    for (int32_t i = 0; i < t->columns && i < TITLES_SHOWN; i++)
-        ani_text_print(&text, "%s'%.*s'", i ? ", " : "", shown(t->titles[i].size),
-                       t->titles[i].begin);
-    if (t->columns > TITLES_SHOWN)
-        ani_text_print(&text, " and %d more", (int)t->columns - TITLES_SHOWN);
+    for (int32_t i = 0; i < t->rows.columns && i < TITLES_SHOWN; i++)
+        ani_text_print(&text, "%s'%.*s'", i ? ", " : "", shown(t->rows.titles[i].size),
+                       t->rows.titles[i].begin);
+    if (t->rows.columns > TITLES_SHOWN)
+        ani_text_print(&text, " and %d more", (int)t->rows.columns - TITLES_SHOWN);
     const an_status st =
         text.failed ? ani_fail_memory(err, text.size, "a message")
                     : ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: no column '%s'; there are %s",
-                               t->file, (long long)t->row_line, title, text.bytes);
+                               t->rows.file, (long long)t->rows.row_line, title, text.bytes);
     ani_text_clear(&text);
     return st;
 }
@@ -238,11 +118,12 @@ static an_status refuse_title(const table *t, const char *title, an_error *err) 
 /* Find the one column with a title. */
 static an_status find_column(const table *t, const char *title, int32_t *column, an_error *err) {
     *column = -1;
-    for (int32_t i = 0; i < t->columns; i++) {
+    for (int32_t i = 0; i < t->rows.columns; i++) {
         if (!is_title(t, i, title)) continue;
         if (*column >= 0)
             return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: columns %d and %d are both '%s'",
-                            t->file, (long long)t->row_line, (int)*column + 1, (int)i + 1, title);
+                            t->rows.file, (long long)t->rows.row_line, (int)*column + 1, (int)i + 1,
+                            title);
         *column = i;
     }
     return *column >= 0 ? AN_OK : refuse_title(t, title, err);
@@ -251,7 +132,7 @@ static an_status find_column(const table *t, const char *title, int32_t *column,
 /* Take the columns other than name and weight: exactly as many as a label needs. */
 static an_status take_others(const table *t, an_error *err) {
     int32_t others = 0;
-    for (int32_t i = 0; i < t->columns; i++) {
+    for (int32_t i = 0; i < t->rows.columns; i++) {
         if (i == t->name || i == t->weight) continue;
         if (others < t->needed) t->labelled[others] = i;
         others++;
@@ -260,7 +141,7 @@ static an_status take_others(const table *t, an_error *err) {
     return ani_fail(err, AN_ERR_FORMAT,
                     "'%s', line %lld: the header has %d columns besides the name%s, expected %d; "
                     "set score_columns to choose",
-                    t->file, (long long)t->row_line, (int)others,
+                    t->rows.file, (long long)t->rows.row_line, (int)others,
                     t->weight >= 0 ? " and the weight" : "", (int)t->needed);
 }
 
@@ -269,7 +150,7 @@ static an_status take_others(const table *t, an_error *err) {
 static an_status refuse_missing_header(const table *t, const ani_labels_form *form, an_error *err) {
     for (int32_t i = -1; i < t->needed; i++) {
         const bool is_chosen = i < 0 ? form->name_column != NULL : form->score_columns != NULL;
-        const field *f = &t->titles[i < 0 ? t->name : t->labelled[i]];
+        const field *f = &t->rows.titles[i < 0 ? t->name : t->labelled[i]];
         char copy[SHOWN + 1];
         const char *end = copy;
         double value;
@@ -281,7 +162,7 @@ static an_status refuse_missing_header(const table *t, const ani_labels_form *fo
         if (is_data)
             return ani_fail(err, AN_ERR_FORMAT,
                             "'%s', line %lld: must be the titles of the columns; '%s' is %s",
-                            t->file, (long long)t->row_line, copy,
+                            t->rows.file, (long long)t->rows.row_line, copy,
                             i < 0 ? "the name of an image" : "a number");
     }
     return AN_OK;
@@ -297,32 +178,29 @@ static an_status refuse_double_use(const table *t, an_error *err) {
         for (int32_t k = 0; k < i && !other; k++)
             if (t->labelled[k] == column) other = "score_columns";
         if (other)
-            return ani_fail(err, AN_ERR_FORMAT,
-                            "'%s', line %lld: column '%.*s' is in score_columns and in %s", t->file,
-                            (long long)t->row_line, shown(t->titles[column].size),
-                            t->titles[column].begin, other);
+            return ani_fail(
+                err, AN_ERR_FORMAT, "'%s', line %lld: column '%.*s' is in score_columns and in %s",
+                t->rows.file, (long long)t->rows.row_line, shown(t->rows.titles[column].size),
+                t->rows.titles[column].begin, other);
     }
     if (t->weight != t->name) return AN_OK;
-    return ani_fail(
-        err, AN_ERR_FORMAT, "'%s', line %lld: column '%.*s' is both name_column and weight_column",
-        t->file, (long long)t->row_line, shown(t->titles[t->name].size), t->titles[t->name].begin);
+    return ani_fail(err, AN_ERR_FORMAT,
+                    "'%s', line %lld: column '%.*s' is both name_column and weight_column",
+                    t->rows.file, (long long)t->rows.row_line, shown(t->rows.titles[t->name].size),
+                    t->rows.titles[t->name].begin);
 }
 
 static an_status read_header(table *t, const ani_labels_form *form, an_error *err) {
-    bool is_fatal;
     t->weight = -1;
-    skip_blank_lines(t);
-    if (t->c == t->end) return ani_fail(err, AN_ERR_FORMAT, "'%s' contains no labels", t->file);
-    an_status st = find_separator(t, err);
-    if (!st) st = read_row(t, &is_fatal, err);
+    skip_blank_lines(&t->rows);
+    if (t->rows.c == t->rows.end)
+        return ani_fail(err, AN_ERR_FORMAT, "'%s' contains no labels", t->rows.file);
+    an_status st = read_titles(&t->rows, err);
     if (st) return st;
-    t->titles = t->fields;
-    t->columns = t->count;
-    t->fields = ani_alloc(t->columns * (int64_t)sizeof *t->fields);
     t->labelled = ani_alloc(t->needed * (int64_t)sizeof *t->labelled);
-    if (!t->fields || !t->labelled)
-        return ani_fail_memory(err, t->columns * (int64_t)sizeof *t->fields, "the fields of a row");
-    t->capacity = t->columns;
+    if (!t->labelled)
+        return ani_fail_memory(err, t->needed * (int64_t)sizeof *t->labelled,
+                               "the columns of a label");
     if (form->name_column) st = find_column(t, form->name_column, &t->name, err);
     if (!st && form->weight_column) st = find_column(t, form->weight_column, &t->weight, err);
     for (int32_t i = 0; i < t->needed && form->score_columns && !st; i++)
@@ -336,10 +214,10 @@ static an_status read_header(table *t, const ani_labels_form *form, an_error *er
 
 /* Fail because of a field, which the message names. */
 static an_status refuse(const table *t, int32_t column, const char *why, an_error *err) {
-    const field *f = &t->fields[column], *title = &t->titles[column];
-    return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld, column %d ('%.*s'): '%.*s' %s", t->file,
-                    (long long)t->row_line, (int)column + 1, shown(title->size), title->begin,
-                    shown(f->size), f->begin, why);
+    const field *f = &t->rows.fields[column], *title = &t->rows.titles[column];
+    return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld, column %d ('%.*s'): '%.*s' %s",
+                    t->rows.file, (long long)t->rows.row_line, (int)column + 1, shown(title->size),
+                    title->begin, shown(f->size), f->begin, why);
 }
 
 /* True if a field is a number except for a decimal comma. */
@@ -356,7 +234,7 @@ static bool has_decimal_comma(const field *f) {
 }
 
 static an_status read_number(const table *t, int32_t column, double *value, an_error *err) {
-    const field *f = &t->fields[column];
+    const field *f = &t->rows.fields[column];
     const char *begin = f->begin, *last = f->begin + f->size, *end = begin;
     bool overflow = false;
     while (begin < last && (*begin == ' ' || *begin == '\t')) /* inside quotes */
@@ -383,7 +261,7 @@ static an_status read_weight(const table *t, double *weight, an_error *err) {
 
 /* Find the base name in the name of an image, which may include folders. */
 static an_status read_name(const table *t, ani_label *label, an_error *err) {
-    const field *f = &t->fields[t->name];
+    const field *f = &t->rows.fields[t->name];
     int64_t base = f->size;
     for (int64_t i = 0; i < f->size; i++)
         if ((unsigned char)f->begin[i] < 0x20 || f->begin[i] == 0x7f)
@@ -397,7 +275,7 @@ static an_status read_name(const table *t, ani_label *label, an_error *err) {
                       err);
     *label = (ani_label){.offset = (uint32_t)(f->begin + base - t->labels->bytes),
                          .size = (uint32_t)(f->size - base),
-                         .line = (uint32_t)t->row_line,
+                         .line = (uint32_t)t->rows.row_line,
                          .folders = (uint32_t)base};
     return AN_OK;
 }
@@ -407,39 +285,38 @@ static an_status take_row(const table *t, an_error *err) {
     ani_labels *labels = t->labels;
     ani_label label;
     const field *class = NULL;
-    if (t->count != t->columns)
+    if (t->rows.count != t->rows.columns)
         return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: %d fields, the header has %d",
-                        t->file, (long long)t->row_line, (int)t->count, (int)t->columns);
+                        t->rows.file, (long long)t->rows.row_line, (int)t->rows.count,
+                        (int)t->rows.columns);
     an_status st = read_name(t, &label, err);
     if (labels->items)
-        class = &t->fields[t->labelled[0]];
+        class = &t->rows.fields[t->labelled[0]];
     else
         for (int32_t i = 0; i < t->needed && !st; i++)
             st =
                 read_number(t, t->labelled[i], &labels->values[labels->count * t->needed + i], err);
     if (!st && labels->weights) st = read_weight(t, &labels->weights[labels->count], err);
     if (st) return st;
-    return ani_labels_add(labels, t->file, &label, class ? class->begin : NULL,
+    return ani_labels_add(labels, t->rows.file, &label, class ? class->begin : NULL,
                           class ? class->size : 0, err);
 }
 
 an_status ani_csv_read(ani_labels *out, const char *name, uint8_t *bytes, int64_t size,
                        const ani_labels_form *form, an_error *err) {
     ani_labels labels = {0};
-    table t = {.labels = &labels, .file = name, .line = 1};
+    table t = {.labels = &labels};
     *out = (ani_labels){0};
     an_status st = ani_labels_begin(&labels, name, bytes, &size, form, err);
     if (st) goto done;
-    t.c = labels.owned ? labels.owned : (char *)bytes;
-    t.end = t.c + size;
-    if (size >= 3 && !memcmp(t.c, "\xEF\xBB\xBF", 3)) t.c += 3;
+    ani_table_begin(&t.rows, name, labels.owned ? labels.owned : (char *)bytes, size);
     t.needed = labels.items ? 1 : form->outputs;
     st = read_header(&t, form, err);
     if (st) goto done;
-    for (skip_blank_lines(&t); t.c < t.end; skip_blank_lines(&t)) {
+    for (skip_blank_lines(&t.rows); t.rows.c < t.rows.end; skip_blank_lines(&t.rows)) {
         an_error why;
         bool is_fatal;
-        an_status bad = read_row(&t, &is_fatal, &why);
+        an_status bad = read_row(&t.rows, &is_fatal, &why);
         if (!bad) bad = take_row(&t, &why);
         if (bad && (is_fatal || form->policy != AN_POLICY_SKIP || bad == AN_ERR_NOMEM)) {
             st = ani_fail(err, bad, "%s", why.message);
@@ -453,8 +330,7 @@ an_status ani_csv_read(ani_labels *out, const char *name, uint8_t *bytes, int64_
     labels = (ani_labels){0};
 done:
     ani_labels_clear(&labels);
-    ani_free(t.titles);
-    ani_free(t.fields);
+    ani_table_clear(&t.rows);
     ani_free(t.labelled);
     return st;
 }

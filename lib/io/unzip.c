@@ -23,6 +23,7 @@
 #include "base/fault.h"
 #include "base/memory.h"
 #include "base/show.h"
+#include "base/size.h"
 #include "base/thread.h"
 
 enum {
@@ -541,8 +542,9 @@ an_status ani_unzip_read(ani_unzip *unzip, int64_t index, uint8_t **bytes, int64
     char shown[ANI_SHOWN_NAME_SIZE];
     reader *r = NULL;
     ani_name_show(shown, member->name);
-    uint8_t *content = ani_alloc(member->size + 1);
-    if (!content) return ani_fail_memory(err, member->size + 1, shown);
+    int64_t room = -1; /* with the zero byte */
+    uint8_t *content = ani_add_size(member->size, 1, &room) ? ani_alloc(room) : NULL;
+    if (!content) return ani_fail_memory(err, room, shown);
     an_status st = take_reader(&r, unzip, err);
     if (st) goto done;
     st = read_member(r, index, content, shown, err);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/table.h"
 #include "base/text.h"
 #include "train/fields.h"
 
@@ -60,55 +61,15 @@ static const ani_field known[KNOWN] = {
     [STAGE] = {"stage", ANI_FIELD_INT32, offsetof(an_epoch_report, stage), 1, INT32_MAX},
 };
 
-/** A table being read; its bytes are overwritten with the fields. */
-typedef struct table {
-    const char *path;
-    char *at, *end;    /* *end is 0 */
-    char separator;    /* 0 until the header has been read */
-    int64_t line;      /* being read, from 1 */
-    int64_t next_line; /* the one after it: a quoted field may have several lines */
-    int32_t columns;
-    uint8_t column[MAX_COLUMNS]; /* EPOCH to OTHER */
+typedef struct log_columns {
+    uint8_t kinds[MAX_COLUMNS]; /* EPOCH to OTHER */
     bool has[KNOWN];
-} table;
+} log_columns;
 
-static bool separates(const table *t, char c) {
-    return t->separator ? c == t->separator : c == ',' || c == ';' || c == '\t';
-}
-
-/** Take the next field of the line: *field ends with a 0, *last tells whether the line ends
- * here. */
-static an_status take_field(table *t, char **field, bool *last, an_error *err) {
-    char *at = t->at, *to = t->at;
-    *field = to;
-    if (*at == '"') {
-        for (at++; at < t->end && (*at != '"' || at[1] == '"'); at++) {
-            if (*at == '\n') t->next_line++;
-            if (*at == '"') at++; /* "" is one */
-            *to++ = *at;
-        }
-        if (at == t->end)
-            return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: a quote is not closed", t->path,
-                            (long long)t->line);
-        at++;
-    } else {
-        while (at < t->end && *at != '"' && *at != '\n' && *at != '\r' && !separates(t, *at))
-            at++;
-        to = at;
-    }
-    const char behind = *at;
-    if (at < t->end && behind != '\n' && behind != '\r' && !separates(t, behind))
-        return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s', line %lld: a quote stands beside other characters of its field",
-                        t->path, (long long)t->line);
-    if (at < t->end && separates(t, behind)) t->separator = behind;
-    *last = at == t->end || !separates(t, behind);
-    *to = '\0';
-    if (at < t->end) at++;
-    if (behind == '\r' && *at == '\n') at++;
-    t->at = at;
-    if (*last) t->next_line++;
-    return AN_OK;
+/** Terminate a field, whose separator or quote has been read. */
+static const char *text_of(const ani_table_field *field) {
+    field->begin[field->size] = '\0';
+    return field->begin;
 }
 
 static int which_column(const char *name) {
@@ -118,26 +79,25 @@ static int which_column(const char *name) {
     return OTHER;
 }
 
-static an_status read_header(table *t, an_error *err) {
-    bool last = false;
-    while (!last) {
-        char *name;
-        an_status st = take_field(t, &name, &last, err);
-        if (st) return st;
-        if (t->columns == MAX_COLUMNS)
-            return ani_fail(err, AN_ERR_FORMAT, "'%s', line 1: more than %d columns", t->path,
-                            MAX_COLUMNS);
-        const int k = which_column(name);
-        if (k != OTHER && t->has[k])
-            return ani_fail(err, AN_ERR_FORMAT, "'%s', line 1: a second column for '%s'", t->path,
-                            known[k].name);
-        t->column[t->columns++] = (uint8_t)k;
-        if (k != OTHER) t->has[k] = true;
+static an_status read_header(ani_table *t, log_columns *columns, an_error *err) {
+    an_status st = ani_table_find_separator(t, ",;\t", err);
+    if (!st && t->columns > MAX_COLUMNS)
+        st = ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: more than %d columns", t->file,
+                      (long long)t->line, MAX_COLUMNS);
+    if (!st) st = ani_table_read_header(t, err);
+    for (int32_t i = 0; !st && i < t->columns; i++) {
+        const int k = which_column(text_of(&t->titles[i]));
+        columns->kinds[i] = (uint8_t)k;
+        if (k == OTHER) continue;
+        if (columns->has[k])
+            st = ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: a second column for '%s'", t->file,
+                          (long long)t->row_line, known[k].name);
+        columns->has[k] = true;
     }
-    if (t->has[EPOCH] && t->has[LOSS]) return AN_OK;
+    if (st || (columns->has[EPOCH] && columns->has[LOSS])) return st;
     return ani_fail(err, AN_ERR_FORMAT,
-                    "'%s', line 1: no column '%s'; the header of a log names 'epoch' and 'loss'",
-                    t->path, t->has[EPOCH] ? "loss" : "epoch");
+                    "'%s', line %lld: no column '%s'; the header of a log names 'epoch' and 'loss'",
+                    t->file, (long long)t->row_line, columns->has[EPOCH] ? "loss" : "epoch");
 }
 
 /** Put a field into a report. Only the loss and whole numbers are required. */
@@ -148,27 +108,28 @@ static bool take_value(an_epoch_report *report, int k, const char *text) {
     return ani_field_parse(&known[k], report, text, &end) && !*end;
 }
 
-static an_status read_line(table *t, an_epoch_report *report, an_error *err) {
-    bool last = false;
-    int32_t column = 0;
+static an_status read_line(ani_table *t, const log_columns *columns, an_epoch_report *report,
+                           an_error *err) {
+    bool is_fatal;
     *report = (an_epoch_report){
         .struct_size = sizeof *report, .val_loss = NAN, .rate = NAN, .seconds = NAN};
-    for (; !last; column++) {
-        char *text;
-        an_status st = take_field(t, &text, &last, err);
-        if (st) return st;
-        const int k = column < t->columns ? t->column[column] : OTHER;
+    an_status st = ani_table_read_row(t, &is_fatal, err);
+    if (st) return st;
+    if (t->count != t->columns)
+        return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: %d fields; the header has %d",
+                        t->file, (long long)t->row_line, (int)t->count, (int)t->columns);
+    for (int32_t i = 0; i < t->columns; i++) {
+        const int k = columns->kinds[i];
+        const char *text = text_of(&t->fields[i]);
         if (k == OTHER || take_value(report, k, text)) continue;
         return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s', line %lld: '%s' has '%.40s'; it must be a %snumber", t->path,
-                        (long long)t->line, known[k].name, text,
+                        "'%s', line %lld: '%s' has '%.40s'; it must be a %snumber", t->file,
+                        (long long)t->row_line, known[k].name, text,
                         k == EPOCH   ? "whole "
                         : k == STAGE ? "positive whole "
                                      : "");
     }
-    if (column == t->columns) return AN_OK;
-    return ani_fail(err, AN_ERR_FORMAT, "'%s', line %lld: %d fields; the header has %d", t->path,
-                    (long long)t->line, (int)column, (int)t->columns);
+    return AN_OK;
 }
 
 /** Number a Keras epoch like ours: from 1, with one stage per fit(). */
@@ -177,22 +138,22 @@ static void number_epoch(an_epoch_report *report, const an_epoch_report *before)
     report->stage = before->stage + (report->epoch > before->epoch ? 0 : 1);
 }
 
-static an_status read_table(table *t, an_history *history, an_error *err) {
+static an_status read_table(ani_table *t, an_history *history, an_error *err) {
+    log_columns columns = {0};
     an_epoch_report report, before = {.stage = 1};
-    an_status st = read_header(t, err);
+    an_status st = read_header(t, &columns, err);
     while (!st) {
-        t->line = t->next_line;
-        for (; *t->at == '\n' || *t->at == '\r'; t->at++)
-            t->line = t->next_line += *t->at == '\n';
-        if (t->at == t->end) break;
-        st = read_line(t, &report, err);
+        while (ani_table_is_at_line_end(t))
+            ani_table_end_line(t);
+        if (t->c == t->end) break;
+        st = read_line(t, &columns, &report, err);
         if (st) break;
-        if (!t->has[STAGE])
+        if (!columns.has[STAGE])
             number_epoch(&report, &before);
         else if (report.epoch < 1)
             st = ani_fail(err, AN_ERR_FORMAT,
-                          "'%s', line %lld: epoch %d of a stage; they count from 1", t->path,
-                          (long long)t->line, (int)report.epoch);
+                          "'%s', line %lld: epoch %d of a stage; they count from 1", t->file,
+                          (long long)t->row_line, (int)report.epoch);
         before = report;
         if (!st) st = an_history_append(history, &report, err);
     }
@@ -203,17 +164,14 @@ an_status an_history_read_csv(an_history **out, const char *path, an_error *err)
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
     *out = NULL;
     if (!path) return ani_fail(err, AN_ERR_ARG, "path is NULL");
-    static const char mark[] = "\xef\xbb\xbf"; /* of UTF-8 */
     an_history *history = NULL;
     uint8_t *bytes = NULL;
     int64_t size = 0;
-    table t = {.path = path, .line = 1, .next_line = 1};
+    ani_table t = {0};
     an_status st = ani_file_read_all(path, max_bytes, &bytes, &size, err);
     if (!st) st = an_history_create(&history, err);
     if (st) goto done;
-    t.at = (char *)bytes;
-    t.end = t.at + size;
-    if (!strncmp(t.at, mark, sizeof mark - 1)) t.at += sizeof mark - 1;
+    ani_table_begin(&t, path, (char *)bytes, size);
     if (memchr(bytes, 0, (size_t)size)) {
         st = ani_fail(err, AN_ERR_FORMAT, "'%s' has a zero byte; a log is text", path);
         goto done;
@@ -224,6 +182,7 @@ an_status an_history_read_csv(an_history **out, const char *path, an_error *err)
     history = NULL;
 done:
     an_history_destroy(history);
+    ani_table_clear(&t);
     ani_free(bytes);
     return st;
 }

@@ -432,7 +432,7 @@ m("labels_overflow", "dataset/labels.c",
   "const double *values = labels->values + entry * outputs;",
   "const double *values = labels->values + entry;",
   "two labels with the same name are compared at the wrong offset", "labels")
-m("table_quotes", "dataset/csv.c",
+m("table_quotes", "base/table.c",
   "if (*c == '\"') quoted = !quoted;",
   ";",
   "quoted separators count in the header of a table", "csv")

@@ -275,9 +275,9 @@ static void logs_that_are_none_are_refused_by_line(void **state) {
         {"stage,epoch,loss\n0,1,1\n",
          "line 2: 'stage' has '0'; it must be a positive whole number"},
         {"stage,epoch,loss\n1,0,1\n", "line 2: epoch 0 of a stage; they count from 1"},
-        {"epoch,loss\n0,\"1\n", "line 2: a quote is not closed"},
-        {"epoch,loss\n0,\"1\"2\n", "line 2: a quote stands beside other characters"},
-        {"epoch,loss\n0,1\"\n", "line 2: a quote stands beside other characters"},
+        {"epoch,loss\n0,\"1\n", "line 2: the quote of field 2 is not closed"},
+        {"epoch,loss\n0,\"1\"2\n", "line 2: '2' follows the closing quote of field 2"},
+        {"epoch,loss\n0,1\"\n", "line 2: field 2, '1\"', has a quote inside"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         an_history *history = NULL;
