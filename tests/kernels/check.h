@@ -27,6 +27,7 @@ typedef struct output {
 } output;
 
 static inline float *random_floats(int64_t count, uint32_t seed, double low, double high) {
+    if (count < 0 || count > INT32_MAX) abort(); /* gcc 13 supposes it otherwise, and warns */
     float *values = malloc((size_t)(count + 1) * sizeof *values);
     assert_non_null(values);
     ani_stream stream = ani_stream_begin(seed, 0, 0);
