@@ -27,11 +27,16 @@
 
 #include <attractivenet/backend.h>
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
-#include "base/cancel.h"
 #include "base/element.h"
+#ifdef __cplusplus /* CUDA kernels read the structs of arguments; C++ has no atomics of C */
+typedef struct ani_watch ani_watch;
+#else
+#include <stdatomic.h>
+
+#include "base/cancel.h"
+#endif
 
 enum { ANI_UNIT_FULL, ANI_UNIT_POINTWISE, ANI_UNIT_DEPTHWISE };
 
@@ -118,6 +123,25 @@ typedef struct ani_bn {
     float *mean, *inv_std; /* also written by them: what z was normalised with */
     double epsilon;        /* added to the variance, inside the root; above 0 */
 } ani_bn;
+
+/** Batch norm that an entry finishes itself, in the launch that computed its moments: as bn_batch.
+ */
+typedef struct ani_bn_forward {
+    const ani_bn *bn;
+    double momentum;
+    int32_t update;
+    int32_t reserved;
+    const int32_t *guard; /* not zero there: the moving statistics stay; NULL: none */
+} ani_bn_forward;
+
+/** The same for gradients, from the sums of an ani_store over its rows: as bn_backward. */
+typedef struct ani_bn_backward {
+    const ani_bn *bn;
+    int32_t batch;
+    int32_t reserved;
+    float *dgamma, *dbeta; /* [c] or NULL */
+    float *a, *b, *c;      /* [c], written */
+} ani_bn_backward;
 
 /** The epsilon of Keras' MobileNetV2, and of single layers. */
 #define ANI_KERAS_EPSILON 1e-3
@@ -261,6 +285,7 @@ typedef struct ani_backend_ops {
                     float *y);
 } ani_backend_ops;
 
+#ifndef __cplusplus
 /** The common beginning of every backend; each type embeds it as its first member. */
 struct an_backend {
     const ani_backend_ops *ops;
@@ -271,6 +296,7 @@ struct an_backend {
     uint32_t instructions; /* features it may use, of base/cpu.h; 0 where that is irrelevant */
     uint32_t reserved;
 };
+#endif
 
 /** AN_ERR_ARG in a child of the process that made the backend. Must be called before each call that
  * computes, and before taking any lock that another thread may have held at the fork. */

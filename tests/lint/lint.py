@@ -20,6 +20,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror", "-fsyntax-only"]
 # Headers of an ISA level are included in one source file of that level, with its compiler flags.
 LEVEL_FOLDERS = tuple(f"lib/kernels/{level}/" for level in ("simd", "avx2", "avx512", "avx512vnni", "avx512bf16", "neon"))
+KERNEL_FOLDER = "lib/backend/cuda/kernel/"  # C++
 CLANG_FORMAT = "14"  # the reference version; others format some lines differently
 
 
@@ -196,14 +197,26 @@ def check_headers(tap):
         for package in ("jansson", "libzip", "libpng", "libjpeg", "hdf5", "cairo", "openblas"):
             status, out = run("pkg-config", "--cflags", package)
             include += out.split() if status == 0 else []
+    include += ["-I" + str(ROOT / "tests/cuda/shim")]  # for the toolkit's headers
     problems = []
     for header in sources("lib/", "tests/support/", "program/", endings=(".h",)):
-        if relative(header).startswith(LEVEL_FOLDERS):
+        if relative(header).startswith(LEVEL_FOLDERS + (KERNEL_FOLDER,)):
             continue
         status, out = compile_alone("cc", "c11", header, include)
         if status:
             problems.append(out)
     tap.case("each internal header compiles on its own: cc, c11", problems)
+    name = "each header of CUDA kernels compiles on its own: g++, c++17"
+    if not shutil.which("g++"):
+        tap.skip(name, "no g++")
+        return
+    problems = []
+    for header in sources(KERNEL_FOLDER, endings=(".h",)):
+        # What a file of kernels does not call is unused in it.
+        status, out = compile_alone("g++", "c++17", header, [*include, "-Wno-unused-function"])
+        if status:
+            problems.append(out)
+    tap.case(name, problems)
 
 
 # --- calls ----------------------------------------------------------------------------------------
