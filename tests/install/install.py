@@ -36,9 +36,10 @@ def one(folder, pattern):
 
 
 def readme_program(name):
-    """The program that the README shows below the words `NAME.c`."""
+    """The program that the README shows below the words `NAME`, such as score.c."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.search(r"^`" + name + r"\.c`.*?^```c\n(.*?)^```", text, re.S | re.M).group(1)
+    language = name.rsplit(".", 1)[1]
+    return re.search("^`" + re.escape(name) + "`.*?^```" + language + r"\n(.*?)^```", text, re.S | re.M).group(1)
 
 
 def main():
@@ -223,7 +224,7 @@ def readme_programs_run(tap, moved, flags, env, faces, compiler, standard, langu
         return
     for name in names:
         source = moved / f"{name}.c"
-        source.write_text(readme_program(name).replace("AN_WEIGHTS_IMAGENET", "AN_WEIGHTS_RANDOM"))
+        source.write_text(readme_program(f"{name}.c").replace("AN_WEIGHTS_IMAGENET", "AN_WEIGHTS_RANDOM"))
     problems = {name: run(compiler, "-std=" + standard, "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror",
                           "-x", language, moved / f"{name}.c", "-x", "none", "-o", moved / name, *flags, "-lm", env=env)
                 for name in names}
@@ -238,6 +239,16 @@ def readme_programs_run(tap, moved, flags, env, faces, compiler, standard, langu
         problems["score"] = [run.output]
     for name in names:
         tap.case(f"the README's program {name}.c in {language.upper()}", problems[name])
+    if language == "c++":
+        expected = run.output
+        source = moved / "score.cpp"
+        source.write_text(readme_program(source.name))
+        wrong = run(compiler, "-std=" + standard, "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", source,
+                    "-o", moved / "score-cpp", *flags, env=env)
+        wrong = wrong or run(moved / "score-cpp", "model.safetensors", image, env=env, cwd=moved)
+        tap.case("the README's program score.cpp gives the score of score.c",
+                 wrong or ([] if run.output == expected else [run.output, f"and not {expected}"]))
+
 
 if __name__ == "__main__":
     main()
