@@ -117,7 +117,8 @@ AN_API an_status an_loss_compute(an_backend *backend, int32_t kind, const an_ten
  *          _compute_features(), _predict_from_features(), _describe(), _summary(), _copy_weights(),
  *          _copy_gradients(), _save(), _save_bytes(), _copy(), an_model_evaluate(),
  *          an_predict_loader(), an_compute_features_loader(), and predictors. Only one call at a
- *          time may change it (by training, calibration or a setter); a second one, on another
+ *          time may change it (by training, calibration or a setter) or explain its predictions; a
+ *          second one, on another
  *          thread or in a callback of the first, returns AN_ERR_ARG. Readers do not wait for it. A
  *          prediction uses a consistent snapshot of the weights: their state after the last
  *          complete step or the last call that changed them. (Within a step of several batches, see
@@ -173,7 +174,7 @@ AN_API int64_t an_model_summary(const an_model *model, int32_t style, char *text
 /**
  * Attach a flag that cancels the long calls on a model: an_model_predict(), _compute_features(),
  * _predict_from_features(), _compute_gradients(), _compute_head_gradients(),
- * _update_batch_norm_add(), _calibrate_add(), an_model_evaluate(), an_predict_loader(),
+ * _update_batch_norm_add(), _calibrate_add(), _explain(), an_model_evaluate(), an_predict_loader(),
  * an_compute_features_loader(), an_calibrate_loader(), and an_trainer_run() and
  * an_trainer_run_epoch() of its trainers. They can also be cancelled while they wait for a batch or
  * for another call's step. Predictors have their own flag.
@@ -347,6 +348,58 @@ AN_API an_status an_model_calibrate_end(an_model *model, an_error *err);
  *          model.
  */
 AN_API an_status an_model_set_inference(an_model *model, int32_t inference, an_error *err);
+
+enum {
+    AN_EXPLAIN_RAISES = 0, /* what raises the output: values below 0 become 0, as in the paper */
+    AN_EXPLAIN_LOWERS = 1, /* what lowers it: values above 0 become 0, the others positive */
+    AN_EXPLAIN_SIGNED = 2  /* both: the values as they are */
+};
+
+/** What an_model_explain() explains. Initialise with an_explain_options_init(), then change what
+ *  you need. */
+typedef struct an_explain_options {
+    uint32_t struct_size; /* set by init; new fields are only appended */
+    int32_t output;       /* from 0; for classification its logit, before softmax or sigmoid. -1,
+                             the default: the largest output of each image */
+    int32_t sign;         /* AN_EXPLAIN_*; default RAISES */
+    int32_t reserved;     /* 0 */
+    const char *layer; /* whose maps: a layer of the base, named as in AN_SUMMARY_LAYERS. Borrowed
+                          during the call. NULL, the default: the activation after the last
+                          convolution, "out_relu" */
+} an_explain_options;
+
+AN_API void an_explain_options_init(an_explain_options *options, uint32_t struct_size);
+
+/**
+ * Compute where in each image a model finds what raises or lowers an output (Grad-CAM): the sum of
+ * the channels of a layer, each multiplied by the mean of its gradient. The gradient is that of the
+ * output with respect to the layer's output, using the moving statistics.
+ *
+ * Shapes:  x [n,H,W,3], as for an_model_predict(); maps [n,height,width], written; see
+ *          an_model_explain_size(). To show a map, divide it by its maximum and scale it to the
+ *          size of the image.
+ * Takes:   options: NULL = the defaults.
+ * Units:   for the default layer, the values of a SIGNED map add up to the output minus the head's
+ *          bias.
+ * Returns: AN_OK; AN_ERR_ARG (an unknown layer, output or sign, values of x that are not finite,
+ *          another call that changes the model); AN_ERR_CANCELLED; AN_ERR_NOMEM; AN_ERR_DEVICE.
+ *          After a failure the contents of maps are undefined. The model, with its gradients, is
+ *          unchanged in any case.
+ * Threads: like a call that changes the model (see an_model), since it uses the memory of training.
+ *          To explain predictions during training, copy the model: see an_model_copy(), with
+ *          AN_SHARE_WEIGHTS.
+ * Cost:    one forward pass in fp32 per image, whatever the number types of inference and training,
+ *          and a backward pass down to the layer; none of weights. Images are computed one by one.
+ *          The memory, at most that of a training step with one image, is kept for later calls.
+ * Source:  Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+ *          Localization, ICCV 2017 (docs/numerics.md, section Grad-CAM).
+ */
+AN_API an_status an_model_explain(an_model *model, const float *x, int64_t n,
+                                  const an_explain_options *options, float *maps, an_error *err);
+/** Return the size of a layer's maps in *height and *width. Takes: layer: as in an_explain_options.
+ *  Returns: AN_OK; AN_ERR_ARG (an unknown layer, NULL). */
+AN_API an_status an_model_explain_size(const an_model *model, const char *layer, int32_t *height,
+                                       int32_t *width, an_error *err);
 
 /** Copy all weights, with Keras' names, in layer order. Owns: *out is the caller's. */
 AN_API an_status an_model_copy_weights(an_arrays **out, const an_model *model, an_error *err);

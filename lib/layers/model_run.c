@@ -37,8 +37,8 @@ static bool all_finite(const float *x, int64_t count) {
 
 /* A batch of images x [n,h,w,3]. ReLU6 turns infinity into an ordinary number, and int8 does so
  * with NaN, too: so non-finite input must be refused. */
-static an_status check_images(const an_model *model, const float *x, const void *y, int64_t n,
-                              an_error *err) {
+an_status ani_model_check_images(const an_model *model, const float *x, const void *y, int64_t n,
+                                 an_error *err) {
     an_status st = check_batch(model, x, y, n, err);
     if (st) return st;
     const ani_net_spec *spec = ani_net_spec_of(model->net);
@@ -93,13 +93,13 @@ static an_status predict(an_model *model, const float *x, int64_t n, float *feat
 }
 
 an_status an_model_predict(an_model *model, const float *x, int64_t n, float *y, an_error *err) {
-    an_status st = check_images(model, x, y, n, err);
+    an_status st = ani_model_check_images(model, x, y, n, err);
     return st ? st : predict(model, x, n, NULL, y, err);
 }
 
 an_status an_model_compute_features(an_model *model, const float *x, int64_t n, float *features,
                                     an_error *err) {
-    an_status st = check_images(model, x, features, n, err);
+    an_status st = ani_model_check_images(model, x, features, n, err);
     return st ? st : predict(model, x, n, features, NULL, err);
 }
 
@@ -171,7 +171,7 @@ an_status an_model_compute_gradients(an_model *model, const float *x, const floa
                                      an_error *err) {
     an_loss_options ours;
     double value;
-    an_status st = check_images(model, x, y, n, err);
+    an_status st = ani_model_check_images(model, x, y, n, err);
     if (!st) st = take_loss(model, x, y, n, loss, &ours, err);
     if (!st) st = ani_model_begin_change(model, err);
     if (st) return st;
@@ -266,7 +266,7 @@ an_status an_model_update_batch_norm_begin(an_model *model, an_error *err) {
 
 an_status an_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,
                                          an_error *err) {
-    an_status st = check_images(model, x, x, n, err);
+    an_status st = ani_model_check_images(model, x, x, n, err);
     if (!st) st = ani_model_claim(model, err);
     if (st) return st;
     st = ani_model_update_batch_norm_add(model, x, n, err);
@@ -324,7 +324,7 @@ an_status an_model_calibrate_begin(an_model *model, an_error *err) {
 }
 
 an_status an_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err) {
-    an_status st = check_images(model, x, x, n, err);
+    an_status st = ani_model_check_images(model, x, x, n, err);
     if (!st) st = ani_model_claim(model, err);
     if (st) return st;
     st = ani_model_calibrate_add(model, x, n, err);

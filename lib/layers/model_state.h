@@ -37,6 +37,11 @@ an_status ani_model_begin_setting(an_model *model, an_error *err);
 /** End either one; returns st. */
 an_status ani_model_end_change(an_model *model, an_status st);
 
+/** AN_ERR_ARG unless x [n,h,w,3] and y, which need not be of floats, are a batch for the model, and
+ * all values of x are finite. */
+an_status ani_model_check_images(const an_model *model, const float *x, const void *y, int64_t n,
+                                 an_error *err);
+
 /** Add the class names to a file's contents, if the model has any. With the turn. */
 an_status ani_model_save_class_names(const an_model *model, an_arrays *arrays, an_error *err);
 

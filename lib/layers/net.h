@@ -23,9 +23,11 @@ enum { ANI_NET_MAX_BATCH = 1 << 24 }; /* keeps n*h*w far from overflow, as ANI_N
 /** One convolution with batch norm, activation and optional shortcut. Its value is tensor number i,
  * where i is its index in the list. */
 typedef struct ani_unit_spec {
-    char conv_name[ANI_NAME_SIZE]; /* Keras layer, such as "block_1_expand" */
-    char bn_name[ANI_NAME_SIZE];   /* Keras layer, as "block_1_expand_BN" */
-    int32_t kind;                  /* ANI_UNIT_* */
+    char conv_name[ANI_NAME_SIZE];  /* Keras layer, such as "block_1_expand" */
+    char bn_name[ANI_NAME_SIZE];    /* Keras layer, as "block_1_expand_BN" */
+    char value_name[ANI_NAME_SIZE]; /* Keras layer whose output is the unit's value: the activation,
+                                       the sum or, without either, the batch norm */
+    int32_t kind;                   /* ANI_UNIT_* */
     int32_t stride;
     int32_t relu6;    /* 0 or 1; 0 with a residual */
     int32_t input;    /* unit whose value is the input; ANI_INPUT: the image */
@@ -217,6 +219,20 @@ void ani_net_set_statistics(ani_net *net, const float *statistics);
 typedef void (*ani_net_observer)(void *user, int32_t unit, const float *z, const ani_lazy *value);
 an_status ani_net_inspect(ani_net *net, const float *x, int64_t n, ani_net_observer observe,
                           void *user, an_error *err);
+
+/** Which output of a unit, each the output of a Keras layer. */
+enum { ANI_PART_CONVOLUTION, ANI_PART_NORM, ANI_PART_VALUE };
+/** What a class activation map is computed from. */
+typedef struct ani_net_map {
+    int32_t unit, part; /* the maps: ANI_PART_* of a unit */
+    int32_t output;     /* number of the output; -1: the largest one of each image */
+    int32_t sign;       /* AN_EXPLAIN_* */
+} ani_net_map;
+/** Run forward with the moving statistics as training does, and backward from one output to the
+ * maps: to maps [n,oh,ow], host memory, goes the sum of the channels, each times the mean of its
+ * gradient (Grad-CAM). Nothing of the net changes, gradients included. */
+an_status ani_net_explain(ani_net *net, const ani_net_map *what, const float *x, int64_t n,
+                          float *maps, an_error *err);
 
 /** Choose how predictions are made, AN_INFERENCE_*; INT8 only after calibration. What is packed for
  * the other kinds is released, since each is a copy of the weights. */

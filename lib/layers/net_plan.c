@@ -19,7 +19,7 @@ typedef struct buffer_list {
     int32_t failed; /* 1: a size overflowed */
 } buffer_list;
 
-enum { UNIT_BUFFERS = 7, HEAD_BUFFERS = 7 };
+enum { UNIT_BUFFERS = 7, HEAD_BUFFERS = 7, MAP_BUFFERS = 2 };
 
 static int32_t backward_step(const ani_net *net, int32_t u) {
     const int32_t units = net->spec.unit_count;
@@ -55,6 +55,12 @@ bool ani_net_makes_again(const ani_net *net, int32_t unit) {
            consumer < net->spec.unit_count && net->units[consumer].spec.kind == ANI_UNIT_DEPTHWISE;
 }
 
+/* The first unit whose values are kept for the backward pass. */
+static int32_t first_kept(const ani_net *net, int32_t kind) {
+    if (kind == ANI_RUN_TRAINING) return 0;
+    return kind < ANI_RUN_EXPLAIN ? net->spec.unit_count : kind - ANI_RUN_EXPLAIN;
+}
+
 /* z lives from its forward step to its backward step, or, if recomputed, twice for a shorter
  * time. */
 static void add_z(const ani_net *net, ani_net_plan *plan, buffer_list *list, int32_t u,
@@ -62,7 +68,7 @@ static void add_z(const ani_net *net, ani_net_plan *plan, buffer_list *list, int
     const ani_net_unit *unit = &net->units[u];
     ani_unit_run *run = &plan->units[u];
     const int32_t back = backward_step(net, u), again = backward_step(net, unit->consumer);
-    if (!ani_net_makes_again(net, u)) {
+    if (plan->kind != ANI_RUN_TRAINING || !ani_net_makes_again(net, u)) {
         add_buffer(list, &run->y, rows, unit->spec.cout, size, u, back);
         return;
     }
@@ -80,7 +86,7 @@ static void add_unit_buffers(const ani_net *net, ani_net_plan *plan, buffer_list
     run->sum = run->g = run->y_backward = run->scratch_again = -1;
     add_buffer(list, &run->scratch_forward, run->plan.scratch_forward, 1, 1, u, u);
     run->scratch_backward = -1;
-    if (plan->kind != ANI_RUN_TRAINING) {
+    if (u < first_kept(net, plan->kind)) {
         add_buffer(list, &run->y, rows, c, f, u, adds ? u : last_reader(unit));
         if (adds) add_buffer(list, &run->sum, rows, c, f, u, last_reader(unit));
         return;
@@ -109,6 +115,24 @@ static void add_head_buffers(const ani_net *net, ani_net_plan *plan, buffer_list
     add_buffer(list, &plan->dy, n, outputs, f, head, head);
 }
 
+/* A map is computed as soon as the gradient of its unit's value has arrived. */
+static void add_map_buffers(const ani_net *net, ani_net_plan *plan, buffer_list *list) {
+    const ani_net_unit *unit = &net->units[plan->kind - ANI_RUN_EXPLAIN];
+    const int32_t step = backward_step(net, unit->consumer);
+    const ani_unit_shape shape = {.kind = ANI_UNIT_POINTWISE,
+                                  .stride = 1,
+                                  .n = plan->n,
+                                  .h = unit->oh,
+                                  .w = unit->ow,
+                                  .cin = unit->spec.cout,
+                                  .oh = unit->oh,
+                                  .ow = unit->ow,
+                                  .cout = 1};
+    net->backend->ops->unit_plan(net->backend, &shape, &plan->map.plan);
+    add_buffer(list, &plan->map.y, plan->n * unit->oh, unit->ow, sizeof(float), step, step);
+    add_buffer(list, &plan->map.scratch_forward, plan->map.plan.scratch_forward, 1, 1, step, step);
+}
+
 ani_unit_shape ani_net_unit_shape(const ani_net_unit *unit, int64_t n) {
     return (ani_unit_shape){.kind = unit->spec.kind,
                             .stride = unit->spec.stride,
@@ -131,7 +155,7 @@ static void plan_units(const ani_net *net, ani_net_plan *plan) {
 }
 
 static an_status fill_plan(const ani_net *net, ani_net_plan *plan, an_error *err) {
-    const int64_t most = (int64_t)plan->unit_count * UNIT_BUFFERS + HEAD_BUFFERS;
+    const int64_t most = (int64_t)plan->unit_count * UNIT_BUFFERS + HEAD_BUFFERS + MAP_BUFFERS;
     buffer_list list = {0};
     an_status st = AN_OK;
     list.buffers = ani_alloc_zero(most, sizeof *list.buffers);
@@ -150,6 +174,7 @@ static an_status fill_plan(const ani_net *net, ani_net_plan *plan, an_error *err
     for (int32_t u = 0; u < plan->unit_count; u++)
         add_unit_buffers(net, plan, &list, u);
     add_head_buffers(net, plan, &list);
+    if (plan->kind >= ANI_RUN_EXPLAIN) add_map_buffers(net, plan, &list);
     if (list.failed) {
         st = ani_fail_memory(err, -1, "a memory plan");
         goto done;
@@ -162,7 +187,7 @@ static an_status fill_plan(const ani_net *net, ani_net_plan *plan, an_error *err
         ani_unit_run *run = &plan->units[u];
         const int32_t adder = net->units[u].adder;
         if (run->y_backward < 0) run->y_backward = run->y;
-        if (plan->kind == ANI_RUN_TRAINING && adder >= 0) run->g = plan->units[adder].g;
+        if (plan->kind >= ANI_RUN_TRAINING && adder >= 0) run->g = plan->units[adder].g;
     }
 done:
     ani_free(list.targets);

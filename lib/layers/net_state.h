@@ -28,7 +28,9 @@ typedef struct ani_net_unit {
 enum {
     ANI_RUN_HEAD,       /* only the head; also inference, whose units are run by the backend */
     ANI_RUN_STATISTICS, /* z is written; each lives until its last reader */
-    ANI_RUN_TRAINING    /* z is written and lives until its unit's backward */
+    ANI_RUN_TRAINING,   /* z is written and lives until its unit's backward */
+    ANI_RUN_EXPLAIN     /* + u: as TRAINING from unit u on, and as STATISTICS before it; always in
+                           float32, and nothing is recomputed */
 };
 
 /** How a unit is run; offsets into the arena, -1 = none. */
@@ -52,6 +54,7 @@ typedef struct ani_net_plan {
     int64_t used; /* when, to drop the least recently used one */
     int64_t size; /* of the arena */
     int64_t image, features, dfeatures, y, target, weights, dy; /* offsets */
+    ani_unit_run map; /* EXPLAIN: a convolution to one channel, of the value of unit u */
     ani_unit_run *units;
 } ani_net_plan;
 

@@ -19,6 +19,7 @@ typedef struct net_run {
     bool keeps;               /* the previous moving statistics are kept */
     bool batch;               /* normalise by the batch's statistics */
     bool back;                /* in the backward pass */
+    const ani_net_map *map;   /* what is explained; NULL: a run for training or measuring */
     ani_net_observer observe; /* NULL: no observer */
     void *user;
 } net_run;
@@ -64,6 +65,15 @@ static ani_lazy value_of(const net_run *run, int32_t u) {
     if (at->sum >= 0)
         return (ani_lazy){.z = tensor_at(run, at->sum), .element = run->plan->element};
     return own_value(run, u);
+}
+
+/* The value of unit u as the backward pass reads it: for its mask, and for gradients of weights. A
+ * gradient with respect to the explained value itself has no mask, and those of weights are not
+ * computed. */
+static ani_lazy value_behind(const net_run *run, int32_t u) {
+    ani_lazy value = value_of(run, u);
+    if (run->map && run->map->unit == u && run->map->part == ANI_PART_VALUE) value.relu6 = 0;
+    return value;
 }
 
 static int64_t rows_of(const net_run *run, int32_t u) {
@@ -274,7 +284,7 @@ static ani_store store_for(const net_run *run, int32_t u) {
 static void backward_pool(const net_run *run) {
     const ani_net *net = run->net;
     const int32_t last = net->spec.unit_count - 1;
-    const ani_lazy x = value_of(run, last);
+    const ani_lazy x = value_behind(run, last);
     const ani_store store = store_for(run, last);
     net->backend->ops->pool_backward(
         net->backend, run->plan->n, net->units[last].oh * net->units[last].ow,
@@ -286,19 +296,20 @@ static void backward_unit(const net_run *run, int32_t u) {
     const int32_t input = net->units[u].spec.input;
     /* The same call with the same arguments as before gives the same bits. The sums are free for
      * use, since only this backward step writes the input's. */
-    if (input != ANI_INPUT && ani_net_makes_again(net, input))
+    if (input != ANI_INPUT && run->plan->kind == ANI_RUN_TRAINING &&
+        ani_net_makes_again(net, input))
         convolve(run, input, run->plan->units[input].scratch_again);
     const ani_net_unit *unit = &net->units[u];
     const ani_unit_run *at = &run->plan->units[u];
     const ani_backend_ops *ops = net->backend->ops;
     ops->bn_backward(net->backend, unit->spec.cout, rows_of(run, u), run->batch, unit->sums,
-                     norm_of(run, u), unit->gamma->gradient, unit->beta->gradient, net->a, net->b,
-                     net->c);
+                     norm_of(run, u), run->map ? NULL : unit->gamma->gradient,
+                     run->map ? NULL : unit->beta->gradient, net->a, net->b, net->c);
     ani_unit_backward args = {
         .dz = {.g = tensor_at(run, at->g), .a = net->a, .element = run->plan->element},
-        .x = value_of(run, unit->spec.input),
+        .x = value_behind(run, unit->spec.input),
         .w = unit->kernel->data,
-        .dw = unit->kernel->gradient,
+        .dw = run->map ? NULL : unit->kernel->gradient,
         .scratch = scratch_at(run, at->scratch_backward),
         .watch = run->watch};
     if (run->batch) {
@@ -310,11 +321,13 @@ static void backward_unit(const net_run *run, int32_t u) {
     ops->unit_backward(net->backend, &at->plan, &args);
 }
 
+/* From the features to the first unit whose input needs no gradient. */
 static an_status backward(net_run *run, an_error *err) {
+    const int32_t first = run->map ? run->net->units[run->map->unit].consumer : 0;
     an_status st = AN_OK;
     run->back = true;
     backward_pool(run);
-    for (int32_t u = run->net->spec.unit_count - 1; !st && u >= 0; u--) {
+    for (int32_t u = run->net->spec.unit_count - 1; !st && u >= first; u--) {
         backward_unit(run, u);
         st = ani_watch_check(run->watch, err);
     }
@@ -467,4 +480,105 @@ an_status ani_net_inspect(ani_net *net, const float *x, int64_t n, ani_net_obser
     refresh_running(net);
     st = forward_lazy(&run, -1, err);
     return st ? st : finish(&run, NULL, err);
+}
+
+/* --- explanations ----------------------------------------------------------------------------- */
+
+/* Write the gradient of the explained output with respect to the outputs: 1 at one place. */
+static void choose_output(const net_run *run, float *host) {
+    const int64_t outputs = run->net->spec.outputs;
+    int64_t chosen = run->map->output;
+    read_floats(run, host, run->plan->y, outputs);
+    if (chosen < 0) {
+        chosen = 0;
+        for (int64_t i = 1; i < outputs; i++)
+            if (host[i] > host[chosen]) chosen = i;
+    }
+    for (int64_t i = 0; i < outputs; i++)
+        host[i] = i == chosen;
+    write_floats(run, run->plan->dy, host, outputs);
+}
+
+/* The explained maps; *gain [channels] (NULL: 1) leads from the gradient that the backward pass
+ * stores, with respect to the output of batch norm or the value, to theirs. */
+static ani_lazy explained(const net_run *run, const float **gain) {
+    const int32_t u = run->map->unit;
+    ani_lazy maps = run->map->part == ANI_PART_VALUE ? value_of(run, u) : own_value(run, u);
+    *gain = NULL;
+    if (run->map->part == ANI_PART_NORM) maps.relu6 = 0;
+    if (run->map->part == ANI_PART_CONVOLUTION) {
+        *gain = maps.scale;
+        maps = (ani_lazy){.z = maps.z, .element = maps.element};
+    }
+    return maps;
+}
+
+/* Sum the channels, each times the mean of its gradient. host: 2 numbers per channel. */
+static void write_map(const net_run *run, float *host, float *map) {
+    const ani_net *net = run->net;
+    an_backend *backend = net->backend;
+    const ani_unit_run *at = &run->plan->map;
+    const ani_unit_shape *shape = &at->plan.shape;
+    const int64_t pixels = shape->h * shape->w, size = shape->cin * (int64_t)sizeof *host;
+    const float *gain;
+    float *gains = host + shape->cin;
+    const ani_lazy maps = explained(run, &gain);
+    const ani_lazy gradient = {.z = tensor_at(run, run->plan->units[run->map->unit].g)};
+    backend->ops->pool_forward(backend, 1, pixels, shape->cin, &gradient, net->a);
+    backend->ops->read(backend, host, net->a, size);
+    if (gain) backend->ops->read(backend, gains, gain, size);
+    for (int64_t k = 0; k < shape->cin; k++) {
+        if (gain) host[k] *= gains[k];
+        if (run->map->sign == AN_EXPLAIN_LOWERS) host[k] = -host[k];
+    }
+    backend->ops->write(backend, net->a, host, size);
+    const ani_unit_forward args = {.x = maps,
+                                   .w = net->a,
+                                   .y = tensor_at(run, at->y),
+                                   .element = ANI_FLOAT32,
+                                   .scratch = scratch_at(run, at->scratch_forward),
+                                   .watch = run->watch};
+    backend->ops->unit_forward(backend, &at->plan, &args);
+    read_floats(run, map, at->y, pixels);
+    for (int64_t i = 0; run->map->sign != AN_EXPLAIN_SIGNED && i < pixels; i++)
+        if (map[i] < 0) map[i] = 0;
+}
+
+/* One image. */
+static an_status explain(net_run *run, const float *x, float *host, float *map, an_error *err) {
+    ani_net *net = run->net;
+    run->back = false;
+    an_status st = begin(run, net, ANI_RUN_EXPLAIN + run->map->unit, x, 1, err);
+    if (!st) st = forward_lazy(run, -1, err);
+    if (st) return st;
+    pool(run);
+    dense(run);
+    choose_output(run, host);
+    net->backend->ops->dense_backward(net->backend, 1, ani_net_features(net), net->spec.outputs,
+                                      floats_at(run, run->plan->features), run->head_kernel,
+                                      floats_at(run, run->plan->dy),
+                                      floats_at(run, run->plan->dfeatures), NULL, NULL);
+    st = backward(run, err);
+    if (st) return st;
+    write_map(run, host, map);
+    return ani_watch_check(run->watch, err);
+}
+
+an_status ani_net_explain(ani_net *net, const ani_net_map *what, const float *x, int64_t n,
+                          float *maps, an_error *err) {
+    const ani_net_unit *unit = &net->units[what->unit];
+    const int64_t image = net->spec.height * net->spec.width * 3, map = unit->oh * unit->ow;
+    const int64_t channels = 2 * unit->spec.cout;
+    const int64_t count = channels > net->spec.outputs ? channels : net->spec.outputs;
+    net_run run = {.net = net, .map = what};
+    an_status st = ani_backend_check(net->backend, err);
+    if (st) return st;
+    float *host = ani_alloc_zero(count, sizeof *host);
+    if (!host) return ani_fail_memory(err, count * (int64_t)sizeof *host, "an explanation");
+    refresh_running(net);
+    for (int64_t i = 0; !st && i < n; i++)
+        st = explain(&run, x + i * image, host, maps + i * map, err);
+    if (!st) st = finish(&run, NULL, err);
+    ani_free(host);
+    return st;
 }

@@ -158,12 +158,13 @@ static void layer_rows(ani_text *text, const ani_net *net, int32_t u) {
     snprintf(kind, sizeof kind, "%s%s", kinds[s->kind], s->stride == 2 ? " /2" : "");
     ani_text_print(text, "%-28s %-26s %-20s %10lld  %s\n", s->conv_name, kind, shape,
                    (long long)kernel->count, pads);
-    ani_text_print(text, "%-28s %-26s %-20s %10lld\n", s->bn_name,
-                   s->relu6 ? "BatchNormalization, ReLU6" : "BatchNormalization", shape,
+    ani_text_print(text, "%-28s %-26s %-20s %10lld\n", s->bn_name, "BatchNormalization", shape,
                    (long long)(4 * s->cout));
+    if (s->relu6)
+        ani_text_print(text, "%-28s %-26s %-20s %10d\n", s->value_name, "ReLU6", shape, 0);
     if (s->residual != ANI_INPUT)
-        ani_text_print(text, "%-28s %-26s %-20s %10d  %s\n", "", "Add", shape, 0,
-                       ani_net_spec_of(net)->units[s->residual].bn_name);
+        ani_text_print(text, "%-28s %-26s %-20s %10d  %s\n", s->value_name, "Add", shape, 0,
+                       ani_net_spec_of(net)->units[s->residual].value_name);
 }
 
 static void layer_table(ani_text *text, const an_model *model) {

@@ -3,6 +3,7 @@
 #include "mobilenetv2/build.h"
 
 #include <attractivenet/layers.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +61,7 @@ static ani_unit_spec *append(builder *b, int32_t kind, const char *prefix, const
     memset(unit, 0, sizeof *unit);
     snprintf(unit->conv_name, sizeof unit->conv_name, "%s%s", prefix, suffix);
     snprintf(unit->bn_name, sizeof unit->bn_name, "%s%s_BN", prefix, suffix);
+    snprintf(unit->value_name, sizeof unit->value_name, "%s%s_relu", prefix, suffix);
     unit->kind = kind;
     unit->stride = 1;
     unit->relu6 = 1;
@@ -91,8 +93,11 @@ static void append_block(builder *b, int32_t i, double alpha, const ani_mnv2_pad
     depthwise->stride = blocks[i].stride;
     set_pad(depthwise, blocks[i].stride == 2 ? down : &same);
     ani_unit_spec *project = append(b, ANI_UNIT_POINTWISE, prefix, "project", cout);
+    const bool adds = blocks[i].stride == 1 && cin == cout;
     project->relu6 = 0;
-    if (blocks[i].stride == 1 && cin == cout) project->residual = input;
+    if (adds) project->residual = input;
+    snprintf(project->value_name, sizeof project->value_name, "%s%s", prefix,
+             adds ? "add" : "project_BN");
 }
 
 void ani_mnv2_units(ani_unit_spec units[ANI_MNV2_UNITS], double alpha, const ani_mnv2_pads *pads) {
@@ -109,4 +114,5 @@ void ani_mnv2_units(ani_unit_spec units[ANI_MNV2_UNITS], double alpha, const ani
     ani_unit_spec *last = append(&b, ANI_UNIT_POINTWISE, "Conv_1", "",
                                  alpha > 1 ? ani_mnv2_divisible(1280 * alpha) : 1280);
     snprintf(last->bn_name, sizeof last->bn_name, "Conv_1_bn");
+    snprintf(last->value_name, sizeof last->value_name, "out_relu");
 }

@@ -275,6 +275,22 @@ static an_status gradients(bench *b, an_error *err) {
     return st;
 }
 
+/* The first and the last layer, in memory that did not serve anything before. */
+static an_status explain(bench *b, an_error *err) {
+    an_model *model = NULL;
+    float map[BATCH * SIZE * SIZE / 4] = {0};
+    an_explain_options options;
+    an_explain_options_init(&options, sizeof options);
+    an_status st = make_model(&model, err);
+    if (!st) st = an_model_explain(model, pixels, BATCH, &options, map, err);
+    if (!st) b->result = oom_mix(0, map, sizeof map);
+    options.layer = "Conv1";
+    if (!st) st = an_model_explain(model, pixels, BATCH, &options, map, err);
+    if (!st) b->result = oom_mix(b->result, map, sizeof map);
+    an_model_destroy(model);
+    return st;
+}
+
 const scenario oom_model_scenarios[] = {
     {"create a model", NULL, create, NULL, false, false},
     {"save a model", prepare_model, save, finish_model, true, false},
@@ -293,6 +309,7 @@ const scenario oom_model_scenarios[] = {
     {"cancel", prepare_model, cancel, finish_model, false, false},
     {"frames", prepare_model, frames, finish_model, false, false},
     {"gradients", prepare_model, gradients, finish_model, false, false},
+    {"explain", prepare_model, explain, finish_model, false, false},
     {"int8", prepare_model, int8, finish_model, false, false},
     {"bf16", prepare_model, bf16, finish_model, false, false},
 };

@@ -542,6 +542,12 @@ static an_status do_features(fixture *f, float *out, an_error *err) {
 static an_status do_head(fixture *f, float *out, an_error *err) {
     return an_model_predict_from_features(f->model, f->features[0], COUNT, out, err);
 }
+static an_status do_explain(fixture *f, float *out, an_error *err) {
+    an_explain_options options;
+    an_explain_options_init(&options, sizeof options);
+    options.layer = "Conv1_relu";
+    return an_model_explain(f->model, floats[0], 3, &options, out, err);
+}
 static an_status do_head_gradients(fixture *f, float *out, an_error *err) {
     double loss = 0;
     an_status st =
@@ -583,6 +589,7 @@ static const struct call {
     {"predict", do_predict},
     {"features", do_features},
     {"predict_from_features", do_head},
+    {"explain", do_explain},
     {"head_gradients", do_head_gradients},
     {"evaluate", do_evaluate},
     {"predict_loader", do_predict_loader},

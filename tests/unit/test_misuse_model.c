@@ -25,6 +25,7 @@ static an_bytes *bytes_out;
 static an_optimizer *optimizer_out;
 static float x[2 * PIXELS], infinite[PIXELS], y[8], features[2048];
 static double loss;
+static int32_t side;
 static an_model_info info = {.struct_size = sizeof info}, unset_info;
 static const an_loss_options unset_loss;
 
@@ -61,6 +62,12 @@ WRONG(an_optimizer_options, epsilon, 0)
 WRONG(an_optimizer_options, momentum, NAN)
 WRONG(an_optimizer_options, weight_decay, INFINITY)
 WRONG(an_optimizer_options, clip_norm, -1)
+WRONG(an_explain_options, struct_size, 0)
+WRONG(an_explain_options, sign, 3)
+WRONG(an_explain_options, reserved, 1)
+WRONG(an_explain_options, layer, "dense")
+WRONG_AS(output_past_the_end, an_explain_options, output, 1)
+WRONG_AS(output_below, an_explain_options, output, -2)
 WRONG(an_schedule_options, struct_size, 0)
 WRONG(an_schedule_options, kind, 2)
 WRONG(an_schedule_options, warmup_steps, -1)
@@ -144,6 +151,13 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(calibrate_not_begun, an_model_calibrate_add(model, x, 1, err), "begun")                   \
     CASE(calibrate_end_null, an_model_calibrate_end(NULL, err), "model")                           \
     CASE(calibrate_empty, an_model_calibrate_end(model, err), "no image")                          \
+    CASE(explain_null, an_model_explain(NULL, x, 1, NULL, y, err), "model is NULL")                \
+    CASE(explain_x, an_model_explain(model, NULL, 1, NULL, y, err), "NULL")                        \
+    CASE(explain_maps, an_model_explain(model, x, 1, NULL, NULL, err), "NULL")                     \
+    CASE(explain_size_null, an_model_explain_size(NULL, NULL, &side, &side, err), "model is NULL") \
+    CASE(explain_size_h, an_model_explain_size(model, NULL, NULL, &side, err), "height is NULL")   \
+    CASE(explain_size_w, an_model_explain_size(model, NULL, &side, NULL, err), "width is NULL")    \
+    CASE(explain_size_layer, an_model_explain_size(model, "", &side, &side, err), "no layer ''")   \
     CASE(inference_null, an_model_set_inference(NULL, 0, err), "model")                            \
     CASE(inference_word, an_model_set_inference(model, -1, err), "inference")                      \
     CASE(inference_early, an_model_set_inference(model, AN_INFERENCE_INT8, err), "calibration")    \
@@ -296,6 +310,22 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(update_n, an_model_update_batch_norm_add(model, x, 0, err), "batch")                      \
     CASE(calibrate_infinite, an_model_calibrate_add(model, infinite, 1, err), "is inf")            \
     CASE(calibrate_n, an_model_calibrate_add(model, x, -1, err), "batch")                          \
+    CASE(explain_infinite, an_model_explain(model, infinite, 1, NULL, y, err), "is inf")           \
+    CASE(explain_n, an_model_explain(model, x, 0, NULL, y, err), "a batch of 0")                   \
+    CASE(explain_size,                                                                             \
+         an_model_explain(model, x, 1, wrong_an_explain_options_struct_size(), y, err),            \
+         "struct_size is 0")                                                                       \
+    CASE(explain_output, an_model_explain(model, x, 1, wrong_output_past_the_end(), y, err),       \
+         "output is 1; it must be -1 to 0")                                                        \
+    CASE(explain_output_low, an_model_explain(model, x, 1, wrong_output_below(), y, err),          \
+         "output is -2")                                                                           \
+    CASE(explain_sign, an_model_explain(model, x, 1, wrong_an_explain_options_sign(), y, err),     \
+         "sign is 3")                                                                              \
+    CASE(explain_reserved,                                                                         \
+         an_model_explain(model, x, 1, wrong_an_explain_options_reserved(), y, err),               \
+         "reserved is 1")                                                                          \
+    CASE(explain_layer, an_model_explain(model, x, 1, wrong_an_explain_options_layer(), y, err),   \
+         "no layer 'dense' with maps; it must be one from 'Conv1' to 'out_relu'")                  \
     CASE(inference_3, an_model_set_inference(model, 3, err), "inference is 3")                     \
     CASE(conv_backend, an_conv_forward(NULL, NULL, image, kernel, image, err), "backend")          \
     CASE(conv_size,                                                                                \
@@ -500,6 +530,7 @@ static void nothing_has_empty_answers(void **state) {
     MISUSE_INIT(an_mobilenetv2_options, an_mobilenetv2_options_init);
     MISUSE_INIT(an_conv_options, an_conv_options_init);
     MISUSE_INIT(an_loss_options, an_loss_options_init);
+    MISUSE_INIT(an_explain_options, an_explain_options_init);
     MISUSE_INIT(an_optimizer_options, an_optimizer_options_init);
     MISUSE_INIT(an_schedule_options, an_schedule_options_init);
     an_model_destroy(NULL);

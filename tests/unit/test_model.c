@@ -156,14 +156,15 @@ static void summary_of_layers(void **state) {
         "0\n",
         "\nConv1                        Conv2D 3x3 /2              (16, 16, 8)                 216 "
         " "
-        "(0,1),(0,1)\nbn_Conv1                     BatchNormalization, ReLU6  (16, 16, 8)         "
-        "         32\n",
+        "(0,1),(0,1)\nbn_Conv1                     BatchNormalization         (16, 16, 8)         "
+        "         32\nConv1_relu                   ReLU6                      (16, 16, 8)         "
+        "          0\n",
         "\nexpanded_conv_depthwise      DepthwiseConv2D 3x3        (16, 16, 8)                  72 "
         " "
         "(1,1),(1,1)\n",
-        "\n                             Add                        (16, 16, 8)                   0 "
+        "\nexpanded_conv_add            Add                        (16, 16, 8)                   0 "
         " "
-        "bn_Conv1\n",
+        "Conv1_relu\n",
         "\nblock_1_expand               Conv2D 1x1                 (16, 16, 48)                384 "
         " "
         "(0,0),(0,0)\n",
@@ -330,10 +331,10 @@ static void networks_that_cannot_be_run(void **state) {
 #undef FIELD
     };
     static const ani_unit_spec good[4] = {
-        {"a", "an", ANI_UNIT_FULL, 1, 1, ANI_INPUT, ANI_INPUT, 1, 1, 1, 1, 0, 3, 8},
-        {"b", "bn", ANI_UNIT_DEPTHWISE, 1, 1, 0, ANI_INPUT, 1, 1, 1, 1, 0, 8, 8},
-        {"c", "cn", ANI_UNIT_POINTWISE, 1, 0, 1, 0, 0, 0, 0, 0, 0, 8, 8},
-        {"d", "dn", ANI_UNIT_POINTWISE, 1, 0, 2, ANI_INPUT, 0, 0, 0, 0, 0, 8, 8}};
+        {"a", "an", "av", ANI_UNIT_FULL, 1, 1, ANI_INPUT, ANI_INPUT, 1, 1, 1, 1, 0, 3, 8},
+        {"b", "bn", "bv", ANI_UNIT_DEPTHWISE, 1, 1, 0, ANI_INPUT, 1, 1, 1, 1, 0, 8, 8},
+        {"c", "cn", "cv", ANI_UNIT_POINTWISE, 1, 0, 1, 0, 0, 0, 0, 0, 0, 8, 8},
+        {"d", "dn", "dv", ANI_UNIT_POINTWISE, 1, 0, 2, ANI_INPUT, 0, 0, 0, 0, 0, 8, 8}};
     an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
     ani_unit_spec units[4];
     an_error error;
