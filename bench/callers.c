@@ -27,6 +27,7 @@ typedef struct caller {
 } caller;
 
 typedef struct bench {
+    const char *device;
     int32_t callers, share, threads, size, busy, precision;
     double alpha, seconds;
 } bench;
@@ -60,6 +61,7 @@ static an_backend *make_backend(const bench *b) {
     an_backend *backend = NULL;
     an_backend_options options;
     an_backend_options_init(&options, sizeof options);
+    options.device = b->device;
     options.threads = b->threads;
     bench_check(an_backend_create(&backend, &options, &err), &err);
     return backend;
@@ -133,11 +135,13 @@ static void end_busy(int32_t count) {
 }
 
 int main(int argc, char **argv) {
-    bench b = {.callers = 1, .threads = 1, .size = 224, .alpha = 1.0, .seconds = 5};
+    bench b = {
+        .device = "cpu", .callers = 1, .threads = 1, .size = 224, .alpha = 1.0, .seconds = 5};
     static caller callers[MAX_CALLERS];
     const option_row rows[] = {
         option_count("callers", &b.callers, 1, MAX_CALLERS, "threads that predict"),
         option_choice("share", &b.share, share_words, "what their predictors share"),
+        option_text("device", &b.device, device_words, device_help),
         option_count("threads", &b.threads, 0, 1024, "of each backend; 0: all processors"),
         option_count("size", &b.size, 32, 8192, "height and width in pixels"),
         option_number("alpha", &b.alpha, 0.01, 10, "width multiplier"),
@@ -178,14 +182,15 @@ int main(int argc, char **argv) {
             all[count++] = callers[i].ms[k];
     bench_sort(all, count);
     char share[32], precision[32];
-    printf("{\"version\": \"%s\", \"callers\": %d, \"share\": \"%s\", \"threads\": %d, \"size\": "
+    printf("{\"version\": \"%s\", \"device\": \"%s\", \"callers\": %d, \"share\": \"%s\", "
+           "\"threads\": %d, \"size\": "
            "%d, \"alpha\": %g, \"precision\": \"%s\", \"busy\": %d, \"predictions\": %lld, "
            "\"per_s\": %.1f, \"ms_min\": %.3f, \"ms_median\": %.3f, \"ms_p90\": %.3f, "
            "\"second_mb\": %.1f}\n",
-           an_version(), (int)b.callers, option_word(share, share_words, b.share), (int)b.threads,
-           (int)b.size, b.alpha, option_word(precision, precision_words, b.precision), (int)b.busy,
-           (long long)count, (double)count / seconds, all[0], all[count / 2], all[count * 9 / 10],
-           second);
+           an_version(), b.device, (int)b.callers, option_word(share, share_words, b.share),
+           (int)b.threads, (int)b.size, b.alpha,
+           option_word(precision, precision_words, b.precision), (int)b.busy, (long long)count,
+           (double)count / seconds, all[0], all[count / 2], all[count * 9 / 10], second);
     for (int32_t i = 0; i < b.callers; i++)
         an_predictor_destroy(callers[i].predictor);
     free(all);

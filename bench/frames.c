@@ -16,6 +16,7 @@ static const char format_words[] = "rgb|bgr|rgba|bgra|grey|nv12|yuyv"; /* as AN_
 static const char precision_words[] = "fp32|int8|bf16";                /* as AN_INFERENCE_* */
 
 typedef struct bench {
+    const char *device;
     int32_t count, size, threads, format, precision, height, width;
     double alpha, seconds;
     an_model *model;
@@ -42,6 +43,7 @@ static void set_up(bench *b) {
     an_backend_options_init(&device, sizeof device);
     an_mobilenetv2_options_init(&net, sizeof net);
     an_loader_options_init(&batches, sizeof batches);
+    device.device = b->device;
     device.threads = b->threads;
     batches.threads = b->threads;
     net.height = net.width = b->size;
@@ -103,7 +105,8 @@ static void pass(const bench *b, int way) {
 }
 
 int main(int argc, char **argv) {
-    bench b = {.count = 32, .size = 224, .threads = 1, .alpha = 1.0, .seconds = 10};
+    bench b = {
+        .device = "cpu", .count = 32, .size = 224, .threads = 1, .alpha = 1.0, .seconds = 10};
     static double ms[WAYS][MAX_ROUNDS];
     int32_t rounds = 0;
     const option_row rows[] = {
@@ -113,6 +116,7 @@ int main(int argc, char **argv) {
         option_count("width", &b.width, 0, 65535, "of a frame; 0: of the model"),
         option_choice("format", &b.format, format_words, "of a frame"),
         option_number("alpha", &b.alpha, 0.01, 10, "width multiplier"),
+        option_text("device", &b.device, device_words, device_help),
         option_count("threads", &b.threads, 0, 1024, "0: all processors"),
         option_choice("precision", &b.precision, precision_words, "how predictions are made"),
         option_number("seconds", &b.seconds, 0, 1e6, "how long to time"),
@@ -142,14 +146,16 @@ int main(int argc, char **argv) {
 
     const int same = !memcmp(b.scores[ONE_EACH], b.scores[FRAMES], (size_t)b.count * sizeof(float));
     char format[32], precision[32];
-    printf("{\"version\": \"%s\", \"frames\": %d, \"format\": \"%s\", \"height\": %d, \"width\": "
+    printf("{\"version\": \"%s\", \"device\": \"%s\", \"frames\": %d, \"format\": \"%s\", "
+           "\"height\": %d, \"width\": "
            "%d, \"size\": %d, \"alpha\": %g, \"precision\": \"%s\", \"threads\": %d, \"rounds\": "
            "%d, \"same\": %d, \"one_each_min\": %.3f, \"one_each_median\": %.3f, \"frames_min\": "
            "%.3f, \"frames_median\": %.3f, \"loader_min\": %.3f, \"loader_median\": %.3f}\n",
-           an_version(), (int)b.count, option_word(format, format_words, b.format), (int)b.height,
-           (int)b.width, (int)b.size, b.alpha, option_word(precision, precision_words, b.precision),
-           (int)b.threads, (int)rounds, same, ms[ONE_EACH][0], ms[ONE_EACH][rounds / 2],
-           ms[FRAMES][0], ms[FRAMES][rounds / 2], ms[LOADER][0], ms[LOADER][rounds / 2]);
+           an_version(), b.device, (int)b.count, option_word(format, format_words, b.format),
+           (int)b.height, (int)b.width, (int)b.size, b.alpha,
+           option_word(precision, precision_words, b.precision), (int)b.threads, (int)rounds, same,
+           ms[ONE_EACH][0], ms[ONE_EACH][rounds / 2], ms[FRAMES][0], ms[FRAMES][rounds / 2],
+           ms[LOADER][0], ms[LOADER][rounds / 2]);
     an_predictor_destroy(b.predictor);
     an_loader_destroy(b.loader);
     an_model_destroy(b.model);

@@ -488,12 +488,12 @@ static void time_case(bench *b, int level, const bench_case *c, pass p) {
 
 /* --- setting up ------------------------------------------------------------------------------- */
 
-static an_backend *make_backend(const bench *b, int32_t kind) {
+static an_backend *make_backend(const bench *b, const char *device) {
     an_error err;
     an_backend *backend;
     an_backend_options options;
     an_backend_options_init(&options, sizeof options);
-    options.kind = kind;
+    options.device = device;
     options.threads = b->threads;
     bench_check(an_backend_create(&backend, &options, &err), &err);
     return backend;
@@ -513,7 +513,7 @@ static void make_backends(bench *b) {
         if (strcmp(b->level, "all") && strcmp(b->level, levels[i].name)) continue;
         if ((ani_cpu_features() & levels[i].feature) != levels[i].feature) continue;
         if (setenv("AN_CPU", levels[i].name, 1)) bench_fail("cannot set AN_CPU", NULL);
-        an_backend *backend = make_backend(b, AN_BACKEND_CPU);
+        an_backend *backend = make_backend(b, "cpu");
         ani_pool *pool;
         bench_check(ani_pool_create(&pool, an_backend_threads(backend), &err), &err);
         if (!bench_measure_ceilings(&b->ceilings[b->levels], pool, levels[i].feature))
@@ -526,7 +526,7 @@ static void make_backends(bench *b) {
         bench_fail(
             "--level must be c, avx2, avx512, avx512bf16, neon or all, and in this processor",
             NULL);
-    b->ref = make_backend(b, AN_BACKEND_REF);
+    b->ref = make_backend(b, "ref");
 }
 
 static void read_network(bench *b) {

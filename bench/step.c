@@ -14,7 +14,8 @@ enum { TRAIN2, TRAIN1, INFER };
 enum { INT8 = AN_PRECISION_MIXED + 1 };
 
 typedef struct bench {
-    int32_t task, batch, size, threads, padding, precision, recompute, backend;
+    int32_t task, batch, size, threads, padding, precision, recompute;
+    const char *device;
     double alpha, seconds;
     an_model *model;
     an_optimizer *optimizer;
@@ -24,7 +25,6 @@ typedef struct bench {
 static const char task_words[] = "train2|train1|infer";
 static const char padding_words[] = "auto|fixed";        /* as AN_PADDING_* */
 static const char precision_words[] = "fp32|mixed|int8"; /* as AN_PRECISION_*, then INT8 */
-static const char backend_words[] = "cpu|ref";
 
 static void step(void *user) {
     bench *b = user;
@@ -54,7 +54,7 @@ static void set_up(bench *b) {
     an_backend_options_init(&backend_options, sizeof backend_options);
     backend_options.threads = b->threads;
     const int mixed = b->precision == AN_PRECISION_MIXED;
-    backend_options.kind = b->backend;
+    backend_options.device = b->device;
     an_backend *backend;
     bench_check(an_backend_create(&backend, &backend_options, &err), &err);
 
@@ -102,7 +102,7 @@ int main(int argc, char **argv) {
                .threads = 2,
                .padding = AN_PADDING_FIXED,
                .precision = AN_PRECISION_FP32,
-               .backend = AN_BACKEND_CPU,
+               .device = "cpu",
                .alpha = 1.0,
                .seconds = 20};
     const option_row rows[] = {
@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
         option_flag("recompute", &b.recompute, "compute the widest activations twice"),
         option_choice("padding", &b.padding, padding_words, "fixed: as the peers build it"),
         option_number("seconds", &b.seconds, 0, 1e6, "how long to time"),
-        option_choice("backend", &b.backend, backend_words, "what computes"),
+        option_text("device", &b.device, device_words, device_help),
         option_end()};
     const program_text text = {
         .usage = "[options]",
@@ -128,21 +128,24 @@ int main(int argc, char **argv) {
     step(&b); /* plans and maps its memory */
     const bench_times ms = bench_time(step, &b, b.seconds);
 
-    const an_backend *backend = an_model_backend(b.model);
+    an_device_info device;
+    an_device_info_init(&device, sizeof device);
+    an_error err;
+    an_backend *backend = an_model_backend(b.model);
+    bench_check(an_backend_describe(backend, &device, &err), &err);
     char task[32], padding[32], precision[32];
     printf("{\"peer\": \"attractivenet\", \"version\": \"%s\", \"task\": \"%s\", \"batch\": %d, "
            "\"size\": %d, "
            "\"alpha\": %g, \"padding\": \"%s\", \"precision\": \"%s\", \"recompute\": %d, "
-           "\"backend\": \"%s\", "
+           "\"device\": \"%s\", \"device_name\": \"%s\", "
            "\"level\": \"%s\", \"threads\": %d, \"passes\": %d, \"img_per_s\": %.2f, "
            "\"img_per_s_median\": %.2f, \"ms_min\": %.2f, \"ms_median\": %.2f, \"peak_rss_mb\": "
            "%.0f}\n",
            an_version(), option_word(task, task_words, b.task), b.batch, b.size, b.alpha,
            option_word(padding, padding_words, b.padding),
-           option_word(precision, precision_words, b.precision), b.recompute,
-           an_backend_name(backend), an_backend_level(backend), an_backend_threads(backend),
-           ms.passes, 1e3 * b.batch / ms.best, 1e3 * b.batch / ms.median, ms.best, ms.median,
-           bench_peak_mb());
+           option_word(precision, precision_words, b.precision), b.recompute, device.device,
+           device.name, device.level, an_backend_threads(backend), ms.passes,
+           1e3 * b.batch / ms.best, 1e3 * b.batch / ms.median, ms.best, ms.median, bench_peak_mb());
     an_optimizer_destroy(b.optimizer);
     an_model_destroy(b.model);
     free(b.features);

@@ -28,7 +28,7 @@ static const program_text text = {
 
 int main(int argc, char **argv) {
     settings s;
-    settings_parse(&s, argc, argv, "out size alpha padding weights scale seed threads quiet",
+    settings_parse(&s, argc, argv, "out size alpha padding weights scale seed device threads quiet",
                    &text);
     int status = 1;
     an_error err;
@@ -40,9 +40,11 @@ int main(int argc, char **argv) {
 
     an_backend_options device;
     an_backend_options_init(&device, sizeof device);
+    device.device = s.device;
     device.threads = s.threads;
     st = an_backend_create(&backend, &device, &err);
     if (st) goto done;
+    if (!s.quiet) show_device(s.device, backend);
     say_backend(&s, backend);
 
     an_mobilenetv2_options options;

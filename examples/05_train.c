@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
         &s, argc, argv,
         "data labels suffix names-encoding skip-damaged model out batch epochs1 epochs2 lr1 lr2 "
         "schedule augment augment-strength "
-        "seed threads precision recompute "
+        "seed device threads precision recompute "
         "quiet keras-checkpoint "
         "base2 bn-momentum update-batch-norm patience min-delta cache resume restart "
         "checkpoint-seconds tensorboard verbose",
@@ -134,10 +134,12 @@ int main(int argc, char **argv) {
 
     an_backend_options device;
     an_backend_options_init(&device, sizeof device);
+    device.device = s.device;
     device.threads = s.threads;
     an_model_info info;
     an_model_info_init(&info, sizeof info);
     st = an_backend_create(&backend, &device, &err);
+    if (!st && !s.quiet) show_device(s.device, backend);
     if (!st) st = an_model_load(&model, backend, s.model, NULL, &err);
     if (!st) st = an_model_describe(model, &info, &err);
     if (st) goto done;

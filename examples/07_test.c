@@ -38,10 +38,11 @@ static const program_text text = {
 
 int main(int argc, char **argv) {
     settings s;
-    settings_parse(&s, argc, argv,
-                   "data labels suffix names-encoding skip-damaged model out batch seed threads "
-                   "cache bf16 int8 quiet",
-                   &text);
+    settings_parse(
+        &s, argc, argv,
+        "data labels suffix names-encoding skip-damaged model out batch seed device threads "
+        "cache bf16 int8 quiet",
+        &text);
     int status = 1;
     an_error err;
     an_status st = AN_OK;
@@ -57,10 +58,12 @@ int main(int argc, char **argv) {
 
     an_backend_options device;
     an_backend_options_init(&device, sizeof device);
+    device.device = s.device;
     device.threads = s.threads;
     an_model_info info;
     an_model_info_init(&info, sizeof info);
     st = an_backend_create(&backend, &device, &err);
+    if (!st && !s.quiet) show_device(s.device, backend);
     if (!st) st = an_model_load(&model, backend, s.model, NULL, &err);
     if (!st) st = an_model_describe(model, &info, &err);
     if (st) goto done;

@@ -56,6 +56,7 @@ int main(int argc, char **argv) {
 
     an_backend_options device;
     an_backend_options_init(&device, sizeof device);
+    device.device = ask.device;
     device.threads = ask.threads;
     an_mobilenetv2_options options;
     an_mobilenetv2_options_init(&options, sizeof options);
@@ -64,8 +65,12 @@ int main(int argc, char **argv) {
     options.padding = ask.padding;
     an_model_info info;
     an_model_info_init(&info, sizeof info);
-    if (an_backend_create(&backend, &device, &err) ||
-        an_model_load(&model, backend, ask.model, &options, &err) ||
+    if (an_backend_create(&backend, &device, &err)) {
+        status = complain(&err);
+        goto done;
+    }
+    show_device(ask.device, backend);
+    if (an_model_load(&model, backend, ask.model, &options, &err) ||
         an_model_describe(model, &info, &err) || an_predictor_create(&predictor, model, &err)) {
         status = complain(&err);
         goto done;

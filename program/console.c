@@ -56,6 +56,14 @@ int32_t show_warning(void *user, const an_warning *warning) {
     return 0;
 }
 
+void show_device(const char *asked, an_backend *backend) {
+    an_device_info info;
+    an_device_info_init(&info, sizeof info);
+    if (strcmp(asked, "auto") != 0 || an_backend_describe(backend, &info, NULL)) return;
+    fprintf(stderr, "device: %s (%s)%s%s\n", info.device, info.name,
+            *info.reason ? ", no GPU: " : "", info.reason);
+}
+
 int32_t show_text(void *user, const char *text) {
     (void)user;
     fputs(text, stdout);

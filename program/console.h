@@ -23,6 +23,10 @@ int32_t show_progress(void *user, const an_progress *progress);
 /** For warn fields: print a warning to stderr. */
 int32_t show_warning(void *user, const an_warning *warning);
 
+/** Print to stderr which device "auto" took, and why if it is not a GPU; nothing if another device
+ *  was asked for. */
+void show_device(const char *asked, an_backend *backend);
+
 /** For text fields: print to stdout as is. */
 int32_t show_text(void *user, const char *text);
 

@@ -27,6 +27,12 @@ int json_begin(json_file *json, const char *folder, const char *name) {
     return 0;
 }
 
+void json_begin_output(json_file *json) {
+    *json = (json_file){.file = stdout};
+    putc('{', json->file);
+    json->closing[json->depth++] = '}';
+}
+
 void json_open(json_file *json, const char *name, char bracket) {
     begin_value(json, name);
     putc(bracket, json->file);

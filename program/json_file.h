@@ -19,6 +19,8 @@ typedef struct json_file {
 
 /** Begin the file "folder/name" with an object. Returns 0, or 1 after printing why it failed. */
 int json_begin(json_file *json, const char *folder, const char *name);
+/** The same on stdout. After the last value, json_close() ends it; the caller checks stdout. */
+void json_begin_output(json_file *json);
 /** Begin a nested object ('{') or list ('['). */
 void json_open(json_file *json, const char *name, char bracket);
 void json_close(json_file *json);

@@ -46,9 +46,12 @@ void say_split(const settings *s, int64_t n_train, int64_t n_val, int64_t n_test
         (int)s->seed, (long long)n_train, (long long)n_val, (long long)n_test);
 }
 
-void say_backend(const settings *s, const an_backend *backend) {
-    say(s->quiet, "backend: %s (%s), %d threads\n", an_backend_name(backend),
-        an_backend_level(backend), (int)an_backend_threads(backend));
+void say_backend(const settings *s, an_backend *backend) {
+    an_device_info info;
+    an_device_info_init(&info, sizeof info);
+    an_backend_describe(backend, &info, NULL);
+    say(s->quiet, "backend: %s (%s), %d threads\n", info.device, info.level,
+        (int)an_backend_threads(backend));
 }
 
 void say_model(const settings *s, const an_model *model) {

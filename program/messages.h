@@ -21,7 +21,7 @@ int check_images(const settings *s, an_dataset *faces);
 /** The sizes of the three parts of the split. */
 void say_split(const settings *s, int64_t n_train, int64_t n_val, int64_t n_test);
 /** The backend. */
-void say_backend(const settings *s, const an_backend *backend);
+void say_backend(const settings *s, an_backend *backend);
 /** The network that was built. */
 void say_model(const settings *s, const an_model *model);
 /** The metrics on count images. deviation: standard deviation of their true scores. */

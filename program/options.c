@@ -58,6 +58,10 @@ option_row option_flag(const char *name, int32_t *value, const char *help) {
         .name = name, .kind = OPTION_FLAG, .value = value, .argument = "", .help = help};
 }
 
+const char device_words[] = "cpu|cuda|cuda:N|auto";
+const char device_help[] = "what computes: cuda is the first NVIDIA GPU, cuda:1 the next; auto:\n"
+                           "a GPU if there is one, otherwise the processor";
+
 option_row option_formerly(const char *former, option_row row) {
     row.former = former;
     return row;

@@ -42,6 +42,8 @@ option_row option_number(const char *name, double *value, double low, double hig
 option_row option_choice(const char *name, int32_t *value, const char *choices, const char *help);
 /** value: set to 1. */
 option_row option_flag(const char *name, int32_t *value, const char *help);
+/** The argument and the help of an option --device, for option_text(). */
+extern const char device_words[], device_help[];
 /** The same option, which had another name in an earlier release. */
 option_row option_formerly(const char *former, option_row row);
 /** The same choice, whose last word was different in an earlier release. */

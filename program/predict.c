@@ -53,6 +53,7 @@ static int run_predict(const option_row *rows, int count, char **operands) {
 
     an_backend_options device;
     an_backend_options_init(&device, sizeof device);
+    device.device = ask.device;
     device.threads = ask.threads;
     an_mobilenetv2_options how;
     an_mobilenetv2_options_init(&how, sizeof how);
@@ -61,8 +62,12 @@ static int run_predict(const option_row *rows, int count, char **operands) {
     how.padding = ask.padding;
     an_model_info info;
     an_model_info_init(&info, sizeof info);
-    if (an_backend_create(&backend, &device, &err) ||
-        an_model_load(&model, backend, ask.model, &how, &err) ||
+    if (an_backend_create(&backend, &device, &err)) {
+        status = complain(&err);
+        goto done;
+    }
+    show_device(ask.device, backend);
+    if (an_model_load(&model, backend, ask.model, &how, &err) ||
         an_model_describe(model, &info, &err) || an_predictor_create(&predictor, model, &err)) {
         status = complain(&err);
         goto done;

@@ -15,7 +15,7 @@ const char predict_about[] =
     "scored, and the exit status is 1.";
 
 void predict_request_rows(predict_request *ask, option_row rows[OPTION_ROWS]) {
-    *ask = (predict_request){.scale = AN_SCALE_AUTO, .padding = AN_PADDING_AUTO};
+    *ask = (predict_request){.device = "cpu", .scale = AN_SCALE_AUTO, .padding = AN_PADDING_AUTO};
     rows[0] =
         option_needed(option_text("model", &ask->model, "FILE",
                                   "model.safetensors from training, or a model saved by Keras"));
@@ -27,7 +27,8 @@ void predict_request_rows(predict_request *ask, option_row rows[OPTION_ROWS]) {
                             "auto: as stored in the file, otherwise as in the tutorial");
     rows[3] = option_count("size", &ask->size, 0, 8192,
                            "width and height of the network's input; 0: as stored in the file");
-    rows[4] =
+    rows[4] = option_text("device", &ask->device, device_words, device_help);
+    rows[5] =
         option_count("threads", &ask->threads, 0, 1024, "compute threads; 0: one per processor");
-    rows[5] = option_end();
+    rows[6] = option_end();
 }

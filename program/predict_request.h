@@ -6,7 +6,7 @@
 #include "options.h"
 
 typedef struct predict_request {
-    const char *model;
+    const char *model, *device;
     int32_t scale, padding, size, threads;
 } predict_request;
 

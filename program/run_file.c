@@ -31,10 +31,15 @@ static uint64_t hash_samples(const an_dataset *faces) {
 }
 
 static void write_library(json_file *json, const run *r) {
+    an_device_info device;
+    an_device_info_init(&device, sizeof device);
+    an_backend_describe(r->backend, &device, NULL);
     json_open(json, "library", '{');
     json_text(json, "version", an_version());
     json_count(json, "abi", an_abi());
-    json_text(json, "level", an_backend_level(r->backend));
+    json_text(json, "device", device.device);
+    json_text(json, "device_name", device.name);
+    json_text(json, "level", device.level);
     json_close(json);
 }
 

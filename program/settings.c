@@ -20,6 +20,7 @@ static const char cache_words[] = "none|encoded|pixels";
 const char scale_words[] = "auto|unit|tf|article";
 
 static const settings defaults = {.weights = "imagenet",
+                                  .device = "cpu",
                                   .labels = "All_labels.txt",
                                   .size = 350,
                                   .alpha = 1.0,
@@ -100,6 +101,7 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
                       "0: flips only"),
         option_count("seed", &s->seed, 0, INT32_MAX,
                      "seed for split, shuffling, augmentation and random weights"),
+        option_text("device", &s->device, device_words, device_help),
         option_count("threads", &s->threads, 0, 1024, "compute threads; 0: one per processor"),
         option_choice("precision", &s->precision, precision_words,
                       "mixed: stage 2 stores activations as bfloat16: half the memory,\n"

@@ -18,6 +18,7 @@ typedef struct settings {
     const char *suffix;         /* extension of images, or NULL: all known ones */
     const char *names_encoding; /* encoding of names in archives, or NULL */
     const char *sha256;         /* of a download, or NULL */
+    const char *device;         /* as in an_backend_options */
     const char *tensorboard;    /* folder for event files, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
     int32_t base2, patience, update_batch_norm, keras_checkpoint, verbose, quiet, extract, cache,

@@ -24,8 +24,11 @@ int make_backend(run *r) {
     an_error err;
     an_backend_options options;
     an_backend_options_init(&options, sizeof options);
+    options.device = r->s->device;
     options.threads = r->s->threads;
-    return an_backend_create(&r->backend, &options, &err) ? complain(&err) : 0;
+    if (an_backend_create(&r->backend, &options, &err)) return complain(&err);
+    if (!r->s->quiet) show_device(r->s->device, r->backend);
+    return 0;
 }
 
 int load_data(run *r) {

@@ -10,8 +10,8 @@ static settings s;
 
 static void options(option_row rows[OPTION_ROWS]) {
     settings_rows(&s,
-                  "data labels suffix names-encoding skip-damaged model out batch seed threads "
-                  "cache bf16 int8 quiet",
+                  "data labels suffix names-encoding skip-damaged model out batch seed device "
+                  "threads cache bf16 int8 quiet",
                   rows);
 }
 

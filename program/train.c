@@ -236,7 +236,7 @@ static void options(option_row rows[OPTION_ROWS]) {
     settings_rows(&s,
                   "data labels suffix names-encoding skip-damaged out size alpha padding weights "
                   "scale batch epochs1 epochs2 lr1 lr2 schedule augment augment-strength seed "
-                  "threads precision recompute quiet keras-checkpoint base2 bn-momentum "
+                  "device threads precision recompute quiet keras-checkpoint base2 bn-momentum "
                   "update-batch-norm patience min-delta cache extract sha256 resume restart "
                   "checkpoint-seconds tensorboard verbose",
                   rows);
@@ -249,10 +249,12 @@ static int run_train(const option_row *rows, int count, char **operands) {
     char path[PATH_SIZE];
     run r = {.s = &s, .rows = rows};
     an_run_lock *lock = NULL;
-    if (lock_folder(&s, &lock) || get_data(&r) || load_data(&r) || check_images(&s, r.faces))
+    /* The backend first: a device that is missing is known before the data has been read. */
+    if (lock_folder(&s, &lock) || make_backend(&r) || get_data(&r) || load_data(&r) ||
+        check_images(&s, r.faces))
         goto done;
     /* Before the loaders: the weights determine how pixels are scaled. */
-    if (make_backend(&r) || build_model(&r) || prepare_data(&r)) goto done;
+    if (build_model(&r) || prepare_data(&r)) goto done;
     status = train_model(&r);
     if (status) goto done;
     status = plot_history(r.history) || load_model(&r, best_model_path(&s, path)) ||

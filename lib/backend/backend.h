@@ -29,6 +29,7 @@
 
 #include <stdbool.h>
 
+#include "backend/device.h"
 #include "base/element.h"
 #ifdef __cplusplus /* CUDA kernels read the structs of arguments; C++ has no atomics of C */
 typedef struct ani_watch ani_watch;
@@ -201,6 +202,8 @@ typedef struct ani_backend_ops {
     const char *name;
     /** Release what backend-specific creation made. */
     void (*destroy)(an_backend *backend);
+    /** The device's memory in bytes, and how much of it is free; 0 where unknown. */
+    void (*memory)(an_backend *backend, int64_t *total, int64_t *free);
 
     /* memory and queue */
     void *(*alloc)(an_backend *backend, int64_t size); /* zeroed; NULL: out of memory */
@@ -293,6 +296,7 @@ struct an_backend {
     int32_t threads;
     int64_t process; /* that made it: its threads do not exist in a child */
     const char *level;
+    ani_device device;     /* memory sizes: 0, see the entry memory */
     uint32_t instructions; /* features it may use, of base/cpu.h; 0 where that is irrelevant */
     uint32_t reserved;
 };
@@ -302,14 +306,14 @@ struct an_backend {
  * computes, and before taking any lock that another thread may have held at the fork. */
 an_status ani_backend_check(const an_backend *backend, an_error *err);
 
-/** Return whether two backends are of the same type and use the same instructions: each may then
+/** Return whether two backends are of the same device and use the same instructions: each may then
  * read, pack and free memory and packed weights of the other. The number of threads may differ. */
 bool ani_backend_is_alike(const an_backend *a, const an_backend *b);
 
 /** Take a reference; an_backend_destroy() releases it. */
 void ani_backend_hold(an_backend *backend);
 
-/* The backend types, used only by backend.c. */
+/* The backend types, used only by create.c. */
 an_status ani_ref_create(an_backend **out, const an_backend_options *options, an_error *err);
 an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an_error *err);
 

@@ -22,6 +22,7 @@ int32_t an_has_feature(const char *name) {
     } features[] = {
         {"hdf5", 1}, /* read by the library itself, so it is in every build */
         {"blas", AN_HAVE_BLAS},
+        {"cuda", AN_HAVE_CUDA},
         {"curl", AN_HAVE_CURL},
         {"plot", AN_HAVE_PLOT},
     };

@@ -262,10 +262,10 @@ an_status an_optimizer_apply(const an_optimizer_options *options, int64_t step,
         st = ani_fail(err, AN_ERR_ARG, "an array of the optimizer is NULL");
     if (st) return st;
     /* the reference backend's memory is host memory */
-    an_backend_options kind;
-    an_backend_options_init(&kind, sizeof kind);
-    kind.kind = AN_BACKEND_REF;
-    st = an_backend_create(&backend, &kind, err);
+    an_backend_options device;
+    an_backend_options_init(&device, sizeof device);
+    device.device = "ref";
+    st = an_backend_create(&backend, &device, err);
     if (st) return st;
     ani_optim_step apply = make_step(&ours, step, learning_rate);
     if (ours.clip_norm > 0) {

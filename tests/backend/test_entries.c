@@ -31,8 +31,8 @@ static an_backend *both[2];
 
 static int open_both(void **state) {
     (void)state;
-    both[0] = test_backend_make(AN_BACKEND_REF, NULL, 1);
-    both[1] = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    both[0] = test_backend_make("ref", NULL, 1);
+    both[1] = test_backend_make("cpu", NULL, 2);
     return 0;
 }
 

@@ -205,9 +205,9 @@ static void free_network(network *net) {
             ani_free(net->memory[u][i]);
 }
 
-static void run_network(const network *net, int32_t kind, int32_t threads,
+static void run_network(const network *net, const char *device, int32_t threads,
                         const ani_infer_input *input, int64_t n, float *features) {
-    an_backend *backend = test_backend_make(kind, NULL, threads);
+    an_backend *backend = test_backend_make(device, NULL, threads);
     ani_infer *infer = NULL;
     ani_infer_buffers *buffers = NULL;
     an_error err = {0};
@@ -261,10 +261,10 @@ static void check_chain(const chain *c, int32_t kind) {
     for (int32_t u = 0; int8 && u < net.count; u++)
         if (ani_quant_check_unit(&net.units[u], u, net.ranges, &err))
             fail_msg("%s: %s", c->what, err.message);
-    run_network(&net, AN_BACKEND_REF, 1, &floats_in, IMAGES, want);
-    run_network(&net, AN_BACKEND_REF, 1, &bytes_in, IMAGES, got);
+    run_network(&net, "ref", 1, &floats_in, IMAGES, want);
+    run_network(&net, "ref", 1, &bytes_in, IMAGES, got);
     assert_memory_equal(got, want, (size_t)size * sizeof *got);
-    run_network(&net, AN_BACKEND_CPU, 1, &floats_in, IMAGES, one);
+    run_network(&net, "cpu", 1, &floats_in, IMAGES, one);
     if (kind == AN_INFERENCE_FP32) expect_near(c->what, one, want, size);
     if (kind == AN_INFERENCE_BF16) expect_near_bf16(c->what, one, want, size);
     for (int64_t i = 0; int8 && i < size; i++)
@@ -274,7 +274,7 @@ static void check_chain(const chain *c, int32_t kind) {
     for (size_t t = 0; t < sizeof threads / sizeof *threads; t++)
         for (int64_t n = 1; n <= IMAGES; n++) {
             memset(got, 0, (size_t)size * sizeof *got);
-            run_network(&net, AN_BACKEND_CPU, threads[t], n % 2 ? &bytes_in : &floats_in, n, got);
+            run_network(&net, "cpu", threads[t], n % 2 ? &bytes_in : &floats_in, n, got);
             if (memcmp(got, one, (size_t)(n * net.features) * sizeof *got))
                 fail_msg("%s: %d threads give other bits for %d images", c->what, threads[t],
                          (int)n);
@@ -307,7 +307,7 @@ static void check_chains(int32_t kind) {
             continue;
         }
         network net = make_network(&chains[i]);
-        an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+        an_backend *backend = test_backend_make("cpu", NULL, 1);
         ani_infer *infer = NULL;
         an_error err;
         const ani_calibrated calibrated = {net.ranges, net.means};
@@ -333,9 +333,9 @@ static void test_chains_bf16(void **state) {
 
 /* --- the network ------------------------------------------------------------------------------ */
 
-static void features_of(int32_t kind, int32_t threads, const an_mobilenetv2_options *options,
+static void features_of(const char *device, int32_t threads, const an_mobilenetv2_options *options,
                         const float *x, int64_t n, float *features) {
-    an_backend *backend = test_backend_make(kind, NULL, threads);
+    an_backend *backend = test_backend_make(device, NULL, threads);
     an_model *model = NULL;
     an_error err = {0};
     if (an_mobilenetv2_create(&model, backend, options, &err) ||
@@ -358,11 +358,11 @@ static void check_size(int32_t height, int32_t width, double alpha, int32_t padd
     float *x = floats(n * height * width * 3, &r, -1, 1), *want = floats(n * channels, &r, 0, 0);
     float *got = floats(n * channels, &r, 0, 0), *again = floats(n * channels, &r, 0, 0);
     snprintf(what, sizeof what, "%dx%d, alpha %g, padding %d", height, width, alpha, padding);
-    features_of(AN_BACKEND_REF, 1, &options, x, n, want);
-    features_of(AN_BACKEND_CPU, 1, &options, x, n, got);
+    features_of("ref", 1, &options, x, n, want);
+    features_of("cpu", 1, &options, x, n, got);
     expect_near(what, got, want, n * channels);
     for (int32_t threads = 2; threads <= 7; threads += threads == 2 ? 1 : 4) {
-        features_of(AN_BACKEND_CPU, threads, &options, x, n, again);
+        features_of("cpu", threads, &options, x, n, again);
         if (memcmp(got, again, (size_t)(n * channels) * sizeof *got))
             fail_msg("%s: %d threads give other bits", what, threads);
     }

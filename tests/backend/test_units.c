@@ -370,10 +370,10 @@ static void check_case(an_backend *ref, an_backend *cpu, const context *at, cons
     free_buffers(&absolute);
 }
 
-static an_backend *make_backend(int32_t kind, int32_t threads) {
+static an_backend *make_backend(const char *device, int32_t threads) {
     an_backend_options options;
     an_backend_options_init(&options, sizeof options);
-    options.kind = kind;
+    options.device = device;
     options.threads = threads;
     an_backend *backend = NULL;
     an_error err;
@@ -385,7 +385,7 @@ static an_backend *make_backend(int32_t kind, int32_t threads) {
 static void check_units(int32_t element, int64_t streams_from) {
     ani_unit_shape cases[200];
     const int count = list_unit_cases(cases);
-    an_backend *ref = make_backend(AN_BACKEND_REF, 1), *cpu = make_backend(AN_BACKEND_CPU, 2);
+    an_backend *ref = make_backend("ref", 1), *cpu = make_backend("cpu", 2);
     if (streams_from) ani_cpu(cpu)->streams_from = streams_from;
     const int products_round = !strcmp(an_backend_level(cpu), "avx512bf16");
     for (int i = 0; i < count; i++)
@@ -428,9 +428,9 @@ static void units_do_not_depend_on_threads(void **state) {
     static const int32_t threads[] = {2, 3, 7};
     ani_unit_shape cases[200];
     const int count = list_unit_cases(cases);
-    an_backend *one = make_backend(AN_BACKEND_CPU, 1);
+    an_backend *one = make_backend("cpu", 1);
     for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
-        an_backend *many = make_backend(AN_BACKEND_CPU, threads[t]);
+        an_backend *many = make_backend("cpu", threads[t]);
         for (int i = 0; i < count * ANI_ELEMENTS; i++) {
             const ani_unit_shape *s = &cases[i / ANI_ELEMENTS];
             const int32_t element = i % ANI_ELEMENTS;
@@ -459,7 +459,7 @@ static void nan_stays_and_has_no_gradient(void **state) {
     (void)state;
     const ani_unit_shape cases[] = {pointwise_case(1, 2, 3, 20, 9),
                                     depthwise_case(1, 1, 1, 1, 1, 1, 3, 3, 20)};
-    an_backend *ref = make_backend(AN_BACKEND_REF, 1), *cpu = make_backend(AN_BACKEND_CPU, 2);
+    an_backend *ref = make_backend("ref", 1), *cpu = make_backend("cpu", 2);
     an_backend *both[] = {ref, cpu};
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2 * ANI_ELEMENTS; j++) {

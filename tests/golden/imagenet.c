@@ -73,7 +73,7 @@ static void photographs(void **state) {
     char path[4096];
     const char *folder = getenv("AN_PHOTOS_DIR");
     if (!folder || !weight_path(path, "mobilenet_v2_1.0_224_imagenet_dequant_top.h5")) skip();
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    an_backend *backend = test_backend_make("cpu", NULL, 2);
     an_model *model = load_classifier(backend, path);
     float *x = malloc(SIDE * SIDE * 3 * sizeof *x), y[CLASSES];
     int32_t found = 0;
@@ -108,7 +108,7 @@ static void names_old_and_new(void **state) {
                                         "mobilenet_v2_1.0_224_imagenet_dequant_oldnames.h5",
                                         "mobilenet_v2_1.0_224_imagenet_dequant_top.h5"};
     an_arrays *arrays[3] = {NULL};
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     int32_t found = 0;
     for (int32_t i = 0; i < 3; i++) {
         char path[4096];

@@ -36,7 +36,7 @@ __attribute__((format(printf, 1, 2))) static const char *topic_path(const char *
 }
 
 static an_backend *open_ref(void) {
-    return test_backend_make(AN_BACKEND_REF, NULL, 1);
+    return test_backend_make("ref", NULL, 1);
 }
 
 static an_model *make_model(an_backend *backend, const an_mobilenetv2_options *options) {

@@ -291,7 +291,29 @@ static an_status explain(bench *b, an_error *err) {
     return st;
 }
 
+static an_status devices(bench *b, an_error *err) {
+    an_device_list *list = NULL;
+    const an_status st = an_device_list_create(&list, err);
+    b->result = (uint64_t)an_device_list_count(list);
+    an_device_list_destroy(list);
+    return st;
+}
+
+static an_status any_device(bench *b, an_error *err) {
+    (void)b;
+    an_backend *backend = NULL;
+    an_backend_options options;
+    an_backend_options_init(&options, sizeof options);
+    options.device = "auto";
+    options.threads = 1;
+    const an_status st = an_backend_create(&backend, &options, err);
+    an_backend_destroy(backend);
+    return st;
+}
+
 const scenario oom_model_scenarios[] = {
+    {"list the devices", NULL, devices, NULL, false, false},
+    {"take any device", NULL, any_device, NULL, false, false},
     {"create a model", NULL, create, NULL, false, false},
     {"save a model", prepare_model, save, finish_model, true, false},
     {"save an int8 model", prepare_int8, save, finish_model, true, false},

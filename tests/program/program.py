@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from tap import Tap  # noqa: E402
 
 PROGRAM, PAGES = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-COMMANDS = ["train", "predict", "test", "faces", "version"]
+COMMANDS = ["train", "predict", "test", "faces", "devices", "version"]
 SMALL = ["--size", "32", "--alpha", "0.35", "--weights", "none", "--batch", "8", "--bn-momentum", "0.5"]
 
 
@@ -80,6 +80,32 @@ def commands(tap):
         done = Done(*arguments)
         tap.case(f"{' '.join(arguments)}: a mistake that is named",
                  done.ended(2, *texts, "usage: attractivenet ", "try 'attractivenet ") or ([done.out] if done.out else []))
+
+
+def devices(tap):
+    done = Done("devices", "--json")
+    listed = json.loads(done.out)["devices"] if done.status == 0 else []
+    names = [one["device"] for one in listed]
+    tap.case("devices --json lists the processor and the GPUs",
+             done.ended(0) or ([] if names[:1] == ["cpu"] and names[1:] in (["cuda"], [f"cuda:{i}" for i in range(len(names) - 1)])
+                               else [names]))
+    table = Done("devices")
+    tap.case("devices: a table of the same", table.ended(0, *names, *(one["name"] for one in listed)))
+    tap.case("an unknown device is refused with those that are known",
+             Done("predict", "--device", "gpu", "--model", "x", "x.jpg").ended(1, "device is 'gpu'; it must be 'cpu', 'cuda'"))
+    if any(one["usable"] for one in listed if one["device"] != "cpu"):
+        return tap.skip("without a card --device cuda is an error", "this machine has a card that can be used")
+    reason = listed[-1]["reason"] if listed else ""
+    with tempfile.TemporaryDirectory() as folder:
+        for command in (["predict", "--model", "x", "x.jpg"], ["train", "--data", "x", "--out", folder],
+                        ["test", "--data", "x", "--model", "x", "--out", folder]):
+            for device in ("cuda", "cuda:1"):
+                done = Done(command[0], "--device", device, *command[1:])
+                tap.case(f"{command[0]} --device {device} without a card: an error that says what is missing, no silent CPU",
+                         done.ended(1, "error: " + reason) or ([] if "lib" in reason and not done.out else [done.out]))
+        done = Done("predict", "--device", "auto", "--model", "x", "x.jpg")
+        tap.case("without a card auto takes the processor, and says so",
+                 done.ended(1, f"device: cpu ({listed[0]['name']}), no GPU: {reason}", "cannot open 'x'"))
 
 
 def man_page(tap):
@@ -243,6 +269,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         commands(tap)
+        devices(tap)
         man_page(tap)
         completion(tap, work)
         training(tap, work)

@@ -22,12 +22,13 @@ typedef struct test_backend {
 
 enum { TEST_BACKENDS = 8 };
 
-static inline an_backend *test_backend_make(int32_t kind, const char *level, int32_t threads) {
+static inline an_backend *test_backend_make(const char *device, const char *level,
+                                            int32_t threads) {
     an_backend_options options;
     an_backend *backend = NULL;
     an_error error = {0};
     an_backend_options_init(&options, sizeof options);
-    options.kind = kind;
+    options.device = device;
     options.threads = threads;
     if (level && *level) setenv("AN_CPU", level, 1);
     const an_status st = an_backend_create(&backend, &options, &error);
@@ -43,12 +44,12 @@ static inline int32_t test_backends(test_backend out[TEST_BACKENDS], int32_t onl
     static const char *const levels[] = {"c", "avx2", "avx512", "avx512bf16", "neon"};
     int32_t count = 0;
     out[count++] = (test_backend){"", "ref"};
-    an_backend *best = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *best = test_backend_make("cpu", NULL, 1);
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         if ((only_fastest || getenv("AN_CPU")) && strcmp(levels[i], an_backend_level(best)))
             continue;
         const char *given = getenv("AN_CPU");
-        an_backend *backend = test_backend_make(AN_BACKEND_CPU, given ? NULL : levels[i], 1);
+        an_backend *backend = test_backend_make("cpu", given ? NULL : levels[i], 1);
         if (!strcmp(an_backend_level(backend), levels[i])) {
             out[count].level = levels[i];
             snprintf(out[count].label, sizeof out[count].label, "cpu %s", levels[i]);
@@ -63,7 +64,7 @@ static inline int32_t test_backends(test_backend out[TEST_BACKENDS], int32_t onl
 static inline an_backend *test_backend_open(const test_backend *which) {
     const int32_t ref = !*which->level;
     const char *level = getenv("AN_CPU") ? NULL : which->level;
-    return test_backend_make(ref ? AN_BACKEND_REF : AN_BACKEND_CPU, level, 2);
+    return test_backend_make(ref ? "ref" : "cpu", level, 2);
 }
 
 #endif

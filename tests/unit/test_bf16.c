@@ -49,11 +49,11 @@ static void predict(an_model *model, const float *x, float *y) {
 static void bf16_is_near(void **state) {
     (void)state;
     float x[IMAGES * PIXELS], fp32[IMAGES], bf16[IMAGES], first[IMAGES];
-    static const int32_t kinds[] = {AN_BACKEND_REF, AN_BACKEND_CPU, AN_BACKEND_CPU, AN_BACKEND_CPU};
+    static const char *const devices[] = {"ref", "cpu", "cpu", "cpu"};
     static const int32_t threads[] = {1, 1, 2, 7};
     fill(x, IMAGES * PIXELS);
     for (int32_t i = 0; i < 4; i++) {
-        an_backend *backend = test_backend_make(kinds[i], NULL, threads[i]);
+        an_backend *backend = test_backend_make(devices[i], NULL, threads[i]);
         an_model *model = short_model(backend);
         small_model_settle(model, x, IMAGES);
         predict(model, x, fp32);
@@ -80,7 +80,7 @@ static void bf16_follows_the_weights(void **state) {
     float x[IMAGES * PIXELS], y[IMAGES] = {1, 2, 3}, before[IMAGES], after[IMAGES];
     float plain[2048], again[2048];
     double loss;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION), *other;
     an_optimizer *optimizer = NULL;
     an_arrays *weights = NULL;
@@ -137,7 +137,7 @@ static void bf16_comes_back_from_a_file(void **state) {
     (void)state;
     const char *path = folder_path(test_folder, "model.safetensors");
     float x[IMAGES * PIXELS], before[IMAGES], after[IMAGES];
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION), *loaded = NULL;
     fill(x, IMAGES * PIXELS);
     small_model_settle(model, x, IMAGES);

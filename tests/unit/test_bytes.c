@@ -22,7 +22,7 @@ static an_backend *backend;
 
 static int make_backend(void **state) {
     (void)state;
-    backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    backend = test_backend_make("cpu", NULL, 2);
     return 0;
 }
 

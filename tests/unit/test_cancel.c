@@ -257,7 +257,7 @@ static void a_cancelled_step_changes_nothing(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof step_cases / sizeof *step_cases; i++) {
         for (int32_t threads = 1; threads <= 2; threads++) {
-            an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, threads);
+            an_backend *backend = test_backend_make("cpu", NULL, threads);
             cancel_steps(backend, &step_cases[i], threads == 1 ? "1 thread" : "2 threads");
             an_backend_destroy(backend);
         }
@@ -275,7 +275,7 @@ static void a_request_that_is_taken_back_still_cancels_the_call_that_saw_it(void
 /* The reference's loops are polled, too; one poll in many, since they are many. */
 static void the_reference_backend_is_cancelled_within_a_unit(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     assert_int_equal(an_model_set_base(model, AN_BASE_TRAIN, NULL), AN_OK);
     assert_int_equal(an_model_set_cancel(model, flag, NULL), AN_OK);
@@ -365,7 +365,7 @@ static an_arrays *train(an_backend *backend, const run_case *one, int64_t *cance
 static void a_training_goes_on_as_if_it_was_never_cancelled(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof run_cases / sizeof *run_cases; i++) {
-        an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+        an_backend *backend = test_backend_make("cpu", NULL, 1);
         int64_t count = 0;
         double wanted_losses[4], losses[4];
         an_arrays *wanted = train(backend, &run_cases[i], &count, wanted_losses);
@@ -391,9 +391,9 @@ static int32_t unlimited_loss(void *user, const an_loss_batch *batch) {
 
 static void a_cancelled_batch_leaves_the_gradients_to_which_it_was_added(void **state) {
     (void)state;
-    static const int32_t kinds[] = {AN_BACKEND_CPU, AN_BACKEND_REF};
+    static const char *const devices[] = {"cpu", "ref"};
     for (int i = 0; i < 2; i++) {
-        an_backend *backend = test_backend_make(kinds[i], NULL, 1);
+        an_backend *backend = test_backend_make(devices[i], NULL, 1);
         an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
         an_arrays *wanted = NULL, *found = NULL;
         an_loss_options loss;
@@ -477,7 +477,7 @@ static an_arrays *train_with_sharer(an_backend *backend, bool starves) {
 
 static void moving_statistics_are_restored_once_there_is_memory(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_arrays *wanted = train_with_sharer(backend, false);
     an_arrays *weights = train_with_sharer(backend, true);
     assert_same_arrays(weights, wanted, "a step that was begun twice");
@@ -495,7 +495,7 @@ static int32_t cancel_in_first_step(void *user, const an_train_event *event) {
 
 static void a_cancelled_step_of_a_head_keeps_the_calibration(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     an_loader *loader = make_loader(0, COUNT, 1, 0);
     an_trainer *trainer = NULL;
@@ -601,7 +601,7 @@ static const struct call {
 static void each_call_ends_at_each_poll_and_then_gives_what_it_gave(void **state) {
     (void)state;
     an_error err = {0};
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     fixture *f = calloc(1, sizeof *f);
     float *wanted = calloc(NUMBERS, sizeof *wanted), *out = calloc(NUMBERS, sizeof *out);
     assert_true(f && wanted && out);
@@ -660,7 +660,7 @@ static void each_call_ends_at_each_poll_and_then_gives_what_it_gave(void **state
 /* What a call adds is added whole or not at all: the same images may be added again. */
 static void images_are_added_whole_or_not_at_all(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     float wanted[COUNT], out[COUNT];
     an_arrays *statistics = NULL;
     for (int cancelled = 0; cancelled < 2; cancelled++) {
@@ -735,7 +735,7 @@ static void a_cancelled_wait_loses_no_batch(void **state) {
 
 static void one_of_two_predictors_is_cancelled(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     an_predictor *first = NULL, *second = NULL;
     an_cancel *own = NULL;
@@ -790,7 +790,7 @@ static void *score_once(void *data) {
 /* A step under way keeps a predictor waiting whose weights are old. */
 static void who_waits_for_the_turn_of_another_call_is_cancelled(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     ani_net *net = ani_model_net(model);
     waiter cancelled = {0}, other = {0};
@@ -825,7 +825,7 @@ static void on_alarm(int number) {
 /* A run without end, cancelled by a signal handler, and by another thread. */
 static void a_signal_handler_cancels_a_run(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    an_backend *backend = test_backend_make("cpu", NULL, 2);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     an_loader *loader = make_loader(0, COUNT, 1, 1);
     an_trainer *trainer = NULL;
@@ -876,7 +876,7 @@ static void *request_often(void *data) {
 /* Requests and resets at any moment: what passes is right to the bit, the rest is cancelled. */
 static void another_thread_requests_and_resets_at_any_time(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    an_backend *backend = test_backend_make("cpu", NULL, 2);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     requester r = {.cancel = flag};
     pthread_t thread;

@@ -221,7 +221,7 @@ static int set_up(void **state) {
     if (!x || !y || !features || an_cancel_create(&flag, NULL)) return -1;
     for (size_t i = 0; i < count; i++)
         x[i] = (float)(i * 2654435761u >> 24 & 255) / 255;
-    backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    backend = test_backend_make("cpu", NULL, 1);
     an_mobilenetv2_options_init(&options, sizeof options);
     options.height = options.width = side;
     options.alpha = alpha;

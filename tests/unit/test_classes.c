@@ -24,7 +24,7 @@ static an_backend *backend;
 
 static int make_backend(void **state) {
     (void)state;
-    backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    backend = test_backend_make("cpu", NULL, 1);
     return 0;
 }
 

@@ -29,8 +29,8 @@ static float x[N * PIXELS];
 
 static int make_backends(void **state) {
     (void)state;
-    two = test_backend_make(AN_BACKEND_CPU, NULL, 2);
-    three = test_backend_make(AN_BACKEND_CPU, NULL, 3);
+    two = test_backend_make("cpu", NULL, 2);
+    three = test_backend_make("cpu", NULL, 3);
     for (int i = 0; i < N * PIXELS; i++)
         x[i] = (float)(i * 37 % 256) / 255;
     return 0;
@@ -139,7 +139,7 @@ static void a_copy_is_the_same_model(void **state) {
 /* ref computes in double: its scores are near, and those of int8 the same. */
 static void a_copy_on_another_kind_of_backend(void **state) {
     (void)state;
-    an_backend *ref = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *ref = test_backend_make("ref", NULL, 1);
     an_model *model = make_model(two, AN_INFERENCE_INT8);
     const scores right = score(model);
     an_model *copy = copy_of(model, ref, AN_COPY_WEIGHTS), *back, *none = NULL;

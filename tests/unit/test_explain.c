@@ -283,7 +283,7 @@ static void the_last_maps_add_up_to_the_logit(void **state) {
     enum { SIZE = 64, CLASSES = 3, MAP = 2 * 2 };
     static float x[IMAGES * SIZE * SIZE * 3], features[IMAGES * 1280];
     float signed_maps[CLASSES][IMAGES * MAP], maps[IMAGES * MAP];
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    an_backend *backend = test_backend_make("cpu", NULL, 2);
     an_model *model = NULL;
     an_arrays *weights = NULL;
     an_mobilenetv2_options net;
@@ -351,7 +351,7 @@ static void assert_same_arrays(const an_arrays *a, const an_arrays *b) {
 static void an_explanation_leaves_the_model_as_it_was(void **state) {
     (void)state;
     static const float y[IMAGES * OUTPUTS] = {1, 3, 2, 5};
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    an_backend *backend = test_backend_make("cpu", NULL, 2);
     an_model *model = make_model(backend, AN_TASK_REGRESSION);
     an_model *other = make_model(backend, AN_TASK_REGRESSION);
     an_model *const both[] = {model, other};
@@ -400,7 +400,7 @@ static void maps_follow_the_weights_and_have_the_same_bits_on_any_number_of_thre
     options.sign = AN_EXPLAIN_SIGNED;
     options.layer = "block_1_depthwise_relu";
     for (int threads = 1; threads <= 3; threads++) {
-        an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, threads);
+        an_backend *backend = test_backend_make("cpu", NULL, threads);
         an_model *model = make_model(backend, AN_TASK_REGRESSION), *copy = NULL;
         assert_int_equal(an_model_explain(model, images, 1, &options, first, NULL), AN_OK);
         assert_int_equal(an_model_reset_head(model, 99, NULL), AN_OK);
@@ -425,7 +425,7 @@ static void maps_of_late_layers_need_little_memory(void **state) {
     static float x[SIZE * SIZE * 3], map[SIZE * SIZE / 4];
     const float y = 1;
     int64_t sizes[3];
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_mobilenetv2_options net;
     an_explain_options options;
     an_mobilenetv2_options_init(&net, sizeof net);
@@ -452,7 +452,7 @@ static void maps_of_late_layers_need_little_memory(void **state) {
 
 static void a_map_of_weights_with_nan_is_nan(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     float map = 0;
     an_arrays *weights = NULL;
@@ -472,7 +472,7 @@ static void a_layer_gives_the_size_of_its_maps(void **state) {
         const char *layer;
         int32_t height, width;
     } sizes[] = {{NULL, 2, 1}, {"out_relu", 2, 1}, {"block_3_depthwise", 8, 4}, {"Conv1", 32, 16}};
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     an_model *model = NULL;
     an_mobilenetv2_options net;
     an_mobilenetv2_options_init(&net, sizeof net);

@@ -41,7 +41,7 @@ static an_model_info describe(const an_model *model) {
 static void int8_is_near(void **state) {
     (void)state;
     float x[6 * PIXELS], fp32[6], int8[6];
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = short_model(backend);
     fill(x, 6 * PIXELS);
     for (int32_t i = 0; i < 6 * PIXELS; i++) /* images that differ */
@@ -61,10 +61,10 @@ static void int8_is_near(void **state) {
 static void int8_is_the_same_with_any_threads(void **state) {
     (void)state;
     float x[3 * PIXELS], fp32[3], int8[3], again[3];
-    static const int32_t kinds[] = {AN_BACKEND_REF, AN_BACKEND_CPU, AN_BACKEND_CPU};
+    static const char *const devices[] = {"ref", "cpu", "cpu"};
     fill(x, 3 * PIXELS);
     for (int32_t i = 0; i < 3; i++) {
-        an_backend *backend = test_backend_make(kinds[i], NULL, i + 1);
+        an_backend *backend = test_backend_make(devices[i], NULL, i + 1);
         an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
         small_model_settle(model, x, 3);
         assert_int_equal(an_model_predict(model, x, 3, fp32, NULL), AN_OK);
@@ -96,7 +96,7 @@ static void one_calibration_is_the_same_everywhere(void **state) {
     float x[COUNT * PIXELS], want[COUNT * OUTPUTS], got[COUNT * OUTPUTS];
     test_backend backends[TEST_BACKENDS];
     const int32_t count = test_backends(backends, 0);
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, OUTPUTS, AN_TASK_REGRESSION);
     fill(x, COUNT * PIXELS);
     small_model_settle(model, x, COUNT);
@@ -141,7 +141,7 @@ static void images_calibrate_in_any_order(void **state) {
     (void)state;
     char *folder = folder_make();
     float x[3 * PIXELS], turned[3 * PIXELS];
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_arrays *arrays[2];
     fill(x, 3 * PIXELS);
     for (int32_t i = 0; i < 3 * PIXELS; i++) /* images that differ */
@@ -172,14 +172,14 @@ static void images_calibrate_in_any_order(void **state) {
  * bits, which 52 units of random weights make more of: up to 2e-4 here. */
 static void backends_calibrate_alike(void **state) {
     (void)state;
-    static const int32_t kinds[] = {AN_BACKEND_REF, AN_BACKEND_CPU};
+    static const char *const devices[] = {"ref", "cpu"};
     char *folder = folder_make();
     char *path = strdup(folder_path(folder, "model.safetensors"));
     float x[3 * PIXELS];
     an_arrays *arrays[2];
     fill(x, 3 * PIXELS);
     for (int32_t i = -1; i < 2; i++) { /* first the weights that both go by */
-        an_backend *backend = test_backend_make(kinds[i > 0], NULL, 1);
+        an_backend *backend = test_backend_make(devices[i > 0], NULL, 1);
         an_model *model = NULL;
         if (i < 0) {
             model = small_model(backend, 1, AN_TASK_REGRESSION);
@@ -209,7 +209,7 @@ static void a_calibration_is_of_the_weights_it_began_with(void **state) {
     (void)state;
     float x[2 * PIXELS], y[2] = {1, 2};
     double loss;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     fill(x, 2 * PIXELS);
     small_model_settle(model, x, 2);
@@ -241,7 +241,7 @@ static void int8_ends_when_weights_change(void **state) {
     (void)state;
     float x[2 * PIXELS], y[2] = {1, 2};
     double loss;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     an_optimizer *optimizer = NULL;
     an_arrays *weights = NULL;
@@ -277,7 +277,7 @@ static void expect_message(an_status got, an_status want, const char *message) {
 static void int8_says_what_is_missing(void **state) {
     (void)state;
     float x[PIXELS];
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     fill(x, PIXELS);
     expect_message(an_model_set_inference(model, AN_INFERENCE_INT8, &error), AN_ERR_ARG,
@@ -351,7 +351,7 @@ static void int8_comes_back_from_a_file(void **state) {
     char *folder = folder_make();
     char *path = strdup(folder_path(folder, "model.safetensors"));
     float x[2 * PIXELS], before[2], after[2];
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION), *loaded = NULL;
     fill(x, 2 * PIXELS);
     small_model_settle(model, x, 2);

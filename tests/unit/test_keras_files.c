@@ -373,7 +373,7 @@ static void a_scale_against_the_files(void **state) {
 
 static int begin(void **state) {
     (void)state;
-    backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    backend = test_backend_make("ref", NULL, 1);
     weights = small_model_weights(backend);
     /* arrays of one shape differ, those that begin as 0 or 1, too */
     an_arrays *list = NULL;

@@ -755,7 +755,7 @@ static void no_memory(void **state) {
                           make1(5, 2),         make1(6, 2),         make1(7, 2),
                           make1(0, 2),         make2(8, 1, 2),      make2(9, 2, 3),
                           make2(10, 1, 3),     make1(11, 3)};
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     for (int32_t which = 0; which < 12; which++)
         for (int64_t n = 0;; n++) {
             an_tensor *mean = make1(0, 2);
@@ -784,7 +784,7 @@ static void no_memory(void **state) {
 static int set_up(void **state) {
     (void)state;
     backend_count = test_backends(backends, 0);
-    ref = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    ref = test_backend_make("ref", NULL, 1);
     return 0;
 }
 

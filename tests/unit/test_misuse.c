@@ -21,6 +21,9 @@ static an_arrays *arrays;
 static an_tensor *tensor;
 static an_image *image;
 
+static an_device_list *devices;
+static an_device_info device_info = {.struct_size = sizeof device_info}, unset_device_info;
+
 /* Where results would go. */
 static an_backend *backend_out;
 static an_dataset *dataset_out;
@@ -54,9 +57,8 @@ static const float some[4] = {1, 2, 3, 4};
 
 WRONG(an_backend_options, struct_size, 0)
 WRONG_AS(unset_options, an_backend_options, struct_size, 0xccccccccu)
-WRONG(an_backend_options, kind, 9)
 WRONG(an_backend_options, threads, -1)
-WRONG(an_backend_options, device, -1)
+WRONG(an_backend_options, device, "gpu")
 WRONG(an_extract_options, policy, 7)
 WRONG(an_extract_options, label_file, NULL)
 WRONG(an_extract_options, struct_size, 0)
@@ -218,12 +220,21 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     CASE(backend_no_size,                                                                          \
          an_backend_create(&backend_out, wrong_an_backend_options_struct_size(), err),             \
          "struct_size")                                                                            \
-    CASE(backend_kind, an_backend_create(&backend_out, wrong_an_backend_options_kind(), err),      \
-         "kind")                                                                                   \
     CASE(backend_threads,                                                                          \
          an_backend_create(&backend_out, wrong_an_backend_options_threads(), err), "threads")      \
     CASE(backend_device, an_backend_create(&backend_out, wrong_an_backend_options_device(), err),  \
          "device")                                                                                 \
+    CASE(device_list_out, an_device_list_create(NULL, err), "out")                                 \
+    CASE(device_list_null, an_device_list_describe(NULL, 0, &device_info, err), "list")            \
+    CASE(device_info_null, an_device_list_describe(devices, 0, NULL, err), "info")                 \
+    CASE(device_info_unset, an_device_list_describe(devices, 0, &unset_device_info, err),          \
+         "struct_size")                                                                            \
+    CASE(device_below, an_device_list_describe(devices, -1, &device_info, err), "-1")              \
+    CASE(device_beyond, an_device_list_describe(devices, 99, &device_info, err), "99")             \
+    CASE(backend_describe_null, an_backend_describe(NULL, &device_info, err), "backend")           \
+    CASE(backend_describe_info, an_backend_describe(backend, NULL, err), "info")                   \
+    CASE(backend_describe_unset, an_backend_describe(backend, &unset_device_info, err),            \
+         "struct_size")                                                                            \
     CASE(backend_unset, an_backend_create(&backend_out, wrong_unset_options(), err),               \
          "struct_size is 3435973836")                                                              \
     CASE(tensor_out_null, an_tensor_create(NULL, shape, 2, err), "out")                            \
@@ -756,6 +767,7 @@ static void wrong_plots_are_refused(void **state) {
 static void init_without_a_struct_does_nothing(void **state) {
     (void)state;
     MISUSE_INIT(an_backend_options, an_backend_options_init);
+    MISUSE_INIT(an_device_info, an_device_info_init);
     MISUSE_INIT(an_download_options, an_download_options_init);
     MISUSE_INIT(an_extract_options, an_extract_options_init);
     MISUSE_INIT(an_image_limits, an_image_limits_init);
@@ -848,6 +860,7 @@ static void nothing_has_empty_answers(void **state) {
     assert_int_equal(an_backend_threads(NULL), 0);
     assert_string_equal(an_backend_name(NULL), "");
     assert_string_equal(an_backend_level(NULL), "");
+    assert_int_equal(an_device_list_count(NULL), 0);
     assert_int_equal(an_has_feature(NULL), 0);
     assert_string_equal(an_status_name(12345), "unknown status");
     assert_true(an_abi() >= 0);
@@ -861,6 +874,7 @@ static void destructors_accept_null(void **state) {
     an_cancel_is_requested(NULL);
     an_cancel_destroy(NULL);
     an_backend_destroy(NULL);
+    an_device_list_destroy(NULL);
     an_tensor_destroy(NULL);
     an_image_destroy(NULL);
     an_bytes_destroy(NULL);
@@ -874,8 +888,9 @@ static void destructors_accept_null(void **state) {
 static int make_objects(void **state) {
     (void)state;
     an_error err;
-    backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
-    if (an_dataset_from_pixels(&dataset, rgb, 1, SIZE, SIZE, truth, 1, NULL, &err) ||
+    backend = test_backend_make("cpu", NULL, 1);
+    if (an_device_list_create(&devices, &err) ||
+        an_dataset_from_pixels(&dataset, rgb, 1, SIZE, SIZE, truth, 1, NULL, &err) ||
         an_loader_create(&loader, dataset, NULL, 0, NULL, &err) ||
         an_arrays_create(&arrays, &err) || an_arrays_add(arrays, "there", some, shape, 2, &err) ||
         an_tensor_create(&tensor, shape, 2, &err) || an_image_create(&image, NULL, 2, 2, &err)) {
@@ -890,6 +905,7 @@ static int make_objects(void **state) {
 static int drop_objects(void **state) {
     (void)state;
     an_backend_destroy(backend);
+    an_device_list_destroy(devices);
     an_dataset_destroy(dataset);
     an_image_destroy(image);
     an_tensor_destroy(tensor);

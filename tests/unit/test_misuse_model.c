@@ -548,7 +548,7 @@ static an_tensor *make_tensor(int32_t rank, const int64_t *shape) {
 static int make_objects(void **state) {
     (void)state;
     infinite[5] = INFINITY;
-    backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    backend = test_backend_make("cpu", NULL, 1);
     model = small_model(backend, 1, AN_TASK_REGRESSION);
     classes = small_model(backend, 3, AN_TASK_CLASSIFICATION);
     yes_no = small_model(backend, 1, AN_TASK_CLASSIFICATION);

@@ -482,7 +482,7 @@ static int make_objects(void **state) {
     static const double scores[COUNT] = {0, 1}, one_hot[COUNT * OUTPUTS] = {0, 1, 0, 1, 0, 0};
     static const double numbers[COUNT * OUTPUTS] = {2, 0, 0, 3, 0, 0};
     folder = folder_make();
-    backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    backend = test_backend_make("cpu", NULL, 1);
     model = small_model(backend, 1, AN_TASK_REGRESSION);
     classes = small_model(backend, OUTPUTS, AN_TASK_CLASSIFICATION);
     train = make_batches(scores, 1, SIDE, AN_SCALE_UNIT, 0);

@@ -32,7 +32,7 @@ static void save_then_load_is_identity(void **state) {
     const char *path = folder_path(folder, "model.safetensors");
     float x[2 * PIXELS], before[6], after[6];
     an_error error;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    an_backend *backend = test_backend_make("cpu", NULL, 2);
     an_model *model = small_model(backend, 3, AN_TASK_CLASSIFICATION), *loaded = NULL;
     fill(x, 2 * PIXELS);
     small_model_settle(model, x, 2);
@@ -55,7 +55,7 @@ static void save_then_load_is_identity(void **state) {
 static void two_are_two_of_one(void **state) {
     (void)state;
     float x[2 * PIXELS], both[2], single[2];
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     fill(x, 2 * PIXELS);
     small_model_settle(model, x, 2);
@@ -128,7 +128,7 @@ static void gradients_are_slopes(void **state) {
     (void)state;
     static const int32_t bases[] = {AN_BASE_TRAIN, AN_BASE_FINETUNE};
     float x[4 * PIXELS], y[4] = {1, 4, 2, 3};
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     fill(x, 4 * PIXELS);
     for (size_t i = 0; i < 2; i++) {
         an_model *model = make_shallow(backend);
@@ -145,7 +145,7 @@ static void gradients_are_slopes(void **state) {
 static void summary_of_layers(void **state) {
     (void)state;
     static char text[1 << 16], part[64];
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     an_model *model = small_model(backend, 3, AN_TASK_CLASSIFICATION);
     const int64_t needed = an_model_summary(model, AN_SUMMARY_LAYERS, text, sizeof text);
     an_model_info info = {.struct_size = sizeof info};
@@ -200,7 +200,7 @@ static void odd_models_are_saved(void **state) {
     an_mobilenetv2_options options;
     an_model *model = NULL, *loaded = NULL;
     an_error error;
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     an_mobilenetv2_options_init(&options, sizeof options);
     options.height = SIDE;
     options.width = WIDTH;
@@ -238,7 +238,7 @@ static void many_are_many_of_one(void **state) {
     enum { MANY = 70, OUTPUTS = 3 };
     int differ = 0;
     float *x = malloc(MANY * PIXELS * sizeof *x), all[MANY * OUTPUTS], one[OUTPUTS];
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    an_backend *backend = test_backend_make("cpu", NULL, 2);
     an_model *model = small_model(backend, OUTPUTS, AN_TASK_REGRESSION);
     assert_non_null(x);
     fill(x, MANY * PIXELS);
@@ -263,7 +263,7 @@ static void many_are_many_of_one(void **state) {
  * the limit, and their mean square is a third of its square. */
 static void random_weights_fill_their_range(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     const ani_net *net = ani_model_net(model);
     int32_t checked = 0;
@@ -335,7 +335,7 @@ static void networks_that_cannot_be_run(void **state) {
         {"b", "bn", "bv", ANI_UNIT_DEPTHWISE, 1, 1, 0, ANI_INPUT, 1, 1, 1, 1, 0, 8, 8},
         {"c", "cn", "cv", ANI_UNIT_POINTWISE, 1, 0, 1, 0, 0, 0, 0, 0, 0, 8, 8},
         {"d", "dn", "dv", ANI_UNIT_POINTWISE, 1, 0, 2, ANI_INPUT, 0, 0, 0, 0, 0, 8, 8}};
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     ani_unit_spec units[4];
     an_error error;
     ani_net *net = NULL;
@@ -379,7 +379,7 @@ static void refused(void **state) {
     (void)state;
     float x[1] = {0}, y[1] = {0};
     an_error error;
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
     an_arrays *arrays = NULL;
     assert_int_equal(an_model_predict(model, x, 0, y, &error), AN_ERR_ARG);

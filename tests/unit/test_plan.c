@@ -231,7 +231,7 @@ static void runs_of_networks(void **state) {
     static const int32_t kinds[] = {ANI_RUN_HEAD, ANI_RUN_STATISTICS, ANI_RUN_TRAINING};
     static const int64_t batches[] = {1, 7};
     for (int32_t b = 0; b < 2; b++) {
-        an_backend *backend = test_backend_make(b ? AN_BACKEND_CPU : AN_BACKEND_REF, NULL, 2);
+        an_backend *backend = test_backend_make(b ? "cpu" : "ref", NULL, 2);
         for (size_t i = 0; i < 3; i++) {
             ani_net *net = make_net(backend, (int32_t)nets[i][0], nets[i][1], nets[i][2]);
             int64_t largest = 0;
@@ -253,7 +253,7 @@ static void runs_of_networks(void **state) {
 /* Statistics keep little, training keeps everything: the point of planning. */
 static void sizes_of_runs(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     ani_net *net = make_net(backend, ANI_MNV2_UNITS, 64, 64);
     const ani_net_plan *head, *statistics, *training, *twice;
     assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_HEAD, 4, &head, &err), AN_OK);
@@ -281,7 +281,7 @@ static void sizes_of_runs(void **state) {
 /* Plans are kept; of too many the one that was not used for longest goes. */
 static void plans_are_kept(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     ani_net *net = make_net(backend, 3, 32, 32);
     const ani_net_plan *plan;
     for (int64_t n = 1; n <= ANI_NET_PLANS; n++)
@@ -307,7 +307,7 @@ static void plans_are_kept(void **state) {
 
 static void batches_out_of_range(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     ani_net *net = make_net(backend, ANI_MNV2_UNITS, 32, 32);
     const ani_net_plan *plan;
     assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, 0, &plan, &err),
@@ -337,7 +337,7 @@ static void batches_out_of_range(void **state) {
 /* A network at the limit of sizes: its plan's arithmetic overflows, which is no memory. */
 static void networks_too_large(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    an_backend *backend = test_backend_make("ref", NULL, 1);
     ani_net *net = make_net(backend, ANI_MNV2_UNITS, ANI_NET_MAX_SIDE, ANI_NET_MAX_SIDE);
     const ani_net_plan *plan;
     assert_int_equal(

@@ -157,7 +157,7 @@ static an_arrays *train_on(an_dataset *dataset, int32_t task) {
     an_trainer *trainer = NULL;
     an_arrays *weights = NULL;
     an_error err;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_model *model = small_model(backend, an_dataset_outputs(dataset), task);
     an_loader_options order;
     an_augment_options augment;
@@ -205,7 +205,7 @@ static void expect_same_weights(const char *what, const an_arrays *a, const an_a
 
 static void every_source_trains_to_the_same_bits(void **state) {
     (void)state;
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 1);
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
     an_arrays *untrained = small_model_weights(backend);
     an_arrays *first = train(FOLDER);
     int64_t moved = 0;

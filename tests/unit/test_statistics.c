@@ -294,7 +294,7 @@ static void statistics_mode(void **state) {
 static void what_moves_in_which_mode(void **state) {
     (void)state;
     const float target[BATCH * OUTPUTS] = {1, -1, 0.5f, 2, 0, 3};
-    an_backend *backend = test_backend_make(AN_BACKEND_CPU, NULL, 2);
+    an_backend *backend = test_backend_make("cpu", NULL, 2);
     double loss[4];
     float *moving[4];
     const int64_t c = 8;

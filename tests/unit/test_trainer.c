@@ -78,13 +78,13 @@ static an_loader *make_batches(an_dataset *dataset, int64_t first, int64_t count
     return loader;
 }
 
-static bench make_bench(int32_t kind) {
+static bench make_bench(const char *device) {
     bench b = {0};
     an_error err = {0};
     an_backend_options backend;
     an_mobilenetv2_options network;
     an_backend_options_init(&backend, sizeof backend);
-    backend.kind = kind;
+    backend.device = device;
     backend.threads = 1;
     if (an_backend_create(&b.backend, &backend, &err)) fail_msg("%s", err.message);
     an_mobilenetv2_options_init(&network, sizeof network);
@@ -140,19 +140,19 @@ static void loss_falls_in_every_mode(void **state) {
                                    [AN_BASE_STATISTICS] = 1e-4,
                                    [AN_BASE_TRAIN] = 1e-7,
                                    [AN_BASE_FINETUNE] = 1e-4};
-    const int32_t kinds[] = {AN_BACKEND_CPU, AN_BACKEND_REF};
+    const char *const devices[] = {"cpu", "ref"};
     an_optimizer_options optimizer;
     an_optimizer_options_init(&optimizer, sizeof optimizer);
     optimizer.kind = AN_OPTIM_SGD;
     for (int k = 0; k < 2; k++) {
         for (int32_t base = AN_BASE_FROZEN; base <= AN_BASE_FINETUNE; base++) {
-            if (kinds[k] == AN_BACKEND_REF && base == AN_BASE_STATISTICS) continue;
-            bench b = make_bench(kinds[k]);
+            if (k == 1 && base == AN_BASE_STATISTICS) continue;
+            bench b = make_bench(devices[k]);
             an_dataset *drawn = data_pixels(TRAIN, SIZE, SIZE);
             an_loader_destroy(b.train);
             b.train = make_batches(drawn, 0, TRAIN, TRAIN, 1);
             an_dataset_destroy(drawn);
-            const int32_t epochs = kinds[k] == AN_BACKEND_REF ? 2 : 6;
+            const int32_t epochs = k == 1 ? 2 : 6;
             an_train_options options = make_options(base, epochs);
             options.optimizer = &optimizer;
             options.learning_rate = rates[base];
@@ -161,7 +161,7 @@ static void loss_falls_in_every_mode(void **state) {
             for (int32_t i = 0; i < epochs; i++) {
                 const an_epoch_report now = run_epoch(trainer);
                 if (!(now.loss < last.loss))
-                    fail_msg("backend %d, base %d: loss %g, then %g", kinds[k], base, last.loss,
+                    fail_msg("%s, base %d: loss %g, then %g", devices[k], base, last.loss,
                              now.loss);
                 last = now;
             }
@@ -179,7 +179,7 @@ static void loss_falls_in_every_mode(void **state) {
 /** The epochs of a frozen base by images, without a trainer: the specification of the trick. */
 static void features_once_change_nothing(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_REF);
+    bench b = make_bench("ref");
     const an_train_options options = make_options(AN_BASE_FROZEN, 2);
     an_arrays *start = NULL, *got = NULL, *want = NULL;
     assert_int_equal(an_model_copy_weights(&start, b.model, NULL), AN_OK);
@@ -228,7 +228,7 @@ static void features_once_change_nothing(void **state) {
 
 static void best_weights_come_back(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_CPU);
+    bench b = make_bench("cpu");
     an_train_options options = make_options(AN_BASE_FROZEN, 4);
     options.learning_rate = 0.5; /* so much that later epochs are worse */
     options.restore_best = 1;
@@ -309,7 +309,7 @@ static int32_t weak_warnings(const bench *b, an_loader *train, int32_t base) {
  * learns the mean of the scores, and nothing told why. */
 static void a_frozen_base_of_random_weights_is_warned_of(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_CPU);
+    bench b = make_bench("cpu");
     const float *x, *y;
     const int64_t *samples;
     int64_t n;
@@ -329,7 +329,7 @@ static void a_frozen_base_of_random_weights_is_warned_of(void **state) {
 
 static void a_broken_loss_ends_the_run(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_CPU);
+    bench b = make_bench("cpu");
     heard h = {0};
     an_train_options options = make_options(AN_BASE_FROZEN, 5);
     options.learning_rate = 1e30;
@@ -368,7 +368,7 @@ static int64_t file_size(void) {
 
 static void a_failed_checkpoint_leaves_the_old_one(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_CPU);
+    bench b = make_bench("cpu");
     an_train_options options = make_options(AN_BASE_FROZEN, 4);
     options.checkpoint_path = path;
     an_trainer *trainer = make_trainer(&b, NULL, &options);
@@ -394,7 +394,7 @@ static void a_failed_checkpoint_leaves_the_old_one(void **state) {
 
 static void checkpoints_over_two_stages(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_CPU);
+    bench b = make_bench("cpu");
     an_train_options options = make_options(AN_BASE_FROZEN, 1);
     options.checkpoint_path = path;
     options.checkpoint_best = 0; /* an earlier stage was better than anything */
@@ -407,7 +407,7 @@ static void checkpoints_over_two_stages(void **state) {
 
 static void callbacks_can_stop(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_CPU);
+    bench b = make_bench("cpu");
     heard h = {.stop_at = 8};
     an_train_options options = make_options(AN_BASE_FINETUNE, 3);
     options.on_event = on_event;
@@ -436,7 +436,7 @@ static void callbacks_can_stop(void **state) {
 
 static void logs_are_written(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_CPU);
+    bench b = make_bench("cpu");
     char csv[4096], expected[] = "stage,epoch,loss,val_loss,rate,seconds\n2,1,";
     snprintf(csv, sizeof csv, "%s/log.csv", test_folder);
     an_train_options options = make_options(AN_BASE_TRAIN, 1);
@@ -458,7 +458,7 @@ static void logs_are_written(void **state) {
 
 static void early_stopping_and_schedules(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_CPU);
+    bench b = make_bench("cpu");
     an_train_options options = make_options(AN_BASE_FROZEN, 10);
     options.learning_rate = 0; /* nothing ever gains */
     options.early_stop_patience = 2;
@@ -488,7 +488,7 @@ static void early_stopping_and_schedules(void **state) {
 
 static void refuses_what_does_not_fit(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_CPU);
+    bench b = make_bench("cpu");
     an_trainer *trainer = NULL;
     an_error err = {0};
     an_train_options options = make_options(AN_BASE_FROZEN, 0);
@@ -522,7 +522,7 @@ static void refuses_what_does_not_fit(void **state) {
 
 static void parents_may_go_first(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_CPU);
+    bench b = make_bench("cpu");
     an_history *history = NULL;
     assert_int_equal(an_history_create(&history, NULL), AN_OK);
     const an_train_options options = make_options(AN_BASE_FROZEN, 2);
@@ -536,7 +536,7 @@ static void parents_may_go_first(void **state) {
 
 static void no_memory_leaves_nothing(void **state) {
     (void)state;
-    bench b = make_bench(AN_BACKEND_CPU);
+    bench b = make_bench("cpu");
     const an_train_options options = make_options(AN_BASE_FROZEN, 1);
     for (int64_t n = 0;; n++) {
         an_trainer *trainer = NULL;

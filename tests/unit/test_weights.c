@@ -704,7 +704,7 @@ static void cache_that_cannot_be_written(void **state) {
 
 static int begin(void **state) {
     (void)state;
-    backend = test_backend_make(AN_BACKEND_REF, NULL, 1);
+    backend = test_backend_make("ref", NULL, 1);
     model = small_model_weights(backend);
     /* A proxy of the environment is none for 127.0.0.1. */
     setenv("no_proxy", "*", 1);

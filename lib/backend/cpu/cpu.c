@@ -9,6 +9,7 @@
 #include "backend/cpu/blas.h"
 #include "backend/ref/ref.h"
 #include "base/cpu.h"
+#include "base/machine.h"
 #include "base/memory.h"
 #include "base/thread.h"
 
@@ -17,6 +18,11 @@ static void cpu_destroy(an_backend *backend) {
     ani_pool_destroy(cpu->pool);
     if (cpu->blas) ani_blas_leave();
     ani_free(cpu);
+}
+
+static void cpu_memory(an_backend *backend, int64_t *total, int64_t *free) {
+    (void)backend;
+    ani_machine_memory(total, free);
 }
 
 static void *cpu_alloc(an_backend *backend, int64_t size) {
@@ -85,6 +91,7 @@ static void cpu_unit_backward(an_backend *backend, const ani_unit_plan *plan,
 static const ani_backend_ops cpu_ops = {
     .name = "cpu",
     .destroy = cpu_destroy,
+    .memory = cpu_memory,
     .alloc = cpu_alloc,
     .free = cpu_free,
     .write = cpu_copy,
@@ -140,6 +147,7 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     ani_infer_kernels_init_int8(&cpu->infer[AN_INFERENCE_INT8], mask);
     ani_infer_kernels_init_bfloat16(&cpu->infer[AN_INFERENCE_BF16], mask);
     cpu->base.level = cpu->k.level;
+    ani_device_host(&cpu->base.device, "cpu", cpu->k.level);
     cpu->blas = !strcmp(cpu->k.level, "c") && ani_blas_enter(&cpu->k);
     cpu->streams_from = 4 << 20;
     st = ani_pool_create(&cpu->pool, options->threads, err);

@@ -5,11 +5,17 @@
 
 #include <string.h>
 
+#include "base/machine.h"
 #include "base/memory.h"
 #include "base/thread.h"
 
 static void ref_destroy(an_backend *backend) {
     ani_free(backend);
+}
+
+static void ref_memory(an_backend *backend, int64_t *total, int64_t *free) {
+    (void)backend;
+    ani_machine_memory(total, free);
 }
 
 static void *ref_alloc(an_backend *backend, int64_t size) {
@@ -42,6 +48,7 @@ static an_status ref_wait(an_backend *backend, an_error *err) {
 static const ani_backend_ops ref_ops = {
     .name = "ref",
     .destroy = ref_destroy,
+    .memory = ref_memory,
     .alloc = ref_alloc,
     .free = ref_free,
     .write = ref_copy,
@@ -84,6 +91,7 @@ an_status ani_ref_create(an_backend **out, const an_backend_options *options, an
     backend->process = ani_process();
     backend->threads = 1;
     backend->level = "";
+    ani_device_host(&backend->device, "ref", "");
     *out = backend;
     return AN_OK;
 }
