@@ -457,7 +457,37 @@ class Cancel : public detail::Handle<an_cancel, an_cancel_destroy> {
 /* --- backend.h -------------------------------------------------------------------------------- */
 
 struct BackendOptions : an_backend_options {
-    BackendOptions() { an_backend_options_init(this, sizeof(an_backend_options)); }
+    BackendOptions() {
+        an_backend_options_init(this, sizeof(an_backend_options));
+        device = an_backend_options::device;
+    }
+    std::string device; /* "cpu", "cuda", "cuda:1", "auto", "ref" */
+    struct C : detail::View {
+        explicit C(const BackendOptions &o) : c(o) { c.device = text(o.device); }
+        an_backend_options c;
+    };
+};
+
+/** The devices of this machine. The strings of a description are borrowed from the list. */
+class DeviceList : public detail::Handle<an_device_list, an_device_list_destroy> {
+  public:
+    using Handle::Handle;
+    static Result<DeviceList> try_create() {
+        return detail::create<DeviceList>(an_device_list_create);
+    }
+    std::int64_t count() const noexcept { return an_device_list_count(get()); }
+    Result<an_device_info> try_describe(std::int64_t index) const {
+        an_device_info info;
+        an_device_info_init(&info, sizeof info);
+        auto done = detail::call(
+            [&](an_error *error) { return an_device_list_describe(get(), index, &info, error); });
+        if (!done) return done.error();
+        return info;
+    }
+#if ATTRACTIVENET_EXCEPTIONS
+    static DeviceList create() { return try_create().value(); }
+    an_device_info describe(std::int64_t index) const { return try_describe(index).value(); }
+#endif
 };
 
 /** One device with its worker threads. */
@@ -465,9 +495,20 @@ class Backend : public detail::Handle<an_backend, an_backend_destroy> {
   public:
     using Handle::Handle;
     static Result<Backend> try_create(const BackendOptions &options = {}) {
+        BackendOptions::C view(options);
+        if (view.broken) return detail::zero_byte();
         return detail::create<Backend>([&](an_backend **out, an_error *error) {
-            return an_backend_create(out, &options, error);
+            return an_backend_create(out, &view.c, error);
         });
+    }
+    /** The device that it runs on. The strings are borrowed from the backend. */
+    Result<an_device_info> try_describe() const {
+        an_device_info info;
+        an_device_info_init(&info, sizeof info);
+        auto done =
+            detail::call([&](an_error *error) { return an_backend_describe(get(), &info, error); });
+        if (!done) return done.error();
+        return info;
     }
     const char *name() const noexcept { return an_backend_name(get()); }
     const char *level() const noexcept { return an_backend_level(get()); }
@@ -476,6 +517,7 @@ class Backend : public detail::Handle<an_backend, an_backend_destroy> {
     static Backend create(const BackendOptions &options = {}) {
         return try_create(options).value();
     }
+    an_device_info describe() const { return try_describe().value(); }
 #endif
 };
 

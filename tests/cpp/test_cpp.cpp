@@ -440,6 +440,22 @@ void images() {
     CHECK(MUST(net::try_top_classes(of, 2)) == (std::vector<std::int32_t>{1, 3}));
 }
 
+void devices() {
+    const net::DeviceList list = MUST(net::DeviceList::try_create());
+    CHECK(list.count() >= 2);
+    CHECK(!std::strcmp(MUST(list.try_describe(0)).device, "cpu"));
+    CHECK(!list.try_describe(list.count()));
+    net::BackendOptions options;
+    CHECK(options.device == "cpu");
+    options.device = "ref";
+    const net::Backend ref = MUST(net::Backend::try_create(options));
+    CHECK(!std::strcmp(MUST(ref.try_describe()).device, "ref"));
+    options.device = "gpu";
+    CHECK(net::Backend::try_create(options).error().status() == AN_ERR_ARG);
+    options.device = std::string("cpu\0x", 5);
+    CHECK(!net::Backend::try_create(options));
+}
+
 void small_things() {
     net::EarlyStopping stopping(0, 1);
     CHECK(stopping.update(0, 1) == AN_EARLY_KEEP && stopping.update(1, 2) == AN_EARLY_STOP);
@@ -579,6 +595,7 @@ int main(int argc, char **argv) {
         {"a loss function of one's own", custom_loss},
         {"arrays and tensors", arrays_and_tensors},
         {"images and scores", images},
+        {"devices by name", devices},
         {"the rest", small_things},
 #if ATTRACTIVENET_EXCEPTIONS
         {"calls of the first form throw", throws},
