@@ -82,8 +82,9 @@ option_row option_end(void) {
 }
 
 static const char *program_name(char **argv, const program_text *text) {
+    if (text->name) return text->name;
     const char *slash = strrchr(argv[0], '/');
-    return text->name ? text->name : slash ? slash + 1 : argv[0];
+    return slash ? slash + 1 : argv[0];
 }
 
 const char *option_word(char text[32], const char *words, int32_t place) {
@@ -292,7 +293,10 @@ int options_parse(int argc, char **argv, const option_row *rows, const program_t
             options_refuse(argv, text, "--%s is missing", row->name);
     if (optind < argc && !text->operands)
         options_refuse(argv, text, "unexpected argument '%s'", argv[optind]);
-    if (optind == argc && text->operands)
+    const int is_optional = text->operands && *text->operands == '[';
+    if (is_optional && optind + 1 < argc)
+        options_refuse(argv, text, "unexpected argument '%s'", argv[optind + 1]);
+    if (optind == argc && text->operands && !is_optional)
         options_refuse(argv, text, "%s is missing", text->operands);
     return optind;
 }

@@ -58,8 +58,9 @@ typedef struct program_text {
     const char *name;  /* the command, such as "attractivenet train"; NULL = base name of argv[0] */
     const char *usage; /* after the name, such as "--data FILE [options]" */
     const char *about; /* what it does and how to use it; indented lines are not filled */
-    const char
-        *operands; /* what follows the options, at least one, such as "IMAGE..."; NULL = nothing */
+    const char *operands; /* what follows the options, such as "IMAGE...": at least one, or, in
+                             brackets as in
+                             "[SOURCE]", at most one; NULL = nothing */
     const char *examples; /* command lines to copy, or NULL */
 } program_text;
 

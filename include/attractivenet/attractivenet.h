@@ -18,5 +18,6 @@
 #include <attractivenet/train.h>
 #include <attractivenet/metrics.h>
 #include <attractivenet/predict.h>
+#include <attractivenet/live.h>
 
 #endif

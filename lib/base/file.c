@@ -26,6 +26,16 @@ int ani_descriptor_open(const char *path, int flags, unsigned mode) {
     return fd;
 }
 
+int64_t ani_descriptor_read(int fd, void *bytes, int64_t size) {
+    for (;;) {
+        const int code = ani_fault_check(ANI_FAULT_READ);
+        errno = code > 0 ? code : 0;
+        if (code < 0 && size > 1) size = 1;
+        const ssize_t count = code > 0 ? -1 : read(fd, bytes, (size_t)size);
+        if (count >= 0 || errno != EINTR) return count;
+    }
+}
+
 /* Read or write all of size bytes unless the file ends; returns the bytes done, -1 with errno. */
 static int64_t sys_read(int fd, void *bytes, int64_t size, int64_t offset) {
     int64_t done = 0;

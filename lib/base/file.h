@@ -28,6 +28,9 @@ an_status ani_file_read(ani_file *file, int64_t offset, void *bytes, int64_t siz
 /** Open a file as open(2) does, but retry after EINTR, and set close-on-exec: for callers that need
  * the descriptor. -1 with errno. */
 int ani_descriptor_open(const char *path, int flags, unsigned mode);
+/** Read what is there, up to size bytes, as read(2) does, but retry after EINTR: for pipes. 0: the
+ * end; -1 with errno. */
+int64_t ani_descriptor_read(int fd, void *bytes, int64_t size);
 
 /** Read a whole file of at most max_size bytes. *bytes is the caller's (ani_free) and has a zero
  * byte after its end, which *size does not count. */

@@ -85,6 +85,13 @@ an_status ani_image_alloc(an_image **out, int64_t height, int64_t width, const c
     return AN_OK;
 }
 
+an_status ani_image_fit(an_image **image, int64_t height, int64_t width, const char *name,
+                        an_error *err) {
+    if (*image && (*image)->height == height && (*image)->width == width) return AN_OK;
+    an_image_destroy(*image);
+    return ani_image_alloc(image, height, width, name, err);
+}
+
 /* Decode into an image, or into the target if there is one and the decoder supports it. */
 static an_status decode(an_image **out, ani_image_target *target, const void *bytes, int64_t size,
                         const char *name, const an_image_limits *limits, an_error *err) {
@@ -130,6 +137,16 @@ an_status ani_image_decode_to(uint8_t *rgb, int64_t height, int64_t width, const
         }
     }
     an_image_destroy(image);
+    return st;
+}
+
+an_status ani_image_decode_again(an_image **image, const void *bytes, int64_t size,
+                                 const char *name, const an_image_limits *limits, an_error *err) {
+    ani_image_target target = {.spare = *image};
+    an_image *decoded = NULL;
+    const an_status st = decode(&decoded, &target, bytes, size, name, limits, err);
+    *image = st ? target.spare : decoded;
+    if (!st) an_image_destroy(target.spare);
     return st;
 }
 

@@ -43,12 +43,27 @@ an_status ani_image_decode_to(uint8_t *rgb, int64_t height, int64_t width, const
                               const void *bytes, int64_t size, const char *name,
                               const an_image_limits *limits, an_error *err);
 
-/** Where a decoder's rows go: into dst [height,width,3], resized. */
+/** Decode into *image, whose memory is used again if the new image is a JPEG of the same size;
+ * NULL: none. After a failure *image has undefined contents or is NULL. */
+an_status ani_image_decode_again(an_image **image, const void *bytes, int64_t size,
+                                 const char *name, const an_image_limits *limits, an_error *err);
+/** Set *image to one of a size with undefined contents: itself if it has that size already. After a
+ * failure it is NULL. */
+an_status ani_image_fit(an_image **image, int64_t height, int64_t width, const char *name,
+                        an_error *err);
+
+/** an_image_write_jpeg() for one of many files: see ani_writer_commit_unsynced(). */
+an_status ani_image_write_jpeg_unsynced(const an_image *image, const char *path, int32_t quality,
+                                        an_error *err);
+
+/** Where a decoder's rows go: into dst [height,width,3], resized; or, if dst is NULL, into an
+ * image. */
 typedef struct ani_image_target {
     const ani_pixels *pixels;
     uint8_t *dst;
     int64_t height, width;
-    bool filled; /* set by a decoder that has written there; if not set, it made an image */
+    bool filled;     /* set by a decoder that has written there; if not set, it made an image */
+    an_image *spare; /* dst is NULL: a decoder may take it for its image; NULL: taken, or none */
 } ani_image_target;
 
 /* Decoders: bytes begin with the format's signature; limits are complete and valid. target NULL:

@@ -245,11 +245,15 @@ static an_status decode(struct decoder *decoder, const uint8_t *bytes, int64_t s
     cinfo->out_color_space = cinfo->num_components == 4 ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(cinfo);
 
-    if (decoder->target && decoder->orientation == 1) {
+    if (decoder->target && decoder->target->dst && decoder->orientation == 1) {
         st = read_into_target(decoder);
     } else {
-        st = ani_image_alloc(&decoder->image, cinfo->output_height, cinfo->output_width,
-                             failure->name, failure->err);
+        if (decoder->target) {
+            decoder->image = decoder->target->spare;
+            decoder->target->spare = NULL;
+        }
+        st = ani_image_fit(&decoder->image, cinfo->output_height, cinfo->output_width,
+                           failure->name, failure->err);
         if (!st) read_rows(decoder, decoder->image->rgb);
     }
     if (st) return st;
@@ -335,8 +339,8 @@ static an_status encode(struct encoder *encoder, const an_image *image, int32_t 
     return AN_OK;
 }
 
-an_status an_image_write_jpeg(const an_image *image, const char *path, int32_t quality,
-                              an_error *err) {
+static an_status write_jpeg(const an_image *image, const char *path, int32_t quality,
+                            an_status (*commit)(ani_writer *, an_error *), an_error *err) {
     if (!image || !path)
         return ani_fail(err, AN_ERR_ARG, "write JPEG: %s is NULL", image ? "path" : "image");
     if (quality < 1 || quality > 100)
@@ -352,5 +356,15 @@ an_status an_image_write_jpeg(const an_image *image, const char *path, int32_t q
         ani_writer_abort(encoder.writer);
         return st;
     }
-    return ani_writer_commit(encoder.writer, err);
+    return commit(encoder.writer, err);
+}
+
+an_status an_image_write_jpeg(const an_image *image, const char *path, int32_t quality,
+                              an_error *err) {
+    return write_jpeg(image, path, quality, ani_writer_commit, err);
+}
+
+an_status ani_image_write_jpeg_unsynced(const an_image *image, const char *path, int32_t quality,
+                                        an_error *err) {
+    return write_jpeg(image, path, quality, ani_writer_commit_unsynced, err);
 }

@@ -40,28 +40,29 @@ static bool find_font(cairo_surface_t *surface) {
     return found;
 }
 
-an_status ani_canvas_create(ani_canvas *canvas, int32_t width, int32_t height, int32_t design_width,
-                            int32_t design_height, an_error *err) {
-    *canvas = (ani_canvas){.width = width, .height = height};
+/* pixels: the caller's; NULL: white ones are allocated. */
+static an_status create(ani_canvas *canvas, uint8_t *pixels, int32_t width, int32_t height,
+                        int32_t design_width, int32_t design_height, an_error *err) {
+    *canvas = (ani_canvas){.width = width, .height = height, .is_borrowed = pixels != NULL};
     pthread_once(&load_once, load_cairo);
     if (!ani_cairo.cairo_create)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "plots need cairo: 'libcairo.so.2' cannot be loaded");
-    canvas->stride = ani_cairo.cairo_format_stride_for_width(CAIRO_FORMAT_RGB24, width);
+                        "drawing needs cairo: 'libcairo.so.2' cannot be loaded");
+    canvas->stride = 4 * width;
     const int64_t size = (int64_t)canvas->stride * height;
     const double wide = (double)width / design_width, high = (double)height / design_height;
     canvas->scale = wide < high ? wide : high;
     if (canvas->scale < 0.5) canvas->scale = 0.5; /* smaller letters are illegible */
-    canvas->pixels = ani_alloc(size);
-    if (!canvas->pixels) return ani_fail_memory(err, size, "a plot");
-    memset(canvas->pixels, 0xFF, (size_t)size);
+    canvas->pixels = pixels ? pixels : ani_alloc(size);
+    if (!canvas->pixels) return ani_fail_memory(err, size, "an image to draw on");
+    if (!pixels) memset(canvas->pixels, 0xFF, (size_t)size);
     canvas->surface = ani_cairo.cairo_image_surface_create_for_data(
         canvas->pixels, CAIRO_FORMAT_RGB24, width, height, canvas->stride);
     canvas->has_font = find_font(canvas->surface);
     canvas->cairo = ani_cairo.cairo_create(canvas->surface);
     if (ani_cairo.cairo_status(canvas->cairo) != CAIRO_STATUS_SUCCESS) {
         ani_canvas_clear(canvas);
-        return ani_fail_memory(err, size, "a plot");
+        return ani_fail_memory(err, size, "an image to draw on");
     }
     /* true letter widths: hinted to whole pixels, the spacing would be uneven */
     cairo_font_options_t *font = ani_cairo.cairo_font_options_create();
@@ -75,10 +76,27 @@ an_status ani_canvas_create(ani_canvas *canvas, int32_t width, int32_t height, i
     return AN_OK;
 }
 
+an_status ani_canvas_create(ani_canvas *canvas, int32_t width, int32_t height, int32_t design_width,
+                            int32_t design_height, an_error *err) {
+    return create(canvas, NULL, width, height, design_width, design_height, err);
+}
+
+an_status ani_canvas_create_on(ani_canvas *canvas, uint8_t *pixels, int32_t width, int32_t height,
+                               int32_t design_width, int32_t design_height, an_error *err) {
+    return create(canvas, pixels, width, height, design_width, design_height, err);
+}
+
+an_status ani_canvas_check(ani_canvas *canvas, const char *what, an_error *err) {
+    const cairo_status_t drawn = ani_cairo.cairo_status(canvas->cairo);
+    if (drawn == CAIRO_STATUS_SUCCESS) return AN_OK;
+    return ani_fail(err, drawn == CAIRO_STATUS_NO_MEMORY ? AN_ERR_NOMEM : AN_ERR_INTERNAL,
+                    "cannot draw '%s': %s", what, ani_cairo.cairo_status_to_string(drawn));
+}
+
 void ani_canvas_clear(ani_canvas *canvas) {
     if (canvas->cairo) ani_cairo.cairo_destroy(canvas->cairo);
     if (canvas->surface) ani_cairo.cairo_surface_destroy(canvas->surface);
-    ani_free(canvas->pixels);
+    if (!canvas->is_borrowed) ani_free(canvas->pixels);
     *canvas = (ani_canvas){0};
 }
 
@@ -246,12 +264,8 @@ an_status ani_canvas_write(ani_canvas *canvas, const char *path, an_error *err) 
         goto done;
     }
     ani_cairo.cairo_surface_flush(canvas->surface);
-    const cairo_status_t drawn = ani_cairo.cairo_status(canvas->cairo);
-    if (drawn != CAIRO_STATUS_SUCCESS) {
-        st = ani_fail(err, drawn == CAIRO_STATUS_NO_MEMORY ? AN_ERR_NOMEM : AN_ERR_INTERNAL,
-                      "cannot draw '%s': %s", path, ani_cairo.cairo_status_to_string(drawn));
-        goto done;
-    }
+    st = ani_canvas_check(canvas, path, err);
+    if (st) goto done;
     st = ani_writer_begin(&job.writer, path, err);
     if (st) goto done;
     png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &job, png_failed, png_warned, NULL,

@@ -16,13 +16,13 @@
     F(cairo_arc) F(cairo_clip) F(cairo_close_path) F(cairo_create) F(cairo_destroy) F(cairo_fill) \
     F(cairo_fill_preserve) F(cairo_font_options_create) F(cairo_font_options_destroy) \
     F(cairo_font_options_set_antialias) F(cairo_font_options_set_hint_metrics) \
-    F(cairo_font_options_set_hint_style) F(cairo_format_stride_for_width) \
+    F(cairo_font_options_set_hint_style) \
     F(cairo_image_surface_create_for_data) F(cairo_line_to) F(cairo_move_to) F(cairo_new_path) \
     F(cairo_rectangle) F(cairo_restore) F(cairo_rotate) F(cairo_save) F(cairo_select_font_face) \
     F(cairo_set_dash) F(cairo_set_font_options) F(cairo_set_font_size) F(cairo_set_line_cap) \
     F(cairo_set_line_join) F(cairo_set_line_width) F(cairo_set_source_rgba) F(cairo_show_text) \
     F(cairo_status) F(cairo_status_to_string) F(cairo_stroke) F(cairo_surface_destroy) \
-    F(cairo_surface_flush) F(cairo_text_extents) F(cairo_translate)
+    F(cairo_surface_flush) F(cairo_surface_mark_dirty) F(cairo_text_extents) F(cairo_translate)
 /* clang-format on */
 
 typedef struct ani_cairo_functions {
@@ -41,6 +41,7 @@ typedef struct ani_canvas {
     int32_t width, height, stride;
     double scale;
     bool has_font;
+    bool is_borrowed; /* pixels are the caller's */
 } ani_canvas;
 
 /** How a text is set. x, y is the position of the point of its box given by the fractions across
@@ -59,7 +60,15 @@ typedef struct ani_text_style {
  * available on this system. */
 an_status ani_canvas_create(ani_canvas *canvas, int32_t width, int32_t height, int32_t design_width,
                             int32_t design_height, an_error *err);
+/** The same on the caller's pixels [height][4 * width], which stay as they are and must outlive the
+ * canvas. */
+an_status ani_canvas_create_on(ani_canvas *canvas, uint8_t *pixels, int32_t width, int32_t height,
+                               int32_t design_width, int32_t design_height, an_error *err);
 void ani_canvas_clear(ani_canvas *canvas); /* {0} is allowed */
+
+/** AN_ERR_NOMEM or AN_ERR_INTERNAL if anything could not be drawn since the canvas was made; what:
+ * for the message. */
+an_status ani_canvas_check(ani_canvas *canvas, const char *what, an_error *err);
 
 /** Set the color and opacity (0 to 1) for what is drawn next. */
 void ani_canvas_color(ani_canvas *canvas, uint32_t color, double opacity);
