@@ -132,7 +132,6 @@ typedef struct ani_bn_forward {
     double momentum;
     int32_t update;
     int32_t reserved;
-    const int32_t *guard; /* not zero there: the moving statistics stay; NULL: none */
 } ani_bn_forward;
 
 /** The same for gradients, from the sums of an ani_store over its rows: as bn_backward. */

@@ -27,6 +27,8 @@
 #ifdef __CUDACC__
 
 #define ANI_DEVICE static __device__ __forceinline__
+/** For launchers, too. */
+#define ANI_BOTH static __host__ __device__ __forceinline__
 /** Unroll the loop that follows, whose number of passes is a constant. */
 #define ANI_UNROLL _Pragma("unroll")
 
@@ -59,12 +61,16 @@ ANI_DEVICE unsigned ani_count(unsigned *counter, unsigned last) {
 ANI_DEVICE float ani_read_fresh(const float *p) {
     return __ldcg(p);
 }
+ANI_DEVICE double ani_read_fresh(const double *p) {
+    return __ldcg(p);
+}
 
 #else
 
 #include "shim.h"
 
 #define ANI_DEVICE static inline
+#define ANI_BOTH static inline
 #define ANI_UNROLL
 #define ANI_SHARED_BYTES(name)                                                                     \
     unsigned char *const name = static_cast<unsigned char *>(ani_shim_shared())
@@ -82,7 +88,7 @@ ANI_DEVICE unsigned ani_count(unsigned *counter, unsigned last) {
     *counter = old >= last ? 0 : old + 1;
     return old;
 }
-ANI_DEVICE float ani_read_fresh(const float *p) {
+template <typename T> ANI_DEVICE T ani_read_fresh(const T *p) {
     return *p;
 }
 
@@ -126,8 +132,11 @@ ANI_DEVICE int ani_warp() {
 }
 
 /** The least number of pieces of `size` that hold `count`. */
-static inline int64_t ani_pieces(int64_t count, int64_t size) {
+ANI_BOTH int64_t ani_pieces(int64_t count, int64_t size) {
     return (count + size - 1) / size;
+}
+ANI_BOTH int64_t ani_least(int64_t a, int64_t b) {
+    return a < b ? a : b;
 }
 
 #endif

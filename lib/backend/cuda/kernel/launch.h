@@ -15,6 +15,23 @@
 extern "C" {
 #endif
 
+/** Bytes of the `memory` of a launcher: device memory aligned to 256 whose contents are undefined.
+ * All launches of a stream may share it. */
+#define ANI_ROOM_SIZE (4 * 1024 * 1024)
+
+/* norm.cu */
+int ani_cuda_bn_batch(int64_t c, int64_t count, const double *moments, double momentum,
+                      int32_t update, const ani_bn *bn, cudaStream_t stream);
+int ani_cuda_bn_running(int64_t c, const ani_bn *bn, cudaStream_t stream);
+int ani_cuda_bn_backward(int64_t c, int64_t count, int32_t batch, const double *sums,
+                         const ani_bn *bn, float *dgamma, float *dbeta, float *ka, float *kb,
+                         float *kc, cudaStream_t stream);
+int ani_cuda_materialise(int64_t rows, int64_t c, const ani_lazy *x, const ani_lazy *r, void *y,
+                         cudaStream_t stream);
+/** range: device memory. */
+int ani_cuda_value_range(int64_t rows, int64_t c, const ani_lazy *x, ani_range *range, void *memory,
+                         unsigned *counters, cudaStream_t stream);
+
 #ifdef __cplusplus
 }
 #endif
