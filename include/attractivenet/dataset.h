@@ -246,6 +246,18 @@ AN_API an_status an_dataset_read_pixels(an_dataset *dataset, int64_t index, uint
                                         an_error *err);
 
 /**
+ * Read the encoded image of sample index: the bytes of its JPEG or PNG file.
+ *
+ * Owns:    *out is the caller's; free with an_bytes_destroy().
+ * Returns: AN_OK; AN_ERR_ARG (NULL, index out of range, a data set of pixels); AN_ERR_IO;
+ *          AN_ERR_FORMAT or AN_ERR_UNSUPPORTED (the archive is damaged, the file over a limit);
+ *          AN_ERR_NOMEM.
+ * Threads: any number at once.
+ */
+AN_API an_status an_dataset_read_bytes(an_bytes **out, an_dataset *dataset, int64_t index,
+                                       an_error *err);
+
+/**
  * Decode every image once, so that all damaged ones are known before training begins. Call it
  * before making loaders.
  *

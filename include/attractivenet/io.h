@@ -222,6 +222,13 @@ AN_API an_status an_image_write_png(const an_image *image, const char *path, an_
 AN_API an_status an_image_write_jpeg(const an_image *image, const char *path, int32_t quality,
                                      an_error *err);
 
+/** Return the size of an encoded image in *height and *width, in pixels, from its header alone; the
+ *  rest may be damaged. The size is that of the stored image, before its EXIF orientation is
+ *  applied. Takes: bytes, size, name: as in an_image_decode(). Returns AN_OK; AN_ERR_ARG (NULL);
+ *  AN_ERR_FORMAT; AN_ERR_UNSUPPORTED (another format); AN_ERR_NOMEM. Threads: any. */
+AN_API an_status an_image_measure(const void *bytes, int64_t size, const char *name,
+                                  int64_t *height, int64_t *width, an_error *err);
+
 /* --- bytes ---------------------------------------------------------------------------------- */
 
 /** Bytes produced by the library: the content of a file in memory. They never change. Threads: any.
@@ -232,6 +239,12 @@ typedef struct an_bytes an_bytes;
 AN_API const uint8_t *an_bytes_data(const an_bytes *bytes);
 AN_API int64_t an_bytes_size(const an_bytes *bytes); /**< Return the number of bytes. */
 AN_API void an_bytes_destroy(an_bytes *bytes);       /**< Free; NULL is allowed. */
+
+/** Encode an image as a JPEG in memory: the bytes of the file that an_image_write_jpeg() writes.
+ *  Owns: *out is the caller's; free with an_bytes_destroy(). Returns as an_image_write_jpeg(),
+ *  without AN_ERR_IO. */
+AN_API an_status an_image_encode_jpeg(an_bytes **out, const an_image *image, int32_t quality,
+                                      an_error *err);
 
 /* --- named arrays: weight and model files --------------------------------------------------- */
 

@@ -15,6 +15,7 @@
 #include "base/show.h"
 #include "base/text.h"
 #include "dataset/handle.h"
+#include "io/bytes.h"
 #include "io/image.h"
 
 /* --- options --------------------------------------------------------------------------------- */
@@ -322,26 +323,41 @@ static an_status decode(const an_dataset *d, int64_t index, const uint8_t *bytes
                                d->source.images.files[index].name, &d->limits, err);
 }
 
-/* Read a sample's file, or take it from the cache, and decode it. */
-static an_status load(an_dataset *d, int64_t index, uint8_t *rgb, an_error *err) {
+/* Read a sample's file, or take it from the cache. *owned: bytes that the caller must free; NULL:
+ * none. */
+static an_status fetch(an_dataset *d, int64_t index, const uint8_t **bytes, int64_t *size,
+                       uint8_t **owned, an_error *err) {
     const int64_t place = d->source.images.files[index].place;
+    *owned = NULL;
     if (d->files.bytes) {
         const int64_t begin = place ? d->files.ends[place - 1] : 0;
-        return decode(d, index, d->files.bytes + begin, d->files.ends[place] - begin, rgb, err);
+        *bytes = d->files.bytes + begin;
+        *size = d->files.ends[place] - begin;
+        return AN_OK;
     }
     const bool keeps_files = d->options.cache == AN_CACHE_ENCODED;
     const ani_kept *file = keeps_files ? cached(d, index) : NULL;
-    if (file) return decode(d, index, file->bytes, file->size, rgb, err);
-    uint8_t *bytes = NULL;
-    int64_t size;
-    an_status st = ani_source_read(&d->source, place, d->source.max_file_bytes, &bytes, &size, err);
-    if (st) return st;
-    if (keeps_files) {
-        st = keep(d, index, bytes, size, &file, err);
-        return st ? st : decode(d, index, file->bytes, file->size, rgb, err);
+    uint8_t *read = NULL;
+    an_status st = AN_OK;
+    if (!file) {
+        st = ani_source_read(&d->source, place, d->source.max_file_bytes, &read, size, err);
+        if (!st && keeps_files) st = keep(d, index, read, *size, &file, err);
+        if (st) return st;
     }
+    *bytes = file ? file->bytes : read;
+    if (file) *size = file->size;
+    if (!file) *owned = read;
+    return AN_OK;
+}
+
+static an_status load(an_dataset *d, int64_t index, uint8_t *rgb, an_error *err) {
+    const uint8_t *bytes;
+    uint8_t *owned;
+    int64_t size;
+    an_status st = fetch(d, index, &bytes, &size, &owned, err);
+    if (st) return st;
     st = decode(d, index, bytes, size, rgb, err);
-    ani_free(bytes);
+    ani_free(owned);
     return st;
 }
 
@@ -397,6 +413,25 @@ an_status an_dataset_read_pixels(an_dataset *dataset, int64_t index, uint8_t *rg
         return ani_fail(err, AN_ERR_ARG, "%s is NULL", dataset ? "rgb" : "dataset");
     an_status st = ani_dataset_view(dataset, index, rgb, &pixels, err);
     if (!st && pixels != rgb) memcpy(rgb, pixels, (size_t)image_bytes(dataset));
+    return st;
+}
+
+an_status an_dataset_read_bytes(an_bytes **out, an_dataset *dataset, int64_t index, an_error *err) {
+    const uint8_t *bytes;
+    uint8_t *owned, *copy;
+    int64_t size;
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!dataset) return ani_fail(err, AN_ERR_ARG, "dataset is NULL");
+    an_status st = check_index(dataset, index, err);
+    if (st) return st;
+    if (dataset->pixels.rgb)
+        return ani_fail(err, AN_ERR_ARG, "the data set has pixels; its images are not encoded");
+    st = fetch(dataset, index, &bytes, &size, &owned, err);
+    if (st) return st;
+    st = ani_bytes_create(out, size, &copy, "an encoded image", err);
+    if (!st) memcpy(copy, bytes, (size_t)size);
+    ani_free(owned);
     return st;
 }
 

@@ -92,23 +92,46 @@ an_status ani_image_fit(an_image **image, int64_t height, int64_t width, const c
     return ani_image_alloc(image, height, width, name, err);
 }
 
+static bool is_jpeg(const void *bytes, int64_t size) {
+    static const uint8_t jpeg[3] = {0xff, 0xd8, 0xff};
+    return size >= (int64_t)sizeof jpeg && !memcmp(bytes, jpeg, sizeof jpeg);
+}
+
+static bool is_png(const void *bytes, int64_t size) {
+    static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    return size >= (int64_t)sizeof png && !memcmp(bytes, png, sizeof png);
+}
+
+static an_status check_bytes(const void *bytes, int64_t size, const char *name, an_error *err) {
+    if (size < 0 || (size > 0 && !bytes))
+        return ani_fail(err, AN_ERR_ARG, "image '%s': bytes is NULL or size below 0", name);
+    return size ? AN_OK : ani_fail(err, AN_ERR_FORMAT, "image '%s' is empty", name);
+}
+
 /* Decode into an image, or into the target if there is one and the decoder supports it. */
 static an_status decode(an_image **out, ani_image_target *target, const void *bytes, int64_t size,
                         const char *name, const an_image_limits *limits, an_error *err) {
-    static const uint8_t jpeg[3] = {0xff, 0xd8, 0xff};
-    static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     char shown[ANI_SHOWN_NAME_SIZE];
     name = ani_name_show(shown, name ? name : "in memory");
-    if (size < 0 || (size > 0 && !bytes))
-        return ani_fail(err, AN_ERR_ARG, "image '%s': bytes is NULL or size below 0", name);
     an_image_limits ours;
     an_status st = copy_limits(&ours, limits, err);
+    if (!st) st = check_bytes(bytes, size, name, err);
     if (st) return st;
-    if (size == 0) return ani_fail(err, AN_ERR_FORMAT, "image '%s' is empty", name);
-    if (size >= (int64_t)sizeof jpeg && !memcmp(bytes, jpeg, sizeof jpeg))
-        return ani_jpeg_decode(out, target, bytes, size, name, &ours, err);
-    if (size >= (int64_t)sizeof png && !memcmp(bytes, png, sizeof png))
-        return ani_png_decode(out, bytes, size, name, &ours, err);
+    if (is_jpeg(bytes, size)) return ani_jpeg_decode(out, target, bytes, size, name, &ours, err);
+    if (is_png(bytes, size)) return ani_png_decode(out, bytes, size, name, &ours, err);
+    return ani_image_refuse(bytes, size, name, err);
+}
+
+an_status an_image_measure(const void *bytes, int64_t size, const char *name, int64_t *height,
+                           int64_t *width, an_error *err) {
+    char shown[ANI_SHOWN_NAME_SIZE];
+    if (!height || !width)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", height ? "width" : "height");
+    name = ani_name_show(shown, name ? name : "in memory");
+    an_status st = check_bytes(bytes, size, name, err);
+    if (st) return st;
+    if (is_jpeg(bytes, size)) return ani_jpeg_measure(bytes, size, name, height, width, err);
+    if (is_png(bytes, size)) return ani_png_measure(bytes, size, name, height, width, err);
     return ani_image_refuse(bytes, size, name, err);
 }
 

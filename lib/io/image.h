@@ -74,6 +74,12 @@ an_status ani_jpeg_decode(an_image **out, ani_image_target *target, const uint8_
 an_status ani_png_decode(an_image **out, const uint8_t *bytes, int64_t size, const char *name,
                          const an_image_limits *limits, an_error *err);
 
+/** Read the size from the header. */
+an_status ani_jpeg_measure(const uint8_t *bytes, int64_t size, const char *name, int64_t *height,
+                           int64_t *width, an_error *err);
+an_status ani_png_measure(const uint8_t *bytes, int64_t size, const char *name, int64_t *height,
+                          int64_t *width, an_error *err);
+
 /** Read the orientation, 1 to 8, from a TIFF block as EXIF has it (after "Exif\0\0"); 1 if there is
  * none or the block is damaged. */
 int32_t ani_exif_orientation(const uint8_t *tiff, int64_t size);

@@ -21,6 +21,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/show.h"
+#include "base/text.h"
+#include "io/bytes.h"
 
 /* Surplus bytes after a scan that do not mean damage: some encoders flush a byte or two too many.
  * More than that mean that the decoder lost synchronisation in the preceding data. */
@@ -281,19 +283,47 @@ done:
     return st;
 }
 
+static an_status measure(struct decoder *decoder, const uint8_t *bytes, int64_t size,
+                         int64_t *height, int64_t *width) {
+    const j_decompress_ptr cinfo = &decoder->cinfo;
+    if (setjmp(decoder->failure.jump)) return decoder->failure.status;
+    jpeg_create_decompress(cinfo);
+    cinfo->client_data = decoder;
+    jpeg_mem_src(cinfo, bytes, (unsigned long)size);
+    jpeg_read_header(cinfo, TRUE);
+    *height = cinfo->image_height;
+    *width = cinfo->image_width;
+    return AN_OK;
+}
+
+an_status ani_jpeg_measure(const uint8_t *bytes, int64_t size, const char *name, int64_t *height,
+                           int64_t *width, an_error *err) {
+    struct decoder decoder = {.orientation = 1};
+    decoder.cinfo.err = begin_failure(&decoder.failure, name, err);
+    const an_status st = measure(&decoder, bytes, size, height, width);
+    jpeg_destroy_decompress(&decoder.cinfo);
+    return st;
+}
+
 /* --- encoding -------------------------------------------------------------------------------- */
 
 struct encoder {
     struct jpeg_compress_struct cinfo;
     struct jpeg_destination_mgr destination;
     struct failure failure;
-    ani_writer *writer;
+    ani_writer *writer; /* NULL: into text */
+    ani_text text;
     uint8_t buffer[16384];
 };
 
 static void empty_buffer(struct encoder *encoder, size_t size) {
-    const an_status st =
-        ani_writer_write(encoder->writer, encoder->buffer, (int64_t)size, encoder->failure.err);
+    an_status st = AN_OK;
+    if (encoder->writer)
+        st =
+            ani_writer_write(encoder->writer, encoder->buffer, (int64_t)size, encoder->failure.err);
+    else
+        ani_text_add(&encoder->text, (const char *)encoder->buffer, (int64_t)size);
+    if (!st && encoder->text.failed) st = ani_fail_memory(encoder->failure.err, -1, "a JPEG image");
     if (st) leave(&encoder->failure, st);
     encoder->destination.next_output_byte = encoder->buffer;
     encoder->destination.free_in_buffer = sizeof encoder->buffer;
@@ -339,16 +369,39 @@ static an_status encode(struct encoder *encoder, const an_image *image, int32_t 
     return AN_OK;
 }
 
+static an_status check_quality(int32_t quality, an_error *err) {
+    if (quality >= 1 && quality <= 100) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG, "write JPEG: quality is %d; it must be 1 to 100", quality);
+}
+
+an_status an_image_encode_jpeg(an_bytes **out, const an_image *image, int32_t quality,
+                               an_error *err) {
+    uint8_t *copy;
+    if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
+    *out = NULL;
+    if (!image) return ani_fail(err, AN_ERR_ARG, "write JPEG: image is NULL");
+    an_status st = check_quality(quality, err);
+    if (st) return st;
+    struct encoder encoder = {.writer = NULL};
+    encoder.cinfo.err = begin_failure(&encoder.failure, "in memory", err);
+    st = encode(&encoder, image, quality);
+    jpeg_destroy_compress(&encoder.cinfo);
+    if (!st) st = ani_bytes_create(out, encoder.text.size, &copy, "a JPEG image", err);
+    if (!st) memcpy(copy, encoder.text.bytes, (size_t)encoder.text.size);
+    ani_text_clear(&encoder.text);
+    return st;
+}
+
 static an_status write_jpeg(const an_image *image, const char *path, int32_t quality,
                             an_status (*commit)(ani_writer *, an_error *), an_error *err) {
     if (!image || !path)
         return ani_fail(err, AN_ERR_ARG, "write JPEG: %s is NULL", image ? "path" : "image");
-    if (quality < 1 || quality > 100)
-        return ani_fail(err, AN_ERR_ARG, "write JPEG: quality is %d; it must be 1 to 100", quality);
+    an_status st = check_quality(quality, err);
+    if (st) return st;
     struct encoder encoder = {.writer = NULL};
     char shown[ANI_SHOWN_NAME_SIZE];
     encoder.cinfo.err = begin_failure(&encoder.failure, ani_name_show(shown, path), err);
-    an_status st = ani_writer_begin(&encoder.writer, path, err);
+    st = ani_writer_begin(&encoder.writer, path, err);
     if (st) return st;
     st = encode(&encoder, image, quality);
     jpeg_destroy_compress(&encoder.cinfo);

@@ -184,6 +184,21 @@ done:
     return st;
 }
 
+/* The header is the first chunk, of 13 bytes. */
+an_status ani_png_measure(const uint8_t *bytes, int64_t size, const char *name, int64_t *height,
+                          int64_t *width, an_error *err) {
+    static const uint8_t header[8] = {0, 0, 0, 13, 'I', 'H', 'D', 'R'};
+    enum { BEGIN = 8, WIDTH = 16, HEIGHT = 20, END = 33 };
+    const int64_t h = size < END ? 0 : png_get_uint_32(bytes + HEIGHT);
+    const int64_t w = size < END ? 0 : png_get_uint_32(bytes + WIDTH);
+    if (size < END || memcmp(bytes + BEGIN, header, sizeof header) != 0 || h < 1 || w < 1 ||
+        h > PNG_UINT_31_MAX || w > PNG_UINT_31_MAX)
+        return ani_fail(err, AN_ERR_FORMAT, "image '%s' is damaged: it has no valid header", name);
+    *height = h;
+    *width = w;
+    return AN_OK;
+}
+
 /* --- encoding -------------------------------------------------------------------------------- */
 
 struct encoder {

@@ -97,6 +97,18 @@ static an_status write_images(bench *b, an_error *err) {
     return st ? st : an_image_write_jpeg(b->object, oom_path(b->out, "a.jpg"), 90, err);
 }
 
+static an_status encode_image(bench *b, an_error *err) {
+    an_bytes *bytes = NULL;
+    int64_t height = 0, width = 0;
+    an_status st = an_image_encode_jpeg(&bytes, b->object, 90, err);
+    if (!st)
+        st = an_image_measure(an_bytes_data(bytes), an_bytes_size(bytes), NULL, &height, &width,
+                              err);
+    if (!st) b->result = oom_mix((uint64_t)height, an_bytes_data(bytes), an_bytes_size(bytes));
+    an_bytes_destroy(bytes);
+    return st;
+}
+
 static void finish_drawn(bench *b) {
     an_image_destroy(b->object);
 }
@@ -282,6 +294,12 @@ static an_status use_memory(bench *b, an_error *err) {
         if (!st) st = an_dataset_set_weights(dataset, weights, 2, err);
         if (!st) st = an_dataset_read_pixels(dataset, 1, rgb, err);
         if (!st) b->result = oom_mix(b->result, rgb, sizeof rgb);
+        if (!st && which < 2) {
+            an_bytes *bytes = NULL;
+            st = an_dataset_read_bytes(&bytes, dataset, 0, err);
+            if (!st) b->result = oom_mix(b->result, an_bytes_data(bytes), an_bytes_size(bytes));
+            an_bytes_destroy(bytes);
+        }
         an_dataset_destroy(dataset);
         OOM_NEED(released == kept);
     }
@@ -485,6 +503,7 @@ const scenario oom_file_scenarios[] = {
     {"extract an archive", prepare_archive, extract, NULL, true, false},
     {"decode images", prepare_images, decode, NULL, false, false},
     {"write images", prepare_drawn, write_images, finish_drawn, true, false},
+    {"encode an image", prepare_drawn, encode_image, finish_drawn, false, false},
     {"resize", prepare_drawn, resize, finish_drawn, false, false},
     {"open a folder", prepare_folder, open_folder, NULL, false, false},
     {"open an archive", prepare_zip, open_archive, NULL, false, false},

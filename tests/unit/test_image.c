@@ -785,6 +785,39 @@ static void png_gives_back_what_was_written(void **state) {
     }
 }
 
+static void expect_size(const struct file *file, int64_t size, int64_t height, int64_t width) {
+    an_error err;
+    int64_t h = 0, w = 0;
+    if (an_image_measure(file->bytes, size, "an image", &h, &w, &err)) fail_msg("%s", err.message);
+    assert_int_equal(h, height);
+    assert_int_equal(w, width);
+}
+
+/* From the header, whatever comes behind it. */
+static void images_are_measured_by_their_headers(void **state) {
+    (void)state;
+    an_error err;
+    int64_t h = 7, w = 7;
+    for (int kind = 0; kind < 4; kind++) {
+        struct file file = kind < 3 ? make_jpeg(31, 45, kind) : make_png(31, 45);
+        expect_size(&file, file.size, 31, 45);
+        expect_size(&file, file.size - 40, 31, 45);
+        assert_int_equal(an_image_measure(file.bytes, 20, "cut", &h, &w, &err), AN_ERR_FORMAT);
+        assert_non_null(strstr(err.message, "'cut'"));
+        assert_int_equal(an_image_measure(file.bytes, 0, NULL, &h, &w, &err), AN_ERR_FORMAT);
+        assert_string_equal(err.message, "image 'in memory' is empty");
+        if (kind == 3) {
+            file.bytes[16] = 0xff; /* of the width */
+            assert_int_equal(an_image_measure(file.bytes, file.size, "it", &h, &w, &err),
+                             AN_ERR_FORMAT);
+        }
+        free(file.bytes);
+    }
+    assert_int_equal(an_image_measure("GIF89a..........", 16, "it", &h, &w, &err),
+                     AN_ERR_UNSUPPORTED);
+    assert_true(h == 7 && w == 7);
+}
+
 static void jpeg_comes_close_to_what_was_written(void **state) {
     (void)state;
     an_error err = {0};
@@ -802,6 +835,14 @@ static void jpeg_comes_close_to_what_was_written(void **state) {
     for (int i = 0; i < 40 * 50 * 3; i++)
         assert_in_range(an_image_data(back)[i] - an_image_data(image)[i] + 8, 0, 16);
     an_image_destroy(back);
+    int64_t size;
+    an_bytes *bytes = NULL;
+    uint8_t *file = folder_read(path, &size);
+    assert_int_equal(an_image_encode_jpeg(&bytes, image, 95, &err), AN_OK);
+    assert_int_equal(an_bytes_size(bytes), size);
+    assert_memory_equal(an_bytes_data(bytes), file, size);
+    an_bytes_destroy(bytes);
+    free(file);
     assert_int_equal(an_image_write_jpeg(image, path, 0, &err), AN_ERR_ARG);
     assert_string_equal(err.message, "write JPEG: quality is 0; it must be 1 to 100");
     assert_int_equal(an_image_write_jpeg(image, path, 101, &err), AN_ERR_ARG);
@@ -821,6 +862,8 @@ static void jpeg_comes_close_to_what_was_written(void **state) {
     assert_int_equal(an_image_create(&image, NULL, 1, 65535, NULL), AN_OK);
     assert_int_equal(an_image_write_jpeg(image, folder_path(test_folder, "b.jpg"), 90, &err),
                      AN_ERR_UNSUPPORTED); /* JPEG of libjpeg ends at 65500 */
+    assert_int_equal(an_image_encode_jpeg(&bytes, image, 90, &err), AN_ERR_UNSUPPORTED);
+    assert_null(bytes);
     assert_int_equal(folder_count(test_folder), 1);
     an_image_destroy(image);
 }
@@ -912,6 +955,7 @@ int main(void) {
         cmocka_unit_test(resize_follows_its_formula),
         cmocka_unit_test(exact_halves_are_means),
         unit_test_in_folder(png_gives_back_what_was_written),
+        unit_test_in_folder(images_are_measured_by_their_headers),
         unit_test_in_folder(jpeg_comes_close_to_what_was_written),
         unit_test_in_folder(every_fault_is_reported),
     };

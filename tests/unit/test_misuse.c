@@ -326,6 +326,13 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     CASE(jpeg_image, an_image_write_jpeg(NULL, "x", 90, err), "image")                             \
     CASE(jpeg_path, an_image_write_jpeg(image, NULL, 90, err), "path")                             \
     CASE(jpeg_quality, an_image_write_jpeg(image, "x", 101, err), "quality")                       \
+    CASE(jpeg_bytes_out, an_image_encode_jpeg(NULL, image, 90, err), "out")                        \
+    CASE(jpeg_bytes_image, an_image_encode_jpeg(&bytes_out, NULL, 90, err), "image")               \
+    CASE(jpeg_bytes_quality, an_image_encode_jpeg(&bytes_out, image, 0, err), "quality is 0")      \
+    CASE(measure_bytes, an_image_measure(NULL, 4, "x", &n_train, &n_val, err), "bytes is NULL")    \
+    CASE(measure_size, an_image_measure(rgb, -1, "x", &n_train, &n_val, err), "size below 0")      \
+    CASE(measure_height, an_image_measure(rgb, 4, "x", NULL, &n_val, err), "height is NULL")       \
+    CASE(measure_width, an_image_measure(rgb, 4, "x", &n_train, NULL, err), "width is NULL")       \
     CASE(arrays_out, an_arrays_create(NULL, err), "out")                                           \
     CASE(arrays_read_out, an_arrays_read(NULL, "x", err), "out")                                   \
     CASE(arrays_read_path, an_arrays_read(&arrays_out, NULL, err), "path")                         \
@@ -599,6 +606,10 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     CASE(split_rest, an_train_test_split(4, NULL, train, NULL, err), "test")                       \
     CASE(tutorial_indices, an_tutorial_split(4, 1, NULL, &n_train, &n_val, &n_test, err),          \
          "indices")                                                                                \
+    CASE(read_bytes_out, an_dataset_read_bytes(NULL, dataset, 0, err), "out")                      \
+    CASE(read_bytes_null, an_dataset_read_bytes(&bytes_out, NULL, 0, err), "dataset")              \
+    CASE(read_bytes_index, an_dataset_read_bytes(&bytes_out, dataset, -1, err), "index is -1")     \
+    CASE(read_bytes_pixels, an_dataset_read_bytes(&bytes_out, dataset, 0, err), "has pixels")      \
     CASE(tutorial_val, an_tutorial_split(4, 1, train, &n_train, NULL, &n_test, err), "n_val")      \
     CASE(tutorial_none, an_tutorial_split(0, 1, train, &n_train, &n_val, &n_test, err),            \
          "0 samples")                                                                              \

@@ -122,6 +122,31 @@ static an_status make(an_dataset **out, int which, an_error *err) {
     }
 }
 
+/* With and without a cache; twice, so that the second one may come from it. */
+static void encoded_images_are_read_as_they_are(void **state) {
+    (void)state;
+    static const int32_t caches[] = {AN_CACHE_NONE, AN_CACHE_ENCODED, AN_CACHE_PIXELS};
+    for (int which = 0; which < 3 * 4; which++) {
+        an_dataset *dataset;
+        an_dataset_options options = small();
+        an_error err;
+        options.cache = caches[which % 3];
+        if (which / 3 == FOLDER || which / 3 == ARCHIVE)
+            open_data(&dataset, which / 3 == FOLDER ? m.folder : m.archive, &options);
+        else if (make(&dataset, which / 3, &err))
+            fail_msg("%s", err.message);
+        for (int64_t i = 0; i < 2 * COUNT; i++) {
+            an_bytes *bytes = NULL;
+            if (an_dataset_read_bytes(&bytes, dataset, i % COUNT, &err))
+                fail_msg("%s", err.message);
+            assert_int_equal(an_bytes_size(bytes), m.size[i % COUNT]);
+            assert_memory_equal(an_bytes_data(bytes), m.image[i % COUNT], m.size[i % COUNT]);
+            an_bytes_destroy(bytes);
+        }
+        an_dataset_destroy(dataset);
+    }
+}
+
 static void every_source_has_the_same_samples(void **state) {
     (void)state;
     for (int which = 0; which < SOURCES; which++) {
@@ -639,6 +664,7 @@ static void each_call_may_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        CASE(encoded_images_are_read_as_they_are),
         CASE(every_source_has_the_same_samples),
         CASE(every_source_trains_to_the_same_bits),
         CASE(classes_train_as_one_hot_labels_do),
