@@ -196,7 +196,7 @@ static void make_tensors(bench *b) {
         for (int level = 0; c->kind == UNIT && level <= b->levels; level++) {
             an_backend *backend = level < b->levels ? b->backends[level] : b->ref;
             ani_unit_plan plan;
-            backend->ops->unit_plan(backend, &c->s, &plan);
+            backend->ops->unit_plan(backend, &c->s, b->precision, &plan);
             scratch = max(scratch, max(plan.scratch_forward, plan.scratch_backward));
         }
     }
@@ -226,7 +226,7 @@ static void make_tensors(bench *b) {
 
 static void run_unit(const tensors *t, an_backend *backend, const bench_case *c, pass p) {
     ani_unit_plan plan;
-    backend->ops->unit_plan(backend, &c->s, &plan);
+    backend->ops->unit_plan(backend, &c->s, t->element, &plan);
     const float *scale = t->channels, *shift = t->channels;
     const ani_lazy x = {.z = t->x,
                         .scale = c->stem ? NULL : scale,
@@ -297,7 +297,6 @@ static void run_case(const tensors *t, an_backend *backend, const bench_case *c,
                                      .beta1 = 0.9,
                                      .beta2 = 0.999,
                                      .epsilon = 1e-7,
-                                     .gradient_scale = 1,
                                      .w = t->w,
                                      .g = t->dw,
                                      .m = t->m,

@@ -15,6 +15,11 @@
  * either type of base/element.h; zero, ANI_FLOAT32, means float. Values are rounded before they are
  * stored, and all sums are of the stored values.
  *
+ * A device computes in a queue: an entry returns when its work is queued, and works in the order of
+ * the calls. Entries that give something to the host wait for it (read, value_range, wait, reach);
+ * memory of the host that send or fetch names stays as it is until their ticket is reached. ref and
+ * cpu have no queue: each entry is done when it returns.
+ *
  * All pointers are backend memory (alloc); layouts are row-major, channels last: activations
  * [n,h,w,c], weights as Keras: full [3,3,cin,cout], pointwise [cin,cout] (of [1,1,cin,cout]),
  * depthwise [3,3,c] (of [3,3,c,1]), dense [in,out]. Sums over many elements are in double.
@@ -71,13 +76,44 @@ typedef struct ani_lazy {
     int32_t element;    /* of z */
 } ani_lazy;
 
+/** Batch norm of c channels: what a step keeps. All [c], in backend memory. */
+typedef struct ani_bn {
+    const float *gamma, *beta;
+    float *moving_mean, *moving_variance;
+    float *scale, *shift;  /* written by bn_batch, bn_running: value = z*scale + shift */
+    float *mean, *inv_std; /* also written by them: what z was normalised with */
+    double epsilon;        /* added to the variance, inside the root; above 0 */
+} ani_bn;
+
+/** The epsilon of Keras' MobileNetV2, and of single layers. */
+#define ANI_KERAS_EPSILON 1e-3
+
+/** Batch norm that unit_forward finishes from the moments it has computed, as bn_batch does. */
+typedef struct ani_bn_forward {
+    const ani_bn *bn;
+    double momentum;
+    int32_t update; /* 1: the moving statistics are updated */
+    int32_t reserved;
+} ani_bn_forward;
+
+/** Batch norm whose backward step an entry that stores a gradient finishes from the sums it has
+ * computed, as bn_backward does; the count is that of the stored rows. */
+typedef struct ani_bn_backward {
+    const ani_bn *bn;
+    int32_t batch; /* as in bn_backward */
+    int32_t reserved;
+    float *dgamma, *dbeta; /* [c]; NULL: not wanted */
+    float *a, *b, *c;      /* [c] */
+} ani_bn_backward;
+
 /** Arguments of unit_forward. */
 typedef struct ani_unit_forward {
     ani_lazy x; /* input; padding is zero AFTER normalisation */
     const float *w;
-    void *y;         /* [n,oh,ow,cout], written: z */
+    void *y;         /* [n,oh,ow,cout], written: z; NULL: only the moments are wanted */
     double *moments; /* [2][cout]: mean of z, sum of (z - mean)^2 over n*oh*ow; NULL: not wanted */
-    int32_t element; /* of y */
+    const ani_bn_forward *bn; /* what is to be made of the moments at once; NULL: nothing */
+    int32_t element;          /* of y */
     int32_t reserved;
     void *scratch;
     ani_watch *watch; /* if it cancels, the output is undefined; NULL: never */
@@ -99,10 +135,11 @@ typedef struct ani_gradient {
  * block adds a relu6 value. dx, add and z have the element type of that input. */
 typedef struct ani_store {
     void *dx; /* [n,h,w,c], written; NULL: no input gradient is wanted. May be the same as add */
-    const void *add;   /* [n,h,w,c] or NULL: gradient that arrives through a shortcut */
-    double *sums;      /* [2][c]: sum of dx, sum of dx * (z - mean); NULL: not wanted */
-    const void *z;     /* [n,h,w,c]: for the second sum */
-    const float *mean; /* [c]: for the second sum */
+    const void *add;           /* [n,h,w,c] or NULL: gradient that arrives through a shortcut */
+    double *sums;              /* [2][c]: sum of dx, sum of dx * (z - mean); NULL: not wanted */
+    const void *z;             /* [n,h,w,c]: for the second sum */
+    const float *mean;         /* [c]: for the second sum */
+    const ani_bn_backward *bn; /* what is to be made of the sums at once; NULL: nothing */
 } ani_store;
 
 /** Arguments of unit_backward. */
@@ -116,44 +153,18 @@ typedef struct ani_unit_backward {
     ani_watch *watch; /* as in ani_unit_forward */
 } ani_unit_backward;
 
-/** Batch norm of c channels: what a step keeps. All [c], in backend memory. */
-typedef struct ani_bn {
-    const float *gamma, *beta;
-    float *moving_mean, *moving_variance;
-    float *scale, *shift;  /* written by bn_batch, bn_running: value = z*scale + shift */
-    float *mean, *inv_std; /* also written by them: what z was normalised with */
-    double epsilon;        /* added to the variance, inside the root; above 0 */
-} ani_bn;
-
-/** Batch norm that an entry finishes itself, in the launch that computed its moments: as bn_batch.
+/** One step of an optimizer over count numbers. Each gradient is first multiplied by the factor
+ * that reduces the norm of all of them to clip_norm: clip_norm / sqrt(squares) if that is below 1.
  */
-typedef struct ani_bn_forward {
-    const ani_bn *bn;
-    double momentum;
-    int32_t update;
-    int32_t reserved;
-} ani_bn_forward;
-
-/** The same for gradients, from the sums of an ani_store over its rows: as bn_backward. */
-typedef struct ani_bn_backward {
-    const ani_bn *bn;
-    int32_t batch;
-    int32_t reserved;
-    float *dgamma, *dbeta; /* [c] or NULL */
-    float *a, *b, *c;      /* [c], written */
-} ani_bn_backward;
-
-/** The epsilon of Keras' MobileNetV2, and of single layers. */
-#define ANI_KERAS_EPSILON 1e-3
-
-/** One step of an optimizer over count numbers. */
 typedef struct ani_optim_step {
     int32_t kind; /* AN_OPTIM_* */
     int32_t nesterov;
     int64_t count;
     int64_t step; /* from 1 */
     double rate, beta1, beta2, epsilon, momentum, weight_decay;
-    double gradient_scale; /* each gradient is first multiplied by this (clipping); 1 = unchanged */
+    double clip_norm;
+    const double *squares; /* sum of the squares of all gradients; NULL: they are not clipped */
+    const int32_t *guard;  /* if it is not 0, the step changes nothing; NULL: no guard */
     float *w;
     const float *g;
     float *m, *v; /* v unused by SGD */
@@ -170,13 +181,16 @@ typedef struct ani_infer_unit {
     ani_bn bn; /* gamma, beta and the moving statistics are read */
 } ani_infer_unit;
 
-/** Images for inference, [n,h,w,c] of the first unit's input, in host memory: x, or bytes whose
- * values are in table. */
+/** Images for inference, [n,h,w,c] of the first unit's input: x, or bytes whose values are in
+ * table. */
 typedef struct ani_infer_input {
     const float *x;
     const uint8_t *bytes; /* when x is NULL */
-    const float *table;   /* [256] */
+    const float *table;   /* [256], in host memory */
     ani_watch *watch;     /* if it cancels, the features are undefined; NULL: never */
+    int32_t device;       /* 1: x or bytes are in backend memory; 0: in the host's, and may be
+                             changed when infer_run has returned */
+    int32_t reserved;
 } ani_infer_input;
 
 /** The range of a tensor's values. */
@@ -196,6 +210,8 @@ typedef struct ani_calibrated {
 typedef struct ani_infer ani_infer;
 /** The buffers of one inference run at a time; each backend has its own type. */
 typedef struct ani_infer_buffers ani_infer_buffers;
+/** Calls that a backend repeats as a whole; each backend has its own type. */
+typedef struct ani_recording ani_recording;
 
 typedef struct ani_backend_ops {
     const char *name;
@@ -206,15 +222,44 @@ typedef struct ani_backend_ops {
 
     /* memory and queue */
     void *(*alloc)(an_backend *backend, int64_t size); /* zeroed; NULL: out of memory */
+    /** Also while queued work still uses it: it is freed after that. */
     void (*free)(an_backend *backend, void *memory, int64_t size);
+    /** Host memory that send and fetch move fast; any other will do, too. Zeroed; NULL: out of
+     * memory. */
+    void *(*host_alloc)(an_backend *backend, int64_t size);
+    void (*host_free)(an_backend *backend, void *memory, int64_t size);
+    /** from_host may be changed when it has returned. */
     void (*write)(an_backend *backend, void *to, const void *from_host, int64_t size);
     void (*read)(an_backend *backend, void *to_host, const void *from, int64_t size); /* waits */
-    void (*copy)(an_backend *backend, void *to, const void *from, int64_t size); /* both its own */
+    /** write and read that do not wait. They return a ticket above 0, larger than those before;
+     * from_host must not change, and to_host is not written yet, until it is reached. */
+    int64_t (*send)(an_backend *backend, void *to, const void *from_host, int64_t size);
+    int64_t (*fetch)(an_backend *backend, void *to_host, const void *from, int64_t size);
+    /** Wait until what a ticket stands for is done, and all tickets before it; 0: do not wait. A
+     * device error that is known by then is returned. */
+    an_status (*reach)(an_backend *backend, int64_t ticket, an_error *err);
+    /** Both its own memory. guard: copy only if it is not 0; NULL: always. */
+    void (*copy)(an_backend *backend, void *to, const void *from, int64_t size,
+                 const int32_t *guard);
     void (*fill)(an_backend *backend, void *memory, int32_t byte, int64_t size);
     an_status (*wait)(an_backend *backend, an_error *err); /* device errors surface here */
 
+    /* recordings: a sequence of calls that only queue work, with the same arguments each time, may
+     * be repeated as a whole */
+    /** 1: make the calls, then call end. 0: the calls were recorded before under the same key, the
+     * bytes of which say all that their arguments depend on; they have been queued again, and end
+     * is not called. *recording NULL: there is none yet; a backend that never records leaves it. */
+    int32_t (*begin)(an_backend *backend, ani_recording **recording, const void *key,
+                     int64_t key_size);
+    /** whole 0: not all calls were made, and these need not run: nothing is recorded. */
+    void (*end)(an_backend *backend, ani_recording *recording, int32_t whole);
+    /** Free it: the memory that its calls use is about to change place. NULL is allowed. */
+    void (*forget)(an_backend *backend, ani_recording *recording);
+
     /* units */
-    void (*unit_plan)(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan);
+    /** element: of y, g and z, and of x unless that is the image. */
+    void (*unit_plan)(an_backend *backend, const ani_unit_shape *shape, int32_t element,
+                      ani_unit_plan *plan);
     void (*unit_forward)(an_backend *backend, const ani_unit_plan *plan,
                          const ani_unit_forward *args);
     void (*unit_backward)(an_backend *backend, const ani_unit_plan *plan,
@@ -272,10 +317,12 @@ typedef struct ani_backend_ops {
     void (*dense_backward)(an_backend *backend, int64_t n, int64_t in, int64_t out, const float *x,
                            const float *w, const float *dy, float *dx, float *dw, float *db);
     /** kind AN_LOSS_MSE to BINARY: AUTO and caller-supplied functions are resolved by the layer
-     * above. weights [n]: each sample's loss is multiplied by its weight before the mean over n;
-     * NULL: by 1. loss: one double in backend memory; dy [n,out] or NULL. */
-    void (*loss)(an_backend *backend, int32_t kind, int64_t n, int64_t out, const float *y,
-                 const float *target, const float *weights, double *loss, float *dy);
+     * above. weights [n]: each sample's loss is multiplied by its weight; NULL: by 1. The sum over
+     * n is divided by `of`: n, or the samples of all replicas. loss: one double in backend memory;
+     * dy [n,out] or NULL. guard: becomes 1 if the loss is not finite, else it stays; NULL: none. */
+    void (*loss)(an_backend *backend, int32_t kind, int64_t n, int64_t of, int64_t out,
+                 const float *y, const float *target, const float *weights, double *loss, float *dy,
+                 int32_t *guard);
     /** Turn logits into probabilities in place: softmax over out, or sigmoid if out is 1. */
     void (*probabilities)(an_backend *backend, int64_t n, int64_t out, float *y);
 
@@ -297,7 +344,8 @@ struct an_backend {
     const char *level;
     ani_device device;     /* memory sizes: 0, see the entry memory */
     uint32_t instructions; /* features it may use, of base/cpu.h; 0 where that is irrelevant */
-    uint32_t reserved;
+    int32_t slice;         /* images that a prediction of many takes at a time, so that its memory
+                              stays small */
 };
 #endif
 

@@ -114,8 +114,8 @@ static void observe(void *user, int32_t unit, const float *z, const ani_lazy *va
     ends[0] = fmin(ends[0], range.low);
     ends[1] = fmax(ends[1], range.high);
     /* a: room for one number per channel, used only in backward runs */
-    backend->ops->pool_forward(backend, 1, pixels, c, value, o->net->a);
-    backend->ops->read(backend, channels, o->net->a, c * (int64_t)sizeof *channels);
+    backend->ops->pool_forward(backend, 1, pixels, c, value, u->a);
+    backend->ops->read(backend, channels, u->a, c * (int64_t)sizeof *channels);
     for (int64_t i = 0; i < c; i++)
         *o->means++ += channels[i];
 }

@@ -5,6 +5,8 @@
 
 #include <attractivenet/layers.h>
 
+#include <stdbool.h>
+
 #include "io/settings.h"
 #include "layers/class_names.h"
 #include "layers/net.h"
@@ -48,14 +50,15 @@ an_status ani_model_predict(an_model *model, ani_net_context *context, const flo
 an_status ani_model_claim(an_model *model, an_error *err);
 void ani_model_release(an_model *model);
 /* The public functions of the same names, for the holder of the claim; arguments are checked by the
- * caller. Gradients: also with the turn, and with a resolved loss (layers/loss.h). */
+ * caller. Gradients: also with the turn, and with a resolved loss (layers/loss.h); guarded, and
+ * loss_value NULL: see layers/net.h. */
 void ani_model_use_base(an_model *model, int32_t base);
 void ani_model_use_training(an_model *model, int32_t precision, int32_t recompute);
 an_status ani_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
-                                      const an_loss_options *loss, double *loss_value,
+                                      const an_loss_options *loss, bool guarded, double *loss_value,
                                       an_error *err);
 an_status ani_model_compute_head_gradients(an_model *model, const float *features, const float *y,
-                                           int64_t n, const an_loss_options *loss,
+                                           int64_t n, const an_loss_options *loss, bool guarded,
                                            double *loss_value, an_error *err);
 an_status ani_model_update_batch_norm_begin(an_model *model, an_error *err);
 an_status ani_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,

@@ -9,9 +9,6 @@
 #include "layers/loss.h"
 #include "layers/model_state.h"
 
-/* Predictions are made in slices of this many images, so that memory stays small whatever n is. */
-enum { PREDICT_SLICE = 32 };
-
 /* --- runs ------------------------------------------------------------------------------------- */
 
 static an_status check_batch(const an_model *model, const void *a, const void *b, int64_t n,
@@ -70,9 +67,10 @@ an_status ani_model_predict(an_model *model, ani_net_context *context, const flo
     const ani_net_spec *spec = ani_net_spec_of(model->net);
     const int64_t image = spec->height * spec->width * 3;
     const int64_t width = ani_net_features(model->net);
+    const int64_t most = ani_net_backend(model->net)->slice;
     an_status st = AN_OK;
-    for (int64_t i = 0; !st && i < n; i += PREDICT_SLICE) {
-        const int64_t slice = n - i < PREDICT_SLICE ? n - i : PREDICT_SLICE;
+    for (int64_t i = 0; !st && i < n; i += most) {
+        const int64_t slice = n - i < most ? n - i : most;
         st = ani_net_predict(
             model->net, context, x + i * image, slice, model->facts.task == AN_TASK_CLASSIFICATION,
             features ? features + i * width : NULL, y ? y + i * spec->outputs : NULL, err);
@@ -147,10 +145,10 @@ static an_status end_gradients(an_model *model, int32_t base, const an_loss_opti
 }
 
 an_status ani_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
-                                      const an_loss_options *loss, double *loss_value,
+                                      const an_loss_options *loss, bool guarded, double *loss_value,
                                       an_error *err) {
     const int32_t base = ani_model_base(model);
-    const ani_net_step step = {base, loss, model->momentum};
+    const ani_net_step step = {base, guarded, loss, model->momentum};
     an_status st = begin_gradients(model, base, loss, err);
     if (st) return st;
     st = ani_net_gradients(model->net, &step, x, y, n, loss_value, err);
@@ -158,11 +156,12 @@ an_status ani_model_compute_gradients(an_model *model, const float *x, const flo
 }
 
 an_status ani_model_compute_head_gradients(an_model *model, const float *features, const float *y,
-                                           int64_t n, const an_loss_options *loss,
+                                           int64_t n, const an_loss_options *loss, bool guarded,
                                            double *loss_value, an_error *err) {
+    const ani_net_step step = {AN_BASE_FROZEN, guarded, loss, model->momentum};
     an_status st = begin_gradients(model, AN_BASE_FROZEN, loss, err);
     if (st) return st;
-    st = ani_net_head_gradients(model->net, loss, features, y, n, loss_value, err);
+    st = ani_net_head_gradients(model->net, &step, features, y, n, loss_value, err);
     return end_gradients(model, AN_BASE_FROZEN, loss, n, st);
 }
 
@@ -170,14 +169,14 @@ an_status an_model_compute_gradients(an_model *model, const float *x, const floa
                                      const an_loss_options *loss, double *loss_value,
                                      an_error *err) {
     an_loss_options ours;
-    double value;
+    double value, *wanted = loss_value ? &value : NULL;
     an_status st = ani_model_check_images(model, x, y, n, err);
     if (!st) st = take_loss(model, x, y, n, loss, &ours, err);
     if (!st) st = ani_model_begin_change(model, err);
     if (st) return st;
     ani_model_hold(model); /* a loss function may destroy it */
-    st = ani_model_end_change(model,
-                              ani_model_compute_gradients(model, x, y, n, &ours, &value, err));
+    st = ani_model_compute_gradients(model, x, y, n, &ours, false, wanted, err);
+    st = ani_model_end_change(model, st);
     an_model_destroy(model);
     if (!st && loss_value) *loss_value = value;
     return st;
@@ -187,13 +186,13 @@ an_status an_model_compute_head_gradients(an_model *model, const float *features
                                           int64_t n, const an_loss_options *loss,
                                           double *loss_value, an_error *err) {
     an_loss_options ours;
-    double value;
+    double value, *wanted = loss_value ? &value : NULL;
     an_status st = take_loss(model, features, y, n, loss, &ours, err);
     if (!st) st = ani_model_begin_change(model, err);
     if (st) return st;
     ani_model_hold(model);
-    st = ani_model_end_change(
-        model, ani_model_compute_head_gradients(model, features, y, n, &ours, &value, err));
+    st = ani_model_compute_head_gradients(model, features, y, n, &ours, false, wanted, err);
+    st = ani_model_end_change(model, st);
     an_model_destroy(model);
     if (!st && loss_value) *loss_value = value;
     return st;
@@ -210,7 +209,7 @@ static an_status check_unchanged(const an_model *model, int64_t changes, const c
 /* --- update of batch norm --------------------------------------------------------------------- */
 
 an_status ani_model_update_batch_norm_begin(an_model *model, an_error *err) {
-    const int64_t count = 4 * ani_net_channels(model->net);
+    const int64_t count = 2 * ani_net_channels(model->net) + ani_net_sum_count(model->net);
     double *statistics = ani_alloc_zero(count, sizeof *statistics);
     if (!statistics)
         return ani_fail_memory(err, count * (int64_t)sizeof *statistics, "an update of batch norm");

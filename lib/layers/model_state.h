@@ -20,7 +20,8 @@ struct an_model {
     ani_net *net;
     ani_model_facts facts;
     ani_class_names *names; /* NULL: none; set with claim, turn and ani_net_lock() */
-    /* batch norm update in progress: sums and scratch [2][channels] each; NULL: none */
+    /* batch norm update in progress: sums [2][channels] and room for those of a batch; NULL: none
+     */
     double *statistics;
     int64_t samples;
     ani_calibration *calibration;          /* in progress; NULL: none */

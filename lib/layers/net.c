@@ -11,7 +11,10 @@
 
 #include "base/memory.h"
 
-enum { ARRAY_ALIGN = 16 }; /* floats: each array begins on a cache line */
+enum {
+    ARRAY_ALIGN = 16, /* floats: each array begins on a cache line */
+    NORM_ARRAYS = 11  /* of a unit: four of running, four of batch; a, b, c */
+};
 
 static int64_t aligned(int64_t count) {
     return (count + ARRAY_ALIGN - 1) / ARRAY_ALIGN * ARRAY_ALIGN;
@@ -158,7 +161,7 @@ static bool lay_out(ani_net *net, int64_t *offsets) {
         int64_t offset;
         if (!add_unit_arrays(net, offsets, &net->units[u])) return false;
         const int64_t c = net->units[u].spec.cout;
-        for (int32_t i = 0; i < 8; i++)
+        for (int32_t i = 0; i < NORM_ARRAYS; i++)
             if (!reserve(&net->norm_count, c, &offset)) return false;
         if (!reserve(&net->sum_count, 2 * c, &offset)) return false;
     }
@@ -169,10 +172,9 @@ static bool lay_out(ani_net *net, int64_t *offsets) {
     net->head_bias = net->head_kernel + 1;
     int64_t offset;
     bool fits = add_array(net, offsets, "dense", "kernel", kernel, 2, 0) &&
-                add_array(net, offsets, "dense", "bias", bias, 1, 0) &&
-                reserve(&net->sum_count, 1, &offset);
-    for (int32_t i = 0; i < 3; i++)
-        fits = fits && reserve(&net->norm_count, net->widest, &offset);
+                add_array(net, offsets, "dense", "bias", bias, 1, 0);
+    for (int32_t i = 0; i < 2; i++) /* loss, guard */
+        fits = fits && reserve(&net->sum_count, 1, &offset);
     return fits;
 }
 
@@ -210,6 +212,9 @@ static void place_unit(ani_net_unit *unit, double epsilon, float **norm, double 
         both[i]->mean = take(norm, c);
         both[i]->inv_std = take(norm, c);
     }
+    unit->a = take(norm, c);
+    unit->b = take(norm, c);
+    unit->c = take(norm, c);
     unit->sums = *sums;
     *sums += aligned(2 * c);
 }
@@ -256,8 +261,8 @@ static an_status own_weights(ani_net *net, an_error *err) {
         return st;
     }
     ops->copy(net->backend, parameters, net->parameters,
-              net->parameter_count * (int64_t)sizeof *parameters);
-    ops->copy(net->backend, moving, net->moving, net->moving_count * (int64_t)sizeof *moving);
+              net->parameter_count * (int64_t)sizeof *parameters, NULL);
+    ops->copy(net->backend, moving, net->moving, net->moving_count * (int64_t)sizeof *moving, NULL);
     for (int64_t i = 0; i < net->array_count; i++) {
         ani_net_array *array = &net->arrays[i];
         array->data = array->moving ? moving + (array->data - net->moving)
@@ -292,11 +297,11 @@ static an_status place(ani_net *net, const int64_t *offsets, ani_net *from, an_e
     double *sums = net->sums;
     for (int32_t u = 0; u < net->spec.unit_count; u++)
         place_unit(&net->units[u], net->spec.epsilon, &norm, &sums);
-    net->a = take(&norm, net->widest);
-    net->b = take(&norm, net->widest);
-    net->c = take(&norm, net->widest);
     net->loss = sums;
-    return AN_OK;
+    net->guard = (int32_t *)(void *)(sums + aligned(1));
+    const int64_t losses = ANI_NET_LOSSES * (int64_t)sizeof *net->losses.values;
+    net->losses.values = net->backend->ops->host_alloc(net->backend, losses);
+    return net->losses.values ? AN_OK : ani_fail_memory(err, losses, "a network's losses");
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -402,8 +407,10 @@ void ani_net_destroy(ani_net *net) {
     free_floats(net, net->gradients, net->parameter_count);
     free_floats(net, net->norm, net->norm_count);
     if (net->sums) ops->free(net->backend, net->sums, net->sum_count * (int64_t)sizeof(double));
-    if (net->moving_before)
-        ops->free(net->backend, net->moving_before, net->moving_count * (int64_t)sizeof(float));
+    if (net->losses.values)
+        ops->host_free(net->backend, net->losses.values,
+                       ANI_NET_LOSSES * (int64_t)sizeof *net->losses.values);
+    ani_net_moving_destroy(net, net->moving_before);
     if (net->kept_gradients)
         ops->free(net->backend, net->kept_gradients, net->parameter_count * (int64_t)sizeof(float));
     ani_free(net->own);
@@ -440,6 +447,10 @@ void ani_net_unit_size(const ani_net *net, int32_t unit, int64_t *height, int64_
 
 int64_t ani_net_channels(const ani_net *net) {
     return net->channels;
+}
+
+int64_t ani_net_sum_count(const ani_net *net) {
+    return net->sum_count;
 }
 
 int64_t ani_net_arena_size(const ani_net *net) {
@@ -559,7 +570,7 @@ an_status ani_net_keep_gradients(ani_net *net, int32_t base, an_error *err) {
     if (!net->kept_gradients) net->kept_gradients = ops->alloc(net->backend, size);
     if (!net->kept_gradients) return ani_fail_memory(err, size, "the gradients of several batches");
     ops->copy(net->backend, net->kept_gradients, range.gradients,
-              range.count * (int64_t)sizeof(float));
+              range.count * (int64_t)sizeof(float), NULL);
     return AN_OK;
 }
 
@@ -569,28 +580,35 @@ void ani_net_join_gradients(ani_net *net, int32_t base, double kept_share, doubl
                                range.gradients);
 }
 
-int64_t ani_net_moving_count(const ani_net *net) {
-    return net->moving_count;
+static int64_t moving_size(const ani_net *net) {
+    return net->moving_count * (int64_t)sizeof(float);
 }
 
-void ani_net_read_moving(const ani_net *net, float *host) {
-    net->backend->ops->read(net->backend, host, net->moving,
-                            net->moving_count * (int64_t)sizeof *host);
+an_status ani_net_moving_create(float **out, const ani_net *net, an_error *err) {
+    *out = net->backend->ops->alloc(net->backend, moving_size(net));
+    return *out ? AN_OK
+                : ani_fail_memory(err, moving_size(net), "the moving statistics of before a step");
 }
 
-void ani_net_write_moving(ani_net *net, const float *host) {
-    net->backend->ops->write(net->backend, net->moving, host,
-                             net->moving_count * (int64_t)sizeof *host);
+void ani_net_moving_destroy(const ani_net *net, float *moving) {
+    if (moving) net->backend->ops->free(net->backend, moving, moving_size(net));
+}
+
+void ani_net_keep_moving(const ani_net *net, float *moving) {
+    net->backend->ops->copy(net->backend, moving, net->moving, moving_size(net), NULL);
+}
+
+void ani_net_restore_moving(ani_net *net, const float *moving) {
+    net->backend->ops->copy(net->backend, net->moving, moving, moving_size(net), NULL);
     ani_net_changed(net);
 }
 
 an_status ani_net_need_moving_before(ani_net *net, an_error *err) {
-    const int64_t size = net->moving_count * (int64_t)sizeof(float);
     pthread_mutex_lock(&net->lock);
-    if (!net->moving_before) net->moving_before = net->backend->ops->alloc(net->backend, size);
-    const bool is_there = net->moving_before;
+    an_status st = AN_OK;
+    if (!net->moving_before) st = ani_net_moving_create(&net->moving_before, net, err);
     pthread_mutex_unlock(&net->lock);
-    return is_there ? AN_OK : ani_fail_memory(err, size, "the moving statistics of before a step");
+    return st;
 }
 
 /* --- cancelling ------------------------------------------------------------------------------- */

@@ -180,16 +180,32 @@ void ani_net_set_training(ani_net *net, int32_t precision, int32_t recompute);
 /** What a training step does. */
 typedef struct ani_net_step {
     int32_t base;                /* AN_BASE_* */
+    int32_t guarded;             /* 1: a loss that is not finite sets the guard */
     const an_loss_options *loss; /* resolved for a model: see loss.h */
     double momentum;             /* of the moving statistics */
 } ani_net_step;
 /** Compute the loss and the gradients of what the base mode trains. On error the moving statistics
- * are unchanged. */
+ * are unchanged. loss_value NULL: what is queued is not waited for, only until x and y have been
+ * read; a device error may then be returned by a later call. */
 an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float *x, const float *y,
                             int64_t n, double *loss_value, an_error *err);
-/** The same for the head only, from features. */
-an_status ani_net_head_gradients(ani_net *net, const an_loss_options *loss, const float *features,
+/** The same for the head only, from features; base and momentum do not matter. */
+an_status ani_net_head_gradients(ani_net *net, const ani_net_step *step, const float *features,
                                  const float *y, int64_t n, double *loss_value, an_error *err);
+
+/* The loss of a step can be read while the next one is computed. Since it is not known yet whether
+ * it is finite, a guard in backend memory takes care of that: from the first loss on that is not,
+ * guarded steps change neither the moving statistics nor, by the optimizer, the weights. */
+
+/** How many losses may be on their way. */
+enum { ANI_NET_LOSSES = 2 };
+/** Begin to read the loss of the gradients just computed. */
+void ani_net_send_loss(ani_net *net);
+/** Wait for the oldest loss that was sent. */
+an_status ani_net_take_loss(ani_net *net, double *loss, an_error *err);
+/** Return the guard, for the optimizer. */
+const int32_t *ani_net_guard(const ani_net *net);
+void ani_net_clear_guard(ani_net *net);
 
 /* Gradients of several batches. ani_net_keep_gradients() sets aside those of what a base mode
  * trains before others are computed. */
@@ -199,14 +215,18 @@ an_status ani_net_keep_gradients(ani_net *net, int32_t base, an_error *err);
  * ones. */
 void ani_net_join_gradients(ani_net *net, int32_t base, double kept_share, double share);
 
-/** Copy the moving statistics [ani_net_moving_count()] to or from the host, with the turn. */
-int64_t ani_net_moving_count(const ani_net *net);
-void ani_net_read_moving(const ani_net *net, float *host);
-void ani_net_write_moving(ani_net *net, const float *host);
+/** Backend memory for a copy of the moving statistics; NULL is freed as nothing. */
+an_status ani_net_moving_create(float **out, const ani_net *net, an_error *err);
+void ani_net_moving_destroy(const ani_net *net, float *moving);
+/** Copy the moving statistics there, or back, with the turn. */
+void ani_net_keep_moving(const ani_net *net, float *moving);
+void ani_net_restore_moving(ani_net *net, const float *moving);
 
+/** Return the number of doubles that ani_net_add_statistics() reads. */
+int64_t ani_net_sum_count(const ani_net *net);
 /** Run forward with batch statistics, without an update, and add each channel's mean and variance
  * (with N/(N-1), as in a moving update), times n, to sums, [2][channels of all units], in unit
- * order. scratch: the same number of elements. */
+ * order. scratch: [ani_net_sum_count()]. */
 an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double *scratch,
                                  double *sums, an_error *err);
 int64_t ani_net_channels(const ani_net *net); /* of all units' outputs together */

@@ -110,8 +110,8 @@ static void add_head_buffers(const ani_net *net, ani_net_plan *plan, buffer_list
     add_buffer(list, &plan->features, n, features, f, head, head);
     add_buffer(list, &plan->dfeatures, n, features, f, head, head + 1);
     add_buffer(list, &plan->y, n, outputs, f, head, head);
-    add_buffer(list, &plan->target, n, outputs, f, head, head);
-    add_buffer(list, &plan->weights, n, 1, f, head, head);
+    add_buffer(list, &plan->target, n, outputs, f, 0, head); /* sent together with the image */
+    add_buffer(list, &plan->weights, n, 1, f, 0, head);
     add_buffer(list, &plan->dy, n, outputs, f, head, head);
 }
 
@@ -128,7 +128,7 @@ static void add_map_buffers(const ani_net *net, ani_net_plan *plan, buffer_list 
                                   .oh = unit->oh,
                                   .ow = unit->ow,
                                   .cout = 1};
-    net->backend->ops->unit_plan(net->backend, &shape, &plan->map.plan);
+    net->backend->ops->unit_plan(net->backend, &shape, ANI_FLOAT32, &plan->map.plan);
     add_buffer(list, &plan->map.y, plan->n * unit->oh, unit->ow, sizeof(float), step, step);
     add_buffer(list, &plan->map.scratch_forward, plan->map.plan.scratch_forward, 1, 1, step, step);
 }
@@ -150,7 +150,7 @@ ani_unit_shape ani_net_unit_shape(const ani_net_unit *unit, int64_t n) {
 static void plan_units(const ani_net *net, ani_net_plan *plan) {
     for (int32_t u = 0; u < plan->unit_count; u++) {
         const ani_unit_shape shape = ani_net_unit_shape(&net->units[u], plan->n);
-        net->backend->ops->unit_plan(net->backend, &shape, &plan->units[u].plan);
+        net->backend->ops->unit_plan(net->backend, &shape, plan->element, &plan->units[u].plan);
     }
 }
 
@@ -195,14 +195,21 @@ done:
     return st;
 }
 
-static void clear_plan(ani_net_plan *plan) {
+/* What was recorded names memory of the arena. */
+static void forget_step(const ani_net *net, ani_net_plan *plan) {
+    net->backend->ops->forget(net->backend, plan->step);
+    plan->step = NULL;
+}
+
+static void clear_plan(const ani_net *net, ani_net_plan *plan) {
+    forget_step(net, plan);
     ani_free(plan->units);
     *plan = (ani_net_plan){0};
 }
 
 void ani_net_memory_clear(const ani_net *net, ani_net_memory *memory) {
     for (int32_t i = 0; i < ANI_NET_PLANS; i++)
-        clear_plan(&memory->plans[i]);
+        clear_plan(net, &memory->plans[i]);
     if (memory->arena) net->backend->ops->free(net->backend, memory->arena, memory->arena_size);
     memory->arena = NULL;
     memory->arena_size = 0;
@@ -224,6 +231,8 @@ static an_status grow_arena(const ani_net *net, ani_net_memory *memory, int64_t 
                             an_error *err) {
     if (size <= memory->arena_size) return AN_OK;
     const ani_backend_ops *ops = net->backend->ops;
+    for (int32_t i = 0; i < ANI_NET_PLANS; i++)
+        forget_step(net, &memory->plans[i]);
     if (memory->arena) ops->free(net->backend, memory->arena, memory->arena_size);
     memory->arena_size = 0;
     memory->arena = ops->alloc(net->backend, size);
@@ -233,7 +242,7 @@ static an_status grow_arena(const ani_net *net, ani_net_memory *memory, int64_t 
 }
 
 an_status ani_net_prepare(const ani_net *net, ani_net_memory *memory, int32_t kind, int64_t n,
-                          const ani_net_plan **out, an_error *err) {
+                          ani_net_plan **out, an_error *err) {
     ani_net_plan *place, *plan = find_plan(memory, kind, n, &place);
     an_status st;
     *out = NULL;
@@ -249,10 +258,10 @@ an_status ani_net_prepare(const ani_net *net, ani_net_memory *memory, int32_t ki
                                    "a memory plan");
         st = fill_plan(net, &made, err);
         if (st) {
-            clear_plan(&made);
+            clear_plan(net, &made);
             return st;
         }
-        clear_plan(place);
+        clear_plan(net, place);
         *place = made;
         plan = place;
     }

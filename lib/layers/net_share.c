@@ -93,7 +93,7 @@ static void free_floats(ani_net *net, float *memory, int64_t count) {
 }
 
 static void copy_floats(ani_net *net, float *to, const ani_net_array *from) {
-    net->backend->ops->copy(net->backend, to, from->data, from->count * (int64_t)sizeof *to);
+    net->backend->ops->copy(net->backend, to, from->data, from->count * (int64_t)sizeof *to, NULL);
 }
 
 static void release_head(ani_net *net, ani_net_head *head) {

@@ -22,6 +22,7 @@ typedef struct ani_net_unit {
     ani_bn running; /* normalises by the moving statistics */
     ani_bn batch;   /* normalises by the batch's */
     double *sums;   /* [2][cout]: moments in the forward pass, gradient sums in the backward pass */
+    float *a, *b, *c; /* [cout]: of ani_gradient */
 } ani_net_unit;
 
 /** Kinds of runs, by what they keep. */
@@ -56,9 +57,17 @@ typedef struct ani_net_plan {
     int64_t image, features, dfeatures, y, target, weights, dy; /* offsets */
     ani_unit_run map; /* EXPLAIN: a convolution to one channel, of the value of unit u */
     ani_unit_run *units;
+    ani_recording *step; /* of a training step, NULL: none */
 } ani_net_plan;
 
 enum { ANI_NET_PLANS = 6, ANI_NET_MAX_SIDE = 1 << 16 };
+
+/** Losses on their way to the host: first in, first out. */
+typedef struct ani_net_losses {
+    double *values; /* [ANI_NET_LOSSES], host_alloc */
+    int64_t tickets[ANI_NET_LOSSES];
+    int32_t first, count;
+} ani_net_losses;
 
 /** The memory of runs, one at a time: the most recent plans, and the arena that they share. */
 typedef struct ani_net_memory {
@@ -111,8 +120,9 @@ struct ani_net {
     float *parameters, *gradients, *moving, *norm;
     double *sums;
     int64_t parameter_count, head_offset, moving_count, norm_count, sum_count;
-    float *a, *b, *c;      /* [widest]: of ani_gradient, for the current unit; in norm */
-    double *loss;          /* one; in sums */
+    double *loss;   /* one; in sums */
+    int32_t *guard; /* one, also there: not 0 after a loss that was not finite */
+    ani_net_losses losses;
     float *kept_gradients; /* like gradients; NULL: none have been set aside yet */
     float *own;            /* on the host: predictions and slopes of a loss function */
     int64_t own_size;      /* bytes */
@@ -165,7 +175,7 @@ an_status ani_net_infer_units(const ani_net *net, ani_infer_unit **out, an_error
 /** Find or make the plan of a run, and make the arena large enough. On failure, older plans
  * stay. */
 an_status ani_net_prepare(const ani_net *net, ani_net_memory *memory, int32_t kind, int64_t n,
-                          const ani_net_plan **out, an_error *err);
+                          ani_net_plan **out, an_error *err);
 void ani_net_memory_clear(const ani_net *net, ani_net_memory *memory);
 
 #endif

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * Runs of a network: forward with moving or batch statistics, and the backward pass. Each is a loop
- * over the units in step order; see net_plan.c for the memory. */
+ * over the units in step order; see net_plan.c for the memory. A training step sends its input,
+ * queues its work, and waits only until its input has been read; a backend that records calls
+ * repeats those of the step before. */
 #include "layers/net_state.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -13,9 +17,11 @@
 typedef struct net_run {
     ani_net *net;
     ani_net_memory *memory;
-    const ani_net_plan *plan;
+    ani_net_plan *plan;
     const float *head_kernel, *head_bias;
     ani_watch *watch;         /* of the call */
+    int64_t sent;             /* ticket of what the caller's memory is sent by; 0: nothing */
+    int32_t *guard;           /* of the step; NULL: not guarded */
     bool keeps;               /* the previous moving statistics are kept */
     bool batch;               /* normalise by the batch's statistics */
     bool back;                /* in the backward pass */
@@ -80,6 +86,13 @@ static int64_t rows_of(const net_run *run, int32_t u) {
     return run->plan->n * run->net->units[u].oh * run->net->units[u].ow;
 }
 
+/* The caller's memory is read until run->sent is reached. */
+static void send_floats(net_run *run, int64_t offset, const float *host, int64_t count) {
+    an_backend *backend = run->net->backend;
+    run->sent =
+        backend->ops->send(backend, floats_at(run, offset), host, count * (int64_t)sizeof *host);
+}
+
 static void write_floats(const net_run *run, int64_t offset, const float *host, int64_t count) {
     an_backend *backend = run->net->backend;
     backend->ops->write(backend, floats_at(run, offset), host, count * (int64_t)sizeof *host);
@@ -90,9 +103,8 @@ static void read_floats(const net_run *run, float *host, int64_t offset, int64_t
     backend->ops->read(backend, host, floats_at(run, offset), count * (int64_t)sizeof *host);
 }
 
-/* Plan a run for training or measuring, and copy the images (NULL: a run of the head). */
-static an_status begin(net_run *run, ani_net *net, int32_t kind, const float *x, int64_t n,
-                       an_error *err) {
+/* Plan a run for training or measuring. */
+static an_status begin(net_run *run, ani_net *net, int32_t kind, int64_t n, an_error *err) {
     an_status st = ani_backend_check(net->backend, err);
     if (st) return st;
     run->net = net;
@@ -101,21 +113,21 @@ static an_status begin(net_run *run, ani_net *net, int32_t kind, const float *x,
     run->head_bias = net->head_bias->data;
     run->watch = &net->watch;
     st = ani_watch_check(run->watch, err);
-    if (!st) st = ani_net_prepare(net, run->memory, kind, n, &run->plan, err);
-    if (st || !x) return st;
-    write_floats(run, run->plan->image, x, n * net->spec.height * net->spec.width * 3);
-    return AN_OK;
+    return st ? st : ani_net_prepare(net, run->memory, kind, n, &run->plan, err);
+}
+
+static void send_images(net_run *run, const float *x) {
+    const ani_net_spec *spec = &run->net->spec;
+    send_floats(run, run->plan->image, x, run->plan->n * spec->height * spec->width * 3);
 }
 
 /* --- forward ---------------------------------------------------------------------------------- */
 
 /* Update scale and shift from the moving statistics. */
-static void refresh_running(ani_net *net) {
-    if (!net->running_old) return;
-    for (int32_t u = 0; u < net->spec.unit_count; u++)
+static void refresh_running(const ani_net *net) {
+    for (int32_t u = 0; net->running_old && u < net->spec.unit_count; u++)
         net->backend->ops->bn_running(net->backend, net->units[u].spec.cout,
                                       &net->units[u].running);
-    net->running_old = 0;
 }
 
 /* From images to features, with the weights that a context holds. */
@@ -129,13 +141,14 @@ static an_status infer(const net_run *run, const ani_net_context *context, ani_i
     return ani_watch_check(run->watch, err);
 }
 
-/* Write z of unit u, and its moments if the run uses batch statistics. */
-static void convolve(const net_run *run, int32_t u, int64_t scratch) {
+/* Write z of unit u, and its moments if the run uses batch statistics, of which bn is made. */
+static void convolve(const net_run *run, int32_t u, int64_t scratch, const ani_bn_forward *bn) {
     const ani_net_unit *unit = &run->net->units[u];
     const ani_unit_forward args = {.x = value_of(run, unit->spec.input),
                                    .w = unit->kernel->data,
                                    .y = z_at(run, u),
                                    .moments = run->batch ? unit->sums : NULL,
+                                   .bn = run->batch ? bn : NULL,
                                    .element = run->plan->element,
                                    .scratch = scratch_at(run, scratch),
                                    .watch = run->watch};
@@ -150,12 +163,11 @@ static an_status forward_lazy(const net_run *run, double momentum, an_error *err
         const ani_net_unit *unit = &run->net->units[u];
         const ani_unit_run *at = &run->plan->units[u];
         const int64_t c = unit->spec.cout, rows = rows_of(run, u);
-        convolve(run, u, at->scratch_forward);
+        const ani_bn_forward bn = {
+            .bn = &unit->batch, .momentum = momentum, .update = momentum >= 0};
+        convolve(run, u, at->scratch_forward, &bn);
         an_status st = ani_watch_check(run->watch, err);
         if (st) return st;
-        if (run->batch)
-            backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum >= 0,
-                                   &unit->batch);
         if (unit->spec.residual != ANI_INPUT) {
             const ani_lazy own = own_value(run, u), residual = value_of(run, unit->spec.residual);
             backend->ops->materialise(backend, rows, c, &own, &residual, tensor_at(run, at->sum));
@@ -186,15 +198,20 @@ static void dense(const net_run *run) {
                                      floats_at(run, run->plan->y));
 }
 
-static void known_loss(const net_run *run, const an_loss_options *loss, const float *target) {
+/* Send what the loss is computed from; a loss function reads it on the host. */
+static void send_targets(net_run *run, const an_loss_options *loss, const float *target) {
+    if (loss->fn) return;
+    send_floats(run, run->plan->target, target, run->plan->n * run->net->spec.outputs);
+    if (loss->weights) send_floats(run, run->plan->weights, loss->weights, run->plan->n);
+}
+
+static void known_loss(const net_run *run, const an_loss_options *loss) {
     const ani_net *net = run->net;
-    const int64_t n = run->plan->n, outputs = net->spec.outputs;
-    write_floats(run, run->plan->target, target, n * outputs);
-    if (loss->weights) write_floats(run, run->plan->weights, loss->weights, n);
-    net->backend->ops->loss(net->backend, loss->kind, n, outputs, floats_at(run, run->plan->y),
-                            floats_at(run, run->plan->target),
+    const int64_t n = run->plan->n;
+    net->backend->ops->loss(net->backend, loss->kind, n, n, net->spec.outputs,
+                            floats_at(run, run->plan->y), floats_at(run, run->plan->target),
                             loss->weights ? floats_at(run, run->plan->weights) : NULL, net->loss,
-                            floats_at(run, run->plan->dy));
+                            floats_at(run, run->plan->dy), run->guard);
 }
 
 /* Allocate room for what a loss function reads and writes, before anything is computed. */
@@ -235,8 +252,12 @@ static an_status own_loss(const net_run *run, const an_loss_options *loss, const
                             "the loss function returned %g, and gradient %g for output %lld of "
                             "sample %lld; it must be finite",
                             value, dy[i], (long long)(i % outputs), (long long)(i / outputs));
+    const ani_backend_ops *ops = net->backend->ops;
+    const int32_t broken = 1;
     write_floats(run, run->plan->dy, dy, count);
-    net->backend->ops->write(net->backend, net->loss, &value, sizeof value);
+    ops->write(net->backend, net->loss, &value, sizeof value);
+    if (run->guard && !isfinite(value))
+        ops->write(net->backend, run->guard, &broken, sizeof broken);
     return AN_OK;
 }
 
@@ -250,7 +271,7 @@ static an_status head_step(const net_run *run, const an_loss_options *loss, cons
     if (loss->fn)
         st = own_loss(run, loss, target, err);
     else
-        known_loss(run, loss, target);
+        known_loss(run, loss);
     if (st) return st;
     net->backend->ops->dense_backward(net->backend, run->plan->n, ani_net_features(net),
                                       net->spec.outputs, floats_at(run, run->plan->features),
@@ -260,22 +281,50 @@ static an_status head_step(const net_run *run, const an_loss_options *loss, cons
     return AN_OK;
 }
 
-static an_status finish(const net_run *run, double *loss, an_error *err) {
+/* Wait for all that was queued. */
+static an_status finish(const net_run *run, an_error *err) {
+    return run->net->backend->ops->wait(run->net->backend, err);
+}
+
+/* Wait for the loss; if it is not wanted yet, only until the caller's memory has been read. */
+static an_status finish_step(const net_run *run, double *loss, an_error *err) {
     an_backend *backend = run->net->backend;
-    if (loss) backend->ops->read(backend, loss, run->net->loss, sizeof *loss);
-    return backend->ops->wait(backend, err);
+    if (!loss) return backend->ops->reach(backend, run->sent, err);
+    backend->ops->read(backend, loss, run->net->loss, sizeof *loss);
+    return finish(run, err);
+}
+
+/* The same after a failure st, which is returned: nothing reads the caller's memory any more. */
+static an_status end_step(const net_run *run, an_status st, double *loss, an_error *err) {
+    an_backend *backend = run->net->backend;
+    if (!st) return finish_step(run, loss, err);
+    backend->ops->reach(backend, run->sent, NULL);
+    return st;
 }
 
 /* --- backward --------------------------------------------------------------------------------- */
 
+/* What is made of the sums of that gradient. */
+static ani_bn_backward norm_back(const net_run *run, int32_t u) {
+    const ani_net_unit *unit = &run->net->units[u];
+    return (ani_bn_backward){.bn = norm_of(run, u),
+                             .batch = run->batch,
+                             .dgamma = run->map ? NULL : unit->gamma->gradient,
+                             .dbeta = run->map ? NULL : unit->beta->gradient,
+                             .a = unit->a,
+                             .b = unit->b,
+                             .c = unit->c};
+}
+
 /* Where the gradient with respect to unit u's batch norm output is stored, with the sums its
- * backward step needs. */
-static ani_store store_for(const net_run *run, int32_t u) {
+ * backward step needs. It is complete then: a value is stored once. */
+static ani_store store_for(const net_run *run, int32_t u, const ani_bn_backward *bn) {
     const ani_unit_run *at = &run->plan->units[u];
     ani_store store = {.dx = tensor_at(run, at->g),
                        .sums = run->net->units[u].sums,
                        .z = z_at(run, u),
-                       .mean = norm_of(run, u)->mean};
+                       .mean = norm_of(run, u)->mean,
+                       .bn = bn};
     /* As a residual, the value already has the sum's gradient, in the same buffer. */
     if (run->net->units[u].adder >= 0) store.add = store.dx;
     return store;
@@ -285,7 +334,8 @@ static void backward_pool(const net_run *run) {
     const ani_net *net = run->net;
     const int32_t last = net->spec.unit_count - 1;
     const ani_lazy x = value_behind(run, last);
-    const ani_store store = store_for(run, last);
+    const ani_bn_backward bn = norm_back(run, last);
+    const ani_store store = store_for(run, last, &bn);
     net->backend->ops->pool_backward(
         net->backend, run->plan->n, net->units[last].oh * net->units[last].ow,
         ani_net_features(net), floats_at(run, run->plan->dfeatures), &x, &store);
@@ -298,15 +348,11 @@ static void backward_unit(const net_run *run, int32_t u) {
      * use, since only this backward step writes the input's. */
     if (input != ANI_INPUT && run->plan->kind == ANI_RUN_TRAINING &&
         ani_net_makes_again(net, input))
-        convolve(run, input, run->plan->units[input].scratch_again);
+        convolve(run, input, run->plan->units[input].scratch_again, NULL);
     const ani_net_unit *unit = &net->units[u];
     const ani_unit_run *at = &run->plan->units[u];
-    const ani_backend_ops *ops = net->backend->ops;
-    ops->bn_backward(net->backend, unit->spec.cout, rows_of(run, u), run->batch, unit->sums,
-                     norm_of(run, u), run->map ? NULL : unit->gamma->gradient,
-                     run->map ? NULL : unit->beta->gradient, net->a, net->b, net->c);
     ani_unit_backward args = {
-        .dz = {.g = tensor_at(run, at->g), .a = net->a, .element = run->plan->element},
+        .dz = {.g = tensor_at(run, at->g), .a = unit->a, .element = run->plan->element},
         .x = value_behind(run, unit->spec.input),
         .w = unit->kernel->data,
         .dw = run->map ? NULL : unit->kernel->gradient,
@@ -314,11 +360,15 @@ static void backward_unit(const net_run *run, int32_t u) {
         .watch = run->watch};
     if (run->batch) {
         args.dz.z = z_at(run, u);
-        args.dz.b = net->b;
-        args.dz.c = net->c;
+        args.dz.b = unit->b;
+        args.dz.c = unit->c;
     }
-    if (input != ANI_INPUT) args.store = store_for(run, input);
-    ops->unit_backward(net->backend, &at->plan, &args);
+    ani_bn_backward bn;
+    if (input != ANI_INPUT) {
+        bn = norm_back(run, input);
+        args.store = store_for(run, input, &bn);
+    }
+    net->backend->ops->unit_backward(net->backend, &at->plan, &args);
 }
 
 /* From the features to the first unit whose input needs no gradient. */
@@ -338,18 +388,16 @@ static an_status backward(net_run *run, an_error *err) {
 
 /* Keep the moving statistics before a step that changes them and may fail. */
 static void keep_moving(const net_run *run) {
-    const ani_net *net = run->net;
-    if (run->keeps)
-        net->backend->ops->copy(net->backend, net->moving_before, net->moving,
-                                net->moving_count * (int64_t)sizeof(float));
+    if (run->keeps) ani_net_keep_moving(run->net, run->net->moving_before);
 }
 
-/* Restore them: no one has seen the new ones, since the step has the turn. */
-static void restore_moving(const net_run *run) {
+/* Restore them: no one has seen the new ones, since the step has the turn. guard: if it is set;
+ * NULL: in any case. */
+static void restore_moving(const net_run *run, const int32_t *guard) {
     const ani_net *net = run->net;
     if (run->keeps)
         net->backend->ops->copy(net->backend, net->moving, net->moving_before,
-                                net->moving_count * (int64_t)sizeof(float));
+                                net->moving_count * (int64_t)sizeof(float), guard);
 }
 
 /* Plan a prediction with the weights that a context holds. */
@@ -382,7 +430,7 @@ static an_status predict(ani_net *net, ani_net_context *context, ani_infer_input
     if (st) return st;
     if (features) read_floats(&run, features, run.plan->features, n * ani_net_features(net));
     if (y) predict_head(&run, probabilities, y);
-    return finish(&run, NULL, err);
+    return finish(&run, err);
 }
 
 an_status ani_net_predict(ani_net *net, ani_net_context *context, const float *x, int64_t n,
@@ -403,9 +451,60 @@ an_status ani_net_predict_head(ani_net *net, ani_net_context *context, const flo
     net_run run = {0};
     an_status st = begin_prediction(&run, net, context, n, err);
     if (st) return st;
-    write_floats(&run, run.plan->features, features, n * ani_net_features(net));
+    send_floats(&run, run.plan->features, features, n * ani_net_features(net));
     predict_head(&run, probabilities, y);
-    return finish(&run, NULL, err);
+    return finish(&run, err);
+}
+
+/* All that the arguments of a step's calls depend on, besides the plan. */
+typedef struct step_key {
+    const void *arena, *parameters, *moving;
+    double momentum;
+    int32_t base, loss, weighted, guarded, keeps, refreshes;
+} step_key;
+
+static step_key key_of(const net_run *run, const ani_net_step *step) {
+    const ani_net *net = run->net;
+    step_key key;
+    memset(&key, 0, sizeof key); /* padding is compared, too */
+    key.arena = run->memory->arena;
+    key.parameters = net->parameters;
+    key.moving = net->moving;
+    key.momentum = step->momentum;
+    key.base = step->base;
+    key.loss = step->loss->kind;
+    key.weighted = step->loss->weights != NULL;
+    key.guarded = run->guard != NULL;
+    key.keeps = run->keeps;
+    key.refreshes = !run->batch && net->running_old;
+    return key;
+}
+
+/* The calls of a step whose input has been sent. */
+static an_status step_calls(net_run *run, const ani_net_step *step, const float *y, an_error *err) {
+    const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
+    if (!run->batch) refresh_running(run->net);
+    an_status st = forward_lazy(run, step->momentum, err);
+    if (st) return st;
+    pool(run);
+    st = head_step(run, step->loss, y, all, err);
+    if (!st && all) st = backward(run, err);
+    if (!st && run->guard) restore_moving(run, run->guard);
+    return st;
+}
+
+/* The same, or their repetition. A loss function is called by the host, in between. */
+static an_status run_step(net_run *run, const ani_net_step *step, const float *y, an_error *err) {
+    an_backend *backend = run->net->backend;
+    const bool records = !step->loss->fn;
+    const step_key key = key_of(run, step);
+    an_status st = AN_OK;
+    if (!records || backend->ops->begin(backend, &run->plan->step, &key, sizeof key)) {
+        st = step_calls(run, step, y, err);
+        if (records) backend->ops->end(backend, run->plan->step, !st);
+    }
+    if (!st && !run->batch) run->net->running_old = 0;
+    return st ? st : ani_watch_check(run->watch, err);
 }
 
 an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float *x, const float *y,
@@ -415,58 +514,85 @@ an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float 
     const int32_t kind = all ? ANI_RUN_TRAINING : frozen ? ANI_RUN_HEAD : ANI_RUN_STATISTICS;
     net_run run = {.batch = step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS};
     ani_net_context *context = NULL;
-    an_status st = begin(&run, net, kind, frozen ? NULL : x, n, err);
+    an_status st = begin(&run, net, kind, n, err);
     if (!st && step->loss->fn) st = make_own(net, n, err);
-    run.keeps = run.batch && (net->watch.cancel || step->loss->fn);
+    run.guard = step->guarded ? net->guard : NULL;
+    run.keeps = run.batch && (net->watch.cancel || step->loss->fn || run.guard);
     if (!st && run.keeps) st = ani_net_need_moving_before(net, err);
     if (!st && frozen) st = ani_net_context_take(&context, net, err);
     if (!st && frozen) st = ani_net_context_hold(net, context, AN_INFERENCE_FP32, true, err);
     if (!st && frozen) st = infer(&run, context, (ani_infer_input){.x = x}, err);
     ani_net_context_give(net, context);
     if (st) return st;
-    if (!frozen) {
-        if (!run.batch) refresh_running(net);
-        keep_moving(&run);
-        st = forward_lazy(&run, step->momentum, err);
-        if (!st) pool(&run);
-    }
-    if (!st) st = head_step(&run, step->loss, y, all, err);
-    if (!st && all) st = backward(&run, err);
-    if (st) {
-        restore_moving(&run);
-        return st;
-    }
-    if (run.batch) ani_net_changed(net);
-    return finish(&run, loss_value, err);
+    if (!frozen) send_images(&run, x);
+    send_targets(&run, step->loss, y);
+    keep_moving(&run);
+    st = frozen ? head_step(&run, step->loss, y, false, err) : run_step(&run, step, y, err);
+    if (st)
+        restore_moving(&run, NULL);
+    else if (run.batch)
+        ani_net_changed(net);
+    return end_step(&run, st, loss_value, err);
 }
 
-an_status ani_net_head_gradients(ani_net *net, const an_loss_options *loss, const float *features,
+an_status ani_net_head_gradients(ani_net *net, const ani_net_step *step, const float *features,
                                  const float *y, int64_t n, double *loss_value, an_error *err) {
-    net_run run = {0};
-    an_status st = begin(&run, net, ANI_RUN_HEAD, NULL, n, err);
-    if (!st && loss->fn) st = make_own(net, n, err);
+    net_run run = {.guard = step->guarded ? net->guard : NULL};
+    an_status st = begin(&run, net, ANI_RUN_HEAD, n, err);
+    if (!st && step->loss->fn) st = make_own(net, n, err);
     if (st) return st;
-    write_floats(&run, run.plan->features, features, n * ani_net_features(net));
-    st = head_step(&run, loss, y, false, err);
-    return st ? st : finish(&run, loss_value, err);
+    send_floats(&run, run.plan->features, features, n * ani_net_features(net));
+    send_targets(&run, step->loss, y);
+    st = head_step(&run, step->loss, y, false, err);
+    return end_step(&run, st, loss_value, err);
+}
+
+void ani_net_send_loss(ani_net *net) {
+    ani_net_losses *losses = &net->losses;
+    const int32_t slot = (losses->first + losses->count++) % ANI_NET_LOSSES;
+    assert(losses->count <= ANI_NET_LOSSES);
+    losses->tickets[slot] =
+        net->backend->ops->fetch(net->backend, &losses->values[slot], net->loss, sizeof *net->loss);
+}
+
+an_status ani_net_take_loss(ani_net *net, double *loss, an_error *err) {
+    ani_net_losses *losses = &net->losses;
+    const int32_t slot = losses->first;
+    assert(losses->count > 0);
+    losses->first = (slot + 1) % ANI_NET_LOSSES;
+    losses->count--;
+    an_status st = net->backend->ops->reach(net->backend, losses->tickets[slot], err);
+    *loss = losses->values[slot];
+    return st;
+}
+
+const int32_t *ani_net_guard(const ani_net *net) {
+    return net->guard;
+}
+
+void ani_net_clear_guard(ani_net *net) {
+    net->backend->ops->fill(net->backend, net->guard, 0, sizeof *net->guard);
 }
 
 an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double *scratch,
                                  double *sums, an_error *err) {
     net_run run = {.batch = true};
-    an_status st = begin(&run, net, ANI_RUN_STATISTICS, x, n, err);
+    an_status st = begin(&run, net, ANI_RUN_STATISTICS, n, err);
     if (st) return st;
+    send_images(&run, x);
     st = forward_lazy(&run, -1, err);
-    if (!st) st = finish(&run, NULL, err);
-    if (st) return st;
+    if (!st)
+        net->backend->ops->read(net->backend, scratch, net->sums,
+                                net->sum_count * (int64_t)sizeof *scratch);
+    const an_status finished = finish(&run, st ? NULL : err);
+    if (st || finished) return st ? st : finished;
     double *mean = sums, *variance = sums + net->channels;
     for (int32_t u = 0; u < net->spec.unit_count; u++) {
         const int64_t c = net->units[u].spec.cout, rows = rows_of(&run, u);
-        net->backend->ops->read(net->backend, scratch, net->units[u].sums,
-                                2 * c * (int64_t)sizeof *scratch);
+        const double *moments = scratch + (net->units[u].sums - net->sums);
         for (int64_t i = 0; i < c; i++) {
-            *mean++ += (double)n * scratch[i];
-            *variance++ += (double)n * scratch[c + i] / (double)(rows > 1 ? rows - 1 : 1);
+            *mean++ += (double)n * moments[i];
+            *variance++ += (double)n * moments[c + i] / (double)(rows > 1 ? rows - 1 : 1);
         }
     }
     return AN_OK;
@@ -475,11 +601,14 @@ an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double
 an_status ani_net_inspect(ani_net *net, const float *x, int64_t n, ani_net_observer observe,
                           void *user, an_error *err) {
     net_run run = {.observe = observe, .user = user};
-    an_status st = begin(&run, net, ANI_RUN_STATISTICS, x, n, err);
+    an_status st = begin(&run, net, ANI_RUN_STATISTICS, n, err);
     if (st) return st;
+    send_images(&run, x);
     refresh_running(net);
+    net->running_old = 0;
     st = forward_lazy(&run, -1, err);
-    return st ? st : finish(&run, NULL, err);
+    const an_status finished = finish(&run, st ? NULL : err);
+    return st ? st : finished;
 }
 
 /* --- explanations ----------------------------------------------------------------------------- */
@@ -521,19 +650,19 @@ static void write_map(const net_run *run, float *host, float *map) {
     const ani_unit_shape *shape = &at->plan.shape;
     const int64_t pixels = shape->h * shape->w, size = shape->cin * (int64_t)sizeof *host;
     const float *gain;
-    float *gains = host + shape->cin;
+    float *gains = host + shape->cin, *weights = net->units[run->map->unit].a; /* not used else */
     const ani_lazy maps = explained(run, &gain);
     const ani_lazy gradient = {.z = tensor_at(run, run->plan->units[run->map->unit].g)};
-    backend->ops->pool_forward(backend, 1, pixels, shape->cin, &gradient, net->a);
-    backend->ops->read(backend, host, net->a, size);
+    backend->ops->pool_forward(backend, 1, pixels, shape->cin, &gradient, weights);
+    backend->ops->read(backend, host, weights, size);
     if (gain) backend->ops->read(backend, gains, gain, size);
     for (int64_t k = 0; k < shape->cin; k++) {
         if (gain) host[k] *= gains[k];
         if (run->map->sign == AN_EXPLAIN_LOWERS) host[k] = -host[k];
     }
-    backend->ops->write(backend, net->a, host, size);
+    backend->ops->write(backend, weights, host, size);
     const ani_unit_forward args = {.x = maps,
-                                   .w = net->a,
+                                   .w = weights,
                                    .y = tensor_at(run, at->y),
                                    .element = ANI_FLOAT32,
                                    .scratch = scratch_at(run, at->scratch_forward),
@@ -548,8 +677,10 @@ static void write_map(const net_run *run, float *host, float *map) {
 static an_status explain(net_run *run, const float *x, float *host, float *map, an_error *err) {
     ani_net *net = run->net;
     run->back = false;
-    an_status st = begin(run, net, ANI_RUN_EXPLAIN + run->map->unit, x, 1, err);
-    if (!st) st = forward_lazy(run, -1, err);
+    an_status st = begin(run, net, ANI_RUN_EXPLAIN + run->map->unit, 1, err);
+    if (st) return st;
+    send_images(run, x);
+    st = forward_lazy(run, -1, err);
     if (st) return st;
     pool(run);
     dense(run);
@@ -576,9 +707,10 @@ an_status ani_net_explain(ani_net *net, const ani_net_map *what, const float *x,
     float *host = ani_alloc_zero(count, sizeof *host);
     if (!host) return ani_fail_memory(err, count * (int64_t)sizeof *host, "an explanation");
     refresh_running(net);
+    net->running_old = 0;
     for (int64_t i = 0; !st && i < n; i++)
         st = explain(&run, x + i * image, host, maps + i * map, err);
-    if (!st) st = finish(&run, NULL, err);
+    const an_status finished = finish(&run, st ? NULL : err);
     ani_free(host);
-    return st;
+    return st ? st : finished;
 }

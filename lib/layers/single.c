@@ -186,7 +186,7 @@ static an_status conv_shape(ani_unit_shape *s, const an_conv_options *options, c
 }
 
 static void plan_unit(const call *c, const ani_unit_shape *shape, ani_unit_plan *plan) {
-    c->backend->ops->unit_plan(c->backend, shape, plan);
+    c->backend->ops->unit_plan(c->backend, shape, ANI_FLOAT32, plan);
 }
 
 an_status an_conv_forward(an_backend *backend, const an_conv_options *options, const an_tensor *x,
@@ -620,7 +620,7 @@ an_status an_loss_compute(an_backend *backend, int32_t kind, const an_tensor *pr
     double *value = hold(&c, 1, sizeof *value);
     st = memory_error(&c, err);
     if (!st) {
-        backend->ops->loss(backend, kind, n, outputs, y, t, w, value, dy);
+        backend->ops->loss(backend, kind, n, n, outputs, y, t, w, value, dy, NULL);
         backend->ops->read(backend, loss, value, sizeof *loss);
         download(&c, gradient, dy);
         st = backend->ops->wait(backend, err);

@@ -82,7 +82,7 @@ static ani_optim_step make_step(const an_optimizer_options *o, int64_t step, dou
                             .epsilon = o->epsilon,
                             .momentum = o->momentum,
                             .weight_decay = o->weight_decay,
-                            .gradient_scale = 1};
+                            .clip_norm = o->clip_norm};
 }
 
 an_status an_optimizer_create(an_optimizer **out, an_model *model,
@@ -124,18 +124,8 @@ void an_optimizer_destroy(an_optimizer *optimizer) {
     ani_free(optimizer);
 }
 
-/** The factor that reduces the norm of all gradients to clip_norm. */
-static double clip_factor(an_optimizer *optimizer, const ani_net_range *range) {
-    an_backend *backend = an_model_backend(optimizer->model);
-    double squares;
-    if (optimizer->options.clip_norm <= 0) return 1;
-    backend->ops->sum_squares(backend, range->count, range->gradients, optimizer->squares);
-    backend->ops->read(backend, &squares, optimizer->squares, sizeof squares);
-    const double norm = sqrt(squares);
-    return norm > optimizer->options.clip_norm ? optimizer->options.clip_norm / norm : 1;
-}
-
-an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err) {
+an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, bool guarded,
+                             an_error *err) {
     an_status st = check_rate(learning_rate, err);
     if (st) return st;
     ani_net *net = ani_model_net(optimizer->model);
@@ -147,7 +137,11 @@ an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, an_e
     const int64_t offset = range.weights - ani_net_trained(net, AN_BASE_TRAIN).weights;
     ani_optim_step step = make_step(&optimizer->options, optimizer->steps + 1, learning_rate);
     step.count = range.count;
-    step.gradient_scale = clip_factor(optimizer, &range);
+    if (step.clip_norm > 0) {
+        backend->ops->sum_squares(backend, range.count, range.gradients, optimizer->squares);
+        step.squares = optimizer->squares;
+    }
+    step.guard = guarded ? ani_net_guard(net) : NULL;
     step.w = range.weights;
     step.g = range.gradients;
     step.m = optimizer->m + offset;
@@ -155,7 +149,11 @@ an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, an_e
     backend->ops->optim_step(backend, &step);
     ani_net_weights_changed(net, base);
     optimizer->steps++;
-    return backend->ops->wait(backend, err);
+    return backend->ops->reach(backend, 0, err);
+}
+
+void ani_optimizer_set_steps(an_optimizer *optimizer, int64_t steps) {
+    optimizer->steps = steps;
 }
 
 an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err) {
@@ -165,7 +163,7 @@ an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_er
     if (st) return st;
     st = ani_net_begin_change(net, err);
     if (!st) {
-        st = ani_optimizer_step(optimizer, learning_rate, err);
+        st = ani_optimizer_step(optimizer, learning_rate, false, err);
         ani_net_end_change(net);
     }
     ani_model_release(optimizer->model);
@@ -238,7 +236,7 @@ void ani_optimizer_take(an_optimizer *optimizer, int32_t base, const an_arrays *
         backend->ops->write(backend, to, an_arrays_data(arrays, index),
                             count * (int64_t)sizeof *to);
     }
-    optimizer->steps = steps;
+    ani_optimizer_set_steps(optimizer, steps);
 }
 
 /* --- the public rest -------------------------------------------------------------------------- */
@@ -268,11 +266,10 @@ an_status an_optimizer_apply(const an_optimizer_options *options, int64_t step,
     st = an_backend_create(&backend, &device, err);
     if (st) return st;
     ani_optim_step apply = make_step(&ours, step, learning_rate);
+    double squares;
     if (ours.clip_norm > 0) {
-        double squares;
         backend->ops->sum_squares(backend, count, gradients, &squares);
-        const double norm = sqrt(squares);
-        if (norm > ours.clip_norm) apply.gradient_scale = ours.clip_norm / norm;
+        apply.squares = &squares;
     }
     apply.count = count;
     apply.w = parameters;

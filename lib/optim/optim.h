@@ -5,13 +5,19 @@
 
 #include <attractivenet/optim.h>
 
+#include <stdbool.h>
+
 #include "io/settings.h"
 
 /** Add what its steps depend on. */
 void ani_optimizer_settings(const an_optimizer *optimizer, ani_setting_list *to);
 
-/** an_optimizer_step() for a caller that has claimed the model and has a turn (layers/model.h). */
-an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err);
+/** an_optimizer_step() for a caller that has claimed the model and has a turn (layers/model.h).
+ * guarded: it changes nothing if the net's guard is set (layers/net.h). */
+an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, bool guarded,
+                             an_error *err);
+/** Set the number of steps done, when a guard has made the last ones void. */
+void ani_optimizer_set_steps(an_optimizer *optimizer, int64_t steps);
 
 /** Append the moments of what a base mode (AN_BASE_*) trains, in memory order: "optimizer/m" and,
  * except for SGD, "optimizer/v". The number of steps done is an_optimizer_steps(). */

@@ -53,10 +53,20 @@ struct an_trainer {
     int64_t *places;        /* [samples]: order of the epoch */
     float *x, *y, *weights; /* [batch,features], [batch,outputs], [batch]: rows of a step */
     /* accumulation */
-    float *moving;      /* statistics before the step; NULL: only its end changes the model */
+    float *moving; /* statistics before the step, in backend memory; NULL: only its end changes the
+                      model */
     bool moving_owed;   /* they could not be restored yet, */
     int64_t owed_after; /* at this value of ani_net_changes() */
 };
+
+/** A batch that has been queued, but not accounted for. */
+typedef struct late_batch {
+    int64_t n;
+    int64_t next;    /* the number of the batch after it */
+    double rate;     /* of its step */
+    bool is_update;  /* it was the last batch of its step */
+    int64_t updates; /* steps of the optimizer before it */
+} late_batch;
 
 /** An epoch in progress: what is not in the trainer's state. */
 typedef struct epoch_run {
@@ -65,7 +75,10 @@ typedef struct epoch_run {
     int64_t steps;
     bool broken;     /* a loss was not finite: the run ends */
     int32_t pending; /* batches whose gradients have been accumulated for the current step */
-    ani_epoch_place step_at; /* where that step began */
+    int64_t update;  /* the number of that step's update, in this epoch */
+    ani_epoch_place step_at; /* where that step began, if it has several batches */
+    late_batch late;
+    bool is_late; /* the loss of late is not known yet */
 } epoch_run;
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -130,11 +143,8 @@ static an_status make_parts(an_trainer *trainer, an_error *err) {
         if (st) return st;
     }
     if (options->accumulate > 1 && moves_statistics(options)) {
-        const int64_t count = ani_net_moving_count(ani_model_net(trainer->model));
-        trainer->moving = ani_alloc_zero(count, sizeof *trainer->moving);
-        if (!trainer->moving)
-            return ani_fail_memory(err, count * (int64_t)sizeof *trainer->moving,
-                                   "the moving statistics of before a step");
+        st = ani_net_moving_create(&trainer->moving, ani_model_net(trainer->model), err);
+        if (st) return st;
     }
     if (!trainer->history) return an_history_create(&trainer->history, err);
     return AN_OK;
@@ -231,7 +241,7 @@ void an_trainer_destroy(an_trainer *trainer) {
     ani_free(trainer->x);
     ani_free(trainer->y);
     ani_free(trainer->weights);
-    ani_free(trainer->moving);
+    ani_net_moving_destroy(ani_model_net(trainer->model), trainer->moving);
     an_arrays_destroy(trainer->kept);
     ani_events_destroy(trainer->events);
     ani_console_clear(&trainer->console);
@@ -531,18 +541,18 @@ static an_status report_broken(an_trainer *trainer, double loss, an_error *err) 
     return st ? st : warn(trainer, text.message, err);
 }
 
-/** Record the rate of the current step. */
-static void set_rate(an_trainer *trainer, const epoch_run *run) {
-    const int64_t all = (int64_t)trainer->state.epoch * updates_of(trainer, run->steps) +
-                        run->step_at.step / trainer->options.accumulate;
-    trainer->state.place.rate = an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
+/** The learning rate of the current step. */
+static double rate_of(const an_trainer *trainer, const epoch_run *run) {
+    const int64_t all =
+        (int64_t)trainer->state.epoch * updates_of(trainer, run->steps) + run->update;
+    return an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
 }
 
 /** Update the weights with the gradients of one or more batches. The turn is held. */
 static an_status update(an_trainer *trainer, epoch_run *run, an_error *err) {
-    set_rate(trainer, run);
     run->pending = 0;
-    return ani_optimizer_step(trainer->optimizer, trainer->state.place.rate, err);
+    return ani_optimizer_step(trainer->optimizer, rate_of(trainer, run),
+                              trainer->options.terminate_on_nan, err);
 }
 
 /** A batch of a step. */
@@ -556,30 +566,36 @@ typedef struct step_batch {
 } step_batch;
 
 /** Compute the gradients of a batch, and update the weights if it is the last one of a step, in one
- * turn: other threads see the model as it was before or after. */
-static an_status move(an_trainer *trainer, epoch_run *run, const step_batch *b, double *loss,
+ * turn: other threads see the model as it was before or after. The loss is sent; if it is not
+ * finite, a guard leaves the model as it is. */
+static an_status move(an_trainer *trainer, epoch_run *run, const step_batch *b, late_batch *moved,
                       an_error *err) {
     const an_train_options *options = &trainer->options;
     an_model *model = trainer->model;
+    ani_net *net = ani_model_net(model);
+    const bool guarded = options->terminate_on_nan;
     an_loss_options how = trainer->loss;
     how.weights = b->weights;
     how.accumulate = run->pending > 0;
-    an_status st = ani_net_begin_change(ani_model_net(model), err);
+    an_status st = ani_net_begin_change(net, err);
     if (st) return st;
     if (!run->pending) {
+        run->update = (trainer->state.place.step + run->is_late) / options->accumulate;
         run->step_at = trainer->state.place;
-        if (trainer->moving) ani_net_read_moving(ani_model_net(model), trainer->moving);
+        if (trainer->moving) ani_net_keep_moving(net, trainer->moving);
     }
     run->pending++;
-    st = b->is_features ? ani_model_compute_head_gradients(model, b->x, b->y, b->n, &how, loss, err)
-                        : ani_model_compute_gradients(model, b->x, b->y, b->n, &how, loss, err);
-    run->broken = !st && !isfinite(*loss) && options->terminate_on_nan;
-    const bool is_last = run->pending == options->accumulate || b->next >= run->steps;
-    if (run->broken)
-        set_rate(trainer, run); /* for the message */
-    else if (!st && is_last)
-        st = update(trainer, run, err);
-    ani_net_end_change(ani_model_net(model));
+    *moved = (late_batch){.n = b->n,
+                          .next = b->next,
+                          .rate = rate_of(trainer, run),
+                          .is_update = run->pending == options->accumulate || b->next >= run->steps,
+                          .updates = an_optimizer_steps(trainer->optimizer)};
+    st = b->is_features
+             ? ani_model_compute_head_gradients(model, b->x, b->y, b->n, &how, guarded, NULL, err)
+             : ani_model_compute_gradients(model, b->x, b->y, b->n, &how, guarded, NULL, err);
+    if (!st && moved->is_update) st = update(trainer, run, err);
+    if (!st) ani_net_send_loss(net);
+    ani_net_end_change(net);
     return st;
 }
 
@@ -607,7 +623,7 @@ static an_status restore_moving(an_trainer *trainer, an_error *err) {
                             "the moving statistics are in the middle of a step; the next call has "
                             "to restore them: %s",
                             why.message);
-        ani_net_write_moving(net, trainer->moving);
+        ani_net_restore_moving(net, trainer->moving);
         ani_net_end_change(net);
     }
     trainer->moving_owed = false;
@@ -618,7 +634,7 @@ static an_status restore_moving(an_trainer *trainer, an_error *err) {
  * changed, but the moving statistics and the place have. Returns st, or why the statistics could
  * not be restored. */
 static an_status abandon_step(an_trainer *trainer, epoch_run *run, an_status st, an_error *err) {
-    if (!run->pending) return st;
+    if (!run->pending || trainer->options.accumulate == 1) return st;
     trainer->state.place = run->step_at;
     trainer->moving_owed = trainer->moving != NULL;
     trainer->owed_after = ani_net_changes(ani_model_net(trainer->model));
@@ -626,28 +642,101 @@ static an_status abandon_step(an_trainer *trainer, epoch_run *run, an_status st,
     return restored ? restored : st;
 }
 
-/** Account for a batch. */
-static an_status finish_batch(an_trainer *trainer, epoch_run *run, const step_batch *b, double loss,
-                              an_error *err) {
-    const an_train_options *options = &trainer->options;
+/** Undo a batch whose loss is not finite, and what was queued after it: the guard has left the
+ * model as it was before, and only the number of the optimizer's steps has to follow. */
+static void undo_broken(an_trainer *trainer, epoch_run *run, const late_batch *b) {
+    ani_net *net = ani_model_net(trainer->model);
+    double unused;
+    if (run->is_late) ani_net_take_loss(net, &unused, NULL);
+    run->is_late = false;
+    ani_net_clear_guard(net);
+    ani_optimizer_set_steps(trainer->optimizer, b->updates);
+}
+
+/** Wait for the loss of a batch, and account for it. */
+static an_status account(an_trainer *trainer, epoch_run *run, const late_batch *b, double *loss,
+                         an_error *err) {
     ani_epoch_place *place = &trainer->state.place;
-    an_status st = AN_OK;
+    an_status st = ani_net_take_loss(ani_model_net(trainer->model), loss, err);
+    if (st) return st;
+    run->broken = !isfinite(*loss) && trainer->options.terminate_on_nan;
+    if (b->is_update || run->broken) place->rate = b->rate;
+    if (run->broken) {
+        undo_broken(trainer, run, b);
+        return AN_OK;
+    }
+    trainer->written = false;
+    place->loss_sum += *loss * (double)b->n;
+    place->samples += b->n;
+    place->step++;
+    place->batch = b->next;
+    place->seconds = ani_clock_seconds() - run->begun;
+    return AN_OK;
+}
+
+/** Whether it is time for a checkpoint. */
+static bool is_due(const an_trainer *trainer) {
+    const an_train_options *options = &trainer->options;
+    return options->resume_path &&
+           ani_clock_seconds() - trainer->written_at >= options->resume_seconds;
+}
+
+/** Account for a batch, and tell. */
+static an_status finish_batch(an_trainer *trainer, epoch_run *run, const late_batch *b,
+                              an_error *err) {
+    ani_epoch_place *place = &trainer->state.place;
+    double loss;
+    an_status st = account(trainer, run, b, &loss, err);
+    if (st) return st;
     if (run->broken) {
         run->report.loss = loss;
         return report_broken(trainer, loss, err);
     }
-    trainer->written = false;
-    const double now = ani_clock_seconds();
-    place->loss_sum += loss * (double)b->n;
-    place->samples += b->n;
-    place->step++;
-    place->batch = b->next;
-    place->seconds = now - run->begun;
-    st = ani_console_step(&trainer->console, place->step, mean_loss(place), now, err);
+    st = ani_console_step(&trainer->console, place->step, mean_loss(place), ani_clock_seconds(),
+                          err);
     if (!st) st = tell(trainer, AN_EVENT_STEP, place->step, run->steps, run->begun, NULL, err);
-    if (st || run->pending) return st; /* checkpoints contain whole steps */
-    if (now - trainer->written_at >= options->resume_seconds) st = write_in_place(trainer, err);
+    /* checkpoints contain whole steps, and the model may be ahead of the place */
+    if (st || run->pending || run->is_late) return st;
+    if (is_due(trainer)) st = write_in_place(trainer, err);
     return st ? st : look_for_pause(trainer, err);
+}
+
+/** Account for the batch whose loss is late, if there is one. */
+static an_status finish_late(an_trainer *trainer, epoch_run *run, an_error *err) {
+    const late_batch late = run->late;
+    if (!run->is_late) return AN_OK;
+    run->is_late = false;
+    return finish_batch(trainer, run, &late, err);
+}
+
+/** The same after a failure: the model has moved, and the place has to follow. */
+static void account_late(an_trainer *trainer, epoch_run *run) {
+    const bool broken = run->broken;
+    double loss;
+    if (!run->is_late) return;
+    run->is_late = false;
+    account(trainer, run, &run->late, &loss, NULL);
+    run->broken = broken;
+}
+
+/** Train on a batch. A device computes it while the loss of the batch before is read, unless
+ * something depends on that of this one. */
+static an_status train_batch(an_trainer *trainer, epoch_run *run, const step_batch *b,
+                             an_error *err) {
+    const late_batch before = run->late;
+    late_batch moved;
+    an_status st = move(trainer, run, b, &moved, err);
+    if (st) return st;
+    const bool was_late = run->is_late;
+    run->late = moved;
+    run->is_late = true;
+    if (was_late) st = finish_batch(trainer, run, &before, err);
+    if (st || run->broken) return st;
+    const an_train_options *options = &trainer->options;
+    if (options->on_event || options->loss_fn || options->accumulate > 1 || is_due(trainer) ||
+        atomic_load(&trainer->asked_to_pause))
+        return finish_late(trainer, run, err);
+    return AN_OK;
 }
 
 /** Claim the training batches, and wait for them only until the call is cancelled. */
@@ -657,21 +746,18 @@ static an_status claim_batches(an_trainer *trainer, an_error *err) {
     return st;
 }
 
-static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
+static an_status run_batches(an_trainer *trainer, epoch_run *run, an_error *err) {
     const int64_t number = (int64_t)trainer->options.first_epoch + trainer->state.epoch;
     const int64_t first = trainer->state.place.batch;
     an_status st = AN_OK;
-    double loss;
     if (trainer->train_features) {
         ani_loader_order(trainer->train, number, trainer->places);
         for (int64_t batch = first; !st && !run->broken && batch < run->steps; batch++) {
             const step_batch b = {trainer->x, trainer->y, trainer->weights, gather(trainer, batch),
                                   batch + 1,  true};
-            if (!b.n) continue;
-            st = move(trainer, run, &b, &loss, err);
-            if (!st) st = finish_batch(trainer, run, &b, loss, err);
+            if (b.n) st = train_batch(trainer, run, &b, err);
         }
-        return st ? st : finish_update(trainer, run, err);
+        return st;
     }
     st = claim_batches(trainer, err);
     if (st) return st;
@@ -684,11 +770,19 @@ static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
         if (st) break;
         b.weights = an_loader_batch_weights(trainer->train);
         b.next = ani_loader_place(trainer->train);
-        st = move(trainer, run, &b, &loss, err);
-        if (!st) st = finish_batch(trainer, run, &b, loss, err);
+        st = train_batch(trainer, run, &b, err);
     }
     ani_loader_release(trainer->train);
-    return st == AN_DONE || !st ? finish_update(trainer, run, err) : st;
+    return st == AN_DONE ? AN_OK : st;
+}
+
+/** All steps of an epoch; when it returns, the model and the place agree. */
+static an_status run_steps(an_trainer *trainer, epoch_run *run, an_error *err) {
+    an_status st = run_batches(trainer, run, err);
+    if (!st) st = finish_late(trainer, run, err);
+    if (!st) st = finish_update(trainer, run, err);
+    if (st) account_late(trainer, run);
+    return st;
 }
 
 /** Set the moving statistics to those of this epoch's batches under the current weights. */

@@ -256,8 +256,10 @@ static void losses(void **state) {
             fill(ones, SAMPLES, 1, 1, 1);
             for (int i = 0; i < 2; i++) {
                 const float *w = each[i];
-                both[b]->ops->loss(both[b], kind, SAMPLES, OUTPUTS, y, t, w, &loss, dy);
-                both[b]->ops->loss(both[b], kind, SAMPLES, OUTPUTS, y, t, w, &alone, NULL);
+                both[b]->ops->loss(both[b], kind, SAMPLES, SAMPLES, OUTPUTS, y, t, w, &loss, dy,
+                                   NULL);
+                both[b]->ops->loss(both[b], kind, SAMPLES, SAMPLES, OUTPUTS, y, t, w, &alone, NULL,
+                                   NULL);
                 assert_true(loss == alone);
                 expect(both[b], "loss", kind, loss, loss_of(kind, y, t, w, -1, 0), 1e-12);
                 for (int64_t k = 0; k < SAMPLES * OUTPUTS; k++)
@@ -267,8 +269,10 @@ static void losses(void **state) {
                            1e-7);
             }
             /* weights of 1 give the bits of none */
-            both[b]->ops->loss(both[b], kind, SAMPLES, OUTPUTS, y, t, NULL, &loss, dy);
-            both[b]->ops->loss(both[b], kind, SAMPLES, OUTPUTS, y, t, ones, &alone, same);
+            both[b]->ops->loss(both[b], kind, SAMPLES, SAMPLES, OUTPUTS, y, t, NULL, &loss, dy,
+                               NULL);
+            both[b]->ops->loss(both[b], kind, SAMPLES, SAMPLES, OUTPUTS, y, t, ones, &alone, same,
+                               NULL);
             assert_true(loss == alone);
             assert_memory_equal(same, dy, sizeof dy);
         }
@@ -415,7 +419,7 @@ static void ranges_pass_over_nan(void **state) {
 
 /* Keras' formulas in double; m and v as they were. */
 static void step_by_hand(const ani_optim_step *s, double g, double *w, double *m, double *v) {
-    g *= s->gradient_scale;
+    g *= s->squares ? s->clip_norm / sqrt(*s->squares) : 1;
     if (s->kind == AN_OPTIM_SGD) {
         *m = s->momentum * *m - s->rate * g;
         *w += s->nesterov ? s->momentum * *m - s->rate * g : *m;
@@ -434,6 +438,7 @@ static void optimizers(void **state) {
     (void)state;
     static const int64_t counts[] = {1, 7, 8, 33, 20000}; /* the last: several pieces of work */
     static const int64_t steps[] = {1, 2, 1000};
+    const double squares = 9; /* each gradient is halved */
     for (int b = 0; b < 2; b++)
         for (int mode = 0; mode < 4; mode++) /* Adam, AdamW, SGD, Nesterov */
             for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
@@ -463,7 +468,8 @@ static void optimizers(void **state) {
                                               .epsilon = 1e-7,
                                               .momentum = 0.8,
                                               .weight_decay = 0.3,
-                                              .gradient_scale = 0.5,
+                                              .clip_norm = 1.5,
+                                              .squares = &squares,
                                               .w = w,
                                               .g = g,
                                               .m = m,

@@ -328,8 +328,8 @@ static void check_case(an_backend *ref, an_backend *cpu, const context *at, cons
     variant open = *v; /* S without the clip: it could make S smaller than a rounding's source */
     open.relu6 = 0;
     ani_unit_plan ref_plan, cpu_plan;
-    ref->ops->unit_plan(ref, s, &ref_plan);
-    cpu->ops->unit_plan(cpu, s, &cpu_plan);
+    ref->ops->unit_plan(ref, s, at->element, &ref_plan);
+    cpu->ops->unit_plan(cpu, s, at->element, &cpu_plan);
     const double taps = s->kind == ANI_UNIT_POINTWISE ? 1 : 9;
     const double depth = s->kind == ANI_UNIT_DEPTHWISE ? 1 : (double)s->cin;
     const double outputs = (double)(s->n * s->oh * s->ow), inputs = (double)(s->n * s->h * s->w);
@@ -436,8 +436,8 @@ static void units_do_not_depend_on_threads(void **state) {
             const int32_t element = i % ANI_ELEMENTS;
             buffers want = make_buffers(s, 7, element), got = make_buffers(s, 7, element);
             ani_unit_plan plan_one, plan_many;
-            one->ops->unit_plan(one, s, &plan_one);
-            many->ops->unit_plan(many, s, &plan_many);
+            one->ops->unit_plan(one, s, element, &plan_one);
+            many->ops->unit_plan(many, s, element, &plan_many);
             run_forward(one, &plan_one, &want, &variants[0]);
             run_forward(many, &plan_many, &got, &variants[0]);
             run_backward(one, &plan_one, &want, &variants[0]);
@@ -467,7 +467,7 @@ static void nan_stays_and_has_no_gradient(void **state) {
             buffers b = make_buffers(&cases[i], 5, j % ANI_ELEMENTS);
             b.x[4] = NAN;
             ani_unit_plan plan;
-            backend->ops->unit_plan(backend, &cases[i], &plan);
+            backend->ops->unit_plan(backend, &cases[i], j % ANI_ELEMENTS, &plan);
             run_forward(backend, &plan, &b, &variants[5]);
             assert_true(isnan(b.y[4]));
             run_backward(backend, &plan, &b, &variants[4]);

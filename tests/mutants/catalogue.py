@@ -185,8 +185,8 @@ m("ref_huber", "backend/ref/head.c",
   "return fabs(e) <= 1 ? 0.5 * e * e : fabs(e);",
   "Huber's loss jumps at 1", "layers")
 m("ref_categorical_slope", "backend/ref/head.c",
-  "dy[o] = (float)(weight * (exp(y[o] - largest) / sum * all - t[o]) / (double)n);",
-  "dy[o] = (float)(weight * (exp(y[o] - largest) / sum * all - t[o]) / (double)(n * out));",
+  "dy[o] = (float)(weight * (exp(y[o] - largest) / sum * all - t[o]) / (double)of);",
+  "dy[o] = (float)(weight * (exp(y[o] - largest) / sum * all - t[o]) / (double)(of * out));",
   "a categorical gradient is also averaged over outputs", "layers")
 m("ref_loss_weight", "backend/ref/head.c",
   "const double weight = weights ? weights[i / out] : 1;",
@@ -252,7 +252,7 @@ m("cpu_adam_bias", "backend/cpu/elementwise.c",
   "job.alpha = (float)(step->rate * sqrt(1 - pow(step->beta2, t)) / (1 - pow(step->beta2, t)));",
   "Adam's bias correction of the first moment uses the second's beta", "backend_entries_c")
 m("cpu_sgd_clip", "backend/cpu/elementwise.c",
-  "job.alpha = (float)(step->rate * step->gradient_scale);",
+  "job.alpha = (float)(step->rate * factor);",
   "job.alpha = (float)step->rate;",
   "SGD does not clip gradients", "backend_entries_c")
 m("cpu_adamw", "backend/cpu/elementwise.c",
@@ -290,19 +290,18 @@ m("run_shortcut_gradient", "layers/run.c",
   "(void)0;",
   "the gradient of a shortcut is lost", "golden_training", "model")
 m("run_statistics_bessel", "layers/run.c",
-  "*variance++ += (double)n * scratch[c + i] / (double)(rows > 1 ? rows - 1 : 1);",
-  "*variance++ += (double)n * scratch[c + i] / (double)rows;",
+  "*variance++ += (double)n * moments[c + i] / (double)(rows > 1 ? rows - 1 : 1);",
+  "*variance++ += (double)n * moments[c + i] / (double)rows;",
   "recomputed variances lack Bessel's correction", "statistics")
 m("run_moving", "layers/run.c",
-  "backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum >= 0,",
-  "backend->ops->bn_batch(backend, c, rows, unit->sums, momentum, momentum > 1,",
+  ".momentum = momentum, .update = momentum >= 0};",
+  ".momentum = momentum, .update = momentum > 1};",
   "moving statistics are never updated", "golden_training")
 m("run_cancel_statistics", "layers/run.c",
-  """    if (st) {
-        restore_moving(&run);
-        return st;""",
-  """    if (st) {
-        return st;""",
+  """    if (st)
+        restore_moving(&run, NULL);
+    else if (run.batch)""",
+  """    if (!st && run.batch)""",
   "a cancelled step leaves the moving statistics of its forward pass", "cancel")
 m("trainer_cancel_place", "train/trainer.c",
   "} else if (!trainer->in_place && !ani_watch_stops(watch_of(trainer))) {",
@@ -317,7 +316,7 @@ m("calibrate_cancel", "layers/calibrate.c",
   "(void)size;",
   "a cancelled call leaves some of its images in the calibration", "cancel")
 m("run_frozen_by_batch", "layers/run.c",
-  "if (!run.batch) refresh_running(net);",
+  "if (!run->batch) refresh_running(run->net);",
   "(void)0;",
   "frozen batch norm uses old statistics", "model", "statistics", "layers")
 m("calibrate_low", "layers/calibrate.c",
@@ -354,8 +353,8 @@ m("model_slices", "layers/model_run.c",
   "y ? y + i : NULL",
   "scores of several outputs overlap from the 33rd image on", "model")
 m("update_batch_norm_mean", "layers/run.c",
-  "*mean++ += (double)n * scratch[i];",
-  "*mean++ += scratch[i];",
+  "*mean++ += (double)n * moments[i];",
+  "*mean++ += moments[i];",
   "recomputed means are not weighted by their images", "statistics")
 
 # --- mobilenetv2 ----------------------------------------------------------------------------------------
@@ -396,9 +395,9 @@ m("schedule_cosine", "optim/schedule.c",
   "const double cosine = 0.5 * (1 + cos(M_PI * done));",
   "const double cosine = cos(M_PI / 2 * done);",
   "a different curve with the same end points", "optim")
-m("clip_norm", "optim/optim.c",
-  "const double norm = sqrt(squares);\n    return norm",
-  "const double norm = squares;\n    return norm",
+m("clip_norm", "backend/ref/optim.c",
+  "step->squares ? sqrt(*step->squares) : 0;",
+  "step->squares ? *step->squares : 0;",
   "gradients are clipped by the square of their norm", "optim")
 
 m("moments_offset", "optim/optim.c",
@@ -406,7 +405,7 @@ m("moments_offset", "optim/optim.c",
   "step.m = optimizer->m;",
   "the head's first moments are those of other arrays", "optim", "checkpoint")
 m("optimizer_steps", "optim/optim.c",
-  "    optimizer->steps = steps;\n",
+  "    ani_optimizer_set_steps(optimizer, steps);\n",
   "    (void)steps;\n",
   "a resumed optimizer corrects its bias as if it were new", "checkpoint")
 
@@ -531,8 +530,8 @@ m("reduce_cooldown", "train/decisions.c",
   "state->cooldown_left = 0;",
   "no cooldown after the rate is reduced", "callbacks")
 m("train_loss_mean", "train/trainer.c",
-  "place->loss_sum += loss * (double)b->n;",
-  "place->loss_sum += loss;",
+  "place->loss_sum += *loss * (double)b->n;",
+  "place->loss_sum += *loss;",
   "the loss of an epoch is not a mean over samples", "trainer")
 m("train_monitor", "train/trainer.c",
   "const double value = trainer->val ? report->val_loss : report->loss;",
@@ -543,8 +542,8 @@ m("train_restore", "train/trainer.c",
   "if (options->restore_best) st = keep_weights(trainer, err);",
   "the last weights are restored as the best", "trainer")
 m("train_schedule", "train/trainer.c",
-  "const int64_t all = (int64_t)trainer->state.epoch * updates_of(trainer, run->steps) +",
-  "const int64_t all =",
+  "(int64_t)trainer->state.epoch * updates_of(trainer, run->steps) + run->update;",
+  "run->update;",
   "each epoch restarts the schedule", "trainer")
 m("evaluate_mean", "train/evaluate.c",
   "loss /= (double)outputs;",
@@ -749,12 +748,12 @@ m("accumulate_rest", "train/trainer.c",
   "if (!run->broken) return AN_OK;",
   "gradients that wait for a damaged image are lost", "losses")
 m("accumulate_moving", "train/trainer.c",
-  "    ani_net_write_moving(net, trainer->moving);\n",
+  "    ani_net_restore_moving(net, trainer->moving);\n",
   "",
   "an interrupted step of several batches leaves its moving statistics", "losses")
 m("own_loss_moving", "layers/run.c",
-  "run.keeps = run.batch && (net->watch.cancel || step->loss->fn);",
-  "run.keeps = run.batch && net->watch.cancel;",
+  "run.keeps = run.batch && (net->watch.cancel || step->loss->fn || run.guard);",
+  "run.keeps = run.batch && (net->watch.cancel || run.guard);",
   "a cancelled loss function leaves the moving statistics of its batch", "losses")
 m("copy_shares_for_ever", "layers/net.c",
   "if (!st && net->holders && atomic_load(net->holders) > 1) {",

@@ -184,8 +184,8 @@ static void list_run(lives *l, const ani_net *net, const ani_net_plan *plan) {
     add(l, plan->features, features, units, units);
     add(l, plan->dfeatures, features, units, units + 1);
     add(l, plan->y, outputs, units, units);
-    add(l, plan->target, outputs, units, units);
-    add(l, plan->weights, plan->n * f, units, units);
+    add(l, plan->target, outputs, 0, units);
+    add(l, plan->weights, plan->n * f, 0, units);
     add(l, plan->dy, outputs, units, units);
 }
 
@@ -236,7 +236,7 @@ static void runs_of_networks(void **state) {
             ani_net *net = make_net(backend, (int32_t)nets[i][0], nets[i][1], nets[i][2]);
             int64_t largest = 0;
             for (size_t k = 0; k < 6; k++) {
-                const ani_net_plan *plan;
+                ani_net_plan *plan;
                 const an_status st =
                     ani_net_prepare(net, &net->memory, kinds[k % 3], batches[k / 3], &plan, &err);
                 if (st) fail_msg("%s", err.message);
@@ -255,7 +255,7 @@ static void sizes_of_runs(void **state) {
     (void)state;
     an_backend *backend = test_backend_make("ref", NULL, 1);
     ani_net *net = make_net(backend, ANI_MNV2_UNITS, 64, 64);
-    const ani_net_plan *head, *statistics, *training, *twice;
+    ani_net_plan *head, *statistics, *training, *twice;
     assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_HEAD, 4, &head, &err), AN_OK);
     assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, 4, &statistics, &err),
                      AN_OK);
@@ -283,7 +283,7 @@ static void plans_are_kept(void **state) {
     (void)state;
     an_backend *backend = test_backend_make("ref", NULL, 1);
     ani_net *net = make_net(backend, 3, 32, 32);
-    const ani_net_plan *plan;
+    ani_net_plan *plan;
     for (int64_t n = 1; n <= ANI_NET_PLANS; n++)
         assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, n, &plan, &err),
                          AN_OK);
@@ -309,7 +309,7 @@ static void batches_out_of_range(void **state) {
     (void)state;
     an_backend *backend = test_backend_make("ref", NULL, 1);
     ani_net *net = make_net(backend, ANI_MNV2_UNITS, 32, 32);
-    const ani_net_plan *plan;
+    ani_net_plan *plan;
     assert_int_equal(ani_net_prepare(net, &net->memory, ANI_RUN_STATISTICS, 0, &plan, &err),
                      AN_ERR_ARG);
     assert_string_equal(err.message, "network: a batch of 0; it must be 1 to 16777216");
@@ -339,7 +339,7 @@ static void networks_too_large(void **state) {
     (void)state;
     an_backend *backend = test_backend_make("ref", NULL, 1);
     ani_net *net = make_net(backend, ANI_MNV2_UNITS, ANI_NET_MAX_SIDE, ANI_NET_MAX_SIDE);
-    const ani_net_plan *plan;
+    ani_net_plan *plan;
     assert_int_equal(
         ani_net_prepare(net, &net->memory, ANI_RUN_TRAINING, ANI_NET_MAX_BATCH, &plan, &err),
         AN_ERR_NOMEM);

@@ -35,7 +35,7 @@ static void cpu_free(an_backend *backend, void *memory, int64_t size) {
     ani_free_large(memory, size);
 }
 
-static void cpu_copy(an_backend *backend, void *to, const void *from, int64_t size) {
+static void cpu_move(an_backend *backend, void *to, const void *from, int64_t size) {
     (void)backend;
     if (size > 0) memcpy(to, from, (size_t)size);
 }
@@ -45,13 +45,9 @@ static void cpu_fill(an_backend *backend, void *memory, int32_t byte, int64_t si
     if (size > 0) memset(memory, byte, (size_t)size);
 }
 
-static an_status cpu_wait(an_backend *backend, an_error *err) {
-    (void)backend;
-    (void)err;
-    return AN_OK;
-}
-
-static void cpu_unit_plan(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan) {
+static void cpu_unit_plan(an_backend *backend, const ani_unit_shape *shape, int32_t element,
+                          ani_unit_plan *plan) {
+    (void)element; /* scratch is enough for both */
     const cpu_backend *cpu = ani_cpu(backend);
     *plan = (ani_unit_plan){.shape = *shape, .algorithm = shape->kind};
     if (shape->kind == ANI_UNIT_DEPTHWISE) {
@@ -71,6 +67,13 @@ static void cpu_unit_forward(an_backend *backend, const ani_unit_plan *plan,
         ani_cpu_depthwise_forward(ani_cpu(backend), &plan->shape, args);
     else
         ani_cpu_rows_forward(ani_cpu(backend), &plan->shape, args);
+    if (!ani_watch_stops(args->watch)) ani_ref_finish_forward(&plan->shape, args);
+}
+
+/* After the input gradient, whose sums are complete. */
+static void finish_store(const ani_unit_shape *s, const ani_unit_backward *args) {
+    if (!ani_watch_stops(args->watch))
+        ani_ref_finish_store(s->n * s->h * s->w, s->cin, &args->store);
 }
 
 static void cpu_unit_backward(an_backend *backend, const ani_unit_plan *plan,
@@ -78,6 +81,7 @@ static void cpu_unit_backward(an_backend *backend, const ani_unit_plan *plan,
     cpu_backend *cpu = ani_cpu(backend);
     if (plan->algorithm == ANI_UNIT_DEPTHWISE) {
         ani_cpu_depthwise_backward(cpu, &plan->shape, args);
+        finish_store(&plan->shape, args);
         return;
     }
     ani_unit_backward rest = *args;
@@ -86,6 +90,7 @@ static void cpu_unit_backward(an_backend *backend, const ani_unit_plan *plan,
         rest.store = (ani_store){0};
     }
     if (rest.dw || rest.store.dx) ani_cpu_rows_backward(cpu, &plan->shape, &rest);
+    finish_store(&plan->shape, args);
 }
 
 static const ani_backend_ops cpu_ops = {
@@ -94,11 +99,19 @@ static const ani_backend_ops cpu_ops = {
     .memory = cpu_memory,
     .alloc = cpu_alloc,
     .free = cpu_free,
-    .write = cpu_copy,
-    .read = cpu_copy,
-    .copy = cpu_copy,
+    .host_alloc = ani_ref_alloc,
+    .host_free = ani_ref_free,
+    .write = cpu_move,
+    .read = cpu_move,
+    .send = ani_ref_send,
+    .fetch = ani_ref_send,
+    .reach = ani_ref_reach,
+    .copy = ani_ref_copy,
     .fill = cpu_fill,
-    .wait = cpu_wait,
+    .wait = ani_ref_wait,
+    .begin = ani_ref_begin,
+    .end = ani_ref_end,
+    .forget = ani_ref_forget,
     .unit_plan = cpu_unit_plan,
     .unit_forward = cpu_unit_forward,
     .unit_backward = cpu_unit_backward,
@@ -142,6 +155,7 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     cpu->base.threads = options->threads;
     cpu->base.process = ani_process();
     cpu->base.instructions = mask;
+    cpu->base.slice = ANI_HOST_SLICE;
     ani_kernels_init(&cpu->k, mask);
     ani_infer_kernels_init(&cpu->infer[AN_INFERENCE_FP32], mask);
     ani_infer_kernels_init_int8(&cpu->infer[AN_INFERENCE_INT8], mask);

@@ -208,7 +208,8 @@ typedef struct forward_job {
     float *tiles;     /* [threads][tile_floats]: ring, a block of an output row, pivot, y_tile */
     double *sums;     /* [threads][2][group] */
     int64_t tile_floats;
-    int64_t y_tile; /* where in them rows of y wait to be streamed */
+    int64_t y_tile; /* where in them rows of y wait to be streamed, or are not wanted */
+    int32_t streams;
 } forward_job;
 
 /* The number of floats that columns of a bfloat16 tensor occupy. */
@@ -223,7 +224,7 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     job->cpu = cpu;
     job->s = s;
     job->y_tile = RING * c.x_columns * c.group + c.range * ANI_BLOCK + c.group;
-    job->tile_floats = job->y_tile + row_floats(s, c.range);
+    job->tile_floats = job->y_tile + c.range * s->cin;
     job->taps = ani_take(scratch, &used, 9 * ani_round_up(s->cin, ANI_BLOCK), sizeof(float));
     job->counts = ani_take(scratch, &used, c.parts, sizeof(int64_t));
     job->partials = ani_take(scratch, &used, c.parts * 2 * s->cin, sizeof(double));
@@ -251,8 +252,7 @@ static void store_block(const forward_job *job, const place *p, int64_t oy, int6
         ani_cpu_begin_moments(k, pivot + first, sum + first, square + first, tile, ANI_BLOCK,
                               columns, c);
     k->tensor[args->element].store_moments(y, s->cin, tile, ANI_BLOCK, columns, c, pivot + first,
-                                           sum + first, square + first,
-                                           ani_cpu_streams(job->cpu, s->n * s->oh * s->ow, s->cin));
+                                           sum + first, square + first, job->streams);
 }
 
 static void forward_piece(void *context, int64_t index, int32_t worker) {
@@ -266,10 +266,11 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
     float *tile = memory + RING * job->cut.x_columns * job->cut.group;
     float *pivot = tile + job->cut.range * ANI_BLOCK;
     double *sum = job->sums + worker * 2 * job->cut.group;
-    void *y_tile = args->moments && ani_cpu_streams_tiles(job->cpu, args->element,
-                                                          s->n * s->oh * s->ow, s->cin)
-                       ? memory + job->y_tile
-                       : NULL;
+    void *y_tile =
+        !args->y || (args->moments &&
+                     ani_cpu_streams_tiles(job->cpu, args->element, s->n * s->oh * s->ow, s->cin))
+            ? memory + job->y_tile
+            : NULL;
     ring x = {.rows = memory,
               .first = p.column * s->stride - s->pad_left,
               .columns = (columns - 1) * s->stride + 3,
@@ -288,7 +289,7 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
                                .w = job->taps + (p.channel / ANI_BLOCK + b) * 9 * ANI_BLOCK,
                                .count = columns,
                                .stride = s->stride,
-                               .streamed = ani_cpu_streams(job->cpu, s->n * s->oh * s->ow, s->cin),
+                               .streamed = job->streams,
                                .next_stride = s->cin * ani_element_size(args->x.element)};
             if (args->moments && oy > p.row && block_channels(&p, b) == ANI_BLOCK) {
                 for (int64_t i = 0; i < s->stride && oy + 1 < p.last_row; i++)
@@ -302,7 +303,7 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
             k->depthwise(tile, d.x, d.w, columns, s->stride);
             store_block(job, &p, oy, b, to, tile, pivot, sum);
         }
-        if (y_tile) stream_row(k, s, &p, args->element, y_row, y_tile, columns);
+        if (y_row && y_tile) stream_row(k, s, &p, args->element, y_row, y_tile, columns);
     }
     k->fence();
     if (args->moments) {
@@ -319,6 +320,7 @@ void ani_cpu_depthwise_forward(cpu_backend *cpu, const ani_unit_shape *s,
     static const int32_t order[9] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
     forward_job job = {.args = args};
     plan_forward(&job, cpu, s, args->scratch);
+    job.streams = args->y && ani_cpu_streams(cpu, s->n * s->oh * s->ow, s->cin);
     pack_taps(job.taps, args->w, s->cin, order);
     ani_pool_run_watched(cpu->pool, args->watch, job.cut.pieces, forward_piece, &job);
     if (ani_watch_stops(args->watch)) return;

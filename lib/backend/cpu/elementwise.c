@@ -114,7 +114,7 @@ void ani_cpu_value_range(an_backend *backend, int64_t rows, int64_t c, const ani
 typedef struct optim_job {
     const cpu_backend *cpu;
     const ani_optim_step *step;
-    float decay, m_rate, v_rate, alpha;
+    float factor, decay, m_rate, v_rate, alpha;
 } optim_job;
 
 static void optim_piece(void *context, int64_t index, int32_t worker) {
@@ -126,16 +126,17 @@ static void optim_piece(void *context, int64_t index, int32_t worker) {
         job->cpu->k.sgd(s->w + first, s->g + first, s->m + first, count, job->alpha,
                         (float)s->momentum, s->nesterov);
     else
-        job->cpu->k.adam(s->w + first, s->g + first, s->m + first, s->v + first, count,
-                         (float)s->gradient_scale, job->decay, job->m_rate, job->v_rate, job->alpha,
-                         (float)s->epsilon);
+        job->cpu->k.adam(s->w + first, s->g + first, s->m + first, s->v + first, count, job->factor,
+                         job->decay, job->m_rate, job->v_rate, job->alpha, (float)s->epsilon);
 }
 
 void ani_cpu_optim_step(an_backend *backend, const ani_optim_step *step) {
     cpu_backend *cpu = ani_cpu(backend);
-    optim_job job = {.cpu = cpu, .step = step};
+    if (step->guard && *step->guard) return;
+    const double factor = ani_ref_clip_factor(step);
+    optim_job job = {.cpu = cpu, .step = step, .factor = (float)factor};
     if (step->kind == AN_OPTIM_SGD) {
-        job.alpha = (float)(step->rate * step->gradient_scale);
+        job.alpha = (float)(step->rate * factor);
     } else {
         const double t = (double)step->step;
         job.alpha = (float)(step->rate * sqrt(1 - pow(step->beta2, t)) / (1 - pow(step->beta1, t)));

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "backend/ref/ref.h"
+
 enum {
     CHANNELS = 64, /* of a piece of pooling */
     ROWS = 128,    /* pixels normalised at a time */
@@ -81,6 +83,7 @@ void ani_cpu_pool_backward(an_backend *backend, int64_t n, int64_t hw, int64_t c
     cpu_backend *cpu = ani_cpu(backend);
     pool_job job = {.cpu = cpu, .n = n, .hw = hw, .c = c, .x = x, .dy = dy, .store = store};
     ani_pool_run(cpu->pool, ani_divide_up(c, CHANNELS), spread_piece, &job);
+    ani_ref_finish_store(n * hw, c, store);
 }
 
 /* --- dense ------------------------------------------------------------------------------------ */

@@ -87,7 +87,7 @@ typedef struct forward_job {
     float *packed;    /* w */
     int64_t *counts;  /* [chunks] */
     double *partials; /* [chunks][2][n] */
-    float *tiles;     /* [threads][tile_floats]: a, c, y in bfloat16 */
+    float *tiles;     /* [threads][tile_floats]: a, c, y if it is streamed or not wanted */
     double *sums;     /* [threads][2][n] */
     float *pivots;    /* [threads][n] */
     int64_t tile_floats;
@@ -102,7 +102,7 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     job->m = ani_cpu_matrix(cpu, row_values(s), s->cout);
     job->lda = ani_cpu_stride(row_values(s), 1);
     job->ldc = ani_cpu_stride(s->cout, job->m.width);
-    job->tile_floats = TILE * (job->lda + job->ldc) + TILE / 2 * s->cout;
+    job->tile_floats = TILE * (job->lda + job->ldc + s->cout);
     job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
     job->counts = ani_take(scratch, &used, job->cut.chunks, sizeof(int64_t));
     job->partials = ani_take(scratch, &used, job->cut.chunks * 2 * s->cout, sizeof(double));
@@ -120,7 +120,7 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
     const int64_t first = index * job->cut.chunk;
     const int64_t last = ani_min(first + job->cut.chunk, job->cut.rows);
     float *a = job->tiles + worker * job->tile_floats, *c = a + TILE * job->lda;
-    void *y_tile = ani_cpu_streams_tiles(job->cpu, args->element, job->cut.rows, cout)
+    void *y_tile = !args->y || ani_cpu_streams_tiles(job->cpu, args->element, job->cut.rows, cout)
                        ? c + TILE * job->ldc
                        : NULL;
     double *sums = job->sums + worker * 2 * cout;
@@ -131,7 +131,7 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
                      .k = job->m.steps,
                      .n = cout,
                      .width = job->m.width,
-                     .stream = ani_cpu_streams(job->cpu, job->cut.rows, cout)};
+                     .stream = args->y && ani_cpu_streams(job->cpu, job->cut.rows, cout)};
     for (int64_t row = first; row < last; row += TILE) {
         p.rows = ani_min(TILE, last - row);
         load_rows(job->cpu, job->s, &args->x, row, p.rows, a, job->lda);
@@ -144,7 +144,8 @@ static void forward_chunk(void *context, int64_t index, int32_t worker) {
             if (job->s->kind == ANI_UNIT_POINTWISE) p.ahead = rows_ahead(&x, &(coming){0});
             ani_cpu_product_moments(job->cpu, &job->m, &p, c, job->ldc, y_tile ? y_tile : y,
                                     args->element, &moments, row == first);
-            if (y_tile) k->stream_copy(y, y_tile, p.rows * cout * ani_element_size(args->element));
+            if (y && y_tile)
+                k->stream_copy(y, y_tile, p.rows * cout * ani_element_size(args->element));
             continue;
         }
         ani_cpu_product(job->cpu, &job->m, c, job->ldc, a, job->lda, job->packed, p.rows);

@@ -32,6 +32,7 @@ void ani_ref_pool_backward(an_backend *backend, int64_t n, int64_t hw, int64_t c
         for (int64_t p = 0; p < hw; p++)
             for (int64_t ch = 0; ch < c; ch++)
                 ani_ref_store(store, x, (i * hw + p) * c + ch, ch, c, dy[i * c + ch] / (double)hw);
+    ani_ref_finish_store(n * hw, c, store);
 }
 
 /* y[n,out] = x[n,in] w[in,out] + b[out] */
@@ -85,8 +86,8 @@ static double sum_exp(int64_t out, const float *y, double *largest) {
 }
 
 /* Softmax cross-entropy of one sample: sum over outputs of -t * log(softmax(y)), and its gradient
- * softmax(y) * sum(t) - t, times weight / n. */
-static double categorical(int64_t n, int64_t out, const float *y, const float *t, double weight,
+ * softmax(y) * sum(t) - t, times weight / of. */
+static double categorical(int64_t of, int64_t out, const float *y, const float *t, double weight,
                           float *dy) {
     double largest, loss = 0, all = 0;
     const double sum = sum_exp(out, y, &largest);
@@ -95,7 +96,7 @@ static double categorical(int64_t n, int64_t out, const float *y, const float *t
         all += t[o];
     }
     for (int64_t o = 0; dy && o < out; o++)
-        dy[o] = (float)(weight * (exp(y[o] - largest) / sum * all - t[o]) / (double)n);
+        dy[o] = (float)(weight * (exp(y[o] - largest) / sum * all - t[o]) / (double)of);
     return weight * loss;
 }
 
@@ -124,25 +125,26 @@ static double element_loss(int32_t kind, double y, double t, double *slope) {
 
 /* The mean over the batch of weight times loss (Keras' reduction sum_over_batch_size: the sum is
  * not divided by the weights); except for CATEGORICAL, also over the outputs. */
-void ani_ref_loss(an_backend *backend, int32_t kind, int64_t n, int64_t out, const float *y,
-                  const float *target, const float *weights, double *loss, float *dy) {
+void ani_ref_loss(an_backend *backend, int32_t kind, int64_t n, int64_t of, int64_t out,
+                  const float *y, const float *target, const float *weights, double *loss,
+                  float *dy, int32_t *guard) {
     (void)backend;
-    double sum = 0;
+    double sum = 0, count = (double)of;
     if (kind == AN_LOSS_CATEGORICAL) {
         for (int64_t i = 0; i < n; i++)
-            sum += categorical(n, out, y + i * out, target + i * out, weights ? weights[i] : 1,
+            sum += categorical(of, out, y + i * out, target + i * out, weights ? weights[i] : 1,
                                dy ? dy + i * out : NULL);
-        *loss = sum / (double)n;
-        return;
-    }
-    const double count = (double)(n * out);
-    for (int64_t i = 0; i < n * out; i++) {
-        const double weight = weights ? weights[i / out] : 1;
-        double slope;
-        sum += weight * element_loss(kind, y[i], target[i], &slope);
-        if (dy) dy[i] = (float)(weight * slope / count);
+    } else {
+        count = (double)(of * out);
+        for (int64_t i = 0; i < n * out; i++) {
+            const double weight = weights ? weights[i / out] : 1;
+            double slope;
+            sum += weight * element_loss(kind, y[i], target[i], &slope);
+            if (dy) dy[i] = (float)(weight * slope / count);
+        }
     }
     *loss = sum / count;
+    if (guard && !isfinite(*loss)) *guard = 1;
 }
 
 void ani_ref_probabilities(an_backend *backend, int64_t n, int64_t out, float *y) {

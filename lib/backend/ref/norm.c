@@ -64,6 +64,20 @@ void ani_ref_bn_backward(an_backend *backend, int64_t channels, int64_t count, i
     }
 }
 
+void ani_ref_finish_forward(const ani_unit_shape *s, const ani_unit_forward *args) {
+    const ani_bn_forward *bn = args->bn;
+    if (bn)
+        ani_ref_bn_batch(NULL, s->cout, s->n * s->oh * s->ow, args->moments, bn->momentum,
+                         bn->update, bn->bn);
+}
+
+void ani_ref_finish_store(int64_t rows, int64_t c, const ani_store *store) {
+    const ani_bn_backward *bn = store->bn;
+    if (bn)
+        ani_ref_bn_backward(NULL, c, rows, bn->batch, store->sums, bn->bn, bn->dgamma, bn->dbeta,
+                            bn->a, bn->b, bn->c);
+}
+
 void ani_ref_materialise(an_backend *backend, int64_t rows, int64_t c, const ani_lazy *x,
                          const ani_lazy *r, void *y) {
     (void)backend;

@@ -10,11 +10,16 @@
 #include <attractivenet/kinds.h>
 #include <math.h>
 
-static void adam(const ani_optim_step *s, double decay) {
+double ani_ref_clip_factor(const ani_optim_step *step) {
+    const double norm = step->squares ? sqrt(*step->squares) : 0;
+    return norm > step->clip_norm ? step->clip_norm / norm : 1;
+}
+
+static void adam(const ani_optim_step *s, double factor, double decay) {
     const double t = (double)s->step;
     const double alpha = s->rate * sqrt(1 - pow(s->beta2, t)) / (1 - pow(s->beta1, t));
     for (int64_t i = 0; i < s->count; i++) {
-        const double g = s->g[i] * s->gradient_scale;
+        const double g = s->g[i] * factor;
         const double m = s->m[i] + (g - s->m[i]) * (1 - s->beta1);
         const double v = s->v[i] + (g * g - s->v[i]) * (1 - s->beta2);
         const double w = s->w[i] - s->w[i] * decay * s->rate;
@@ -24,9 +29,9 @@ static void adam(const ani_optim_step *s, double decay) {
     }
 }
 
-static void sgd(const ani_optim_step *s) {
+static void sgd(const ani_optim_step *s, double factor) {
     for (int64_t i = 0; i < s->count; i++) {
-        const double step = s->rate * s->g[i] * s->gradient_scale;
+        const double step = s->rate * s->g[i] * factor;
         const double m = s->momentum * s->m[i] - step;
         s->m[i] = (float)m;
         s->w[i] = (float)(s->w[i] + (s->nesterov ? s->momentum * m - step : m));
@@ -35,10 +40,12 @@ static void sgd(const ani_optim_step *s) {
 
 void ani_ref_optim_step(an_backend *backend, const ani_optim_step *step) {
     (void)backend;
+    if (step->guard && *step->guard) return;
+    const double factor = ani_ref_clip_factor(step);
     if (step->kind == AN_OPTIM_SGD)
-        sgd(step);
+        sgd(step, factor);
     else
-        adam(step, step->kind == AN_OPTIM_ADAMW ? step->weight_decay : 0);
+        adam(step, factor, step->kind == AN_OPTIM_ADAMW ? step->weight_decay : 0);
 }
 
 void ani_ref_sum_squares(an_backend *backend, int64_t count, const float *x, double *sum) {

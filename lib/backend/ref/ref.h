@@ -49,6 +49,22 @@ static inline void ani_ref_store(const ani_store *store, const ani_lazy *x, int6
     }
 }
 
+/** Images of a prediction at a time, of the backends that compute on the host. */
+enum { ANI_HOST_SLICE = 32 };
+
+/* ref.c: host memory, and the queue of a backend that has none */
+void *ani_ref_alloc(an_backend *backend, int64_t size);
+void ani_ref_free(an_backend *backend, void *memory, int64_t size);
+int64_t ani_ref_send(an_backend *backend, void *to, const void *from, int64_t size);
+an_status ani_ref_reach(an_backend *backend, int64_t ticket, an_error *err);
+an_status ani_ref_wait(an_backend *backend, an_error *err);
+void ani_ref_copy(an_backend *backend, void *to, const void *from, int64_t size,
+                  const int32_t *guard);
+int32_t ani_ref_begin(an_backend *backend, ani_recording **recording, const void *key,
+                      int64_t key_size);
+void ani_ref_end(an_backend *backend, ani_recording *recording, int32_t whole);
+void ani_ref_forget(an_backend *backend, ani_recording *recording);
+
 /* infer.c */
 an_status ani_ref_infer_create(an_backend *backend, ani_infer **out, const ani_infer_unit *units,
                                int32_t count, int32_t kind, const ani_calibrated *calibrated,
@@ -65,13 +81,18 @@ void ani_ref_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_bu
 /** Compute z[cout] of one output pixel, number `row` of n*oh*ow. */
 void ani_ref_unit_pixel(const ani_unit_shape *s, const ani_lazy *x, const float *w, int64_t row,
                         double *z);
-void ani_ref_unit_plan(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan);
+void ani_ref_unit_plan(an_backend *backend, const ani_unit_shape *shape, int32_t element,
+                       ani_unit_plan *plan);
 void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
                           const ani_unit_forward *args);
 void ani_ref_unit_backward(an_backend *backend, const ani_unit_plan *plan,
                            const ani_unit_backward *args);
 
 /* norm.c */
+/** Finish the batch norm of a unit's output from its moments, if that is asked for. */
+void ani_ref_finish_forward(const ani_unit_shape *s, const ani_unit_forward *args);
+/** Finish the batch norm's backward step from the sums of a stored gradient of rows*c elements. */
+void ani_ref_finish_store(int64_t rows, int64_t c, const ani_store *store);
 /** 1 / sqrt(variance + epsilon). */
 double ani_ref_inv_std(const ani_bn *bn, double variance);
 void ani_ref_bn_batch(an_backend *backend, int64_t c, int64_t count, const double *moments,
@@ -94,11 +115,14 @@ void ani_ref_dense_forward(an_backend *backend, int64_t n, int64_t in, int64_t o
                            const float *w, const float *b, float *y);
 void ani_ref_dense_backward(an_backend *backend, int64_t n, int64_t in, int64_t out, const float *x,
                             const float *w, const float *dy, float *dx, float *dw, float *db);
-void ani_ref_loss(an_backend *backend, int32_t kind, int64_t n, int64_t out, const float *y,
-                  const float *target, const float *weights, double *loss, float *dy);
+void ani_ref_loss(an_backend *backend, int32_t kind, int64_t n, int64_t of, int64_t out,
+                  const float *y, const float *target, const float *weights, double *loss,
+                  float *dy, int32_t *guard);
 void ani_ref_probabilities(an_backend *backend, int64_t n, int64_t out, float *y);
 
 /* optim.c */
+/** The factor of each gradient: see ani_optim_step. */
+double ani_ref_clip_factor(const ani_optim_step *step);
 void ani_ref_optim_step(an_backend *backend, const ani_optim_step *step);
 void ani_ref_sum_squares(an_backend *backend, int64_t count, const float *x, double *sum);
 void ani_ref_combine(an_backend *backend, int64_t count, double a, const float *x, double b,

@@ -22,8 +22,10 @@ static int64_t weight_count(const ani_unit_shape *s) {
     return tap_count(s) * s->cin * (s->kind == ANI_UNIT_DEPTHWISE ? 1 : s->cout);
 }
 
-void ani_ref_unit_plan(an_backend *backend, const ani_unit_shape *shape, ani_unit_plan *plan) {
+void ani_ref_unit_plan(an_backend *backend, const ani_unit_shape *shape, int32_t element,
+                       ani_unit_plan *plan) {
     (void)backend;
+    (void)element;
     const int64_t pixel = shape->cin + shape->cout;
     *plan = (ani_unit_plan){.shape = *shape};
     plan->scratch_forward = pixel * (int64_t)sizeof(double);
@@ -98,19 +100,44 @@ void ani_ref_unit_pixel(const ani_unit_shape *s, const ani_lazy *x, const float 
     }
 }
 
+/* The moments alone: z is computed twice, and rounded as if it were stored. */
+static void moments_alone(const ani_unit_shape *s, const ani_unit_forward *args) {
+    const int64_t rows = s->n * s->oh * s->ow, c = s->cout;
+    double *z = args->scratch, *mean = args->moments, *m2 = mean + c;
+    for (int64_t i = 0; i < c; i++)
+        mean[i] = m2[i] = 0;
+    for (int64_t row = 0; row < 2 * rows; row++) {
+        if (ani_watch_stops(args->watch)) return;
+        ani_ref_unit_pixel(s, &args->x, args->w, row % rows, z);
+        for (int64_t i = 0; i < c; i++) {
+            float stored;
+            const double value = ani_ref_write(&stored, args->element, 0, z[i]);
+            if (row == rows) mean[i] /= (double)rows;
+            if (row < rows)
+                mean[i] += value;
+            else
+                m2[i] += (value - mean[i]) * (value - mean[i]);
+        }
+    }
+}
+
 void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
                           const ani_unit_forward *args) {
     (void)backend;
     const ani_unit_shape *s = &plan->shape;
     const int64_t rows = s->n * s->oh * s->ow;
     double *z = args->scratch;
-    for (int64_t row = 0; row < rows; row++) {
+    for (int64_t row = 0; args->y && row < rows; row++) {
         if (ani_watch_stops(args->watch)) return;
         ani_ref_unit_pixel(s, &args->x, args->w, row, z);
         for (int64_t co = 0; co < s->cout; co++)
             ani_ref_write(args->y, args->element, row * s->cout + co, z[co]);
     }
-    if (args->moments) compute_moments(rows, s->cout, args->y, args->element, args->moments);
+    if (!args->y)
+        moments_alone(s, args);
+    else if (args->moments)
+        compute_moments(rows, s->cout, args->y, args->element, args->moments);
+    if (!ani_watch_stops(args->watch)) ani_ref_finish_forward(s, args);
 }
 
 /* Form dz[cout] of one output pixel: a*g + b*z + c. */
@@ -180,6 +207,7 @@ static void input_gradient(const ani_unit_shape *s, const ani_unit_backward *arg
         for (int64_t ci = 0; ci < s->cin; ci++)
             ani_ref_store(&args->store, &args->x, row * s->cin + ci, ci, s->cin, dx[ci]);
     }
+    ani_ref_finish_store(s->n * s->h * s->w, s->cin, &args->store);
 }
 
 void ani_ref_unit_backward(an_backend *backend, const ani_unit_plan *plan,
