@@ -11,6 +11,18 @@ an_status ani_backend_check(const an_backend *backend, an_error *err) {
     return ani_process_check(backend->process, "the backend", err);
 }
 
+an_status ani_backend_fail_memory(an_backend *backend, int64_t size, const char *what,
+                                  an_error *err) {
+    int64_t total, free;
+    if (size < 0 || !backend->device.capability_major) return ani_fail_memory(err, size, what);
+    backend->ops->memory(backend, &total, &free);
+    return ani_fail(err, AN_ERR_NOMEM,
+                    "no memory for %s on %s: %lld bytes wanted, %lld of %lld free; a smaller batch "
+                    "needs less",
+                    what, backend->device.device, (long long)size, (long long)free,
+                    (long long)total);
+}
+
 bool ani_backend_is_alike(const an_backend *a, const an_backend *b) {
     return a->ops == b->ops && a->instructions == b->instructions &&
            !strcmp(a->device.device, b->device.device);

@@ -353,6 +353,11 @@ struct an_backend {
  * computes, and before taking any lock that another thread may have held at the fork. */
 an_status ani_backend_check(const an_backend *backend, an_error *err);
 
+/** The message for a failed alloc of size bytes (-1: its size overflowed): what was asked, and what
+ * is free on a device with memory of its own. */
+an_status ani_backend_fail_memory(an_backend *backend, int64_t size, const char *what,
+                                  an_error *err);
+
 /** Return whether two backends are of the same device and use the same instructions: each may then
  * read, pack and free memory and packed weights of the other. The number of threads may differ. */
 bool ani_backend_is_alike(const an_backend *a, const an_backend *b);

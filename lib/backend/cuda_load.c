@@ -23,7 +23,8 @@ static const ani_core_functions core = {.fail = ani_fail,
                                         .alloc_zero = ani_alloc_zero,
                                         .free = ani_free,
                                         .process = ani_process,
-                                        .watch_stops = ani_watch_stops};
+                                        .watch_stops = ani_watch_stops,
+                                        .fail_device_memory = ani_backend_fail_memory};
 
 /* A library stays loaded, so loading it in two threads at once is harmless. */
 static _Atomic(const ani_cuda_library *) loaded;

@@ -18,6 +18,8 @@ typedef struct ani_core_functions {
     void (*free)(void *memory);
     int64_t (*process)(void);
     bool (*watch_stops)(ani_watch *watch);
+    an_status (*fail_device_memory)(an_backend *backend, int64_t size, const char *what,
+                                    an_error *err); /* ani_backend_fail_memory() */
 } ani_core_functions;
 
 /** What the core uses of the CUDA library. The first two members are the same in every release;

@@ -313,14 +313,7 @@ void run_block(size_t shared, const order &by) {
     free(memory);
 }
 
-} // namespace
-
-int ani_shim_launch(dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
-                    const std::function<void()> &kernel) {
-    (void)stream;
-    if (static_cast<uint64_t>(block.x) * block.y * block.z > MOST_THREADS || block.z > 64 ||
-        grid.y > 65535 || grid.z > 65535 || grid.x > 0x7fffffffu || shared > MOST_SHARED)
-        return cudaErrorInvalidConfiguration;
+int run_launch(dim3 grid, dim3 block, size_t shared, const std::function<void()> &kernel) {
     const std::lock_guard<std::mutex> lock(one_launch);
     const order by = order_of_launch();
     random_state = by.seed;
@@ -342,6 +335,16 @@ int ani_shim_launch(dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
         run_block(shared, by);
     }
     return cudaSuccess;
+}
+
+} // namespace
+
+int ani_shim_launch(dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
+                    const std::function<void()> &kernel) {
+    if (static_cast<uint64_t>(block.x) * block.y * block.z > MOST_THREADS || block.z > 64 ||
+        grid.y > 65535 || grid.z > 65535 || grid.x > 0x7fffffffu || shared > MOST_SHARED)
+        return cudaErrorInvalidConfiguration;
+    return ani_shim_queue(stream, [=] { return run_launch(grid, block, shared, kernel); });
 }
 
 // --- shared memory

@@ -33,6 +33,9 @@ extern ani_shim_place ani_shim_at;
 int ani_shim_launch(dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
                     const std::function<void()> &kernel);
 
+/** Run a launch at once, or keep it for the graph that the stream captures (runtime.cpp). */
+int ani_shim_queue(cudaStream_t stream, const std::function<int()> &launch);
+
 void *ani_shim_shared();
 void *ani_shim_shared_array(const void *place, size_t size);
 

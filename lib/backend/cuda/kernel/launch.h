@@ -18,6 +18,15 @@ extern "C" {
 /** Bytes of the `memory` of a launcher: device memory aligned to 256 whose contents are undefined.
  * All launches of a stream may share it. */
 #define ANI_ROOM_SIZE (4 * 1024 * 1024)
+/** Numbers of the `counters` of a launcher: zero before a launch, and again after it. */
+#define ANI_COUNTERS 4096
+
+/* images.cu */
+/** Write y = table[bytes], count numbers; table [256] is device memory. */
+int ani_cuda_images(const uint8_t *bytes, const float *table, int64_t count, float *y,
+                    cudaStream_t stream);
+/** Run a kernel that does nothing, which fails if this build has none for the device. */
+int ani_cuda_nothing(cudaStream_t stream);
 
 /* norm.cu */
 int ani_cuda_bn_batch(int64_t c, int64_t count, const double *moments, double momentum,

@@ -13,10 +13,9 @@
 #define BACKEND_CUDA_KERNEL_TOTALS_H
 
 #include "backend/cuda/kernel/kernel.h"
+#include "backend/cuda/kernel/launch.h"
 #include "backend/cuda/kernel/sums.h"
 
-/** Counters that the host keeps for the launches of a stream: zero before a launch and after it. */
-#define ANI_COUNTERS 4096
 /** Loads that a thread has on their way when it joins: what it waits for is the latency of memory.
  */
 #define ANI_TOTALS_AHEAD 16
