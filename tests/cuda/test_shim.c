@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "cuda/faults.h"
-#include "cuda/orders.h"
+#include "support/orders.h"
 
 enum { N = FAULT_THREADS, ALL = FAULT_BLOCKS * FAULT_THREADS };
 
@@ -39,9 +39,9 @@ static int is_right(int fault, int is_wrong) {
 static void right_kernels_pass_in_all_orders(void **state) {
     (void)state;
     for (int fault = 0; fault < FAULTS; fault++)
-        for (int order = 0; order < ORDERS; order++) {
-            set_order(order);
-            if (!is_right(fault, 0)) fail_msg("fault %d, order %s", fault, order_name(order));
+        for (int order = 0; order < TEST_ORDERS; order++) {
+            test_set_order(order);
+            if (!is_right(fault, 0)) fail_msg("fault %d, order %s", fault, test_order_name(order));
         }
 }
 
@@ -49,8 +49,8 @@ static void an_order_shows_each_missing_wait(void **state) {
     (void)state;
     for (int fault = 0; fault < FAULT_RESULTS; fault++) {
         int noticed = 0;
-        for (int order = 0; order < ORDERS; order++) {
-            set_order(order);
+        for (int order = 0; order < TEST_ORDERS; order++) {
+            test_set_order(order);
             noticed += !is_right(fault, 1);
         }
         if (!noticed) fail_msg("no order shows fault %d", fault);
@@ -105,10 +105,10 @@ static void what_no_device_may_do_ends_with_a_message(void **state) {
         {FAULT_VECTOR, "misaligned address"},
 #endif
     };
-    for (int order = 0; order < ORDERS; order++)
+    for (int order = 0; order < TEST_ORDERS; order++)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             char text[4096];
-            set_order(order);
+            test_set_order(order);
             const int failed = fails(cases[i].fault, text, sizeof text);
             if (!failed || !strstr(text, cases[i].message))
                 fail_msg("fault %d: expected \"%s\", found \"%s\"", cases[i].fault,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The backends that a test runs on: ref, and cpu at each ISA level that this machine has. */
+ * The backends that a test runs on: ref, and cpu at each ISA level that this machine has. With
+ * AN_TEST_DEVICE, only that device. AN_TEST_CUDA_LIBRARY: the file of the CUDA library; otherwise
+ * the one that a program would find. */
 #ifndef SUPPORT_BACKENDS_H
 #define SUPPORT_BACKENDS_H
 
@@ -15,9 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cuda_load.h"
+#include "support/orders.h"
+
 typedef struct test_backend {
-    const char *level; /* of the cpu backend; "": ref */
-    char label[24];    /* "cpu avx2" */
+    const char *level; /* of the cpu backend; "": none */
+    char label[24];    /* "cpu avx2", "ref" */
 } test_backend;
 
 enum { TEST_BACKENDS = 8 };
@@ -30,6 +35,9 @@ static inline an_backend *test_backend_make(const char *device, const char *leve
     an_backend_options_init(&options, sizeof options);
     options.device = device;
     options.threads = threads;
+    static int32_t library_is_set;
+    if (getenv("AN_TEST_CUDA_LIBRARY") && !library_is_set++)
+        ani_cuda_use(getenv("AN_TEST_CUDA_LIBRARY"));
     if (level && *level) setenv("AN_CPU", level, 1);
     const an_status st = an_backend_create(&backend, &options, &error);
     if (level && *level) unsetenv("AN_CPU");
@@ -43,6 +51,11 @@ static inline an_backend *test_backend_make(const char *device, const char *leve
 static inline int32_t test_backends(test_backend out[TEST_BACKENDS], int32_t only_fastest) {
     static const char *const levels[] = {"c", "avx2", "avx512", "avx512bf16", "neon"};
     int32_t count = 0;
+    if (getenv("AN_TEST_DEVICE")) {
+        out->level = "";
+        snprintf(out->label, sizeof out->label, "%s", test_device());
+        return 1;
+    }
     out[count++] = (test_backend){"", "ref"};
     an_backend *best = test_backend_make("cpu", NULL, 1);
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
@@ -62,9 +75,8 @@ static inline int32_t test_backends(test_backend out[TEST_BACKENDS], int32_t onl
 }
 
 static inline an_backend *test_backend_open(const test_backend *which) {
-    const int32_t ref = !*which->level;
     const char *level = getenv("AN_CPU") ? NULL : which->level;
-    return test_backend_make(ref ? "ref" : "cpu", level, 2);
+    return test_backend_make(*which->level ? "cpu" : which->label, level, 2);
 }
 
 #endif
