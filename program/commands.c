@@ -5,11 +5,11 @@
 #include <stddef.h>
 #include <string.h>
 
-extern const command train_command, predict_command, live_command, test_command, faces_command,
-    devices_command, version_command;
+extern const command train_command, predict_command, live_command, test_command, convert_command,
+    faces_command, devices_command, version_command;
 
 const command *const commands[] = {
-    &train_command, &predict_command, &live_command,    &test_command,
+    &train_command, &predict_command, &live_command,    &test_command, &convert_command,
     &faces_command, &devices_command, &version_command, NULL,
 };
 

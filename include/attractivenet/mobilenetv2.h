@@ -95,6 +95,47 @@ AN_API an_status an_model_load_bytes(an_model **out, an_backend *backend, const 
                                      int64_t size, const char *name,
                                      const an_mobilenetv2_options *options, an_error *err);
 
+/** Formats of other tools. */
+enum {
+    AN_EXPORT_AUTO = 0, /* by the ending of the path: .onnx */
+    AN_EXPORT_ONNX = 1
+};
+
+/** The order of an image's axes. */
+enum { AN_LAYOUT_NHWC = 0, AN_LAYOUT_NCHW = 1 };
+
+/** How to export a model. Initialise with an_export_options_init(), then change what you need. */
+typedef struct an_export_options {
+    uint32_t struct_size;  /* set by init; new fields are only appended */
+    int32_t format;        /* AN_EXPORT_*; default AUTO */
+    int32_t layout;        /* of the input, AN_LAYOUT_*; default NHWC */
+    int32_t include_scale; /* 1: the input is bytes, uint8, RGB, and the file scales them; 0: it is
+                              float, scaled already, as for an_model_predict(); default 0 */
+    int32_t inference;     /* AN_INFERENCE_FP32, or INT8 with the model's calibration; default
+                              FP32 */
+    int32_t reserved;      /* 0 */
+} an_export_options;
+
+AN_API void an_export_options_init(an_export_options *options, uint32_t struct_size);
+
+/**
+ * Write a model for another tool.
+ *
+ * ONNX:    opset 17, IR version 8. The input "image" is [N,H,W,3] or [N,3,H,W] with N free, H and W
+ *          as given by an_model_describe(); the output "prediction" is float [N,outputs], as
+ *          an_model_predict() returns it: raw for regression, probabilities for classification.
+ *          Batch norm is folded into the convolutions. Metadata: what an_model_save() writes (size,
+ *          scale, task, classes, ...) and "input", what the input must be. int8: weights and
+ *          values are rounded as in an_model_set_inference() with INT8, between QuantizeLinear and
+ *          DequantizeLinear; other tools compute with them in their own way.
+ * Takes:   path: written atomically. options: NULL = defaults.
+ * Returns: AN_OK; AN_ERR_ARG (NULL, an invalid option, format AUTO and an unknown ending, INT8 of a
+ *          model without calibration); AN_ERR_IO; AN_ERR_NOMEM.
+ * Threads: reads the model (see an_model).
+ */
+AN_API an_status an_model_export(const an_model *model, const char *path,
+                                 const an_export_options *options, an_error *err);
+
 /** Count the parameters of MobileNetV2 with a dense head: all of them, and those trainable in
  *  AN_BASE_TRAIN (each may be NULL). Returns AN_OK; AN_ERR_ARG (alpha or outputs out of range).
  *  Threads: any. */

@@ -74,6 +74,12 @@ an_status ani_model_set_weights(an_model *model, const an_arrays *arrays, an_err
 /** Base mode of the current gradients; -1: none yet. With the turn. */
 int32_t ani_model_gradient_base(const an_model *model);
 
+/** Copy everything that goes into a file, from a single moment. Owns: *out is the caller's. */
+an_status ani_model_copy_file(an_arrays **out, const an_model *model, an_error *err);
+/* Names of the int8 calibration in it. */
+#define ANI_RANGES_NAME "int8/ranges"
+#define ANI_MEANS_NAME "int8/means"
+
 /** Write "LAYER/VARIABLE" of an array. */
 enum { ANI_ARRAY_NAME_SIZE = 96 };
 void ani_array_name(char out[ANI_ARRAY_NAME_SIZE], const ani_net_array *array);

@@ -142,7 +142,6 @@ an_status an_model_reset_head(an_model *model, uint32_t seed, an_error *err) {
 
 /* --- how predictions are made ----------------------------------------------------------------- */
 
-static const char *const ranges_name = "int8/ranges", *const means_name = "int8/means";
 /* Names in files, by AN_INFERENCE_*. */
 static const char *const inference_names[ANI_INFERENCES] = {"fp32", "int8", "bf16"};
 
@@ -156,8 +155,8 @@ static an_status save_inference(const an_model *model, an_arrays *arrays, an_err
     if (calibrated || inference != AN_INFERENCE_FP32)
         st = an_arrays_set_metadata(arrays, "inference", inference_names[inference], err);
     if (st || !calibrated) return st;
-    st = an_arrays_add(arrays, ranges_name, &calibrated->ranges[1].low, ranges, 2, err);
-    if (!st) st = an_arrays_add(arrays, means_name, calibrated->means, &means, 1, err);
+    st = an_arrays_add(arrays, ANI_RANGES_NAME, &calibrated->ranges[1].low, ranges, 2, err);
+    if (!st) st = an_arrays_add(arrays, ANI_MEANS_NAME, calibrated->means, &means, 1, err);
     return st;
 }
 
@@ -177,13 +176,13 @@ static const float *find_array(const an_arrays *arrays, const char *name, int64_
 static an_status take_calibrated(an_model *model, const an_arrays *arrays, an_error *err) {
     const int64_t units = ani_net_spec_of(model->net)->unit_count;
     const int64_t count = ani_net_mean_count(model->net);
-    if (an_arrays_find(arrays, ranges_name) < 0 && an_arrays_find(arrays, means_name) < 0)
+    if (an_arrays_find(arrays, ANI_RANGES_NAME) < 0 && an_arrays_find(arrays, ANI_MEANS_NAME) < 0)
         return AN_OK;
-    const float *ends = find_array(arrays, ranges_name, units, 2);
-    const float *means = find_array(arrays, means_name, count, 0);
+    const float *ends = find_array(arrays, ANI_RANGES_NAME, units, 2);
+    const float *means = find_array(arrays, ANI_MEANS_NAME, count, 0);
     if (!ends || !means)
         return ani_fail(err, AN_ERR_FORMAT, "model: there must be '%s' [%lld,2] and '%s' [%lld]",
-                        ranges_name, (long long)units, means_name, (long long)count);
+                        ANI_RANGES_NAME, (long long)units, ANI_MEANS_NAME, (long long)count);
     ani_range *ranges = ani_alloc_zero(units + 1, sizeof *ranges);
     if (!ranges) return ani_fail_memory(err, -1, "a calibration");
     ranges[0] = model->facts.image;
@@ -201,7 +200,7 @@ an_status ani_model_take_inference(an_model *model, const an_arrays *arrays, an_
     if (!strcmp(name, inference_names[AN_INFERENCE_INT8]) && !ani_net_calibrated(model->net))
         return ani_fail(err, AN_ERR_FORMAT,
                         "model: 'inference' in its metadata is int8, and there is no '%s'",
-                        ranges_name);
+                        ANI_RANGES_NAME);
     for (int32_t i = 0; i < ANI_INFERENCES; i++)
         if (!strcmp(name, inference_names[i])) return an_model_set_inference(model, i, err);
     return ani_fail(err, AN_ERR_FORMAT,
@@ -255,8 +254,7 @@ static an_status set_metadata(an_arrays *arrays, const an_model *model, an_error
     return st;
 }
 
-/* Copy everything that goes into a file, from a single moment. */
-static an_status copy_file(an_arrays **out, const an_model *model, an_error *err) {
+an_status ani_model_copy_file(an_arrays **out, const an_model *model, an_error *err) {
     an_arrays *arrays = NULL;
     *out = NULL;
     an_status st = ani_net_begin_read(model->net, err);
@@ -278,7 +276,7 @@ an_status an_model_save(const an_model *model, const char *path, an_error *err) 
     an_arrays *arrays = NULL;
     if (!model) return ani_fail(err, AN_ERR_ARG, "model is NULL");
     if (!path) return ani_fail(err, AN_ERR_ARG, "model: the path to save to is NULL");
-    an_status st = copy_file(&arrays, model, err);
+    an_status st = ani_model_copy_file(&arrays, model, err);
     if (!st) st = an_arrays_write(arrays, path, err);
     an_arrays_destroy(arrays);
     return st;
@@ -288,7 +286,7 @@ an_status an_model_save_bytes(an_bytes **out, const an_model *model, an_error *e
     an_arrays *arrays = NULL;
     if (out) *out = NULL;
     if (!out || !model) return ani_fail(err, AN_ERR_ARG, "%s is NULL", out ? "model" : "out");
-    an_status st = copy_file(&arrays, model, err);
+    an_status st = ani_model_copy_file(&arrays, model, err);
     if (!st) st = an_arrays_write_bytes(out, arrays, err);
     an_arrays_destroy(arrays);
     return st;

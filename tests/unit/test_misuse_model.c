@@ -47,6 +47,12 @@ WRONG_AS(weights_other, an_mobilenetv2_options, weights_kind, 3)
 WRONG(an_mobilenetv2_options, weights_path, "x")
 WRONG_AS(kind_1, an_mobilenetv2_options, weights_kind, 1)
 WRONG_AS(alpha_nan, an_mobilenetv2_options, alpha, NAN)
+WRONG(an_export_options, struct_size, 0)
+WRONG(an_export_options, format, 2)
+WRONG(an_export_options, layout, -1)
+WRONG(an_export_options, include_scale, 2)
+WRONG(an_export_options, inference, 2)
+WRONG(an_export_options, reserved, 1)
 WRONG(an_conv_options, struct_size, 0)
 WRONG(an_conv_options, kind, 2)
 WRONG(an_conv_options, stride, 0)
@@ -176,6 +182,25 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(copy_below, an_model_copy(&model_out, model, backend, -1, err), "weights is -1")          \
     CASE(names_null, an_model_set_class_names(NULL, NULL, 0, err), "model")                        \
     CASE(names_count, an_model_set_class_names(classes, NULL, 3, err), "count is 3")               \
+    CASE(export_null, an_model_export(NULL, "x.onnx", NULL, err), "model")                         \
+    CASE(export_path, an_model_export(model, NULL, NULL, err), "path")                             \
+    CASE(export_ending, an_model_export(model, "x.tflite", NULL, err), "'x.tflite' does not end")  \
+    CASE(export_struct_size,                                                                       \
+         an_model_export(model, "x.onnx", wrong_an_export_options_struct_size(), err),             \
+         "struct_size is 0")                                                                       \
+    CASE(export_format, an_model_export(model, "x.onnx", wrong_an_export_options_format(), err),   \
+         "format is 2")                                                                            \
+    CASE(export_layout, an_model_export(model, "x.onnx", wrong_an_export_options_layout(), err),   \
+         "layout is -1")                                                                           \
+    CASE(export_include_scale,                                                                     \
+         an_model_export(model, "x.onnx", wrong_an_export_options_include_scale(), err),           \
+         "include_scale is 2")                                                                     \
+    CASE(export_inference,                                                                         \
+         an_model_export(model, "x.onnx", wrong_an_export_options_inference(), err),               \
+         "inference is 2")                                                                         \
+    CASE(export_reserved,                                                                          \
+         an_model_export(model, "x.onnx", wrong_an_export_options_reserved(), err),                \
+         "reserved is 1")                                                                          \
     CASE(save_bytes_null, an_model_save_bytes(&bytes_out, NULL, err), "model")                     \
     CASE(save_bytes_out, an_model_save_bytes(NULL, model, err), "out")                             \
     CASE(net_size,                                                                                 \
@@ -531,6 +556,7 @@ static void nothing_has_empty_answers(void **state) {
     MISUSE_INIT(an_conv_options, an_conv_options_init);
     MISUSE_INIT(an_loss_options, an_loss_options_init);
     MISUSE_INIT(an_explain_options, an_explain_options_init);
+    MISUSE_INIT(an_export_options, an_export_options_init);
     MISUSE_INIT(an_optimizer_options, an_optimizer_options_init);
     MISUSE_INIT(an_schedule_options, an_schedule_options_init);
     an_model_destroy(NULL);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * attractivenet convert: reads a model of one tool and writes it for another. */
+#include "command.h"
+#include "console.h"
+
+#include <attractivenet/attractivenet.h>
+#include <stdbool.h>
+#include <string.h>
+
+static struct { int32_t scale, padding, size, layout, bytes, int8, quiet; } ask;
+
+static void options(option_row rows[OPTION_ROWS]) {
+    memset(&ask, 0, sizeof ask);
+    int n = 0;
+    rows[n++] = option_choice("scale", &ask.scale, "auto|unit|tf|article",
+                              "how pixels were scaled in training; auto: as stored in the file\n"
+                              "(required for a Keras file, which does not store it)");
+    rows[n++] = option_choice("padding", &ask.padding, "auto|fixed|tutorial",
+                              "auto: as stored in the file, otherwise as in the tutorial");
+    rows[n++] = option_count("size", &ask.size, 0, 8192,
+                             "width and height of the network's input; 0: as stored in the file");
+    rows[n++] =
+        option_choice("layout", &ask.layout, "nhwc|nchw", "ONNX: order of the input's axes");
+    rows[n++] = option_flag("bytes", &ask.bytes,
+                            "ONNX: the input is bytes, which the file scales; otherwise it is\n"
+                            "floats, scaled by the caller");
+    rows[n++] = option_flag("int8", &ask.int8,
+                            "ONNX: quantised, with the calibration that the model has (see\n"
+                            "attractivenet test --int8)");
+    rows[n++] = option_flag("quiet", &ask.quiet, "print only errors");
+    rows[n] = option_end();
+}
+
+static bool ends_in(const char *path, const char *ending) {
+    const size_t size = strlen(path), end = strlen(ending);
+    return size > end && !strcmp(path + size - end, ending);
+}
+
+static an_status write_model(const an_model *model, const char *path, an_error *err) {
+    an_export_options how;
+    an_export_options_init(&how, sizeof how);
+    how.layout = ask.layout;
+    how.include_scale = ask.bytes;
+    how.inference = ask.int8 ? AN_INFERENCE_INT8 : AN_INFERENCE_FP32;
+    return ends_in(path, ".safetensors") ? an_model_save(model, path, err)
+                                         : an_model_export(model, path, &how, err);
+}
+
+static int run(const option_row *rows, int count, char **operands) {
+    (void)rows;
+    int status = 1;
+    an_error err;
+    an_backend *backend = NULL;
+    an_model *model = NULL;
+    if (count != 2) return complain_of("convert needs two files: FROM TO");
+    const char *from = operands[0], *to = operands[1];
+    if (ends_in(to, ".safetensors") && (ask.layout || ask.bytes || ask.int8))
+        return complain_of("--layout, --bytes and --int8 are options of ONNX; '%s' is not", to);
+    an_mobilenetv2_options how;
+    an_mobilenetv2_options_init(&how, sizeof how);
+    how.height = how.width = ask.size; /* 0: as stored in the file */
+    how.scale = ask.scale;
+    how.padding = ask.padding;
+    if (an_backend_create(&backend, NULL, &err) ||
+        an_model_load(&model, backend, from, &how, &err) || write_model(model, to, &err)) {
+        complain(&err);
+        goto done;
+    }
+    say(ask.quiet, "wrote %s to %s\n", from, to);
+    status = 0;
+done:
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+    return status;
+}
+
+const command convert_command = {
+    .name = "convert",
+    .what = "write a model for another tool",
+    .text = {.name = "attractivenet convert",
+             .usage = "[options] FROM TO",
+             .about = "Reads a model, and writes it in the format that the ending of TO names:\n"
+                      "  .onnx         ONNX, opset 17: ONNX Runtime, OpenCV, OpenVINO, ...\n"
+                      "  .safetensors  this library's own\n"
+                      "FROM is this library's own file or one of Keras (.h5, .weights.h5).",
+             .operands = "FROM TO",
+             .examples = "  attractivenet convert run/model.safetensors model.onnx\n"
+                         "  attractivenet convert --scale article tutorial.h5 model.safetensors\n"
+                         "  attractivenet convert --int8 run/model_int8.safetensors model.onnx"},
+    .options = options,
+    .run = run,
+};
