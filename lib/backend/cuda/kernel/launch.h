@@ -41,6 +41,32 @@ int ani_cuda_materialise(int64_t rows, int64_t c, const ani_lazy *x, const ani_l
 int ani_cuda_value_range(int64_t rows, int64_t c, const ani_lazy *x, ani_range *range, void *memory,
                          unsigned *counters, cudaStream_t stream);
 
+/* head.cu */
+int ani_cuda_pool_forward(int64_t n, int64_t hw, int64_t c, const ani_lazy *x, float *y,
+                          cudaStream_t stream);
+/** cudaErrorInvalidValue for more channels than memory and counters suffice for: about 65,000. */
+int ani_cuda_pool_backward(int64_t n, int64_t hw, int64_t c, const float *dy, const ani_lazy *x,
+                           const ani_store *store, void *memory, unsigned *counters,
+                           cudaStream_t stream);
+int ani_cuda_dense_forward(int64_t n, int64_t in, int64_t out, const float *x, const float *w,
+                           const float *b, float *y, cudaStream_t stream);
+int ani_cuda_dense_backward(int64_t n, int64_t in, int64_t out, const float *x, const float *w,
+                            const float *dy, float *dx, float *dw, float *db, cudaStream_t stream);
+int ani_cuda_loss(int32_t kind, int64_t n, int64_t of, int64_t out, const float *y,
+                  const float *target, const float *weights, double *loss, float *dy,
+                  int32_t *guard, cudaStream_t stream);
+int ani_cuda_probabilities(int64_t n, int64_t out, float *y, cudaStream_t stream);
+
+/* optim.cu */
+int ani_cuda_optim_step(const ani_optim_step *step, cudaStream_t stream);
+int ani_cuda_sum_squares(int64_t count, const float *x, double *sum, void *memory,
+                         unsigned *counters, cudaStream_t stream);
+int ani_cuda_combine(int64_t count, double a, const float *x, double b, float *y,
+                     cudaStream_t stream);
+/** Copy if *guard is not 0. The ranges do not overlap. */
+int ani_cuda_copy_guarded(void *to, const void *from, int64_t size, const int32_t *guard,
+                          cudaStream_t stream);
+
 #ifdef __cplusplus
 }
 #endif
