@@ -231,7 +231,7 @@ typedef struct ani_backend_ops {
     /** from_host may be changed when it has returned. */
     void (*write)(an_backend *backend, void *to, const void *from_host, int64_t size);
     void (*read)(an_backend *backend, void *to_host, const void *from, int64_t size); /* waits */
-    /** write and read that do not wait. They return a ticket above 0, larger than those before;
+    /** write and read that do not wait. They return a ticket above 0, not below those before;
      * from_host must not change, and to_host is not written yet, until it is reached. */
     int64_t (*send)(an_backend *backend, void *to, const void *from_host, int64_t size);
     int64_t (*fetch)(an_backend *backend, void *to_host, const void *from, int64_t size);

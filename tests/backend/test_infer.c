@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Inference of the CPU backend against ref: chains of all kinds of units, the network itself at odd
- * sizes and widths; and the same bits for any number of threads and images. In int8 the bits are
- * those of ref, in bf16 they are near. */
+ * Inference of a backend against ref (the CPU's, or what AN_TEST_DEVICE names): chains of all kinds
+ * of units, the network itself at odd sizes and widths; and the same bits for any number of threads
+ * and images. In int8 the bits are those of ref, in bf16 they are near. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,9 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "support/backends.h"
+#include "support/device_memory.h"
 #include "support/level.h"
+#include "support/orders.h"
 
 enum { MAX_UNITS = 8, MAX_CHANNELS = 2048, IMAGES = 5 };
 
@@ -135,7 +137,8 @@ typedef struct network {
     ani_infer_unit units[MAX_UNITS];
     int32_t count;
     int64_t features, image;
-    float *memory[MAX_UNITS][5];
+    float *memory[MAX_UNITS][5]; /* w, gamma, beta, moving mean and variance */
+    int64_t counts[MAX_UNITS][5];
     ani_range ranges[MAX_UNITS + 1];
     float means[MAX_CHANNELS];
     int32_t kind; /* AN_INFERENCE_* */
@@ -176,6 +179,9 @@ static network make_network(const chain *c) {
         m[2] = floats(cout, &r, -0.5, 1);
         m[3] = floats(cout, &r, -0.5, 0.5);
         m[4] = floats(cout, &r, 0.3, 2);
+        net.counts[net.count][0] = weights;
+        for (int i = 1; i < 5; i++)
+            net.counts[net.count][i] = cout;
         unit->relu6 = l->relu6;
         unit->input = net.count - 1;
         unit->residual = l->residual;
@@ -205,23 +211,61 @@ static void free_network(network *net) {
             ani_free(net->memory[u][i]);
 }
 
+/* The units with their arrays in the memory of a backend. */
+static void move_units(an_backend *backend, const network *net, ani_infer_unit *units) {
+    for (int32_t u = 0; u < net->count; u++) {
+        float *m[5];
+        for (int i = 0; i < 5; i++)
+            m[i] = device_copy(backend, net->memory[u][i], net->counts[u][i] * 4);
+        units[u] = net->units[u];
+        units[u].w = m[0];
+        units[u].bn.gamma = m[1];
+        units[u].bn.beta = m[2];
+        units[u].bn.moving_mean = m[3];
+        units[u].bn.moving_variance = m[4];
+    }
+}
+
+static void free_units(an_backend *backend, const network *net, const ani_infer_unit *units) {
+    for (int32_t u = 0; u < net->count; u++) {
+        const ani_bn *bn = &units[u].bn;
+        const float *const m[] = {units[u].w, bn->gamma, bn->beta, bn->moving_mean,
+                                  bn->moving_variance};
+        for (int i = 0; i < 5; i++)
+            backend->ops->free(backend, (void *)(uintptr_t)m[i], net->counts[u][i] * 4);
+    }
+}
+
 static void run_network(const network *net, const char *device, int32_t threads,
                         const ani_infer_input *input, int64_t n, float *features) {
     an_backend *backend = test_backend_make(device, NULL, threads);
     ani_infer *infer = NULL;
     ani_infer_buffers *buffers = NULL;
+    ani_infer_unit units[MAX_UNITS];
     an_error err = {0};
     const ani_calibrated calibrated = {net->ranges, net->means};
-    if (backend->ops->infer_create(backend, &infer, net->units, net->count, net->kind,
+    const int64_t size = n * net->features * (int64_t)sizeof *features;
+    float *out = device_room(backend, size);
+    ani_infer_input there = *input;
+    move_units(backend, net, units);
+    if (backend->ops->infer_create(backend, &infer, units, net->count, net->kind,
                                    net->kind == AN_INFERENCE_INT8 ? &calibrated : NULL, &err))
         fail_msg("%s", err.message);
     if (backend->ops->infer_buffers_create(backend, &buffers, infer, &err))
         fail_msg("%s", err.message);
     backend->ops->infer_pack(backend, infer);
-    backend->ops->infer_run(backend, infer, buffers, input, n, features);
-    backend->ops->infer_run(backend, infer, buffers, input, n, features); /* buffers used before */
+    backend->ops->infer_run(backend, infer, buffers, input, n, out);
+    /* with buffers used before, and images in the backend's own memory */
+    there.device = 1;
+    there.x = device_copy(backend, input->x, n * net->image * 4);
+    there.bytes = device_copy(backend, input->bytes, n * net->image);
+    backend->ops->infer_run(backend, infer, buffers, &there, n, out);
+    device_end(backend, (void *)(uintptr_t)there.x, NULL, n * net->image * 4);
+    device_end(backend, (void *)(uintptr_t)there.bytes, NULL, n * net->image);
+    device_end(backend, out, features, size);
     backend->ops->infer_buffers_destroy(backend, buffers);
     backend->ops->infer_destroy(backend, infer);
+    free_units(backend, net, units);
     an_backend_destroy(backend);
 }
 
@@ -264,7 +308,8 @@ static void check_chain(const chain *c, int32_t kind) {
     run_network(&net, "ref", 1, &floats_in, IMAGES, want);
     run_network(&net, "ref", 1, &bytes_in, IMAGES, got);
     assert_memory_equal(got, want, (size_t)size * sizeof *got);
-    run_network(&net, "cpu", 1, &floats_in, IMAGES, one);
+    test_set_order(0);
+    run_network(&net, test_device(), 1, &floats_in, IMAGES, one);
     if (kind == AN_INFERENCE_FP32) expect_near(c->what, one, want, size);
     if (kind == AN_INFERENCE_BF16) expect_near_bf16(c->what, one, want, size);
     for (int64_t i = 0; int8 && i < size; i++)
@@ -274,10 +319,11 @@ static void check_chain(const chain *c, int32_t kind) {
     for (size_t t = 0; t < sizeof threads / sizeof *threads; t++)
         for (int64_t n = 1; n <= IMAGES; n++) {
             memset(got, 0, (size_t)size * sizeof *got);
-            run_network(&net, "cpu", threads[t], n % 2 ? &bytes_in : &floats_in, n, got);
+            test_set_order((int32_t)t);
+            run_network(&net, test_device(), threads[t], n % 2 ? &bytes_in : &floats_in, n, got);
             if (memcmp(got, one, (size_t)(n * net.features) * sizeof *got))
-                fail_msg("%s: %d threads give other bits for %d images", c->what, threads[t],
-                         (int)n);
+                fail_msg("%s: %d threads (order %s) give other bits for %d images", c->what,
+                         threads[t], test_order_name((int32_t)t), (int)n);
         }
     ani_free(one);
     ani_free(got);
@@ -307,7 +353,7 @@ static void check_chains(int32_t kind) {
             continue;
         }
         network net = make_network(&chains[i]);
-        an_backend *backend = test_backend_make("cpu", NULL, 1);
+        an_backend *backend = test_backend_make(test_device(), NULL, 1);
         ani_infer *infer = NULL;
         an_error err;
         const ani_calibrated calibrated = {net.ranges, net.means};
@@ -359,10 +405,12 @@ static void check_size(int32_t height, int32_t width, double alpha, int32_t padd
     float *got = floats(n * channels, &r, 0, 0), *again = floats(n * channels, &r, 0, 0);
     snprintf(what, sizeof what, "%dx%d, alpha %g, padding %d", height, width, alpha, padding);
     features_of("ref", 1, &options, x, n, want);
-    features_of("cpu", 1, &options, x, n, got);
+    test_set_order(0);
+    features_of(test_device(), 1, &options, x, n, got);
     expect_near(what, got, want, n * channels);
     for (int32_t threads = 2; threads <= 7; threads += threads == 2 ? 1 : 4) {
-        features_of("cpu", threads, &options, x, n, again);
+        test_set_order(threads % TEST_ORDERS); /* 2, 3, 3 */
+        features_of(test_device(), threads, &options, x, n, again);
         if (memcmp(got, again, (size_t)(n * channels) * sizeof *got))
             fail_msg("%s: %d threads give other bits", what, threads);
     }
