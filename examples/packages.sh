@@ -33,6 +33,21 @@ want_c_headers() {
   headers of the C library"
 }
 
+want_python() { # MODULES PACKAGE WORDS
+    python3 -c "import $1" >/dev/null 2>&1 && return 0
+    packages_apt="$packages_apt $2"
+    packages_words="$packages_words
+  $3 (modules $1)"
+}
+
+want_python_headers() {
+    python3 -c 'import os, sysconfig; open(os.path.join(sysconfig.get_paths()["include"], "Python.h"))' \
+        >/dev/null 2>&1 && return 0
+    packages_apt="$packages_apt python3-dev"
+    packages_words="$packages_words
+  headers of Python 3: the Python package"
+}
+
 look_for_packages() { # build [tests]
     packages_apt=''
     packages_words=''
@@ -60,6 +75,8 @@ look_for_packages() { # build [tests]
             want_command clang-format clang-format 'clang-format: the look of the source'
             want_command cmake cmake 'CMake: a user with CMake'
             want_command python3 python3 'Python 3'
+            want_python 'venv, ensurepip' python3-venv "Python's virtual environments: tests of the Python package"
+            want_python_headers
             want_command doxygen doxygen 'Doxygen: the reference of the API'
             want_command h5cc libhdf5-dev 'HDF5: tests make Keras files with it'
             want_library cmocka libcmocka-dev 'cmocka: unit tests'

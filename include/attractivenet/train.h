@@ -327,7 +327,9 @@ AN_API an_status an_trainer_run_epoch(an_trainer *trainer, an_epoch_report *repo
  *  has ended (an_trainer_reason() says why); otherwise as an_trainer_run_epoch(). */
 AN_API an_status an_trainer_run(an_trainer *trainer, an_error *err);
 
-/** Ask the run to end after the current epoch. Threads: any, also from a signal handler. */
+/** Ask the run to end after the current epoch; in the callback of AN_EVENT_EPOCH_END (whose report
+ *  then still says that the stage goes on), after the epoch that has just ended. Threads: any, also
+ *  from a signal handler. */
 AN_API void an_trainer_stop(an_trainer *trainer);
 
 /** Ask the run to pause after the current step: the checkpoint is written, and

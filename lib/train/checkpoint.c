@@ -467,7 +467,7 @@ an_status ani_checkpoint_resume(ani_resumed *out, const ani_snapshot *run,
     /* From here on nothing fails. */
     ani_optimizer_take(run->optimizer, options->base, checkpoint->arrays,
                        checkpoint->optimizer_steps);
-    if (goes_on) ani_history_go_on(from.history);
+    if (goes_on) ani_history_set_reason(from.history, AN_STOP_NONE);
     *out = from;
     from = (ani_resumed){0};
 done:

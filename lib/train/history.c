@@ -153,11 +153,11 @@ an_status ani_history_parse(an_history *history, const char *text, an_error *err
     return st;
 }
 
-void ani_history_go_on(an_history *history) {
+void ani_history_set_reason(an_history *history, int32_t reason) {
     if (!history->count) return;
     an_epoch_report *last = &history->epochs[history->count - 1];
-    last->stopped = 0;
-    last->reason = AN_STOP_NONE;
+    last->stopped = reason != AN_STOP_NONE;
+    last->reason = reason;
 }
 
 void ani_history_swap(an_history *a, an_history *b) {

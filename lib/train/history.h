@@ -17,8 +17,8 @@ an_status ani_history_reserve(an_history *history, an_error *err);
 void ani_history_print(const an_history *history, ani_text *text);
 /** Append epochs from such lines. AN_ERR_FORMAT: a line is invalid. */
 an_status ani_history_parse(an_history *history, const char *text, an_error *err);
-/** Mark the last epoch as one that did not end its stage. */
-void ani_history_go_on(an_history *history);
+/** Record why the last epoch ended its stage; AN_STOP_NONE: it did not. */
+void ani_history_set_reason(an_history *history, int32_t reason);
 /** Swap the contents of two histories. */
 void ani_history_swap(an_history *a, an_history *b);
 

@@ -905,6 +905,27 @@ static void collect(failures *failed, an_status st, const an_error *error) {
     failed->error = *error;
 }
 
+/** After the last epoch: the best weights, if they are to be restored. */
+static void restore_best(an_trainer *trainer, failures *failed) {
+    an_error error;
+    if (!trainer->kept) return;
+    collect(failed, ani_model_set_weights(trainer->model, trainer->kept, &error), &error);
+    collect(failed,
+            ani_console_restored(&trainer->console, trainer->state.early.best_epoch + 1, &error),
+            &error);
+}
+
+/** The callback at the end of an epoch has asked to stop: that epoch was the last one. */
+static void end_stage(an_trainer *trainer, an_epoch_report *report, failures *failed) {
+    an_error error;
+    report->stopped = 1;
+    report->reason = trainer->state.reason = AN_STOP_ASKED;
+    ani_history_set_reason(trainer->history, AN_STOP_ASKED);
+    trainer->written = false;
+    collect(failed, ani_trainer_write(trainer, &error), &error);
+    restore_best(trainer, failed);
+}
+
 /** Record a finished epoch everywhere. If something fails, the rest is still done; the first
  * failure is returned. */
 static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err) {
@@ -944,16 +965,12 @@ static an_status finish_epoch(an_trainer *trainer, epoch_run *run, an_error *err
     /* A run that is killed before this point repeats the end of the epoch, with the same outcome.
      * The checkpoint has the last weights, from which a longer run continues. */
     if (!run->broken) collect(&failed, ani_trainer_write(trainer, &error), &error);
-    if (report->stopped && trainer->kept) {
-        collect(&failed, ani_model_set_weights(trainer->model, trainer->kept, &error), &error);
-        collect(
-            &failed,
-            ani_console_restored(&trainer->console, trainer->state.early.best_epoch + 1, &error),
-            &error);
-    }
+    if (report->stopped) restore_best(trainer, &failed);
     collect(&failed,
             tell(trainer, AN_EVENT_EPOCH_END, steps, run->steps, run->begun, report, &error),
             &error);
+    if (!report->stopped && atomic_load(&trainer->asked_to_stop))
+        end_stage(trainer, report, &failed);
     if (failed.first) return ani_fail(err, failed.first, "%s", failed.error.message);
     return AN_OK;
 }

@@ -461,6 +461,57 @@ static void why_it_ended_decides_whether_it_goes_on(void **state) {
     drop_bench(&b);
 }
 
+static int32_t stop_after_two(void *user, const an_train_event *event) {
+    if (event->kind == AN_EVENT_EPOCH_END && event->epoch == 2)
+        an_trainer_stop(*(an_trainer **)user);
+    return 0;
+}
+
+/* A callback at the end of an epoch is not late: no other epoch follows, and the history, the
+ * checkpoint and the restored weights are those of a run that ended there. */
+static void a_stop_at_the_end_of_an_epoch_ends_the_stage_there(void **state) {
+    (void)state;
+    bench b = make_bench();
+    an_error err;
+    an_trainer *trainer = NULL;
+    b.options.early_stop_patience = -1;
+    b.options.restore_best = 1;
+    outcome want = train_until(&b, 2);
+    assert_int_equal(want.reason, AN_STOP_EPOCHS);
+    assert_int_equal(an_checkpoint_remove(b.path, NULL), AN_OK);
+
+    an_model_destroy(b.model);
+    an_history_destroy(b.history);
+    b.model = make_model(0.1);
+    assert_int_equal(an_history_create(&b.history, NULL), AN_OK);
+    b.options.max_epochs = 6;
+    b.options.on_event = stop_after_two;
+    b.options.event_user = &trainer;
+    trainer = make_trainer(&b);
+    if (an_trainer_run(trainer, &err)) fail_msg("%s", err.message);
+    assert_int_equal(an_trainer_reason(trainer), AN_STOP_ASKED);
+    an_trainer_destroy(trainer);
+    assert_int_equal(an_history_count(b.history), 2);
+    an_epoch_report last = {.struct_size = sizeof last};
+    assert_int_equal(an_history_copy_epoch(b.history, 1, &last, NULL), AN_OK);
+    assert_int_equal(last.stopped, 1);
+    assert_int_equal(last.reason, AN_STOP_ASKED);
+    an_arrays *weights = NULL;
+    assert_int_equal(an_model_copy_weights(&weights, b.model, NULL), AN_OK);
+    for (int64_t i = 0; i < an_arrays_count(want.weights); i++)
+        assert_memory_equal(an_arrays_data(weights, i), an_arrays_data(want.weights, i),
+                            (size_t)value_count(want.weights, i) * sizeof(float));
+    an_arrays_destroy(weights);
+
+    b.options.on_event = NULL;
+    outcome again = train_until(&b, 6); /* the checkpoint says that it ended */
+    assert_int_equal(again.reason, AN_STOP_ASKED);
+    assert_int_equal(again.count, 2);
+    an_arrays_destroy(again.weights);
+    an_arrays_destroy(want.weights);
+    drop_bench(&b);
+}
+
 static void a_cosine_over_the_epochs_is_not_made_longer(void **state) {
     (void)state;
     bench b = make_bench();
@@ -1076,6 +1127,7 @@ int main(void) {
         unit_test_in_folder(other_settings_are_named),
         unit_test_in_folder(a_longer_run_goes_on_with_the_same_bits),
         unit_test_in_folder(why_it_ended_decides_whether_it_goes_on),
+        unit_test_in_folder(a_stop_at_the_end_of_an_epoch_ends_the_stage_there),
         unit_test_in_folder(a_cosine_over_the_epochs_is_not_made_longer),
         unit_test_in_folder(a_second_run_of_the_process_is_refused),
         unit_test_in_folder(a_lock_spans_the_stages_of_a_run),
