@@ -27,7 +27,7 @@ from .data import (Augment, Dataset, Loader, Subset, download_data, extract, rea
 from .errors import (ArgumentError, AttractiveNetWarning, CancelledError, DeviceError, Error, FileError, FormatError,
                      InternalError, OutOfMemoryError, UnsupportedError)
 from .evaluation import Metrics, Plot, metrics, plot_curves, plot_scatter
-from .model import Backend, MobileNetV2, Model, count_parameters
+from .model import Backend, Device, MobileNetV2, Model, count_parameters, devices
 from .optimizers import SGD, Adam, AdamW, CosineDecay
 from .training import History
 
@@ -53,10 +53,10 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Adam", "AdamW", "ArgumentError", "AttractiveNetRegressor", "AttractiveNetWarning", "Augment", "Backend",
-    "BackupAndRestore", "CSVLogger", "Callback", "CancelledError", "CosineDecay", "Dataset", "DeviceError",
+    "BackupAndRestore", "CSVLogger", "Callback", "CancelledError", "CosineDecay", "Dataset", "Device", "DeviceError",
     "EarlyStopping", "Error", "FileError", "FormatError", "History", "InternalError", "LambdaCallback",
     "LearningRateScheduler", "Loader", "Metrics", "MobileNetV2", "Model", "ModelCheckpoint", "OutOfMemoryError", "Plot",
-    "ReduceLROnPlateau", "SGD", "Subset", "TensorBoard", "UnsupportedError", "count_parameters", "download_data",
+    "ReduceLROnPlateau", "SGD", "Subset", "TensorBoard", "UnsupportedError", "count_parameters", "devices", "download_data",
     "extract", "has_feature", "metrics", "plot_curves", "plot_scatter", "read_image", "resize", "train_test_split",
     "tutorial_split",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Sequence, Union
 
 import numpy as np
@@ -38,7 +39,8 @@ class Backend:
     def __init__(self, device: str = "cpu", threads: int = 0) -> None:
         self.device = device
         self.threads_asked = threads
-        self._handle = own("backend", lib.an_backend_create, _backend_options(device, threads))
+        name = encode(device)
+        self._handle = own("backend", lib.an_backend_create, options("backend_options", device=name, threads=threads))
 
     @property
     def level(self) -> str:
@@ -50,17 +52,43 @@ class Backend:
         """The number of compute threads."""
         return int(lib.an_backend_threads(self._handle))
 
+    def describe(self) -> Device:
+        """The device that the backend runs on; its reason: why "auto" took the CPU."""
+        info = options("device_info")
+        call(lib.an_backend_describe, self._handle, info)
+        return _device(info)
+
     def __repr__(self) -> str:
         return f"<Backend: {decode(lib.an_backend_name(self._handle))}, {self.level}, {self.threads} threads>"
 
 
-def _backend_options(device: str, threads: int) -> Any:
-    kind, _, number = device.partition(":")
-    if kind == "auto":
-        kind = "cuda" if lib.an_has_feature(b"cuda") else "cpu"
-    if kind not in ("cpu", "cuda", "ref") or (number and (kind != "cuda" or not number.isdecimal())):
-        raise ValueError(f"device is {device!r}; it must be 'cpu', 'cuda', 'cuda:1', 'auto' or 'ref'")
-    return options("backend_options", kind={"cpu": 0, "ref": 1, "cuda": 2}[kind], device=int(number or 0), threads=threads)
+@dataclass(frozen=True)
+class Device:
+    """A device of this machine."""
+
+    device: str  #: as for Backend: "cpu", "cuda:0"; "cuda": no GPU was found
+    name: str  #: of the processor or card
+    level: str  #: what runs there, such as "avx2"
+    is_usable: bool  #: can a Backend be made on it?
+    reason: str  #: why not; of a backend made by "auto": why it is not a GPU
+    memory_total: int  #: bytes; 0: unknown
+    memory_free: int  #: bytes; 0: unknown
+
+
+def _device(info: Any) -> Device:
+    return Device(decode(info.device), decode(info.name), decode(info.level), bool(info.is_usable), decode(info.reason),
+                  int(info.memory_total), int(info.memory_free))
+
+
+def devices() -> list[Device]:
+    """The devices of this machine: the CPU, then the GPUs; where none can be used, a last entry that says why."""
+    found = own("device_list", lib.an_device_list_create)
+    info = options("device_info")
+    result = []
+    for index in range(lib.an_device_list_count(found)):
+        call(lib.an_device_list_describe, found, index, info)
+        result.append(_device(info))
+    return result
 
 
 #: The backends of this process by device: one for all models that name it.
@@ -633,4 +661,4 @@ def count_parameters(alpha: float = 1.0, outputs: int = 1) -> tuple[int, int]:
     return counts[0], counts[1]
 
 
-__all__ = ["Backend", "MobileNetV2", "Model", "count_parameters"]
+__all__ = ["Backend", "Device", "devices", "MobileNetV2", "Model", "count_parameters"]
