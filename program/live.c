@@ -84,6 +84,7 @@ static an_status open_all(const char *name, an_error *err) {
     if (!st) st = an_source_open(&live.source, name, &source, err);
     if (!st) st = an_source_describe(live.source, &info, err);
     if (!st) fprintf(stderr, "%s\n", info.text);
+    if (!st && info.rate >= 1) sink.rate = info.rate;
     if (!st && ask.out) st = an_sink_open(&live.file, ask.out, &sink, err);
     if (!st && !ask.is_headless) st = an_sink_open(&live.window, NULL, &sink, err);
     return st;

@@ -156,7 +156,9 @@ typedef struct an_sink_options {
     const char *title;       /* of a window; NULL = "AttractiveNet"; default NULL */
     const char *save_folder; /* where a window's key S saves frames; NULL = "."; default NULL */
     double score_low, score_high; /* range of the curve; default 1 and 5 */
-    double curve_seconds;   /* length of the curve in seconds, 0 to 3600, 0 = none; default 10 */
+    double curve_seconds; /* length of the curve in seconds, 0 to 3600, 0 = none; default 10 */
+    double rate; /* frames per second of a video in a format whose frames have no times of their
+                    own, such as .avi and .mpg: 1 to 1000; default 25 */
     int32_t is_full_screen; /* 1: a window begins in full screen; default 0 */
     int32_t reserved;       /* 0 */
     an_cancel *cancel;      /* a reference is kept; polled while a window is paused; NULL = none */

@@ -25,6 +25,7 @@ int32_t an_has_feature(const char *name) {
         {"cuda", AN_HAVE_CUDA},
         {"curl", AN_HAVE_CURL},
         {"plot", AN_HAVE_PLOT},
+        {"live", AN_HAVE_LIVE},
     };
     if (!name) return 0;
     for (size_t i = 0; i < sizeof features / sizeof *features; i++)

@@ -37,7 +37,8 @@ int32_t ani_exif_orientation(const uint8_t *tiff, int64_t size) {
     return 1;
 }
 
-an_status ani_image_turn(an_image *image, int32_t orientation, const char *name, an_error *err) {
+void ani_image_turn_to(uint8_t *out, const uint8_t *rgb, int64_t row_stride, int64_t height,
+                       int64_t width, int32_t orientation) {
     /* Where the target's first pixel comes from, and whether a target row is a source column. */
     static const struct {
         bool from_right, from_bottom, transposed;
@@ -46,26 +47,31 @@ an_status ani_image_turn(an_image *image, int32_t orientation, const char *name,
         [5] = {false, false, true}, [6] = {false, true, true}, [7] = {true, true, true},
         [8] = {true, false, true},
     };
-    if (orientation == 1) return AN_OK;
     const bool transposed = turns[orientation].transposed;
-    const int64_t stride = image->width * 3;
     const int64_t right = turns[orientation].from_right ? -3 : 3;
-    const int64_t down = turns[orientation].from_bottom ? -stride : stride;
-    an_image *turned = NULL;
-    an_status st = ani_image_alloc(&turned, transposed ? image->width : image->height,
-                                   transposed ? image->height : image->width, name, err);
-    if (st) return st;
+    const int64_t down = turns[orientation].from_bottom ? -row_stride : row_stride;
     const uint8_t *first =
-        image->rgb + (right < 0 ? stride - 3 : 0) + (down < 0 ? (image->height - 1) * stride : 0);
+        rgb + (right < 0 ? (width - 1) * 3 : 0) + (down < 0 ? (height - 1) * row_stride : 0);
     const int64_t step_x = transposed ? down : right, step_y = transposed ? right : down;
-    uint8_t *out = turned->rgb;
-    for (int64_t y = 0; y < turned->height; y++)
-        for (int64_t x = 0; x < turned->width; x++, out += 3) {
+    const int64_t rows = transposed ? width : height, columns = transposed ? height : width;
+    for (int64_t y = 0; y < rows; y++)
+        for (int64_t x = 0; x < columns; x++, out += 3) {
             const uint8_t *from = first + y * step_y + x * step_x;
             out[0] = from[0];
             out[1] = from[1];
             out[2] = from[2];
         }
+}
+
+an_status ani_image_turn(an_image *image, int32_t orientation, const char *name, an_error *err) {
+    if (orientation == 1) return AN_OK;
+    an_image *turned = NULL;
+    const bool transposed = orientation >= 5;
+    an_status st = ani_image_alloc(&turned, transposed ? image->width : image->height,
+                                   transposed ? image->height : image->width, name, err);
+    if (st) return st;
+    ani_image_turn_to(turned->rgb, image->rgb, 3 * image->width, image->height, image->width,
+                      orientation);
     const an_image old = *image;
     *image = *turned;
     *turned = old;

@@ -86,5 +86,9 @@ int32_t ani_exif_orientation(const uint8_t *tiff, int64_t size);
 /** Rotate or flip an image according to orientation; 1 does nothing. 5 to 8 swap height and
  * width. */
 an_status ani_image_turn(an_image *image, int32_t orientation, const char *name, an_error *err);
+/** Write rgb, height rows of width pixels, row_stride bytes apart, rotated or flipped according to
+ * orientation, to out: dense, and with 5 to 8 [width,height,3]. */
+void ani_image_turn_to(uint8_t *out, const uint8_t *rgb, int64_t row_stride, int64_t height,
+                       int64_t width, int32_t orientation);
 
 #endif

@@ -14,7 +14,8 @@ an_status ani_media_feed_open(ani_feed **out, const char *name, ani_media media,
     return ani_fail(err, AN_ERR_UNSUPPORTED, "cannot open '%s': " NEEDS, name);
 }
 
-an_status ani_video_open(ani_video **out, const char *path, an_error *err) {
+an_status ani_video_open(ani_video **out, const char *path, double rate, an_error *err) {
+    (void)rate;
     *out = NULL;
     return ani_fail(err, AN_ERR_UNSUPPORTED, "cannot write '%s': " NEEDS, path);
 }

@@ -22,6 +22,7 @@ enum { NOTE_SIZE = 300, SIDE_MAX = 65535, SAVE_MAX = 100000, PAUSED_MS = 20 };
 
 #define NOTE_SECONDS 2.0 /* how long a note is shown */
 #define MEAN_PART 0.1    /* of a new value in the moving averages of rate and age */
+#define RATE_MAX 1000.0
 #define CURVE_MAX 3600.0 /* seconds */
 
 typedef enum sink_kind { SINK_WINDOW, SINK_VIDEO, SINK_FOLDER } sink_kind;
@@ -50,7 +51,7 @@ struct an_sink {
 
 void an_sink_options_init(an_sink_options *options, uint32_t struct_size) {
     const an_sink_options defaults = {
-        .quality = 92, .score_low = 1, .score_high = 5, .curve_seconds = 10};
+        .quality = 92, .score_low = 1, .score_high = 5, .curve_seconds = 10, .rate = 25};
     ani_options_init(options, struct_size, &defaults, sizeof defaults);
 }
 
@@ -79,6 +80,9 @@ static an_status check_options(const an_sink_options *o, an_error *err) {
     if (!(o->curve_seconds >= 0 && o->curve_seconds <= CURVE_MAX))
         return ani_fail(err, AN_ERR_ARG, "an_sink_options: curve_seconds is %g; it must be 0 to %g",
                         o->curve_seconds, CURVE_MAX);
+    if (!(o->rate >= 1 && o->rate <= RATE_MAX))
+        return ani_fail(err, AN_ERR_ARG, "an_sink_options: rate is %g; it must be 1 to %g", o->rate,
+                        RATE_MAX);
     return AN_OK;
 }
 
@@ -132,7 +136,7 @@ an_status an_sink_open(an_sink **out, const char *path, const an_sink_options *o
         st = open_folder(path, err);
     } else {
         sink->kind = SINK_VIDEO;
-        st = ani_video_open(&sink->video, path, err);
+        st = ani_video_open(&sink->video, path, ours.rate, err);
     }
     if (st) {
         an_sink_close(sink);

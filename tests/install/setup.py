@@ -46,8 +46,8 @@ def main():
                                          else [result[1][-2000:]]))
         tap.case("-Dtests=enabled without cmocka is an error",
                  said(setup(work / "enabled", without, "-Dtests=enabled"), True, "cmocka"))
-        tap.case("-Dlive=enabled is an error",
-                 said(setup(work / "live", "-Dlive=enabled"), True, 'feature "live" is not in release'))
+        tap.case("-Dmpi=enabled is an error",
+                 said(setup(work / "mpi", "-Dmpi=enabled"), True, 'feature "mpi" is not in release'))
     tap.exit()
 
 

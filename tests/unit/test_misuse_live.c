@@ -32,6 +32,7 @@ WRONG(an_sink_options, quality, 101)
 WRONG(an_sink_options, score_low, 5)
 WRONG(an_sink_options, score_high, INFINITY)
 WRONG(an_sink_options, curve_seconds, 3601)
+WRONG_AS(sink_rate, an_sink_options, rate, 0.5)
 WRONG(an_sink_options, is_full_screen, 2)
 WRONG(an_sink_options, reserved, 1)
 
@@ -94,6 +95,7 @@ WRONG(an_overlay, reserved, 1)
     CASE(sink_low, an_sink_open(&sink_out, sink_path, wrong_an_sink_options_score_low(), err), "score_low is 5, score_high is 5") \
     CASE(sink_high, an_sink_open(&sink_out, sink_path, wrong_an_sink_options_score_high(), err), "score_high is inf") \
     CASE(sink_seconds, an_sink_open(&sink_out, sink_path, wrong_an_sink_options_curve_seconds(), err), "curve_seconds is 3601") \
+    CASE(sink_rate, an_sink_open(&sink_out, sink_path, wrong_sink_rate(), err), "rate is 0.5; it must be 1 to 1000") \
     CASE(sink_full, an_sink_open(&sink_out, sink_path, wrong_an_sink_options_is_full_screen(), err), "is_full_screen is 2") \
     CASE(sink_reserved, an_sink_open(&sink_out, sink_path, wrong_an_sink_options_reserved(), err), "reserved is 1") \
     CASE(show_sink, an_sink_show(NULL, frame_good(), NULL, err), "sink is NULL")                   \
