@@ -338,7 +338,8 @@ an_status an_sink_show(an_sink *sink, const an_frame *frame, const an_overlay *o
     if (sink->has_ended) return AN_DONE;
     const double now = ani_clock_seconds();
     if (overlay) ani_trail_add(&sink->trail, ours.time, over.score);
-    if (sink->last_show > 0) update_mean(&sink->interval, now - sink->last_show);
+    /* opening the window is not part of the rate */
+    if (sink->last_show > 0 && sink->shown > 1) update_mean(&sink->interval, now - sink->last_show);
     sink->last_show = now;
     update_mean(&sink->age, now - ours.arrived);
     sink->shown++;

@@ -387,7 +387,7 @@ static void raw_frames_of_every_format_are_converted(void **state) {
     enum { H = 4, W = 6, COUNT = 2 };
     static const int64_t sizes[] = {H * W * 3, H * W * 3,     H * W * 4, H * W * 4,
                                     H * W,     H * W * 3 / 2, H * W * 2};
-    uint8_t raw[COUNT * H * W * 4];
+    uint8_t raw[COUNT * H * W * 4 + 3];
     for (size_t i = 0; i < sizeof raw; i++)
         raw[i] = (uint8_t)(i * 37 + i / 7);
     for (int32_t format = AN_FORMAT_RGB; format <= AN_FORMAT_YUYV; format++) {

@@ -23,6 +23,12 @@
 #include "support/folder.h"
 #include "support/test_folder.h"
 
+/* libx264 keeps copies of its settings */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+    return "leak:libx264\nleak:libfontconfig\n";
+}
+
 enum { HEIGHT = 96, WIDTH = 128, SIZE = HEIGHT * WIDTH * 3, FRAMES = 30 };
 
 static an_error err;
