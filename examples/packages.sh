@@ -80,6 +80,10 @@ look_for_packages() { # build [tests]
             want_command doxygen doxygen 'Doxygen: the reference of the API'
             want_command h5cc libhdf5-dev 'HDF5: tests make Keras files with it'
             want_library cmocka libcmocka-dev 'cmocka: unit tests'
+            # Ubuntu has it only as a snap; the test skips what needs it.
+            if grep -q '^ID=debian' /etc/os-release 2>/dev/null; then
+                want_command chromium chromium 'Chromium: looks at a report'
+            fi
             ;;
         esac
     done

@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <string.h>
 
-extern const command train_command, predict_command, live_command, test_command, convert_command,
-    faces_command, devices_command, version_command;
+extern const command train_command, predict_command, live_command, test_command, report_command,
+    convert_command, faces_command, devices_command, version_command;
 
 const command *const commands[] = {
-    &train_command, &predict_command, &live_command,    &test_command, &convert_command,
-    &faces_command, &devices_command, &version_command, NULL,
+    &train_command,   &predict_command, &live_command,    &test_command,    &report_command,
+    &convert_command, &faces_command,   &devices_command, &version_command, NULL,
 };
 
 const command *find_command(const char *name) {

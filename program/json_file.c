@@ -2,6 +2,8 @@
  * JSON, one indented line per value. The file gets its name once everything is on disk. */
 #include "json_file.h"
 
+#include "utf8.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -65,28 +67,6 @@ void json_flag(json_file *json, const char *name, int value) {
     fputs(value ? "true" : "false", json->file);
 }
 
-/* Length in bytes of the first character of a text; 0 if it is not UTF-8. */
-static int character_length(const char *text) {
-    const unsigned char *at = (const unsigned char *)text;
-    const int length = at[0] < 0x80   ? 1
-                       : at[0] < 0xc2 ? 0
-                       : at[0] < 0xe0 ? 2
-                       : at[0] < 0xf0 ? 3
-                                      : 4;
-    if (at[0] > 0xf4) return 0;
-    for (int i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    const int is_outside = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-                           (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f);
-    return is_outside ? 0 : length;
-}
-
-static int is_utf8(const char *text) {
-    for (int length; *text; text += length)
-        if (!(length = character_length(text))) return 0;
-    return 1;
-}
-
 static void write_hex(json_file *json, const char *name, const char *value) {
     begin_value(json, NULL);
     fprintf(json->file, "\"%s_hex\": \"", name);
@@ -97,7 +77,7 @@ static void write_hex(json_file *json, const char *name, const char *value) {
 
 void json_text(json_file *json, const char *name, const char *value) {
     begin_value(json, name);
-    if (!value || !is_utf8(value)) {
+    if (!value || !utf8_is_valid(value)) {
         fputs("null", json->file);
         if (value) write_hex(json, name, value);
         return;

@@ -18,7 +18,7 @@ static uint64_t fnv1a(uint64_t hash, const void *bytes, size_t size) {
     return hash;
 }
 
-static uint64_t hash_samples(const an_dataset *faces) {
+const char *run_file_samples(char text[24], const an_dataset *faces) {
     uint64_t hash = 0xcbf29ce484222325u;
     const int64_t count = an_dataset_count(faces);
     for (int64_t i = 0; i < count; i++) {
@@ -27,7 +27,8 @@ static uint64_t hash_samples(const an_dataset *faces) {
         hash = fnv1a(hash, name, strlen(name) + 1);
         hash = fnv1a(hash, &score, sizeof score);
     }
-    return hash;
+    snprintf(text, 24, "%016llx", (unsigned long long)hash);
+    return text;
 }
 
 static void write_library(json_file *json, const run *r) {
@@ -46,12 +47,11 @@ static void write_library(json_file *json, const run *r) {
 static void write_data(json_file *json, const run *r) {
     char hash[24];
     const int64_t count = an_dataset_count(r->faces);
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)hash_samples(r->faces));
     json_open(json, "data", '{');
     json_text(json, "path", r->real_path);
     json_count(json, "count", count);
     json_count(json, "left_out", r->found - count);
-    json_text(json, "samples", hash);
+    json_text(json, "samples", run_file_samples(hash, r->faces));
     json_close(json);
     json_open(json, "split", '{');
     json_text(json, "method", "an_tutorial_split");

@@ -24,4 +24,7 @@
  */
 int run_file_write(run *r, int is_complete);
 
+/** Write the hash "samples" of a data set, as in data. Returns text. */
+const char *run_file_samples(char text[24], const an_dataset *faces);
+
 #endif

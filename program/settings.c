@@ -19,28 +19,28 @@ static const char precision_words[] = "fp32|mixed";
 static const char cache_words[] = "none|encoded|pixels";
 const char scale_words[] = "auto|unit|tf|article";
 
-static const settings defaults = {.weights = "imagenet",
-                                  .device = "cpu",
-                                  .labels = "All_labels.txt",
-                                  .size = 350,
-                                  .alpha = 1.0,
-                                  .padding = AN_PADDING_AUTO,
-                                  .scale = AN_SCALE_AUTO,
-                                  .batch = 32,
-                                  .epochs1 = 30,
-                                  .epochs2 = 30,
-                                  .lr1 = 1e-3,
-                                  .lr2 = 1e-4,
-                                  .augment = AN_AUGMENT_FAST,
-                                  .strength = 1,
-                                  .seed = 42,
-                                  .base2 = AN_BASE_TRAIN,
-                                  .patience = 7,
-                                  .min_delta = 1e-3,
-                                  .momentum = 0.999,
-                                  .checkpoint_seconds = 60,
-                                  .verbose = AN_VERBOSE_BAR,
-                                  .cache = AN_CACHE_ENCODED};
+const settings settings_defaults = {.weights = "imagenet",
+                                    .device = "cpu",
+                                    .labels = "All_labels.txt",
+                                    .size = 350,
+                                    .alpha = 1.0,
+                                    .padding = AN_PADDING_AUTO,
+                                    .scale = AN_SCALE_AUTO,
+                                    .batch = 32,
+                                    .epochs1 = 30,
+                                    .epochs2 = 30,
+                                    .lr1 = 1e-3,
+                                    .lr2 = 1e-4,
+                                    .augment = AN_AUGMENT_FAST,
+                                    .strength = 1,
+                                    .seed = 42,
+                                    .base2 = AN_BASE_TRAIN,
+                                    .patience = 7,
+                                    .min_delta = 1e-3,
+                                    .momentum = 0.999,
+                                    .checkpoint_seconds = 60,
+                                    .verbose = AN_VERBOSE_BAR,
+                                    .cache = AN_CACHE_ENCODED};
 
 static int has_name(const char *names, const char *name) {
     const size_t length = strlen(name);
@@ -50,7 +50,7 @@ static int has_name(const char *names, const char *name) {
 }
 
 void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS]) {
-    *s = defaults;
+    *s = settings_defaults;
     const option_row all[] = {
         option_needed(
             option_text("data", &s->data, "PATH|URL",

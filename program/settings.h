@@ -26,6 +26,9 @@ typedef struct settings {
     double alpha, lr1, lr2, momentum, min_delta, strength, checkpoint_seconds;
 } settings;
 
+/** The defaults. */
+extern const settings settings_defaults;
+
 /** Fill in the defaults, and write the rows of a program's options.
  *
  * Takes: names: of the options, separated by spaces. --data, --out, --model and --history are

@@ -192,7 +192,8 @@ def check_headers(tap):
             if status:
                 problems.append(out)
         tap.case(name, problems)
-    include += ["-I" + str(ROOT / "lib"), "-I" + str(ROOT / "tests"), "-I" + str(BUILD), "-D_GNU_SOURCE"]
+    include += ["-I" + str(ROOT / "lib"), "-I" + str(ROOT / "tests"), "-I" + str(ROOT / "program"),
+                "-I" + str(BUILD), "-D_GNU_SOURCE"]
     if shutil.which("pkg-config"):
         for package in ("jansson", "libzip", "libpng", "libjpeg", "hdf5", "cairo", "openblas"):
             status, out = run("pkg-config", "--cflags", package)

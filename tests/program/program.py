@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from tap import Tap  # noqa: E402
 
 PROGRAM, PAGES = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-COMMANDS = ["train", "predict", "live", "test", "convert", "faces", "devices", "version"]
+COMMANDS = ["train", "predict", "live", "test", "report", "convert", "faces", "devices", "version"]
 SMALL = ["--size", "32", "--alpha", "0.35", "--weights", "none", "--batch", "8", "--bn-momentum", "0.5"]
 
 
