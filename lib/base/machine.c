@@ -15,8 +15,8 @@ void ani_machine_name(char *out, int64_t capacity) {
     struct utsname system;
     *out = 0;
 #if defined(__x86_64__)
-    unsigned words[13] = {0}; /* 48 characters and a zero */
-    if (__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u)
+    unsigned words[13] = {0};                                        /* 48 characters and a zero */
+    if ((unsigned)__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u) /* int in clang */
         for (unsigned i = 0; i < 3; i++)
             __get_cpuid(0x80000002u + i, words + 4 * i, words + 4 * i + 1, words + 4 * i + 2,
                         words + 4 * i + 3);
