@@ -67,6 +67,27 @@ int ani_cuda_combine(int64_t count, double a, const float *x, double b, float *y
 int ani_cuda_copy_guarded(void *to, const void *from, int64_t size, const int32_t *guard,
                           cudaStream_t stream);
 
+/* pointwise.cu, pointwise_backward.cu: bfloat16 on tensor cores, tensors aligned to 16 bytes.
+ * Units: takes says whether it computes a shape with this element of y, g and z; scratch, in bytes,
+ * is that of the arguments; counters as above. */
+int32_t ani_cuda_pointwise_forward_takes(const ani_unit_shape *s, int32_t element);
+int64_t ani_cuda_pointwise_forward_scratch(const ani_unit_shape *s, int32_t element);
+int ani_cuda_pointwise_forward(const ani_unit_shape *s, const ani_unit_forward *args,
+                               unsigned *counters, cudaStream_t stream);
+int32_t ani_cuda_pointwise_backward_takes(const ani_unit_shape *s, int32_t element);
+int64_t ani_cuda_pointwise_backward_scratch(const ani_unit_shape *s, int32_t element);
+int ani_cuda_pointwise_backward(const ani_unit_shape *s, const ani_unit_backward *args,
+                                unsigned *counters, cudaStream_t stream);
+
+/* product32.cu: pointwise units in float, of any channels; each tensor may have its own element */
+int32_t ani_cuda_product_takes(const ani_unit_shape *s, int32_t element);
+int64_t ani_cuda_product_forward_scratch(const ani_unit_shape *s, int32_t element);
+int64_t ani_cuda_product_backward_scratch(const ani_unit_shape *s, int32_t element);
+int ani_cuda_product_forward(const ani_unit_shape *s, const ani_unit_forward *args,
+                             unsigned *counters, cudaStream_t stream);
+int ani_cuda_product_backward(const ani_unit_shape *s, const ani_unit_backward *args,
+                              unsigned *counters, cudaStream_t stream);
+
 #ifdef __cplusplus
 }
 #endif
