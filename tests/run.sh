@@ -121,12 +121,12 @@ for step in $steps; do
     case $step in
     sanitize)
         if build sanitize gcc -Dbuildtype=debug -Doptimization=1 \
-            -Db_sanitize=address,undefined -Db_lundef=false -Dbench=disabled; then
+            -Db_sanitize=address,undefined -Db_lundef=false -Dbench=disabled -Dcuda=disabled; then
             run_tests sanitize --no-suite slow --no-suite whole --timeout-multiplier 4
         fi
         ;;
     release)
-        if build release gcc -Dbuildtype=release -Doptimization=2; then
+        if build release gcc -Dbuildtype=release -Doptimization=2 -Dgpu_archs=90; then
             if [ $slow = yes ]; then
                 run_tests release
             else
@@ -135,11 +135,11 @@ for step in $steps; do
         fi
         ;;
     clang)
-        build clang clang -Dbuildtype=debugoptimized || true
+        build clang clang -Dbuildtype=debugoptimized -Dcuda=disabled || true
         ;;
     thread)
         if build thread gcc -Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread \
-            -Db_lundef=false -Dbench=disabled -Dexamples=disabled; then
+            -Db_lundef=false -Dbench=disabled -Dexamples=disabled -Dcuda=disabled; then
             run_tests thread --suite thread --timeout-multiplier 10
         fi
         ;;
