@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Time every layer shape of the network, one operation at a time and through the same interface
- * that a training step uses, at each ISA level of this processor, compared with the machine's
- * limits. Each case is checked against the reference backend before it is timed: a fast wrong
- * answer is not a result. */
+ * that a training step uses, at each ISA level of this processor or on a device, compared with the
+ * limits of the machine. Each case is checked against the reference backend before it is timed: a
+ * fast wrong answer is not a result. */
 #include <attractivenet/attractivenet.h>
 
 #include <math.h>
@@ -31,7 +31,8 @@ static const char about[] =
     "100 % means that nothing but a plan that moves fewer bytes could be faster. With --precision "
     "mixed\n"
     "tensors are of bfloat16, and products are held to the peak of its products where the level\n"
-    "has them.";
+    "has them. On a device other than the CPU the ceiling is that of the bytes alone, at the copy\n"
+    "bandwidth that this program measures there, and several passes are timed at a time.";
 
 enum { MAX_LEVELS = 5, MAX_CASES = 256 };
 
@@ -52,28 +53,34 @@ static const char precision_words[] = "fp32|mixed"; /* as AN_PRECISION_* */
 
 enum { UNIT, POOL, DENSE, ADD, ADAM };
 
-/** Buffers in host memory, large enough for every case. */
+/** Buffers, large enough for every case. */
 typedef struct tensors {
     int32_t element;       /* of x, y, g and dx, if a case is one of the network's tensors */
+    int32_t fills;         /* 1: the arena is host memory, and is filled as it is laid out */
     float *x, *y, *g, *dx; /* dx also takes what forward writes */
     float *w, *dw, *m, *v, *channels;
     double *sums;
     void *scratch;
-    char *arena; /* holds them all, in huge pages, as in a training step */
+    char *arena; /* holds them all, as in a training step */
     int64_t arena_size;
 } tensors;
+
+/** The memory in which a large copy is measured. */
+enum { COPIED = 256 << 20 };
 
 typedef struct bench {
     int32_t threads, size, batch, precision, json;
     double alpha, ms;
-    const char *only, *level;
+    const char *only, *level, *device;
+    int on_host; /* 1: the device is the CPU */
     an_backend *backends[MAX_LEVELS];
     bench_ceilings ceilings[MAX_LEVELS];
     int levels;
     an_backend *ref;
     bench_case cases[MAX_CASES];
     int case_count;
-    tensors t;
+    tensors t;    /* in the memory of the backends */
+    tensors host; /* in that of ref: the same, unless the device has its own */
     double step_ms[MAX_LEVELS], step_ceiling[MAX_LEVELS];
 } bench;
 
@@ -163,10 +170,12 @@ static int64_t outputs_of(const bench_case *c) {
     return c->s.n * c->s.oh * c->s.ow * c->s.cout;
 }
 
-/* Take count random floats from the arena; without an arena, only count them. */
+/* Take count floats from the arena, random ones in host memory; without an arena, only count
+ * them. */
 static float *take_floats(tensors *t, int64_t *used, int64_t count, double low, double high) {
     float *values = t->arena ? (float *)(void *)(t->arena + *used) : NULL;
     *used += (count * (int64_t)sizeof *values + 4095) / 4096 * 4096;
+    if (!t->fills) return values;
     uint32_t state = 1;
     for (int64_t i = 0; values && i < count; i++) {
         state = state * 1664525u + 1013904223u;
@@ -178,11 +187,32 @@ static float *take_floats(tensors *t, int64_t *used, int64_t count, double low, 
 /* The same as a tensor, in half of the memory if it is bfloat16. */
 static float *take_tensor(tensors *t, int64_t *used, int64_t count, double low, double high) {
     float *values = take_floats(t, used, count, low, high);
-    for (int64_t i = 0; t->element == ANI_BFLOAT16 && values && i < count; i++) {
+    for (int64_t i = 0; t->fills && t->element == ANI_BFLOAT16 && values && i < count; i++) {
         const uint16_t half = ani_to_bfloat16(values[i]);
         memcpy((char *)values + i * (int64_t)sizeof half, &half, sizeof half);
     }
     return values;
+}
+
+/** Sizes in elements, of the largest case. */
+typedef struct sizes {
+    int64_t in, out, weights, channels, scratch;
+} sizes;
+
+static void lay_out(tensors *t, const sizes *s) {
+    int64_t used = 0;
+    t->x = take_tensor(t, &used, s->in, -1, 4);
+    t->y = take_tensor(t, &used, s->out, -1, 4);
+    t->g = take_tensor(t, &used, s->out, -1, 1);
+    t->dx = take_floats(t, &used, max(s->in, s->out), 0, 0);
+    t->w = take_floats(t, &used, s->weights, -0.5, 0.5);
+    t->dw = take_floats(t, &used, s->weights, -1, 1);
+    t->m = take_floats(t, &used, s->weights, -1, 1);
+    t->v = take_floats(t, &used, s->weights, 0, 1);
+    t->channels = take_floats(t, &used, s->channels, 0.5, 1.5);
+    t->sums = (double *)(void *)take_floats(t, &used, s->channels * 4, 0, 0);
+    t->scratch = take_floats(t, &used, s->scratch / 4 + 1, 0, 0);
+    t->arena_size = used;
 }
 
 static void make_tensors(bench *b) {
@@ -196,30 +226,28 @@ static void make_tensors(bench *b) {
         for (int level = 0; c->kind == UNIT && level <= b->levels; level++) {
             an_backend *backend = level < b->levels ? b->backends[level] : b->ref;
             ani_unit_plan plan;
-            backend->ops->unit_plan(backend, &c->s, b->precision, &plan);
+            backend->ops->unit_plan(backend, &c->s,
+                                    b->precision == AN_PRECISION_MIXED ? ANI_BFLOAT16 : ANI_FLOAT32,
+                                    &plan);
             scratch = max(scratch, max(plan.scratch_forward, plan.scratch_backward));
         }
     }
-    tensors *t = &b->t;
-    t->element = b->precision == AN_PRECISION_MIXED ? ANI_BFLOAT16 : ANI_FLOAT32;
-    for (;;) { /* the first time it only counts */
-        int64_t used = 0;
-        t->x = take_tensor(t, &used, in, -1, 4);
-        t->y = take_tensor(t, &used, out, -1, 4);
-        t->g = take_tensor(t, &used, out, -1, 1);
-        t->dx = take_floats(t, &used, max(in, out), 0, 0);
-        t->w = take_floats(t, &used, weights, -0.5, 0.5);
-        t->dw = take_floats(t, &used, weights, -1, 1);
-        t->m = take_floats(t, &used, weights, -1, 1);
-        t->v = take_floats(t, &used, weights, 0, 1);
-        t->channels = take_floats(t, &used, channels, 0.5, 1.5);
-        t->sums = (double *)(void *)take_floats(t, &used, channels * 4, 0, 0);
-        t->scratch = take_floats(t, &used, scratch / 4 + 1, 0, 0);
-        if (t->arena) return;
-        t->arena_size = used;
-        t->arena = ani_alloc_large(used);
-        if (!t->arena) bench_fail("no memory for the tensors", NULL);
-    }
+    const sizes all = {in, out, weights, channels, scratch};
+    tensors *host = &b->host;
+    host->element = b->precision == AN_PRECISION_MIXED ? ANI_BFLOAT16 : ANI_FLOAT32;
+    lay_out(host, &all); /* only counts */
+    host->arena = ani_alloc_large(host->arena_size);
+    if (!host->arena) bench_fail("no memory for the tensors", NULL);
+    host->fills = 1;
+    lay_out(host, &all);
+    b->t = *host;
+    if (b->on_host) return;
+    an_backend *device = b->backends[0];
+    b->t.fills = 0;
+    b->t.arena = device->ops->alloc(device, host->arena_size);
+    if (!b->t.arena) bench_fail("no memory for the tensors on", b->device);
+    lay_out(&b->t, &all);
+    device->ops->write(device, b->t.arena, host->arena, host->arena_size);
 }
 
 /* --- running one ------------------------------------------------------------------------------ */
@@ -347,12 +375,16 @@ static need needs(const bench_case *c, pass p, int32_t element) {
 
 /* --- checking --------------------------------------------------------------------------------- */
 
-/* What a pass leaves in dx, as floats. */
-static void read_results(const tensors *t, const bench_case *c, pass p, float *to, int64_t count) {
+/* What a pass leaves in dx, as floats, and in dw. */
+static void read_results(an_backend *backend, const tensors *t, const bench_case *c, pass p,
+                         float *to, int64_t count, int64_t weights) {
     const int floats = c->kind == DENSE || (c->kind == POOL && p == FORWARD);
-    const uint16_t *halves = (const uint16_t *)(const void *)t->dx;
-    for (int64_t i = 0; i < count; i++)
-        to[i] = floats || t->element == ANI_FLOAT32 ? t->dx[i] : ani_from_bfloat16(halves[i]);
+    const int32_t element = floats ? ANI_FLOAT32 : t->element;
+    const uint16_t *halves = (const uint16_t *)(const void *)to;
+    backend->ops->read(backend, to, t->dx, count * ani_element_size(element));
+    for (int64_t i = count - 1; element == ANI_BFLOAT16 && i >= 0; i--)
+        to[i] = ani_from_bfloat16(halves[i]);
+    backend->ops->read(backend, to + count, t->dw, weights * (int64_t)sizeof *to);
 }
 
 static double distance(const float *a, const float *b, int64_t count) {
@@ -377,17 +409,16 @@ static void check_case(bench *b, const bench_case *c, pass p) {
     const int64_t weights = c->kind == UNIT && p != FORWARD && p != INPUT ? weights_of(&one.s) : 0;
     if (c->kind == ADAM) return; /* changes its input; its kernel has its own test */
     const double limit = b->t.element == ANI_BFLOAT16 ? 1e-2 : 1e-4;
-    float *want = malloc((size_t)(2 * results + weights + 1) * sizeof *want);
+    float *want = malloc((size_t)(2 * (results + weights) + 1) * sizeof *want);
     if (!want) bench_fail("no memory for a check", NULL);
     float *got = want + results + weights;
-    run_case(&b->t, b->ref, &one, p);
-    read_results(&b->t, c, p, want, results);
-    memcpy(want + results, b->t.dw, (size_t)weights * sizeof *want);
+    run_case(&b->host, b->ref, &one, p);
+    read_results(b->ref, &b->host, c, p, want, results, weights);
     for (int level = 0; level < b->levels; level++) {
         run_case(&b->t, b->backends[level], &one, p);
-        read_results(&b->t, c, p, got, results);
+        read_results(b->backends[level], &b->t, c, p, got, results, weights);
         const double off =
-            fmax(distance(got, want, results), distance(b->t.dw, want + results, weights));
+            fmax(distance(got, want, results), distance(got + results, want + results, weights));
         if (off <= limit) continue;
         fprintf(stderr, "bench_kernels: %s %s at level %s differs from ref by %.3g of the norm\n",
                 c->name, pass_names[p], an_backend_level(b->backends[level]), off);
@@ -401,7 +432,14 @@ static void check_case(bench *b, const bench_case *c, pass p) {
 static void print_ceilings(const bench *b, int level) {
     const bench_ceilings *c = &b->ceilings[level];
     const char *name = an_backend_level(b->backends[level]);
-    if (b->json)
+    const char *device = b->backends[level]->device.name;
+    if (!b->on_host && b->json)
+        printf("{\"bench\": \"ceilings\", \"version\": \"%s\", \"device\": \"%s\", \"level\": "
+               "\"%s\", \"memory_copy_gbs\": %.1f}\n",
+               an_version(), device, name, c->memory.copy);
+    else if (!b->on_host)
+        printf("%s, level %s; memory: copy %.1f GB/s\n", device, name, c->memory.copy);
+    else if (b->json)
         printf("{\"bench\": \"ceilings\", \"version\": \"%s\", \"level\": \"%s\", \"threads\": %d, "
                "\"gflops\": %.1f, \"pair_gflops\": %.1f, \"memory_read_gbs\": %.1f, "
                "\"memory_copy_gbs\": %.1f, "
@@ -423,13 +461,14 @@ static void print_result(const bench *b, int level, const bench_case *c, pass p,
     const char *name = an_backend_level(b->backends[level]);
     if (b->json) {
         char precision[32];
-        printf("{\"bench\": \"kernels\", \"level\": \"%s\", \"precision\": \"%s\", \"threads\": "
-               "%d, \"layer\": \"%s\", "
+        printf("{\"bench\": \"kernels\", \"device\": \"%s\", \"level\": \"%s\", \"precision\": "
+               "\"%s\", \"threads\": %d, \"layer\": \"%s\", "
                "\"pass\": \"%s\", \"units\": %d, \"n\": %lld, \"h\": %lld, \"w\": %lld, \"cin\": "
                "%lld, \"oh\": %lld, \"ow\": %lld, \"cout\": %lld, \"stride\": %d, \"ms_min\": "
                "%.3f, \"ms_median\": %.3f, \"gflops\": %.1f, \"gbs\": %.1f, \"ceiling_ms\": %.3f, "
                "\"bound\": \"%s\", \"percent\": %.1f}\n",
-               name, option_word(precision, precision_words, b->precision), b->threads, c->name,
+               b->backends[level]->device.name, name,
+               option_word(precision, precision_words, b->precision), b->threads, c->name,
                pass_names[p], c->units, (long long)s->n, (long long)s->h, (long long)s->w,
                (long long)s->cin, (long long)s->oh, (long long)s->ow, (long long)s->cout, s->stride,
                best, median, gflops, gbs, ceiling, bound, 100 * ceiling / best);
@@ -454,17 +493,33 @@ typedef struct timed {
     an_backend *backend;
     const bench_case *c;
     pass p;
+    int times;
 } timed;
 
 static void run_timed(void *user) {
     const timed *now = user;
-    run_case(now->t, now->backend, now->c, now->p);
+    an_error err;
+    for (int i = 0; i < now->times; i++)
+        run_case(now->t, now->backend, now->c, now->p);
+    bench_check(now->backend->ops->wait(now->backend, &err), &err);
+}
+
+/* A queue is filled once and waited for once, so that neither counts. */
+static void choose_times(const bench *b, timed *now) {
+    if (b->on_host) return;
+    const double begin = bench_now();
+    run_timed(now);
+    const double once = bench_now() - begin;
+    now->times = once > 2e-3 ? 1 : once < 2e-5 ? 100 : (int)(2e-3 / once);
 }
 
 static void time_case(bench *b, int level, const bench_case *c, pass p) {
-    timed now = {&b->t, b->backends[level], c, p};
+    timed now = {&b->t, b->backends[level], c, p, 1};
     run_timed(&now);
-    const bench_times ms = bench_time(run_timed, &now, 1e-3 * b->ms);
+    choose_times(b, &now);
+    bench_times ms = bench_time(run_timed, &now, 1e-3 * b->ms);
+    ms.best /= now.times;
+    ms.median /= now.times;
     const need n = needs(c, p, b->t.element);
     const bench_ceilings *ceilings = &b->ceilings[level];
     const int cached = n.read + n.written <= ceilings->cache_bytes;
@@ -498,6 +553,37 @@ static an_backend *make_backend(const bench *b, const char *device) {
     return backend;
 }
 
+/** A large copy, for bench_time(). */
+typedef struct large_copy {
+    an_backend *backend;
+    char *from, *to;
+} large_copy;
+
+static void run_copy(void *user) {
+    const large_copy *c = user;
+    an_error err;
+    for (int i = 0; i < 8; i++)
+        c->backend->ops->copy(c->backend, c->to, c->from, COPIED, NULL);
+    bench_check(c->backend->ops->wait(c->backend, &err), &err);
+}
+
+/* A device by its name; its arithmetic is not measured. */
+static void make_device(bench *b) {
+    an_backend *backend = b->backends[b->levels++] = make_backend(b, b->device);
+    const ani_backend_ops *ops = backend->ops;
+    large_copy c = {backend, ops->alloc(backend, COPIED), ops->alloc(backend, COPIED)};
+    if (!c.from || !c.to) bench_fail("no memory to measure the copy bandwidth of", b->device);
+    run_copy(&c);
+    const bench_times ms = bench_time(run_copy, &c, 0.2);
+    const double copied = 8 * 2e-6 * COPIED / ms.best; /* read and written */
+    b->ceilings[0] =
+        (bench_ceilings){.gflops = INFINITY, .pair_gflops = INFINITY, .memory = {copied, copied}};
+    ops->free(backend, c.from, COPIED);
+    ops->free(backend, c.to, COPIED);
+    b->threads = an_backend_threads(backend);
+    b->ref = make_backend(b, "ref");
+}
+
 static void make_backends(bench *b) {
     static const struct {
         const char *name;
@@ -508,6 +594,10 @@ static void make_backends(bench *b) {
                   {"avx512bf16", ANI_CPU_AVX512 | ANI_CPU_AVX512BF16},
                   {"neon", ANI_CPU_NEON}};
     an_error err;
+    if (!b->on_host) {
+        make_device(b);
+        return;
+    }
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         if (strcmp(b->level, "all") && strcmp(b->level, levels[i].name)) continue;
         if ((ani_cpu_features() & levels[i].feature) != levels[i].feature) continue;
@@ -542,7 +632,8 @@ static void read_network(bench *b) {
 }
 
 static void destroy(bench *b) {
-    ani_free_large(b->t.arena, b->t.arena_size);
+    if (!b->on_host) b->backends[0]->ops->free(b->backends[0], b->t.arena, b->t.arena_size);
+    ani_free_large(b->host.arena, b->host.arena_size);
     for (int level = 0; level < b->levels; level++)
         an_backend_destroy(b->backends[level]);
     an_backend_destroy(b->ref);
@@ -550,6 +641,7 @@ static void destroy(bench *b) {
 
 static void read_options(bench *b, int argc, char **argv) {
     const option_row rows[] = {
+        option_text("device", &b->device, device_words, device_help),
         option_text("level", &b->level, "c|avx2|avx512|avx512bf16|neon|all", "instructions to use"),
         option_count("threads", &b->threads, 0, 1024, "0: all processors"),
         option_choice("precision", &b->precision, precision_words,
@@ -564,11 +656,18 @@ static void read_options(bench *b, int argc, char **argv) {
         option_end()};
     const program_text text = {.usage = "[options]", .about = about};
     options_parse(argc, argv, rows, &text);
+    b->on_host = !strcmp(b->device, "cpu");
+    if (!b->on_host && strcmp(b->level, "all")) bench_fail("--level is for --device cpu", NULL);
 }
 
 int main(int argc, char **argv) {
-    static bench b = {
-        .level = "all", .threads = 2, .size = 350, .batch = 32, .alpha = 1, .ms = 150};
+    static bench b = {.device = "cpu",
+                      .level = "all",
+                      .threads = 2,
+                      .size = 350,
+                      .batch = 32,
+                      .alpha = 1,
+                      .ms = 150};
     read_options(&b, argc, argv);
     make_backends(&b);
     read_network(&b);
