@@ -286,7 +286,9 @@ AN_API void an_loss_options_init(an_loss_options *options, uint32_t struct_size)
  *
  * Shapes:  x [n,H,W,3], finite; y [n,outputs].
  * Takes:   loss: NULL = the default loss for the model's task.
- * Writes:  *loss_value (may be NULL), the mean over the batch, before any update.
+ * Writes:  *loss_value, the mean over the batch, before any update; NULL = not wanted, and not
+ *          waited for: a device then still computes when the call returns (x and y have been read),
+ *          and an error of it may be returned by a later call.
  * Returns: AN_OK; AN_ERR_ARG (a loss for another task: the message names both; a target that the
  *          loss does not allow; a loss function whose loss is finite but whose gradient is not;
  *          accumulate without existing gradients of the same base mode); AN_ERR_CANCELLED by a loss

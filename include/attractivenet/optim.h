@@ -39,7 +39,9 @@ AN_API void an_optimizer_destroy(an_optimizer *optimizer); /**< Free; NULL is al
  * Update the trained parameters with the gradients of the last an_model_compute_gradients().
  *
  * Takes:   learning_rate: finite, >= 0. Each call is one step, even with the same gradients.
- * Returns: AN_OK; AN_ERR_ARG (also if no gradients have been computed yet); AN_ERR_DEVICE.
+ * Returns: AN_OK; AN_ERR_ARG (also if no gradients have been computed yet); AN_ERR_DEVICE, also of
+ *          work before it. A device may still compute when it returns; whatever reads the weights
+ *          waits for that.
  * Source:  Keras 2 Adam, SGD, AdamW (docs/numerics.md, section optimizers).
  */
 AN_API an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err);

@@ -313,10 +313,11 @@ AN_API an_status an_trainer_create(an_trainer **out, an_model *model, an_loader 
  *          began to share them in the middle of a step (accumulate), and restoring them needs
  *          memory; the next call does that first. A NaN or infinite loss (terminate_on_nan) is a
  *          normal end of the run, with reason AN_STOP_NAN, a warning that gives the step and the
- *          rate, and no validation, model file or checkpoint: files saved earlier are kept. Weights
- *          that are NaN or infinite are not written to a checkpoint either. A run resumed from the
- *          previous checkpoint would reach the same loss again: start a new one, for example with a
- *          smaller learning_rate. With restore_best the model then holds the best weights.
+ *          rate, and no validation, model file or checkpoint: files saved earlier are kept, and
+ *          weights and moving statistics are those of the last step before. Weights that are NaN
+ *          or infinite are not written to a checkpoint either. A run resumed from the previous
+ *          checkpoint would reach the same loss again: start a new one, for example with a smaller
+ *          learning_rate. With restore_best the model then holds the best weights.
  * Threads: see an_trainer.
  * Source:  Keras Model.fit with EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
  *          TerminateOnNaN (docs/numerics.md, section fit).

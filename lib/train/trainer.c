@@ -610,21 +610,30 @@ static an_status finish_update(an_trainer *trainer, epoch_run *run, an_error *er
     return st;
 }
 
+/** Make the moving statistics what they were before the step. If a copy shares them by now, this
+ * needs memory. */
+static an_status put_moving_back(an_trainer *trainer, an_error *err) {
+    ani_net *net = ani_model_net(trainer->model);
+    an_status st = ani_net_begin_change(net, err);
+    if (st) return st;
+    ani_net_restore_moving(net, trainer->moving);
+    ani_net_end_change(net);
+    return AN_OK;
+}
+
 /** Restore the moving statistics if that is still to be done, unless the model has been changed
- * since. If a copy shares them by now, this needs memory. */
+ * since. */
 static an_status restore_moving(an_trainer *trainer, an_error *err) {
     ani_net *net = ani_model_net(trainer->model);
     an_error why;
     if (!trainer->moving_owed) return AN_OK;
     if (ani_net_changes(net) == trainer->owed_after) {
-        an_status st = ani_net_begin_change(net, &why);
+        an_status st = put_moving_back(trainer, &why);
         if (st)
             return ani_fail(err, st,
                             "the moving statistics are in the middle of a step; the next call has "
                             "to restore them: %s",
                             why.message);
-        ani_net_restore_moving(net, trainer->moving);
-        ani_net_end_change(net);
     }
     trainer->moving_owed = false;
     return AN_OK;
@@ -643,14 +652,17 @@ static an_status abandon_step(an_trainer *trainer, epoch_run *run, an_status st,
 }
 
 /** Undo a batch whose loss is not finite, and what was queued after it: the guard has left the
- * model as it was before, and only the number of the optimizer's steps has to follow. */
-static void undo_broken(an_trainer *trainer, epoch_run *run, const late_batch *b) {
+ * model as it was before, and the number of the optimizer's steps has to follow, and what batches
+ * of the same step have done to the moving statistics. */
+static an_status undo_broken(an_trainer *trainer, epoch_run *run, const late_batch *b,
+                             an_error *err) {
     ani_net *net = ani_model_net(trainer->model);
     double unused;
     if (run->is_late) ani_net_take_loss(net, &unused, NULL);
     run->is_late = false;
     ani_net_clear_guard(net);
     ani_optimizer_set_steps(trainer->optimizer, b->updates);
+    return trainer->moving ? put_moving_back(trainer, err) : AN_OK;
 }
 
 /** Wait for the loss of a batch, and account for it. */
@@ -661,10 +673,7 @@ static an_status account(an_trainer *trainer, epoch_run *run, const late_batch *
     if (st) return st;
     run->broken = !isfinite(*loss) && trainer->options.terminate_on_nan;
     if (b->is_update || run->broken) place->rate = b->rate;
-    if (run->broken) {
-        undo_broken(trainer, run, b);
-        return AN_OK;
-    }
+    if (run->broken) return undo_broken(trainer, run, b, err);
     trainer->written = false;
     place->loss_sum += *loss * (double)b->n;
     place->samples += b->n;

@@ -751,6 +751,18 @@ m("accumulate_moving", "train/trainer.c",
   "    ani_net_restore_moving(net, trainer->moving);\n",
   "",
   "an interrupted step of several batches leaves its moving statistics", "losses")
+m("broken_moving", "layers/run.c",
+  "    if (!st && run->guard) restore_moving(run, run->guard);\n",
+  "",
+  "a step whose loss is not finite leaves its moving statistics", "losses")
+m("broken_late", "train/trainer.c",
+  "    if (run->is_late) ani_net_take_loss(net, &unused, NULL);\n    run->is_late = false;\n",
+  "    (void)unused;\n",
+  "the step after a broken one is counted", "losses")
+m("guard_step", "optim/optim.c",
+  "step.guard = guarded ? ani_net_guard(net) : NULL;",
+  "step.guard = NULL;",
+  "a step whose loss is not finite changes the weights", "losses")
 m("own_loss_moving", "layers/run.c",
   "run.keeps = run.batch && (net->watch.cancel || step->loss->fn || run.guard);",
   "run.keeps = run.batch && (net->watch.cancel || run.guard);",

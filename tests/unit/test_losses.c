@@ -882,6 +882,78 @@ static void steps_of_several_batches(void **state) {
     }
 }
 
+/* Without a callback the loss of a step is read while the next one is computed. */
+static void a_loss_read_late_is_the_same(void **state) {
+    (void)state;
+    const int32_t bases[] = {AN_BASE_FROZEN, AN_BASE_TRAIN};
+    for (int i = 0; i < 2; i++) {
+        heard h = {0};
+        run late = make_run(bases[i], 2), at_once = make_run(bases[i], 2);
+        at_once.options.on_event = hear;
+        at_once.options.event_user = &h;
+        late.val = at_once.val = make_loader(3);
+        train(&late);
+        train(&at_once);
+        assert_int_equal(late.status, AN_OK);
+        assert_int_equal(h.steps, 6);
+        assert_true(same_arrays(late.weights, at_once.weights));
+        static const char *const columns[] = {"loss", "val_loss", "rate", "steps"};
+        for (int k = 0; k < 4; k++)
+            assert_true(last(&late, columns[k]) == last(&at_once, columns[k]));
+        an_loader_destroy(late.val);
+        clear(&late);
+        clear(&at_once);
+    }
+}
+
+static int32_t keep_message(void *user, const an_warning *warning) {
+    char *message = user;
+    if (strstr(warning->message, "the loss is"))
+        snprintf(message, sizeof err.message, "%s", warning->message);
+    return 0;
+}
+
+/* The first step makes the weights infinite, so the loss of the second is not finite: weights and
+ * moving statistics are then those of after the first, whenever the loss is read. */
+static void a_broken_step_changes_nothing(void **state) {
+    (void)state;
+    const int32_t bases[] = {AN_BASE_FROZEN, AN_BASE_TRAIN};
+    an_optimizer_options sgd;
+    an_optimizer_options_init(&sgd, sizeof sgd);
+    sgd.kind = AN_OPTIM_SGD;
+    for (int i = 0; i < 4; i++) {
+        const int32_t batches = i < 2 ? 1 : 2; /* of a step */
+        heard h[2] = {{0}, {.stop_at_step = batches}};
+        char messages[3][sizeof err.message] = {{0}};
+        run runs[3];
+        for (int k = 0; k < 3; k++) { /* late; at once; stopped after the first step */
+            runs[k] = make_run(bases[i % 2], 2);
+            runs[k].batch = BATCH / batches;
+            runs[k].options.accumulate = batches;
+            runs[k].options.optimizer = &sgd;
+            runs[k].options.learning_rate = 1e300;
+            runs[k].options.warn = keep_message;
+            runs[k].options.warn_user = messages[k];
+            if (k) runs[k].options.on_event = hear;
+            if (k) runs[k].options.event_user = &h[k - 1];
+            train(&runs[k]);
+        }
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(runs[k].status, AN_OK);
+            assert_int_equal(runs[k].reason, AN_STOP_NAN);
+            assert_true(same_arrays(runs[k].weights, runs[2].weights));
+        }
+        assert_int_equal(h[0].steps, batches);
+        assert_int_equal(runs[2].status, AN_ERR_CANCELLED);
+        assert_non_null(strstr(messages[0], batches == 1 ? "at step 2 of epoch 1 of stage 1"
+                                                         : "at step 3 of epoch 1 of stage 1"));
+        assert_string_equal(messages[0], messages[1]);
+        assert_true(last(&runs[0], "steps") == batches && last(&runs[0], "rate") == 1e300);
+        for (int k = 0; k < 3; k++)
+            clear(&runs[k]);
+    }
+}
+
 /* A run that is paused, or cancelled by the flag between two batches of a step, ends with the bits
  * of one that was not: its checkpoints, and what it goes on from, are of whole steps. */
 static void an_interrupted_step_of_several_batches_is_done_again(void **state) {
@@ -1027,6 +1099,8 @@ int main(void) {
         unit_test_in_folder(a_run_with_an_own_loss_goes_on_with_one),
         cmocka_unit_test(weights_of_a_data_set_count),
         cmocka_unit_test(batches_add_up_to_a_larger_one),
+        cmocka_unit_test(a_loss_read_late_is_the_same),
+        cmocka_unit_test(a_broken_step_changes_nothing),
         cmocka_unit_test(steps_of_several_batches),
         unit_test_in_folder(a_step_that_waits_for_a_damaged_image_is_done),
         unit_test_in_folder(an_interrupted_step_of_several_batches_is_done_again),
