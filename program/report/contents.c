@@ -60,7 +60,7 @@ static void scores_histogram(page *to, const report *of, const uint8_t *part) {
         low = fmin(low, score);
         high = fmax(high, score);
     }
-    histogram_begin(&all, low, high, MAX_BINS / 2);
+    histogram_begin(&all, low, high, 12);
     for (int k = 0; k < PARTS; k++)
         by_part[k] = all;
     for (int64_t i = 0; i < count; i++)
@@ -231,15 +231,15 @@ void data_section(page *to, const report *of) {
     section_begin(to, "data", "Data set");
     page_add(to, "<p>Images and labels from ");
     page_name(to, of->s->data);
-    page_add(to, ".</p>\n<div class=\"grid2\">\n");
+    page_add(to, ".</p>\n<div class=\"grid2\">\n<div class=\"stack\">\n");
     if (of->is_classes)
         class_counts(to, of, part);
     else
         scores_histogram(to, of, part);
-    page_add(to, "<div class=\"stack\">\n");
+    health(to, of, part);
+    page_add(to, "</div>\n<div class=\"stack\">\n");
     counts(to, of);
     sizes_table(to, &of->data);
-    health(to, of, part);
     page_add(to, "</div>\n</div>\n");
     section_end(to);
     free(part);

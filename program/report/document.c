@@ -135,7 +135,7 @@ static const char *title_of(const report *of, char text[512]) {
     size_t begin = length;
     while (begin > 0 && folder[begin - 1] != '/')
         begin--;
-    snprintf(text, 512, "Report of the run %.*s", (int)(length - begin), folder + begin);
+    snprintf(text, 512, "Training report: %.*s", (int)(length - begin), folder + begin);
     return text;
 }
 

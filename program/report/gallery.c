@@ -34,7 +34,7 @@ static void add_scores(page *to, const report *of, int64_t i) {
         const double truth = of->truth[i * of->outputs + k];
         const double score = (double)of->scores[i * of->outputs + k];
         if (k == 8) break;
-        page_add(to, "<br>predicted <b>%.2f</b>, true <b>%.2f</b>", score, truth);
+        page_add(to, "<br>predicted&nbsp;<b>%.2f</b>, true&nbsp;<b>%.2f</b>", score, truth);
         if (of->outputs == 1)
             page_add(to, "<br>error %s%.3f", score < truth ? "\xe2\x88\x92" : "+",
                      fabs(score - truth));

@@ -243,7 +243,7 @@ static int predict(report *of) {
                                  &err)) {
         return complain(&err);
     }
-    of->seconds = seconds_now() - start;
+    say(of->s->quiet, "scored %" PRId64 " test images in %.1f s\n", n, seconds_now() - start);
     spread(of);
     for (int64_t i = 0; i < n; i++) {
         if (of->is_classes) of->classes[i] = an_dataset_class(of->r.faces, of->test[i]);

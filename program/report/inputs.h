@@ -38,7 +38,6 @@ typedef struct report {
     error_summary *errors; /* [outputs]; NULL with classes */
     class_summary summary; /* with classes */
     survey data;
-    double seconds; /* that the predictions took */
 } report;
 
 /** Read the run, its data and its model, and score the test part. Returns 0, or 1 after printing

@@ -59,20 +59,30 @@ void picture_colour(double value, uint8_t rgb[3]) {
                                  (place - below) * (colours[below + 1][c] - colours[below][c]));
 }
 
-/* A value between the map's pixels, whose centres are at (0.5, 0.5), ...; constant beyond the
- * outer ones. */
+static int64_t within(int64_t i, int64_t count) {
+    return i < 0 ? 0 : i >= count ? count - 1 : i;
+}
+
+/* A cubic curve (Catmull-Rom) through four values in a row, between the second and the third. */
+static double curve(const double v[4], double at) {
+    return v[1] + 0.5 * at *
+                      (v[2] - v[0] +
+                       at * (2 * v[0] - 5 * v[1] + 4 * v[2] - v[3] +
+                             at * (3 * (v[1] - v[2]) + v[3] - v[0])));
+}
+
+/* A value between the map's pixels, whose centres are at (0.5, 0.5), ...; beyond the outer ones as
+ * if they went on. Straight lines between so few pixels would look like crosses. */
 static double between(const float *map, int64_t height, int64_t width, double y, double x) {
-    y = fmin(fmax(y - 0.5, 0), (double)(height - 1));
-    x = fmin(fmax(x - 0.5, 0), (double)(width - 1));
-    const int64_t top = (int64_t)y, left = (int64_t)x;
-    const int64_t bottom = top + 1 < height ? top + 1 : top,
-                  right = left + 1 < width ? left + 1 : left;
-    const double down = y - (double)top, across = x - (double)left;
-    const double above =
-        (double)map[top * width + left] * (1 - across) + (double)map[top * width + right] * across;
-    const double below = (double)map[bottom * width + left] * (1 - across) +
-                         (double)map[bottom * width + right] * across;
-    return above * (1 - down) + below * down;
+    double rows[4];
+    const int64_t top = (int64_t)floor(y - 0.5), left = (int64_t)floor(x - 0.5);
+    for (int64_t i = 0; i < 4; i++) {
+        double row[4];
+        for (int64_t k = 0; k < 4; k++)
+            row[k] = (double)map[within(top - 1 + i, height) * width + within(left - 1 + k, width)];
+        rows[i] = curve(row, x - 0.5 - (double)left);
+    }
+    return fmin(fmax(curve(rows, y - 0.5 - (double)top), 0), 1);
 }
 
 void picture_heat(an_image *image, const float *map, int64_t height, int64_t width,

@@ -139,10 +139,10 @@ static void errors(page *to, int32_t k, const error_summary *s, int64_t count) {
              "<figcaption>Half of the errors are at most %.3f, nine of ten at most %.3f, all at "
              "most %.3f. Their mean is %s: %s.</figcaption>\n",
              s->median, s->ninety, s->largest, chart_number(text[0], s->bias, 0.001),
-             fabs(s->bias) < 0.1 * s->deviation ? "the scores are neither too high nor too low on "
-                                                  "the whole"
-             : s->bias > 0                      ? "on the whole the scores are too high"
-                                                : "on the whole the scores are too low");
+             fabs(s->bias) < 2 * s->deviation / sqrt((double)count)
+                 ? "no further from 0 than chance can make it"
+             : s->bias > 0 ? "on the whole the scores are too high"
+                           : "on the whole the scores are too low");
     error_table(to, h);
     figure_end(to);
 }
@@ -216,6 +216,61 @@ static void by_score(page *to, int32_t k, const error_summary *s) {
     figure_end(to);
 }
 
+/* True and predicted scores, each as the share of the images in a bin. */
+static void spread(page *to, int32_t k, const column *values) {
+    static const char *const keys[] = {"true scores", "predicted scores", NULL};
+    static const char *const heads[] = {"score from", "to", "true", "predicted", NULL};
+    chart c;
+    char id[32], text[2][32];
+    histogram bins[2];
+    double x[MAX_BINS], y[2][MAX_BINS], low = INFINITY, high = -INFINITY, most = 0;
+    for (int64_t i = 0; i < values->count; i++) {
+        low = fmin(low, fmin(values->truth[i], (double)values->scores[i]));
+        high = fmax(high, fmax(values->truth[i], (double)values->scores[i]));
+    }
+    histogram_begin(&bins[0], low, high, 12);
+    bins[1] = bins[0];
+    for (int64_t i = 0; i < values->count; i++) {
+        histogram_add(&bins[0], values->truth[i]);
+        histogram_add(&bins[1], (double)values->scores[i]);
+    }
+    const histogram *h = &bins[0];
+    for (int32_t i = 0; i < h->bins; i++) {
+        x[i] = h->low + (i + 0.5) * h->width;
+        for (int which = 0; which < 2; which++) {
+            y[which][i] = 100 * (double)bins[which].counts[i] / (double)values->count;
+            most = fmax(most, y[which][i]);
+        }
+    }
+    snprintf(id, sizeof id, "spread%d", (int)k);
+    figure_begin(to, "Spread of scores");
+    chart_begin(&c, to,
+                &(chart_frame){.id = id,
+                               .title = "Spread of true and predicted scores",
+                               .description = "A line for the true and one for the predicted "
+                                              "scores: the share of test images at each score.",
+                               .x_label = "score",
+                               .y_label = "% of the test images",
+                               .x_low = h->low,
+                               .x_high = h->low + h->bins * h->width,
+                               .y_low = 0,
+                               .y_high = most * 1.06});
+    chart_line(&c, x, y[0], h->bins, "a");
+    chart_line(&c, x, y[1], h->bins, "b");
+    chart_end(&c);
+    legend_add(to, keys);
+    page_add(to, "<figcaption>A network that is not sure predicts scores closer to the middle: the "
+                 "second line is then narrower.</figcaption>\n");
+    table_begin(to, "Numbers of this figure", "Test images by score", heads);
+    for (int32_t i = 0; i < h->bins; i++)
+        page_add(to, "<tr><td>%s</td><td>%s</td><td>%lld</td><td>%lld</td></tr>\n",
+                 chart_number(text[0], h->low + i * h->width, h->width),
+                 chart_number(text[1], h->low + (i + 1) * h->width, h->width),
+                 (long long)bins[0].counts[i], (long long)bins[1].counts[i]);
+    table_end(to, "");
+    figure_end(to);
+}
+
 static void metrics_table(page *to, const report *of) {
     static const char *const heads[] = {"output",    "RMSE",       "MAE", "R\xc2\xb2",
                                         "Pearson r", "mean error", NULL};
@@ -242,9 +297,10 @@ void scores_section(page *to, const report *of) {
             to->failed = 1;
         } else {
             if (of->outputs > 1) page_add(to, "<p><b>Output %d</b></p>\n", (int)k + 1);
-            page_add(to, "<div class=\"grid2\">\n");
+            page_add(to, "<div class=\"grid2\">\n<div class=\"stack\">\n");
             scatter(to, of, k, &values);
-            page_add(to, "<div class=\"stack\">\n");
+            spread(to, k, &values);
+            page_add(to, "</div>\n<div class=\"stack\">\n");
             errors(to, k, &of->errors[k], values.count);
             by_score(to, k, &of->errors[k]);
             page_add(to, "</div>\n</div>\n");

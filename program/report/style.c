@@ -59,10 +59,11 @@ const char *const report_style[] = {
     "rect.a,rect.b,rect.c{stroke:var(--card);stroke-width:1}\n",
     "ul.keys{list-style:none;display:flex;flex-wrap:wrap;gap:2px 18px;margin:6px 0 0;padding:0;"
     "font-size:.9rem}\n",
-    "ul.keys svg{width:34px;height:12px;vertical-align:middle;margin-right:6px}\n",
+    "ul.keys "
+    "svg{display:inline-block;width:34px;height:12px;vertical-align:middle;margin-right:6px}\n",
     ".scroll{overflow-x:auto;margin:10px 0}\n",
     "table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums}\n",
-    "caption{text-align:left;color:var(--soft);padding:0 0 4px}\n",
+    "caption{text-align:left;color:var(--soft);padding:0 0 4px;min-width:min(17em,70vw)}\n",
     "th,td{text-align:right;padding:4px 10px;border-bottom:1px solid var(--line);"
     "vertical-align:top}\n",
     "th:first-child,td:first-child{text-align:left;padding-left:0}\n",
@@ -72,7 +73,7 @@ const char *const report_style[] = {
     "details{margin:10px 0 0}\n",
     "summary{cursor:pointer;color:var(--a);font-size:.92rem;min-height:28px}\n",
     ".stack{display:grid;gap:16px;align-content:start;min-width:0}\n",
-    ".faces{display:grid;grid-template-columns:repeat(auto-fill,minmax(136px,1fr));gap:12px;"
+    ".faces{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:12px;"
     "margin:10px 0 22px;padding:0;list-style:none}\n",
     ".faces.wide{grid-template-columns:repeat(auto-fill,minmax(264px,1fr))}\n",
     ".faces li{background:var(--card);border:1px solid var(--line);border-radius:10px;"

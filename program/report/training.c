@@ -117,7 +117,7 @@ static void epoch_table(page *to, const curves *c) {
 static void stage_table(page *to, const curves *c) {
     static const char *const heads[] = {"stage",    "epochs", "lowest validation loss",
                                         "in epoch", "time",   NULL};
-    table_begin(to, NULL, "Stages", heads);
+    table_begin(to, NULL, "The epochs of each stage", heads);
     for (int64_t first = 0, end; first < c->count; first = end) {
         int64_t best = first;
         double seconds = 0;

@@ -180,6 +180,23 @@ static void *come_and_go(void *data) {
     return NULL;
 }
 
+/* The same map each time, whatever predicts beside it. */
+static void *explain_frames(void *data) {
+    caller *c = data;
+    float x[PIXELS], first[SIZE * SIZE / 4], map[SIZE * SIZE / 4];
+    an_explain_options options;
+    an_explain_options_init(&options, sizeof options);
+    options.layer = "Conv1_relu";
+    for (int k = 0; k < PIXELS; k++)
+        x[k] = (float)(frames[0][k] / 255.0);
+    c->status = an_model_explain(c->model, x, 1, &options, first, &c->err);
+    for (int64_t i = 0; !c->status && i < c->count / 20; i++) {
+        c->status = an_model_explain(c->model, x, 1, &options, map, &c->err);
+        c->wrong += memcmp(map, first, sizeof map) != 0;
+    }
+    return NULL;
+}
+
 typedef void *(*caller_way)(void *);
 
 static void share_model(int32_t threads, int32_t inference, const caller_way ways[CALLERS]) {
@@ -206,7 +223,7 @@ static void share_model(int32_t threads, int32_t inference, const caller_way way
 
 static void predictors_share_a_model(void **state) {
     (void)state;
-    static const caller_way ways[] = {predict_frames, predict_frames, predict_floats, come_and_go};
+    static const caller_way ways[] = {predict_frames, explain_frames, predict_floats, come_and_go};
     for (int32_t threads = 1; threads <= 3; threads++)
         for (int32_t inference = AN_INFERENCE_FP32; inference <= AN_INFERENCE_BF16; inference++)
             share_model(threads, inference, ways);
@@ -496,7 +513,8 @@ static int32_t call_back(void *user, const an_train_event *event) {
     inside *in = user;
     an_error err = {0};
     double loss = 0;
-    float scores[FRAMES];
+    float scores[FRAMES], map[SIZE * SIZE];
+    static const float image[PIXELS];
     an_loader *own = NULL;
     int bad = 0;
     if (in->checked[event->kind]++) return 0;
@@ -532,6 +550,8 @@ static int32_t call_back(void *user, const an_train_event *event) {
     bad |= expect(in, "calibrating", an_calibrate_loader(in->model, in->val, 0, NULL, NULL, &err),
                   AN_ERR_ARG, &err);
     bad |= expect(in, "updating batch norm", an_model_update_batch_norm_begin(in->model, &err),
+                  AN_ERR_ARG, &err);
+    bad |= expect(in, "explaining", an_model_explain(in->model, image, 1, NULL, map, &err),
                   AN_ERR_ARG, &err);
     bad |= expect(in, "bf16", an_model_set_inference(in->model, AN_INFERENCE_BF16, &err),
                   AN_ERR_ARG, &err);
