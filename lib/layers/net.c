@@ -183,7 +183,7 @@ static an_status allocate(ani_net *net, int64_t count, int64_t element, void *ou
     void *memory = NULL;
     if (ani_mul_size(count, element, &size)) memory = net->backend->ops->alloc(net->backend, size);
     memcpy(out, &memory, sizeof memory);
-    return memory ? AN_OK : ani_fail_memory(err, size, "a network's weights");
+    return memory ? AN_OK : ani_backend_fail_memory(net->backend, size, "a network's weights", err);
 }
 
 /* Take the next count floats of the norm arena. */
@@ -568,7 +568,8 @@ an_status ani_net_keep_gradients(ani_net *net, int32_t base, an_error *err) {
     const ani_net_range range = ani_net_trained(net, base);
     const int64_t size = net->parameter_count * (int64_t)sizeof(float);
     if (!net->kept_gradients) net->kept_gradients = ops->alloc(net->backend, size);
-    if (!net->kept_gradients) return ani_fail_memory(err, size, "the gradients of several batches");
+    if (!net->kept_gradients)
+        return ani_backend_fail_memory(net->backend, size, "the gradients of several batches", err);
     ops->copy(net->backend, net->kept_gradients, range.gradients,
               range.count * (int64_t)sizeof(float), NULL);
     return AN_OK;
@@ -587,7 +588,8 @@ static int64_t moving_size(const ani_net *net) {
 an_status ani_net_moving_create(float **out, const ani_net *net, an_error *err) {
     *out = net->backend->ops->alloc(net->backend, moving_size(net));
     return *out ? AN_OK
-                : ani_fail_memory(err, moving_size(net), "the moving statistics of before a step");
+                : ani_backend_fail_memory(net->backend, moving_size(net),
+                                          "the moving statistics of before a step", err);
 }
 
 void ani_net_moving_destroy(const ani_net *net, float *moving) {

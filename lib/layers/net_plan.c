@@ -236,7 +236,8 @@ static an_status grow_arena(const ani_net *net, ani_net_memory *memory, int64_t 
     if (memory->arena) ops->free(net->backend, memory->arena, memory->arena_size);
     memory->arena_size = 0;
     memory->arena = ops->alloc(net->backend, size);
-    if (!memory->arena) return ani_fail_memory(err, size, "the activations of a batch");
+    if (!memory->arena)
+        return ani_backend_fail_memory(net->backend, size, "the activations of a batch", err);
     memory->arena_size = size;
     return AN_OK;
 }

@@ -115,7 +115,7 @@ static an_status make_head(ani_net *net, ani_net_head **out, an_error *err) {
     head->bias = ops->alloc(net->backend, bias);
     if (!head->kernel || !head->bias) {
         release_head(net, head);
-        return ani_fail_memory(err, kernel, "a head");
+        return ani_backend_fail_memory(net->backend, kernel, "a head", err);
     }
     *out = head;
     return AN_OK;

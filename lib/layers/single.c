@@ -73,7 +73,7 @@ static void download(const call *c, an_tensor *tensor, const float *memory) {
 
 static an_status memory_error(const call *c, an_error *err) {
     if (!c->failed) return AN_OK;
-    return ani_fail_memory(err, c->failed_size, "the tensors of a layer");
+    return ani_backend_fail_memory(c->backend, c->failed_size, "the tensors of a layer", err);
 }
 
 static void release(call *c) {

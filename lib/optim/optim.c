@@ -105,8 +105,9 @@ an_status an_optimizer_create(an_optimizer **out, an_model *model,
     optimizer->v = ours.kind == AN_OPTIM_SGD ? NULL : backend->ops->alloc(backend, size);
     optimizer->squares = backend->ops->alloc(backend, sizeof *optimizer->squares);
     if (!optimizer->m || !optimizer->squares || (ours.kind != AN_OPTIM_SGD && !optimizer->v)) {
+        st = ani_backend_fail_memory(backend, size, "the moments of an optimizer", err);
         an_optimizer_destroy(optimizer);
-        return ani_fail_memory(err, size, "the moments of an optimizer");
+        return st;
     }
     *out = optimizer;
     return AN_OK;

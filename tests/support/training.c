@@ -38,6 +38,7 @@ static an_status make_network(an_model **model, const training *t, uint32_t seed
     an_backend_options device;
     an_mobilenetv2_options net;
     an_backend_options_init(&device, sizeof device);
+    device.device = t->device;
     device.threads = t->threads;
     an_mobilenetv2_options_init(&net, sizeof net);
     net.height = net.width = size_of(t);

@@ -12,6 +12,7 @@
 /** What is trained, and how. If all but folder is zero: variant 0, all processors, to the end. */
 typedef struct training {
     const char *folder; /* for checkpoints, model file, history, and the last weights */
+    const char *device; /* of the backend; NULL: cpu */
     int32_t variant;    /* 0 to TRAINING_VARIANTS - 1: options that belong together */
     int32_t threads;    /* of the backend, and of the batches */
     int32_t pause_step; /* pause after this many steps of this call; 0: never */
