@@ -73,6 +73,7 @@ rmse=$(number rmse)
 deviation=$(number deviation)
 step "Done in $(($(date +%s) - started)) s"
 cat <<TEXT
+The same from Python: docs/python.md, and as a notebook: examples/notebook/train.ipynb
 The results are in $out:
   model.safetensors  the best model
   history.csv        the losses, epoch by epoch
