@@ -87,6 +87,35 @@ int ani_cuda_product_forward(const ani_unit_shape *s, const ani_unit_forward *ar
                              unsigned *counters, cudaStream_t stream);
 int ani_cuda_product_backward(const ani_unit_shape *s, const ani_unit_backward *args,
                               unsigned *counters, cudaStream_t stream);
+/* unit_any.cu: all units; each tensor may have its own element */
+int64_t ani_cuda_any_forward_scratch(const ani_unit_shape *s, int32_t element);
+int64_t ani_cuda_any_backward_scratch(const ani_unit_shape *s, int32_t element);
+int ani_cuda_any_forward(const ani_unit_shape *s, const ani_unit_forward *args, unsigned *counters,
+                         cudaStream_t stream);
+int ani_cuda_any_backward(const ani_unit_shape *s, const ani_unit_backward *args,
+                          unsigned *counters, cudaStream_t stream);
+/** The input gradient alone; store.dx is not NULL. */
+int ani_cuda_any_input(const ani_unit_shape *s, const ani_unit_backward *args, unsigned *counters,
+                       cudaStream_t stream);
+int64_t ani_cuda_any_input_scratch(const ani_unit_shape *s, int32_t element);
+
+/* depthwise.cu, depthwise_backward.cu: tensors aligned to 16 bytes */
+int32_t ani_cuda_depthwise_takes(const ani_unit_shape *s, int32_t element);
+int64_t ani_cuda_depthwise_forward_scratch(const ani_unit_shape *s, int32_t element);
+int64_t ani_cuda_depthwise_backward_scratch(const ani_unit_shape *s, int32_t element);
+int ani_cuda_depthwise_forward(const ani_unit_shape *s, const ani_unit_forward *args,
+                               unsigned *counters, cudaStream_t stream);
+int ani_cuda_depthwise_backward(const ani_unit_shape *s, const ani_unit_backward *args,
+                                unsigned *counters, cudaStream_t stream);
+
+/* stem.cu: the first convolution in bfloat16, of images of either element */
+int32_t ani_cuda_stem_takes(const ani_unit_shape *s, int32_t element);
+int64_t ani_cuda_stem_forward_scratch(const ani_unit_shape *s, int32_t element);
+int64_t ani_cuda_stem_backward_scratch(const ani_unit_shape *s, int32_t element);
+int ani_cuda_stem_forward(const ani_unit_shape *s, const ani_unit_forward *args, unsigned *counters,
+                          cudaStream_t stream);
+int ani_cuda_stem_backward(const ani_unit_shape *s, const ani_unit_backward *args,
+                           unsigned *counters, cudaStream_t stream);
 
 #ifdef __cplusplus
 }
