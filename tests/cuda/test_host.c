@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The host side of the CUDA backend, on the stand-in devices of shim/: what is said when a driver,
  * a card or memory is missing; tickets; recordings; errors that stay; processes. The environment
- * sets the faults (shim/cuda_runtime_api.h). */
+ * sets the faults (shim/cuda_runtime_api.h).
+ *
+ * usage: test_cuda_host [card]    card: on a GPU, what needs no fault */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +37,8 @@ static an_status make(an_backend **out, const char *device) {
 
 static an_backend *cuda(void) {
     an_backend *backend = NULL;
-    if (make(&backend, "cuda")) fail_msg("%s", error.message);
+    const char *device = getenv("AN_TEST_DEVICE");
+    if (make(&backend, device ? device : "cuda")) fail_msg("%s", error.message);
     return backend;
 }
 
@@ -462,10 +465,16 @@ static int use_stand_in(void **state) {
     return 0;
 }
 
+/* A device of one's own: none of the faults. */
+static int use_card(void **state) {
+    (void)state;
+    return 0;
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, set_defaults)
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
+int main(int argc, char **argv) {
+    const struct CMUnitTest faults[] = {
         TEST(an_old_driver_is_named),
         TEST(no_driver_is_said),
         TEST(no_card_is_said),
@@ -474,15 +483,20 @@ int main(void) {
         TEST(a_card_without_kernels_is_named),
         TEST(auto_takes_the_first_card),
         TEST(a_full_card_says_what_was_wanted_and_what_is_free),
+        TEST(an_error_of_the_device_stays_and_the_process_lives),
+    };
+    const struct CMUnitTest anywhere[] = {
         TEST(what_is_sent_arrives_whatever_its_size_and_memory),
         TEST(a_fetch_arrives_when_its_ticket_is_reached),
         TEST(a_recording_repeats_its_calls),
         TEST(recorded_steps_are_those_of_the_reference),
         TEST(a_pause_changes_no_bit),
         TEST(checkpoints_move_between_cpu_and_cuda),
-        TEST(an_error_of_the_device_stays_and_the_process_lives),
         TEST(int8_on_a_card_is_refused),
         TEST(a_child_gets_an_error_and_destroys_without_waiting),
     };
-    return cmocka_run_group_tests_name("cuda host", tests, use_stand_in, NULL);
+    if (argc > 1 && !strcmp(argv[1], "card"))
+        return cmocka_run_group_tests_name("cuda host on a card", anywhere, use_card, NULL);
+    return cmocka_run_group_tests_name("cuda host", anywhere, use_stand_in, NULL) +
+           cmocka_run_group_tests_name("what is missing", faults, use_stand_in, NULL);
 }
