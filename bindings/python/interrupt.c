@@ -74,6 +74,12 @@ static an_status py_model_compute_features(an_model *model, const float *x, int6
     return py_end(began, an_model_compute_features(model, x, n, features, err));
 }
 
+static an_status py_model_explain(an_model *model, const float *x, int64_t n,
+                                  const an_explain_options *options, float *maps, an_error *err) {
+    const int began = py_begin();
+    return py_end(began, an_model_explain(model, x, n, options, maps, err));
+}
+
 static an_status py_predictor_score_frames(an_predictor *predictor, const uint8_t *frames,
                                            int64_t count, int64_t frame_stride, int64_t height,
                                            int64_t width, int64_t row_stride, float *scores,

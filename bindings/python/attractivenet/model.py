@@ -13,7 +13,7 @@ import numpy as np
 from ._call import (NULL, Path, Size, Strings, address, as_array, call, call_long, choose, decode, encode,
                     encode_path, ffi, flag, lib, options, own, pair, view)
 from ._progress import Progress, Shown
-from .data import SCALES, Dataset, Loader, Samples, strides_of
+from .data import SCALES, Dataset, Loader, Samples, resize, strides_of
 from .optimizers import Adam, Loss, Optimizer, make_optimizer, name_loss
 
 Array = np.ndarray[Any, Any]
@@ -23,6 +23,8 @@ PRECISIONS = ("fp32", "mixed")
 BASES = ("frozen", "statistics", "train", "finetune")
 PADDINGS = ("auto", "fixed", "tutorial")
 TASKS = ("regression", "classification")
+SIGNS = ("raises", "lowers", "signed")
+LAYOUTS = ("nhwc", "nchw")
 SUMMARIES = ("keras", "notebook", "layers")
 
 
@@ -393,6 +395,38 @@ class Model:
             return self._read_frames(lib.py_predictor_compute_features, array, self._features)
         return self._read_floats(lib.py_model_compute_features, array, self._features, any_range)
 
+    def explain(self, x: Any, *, output: int | None = None, sign: str = "raises", layer: str | None = None,
+                any_range: bool = False) -> Array:
+        """Compute where in each image the model finds what "raises" or "lowers" an output, or both ("signed"): Grad-CAM.
+
+        x: as for predict(), arrays alone. output: which one; None: the largest of each image. layer: whose maps, named
+        as in summary("layers"); None: the last convolution's. Returns float32 [N,h,w] of the layer's size; to show a
+        map, divide it by its maximum and resize it.
+        """
+        array = as_array(x)
+        if array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] == 3:
+            table = np.empty(256, np.float32)
+            call(lib.an_scale_fill_table, SCALES.index(self._scale), address(table, "float *"))
+            array = table[np.stack([resize(image, self.size) for image in array]) if len(array) else array]
+        self._check_floats(array, any_range)
+        name = encode(layer) if layer is not None else None
+        how = options("explain_options", output=-1 if output is None else output, sign=choose("sign", sign, SIGNS), layer=name)
+        sizes = ffi.new("int32_t[2]")
+        call(lib.an_model_explain_size, self._open_handle(), NULL if name is None else name, sizes, sizes + 1)
+        maps = np.empty((len(array), sizes[0], sizes[1]), np.float32)
+        if len(array):
+            array = np.ascontiguousarray(array)
+            call_long(lib.py_model_explain, self._open_handle(), ffi.from_buffer("float[]", array), len(array), how,
+                      ffi.from_buffer("float[]", maps))
+        return maps
+
+    def export(self, path: Path, *, layout: str = "nhwc", include_scale: bool = False, inference: str = "fp32") -> None:
+        """Write the model for other tools, as ONNX. layout: of the input, "nhwc" or "nchw". include_scale: the input is
+        uint8 RGB, and the file scales it. inference: "fp32", or "int8" of a model that is calibrated."""
+        how = options("export_options", layout=choose("layout", layout, LAYOUTS), include_scale=int(include_scale),
+                      inference=choose("inference", inference, INFERENCES))
+        call(lib.an_model_export, self._open_handle(), encode_path(path), how)
+
     def top_classes(self, scores: Any, k: int = 1) -> Array:
         """The indices of the k highest scores of each row [N,outputs], highest first: int32 [N,k]."""
         rows = np.ascontiguousarray(scores, dtype=np.float32).reshape(-1, self._outputs)
@@ -434,19 +468,15 @@ class Model:
             self._give_predictor(predictor)
         return out
 
-    def _read_floats(self, function: Any, x: Array, columns: int, any_range: bool) -> Array:
+    def _check_floats(self, x: Array, any_range: bool) -> None:
+        """Refuse floats that are not images of the model's size on its scale."""
         if x.dtype != np.float32:
             raise TypeError(f"images of {x.dtype}; they must be uint8 (0 to 255, of any size) or float32 (of the model's "
                             f"size, scaled: {_RANGES[self._scale][2]})")
         if x.ndim != 4 or x.shape[1:] != (self._height, self._width, 3):
             raise ValueError(f"images of float32 have the shape {x.shape}; it must be "
                              f"[N,{self._height},{self._width},3]{_hint(x)}")
-        out = np.empty((len(x), columns), np.float32)
-        handle = self._open_handle()
-        if len(x) == 0:
-            return out
-        x = np.ascontiguousarray(x)
-        if not any_range:
+        if not any_range and len(x):
             low, high, words = _RANGES[self._scale]
             least, most = float(x[0].min()), float(x[0].max())
             slack = 1e-5 * (high - low)
@@ -454,6 +484,14 @@ class Model:
                 raise ValueError(f"the values of the first image are {least:g} to {most:g}; with the model's scale "
                                  f"{self._scale!r} they must be {words}: scale them so, or give uint8 pixels "
                                  "(any_range=True skips this check)")
+
+    def _read_floats(self, function: Any, x: Array, columns: int, any_range: bool) -> Array:
+        self._check_floats(x, any_range)
+        out = np.empty((len(x), columns), np.float32)
+        handle = self._open_handle()
+        if len(x) == 0:
+            return out
+        x = np.ascontiguousarray(x)
         call_long(function, handle, ffi.from_buffer("float[]", x), len(x), ffi.from_buffer("float[]", out))
         return out
 

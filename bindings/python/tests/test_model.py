@@ -114,6 +114,32 @@ def test_images_of_any_size_are_resized(trained: an.Model) -> None:
     assert np.array_equal(trained.predict(x), expected)
 
 
+def test_maps_that_explain(trained: an.Model, frames: Any) -> None:
+    maps = trained.explain(frames)
+    assert maps.shape == (5, 2, 2) and maps.dtype == np.float32 and maps.min() >= 0
+    signed = trained.explain(frames, sign="signed")
+    assert np.array_equal(np.maximum(signed, 0), maps)
+    bias = trained.get_weights()["dense/bias"]
+    assert np.allclose(signed.sum(axis=(1, 2)) + bias, trained.predict(frames)[:, 0], atol=1e-3)
+    scaled = (np.arange(256) / 255).astype(np.float32)[frames]
+    assert np.array_equal(trained.explain(scaled), maps) and trained.explain(frames[:0]).shape == (0, 2, 2)
+    assert np.array_equal(trained.explain(frames, output=0), maps)
+    assert trained.explain(frames[:1], layer="block_5_add").shape[1:] == (8, 8)
+    with pytest.raises(an.ArgumentError, match="no_layer"):
+        trained.explain(frames, layer="no_layer")
+    with pytest.raises(ValueError, match="0 to 1"):
+        trained.explain(frames.astype(np.float32))
+
+
+def test_export_for_other_tools(trained: an.Model, tmp_path: Path) -> None:
+    trained.export(tmp_path / "a.onnx")
+    trained.export(tmp_path / "b.onnx", layout="nchw")
+    trained.export(tmp_path / "c.onnx", include_scale=True)
+    assert len({(tmp_path / name).read_bytes() for name in ("a.onnx", "b.onnx", "c.onnx")}) == 3
+    with pytest.raises(an.ArgumentError, match="calibrat"):
+        trained.export(tmp_path / "d.onnx", inference="int8")
+
+
 def test_classes_of_a_model(frames: Any) -> None:
     model = an.MobileNetV2(size=64, alpha=0.35, classes=["cat", "dog", "palace"])
     scores = model.predict(frames)
