@@ -637,6 +637,14 @@ struct ImageLimits : an_image_limits {
     ImageLimits() { an_image_limits_init(this, sizeof(an_image_limits)); }
 };
 
+/** The content of a file in memory, made by the library. */
+class Bytes : public detail::Handle<an_bytes, an_bytes_destroy> {
+  public:
+    using Handle::Handle;
+    const std::uint8_t *data() const noexcept { return an_bytes_data(get()); }
+    std::size_t size() const noexcept { return static_cast<std::size_t>(an_bytes_size(get())); }
+};
+
 /** An 8-bit RGB image [H,W,3]. */
 class Image : public detail::Handle<an_image, an_image_destroy> {
   public:
@@ -673,6 +681,12 @@ class Image : public detail::Handle<an_image, an_image_destroy> {
             return an_image_write_jpeg(get(), path.c_str(), quality, error);
         });
     }
+    /** The bytes that write_jpeg() writes. */
+    Result<Bytes> try_encode_jpeg(std::int32_t quality) const {
+        return detail::create<Bytes>([&](an_bytes **out, an_error *error) {
+            return an_image_encode_jpeg(out, get(), quality, error);
+        });
+    }
     /** An image of another size: an_resize_u8(). */
     Result<Image> try_resize(std::int64_t height, std::int64_t width) const {
         auto out = try_create({}, height, width);
@@ -704,6 +718,7 @@ class Image : public detail::Handle<an_image, an_image_destroy> {
     void write_jpeg(Text path, std::int32_t quality) const {
         try_write_jpeg(path, quality).value();
     }
+    Bytes encode_jpeg(std::int32_t quality) const { return try_encode_jpeg(quality).value(); }
     Image resize(std::int64_t height, std::int64_t width) const {
         return try_resize(height, width).value();
     }
@@ -712,6 +727,27 @@ class Image : public detail::Handle<an_image, an_image_destroy> {
   private:
     std::size_t size() const noexcept { return static_cast<std::size_t>(height() * width() * 3); }
 };
+
+/** Height and width of a map or an image. */
+struct Size {
+    std::int64_t height, width;
+};
+
+/** The size of a JPEG or PNG in memory, from its header: an_image_measure(). */
+inline Result<Size> try_measure_image(Span<const std::uint8_t> bytes, Text name = "in memory") {
+    Size size{};
+    auto done = detail::call([&](an_error *error) {
+        return an_image_measure(bytes.data(), detail::signed_size(bytes.size()), name.c_str(),
+                                &size.height, &size.width, error);
+    });
+    if (!done) return done.error();
+    return size;
+}
+#if ATTRACTIVENET_EXCEPTIONS
+inline Size measure_image(Span<const std::uint8_t> bytes, Text name = "in memory") {
+    return try_measure_image(bytes, name).value();
+}
+#endif
 
 /** Resize 8-bit pixels [height,width,channels]. */
 inline Result<void> try_resize_u8(Span<const std::uint8_t> src, std::int64_t src_height,
@@ -727,14 +763,6 @@ inline Result<void> try_resize_u8(Span<const std::uint8_t> src, std::int64_t src
                             dst_width, error);
     });
 }
-
-/** The content of a file in memory, made by the library. */
-class Bytes : public detail::Handle<an_bytes, an_bytes_destroy> {
-  public:
-    using Handle::Handle;
-    const std::uint8_t *data() const noexcept { return an_bytes_data(get()); }
-    std::size_t size() const noexcept { return static_cast<std::size_t>(an_bytes_size(get())); }
-};
 
 /** Named arrays with metadata: a weight file. */
 class Arrays : public detail::Handle<an_arrays, an_arrays_destroy> {
@@ -1043,6 +1071,12 @@ class Dataset : public detail::Handle<an_dataset, an_dataset_destroy> {
             return an_dataset_read_pixels(get(), index, rgb.data(), error);
         });
     }
+    /** Read the file of a sample. */
+    Result<Bytes> try_read_bytes(std::int64_t index) const {
+        return detail::create<Bytes>([&](an_bytes **out, an_error *error) {
+            return an_dataset_read_bytes(out, get(), index, error);
+        });
+    }
     /** Decode every image once. */
     Result<void> try_check(std::int32_t threads = 0, const Progress &progress = {}) {
         return detail::call([&](an_error *error) {
@@ -1082,6 +1116,7 @@ class Dataset : public detail::Handle<an_dataset, an_dataset_destroy> {
     void read_pixels(std::int64_t index, Span<std::uint8_t> rgb) const {
         try_read_pixels(index, rgb).value();
     }
+    Bytes read_bytes(std::int64_t index) const { return try_read_bytes(index).value(); }
     void check(std::int32_t threads = 0, const Progress &progress = {}) {
         try_check(threads, progress).value();
     }
@@ -1355,6 +1390,16 @@ struct LossOptions : an_loss_options {
     };
 };
 
+/** What explain() explains. */
+struct ExplainOptions : an_explain_options {
+    ExplainOptions() { an_explain_options_init(this, sizeof(an_explain_options)); }
+    std::optional<std::string> layer; /* none: the last one */
+    struct C : detail::View {
+        explicit C(const ExplainOptions &o) : c(o) { c.layer = text(o.layer); }
+        an_explain_options c;
+    };
+};
+
 /** A network with its weights. Readers may be called at the same time, see an_model. */
 class Model : public detail::Handle<an_model, an_model_destroy> {
   public:
@@ -1539,6 +1584,38 @@ class Model : public detail::Handle<an_model, an_model_destroy> {
             [&](an_error *error) { return an_model_set_inference(get(), inference, error); });
     }
 
+    /** The size of a layer's maps. */
+    Result<Size> try_explain_size(const std::optional<std::string> &layer = {}) const {
+        ExplainOptions options;
+        options.layer = layer;
+        ExplainOptions::C view(options);
+        if (view.broken) return detail::zero_byte();
+        std::int32_t height = 0, width = 0;
+        auto done = detail::call([&](an_error *error) {
+            return an_model_explain_size(get(), view.c.layer, &height, &width, error);
+        });
+        if (!done) return done.error();
+        return Size{height, width};
+    }
+    /** What moves an output, for x [n,H,W,3], scaled: maps [n,height,width]. */
+    Result<std::vector<float>> try_explain(Span<const float> x,
+                                           const ExplainOptions &options = {}) {
+        return detail::allocating([&]() -> Result<std::vector<float>> {
+            ExplainOptions::C view(options);
+            if (view.broken) return detail::zero_byte();
+            const auto size = try_explain_size(options.layer);
+            if (!size) return size.error();
+            const std::int64_t n = detail::rows(x.size(), image_);
+            if (n < 0) return detail::not_rows("x", x.size(), image_);
+            std::vector<float> maps(static_cast<std::size_t>(n * size->height * size->width));
+            auto done = detail::call([&](an_error *error) {
+                return an_model_explain(get(), x.data(), n, &view.c, maps.data(), error);
+            });
+            if (!done) return done.error();
+            return maps;
+        });
+    }
+
     Result<Arrays> try_copy_weights() const {
         return detail::create<Arrays>([&](an_arrays **out, an_error *error) {
             return an_model_copy_weights(out, get(), error);
@@ -1671,6 +1748,12 @@ class Model : public detail::Handle<an_model, an_model_destroy> {
     Model copy(std::int32_t weights = AN_COPY_WEIGHTS) const { return try_copy(weights).value(); }
     Model copy(const Backend &backend, std::int32_t weights = AN_COPY_WEIGHTS) const {
         return try_copy(backend, weights).value();
+    }
+    Size explain_size(const std::optional<std::string> &layer = {}) const {
+        return try_explain_size(layer).value();
+    }
+    std::vector<float> explain(Span<const float> x, const ExplainOptions &options = {}) {
+        return try_explain(x, options).value();
     }
     void save(Text path) const { try_save(path).value(); }
     Bytes save_bytes() const { return try_save_bytes().value(); }

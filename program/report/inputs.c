@@ -69,6 +69,32 @@ static int take_text(const report *of, const char *name, const char *standard, c
     return 0;
 }
 
+/* A path that is not UTF-8 is written as its bytes, two digits each. */
+static int decode_path(report *of, const char *digits) {
+    const size_t length = strlen(digits) / 2;
+    of->path = calloc(length + 1, 1);
+    if (!of->path) return complain_of("no memory for a path");
+    for (size_t i = 0; i < length; i++) {
+        unsigned byte = 0;
+        if (sscanf(digits + 2 * i, "%2x", &byte) != 1 || !byte)
+            return complain_of("'%s/run.json' has no valid path of its data", of->ask->run);
+        of->path[i] = (char)byte;
+    }
+    return 0;
+}
+
+static int find_data(report *of) {
+    const char *digits = report_text(of, "data", "path_hex");
+    of->s->data = of->ask->data ? of->ask->data : report_text(of, "data", "path");
+    if (!of->s->data && digits) {
+        if (decode_path(of, digits)) return 1;
+        of->s->data = of->path;
+    }
+    return of->s->data ? 0
+                       : complain_of("'%s/run.json' does not say where its data is; give --data",
+                                     of->ask->run);
+}
+
 /* The settings on which the list of samples and the split depend. */
 static int take_settings(report *of) {
     const settings *standard = &settings_defaults;
@@ -89,10 +115,7 @@ static int take_settings(report *of) {
     if (s->skip_damaged && !json_is_true(skips))
         return complain_of("--skip-damaged: the run in '%s' was made without it", of->ask->run);
     s->skip_damaged = json_is_true(skips);
-    s->data = of->ask->data ? of->ask->data : report_text(of, "data", "path");
-    return s->data ? 0
-                   : complain_of("'%s/run.json' does not say where its data is; give --data",
-                                 of->ask->run);
+    return find_data(of);
 }
 
 static int read_run(report *of) {
@@ -326,6 +349,7 @@ void report_clear(report *of) {
     json_decref(of->file);
     json_decref(of->metrics);
     run_close(&of->r);
+    free(of->path);
     free(of->truth);
     free(of->classes);
     free(of->scores);

@@ -25,6 +25,7 @@ typedef struct report {
     const report_request *ask;
     json_t *file;    /* run.json; NULL: there is none */
     json_t *metrics; /* metrics.json; NULL: there is none */
+    char *path;      /* of the data, if run.json has its bytes; else NULL */
     settings *s;     /* those of the run, as far as they are needed here */
     run r;           /* its data set, split, model and history (NULL: there is none) */
     an_model_info info;

@@ -87,9 +87,10 @@ static void scatter(page *to, const report *of, int32_t k, const column *values)
     page_add(to,
              "<figcaption>Each %s. On the dotted line the prediction is exact; above it, it is "
              "too high.</figcaption>\n",
-             values->count <= MAX_DOTS ? "dot is a test image"
-                                       : "square stands for the test images there, the darker the "
-                                         "more");
+             values->count <= MAX_DOTS
+                 ? "dot is a test image"
+                 : "square stands for the test images there, the stronger its "
+                   "colour the more");
     figure_end(to);
 }
 

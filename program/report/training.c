@@ -169,10 +169,7 @@ static void settings_table(page *to, const report *of) {
 }
 
 static void describe_model(page *to, const report *of) {
-    static const char *const scales[] = {"", "0 to 1",
-                                         "\xe2\x88\x92"
-                                         "1 to 1",
-                                         "0 to 1000"};
+    static const char *const scales[] = {"", "0 to 1", "&minus;1 to 1", "0 to 1000"};
     const an_model_info *m = &of->info;
     page_add(to,
              "<p>MobileNetV2, width multiplier %g, for images of %dx%d pixels scaled to %s; %.2f "

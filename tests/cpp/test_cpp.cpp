@@ -144,6 +144,25 @@ void tutorial() {
     CHECK(MUST(loaded.try_predict(run.test)) == scores);
     CHECK(MUST(pickled.try_predict(run.test)) == scores);
 
+    /* an encoded image, and what moves its score */
+    const net::Bytes file = MUST(run.data.try_read_bytes(0));
+    const net::Size stored = MUST(net::try_measure_image(file));
+    const net::Image image = MUST(net::Image::try_decode(file));
+    CHECK(stored.height == image.height() && stored.width == image.width());
+    CHECK(MUST(net::Image::try_decode(MUST(image.try_encode_jpeg(90)))).width() == stored.width);
+    const an_model_info shape = MUST(pickled.try_describe());
+    const std::vector<float> grey(static_cast<std::size_t>(2 * shape.height * shape.width * 3));
+    net::ExplainOptions what;
+    what.layer = "Conv1";
+    net::Model explained = MUST(net::Model::try_load_bytes(run.cpu, bytes));
+    const net::Size map = MUST(explained.try_explain_size("Conv1"));
+    CHECK(map.height == shape.height / 2 && map.width == shape.width / 2);
+    CHECK(MUST(explained.try_explain(grey, what)).size() ==
+          static_cast<std::size_t>(2 * map.height * map.width));
+    CHECK(MUST(explained.try_explain(grey)).size() < grey.size() / 100);
+    what.layer = "dense";
+    CHECK(explained.try_explain(grey, what).error().status() == AN_ERR_ARG);
+
     /* the same training through the C API */
     Run c;
     an_optimizer_options optimizer;

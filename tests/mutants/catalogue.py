@@ -293,6 +293,14 @@ m("run_statistics_bessel", "layers/run.c",
   "*variance++ += (double)n * moments[c + i] / (double)(rows > 1 ? rows - 1 : 1);",
   "*variance++ += (double)n * moments[c + i] / (double)rows;",
   "recomputed variances lack Bessel's correction", "statistics")
+m("explain_mask", "layers/run.c",
+  "if (run->map && run->map->unit == u && run->map->part == ANI_PART_VALUE) value.relu6 = 0;",
+  "if (run->map && run->map->unit < 0) value.relu6 = 0;",
+  "the gradient of an activation's maps has that activation's mask", "explain")
+m("explain_gain", "layers/run.c",
+  "if (gain) host[k] *= gains[k];",
+  "if (gain) host[k] *= 1;",
+  "the gradient of a convolution's maps is that of its batch norm", "explain")
 m("run_moving", "layers/run.c",
   ".momentum = momentum, .update = momentum >= 0};",
   ".momentum = momentum, .update = momentum > 1};",

@@ -8,6 +8,7 @@ import base64
 import html.parser
 import http.server
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -275,6 +276,20 @@ def options(tap, work, run, data):
     shutil.copytree(data, moved)
     done = call("report", "--run", run, "--data", moved, "--out", work / "moved.html", "--quiet")
     tap.case("--data: the data is elsewhere now", ended(done, 0))
+    latin = os.fsencode(work) + b"/caf\xe9"
+    shutil.copytree(os.fsencode(data), latin)
+    facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    facts["data"].update(path=None, path_hex=latin.hex())
+    (work / "latin").mkdir()
+    (work / "latin" / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    shutil.copy(run / "model.safetensors", work / "latin")
+    done = call("report", "--run", work / "latin", "--quiet")
+    tap.case("a path in Latin-1 is that of run.json", ended(done, 0) or Page(work / "latin" / "report.html").problems)
+    facts["data"].update(path_hex="2f00")
+    (work / "latin" / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    tap.case("refused: a path with a zero byte", ended(call("report", "--run", work / "latin"), 1, "no valid path"))
+    (work / "latin" / "run.json").write_text("[1, 2]", encoding="utf-8")
+    tap.case("refused: a run.json that is none", ended(call("report", "--run", work / "latin"), 1, "is not an object"))
 
 
 def classes(tap, work, data):
