@@ -3,6 +3,7 @@
 #
 #     . examples/packages.sh
 #     need_packages build          # to build the library and the examples
+#     need_packages live           # and its cameras, videos and windows
 #     need_packages build tests    # and to run the tests
 #
 # On Debian and Ubuntu the missing packages are installed through apt, as root or with sudo. Elsewhere a
@@ -48,7 +49,17 @@ want_python_headers() {
   headers of Python 3: the Python package"
 }
 
-look_for_packages() { # build [tests]
+# The tests have a Python of their own choice; this server needs the system's.
+want_rtsp_server() {
+    for python in python3 /usr/bin/python3; do
+        "$python" -c 'import gi; gi.require_version("GstRtspServer", "1.0")' >/dev/null 2>&1 && return 0
+    done
+    packages_apt="$packages_apt gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-good"
+    packages_words="$packages_words
+  GStreamer's RTSP server with Python's gi: a stream for tests"
+}
+
+look_for_packages() { # build [live] [tests]
     packages_apt=''
     packages_words=''
     for group in "$@"; do
@@ -68,7 +79,18 @@ look_for_packages() { # build [tests]
             want_library libcurl libcurl4-openssl-dev 'libcurl: downloads'
             want_library cairo libcairo2-dev 'cairo: plots'
             ;;
+        live)
+            want_library libavdevice libavdevice-dev 'FFmpeg: cameras'
+            want_library libavformat libavformat-dev 'FFmpeg: videos and streams'
+            want_library libavcodec libavcodec-dev 'FFmpeg: codecs'
+            want_library libswscale libswscale-dev 'FFmpeg: colours'
+            want_library sdl2 libsdl2-dev 'SDL2: windows'
+            ;;
         tests)
+            want_command Xvfb xvfb 'Xvfb: a display for tests'
+            want_command xdotool xdotool 'xdotool: keys'
+            want_command openbox openbox 'openbox: a window manager'
+            want_rtsp_server
             want_command gcc gcc 'the GNU C compiler, for sanitizers'
             want_command g++ g++ 'the GNU C++ compiler: a user in C++'
             want_command clang clang 'clang: the second compiler'
@@ -89,7 +111,7 @@ look_for_packages() { # build [tests]
     done
 }
 
-need_packages() { # build [tests]
+need_packages() { # build [live] [tests]
     look_for_packages "$@"
     [ -n "$packages_words" ] || return 0
     if ! command -v apt-get >/dev/null 2>&1; then

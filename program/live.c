@@ -86,7 +86,10 @@ static an_status open_all(const char *name, an_error *err) {
     if (!st) fprintf(stderr, "%s\n", info.text);
     if (!st && info.rate >= 1) sink.rate = info.rate;
     if (!st && ask.out) st = an_sink_open(&live.file, ask.out, &sink, err);
-    if (!st && !ask.is_headless) st = an_sink_open(&live.window, NULL, &sink, err);
+    if (!st && !ask.is_headless) {
+        st = an_sink_open(&live.window, NULL, &sink, err);
+        if (st) fprintf(stderr, "--headless needs no window\n");
+    }
     return st;
 }
 

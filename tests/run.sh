@@ -44,7 +44,7 @@ done
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 . examples/packages.sh
-need_packages build tests
+need_packages build live tests
 
 use_shared() { # VARIABLE FOLDER: set it to the folder beside the checkout, unless it is set
     eval "[ -z \"\${$1:-}\" ]" || return 0

@@ -2570,6 +2570,120 @@ inline std::vector<std::int32_t> top_classes(Span<const float> scores, std::int3
     return try_top_classes(scores, k).value();
 }
 #endif
+
+/* --- live.h ----------------------------------------------------------------------------------- */
+
+struct SourceOptions : an_source_options {
+    SourceOptions() { an_source_options_init(this, sizeof(an_source_options)); }
+    std::optional<std::string> camera_format;
+    struct C : detail::View {
+        explicit C(const SourceOptions &o) : c(o) { c.camera_format = text(o.camera_format); }
+        an_source_options c;
+    };
+};
+
+/** Frames of a camera, video, stream, folder or pipe. One call at a time. */
+class Source : public detail::Handle<an_source, an_source_close> {
+  public:
+    using Handle::Handle;
+    static Result<Source> try_open(Text name, const SourceOptions &options = {}) {
+        SourceOptions::C view(options);
+        if (view.broken) return detail::zero_byte();
+        return detail::create<Source>([&](an_source **out, an_error *error) {
+            return an_source_open(out, name.c_str(), &view.c, error);
+        });
+    }
+    /** The next frame, whose pixels are borrowed until the next call; nothing at the end. */
+    Result<std::optional<an_frame>> try_next() {
+        an_frame frame;
+        an_frame_init(&frame, sizeof(frame));
+        auto done = detail::call_status(
+            [&](an_error *error) { return an_source_next(get(), &frame, error); });
+        if (!done) return done.error();
+        if (*done == AN_DONE) return std::optional<an_frame>();
+        return std::optional<an_frame>(frame);
+    }
+    /** The text is borrowed from the source. */
+    Result<an_source_info> try_describe() const {
+        an_source_info info;
+        an_source_info_init(&info, sizeof(info));
+        auto done =
+            detail::call([&](an_error *error) { return an_source_describe(get(), &info, error); });
+        if (!done) return done.error();
+        return info;
+    }
+#if ATTRACTIVENET_EXCEPTIONS
+    static Source open(Text name, const SourceOptions &options = {}) {
+        return try_open(name, options).value();
+    }
+    std::optional<an_frame> next() { return try_next().value(); }
+    an_source_info describe() const { return try_describe().value(); }
+#endif
+};
+
+/** Seconds since a frame arrived. */
+inline double frame_age(const an_frame &frame) noexcept { return an_frame_age(&frame); }
+
+struct SinkOptions : an_sink_options {
+    SinkOptions() { an_sink_options_init(this, sizeof(an_sink_options)); }
+    std::optional<std::string> title, save_folder;
+    struct C : detail::View {
+        explicit C(const SinkOptions &o) : c(o) {
+            c.title = text(o.title);
+            c.save_folder = text(o.save_folder);
+        }
+        an_sink_options c;
+    };
+};
+
+struct Overlay : an_overlay {
+    Overlay() { an_overlay_init(this, sizeof(an_overlay)); }
+};
+
+/** A window, a folder or a video of scored frames. One call at a time. */
+class Sink : public detail::Handle<an_sink, an_sink_close> {
+  public:
+    using Handle::Handle;
+    /** A folder (ends in "/") or a video file. */
+    static Result<Sink> try_open(Text path, const SinkOptions &options = {}) {
+        if (!path.c_str()) return detail::zero_byte();
+        return open_any(path.c_str(), options);
+    }
+    static Result<Sink> try_open_window(const SinkOptions &options = {}) {
+        return open_any(nullptr, options);
+    }
+    /** True until the user ends the window. overlay: nullptr = the frame as it is. */
+    Result<bool> try_show(const an_frame &frame, const Overlay *overlay = nullptr) {
+        auto done = detail::call_status(
+            [&](an_error *error) { return an_sink_show(get(), &frame, overlay, error); });
+        if (!done) return done.error();
+        return *done != AN_DONE;
+    }
+    Result<void> try_finish() {
+        return detail::call([&](an_error *error) { return an_sink_finish(get(), error); });
+    }
+#if ATTRACTIVENET_EXCEPTIONS
+    static Sink open(Text path, const SinkOptions &options = {}) {
+        return try_open(path, options).value();
+    }
+    static Sink open_window(const SinkOptions &options = {}) {
+        return try_open_window(options).value();
+    }
+    bool show(const an_frame &frame, const Overlay *overlay = nullptr) {
+        return try_show(frame, overlay).value();
+    }
+    void finish() { try_finish().value(); }
+#endif
+
+  private:
+    static Result<Sink> open_any(const char *path, const SinkOptions &options) {
+        SinkOptions::C view(options);
+        if (view.broken) return detail::zero_byte();
+        return detail::create<Sink>([&](an_sink **out, an_error *error) {
+            return an_sink_open(out, path, &view.c, error);
+        });
+    }
+};
 }
 } // namespace attractivenet
 

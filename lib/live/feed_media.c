@@ -50,6 +50,7 @@ typedef struct media_feed {
     int64_t next;          /* number of the next frame */
     int64_t first;         /* timestamp of the first one; AV_NOPTS_VALUE: none */
     double arrived;        /* when the last packet did */
+    bool is_untimed;       /* timestamps are made up by FFmpeg: frames come as they are made */
     bool is_draining;      /* there are no more packets */
 } media_feed;
 
@@ -153,10 +154,7 @@ static int open_input(media_feed *feed, const AVInputFormat *as, AVDictionary *o
     }
     feed->format->interrupt_callback = (AVIOInterruptCB){is_interrupted, feed};
     if (feed->media == ANI_MEDIA_CAMERA) feed->format->flags |= AVFMT_FLAG_NONBLOCK;
-    if (feed->media == ANI_MEDIA_URL) {
-        feed->format->flags |= AVFMT_FLAG_NOBUFFER;
-        feed->format->max_analyze_duration = ANALYZE_MICROSECONDS;
-    }
+    if (feed->media == ANI_MEDIA_URL) feed->format->max_analyze_duration = ANALYZE_MICROSECONDS;
     begin_wait(feed);
     /* on failure the context is freed and NULL */
     const int code = ani_avformat.avformat_open_input(&feed->format, feed->url, as, &options);
@@ -268,12 +266,16 @@ static double as_rate(AVRational rate) {
 
 static void describe(media_feed *feed, const an_source_options *o) {
     ani_feed *base = &feed->base;
-    char shown[ANI_SHOWN_NAME_SIZE], rate[32] = "unknown", asked[80] = "";
+    char shown[ANI_SHOWN_NAME_SIZE], rate[80] = "", asked[80] = "";
     const AVCodecParameters *p = feed->stream->codecpar;
     const char *codec = ani_avcodec.avcodec_get_name(p->codec_id);
     if (p->codec_id == AV_CODEC_ID_RAWVIDEO && p->format >= 0)
         codec = ani_avutil.av_get_pix_fmt_name(p->format);
-    if (base->rate > 0) ani_format_double(rate, sizeof rate, base->rate, 4);
+    if (base->rate > 0) {
+        char number[32];
+        ani_format_double(number, sizeof number, base->rate, 4);
+        snprintf(rate, sizeof rate, ", %s frames per second", number);
+    }
     if (feed->media == ANI_MEDIA_CAMERA) {
         const int width = o->width ? (int)o->width : CAMERA_WIDTH;
         const int height = o->height ? (int)o->height : CAMERA_HEIGHT;
@@ -283,7 +285,7 @@ static void describe(media_feed *feed, const an_source_options *o) {
         if (width != p->width || height != p->height || fabs(wanted - base->rate) > 0.01)
             snprintf(asked, sizeof asked, " (asked for %d x %d, %s)", width, height, number);
     }
-    snprintf(base->text, sizeof base->text, "%s%s: %s, %d x %d, %s frames per second%s",
+    snprintf(base->text, sizeof base->text, "%s%s: %s, %d x %d%s%s",
              feed->media == ANI_MEDIA_CAMERA ? "camera " : "", ani_name_show(shown, feed->shown),
              codec ? codec : "unknown", p->width, p->height, rate, asked);
 }
@@ -305,8 +307,10 @@ static an_status find_stream(media_feed *feed, const an_source_options *o, an_er
         if ((int)i != best) feed->format->streams[i]->discard = AVDISCARD_ALL;
     const AVCodecParameters *p = feed->stream->codecpar;
     ani_feed *base = &feed->base;
-    base->rate = as_rate(feed->stream->avg_frame_rate);
-    if (base->rate <= 0) base->rate = as_rate(feed->stream->r_frame_rate);
+    feed->is_untimed = feed->media == ANI_MEDIA_URL && feed->format->iformat->name &&
+                       strstr(feed->format->iformat->name, "jpeg"); /* mjpeg, mpjpeg */
+    if (!feed->is_untimed) base->rate = as_rate(feed->stream->avg_frame_rate);
+    if (base->rate <= 0 && !feed->is_untimed) base->rate = as_rate(feed->stream->r_frame_rate);
     if (base->rate <= 0 && !base->is_live) base->rate = o->rate > 0 ? o->rate : FILE_RATE;
     if (feed->stream->nb_frames > 0) base->count = feed->stream->nb_frames;
     an_status st = read_rotation(feed, err);
@@ -327,6 +331,12 @@ static an_status count_damaged(media_feed *feed, const char *action, int code, a
                             ani_ffmpeg_fail(err, code, AN_ERR_IO, action, feed->shown));
 }
 
+/* JPEG frames from an HTTP server have no length in total and end with the connection, which FFmpeg
+ * takes for an input error unless the server has announced it. A reset is another error. */
+static bool has_ended(const media_feed *feed, int code) {
+    return code == AVERROR(EIO) && feed->is_untimed && feed->next > 0;
+}
+
 /* Read the next packet of the stream. AN_DONE: there is none. */
 static an_status read_packet(media_feed *feed, an_error *err) {
     begin_wait(feed);
@@ -336,7 +346,7 @@ static an_status read_packet(media_feed *feed, an_error *err) {
         ani_avcodec.av_packet_unref(feed->packet);
         const int code = ani_avformat.av_read_frame(feed->format, feed->packet);
         feed->arrived = ani_clock_seconds();
-        if (code == AVERROR_EOF) return AN_DONE;
+        if (code == AVERROR_EOF || has_ended(feed, code)) return AN_DONE;
         if (code == AVERROR(EAGAIN) && !is_late(feed)) {
             nanosleep(&(struct timespec){.tv_nsec = CAMERA_POLL_MS * 1000000L}, NULL);
             continue;
@@ -357,7 +367,7 @@ static void stamp(media_feed *feed, ani_shot *to, int64_t timestamp) {
     to->number = feed->next++;
     to->name = "";
     if (feed->first == AV_NOPTS_VALUE) feed->first = timestamp;
-    if (timestamp != AV_NOPTS_VALUE)
+    if (timestamp != AV_NOPTS_VALUE && !feed->is_untimed)
         to->time = (double)(timestamp - feed->first) * base;
     else
         to->time = feed->base.is_live ? NAN : (double)to->number / feed->base.rate;
@@ -439,7 +449,7 @@ static an_status read_decoded(media_feed *feed, ani_shot *to, an_error *err) {
     for (;;) {
         an_status st = AN_OK;
         const int code = ani_avcodec.avcodec_receive_frame(feed->codec, feed->frame);
-        if (code == AVERROR_EOF) return AN_DONE;
+        if (code == AVERROR_EOF || has_ended(feed, code)) return AN_DONE;
         if (code == AVERROR(EAGAIN)) {
             if (feed->is_draining) return AN_DONE;
             st = feed_decoder(feed, err);

@@ -40,6 +40,11 @@ static an_status fail(const ani_video *video, int code, an_error *err) {
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
+/* Do frames have their own times? MP4 and MOV say so only by allowing negative ones. */
+static bool has_times(const AVOutputFormat *as) {
+    return as->flags & (AVFMT_VARIABLE_FPS | AVFMT_TS_NEGATIVE);
+}
+
 static an_status find_encoder(ani_video *video, an_error *err) {
     const AVOutputFormat *as = video->format->oformat;
     const AVCodec *found = ani_avcodec.avcodec_find_encoder(AV_CODEC_ID_H264);
@@ -96,8 +101,7 @@ an_status ani_video_open(ani_video **out, const char *path, double rate, an_erro
     st = find_encoder(video, err);
     if (st) goto done;
     video->tick = (AVRational){1, TICKS};
-    if (!(as->flags & AVFMT_VARIABLE_FPS))
-        video->tick = (AVRational){TICKS, (int)lround(rate * TICKS)};
+    if (!has_times(as)) video->tick = (AVRational){TICKS, (int)lround(rate * TICKS)};
     video->packet = ani_avcodec.av_packet_alloc();
     video->frame = ani_avutil.av_frame_alloc();
     if (!video->packet || !video->frame) {
@@ -131,7 +135,7 @@ static an_status open_encoder(ani_video *video, int32_t width, int32_t height, a
     codec->width = width > 1 ? width & ~1 : width;
     codec->height = height > 1 ? height & ~1 : height;
     codec->time_base = video->tick;
-    if (!(video->format->oformat->flags & AVFMT_VARIABLE_FPS))
+    if (!has_times(video->format->oformat))
         codec->framerate = (AVRational){video->tick.den, video->tick.num};
     if (codec->pix_fmt == AV_PIX_FMT_YUVJ420P) codec->color_range = AVCOL_RANGE_JPEG;
     codec->colorspace = AVCOL_SPC_SMPTE170M; /* the matrix that libswscale uses by default */

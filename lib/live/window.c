@@ -40,6 +40,17 @@ static void load_sdl(void) {
     ani_library_load(files, names, sizeof names / sizeof *names, &sdl);
 }
 
+/* Without a display SDL would print messages, and may choose a driver that shows nothing.
+ * SDL_VIDEODRIVER asks for a certain one, such as kmsdrm on a console. */
+static bool has_display(void) {
+    static const char *const names[] = {"DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value) return true;
+    }
+    return false;
+}
+
 an_status ani_window_open(ani_window **out, const char *title, bool is_full_screen, an_error *err) {
     *out = NULL;
     an_status st = AN_OK;
@@ -47,6 +58,11 @@ an_status ani_window_open(ani_window **out, const char *title, bool is_full_scre
     if (!sdl.SDL_CreateWindow)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "cannot open a window: SDL2's 'libSDL2-2.0.so.0' cannot be loaded");
+    if (!has_display())
+        return ani_fail(
+            err, AN_ERR_DEVICE,
+            "cannot open a window: there is no display (DISPLAY and WAYLAND_DISPLAY are "
+            "not set)");
     if (atomic_exchange(&is_open, true))
         return ani_fail(err, AN_ERR_DEVICE,
                         "cannot open a window: this process has one already; close it first");
@@ -59,9 +75,8 @@ an_status ani_window_open(ani_window **out, const char *title, bool is_full_scre
     sdl.SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1"); /* signals are the program's */
     sdl.SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "0");
     if (sdl.SDL_InitSubSystem(SDL_INIT_VIDEO)) {
-        st = ani_fail(err, AN_ERR_DEVICE,
-                      "cannot open a window: %s (is there a display? DISPLAY is %s)",
-                      sdl.SDL_GetError(), getenv("DISPLAY") ? getenv("DISPLAY") : "not set");
+        st = ani_fail(err, AN_ERR_DEVICE, "cannot open a window: %s (DISPLAY is '%s')",
+                      sdl.SDL_GetError(), getenv("DISPLAY") ? getenv("DISPLAY") : "");
         goto done;
     }
     window->has_video = true;

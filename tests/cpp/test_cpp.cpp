@@ -459,6 +459,38 @@ void images() {
     CHECK(MUST(net::try_top_classes(of, 2)) == (std::vector<std::int32_t>{1, 3}));
 }
 
+void frames() {
+    const std::string place = folder + "/live";
+    std::filesystem::create_directory(place);
+    const auto pixels = ramp(48 * 64 * 3);
+    std::vector<std::uint8_t> rgb(pixels.size());
+    for (std::size_t i = 0; i < rgb.size(); i++)
+        rgb[i] = static_cast<std::uint8_t>(pixels[i] * 255);
+    std::ofstream(place + "/raw", std::ios::binary)
+        .write(reinterpret_cast<const char *>(rgb.data()),
+               static_cast<std::streamsize>(rgb.size()));
+    net::SourceOptions how;
+    how.is_raw = 1;
+    how.width = 64;
+    how.height = 48;
+    net::Source source = MUST(net::Source::try_open(place + "/raw", how));
+    net::Sink sink = MUST(net::Sink::try_open(place + "/out/"));
+    const auto frame = MUST(source.try_next());
+    CHECK(frame && frame->width == 64 && frame->rgb[7] == rgb[7] && net::frame_age(*frame) >= 0);
+    CHECK(MUST(source.try_describe()).returned == 1);
+    if (frame) CHECK(MUST(sink.try_show(*frame)));
+    net::Overlay overlay;
+    overlay.width = 65;
+    if (frame) CHECK(says(sink.try_show(*frame, &overlay).error(), AN_ERR_ARG, "width 65"));
+    CHECK(!MUST(source.try_next()));
+    OK(sink.try_finish());
+    CHECK(std::filesystem::exists(place + "/out/frame-000000.jpg"));
+    CHECK(says(net::Source::try_open(place + "/none").error(), AN_ERR_IO, "none"));
+    net::SinkOptions other;
+    other.quality = 0;
+    CHECK(says(net::Sink::try_open_window(other).error(), AN_ERR_ARG, "quality is 0"));
+}
+
 void devices() {
     const net::DeviceList list = MUST(net::DeviceList::try_create());
     CHECK(list.count() >= 2);
@@ -614,6 +646,7 @@ int main(int argc, char **argv) {
         {"a loss function of one's own", custom_loss},
         {"arrays and tensors", arrays_and_tensors},
         {"images and scores", images},
+        {"frames of a source, and a sink", frames},
         {"devices by name", devices},
         {"the rest", small_things},
 #if ATTRACTIVENET_EXCEPTIONS

@@ -52,7 +52,7 @@ def missing(folder, names):
 
 
 def helps(tap):
-    for name in ["attractivenet", "predict", "make_faces", *STEPS]:
+    for name in ["attractivenet", "predict", "make_faces", *STEPS, "08_live"]:
         done = Done(name, "--help")
         tap.case(f"{name} --help explains itself",
                  done.ended() or ([] if "usage: " + name in done.out and "--help" in done.out else [done.out]))
