@@ -610,19 +610,21 @@ extern "C" int32_t ani_cuda_pointwise_backward_takes(const ani_unit_shape *s, in
 }
 
 extern "C" int64_t ani_cuda_pointwise_backward_scratch(const ani_unit_shape *s, int32_t element) {
-    (void)element;
     const int64_t dw = s->cin * s->cout * (int64_t)sizeof(float);
     int64_t most = ani_pw_scratch<true>(s->n * s->h * s->w, (int)s->cout, (int)s->cin);
     if (cut_weights(s).slices * dw > most) most = cut_weights(s).slices * dw;
     if (is_fused(s) && fused_sums(s) + blocks_of(s) * dw > most)
         most = fused_sums(s) + blocks_of(s) * dw;
-    return most;
+    const int64_t other = ani_cuda_product_backward_scratch(s, element);
+    return other > most ? other : most;
 }
 
 /* Where only one is wanted, or the shape is too large, one by one: they share the scratch. */
 extern "C" int ani_cuda_pointwise_backward(const ani_unit_shape *s, const ani_unit_backward *args,
                                            unsigned *counters, cudaStream_t stream) {
     int error = cudaSuccess;
+    if (args->x.element != ANI_BFLOAT16) /* the image */
+        return ani_cuda_product_backward(s, args, counters, stream);
     if (args->dw && args->store.dx && is_fused(s)) return launch_both(s, args, counters, stream);
     if (args->dw) error = launch_weights(s, args, stream);
     if (!error && args->store.dx) error = launch_input(s, args, counters, stream);
