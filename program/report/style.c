@@ -89,8 +89,15 @@ const char *const report_style[] = {
     ".faces{grid-template-columns:repeat(auto-fill,minmax(120px,1fr))}"
     ".faces.wide{grid-template-columns:repeat(auto-fill,minmax(200px,1fr))}}\n",
     "@media print{:root{--back:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--a:#1f5fa8;"
-    "--b:#b4450f;--c:#0d7268;--warn:#fff;--edge:#b07a00}body{font-size:11pt}nav{display:none}"
-    "figure,.card,.warn,.tiles li,tr{break-inside:avoid}h2,h3{break-after:avoid}"
+    "--b:#b4450f;--c:#0d7268;--warn:#fff;--edge:#b07a00}html{font-size:12px}body{font-size:12px}"
+    "nav{display:none}footer{padding-top:8px;padding-bottom:0}table{font-size:.85rem}th,td{padding:"
+    "3px 6px}"
+    ""
+    "figure,.card,.warn,.tiles li,tr{break-inside:avoid}h2,h3,section>p{break-after:avoid}"
     "img,rect,.faces img{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
-    "details::details-content{content-visibility:visible}.scroll{overflow:visible}}\n",
+    "details:not([open]){display:none}.scroll{overflow:visible}"
+    ".grid2{grid-template-columns:1fr 1fr;gap:8px}"
+    ".faces{grid-template-columns:repeat(6,1fr);gap:8px}"
+    ".faces.wide{grid-template-columns:repeat(3,1fr)}h2{margin-top:22px}.tiles{gap:8px;"
+    "grid-template-columns:repeat(6,1fr)}}\n",
     NULL};
