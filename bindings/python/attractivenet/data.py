@@ -445,12 +445,12 @@ def _split_options(test_size: float | int | None, train_size: float | int | None
 
 
 def train_test_split(*arrays: Any, test_size: float | int | None = None, train_size: float | int | None = None,
-                     random_state: int = 42, shuffle: bool = True) -> list[Any]:
+                     random_state: int | None = 42, shuffle: bool = True) -> list[Any]:
     """Split data sets or arrays of the same length: scikit-learn's function, index for index.
 
     Returns [train, test] of the first, then of the second, and so on: a Subset for a Dataset or Subset, rows for
     arrays, lists, and pandas columns and tables. test_size, train_size: a fraction between 0 and 1, or a number of
-    samples; both None: test is a quarter.
+    samples; both None: test is a quarter. random_state: the seed; None: another one each time.
     """
     if not arrays:
         raise ValueError("nothing to split: at least one data set or array is needed")
@@ -458,6 +458,8 @@ def train_test_split(*arrays: Any, test_size: float | int | None = None, train_s
     for other in arrays[1:]:
         if len(other) != count:
             raise ValueError(f"{count} and {len(other)} samples; the counts must be the same")
+    if random_state is None:
+        random_state = int.from_bytes(os.urandom(4), "little")
     how = _split_options(test_size, train_size, random_state, shuffle)
     sizes = ffi.new("int64_t[2]")
     call(lib.an_split_compute_sizes, count, how, sizes, sizes + 1)

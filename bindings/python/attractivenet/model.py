@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence, Union
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ._call import (NULL, Path, Size, Strings, address, as_array, call, call_lon
 from ._progress import Progress, Shown
 from .data import SCALES, Dataset, Loader, Samples, resize, strides_of
 from .optimizers import Adam, Loss, Optimizer, make_optimizer, name_loss
+
+if TYPE_CHECKING:
+    from .training import History
 
 Array = np.ndarray[Any, Any]
 
@@ -144,6 +147,8 @@ class Model:
         self._trainer: Any = None
         self._stop = False
         self._momentum = 0.999
+        #: The last training's; None before the first.
+        self.history: History | None = None
         self.optimizer: Optimizer = Adam()
         self.loss: Loss = "auto"
         info = options("model_info")
@@ -160,7 +165,8 @@ class Model:
              device: str | Backend = "cpu", precision: str = "fp32") -> Model:
         """Load a model file: safetensors as save() writes it, or a Keras file (.h5, .keras, .weights.h5).
 
-        size, scale and padding replace what the file says, or does not say: a Keras file has no scale.
+        size, scale and padding replace what the file says, or does not say: a Keras file has no scale. Training begins
+        with base "frozen", whatever it was: set base to train more than the head.
         """
         self = Model.__new__(Model)
         backend = _backend(device)
@@ -533,7 +539,7 @@ class Model:
 
     def fit(self, x: Data, y: Any = None, *, batch_size: int = 32, epochs: int = 1, verbose: Any = "auto",
             callbacks: Sequence[Any] = (), validation_data: Any = None, shuffle: bool = True, sample_weight: Any = None,
-            history: Any = None, update_batch_norm: bool = False, accumulate: int = 1) -> Any:
+            history: History | None = None, update_batch_norm: bool = False, accumulate: int = 1) -> History:
         """Train, and return a History.
 
         x: a Loader; a Dataset or Subset; or images with y (uint8 [N,H,W,3] of the model's size, or float32 on its

@@ -127,6 +127,12 @@ def test_the_split_is_that_of_scikit_learn(n: int, how: dict[str, Any]) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(found, expected))
 
 
+def test_a_split_without_a_seed_differs_each_time() -> None:
+    assert len({tuple(an.train_test_split(range(50), random_state=None)[0]) for _ in range(5)}) > 1
+    with pytest.raises(ValueError, match="-1"):
+        an.train_test_split(range(50), random_state=-1)
+
+
 def test_the_tutorials_split(faces: an.Dataset) -> None:
     train, val, test = an.tutorial_split(faces)
     assert (len(train), len(val), len(test)) == (42, 12, 6)

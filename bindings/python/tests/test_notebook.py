@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,29 @@ def test_the_notebook_runs_from_clean(program: str, tmp_path: Path, monkeypatch:
     assert not any(output.get("name") == "stderr" for output in shown), [o for o in shown if o.get("name") == "stderr"]
     assert (tmp_path / "run/history.csv").exists() and any((tmp_path / "run/events").rglob("*tfevents*"))
     assert len(an.History.read_csv(tmp_path / "run/history.csv")) == 4
+
+
+def test_the_button_that_interrupts_a_kernel_ends_a_training() -> None:
+    manager = pytest.importorskip("jupyter_client.manager")
+    pytest.importorskip("ipykernel")
+    kernel, client = manager.start_new_kernel(kernel_name="python3")
+    try:
+        code = ("import numpy as np, attractivenet as an\nmodel = an.MobileNetV2(size=160, alpha=0.35)\n"
+                "model.fit(np.zeros((64, 160, 160, 3), np.uint8), np.zeros(64), epochs=1000, verbose=2)")
+        request = client.execute(code)
+        said = ""
+        while "loss" not in said:  # an epoch is done
+            message = client.get_iopub_msg(timeout=60)
+            if message["msg_type"] == "error":
+                pytest.fail(str(message["content"]))
+            said += message["content"].get("text", "") if message["msg_type"] == "stream" else ""
+        begun = time.monotonic()
+        kernel.interrupt_kernel()
+        while (message := client.get_shell_msg(timeout=60))["parent_header"]["msg_id"] != request:
+            pass
+        assert message["content"]["ename"] == "KeyboardInterrupt" and time.monotonic() - begun < 30
+        reply = client.execute("len(model.history)", reply=True, timeout=60)
+        assert reply["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        kernel.shutdown_kernel(now=True)
