@@ -36,18 +36,20 @@ typedef struct variant {
     int moments;                  /* forward */
     int gradient;                 /* dz: 0 g; 1 a*g; 2 a*g + b*z + c */
     int dw, dx, add, alias, sums; /* backward */
-    int norm; /* batch norm is finished, too: 1 by batch statistics, 2 by moving ones */
-    int only; /* forward: the moments alone, without y */
+    int norm;  /* batch norm is finished, too: 1 by batch statistics, 2 by moving ones */
+    int only;  /* forward: the moments alone, without y */
+    int image; /* x is float, as the image is, whatever the other tensors are */
 } variant;
 
 static const variant variants[] = {
-    {1, 1, 1, 2, 1, 1, 0, 0, 1, 1, 0}, /* inside of the network, training */
-    {0, 0, 1, 2, 1, 1, 1, 1, 1, 1, 0}, /* an expand unit after a shortcut */
-    {1, 0, 1, 1, 1, 1, 1, 0, 1, 2, 0}, /* batch norm by moving statistics */
-    {0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0}, /* a single layer */
-    {1, 1, 0, 2, 0, 1, 0, 0, 1, 0, 0}, /* no moments, no dw */
-    {0, 1, 0, 2, 1, 0, 0, 0, 0, 0, 0}, /* no dx */
-    {1, 1, 0, 2, 0, 1, 1, 0, 0, 0, 0}, {1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1}, /* moments alone */
+    {1, 1, 1, 2, 1, 1, 0, 0, 1, 1, 0, 0}, /* inside of the network, training */
+    {0, 0, 1, 2, 1, 1, 1, 1, 1, 1, 0, 0}, /* an expand unit after a shortcut */
+    {1, 0, 1, 1, 1, 1, 1, 0, 1, 2, 0, 0}, /* batch norm by moving statistics */
+    {0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0}, /* a single layer */
+    {1, 1, 0, 2, 0, 1, 0, 0, 1, 0, 0, 0}, /* no moments, no dw */
+    {0, 1, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0}, /* no dx */
+    {1, 1, 0, 2, 0, 1, 1, 0, 0, 0, 0, 0}, {1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0}, /* moments alone */
+    {0, 0, 1, 2, 1, 0, 0, 0, 0, 1, 0, 1},                                       /* the first unit */
 };
 
 /** Batch norm of a unit's channels, and what becomes of it. */
@@ -143,9 +145,9 @@ typedef struct tensor {
 
 enum { GUARD = 64, SENTINEL = 0xa5 };
 
-static tensor make_tensor(an_backend *backend, const buffers *b, const float *values,
+static tensor make_tensor(an_backend *backend, int32_t element, const float *values,
                           int64_t count) {
-    tensor t = {.count = count, .element = b->element};
+    tensor t = {.count = count, .element = element};
     const int64_t size = count * ani_element_size(t.element);
     unsigned char *host = ani_alloc(size + 2 * GUARD);
     assert_non_null(host);
@@ -196,7 +198,9 @@ static void run_forward(an_backend *backend, const ani_unit_plan *plan, buffers 
                         const variant *v) {
     const ani_unit_shape *s = &plan->shape;
     void *scratch = device_room(backend, plan->scratch_forward);
-    tensor x = make_tensor(backend, b, b->x, b->in), y = make_tensor(backend, b, b->y, b->out);
+    const int32_t element = b->element;
+    tensor x = make_tensor(backend, v->image ? ANI_FLOAT32 : element, b->x, b->in);
+    tensor y = make_tensor(backend, element, b->y, b->out);
     float *w = copy_floats(backend, b->w, b->weights);
     float *scale = copy_floats(backend, b->scale, s->cin);
     float *shift = copy_floats(backend, b->shift, s->cin);
@@ -228,9 +232,12 @@ static void run_backward(an_backend *backend, const ani_unit_plan *plan, buffers
                          const variant *v) {
     const ani_unit_shape *s = &plan->shape;
     void *scratch = device_room(backend, plan->scratch_backward);
-    tensor x = make_tensor(backend, b, b->x, b->in), add = make_tensor(backend, b, b->add, b->in);
-    tensor dx = make_tensor(backend, b, v->alias ? b->add : b->dx, b->in);
-    tensor g = make_tensor(backend, b, b->g, b->out), z = make_tensor(backend, b, b->z, b->out);
+    const int32_t element = b->element;
+    tensor x = make_tensor(backend, v->image ? ANI_FLOAT32 : element, b->x, b->in);
+    tensor add = make_tensor(backend, element, b->add, b->in);
+    tensor dx = make_tensor(backend, element, v->alias ? b->add : b->dx, b->in);
+    tensor g = make_tensor(backend, element, b->g, b->out);
+    tensor z = make_tensor(backend, element, b->z, b->out);
     float *const channels[] = {b->scale, b->shift, b->mean, b->a, b->b, b->c};
     float *of[6];
     for (int i = 0; i < 6; i++)

@@ -96,7 +96,7 @@ def main():
         for path in sorted((root / "lib/backend/cuda/kernel").glob("*.cu")):
             for arch in archs:
                 done = subprocess.run(
-                    [nvcc, "-std=c++17", "-arch=" + arch, "-cubin", "-Xptxas", "-v", "-I", root / "include", "-I",
+                    [nvcc, "-std=c++17", "-arch=" + arch, "-O3", "-fmad=false", "-cubin", "-Xptxas", "-v", "-I", root / "include", "-I",
                      root / "lib", "-o", Path(folder) / "out.cubin", path],
                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
                 problems = ([done.stdout] if done.returncode else problems_of(path.name, done.stdout, limits))

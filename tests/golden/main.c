@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * Runs golden topics: those named on the command line, or all. GOLDEN_TOPICS is a list of
- * TOPIC(name), given by meson.build. */
+ * Runs golden topics: those named on the command line, or all. Of these, AN_TEST_CASES names a
+ * case; a * stands for any text. GOLDEN_TOPICS is a list of TOPIC(name), given by meson.build. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "support/golden.h"
@@ -36,6 +43,7 @@ static int run(const topic *which) {
 
 int main(int argc, char **argv) {
     int failed = 0;
+    if (getenv("AN_TEST_CASES")) cmocka_set_test_filter(getenv("AN_TEST_CASES"));
     for (int i = 1; i < argc; i++) {
         if (find(argv[i])) continue;
         fprintf(stderr, "no golden topic '%s'; there are:", argv[i]);

@@ -33,12 +33,14 @@ static inline void test_set_order(int32_t order) {
  * AN_SEED, so that they differ from commit to commit. */
 static inline int32_t test_is_chosen(uint32_t number) {
     const char *share = getenv("AN_TEST_SHARE"), *seed = getenv("AN_SEED");
-    const uint32_t k = share ? (uint32_t)strtoul(share, NULL, 10) : 1;
+    const uint64_t k = share ? strtoull(share, NULL, 10) : 1;
     uint64_t hash = 1469598103934665603u; /* FNV-1a */
     for (; seed && *seed; seed++)
         hash = (hash ^ (unsigned char)*seed) * 1099511628211u;
     for (int i = 0; i < 4; i++)
         hash = (hash ^ (number >> 8 * i & 255)) * 1099511628211u;
+    hash ^= hash >> 29; /* the low bits of FNV differ little */
+    hash *= 0xbf58476d1ce4e5b9u;
     return k < 2 || (hash >> 32) % k == 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The precision "mixed" from outside: a training keeps half the memory, learns as one in fp32
  * does, gives the same bits for any number of threads, agrees with ref, and leaves all else as it
- * was. */
+ * was. On the CPU, or on what AN_TEST_DEVICE names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,23 +18,14 @@
 #include <attractivenet/optim.h>
 
 #include "layers/model.h"
+#include "support/backends.h"
 
 enum { SIDE = 64, PIXELS = SIDE * SIDE * 3, BATCH = 8 };
 
 static an_error err;
 
-static an_backend *make_backend(const char *device, int32_t threads) {
-    an_backend_options options;
-    an_backend *backend = NULL;
-    an_backend_options_init(&options, sizeof options);
-    options.device = device;
-    options.threads = threads;
-    if (an_backend_create(&backend, &options, &err)) fail_msg("%s", err.message);
-    return backend;
-}
-
 static an_model *make_model(const char *device, int32_t threads, int32_t precision) {
-    an_backend *backend = make_backend(device, threads);
+    an_backend *backend = test_backend_make(device, NULL, threads);
     an_mobilenetv2_options options;
     an_model *model = NULL;
     an_mobilenetv2_options_init(&options, sizeof options);
@@ -70,7 +61,7 @@ static double gradients(an_model *model, const float *x, const float *y) {
 }
 
 static double last_loss(int32_t precision, const float *x, const float *y, double *first) {
-    an_model *model = make_model("cpu", 2, precision);
+    an_model *model = make_model(test_device(), 2, precision);
     an_optimizer *optimizer = NULL;
     assert_int_equal(an_optimizer_create(&optimizer, model, NULL, &err), AN_OK);
     *first = gradients(model, x, y);
@@ -128,10 +119,10 @@ static void same_bits_for_any_threads(void **state) {
     static const int32_t threads[] = {2, 3, 7};
     static float x[BATCH * PIXELS], y[BATCH];
     make_batch(x, y);
-    an_model *one = make_model("cpu", 1, AN_PRECISION_MIXED);
+    an_model *one = make_model(test_device(), 1, AN_PRECISION_MIXED);
     const double loss = gradients(one, x, y);
     for (int i = 0; i < 3; i++) {
-        an_model *many = make_model("cpu", threads[i], AN_PRECISION_MIXED);
+        an_model *many = make_model(test_device(), threads[i], AN_PRECISION_MIXED);
         assert_true(gradients(many, x, y) == loss);
         assert_true(distance(many, one) == 0);
         an_model_destroy(many);
@@ -143,8 +134,8 @@ static void keeps_half_the_memory(void **state) {
     (void)state;
     static float x[BATCH * PIXELS], y[BATCH], low[BATCH], high[BATCH];
     make_batch(x, y);
-    an_model *fp32 = make_model("cpu", 1, AN_PRECISION_FP32);
-    an_model *mixed = make_model("cpu", 1, AN_PRECISION_MIXED);
+    an_model *fp32 = make_model(test_device(), 1, AN_PRECISION_FP32);
+    an_model *mixed = make_model(test_device(), 1, AN_PRECISION_MIXED);
     gradients(fp32, x, y);
     gradients(mixed, x, y);
     const double half = (double)ani_net_arena_size(ani_model_net(mixed)) /
@@ -154,8 +145,8 @@ static void keeps_half_the_memory(void **state) {
     /* What predicts does not know of it: new models of the same weights give the same bits. */
     an_model_destroy(fp32);
     an_model_destroy(mixed);
-    fp32 = make_model("cpu", 1, AN_PRECISION_FP32);
-    mixed = make_model("cpu", 1, AN_PRECISION_MIXED);
+    fp32 = make_model(test_device(), 1, AN_PRECISION_FP32);
+    mixed = make_model(test_device(), 1, AN_PRECISION_MIXED);
     assert_int_equal(an_model_predict(fp32, x, BATCH, high, &err), AN_OK);
     assert_int_equal(an_model_predict(mixed, x, BATCH, low, &err), AN_OK);
     assert_memory_equal(low, high, sizeof low);
@@ -168,7 +159,7 @@ static void precision_may_change(void **state) {
     (void)state;
     static float x[BATCH * PIXELS], y[BATCH];
     make_batch(x, y);
-    an_model *model = make_model("cpu", 1, AN_PRECISION_FP32);
+    an_model *model = make_model(test_device(), 1, AN_PRECISION_FP32);
     double losses[4];
     for (int i = 0; i < 4; i++) {
         assert_int_equal(an_model_set_training(model, i % 2, 0, &err), AN_OK);
@@ -181,6 +172,7 @@ static void precision_may_change(void **state) {
 }
 
 int main(void) {
+    if (getenv("AN_TEST_CASES")) cmocka_set_test_filter(getenv("AN_TEST_CASES"));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(precision_may_change),
         cmocka_unit_test(keeps_half_the_memory),
