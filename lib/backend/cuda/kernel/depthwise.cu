@@ -199,11 +199,15 @@ extern "C" int32_t ani_cuda_depthwise_takes(const ani_unit_shape *s, int32_t ele
 
 extern "C" int64_t ani_cuda_depthwise_forward_scratch(const ani_unit_shape *s, int32_t element) {
     const ani_dw_tiling t = cut(s, element);
-    return ani_totals_size(t.slices, ani_dw_parts(t), 2 * t.channels);
+    const int64_t mine = ani_totals_size(t.slices, ani_dw_parts(t), 2 * t.channels);
+    const int64_t any = ani_cuda_any_forward_scratch(s, element);
+    return mine > any ? mine : any;
 }
 
 extern "C" int ani_cuda_depthwise_forward(const ani_unit_shape *s, const ani_unit_forward *args,
                                           unsigned *counters, cudaStream_t stream) {
+    if (args->x.element != args->element || !ani_is_aligned(args->x.z) || !ani_is_aligned(args->y))
+        return ani_cuda_any_forward(s, args, counters, stream); /* an image, or part of a tensor */
     const ani_dw_tiling t = cut(s, args->element);
     depthwise_forward a = {};
     a.x = args->x.z;

@@ -292,11 +292,18 @@ static __global__ void __launch_bounds__(ANI_DW_THREADS, sizeof(E) == 2 ? 4 : 3)
 
 extern "C" int64_t ani_cuda_depthwise_backward_scratch(const ani_unit_shape *s, int32_t element) {
     const ani_dw_tiling t = cut(s, element);
-    return ani_totals_size(t.slices, ani_dw_parts(t), KINDS * t.channels);
+    const int64_t mine = ani_totals_size(t.slices, ani_dw_parts(t), KINDS * t.channels);
+    const int64_t any = ani_cuda_any_backward_scratch(s, element);
+    return mine > any ? mine : any;
 }
 
 extern "C" int ani_cuda_depthwise_backward(const ani_unit_shape *s, const ani_unit_backward *args,
                                            unsigned *counters, cudaStream_t stream) {
+    const ani_store *store = &args->store;
+    if (args->x.element != args->dz.element || !ani_is_aligned(args->dz.g) ||
+        !ani_is_aligned(args->dz.z) || !ani_is_aligned(args->x.z) || !ani_is_aligned(store->dx) ||
+        !ani_is_aligned(store->add) || !ani_is_aligned(store->z))
+        return ani_cuda_any_backward(s, args, counters, stream); /* an image, or part of a tensor */
     const ani_dw_tiling t = cut(s, args->dz.element);
     const int lead = s->stride == 1 ? 2 : 1;
     depthwise_backward a = {};

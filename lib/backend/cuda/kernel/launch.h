@@ -99,7 +99,8 @@ int ani_cuda_any_input(const ani_unit_shape *s, const ani_unit_backward *args, u
                        cudaStream_t stream);
 int64_t ani_cuda_any_input_scratch(const ani_unit_shape *s, int32_t element);
 
-/* depthwise.cu, depthwise_backward.cu: tensors aligned to 16 bytes */
+/* depthwise.cu, depthwise_backward.cu; x of another element than y, and tensors that are not
+ * aligned to 16 bytes, go through unit_any.cu */
 int32_t ani_cuda_depthwise_takes(const ani_unit_shape *s, int32_t element);
 int64_t ani_cuda_depthwise_forward_scratch(const ani_unit_shape *s, int32_t element);
 int64_t ani_cuda_depthwise_backward_scratch(const ani_unit_shape *s, int32_t element);
