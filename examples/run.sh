@@ -66,6 +66,10 @@ while read -r name score; do
     printf '%-10s  %.3f   %.3f\n' "$name" "$score" "$truth"
 done <"$out/scores.txt"
 
+step 'Live: the same images as frames, with their scores drawn on them'
+rm -rf "$out/live"
+$attractivenet live --model "$out/model.safetensors" --headless --out "$out/live/" "$out/new/SCUT-FBP5500_v2/Images"
+
 number() { # NAME: from metrics.json
     sed -n "s/^ *\"$1\": \([-+.eE0-9]*\),*\$/\1/p" "$out/metrics.json"
 }
@@ -82,6 +86,7 @@ The results are in $out:
   metrics.json       how good the scores are
   run.json           how all this was made
   new/               eight images that were scored, and scores.txt
+  live/              the same as frames of "attractivenet live", which also shows cameras in a window
 TEXT
 awk -v rmse="$rmse" -v deviation="$deviation" 'BEGIN {
     printf "RMSE %.3f; the scores of the test images have a standard deviation of %.3f\n", rmse, deviation

@@ -29,6 +29,7 @@
 #include "live/trail.h"
 #include "support/data.h"
 #include "support/folder.h"
+#include "support/sanitizers.h"
 #include "support/test_folder.h"
 
 /* fontconfig keeps what it has read of the system's fonts until the process ends */
@@ -561,6 +562,7 @@ static void a_source_that_waits_can_be_closed(void **state) {
 
 static void a_child_of_fork_cannot_read_a_source(void **state) {
     (void)state;
+    if (HAS_ASAN || HAS_TSAN) skip(); /* the child of a process with threads frees memory */
     an_source_options options = defaults();
     options.frames = AN_FRAMES_NEWEST;
     an_source *source = open_with(write_frames("f.mjpeg", 2), &options);
@@ -717,6 +719,45 @@ static void a_folder_with_files_is_refused(void **state) {
     assert_null(sink);
 }
 
+/* Every allocation fails once: an error, and nothing is leaked. A thread reads the frames of one of
+ * the two sources. */
+static void sources_and_sinks_without_memory(void **state) {
+    (void)state;
+    bool failed = true;
+    write_drawn("a.png", 0, HEIGHT, WIDTH);
+    char file[4096], out[4096], image[4200];
+    snprintf(file, sizeof file, "%s", write_frames("f.mjpeg", 3));
+    snprintf(out, sizeof out, "%s/out/", test_folder);
+    snprintf(image, sizeof image, "%sframe-000000.jpg", out);
+    an_source_options newest = defaults();
+    newest.frames = AN_FRAMES_NEWEST;
+    for (int64_t n = 0; failed; n++) {
+        an_source *sources[2] = {NULL, NULL};
+        an_sink *sink = NULL;
+        an_overlay overlay;
+        an_overlay_init(&overlay, sizeof overlay);
+        overlay.score = 3;
+        assert_true(n < 200);
+        ani_fault_arm(ANI_FAULT_ALLOC, n, 1, false);
+        an_status st = an_source_open(&sources[0], file, &newest, &err);
+        if (!st) st = an_source_open(&sources[1], test_folder, NULL, &err);
+        if (!st) st = an_sink_open(&sink, out, NULL, &err);
+        for (int i = 0; !st && i < 2; i++)
+            st = an_source_next(sources[i], &frame, &err);
+        if (!st) st = an_sink_show(sink, &frame, AN_HAVE_PLOT ? &overlay : NULL, &err);
+        if (!st) st = an_sink_finish(sink, &err);
+        failed = ani_fault_calls(ANI_FAULT_ALLOC) > n;
+        ani_fault_disarm();
+        /* a thread may need memory after the last frame that was asked for */
+        if (st != AN_ERR_NOMEM && st) fail_msg("%s: %s", an_status_name(st), err.message);
+        if (!failed) assert_int_equal(st, AN_OK);
+        an_source_close(sources[0]);
+        an_source_close(sources[1]);
+        an_sink_close(sink);
+        unlink(image);
+    }
+}
+
 /* --- parts ------------------------------------------------------------------------------------ */
 
 static void a_frame_of_another_shape_gets_black_bars(void **state) {
@@ -788,6 +829,7 @@ int main(void) {
         unit(the_score_can_be_read_on_light_and_dark),
         unit(the_region_is_outlined_where_it_is),
         unit(a_folder_with_files_is_refused),
+        unit(sources_and_sinks_without_memory),
         unit(a_frame_of_another_shape_gets_black_bars),
         unit(the_trail_keeps_the_last_seconds),
     };
