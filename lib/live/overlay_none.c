@@ -2,6 +2,8 @@
  * Drawing in a build without cairo: the functions exist and report what is missing. */
 #include "live/overlay.h"
 
+#include <stddef.h>
+
 an_status ani_painter_create(ani_painter **out, uint8_t *pixels, int32_t width, int32_t height,
                              an_error *err) {
     (void)pixels, (void)width, (void)height;
