@@ -90,8 +90,9 @@ part_build() {
         try build setup meson setup $folder -Dbuildtype=release -Doptimization=2 -Dcuda=enabled -Dtests=enabled \
             -Dexamples=disabled || return
     fi
+    cuda=$(ninja -C $folder -t targets all | sed -n 's/^\(lib\/libattractivenet-cuda\.so[.0-9]*\): c_LINKER$/\1/p')
     # shellcheck disable=SC2086  # a list
-    try build compile ninja -C $folder $programs lib/libattractivenet-cuda.so.0 || return
+    try build compile ninja -C $folder $programs $cuda || return
     rm -rf "$carried"
     mkdir -p "$carried/bin" "$carried/lib"
     for program in $programs; do
