@@ -1400,6 +1400,11 @@ struct ExplainOptions : an_explain_options {
     };
 };
 
+/** How export_to() writes a model for another tool. */
+struct ExportOptions : an_export_options {
+    ExportOptions() { an_export_options_init(this, sizeof(an_export_options)); }
+};
+
 /** A network with its weights. Readers may be called at the same time, see an_model. */
 class Model : public detail::Handle<an_model, an_model_destroy> {
   public:
@@ -1665,6 +1670,10 @@ class Model : public detail::Handle<an_model, an_model_destroy> {
         return detail::call(
             [&](an_error *error) { return an_model_save(get(), path.c_str(), error); });
     }
+    Result<void> try_export_to(Text path, const ExportOptions &options = {}) const {
+        return detail::call(
+            [&](an_error *error) { return an_model_export(get(), path.c_str(), &options, error); });
+    }
     Result<Bytes> try_save_bytes() const {
         return detail::create<Bytes>([&](an_bytes **out, an_error *error) {
             return an_model_save_bytes(out, get(), error);
@@ -1756,6 +1765,9 @@ class Model : public detail::Handle<an_model, an_model_destroy> {
         return try_explain(x, options).value();
     }
     void save(Text path) const { try_save(path).value(); }
+    void export_to(Text path, const ExportOptions &options = {}) const {
+        try_export_to(path, options).value();
+    }
     Bytes save_bytes() const { return try_save_bytes().value(); }
 #endif
 

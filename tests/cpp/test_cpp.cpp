@@ -144,6 +144,13 @@ void tutorial() {
     CHECK(MUST(loaded.try_predict(run.test)) == scores);
     CHECK(MUST(pickled.try_predict(run.test)) == scores);
 
+    /* for another tool */
+    net::ExportOptions how;
+    how.layout = AN_LAYOUT_NCHW;
+    OK(run.model.try_export_to(folder + "/model.onnx", how));
+    CHECK(std::filesystem::file_size(folder + "/model.onnx") > 100000);
+    CHECK(run.model.try_export_to(folder + "/model.tflite").error().status() == AN_ERR_ARG);
+
     /* an encoded image, and what moves its score */
     const net::Bytes file = MUST(run.data.try_read_bytes(0));
     const net::Size stored = MUST(net::try_measure_image(file));
