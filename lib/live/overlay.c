@@ -69,7 +69,7 @@ static int write_lines(char lines[LINES][LINE_SIZE], const ani_look *look) {
     if (look->is_window) {
         int used = snprintf(lines[count], LINE_SIZE, "press Q to exit");
         if (look->is_paused) {
-            snprintf(lines[count] + used, (size_t)(LINE_SIZE - used), "   paused: space goes on");
+            snprintf(lines[count] + used, (size_t)(LINE_SIZE - used), "   paused: space resumes");
         } else if (!isnan(look->rate) && !isnan(look->milliseconds)) {
             ani_format_fixed(rate, sizeof rate, look->rate, 0);
             ani_format_fixed(milliseconds, sizeof milliseconds, look->milliseconds, 0);

@@ -496,7 +496,7 @@ def in_display(tap, work, model, display):
     else:
         tap.skip("F is full screen", "no window manager (openbox)")
     display.key("space")
-    tap.case("space goes on", [] if wait_for(lambda: len(shown.lines) > count) else [len(shown.lines)])
+    tap.case("space resumes", [] if wait_for(lambda: len(shown.lines) > count) else [len(shown.lines)])
     display.key("q")
     tap.case("and Q ends it", shown.ended())
 
