@@ -1,0 +1,3 @@
+module attractivenet
+
+go 1.19
