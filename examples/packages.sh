@@ -96,6 +96,9 @@ look_for_packages() { # build [live] [tests]
             want_command clang clang 'clang: the second compiler'
             want_command clang-format clang-format 'clang-format: the look of the source'
             want_command cmake cmake 'CMake: a user with CMake'
+            want_command go golang-go 'Go: the package in bindings/go'
+            want_command go-staticcheck go-staticcheck 'staticcheck: the look of the Go package'
+            want_command bindgen bindgen 'bindgen: the headers as other languages read them'
             want_command python3 python3 'Python 3'
             want_python 'venv, ensurepip' python3-venv "Python's virtual environments: tests of the Python package"
             want_python_headers

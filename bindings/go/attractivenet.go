@@ -35,6 +35,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"runtime"
 	"strings"
 	"sync"
@@ -340,18 +341,10 @@ func HasFeature(name string) bool {
 	return a.err == nil && C.an_has_feature(text) != 0
 }
 
-// Kinds of backends, for BackendOptions.
-const (
-	BackendCPU  = C.AN_BACKEND_CPU
-	BackendRef  = C.AN_BACKEND_REF
-	BackendCUDA = C.AN_BACKEND_CUDA
-)
-
 // BackendOptions are an_backend_options; the zero value holds the defaults.
 type BackendOptions struct {
-	Kind    int // BackendCPU, ...
-	Threads int // 0 = as many as the process may use
-	Device  int // index of the GPU
+	Threads int    // 0 = as many as the process may use
+	Device  string // "" = "cpu"; "cuda", "cuda:1", "auto", "ref"
 }
 
 // Backend is one device with its worker threads.
@@ -364,8 +357,16 @@ type Backend struct {
 func NewBackend(options *BackendOptions) (*Backend, error) {
 	var c C.an_backend_options
 	C.an_backend_options_init(&c, C.uint32_t(unsafe.Sizeof(c)))
+	var a arena
+	defer a.free()
 	if options != nil {
-		c.kind, c.threads, c.device = C.int32_t(options.Kind), C.int32_t(options.Threads), C.int32_t(options.Device)
+		if options.Threads < 0 || options.Threads > math.MaxInt32 {
+			return nil, wrong("there are %d threads; there must be 1 to 1024, or 0", options.Threads)
+		}
+		c.threads, c.device = C.int32_t(options.Threads), a.optional(options.Device)
+	}
+	if a.err != nil {
+		return nil, a.err
 	}
 	var out *C.an_backend
 	if err := check(func(e *C.an_error) C.an_status { return C.an_backend_create(&out, &c, e) }); err != nil {
@@ -390,6 +391,60 @@ func (b *Backend) Name() (name string) {
 func (b *Backend) Level() (level string) {
 	b.o.query(func(p unsafe.Pointer) { level = C.GoString(C.an_backend_level((*C.an_backend)(p))) })
 	return level
+}
+
+// DeviceInfo describes a device: an_device_info.
+type DeviceInfo struct {
+	Device                  string // as in BackendOptions
+	Name                    string // of the processor or card; "" = unknown
+	Level                   string // as Backend.Level
+	Usable                  bool
+	Reason                  string // why it is not usable, or why "auto" did not take a GPU
+	Capability              [2]int // of a GPU, such as 9 and 0
+	MemoryTotal, MemoryFree int64  // bytes; 0 = unknown
+}
+
+func describeDevice(fn func(c *C.an_device_info, e *C.an_error) C.an_status) (DeviceInfo, error) {
+	var c C.an_device_info
+	C.an_device_info_init(&c, C.uint32_t(unsafe.Sizeof(c)))
+	if err := check(func(e *C.an_error) C.an_status { return fn(&c, e) }); err != nil {
+		return DeviceInfo{}, err
+	}
+	return DeviceInfo{Device: C.GoString(c.device), Name: C.GoString(c.name), Level: C.GoString(c.level),
+		Usable: c.is_usable != 0, Reason: C.GoString(c.reason),
+		Capability:  [2]int{int(c.capability_major), int(c.capability_minor)},
+		MemoryTotal: int64(c.memory_total), MemoryFree: int64(c.memory_free)}, nil
+}
+
+// Describe describes the device that the backend runs on.
+func (b *Backend) Describe() (info DeviceInfo, err error) {
+	err = with(func(p []unsafe.Pointer) (err error) {
+		info, err = describeDevice(func(c *C.an_device_info, e *C.an_error) C.an_status {
+			return C.an_backend_describe((*C.an_backend)(p[0]), c, e)
+		})
+		return err
+	}, b.o)
+	return info, err
+}
+
+// Devices lists the devices of this machine, the CPU first. If no GPU can be used, the second entry says why.
+func Devices() ([]DeviceInfo, error) {
+	var list *C.an_device_list
+	if err := check(func(e *C.an_error) C.an_status { return C.an_device_list_create(&list, e) }); err != nil {
+		return nil, err
+	}
+	defer C.an_device_list_destroy(list)
+	devices := make([]DeviceInfo, int(C.an_device_list_count(list)))
+	for i := range devices {
+		var err error
+		devices[i], err = describeDevice(func(c *C.an_device_info, e *C.an_error) C.an_status {
+			return C.an_device_list_describe(list, C.int64_t(i), c, e)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return devices, nil
 }
 
 // Threads returns the number of compute threads.
