@@ -78,6 +78,7 @@ deviation=$(number deviation)
 step "Done in $(($(date +%s) - started)) s"
 cat <<TEXT
 The same from Python: docs/python.md, and as a notebook: examples/notebook/train.ipynb
+From C++ and Go: README.md
 The results are in $out:
   model.safetensors  the best model
   history.csv        the losses, epoch by epoch

@@ -120,6 +120,35 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+func TestDevices(t *testing.T) {
+	for device, name := range map[string]string{"": "cpu", "cpu": "cpu", "ref": "ref"} {
+		backend := must(NewBackend(&BackendOptions{Threads: 1, Device: device}))(t)
+		info := must(backend.Describe())(t)
+		if backend.Name() != name || info.Device != name || info.Level != backend.Level() || !info.Usable {
+			t.Fatalf("%q: %s, %+v", device, backend.Name(), info)
+		}
+		ok(t, backend.Close())
+		if _, err := backend.Describe(); !errors.Is(err, fs.ErrClosed) {
+			t.Fatal(err)
+		}
+	}
+	for _, device := range []string{"tpu", "cuda:x", "cpu\x00"} {
+		_, err := NewBackend(&BackendOptions{Device: device})
+		fails(t, err, ErrArgument, device[:3])
+	}
+	_, err := NewBackend(&BackendOptions{Threads: -1})
+	fails(t, err, ErrArgument, "-1")
+	_, err = NewBackend(&BackendOptions{Threads: 1 << 32})
+	fails(t, err, ErrArgument, "4294967296")
+	devices := must(Devices())(t)
+	if len(devices) < 2 || devices[0].Device != "cpu" || !devices[0].Usable || devices[0].MemoryTotal < 1<<20 {
+		t.Fatalf("%+v", devices)
+	}
+	if gpu := devices[1]; !strings.HasPrefix(gpu.Device, "cuda") || gpu.Usable == (gpu.Reason != "") {
+		t.Fatalf("%+v", gpu)
+	}
+}
+
 func TestErrorsHaveStatusAndMessage(t *testing.T) {
 	backend := must(NewBackend(nil))(t)
 	defer backend.Close()

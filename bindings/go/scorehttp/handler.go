@@ -18,8 +18,9 @@ import (
 // Handler answers a POST of an image, JPEG or PNG, with its scores: {"score":3.42,"scores":[3.42]}. The body is the
 // image, or a form (multipart/form-data) whose first file is the image.
 //
-// An upload uses at most MaxBytes for the body and MaxMemory to decode it, and no more than Uploads of them are read or
-// scored at a time: further ones get 503 at once. So all uploads together use at most Uploads * (MaxBytes + MaxMemory)
+// No more than Uploads of such requests are read or scored at a time: further ones get 503 at once. An upload holds
+// its body, for which a growing buffer needs up to 3 * MaxBytes if its length is not known, and up to MaxMemory to
+// decode it and as much for the pixels. So all uploads together use less than Uploads * (3 * MaxBytes + 2 * MaxMemory)
 // bytes, and the predictor's buffers. The request's context cancels its prediction. What the limits refuse gets 413,
 // what is not an image 415, a damaged one 422.
 type Handler struct {
