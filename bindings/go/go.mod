@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 module attractivenet
 
 go 1.19
