@@ -15,6 +15,8 @@
 //
 // Goroutines: methods may be called from any number of goroutines, unless a comment says otherwise. A prediction runs on
 // the thread that makes it, so no more than Backend.Threads of them run at a time; further ones wait in Go.
+// With predictions shorter than a millisecond and more goroutines than processors, set GOMAXPROCS to twice the number of
+// processors: goroutines that return from C then do not wait for one another.
 //
 // Contexts: Trainer.Run and RunEpoch, and the calls of a Predictor, end within about a fifth of a second at 350x350
 // after the context is done; Model.Predict ends after at most 16 more images, calls that read a Loader after at most

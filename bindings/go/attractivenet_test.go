@@ -7,6 +7,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	flags "flag" // the package has a function flag
 	"fmt"
 	"image"
 	"image/color"
@@ -29,6 +30,12 @@ import (
 var notImages embed.FS
 
 const side = 64
+
+var (
+	predictions = flags.Int("predictions", 300, "of TestMemoryIsFlat")
+	fits        = flags.Int("fits", 30, "of TestMemoryIsFlat")
+	growth      = flags.Int64("growth", 8<<20, "bytes that TestMemoryIsFlat allows; the race detector needs some")
+)
 
 func must[T any](value T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
@@ -837,17 +844,75 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 	round(50, 5)
 	before := resident()
-	round(300, 30)
-	if grown := resident() - before; grown > 8<<20 {
+	round(*predictions, *fits)
+	grown := resident() - before
+	if grown > *growth {
 		t.Errorf("%d bytes more", grown)
+	}
+	t.Logf("%d predictions, %d trainings: %d KB more", *predictions, *fits, grown>>10)
+}
+
+// BenchmarkBatch32 measures predictions of 32 images of 350x350 (predict), and the same Go code around a C call that does
+// next to nothing, the head alone (around): an upper bound of what Go adds.
+func BenchmarkBatch32(b *testing.B) {
+	backend := must(NewBackend(nil))(b)
+	model := must(NewMobileNetV2(backend, nil))(b)
+	defer model.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	x, y := ramp(32*model.image), make([]float32, 32)
+	features := ramp(32 * model.features)
+	b.Run("around", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; i < b.N; i++ {
+			must(model.PredictFromFeatures(ctx, features))(b)
+		}
+	})
+	for name, ctx := range map[string]context.Context{"predict": context.Background(), "predict-with-context": ctx} {
+		ctx := ctx
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; i < b.N; i++ {
+				ok(b, model.PredictInto(ctx, x, y))
+			}
+		})
 	}
 }
 
-func BenchmarkPredictBatch32(b *testing.B) {
-	model := testModel(b, 0.35)
-	x, y := ramp(32*side*side*3), make([]float32, 32)
-	b.ReportAllocs()
-	for i := 0; i < b.N; i++ {
-		ok(b, model.PredictInto(context.Background(), x, y))
+// BenchmarkGoroutines measures frames on one model from 1, 2, 4 and 8 goroutines: 64x64 at alpha 0.35, 350x350 at 1.
+func BenchmarkGoroutines(b *testing.B) {
+	backend := must(NewBackend(nil))(b)
+	for name, model := range map[string]*Model{"64": testModel(b, 0.35), "350": must(NewMobileNetV2(backend, nil))(b)} {
+		model := model
+		b.Run(name, func(b *testing.B) { benchmarkGoroutines(b, model) })
+	}
+}
+
+func benchmarkGoroutines(b *testing.B, model *Model) {
+	predictor := must(NewPredictor(model, nil))(b)
+	defer predictor.Close()
+	info := must(model.Info())(b)
+	frame := Frames{Pix: make([]uint8, 3*info.Height*info.Width), Count: 1, Height: info.Height, Width: info.Width}
+	for _, goroutines := range []int{1, 2, 4, 8} {
+		goroutines := goroutines
+		b.Run(fmt.Sprint(goroutines), func(b *testing.B) {
+			var wait sync.WaitGroup
+			for g := 0; g < goroutines; g++ {
+				calls := b.N / goroutines
+				if g < b.N%goroutines {
+					calls++
+				}
+				wait.Add(1)
+				go func() {
+					defer wait.Done()
+					for i := 0; i < calls; i++ {
+						if _, err := predictor.ScoreFrames(context.Background(), frame); err != nil {
+							b.Error(err)
+						}
+					}
+				}()
+			}
+			wait.Wait()
+		})
 	}
 }
