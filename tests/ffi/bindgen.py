@@ -31,10 +31,13 @@ def recorded():
 
 def generated(text):
     """The same from bindgen's output, with its own checks of the layout. A field that is a word of Rust ends in "_"."""
-    sizes = {name: int(size) for name, size in re.findall(r"size_of::<(an_\w+)>\(\),\s*(\d+)usize", text)}
-    offsets = {f"{struct}.{field.rstrip(chr(95))}": int(offset) for field, offset, struct in re.findall(
-        r"addr_of!\(\(\*ptr\)\.(\w+)\) as usize - ptr as usize\s*\},\s*(\d+)usize,\s*concat!\(\s*"
-        r'"Offset of field: ",\s*stringify!\((an_\w+)\)', text)}
+    found = re.findall(r"size_of::<(an_\w+)>\(\)(?:,| -)\s*(\d+)usize", text)
+    sizes = {name: int(size) for name, size in found}
+    found = re.findall(r"addr_of!\(\(\*ptr\)\.(\w+)\) as usize - ptr as usize\s*\},\s*(\d+)usize,\s*concat!\(\s*"
+                       r'"Offset of field: ",\s*stringify!\((an_\w+)\)', text)
+    found += [(field, offset, struct) for struct, field, offset in  # from bindgen 0.70 on
+              re.findall(r"offset_of!\((an_\w+), (\w+)\) - (\d+)usize", text)]
+    offsets = {f"{struct}.{field.rstrip('_')}": int(offset) for field, offset, struct in found}
     constants = {name: int(value) for name, value in re.findall(r"pub const (AN_\w+): \w+ = (-?\d+);", text)}
     return sizes, offsets, constants, set(re.findall(r"pub fn (an_\w+)\(", text))
 
