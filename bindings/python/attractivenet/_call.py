@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 from types import FrameType
-from typing import Any, Callable, NoReturn, Sequence, Union
+from typing import Any, Callable, Iterable, NoReturn, Sequence, Union
 
 import numpy as np
 
@@ -114,7 +114,7 @@ def encode_path(path: Path) -> Any:
 class Strings:
     """An array of C strings, which live as long as this."""
 
-    def __init__(self, texts: Sequence[str], encoder: Callable[[Any], Any] = encode) -> None:
+    def __init__(self, texts: Sequence[Any], encoder: Callable[[Any], Any] = encode) -> None:
         self._kept = [encoder(text) for text in texts]
         self.pointer = ffi.new("char *[]", self._kept)
 
@@ -134,8 +134,17 @@ def pair(size: Size) -> tuple[int, int]:
     """(height, width) of a size, which may be one number for both."""
     if isinstance(size, (int, np.integer)):
         return int(size), int(size)
-    height, width = size
-    return int(height), int(width)
+    parts = () if isinstance(size, (str, bytes)) or not hasattr(size, "__iter__") else tuple(size)
+    if len(parts) != 2 or not all(isinstance(part, (int, np.integer)) for part in parts):
+        raise TypeError(f"size is {size!r}; it must be a whole number or (height, width)")
+    return int(parts[0]), int(parts[1])
+
+
+def path_list(paths: Iterable[Path]) -> list[Path]:
+    """Paths as a list. One path alone, of which each letter would be taken for a path, is refused."""
+    if isinstance(paths, (str, bytes, os.PathLike)):
+        raise TypeError(f"paths is {paths!r}; it must be a list of paths: for one file give [path]")
+    return list(paths)
 
 
 # --- arrays -----------------------------------------------------------------------------------------------------

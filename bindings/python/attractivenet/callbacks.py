@@ -8,6 +8,13 @@ from typing import Any, Callable
 
 from ._call import Path, call, encode_path, ffi, lib
 
+
+def check_model_name(what: str, path: str | bytes) -> None:
+    """Refuse a name of a Keras file for a model that is written as safetensors."""
+    if os.fsdecode(path).endswith((".h5", ".keras", ".hdf5")):
+        raise ValueError(f"{what} is {path!r}, but a safetensors file is written: end it with .safetensors")
+
+
 class Callback:
     """Base of callbacks. fit() calls the methods that a callback has; it need not derive from this.
 
@@ -101,8 +108,7 @@ class ModelCheckpoint(Native, Callback):
         self.monitor = monitor
         self.save_best_only = save_best_only
         self.initial_value_threshold = initial_value_threshold
-        if self.filepath.endswith((".h5", ".keras", ".hdf5")):
-            raise ValueError(f"filepath is {self.filepath!r}, but a safetensors file is written: end it with .safetensors")
+        check_model_name("filepath", self.filepath)
 
     @property
     def _is_template(self) -> bool:
@@ -125,8 +131,16 @@ class ModelCheckpoint(Native, Callback):
                 self._state.best = self.initial_value_threshold
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if self._is_template and logs is not None and lib.an_best_checkpoint_update(self._state, logs[self.monitor]):
-            self.model.save(self.filepath.format(epoch=epoch + 1, **logs))
+        if not self._is_template or logs is None:
+            return
+        if self.save_best_only and not lib.an_best_checkpoint_update(self._state, logs[self.monitor]):
+            return
+        try:
+            path = self.filepath.format(epoch=epoch + 1, **logs)
+        except KeyError as unknown:
+            raise ValueError(f"filepath is {self.filepath!r}, but there is no {unknown}; "
+                             f"it may hold {', '.join(map(repr, ['epoch', *logs]))}") from None
+        self.model.save(path)
 
 
 class ReduceLROnPlateau(Native):

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator, Sequence, Union, overload
 import numpy as np
 
 from ._call import (DONE, NULL, Callbacks, Path, Size, Strings, address, as_array, call, call_long, choose, decode,
-                    doubles, encode, encode_path, ffi, flag, hold, lib, options, own, pair, unhold, view)
+                    doubles, encode, encode_path, ffi, flag, hold, lib, options, own, pair, path_list, unhold, view)
 from ._progress import Progress, Shown
 
 Array = np.ndarray[Any, Any]
@@ -240,7 +240,7 @@ class Dataset(Samples):
         paths: [count] strings or paths. scores: numbers [count] or [count,outputs], or names of classes [count]; with
         classes also their indices.
         """
-        names = Strings([os.fspath(path) for path in paths], encode_path)
+        names = Strings(path_list(paths), encode_path)
         labels, outputs, classes = _labels(scores, classes)
         callbacks = Callbacks()
         how, kept = _options(callbacks, size, outputs, classes, policy, cache)
@@ -591,6 +591,8 @@ class Loader:
         if not isinstance(data, (Samples, _Source)):
             raise TypeError(f"a loader of a {type(data).__qualname__}; it must be a Dataset or Subset: "
                             "see Dataset.from_arrays() and Loader.from_arrays()")
+        if augment is not None and not isinstance(augment, Augment):
+            raise TypeError(f"augment is {augment!r}; it must be an Augment, such as Augment.tutorial(), or None")
         if scale is not None and choose("scale", scale, SCALES) == 0:
             raise ValueError("scale 'auto' says nothing here; it must be 'unit', 'tf' or 'article', or None for the model's")
         self._data: Samples | _Source = data

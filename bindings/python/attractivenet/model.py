@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence, Union
 import numpy as np
 
 from ._call import (NULL, Path, Size, Strings, address, as_array, call, call_long, choose, decode, encode,
-                    encode_path, ffi, flag, lib, options, own, pair, view)
+                    encode_path, ffi, flag, lib, options, own, pair, path_list, view)
 from ._progress import Progress, Shown
+from .callbacks import check_model_name
 from .data import SCALES, Dataset, Loader, Samples, resize, strides_of
 from .optimizers import Adam, Loss, Optimizer, make_optimizer, name_loss
 
@@ -188,7 +189,8 @@ class Model:
         return self
 
     def save(self, path: Path) -> None:
-        """Write the model as safetensors, with all that load() needs, atomically."""
+        """Write the model as safetensors, with all that load() needs, atomically. Names of Keras files are refused."""
+        check_model_name("path", os.fspath(path))
         call(lib.an_model_save, self._open_handle(), encode_path(path))
 
     def to_bytes(self) -> bytes:
@@ -370,7 +372,7 @@ class Model:
 
     def predict_files(self, paths: Iterable[Path]) -> Array:
         """Predict float32 [N,outputs] for JPEG or PNG files."""
-        found = list(paths)
+        found = path_list(paths)
         out = np.empty((len(found), self._outputs), np.float32)
         row = address(out, "float *")
         predictor = self._take_predictor()
@@ -476,6 +478,8 @@ class Model:
 
     def _check_floats(self, x: Array, any_range: bool) -> None:
         """Refuse floats that are not images of the model's size on its scale."""
+        if x.dtype.kind in "US":
+            raise TypeError("images are text; for files use predict_files([path])")
         if x.dtype != np.float32:
             raise TypeError(f"images of {x.dtype}; they must be uint8 (0 to 255, of any size) or float32 (of the model's "
                             f"size, scaled: {_RANGES[self._scale][2]})")
@@ -538,16 +542,17 @@ class Model:
         self.loss = name_loss(loss)
 
     def fit(self, x: Data, y: Any = None, *, batch_size: int = 32, epochs: int = 1, verbose: Any = "auto",
-            callbacks: Sequence[Any] = (), validation_data: Any = None, shuffle: bool = True, sample_weight: Any = None,
-            history: History | None = None, update_batch_norm: bool = False, accumulate: int = 1) -> History:
+            callbacks: Sequence[Any] | None = (), validation_data: Any = None, shuffle: bool = True,
+            sample_weight: Any = None, history: History | None = None, update_batch_norm: bool = False,
+            accumulate: int = 1) -> History:
         """Train, and return a History.
 
         x: a Loader; a Dataset or Subset; or images with y (uint8 [N,H,W,3] of the model's size, or float32 on its
         scale). batch_size, shuffle and sample_weight are for the latter two. validation_data: likewise, a tuple (x, y)
-        for arrays. callbacks: EarlyStopping, ModelCheckpoint, ..., and objects with Keras' methods. verbose: 0 nothing,
-        1 as Keras prints, 2 as Keras with a line per epoch, "auto" a progress bar. history: that of an earlier stage,
-        which this one continues. update_batch_norm: after each epoch recompute the moving statistics. accumulate:
-        batches per optimizer step.
+        for arrays. callbacks: a list of EarlyStopping(), ModelCheckpoint(), ..., and objects with Keras' methods.
+        verbose: 0 nothing, 1 as Keras prints, 2 as Keras with a line per epoch, "auto" a progress bar. history: that of
+        an earlier stage, which this one continues. update_batch_norm: after each epoch recompute the moving statistics.
+        accumulate: batches per optimizer step.
 
         An exception in a callback, and Ctrl-C, end the training and are raised; the model is then as the last
         complete step left it.

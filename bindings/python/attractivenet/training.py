@@ -252,6 +252,22 @@ def _set_verbose(how: Any, verbose: Any) -> None:
         how.text_is_terminal = 2 if (sys.stdout.encoding or "").lower().replace("-", "") == "utf8" else 1
 
 
+def _check_callbacks(callbacks: Any) -> Sequence[Any]:
+    """Callbacks as a sequence, each of which does something."""
+    if callbacks is None:
+        return ()
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(f"callbacks is a {type(callbacks).__name__}; it must be a list of callbacks")
+    names = [name for name in vars(Callback) if name.startswith(("on_", "set_"))]
+    for callback in callbacks:
+        if isinstance(callback, type):
+            raise TypeError(f"a callback is the class {callback.__name__}; it must be an object: "
+                            f"{callback.__name__}(...)")
+        if not (isinstance(callback, Native) or any(hasattr(callback, name) for name in names)):
+            raise TypeError(f"a callback is {callback!r}, which has none of the methods of a Callback")
+    return callbacks
+
+
 def _monitor(callback: Any, has_validation: bool) -> None:
     monitored = "val_loss" if has_validation else "loss"
     if callback.monitor and callback.monitor != monitored:
@@ -262,14 +278,17 @@ def _monitor(callback: Any, has_validation: bool) -> None:
 # --- fit --------------------------------------------------------------------------------------------------------
 
 
-def fit(model: Any, x: Any, y: Any, batch_size: int, epochs: int, verbose: Any, callbacks: Sequence[Any],
+def fit(model: Any, x: Any, y: Any, batch_size: int, epochs: int, verbose: Any, callbacks: Sequence[Any] | None,
         validation_data: Any, shuffle: bool, sample_weight: Any, history: History | None, update_batch_norm: bool,
         accumulate: int) -> History:
     """Model.fit()."""
     handle = model._open_handle()
+    callbacks = _check_callbacks(callbacks)
     train = loader_of(model, x, y, sample_weight, batch_size, shuffle)
     val = None
     if validation_data is not None:
+        if isinstance(validation_data, list):
+            raise TypeError("validation_data is a list; it must be data, or a tuple (x, y) or (x, y, weights)")
         parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
         if len(parts) > 3:
             raise ValueError(f"validation_data has {len(parts)} parts; it must be data, (x, y) or (x, y, weights)")

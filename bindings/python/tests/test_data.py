@@ -30,6 +30,30 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     assert isinstance(caught.value, OSError) and caught.value.status == -3
 
 
+@pytest.mark.parametrize("size", ["64", 64.0, (64, 64, 3), ("64", "64"), None])
+def test_a_size_that_is_not_one_is_named(archive: Path, size: Any) -> None:
+    with pytest.raises(TypeError, match="whole number or"):
+        an.Dataset.open(archive, size=size)
+    for one in (64, (64, 64), [64, 64], np.array([64, 64])):
+        assert an.Dataset.open(archive, size=one).size == (64, 64)  # type: ignore[arg-type]
+
+
+def test_one_path_alone_is_not_taken_for_a_list_of_letters(trained: an.Model, folder: Path) -> None:
+    for path in ("ab", folder):
+        with pytest.raises(TypeError, match="list of paths"):
+            an.Dataset.from_files(path, [1.0, 2.0])
+        with pytest.raises(TypeError, match="list of paths"):
+            trained.predict_files(path)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="predict_files"):
+        trained.predict(["a.jpg"])
+
+
+@pytest.mark.parametrize("augment", ["fast", True])
+def test_augment_that_is_none_is_named(faces: an.Dataset, augment: Any) -> None:
+    with pytest.raises(TypeError, match="must be an Augment"):
+        an.Loader(faces, augment=augment)
+
+
 def test_a_data_set_of_an_archive(faces: an.Dataset, archive: Path) -> None:
     assert len(faces) == 60 and faces.size == (64, 64) and faces.outputs == 1 and faces.classes is None
     assert repr(faces) == "<Dataset: 60 images, 64x64, 1 score each>"

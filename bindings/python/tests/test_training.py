@@ -200,9 +200,32 @@ def test_a_wrong_fit_is_refused_before_it_begins(model: an.Model, faces: an.Data
     assert model.to_bytes() == before
 
 
-def test_files_for_keras_are_not_promised() -> None:
+@pytest.mark.parametrize("wrong, message", [
+    (dict(callbacks=an.EarlyStopping(monitor="loss")), "a list of callbacks"),
+    (dict(callbacks=[an.EarlyStopping]), r"class EarlyStopping; .* EarlyStopping\(\.\.\.\)"),
+    (dict(callbacks=["early"]), "none of the methods"), (dict(validation_data=[1, 2]), "a tuple")])
+def test_what_would_be_ignored_is_refused(model: an.Model, faces: an.Dataset, wrong: Any, message: str) -> None:
+    before = model.to_bytes()
+    with pytest.raises(TypeError, match=message):
+        model.fit(faces[:8], **{"verbose": 0, **wrong})
+    assert model.to_bytes() == before
+    model.fit(faces[:8], verbose=0, callbacks=None)
+
+
+def test_files_for_keras_are_not_promised(model: an.Model, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="safetensors"):
         an.ModelCheckpoint("best.h5")
+    for name in ("m.h5", "m.keras"):
+        with pytest.raises(ValueError, match="safetensors"):
+            model.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_for_each_epoch_needs_no_validation_data(model: an.Model, faces: an.Dataset, tmp_path: Path) -> None:
+    model.fit(faces[:8], epochs=2, verbose=0, callbacks=[an.ModelCheckpoint(tmp_path / "m-{epoch:02d}.safetensors")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m-01.safetensors", "m-02.safetensors"]
+    with pytest.raises(ValueError, match="no 'val_loss'; it may hold 'epoch', 'loss'"):
+        model.fit(faces[:8], verbose=0, callbacks=[an.ModelCheckpoint(tmp_path / "m-{val_loss:.2f}.safetensors")])
 
 
 def test_arrays_train_as_the_data_set_of_them(faces: an.Dataset) -> None:
