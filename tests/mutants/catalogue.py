@@ -312,7 +312,7 @@ m("run_cancel_statistics", "layers/run.c",
   """    if (!st && run.batch)""",
   "a cancelled step leaves the moving statistics of its forward pass", "cancel")
 m("trainer_cancel_place", "train/trainer.c",
-  "} else if (!trainer->in_place && !ani_watch_stops(watch_of(trainer))) {",
+  "} else if (!trainer->in_place && !ani_watch_stops(ani_trainer_watch(trainer))) {",
   "} else if (!trainer->in_place) {",
   "a cancelled epoch starts over, with changed weights", "cancel")
 m("cancel_latch", "base/cancel.c",
@@ -537,7 +537,7 @@ m("reduce_cooldown", "train/decisions.c",
   "state->cooldown_left = state->cooldown;",
   "state->cooldown_left = 0;",
   "no cooldown after the rate is reduced", "callbacks")
-m("train_loss_mean", "train/trainer.c",
+m("train_loss_mean", "train/trainer_steps.c",
   "place->loss_sum += *loss * (double)b->n;",
   "place->loss_sum += *loss;",
   "the loss of an epoch is not a mean over samples", "trainer")
@@ -549,8 +549,8 @@ m("train_restore", "train/trainer.c",
   "if (options->restore_best && (early & AN_EARLY_KEEP)) st = keep_weights(trainer, err);",
   "if (options->restore_best) st = keep_weights(trainer, err);",
   "the last weights are restored as the best", "trainer")
-m("train_schedule", "train/trainer.c",
-  "(int64_t)trainer->state.epoch * updates_of(trainer, run->steps) + run->update;",
+m("train_schedule", "train/trainer_steps.c",
+  "(int64_t)trainer->state.epoch * ani_trainer_updates(trainer, run->steps) + run->update;",
   "run->update;",
   "each epoch restarts the schedule", "trainer")
 m("evaluate_mean", "train/evaluate.c",
@@ -570,7 +570,7 @@ m("events_crc", "train/events.c",
   "return (crc >> 17 | crc << 15) + 0xA282EAD8u;",
   "TensorBoard's checksum is rotated the wrong way", "callbacks")
 
-m("train_gather", "train/trainer.c",
+m("train_gather", "train/trainer_features.c",
   "const int64_t row = f->rows[places[i]];",
   "const int64_t row = f->rows[i];",
   "the order of an epoch is not that of its features", "trainer")
@@ -751,11 +751,11 @@ m("accumulate_shares", "layers/model_run.c",
   "st ? 1 : (double)before / all",
   "st ? 1 : 0.5",
   "the last of several batches counts as much as all earlier ones", "losses")
-m("accumulate_rest", "train/trainer.c",
+m("accumulate_rest", "train/trainer_steps.c",
   "if (!run->pending || run->broken) return AN_OK;",
   "if (!run->broken) return AN_OK;",
   "gradients that wait for a damaged image are lost", "losses")
-m("accumulate_moving", "train/trainer.c",
+m("accumulate_moving", "train/trainer_steps.c",
   "    ani_net_restore_moving(net, trainer->moving);\n",
   "",
   "an interrupted step of several batches leaves its moving statistics", "losses")
@@ -763,7 +763,7 @@ m("broken_moving", "layers/run.c",
   "    if (!st && run->guard) restore_moving(run, run->guard);\n",
   "",
   "a step whose loss is not finite leaves its moving statistics", "losses")
-m("broken_late", "train/trainer.c",
+m("broken_late", "train/trainer_steps.c",
   "    if (run->is_late) ani_net_take_loss(net, &unused, NULL);\n    run->is_late = false;\n",
   "    (void)unused;\n",
   "the step after a broken one is counted", "losses")

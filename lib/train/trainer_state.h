@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ * What an an_trainer holds, for the files that implement it: trainer.c, its epochs;
+ * trainer_steps.c, the steps of an epoch; trainer_features.c, those of a frozen base. */
+#ifndef TRAIN_TRAINER_STATE_H
+#define TRAIN_TRAINER_STATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/lock.h"
+#include "layers/loss.h"
+#include "layers/model.h"
+#include "train/checkpoint.h"
+#include "train/console.h"
+#include "train/evaluate.h"
+#include "train/events.h"
+#include "train/state.h"
+#include "train/trainer.h"
+
+struct an_trainer {
+    atomic_int references; /* a run in progress holds one: a callback may destroy the trainer */
+    an_model *model;
+    an_loader *train, *val;
+    an_history *history;
+    an_optimizer *optimizer;
+    an_train_options options; /* schedule: see below; optimizer: only during creation */
+    an_loss_options loss;     /* resolved for the model */
+    an_schedule_options schedule;
+    ani_train_state state;
+    an_arrays *kept; /* best weights, with restore_best */
+    ani_console console;
+    ani_events *events;
+    bool introduced; /* the stage has been printed */
+    bool in_place;   /* a failure leaves the epoch where it is */
+    atomic_int asked_to_stop, asked_to_pause;
+    ani_lock *locks[2]; /* of resume_path and checkpoint_path */
+    /* checkpoints */
+    bool written;      /* what is on disk is the current state */
+    double written_at; /* clock, seconds */
+    ani_checkpoint_place place;
+    /* frozen base */
+    ani_features *train_features, *val_features;
+    int64_t *places;        /* [samples]: order of the epoch */
+    float *x, *y, *weights; /* [batch,features], [batch,outputs], [batch]: rows of a step */
+    /* accumulation */
+    float *moving; /* statistics before the step, in backend memory; NULL: only its end changes the
+                      model */
+    bool moving_owed;   /* they could not be restored yet, */
+    int64_t owed_after; /* at this value of ani_net_changes() */
+};
+
+/** A batch that has been queued, but not accounted for. */
+typedef struct ani_late_batch {
+    int64_t n;
+    int64_t next;    /* the number of the batch after it */
+    double rate;     /* of its step */
+    bool is_update;  /* it was the last batch of its step */
+    int64_t updates; /* steps of the optimizer before it */
+} ani_late_batch;
+
+/** An epoch in progress: what is not in the trainer's state. */
+typedef struct ani_epoch_run {
+    an_epoch_report report;
+    double begun; /* clock, as if there had been no interruption */
+    int64_t steps;
+    bool broken;     /* a loss was not finite: the run ends */
+    int32_t pending; /* batches whose gradients have been accumulated for the current step */
+    int64_t update;  /* the number of that step's update, in this epoch */
+    ani_epoch_place step_at; /* where that step began, if it has several batches */
+    ani_late_batch late;
+    bool is_late; /* the loss of late is not known yet */
+} ani_epoch_run;
+
+/* trainer.c */
+/** Pass a message to the caller's warn. */
+an_status ani_trainer_warn(an_trainer *trainer, const char *message, an_error *err);
+/** Return the number of optimizer steps in an epoch. */
+int64_t ani_trainer_updates(const an_trainer *trainer, int64_t batches);
+/** Tell the event callback; report: of a finished epoch, or NULL. begun: clock, of what is counted
+ * by step and steps. */
+an_status ani_trainer_tell(an_trainer *trainer, int32_t kind, int64_t step, int64_t steps,
+                           double begun, const an_epoch_report *report, an_error *err);
+/** Mean loss of the epoch so far. */
+double ani_trainer_mean_loss(const ani_epoch_place *place);
+/** Write a checkpoint in the middle of an epoch; if that fails, the epoch continues from here. */
+an_status ani_trainer_write_in_place(an_trainer *trainer, an_error *err);
+/** Return AN_ERR_CANCELLED if a pause was requested, after writing the checkpoint. */
+an_status ani_trainer_look_for_pause(an_trainer *trainer, an_error *err);
+/** The watch of the running call. */
+ani_watch *ani_trainer_watch(const an_trainer *trainer);
+
+/* trainer_features.c */
+/** Compute a frozen base's features of the samples once, since its weights do not change. */
+an_status ani_trainer_make_features(an_trainer *trainer, an_error *err);
+/** Discard them, since the weights have changed. */
+void ani_trainer_drop_features(an_trainer *trainer);
+/** Fill x, y and weights with the rows of a batch; 0 if all its images were left out. */
+int64_t ani_trainer_gather(an_trainer *trainer, int64_t batch);
+
+/* trainer_steps.c */
+/** Claim the training batches, and wait for them only until the call is cancelled. */
+an_status ani_trainer_claim_batches(an_trainer *trainer, an_error *err);
+/** All steps of an epoch; when it returns, the model and the place agree. */
+an_status ani_trainer_run_steps(an_trainer *trainer, ani_epoch_run *run, an_error *err);
+/** Go back to where a step of several batches began that st left unfinished: the weights have not
+ * changed, but the moving statistics and the place have. Returns st, or why the statistics could
+ * not be restored. */
+an_status ani_trainer_abandon_step(an_trainer *trainer, ani_epoch_run *run, an_status st,
+                                   an_error *err);
+/** Restore the moving statistics if that is still to be done, unless the model has been changed
+ * since. */
+an_status ani_trainer_restore_moving(an_trainer *trainer, an_error *err);
+
+#endif
