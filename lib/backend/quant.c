@@ -63,8 +63,7 @@ ani_quant_unit ani_quant_unit_of(const ani_infer_unit *units, int32_t u, const a
                             .means = means};
 }
 
-/* A channel's batch norm as a factor and a bias. */
-static void fold(const ani_bn *bn, int64_t i, double *factor, double *bias) {
+void ani_quant_fold(const ani_bn *bn, int64_t i, double *factor, double *bias) {
     *factor = bn->gamma[i] * ani_ref_inv_std(bn, bn->moving_variance[i]);
     *bias = bn->beta[i] - bn->moving_mean[i] * *factor;
 }
@@ -90,7 +89,7 @@ void ani_quant_channels_of(const ani_quant_unit *q, int64_t first, int64_t count
     for (int64_t j = 0; j < count; j++)
         channels->factor[j] = channels->scale[j] = channels->bias[j] = 0;
     for (int64_t j = 0; j < real; j++) {
-        fold(&q->unit->bn, first + j, &factors[j], &biases[j]);
+        ani_quant_fold(&q->unit->bn, first + j, &factors[j], &biases[j]);
         biases[j] += (q->residual ? q->residual->low : 0) - q->out->low;
         steps[j] = fmax(largest[j] * fabs(factors[j]) / ANI_QUANT_WEIGHT,
                         fabs(biases[j]) / (q->in->step * max_bias));
@@ -152,7 +151,7 @@ an_status ani_quant_check_unit(const ani_infer_unit *unit, int32_t u, const ani_
         rest += (double)ranges[unit->residual + 1].high - ranges[unit->residual + 1].low;
     for (int64_t j = 0; j < unit->shape.cout; j++) {
         double factor, bias, sum = 0;
-        fold(&unit->bn, j, &factor, &bias);
+        ani_quant_fold(&unit->bn, j, &factor, &bias);
         for (int64_t k = 0; k < inputs; k++)
             sum += fabs(unit->w[k * unit->shape.cout + j] * factor);
         const double value = 3 * reach * sum + fabs(bias) + rest;

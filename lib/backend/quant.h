@@ -60,6 +60,8 @@ ani_quant_unit ani_quant_unit_of(const ani_infer_unit *units, int32_t u, const a
 /** Return the number of means. */
 int64_t ani_quant_mean_count(const ani_infer_unit *units, int32_t count);
 
+/** Channel i of batch norm by the moving statistics as a factor and a bias; host memory. */
+void ani_quant_fold(const ani_bn *bn, int64_t i, double *factor, double *bias);
 /** The channels first to first + count - 1, count at most ANI_QUANT_CHANNELS; channels past the
  * last one are zero. */
 void ani_quant_channels_of(const ani_quant_unit *q, int64_t first, int64_t count,

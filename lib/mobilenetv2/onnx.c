@@ -71,7 +71,6 @@ static void add_value_shape(ani_text *to, int32_t field, const char *name, int32
     ani_proto_message(to, field, &value);
 }
 
-/* Add a constant; its bytes must follow, if the caller has them elsewhere: bytes NULL. */
 static void add_constant(graph *g, const char *name, int32_t type, const void *bytes, int64_t size,
                          const int64_t *shape, int32_t rank) {
     ani_text tensor = {0};
@@ -204,12 +203,6 @@ static void shape_of(const unit_weights *w, int64_t shape[4]) {
     shape[2] = shape[3] = w->taps == 9 ? 3 : 1;
 }
 
-/* The convolution's batch norm as a factor and a bias of channel j. */
-static void fold(const ani_bn *bn, int64_t j, double *factor, double *bias) {
-    *factor = bn->gamma[j] / sqrt(bn->moving_variance[j] + bn->epsilon);
-    *bias = bn->beta[j] - bn->moving_mean[j] * *factor;
-}
-
 static an_status add_float_weights(graph *g, int32_t u, an_error *err) {
     const unit_weights w = weights_of(g, u);
     const int64_t cout = w.unit.shape.cout;
@@ -223,7 +216,7 @@ static an_status add_float_weights(graph *g, int32_t u, an_error *err) {
     }
     for (int64_t j = 0; j < cout; j++) {
         double factor, shift;
-        fold(&w.unit.bn, j, &factor, &shift);
+        ani_quant_fold(&w.unit.bn, j, &factor, &shift);
         for (int64_t k = 0; k < w.inputs; k++)
             kernel[place_of(&w, k, j)] = (float)(w.unit.w[k * cout + j] * factor);
         bias[j] = (float)shift;
@@ -269,7 +262,6 @@ static an_status add_int8_weights(graph *g, int32_t u, an_error *err) {
         st = ani_fail_memory(err, cout * w.inputs, "quantised weights");
         goto done;
     }
-    /* of the one unit: its input and its own codes are all that is read of the array */
     int64_t means = 0;
     for (int32_t i = ANI_INPUT; i < w.unit.input; i++)
         means += i == ANI_INPUT ? g->spec->units[0].cin : g->spec->units[i].cout;
