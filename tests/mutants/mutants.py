@@ -29,7 +29,7 @@ TOP = Path(__file__).resolve().parents[2]
 SKIPPED = 77  # exit status of a test that cannot run here
 LEAST_TIMEOUT = 60
 # Parts of the source that are not built into the library or its tests.
-LEFT_OUT = {"build", ".git", "docs", "bench"}
+LEFT_OUT = {"build", ".git", "bench"}
 
 
 class Failure(Exception):
@@ -77,7 +77,7 @@ class Build:
         if not (self.folder / "build.ninja").exists():
             shutil.rmtree(self.folder, ignore_errors=True)
             self.must(["meson", "setup", str(self.folder), str(source), "-Dbuildtype=release", "-Doptimization=2",
-                       "-Dtests=enabled", "-Dbench=disabled", "-Dexamples=disabled"])
+                       "-Dtests=enabled", "-Dbench=disabled", "-Dexamples=disabled", "-Dcuda=disabled"])
         self.must(["ninja", "-C", str(self.folder), "build.ninja"])
         listed = json.loads(subprocess.check_output(["meson", "introspect", "--tests", str(self.folder)]))
         self.tests = {test["name"]: test for test in listed}

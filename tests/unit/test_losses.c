@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -386,6 +387,7 @@ typedef struct run {
     an_train_options options;
     int32_t task, batch;
     an_loader *train, *val; /* NULL: made of batch; no validation */
+    float stem;             /* each weight of the first layer; 0: as it is */
     an_history *history;
     an_arrays *weights;
     an_status status;
@@ -401,10 +403,22 @@ static run make_run(int32_t base, int32_t epochs) {
     return r;
 }
 
+/** Set each weight of the first layer. */
+static void set_stem(an_model *model, float value) {
+    const ani_net_array *stem = ani_net_array_at(ani_model_net(model), 0);
+    float *values = malloc((size_t)stem->count * sizeof *values);
+    assert_non_null(values);
+    for (int64_t i = 0; i < stem->count; i++)
+        values[i] = value;
+    ani_net_write_array(ani_model_net(model), stem, values);
+    free(values);
+}
+
 /** Train a new model. */
 static void train(run *r) {
     an_trainer *trainer = NULL;
     an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
+    if (r->stem > 0) set_stem(model, r->stem);
     an_loader *loader = r->train ? r->train : make_loader(r->batch);
     assert_int_equal(an_history_create(&r->history, NULL), AN_OK);
     if (an_trainer_create(&trainer, model, loader, r->val, r->history, &r->options, &err))
@@ -954,6 +968,42 @@ static void a_broken_step_changes_nothing(void **state) {
     }
 }
 
+/* The loss of a white image is not finite, since the first layer overflows; those of the black ones
+ * before and after it are. What was queued after the white one is not counted. */
+static void a_batch_after_a_broken_one_is_not_counted(void **state) {
+    (void)state;
+    enum { IMAGES = 3 };
+    static uint8_t rgb[IMAGES * PIXELS];
+    const double scores[IMAGES] = {1, 2, 3};
+    heard h = {0};
+    an_dataset *images = NULL;
+    an_loader_options one;
+    memset(rgb + PIXELS, 255, PIXELS);
+    an_loader_options_init(&one, sizeof one);
+    one.batch_size = 1;
+    if (an_dataset_from_pixels(&images, rgb, IMAGES, SIDE, SIDE, scores, 1, NULL, &err))
+        fail_msg("%s", err.message);
+    run runs[2];
+    for (int k = 0; k < 2; k++) { /* late; at once */
+        runs[k] = make_run(AN_BASE_TRAIN, 1);
+        runs[k].stem = 3e38f;
+        if (k) runs[k].options.on_event = hear;
+        if (k) runs[k].options.event_user = &h;
+        if (an_loader_create(&runs[k].train, images, NULL, 0, &one, &err))
+            fail_msg("%s", err.message);
+        train(&runs[k]);
+        assert_int_equal(runs[k].status, AN_OK);
+        assert_int_equal(runs[k].reason, AN_STOP_NAN);
+        assert_true(last(&runs[k], "steps") == 1);
+        an_loader_destroy(runs[k].train);
+    }
+    assert_int_equal(h.steps, 1);
+    assert_true(same_arrays(runs[0].weights, runs[1].weights));
+    for (int k = 0; k < 2; k++)
+        clear(&runs[k]);
+    an_dataset_destroy(images);
+}
+
 /* A run that is paused, or cancelled by the flag between two batches of a step, ends with the bits
  * of one that was not: its checkpoints, and what it goes on from, are of whole steps. */
 static void an_interrupted_step_of_several_batches_is_done_again(void **state) {
@@ -1101,6 +1151,7 @@ int main(void) {
         cmocka_unit_test(batches_add_up_to_a_larger_one),
         cmocka_unit_test(a_loss_read_late_is_the_same),
         cmocka_unit_test(a_broken_step_changes_nothing),
+        cmocka_unit_test(a_batch_after_a_broken_one_is_not_counted),
         cmocka_unit_test(steps_of_several_batches),
         unit_test_in_folder(a_step_that_waits_for_a_damaged_image_is_done),
         unit_test_in_folder(an_interrupted_step_of_several_batches_is_done_again),
