@@ -73,8 +73,7 @@ void live_request_rows(live_request *ask, option_row rows[OPTION_ROWS]) {
 
 void live_request_check(live_request *ask, char **argv) {
     char rest;
-    long long crop[4];
-    int width, height;
+    long long crop[4], width, height; /* wider than any that is allowed: none wraps */
     if (ask->crop) {
         if (sscanf(ask->crop, "%lld,%lld,%lld,%lld%c", &crop[0], &crop[1], &crop[2], &crop[3],
                    &rest) != 4 ||
@@ -88,13 +87,13 @@ void live_request_check(live_request *ask, char **argv) {
         ask->height = crop[3];
     }
     if (ask->frame_size) {
-        if (sscanf(ask->frame_size, "%dx%d%c", &width, &height, &rest) != 2 || width < 1 ||
+        if (sscanf(ask->frame_size, "%lldx%lld%c", &width, &height, &rest) != 2 || width < 1 ||
             height < 1 || width > 65535 || height > 65535)
             options_refuse(argv, &text,
                            "--frame-size is '%s'; it must be WIDTHxHEIGHT, each 1 to 65535",
                            ask->frame_size);
-        ask->frame_width = width;
-        ask->frame_height = height;
+        ask->frame_width = (int32_t)width;
+        ask->frame_height = (int32_t)height;
     }
     if (ask->crop && ask->is_square)
         options_refuse(argv, &text, "--crop and --square are two regions; use one of them");

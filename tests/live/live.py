@@ -171,7 +171,7 @@ def mistakes(tap, work, model):
     for arguments, text in (
             (["--headless"], "--headless needs --out or --json"), (["--crop", "1,2,3"], "--crop is '1,2,3'; it must be X,Y,W,H"),
             (["--crop", "1,2,3,0"], "--crop is"), (["--crop", "0,0,1,1", "--square"], "two regions"),
-            (["--frame-size", "640"], "it must be WIDTHxHEIGHT"), (["--raw", "rgb", "--json"], "--raw needs --frame-size"),
+            (["--frame-size", "640"], "it must be WIDTHxHEIGHT"), (["--frame-size", "4294967936x480"], "each 1 to 65535"), (["--raw", "rgb", "--json"], "--raw needs --frame-size"),
             (["--plain"], "--plain is about what --out writes"), (["a", "b"], "unexpected argument 'b'"),
             (["--headless", "--json", "--full-screen"], "there is none with --headless"),
             (["--smooth", "61"], "from 0 to 60")):
