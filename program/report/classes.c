@@ -80,12 +80,9 @@ static void class_table(page *to, const report *of) {
         "images of a class, those that were found. F1: the harmonic mean of both",
         heads);
     for (int32_t k = 0; k < s->classes; k++) {
-        int64_t count = 0;
-        for (int32_t i = 0; i < s->classes; i++)
-            count += s->confusion[k * s->classes + i];
         page_add(to, "<tr><td class=\"word\">");
         page_name(to, report_class(of, k, text));
-        page_add(to, "</td><td>%lld</td>", (long long)count);
+        page_add(to, "</td><td>%lld</td>", (long long)class_samples(s, k));
         percent_cell(to, s->precision[k]);
         percent_cell(to, s->recall[k]);
         percent_cell(to, s->f1[k]);

@@ -75,9 +75,7 @@ static void tiles(page *to, const report *of) {
         const class_summary *s = &of->summary;
         int64_t largest = 0;
         for (int32_t i = 0; i < s->classes; i++) {
-            int64_t count = 0;
-            for (int32_t k = 0; k < s->classes; k++)
-                count += s->confusion[i * s->classes + k];
+            const int64_t count = class_samples(s, i);
             if (count > largest) largest = count;
         }
         snprintf(text, sizeof text, "%.1f %%", 100 * s->accuracy);

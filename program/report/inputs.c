@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_SEED = INT32_MAX };
+enum { MAX_SEED = INT32_MAX, MAX_CLASSES = 1000 /* of a data set */ };
 
 /* --- run.json --------------------------------------------------------------------------------- */
 
@@ -160,7 +160,7 @@ static int open_data(report *of) {
     an_error err;
     an_dataset_options options;
     an_extract_options archive;
-    const char *names[1000];
+    const char *names[MAX_CLASSES];
     int32_t kind = of->ask->labels;
     if (kind == LABELS_AUTO) kind = of->is_classes ? LABELS_CLASSES : LABELS_SCORES;
     if ((kind != LABELS_SCORES) != of->is_classes)
@@ -168,6 +168,10 @@ static int open_data(report *of) {
                                             "classes or folders"
                                           : "the model predicts scores; --label-kind must be "
                                             "scores");
+    const int32_t classes = an_model_class_count(of->r.model);
+    if (classes > MAX_CLASSES)
+        return complain_of("the model has %d classes; a data set has at most %d", (int)classes,
+                           MAX_CLASSES);
     settings_dataset(of->s, &options, &archive);
     options.height = of->info.height;
     options.width = of->info.width;
@@ -175,10 +179,10 @@ static int open_data(report *of) {
     options.warn = survey_warning;
     options.warn_user = &of->data;
     options.labels = kind - LABELS_SCORES; /* AN_LABELS_* in the same order */
-    options.class_count = an_model_class_count(of->r.model);
-    for (int32_t i = 0; i < options.class_count; i++)
+    options.class_count = classes;
+    for (int32_t i = 0; i < classes; i++)
         names[i] = an_model_class_name(of->r.model, i);
-    if (options.class_count) options.classes = names;
+    if (classes) options.classes = names;
     if (an_dataset_open(&of->r.faces, of->s->data, &options, &err)) return complain(&err);
     say_images(of->s, of->r.faces, of->s->data);
     if (of->is_classes && an_dataset_class_count(of->r.faces) != of->outputs)

@@ -53,11 +53,8 @@ static void scatter(page *to, const report *of, int32_t k, const column *values)
     chart c;
     char id[32], description[256];
     const an_metrics *m = &of->overall[k];
-    double low = INFINITY, high = -INFINITY;
-    for (int64_t i = 0; i < values->count; i++) {
-        low = fmin(low, fmin(values->truth[i], (double)values->scores[i]));
-        high = fmax(high, fmax(values->truth[i], (double)values->scores[i]));
-    }
+    double low, high;
+    score_range(values->truth, values->scores, values->count, &low, &high);
     const double margin = high > low ? 0.04 * (high - low) : 0.5;
     low -= margin;
     high += margin;
@@ -224,11 +221,8 @@ static void spread(page *to, int32_t k, const column *values) {
     chart c;
     char id[32], text[2][32];
     histogram bins[2];
-    double x[MAX_BINS], y[2][MAX_BINS], low = INFINITY, high = -INFINITY, most = 0;
-    for (int64_t i = 0; i < values->count; i++) {
-        low = fmin(low, fmin(values->truth[i], (double)values->scores[i]));
-        high = fmax(high, fmax(values->truth[i], (double)values->scores[i]));
-    }
+    double x[MAX_BINS], y[2][MAX_BINS], low, high, most = 0;
+    score_range(values->truth, values->scores, values->count, &low, &high);
     histogram_begin(&bins[0], low, high, 12);
     bins[1] = bins[0];
     for (int64_t i = 0; i < values->count; i++) {

@@ -100,6 +100,16 @@ uint64_t hash_bytes(const uint8_t *bytes, int64_t size) {
 
 /* --- errors of scores ------------------------------------------------------------------------- */
 
+void score_range(const double *truth, const float *prediction, int64_t count, double *low,
+                 double *high) {
+    *low = INFINITY;
+    *high = -INFINITY;
+    for (int64_t i = 0; i < count; i++) {
+        *low = fmin(*low, fmin(truth[i], (double)prediction[i]));
+        *high = fmax(*high, fmax(truth[i], (double)prediction[i]));
+    }
+}
+
 static void summarise_by_score(error_summary *s, const double *truth, const float *prediction,
                                int64_t count) {
     double low = truth[0], high = truth[0];
@@ -161,15 +171,21 @@ int32_t best_class(const float *probabilities, int32_t classes) {
     return best;
 }
 
+int64_t class_samples(const class_summary *s, int32_t class_index) {
+    int64_t count = 0;
+    for (int32_t i = 0; i < s->classes; i++)
+        count += s->confusion[class_index * s->classes + i];
+    return count;
+}
+
 static void summarise_classes(class_summary *s) {
     double recalls = 0;
     int32_t occurring = 0;
     for (int32_t k = 0; k < s->classes; k++) {
-        int64_t true_ones = 0, predicted = 0;
-        for (int32_t i = 0; i < s->classes; i++) {
-            true_ones += s->confusion[k * s->classes + i];
+        const int64_t true_ones = class_samples(s, k);
+        int64_t predicted = 0;
+        for (int32_t i = 0; i < s->classes; i++)
             predicted += s->confusion[i * s->classes + k];
-        }
         const double right = (double)s->confusion[k * s->classes + k];
         s->right += s->confusion[k * s->classes + k];
         s->precision[k] = predicted ? right / (double)predicted : NAN;

@@ -62,11 +62,17 @@ int32_t best_class(const float *probabilities, int32_t classes);
  *  memory. class_clear() frees the arrays. */
 int class_summarise(class_summary *s, const int32_t *truth, const float *probabilities,
                     int64_t count, int32_t classes);
+/** Return the number of samples whose true class is class_index, from the confusion matrix. */
+int64_t class_samples(const class_summary *s, int32_t class_index);
 void class_clear(class_summary *s);
 
 /** Write the numbers 0 to count-1 to order, sorted by ascending key; equal keys by number. Returns
  *  0; 1 without memory. */
 int sort_by(int64_t *order, const double *key, int64_t count);
+
+/** Write the smallest and the largest of the true and predicted scores, count at least 1. */
+void score_range(const double *truth, const float *prediction, int64_t count, double *low,
+                 double *high);
 
 /** Return the value below which `fraction` of the sorted values lie, interpolated. */
 double quantile(const double *sorted, int64_t count, double fraction);

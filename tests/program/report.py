@@ -332,6 +332,11 @@ def classes(tap, work, data):
             problems.append(f"warnings: {numbers['data']['warnings']}")
         tap.case(f"{kind}: confusions, probabilities and what was left out",
                  problems + [f"'{text}' is not shown" for text in used if text not in page.text])
+    run = work / "many"
+    run.mkdir()
+    done = call(run / "model.safetensors", "many", program=UNTRAINED)
+    tap.case("more classes than a data set can have are refused",
+             ended(done, 0) or ended(call("report", "--run", run, "--data", folder, "--quiet"), 1, "1001 classes", "at most 1000"))
     for name in ("broken.jpg", "other.png"):
         (folder / "b" / name).unlink()
     (folder / "<b>a&b<").mkdir()
