@@ -191,8 +191,8 @@ AN_API void an_overlay_init(an_overlay *overlay, uint32_t struct_size);
  *          the frame without the overlay as "frame-NUMBER.png", never over another file.
  * Owns:    *out is the caller's; free with an_sink_close().
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_IO (a folder that is not empty or cannot be made);
- * AN_ERR_DEVICE (no display, a second window); AN_ERR_UNSUPPORTED (an unknown ending; a library or
- *          feature that is missing); AN_ERR_NOMEM.
+ *          AN_ERR_DEVICE (no display, a second window); AN_ERR_UNSUPPORTED (an unknown ending; a
+ *          library or feature that is missing); AN_ERR_NOMEM.
  */
 AN_API an_status an_sink_open(an_sink **out, const char *path, const an_sink_options *options,
                               an_error *err);
@@ -208,7 +208,7 @@ AN_API an_status an_sink_open(an_sink **out, const char *path, const an_sink_opt
  *          AN_ERR_IO; AN_ERR_DEVICE (the display is gone); AN_ERR_UNSUPPORTED (the encoder refuses
  *          the size, cairo is missing); AN_ERR_CANCELLED (while paused); AN_ERR_NOMEM.
  * Cost:    a paused window blocks. Allocates nothing of this library's after the first frame,
- * unless sizes change or the sink is a folder.
+ *          unless sizes change or the sink is a folder.
  */
 AN_API an_status an_sink_show(an_sink *sink, const an_frame *frame, const an_overlay *overlay,
                               an_error *err);

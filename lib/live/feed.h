@@ -16,6 +16,7 @@
 enum {
     ANI_DAMAGED_MAX = 100,    /* damaged frames in a row that end a feed */
     ANI_FEED_TEXT_SIZE = 224, /* of the description */
+    ANI_FEED_RATE = 25,       /* frames per second of a file or folder that states none */
     ANI_POLL_MS = 20          /* how often a wait looks whether it should stop */
 };
 

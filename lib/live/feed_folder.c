@@ -100,7 +100,7 @@ an_status ani_folder_feed_open(ani_feed **out, const char *path, const an_source
     feed->base.kind = &folder_kind;
     feed->base.stop = stop;
     feed->base.continues = true;
-    feed->base.rate = options->rate > 0 ? options->rate : 25;
+    feed->base.rate = options->rate > 0 ? options->rate : ANI_FEED_RATE;
     feed->folder = path;
     st = ani_is_folder(path) ? ani_folder_walk(path, visit, feed, err)
                              : add_path(feed, ani_strdup(path), err);

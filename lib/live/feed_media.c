@@ -20,8 +20,6 @@ enum {
     CAMERA_WIDTH = 640,
     CAMERA_HEIGHT = 480,
     CAMERA_RATE = 30,
-    FILE_RATE = 25, /* of a file that states none */
-    SIDE_MAX = 65535,
     CAMERA_POLL_MS = 2, /* cameras do not wait by themselves, so that they can be closed */
     ANALYZE_MICROSECONDS = 500000 /* how much of a stream is read before its first frame */
 };
@@ -254,7 +252,7 @@ static an_status open_decoder(media_feed *feed, an_error *err) {
     feed->codec->pkt_timebase = feed->stream->time_base;
     feed->codec->thread_count = 1; /* the network has the others; frame threads would add delay */
     if (feed->base.is_live) feed->codec->flags |= AV_CODEC_FLAG_LOW_DELAY;
-    feed->codec->max_pixels = (int64_t)SIDE_MAX * SIDE_MAX;
+    feed->codec->max_pixels = (int64_t)ANI_RESIZE_MAX_LENGTH * ANI_RESIZE_MAX_LENGTH;
     if (code >= 0) code = ani_avcodec.avcodec_open2(feed->codec, decoder, NULL);
     if (code < 0) return fail_code(feed, code, "decode", err);
     return AN_OK;
@@ -311,7 +309,7 @@ static an_status find_stream(media_feed *feed, const an_source_options *o, an_er
                        strstr(feed->format->iformat->name, "jpeg"); /* mjpeg, mpjpeg */
     if (!feed->is_untimed) base->rate = as_rate(feed->stream->avg_frame_rate);
     if (base->rate <= 0 && !feed->is_untimed) base->rate = as_rate(feed->stream->r_frame_rate);
-    if (base->rate <= 0 && !base->is_live) base->rate = o->rate > 0 ? o->rate : FILE_RATE;
+    if (base->rate <= 0 && !base->is_live) base->rate = o->rate > 0 ? o->rate : ANI_FEED_RATE;
     if (feed->stream->nb_frames > 0) base->count = feed->stream->nb_frames;
     an_status st = read_rotation(feed, err);
     if (!st && p->codec_id != AV_CODEC_ID_MJPEG) st = open_decoder(feed, err);
@@ -393,10 +391,11 @@ static an_status put_rows(media_feed *feed, ani_shot *to, const uint8_t *rgb, in
 /* Convert a decoded frame to RGB, with rows that libswscale may overrun. */
 static an_status convert(media_feed *feed, ani_shot *to, an_error *err) {
     AVFrame *from = feed->frame, *rgb = feed->rgb;
-    if (from->width < 1 || from->width > SIDE_MAX || from->height < 1 || from->height > SIDE_MAX)
+    if (from->width < 1 || from->width > ANI_RESIZE_MAX_LENGTH || from->height < 1 ||
+        from->height > ANI_RESIZE_MAX_LENGTH)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "a frame of '%s' has %d x %d pixels; each must be 1 to %d", feed->shown,
-                        from->width, from->height, SIDE_MAX);
+                        from->width, from->height, ANI_RESIZE_MAX_LENGTH);
     if (rgb->width != from->width || rgb->height != from->height) {
         ani_avutil.av_frame_unref(rgb);
         rgb->format = AV_PIX_FMT_RGB24;

@@ -109,15 +109,20 @@ static an_status end_jpeg(pipe_feed *feed, an_error *err) {
     return AN_DONE;
 }
 
+/* Count images that ended because another one began. */
+static void count_cut(pipe_feed *feed) {
+    atomic_fetch_add(&feed->base.damaged, feed->scan.cut);
+    feed->next += feed->scan.cut;
+    feed->scan.cut = 0;
+}
+
 /* Find the next complete image: it is bytes [scan.begin, scan.at). */
 static an_status find_image(pipe_feed *feed, an_error *err) {
     ani_jpeg_scan *scan = &feed->scan;
     an_status st = AN_OK;
     while (!ani_jpeg_scan_next(scan, feed->bytes, feed->size)) {
         const int64_t unused = scan->has_begun ? scan->begin : scan->at;
-        atomic_fetch_add(&feed->base.damaged, scan->cut);
-        feed->next += scan->cut;
-        scan->cut = 0;
+        count_cut(feed);
         if (!feed->next) feed->seen += unused;
         remove_bytes(feed, unused);
         if (!feed->next && feed->seen > SEARCH_MAX) return refuse_bytes(feed, err);
@@ -129,9 +134,7 @@ static an_status find_image(pipe_feed *feed, an_error *err) {
         st = read_more(feed, err);
         if (st) return st;
     }
-    atomic_fetch_add(&feed->base.damaged, scan->cut);
-    feed->next += scan->cut;
-    scan->cut = 0;
+    count_cut(feed);
     return AN_OK;
 }
 
@@ -242,7 +245,7 @@ an_status ani_pipe_feed_open(ani_feed **out, const char *path, const an_source_o
     }
     feed->is_file = !fstat(feed->fd, &found) && S_ISREG(found.st_mode);
     feed->is_timed = feed->is_file || options->rate > 0;
-    feed->base.rate = options->rate > 0 ? options->rate : feed->is_file ? 25 : 0;
+    feed->base.rate = options->rate > 0 ? options->rate : feed->is_file ? ANI_FEED_RATE : 0;
     feed->is_raw = options->is_raw != 0;
     if (feed->is_raw) st = begin_raw(feed, options, err);
     if (st) goto done;

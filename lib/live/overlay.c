@@ -161,6 +161,12 @@ static void draw_line(ani_canvas *canvas, const plot *p, const ani_trail *trail)
     ani_cairo.cairo_fill(cairo);
 }
 
+/* A number as people write it: without the ".0" of whole ones. */
+static void write_number(char *out, int64_t capacity, double value) {
+    ani_format_shortest(out, capacity, value);
+    if (ani_ends_with(out, ".0")) out[strlen(out) - 2] = 0;
+}
+
 static void draw_curve(ani_canvas *canvas, const ani_look *look) {
     const ani_trail *trail = look->trail;
     const double s = canvas->scale, margin = 10 * s, height = 72 * s;
@@ -173,7 +179,7 @@ static void draw_curve(ani_canvas *canvas, const ani_look *look) {
                     .high = look->high,
                     .end = ani_trail_point(trail, trail->count - 1).time,
                     .seconds = trail->seconds};
-    char label[64];
+    char seconds[32], label[64];
     draw_panel(canvas, margin, canvas->height - margin - height, canvas->width - 2 * margin,
                height);
     for (int i = 0; i < 3; i++) { /* bottom, middle, top */
@@ -181,17 +187,12 @@ static void draw_curve(ani_canvas *canvas, const ani_look *look) {
         ani_canvas_color(canvas, WHITE, 0.25);
         ani_canvas_line(canvas, p.left, y, p.right, y, 1, NULL, 0);
         if (i == 1) continue;
-        ani_format_shortest(label, sizeof label, i ? p.high : p.low);
-        const size_t length = strlen(label);
-        if (length > 2 && !strcmp(label + length - 2, ".0")) label[length - 2] = 0;
+        write_number(label, sizeof label, i ? p.high : p.low);
         ani_canvas_text(canvas, p.left - 8 * s, y, label,
                         &(ani_text_style){.size = 12, .across = 1, .along = 0.5, .color = PALE});
     }
-    const int used = snprintf(label, sizeof label, "the last ");
-    ani_format_shortest(label + used, (int64_t)sizeof label - used, p.seconds);
-    const size_t length = strlen(label);
-    const bool is_whole = !strcmp(label + length - 2, ".0");
-    strcpy(label + length - (is_whole ? 2 : 0), " seconds");
+    write_number(seconds, sizeof seconds, p.seconds);
+    snprintf(label, sizeof label, "the last %s seconds", seconds);
     ani_canvas_text(canvas, p.right, canvas->height - margin - 7 * s, label,
                     &(ani_text_style){.size = 12, .across = 1, .color = PALE});
     draw_line(canvas, &p, trail);

@@ -18,7 +18,7 @@
 #include "live/video.h"
 #include "live/window.h"
 
-enum { NOTE_SIZE = 300, SIDE_MAX = 65535, SAVE_MAX = 100000, PAUSED_MS = 20 };
+enum { NOTE_SIZE = 300, PAUSED_MS = 20 };
 
 #define NOTE_SECONDS 2.0 /* how long a note is shown */
 #define MEAN_PART 0.1    /* of a new value in the moving averages of rate and age */
@@ -148,8 +148,8 @@ an_status an_sink_open(an_sink **out, const char *path, const an_sink_options *o
 
 void an_sink_close(an_sink *sink) {
     if (!sink) return;
-    if (sink->process ==
-        ani_process()) { /* a display connection or file of the parent's is its own */
+    /* in a child of fork() the display connection and the file are the parent's */
+    if (sink->process == ani_process()) {
         ani_window_close(sink->window);
         ani_video_close(sink->video);
     }
@@ -169,9 +169,10 @@ static an_status check_frame(const an_frame *f, const an_overlay *o, an_error *e
                         f->reserved ? "an_frame" : "an_overlay",
                         (int)(f->reserved ? f->reserved : o->reserved));
     if (!f->rgb) return ani_fail(err, AN_ERR_ARG, "an_frame: rgb is NULL");
-    if (f->height < 1 || f->height > SIDE_MAX || f->width < 1 || f->width > SIDE_MAX)
+    if (f->height < 1 || f->height > ANI_RESIZE_MAX_LENGTH || f->width < 1 ||
+        f->width > ANI_RESIZE_MAX_LENGTH)
         return ani_fail(err, AN_ERR_ARG, "the frame is %lld x %lld; each must be 1 to %d",
-                        (long long)f->width, (long long)f->height, SIDE_MAX);
+                        (long long)f->width, (long long)f->height, ANI_RESIZE_MAX_LENGTH);
     if (!isfinite(f->time) || f->time < 0)
         return ani_fail(err, AN_ERR_ARG, "the time of the frame is %g; it must be 0 or more",
                         f->time);
@@ -230,7 +231,7 @@ static void save_frame(an_sink *sink, const an_frame *frame) {
     an_image *image = NULL;
     char *path = NULL;
     an_status st = an_image_create(&image, frame->rgb, frame->height, frame->width, &why);
-    for (int i = 0; !st && i < SAVE_MAX; i++) {
+    for (int i = 0; !st; i++) {
         if (i)
             snprintf(name, sizeof name, "frame-%06lld-%d.png", (long long)frame->number, i);
         else
