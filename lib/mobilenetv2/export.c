@@ -41,7 +41,7 @@ static an_status check_options(const an_export_options *o, an_error *err) {
     return AN_OK;
 }
 
-/* Whether a path ends so, in upper or lower case. */
+/* Whether a path has this ending, in upper or lower case. */
 static bool ends_in(const char *path, const char *ending) {
     const char *dot = strrchr(ani_base_name(path), '.');
     return dot && !strcasecmp(dot, ending);

@@ -71,6 +71,7 @@ static void add_value_shape(ani_text *to, int32_t field, const char *name, int32
     ani_proto_message(to, field, &value);
 }
 
+/* Add a constant of rank axes, whose elements are bytes [size], little-endian. */
 static void add_constant(graph *g, const char *name, int32_t type, const void *bytes, int64_t size,
                          const int64_t *shape, int32_t rank) {
     ani_text tensor = {0};
