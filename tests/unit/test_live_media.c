@@ -58,17 +58,23 @@ static void draw(int64_t number) {
         }
 }
 
+/* A frame for sinks, whose pixels are those of the test. */
+static an_frame a_frame(int64_t height, int64_t width) {
+    an_frame one;
+    an_frame_init(&one, sizeof one);
+    one.rgb = pixels;
+    one.height = height;
+    one.width = width;
+    return one;
+}
+
 /* Write drawn frames at 30 per second; returns the path. */
 static const char *write_video(const char *name, int64_t count) {
     an_sink *sink = NULL;
-    an_frame one;
+    an_frame one = a_frame(HEIGHT, WIDTH);
     an_sink_options options;
     an_sink_options_init(&options, sizeof options);
     options.rate = 30;
-    an_frame_init(&one, sizeof one);
-    one.rgb = pixels;
-    one.height = HEIGHT;
-    one.width = WIDTH;
     const char *path = folder_path(test_folder, name);
     need(an_sink_open(&sink, path, &options, &err));
     for (int64_t i = 0; i < count; i++) {
@@ -190,14 +196,10 @@ static void rotation_flags_of_phones_are_obeyed(void **state) {
 
 static void frames_of_a_video_allocate_nothing_after_the_first(void **state) {
     (void)state;
-    static const char *const names[] = {"v.mp4", "v.mkv"};
     for (int k = 0; k < 2; k++) {
-        const char *path = write_video(names[k], FRAMES);
+        const char *path = write_video("v.mp4", FRAMES);
         if (k) /* turned frames have a buffer, too */
-            assert_int_equal(unlink(path), 0);
-        if (k)
-            turn_video(path = write_video("v.mp4", FRAMES),
-                       (const int32_t[]){0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30});
+            turn_video(path, (const int32_t[]){0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30});
         an_source *source = open_with(path, NULL);
         for (int i = 0; i < 3; i++)
             need(an_source_next(source, &frame, &err));
@@ -309,10 +311,7 @@ static void streams_that_are_not_there_are_told_without_passwords(void **state) 
 static void videos_that_cannot_be_written_are_told(void **state) {
     (void)state;
     an_sink *sink = NULL;
-    an_frame one;
-    an_frame_init(&one, sizeof one);
-    one.rgb = pixels;
-    one.height = one.width = 1;
+    const an_frame one = a_frame(1, 1);
     assert_int_equal(an_sink_open(&sink, folder_path(test_folder, "v.xyz"), NULL, &err),
                      AN_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.message, "try .mp4"));
@@ -331,11 +330,7 @@ static void videos_that_cannot_be_written_are_told(void **state) {
 static void an_abandoned_video_is_removed(void **state) {
     (void)state;
     an_sink *sink = NULL;
-    an_frame one;
-    an_frame_init(&one, sizeof one);
-    one.rgb = pixels;
-    one.height = HEIGHT;
-    one.width = WIDTH;
+    const an_frame one = a_frame(HEIGHT, WIDTH);
     need(an_sink_open(&sink, folder_path(test_folder, "v.mp4"), NULL, &err));
     need(an_sink_show(sink, &one, NULL, &err));
     assert_int_equal(folder_count(test_folder), 1);
@@ -346,11 +341,7 @@ static void an_abandoned_video_is_removed(void **state) {
 static void a_video_keeps_the_size_of_its_first_frame(void **state) {
     (void)state;
     an_sink *sink = NULL;
-    an_frame one;
-    an_frame_init(&one, sizeof one);
-    one.rgb = pixels;
-    one.height = HEIGHT;
-    one.width = WIDTH - 1; /* an odd last column is left out */
+    an_frame one = a_frame(HEIGHT, WIDTH - 1); /* an odd last column is left out */
     memset(pixels, 120, SIZE);
     const char *path = folder_path(test_folder, "v.mkv");
     need(an_sink_open(&sink, path, NULL, &err));

@@ -431,6 +431,17 @@ static void train(run *r) {
     an_model_destroy(model);
 }
 
+/* Train two runs that must both succeed, with the same weights at the end; both are validated. */
+static void train_alike(run *a, run *b) {
+    a->val = b->val = make_loader(3);
+    train(a);
+    train(b);
+    assert_int_equal(a->status, AN_OK);
+    assert_int_equal(b->status, AN_OK);
+    assert_true(same_arrays(a->weights, b->weights));
+    an_loader_destroy(a->val);
+}
+
 static double last(const run *r, const char *column) {
     double values[64];
     assert_true(an_history_count(r->history) > 0 && an_history_count(r->history) <= 64);
@@ -451,19 +462,13 @@ static void a_run_with_own_mse_has_the_bits_of_ours(void **state) {
         run ours = make_run(bases[i], 2), theirs = make_run(bases[i], 2);
         theirs.options.loss_fn = own_mse;
         theirs.options.loss_user = &o;
-        ours.val = theirs.val = make_loader(3);
-        train(&ours);
-        train(&theirs);
-        assert_int_equal(ours.status, AN_OK);
-        assert_int_equal(theirs.status, AN_OK);
+        train_alike(&ours, &theirs);
         assert_int_equal(o.calls, 2 * (3 + 4)); /* batches of 4 and of 3 */
         assert_int_equal(o.without_gradient, 2 * 4);
-        assert_true(same_arrays(ours.weights, theirs.weights));
         assert_true(last(&ours, "loss") == last(&theirs, "loss"));
         /* the mean of a batch times its samples may round */
         assert_true(fabs(last(&ours, "val_loss") - last(&theirs, "val_loss")) <
                     1e-15 * last(&ours, "val_loss"));
-        an_loader_destroy(ours.val);
         clear(&ours);
         clear(&theirs);
     }
@@ -905,16 +910,11 @@ static void a_loss_read_late_is_the_same(void **state) {
         run late = make_run(bases[i], 2), at_once = make_run(bases[i], 2);
         at_once.options.on_event = hear;
         at_once.options.event_user = &h;
-        late.val = at_once.val = make_loader(3);
-        train(&late);
-        train(&at_once);
-        assert_int_equal(late.status, AN_OK);
+        train_alike(&late, &at_once);
         assert_int_equal(h.steps, 6);
-        assert_true(same_arrays(late.weights, at_once.weights));
         static const char *const columns[] = {"loss", "val_loss", "rate", "steps"};
         for (int k = 0; k < 4; k++)
             assert_true(last(&late, columns[k]) == last(&at_once, columns[k]));
-        an_loader_destroy(late.val);
         clear(&late);
         clear(&at_once);
     }
