@@ -10,9 +10,9 @@ usage: sh bindings/python/wheel.sh [OUT]
   OUT   folder for the wheel; default: build/wheel
 
 Makes a virtual environment in OUT, builds the package, and lets auditwheel copy the shared libraries that it links into
-it: libzip and what that needs (libcrypto, libbz2), libpng, libjpeg, jansson. OpenMP is not
-among them. libcurl, cairo and OpenBLAS are loaded when they are needed, and not copied. The wheel runs on machines whose
-glibc and Python are at least as new as those here: build it on the oldest.
+it: libzip and what that needs (libcrypto, libbz2), libpng, libjpeg, jansson. OpenMP is not among them. libcurl, cairo
+and OpenBLAS are loaded when they are needed, and not copied. The wheel runs on machines whose glibc and Python are at
+least as new as those here: build it on the oldest.
 TEXT
 }
 

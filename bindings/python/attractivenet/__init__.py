@@ -32,7 +32,7 @@ from .optimizers import SGD, Adam, AdamW, CosineDecay
 from .training import History
 
 if TYPE_CHECKING:
-    from .sklearn import AttractiveNetRegressor
+    from .sklearn import AttractiveNetRegressor as AttractiveNetRegressor
 
 #: The release of the library.
 __version__: str = _decode(_lib.an_version())
@@ -51,12 +51,17 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return [*__all__, "AttractiveNetRegressor", *(name for name in globals() if name.startswith("__"))]
+
+
+# Without AttractiveNetRegressor: `from attractivenet import *` must work where there is no scikit-learn.
 __all__ = [
-    "Adam", "AdamW", "ArgumentError", "AttractiveNetRegressor", "AttractiveNetWarning", "Augment", "Backend",
-    "BackupAndRestore", "CSVLogger", "Callback", "CancelledError", "CosineDecay", "Dataset", "Device", "DeviceError",
-    "EarlyStopping", "Error", "FileError", "FormatError", "History", "InternalError", "LambdaCallback",
-    "LearningRateScheduler", "Loader", "Metrics", "MobileNetV2", "Model", "ModelCheckpoint", "OutOfMemoryError", "Plot",
-    "ReduceLROnPlateau", "SGD", "Subset", "TensorBoard", "UnsupportedError", "count_parameters", "devices", "download_data",
-    "extract", "has_feature", "metrics", "plot_curves", "plot_scatter", "read_image", "resize", "train_test_split",
+    "Adam", "AdamW", "ArgumentError", "AttractiveNetWarning", "Augment", "Backend", "BackupAndRestore", "CSVLogger",
+    "Callback", "CancelledError", "CosineDecay", "Dataset", "Device", "DeviceError", "EarlyStopping", "Error",
+    "FileError", "FormatError", "History", "InternalError", "LambdaCallback", "LearningRateScheduler", "Loader",
+    "Metrics", "MobileNetV2", "Model", "ModelCheckpoint", "OutOfMemoryError", "Plot", "ReduceLROnPlateau", "SGD",
+    "Subset", "TensorBoard", "UnsupportedError", "count_parameters", "devices", "download_data", "extract",
+    "has_feature", "metrics", "plot_curves", "plot_scatter", "read_image", "resize", "train_test_split",
     "tutorial_split",
 ]

@@ -6,6 +6,7 @@ The interpreter lock is released during every call (cffi does that) and taken fo
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -169,6 +170,11 @@ def view(pointer: Any, shape: tuple[int, ...], typestr: str, handle: Any, read_o
 def address(array: np.ndarray[Any, Any], kind: str) -> Any:
     """The address of an array's first element; the caller keeps the array alive."""
     return ffi.cast(kind, array.__array_interface__["data"][0])
+
+
+def floats(pointer: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """An array over float32 of the library that are valid during a call."""
+    return np.frombuffer(ffi.buffer(pointer, 4 * math.prod(shape)), np.float32).reshape(shape)
 
 
 def as_array(x: Any) -> np.ndarray[Any, Any]:

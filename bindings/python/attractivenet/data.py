@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Iterator, Sequence, Union, overload
+from typing import Any, Callable, Iterator, NoReturn, Sequence, Union, overload
 
 import numpy as np
 
 from ._call import (DONE, NULL, Callbacks, Path, Size, Strings, address, as_array, call, call_long, choose, decode,
-                    doubles, encode, encode_path, ffi, flag, hold, lib, options, own, pair, path_list, unhold, view)
+                    doubles, encode, encode_path, ffi, flag, floats, hold, lib, options, own, pair, path_list, unhold, view)
 from ._progress import Progress, Shown
 
 Array = np.ndarray[Any, Any]
@@ -326,6 +326,9 @@ class Dataset(Samples):
         """How many labels had no image."""
         return int(lib.an_dataset_labels_without_image(self._open_handle()))
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Dataset cannot be pickled or copied: open it in each process, or pass its images() and scores")
+
     def close(self) -> None:
         """Release the data set. Loaders made from it keep working."""
         self._handle = None
@@ -406,9 +409,9 @@ def _labels(scores: Any, classes: Sequence[str] | None) -> tuple[Array, int, Seq
     return labels, 1 if labels.ndim == 1 else labels.shape[1], None
 
 
-def _check_counts(count: int, labels: Array) -> None:
-    if count != len(labels):
-        raise ValueError(f"{count} images and {len(labels)} scores; the counts must be the same")
+def _check_counts(count: int, values: Array, what: str = "scores") -> None:
+    if count != len(values):
+        raise ValueError(f"{count} images and {len(values)} {what}; the counts must be the same")
 
 
 def _options(callbacks: Callbacks, size: Size, outputs: int, classes: Sequence[str] | None, policy: str,
@@ -470,6 +473,9 @@ def train_test_split(*arrays: Any, test_size: float | int | None = None, train_s
 
 def tutorial_split(data: Samples, random_state: int = 42) -> tuple[Subset, Subset, Subset]:
     """Split as the tutorial does, into training (70 %), validation (20 %) and test (10 %) samples."""
+    if not isinstance(data, Samples):
+        raise TypeError(f"data is of the type {type(data).__qualname__}; it must be a Dataset or Subset: make one with "
+                        "Dataset.from_arrays(), or use train_test_split()")
     count = len(data)
     indices, sizes = np.empty(count, np.int64), ffi.new("int64_t[3]")
     call(lib.an_tutorial_split, count, random_state, address(indices, "int64_t *"), sizes, sizes + 1, sizes + 2)
@@ -622,8 +628,10 @@ class Loader:
         varies on the epoch. identity: a name of the samples, with which a run can be resumed. The other arguments
         are those of Loader().
         """
+        height, width = pair(size)
+
         def into(batch: Any) -> None:
-            n, (height, width) = batch.n, pair(size)
+            n = batch.n
             samples = np.frombuffer(ffi.buffer(batch.samples, 8 * n), np.int64).copy()
             parts = fill(samples, int(batch.epoch))
             _fill(batch.x, (n, height, width, 3), parts[0], "x")
@@ -650,14 +658,14 @@ class Loader:
         _check_counts(len(images), labels)
         shares = None if weights is None else doubles(weights, "weights").astype(np.float32).reshape(-1)
         if shares is not None:
-            _check_counts(len(images), shares)
+            _check_counts(len(images), shares, "weights")
 
         def into(batch: Any) -> None:
             samples = np.frombuffer(ffi.buffer(batch.samples, 8 * batch.n), np.int64)
-            np.take(images, samples, axis=0, out=_floats(batch.x, (batch.n, *images.shape[1:])), mode="clip")
-            np.take(labels, samples, axis=0, out=_floats(batch.y, (batch.n, labels.shape[1])), mode="clip")
+            np.take(images, samples, axis=0, out=floats(batch.x, (batch.n, *images.shape[1:])), mode="clip")
+            np.take(labels, samples, axis=0, out=floats(batch.y, (batch.n, labels.shape[1])), mode="clip")
             if shares is not None:
-                np.take(shares, samples, out=_floats(batch.weights, (batch.n,)), mode="clip")
+                np.take(shares, samples, out=floats(batch.weights, (batch.n,)), mode="clip")
 
         source = _Source(into, len(images), (images.shape[1], images.shape[2]), labels.shape[1], False,
                          shares is not None, any_range, None)
@@ -725,10 +733,10 @@ class Loader:
         x, y, n = ffi.new("float *[1]"), ffi.new("float *[1]"), ffi.new("int64_t *")
         while call_long(lib.py_loader_next, handle, ffi.cast("const float **", x), ffi.cast("const float **", y),
                         NULL, n) != DONE:
-            batch = [_floats(x[0], (n[0], height, width, 3)).copy(), _floats(y[0], (n[0], outputs)).copy()]
+            batch = [floats(x[0], (n[0], height, width, 3)).copy(), floats(y[0], (n[0], outputs)).copy()]
             weights = lib.an_loader_batch_weights(handle)
             if weights != NULL:
-                batch.append(_floats(weights, (n[0],)).copy())
+                batch.append(floats(weights, (n[0],)).copy())
             yield tuple(batch)
 
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
@@ -744,14 +752,6 @@ class Loader:
         return f"<Loader: {', '.join(said)} of {what}>"
 
 
-def _floats(pointer: Any, shape: tuple[int, ...]) -> Array:
-    """An array over floats of the library that are valid during a call."""
-    count = 1
-    for length in shape:
-        count *= length
-    return np.frombuffer(ffi.buffer(pointer, 4 * count), np.float32).reshape(shape)
-
-
 def _fill(pointer: Any, shape: tuple[int, ...], values: Any, what: str) -> None:
     """Copy what a function returned to the library's memory."""
     if values is None:
@@ -763,7 +763,7 @@ def _fill(pointer: Any, shape: tuple[int, ...], values: Any, what: str) -> None:
         raise ValueError(f"the function returned {what} with the shape {array.shape}; it must be {shape}")
     if what == "x" and array.dtype != np.float32:
         raise TypeError(f"the function returned x of {array.dtype}; it must be float32")
-    _floats(pointer, shape)[...] = array
+    floats(pointer, shape)[...] = array
 
 
 __all__ = ["Augment", "Dataset", "Loader", "Samples", "Subset", "download_data", "extract", "read_image", "resize",

@@ -541,15 +541,15 @@ class Model:
         self.optimizer = make_optimizer(optimizer)
         self.loss = name_loss(loss)
 
-    def fit(self, x: Data, y: Any = None, *, batch_size: int = 32, epochs: int = 1, verbose: Any = "auto",
-            callbacks: Sequence[Any] | None = (), validation_data: Any = None, shuffle: bool = True,
+    def fit(self, x: Data, y: Any = None, *, batch_size: int | None = None, epochs: int = 1, verbose: Any = "auto",
+            callbacks: Sequence[Any] | None = (), validation_data: Any = None, shuffle: bool | None = None,
             sample_weight: Any = None, history: History | None = None, update_batch_norm: bool = False,
             accumulate: int = 1) -> History:
         """Train, and return a History.
 
         x: a Loader; a Dataset or Subset; or images with y (uint8 [N,H,W,3] of the model's size, or float32 on its
-        scale). batch_size, shuffle and sample_weight are for the latter two. validation_data: likewise, a tuple (x, y)
-        for arrays. callbacks: a list of EarlyStopping(), ModelCheckpoint(), ..., and objects with Keras' methods.
+        scale). batch_size (None: 32) and shuffle (None: True) are refused with a Loader, which has its own, and
+        sample_weight is for arrays. validation_data: likewise, a tuple (x, y) for arrays. callbacks: a list of EarlyStopping(), ModelCheckpoint(), ..., and objects with Keras' methods.
         verbose: 0 nothing, 1 as Keras prints, 2 as Keras with a line per epoch, "auto" a progress bar. history: that of
         an earlier stage, which this one continues. update_batch_norm: after each epoch recompute the moving statistics.
         accumulate: batches per optimizer step.
@@ -562,7 +562,7 @@ class Model:
         return fit(self, x, y, batch_size, epochs, verbose, callbacks, validation_data, shuffle, sample_weight, history,
                    update_batch_norm, accumulate)
 
-    def evaluate(self, x: Data, y: Any = None, *, batch_size: int = 32, sample_weight: Any = None,
+    def evaluate(self, x: Data, y: Any = None, *, batch_size: int | None = None, sample_weight: Any = None,
                  progress: Progress = False) -> float:
         """The mean loss over data (x, y: as for fit()), not shuffled and not augmented by default."""
         from .training import evaluate

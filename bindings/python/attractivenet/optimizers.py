@@ -7,7 +7,7 @@ from typing import Any, Callable, Union
 
 import numpy as np
 
-from ._call import address, call, choose, ffi, lib, options
+from ._call import address, call, choose, ffi, floats, lib, options
 
 #: "auto", "mse", "mae", "huber", "categorical", "binary", or loss(target, prediction, weights) -> (loss, gradient).
 Loss = Union[str, Callable[[Any, Any, Any], "tuple[float, Any]"]]
@@ -44,8 +44,9 @@ class CosineDecay:
 
 
 class Optimizer:
-    """Base of Adam, SGD and AdamW. learning_rate may be set at any time, also in a callback."""
+    """Base of Adam, SGD and AdamW. learning_rate may be set at any time, also in a callback. beta_1 and the like may not."""
 
+    __slots__ = ("_trainer", "_fields", "_rate", "schedule")
     _kind = 0
 
     def __init__(self, learning_rate: float | CosineDecay, **fields: float) -> None:
@@ -55,7 +56,7 @@ class Optimizer:
         if isinstance(learning_rate, CosineDecay):
             self.schedule = learning_rate
             learning_rate = learning_rate.initial_learning_rate
-        self._rate = float(learning_rate)
+        self.learning_rate = learning_rate
 
     @property
     def learning_rate(self) -> float:
@@ -67,14 +68,18 @@ class Optimizer:
         if self._trainer is not None:
             call(lib.an_trainer_set_learning_rate, self._trainer, float(rate))
         elif not 0 <= float(rate) < float("inf"):
-            raise ValueError(f"learning_rate is {rate}; it must be finite and at least 0")
+            raise ValueError(f"learning_rate is {float(rate)}; it must be finite and at least 0")
         self._rate = float(rate)
 
     def _options(self) -> Any:
         return options("optimizer_options", kind=self._kind, **self._fields)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_trainer": None, "_rate": self.learning_rate}
+        return {"_trainer": None, "_fields": self._fields, "_rate": self.learning_rate, "schedule": self.schedule}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def __repr__(self) -> str:
         rate = repr(self.schedule) if self.schedule is not None else f"{self.learning_rate:g}"
@@ -84,6 +89,8 @@ class Optimizer:
 class Adam(Optimizer):
     """Keras' Adam. global_clipnorm: the largest norm of all gradients together; 0: not clipped."""
 
+    __slots__ = ()
+
     def __init__(self, learning_rate: float | CosineDecay = 1e-3, beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float = 1e-7, *, global_clipnorm: float = 0.0) -> None:
         super().__init__(learning_rate, beta1=beta_1, beta2=beta_2, epsilon=epsilon, clip_norm=global_clipnorm)
@@ -92,6 +99,7 @@ class Adam(Optimizer):
 class SGD(Optimizer):
     """Keras' SGD."""
 
+    __slots__ = ()
     _kind = 1
 
     def __init__(self, learning_rate: float | CosineDecay = 1e-2, momentum: float = 0.0, nesterov: bool = False, *,
@@ -102,6 +110,7 @@ class SGD(Optimizer):
 class AdamW(Optimizer):
     """Keras' AdamW."""
 
+    __slots__ = ()
     _kind = 2
 
     def __init__(self, learning_rate: float | CosineDecay = 1e-3, weight_decay: float = 0.004, beta_1: float = 0.9,
@@ -132,13 +141,8 @@ def loss_function(loss: Callable[[Any, Any, Any], tuple[float, Any]]) -> Callabl
 
     def compute(batch: Any) -> None:
         n, outputs = batch.n, batch.outputs
-
-        def array(pointer: Any, *shape: int) -> Any:
-            size = 4 * shape[0] * (shape[1] if len(shape) > 1 else 1)
-            return np.frombuffer(ffi.buffer(pointer, size), np.float32).reshape(shape)
-
-        weights = array(batch.weights, n) if batch.weights != ffi.NULL else None
-        value, gradient = loss(array(batch.target, n, outputs), array(batch.prediction, n, outputs), weights)
+        weights = floats(batch.weights, (n,)) if batch.weights != ffi.NULL else None
+        value, gradient = loss(floats(batch.target, (n, outputs)), floats(batch.prediction, (n, outputs)), weights)
         batch.loss[0] = float(value)
         if batch.gradient != ffi.NULL:
             slopes = np.ascontiguousarray(gradient, dtype=np.float32)

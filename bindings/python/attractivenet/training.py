@@ -113,8 +113,16 @@ class History:
 # --- data -------------------------------------------------------------------------------------------------------
 
 
-def loader_of(model: Any, x: Any, y: Any, weights: Any, batch_size: int, shuffle: bool) -> Loader:
+def _check_unused(x: Any, **given: Any) -> None:
+    """Refuse what a Loader would ignore."""
+    for name, value in given.items():
+        if isinstance(x, Loader) and value is not None:
+            raise ValueError(f"{name} is {value!r}, but a Loader has its own: give it to Loader()")
+
+
+def loader_of(model: Any, x: Any, y: Any, weights: Any, batch_size: int | None, shuffle: bool) -> Loader:
     """The loader of what fit() and evaluate() take."""
+    batch_size = 32 if batch_size is None else batch_size
     if isinstance(x, (Loader, Samples)):
         if y is not None:
             raise ValueError(f"y is given, but a {type(x).__name__} has scores of its own")
@@ -136,8 +144,9 @@ def loader_of(model: Any, x: Any, y: Any, weights: Any, batch_size: int, shuffle
     return Loader.from_arrays(images, labels, weights, batch_size=batch_size, shuffle=shuffle)
 
 
-def evaluate(model: Any, x: Any, y: Any, batch_size: int, weights: Any, progress: Progress) -> float:
+def evaluate(model: Any, x: Any, y: Any, batch_size: int | None, weights: Any, progress: Progress) -> float:
     """Model.evaluate()."""
+    _check_unused(x, batch_size=batch_size)
     loader = loader_of(model, x, y, weights, batch_size, False)
     handle, source = model._open_handle(), loader._bind(model.scale)
     value = ffi.new("double *")
@@ -278,13 +287,14 @@ def _monitor(callback: Any, has_validation: bool) -> None:
 # --- fit --------------------------------------------------------------------------------------------------------
 
 
-def fit(model: Any, x: Any, y: Any, batch_size: int, epochs: int, verbose: Any, callbacks: Sequence[Any] | None,
-        validation_data: Any, shuffle: bool, sample_weight: Any, history: History | None, update_batch_norm: bool,
+def fit(model: Any, x: Any, y: Any, batch_size: int | None, epochs: int, verbose: Any, callbacks: Sequence[Any] | None,
+        validation_data: Any, shuffle: bool | None, sample_weight: Any, history: History | None, update_batch_norm: bool,
         accumulate: int) -> History:
     """Model.fit()."""
     handle = model._open_handle()
     callbacks = _check_callbacks(callbacks)
-    train = loader_of(model, x, y, sample_weight, batch_size, shuffle)
+    _check_unused(x, batch_size=batch_size, shuffle=shuffle)
+    train = loader_of(model, x, y, sample_weight, batch_size, True if shuffle is None else shuffle)
     val = None
     if validation_data is not None:
         if isinstance(validation_data, list):

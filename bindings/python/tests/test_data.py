@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,8 @@ def test_counts_that_differ_are_refused(folder: Path, frames: Any) -> None:
                  lambda: an.train_test_split([1, 2, 3], [1, 2])):
         with pytest.raises(ValueError, match="counts must be the same"):
             make()
+    with pytest.raises(ValueError, match="5 images and 2 weights"):
+        an.Loader.from_arrays(np.zeros((5, 64, 64, 3), np.float32), np.zeros(5), [1, 2])
 
 
 def test_a_damaged_image_is_a_warning_then_an_error(tmp_path: Path, folder: Path) -> None:
@@ -165,6 +168,17 @@ def test_the_tutorials_split(faces: an.Dataset) -> None:
     assert np.array_equal(train.indices, rest[0].indices)
     again = an.train_test_split(rest[1], test_size=1 / 3)
     assert np.array_equal(again[0].indices, val.indices) and np.array_equal(again[1].indices, test.indices)
+
+
+def test_the_tutorials_split_of_arrays_is_refused(frames: Any) -> None:
+    with pytest.raises(TypeError, match="ndarray; it must be a Dataset"):
+        an.tutorial_split(frames, np.zeros(5))  # type: ignore[arg-type]
+
+
+def test_a_data_set_that_is_pickled_says_what_to_do(faces: an.Dataset) -> None:
+    for thing in (faces, faces[:3], an.Loader(faces)):
+        with pytest.raises(TypeError, match="open it in each process"):
+            pickle.dumps(thing)
 
 
 def test_batches(faces: an.Dataset) -> None:

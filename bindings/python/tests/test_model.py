@@ -213,9 +213,21 @@ def test_python_around_a_prediction_takes_under_5_microseconds(trained: an.Model
 
 
 def test_everything_public_has_a_docstring() -> None:
-    missing = [name for name in an.__all__ if not (getattr(an, name).__doc__ or "").strip()]
+    missing = [name for name in [*an.__all__, "AttractiveNetRegressor"] if not (getattr(an, name).__doc__ or "").strip()]
     for kind in (an.Dataset, an.Subset, an.Loader, an.Augment, an.Model, an.MobileNetV2, an.History, an.Backend, an.Plot):
         missing += [f"{kind.__name__}.{name}" for name, thing in vars(kind).items()
                     if not name.startswith("_") and (callable(thing) or isinstance(thing, (property, classmethod)))
                     and not (thing.__doc__ or getattr(thing, "__func__", thing).__doc__)]
     assert [name for name in missing if not name.startswith("History.")] == []
+
+
+def test_the_package_shows_what_is_public() -> None:
+    names = [name for name in dir(an) if not name.startswith("__")]
+    assert sorted(names) == sorted([*an.__all__, "AttractiveNetRegressor"]) and all(hasattr(an, name) for name in an.__all__)
+
+
+def test_import_star_needs_no_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "attractivenet.sklearn", None)
+    names: dict[str, Any] = {}
+    exec("from attractivenet import *", names)
+    assert names["MobileNetV2"] is an.MobileNetV2

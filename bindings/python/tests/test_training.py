@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import pickle
@@ -273,6 +274,34 @@ def test_a_loss_in_python_trains_as_the_librarys(faces: an.Dataset) -> None:
     model.compile(loss=lambda target, prediction, weights: (0.0, np.zeros(3)))
     with pytest.raises(ValueError, match=r"shape \(3,\)"):
         model.fit(faces[:8], verbose=0)
+
+
+def test_what_a_loader_would_ignore_is_refused(model: an.Model, faces: an.Dataset) -> None:
+    for how in ({"batch_size": 8}, {"batch_size": 32}, {"shuffle": False}):
+        with pytest.raises(ValueError, match=f"{next(iter(how))} is {next(iter(how.values()))}, but a Loader"):
+            model.fit(loader(faces), verbose=0, **how)
+    with pytest.raises(ValueError, match="batch_size is 8, but a Loader"):
+        model.evaluate(loader(faces), batch_size=8)
+    model.fit(faces[:8], batch_size=4, shuffle=False, validation_data=loader(faces[8:16]), verbose=0)
+
+
+def test_an_optimizer_has_no_other_attributes() -> None:
+    for optimizer in (an.Adam(), an.SGD(), an.AdamW()):
+        for name in ("lr", "beta_1", "momentum"):
+            with pytest.raises(AttributeError, match=name):
+                setattr(optimizer, name, 0.5)
+        optimizer.learning_rate = 0.25
+        assert [copy.copy(optimizer).learning_rate, pickle.loads(pickle.dumps(optimizer)).learning_rate] == [0.25, 0.25]
+        assert repr(copy.deepcopy(optimizer)) == repr(optimizer)
+
+
+@pytest.mark.parametrize("rate", [-1, float("nan"), float("inf")])
+def test_a_learning_rate_out_of_range_is_refused_at_once(rate: float) -> None:
+    for make in (an.Adam, an.SGD, an.AdamW):
+        with pytest.raises(ValueError, match=f"learning_rate is {float(rate)}"):
+            make(rate)
+        with pytest.raises(ValueError, match=f"learning_rate is {float(rate)}"):
+            make(an.CosineDecay(rate))
 
 
 def test_every_option_of_a_fit_has_an_effect(faces: an.Dataset) -> None:
