@@ -138,5 +138,8 @@ ANI_BOTH int64_t ani_pieces(int64_t count, int64_t size) {
 ANI_BOTH int64_t ani_least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
+ANI_BOTH int64_t ani_most(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
 
 #endif

@@ -11,7 +11,7 @@ extern "C" int32_t ani_cuda_pointwise_forward_takes(const ani_unit_shape *s, int
 extern "C" int64_t ani_cuda_pointwise_forward_scratch(const ani_unit_shape *s, int32_t element) {
     const int64_t own = ani_pw_scratch<false>(s->n * s->oh * s->ow, (int)s->cin, (int)s->cout);
     const int64_t other = ani_cuda_product_forward_scratch(s, element);
-    return own > other ? own : other;
+    return ani_most(own, other);
 }
 
 extern "C" int ani_cuda_pointwise_forward(const ani_unit_shape *s, const ani_unit_forward *args,

@@ -220,7 +220,7 @@ static weight_cut cut_weights(const ani_unit_shape *s) {
     cut.across = (int32_t)ani_pieces(s->cout, COLUMNS);
     int64_t slices = ani_pieces(ANI_PW_BLOCKS, cut.down * cut.across);
     const int64_t fit = BYTES / bytes;
-    slices = ani_least(slices, fit > FEW ? fit : (int64_t)FEW);
+    slices = ani_least(slices, ani_most(fit, FEW));
     slices = ani_least(slices, ani_pieces(rows, SLICE_ROWS));
     cut.slice = ani_pieces(ani_pieces(rows, slices), STEP) * STEP;
     cut.slices = (int32_t)ani_pieces(rows, cut.slice);
@@ -611,12 +611,10 @@ extern "C" int32_t ani_cuda_pointwise_backward_takes(const ani_unit_shape *s, in
 
 extern "C" int64_t ani_cuda_pointwise_backward_scratch(const ani_unit_shape *s, int32_t element) {
     const int64_t dw = s->cin * s->cout * (int64_t)sizeof(float);
-    int64_t most = ani_pw_scratch<true>(s->n * s->h * s->w, (int)s->cout, (int)s->cin);
-    if (cut_weights(s).slices * dw > most) most = cut_weights(s).slices * dw;
-    if (is_fused(s) && fused_sums(s) + blocks_of(s) * dw > most)
-        most = fused_sums(s) + blocks_of(s) * dw;
+    const int64_t input = ani_pw_scratch<true>(s->n * s->h * s->w, (int)s->cout, (int)s->cin);
+    const int64_t both = is_fused(s) ? fused_sums(s) + blocks_of(s) * dw : 0;
     const int64_t other = ani_cuda_product_backward_scratch(s, element);
-    return other > most ? other : most;
+    return ani_most(ani_most(input, cut_weights(s).slices * dw), ani_most(both, other));
 }
 
 /* Where only one is wanted, or the shape is too large, one by one: they share the scratch. */

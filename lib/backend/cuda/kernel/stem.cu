@@ -401,23 +401,35 @@ extern "C" int64_t ani_cuda_stem_backward_scratch(const ani_unit_shape *s, int32
     cut(s, &a);
     const int64_t weights = ani_totals_size(1, block_count(&a), TAPS * s->cout);
     const int64_t input = ani_cuda_any_input_scratch(s, element);
-    return weights > input ? weights : input;
+    return ani_most(weights, input);
 }
 
-template <typename X> static void (*forward_of(int64_t cout))(stem_args) {
+/** The kernels for one element of the image and one number of output channels. */
+struct stem_kernels {
+    void (*forward)(stem_args);
+    void (*weights)(stem_args);
+};
+template <typename X, int NT> static stem_kernels kernels() {
+    return {forward_kernel<X, NT>, weight_kernel<X, NT>};
+}
+template <typename X> static stem_kernels kernels_of(int64_t cout) {
     switch (cout / 8) {
     case 2:
-        return forward_kernel<X, 2>;
+        return kernels<X, 2>();
     case 3:
-        return forward_kernel<X, 3>;
+        return kernels<X, 3>();
     case 4:
-        return forward_kernel<X, 4>;
+        return kernels<X, 4>();
     case 5:
-        return forward_kernel<X, 5>;
+        return kernels<X, 5>();
     default:
-        return forward_kernel<X, 6>;
+        return kernels<X, 6>();
     }
 }
+static stem_kernels kernels_for(const ani_unit_shape *s, const ani_lazy *x) {
+    return x->element == ANI_BFLOAT16 ? kernels_of<ani_bf16>(s->cout) : kernels_of<float>(s->cout);
+}
+
 extern "C" int ani_cuda_stem_forward(const ani_unit_shape *s, const ani_unit_forward *args,
                                      unsigned *counters, cudaStream_t stream) {
     stem_args a = args_of(s, &args->x);
@@ -426,25 +438,10 @@ extern "C" int ani_cuda_stem_forward(const ani_unit_shape *s, const ani_unit_for
     a.end = ani_moments_end_of(args->moments, args->bn);
     if (ani_wants_moments(a.end))
         a.totals = ani_totals_of(args->scratch, counters, 1, block_count(&a), 2 * s->cout);
-    return ani_launch(args->x.element == ANI_BFLOAT16 ? forward_of<ani_bf16>(s->cout)
-                                                      : forward_of<float>(s->cout),
-                      dim3((unsigned)block_count(&a)), dim3(THREADS), 0, stream, a);
+    return ani_launch(kernels_for(s, &args->x).forward, dim3((unsigned)block_count(&a)),
+                      dim3(THREADS), 0, stream, a);
 }
 
-template <typename X> static void (*weights_of(int64_t cout))(stem_args) {
-    switch (cout / 8) {
-    case 2:
-        return weight_kernel<X, 2>;
-    case 3:
-        return weight_kernel<X, 3>;
-    case 4:
-        return weight_kernel<X, 4>;
-    case 5:
-        return weight_kernel<X, 5>;
-    default:
-        return weight_kernel<X, 6>;
-    }
-}
 static int launch_weights(const ani_unit_shape *s, const ani_unit_backward *args,
                           unsigned *counters, cudaStream_t stream) {
     stem_args a = args_of(s, &args->x);
@@ -452,14 +449,12 @@ static int launch_weights(const ani_unit_shape *s, const ani_unit_backward *args
     a.dw = args->dw;
     a.totals = ani_totals_of(args->scratch, counters, 1, block_count(&a), TAPS * s->cout);
     const int64_t pitch = 16 * (s->cout / 8 % 2 ? s->cout / 8 : s->cout / 8 + 1);
-    size_t shared = (size_t)(TILE * PIXELS * pitch) + X_ROWS * X_PITCH * sizeof(uint16_t);
-    const size_t all = (size_t)(WARPS * 32 * s->cout) * sizeof(float);
-    const size_t join = (size_t)ANI_TOTALS_SHARED(THREADS, TAPS * s->cout);
-    if (shared < all) shared = all;
-    if (shared < join) shared = join;
-    return ani_launch(args->x.element == ANI_BFLOAT16 ? weights_of<ani_bf16>(s->cout)
-                                                      : weights_of<float>(s->cout),
-                      dim3((unsigned)block_count(&a)), dim3(THREADS), shared, stream, a);
+    const int64_t tile = TILE * PIXELS * pitch + X_ROWS * X_PITCH * (int64_t)sizeof(uint16_t);
+    const int64_t all = WARPS * 32 * s->cout * (int64_t)sizeof(float);
+    const int64_t join = ANI_TOTALS_SHARED(THREADS, TAPS * s->cout);
+    const int64_t shared = ani_most(tile, ani_most(all, join));
+    return ani_launch(kernels_for(s, &args->x).weights, dim3((unsigned)block_count(&a)),
+                      dim3(THREADS), (size_t)shared, stream, a);
 }
 extern "C" int ani_cuda_stem_backward(const ani_unit_shape *s, const ani_unit_backward *args,
                                       unsigned *counters, cudaStream_t stream) {
