@@ -402,6 +402,28 @@ static void shapes_that_are_not_taken(void **state) {
     assert_false(ani_cuda_product_takes(&s, ANI_FLOAT32));
 }
 
+/* One slice more than there are counters for; what a launch would read is not there. */
+static void more_channels_than_counters_are_refused(void **state) {
+    (void)state;
+    static double sums[2 * 65537];
+    ani_unit_shape s = {ANI_UNIT_POINTWISE, 1, 0, 0, 1, 1, 1, 1, 1, 1, 65537};
+    const ani_unit_forward forward = {.moments = sums};
+    assert_true(ani_cuda_product_takes(&s, ANI_FLOAT32));
+    assert_true(ani_cuda_any_forward_scratch(&s, ANI_FLOAT32) > 0);
+    assert_int_equal(ani_cuda_any_forward(&s, &forward, counters, NULL), cudaErrorInvalidValue);
+    s.cin = 65537;
+    const ani_unit_backward backward = {.store = {.dx = sums, .sums = sums}};
+    assert_int_equal(ani_cuda_any_input(&s, &backward, counters, NULL), cudaErrorInvalidValue);
+    s.cout = 64 * ANI_COUNTERS / 2 + 1;
+    assert_false(ani_cuda_product_takes(&s, ANI_FLOAT32));
+    s.cout -= 1;
+    assert_true(ani_cuda_product_takes(&s, ANI_FLOAT32));
+    const ani_lazy x = {.z = sums};
+    assert_int_equal(
+        ani_cuda_pool_backward(1, 1, 65537, NULL, &x, &backward.store, NULL, counters, NULL),
+        cudaErrorInvalidValue);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_forward_and_backward),
@@ -410,6 +432,7 @@ int main(void) {
         cmocka_unit_test(many_rows),
         cmocka_unit_test(orders_of_threads_do_not_matter),
         cmocka_unit_test(shapes_that_are_not_taken),
+        cmocka_unit_test(more_channels_than_counters_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,7 +201,7 @@ extern "C" int64_t ani_cuda_depthwise_forward_scratch(const ani_unit_shape *s, i
     const ani_dw_tiling t = cut(s, element);
     const int64_t mine = ani_totals_size(t.slices, ani_dw_parts(t), 2 * t.channels);
     const int64_t any = ani_cuda_any_forward_scratch(s, element);
-    return mine > any ? mine : any;
+    return ani_most(mine, any);
 }
 
 extern "C" int ani_cuda_depthwise_forward(const ani_unit_shape *s, const ani_unit_forward *args,
@@ -228,19 +228,19 @@ extern "C" int ani_cuda_depthwise_forward(const ani_unit_shape *s, const ani_uni
     a.tiling = t;
     a.stage = (int32_t)(columns_of(t, s->stride) * t.pixel);
     a.end = ani_moments_end_of(args->moments, args->bn);
-    if (ani_wants_moments(a.end))
+    if (ani_wants_moments(a.end)) {
+        if (!ani_totals_fit(t.slices)) return cudaErrorInvalidValue;
         a.totals =
             ani_totals_of(args->scratch, counters, t.slices, ani_dw_parts(t), 2 * t.channels);
-    size_t shared = (size_t)STAGES * a.stage;
-    const size_t groups = (size_t)(2 * t.groups * t.channels) * sizeof(double);
-    const size_t join = (size_t)ANI_TOTALS_SHARED(t.threads, 2 * t.channels);
-    if (shared < groups) shared = groups;
-    if (shared < join) shared = join;
+    }
+    const int64_t groups = 2 * t.groups * t.channels * (int64_t)sizeof(double);
+    const int64_t join = ANI_TOTALS_SHARED(t.threads, 2 * t.channels);
+    const int64_t shared = ani_most(STAGES * a.stage, ani_most(groups, join));
     const dim3 grid((unsigned)(t.slices * ani_dw_parts(t))), block((unsigned)t.threads);
     void (*kernel)(depthwise_forward);
     if (args->element == ANI_BFLOAT16)
         kernel = s->stride == 1 ? forward_kernel<ani_bf16, 1> : forward_kernel<ani_bf16, 2>;
     else
         kernel = s->stride == 1 ? forward_kernel<float, 1> : forward_kernel<float, 2>;
-    return ani_launch(kernel, grid, block, shared, stream, a);
+    return ani_launch(kernel, grid, block, (size_t)shared, stream, a);
 }

@@ -294,7 +294,7 @@ extern "C" int64_t ani_cuda_depthwise_backward_scratch(const ani_unit_shape *s, 
     const ani_dw_tiling t = cut(s, element);
     const int64_t mine = ani_totals_size(t.slices, ani_dw_parts(t), KINDS * t.channels);
     const int64_t any = ani_cuda_any_backward_scratch(s, element);
-    return mine > any ? mine : any;
+    return ani_most(mine, any);
 }
 
 extern "C" int ani_cuda_depthwise_backward(const ani_unit_shape *s, const ani_unit_backward *args,
@@ -326,20 +326,21 @@ extern "C" int ani_cuda_depthwise_backward(const ani_unit_shape *s, const ani_un
     a.rows = (int32_t)extent(s->h, s->pad_top, s->stride);
     if (args->store.dx)
         a.end = ani_sums_end_of(args->store.sums, args->store.bn, s->n * s->h * s->w);
-    if (args->dw || ani_wants_sums(a.end))
+    if (args->dw || ani_wants_sums(a.end)) {
+        if (!ani_totals_fit(t.slices)) return cudaErrorInvalidValue;
         a.totals =
             ani_totals_of(args->scratch, counters, t.slices, ani_dw_parts(t), KINDS * t.channels);
-    size_t shared = (size_t)STAGES * (2 * a.dz_row + s->stride * a.x_row) +
-                    (size_t)(TABLE * t.channels) * sizeof(float);
-    const size_t groups = (size_t)(KINDS * t.groups * t.channels) * sizeof(float);
-    const size_t join = (size_t)ANI_TOTALS_SHARED(t.threads, KINDS * t.channels);
-    if (shared < groups) shared = groups;
-    if (shared < join) shared = join;
+    }
+    const int64_t march =
+        STAGES * (2 * a.dz_row + s->stride * a.x_row) + TABLE * t.channels * (int64_t)sizeof(float);
+    const int64_t groups = KINDS * t.groups * t.channels * (int64_t)sizeof(float);
+    const int64_t join = ANI_TOTALS_SHARED(t.threads, KINDS * t.channels);
+    const int64_t shared = ani_most(march, ani_most(groups, join));
     const dim3 grid((unsigned)(t.slices * ani_dw_parts(t))), block((unsigned)t.threads);
     void (*kernel)(depthwise_backward);
     if (args->dz.element == ANI_BFLOAT16)
         kernel = s->stride == 1 ? backward_kernel<ani_bf16, 1> : backward_kernel<ani_bf16, 2>;
     else
         kernel = s->stride == 1 ? backward_kernel<float, 1> : backward_kernel<float, 2>;
-    return ani_launch(kernel, grid, block, shared, stream, a);
+    return ani_launch(kernel, grid, block, (size_t)shared, stream, a);
 }

@@ -145,14 +145,15 @@ static int launch_pool_backward(pool_gradient p, void *memory, unsigned *counter
     int64_t parts = ani_pieces(p.rows, 8 * WARPS);
     while (parts > 1 && ani_totals_size(slices, parts, items) > ANI_ROOM_SIZE)
         parts = ani_pieces(parts, 2);
-    if (ani_totals_size(slices, parts, items) > ANI_ROOM_SIZE || slices > ANI_COUNTERS / 2)
+    if (ani_totals_size(slices, parts, items) > ANI_ROOM_SIZE || !ani_totals_fit(slices))
         return cudaErrorInvalidValue;
     p.part_rows = ani_pieces(p.rows, parts);
     parts = ani_pieces(p.rows, p.part_rows);
     p.totals = ani_totals_of(memory, counters, slices, parts, items);
-    const size_t own = WARPS * items * sizeof(float), join = ANI_TOTALS_SHARED(THREADS, items);
+    const int64_t own = WARPS * items * (int64_t)sizeof(float);
+    const int64_t join = ANI_TOTALS_SHARED(THREADS, items);
     return ani_launch(pool_backward<T, V>, dim3((unsigned)parts, (unsigned)slices), dim3(THREADS),
-                      own > join ? own : join, stream, p);
+                      (size_t)ani_most(own, join), stream, p);
 }
 
 int ani_cuda_pool_backward(int64_t n, int64_t hw, int64_t c, const float *dy, const ani_lazy *x,

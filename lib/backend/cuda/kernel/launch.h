@@ -44,7 +44,8 @@ int ani_cuda_value_range(int64_t rows, int64_t c, const ani_lazy *x, ani_range *
 /* head.cu */
 int ani_cuda_pool_forward(int64_t n, int64_t hw, int64_t c, const ani_lazy *x, float *y,
                           cudaStream_t stream);
-/** cudaErrorInvalidValue for more channels than memory and counters suffice for: about 65,000. */
+/** cudaErrorInvalidValue for more channels than memory and counters suffice for: 65,536 at least.
+ */
 int ani_cuda_pool_backward(int64_t n, int64_t hw, int64_t c, const float *dy, const ani_lazy *x,
                            const ani_store *store, void *memory, unsigned *counters,
                            cudaStream_t stream);
@@ -87,7 +88,8 @@ int ani_cuda_product_forward(const ani_unit_shape *s, const ani_unit_forward *ar
                              unsigned *counters, cudaStream_t stream);
 int ani_cuda_product_backward(const ani_unit_shape *s, const ani_unit_backward *args,
                               unsigned *counters, cudaStream_t stream);
-/* unit_any.cu: all units; each tensor may have its own element */
+/* unit_any.cu: all units; each tensor may have its own element. Moments or sums of more than 65,536
+ * channels, for which the counters do not suffice: cudaErrorInvalidValue. */
 int64_t ani_cuda_any_forward_scratch(const ani_unit_shape *s, int32_t element);
 int64_t ani_cuda_any_backward_scratch(const ani_unit_shape *s, int32_t element);
 int ani_cuda_any_forward(const ani_unit_shape *s, const ani_unit_forward *args, unsigned *counters,

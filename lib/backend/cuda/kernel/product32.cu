@@ -221,7 +221,7 @@ static int64_t rows_of(const ani_unit_shape *s) {
 static int64_t slice_of(const ani_unit_shape *s) {
     const int64_t blocks = ani_pieces(s->cin, SIDE) * ani_pieces(s->cout, SIDE);
     const int64_t fit = BYTES / (s->cin * s->cout * (int64_t)sizeof(float));
-    int64_t slices = ani_least(fit > FEW ? fit : (int64_t)FEW, ani_pieces(BLOCKS, blocks));
+    int64_t slices = ani_least(ani_most(fit, FEW), ani_pieces(BLOCKS, blocks));
     slices = ani_least(slices, ani_pieces(rows_of(s), SLICE_ROWS));
     return ani_pieces(rows_of(s), slices);
 }
@@ -255,6 +255,7 @@ static int launch(const product &a, int64_t lines, int64_t columns, int64_t slic
 extern "C" int32_t ani_cuda_product_takes(const ani_unit_shape *s, int32_t element) {
     (void)element;
     return s->kind == ANI_UNIT_POINTWISE &&
+           ani_totals_fit(ani_pieces(ani_most(s->cin, s->cout), SIDE)) &&
            ani_pieces(rows_of(s), SIDE) * ani_pieces(s->cin + s->cout, SIDE) <= INT32_MAX;
 }
 
@@ -284,7 +285,7 @@ extern "C" int64_t ani_cuda_product_backward_scratch(const ani_unit_shape *s, in
     const int64_t slices = ani_pieces(rows_of(s), slice_of(s));
     const int64_t weights = slices * s->cin * s->cout * (int64_t)sizeof(float);
     const int64_t input = sums_size(s, s->cin);
-    return input > weights ? input : weights;
+    return ani_most(input, weights);
 }
 
 /* The two share the scratch, one after the other. */

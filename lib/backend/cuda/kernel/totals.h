@@ -31,19 +31,27 @@ struct ani_totals {
     int32_t items;      /* of a slice; all slices have room for so many */
 };
 
+/** Return whether the counters suffice for so many slices, each with one section at least.
+ * Launchers refuse more. */
+static inline bool ani_totals_fit(int64_t slices) {
+    return slices <= ANI_COUNTERS / 2;
+}
 /** The same number of parts in each section but the last, about as many as there are sections; with
- * many slices more, so that the counters suffice. */
+ * many slices more, so that the counters suffice. One section is the least, also where they do not.
+ */
 static inline int32_t ani_totals_section(int64_t slices, int64_t parts) {
     int64_t section = ANI_TOTALS_AHEAD;
-    while (section * section < parts || slices * (ani_pieces(parts, section) + 1) > ANI_COUNTERS)
+    while (section * section < parts ||
+           (section < parts && slices * (ani_pieces(parts, section) + 1) > ANI_COUNTERS))
         section += ANI_TOTALS_AHEAD;
     return (int32_t)section;
 }
-/** Bytes of memory that ani_totals_of() needs. slices: at most ANI_COUNTERS / 2. */
+/** Bytes of memory that ani_totals_of() needs. */
 static inline int64_t ani_totals_size(int64_t slices, int64_t parts, int64_t items) {
     const int64_t sections = ani_pieces(parts, ani_totals_section(slices, parts));
     return slices * (parts + sections) * items * (int64_t)sizeof(double);
 }
+/** slices: ani_totals_fit(). */
 static inline ani_totals ani_totals_of(void *memory, unsigned *counters, int64_t slices,
                                        int64_t parts, int64_t items) {
     ani_totals totals = {};

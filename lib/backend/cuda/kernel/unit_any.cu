@@ -178,8 +178,10 @@ extern "C" int ani_cuda_any_forward(const ani_unit_shape *s, const ani_unit_forw
     a.rows = s->n * s->oh * s->ow;
     a.chunk = ani_pieces(a.rows, parts_of(a.rows));
     const int64_t parts = ani_pieces(a.rows, a.chunk);
-    if (ani_wants_moments(a.end))
+    if (ani_wants_moments(a.end)) {
+        if (!ani_totals_fit(slices)) return cudaErrorInvalidValue;
         a.totals = ani_totals_of(args->scratch, counters, slices, parts, 2 * LANES);
+    }
     const dim3 grid((unsigned)parts, (unsigned)slices), block(THREADS);
     const bool x16 = args->x.element == ANI_BFLOAT16, y16 = args->element == ANI_BFLOAT16;
     return ani_launch(x16   ? y16 ? forward_kernel<ani_bf16, ani_bf16>
@@ -255,8 +257,10 @@ extern "C" int ani_cuda_any_input(const ani_unit_shape *s, const ani_unit_backwa
     a.end = ani_sums_end_of(args->store.sums, args->store.bn, a.rows);
     a.chunk = ani_pieces(a.rows, parts_of(a.rows));
     const int64_t parts = ani_pieces(a.rows, a.chunk);
-    if (ani_wants_sums(a.end))
+    if (ani_wants_sums(a.end)) {
+        if (!ani_totals_fit(slices)) return cudaErrorInvalidValue;
         a.totals = ani_totals_of(args->scratch, counters, slices, parts, 2 * LANES);
+    }
     const dim3 grid((unsigned)parts, (unsigned)slices), block(THREADS);
     const bool x16 = args->x.element == ANI_BFLOAT16, z16 = args->dz.element == ANI_BFLOAT16;
     return ani_launch(x16   ? z16 ? input_kernel<ani_bf16, ani_bf16> : input_kernel<ani_bf16, float>
@@ -336,7 +340,7 @@ extern "C" int64_t ani_cuda_any_backward_scratch(const ani_unit_shape *s, int32_
     (void)element;
     const int64_t weights = weights_scratch(s);
     const int64_t sums = ani_cuda_any_input_scratch(s, element);
-    return weights > sums ? weights : sums;
+    return ani_most(weights, sums);
 }
 
 extern "C" int ani_cuda_any_backward(const ani_unit_shape *s, const ani_unit_backward *args,
