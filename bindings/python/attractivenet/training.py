@@ -250,9 +250,7 @@ def _write(text: str) -> None:
 
 def _set_verbose(how: Any, verbose: Any) -> None:
     """What the library prints."""
-    if verbose is False:
-        verbose = 0
-    if verbose not in ("auto", True, 0, 1, 2):
+    if verbose not in ("auto", 0, 1, 2):  # also False and True
         raise ValueError(f"verbose is {verbose!r}; it must be 'auto', 0, 1 or 2")
     kinds = {"auto": lib.AN_VERBOSE_BAR, 0: lib.AN_VERBOSE_NONE, 1: lib.AN_VERBOSE_KERAS, 2: lib.AN_VERBOSE_KERAS}
     how.verbose = kinds["auto" if verbose == "auto" else int(verbose)]

@@ -367,7 +367,8 @@ def test_a_run_that_was_interrupted_continues_bit_for_bit(faces: an.Dataset, tmp
     assert again.steps == 0 and again.to_bytes() == whole.to_bytes()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("verbose, expected", [(0, ""), (2, "Epoch 1/1"), (1, "Epoch 1/1"), ("auto", "epoch")])
+@pytest.mark.parametrize("verbose, expected", [(0, ""), (False, ""), (2, "Epoch 1/1"), (1, "Epoch 1/1"), (True, "Epoch 1/1"),
+                                               ("auto", "epoch")])
 def test_what_is_printed(model: an.Model, faces: an.Dataset, capsys: Any, verbose: Any, expected: str) -> None:
     model.fit(loader(faces[:8]), epochs=1, verbose=verbose)
     out = capsys.readouterr().out
