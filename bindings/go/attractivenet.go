@@ -263,6 +263,17 @@ func (a *arena) text(s string) *C.char {
 	return (*C.char)(block)
 }
 
+// withText runs fn with a text as C has it.
+func withText(s string, fn func(text *C.char) error) error {
+	var a arena
+	defer a.free()
+	text := a.text(s)
+	if a.err != nil {
+		return a.err
+	}
+	return fn(text)
+}
+
 // optional is NULL for "".
 func (a *arena) optional(s string) *C.char {
 	if s == "" {

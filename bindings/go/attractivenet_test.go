@@ -322,6 +322,12 @@ func TestWrongSizesAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	options := DefaultDatasetOptions()
+	options.Height = -1
+	_, err = DatasetFromImages([]image.Image{face(1)}, []float64{1}, &options)
+	fails(t, err, ErrArgument, "x-1")
+	_, err = NewLoader(nil, nil, nil)
+	fails(t, err, ErrArgument, "nil")
 	if _, err := DatasetFromPixels(make([]uint8, 10), 1, 2, 2, []float64{1}, 1, nil); !errors.Is(err, ErrArgument) {
 		t.Error(err)
 	}

@@ -218,11 +218,14 @@ func DatasetFromImages(images []image.Image, scores []float64, options *DatasetO
 	if options == nil {
 		options = &defaults
 	}
-	rgb := make([]uint8, 0, 3*len(images)*options.Height*options.Width)
+	var rgb []uint8
 	for _, img := range images {
 		small, err := ToRGB(img).Resize(options.Width, options.Height)
 		if err != nil {
 			return nil, err
+		}
+		if rgb == nil {
+			rgb = make([]uint8, 0, len(images)*len(small.Pix))
 		}
 		rgb = append(rgb, small.Pix...)
 	}
@@ -549,6 +552,9 @@ func newLoader(out *C.an_loader, owns ...*callbacks) (*Loader, error) {
 
 // NewLoader makes a loader of some samples of a data set; indices nil = all, in order; options nil = the defaults.
 func NewLoader(dataset *Dataset, indices []int64, options *LoaderOptions) (*Loader, error) {
+	if dataset == nil {
+		return nil, wrong("the data set is nil")
+	}
 	if indices != nil && len(indices) == 0 {
 		return nil, wrong("indices is empty; it must name at least one sample")
 	}

@@ -112,16 +112,12 @@ func (l *ImageLimits) c() C.an_image_limits {
 // DecodeImage decodes a JPEG or PNG as OpenCV does, with its EXIF orientation applied; name is for messages. Unlike
 // image.Decode, it gives the pixels that the tutorial trains on.
 func DecodeImage(encoded []byte, name string, limits *ImageLimits) (*RGB, error) {
-	var a arena
-	defer a.free()
-	text := a.text(name)
-	if a.err != nil {
-		return nil, a.err
-	}
 	c := limits.c()
 	var out *C.an_image
-	err := check(func(e *C.an_error) C.an_status {
-		return C.an_image_decode(&out, unsafe.Pointer(bytePtr(encoded)), C.int64_t(len(encoded)), text, &c, e)
+	err := withText(name, func(text *C.char) error {
+		return check(func(e *C.an_error) C.an_status {
+			return C.an_image_decode(&out, unsafe.Pointer(bytePtr(encoded)), C.int64_t(len(encoded)), text, &c, e)
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -186,12 +182,6 @@ func (m *RGB) WriteJPEG(path string, quality int) error {
 }
 
 func (m *RGB) write(path string, fn func(*C.an_image, *C.char, *C.an_error) C.an_status) error {
-	var a arena
-	defer a.free()
-	text := a.text(path)
-	if a.err != nil {
-		return a.err
-	}
 	from := m.dense()
 	var c *C.an_image
 	err := check(func(e *C.an_error) C.an_status {
@@ -201,7 +191,9 @@ func (m *RGB) write(path string, fn func(*C.an_image, *C.char, *C.an_error) C.an
 		return err
 	}
 	defer C.an_image_destroy(c)
-	return check(func(e *C.an_error) C.an_status { return fn(c, text, e) })
+	return withText(path, func(text *C.char) error {
+		return check(func(e *C.an_error) C.an_status { return fn(c, text, e) })
+	})
 }
 
 // DownloadOptions are an_download_options. A field that is its zero value has its default.

@@ -69,11 +69,12 @@ func PlotCurves(path string, curves []Curve, marks []int64, options *PlotOptions
 	defer a.free()
 	text, c := a.text(path), options.c(&a)
 	list := a.alloc(uintptr(len(curves)) * unsafe.Sizeof(C.an_curve{}))
-	for i, curve := range unsafe.Slice((*C.an_curve)(list), len(curves)) {
-		C.an_curve_init(&curve, C.uint32_t(unsafe.Sizeof(curve)))
-		curve.name, curve.values = a.text(curves[i].Name), a.doubles(curves[i].Values)
-		curve.count = C.int64_t(len(curves[i].Values))
-		unsafe.Slice((*C.an_curve)(list), len(curves))[i] = curve
+	lines := unsafe.Slice((*C.an_curve)(list), len(curves))
+	for i := range lines {
+		line := &lines[i]
+		C.an_curve_init(line, C.uint32_t(unsafe.Sizeof(*line)))
+		line.name, line.values = a.text(curves[i].Name), a.doubles(curves[i].Values)
+		line.count = C.int64_t(len(curves[i].Values))
 	}
 	if a.err != nil {
 		return a.err

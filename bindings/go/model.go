@@ -639,15 +639,11 @@ func (m *Model) Copy(backend *Backend, share bool) (copied *Model, err error) {
 
 // Save writes the model to a file, atomically.
 func (m *Model) Save(path string) error {
-	var a arena
-	defer a.free()
-	text := a.text(path)
-	if a.err != nil {
-		return a.err
-	}
-	return with(func(p []unsafe.Pointer) error {
-		return check(func(e *C.an_error) C.an_status { return C.an_model_save(modelPtr(p[0]), text, e) })
-	}, m.o)
+	return withText(path, func(text *C.char) error {
+		return with(func(p []unsafe.Pointer) error {
+			return check(func(e *C.an_error) C.an_status { return C.an_model_save(modelPtr(p[0]), text, e) })
+		}, m.o)
+	})
 }
 
 // WriteTo writes the bytes of the file that Save writes.
@@ -719,19 +715,17 @@ func (m *Model) Gradients() ([]Array, error) {
 }
 
 // ReadArrays reads a weight or model file of any format that the library reads.
-func ReadArrays(path string) ([]Array, error) {
-	var a arena
-	defer a.free()
-	text := a.text(path)
-	if a.err != nil {
-		return nil, a.err
-	}
-	var out *C.an_arrays
-	if err := check(func(e *C.an_error) C.an_status { return C.an_arrays_read(&out, text, e) }); err != nil {
-		return nil, err
-	}
-	defer C.an_arrays_destroy(out)
-	return arraysOf(out), nil
+func ReadArrays(path string) (list []Array, err error) {
+	err = withText(path, func(text *C.char) error {
+		var out *C.an_arrays
+		if err := check(func(e *C.an_error) C.an_status { return C.an_arrays_read(&out, text, e) }); err != nil {
+			return err
+		}
+		defer C.an_arrays_destroy(out)
+		list = arraysOf(out)
+		return nil
+	})
+	return list, err
 }
 
 func withArrays(list []Array, fn func(c *C.an_arrays) error) error {
@@ -769,14 +763,10 @@ func withArrays(list []Array, fn func(c *C.an_arrays) error) error {
 
 // WriteArrays writes arrays as a safetensors file, atomically.
 func WriteArrays(path string, list []Array) error {
-	var a arena
-	defer a.free()
-	text := a.text(path)
-	if a.err != nil {
-		return a.err
-	}
-	return withArrays(list, func(c *C.an_arrays) error {
-		return check(func(e *C.an_error) C.an_status { return C.an_arrays_write(c, text, e) })
+	return withText(path, func(text *C.char) error {
+		return withArrays(list, func(c *C.an_arrays) error {
+			return check(func(e *C.an_error) C.an_status { return C.an_arrays_write(c, text, e) })
+		})
 	})
 }
 

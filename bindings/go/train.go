@@ -77,14 +77,12 @@ func NewHistory() (*History, error) {
 }
 
 // ReadHistory reads a log of this library or of Keras' CSVLogger.
-func ReadHistory(path string) (*History, error) {
-	var a arena
-	defer a.free()
-	text := a.text(path)
-	if a.err != nil {
-		return nil, a.err
-	}
-	return newHistory(func(out **C.an_history, e *C.an_error) C.an_status { return C.an_history_read_csv(out, text, e) })
+func ReadHistory(path string) (h *History, err error) {
+	err = withText(path, func(text *C.char) (err error) {
+		h, err = newHistory(func(out **C.an_history, e *C.an_error) C.an_status { return C.an_history_read_csv(out, text, e) })
+		return err
+	})
+	return h, err
 }
 
 // Close releases the history. Trainers keep it.
@@ -122,34 +120,26 @@ func (h *History) Append(report EpochReport) error {
 
 // Column returns a value per epoch: "loss", "val_loss", "rate", ...
 func (h *History) Column(name string) (values []float64, err error) {
-	var a arena
-	defer a.free()
-	text := a.text(name)
-	if a.err != nil {
-		return nil, a.err
-	}
-	err = with(func(p []unsafe.Pointer) error {
-		values = make([]float64, C.an_history_count(historyPtr(p[0]))+1) // one more: there is always a pointer
-		err := check(func(e *C.an_error) C.an_status {
-			return C.an_history_copy_column(historyPtr(p[0]), text, doublePtr(values), e)
-		})
-		values = values[:len(values)-1]
-		return err
-	}, h.o)
+	err = withText(name, func(text *C.char) error {
+		return with(func(p []unsafe.Pointer) error {
+			values = make([]float64, C.an_history_count(historyPtr(p[0]))+1) // one more: there is always a pointer
+			err := check(func(e *C.an_error) C.an_status {
+				return C.an_history_copy_column(historyPtr(p[0]), text, doublePtr(values), e)
+			})
+			values = values[:len(values)-1]
+			return err
+		}, h.o)
+	})
 	return values, err
 }
 
 // WriteCSV writes the history as a table, atomically.
 func (h *History) WriteCSV(path string) error {
-	var a arena
-	defer a.free()
-	text := a.text(path)
-	if a.err != nil {
-		return a.err
-	}
-	return with(func(p []unsafe.Pointer) error {
-		return check(func(e *C.an_error) C.an_status { return C.an_history_write_csv(historyPtr(p[0]), text, e) })
-	}, h.o)
+	return withText(path, func(text *C.char) error {
+		return with(func(p []unsafe.Pointer) error {
+			return check(func(e *C.an_error) C.an_status { return C.an_history_write_csv(historyPtr(p[0]), text, e) })
+		}, h.o)
+	})
 }
 
 // OptimizerOptions are an_optimizer_options; begin with DefaultOptimizerOptions.
@@ -504,18 +494,14 @@ type CheckpointInfo struct {
 
 // ReadCheckpoint reads the newest checkpoint of a run's ResumePath; nil if there is none. warn may be nil.
 func ReadCheckpoint(path string, warn func(Warning) error) (*Checkpoint, error) {
-	var a arena
-	defer a.free()
-	text := a.text(path)
-	if a.err != nil {
-		return nil, a.err
-	}
 	back := newCallbacks(&callbacks{warn: warn})
 	defer back.drop()
 	var out *C.an_checkpoint
-	err := check(func(e *C.an_error) C.an_status {
-		return C.an_checkpoint_read(&out, text, back.warnFn(), back.user, e)
-	}, back)
+	err := withText(path, func(text *C.char) error {
+		return check(func(e *C.an_error) C.an_status {
+			return C.an_checkpoint_read(&out, text, back.warnFn(), back.user, e)
+		}, back)
+	})
 	if err != nil || out == nil {
 		return nil, err
 	}
@@ -542,13 +528,9 @@ func (c *Checkpoint) Info() (info CheckpointInfo, err error) {
 
 // RemoveCheckpoints removes the checkpoints of a run's ResumePath.
 func RemoveCheckpoints(path string) error {
-	var a arena
-	defer a.free()
-	text := a.text(path)
-	if a.err != nil {
-		return a.err
-	}
-	return check(func(e *C.an_error) C.an_status { return C.an_checkpoint_remove(text, e) })
+	return withText(path, func(text *C.char) error {
+		return check(func(e *C.an_error) C.an_status { return C.an_checkpoint_remove(text, e) })
+	})
 }
 
 // RunLock is a lock on the files of a run.
@@ -556,14 +538,11 @@ type RunLock struct{ o *object }
 
 // LockRun locks the files of a ResumePath or CheckpointPath.
 func LockRun(path string) (*RunLock, error) {
-	var a arena
-	defer a.free()
-	text := a.text(path)
-	if a.err != nil {
-		return nil, a.err
-	}
 	var out *C.an_run_lock
-	if err := check(func(e *C.an_error) C.an_status { return C.an_run_lock_create(&out, text, e) }); err != nil {
+	err := withText(path, func(text *C.char) error {
+		return check(func(e *C.an_error) C.an_status { return C.an_run_lock_create(&out, text, e) })
+	})
+	if err != nil {
 		return nil, err
 	}
 	return &RunLock{newObject("lock", unsafe.Pointer(out),
