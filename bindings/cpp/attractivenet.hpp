@@ -11,10 +11,11 @@
  * Callbacks: anything that can be called with the argument, and returns nothing or a Flow. An
  *            exception that leaves it ends the C call, and then leaves the C++ call that was made
  *            (first form) or is the cause() of its Error (second form).
- * Arrays:    Span, a pointer with a size, made from std::vector, std::array, std::span and C
- * arrays. Sizes are checked: a wrong one is AN_ERR_ARG, and nothing has been done. Options: structs
- * with the fields and defaults of the C options; texts, lists, callbacks and nested options are
- * std::string, std::vector, Callback and std::optional instead of pointers.
+ * Arrays:    Span, a pointer with a size, made from std::vector, std::array, std::span and arrays
+ *            of C. Sizes are checked: a wrong one is AN_ERR_ARG, and nothing has been done.
+ * Options:   structs with the fields and defaults of the C options; texts, lists, callbacks and
+ *            nested options are std::string, std::vector, Callback and std::optional instead of
+ *            pointers.
  *
  * Meaning, ranges, further errors and thread rules are those of the C function that a call names:
  * Model::compute_gradients is an_model_compute_gradients. Constants are those of C (AN_LOSS_MSE).
@@ -360,6 +361,18 @@ template <class... Sizes> std::int64_t product(Sizes... sizes) noexcept {
     }
     return all;
 }
+/* The elements of a shape, or -1 if there are too many or a length is negative. */
+inline std::int64_t elements(Span<const std::int64_t> shape) noexcept {
+    std::int64_t count = 1;
+    for (const std::int64_t length : shape)
+        count = count < 0 ? count : product(count, length);
+    return count;
+}
+/* The rank of a shape; one that is too high stays so. */
+inline std::int32_t rank_of(Span<const std::int64_t> shape) noexcept {
+    return shape.size() > AN_TENSOR_MAX_RANK ? AN_TENSOR_MAX_RANK + 1
+                                             : static_cast<std::int32_t>(shape.size());
+}
 inline bool is(std::size_t found, std::int64_t expected) noexcept {
     return expected >= 0 && found == static_cast<std::size_t>(expected);
 }
@@ -530,18 +543,16 @@ class Tensor : public detail::Handle<an_tensor, an_tensor_destroy> {
     /** An array of zeros. */
     static Result<Tensor> try_create(Span<const std::int64_t> shape) {
         return detail::create<Tensor>([&](an_tensor **out, an_error *error) {
-            return an_tensor_create(out, shape.data(), rank_of(shape), error);
+            return an_tensor_create(out, shape.data(), detail::rank_of(shape), error);
         });
     }
     /** An array that uses data, which must outlive it. */
     static Result<Tensor> try_borrow(Span<float> data, Span<const std::int64_t> shape) {
-        std::int64_t count = 1;
-        for (const std::int64_t length : shape)
-            count = count < 0 ? count : detail::product(count, length);
+        const std::int64_t count = detail::elements(shape);
         if (count >= 0 && !detail::is(data.size(), count))
             return detail::wrong("data", data.size(), count);
         return detail::create<Tensor>([&](an_tensor **out, an_error *error) {
-            return an_tensor_borrow(out, data.data(), shape.data(), rank_of(shape), error);
+            return an_tensor_borrow(out, data.data(), shape.data(), detail::rank_of(shape), error);
         });
     }
     Span<float> data() noexcept { return {an_tensor_data(get()), count()}; }
@@ -555,12 +566,6 @@ class Tensor : public detail::Handle<an_tensor, an_tensor_destroy> {
         return try_borrow(data, shape).value();
     }
 #endif
-
-  private:
-    static std::int32_t rank_of(Span<const std::int64_t> shape) noexcept {
-        return shape.size() > AN_TENSOR_MAX_RANK ? AN_TENSOR_MAX_RANK + 1
-                                                 : static_cast<std::int32_t>(shape.size());
-    }
 };
 
 /* --- io.h ------------------------------------------------------------------------------------- */
@@ -790,17 +795,12 @@ class Arrays : public detail::Handle<an_arrays, an_arrays_destroy> {
         });
     }
     Result<void> try_add(Text name, Span<const float> data, Span<const std::int64_t> shape) {
-        std::int64_t count = 1;
-        for (const std::int64_t length : shape)
-            count = count < 0 ? count : detail::product(count, length);
+        const std::int64_t count = detail::elements(shape);
         if (count >= 0 && !detail::is(data.size(), count))
             return detail::wrong("data", data.size(), count);
         return detail::call([&](an_error *error) {
             return an_arrays_add(get(), name.c_str(), data.data(), shape.data(),
-                                 shape.size() > AN_TENSOR_MAX_RANK
-                                     ? AN_TENSOR_MAX_RANK + 1
-                                     : static_cast<std::int32_t>(shape.size()),
-                                 error);
+                                 detail::rank_of(shape), error);
         });
     }
     Result<void> try_set_metadata(Text key, Text value) {
@@ -916,6 +916,8 @@ struct Split {
     std::vector<std::int64_t> train, val, test;
 };
 
+/** Samples: a name, a label and an image each. Any number of calls may read it at once;
+ *  set_weights() and check() run alone. */
 class Dataset : public detail::Handle<an_dataset, an_dataset_destroy> {
   public:
     using Handle::Handle;
@@ -1252,6 +1254,7 @@ struct Batch {
     Span<const std::int64_t> samples; /* [n] */
 };
 
+/** Batches of samples, epoch after epoch. One call at a time. */
 class Loader : public detail::Handle<an_loader, an_loader_destroy> {
   public:
     using Handle::Handle;
@@ -2007,6 +2010,7 @@ struct OptimizerOptions : an_optimizer_options {
     OptimizerOptions() { an_optimizer_options_init(this, sizeof(an_optimizer_options)); }
 };
 
+/** An optimizer for one model, with its moments, for loops without a Trainer. */
 class Optimizer : public detail::Handle<an_optimizer, an_optimizer_destroy> {
   public:
     using Handle::Handle;
