@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/turns.h"
+#include "support/arrays.h"
 #include "support/backends.h"
 #include "support/folder.h"
 #include "support/small_model.h"
@@ -131,14 +132,8 @@ static an_arrays *weights_of(const an_model *model) {
 }
 
 static void assert_same_arrays(const an_arrays *a, const an_arrays *b, const char *where) {
-    assert_int_equal(an_arrays_count(a), an_arrays_count(b));
-    for (int64_t i = 0; i < an_arrays_count(a); i++) {
-        int64_t count = 1;
-        for (int32_t axis = 0; axis < an_arrays_rank(a, i); axis++)
-            count *= an_arrays_length(a, i, axis);
-        if (memcmp(an_arrays_data(a, i), an_arrays_data(b, i), (size_t)count * sizeof(float)))
-            fail_msg("%s: '%s' has other bits", where, an_arrays_name(a, i));
-    }
+    const char *other = arrays_difference(a, b);
+    if (other) fail_msg("%s: '%s' has other bits", where, other);
 }
 
 static void assert_same_weights(const an_model *model, const an_arrays *wanted, const char *where) {

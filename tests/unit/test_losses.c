@@ -17,6 +17,7 @@
 #include <attractivenet/predict.h>
 #include <attractivenet/train.h>
 
+#include "support/arrays.h"
 #include "support/data.h"
 #include "support/golden.h"
 #include "support/losses.h"
@@ -66,17 +67,6 @@ static const float *some_images(int64_t n) {
 }
 
 /** Say whether two lists have the same bits. */
-static bool same_arrays(const an_arrays *a, const an_arrays *b) {
-    bool same = an_arrays_count(a) == an_arrays_count(b);
-    for (int64_t i = 0; same && i < an_arrays_count(a); i++) {
-        int64_t count = 1;
-        for (int32_t axis = 0; axis < an_arrays_rank(a, i); axis++)
-            count *= an_arrays_length(a, i, axis);
-        same = !memcmp(an_arrays_data(a, i), an_arrays_data(b, i), (size_t)count * sizeof(float));
-    }
-    return same;
-}
-
 /* --- the loss of the task --------------------------------------------------------------------- */
 
 /* Without a word, the loss is the one that the task has, to the last bit of every gradient. */

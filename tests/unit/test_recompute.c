@@ -17,6 +17,7 @@
 #include <attractivenet/optim.h>
 
 #include "layers/model.h"
+#include "support/arrays.h"
 #include "support/backends.h"
 
 enum { SIDE = 48, PIXELS = SIDE * SIDE * 3, BATCH = 3, STEPS = 3 };
@@ -74,14 +75,7 @@ static void assert_same_weights(const an_model *a, const an_model *b) {
     an_arrays *left = NULL, *right = NULL;
     assert_int_equal(an_model_copy_weights(&left, a, &err), AN_OK);
     assert_int_equal(an_model_copy_weights(&right, b, &err), AN_OK);
-    assert_int_equal(an_arrays_count(left), an_arrays_count(right));
-    for (int64_t i = 0; i < an_arrays_count(left); i++) {
-        int64_t count = 1;
-        for (int32_t axis = 0; axis < an_arrays_rank(left, i); axis++)
-            count *= an_arrays_length(left, i, axis);
-        assert_memory_equal(an_arrays_data(left, i), an_arrays_data(right, i),
-                            (size_t)count * sizeof(float));
-    }
+    assert_true(same_arrays(left, right));
     an_arrays_destroy(left);
     an_arrays_destroy(right);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "support/arrays.h"
 #include "support/backends.h"
 #include "support/data.h"
 #include "support/folder.h"
@@ -213,19 +214,9 @@ static an_arrays *train(int which) {
     return train_on(dataset, AN_TASK_REGRESSION);
 }
 
-static int64_t elements(const an_arrays *arrays, int64_t index) {
-    int64_t count = 1;
-    for (int32_t axis = 0; axis < an_arrays_rank(arrays, index); axis++)
-        count *= an_arrays_length(arrays, index, axis);
-    return count;
-}
-
 static void expect_same_weights(const char *what, const an_arrays *a, const an_arrays *b) {
-    assert_int_equal(an_arrays_count(a), an_arrays_count(b));
-    for (int64_t i = 0; i < an_arrays_count(a); i++)
-        if (memcmp(an_arrays_data(a, i), an_arrays_data(b, i),
-                   (size_t)elements(a, i) * sizeof(float)) != 0)
-            fail_msg("%s: %s differs", what, an_arrays_name(a, i));
+    const char *other = arrays_difference(a, b);
+    if (other) fail_msg("%s: %s differs", what, other);
 }
 
 static void every_source_trains_to_the_same_bits(void **state) {
@@ -237,7 +228,7 @@ static void every_source_trains_to_the_same_bits(void **state) {
     an_backend_destroy(backend);
     for (int64_t i = 0; i < an_arrays_count(first); i++)
         moved += memcmp(an_arrays_data(first, i), an_arrays_data(untrained, i),
-                        (size_t)elements(first, i) * sizeof(float)) != 0;
+                        (size_t)arrays_elements(first, i) * sizeof(float)) != 0;
     assert_true(moved > 0);
     for (int which = ARCHIVE; which < SOURCES; which++) {
         an_arrays *other = train(which);
