@@ -12,10 +12,10 @@ import struct
 import subprocess
 import sys
 import tempfile
-import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from png import write_png  # noqa: E402
 from tap import Tap  # noqa: E402
 
 PROGRAM = Path(sys.argv[1]).resolve()
@@ -70,21 +70,13 @@ def settled(path, seed, **metadata):
     write_safetensors(path, dict(old, **metadata), arrays)
 
 
-def write_png(path, rows):
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    raw = b"".join(b"\0" + bytes(value for pixel in row for value in pixel) for row in rows)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 2, 0, 0, 0)) +
-                     chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
-
-
 def make_images(folder):
     draw, images = random.Random(5), []
     for i in range(COUNT):
         bright = [230 if c == i else 25 for c in range(3)]  # one is red, one green, one blue
         images.append([[[draw.randint(value - 25, value + 25) for value in bright] for _ in range(SIDE)]
                        for _ in range(SIDE)])
-        write_png(folder / f"{i}.png", images[-1])
+        write_png(folder / f"{i}.png", bytes(value for row in images[-1] for pixel in row for value in pixel), SIDE, SIDE)
     return images
 
 

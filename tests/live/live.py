@@ -18,10 +18,10 @@ import sys
 import tempfile
 import threading
 import time
-import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from png import read_png, write_png  # noqa: E402
 from tap import Tap  # noqa: E402
 
 PROGRAM, EXAMPLE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve() / "08_live"
@@ -53,39 +53,6 @@ class Done:
 
 def moving(count=COUNT, width=WIDTH, height=HEIGHT):
     return subprocess.run([MOVING, str(count), str(width), str(height)], check=True, stdout=subprocess.PIPE).stdout
-
-
-def write_png(path, rgb, width, height):
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    rows = b"".join(b"\0" + rgb[3 * width * y:3 * width * (y + 1)] for y in range(height))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
-                     chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
-
-
-def read_png(path):
-    """Width, height and RGB bytes of an 8-bit RGB PNG."""
-    data, at, packed = path.read_bytes(), 8, b""
-    while at < len(data):
-        length, kind = struct.unpack(">I4s", data[at:at + 8])
-        if kind == b"IHDR":
-            width, height = struct.unpack(">II", data[at + 8:at + 16])
-        if kind == b"IDAT":
-            packed += data[at + 8:at + 8 + length]
-        at += 12 + length
-    raw, rows, before = zlib.decompress(packed), [], bytearray(3 * width)
-    for y in range(height):
-        kind, row = raw[y * (3 * width + 1)], bytearray(raw[y * (3 * width + 1) + 1:(y + 1) * (3 * width + 1)])
-        for i in range(3 * width):
-            left, up = row[i - 3] if i >= 3 else 0, before[i]
-            corner = before[i - 3] if i >= 3 else 0
-            if kind == 4:
-                guess = left + up - corner
-                paeth = min((left, up, corner), key=lambda value: abs(guess - value))
-            row[i] = (row[i] + (0, left, up, (left + up) // 2, paeth if kind == 4 else 0)[kind]) & 255
-        rows.append(bytes(row))
-        before = row
-    return width, height, b"".join(rows)
 
 
 def jpeg_size(path):
