@@ -30,6 +30,7 @@
 #include "support/data.h"
 #include "support/folder.h"
 #include "support/sanitizers.h"
+#include "support/sources.h"
 #include "support/test_folder.h"
 
 /* fontconfig keeps what it has read of the system's fonts until the process ends */
@@ -113,19 +114,6 @@ static void assert_drawn(int64_t number) {
     assert_memory_equal(frame.rgb, an_image_const_data(image), SIZE);
     an_image_destroy(image);
     free(one.data);
-}
-
-static an_source *open_with(const char *name, const an_source_options *options) {
-    an_source *source = NULL;
-    need(an_source_open(&source, name, options, &err));
-    return source;
-}
-
-static an_source_info describe(an_source *source) {
-    an_source_info info;
-    an_source_info_init(&info, sizeof info);
-    need(an_source_describe(source, &info, &err));
-    return info;
 }
 
 static an_source_options defaults(void) {

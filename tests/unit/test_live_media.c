@@ -21,6 +21,7 @@
 #include "base/fault.h"
 #include "config.h"
 #include "support/folder.h"
+#include "support/sources.h"
 #include "support/test_folder.h"
 
 /* libx264 keeps copies of its settings */
@@ -89,19 +90,6 @@ static const char *write_video(const char *name, int64_t count) {
     assert_int_equal(access(path, R_OK), 0);
     assert_int_equal(folder_count(test_folder), 1);
     return path;
-}
-
-static an_source *open_with(const char *name, const an_source_options *options) {
-    an_source *source = NULL;
-    need(an_source_open(&source, name, options, &err));
-    return source;
-}
-
-static an_source_info describe(an_source *source) {
-    an_source_info info;
-    an_source_info_init(&info, sizeof info);
-    need(an_source_describe(source, &info, &err));
-    return info;
 }
 
 /* Mean absolute difference of the frame from a drawn one, turned as EXIF's orientation says. */
@@ -214,6 +202,16 @@ static void frames_of_a_video_allocate_nothing_after_the_first(void **state) {
     }
 }
 
+/* Read the source to its end. */
+static int64_t count_frames(an_source *source) {
+    int64_t count = 0;
+    an_status st;
+    while (!(st = an_source_next(source, &frame, &err)))
+        count++;
+    assert_int_equal(st, AN_DONE);
+    return count;
+}
+
 /* Bytes in the middle are overwritten: frames are left out, not guessed, and the rest comes. */
 static void damaged_packets_are_left_out(void **state) {
     (void)state;
@@ -224,11 +222,7 @@ static void damaged_packets_are_left_out(void **state) {
     folder_write(path, bytes, size);
     free(bytes);
     an_source *source = open_with(path, NULL);
-    int64_t good = 0;
-    an_status st;
-    while (!(st = an_source_next(source, &frame, &err)))
-        good++;
-    assert_int_equal(st, AN_DONE);
+    const int64_t good = count_frames(source);
     assert_true(good >= 40 && good < 120);
     assert_true(describe(source).damaged > 0);
     an_source_close(source);
@@ -242,11 +236,8 @@ static void a_video_that_was_cut_ends_or_is_refused(void **state) {
     folder_write(path, bytes, size * 2 / 3);
     free(bytes);
     an_source *source = open_with(path, NULL);
-    int64_t good = 0;
-    an_status st;
-    while (!(st = an_source_next(source, &frame, &err)))
-        good++;
-    assert_true(st == AN_DONE && good > 10 && good < 60);
+    const int64_t good = count_frames(source);
+    assert_true(good > 10 && good < 60);
     an_source_close(source);
     assert_int_equal(unlink(path), 0);
     path = write_video("v.mp4", 60); /* its index is at the end */
