@@ -42,14 +42,18 @@ typedef const ani_cuda_library *ani_cuda_entry_fn(const ani_core_functions *core
 /** A number that differs where the shared structs differ: builds of one release during
  * development. */
 #define ANI_CUDA_LAYOUT                                                                            \
-    (((((((uint64_t)sizeof(ani_backend_ops) * 1009 + sizeof(an_backend)) * 1009 +                  \
-         sizeof(ani_unit_forward)) *                                                               \
+    (((((((((uint64_t)sizeof(ani_backend_ops) * 1009 + sizeof(an_backend)) * 1009 +                \
+           sizeof(ani_unit_plan)) *                                                                \
+              1009 +                                                                               \
+          sizeof(ani_unit_forward)) *                                                              \
+             1009 +                                                                                \
+         sizeof(ani_unit_backward)) *                                                              \
             1009 +                                                                                 \
-        sizeof(ani_unit_backward)) *                                                               \
+        sizeof(ani_optim_step)) *                                                                  \
            1009 +                                                                                  \
-       sizeof(ani_optim_step)) *                                                                   \
+       sizeof(ani_infer_unit)) *                                                                   \
           1009 +                                                                                   \
-      sizeof(ani_infer_unit)) *                                                                    \
+      sizeof(ani_infer_input)) *                                                                   \
          1009 +                                                                                    \
      sizeof(ani_core_functions))
 
