@@ -46,6 +46,9 @@ def main():
                                          else [result[1][-2000:]]))
         tap.case("-Dtests=enabled without cmocka is an error",
                  said(setup(work / "enabled", without, "-Dtests=enabled"), True, "cmocka"))
+        tap.case("tests need no examples, benchmarks, live or CUDA",
+                 said(setup(work / "few", "-Dtests=enabled", "-Dexamples=disabled", "-Dbench=disabled", "-Dlive=disabled",
+                            "-Dcuda=disabled"), False))
         tap.case("-Dmpi=enabled is an error",
                  said(setup(work / "mpi", "-Dmpi=enabled"), True, 'feature "mpi" is not in release'))
     tap.exit()
