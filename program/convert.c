@@ -6,6 +6,7 @@
 #include <attractivenet/attractivenet.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 static struct { int32_t scale, padding, size, layout, bytes, int8, quiet; } ask;
 
@@ -33,7 +34,7 @@ static void options(option_row rows[OPTION_ROWS]) {
 
 static bool ends_in(const char *path, const char *ending) {
     const size_t size = strlen(path), end = strlen(ending);
-    return size > end && !strcmp(path + size - end, ending);
+    return size > end && !strcasecmp(path + size - end, ending);
 }
 
 static an_status write_model(const an_model *model, const char *path, an_error *err) {

@@ -295,6 +295,9 @@ def main():
         tap.case("int8 of a model without calibration is an error, and writes nothing",
                  ([] if status == 1 and "not calibrated" in err else [status, err]) +
                  (["a file is there"] if (work / "no.onnx").exists() else []))
+        status, _, err = call("convert", "--quiet", model, work / "COPY.SAFETENSORS")
+        same = not status and read_safetensors(work / "COPY.SAFETENSORS")[1] == read_safetensors(model)[1]
+        tap.case("our own format is written under any case of its ending", [] if same else [status, err])
         for arguments, text in (([model, work / "m.tflite"], ".tflite' does not end in a known format"),
                                 (["--bytes", model, work / "m.safetensors"], "options of ONNX"), ([model], "needs two files")):
             status, _, err = call("convert", *arguments)
