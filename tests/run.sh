@@ -8,11 +8,14 @@ usage() {
     cat <<'TEXT'
 usage: sh tests/run.sh [slow] [STEP...]
 
-Steps, all of them by default, each in its own folder under build/:
+Steps, the first four by default, each in its own folder under build/:
   sanitize   gcc, AddressSanitizer and UndefinedBehaviorSanitizer: everything except whole programs
   release    gcc -O2: everything, and programs that use the installed library
   clang      clang with all warnings as errors: compiles only
   thread     gcc, ThreadSanitizer: the thread pool, the loader, short trainings
+
+  interchange  files of other tools, both ways: Keras, ONNX, PyTorch, each in a virtual environment in
+             build/interchange that the first run makes (several GB, from PyPI); only when it is named
 
   slow       also runs the tests that take minutes (in step release)
 
@@ -35,7 +38,7 @@ for argument in "$@"; do
     case $argument in
     -h | --help) usage; exit 0 ;;
     slow) slow=yes ;;
-    sanitize | release | clang | thread) steps="$steps $argument" ;;
+    sanitize | release | clang | thread | interchange) steps="$steps $argument" ;;
     *) printf 'unknown argument "%s"\n\n' "$argument" >&2; usage >&2; exit 2 ;;
     esac
 done
@@ -141,6 +144,16 @@ for step in $steps; do
         if build thread gcc -Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread \
             -Db_lundef=false -Dbench=disabled -Dexamples=disabled -Dcuda=disabled; then
             run_tests thread --suite thread --timeout-multiplier 10
+        fi
+        ;;
+    interchange)
+        if build release gcc -Dbuildtype=release -Doptimization=2 -Dgpu_archs=90; then
+            say 'interchange: other tools'
+            if ! python3 tests/interchange/step.py build/release/program/attractivenet build/interchange \
+                >build/run.log 2>&1 && ! grep -q '^not ok' build/run.log; then
+                printf 'not ok - interchange: the step ends\n' >>build/run.log
+            fi
+            cat build/run.log >>"$tap"
         fi
         ;;
     esac

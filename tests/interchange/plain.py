@@ -1,83 +1,21 @@
 # SPDX-License-Identifier: MIT
 """ONNX files as another reader sees them: decoded and computed here, without the library, in plain Python.
 
-usage: onnx.py PROGRAM
+usage: plain.py PROGRAM
 """
 import array
-import json
 import math
-import os
-import random
-import struct
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from common import call, make_images, must, read_safetensors, scores, settled, untrained
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
-from png import write_png  # noqa: E402
 from tap import Tap  # noqa: E402
 
-PROGRAM = Path(sys.argv[1]).resolve()
 SIDE, COUNT = 32, 3
 LIMIT = 2e-5  # float's rounding through 52 layers; the program prints 6 decimals
-
-
-def call(*arguments):
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
-    return done.returncode, done.stdout, done.stderr
-
-
-def must(*arguments):
-    status, out, err = call(*arguments)
-    if status:
-        raise SystemExit(f"{arguments}: exit status {status}\n{err}")
-    return out
-
-
-# --- a model whose outputs depend on the image -----------------------------------------------------------------------
-
-def read_safetensors(path):
-    data = path.read_bytes()
-    size = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8:8 + size])
-    metadata = header.pop("__metadata__", {})
-    return metadata, {name: (entry["shape"], array.array("f", data[8 + size + entry["data_offsets"][0]:
-                                                               8 + size + entry["data_offsets"][1]]))
-                      for name, entry in header.items()}
-
-
-def write_safetensors(path, metadata, arrays):
-    header, place = {"__metadata__": metadata}, 0
-    for name, (shape, values) in arrays.items():
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [place, place + 4 * len(values)]}
-        place += 4 * len(values)
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(values.tobytes() for _, values in arrays.values()))
-
-
-def settled(path, seed, **metadata):
-    """A network with random weights of which no layer is dead, in place of that in path."""
-    draw = random.Random(seed)
-    old, arrays = read_safetensors(path)
-    for name, (shape, values) in arrays.items():
-        kind = name.rsplit("/", 1)[1]
-        fan = math.prod(shape[:-1]) if "depthwise" not in kind else 9
-        for i in range(len(values)):
-            values[i] = {"gamma": lambda: draw.uniform(0.7, 1.1), "beta": lambda: draw.gauss(0.4, 0.4),
-                         "moving_mean": lambda: draw.gauss(0, 0.2), "moving_variance": lambda: draw.uniform(0.6, 1.4),
-                         "bias": lambda: draw.gauss(0, 1)}.get(kind, lambda: draw.gauss(0, 1.25 / math.sqrt(fan)))()
-    write_safetensors(path, dict(old, **metadata), arrays)
-
-
-def make_images(folder):
-    draw, images = random.Random(5), []
-    for i in range(COUNT):
-        bright = [230 if c == i else 25 for c in range(3)]  # one is red, one green, one blue
-        images.append([[[draw.randint(value - 25, value + 25) for value in bright] for _ in range(SIDE)]
-                       for _ in range(SIDE)])
-        write_png(folder / f"{i}.png", bytes(value for row in images[-1] for pixel in row for value in pixel), SIDE, SIDE)
-    return images
 
 
 # --- protocol buffers ------------------------------------------------------------------------------------------------
@@ -237,11 +175,6 @@ def scaled(image, scale):
     return [[[value / 127.5 - 1 if scale == "tf" else value / 255 for value in pixel] for pixel in row] for row in image]
 
 
-def scores(model, folder):
-    lines = must("predict", "--model", model, folder).splitlines()
-    return [[float(number) for number in line.split("\t")[1:]] for line in sorted(lines)]
-
-
 def compare(path, want, images, layout, scale, is_bytes, limit):
     model = read_onnx(path)
     element, shape = model["ends"]["image"]
@@ -261,12 +194,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="an_onnx_") as name:
         work = Path(name)
         photos = work / "photos"
-        photos.mkdir()
-        images = make_images(photos)
-        must("faces", "--out", work / "faces.zip", "--count", "24", "--size", SIDE, "--quiet")
-        must("train", "--data", work / "faces.zip", "--out", work / "run", "--weights", "none", "--size", SIDE, "--alpha",
-             "0.1", "--epochs1", "0", "--epochs2", "1", "--quiet")
-        model = work / "run/model.safetensors"
+        images = make_images(photos, SIDE, COUNT)
+        model = untrained(work, SIDE, "0.1")
         for scale, layout, options in (("unit", "nhwc", []), ("tf", "nchw", ["--layout", "nchw"]),
                                        ("tf", "nhwc", ["--bytes"]), ("unit", "nchw", ["--bytes", "--layout", "nchw"])):
             settled(model, scale, scale=scale)
@@ -280,8 +209,8 @@ def main():
         tap.case("its metadata says what the input must be",
                  [f"{key}: {read['metadata'].get(key)}" for key in wanted if read["metadata"].get(key) != wanted[key]])
         settled(model, "unit", scale="unit")
-        must("test", "--quiet", "--data", work / "faces.zip", "--model", model, "--out", work / "run", "--int8", "12")
-        int8 = work / "run/model_int8.safetensors"
+        must("test", "--quiet", "--data", work / f"faces_{SIDE}.zip", "--model", model, "--out", model.parent, "--int8", "12")
+        int8 = model.parent / "model_int8.safetensors"
         exact, want = scores(model, photos), scores(int8, photos)
         must("convert", "--quiet", "--int8", int8, work / "int8.onnx")
         problems, read = compare(work / "int8.onnx", want, images, "nhwc", "unit", False, 1)
