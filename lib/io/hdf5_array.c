@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "io/hdf5_filter.h"
 #include "io/hdf5_object.h"
 
 /* --- numbers ---------------------------------------------------------------------------------- */
@@ -95,6 +96,7 @@ typedef struct array {
     bool is_chunked;
     uint64_t address; /* of the values; chunked: of the chunk tree */
     int64_t chunk[ANI_SHAPE_MAX_RANK];
+    ani_hdf5_filters filters; /* of the chunks */
 } array;
 
 /* Read the layout: the values must be stored in the file itself, as contiguous or chunked data. */
@@ -129,8 +131,10 @@ static an_status read_layout(const ani_hdf5 *file, const ani_hdf5_message *messa
     return AN_OK;
 }
 
-/* The checks that do not depend on the array's contents. */
-static an_status check_storage(ani_hdf5 *file, int64_t object, const char *path, an_error *err) {
+/* What does not depend on the array's contents: its values are in the file itself, and which
+ * filters its chunks have. */
+static an_status read_storage(ani_hdf5 *file, int64_t object, const char *path, array *out,
+                              an_error *err) {
     ani_hdf5_message message;
     bool found;
     an_status st =
@@ -142,11 +146,19 @@ static an_status check_storage(ani_hdf5 *file, int64_t object, const char *path,
             "read",
             file->name, path);
     if (!st) st = ani_hdf5_find_message(file, object, ANI_HDF5_FILTERS, &message, &found, err);
-    if (!st && found && message.size >= 2 && message.data[1] != 0)
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "'%s': array '%s' is compressed or filtered; only plain ones are supported",
-                        file->name, path);
+    if (!st && found) st = ani_hdf5_read_filters(&out->filters, file, &message, path, err);
     return st;
+}
+
+/* How many bytes arrays may have: those of the file, or what filters like an archive's can make of
+ * them. */
+static int64_t most_bytes(const ani_hdf5 *file, bool is_filtered) {
+    enum { RATIO = 200, RATIO_FREE = 1 << 20 };
+    int64_t most;
+    if (!is_filtered) return file->size;
+    return ani_mul_size(file->size, RATIO, &most) && ani_add_size(most, RATIO_FREE, &most)
+               ? most
+               : INT64_MAX;
 }
 
 static an_status open_array(ani_hdf5 *file, const char *path, array *out, an_error *err) {
@@ -160,7 +172,7 @@ static an_status open_array(ani_hdf5 *file, const char *path, array *out, an_err
     if (st) return st;
     if (kind != ANI_HDF5_ARRAY)
         return ani_fail(err, AN_ERR_FORMAT, "'%s': there is no array '%s'", file->name, path);
-    st = check_storage(file, object, path, err);
+    st = read_storage(file, object, path, out, err);
     if (!st) st = ani_hdf5_find_message(file, object, ANI_HDF5_DATATYPE, &message, &found, err);
     if (st) return st;
     if (!found || message.is_shared || !read_number_type(&out->type, message.data, message.size))
@@ -176,12 +188,17 @@ static an_status open_array(ani_hdf5 *file, const char *path, array *out, an_err
         return ani_fail(err, AN_ERR_FORMAT,
                         "'%s': array '%s' has no shape, over %d axes or overflows", file->name,
                         path, ANI_SHAPE_MAX_RANK);
-    if (out->size > file->size)
+    const bool is_filtered = out->filters.count > 0;
+    if (out->size > most_bytes(file, is_filtered))
         return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s': array '%s' declares %" PRId64 " bytes; the file has %" PRId64,
-                        file->name, path, out->size, file->size);
+                        "'%s': array '%s' declares %" PRId64 " bytes; the file has %" PRId64 "%s",
+                        file->name, path, out->size, file->size,
+                        is_filtered ? ", which is less than a 200th" : "");
     st = ani_hdf5_find_message(file, object, ANI_HDF5_LAYOUT, &message, &found, err);
     if (!st && found) st = read_layout(file, &message, path, out, err);
+    if (!st && is_filtered && !out->is_chunked)
+        return ani_fail(err, AN_ERR_FORMAT, "'%s': array '%s' has filters but no chunks",
+                        file->name, path);
     if (!st && !out->is_chunked && out->size > 0 &&
         !ani_hdf5_at(file, out->address, (uint64_t)out->size))
         st = ani_fail(err, AN_ERR_FORMAT,
@@ -203,82 +220,122 @@ static an_status fail_chunks(const ani_hdf5 *file, const char *path, an_error *e
                     path);
 }
 
-/* Copy one chunk into place, without the part that lies beyond the array's edge. Returns the number
- * of elements copied. */
-static int64_t copy_chunk(const array *from, const int64_t *start, const uint8_t *bytes,
-                          float *data) {
-    const int rank = from->shape.rank;
-    int64_t at[ANI_SHAPE_MAX_RANK] = {0}, copied = 0;
-    for (;;) {
+/* Count the bytes in which arrays are stored. */
+static an_status count_bytes(ani_hdf5 *file, const char *path, int64_t size, an_error *err) {
+    if (size > file->size - file->bytes_read)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "'%s': the arrays up to '%s' declare more bytes than the file's %" PRId64,
+                        file->name, path, file->size);
+    file->bytes_read += size;
+    return AN_OK;
+}
+
+/* A walk over the chunks of an array, which come in the order of their places. */
+typedef struct chunk_walk {
+    ani_hdf5 *file;
+    const array *from;
+    const char *path;
+    int64_t chunk_size;                /* bytes, without filters */
+    int64_t start[ANI_SHAPE_MAX_RANK]; /* of the next chunk */
+    bool is_done;                      /* there is no next one */
+    ani_hdf5_unfilter undo;
+    float *data;
+} chunk_walk;
+
+/* Move a place on by the steps given, the last axis first; false once all places have been seen. */
+static bool advance(int64_t *at, const int64_t *step, const int64_t *lengths, int axes) {
+    for (int axis = axes - 1; axis >= 0; axis--) {
+        at[axis] += step ? step[axis] : 1;
+        if (at[axis] < lengths[axis]) return true;
+        at[axis] = 0;
+    }
+    return false;
+}
+
+/* Copy the next chunk into place, without the part that lies beyond the array's edge. */
+static void copy_chunk(const chunk_walk *w, const uint8_t *bytes) {
+    const array *from = w->from;
+    const int rank = from->shape.rank, last = rank - 1, size = from->type.size;
+    const int64_t *lengths = from->shape.lengths;
+    const int64_t left = rank ? lengths[last] - w->start[last] : 1;
+    const int64_t whole = rank ? from->chunk[last] : 1, row = left < whole ? left : whole;
+    int64_t at[ANI_SHAPE_MAX_RANK] = {0};
+    do {
         int64_t place = 0, source = 0;
         bool is_inside = true;
         for (int i = 0; i < rank && is_inside; i++) {
-            is_inside = start[i] + at[i] < from->shape.lengths[i];
-            place = place * from->shape.lengths[i] + start[i] + at[i];
+            is_inside = w->start[i] + at[i] < lengths[i];
+            place = place * lengths[i] + w->start[i] + at[i];
             source = source * from->chunk[i] + at[i];
         }
-        if (is_inside) {
-            data[place] = number_value(&from->type, bytes + source * from->type.size);
-            copied++;
-        }
-        int axis = rank - 1;
-        while (axis >= 0 && ++at[axis] == from->chunk[axis])
-            at[axis--] = 0;
-        if (axis < 0) return copied;
+        for (int64_t i = 0; i < row && is_inside; i++)
+            w->data[place + i] = number_value(&from->type, bytes + (source + i) * size);
+    } while (advance(at, NULL, from->chunk, last));
+}
+
+/* Read the chunk that a key of the tree describes. */
+static an_status read_chunk(chunk_walk *w, const uint8_t *key, uint64_t address, an_error *err) {
+    const array *from = w->from;
+    const uint64_t size = ani_hdf5_u32(key);
+    const uint32_t mask = ani_hdf5_u32(key + 4);
+    const uint8_t *bytes = ani_hdf5_at(w->file, address, size);
+    if (!bytes || w->is_done || mask >> from->filters.count != 0)
+        return fail_chunks(w->file, w->path, err);
+    for (int axis = 0; axis < from->shape.rank; axis++)
+        if (ani_hdf5_u64(key + 8 + 8 * axis) != (uint64_t)w->start[axis])
+            return fail_chunks(w->file, w->path, err);
+    if (from->filters.count == 0 && size != (uint64_t)w->chunk_size)
+        return fail_chunks(w->file, w->path, err);
+    an_status st = ani_hdf5_spend(w->file, w->chunk_size / 16, err);
+    if (!st && from->filters.count > 0) {
+        st = count_bytes(w->file, w->path, (int64_t)size, err);
+        if (!st)
+            st = ani_hdf5_unfilter_chunk(&w->undo, w->file, w->path, bytes, (int64_t)size, mask,
+                                         &bytes, err);
     }
+    if (st) return st;
+    copy_chunk(w, bytes);
+    w->is_done = !advance(w->start, from->chunk, from->shape.lengths, from->shape.rank);
+    return AN_OK;
 }
 
 /* Walk the chunk tree. level: of the node; -1: the root, which states its own level. */
-static an_status read_chunks(ani_hdf5 *file, const array *from, const char *path, uint64_t address,
-                             int level, int64_t chunk_size, float *data, int64_t *copied,
-                             an_error *err) {
+static an_status read_chunks(chunk_walk *w, uint64_t address, int level, an_error *err) {
     enum { HEAD_SIZE = 24, MAX_LEVELS = 8 };
-    const int rank = from->shape.rank;
-    const uint64_t key_size = 8 + 8 * ((uint64_t)rank + 1), step = key_size + 8;
-    const uint8_t *p = ani_hdf5_at(file, address, HEAD_SIZE);
+    const uint64_t key_size = 8 + 8 * ((uint64_t)w->from->shape.rank + 1), step = key_size + 8;
+    const uint8_t *p = ani_hdf5_at(w->file, address, HEAD_SIZE);
     if (!p || memcmp(p, "TREE", 4) != 0 || p[4] != 1 || p[5] >= MAX_LEVELS ||
         (level >= 0 && p[5] != level))
-        return fail_chunks(file, path, err);
+        return fail_chunks(w->file, w->path, err);
     const uint32_t count = ani_hdf5_u16(p + 6);
-    const uint8_t *key = ani_hdf5_at(file, address + HEAD_SIZE, count * step + key_size);
-    if (!key) return fail_chunks(file, path, err);
+    const uint8_t *key = ani_hdf5_at(w->file, address + HEAD_SIZE, count * step + key_size);
+    if (!key) return fail_chunks(w->file, w->path, err);
     const int below = p[5] - 1;
-    an_status st = ani_hdf5_spend(file, 1 + (int64_t)count, err);
+    an_status st = ani_hdf5_spend(w->file, 1 + (int64_t)count, err);
     for (uint32_t i = 0; i < count && !st; i++, key += step) {
         const uint64_t child = ani_hdf5_u64(key + key_size);
-        if (below >= 0) {
-            st = read_chunks(file, from, path, child, below, chunk_size, data, copied, err);
-            continue;
-        }
-        int64_t start[ANI_SHAPE_MAX_RANK] = {0};
-        const uint8_t *bytes = ani_hdf5_at(file, child, (uint64_t)chunk_size);
-        if (!bytes || ani_hdf5_u32(key) != (uint64_t)chunk_size || ani_hdf5_u32(key + 4) != 0)
-            return fail_chunks(file, path, err);
-        for (int axis = 0; axis < rank; axis++) {
-            const uint64_t value = ani_hdf5_u64(key + 8 + 8 * axis);
-            if (value >= (uint64_t)from->shape.lengths[axis] ||
-                value % (uint64_t)from->chunk[axis] != 0)
-                return fail_chunks(file, path, err);
-            start[axis] = (int64_t)value;
-        }
-        st = ani_hdf5_spend(file, chunk_size / 16, err);
-        if (!st) *copied += copy_chunk(from, start, bytes, data);
+        st = below >= 0 ? read_chunks(w, child, below, err) : read_chunk(w, key, child, err);
     }
     return st;
 }
 
-/* Each place is filled once. A malicious file may fill some more often; others then keep their 0,
- * and the count matches only by accident. */
+/* Every chunk must be there, and once: libhdf5 sorts them by their places. */
 static an_status read_chunked(ani_hdf5 *file, const array *from, const char *path, float *data,
                               an_error *err) {
-    int64_t chunk_size = from->type.size, copied = 0;
+    chunk_walk w = {.file = file,
+                    .from = from,
+                    .path = path,
+                    .chunk_size = from->type.size,
+                    .undo = {.filters = &from->filters},
+                    .data = data};
     for (int i = 0; i < from->shape.rank; i++)
-        if (from->chunk[i] < 1 || !ani_mul_size(chunk_size, from->chunk[i], &chunk_size) ||
-            chunk_size > file->size)
+        if (from->chunk[i] < 1 || !ani_mul_size(w.chunk_size, from->chunk[i], &w.chunk_size) ||
+            w.chunk_size > most_bytes(file, from->filters.count > 0))
             return fail_chunks(file, path, err);
-    memset(data, 0, (size_t)from->count * sizeof *data);
-    an_status st = read_chunks(file, from, path, from->address, -1, chunk_size, data, &copied, err);
-    if (!st && copied != from->count) st = fail_chunks(file, path, err);
+    w.undo.chunk_size = w.chunk_size;
+    an_status st = read_chunks(&w, from->address, -1, err);
+    if (!st && !w.is_done) st = fail_chunks(file, path, err);
+    ani_hdf5_unfilter_end(&w.undo);
     return st;
 }
 
@@ -286,12 +343,17 @@ an_status ani_hdf5_read(ani_hdf5 *file, const char *path, float *data, an_error 
     array from = {0};
     an_status st = open_array(file, path, &from, err);
     if (st) return st;
-    if (from.size > file->size - file->bytes_read)
+    const bool is_filtered = from.filters.count > 0;
+    if (is_filtered && from.size > most_bytes(file, true) - file->bytes_unpacked)
         return ani_fail(err, AN_ERR_FORMAT,
-                        "'%s': the arrays up to '%s' declare more bytes than the file's %" PRId64,
+                        "'%s': the arrays up to '%s' declare over 200 times the file's %" PRId64
+                        " bytes",
                         file->name, path, file->size);
-    file->bytes_read += from.size;
-    if (from.size == 0) return AN_OK;
+    if (is_filtered)
+        file->bytes_unpacked += from.size;
+    else
+        st = count_bytes(file, path, from.size, err);
+    if (st || from.size == 0) return st;
     if (from.is_chunked) return read_chunked(file, &from, path, data, err);
     const uint8_t *bytes = file->bytes + from.address;
     for (int64_t i = 0; i < from.count; i++)

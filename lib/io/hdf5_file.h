@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A small, careful HDF5 reader: groups, text attributes and arrays of numbers from a file in
- * memory. It refuses links that are not hard links, virtual and external storage, filters, and
- * arrays that declare more bytes than the file has.
+ * memory. It refuses links that are not hard links, virtual and external storage, filters other
+ * than deflate, shuffle and fletcher32, and arrays that declare more bytes than the file has; with
+ * filters, more than 200 times as many after the first MiB.
  *
  * libhdf5 is not used: a single flipped bit in a file makes version 1.10 write to freed memory
  * (docs/reliability.md), and Keras writes only a small part of the format.
@@ -42,7 +43,8 @@ an_status ani_hdf5_texts(ani_hdf5 *file, const char *path, const char *attribute
 /** Inspect an array of numbers, and check that it can be read. */
 an_status ani_hdf5_shape_of(ani_hdf5 *file, const char *path, ani_hdf5_shape *shape, an_error *err);
 /** Read it, converted to float32, into data with room for the shape's values. All arrays read from
- * one file together must not have more bytes than the file: arrays do not share their bytes. */
+ * one file together must not be stored in more bytes than the file has: arrays do not share their
+ * bytes. The limit for arrays with filters applies to all of them together, too. */
 an_status ani_hdf5_read(ani_hdf5 *file, const char *path, float *data, an_error *err);
 
 #endif

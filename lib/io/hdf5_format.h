@@ -19,10 +19,11 @@
 struct ani_hdf5 {
     const uint8_t *bytes; /* of the file; borrowed */
     int64_t size;
-    const char *name;   /* for messages */
-    int64_t root;       /* address of the root group's object header */
-    int64_t work;       /* entries, messages and 16-byte units of text processed so far */
-    int64_t bytes_read; /* in arrays, as stored */
+    const char *name;       /* for messages */
+    int64_t root;           /* address of the root group's object header */
+    int64_t work;           /* entries, messages and 16-byte units of data processed so far */
+    int64_t bytes_read;     /* in arrays, as stored */
+    int64_t bytes_unpacked; /* in arrays with filters, without these */
 };
 
 enum {

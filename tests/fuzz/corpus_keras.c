@@ -68,12 +68,17 @@ static void texts(hid_t object, const char *name, const char *const *values, hsi
     H5Tclose(type);
 }
 
+/* How arrays are stored. */
+typedef enum storage { PLAIN, CHUNKED, PACKED } storage;
+
 static void array(hid_t parent, const char *name, int rank, const hsize_t *shape, hid_t type,
-                  bool is_chunked) {
+                  storage how) {
     static const double values[64] = {1, 2, 3, 4, 5, 6, 7, 8};
     const hid_t space = need(rank ? H5Screate_simple(rank, shape, NULL) : H5Screate(H5S_SCALAR));
     const hid_t plist = need(H5Pcreate(H5P_DATASET_CREATE));
-    if (is_chunked) need(H5Pset_chunk(plist, rank, shape));
+    if (how != PLAIN) need(H5Pset_chunk(plist, rank, shape));
+    if (how == PACKED)
+        need(H5Pset_shuffle(plist)), need(H5Pset_deflate(plist, 6)), need(H5Pset_fletcher32(plist));
     const hid_t id = need(H5Dcreate2(parent, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT));
     need(H5Dwrite(id, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values));
     H5Dclose(id);
@@ -82,7 +87,7 @@ static void array(hid_t parent, const char *name, int rank, const hsize_t *shape
 }
 
 /* Layers under base, as Keras 2 writes them. */
-static void legacy(hid_t base, size_t text_size, bool is_chunked) {
+static void legacy(hid_t base, size_t text_size, storage how) {
     static const char *const layers[] = {"Conv1", "bn", "dense"};
     static const char *const conv[] = {"Conv1/kernel:0"};
     static const char *const bn[] = {"bn/gamma:0", "bn/beta:0", "bn/moving_mean:0",
@@ -92,21 +97,21 @@ static void legacy(hid_t base, size_t text_size, bool is_chunked) {
     texts(base, "layer_names", layers, 3, text_size);
     hid_t outer = group(base, "Conv1"), inner = group(outer, "Conv1");
     texts(outer, "weight_names", conv, 1, text_size);
-    array(inner, "kernel:0", 4, kernel_shape, H5T_IEEE_F32LE, is_chunked);
+    array(inner, "kernel:0", 4, kernel_shape, H5T_IEEE_F32LE, how);
     H5Gclose(inner);
     H5Gclose(outer);
     outer = group(base, "bn");
     inner = group(outer, "bn");
     texts(outer, "weight_names", bn, 4, text_size);
     for (int i = 0; i < 4; i++)
-        array(inner, bn[i] + 3, 1, pair, H5T_IEEE_F32LE, false);
+        array(inner, bn[i] + 3, 1, pair, H5T_IEEE_F32LE, how == PACKED ? how : PLAIN);
     H5Gclose(inner);
     H5Gclose(outer);
     outer = group(base, "dense");
     inner = group(outer, "dense");
     texts(outer, "weight_names", dense, 2, text_size);
-    array(inner, "kernel:0", 2, two, H5T_IEEE_F64LE, false);
-    array(inner, "bias:0", 1, one, H5T_STD_I16BE, false);
+    array(inner, "kernel:0", 2, two, H5T_IEEE_F64LE, how == PACKED ? how : PLAIN);
+    array(inner, "bias:0", 1, one, H5T_STD_I16BE, PLAIN);
     H5Gclose(inner);
     H5Gclose(outer);
 }
@@ -124,7 +129,7 @@ static uint8_t *numbered(bool is_latest, int64_t *size) {
         for (int k = 0; k < counts[i]; k++) {
             char name[16];
             snprintf(name, sizeof name, "%d", k);
-            array(vars, name, 1, shape, H5T_IEEE_F32LE, false);
+            array(vars, name, 1, shape, H5T_IEEE_F32LE, PLAIN);
         }
         H5Gclose(vars);
         H5Gclose(layer);
@@ -176,7 +181,7 @@ static void add_parts(corpus *all) {
     for (int i = 0; i < 3; i++) {
         const char *parts[] = {"Conv1", "bn", "x"}, *names[] = {"kernel:0", "gamma:0", "y"};
         const hid_t inner = group(i < 2 ? base : dense, parts[i]);
-        array(inner, names[i], 1, one, H5T_IEEE_F32LE, false);
+        array(inner, names[i], 1, one, H5T_IEEE_F32LE, PLAIN);
         H5Gclose(inner);
     }
     H5Gclose(base);
@@ -203,7 +208,7 @@ static void add_nested(corpus *all) {
         for (int k = 0; k < counts[i]; k++) {
             char name[16];
             snprintf(name, sizeof name, "%d", k);
-            array(vars, name, i < 2 ? 4 : 1, shape, H5T_IEEE_F32LE, false);
+            array(vars, name, i < 2 ? 4 : 1, shape, H5T_IEEE_F32LE, PLAIN);
         }
         H5Gclose(vars);
         H5Gclose(layer);
@@ -220,19 +225,24 @@ void corpus_keras(corpus *all) {
     static const char metadata[] = "{\"keras_version\": \"3.12.1\"}";
     int64_t size;
     hid_t file = begin(false);
-    legacy(file, 24, false);
+    legacy(file, 24, PLAIN);
     texts(file, "keras_version", version, 0, 0);
     uint8_t *bytes = end(file, &size);
     add(all, "weights.h5", bytes, size, true);
 
+    file = begin(false);
+    legacy(file, 24, PACKED);
+    bytes = end(file, &size);
+    add(all, "packed.h5", bytes, size, true);
+
     file = begin(true);
-    legacy(file, 0, true);
+    legacy(file, 0, CHUNKED);
     bytes = end(file, &size);
     add(all, "latest.h5", bytes, size, true);
 
     file = begin(false);
     hid_t base = group(file, "model_weights");
-    legacy(base, 0, false);
+    legacy(base, 0, PLAIN);
     texts(file, "model_config", config, 0, 0);
     texts(file, "keras_version", version, 0, 16);
     H5Gclose(base);

@@ -443,6 +443,10 @@ static void prepare_h5(bench *b) {
     put_seed(b->in, "keras", "model.h5", "weights");
 }
 
+static void prepare_packed(bench *b) {
+    put_seed(b->in, "keras", "packed.h5", "weights");
+}
+
 static void prepare_keras(bench *b) {
     put_seed(b->in, "keras", "model.keras", "weights");
 }
@@ -518,6 +522,7 @@ const scenario oom_file_scenarios[] = {
     {"read safetensors", prepare_safetensors, read_arrays, NULL, false, false},
 #if OOM_HAVE_KERAS
     {"read .h5", prepare_h5, read_arrays, NULL, false, false},
+    {"read .h5 with filters", prepare_packed, read_arrays, NULL, false, false},
     {"read .keras", prepare_keras, read_arrays, NULL, false, false},
 #endif
     {"write safetensors", prepare_write, write_arrays, finish_arrays, true, false},

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/text.h"
 #include "io/hdf5_file.h"
@@ -19,7 +20,8 @@
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-typedef enum style { OLD, NEW } style;
+/* MIDDLE: headers as in NEW, chunks as in OLD */
+typedef enum style { OLD, NEW, MIDDLE } style;
 
 static hid_t need(hid_t id) {
     if (id < 0) fail_msg("libhdf5 fails");
@@ -32,6 +34,7 @@ static hid_t begin_with(style kind, hid_t creation) {
     const hid_t access = need(H5Pcreate(H5P_FILE_ACCESS));
     need(H5Pset_fclose_degree(access, H5F_CLOSE_STRONG));
     if (kind == NEW) need(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST));
+    if (kind == MIDDLE) need(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18));
     const hid_t file =
         need(H5Fcreate(folder_path(test_folder, "made.h5"), H5F_ACC_TRUNC, creation, access));
     H5Pclose(access);
@@ -219,6 +222,169 @@ static void chunked_arrays_are_put_together(void **state) {
     }
 }
 
+/* The letters of a case are its filters. */
+static void add_filters(hid_t plist, const char *letters) {
+    for (; *letters; letters++)
+        need(*letters == 's'   ? H5Pset_shuffle(plist)
+             : *letters == 'z' ? H5Pset_deflate(plist, 6)
+                               : H5Pset_fletcher32(plist));
+}
+
+static const char *const filters[] = {"s", "z", "f", "sz", "zs", "fz", "zf", "szf", "fsz"};
+enum { FILTERS = sizeof filters / sizeof *filters };
+
+static void filtered_arrays_are_unpacked(void **state) {
+    (void)state;
+    static const struct {
+        int rank;
+        hsize_t lengths[3], chunk[3];
+    } cases[] = {
+        {1, {1000}, {37}}, {1, {3}, {1}}, {2, {64, 15}, {7, 4}}, {3, {4, 3, 5}, {9, 2, 2}}};
+    const hid_t types[] = {H5T_IEEE_F32LE, H5T_IEEE_F64BE, H5T_STD_I8LE, H5T_STD_U16BE};
+    static float values[1000];
+    for (int i = 0; i < 1000; i++)
+        values[i] = (float)(i % 117);
+    for (int kind = OLD; kind <= MIDDLE; kind += MIDDLE - OLD)
+        for (int f = 0; f < FILTERS * 4 * 4; f++) {
+            const int c = f / 4 % 4;
+            int64_t count, wanted = 1;
+            hsize_t most[3];
+            for (int axis = 0; axis < cases[c].rank; axis++) {
+                wanted *= (int64_t)cases[c].lengths[axis];
+                most[axis] = H5S_UNLIMITED; /* so that a chunk may be larger than the array */
+            }
+            const hid_t file = begin(kind), plist = chunks(cases[c].rank, cases[c].chunk);
+            add_filters(plist, filters[f / 16]);
+            const hid_t space = need(H5Screate_simple(cases[c].rank, cases[c].lengths, most));
+            const hid_t id =
+                need(H5Dcreate2(file, "a", types[f % 4], space, H5P_DEFAULT, plist, H5P_DEFAULT));
+            need(H5Dwrite(id, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values));
+            H5Sclose(space);
+            H5Dclose(id);
+            H5Pclose(plist);
+            made m = end(file);
+            ani_hdf5 *ours = opened(&m);
+            float *data = read_array(ours, "a", &count);
+            assert_int_equal(count, wanted);
+            if (memcmp(data, values, (size_t)count * sizeof *data) != 0)
+                fail_msg("filters %s, shape %d, type %d", filters[f / 16], c, f % 4);
+            free(data);
+            close_made(ours, &m);
+        }
+}
+
+/* libhdf5 leaves a filter out where it fails or a caller wants so. */
+static void chunks_may_leave_filters_out(void **state) {
+    (void)state;
+    const hsize_t lengths[1] = {8}, chunk[1] = {4}, start[1] = {4};
+    const float values[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    for (uint32_t mask = 1; mask <= 3; mask += 2) {
+        const hid_t file = begin(OLD), plist = chunks(1, chunk);
+        add_filters(plist, "sz");
+        const hid_t id =
+            put_array(file, "a", H5T_IEEE_F32LE, 1, lengths, plist, values, H5T_NATIVE_FLOAT);
+        uint8_t packed[64];
+        uLongf size = sizeof packed;
+        assert_int_equal(compress(packed, &size, (const Bytef *)(values + 4), 16), Z_OK);
+        need(H5Dwrite_chunk(id, H5P_DEFAULT, mask, start, mask == 1 ? size : 16,
+                            mask == 1 ? (const void *)packed : values + 4));
+        H5Dclose(id);
+        H5Pclose(plist);
+        made m = end(file);
+        ani_hdf5 *ours = opened(&m);
+        int64_t count;
+        float *data = read_array(ours, "a", &count);
+        assert_memory_equal(data, values, sizeof values);
+        free(data);
+        close_made(ours, &m);
+    }
+}
+
+/* With a checksum, no flipped bit passes. Without one, those behind the last code of a zlib stream
+ * change nothing. */
+static void flipped_bits_of_filtered_chunks_are_found(void **state) {
+    (void)state;
+    const hsize_t lengths[1] = {8}, start[1] = {0};
+    int unused = 0;
+    for (int f = 1; f <= 2; f++) {
+        const hid_t file = begin(OLD), plist = chunks(1, lengths);
+        add_filters(plist, filters[f]);
+        const hid_t id =
+            put_array(file, "a", H5T_IEEE_F64LE, 1, lengths, plist, some, H5T_NATIVE_DOUBLE);
+        uint8_t stored[128];
+        uint32_t mask;
+        hsize_t size;
+        need(H5Dget_chunk_storage_size(id, start, &size));
+        assert_true(size <= sizeof stored);
+        need(H5Dread_chunk(id, H5P_DEFAULT, start, &mask, stored));
+        H5Dclose(id);
+        H5Pclose(plist);
+        made m = end(file);
+        int64_t at = 0;
+        while (memcmp(m.bytes + at, stored, (size_t)size) != 0)
+            at++;
+        for (int64_t bit = 0; bit < 8 * (int64_t)size; bit++) {
+            m.bytes[at + bit / 8] ^= (uint8_t)(1 << bit % 8);
+            ani_hdf5 *ours = opened(&m);
+            an_error err = {0};
+            float data[8] = {0};
+            const an_status st = ani_hdf5_read(ours, "a", data, &err);
+            if (st || f == 2)
+                expect_failure(st, &err, AN_ERR_FORMAT, "a chunk of array 'a' is damaged");
+            else
+                unused++;
+            for (int i = 0; i < 8 && !st; i++)
+                assert_true((double)data[i] == some[i]);
+            ani_hdf5_close(ours);
+            m.bytes[at + bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+        free(m.bytes);
+    }
+    assert_true(unused < 16);
+}
+
+/* A megabyte and 200 times the file: for one array, and for all of them. */
+static void bombs_are_refused(void **state) {
+    (void)state;
+    const hsize_t big[1] = {4 << 20}, small[1] = {200 << 10};
+    hid_t file = begin(OLD), plist = chunks(1, big);
+    need(H5Pset_deflate(plist, 9));
+    const hid_t zeros = put_array(file, "a", H5T_IEEE_F32LE, 1, big, plist, NULL, -1);
+    float *values = calloc(big[0], sizeof *values);
+    assert_non_null(values);
+    need(H5Dwrite(zeros, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values));
+    H5Dclose(zeros);
+    H5Pclose(plist);
+    made m = end(file);
+    assert_true(m.size < 40000);
+    ani_hdf5 *ours = opened(&m);
+    refuse_array(ours, "a", AN_ERR_FORMAT, "declares 16777216 bytes");
+    close_made(ours, &m);
+
+    file = begin(OLD);
+    plist = chunks(1, small);
+    need(H5Pset_deflate(plist, 9));
+    char name[16];
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        H5Dclose(put_array(file, name, H5T_IEEE_F32LE, 1, small, plist, values, H5T_NATIVE_FLOAT));
+    }
+    H5Pclose(plist);
+    m = end(file);
+    ours = opened(&m);
+    an_error err = {0};
+    an_status st = AN_OK;
+    int read = 0;
+    for (; read < 12 && !st; read += !st) {
+        snprintf(name, sizeof name, "%d", read);
+        st = ani_hdf5_read(ours, name, values, &err);
+    }
+    expect_failure(st, &err, AN_ERR_FORMAT, "declare over 200 times the file's");
+    assert_int_equal(read, ((1 << 20) + 200 * m.size) / (800 << 10));
+    close_made(ours, &m);
+    free(values);
+}
+
 static void other_storage_is_refused(void **state) {
     (void)state;
     const hsize_t lengths[1] = {8};
@@ -228,9 +394,13 @@ static void other_storage_is_refused(void **state) {
         put_array(file, "compact", H5T_IEEE_F32LE, 1, lengths, plist, some, H5T_NATIVE_DOUBLE));
     H5Pclose(plist);
     plist = chunks(1, lengths);
+    need(H5Pset_scaleoffset(plist, H5Z_SO_FLOAT_DSCALE, 2));
+    H5Dclose(put_array(file, "scaled", H5T_IEEE_F32LE, 1, lengths, plist, some, H5T_NATIVE_DOUBLE));
+    H5Pclose(plist);
+    plist = chunks(1, lengths);
     need(H5Pset_shuffle(plist));
-    H5Dclose(
-        put_array(file, "filtered", H5T_IEEE_F32LE, 1, lengths, plist, some, H5T_NATIVE_DOUBLE));
+    need(H5Pset_nbit(plist));
+    H5Dclose(put_array(file, "n-bit", H5T_IEEE_F32LE, 1, lengths, plist, some, H5T_NATIVE_DOUBLE));
     H5Pclose(plist);
     plist = need(H5Pcreate(H5P_DATASET_CREATE));
     need(H5Pset_external(plist, "/etc/passwd", 0, 32));
@@ -249,7 +419,8 @@ static void other_storage_is_refused(void **state) {
     made m = end(file);
     ani_hdf5 *ours = opened(&m);
     refuse_array(ours, "compact", AN_ERR_UNSUPPORTED, "in its header");
-    refuse_array(ours, "filtered", AN_ERR_UNSUPPORTED, "filtered");
+    refuse_array(ours, "scaled", AN_ERR_UNSUPPORTED, "filter 6 (scale-offset)");
+    refuse_array(ours, "n-bit", AN_ERR_UNSUPPORTED, "filter 5 (n-bit)");
     refuse_array(ours, "external", AN_ERR_UNSUPPORTED, "other files");
     refuse_array(ours, "never written", AN_ERR_FORMAT, "not in the file");
     refuse_array(ours, "no chunks", AN_ERR_FORMAT, "chunks");
@@ -586,6 +757,10 @@ int main(void) {
         cmocka_unit_test(every_number_type_as_libhdf5),
         cmocka_unit_test(infinities_and_nan_of_halves),
         cmocka_unit_test(chunked_arrays_are_put_together),
+        cmocka_unit_test(filtered_arrays_are_unpacked),
+        cmocka_unit_test(chunks_may_leave_filters_out),
+        cmocka_unit_test(flipped_bits_of_filtered_chunks_are_found),
+        cmocka_unit_test(bombs_are_refused),
         cmocka_unit_test(other_storage_is_refused),
         cmocka_unit_test(arrays_do_not_share_bytes),
         cmocka_unit_test(scalars_and_empty_arrays),

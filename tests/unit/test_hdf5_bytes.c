@@ -4,6 +4,7 @@
 #include "support/hdf5_bytes.h"
 
 #include <stdbool.h>
+#include <zlib.h>
 
 static an_status read_array(ani_hdf5 *file) {
     float data[64];
@@ -44,6 +45,8 @@ static ani_hdf5 *open_case(const array_case *c) {
 #define NO_NUMBERS                                                                                 \
     AN_ERR_UNSUPPORTED, "'f': array 'a' is not an array of plain numbers of at most 8 bytes"
 #define BAD_LAYOUT AN_ERR_FORMAT, "'f': array 'a' has a damaged layout"
+#define BAD_FILTERS AN_ERR_FORMAT, "'f': the list of filters of array 'a' is damaged"
+#define DEFLATES "\1\0\0\0\0\0\1\0\0\0\0\0\1\0\0\0\0\0"
 #define GOOD_SPACE .space = RAW(SPACE)
 #define GOOD_TYPE .type = RAW(FLOAT)
 #define GOOD_LAYOUT .layout = RAW(PLAIN)
@@ -115,8 +118,26 @@ static void arrays_that_are_refused(void **state) {
         {RAW("\1\1\0\0\0\0\0\0\0\0\1\0\0\0\0\0"), GOOD_TYPE, GOOD_LAYOUT, ABSENT, AN_ERR_FORMAT,
          "'f': array 'a' declares 262144 bytes; the file has 290"},
         /* filters */
-        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\1\1"), AN_ERR_UNSUPPORTED,
-         "'f': array 'a' is compressed or filtered; only plain ones are supported"},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\1"), BAD_FILTERS},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, SHARED("\2\1\1\0\0\0\0\0"), BAD_FILTERS},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\0\1\1\0\0\0\0\0\0\0"), BAD_FILTERS},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\3\1\1\0\0\0\0\0\0\0"), BAD_FILTERS},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\1\1"), BAD_FILTERS},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\2\1\1\0\0\0\0"), BAD_FILTERS},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\2\x09" DEFLATES DEFLATES DEFLATES), BAD_FILTERS},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\2\1\1\0\0\0\2\0\6\0\0\0"), BAD_FILTERS},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\2\1\2\0\0\0\0\0\0\0"), BAD_FILTERS},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\2\1\2\0\0\0\1\0\0\0\0\0"), BAD_FILTERS},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT,
+         RAW("\1\1\0\0\0\0\0\0\1\0\x09\0\0\0\0\0deflate\0\0\0\0\0\0\0\0"), BAD_FILTERS},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\2\1\1\0\0\0\0\0\0\0"), AN_ERR_FORMAT,
+         "'f': array 'a' has filters but no chunks"},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\2\1\0\x7d\4\0\0\0\0\0lzf\0"), AN_ERR_UNSUPPORTED,
+         "'f': array 'a' is stored with filter 32000 (lzf); deflate (gzip), shuffle and fletcher32 "
+         "are supported"},
+        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\2\1\0\x01\4\0\0\0\0\0abc\0"), AN_ERR_UNSUPPORTED,
+         "'f': array 'a' is stored with filter 256 (?); deflate (gzip), shuffle and fletcher32 "
+         "are supported"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ani_hdf5 *file = open_case(&cases[i]);
@@ -132,7 +153,6 @@ static void arrays_that_are_read(void **state) {
     static const array_case cases[] = {
         {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, ABSENT, AN_OK, NULL},
         {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\1\0"), AN_OK, NULL}, /* of no filters */
-        {GOOD_SPACE, GOOD_TYPE, GOOD_LAYOUT, RAW("\1"), AN_OK, NULL},
         /* dataspace 2; layouts 1 and 2 */
         {RAW("\2\1\0\1\2\0\0\0\0\0\0\0"), GOOD_TYPE, GOOD_LAYOUT, ABSENT, AN_OK, NULL},
         {GOOD_SPACE, GOOD_TYPE, RAW("\1\1\1\0\0\0\0\0\x60\0\0\0\0\0\0\0\2\0\0\0"), ABSENT, AN_OK,
@@ -171,10 +191,13 @@ typedef struct chunk_lie {
     int type, level, count;
     int64_t size, mask, offset, child, dimension;
     int below; /* level of a second node beneath the first; 0: none */
+    raw filters, chunk;
 } chunk_lie;
 
 static ani_hdf5 *chunked_file(const chunk_lie *lie, int64_t *tree) {
     begin_file();
+    const int64_t packed_at = out.size;
+    if (lie->chunk.bytes) bytes_add(&out, lie->chunk.bytes, lie->chunk.size);
     int64_t leaf = out.size;
     for (int node = lie->below ? 1 : 0; node >= 0; node--) {
         *tree = out.size;
@@ -185,11 +208,11 @@ static ani_hdf5 *chunked_file(const chunk_lie *lie, int64_t *tree) {
         put((uint64_t)(1 + lie->count), 2);
         put(UINT64_MAX, 8);
         put(UINT64_MAX, 8);
-        put((uint64_t)(8 + lie->size), 4);
+        put((uint64_t)((lie->chunk.bytes ? lie->chunk.size : 8) + lie->size), 4);
         put((uint64_t)lie->mask, 4);
         put((uint64_t)lie->offset, 8);
         put(0, 8);
-        put((uint64_t)((top ? leaf : DATA) + lie->child), 8);
+        put((uint64_t)((top ? leaf : lie->chunk.bytes ? packed_at : DATA) + lie->child), 8);
         put(0, 24);
     }
     const int64_t object = begin_object();
@@ -201,6 +224,7 @@ static ani_hdf5 *chunked_file(const chunk_lie *lie, int64_t *tree) {
     put((uint64_t)(2 + lie->dimension), 4);
     put(4, 4);
     end_message();
+    put_message(ANI_HDF5_FILTERS, lie->filters);
     end_object();
     return end_file(object);
 }
@@ -234,6 +258,69 @@ static void chunks_that_lie(void **state) {
             patch(i, (uint64_t)out.size, 8);
     refuse(read_array(file), AN_ERR_FORMAT, "'f': the chunks of array 'a' are damaged");
     ani_hdf5_close(file);
+}
+
+#define ZLIB .filters = RAW("\2\1\1\0\0\0\0\0")
+#define SUM .filters = RAW("\2\1\3\0\0\0\0\0")
+#define SHUFFLED .filters = RAW("\2\1\2\0\0\0\1\0\4\0\0\0")
+
+static void filtered_chunks_that_lie(void **state) {
+    (void)state;
+    uint8_t packed[6][64]; /* 8 bytes, 4, 9, 8 twice, 8 and a byte behind, 8 without their end */
+    uLongf sizes[6];
+    static const int lengths[6] = {8, 4, 13, 8, 8, 8};
+    int64_t tree;
+    begin_file();
+    for (int i = 0; i < 6; i++) {
+        sizes[i] = sizeof packed[i];
+        assert_int_equal(compress(packed[i], &sizes[i], out.data + DATA, (uLong)lengths[i]), Z_OK);
+    }
+    memset(packed[4] + sizes[4], 7, 1);
+    sizes[4]++;
+    sizes[5]--;
+#define PACKED(i) .chunk = {(const char *)packed[i], (int64_t)sizes[i], 0 }
+    const struct {
+        chunk_lie lie;
+        const char *what;
+    } lies[] = {
+        {{ZLIB, PACKED(1)}, "its size is not that of its values"},
+        {{ZLIB, PACKED(2)}, "it cannot be unpacked"},
+        {{ZLIB, PACKED(4)}, "it cannot be unpacked"},
+        {{ZLIB, PACKED(5)}, "it cannot be unpacked"},
+        {{ZLIB, .chunk = RAW("")}, "it cannot be unpacked"},
+        {{ZLIB, PACKED(0), .dimension = 1 << 16}, "it is too small for its values"},
+        {{ZLIB, PACKED(0), .mask = 1}, "its size is not that of its values"},
+        {{SUM, .chunk = RAW("abc")}, "its checksum does not match"},
+        {{SUM, .chunk = RAW("abcdefgh\0\0\0\0")}, "its checksum does not match"},
+        {{SUM, .chunk = RAW("\0\0\0\0")}, "its size is not that of its values"},
+        {{SHUFFLED, .chunk = RAW("0123456789abcdef")}, "it is too large for its values"},
+        {{SHUFFLED, .chunk = RAW("0123456")}, "its size is not that of its values"},
+    };
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        ani_hdf5 *file = chunked_file(&lies[i].lie, &tree);
+        const an_status st = read_array(file);
+        if (!st) fail_msg("case %zu is read", i);
+        refuse(st, AN_ERR_FORMAT, "'f': a chunk of array 'a' is damaged: %s", lies[i].what);
+        ani_hdf5_close(file);
+    }
+    const chunk_lie truth = {ZLIB, PACKED(0)};
+    ani_hdf5 *file = chunked_file(&truth, &tree);
+    float data[2] = {0};
+    if (ani_hdf5_read(file, "a", data, &err)) fail_msg("%s", err.message);
+    assert_true(data[0] == 1 && data[1] > 1 && data[1] < 1.0001f);
+    /* the same bytes as often as the file is long */
+    an_status st = AN_OK;
+    for (int i = 0; i < 1000 && !st; i++)
+        st = ani_hdf5_read(file, "a", data, &err);
+    refuse(st, AN_ERR_FORMAT, "'f': the arrays up to 'a' declare more bytes than the file's %lld",
+           (long long)out.size);
+    ani_hdf5_close(file);
+    const chunk_lie wrong[] = {{ZLIB, PACKED(0), .mask = 2}, {ZLIB, PACKED(0), .size = 1 << 20}};
+    for (int i = 0; i < 2; i++) {
+        file = chunked_file(&wrong[i], &tree);
+        refuse(read_array(file), AN_ERR_FORMAT, "'f': the chunks of array 'a' are damaged");
+        ani_hdf5_close(file);
+    }
 }
 
 /* --- attributes ------------------------------------------------------------------------------- */
@@ -419,13 +506,10 @@ static void work_is_bounded_everywhere(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arrays_that_are_read),
-        cmocka_unit_test(arrays_that_are_refused),
-        cmocka_unit_test(chunks_that_lie),
-        cmocka_unit_test(attributes_that_are_read),
-        cmocka_unit_test(attributes_that_are_refused),
-        cmocka_unit_test(heaps_that_lie),
-        cmocka_unit_test(work_is_bounded_everywhere),
+        cmocka_unit_test(arrays_that_are_read),     cmocka_unit_test(arrays_that_are_refused),
+        cmocka_unit_test(chunks_that_lie),          cmocka_unit_test(filtered_chunks_that_lie),
+        cmocka_unit_test(attributes_that_are_read), cmocka_unit_test(attributes_that_are_refused),
+        cmocka_unit_test(heaps_that_lie),           cmocka_unit_test(work_is_bounded_everywhere),
     };
     return cmocka_run_group_tests_name("hdf5_bytes", tests, NULL, free_bytes);
 }
