@@ -50,19 +50,26 @@ an_status ani_model_predict(an_model *model, ani_net_context *context, const flo
 an_status ani_model_claim(an_model *model, an_error *err);
 void ani_model_release(an_model *model);
 /* The public functions of the same names, for the holder of the claim; arguments are checked by the
- * caller. Gradients: also with the turn, and with a resolved loss (layers/loss.h); guarded, and
- * loss_value NULL: see layers/net.h. */
+ * caller. Gradients: also with the turn, and with a resolved loss (layers/loss.h); guarded, peers,
+ * and loss_value NULL: see layers/net.h. */
 void ani_model_use_base(an_model *model, int32_t base);
 void ani_model_use_training(an_model *model, int32_t precision, int32_t recompute);
 an_status ani_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
-                                      const an_loss_options *loss, bool guarded, double *loss_value,
+                                      const an_loss_options *loss, bool guarded,
+                                      const ani_net_peers *peers, double *loss_value,
                                       an_error *err);
+/** Allocate what that needs: see ani_net_reserve(). */
+an_status ani_model_reserve(an_model *model, int64_t n, const an_loss_options *loss, bool guarded,
+                            const ani_net_peers *peers, an_error *err);
 an_status ani_model_compute_head_gradients(an_model *model, const float *features, const float *y,
                                            int64_t n, const an_loss_options *loss, bool guarded,
                                            double *loss_value, an_error *err);
 an_status ani_model_update_batch_norm_begin(an_model *model, an_error *err);
 an_status ani_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,
-                                          an_error *err);
+                                          const ani_net_peers *peers, an_error *err);
+/** Return what was added so far, count sums and the number of images, to be joined with those of
+ * other ranks; between begin and end. */
+double *ani_model_update_batch_norm_sums(an_model *model, int64_t *count, int64_t **images);
 an_status ani_model_update_batch_norm_end(an_model *model, an_error *err);
 an_status ani_model_calibrate_begin(an_model *model, an_error *err);
 an_status ani_model_calibrate_add(an_model *model, const float *x, int64_t n, an_error *err);

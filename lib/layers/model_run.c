@@ -145,20 +145,27 @@ static an_status end_gradients(an_model *model, int32_t base, const an_loss_opti
 }
 
 an_status ani_model_compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
-                                      const an_loss_options *loss, bool guarded, double *loss_value,
+                                      const an_loss_options *loss, bool guarded,
+                                      const ani_net_peers *peers, double *loss_value,
                                       an_error *err) {
     const int32_t base = ani_model_base(model);
-    const ani_net_step step = {base, guarded, loss, model->momentum};
+    const ani_net_step step = {base, guarded, loss, model->momentum, peers};
     an_status st = begin_gradients(model, base, loss, err);
     if (st) return st;
     st = ani_net_gradients(model->net, &step, x, y, n, loss_value, err);
-    return end_gradients(model, base, loss, n, st);
+    return end_gradients(model, base, loss, peers ? peers->images : n, st);
+}
+
+an_status ani_model_reserve(an_model *model, int64_t n, const an_loss_options *loss, bool guarded,
+                            const ani_net_peers *peers, an_error *err) {
+    const ani_net_step step = {ani_model_base(model), guarded, loss, model->momentum, peers};
+    return ani_net_reserve(model->net, &step, n, err);
 }
 
 an_status ani_model_compute_head_gradients(an_model *model, const float *features, const float *y,
                                            int64_t n, const an_loss_options *loss, bool guarded,
                                            double *loss_value, an_error *err) {
-    const ani_net_step step = {AN_BASE_FROZEN, guarded, loss, model->momentum};
+    const ani_net_step step = {AN_BASE_FROZEN, guarded, loss, model->momentum, NULL};
     an_status st = begin_gradients(model, AN_BASE_FROZEN, loss, err);
     if (st) return st;
     st = ani_net_head_gradients(model->net, &step, features, y, n, loss_value, err);
@@ -175,7 +182,7 @@ an_status an_model_compute_gradients(an_model *model, const float *x, const floa
     if (!st) st = ani_model_begin_change(model, err);
     if (st) return st;
     ani_model_hold(model); /* a loss function may destroy it */
-    st = ani_model_compute_gradients(model, x, y, n, &ours, false, wanted, err);
+    st = ani_model_compute_gradients(model, x, y, n, &ours, false, NULL, wanted, err);
     st = ani_model_end_change(model, st);
     an_model_destroy(model);
     if (!st && loss_value) *loss_value = value;
@@ -221,15 +228,21 @@ an_status ani_model_update_batch_norm_begin(an_model *model, an_error *err) {
 }
 
 an_status ani_model_update_batch_norm_add(an_model *model, const float *x, int64_t n,
-                                          an_error *err) {
+                                          const ani_net_peers *peers, an_error *err) {
     if (!model->statistics)
         return ani_fail(err, AN_ERR_ARG, "model: no update of batch norm was begun");
     an_status st = check_unchanged(model, model->statistics_of, "update of batch norm", err);
     if (st) return st;
     double *scratch = model->statistics + 2 * ani_net_channels(model->net);
-    st = ani_net_add_statistics(model->net, x, n, scratch, model->statistics, err);
+    st = ani_net_add_statistics(model->net, x, n, peers, scratch, model->statistics, err);
     if (!st) model->samples += n;
     return st;
+}
+
+double *ani_model_update_batch_norm_sums(an_model *model, int64_t *count, int64_t **images) {
+    *count = 2 * ani_net_channels(model->net);
+    *images = &model->samples;
+    return model->statistics;
 }
 
 an_status ani_model_update_batch_norm_end(an_model *model, an_error *err) {
@@ -268,7 +281,7 @@ an_status an_model_update_batch_norm_add(an_model *model, const float *x, int64_
     an_status st = ani_model_check_images(model, x, x, n, err);
     if (!st) st = ani_model_claim(model, err);
     if (st) return st;
-    st = ani_model_update_batch_norm_add(model, x, n, err);
+    st = ani_model_update_batch_norm_add(model, x, n, NULL, err);
     ani_model_release(model);
     return st;
 }

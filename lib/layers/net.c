@@ -641,3 +641,8 @@ void ani_net_end_watch(ani_net *net) {
 ani_watch *ani_net_watch(ani_net *net) {
     return &net->watch;
 }
+
+void ani_net_move_watch(ani_net *net, ani_watch *to) {
+    ani_watch_begin(to, net->watch.cancel);
+    ani_watch_end(&net->watch);
+}

@@ -131,6 +131,9 @@ an_status ani_net_set_cancel(ani_net *net, an_cancel *cancel, an_error *err);
 void ani_net_begin_watch(ani_net *net);
 void ani_net_end_watch(ani_net *net);
 ani_watch *ani_net_watch(ani_net *net); /* between the two */
+/** Move what is watched there, for the caller to check and to end: the net's runs that have peers
+ * must not stop in the middle. */
+void ani_net_move_watch(ani_net *net, ani_watch *to);
 
 /* Runs. x [n,h,w,3], y [n,outputs] and features are host memory. Calls are synchronous. The memory
  * of a run is planned once for each kind of run and n, and kept, so that steps of the same size
@@ -177,19 +180,42 @@ an_status ani_net_predict_head(ani_net *net, ani_net_context *context, const flo
  * The memory for the previous choice is released. */
 void ani_net_set_training(ani_net *net, int32_t precision, int32_t recompute);
 
+/** What the ranks of a data-parallel run do together, each with a net of its own and a share of the
+ * images; a share may be empty. All ranks call the same functions in the same order, on backend
+ * memory, and all get the same bits. A failure ends the step of every rank. */
+typedef struct ani_net_peers {
+    void *user;
+    int64_t images; /* of all ranks */
+    /** Join moments [2][c] of rows elements a channel with those of the other ranks. NULL: each
+     * rank normalises by the statistics of its own images. */
+    an_status (*moments)(void *user, double *moments, int64_t c, int64_t rows, an_error *err);
+    /** Add up sums over all ranks; NULL together with moments. */
+    an_status (*sums)(void *user, double *sums, int64_t count, an_error *err);
+    /** Average the moving statistics, each rank's by its share of the images; not called with
+     * moments. */
+    an_status (*moving)(void *user, float *moving, int64_t count, an_error *err);
+    /** Add up the losses, and set the guard (NULL: there is none) if it is set on any rank. */
+    an_status (*loss)(void *user, double *loss, int32_t *guard, an_error *err);
+} ani_net_peers;
+
 /** What a training step does. */
 typedef struct ani_net_step {
     int32_t base;                /* AN_BASE_* */
     int32_t guarded;             /* 1: a loss that is not finite sets the guard */
-    const an_loss_options *loss; /* resolved for a model: see loss.h */
+    const an_loss_options *loss; /* resolved for a model: see loss.h; no function with peers */
     double momentum;             /* of the moving statistics */
+    const ani_net_peers *peers;  /* NULL: none */
 } ani_net_step;
 /** Compute the loss and the gradients of what the base mode trains. On error the moving statistics
  * are unchanged. loss_value NULL: what is queued is not waited for, only until x and y have been
- * read; a device error may then be returned by a later call. */
+ * read; a device error may then be returned by a later call. With peers the loss is that of all
+ * images, the gradients are this rank's part of theirs, and n may be 0. */
 an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float *x, const float *y,
                             int64_t n, double *loss_value, an_error *err);
-/** The same for the head only, from features; base and momentum do not matter. */
+/** Allocate what a step of n images needs, so that it does not fail for want of memory while its
+ * peers wait. */
+an_status ani_net_reserve(ani_net *net, const ani_net_step *step, int64_t n, an_error *err);
+/** The same for the head only, from features; base, momentum and peers do not matter. */
 an_status ani_net_head_gradients(ani_net *net, const ani_net_step *step, const float *features,
                                  const float *y, int64_t n, double *loss_value, an_error *err);
 
@@ -226,9 +252,11 @@ void ani_net_restore_moving(ani_net *net, const float *moving);
 int64_t ani_net_sum_count(const ani_net *net);
 /** Run forward with batch statistics, without an update, and add each channel's mean and variance
  * (with N/(N-1), as in a moving update), times n, to sums, [2][channels of all units], in unit
- * order. scratch: [ani_net_sum_count()]. */
-an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double *scratch,
-                                 double *sums, an_error *err);
+ * order. scratch: [ani_net_sum_count()]. With peers (NULL: none) that join moments, the statistics
+ * are those of all images, and n may be 0; else only this rank's images count. */
+an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n,
+                                 const ani_net_peers *peers, double *scratch, double *sums,
+                                 an_error *err);
 int64_t ani_net_channels(const ani_net *net); /* of all units' outputs together */
 /** Set all moving statistics: mean and variance [2][channels], as above. */
 void ani_net_set_statistics(ani_net *net, const float *statistics);

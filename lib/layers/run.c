@@ -19,14 +19,15 @@ typedef struct net_run {
     ani_net_memory *memory;
     ani_net_plan *plan;
     const float *head_kernel, *head_bias;
-    ani_watch *watch;         /* of the call */
-    int64_t sent;             /* ticket of what the caller's memory is sent by; 0: nothing */
-    int32_t *guard;           /* of the step; NULL: not guarded */
-    bool keeps;               /* the previous moving statistics are kept */
-    bool batch;               /* normalise by the batch's statistics */
-    bool back;                /* in the backward pass */
-    const ani_net_map *map;   /* what is explained; NULL: a run for training or measuring */
-    ani_net_observer observe; /* NULL: no observer */
+    ani_watch *watch;           /* of the call */
+    int64_t sent;               /* ticket of what the caller's memory is sent by; 0: nothing */
+    int32_t *guard;             /* of the step; NULL: not guarded */
+    bool keeps;                 /* the previous moving statistics are kept */
+    bool batch;                 /* normalise by the batch's statistics */
+    bool back;                  /* in the backward pass */
+    const ani_net_peers *peers; /* NULL: none */
+    const ani_net_map *map;     /* what is explained; NULL: a run for training or measuring */
+    ani_net_observer observe;   /* NULL: no observer */
     void *user;
 } net_run;
 
@@ -86,6 +87,16 @@ static int64_t rows_of(const net_run *run, int32_t u) {
     return run->plan->n * run->net->units[u].oh * run->net->units[u].ow;
 }
 
+/* Whether batch norm uses the statistics of all ranks' images. */
+static bool joins(const net_run *run) {
+    return run->batch && run->peers && run->peers->moments;
+}
+
+/* The rows of all ranks. */
+static int64_t all_rows_of(const net_run *run, int32_t u) {
+    return run->peers->images * run->net->units[u].oh * run->net->units[u].ow;
+}
+
 /* The caller's memory is read until run->sent is reached. */
 static void send_floats(net_run *run, int64_t offset, const float *host, int64_t count) {
     an_backend *backend = run->net->backend;
@@ -114,6 +125,15 @@ static an_status begin(net_run *run, ani_net *net, int32_t kind, int64_t n, an_e
     run->watch = &net->watch;
     st = ani_watch_check(run->watch, err);
     return st ? st : ani_net_prepare(net, run->memory, kind, n, &run->plan, err);
+}
+
+/* A run without images needs no plan. */
+static an_status begin_empty(net_run *run, ani_net *net, an_error *err) {
+    an_status st = ani_backend_check(net->backend, err);
+    run->net = net;
+    run->memory = &net->memory;
+    run->watch = &net->watch;
+    return st ? st : ani_watch_check(run->watch, err);
 }
 
 static void send_images(net_run *run, const float *x) {
@@ -155,6 +175,18 @@ static void convolve(const net_run *run, int32_t u, int64_t scratch, const ani_b
     run->net->backend->ops->unit_forward(run->net->backend, &run->plan->units[u].plan, &args);
 }
 
+/* Join the moments of a unit over all ranks, and make batch norm of them. */
+static an_status join_forward(const net_run *run, int32_t u, int64_t rows, const ani_bn_forward *bn,
+                              an_error *err) {
+    const ani_net_unit *unit = &run->net->units[u];
+    const int64_t c = unit->spec.cout;
+    an_status st = run->peers->moments(run->peers->user, unit->sums, c, rows, err);
+    if (!st)
+        run->net->backend->ops->bn_batch(run->net->backend, c, all_rows_of(run, u), unit->sums,
+                                         bn->momentum, bn->update, bn->bn);
+    return st;
+}
+
 /* Forward with raw z written and normalised by the next reader; residual sums are written. momentum
  * < 0: moving statistics stay. */
 static an_status forward_lazy(const net_run *run, double momentum, an_error *err) {
@@ -165,8 +197,9 @@ static an_status forward_lazy(const net_run *run, double momentum, an_error *err
         const int64_t c = unit->spec.cout, rows = rows_of(run, u);
         const ani_bn_forward bn = {
             .bn = &unit->batch, .momentum = momentum, .update = momentum >= 0};
-        convolve(run, u, at->scratch_forward, &bn);
+        convolve(run, u, at->scratch_forward, joins(run) ? NULL : &bn);
         an_status st = ani_watch_check(run->watch, err);
+        if (!st && joins(run)) st = join_forward(run, u, rows, &bn, err);
         if (st) return st;
         if (unit->spec.residual != ANI_INPUT) {
             const ani_lazy own = own_value(run, u), residual = value_of(run, unit->spec.residual);
@@ -207,8 +240,8 @@ static void send_targets(net_run *run, const an_loss_options *loss, const float 
 
 static void known_loss(const net_run *run, const an_loss_options *loss) {
     const ani_net *net = run->net;
-    const int64_t n = run->plan->n;
-    net->backend->ops->loss(net->backend, loss->kind, n, n, net->spec.outputs,
+    const int64_t n = run->plan->n, of = run->peers ? run->peers->images : n;
+    net->backend->ops->loss(net->backend, loss->kind, n, of, net->spec.outputs,
                             floats_at(run, run->plan->y), floats_at(run, run->plan->target),
                             loss->weights ? floats_at(run, run->plan->weights) : NULL, net->loss,
                             floats_at(run, run->plan->dy), run->guard);
@@ -272,6 +305,7 @@ static an_status head_step(const net_run *run, const an_loss_options *loss, cons
         st = own_loss(run, loss, target, err);
     else
         known_loss(run, loss);
+    if (!st && run->peers) st = run->peers->loss(run->peers->user, net->loss, run->guard, err);
     if (st) return st;
     net->backend->ops->dense_backward(net->backend, run->plan->n, ani_net_features(net),
                                       net->spec.outputs, floats_at(run, run->plan->features),
@@ -316,6 +350,22 @@ static ani_bn_backward norm_back(const net_run *run, int32_t u) {
                              .c = unit->c};
 }
 
+/* The gradients of gamma and beta are sums over this rank's images, like all gradients; a, b and c
+ * need the sums over those of all ranks. */
+static an_status join_backward(const net_run *run, int32_t u, const ani_bn_backward *bn,
+                               an_error *err) {
+    an_backend *backend = run->net->backend;
+    const ani_net_unit *unit = &run->net->units[u];
+    const int64_t c = unit->spec.cout, rows = all_rows_of(run, u);
+    backend->ops->bn_backward(backend, c, rows, bn->batch, unit->sums, bn->bn, bn->dgamma,
+                              bn->dbeta, bn->a, bn->b, bn->c);
+    an_status st = run->peers->sums(run->peers->user, unit->sums, 2 * c, err);
+    if (!st)
+        backend->ops->bn_backward(backend, c, rows, bn->batch, unit->sums, bn->bn, NULL, NULL,
+                                  bn->a, bn->b, bn->c);
+    return st;
+}
+
 /* Where the gradient with respect to unit u's batch norm output is stored, with the sums its
  * backward step needs. It is complete then: a value is stored once. */
 static ani_store store_for(const net_run *run, int32_t u, const ani_bn_backward *bn) {
@@ -324,13 +374,13 @@ static ani_store store_for(const net_run *run, int32_t u, const ani_bn_backward 
                        .sums = run->net->units[u].sums,
                        .z = z_at(run, u),
                        .mean = norm_of(run, u)->mean,
-                       .bn = bn};
+                       .bn = joins(run) ? NULL : bn};
     /* As a residual, the value already has the sum's gradient, in the same buffer. */
     if (run->net->units[u].adder >= 0) store.add = store.dx;
     return store;
 }
 
-static void backward_pool(const net_run *run) {
+static an_status backward_pool(const net_run *run, an_error *err) {
     const ani_net *net = run->net;
     const int32_t last = net->spec.unit_count - 1;
     const ani_lazy x = value_behind(run, last);
@@ -339,9 +389,10 @@ static void backward_pool(const net_run *run) {
     net->backend->ops->pool_backward(
         net->backend, run->plan->n, net->units[last].oh * net->units[last].ow,
         ani_net_features(net), floats_at(run, run->plan->dfeatures), &x, &store);
+    return joins(run) ? join_backward(run, last, &bn, err) : AN_OK;
 }
 
-static void backward_unit(const net_run *run, int32_t u) {
+static an_status backward_unit(const net_run *run, int32_t u, an_error *err) {
     const ani_net *net = run->net;
     const int32_t input = net->units[u].spec.input;
     /* The same call with the same arguments as before gives the same bits. The sums are free for
@@ -369,18 +420,17 @@ static void backward_unit(const net_run *run, int32_t u) {
         args.store = store_for(run, input, &bn);
     }
     net->backend->ops->unit_backward(net->backend, &at->plan, &args);
+    an_status st = ani_watch_check(run->watch, err);
+    return st || input == ANI_INPUT || !joins(run) ? st : join_backward(run, input, &bn, err);
 }
 
 /* From the features to the first unit whose input needs no gradient. */
 static an_status backward(net_run *run, an_error *err) {
     const int32_t first = run->map ? run->net->units[run->map->unit].consumer : 0;
-    an_status st = AN_OK;
     run->back = true;
-    backward_pool(run);
-    for (int32_t u = run->net->spec.unit_count - 1; !st && u >= first; u--) {
-        backward_unit(run, u);
-        st = ani_watch_check(run->watch, err);
-    }
+    an_status st = backward_pool(run, err);
+    for (int32_t u = run->net->spec.unit_count - 1; !st && u >= first; u--)
+        st = backward_unit(run, u, err);
     return st;
 }
 
@@ -480,11 +530,19 @@ static step_key key_of(const net_run *run, const ani_net_step *step) {
     return key;
 }
 
+/* Average the moving statistics, unless those of all ranks are already the same. */
+static an_status average_moving(const net_run *run, an_error *err) {
+    const ani_net *net = run->net;
+    if (!run->batch || !run->peers || joins(run)) return AN_OK;
+    return run->peers->moving(run->peers->user, net->moving, net->moving_count, err);
+}
+
 /* The calls of a step whose input has been sent. */
 static an_status step_calls(net_run *run, const ani_net_step *step, const float *y, an_error *err) {
     const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
     if (!run->batch) refresh_running(run->net);
     an_status st = forward_lazy(run, step->momentum, err);
+    if (!st) st = average_moving(run, err);
     if (st) return st;
     pool(run);
     st = head_step(run, step->loss, y, all, err);
@@ -493,10 +551,58 @@ static an_status step_calls(net_run *run, const ani_net_step *step, const float 
     return st;
 }
 
-/* The same, or their repetition. A loss function is called by the host, in between. */
+/* --- a rank without images -------------------------------------------------------------------- */
+
+/* What the forward pass does with the peers: its moments count for nothing. */
+static an_status follow_forward(const net_run *run, double momentum, an_error *err) {
+    an_status st = AN_OK;
+    for (int32_t u = 0; !st && joins(run) && u < run->net->spec.unit_count; u++) {
+        const ani_net_unit *unit = &run->net->units[u];
+        const ani_bn_forward bn = {
+            .bn = &unit->batch, .momentum = momentum, .update = momentum >= 0};
+        st = join_forward(run, u, 0, &bn, err);
+    }
+    return st;
+}
+
+/* What the backward pass does with them. */
+static an_status follow_backward(const net_run *run, an_error *err) {
+    const ani_net *net = run->net;
+    an_status st = AN_OK;
+    for (int32_t u = net->spec.unit_count; !st && joins(run) && u >= 0; u--) {
+        const int32_t stored = u == net->spec.unit_count ? u - 1 : net->units[u].spec.input;
+        if (stored == ANI_INPUT) continue;
+        const int64_t count = 2 * net->units[stored].spec.cout;
+        double *sums = net->units[stored].sums;
+        net->backend->ops->fill(net->backend, sums, 0, count * (int64_t)sizeof *sums);
+        st = run->peers->sums(run->peers->user, sums, count, err);
+    }
+    return st;
+}
+
+/* A step of the peers. The gradients of no images are zero. */
+static an_status follow_step(net_run *run, const ani_net_step *step, an_error *err) {
+    const ani_net *net = run->net;
+    const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
+    const ani_net_range range = ani_net_trained(net, step->base);
+    an_status st = follow_forward(run, step->momentum, err);
+    if (!st) st = average_moving(run, err);
+    net->backend->ops->fill(net->backend, net->loss, 0, sizeof *net->loss);
+    if (!st) st = run->peers->loss(run->peers->user, net->loss, run->guard, err);
+    if (!st && all) st = follow_backward(run, err);
+    net->backend->ops->fill(net->backend, range.gradients, 0,
+                            range.count * (int64_t)sizeof *range.gradients);
+    if (!st && run->guard) restore_moving(run, run->guard);
+    return st;
+}
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+/* The calls of a step, or their repetition. A loss function is called by the host, in between, and
+ * so are the peers. */
 static an_status run_step(net_run *run, const ani_net_step *step, const float *y, an_error *err) {
     an_backend *backend = run->net->backend;
-    const bool records = !step->loss->fn;
+    const bool records = !step->loss->fn && !run->peers;
     const step_key key = key_of(run, step);
     an_status st = AN_OK;
     if (!records || backend->ops->begin(backend, &run->plan->step, &key, sizeof key)) {
@@ -507,27 +613,53 @@ static an_status run_step(net_run *run, const ani_net_step *step, const float *y
     return st ? st : ani_watch_check(run->watch, err);
 }
 
+/* Plan a step, and allocate what it needs. */
+static an_status begin_step(net_run *run, ani_net *net, const ani_net_step *step, int64_t n,
+                            an_error *err) {
+    const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
+    const int32_t kind = all                            ? ANI_RUN_TRAINING
+                         : step->base == AN_BASE_FROZEN ? ANI_RUN_HEAD
+                                                        : ANI_RUN_STATISTICS;
+    *run = (net_run){.batch = step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS,
+                     .peers = step->peers};
+    an_status st = n || !step->peers ? begin(run, net, kind, n, err) : begin_empty(run, net, err);
+    if (!st && step->loss->fn) st = make_own(net, n, err);
+    run->guard = step->guarded ? net->guard : NULL;
+    run->keeps = run->batch && (net->watch.cancel || step->loss->fn || run->guard || run->peers);
+    return !st && run->keeps ? ani_net_need_moving_before(net, err) : st;
+}
+
+/* Hold the base's packed weights. */
+static an_status take_base(ani_net_context **out, ani_net *net, an_error *err) {
+    an_status st = ani_net_context_take(out, net, err);
+    return st ? st : ani_net_context_hold(net, *out, AN_INFERENCE_FP32, true, err);
+}
+
+an_status ani_net_reserve(ani_net *net, const ani_net_step *step, int64_t n, an_error *err) {
+    net_run run;
+    ani_net_context *context = NULL;
+    an_status st = begin_step(&run, net, step, n, err);
+    if (!st && n && step->base == AN_BASE_FROZEN) st = take_base(&context, net, err);
+    ani_net_context_give(net, context);
+    return st;
+}
+
 an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float *x, const float *y,
                             int64_t n, double *loss_value, an_error *err) {
-    const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
-    const bool frozen = step->base == AN_BASE_FROZEN;
-    const int32_t kind = all ? ANI_RUN_TRAINING : frozen ? ANI_RUN_HEAD : ANI_RUN_STATISTICS;
-    net_run run = {.batch = step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS};
+    const bool frozen = n && step->base == AN_BASE_FROZEN;
+    net_run run;
     ani_net_context *context = NULL;
-    an_status st = begin(&run, net, kind, n, err);
-    if (!st && step->loss->fn) st = make_own(net, n, err);
-    run.guard = step->guarded ? net->guard : NULL;
-    run.keeps = run.batch && (net->watch.cancel || step->loss->fn || run.guard);
-    if (!st && run.keeps) st = ani_net_need_moving_before(net, err);
-    if (!st && frozen) st = ani_net_context_take(&context, net, err);
-    if (!st && frozen) st = ani_net_context_hold(net, context, AN_INFERENCE_FP32, true, err);
+    an_status st = begin_step(&run, net, step, n, err);
+    if (!st && frozen) st = take_base(&context, net, err);
     if (!st && frozen) st = infer(&run, context, (ani_infer_input){.x = x}, err);
     ani_net_context_give(net, context);
     if (st) return st;
-    if (!frozen) send_images(&run, x);
-    send_targets(&run, step->loss, y);
+    if (n && !frozen) send_images(&run, x);
+    if (n) send_targets(&run, step->loss, y);
     keep_moving(&run);
-    st = frozen ? head_step(&run, step->loss, y, false, err) : run_step(&run, step, y, err);
+    st = !n       ? follow_step(&run, step, err)
+         : frozen ? head_step(&run, step->loss, y, false, err)
+                  : run_step(&run, step, y, err);
     if (st)
         restore_moving(&run, NULL);
     else if (run.batch)
@@ -574,11 +706,13 @@ void ani_net_clear_guard(ani_net *net) {
     net->backend->ops->fill(net->backend, net->guard, 0, sizeof *net->guard);
 }
 
-an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double *scratch,
-                                 double *sums, an_error *err) {
-    net_run run = {.batch = true};
-    an_status st = begin(&run, net, ANI_RUN_STATISTICS, n, err);
-    if (st) return st;
+an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n,
+                                 const ani_net_peers *peers, double *scratch, double *sums,
+                                 an_error *err) {
+    net_run run = {.batch = true, .peers = peers};
+    an_status st =
+        n || !peers ? begin(&run, net, ANI_RUN_STATISTICS, n, err) : begin_empty(&run, net, err);
+    if (st || !n) return st ? st : follow_forward(&run, -1, err);
     send_images(&run, x);
     st = forward_lazy(&run, -1, err);
     if (!st)
@@ -588,7 +722,8 @@ an_status ani_net_add_statistics(ani_net *net, const float *x, int64_t n, double
     if (st || finished) return st ? st : finished;
     double *mean = sums, *variance = sums + net->channels;
     for (int32_t u = 0; u < net->spec.unit_count; u++) {
-        const int64_t c = net->units[u].spec.cout, rows = rows_of(&run, u);
+        const int64_t c = net->units[u].spec.cout;
+        const int64_t rows = joins(&run) ? all_rows_of(&run, u) : rows_of(&run, u);
         const double *moments = scratch + (net->units[u].sums - net->sums);
         for (int64_t i = 0; i < c; i++) {
             *mean++ += (double)n * moments[i];

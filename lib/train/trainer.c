@@ -351,7 +351,7 @@ static an_status update_batch_norm(an_trainer *trainer, an_error *err) {
         const float *x;
         int64_t n;
         st = ani_loader_next(trainer->train, &x, NULL, NULL, &n, err);
-        if (!st) st = ani_model_update_batch_norm_add(trainer->model, x, n, err);
+        if (!st) st = ani_model_update_batch_norm_add(trainer->model, x, n, NULL, err);
         if (!st) st = ani_trainer_look_for_pause(trainer, err);
     }
     ani_loader_release(trainer->train);

@@ -79,7 +79,7 @@ static an_status move(an_trainer *trainer, ani_epoch_run *run, const step_batch 
                          .updates = an_optimizer_steps(trainer->optimizer)};
     st = b->is_features
              ? ani_model_compute_head_gradients(model, b->x, b->y, b->n, &how, guarded, NULL, err)
-             : ani_model_compute_gradients(model, b->x, b->y, b->n, &how, guarded, NULL, err);
+             : ani_model_compute_gradients(model, b->x, b->y, b->n, &how, guarded, NULL, NULL, err);
     if (!st && moved->is_update) st = update(trainer, run, err);
     if (!st) ani_net_send_loss(net);
     ani_net_end_change(net);
