@@ -58,6 +58,7 @@ struct an_loader {
     an_dataset *dataset;        /* NULL: samples come from the callback */
     ani_callback callback;      /* all zero with a data set */
     an_release_fn release;      /* of the callback, at the end; NULL: none */
+    ani_loader_share share;     /* of each batch that is made, while it is claimed */
     an_loader *parent;          /* claimed as long as this one exists: it has the same callback */
     an_loader_options options;  /* augment: the next field */
     an_augment_options augment; /* its lists are owned */
@@ -142,20 +143,33 @@ static bool needs_reference(const an_loader *b) {
 
 /* --- making samples -------------------------------------------------------------------------- */
 
+/* The first sample of a part of a batch; that of the part after it is its end. */
+static int64_t share_begin(const an_loader *b, int64_t step, int32_t part) {
+    return ani_order_batch(&b->order, step) * part / b->share.parts;
+}
+
+/* The samples of a batch that are made. */
+static int64_t share_size(const an_loader *b, int64_t step) {
+    return share_begin(b, step, b->share.part + 1) - share_begin(b, step, b->share.part);
+}
+
 /* Set up the slot of a batch. The lock is held. */
 static slot *set_up(an_loader *b, int64_t step) {
     slot *s = &b->slots[step % b->slot_count];
-    const int64_t *places = b->places + step * b->order.batch;
+    const int64_t first = share_begin(b, step, b->share.part);
+    const int64_t *places = b->places + step * b->order.batch + first;
     s->step = step;
-    s->count = s->pending = ani_order_batch(&b->order, step);
+    s->count = s->pending = share_size(b, step);
     s->claimed = 0;
     for (int64_t i = 0; i < s->count; i++)
         s->samples[i] = b->indices[places[i]];
     if (!s->transforms) return s;
     ani_mt19937 mt = b->first;
+    ani_transform other; /* of a part that is not made: the stream goes through all of them */
     if (step > 0) ani_order_stream(&b->order, b->epoch, step, &mt);
-    for (int64_t i = 0; i < s->count; i++)
-        ani_transform_draw(&s->transforms[i], &b->augment, b->order.height, b->order.width, &mt);
+    for (int64_t i = -first; i < s->count; i++)
+        ani_transform_draw(i < 0 ? &other : &s->transforms[i], &b->augment, b->order.height,
+                           b->order.width, &mt);
     return s;
 }
 
@@ -165,8 +179,13 @@ static int64_t slots_end(const an_loader *b) {
     return end < b->order.steps ? end : b->order.steps;
 }
 
-static bool can_claim(const an_loader *b) {
-    return !b->paused && b->filling < b->filled && b->filling < slots_end(b);
+/* Whether there is a sample to be made. Batches without any are set up on the way. */
+static bool can_claim(an_loader *b) {
+    while (!b->paused && b->filling < b->filled && b->filling < slots_end(b)) {
+        if (share_size(b, b->filling)) return true;
+        set_up(b, b->filling++);
+    }
+    return false;
 }
 
 /* Take the next sample to be made: its slot, and its index in *k. The lock is held and can_claim()
@@ -421,6 +440,7 @@ static an_status create(an_loader **out, an_dataset *dataset, const an_loader_so
     b->augment.width_shifts = b->augment.height_shifts = NULL;
     b->scaling = scaling;
     ani_pixels_init(&b->pixels, ani_cpu_mask(NULL));
+    b->share.parts = 1;
     b->paused = true; /* until an epoch begins */
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->work, NULL);
@@ -523,6 +543,14 @@ void an_loader_destroy(an_loader *loader) {
 
 /* --- epochs ---------------------------------------------------------------------------------- */
 
+/* Take the lock, with no thread at work and nothing to claim. */
+static void pause_work(an_loader *b) {
+    pthread_mutex_lock(&b->lock);
+    b->paused = true;
+    while (b->busy)
+        pthread_cond_wait(&b->changed, &b->lock);
+}
+
 an_status ani_loader_claim(an_loader *loader, an_error *err) {
     an_status st = ani_process_check(loader->process, "the loader", err);
     if (st) return st;
@@ -538,11 +566,20 @@ an_status ani_loader_claim(an_loader *loader, an_error *err) {
 void ani_loader_release(an_loader *loader) {
     ani_watch_end(&loader->own);
     loader->watch = NULL;
+    if (loader->share.parts > 1) /* what is prefetched is a part */
+        ani_loader_use_share(loader, &(ani_loader_share){.parts = 1});
     atomic_store(&loader->claimed, false);
 }
 
 void ani_loader_use_watch(an_loader *loader, ani_watch *watch) {
     loader->watch = watch;
+}
+
+void ani_loader_use_share(an_loader *loader, const ani_loader_share *share) {
+    pause_work(loader);
+    loader->share = *share;
+    loader->begun = false;
+    pthread_mutex_unlock(&loader->lock);
 }
 
 an_status an_loader_set_cancel(an_loader *loader, an_cancel *cancel, an_error *err) {
@@ -573,10 +610,7 @@ an_status ani_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_e
         return ani_fail(err, AN_ERR_ARG,
                         "first is %lld; it must be 0 to %lld, the batches of an epoch",
                         (long long)first, (long long)b->order.steps);
-    pthread_mutex_lock(&b->lock);
-    b->paused = true;
-    while (b->busy)
-        pthread_cond_wait(&b->changed, &b->lock);
+    pause_work(b);
     ani_order_epoch(&b->order, epoch, b->places, &b->first);
     for (int64_t i = 0; i < b->slot_count; i++)
         b->slots[i].step = -1;
@@ -599,7 +633,7 @@ static an_status fill_slots(an_loader *b, an_error *err) {
         const slot *s = set_up(b, b->filled);
         const an_fill_batch batch = batch_of(b, s);
         pthread_mutex_unlock(&b->lock);
-        st = ani_callback_fill(&b->callback, &batch, err);
+        if (batch.n) st = ani_callback_fill(&b->callback, &batch, err);
         pthread_mutex_lock(&b->lock);
         if (!st) b->filled++;
         pthread_cond_broadcast(&b->work);
@@ -619,10 +653,10 @@ static an_status wait_for_batch(an_loader *b, slot **out, an_error *err) {
     if (!b->dataset) st = fill_slots(b, err);
     slot *s = *out = &b->slots[b->next % b->slot_count];
     while (!st && (s->step != b->next || s->pending)) {
-        if (b->filling == b->next)
-            work_once(b, &b->scratches[b->options.threads]);
-        else
+        if (b->filling > b->next)
             ani_watch_wait(b->watch, &b->changed, &b->lock);
+        else if (can_claim(b) && b->filling == b->next)
+            work_once(b, &b->scratches[b->options.threads]);
         st = ani_watch_check(b->watch, err);
     }
     if (!st) b->next++;
@@ -638,7 +672,10 @@ static an_status leave_out(an_loader *b, slot *s, an_error *err) {
         if (error->status) {
             if (!b->dataset || !ani_dataset_may_skip(b->dataset, error->status))
                 return ani_fail(err, error->status, "%s", error->message);
-            an_status st = ani_dataset_skip(b->dataset, s->samples[k], error->message, err);
+            const ani_loader_share *share = &b->share;
+            an_status st = share->skip
+                               ? share->skip(share->user, s->samples[k], error->message, err)
+                               : ani_dataset_skip(b->dataset, s->samples[k], error->message, err);
             if (st) return st;
             continue;
         }
@@ -672,7 +709,7 @@ an_status ani_loader_next(an_loader *loader, const float **x, const float **y,
     an_status st = loader->begun ? AN_OK : ani_loader_begin(loader, 0, 0, err);
     slot *s = NULL;
     loader->given = NULL;
-    while (!st && (!s || s->count == 0)) {
+    while (!st && (!s || (s->count == 0 && loader->share.parts == 1))) {
         st = wait_for_batch(loader, &s, err);
         if (!st) st = leave_out(loader, s, err);
     }
@@ -781,6 +818,11 @@ an_status ani_loader_in_order(an_loader **out, an_loader *loader, an_error *err)
     ani_loader_hold(loader);
     (*out)->parent = loader;
     return AN_OK;
+}
+
+an_status ani_loader_copy(an_loader **out, const an_loader *loader, an_error *err) {
+    return create(out, loader->dataset, NULL, loader->indices, loader->order.count,
+                  &loader->options, err);
 }
 
 int64_t ani_loader_sample(const an_loader *loader, int64_t place) {

@@ -24,6 +24,20 @@ an_status ani_loader_claim(an_loader *loader, an_error *err);
 /** Let the watch, instead of the loader's own flag, cancel the claim holder's waits for batches,
  * until the claim is released. */
 void ani_loader_use_watch(an_loader *loader, ani_watch *watch);
+/** A part of each batch: of `count` samples, those from count*part/parts to count*(part+1)/parts.
+ */
+typedef struct ani_loader_share {
+    int32_t part, parts;
+    /** Called instead of leaving out a damaged image of the data set: it may be the data set of
+     * another thread's caller, who has to be warned. NULL: it is left out as usual. */
+    an_status (*skip)(void *user, int64_t sample, const char *message, an_error *err);
+    void *user;
+} ani_loader_share;
+
+/** Make only that part, with the same samples and transforms as in the whole batch, until the claim
+ * is released. With several parts, a batch that is empty is returned, with n 0. Begin an epoch
+ * next. */
+void ani_loader_use_share(an_loader *loader, const ani_loader_share *share);
 void ani_loader_release(an_loader *loader);
 /** The public functions of the same names, for the holder of the claim. */
 an_status ani_loader_begin(an_loader *loader, int64_t epoch, int64_t first, an_error *err);
@@ -33,6 +47,9 @@ an_status ani_loader_next(an_loader *loader, const float **x, const float **y,
  * come from a callback, the new loader holds the claim of the original until it is destroyed, so
  * that fill never runs twice at once. */
 an_status ani_loader_in_order(an_loader **out, an_loader *loader, an_error *err);
+/** Make a loader of the same data set, samples and options, which may be read at the same time. Not
+ * of a callback's samples. */
+an_status ani_loader_copy(an_loader **out, const an_loader *loader, an_error *err);
 /** Return the sample at a place of the loader, 0 to an_loader_samples()-1. */
 int64_t ani_loader_sample(const an_loader *loader, int64_t place);
 /** Fill places [an_loader_samples()] with the order of an epoch. Batch 0 has the first

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "augment/loader.h"
 #include "base/fault.h"
 #include "base/random.h"
 #include "support/data.h"
@@ -113,6 +114,66 @@ static void an_epoch_can_be_resumed(void **state) {
         an_loader_destroy(loader);
         an_loader_destroy(other);
     }
+    an_dataset_destroy(dataset);
+}
+
+/* Read an epoch of all parts in turn, as if it were whole. */
+static uint64_t read_parts(an_loader *const *loaders, int32_t parts, int64_t epoch) {
+    uint64_t sum = 14695981039346656037u;
+    an_status st = AN_OK;
+    for (int32_t part = 0; part < parts; part++) {
+        const ani_loader_share share = {.part = part, .parts = parts};
+        assert_int_equal(ani_loader_claim(loaders[part], NULL), AN_OK);
+        ani_loader_use_share(loaders[part], &share);
+        assert_int_equal(ani_loader_begin(loaders[part], epoch, 0, NULL), AN_OK);
+    }
+    for (int64_t step = 0; !st; step++) {
+        static float x[BATCH * IMAGE], y[BATCH];
+        int64_t samples[BATCH], n = 0;
+        for (int32_t part = 0; part < parts; part++) {
+            const float *px, *py;
+            const int64_t *ps;
+            int64_t pn;
+            st = ani_loader_next(loaders[part], &px, &py, &ps, &pn, NULL);
+            if (st) continue;
+            const int64_t size = ani_loader_size(loaders[part], step);
+            assert_int_equal(pn, size * (part + 1) / parts - size * part / parts);
+            memcpy(x + n * IMAGE, px, (size_t)(pn * IMAGE) * sizeof *x);
+            memcpy(y + n, py, (size_t)pn * sizeof *y);
+            memcpy(samples + n, ps, (size_t)pn * sizeof *samples);
+            n += pn;
+        }
+        if (!st) sum = mix_batch(sum, x, y, samples, n);
+    }
+    assert_int_equal(st, AN_DONE);
+    for (int32_t part = 0; part < parts; part++)
+        ani_loader_release(loaders[part]);
+    return sum;
+}
+
+static void parts_make_up_the_batches(void **state) {
+    (void)state;
+    an_dataset *dataset = data_pixels(COUNT, SIDE, SIDE);
+    for (int32_t mode = AN_AUGMENT_NONE; mode <= AN_AUGMENT_LEGACY; mode++)
+        for (int32_t threads = 0; threads < 3; threads++) {
+            const an_loader_options options = options_of(mode, threads);
+            an_loader *loaders[7];
+            assert_int_equal(an_loader_create(&loaders[0], dataset, NULL, 0, &options, NULL),
+                             AN_OK);
+            for (int32_t i = 1; i < 7; i++)
+                assert_int_equal(ani_loader_copy(&loaders[i], loaders[0], NULL), AN_OK);
+            const uint64_t whole = read_epoch(loaders[0], 1, 0);
+            for (int32_t parts = 1; parts <= 7; parts++) /* batches of 5 and 3: some are empty */
+                assert_true(read_parts(loaders, parts, 1) == whole);
+            /* whole again, also without an_loader_begin() */
+            assert_true(read_epoch(loaders[0], 1, 0) == whole);
+            assert_true(read_parts(loaders, 2, 1) == whole);
+            int64_t n;
+            assert_int_equal(an_loader_next(loaders[0], NULL, NULL, NULL, &n, NULL), AN_OK);
+            assert_int_equal(n, BATCH);
+            for (int32_t i = 0; i < 7; i++)
+                an_loader_destroy(loaders[i]);
+        }
     an_dataset_destroy(dataset);
 }
 
@@ -399,6 +460,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_batches_for_any_number_of_threads),
         cmocka_unit_test(an_epoch_can_be_resumed),
+        cmocka_unit_test(parts_make_up_the_batches),
         cmocka_unit_test(order_and_sizes),
         cmocka_unit_test(samples_are_augmented_anew),
         cmocka_unit_test(the_data_set_lives_on),
