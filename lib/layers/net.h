@@ -186,9 +186,10 @@ void ani_net_set_training(ani_net *net, int32_t precision, int32_t recompute);
 typedef struct ani_net_peers {
     void *user;
     int64_t images; /* of all ranks */
-    /** Join moments [2][c] of rows elements a channel with those of the other ranks. NULL: each
-     * rank normalises by the statistics of its own images. */
-    an_status (*moments)(void *user, double *moments, int64_t c, int64_t rows, an_error *err);
+    /** Join moments [2][c], of `pixels` values an image and channel, with those of the other ranks;
+     * those of a rank without images are undefined. NULL: each rank normalises by the statistics
+     * of its own images. */
+    an_status (*moments)(void *user, double *moments, int64_t c, int64_t pixels, an_error *err);
     /** Add up sums over all ranks; NULL together with moments. */
     an_status (*sums)(void *user, double *sums, int64_t count, an_error *err);
     /** Average the moving statistics, each rank's by its share of the images; not called with

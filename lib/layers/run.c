@@ -175,12 +175,18 @@ static void convolve(const net_run *run, int32_t u, int64_t scratch, const ani_b
     run->net->backend->ops->unit_forward(run->net->backend, &run->plan->units[u].plan, &args);
 }
 
+/* What is made of the moments of unit u. */
+static ani_bn_forward norm_ahead(const net_run *run, int32_t u, double momentum) {
+    return (ani_bn_forward){
+        .bn = &run->net->units[u].batch, .momentum = momentum, .update = momentum >= 0};
+}
+
 /* Join the moments of a unit over all ranks, and make batch norm of them. */
-static an_status join_forward(const net_run *run, int32_t u, int64_t rows, const ani_bn_forward *bn,
+static an_status join_forward(const net_run *run, int32_t u, const ani_bn_forward *bn,
                               an_error *err) {
     const ani_net_unit *unit = &run->net->units[u];
     const int64_t c = unit->spec.cout;
-    an_status st = run->peers->moments(run->peers->user, unit->sums, c, rows, err);
+    an_status st = run->peers->moments(run->peers->user, unit->sums, c, unit->oh * unit->ow, err);
     if (!st)
         run->net->backend->ops->bn_batch(run->net->backend, c, all_rows_of(run, u), unit->sums,
                                          bn->momentum, bn->update, bn->bn);
@@ -195,11 +201,10 @@ static an_status forward_lazy(const net_run *run, double momentum, an_error *err
         const ani_net_unit *unit = &run->net->units[u];
         const ani_unit_run *at = &run->plan->units[u];
         const int64_t c = unit->spec.cout, rows = rows_of(run, u);
-        const ani_bn_forward bn = {
-            .bn = &unit->batch, .momentum = momentum, .update = momentum >= 0};
+        const ani_bn_forward bn = norm_ahead(run, u, momentum);
         convolve(run, u, at->scratch_forward, joins(run) ? NULL : &bn);
         an_status st = ani_watch_check(run->watch, err);
-        if (!st && joins(run)) st = join_forward(run, u, rows, &bn, err);
+        if (!st && joins(run)) st = join_forward(run, u, &bn, err);
         if (st) return st;
         if (unit->spec.residual != ANI_INPUT) {
             const ani_lazy own = own_value(run, u), residual = value_of(run, unit->spec.residual);
@@ -537,8 +542,9 @@ static an_status average_moving(const net_run *run, an_error *err) {
     return run->peers->moving(run->peers->user, net->moving, net->moving_count, err);
 }
 
-/* The calls of a step whose input has been sent. */
-static an_status step_calls(net_run *run, const ani_net_step *step, const float *y, an_error *err) {
+/* The calls for images that have been sent. */
+static an_status image_calls(net_run *run, const ani_net_step *step, const float *y,
+                             an_error *err) {
     const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
     if (!run->batch) refresh_running(run->net);
     an_status st = forward_lazy(run, step->momentum, err);
@@ -547,7 +553,6 @@ static an_status step_calls(net_run *run, const ani_net_step *step, const float 
     pool(run);
     st = head_step(run, step->loss, y, all, err);
     if (!st && all) st = backward(run, err);
-    if (!st && run->guard) restore_moving(run, run->guard);
     return st;
 }
 
@@ -557,10 +562,8 @@ static an_status step_calls(net_run *run, const ani_net_step *step, const float 
 static an_status follow_forward(const net_run *run, double momentum, an_error *err) {
     an_status st = AN_OK;
     for (int32_t u = 0; !st && joins(run) && u < run->net->spec.unit_count; u++) {
-        const ani_net_unit *unit = &run->net->units[u];
-        const ani_bn_forward bn = {
-            .bn = &unit->batch, .momentum = momentum, .update = momentum >= 0};
-        st = join_forward(run, u, 0, &bn, err);
+        const ani_bn_forward bn = norm_ahead(run, u, momentum);
+        st = join_forward(run, u, &bn, err);
     }
     return st;
 }
@@ -580,8 +583,8 @@ static an_status follow_backward(const net_run *run, an_error *err) {
     return st;
 }
 
-/* A step of the peers. The gradients of no images are zero. */
-static an_status follow_step(net_run *run, const ani_net_step *step, an_error *err) {
+/* The calls of a step. The gradients of no images are zero. */
+static an_status follow_calls(const net_run *run, const ani_net_step *step, an_error *err) {
     const ani_net *net = run->net;
     const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
     const ani_net_range range = ani_net_trained(net, step->base);
@@ -592,11 +595,16 @@ static an_status follow_step(net_run *run, const ani_net_step *step, an_error *e
     if (!st && all) st = follow_backward(run, err);
     net->backend->ops->fill(net->backend, range.gradients, 0,
                             range.count * (int64_t)sizeof *range.gradients);
-    if (!st && run->guard) restore_moving(run, run->guard);
     return st;
 }
 
 /* --- steps ------------------------------------------------------------------------------------ */
+
+static an_status step_calls(net_run *run, const ani_net_step *step, const float *y, an_error *err) {
+    an_status st = run->plan ? image_calls(run, step, y, err) : follow_calls(run, step, err);
+    if (!st && run->guard) restore_moving(run, run->guard);
+    return st;
+}
 
 /* The calls of a step, or their repetition. A loss function is called by the host, in between, and
  * so are the peers. */
@@ -609,7 +617,7 @@ static an_status run_step(net_run *run, const ani_net_step *step, const float *y
         st = step_calls(run, step, y, err);
         if (records) backend->ops->end(backend, run->plan->step, !st);
     }
-    if (!st && !run->batch) run->net->running_old = 0;
+    if (!st && !run->batch && run->plan) run->net->running_old = 0;
     return st ? st : ani_watch_check(run->watch, err);
 }
 
@@ -657,9 +665,7 @@ an_status ani_net_gradients(ani_net *net, const ani_net_step *step, const float 
     if (n && !frozen) send_images(&run, x);
     if (n) send_targets(&run, step->loss, y);
     keep_moving(&run);
-    st = !n       ? follow_step(&run, step, err)
-         : frozen ? head_step(&run, step->loss, y, false, err)
-                  : run_step(&run, step, y, err);
+    st = frozen ? head_step(&run, step->loss, y, false, err) : run_step(&run, step, y, err);
     if (st)
         restore_moving(&run, NULL);
     else if (run.batch)

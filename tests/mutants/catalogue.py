@@ -337,8 +337,8 @@ m("draw_fan", "layers/draw.c",
   "Glorot's limit of random weights is wrong", "model")
 
 m("run_finetune_by_batch", "layers/run.c",
-  "step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS};",
-  "step->base != AN_BASE_FROZEN};",
+  "step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS,",
+  "step->base != AN_BASE_FROZEN,",
   "fine-tuning with moving statistics uses those of the batch", "model", "statistics", "trainer", "golden_training")
 m("plan_lifetime", "layers/net_plan.c",
   "add_buffer(list, &run->g, rows, c, f, arrives, backward_step(net, root));",
@@ -772,8 +772,8 @@ m("guard_step", "optim/optim.c",
   "step.guard = NULL;",
   "a step whose loss is not finite changes the weights", "losses")
 m("own_loss_moving", "layers/run.c",
-  "run.keeps = run.batch && (net->watch.cancel || step->loss->fn || run.guard);",
-  "run.keeps = run.batch && (net->watch.cancel || run.guard);",
+  "(net->watch.cancel || step->loss->fn || run->guard || run->peers);",
+  "(net->watch.cancel || run->guard || run->peers);",
   "a cancelled loss function leaves the moving statistics of its batch", "losses")
 m("copy_shares_for_ever", "layers/net.c",
   "if (!st && net->holders && atomic_load(net->holders) > 1) {",
