@@ -93,6 +93,17 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
         option_choice("schedule", &s->schedule, schedule_words,
                       "learning rate of stage 2: constant, or decaying to 0\n"
                       "over its epochs"),
+        option_count("warmup", &s->warmup, 0, 1000000,
+                     "epochs of stage 2 in which the learning rate rises from 0"),
+        option_number("weight-decay", &s->weight_decay, 0, 1000,
+                      "decoupled weight decay of stage 2 (AdamW), of the kernels only;\n"
+                      "0: Adam"),
+        option_number("layer-decay", &s->layer_decay, 0, 1,
+                      "in stage 2, the learning rate of each layer is that of the layer\n"
+                      "after it times this factor; 0: the same rate for all"),
+        option_number("average", &s->average, 0, 0.999999,
+                      "decay of an exponential moving average of the weights in stage 2,\n"
+                      "which is validated and saved in their place; 0: none"),
         option_choice("augment", &s->augment, augment_words,
                       "augment training images: keras as its ImageDataGenerator does,\n"
                       "legacy as in 2020, fast with a faster implementation"),
@@ -125,6 +136,9 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
                       "what stage 2 trains in the base: train (weights and batch norm),\n"
                       "finetune (weights, with batch norm fixed), statistics (batch norm\n"
                       "only), frozen (nothing)"),
+        option_count("finetune-from", &s->finetune_from, 0, 1000000,
+                     "from this epoch of stage 2 on, --base2 train goes on as finetune;\n"
+                     "0: never"),
         option_number("bn-momentum", &s->momentum, 0, 1,
                       "momentum of the moving statistics; 0.9 suits short runs"),
         option_formerly(
@@ -165,6 +179,8 @@ void settings_check(const settings *s) {
         fprintf(stderr, "--resume and --restart cannot be used together\n");
     else if (s->epochs1 + s->epochs2 == 0)
         fprintf(stderr, "--epochs1 and --epochs2 are both 0: nothing to train\n");
+    else if (s->finetune_from && s->base2 != AN_BASE_TRAIN)
+        fprintf(stderr, "--finetune-from needs --base2 train\n");
     else
         return;
     exit(2);
@@ -246,4 +262,22 @@ void settings_train(const settings *s, an_train_options *options) {
     options->text = show_text;
     options->text_is_terminal = isatty(1);
     options->warn = show_train_warning;
+}
+
+void settings_stage2(const settings *s, int64_t steps, an_train_options *options,
+                     an_optimizer_options *optimizer, an_schedule_options *schedule) {
+    an_optimizer_options_init(optimizer, sizeof *optimizer);
+    an_schedule_options_init(schedule, sizeof *schedule);
+    if (s->weight_decay > 0) {
+        optimizer->kind = AN_OPTIM_ADAMW;
+        optimizer->weight_decay = s->weight_decay;
+        optimizer->decay_kernels_only = 1;
+    }
+    optimizer->layer_decay = s->layer_decay;
+    schedule->kind = s->schedule;
+    schedule->warmup_steps = s->warmup * steps;
+    options->optimizer = optimizer;
+    options->schedule = schedule;
+    options->average = s->average;
+    options->finetune_from = s->finetune_from;
 }

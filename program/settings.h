@@ -22,8 +22,10 @@ typedef struct settings {
     const char *tensorboard;    /* folder for event files, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
     int32_t base2, patience, update_batch_norm, keras_checkpoint, verbose, quiet, extract, cache,
-        schedule, resume, restart, precision, recompute, bf16, int8, skip_damaged;
-    double alpha, lr1, lr2, momentum, min_delta, strength, checkpoint_seconds;
+        schedule, warmup, finetune_from, resume, restart, precision, recompute, bf16, int8,
+        skip_damaged;
+    double alpha, lr1, lr2, weight_decay, layer_decay, average, momentum, min_delta, strength,
+        checkpoint_seconds;
 } settings;
 
 /** The defaults. */
@@ -56,5 +58,8 @@ void settings_dataset(const settings *s, an_dataset_options *options, an_extract
 void settings_augment(const settings *s, an_augment_options *options);
 /** Everything that is the same in both stages. */
 void settings_train(const settings *s, an_train_options *options);
+/** What stage 2 adds, with steps batches in an epoch; options points to the other two. */
+void settings_stage2(const settings *s, int64_t steps, an_train_options *options,
+                     an_optimizer_options *optimizer, an_schedule_options *schedule);
 
 #endif

@@ -102,10 +102,10 @@ static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint
     int status = 1;
     an_trainer *trainer = NULL;
     an_train_options options;
+    an_optimizer_options optimizer;
     an_schedule_options schedule;
     an_checkpoint_info info;
     an_checkpoint_info_init(&info, sizeof info);
-    an_schedule_options_init(&schedule, sizeof schedule);
     settings_train(&s, &options);
     options.first_epoch = (int32_t)an_history_count(r->history);
     if (checkpoint) {
@@ -116,10 +116,8 @@ static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint
     options.max_epochs = now->epochs;
     options.base = now->base;
     options.learning_rate = now->rate;
-    if (now->number == 2) {
-        schedule.kind = s.schedule;
-        options.schedule = &schedule;
-    }
+    if (now->number == 2)
+        settings_stage2(&s, an_loader_steps(r->train), &options, &optimizer, &schedule);
     if (!s.keras_checkpoint) options.checkpoint_best = best_loss(r->history);
     options.checkpoint_path = best_model_path(&s, path);
     options.csv_path = join_path(csv, s.out, "history.csv");
@@ -235,7 +233,8 @@ static int plot_history(const an_history *history) {
 static void options(option_row rows[OPTION_ROWS]) {
     settings_rows(&s,
                   "data labels suffix names-encoding skip-damaged out size alpha padding weights "
-                  "scale batch epochs1 epochs2 lr1 lr2 schedule augment augment-strength seed "
+                  "scale batch epochs1 epochs2 lr1 lr2 schedule warmup weight-decay layer-decay "
+                  "average finetune-from augment augment-strength seed "
                   "device threads precision recompute quiet keras-checkpoint base2 bn-momentum "
                   "update-batch-norm patience min-delta cache extract sha256 resume restart "
                   "checkpoint-seconds tensorboard verbose",

@@ -149,6 +149,8 @@ type OptimizerOptions struct {
 	Beta1, Beta2, Epsilon float64
 	Momentum, WeightDecay float64
 	ClipNorm              float64 // 0 = no clipping
+	DecayKernelsOnly      bool    // AdamW: gamma, beta and bias do not decay
+	LayerDecay            float64 // factor of the rate from layer to layer; 0 = the same rate
 }
 
 // DefaultOptimizerOptions returns Adam with Keras' defaults.
@@ -157,7 +159,8 @@ func DefaultOptimizerOptions() OptimizerOptions {
 	C.an_optimizer_options_init(&c, C.uint32_t(unsafe.Sizeof(c)))
 	return OptimizerOptions{Kind: int(c.kind), Nesterov: c.nesterov != 0, Beta1: float64(c.beta1),
 		Beta2: float64(c.beta2), Epsilon: float64(c.epsilon), Momentum: float64(c.momentum),
-		WeightDecay: float64(c.weight_decay), ClipNorm: float64(c.clip_norm)}
+		WeightDecay: float64(c.weight_decay), ClipNorm: float64(c.clip_norm),
+		DecayKernelsOnly: c.decay_kernels_only != 0, LayerDecay: float64(c.layer_decay)}
 }
 
 func (o *OptimizerOptions) c(a *arena) *C.an_optimizer_options {
@@ -169,6 +172,7 @@ func (o *OptimizerOptions) c(a *arena) *C.an_optimizer_options {
 	c.kind, c.nesterov = C.int32_t(o.Kind), flag(o.Nesterov)
 	c.beta1, c.beta2, c.epsilon = C.double(o.Beta1), C.double(o.Beta2), C.double(o.Epsilon)
 	c.momentum, c.weight_decay, c.clip_norm = C.double(o.Momentum), C.double(o.WeightDecay), C.double(o.ClipNorm)
+	c.decay_kernels_only, c.layer_decay = flag(o.DecayKernelsOnly), C.double(o.LayerDecay)
 	return c
 }
 
@@ -272,6 +276,8 @@ type TrainOptions struct {
 	OnEvent                      func(*TrainEvent) error
 	Text                         func(string) error
 	Warn                         func(Warning) error
+	FinetuneFrom                 int     // with BaseTrain: from this epoch on as BaseFinetune; 0 = never
+	Average                      float64 // decay of an average of the weights; 0 = none
 }
 
 // DefaultTrainOptions returns the tutorial's: 30 epochs of the head, early stopping after 7.
@@ -287,7 +293,8 @@ func DefaultTrainOptions() TrainOptions {
 		TerminateOnNaN: c.terminate_on_nan != 0, UpdateBatchNorm: c.update_batch_norm != 0, Precision: int(c.precision),
 		Recompute: c.recompute != 0, Accumulate: int(c.accumulate), Verbose: int(c.verbose),
 		TextIsTerminal: int(c.text_is_terminal), LearningRate: float64(c.learning_rate),
-		CheckpointBest: float64(c.checkpoint_best), ResumeSeconds: float64(c.resume_seconds)}
+		CheckpointBest: float64(c.checkpoint_best), ResumeSeconds: float64(c.resume_seconds),
+		FinetuneFrom: int(c.finetune_from), Average: float64(c.average)}
 }
 
 func (o *TrainOptions) c(a *arena, back *callbacks) *C.an_train_options {
@@ -312,6 +319,7 @@ func (o *TrainOptions) c(a *arena, back *callbacks) *C.an_train_options {
 	c.optimizer, c.schedule = o.Optimizer.c(a), o.Schedule.c(a)
 	c.checkpoint_path, c.resume_path = a.optional(o.CheckpointPath), a.optional(o.ResumePath)
 	c.csv_path, c.tensorboard_dir = a.optional(o.CSVPath), a.optional(o.TensorBoardDir)
+	c.finetune_from, c.average = C.int32_t(o.FinetuneFrom), C.double(o.Average)
 	back.loss, back.event, back.text, back.warn = o.LossFn, o.OnEvent, o.Text, o.Warn
 	c.loss_fn, c.loss_user = back.lossFn(), back.user
 	c.text, c.text_user = back.textFn(), back.user

@@ -12,16 +12,20 @@ extern "C" {
 
 /** Which optimizer. Initialise with an_optimizer_options_init(), then change what you need. */
 typedef struct an_optimizer_options {
-    uint32_t struct_size; /* set by init; new fields are only appended */
-    int32_t kind;         /* AN_OPTIM_*; default ADAM */
-    int32_t nesterov;     /* SGD: 0 or 1; default 0 */
-    int32_t reserved;     /* 0 */
-    double beta1;         /* 0 <= beta1 < 1; default 0.9 */
-    double beta2;         /* 0 <= beta2 < 1; default 0.999 */
-    double epsilon;       /* > 0, added outside the square root; default 1e-7 */
-    double momentum;      /* SGD: 0 to 1; default 0 */
-    double weight_decay;  /* ADAMW: >= 0; default 0.004 */
-    double clip_norm;     /* global norm of all gradients; 0 = no clipping; default 0 */
+    uint32_t struct_size;       /* set by init; new fields are only appended */
+    int32_t kind;               /* AN_OPTIM_*; default ADAM */
+    int32_t nesterov;           /* SGD: 0 or 1; default 0 */
+    int32_t decay_kernels_only; /* ADAMW: 0 or 1: only kernels decay; gamma, beta and bias do not;
+                                   default 0 */
+    double beta1;               /* 0 <= beta1 < 1; default 0.9 */
+    double beta2;               /* 0 <= beta2 < 1; default 0.999 */
+    double epsilon;             /* > 0, added outside the square root; default 1e-7 */
+    double momentum;            /* SGD: 0 to 1; default 0 */
+    double weight_decay;        /* ADAMW: >= 0; default 0.004 */
+    double clip_norm;           /* global norm of all gradients; 0 = no clipping; default 0 */
+    double layer_decay; /* 0 < factor <= 1: the rate of each layer (a convolution with its batch
+                           norm) is that of the layer after it times the factor; the head has the
+                           full rate; 0 = the same rate for all; default 0 */
 } an_optimizer_options;
 
 AN_API void an_optimizer_options_init(an_optimizer_options *options, uint32_t struct_size);
@@ -42,7 +46,8 @@ AN_API void an_optimizer_destroy(an_optimizer *optimizer); /**< Free; NULL is al
  * Returns: AN_OK; AN_ERR_ARG (also if no gradients have been computed yet); AN_ERR_DEVICE, also of
  *          work before it. A device may still compute when it returns; whatever reads the weights
  *          waits for that.
- * Source:  Keras 2 Adam, SGD, AdamW (docs/numerics.md, section optimizers).
+ * Source:  Keras 2 Adam, SGD, AdamW (docs/numerics.md, section optimizers). decay_kernels_only as
+ *          Keras' exclude_from_weight_decay; layer_decay as in BEiT (Bao et al., 2021), per layer.
  */
 AN_API an_status an_optimizer_step(an_optimizer *optimizer, double learning_rate, an_error *err);
 AN_API int64_t an_optimizer_steps(const an_optimizer *optimizer); /**< Return the number of steps
@@ -52,7 +57,8 @@ AN_API int64_t an_optimizer_steps(const an_optimizer *optimizer); /**< Return th
  * Apply one step of an optimizer to plain arrays of count numbers.
  *
  * Takes:   step: from 1; count: 0 or more; m, v: moments, zero before step 1 (SGD: m is the
- *          velocity; v is unused and may be NULL).
+ *          velocity; v is unused and may be NULL). The numbers are treated as a kernel of the head:
+ *          they decay, and have the full rate.
  * Returns: AN_OK; AN_ERR_ARG; AN_ERR_NOMEM.
  */
 AN_API an_status an_optimizer_apply(const an_optimizer_options *options, int64_t step,

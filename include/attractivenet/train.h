@@ -255,7 +255,24 @@ typedef struct an_train_options {
     an_warning_fn warn;   /* NULL = none; AN_WARN_WEAK_FEATURES if the features of a frozen base are
                              close to 0, AN_WARN_OTHER */
     void *warn_user;      /* passed to warn */
+    int32_t finetune_from; /* with AN_BASE_TRAIN: from this epoch of the stage on, the base is
+                              trained as with AN_BASE_FINETUNE: the moving statistics are used and
+                              stay fixed. Set update_batch_norm, too, if momentum is too slow for
+                              the epochs before. 0 to 1,000,000; 0 = never; default 0 */
+    int32_t reserved;      /* 0 */
+    double average; /* 0 <= decay < 1: validate, save and restore an exponential moving average
+                       of the trained weights; see below; 0 = none; default 0 */
 } an_train_options;
+
+/* The average of the weights. After step t of the optimizer (from 1), average = d * average + (1 -
+ * d) * weights, with d = min(decay, (t - 1) / (t + 9)), so that the first steps are soon
+ * forgotten. The model holds the average from the end of an epoch's last step until the callback of
+ * AN_EVENT_EPOCH_END has returned, so val_loss, the model file, the best weights and what callbacks
+ * see meanwhile are the average's; the next epoch continues with the weights themselves. After the
+ * last epoch the model keeps the average, except after AN_STOP_NAN. In epochs with batch statistics
+ * the average's moving statistics are recomputed from the epoch's batches (one more forward pass);
+ * otherwise there is only one set of statistics. Source: TensorFlow's ExponentialMovingAverage with
+ * num_updates; Izmailov et al., 2018, for the statistics. */
 
 AN_API void an_train_options_init(an_train_options *options, uint32_t struct_size);
 

@@ -467,6 +467,15 @@ const ani_net_array *ani_net_array_at(const ani_net *net, int64_t index) {
     return &net->arrays[index];
 }
 
+int32_t ani_net_array_unit(const ani_net *net, int64_t index) {
+    const int64_t of_a_unit = (net->array_count - 2) / net->spec.unit_count;
+    return (int32_t)(index / of_a_unit);
+}
+
+bool ani_net_array_is_kernel(const ani_net_array *array) {
+    return array->rank > 1;
+}
+
 void ani_net_read_array(const ani_net *net, const ani_net_array *array, float *host) {
     net->backend->ops->read(net->backend, host, array->data, array->count * (int64_t)sizeof *host);
 }
@@ -594,6 +603,10 @@ an_status ani_net_moving_create(float **out, const ani_net *net, an_error *err) 
 
 void ani_net_moving_destroy(const ani_net *net, float *moving) {
     if (moving) net->backend->ops->free(net->backend, moving, moving_size(net));
+}
+
+int64_t ani_net_moving_count(const ani_net *net) {
+    return net->moving_count;
 }
 
 void ani_net_keep_moving(const ani_net *net, float *moving) {

@@ -81,6 +81,10 @@ void ani_net_unit_size(const ani_net *net, int32_t unit, int64_t *height, int64_
  * dense kernel, bias. */
 int64_t ani_net_array_count(const ani_net *net);
 const ani_net_array *ani_net_array_at(const ani_net *net, int64_t index);
+/** Return the unit to which an array belongs, or the number of units for the head. */
+int32_t ani_net_array_unit(const ani_net *net, int64_t index);
+/** Return whether an array is a kernel: weights of products, unlike gamma, beta and bias. */
+bool ani_net_array_is_kernel(const ani_net_array *array);
 /** Copy an array's values or gradient to the host, or its values from the host. */
 void ani_net_read_array(const ani_net *net, const ani_net_array *array, float *host);
 void ani_net_read_gradient(const ani_net *net, const ani_net_array *array, float *host);
@@ -245,6 +249,7 @@ void ani_net_join_gradients(ani_net *net, int32_t base, double kept_share, doubl
 /** Backend memory for a copy of the moving statistics; NULL is freed as nothing. */
 an_status ani_net_moving_create(float **out, const ani_net *net, an_error *err);
 void ani_net_moving_destroy(const ani_net *net, float *moving);
+int64_t ani_net_moving_count(const ani_net *net); /* how many numbers it has */
 /** Copy the moving statistics there, or back, with the turn. */
 void ani_net_keep_moving(const ani_net *net, float *moving);
 void ani_net_restore_moving(ani_net *net, const float *moving);

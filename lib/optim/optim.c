@@ -12,9 +12,18 @@
 #include "io/arrays.h"
 #include "layers/model.h"
 
+/** Neighbouring parameters with the same rate and decay. */
+typedef struct part {
+    int64_t first, count;
+    double share; /* of the learning rate */
+    bool decays;
+} part;
+
 struct an_optimizer {
     an_model *model;
     an_optimizer_options options;
+    part *parts; /* all parameters, in order */
+    int64_t part_count;
     int64_t steps;
     int64_t count; /* number of all trainable parameters */
     float *m, *v;  /* [count], in backend memory, laid out like the parameters; v is NULL for SGD */
@@ -49,9 +58,10 @@ static an_status take_options(an_optimizer_options *o, const an_optimizer_option
     if (o->nesterov < 0 || o->nesterov > 1)
         return ani_fail(err, AN_ERR_ARG, "an_optimizer_options: nesterov is %d; it must be 0 or 1",
                         (int)o->nesterov);
-    if (o->reserved)
-        return ani_fail(err, AN_ERR_ARG, "an_optimizer_options: reserved is %d; it must be 0",
-                        (int)o->reserved);
+    if (o->decay_kernels_only < 0 || o->decay_kernels_only > 1)
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_optimizer_options: decay_kernels_only is %d; it must be 0 or 1",
+                        (int)o->decay_kernels_only);
     const char *fraction = "at least 0 and below 1";
     st = check_number("beta1", o->beta1, o->beta1 >= 0 && o->beta1 < 1, fraction, err);
     if (!st) st = check_number("beta2", o->beta2, o->beta2 >= 0 && o->beta2 < 1, fraction, err);
@@ -62,6 +72,9 @@ static an_status take_options(an_optimizer_options *o, const an_optimizer_option
     if (!st)
         st = check_number("weight_decay", o->weight_decay, o->weight_decay >= 0, "at least 0", err);
     if (!st) st = check_number("clip_norm", o->clip_norm, o->clip_norm >= 0, "at least 0", err);
+    if (!st)
+        st = check_number("layer_decay", o->layer_decay, o->layer_decay >= 0 && o->layer_decay <= 1,
+                          "0 to 1", err);
     return st;
 }
 
@@ -83,6 +96,37 @@ static ani_optim_step make_step(const an_optimizer_options *o, int64_t step, dou
                             .momentum = o->momentum,
                             .weight_decay = o->weight_decay,
                             .clip_norm = o->clip_norm};
+}
+
+/** Divide the parameters by the rate and the decay that the options give them. What lies between
+ * two arrays belongs to the first one. */
+static an_status make_parts(an_optimizer *optimizer, an_error *err) {
+    const an_optimizer_options *o = &optimizer->options;
+    const ani_net *net = ani_model_net(optimizer->model);
+    const float *begin = ani_net_trained(net, AN_BASE_TRAIN).weights;
+    const int64_t arrays = ani_net_array_count(net);
+    const int32_t head = ani_net_array_unit(net, arrays - 1);
+    optimizer->parts = ani_alloc_zero(arrays, sizeof *optimizer->parts);
+    if (!optimizer->parts)
+        return ani_fail_memory(err, arrays * (int64_t)sizeof *optimizer->parts,
+                               "the parts of an optimizer");
+    for (int64_t i = 0; i < arrays; i++) {
+        const ani_net_array *array = ani_net_array_at(net, i);
+        if (array->moving) continue;
+        const int32_t above = head - ani_net_array_unit(net, i);
+        const part now = {.first = array->data - begin,
+                          .share = o->layer_decay > 0 ? pow(o->layer_decay, above) : 1,
+                          .decays = !o->decay_kernels_only || ani_net_array_is_kernel(array)};
+        part *last = optimizer->part_count ? optimizer->parts + optimizer->part_count - 1 : NULL;
+        if (last) last->count = now.first - last->first;
+        if (last && last->share >= now.share && last->share <= now.share &&
+            last->decays == now.decays)
+            continue;
+        optimizer->parts[optimizer->part_count++] = now;
+    }
+    part *last = optimizer->parts + optimizer->part_count - 1;
+    last->count = optimizer->count - last->first;
+    return AN_OK;
 }
 
 an_status an_optimizer_create(an_optimizer **out, an_model *model,
@@ -109,6 +153,11 @@ an_status an_optimizer_create(an_optimizer **out, an_model *model,
         an_optimizer_destroy(optimizer);
         return st;
     }
+    st = make_parts(optimizer, err);
+    if (st) {
+        an_optimizer_destroy(optimizer);
+        return st;
+    }
     *out = optimizer;
     return AN_OK;
 }
@@ -121,8 +170,27 @@ void an_optimizer_destroy(an_optimizer *optimizer) {
     if (optimizer->v) backend->ops->free(backend, optimizer->v, size);
     if (optimizer->squares)
         backend->ops->free(backend, optimizer->squares, sizeof *optimizer->squares);
+    ani_free(optimizer->parts);
     an_model_destroy(optimizer->model);
     ani_free(optimizer);
+}
+
+/** Update what a part has in common with a range of count parameters from number first on. */
+static void step_part(const an_optimizer *optimizer, const part *p, int64_t first,
+                      const ani_net_range *range, const ani_optim_step *all) {
+    an_backend *backend = an_model_backend(optimizer->model);
+    const int64_t low = p->first > first ? p->first : first;
+    const int64_t end = p->first + p->count, last = first + range->count;
+    ani_optim_step step = *all;
+    step.count = (end < last ? end : last) - low;
+    if (step.count <= 0) return;
+    step.rate *= p->share;
+    if (!p->decays) step.weight_decay = 0;
+    step.w = range->weights + (low - first);
+    step.g = range->gradients + (low - first);
+    step.m = optimizer->m + low;
+    step.v = optimizer->v ? optimizer->v + low : NULL;
+    backend->ops->optim_step(backend, &step);
 }
 
 an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, bool guarded,
@@ -137,17 +205,13 @@ an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, bool
     const ani_net_range range = ani_net_trained(net, base);
     const int64_t offset = range.weights - ani_net_trained(net, AN_BASE_TRAIN).weights;
     ani_optim_step step = make_step(&optimizer->options, optimizer->steps + 1, learning_rate);
-    step.count = range.count;
     if (step.clip_norm > 0) {
         backend->ops->sum_squares(backend, range.count, range.gradients, optimizer->squares);
         step.squares = optimizer->squares;
     }
     step.guard = guarded ? ani_net_guard(net) : NULL;
-    step.w = range.weights;
-    step.g = range.gradients;
-    step.m = optimizer->m + offset;
-    step.v = optimizer->v ? optimizer->v + offset : NULL;
-    backend->ops->optim_step(backend, &step);
+    for (int64_t i = 0; i < optimizer->part_count; i++)
+        step_part(optimizer, &optimizer->parts[i], offset, &range, &step);
     ani_net_weights_changed(net, base);
     optimizer->steps++;
     return backend->ops->reach(backend, 0, err);
@@ -185,6 +249,8 @@ void ani_optimizer_settings(const an_optimizer *optimizer, ani_setting_list *to)
     ani_setting_number(to, "optimizer.momentum", o->momentum);
     ani_setting_number(to, "optimizer.weight_decay", o->weight_decay);
     ani_setting_number(to, "optimizer.clip_norm", o->clip_norm);
+    ani_setting_whole(to, "optimizer.decay_kernels_only", o->decay_kernels_only);
+    ani_setting_number(to, "optimizer.layer_decay", o->layer_decay);
 }
 
 static const char *const moment_names[] = {"optimizer/m", "optimizer/v"};

@@ -4,6 +4,7 @@
  *   arrays     LAYER/VARIABLE: the weights, as in a model file
  *              best/LAYER/VARIABLE: the best ones so far, with restore_best
  *              optimizer/m, optimizer/v: moments of what the stage trains
+ *              average, average_moving: its average and that one's statistics, with average
  *   metadata   checkpoint: version of this layout; number: counts checkpoints of a run
  *              stage, first_epoch, optimizer.steps, library_version, backend, history
  *              state.NAME: train/state.h; setting.NAME: train/settings.h
@@ -360,6 +361,7 @@ an_status ani_checkpoint_write(const ani_snapshot *run, ani_checkpoint_place *pl
     if (options->terminate_on_nan && !is_finite(arrays)) goto done;
     if (run->best) st = append_best(arrays, run->best, err);
     if (!st) st = ani_optimizer_append(run->optimizer, options->base, arrays, err);
+    if (!st) st = ani_average_append(run->average, arrays, err);
     if (!st) st = append_fields(run, place->number, arrays, err);
     if (!st) st = ani_train_state_append(run->state, arrays, err);
     if (!st) st = ani_settings_append(run, arrays, err);
@@ -453,6 +455,8 @@ an_status ani_checkpoint_resume(ani_resumed *out, const ani_snapshot *run,
     if (!st) st = read_state(run, checkpoint, goes_on, &from.state, err);
     if (!st) st = ani_model_check_weights(run->model, checkpoint->arrays, err);
     if (!st) st = ani_optimizer_check(run->optimizer, options->base, checkpoint->arrays, err);
+    if (!st)
+        st = ani_average_check(run->average, checkpoint->arrays, checkpoint->optimizer_steps, err);
     if (!st && options->restore_best) st = read_best(&from.best, checkpoint, err);
     if (!st && from.best) st = ani_model_check_weights(run->model, from.best, err);
     if (!st) st = an_history_create(&from.history, err);
@@ -467,6 +471,7 @@ an_status ani_checkpoint_resume(ani_resumed *out, const ani_snapshot *run,
     /* From here on nothing fails. */
     ani_optimizer_take(run->optimizer, options->base, checkpoint->arrays,
                        checkpoint->optimizer_steps);
+    ani_average_take(run->average, checkpoint->arrays, checkpoint->optimizer_steps);
     if (goes_on) ani_history_set_reason(from.history, AN_STOP_NONE);
     *out = from;
     from = (ani_resumed){0};

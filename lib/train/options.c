@@ -68,6 +68,8 @@ static an_status check(const an_train_options *o, an_error *err) {
         {"accumulate", o->accumulate, 0, million},
         {"verbose", o->verbose, AN_VERBOSE_NONE, AN_VERBOSE_KERAS},
         {"text_is_terminal", o->text_is_terminal, 0, 2},
+        {"finetune_from", o->finetune_from, 0, million},
+        {"reserved", o->reserved, 0, 0},
     };
     const struct {
         const char *field;
@@ -89,6 +91,15 @@ static an_status check(const an_train_options *o, an_error *err) {
         st = ani_fail(err, AN_ERR_ARG,
                       "an_train_options: reduce_rate_factor is %g; it must be between 0 and 1",
                       o->reduce_rate_factor);
+    if (!st && !(o->average >= 0 && o->average < 1))
+        st = ani_fail(err, AN_ERR_ARG,
+                      "an_train_options: average is %g; it must be at least 0 and below 1",
+                      o->average);
+    if (!st && o->finetune_from && o->base != AN_BASE_TRAIN)
+        st = ani_fail(err, AN_ERR_ARG,
+                      "an_train_options: finetune_from is %d and base is %d; it needs "
+                      "AN_BASE_TRAIN, %d",
+                      (int)o->finetune_from, (int)o->base, (int)AN_BASE_TRAIN);
     if (!st && o->verbose != AN_VERBOSE_NONE && !o->text)
         st = ani_fail(err, AN_ERR_ARG,
                       "an_train_options: verbose is %d and text is NULL; set text, which is what "

@@ -38,6 +38,8 @@ static void add_stage(ani_setting_list *to, const an_train_options *o) {
     ani_setting_number(to, "reduce_rate_min", o->reduce_rate_min);
     ani_setting_whole(to, "terminate_on_nan", o->terminate_on_nan);
     ani_setting_whole(to, "recalibrate", o->update_batch_norm);
+    ani_setting_whole(to, "finetune_from", o->finetune_from);
+    ani_setting_number(to, "average", o->average);
     /* Not recompute, which does not change a bit. */
     ani_setting_word(to, "precision", o->precision, precision_words);
 }

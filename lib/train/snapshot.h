@@ -5,6 +5,7 @@
 
 #include <attractivenet/train.h>
 
+#include "train/average.h"
 #include "train/state.h"
 
 /** Everything is borrowed for one call. */
@@ -16,6 +17,7 @@ typedef struct ani_snapshot {
     const an_loader *train, *val; /* val: may be NULL */
     const an_history *history;
     const ani_train_state *state;
+    ani_average *average;  /* NULL: none */
     const an_arrays *best; /* weights, with restore_best; NULL: none yet */
 } ani_snapshot;
 

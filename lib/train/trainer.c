@@ -40,9 +40,17 @@ static void fit_schedule(an_trainer *trainer) {
     schedule->decay_steps = all > schedule->warmup_steps ? all - schedule->warmup_steps : 1;
 }
 
-/** Return whether a batch changes the moving statistics. */
-static bool moves_statistics(const an_train_options *options) {
-    return options->base == AN_BASE_STATISTICS || options->base == AN_BASE_TRAIN;
+int32_t ani_trainer_base(const an_trainer *trainer) {
+    const an_train_options *options = &trainer->options;
+    const bool switched =
+        options->finetune_from && trainer->state.epoch + 1 >= options->finetune_from;
+    return switched ? AN_BASE_FINETUNE : options->base;
+}
+
+/** Return whether a batch of the current epoch changes the moving statistics. */
+static bool moves_statistics(const an_trainer *trainer) {
+    const int32_t base = ani_trainer_base(trainer);
+    return base == AN_BASE_STATISTICS || base == AN_BASE_TRAIN;
 }
 
 /** Find out before the first epoch whether the files can be written, and lock those that are read
@@ -76,7 +84,12 @@ static an_status make_parts(an_trainer *trainer, an_error *err) {
                                options->stage, err);
         if (st) return st;
     }
-    if (options->accumulate > 1 && moves_statistics(options)) {
+    if (options->average > 0) {
+        st = ani_average_create(&trainer->average, trainer->model, options->base, options->average,
+                                err);
+        if (st) return st;
+    }
+    if (options->accumulate > 1 && moves_statistics(trainer)) {
         st = ani_net_moving_create(&trainer->moving, ani_model_net(trainer->model), err);
         if (st) return st;
     }
@@ -169,6 +182,7 @@ void an_trainer_destroy(an_trainer *trainer) {
     ani_free(trainer->y);
     ani_free(trainer->weights);
     ani_net_moving_destroy(ani_model_net(trainer->model), trainer->moving);
+    ani_average_destroy(trainer->average);
     an_arrays_destroy(trainer->kept);
     ani_events_destroy(trainer->events);
     ani_console_clear(&trainer->console);
@@ -274,14 +288,18 @@ static ani_snapshot snapshot(const an_trainer *trainer) {
                           .val = trainer->val,
                           .history = trainer->history,
                           .state = &trainer->state,
+                          .average = trainer->average,
                           .best = trainer->kept};
 }
 
 an_status ani_trainer_write(an_trainer *trainer, an_error *err) {
     const ani_snapshot now = snapshot(trainer);
+    const bool shown = ani_average_is_shown(trainer->average);
     if (!trainer->options.resume_path || trainer->written) return AN_OK;
-    an_status st = ani_checkpoint_write(&now, &trainer->place, &trainer->written, err);
+    an_status st = ani_average_show(trainer->average, false, err);
+    if (!st) st = ani_checkpoint_write(&now, &trainer->place, &trainer->written, err);
     if (trainer->written) trainer->written_at = ani_clock_seconds();
+    if (!st && shown) st = ani_average_show(trainer->average, true, err);
     return st;
 }
 
@@ -295,10 +313,11 @@ static an_status resume(an_trainer *trainer, const an_checkpoint *checkpoint, an
     an_arrays_destroy(trainer->kept);
     trainer->kept = from.best;
     trainer->state = from.state;
+    if (trainer->state.reason && !trainer->kept) st = ani_average_show(trainer->average, true, err);
     ani_trainer_drop_features(trainer);
     trainer->place.slot = -1;
     trainer->written = false;
-    return AN_OK;
+    return st;
 }
 
 an_status an_trainer_resume(an_trainer *trainer, const an_checkpoint *checkpoint, an_error *err) {
@@ -337,10 +356,10 @@ static an_status introduce(an_trainer *trainer, an_error *err) {
     return st;
 }
 
-/** Set the moving statistics to those of this epoch's batches under the current weights. */
+/** Set the moving statistics to those of this epoch's batches under the weights that the model
+ * holds. */
 static an_status update_batch_norm(an_trainer *trainer, an_error *err) {
     const an_train_options *options = &trainer->options;
-    if (!options->update_batch_norm || !moves_statistics(options)) return AN_OK;
     an_status st = ani_trainer_claim_batches(trainer, err);
     if (st) return st;
     st = ani_model_update_batch_norm_begin(trainer->model, err);
@@ -525,6 +544,8 @@ static an_status finish_epoch(an_trainer *trainer, ani_epoch_run *run, an_error 
             &error);
     if (!report->stopped && atomic_load(&trainer->asked_to_stop))
         end_stage(trainer, report, &failed);
+    if (!report->stopped)
+        collect(&failed, ani_average_show(trainer->average, false, &error), &error);
     if (failed.first) return ani_fail(err, failed.first, "%s", failed.error.message);
     return AN_OK;
 }
@@ -532,7 +553,8 @@ static an_status finish_epoch(an_trainer *trainer, ani_epoch_run *run, an_error 
 /** An epoch up to and including its validation. */
 static an_status run_epoch(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
     const an_train_options *options = &trainer->options;
-    ani_model_use_base(trainer->model, options->base);
+    const bool moves = moves_statistics(trainer);
+    ani_model_use_base(trainer->model, ani_trainer_base(trainer));
     ani_model_use_training(trainer->model, options->precision, options->recompute);
     an_status st = ani_history_reserve(trainer->history, err);
     if (!st) st = ani_trainer_write_in_place(trainer, err);
@@ -548,8 +570,11 @@ static an_status run_epoch(an_trainer *trainer, ani_epoch_run *run, an_error *er
         st = ani_trainer_tell(trainer, AN_EVENT_EPOCH_BEGIN, trainer->state.place.step, run->steps,
                               begun, NULL, err);
     if (!st) st = ani_trainer_run_steps(trainer, run, err);
-    if (!st && !run->broken) st = update_batch_norm(trainer, err);
-    if (!st && !run->broken) st = validate(trainer, run, err);
+    if (st || run->broken) return st;
+    if (options->update_batch_norm && moves) st = update_batch_norm(trainer, err);
+    if (!st) st = ani_average_show(trainer->average, true, err);
+    if (!st && trainer->average && moves) st = update_batch_norm(trainer, err);
+    if (!st) st = validate(trainer, run, err);
     return st;
 }
 
@@ -558,6 +583,7 @@ static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *e
     ani_train_state *state = &trainer->state;
     if (state->reason) return AN_DONE;
     an_status st = ani_trainer_restore_moving(trainer, err);
+    if (!st) st = ani_average_show(trainer->average, false, err);
     if (st) return st;
     ani_epoch_run run = {.begun = ani_clock_seconds() - state->place.seconds,
                          .steps = an_loader_steps(trainer->train)};
@@ -569,6 +595,7 @@ static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *e
     trainer->in_place = false;
     st = run_epoch(trainer, &run, err);
     if (st) st = ani_trainer_abandon_step(trainer, &run, st, err);
+    if (st) ani_average_show(trainer->average, false, NULL); /* else when the next call begins */
     if (!st) {
         st = finish_epoch(trainer, &run, err);
         ani_report_copy(report, &run.report, sizeof run.report);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What an an_trainer holds, for the files that implement it: trainer.c, its epochs;
- * trainer_steps.c, the steps of an epoch; trainer_features.c, those of a frozen base. */
+ * trainer_steps.c, the steps of an epoch; trainer_features.c, those of a frozen base;
+ * average.c, the average of the weights. */
 #ifndef TRAIN_TRAINER_STATE_H
 #define TRAIN_TRAINER_STATE_H
 
@@ -10,6 +11,7 @@
 #include "base/lock.h"
 #include "layers/loss.h"
 #include "layers/model.h"
+#include "train/average.h"
 #include "train/checkpoint.h"
 #include "train/console.h"
 #include "train/evaluate.h"
@@ -45,8 +47,9 @@ struct an_trainer {
     /* accumulation */
     float *moving; /* statistics before the step, in backend memory; NULL: only its end changes the
                       model */
-    bool moving_owed;   /* they could not be restored yet, */
-    int64_t owed_after; /* at this value of ani_net_changes() */
+    bool moving_owed;     /* they could not be restored yet, */
+    int64_t owed_after;   /* at this value of ani_net_changes() */
+    ani_average *average; /* NULL: none */
 };
 
 /** A batch that has been queued, but not accounted for. */
@@ -72,6 +75,8 @@ typedef struct ani_epoch_run {
 } ani_epoch_run;
 
 /* trainer.c */
+/** The base mode of the current epoch. */
+int32_t ani_trainer_base(const an_trainer *trainer);
 /** Pass a message to the caller's warn. */
 an_status ani_trainer_warn(an_trainer *trainer, const char *message, an_error *err);
 /** Return the number of optimizer steps in an epoch. */

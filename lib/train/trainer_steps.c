@@ -37,8 +37,10 @@ static double rate_of(const an_trainer *trainer, const ani_epoch_run *run) {
 /** Update the weights with the gradients of one or more batches. The turn is held. */
 static an_status update(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
     run->pending = 0;
-    return ani_optimizer_step(trainer->optimizer, rate_of(trainer, run),
-                              trainer->options.terminate_on_nan, err);
+    an_status st = ani_optimizer_step(trainer->optimizer, rate_of(trainer, run),
+                                      trainer->options.terminate_on_nan, err);
+    if (!st) ani_average_add(trainer->average, an_optimizer_steps(trainer->optimizer));
+    return st;
 }
 
 /** A batch of a step. */

@@ -409,8 +409,8 @@ m("clip_norm", "backend/ref/optim.c",
   "gradients are clipped by the square of their norm", "optim")
 
 m("moments_offset", "optim/optim.c",
-  "step.m = optimizer->m + offset;",
-  "step.m = optimizer->m;",
+  "step.m = optimizer->m + low;",
+  "step.m = optimizer->m + (low - first);",
   "the head's first moments are those of other arrays", "optim", "checkpoint")
 m("optimizer_steps", "optim/optim.c",
   "    ani_optimizer_set_steps(optimizer, steps);\n",

@@ -15,6 +15,7 @@ const char *const training_names[TRAINING_VARIANTS] = {
     "Keras' augmentation, AdamW with clipping, cosine, update of batch norm",
     "augmentation of 2020, SGD, rate on plateau, best weights restored",
     "no augmentation, early stopping, batch statistics",
+    "average of the weights, fine-tuning from epoch 2, rate and decay by layer",
 };
 
 /* Everything that a stage needs. */
@@ -80,7 +81,7 @@ static an_status make_dataset(parts *p, const training *t, an_error *err) {
 
 static an_status make_batches(parts *p, const training *t, an_error *err) {
     static const int32_t modes[] = {AN_AUGMENT_FAST, AN_AUGMENT_KERAS, AN_AUGMENT_LEGACY,
-                                    AN_AUGMENT_NONE};
+                                    AN_AUGMENT_NONE, AN_AUGMENT_FAST};
     an_loader_options options;
     an_augment_options augment;
     int64_t indices[TRAIN + VAL];
@@ -118,7 +119,7 @@ static int32_t on_warning(void *user, const an_warning *warning) {
 static void vary(an_train_options *options, an_optimizer_options *optimizer,
                  an_schedule_options *schedule, int32_t variant) {
     static const int32_t bases[] = {AN_BASE_TRAIN, AN_BASE_TRAIN, AN_BASE_FINETUNE,
-                                    AN_BASE_STATISTICS};
+                                    AN_BASE_STATISTICS, AN_BASE_TRAIN};
     if (options->stage == 2) options->base = bases[variant];
     switch (variant) {
     case 1:
@@ -141,6 +142,13 @@ static void vary(an_train_options *options, an_optimizer_options *optimizer,
         options->early_stop_patience = 1;
         options->early_stop_min_delta = 10;
         options->restore_best = 1;
+        break;
+    case 4:
+        optimizer->kind = AN_OPTIM_ADAMW;
+        optimizer->decay_kernels_only = 1;
+        optimizer->layer_decay = 0.9;
+        options->average = 0.9;
+        if (options->stage == 2) options->finetune_from = 2;
         break;
     default:
         break;

@@ -23,7 +23,7 @@ typedef struct training {
     int32_t warnings; /* AN_WARN_OLD_CHECKPOINT */
 } training;
 
-enum { TRAINING_VARIANTS = 4 };
+enum { TRAINING_VARIANTS = 5 };
 /** A readable description of the variant. */
 extern const char *const training_names[TRAINING_VARIANTS];
 

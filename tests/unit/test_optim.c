@@ -92,6 +92,71 @@ static an_model *make_model(an_backend *backend) {
     return model;
 }
 
+/** A factor of the rate for each array, the head's first. */
+static double share_of(const an_arrays *arrays, int64_t index, double factor) {
+    const int64_t head = an_arrays_count(arrays) - 2; /* kernel and bias; five arrays a layer */
+    return index >= head ? 1 : pow(factor, (double)(head / 5 - index / 5));
+}
+
+/* Each array by itself, with its own rate and decay, in double. */
+static void rates_and_decay_by_layer(void **state) {
+    (void)state;
+    const double rate = 0.01, decay = 0.5, factor = 0.9;
+    an_backend *backend = NULL;
+    assert_int_equal(an_backend_create(&backend, NULL, NULL), AN_OK);
+    an_model *model = make_model(backend);
+    an_optimizer *optimizer = NULL;
+    an_optimizer_options options;
+    an_arrays *before = NULL, *after = NULL, *gradients = NULL;
+    static float x[2 * SIZE * SIZE * 3];
+    for (int i = 0; i < 2 * SIZE * SIZE * 3; i++)
+        x[i] = (float)(i % 97) / 97;
+    const float y[] = {2, 3};
+    an_optimizer_options_init(&options, sizeof options);
+    options.kind = AN_OPTIM_ADAMW;
+    options.weight_decay = decay;
+    options.decay_kernels_only = 1;
+    options.layer_decay = factor;
+    assert_int_equal(an_optimizer_create(&optimizer, model, &options, NULL), AN_OK);
+    assert_int_equal(an_model_set_base(model, AN_BASE_FINETUNE, NULL), AN_OK);
+    assert_int_equal(an_model_copy_weights(&before, model, NULL), AN_OK);
+    assert_int_equal(an_model_compute_gradients(model, x, y, 2, NULL, NULL, NULL), AN_OK);
+    assert_int_equal(an_model_copy_gradients(&gradients, model, NULL), AN_OK);
+    assert_int_equal(an_optimizer_step(optimizer, rate, NULL), AN_OK);
+    assert_int_equal(an_model_copy_weights(&after, model, NULL), AN_OK);
+    int64_t kernels = 0, others = 0;
+    for (int64_t i = 0; i < an_arrays_count(before); i++) {
+        const int64_t g = an_arrays_find(gradients, an_arrays_name(before, i));
+        if (g < 0) continue; /* a moving statistic */
+        const bool is_kernel = an_arrays_rank(before, i) > 1;
+        const double own = rate * share_of(before, i, factor);
+        int64_t count = 1;
+        for (int32_t axis = 0; axis < an_arrays_rank(before, i); axis++)
+            count *= an_arrays_length(before, i, axis);
+        for (int64_t k = 0; k < count; k++) {
+            const double w = (double)an_arrays_data(before, i)[k];
+            const double slope = (double)an_arrays_data(gradients, g)[k];
+            const double m = 0.1 * slope, v = 0.001 * slope * slope;
+            const double want = w - (is_kernel ? own * decay * w : 0) -
+                                own * sqrt(0.001) / 0.1 * m / (sqrt(v) + 1e-7);
+            const double found = (double)an_arrays_data(after, i)[k];
+            if (!(fabs(found - want) <= 1e-6 * (fabs(w) + own)))
+                fail_msg("%s[%d]: %.9g, by hand %.9g", an_arrays_name(before, i), (int)k, found,
+                         want);
+        }
+        kernels += is_kernel;
+        others += !is_kernel;
+    }
+    assert_int_equal(kernels, 53);
+    assert_int_equal(others, 2 * 52 + 1);
+    an_arrays_destroy(before);
+    an_arrays_destroy(after);
+    an_arrays_destroy(gradients);
+    an_optimizer_destroy(optimizer);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
 /** Count the arrays that differ between two lists. */
 static int64_t moved(const an_arrays *a, const an_arrays *b, bool *head) {
     int64_t count = 0;
@@ -261,6 +326,15 @@ static void refuses_wrong_options(void **state) {
     an_optimizer_options_init(&options, sizeof options);
     options.kind = 3;
     assert_int_equal(an_optimizer_apply(&options, 1, 0.1, 1, &w, &g, &m, &v, &err), AN_ERR_ARG);
+    an_optimizer_options_init(&options, sizeof options);
+    options.layer_decay = 1.5;
+    assert_int_equal(an_optimizer_apply(&options, 1, 0.1, 1, &w, &g, &m, &v, &err), AN_ERR_ARG);
+    assert_string_equal(err.message, "an_optimizer_options: layer_decay is 1.5; it must be 0 to 1");
+    an_optimizer_options_init(&options, sizeof options);
+    options.decay_kernels_only = 2;
+    assert_int_equal(an_optimizer_apply(&options, 1, 0.1, 1, &w, &g, &m, &v, &err), AN_ERR_ARG);
+    assert_string_equal(err.message,
+                        "an_optimizer_options: decay_kernels_only is 2; it must be 0 or 1");
     assert_int_equal(an_optimizer_apply(NULL, 0, 0.1, 1, &w, &g, &m, &v, &err), AN_ERR_ARG);
     assert_int_equal(an_optimizer_apply(NULL, 1, 0.1, 1, &w, &g, &m, NULL, &err), AN_ERR_ARG);
     assert_int_equal(an_optimizer_apply(NULL, 1, -1, 1, &w, &g, &m, &v, &err), AN_ERR_ARG);
@@ -290,6 +364,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adam_by_hand),
         cmocka_unit_test(sgd_and_decay_by_hand),
+        cmocka_unit_test(rates_and_decay_by_layer),
         cmocka_unit_test(schedules),
         cmocka_unit_test(a_step_moves_what_is_trained),
         cmocka_unit_test(clipping_limits_the_norm_of_all),

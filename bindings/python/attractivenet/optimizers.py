@@ -87,13 +87,15 @@ class Optimizer:
 
 
 class Adam(Optimizer):
-    """Keras' Adam. global_clipnorm: the largest norm of all gradients together; 0: not clipped."""
+    """Keras' Adam. global_clipnorm: the largest norm of all gradients together; 0: not clipped. layer_decay: the rate of
+    each layer is that of the layer after it times this factor; 0: the same rate for all."""
 
     __slots__ = ()
 
     def __init__(self, learning_rate: float | CosineDecay = 1e-3, beta_1: float = 0.9, beta_2: float = 0.999,
-                 epsilon: float = 1e-7, *, global_clipnorm: float = 0.0) -> None:
-        super().__init__(learning_rate, beta1=beta_1, beta2=beta_2, epsilon=epsilon, clip_norm=global_clipnorm)
+                 epsilon: float = 1e-7, *, global_clipnorm: float = 0.0, layer_decay: float = 0.0) -> None:
+        super().__init__(learning_rate, beta1=beta_1, beta2=beta_2, epsilon=epsilon, clip_norm=global_clipnorm,
+                         layer_decay=layer_decay)
 
 
 class SGD(Optimizer):
@@ -108,15 +110,16 @@ class SGD(Optimizer):
 
 
 class AdamW(Optimizer):
-    """Keras' AdamW."""
+    """Keras' AdamW. kernels_only: gamma, beta and bias do not decay. layer_decay: as of Adam."""
 
     __slots__ = ()
     _kind = 2
 
     def __init__(self, learning_rate: float | CosineDecay = 1e-3, weight_decay: float = 0.004, beta_1: float = 0.9,
-                 beta_2: float = 0.999, epsilon: float = 1e-7, *, global_clipnorm: float = 0.0) -> None:
+                 beta_2: float = 0.999, epsilon: float = 1e-7, *, global_clipnorm: float = 0.0,
+                 kernels_only: bool = False, layer_decay: float = 0.0) -> None:
         super().__init__(learning_rate, beta1=beta_1, beta2=beta_2, epsilon=epsilon, weight_decay=weight_decay,
-                         clip_norm=global_clipnorm)
+                         clip_norm=global_clipnorm, decay_kernels_only=int(kernels_only), layer_decay=layer_decay)
 
 
 def make_optimizer(optimizer: str | Optimizer) -> Optimizer:

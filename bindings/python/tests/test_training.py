@@ -313,12 +313,15 @@ def test_every_option_of_a_fit_has_an_effect(faces: an.Dataset) -> None:
         return b"".join(array.tobytes() for array in model.get_weights().values())
 
     cases = [train({}), train({"batch_size": 4}), train({"epochs": 1}), train({"shuffle": False}),
-             train({"update_batch_norm": True}), train({"accumulate": 2}), train({}, base="finetune"),
+             train({"update_batch_norm": True}), train({"accumulate": 2}), train({"average": 0.9}),
+             train({"finetune_from": 2}), train({}, base="finetune"),
              train({}, base="frozen"), train({}, base="statistics"), train({}, momentum=0.5),
              train({}, precision="mixed"), train({}, an.Adam(1e-2)), train({}, an.Adam(beta_1=0.5)),
              train({}, an.Adam(beta_2=0.5)), train({}, an.Adam(epsilon=1e-2)), train({}, an.Adam(global_clipnorm=1e-3)),
              train({}, an.SGD()), train({}, an.SGD(momentum=0.5)), train({}, an.SGD(momentum=0.5, nesterov=True)),
-             train({}, an.AdamW()), train({}, an.AdamW(weight_decay=0.5)), train({}, an.Adam(an.CosineDecay(1e-3))),
+             train({}, an.AdamW()), train({}, an.AdamW(weight_decay=0.5)),
+             train({}, an.AdamW(weight_decay=0.5, kernels_only=True)),
+             train({}, an.Adam(layer_decay=0.9)), train({}, an.Adam(an.CosineDecay(1e-3))),
              train({}, an.Adam(an.CosineDecay(1e-3, alpha=0.5))),
              train({}, an.Adam(an.CosineDecay(1e-3, warmup_steps=3))),
              train({}, an.Adam(an.CosineDecay(1e-3, warmup_steps=3, warmup_start=0.5))),
