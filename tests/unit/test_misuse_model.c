@@ -61,7 +61,8 @@ WRONG(an_conv_options, pad_bottom, -1)
 WRONG(an_optimizer_options, struct_size, 0)
 WRONG(an_optimizer_options, kind, 3)
 WRONG(an_optimizer_options, nesterov, 2)
-WRONG(an_optimizer_options, reserved, 1)
+WRONG(an_optimizer_options, decay_kernels_only, 2)
+WRONG(an_optimizer_options, layer_decay, -0.1)
 WRONG(an_optimizer_options, beta1, 1)
 WRONG(an_optimizer_options, beta2, -0.1)
 WRONG(an_optimizer_options, epsilon, 0)
@@ -459,9 +460,14 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(optimizer_nesterov,                                                                       \
          an_optimizer_create(&optimizer_out, model, wrong_an_optimizer_options_nesterov(), err),   \
          "nesterov")                                                                               \
-    CASE(optimizer_reserved,                                                                       \
-         an_optimizer_create(&optimizer_out, model, wrong_an_optimizer_options_reserved(), err),   \
-         "reserved")                                                                               \
+    CASE(optimizer_decay_kernels_only,                                                             \
+         an_optimizer_create(&optimizer_out, model,                                                \
+                             wrong_an_optimizer_options_decay_kernels_only(), err),                \
+         "decay_kernels_only")                                                                     \
+    CASE(                                                                                          \
+        optimizer_layer_decay,                                                                     \
+        an_optimizer_create(&optimizer_out, model, wrong_an_optimizer_options_layer_decay(), err), \
+        "layer_decay")                                                                             \
     CASE(optimizer_beta1,                                                                          \
          an_optimizer_create(&optimizer_out, model, wrong_an_optimizer_options_beta1(), err),      \
          "beta1")                                                                                  \

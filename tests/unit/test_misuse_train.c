@@ -58,6 +58,8 @@ WRONG(an_train_options, recompute, 2)
 WRONG(an_train_options, text_is_terminal, 3)
 WRONG(an_train_options, accumulate, -1)
 WRONG(an_train_options, learning_rate, INFINITY)
+WRONG(an_train_options, finetune_from, 2)
+WRONG(an_train_options, average, 1)
 WRONG(an_train_options, early_stop_min_delta, NAN)
 WRONG(an_train_options, checkpoint_best, NAN)
 WRONG(an_train_options, reduce_rate_factor, 1)
@@ -191,6 +193,14 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
          an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
                            wrong_an_train_options_terminate_on_nan(), err),                        \
          "terminate_on_nan")                                                                       \
+    CASE(trainer_finetune_from,                                                                    \
+         an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
+                           wrong_an_train_options_finetune_from(), err),                           \
+         "finetune_from is 2 and base is 0")                                                       \
+    CASE(trainer_average,                                                                          \
+         an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
+                           wrong_an_train_options_average(), err),                                 \
+         "average")                                                                                \
     CASE(trainer_precision,                                                                        \
          an_trainer_create(&trainer_out, model, train, NULL, NULL,                                 \
                            wrong_an_train_options_precision(), err),                               \
