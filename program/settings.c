@@ -17,6 +17,7 @@ static const char verbose_words[] = "none|bar|keras";
 static const char schedule_words[] = "constant|cosine";
 static const char precision_words[] = "fp32|mixed";
 static const char cache_words[] = "none|encoded|pixels";
+static const char head_words[] = "adam|ridge";
 const char scale_words[] = "auto|unit|tf|article";
 
 const settings settings_defaults = {.weights = "imagenet",
@@ -88,6 +89,13 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
                      "stage 1, head only: maximum number of epochs; 0 skips it"),
         option_count("epochs2", &s->epochs2, 0, 1000000,
                      "stage 2, whole network: maximum number of epochs; 0 skips it"),
+        option_choice("head", &s->head, head_words,
+                      "stage 1: adam trains the head in steps; ridge computes its best weights\n"
+                      "at once, from images without augmentation; --epochs1 and --lr1 then do\n"
+                      "not matter, except that 0 epochs skip it"),
+        option_number("penalty", &s->penalty, 0, 1e12,
+                      "of a ridge head: weight of the sum of squares of its weights; 0: chosen\n"
+                      "by cross-validation"),
         option_number("lr1", &s->lr1, 0, 1000, "learning rate of stage 1"),
         option_number("lr2", &s->lr2, 0, 1000, "learning rate of stage 2"),
         option_choice("schedule", &s->schedule, schedule_words,

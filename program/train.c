@@ -104,6 +104,7 @@ static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint
     an_train_options options;
     an_optimizer_options optimizer;
     an_schedule_options schedule;
+    an_head_options head;
     an_checkpoint_info info;
     an_checkpoint_info_init(&info, sizeof info);
     settings_train(&s, &options);
@@ -116,6 +117,9 @@ static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint
     options.max_epochs = now->epochs;
     options.base = now->base;
     options.learning_rate = now->rate;
+    an_head_options_init(&head, sizeof head);
+    head.penalty = s.penalty;
+    if (now->number == 1 && s.head) options.head = &head;
     if (now->number == 2)
         settings_stage2(&s, an_loader_steps(r->train), &options, &optimizer, &schedule);
     if (!s.keras_checkpoint) options.checkpoint_best = best_loss(r->history);
@@ -132,6 +136,9 @@ static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint
     remove_old_results(&s);
     if (run_file_write(r, 0)) goto done;
     say(s.quiet, "\n");
+    if (options.head)
+        say(s.quiet, "the head is computed at once: --epochs1 %d and --lr1 do not matter\n",
+            (int)s.epochs1);
     interrupt_watch(trainer);
     const an_status trained = an_trainer_run(trainer, &err);
     interrupt_watch(NULL);
@@ -231,14 +238,15 @@ static int plot_history(const an_history *history) {
 /* --- the command ------------------------------------------------------------------------------ */
 
 static void options(option_row rows[OPTION_ROWS]) {
-    settings_rows(&s,
-                  "data labels suffix names-encoding skip-damaged out size alpha padding weights "
-                  "scale batch epochs1 epochs2 lr1 lr2 schedule warmup weight-decay layer-decay "
-                  "average finetune-from augment augment-strength seed "
-                  "device threads precision recompute quiet keras-checkpoint base2 bn-momentum "
-                  "update-batch-norm patience min-delta cache extract sha256 resume restart "
-                  "checkpoint-seconds tensorboard verbose",
-                  rows);
+    settings_rows(
+        &s,
+        "data labels suffix names-encoding skip-damaged out size alpha padding weights "
+        "scale batch epochs1 epochs2 head penalty lr1 lr2 schedule warmup weight-decay layer-decay "
+        "average finetune-from augment augment-strength seed "
+        "device threads precision recompute quiet keras-checkpoint base2 bn-momentum "
+        "update-batch-norm patience min-delta cache extract sha256 resume restart "
+        "checkpoint-seconds tensorboard verbose",
+        rows);
 }
 
 static int run_train(const option_row *rows, int count, char **operands) {

@@ -148,6 +148,74 @@ AN_API void an_reduce_rate_init(an_reduce_rate *state, uint32_t struct_size, dou
  *  Keras 2.19 ReduceLROnPlateau. */
 AN_API double an_reduce_rate_update(an_reduce_rate *state, double value, double rate);
 
+/* --- heads in closed form ---------------------------------------------------------------------
+ * The head is linear in the features of the base, so its best weights can be computed instead of
+ * approached by steps: ridge regression for scores, logistic regression with a quadratic penalty
+ * for classes. That takes a second, needs no learning rate and no epochs, and works with tens of
+ * images. */
+
+/** How the penalty is chosen. */
+enum {
+    AN_PENALTY_AUTO = 0,      /* GCV for regression, VALIDATION for classification */
+    AN_PENALTY_GCV = 1,       /* by generalised cross-validation on the training samples */
+    AN_PENALTY_VALIDATION = 2 /* by the lowest loss on the validation samples */
+};
+
+/** How to fit a head. Initialise with an_head_options_init(), then change what you need. */
+typedef struct an_head_options {
+    uint32_t struct_size; /* set by init; new fields are only appended */
+    int32_t penalty_by;   /* AN_PENALTY_*; default AUTO; of no effect if penalty is set */
+    double penalty; /* above 0: weight of the sum of squares of the head's kernel, for features
+                       of mean 0 and standard deviation 1 (scikit-learn: alpha of Ridge, 1/C of
+                       LogisticRegression); 0, the default: chosen, see penalty_by */
+} an_head_options;
+
+AN_API void an_head_options_init(an_head_options *options, uint32_t struct_size);
+
+/** Samples by their features. Initialise with an_head_samples_init(). */
+typedef struct an_head_samples {
+    uint32_t struct_size;  /* set by init */
+    int32_t reserved;      /* 0 */
+    int64_t n;             /* samples, at least 1 */
+    const float *features; /* [n,features], finite, as from an_compute_features_loader() */
+    const float *targets;  /* [n,outputs], finite; for classification 0 to 1 */
+    const float *weights; /* [n]: weight of each sample's loss, finite, at least 0; NULL = 1 each */
+} an_head_samples;
+
+AN_API void an_head_samples_init(an_head_samples *samples, uint32_t struct_size);
+
+/** What a fit found. */
+typedef struct an_head_report {
+    uint32_t struct_size; /* set by init; the library fills in no more than that */
+    int32_t steps;        /* Newton steps; 0 for regression */
+    double penalty;       /* as in an_head_options */
+    double freedom;       /* regression: effective degrees of freedom of one output, the bias
+                             included: from 1 for a constant to the number of features plus 1; for
+                             classification NaN */
+} an_head_report;
+
+AN_API void an_head_report_init(an_head_report *report, uint32_t struct_size);
+
+/**
+ * Set the head to the weights that minimise the squared error (classification: the cross-entropy)
+ * of the training samples plus the penalty.
+ *
+ * Takes:   train: at least 2 samples of a weight above 0. val: for AN_PENALTY_VALIDATION; otherwise
+ *          it may be NULL, and is ignored. options: NULL = defaults.
+ * Writes:  the head's kernel and bias, computed in double; report (may be NULL).
+ * Returns: AN_OK; AN_ERR_ARG (a value that is not finite or not allowed: the message names the
+ *          sample; GCV for classification; VALIDATION without val; a call that changes the model is
+ *          running); AN_ERR_UNSUPPORTED (no OpenBLAS: the message says what is missing);
+ *          AN_ERR_CANCELLED; AN_ERR_NOMEM; AN_ERR_DEVICE. After a failure the model is unchanged.
+ * Threads: a call that changes the model (see an_model). The work is done by the caller's thread
+ *          alone, so that the bits do not depend on the number of threads.
+ * Source:  scikit-learn 1.9, make_pipeline(StandardScaler(), Ridge(penalty)) and
+ *          LogisticRegression(C=1/penalty) (docs/numerics.md, section heads in closed form).
+ */
+AN_API an_status an_model_fit_head(an_model *model, const an_head_samples *train,
+                                   const an_head_samples *val, const an_head_options *options,
+                                   an_head_report *report, an_error *err);
+
 /* --- trainer --------------------------------------------------------------------------------- */
 
 /** What a run prints. If the output is not a terminal, both styles print one line per epoch (KERAS:
@@ -245,6 +313,10 @@ typedef struct an_train_options {
                              NULL = none */
     const char *tensorboard_dir; /* folder for event files, created if absent (contains train/ and
                                     validation/); copied; NULL = none */
+    const an_head_options *head; /* copied; NULL = train the head in steps. Otherwise it is fitted
+                                    in closed form, from images without augmentation: the stage has
+                                    one epoch, whatever max_epochs and learning_rate are. For
+                                    AN_BASE_FROZEN and loss AUTO, MSE, CATEGORICAL or BINARY */
     an_loss_fn loss_fn; /* custom loss function for training and validation, with loss AUTO; NULL =
                            none. A checkpoint records that there was one, but not which */
     void *loss_user;    /* passed to loss_fn */

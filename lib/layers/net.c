@@ -490,6 +490,16 @@ void ani_net_write_array(ani_net *net, const ani_net_array *array, const float *
     ani_net_changed(net);
 }
 
+void ani_net_write_head(ani_net *net, const float *kernel, const float *bias) {
+    const float *const values[] = {kernel, bias};
+    for (int i = 0; i < 2; i++) {
+        const ani_net_array *array = ani_net_array_at(net, ani_net_array_count(net) - 2 + i);
+        net->backend->ops->write(net->backend, array->data, values[i],
+                                 array->count * (int64_t)sizeof(float));
+    }
+    ani_net_weights_changed(net, AN_BASE_FROZEN);
+}
+
 ani_net_range ani_net_trained(const ani_net *net, int32_t base) {
     const bool all = base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE;
     const int64_t first = all ? 0 : net->head_offset;

@@ -89,6 +89,9 @@ bool ani_net_array_is_kernel(const ani_net_array *array);
 void ani_net_read_array(const ani_net *net, const ani_net_array *array, float *host);
 void ani_net_read_gradient(const ani_net *net, const ani_net_array *array, float *host);
 void ani_net_write_array(ani_net *net, const ani_net_array *array, const float *host);
+/** Set the head alone: kernel [features,outputs], bias [outputs]; what depends on the units'
+ * weights stays valid. */
+void ani_net_write_head(ani_net *net, const float *kernel, const float *bias);
 
 /** What a base mode (AN_BASE_*) trains, as one range of backend memory; gaps between arrays are
  * zero. */
@@ -107,7 +110,8 @@ int64_t ani_net_changes(const ani_net *net);
 
 /* Threads. Predictions may run at any time, on any number of threads. One caller at a time trains,
  * measures or changes the net; an_model decides which. It makes each change in a turn, so that
- * others see the weights as before or after it: ani_net_write_array(), ani_net_set_statistics(),
+ * others see the weights as before or after it: ani_net_write_array() and _write_head(),
+ * ani_net_set_statistics(),
  * ani_net_calibrate() and whatever calls ani_net_weights_changed(); and ani_net_gradients(), which
  * updates the moving statistics in some modes. Weights are copied out in a turn, too. */
 

@@ -353,6 +353,16 @@ an_status ani_console_reduced(ani_console *console, int32_t epoch, double rate, 
     return flush(console, err);
 }
 
+an_status ani_console_head(ani_console *console, const an_head_report *report, an_error *err) {
+    if (!console->text) return AN_OK;
+    if (!is_keras(console)) wipe(console);
+    ani_text_print(&console->line, "Head fitted in closed form, penalty %.3g", report->penalty);
+    if (report->steps == 0)
+        ani_text_print(&console->line, ", %.4g degrees of freedom", report->freedom);
+    add(console, "\n");
+    return flush(console, err);
+}
+
 an_status ani_console_stopped(ani_console *console, int32_t epoch, an_error *err) {
     if (!console->text) return AN_OK;
     ani_text_print(&console->line, "Epoch %d: early stopping\n", (int)epoch);

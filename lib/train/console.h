@@ -48,6 +48,8 @@ an_status ani_console_checkpoint(ani_console *console, int32_t epoch, const char
                                  double before, double value, int32_t best_only, int32_t saved,
                                  const char *path, an_error *err);
 an_status ani_console_reduced(ani_console *console, int32_t epoch, double rate, an_error *err);
+/** The head has been fitted in closed form. */
+an_status ani_console_head(ani_console *console, const an_head_report *report, an_error *err);
 an_status ani_console_stopped(ani_console *console, int32_t epoch, an_error *err);
 an_status ani_console_restored(ani_console *console, int32_t best_epoch, an_error *err);
 /** The loss of a step (from 1) is not finite. */

@@ -13,6 +13,7 @@
 #include "optim/schedule.h"
 
 static const char *const base_words[] = {"frozen", "statistics", "train", "finetune", NULL};
+static const char *const head_words[] = {"steps", "closed", NULL};
 static const char *const precision_words[] = {"fp32", "mixed", NULL};
 static const char *const loss_words[] = {"own",         "mse",    "mae", "huber",
                                          "categorical", "binary", NULL};
@@ -40,6 +41,11 @@ static void add_stage(ani_setting_list *to, const an_train_options *o) {
     ani_setting_whole(to, "recalibrate", o->update_batch_norm);
     ani_setting_whole(to, "finetune_from", o->finetune_from);
     ani_setting_number(to, "average", o->average);
+    ani_setting_word(to, "head", o->head ? 1 : 0, head_words);
+    if (o->head) {
+        ani_setting_whole(to, "head.penalty_by", o->head->penalty_by);
+        ani_setting_number(to, "head.penalty", o->head->penalty);
+    }
     /* Not recompute, which does not change a bit. */
     ani_setting_word(to, "precision", o->precision, precision_words);
 }

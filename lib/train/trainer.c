@@ -13,6 +13,7 @@
 #include "base/options.h"
 #include "optim/optim.h"
 #include "train/decisions.h"
+#include "train/fit_head.h"
 #include "train/history.h"
 #include "train/options.h"
 #include "train/trainer_state.h"
@@ -113,6 +114,26 @@ static an_status name_classes(an_model *model, const an_loader *train, an_error 
     return st;
 }
 
+/** Take the options of a head in closed form, which stand for a stage of one epoch without steps.
+ */
+static an_status take_head(an_head_options *head, an_train_options *ours,
+                           const an_loss_options *loss, int32_t task, bool has_val, an_error *err) {
+    if (!ours->head) return AN_OK;
+    if (ours->base != AN_BASE_FROZEN || loss->kind == AN_LOSS_MAE || loss->kind == AN_LOSS_HUBER ||
+        loss->fn || ours->average > 0)
+        return ani_fail(
+            err, AN_ERR_ARG,
+            "an_train_options: head is set, and %s; a head in closed form minimises the "
+            "squared error or the cross-entropy on a frozen base",
+            ours->base != AN_BASE_FROZEN ? "base is not AN_BASE_FROZEN"
+            : loss->fn                   ? "loss_fn is, too"
+            : loss->kind == AN_LOSS_MAE  ? "loss is AN_LOSS_MAE"
+                                         : "loss is AN_LOSS_HUBER");
+    ours->max_epochs = 1;
+    ours->learning_rate = 0;
+    return ani_head_take(head, ours->head, task, has_val, err);
+}
+
 an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train, an_loader *val,
                             an_history *history, const an_train_options *options, an_error *err) {
     if (!out) return ani_fail(err, AN_ERR_ARG, "out is NULL");
@@ -120,6 +141,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
     an_train_options ours;
     an_schedule_options schedule;
     an_loss_options loss;
+    an_head_options head = {0};
     an_trainer *trainer = NULL;
     if (!model || !train) return ani_fail(err, AN_ERR_ARG, "%s is NULL", model ? "train" : "model");
     an_status st = ani_train_options_take(&ours, &schedule, options, err);
@@ -129,6 +151,7 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
     st = ani_loss_take(&loss, &named, ani_model_facts_of(model)->task,
                        ani_net_spec_of(ani_model_net(model))->outputs, err);
     ours.loss = loss.kind; /* unchanged, for settings */
+    if (!st) st = take_head(&head, &ours, &loss, ani_model_facts_of(model)->task, val != NULL, err);
     if (!ours.accumulate) ours.accumulate = 1;
     if (!st) st = ani_check_source(model, train, &loss, "training batches", err);
     if (!st && val) st = ani_check_source(model, val, &loss, "validation batches", err);
@@ -150,6 +173,8 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
     trainer->options = ours;
     trainer->loss = loss;
     trainer->schedule = schedule;
+    trainer->head = head;
+    if (ours.head) trainer->options.head = &trainer->head;
     ani_model_hold(model);
     trainer->model = model;
     ani_loader_hold(train);
@@ -569,7 +594,9 @@ static an_status run_epoch(an_trainer *trainer, ani_epoch_run *run, an_error *er
     if (!st)
         st = ani_trainer_tell(trainer, AN_EVENT_EPOCH_BEGIN, trainer->state.place.step, run->steps,
                               begun, NULL, err);
-    if (!st) st = ani_trainer_run_steps(trainer, run, err);
+    if (!st)
+        st = options->head ? ani_trainer_fit_head(trainer, run, err)
+                           : ani_trainer_run_steps(trainer, run, err);
     if (st || run->broken) return st;
     if (options->update_batch_norm && moves) st = update_batch_norm(trainer, err);
     if (!st) st = ani_average_show(trainer->average, true, err);

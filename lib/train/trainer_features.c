@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "train/fit_head.h"
 
 void ani_trainer_drop_features(an_trainer *trainer) {
     ani_features_destroy(trainer->train_features);
@@ -77,8 +78,14 @@ static an_status look_at_features(an_trainer *trainer, const ani_features *featu
 an_status ani_trainer_make_features(an_trainer *trainer, an_error *err) {
     if (trainer->options.base != AN_BASE_FROZEN) return AN_OK;
     an_model *model = trainer->model;
-    const bool train = !trainer->train_features && an_loader_is_plain(trainer->train) &&
-                       ani_features_fit(model, trainer->train);
+    const bool fits = ani_features_fit(model, trainer->train);
+    if (trainer->options.head && !fits)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "the features of %lld images take more than 2 GiB, which is too much for a "
+                        "head in closed form; train it in steps",
+                        (long long)an_loader_samples(trainer->train));
+    const bool train = !trainer->train_features && fits &&
+                       (trainer->options.head || an_loader_is_plain(trainer->train));
     const bool val =
         trainer->val && !trainer->val_features && ani_features_fit(model, trainer->val);
     an_status st = AN_OK;
@@ -100,7 +107,7 @@ an_status ani_trainer_make_features(an_trainer *trainer, an_error *err) {
             st = look_at_features(trainer, train ? trainer->train_features : trainer->val_features,
                                   err);
     }
-    if (!st && trainer->train_features) st = make_step(trainer, err);
+    if (!st && trainer->train_features && !trainer->options.head) st = make_step(trainer, err);
     return st;
 }
 
@@ -120,4 +127,31 @@ int64_t ani_trainer_gather(an_trainer *trainer, int64_t batch) {
         n++;
     }
     return n;
+}
+
+static an_status nothing_done(void *user, int64_t step, int64_t steps, an_error *err) {
+    (void)user, (void)step, (void)steps, (void)err;
+    return AN_OK;
+}
+
+an_status ani_trainer_fit_head(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
+    const ani_features *train = trainer->train_features, *val = trainer->val_features;
+    const ani_linear_rows rows = {train->values, train->targets, train->weights, train->samples};
+    const ani_linear_rows val_rows =
+        val ? (ani_linear_rows){val->values, val->targets, val->weights, val->samples}
+            : (ani_linear_rows){0};
+    ani_epoch_place *place = &trainer->state.place;
+    an_head_report report;
+    double loss = NAN;
+    an_status st = ani_fit_head(trainer->model, &rows, &val_rows, &trainer->head, &report, err);
+    if (!st)
+        st =
+            ani_features_loss(train, trainer->model, &trainer->loss,
+                              an_loader_batch_size(trainer->train), nothing_done, NULL, &loss, err);
+    if (!st) st = ani_console_head(&trainer->console, &report, err);
+    if (st) return st;
+    place->batch = place->step = run->steps;
+    place->samples = train->samples;
+    place->loss_sum = loss * (double)train->samples;
+    return AN_OK;
 }

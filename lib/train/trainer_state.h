@@ -28,6 +28,7 @@ struct an_trainer {
     an_train_options options; /* schedule: see below; optimizer: only during creation */
     an_loss_options loss;     /* resolved for the model */
     an_schedule_options schedule;
+    an_head_options head; /* options.head, if it is not NULL, points here */
     ani_train_state state;
     an_arrays *kept; /* best weights, with restore_best */
     ani_console console;
@@ -101,6 +102,9 @@ an_status ani_trainer_make_features(an_trainer *trainer, an_error *err);
 void ani_trainer_drop_features(an_trainer *trainer);
 /** Fill x, y and weights with the rows of a batch; 0 if all its images were left out. */
 int64_t ani_trainer_gather(an_trainer *trainer, int64_t batch);
+
+/** Instead of steps: fit the head in closed form, and account for all samples. */
+an_status ani_trainer_fit_head(an_trainer *trainer, ani_epoch_run *run, an_error *err);
 
 /* trainer_steps.c */
 /** Claim the training batches, and wait for them only until the call is cancelled. */

@@ -118,6 +118,24 @@ static an_status step(bench *b, an_error *err) {
     return st;
 }
 
+/* --- a head in closed form ---------------------------------------------------------------------
+ */
+
+static an_status fit_head(bench *b, an_error *err) {
+    an_trainer *trainer = NULL;
+    an_head_options head;
+    an_train_options options;
+    an_train_options_init(&options, sizeof options);
+    an_head_options_init(&head, sizeof head);
+    options.head = &head;
+    an_status st = an_model_set_weights(all.model, all.weights, err);
+    if (!st) st = an_trainer_create(&trainer, all.model, all.train, all.val, NULL, &options, err);
+    if (!st) st = an_trainer_run(trainer, err);
+    if (!st) st = mix_weights(b, err);
+    an_trainer_destroy(trainer);
+    return st;
+}
+
 /* --- checkpoints ------------------------------------------------------------------------------ */
 
 /* What is written has times in it: it is looked at by resuming, and removed. A failure must leave
@@ -171,6 +189,7 @@ static an_status resume(bench *b, an_error *err) {
 
 const scenario oom_train_scenarios[] = {
     {"a step of training", prepare, step, finish, false, false},
+    {"fit a head in closed form", prepare, fit_head, finish, false, false},
     {"write checkpoints", prepare, write_checkpoints, finish, true, true},
     {"resume from a checkpoint", prepare_resume, resume, finish, false, true},
 };

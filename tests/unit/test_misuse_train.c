@@ -40,6 +40,10 @@ static an_checkpoint_info checkpoint_info = {.struct_size = sizeof checkpoint_in
 
 WRONG(an_optimizer_options, kind, 3)
 WRONG(an_schedule_options, kind, 2)
+WRONG(an_head_options, penalty, -1)
+WRONG(an_head_options, penalty_by, 7)
+WRONG_AS(val, an_head_options, penalty_by, AN_PENALTY_VALIDATION)
+WRONG_AS(gcv, an_head_options, penalty_by, AN_PENALTY_GCV)
 WRONG(an_train_options, struct_size, 0)
 WRONG(an_train_options, stage, 0)
 WRONG(an_train_options, max_epochs, 0)
@@ -77,6 +81,15 @@ WRONG(an_train_options, schedule, wrong_an_schedule_options_kind())
 WRONG_AS(loss_categorical, an_train_options, loss, AN_LOSS_CATEGORICAL)
 WRONG_AS(loss_binary, an_train_options, loss, AN_LOSS_BINARY)
 WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
+
+static const an_head_samples *samples_of(int64_t n, const float *features) {
+    static an_head_samples samples;
+    an_head_samples_init(&samples, sizeof samples);
+    samples.n = n;
+    samples.features = features;
+    samples.targets = y;
+    return &samples;
+}
 
 /* --- calls that are refused ------------------------------------------------------------------- */
 
@@ -289,6 +302,24 @@ WRONG_AS(loss_mse, an_train_options, loss, AN_LOSS_MSE)
          "no column 'Loss'")                                                                       \
     CASE(csv_out, an_history_read_csv(NULL, "x", err), "out is NULL")                              \
     CASE(csv_path, an_history_read_csv(&history_out, NULL, err), "path is NULL")                   \
+    CASE(head_model, an_model_fit_head(NULL, samples_of(2, y), NULL, NULL, NULL, err), "model")    \
+    CASE(head_train, an_model_fit_head(model, NULL, NULL, NULL, NULL, err), "train")               \
+    CASE(head_none, an_model_fit_head(model, samples_of(0, y), NULL, NULL, NULL, err),             \
+         "n is 0; it must be at least 1")                                                          \
+    CASE(head_features, an_model_fit_head(model, samples_of(2, NULL), NULL, NULL, NULL, err),      \
+         "features is NULL")                                                                       \
+    CASE(head_penalty,                                                                             \
+         an_model_fit_head(model, samples_of(2, y), NULL, wrong_an_head_options_penalty(), NULL,   \
+                           err),                                                                   \
+         "penalty is -1")                                                                          \
+    CASE(head_by,                                                                                  \
+         an_model_fit_head(model, samples_of(2, y), NULL, wrong_an_head_options_penalty_by(),      \
+                           NULL, err),                                                             \
+         "penalty_by is 7")                                                                        \
+    CASE(head_val, an_model_fit_head(model, samples_of(2, y), NULL, wrong_val(), NULL, err),       \
+         "there are none")                                                                         \
+    CASE(head_by_gcv, an_model_fit_head(classes, samples_of(2, y), NULL, wrong_gcv(), NULL, err),  \
+         "for regression")                                                                         \
     CASE(evaluate_model,                                                                           \
          an_model_evaluate(NULL, train, loss_of(AN_LOSS_MSE), &loss, NULL, NULL, err), "model")    \
     CASE(evaluate_batches,                                                                         \
@@ -460,6 +491,9 @@ static void nothing_has_empty_answers(void **state) {
     assert_true(isnan(an_trainer_learning_rate(NULL)));
     assert_true(isinf(an_trainer_best(NULL)) && isinf(an_trainer_checkpoint_best(NULL)));
     MISUSE_INIT(an_train_options, an_train_options_init);
+    MISUSE_INIT(an_head_options, an_head_options_init);
+    MISUSE_INIT(an_head_samples, an_head_samples_init);
+    MISUSE_INIT(an_head_report, an_head_report_init);
     an_history_destroy(NULL);
     an_trainer_destroy(NULL);
     an_checkpoint_destroy(NULL);

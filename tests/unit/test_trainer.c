@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <attractivenet/mobilenetv2.h>
+#include <attractivenet/predict.h>
 #include <attractivenet/train.h>
 
 #include "base/fault.h"
@@ -571,6 +572,143 @@ static void losses_by_hand(void **state) {
         assert_true(isnan(ani_loss_sum(kind, bad, which, NULL, 1, 1)));
 }
 
+/* --- a head in closed form ---------------------------------------------------------------------
+ */
+
+/** Features and targets of a loader's samples, in order. */
+static an_head_samples read_samples(const bench *b, an_loader *loader, int64_t first, int64_t n) {
+    an_error err = {0};
+    an_head_samples samples;
+    an_model_info info = {.struct_size = sizeof info};
+    an_model_describe(b->model, &info, NULL);
+    float *features = malloc((size_t)(n * info.features) * sizeof *features);
+    float *targets = malloc((size_t)n * sizeof *targets);
+    assert_non_null(features);
+    assert_non_null(targets);
+    if (an_compute_features_loader(b->model, loader, features, NULL, NULL, &err))
+        fail_msg("%s", err.message);
+    for (int64_t i = 0; i < n; i++)
+        targets[i] = (float)an_dataset_score(b->dataset, first + i, 0);
+    an_head_samples_init(&samples, sizeof samples);
+    samples.n = n;
+    samples.features = features;
+    samples.targets = targets;
+    return samples;
+}
+
+static void drop_samples(const an_head_samples *samples) {
+    union {
+        const float *given;
+        void *owned;
+    } of = {samples->features};
+    free(of.owned);
+    of.given = samples->targets;
+    free(of.owned);
+}
+
+static void read_head(const bench *b, float *head, int64_t count) {
+    an_error err = {0};
+    an_arrays *weights = NULL;
+    if (an_model_copy_weights(&weights, b->model, &err)) fail_msg("%s", err.message);
+    const int64_t last = an_arrays_count(weights) - 1;
+    assert_int_equal(an_arrays_length(weights, last - 1, 0), count - 1);
+    memcpy(head, an_arrays_data(weights, last - 1), (size_t)(count - 1) * sizeof *head);
+    head[count - 1] = an_arrays_data(weights, last)[0];
+    an_arrays_destroy(weights);
+}
+
+/* The stage fits on images without augmentation, in one epoch, what the function fits from their
+ * features; predictions and reports agree with it. */
+static void a_head_in_closed_form_is_one_epoch(void **state) {
+    (void)state;
+    bench b = make_bench("cpu");
+    an_error err = {0};
+    an_history *history = NULL;
+    an_train_options options = make_options(AN_BASE_FROZEN, 30);
+    an_head_options head;
+    an_head_report found;
+    an_model_info info = {.struct_size = sizeof info};
+    an_head_options_init(&head, sizeof head);
+    an_head_report_init(&found, sizeof found);
+    head.penalty_by = AN_PENALTY_VALIDATION;
+    options.head = &head;
+    options.csv_path = NULL;
+    an_model_describe(b.model, &info, NULL);
+    const int64_t count = info.features + 1;
+    float *heads = malloc((size_t)count * 2 * sizeof *heads);
+    assert_non_null(heads);
+    assert_int_equal(an_history_create(&history, &err), AN_OK);
+    an_trainer *trainer = make_trainer(&b, history, &options);
+    const an_epoch_report report = run_epoch(trainer);
+    assert_int_equal(report.reason, AN_STOP_EPOCHS);
+    assert_true(report.rate == 0);
+    assert_int_equal(an_trainer_run_epoch(trainer, NULL, &err), AN_DONE);
+    read_head(&b, heads, count);
+    an_trainer_destroy(trainer);
+
+    const an_head_samples train = read_samples(&b, b.train, 0, TRAIN);
+    const an_head_samples val = read_samples(&b, b.val, TRAIN, COUNT - TRAIN);
+    if (an_model_reset_head(b.model, 5, &err) ||
+        an_model_fit_head(b.model, &train, &val, &head, &found, &err))
+        fail_msg("%s", err.message);
+    read_head(&b, heads + count, count);
+    assert_memory_equal(heads, heads + count, (size_t)count * sizeof *heads);
+    assert_true(found.penalty > 0 && found.freedom > 1 && found.freedom < TRAIN);
+    double loss, val_loss;
+    if (an_model_evaluate(b.model, b.train, NULL, &loss, NULL, NULL, &err) ||
+        an_model_evaluate(b.model, b.val, NULL, &val_loss, NULL, NULL, &err))
+        fail_msg("%s", err.message);
+    assert_true(fabs(report.loss - loss) < 1e-5 * (1 + loss));
+    assert_true(fabs(report.val_loss - val_loss) < 1e-5 * (1 + val_loss));
+    free(heads);
+    drop_samples(&train);
+    drop_samples(&val);
+    an_history_destroy(history);
+    drop_bench(&b);
+}
+
+static void a_head_in_closed_form_refuses_what_it_cannot_minimise(void **state) {
+    (void)state;
+    bench b = make_bench("cpu");
+    an_error err = {0};
+    an_trainer *trainer = NULL;
+    an_head_options head;
+    an_train_options options = make_options(AN_BASE_TRAIN, 1);
+    an_head_options_init(&head, sizeof head);
+    options.head = &head;
+    assert_int_equal(an_trainer_create(&trainer, b.model, b.train, b.val, NULL, &options, &err),
+                     AN_ERR_ARG);
+    assert_non_null(strstr(err.message, "AN_BASE_FROZEN"));
+    options.base = AN_BASE_FROZEN;
+    options.loss = AN_LOSS_MAE;
+    assert_int_equal(an_trainer_create(&trainer, b.model, b.train, b.val, NULL, &options, &err),
+                     AN_ERR_ARG);
+    assert_non_null(strstr(err.message, "AN_LOSS_MAE"));
+    options.loss = AN_LOSS_AUTO;
+    head.penalty_by = AN_PENALTY_VALIDATION;
+    assert_int_equal(an_trainer_create(&trainer, b.model, b.train, NULL, NULL, &options, &err),
+                     AN_ERR_ARG);
+    assert_non_null(strstr(err.message, "validation"));
+    head.penalty = -1;
+    assert_int_equal(an_trainer_create(&trainer, b.model, b.train, b.val, NULL, &options, &err),
+                     AN_ERR_ARG);
+    assert_non_null(strstr(err.message, "-1"));
+    an_head_samples samples = read_samples(&b, b.train, 0, TRAIN);
+    head.penalty = 1;
+    float *targets = malloc(TRAIN * sizeof *targets);
+    assert_non_null(targets);
+    memcpy(targets, samples.targets, TRAIN * sizeof *targets);
+    targets[3] = NAN;
+    const float *const good = samples.targets;
+    samples.targets = targets;
+    assert_int_equal(an_model_fit_head(b.model, &samples, NULL, &head, NULL, &err), AN_ERR_ARG);
+    assert_non_null(strstr(err.message, "sample 3"));
+    samples.targets = good;
+    free(targets);
+    drop_samples(&samples);
+    drop_bench(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_by_hand),
@@ -587,6 +725,8 @@ int main(void) {
         cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(parents_may_go_first),
         cmocka_unit_test(no_memory_leaves_nothing),
+        cmocka_unit_test(a_head_in_closed_form_is_one_epoch),
+        cmocka_unit_test(a_head_in_closed_form_refuses_what_it_cannot_minimise),
     };
     return cmocka_run_group_tests_name("trainer", tests, set_up, test_folder_end);
 }

@@ -1,47 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * OpenBLAS behind the table's entries for products, and the handling of its threads. The first
- * backend that needs it loads it: on loading, it starts threads that spin for 30 ms. */
+ * OpenBLAS behind the table's entries for products. */
 #include "backend/cpu/blas.h"
 
-#include <cblas.h>
-#include <pthread.h>
-#include <stddef.h>
+#include <stdatomic.h>
 
-#include "base/library.h"
+#include "base/openblas.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
-static int32_t users;
-static int threads_before;
-
-#define BLAS_FUNCTIONS(F) F(cblas_sgemm) F(openblas_get_num_threads) F(openblas_set_num_threads)
-
-static struct { BLAS_FUNCTIONS(ANI_FUNCTION) } blas; /* all NULL: not loaded */
-
-/* Debian's name, and that on systems that follow the library's own version. */
-static int32_t load(void) {
-    static const char *const files[] = {"libopenblas.so.0", "libopenblas.so", NULL};
-    static const char *const names[] = {BLAS_FUNCTIONS(ANI_FUNCTION_NAME)};
-    return ani_library_load(files, names, sizeof names / sizeof *names, &blas);
-}
-
-/* A child must not find the lock held by a thread that does not exist there. */
-static void before_fork(void) {
-    pthread_mutex_lock(&lock);
-}
-
-static void after_fork(void) {
-    pthread_mutex_unlock(&lock);
-}
-
-static void watch_forks(void) {
-    pthread_atfork(before_fork, after_fork, after_fork);
-}
+static _Atomic(const ani_openblas *) used; /* the same for all users */
 
 static void product(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
                     int64_t rows, int64_t k, int64_t n, int32_t width) {
-    blas.cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, (blasint)n,
-                     (blasint)k, 1, a, (blasint)lda, packed, (blasint)width, 0, c, (blasint)ldc);
+    const ani_openblas *blas = atomic_load_explicit(&used, memory_order_relaxed);
+    blas->cblas_sgemm(ANI_BLAS_ROWS, ANI_BLAS_PLAIN, ANI_BLAS_PLAIN, (int)rows, (int)n, (int)k, 1,
+                      a, (int)lda, packed, (int)width, 0, c, (int)ldc);
 }
 
 static void product_transposed(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,
@@ -49,27 +20,16 @@ static void product_transposed(float *c, int64_t ldc, const float *a, int64_t ld
                                const ani_ahead *ahead) {
     (void)width;
     (void)ahead;
-    blas.cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)k, (blasint)n, (blasint)rows,
-                     1, a, (blasint)lda, b, (blasint)ldb, 1, c, (blasint)ldc);
+    const ani_openblas *blas = atomic_load_explicit(&used, memory_order_relaxed);
+    blas->cblas_sgemm(ANI_BLAS_ROWS, ANI_BLAS_TRANSPOSED, ANI_BLAS_PLAIN, (int)k, (int)n, (int)rows,
+                      1, a, (int)lda, b, (int)ldb, 1, c, (int)ldc);
 }
 
 int32_t ani_blas_enter(ani_kernels *table) {
-    pthread_once(&forks_watched, watch_forks);
-    pthread_mutex_lock(&lock);
-    const int32_t found = blas.cblas_sgemm || load();
-    if (found && users++ == 0) {
-        threads_before = blas.openblas_get_num_threads();
-        blas.openblas_set_num_threads(1);
-    }
-    pthread_mutex_unlock(&lock);
+    const ani_openblas *found = ani_openblas_enter();
     if (!found) return 0;
+    atomic_store_explicit(&used, found, memory_order_relaxed);
     table->product = product;
     table->product_transposed = product_transposed;
     return 1;
-}
-
-void ani_blas_leave(void) {
-    pthread_mutex_lock(&lock);
-    if (--users == 0) blas.openblas_set_num_threads(threads_before);
-    pthread_mutex_unlock(&lock);
 }

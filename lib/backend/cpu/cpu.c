@@ -11,12 +11,13 @@
 #include "base/cpu.h"
 #include "base/machine.h"
 #include "base/memory.h"
+#include "base/openblas.h"
 #include "base/thread.h"
 
 static void cpu_destroy(an_backend *backend) {
     cpu_backend *cpu = ani_cpu(backend);
     ani_pool_destroy(cpu->pool);
-    if (cpu->blas) ani_blas_leave();
+    if (cpu->blas) ani_openblas_leave();
     ani_free(cpu);
 }
 
