@@ -9,18 +9,19 @@
 /* Arranges the n images of a batch in a grid, converted back to 8-bit pixels. */
 static an_status draw_batch(const settings *s, const float *x, int64_t n, const char *path,
                             an_error *err) {
-    float table[256];
+    float tables[768];
     an_image *sheet = NULL;
     const int64_t size = s->size, columns = (int64_t)ceil(sqrt((double)n));
     const int64_t rows = (n + columns - 1) / columns;
-    an_status status = an_scale_fill_table(s->scale, table, err);
+    an_status status = an_scale_fill_tables(s->scale, tables, err);
     if (!status) status = an_image_create(&sheet, NULL, rows * size, columns * size, err);
     if (status) return status;
     uint8_t *pixels = an_image_data(sheet);
-    const float low = table[0], step = (table[255] - table[0]) / 255;
     for (int64_t i = 0; i < n; i++)
         for (int64_t row = 0; row < size; row++)
             for (int64_t k = 0; k < 3 * size; k++) {
+                const float *of_channel = tables + 256 * (k % 3), low = of_channel[0];
+                const float step = (of_channel[255] - low) / 255;
                 const float value = x[(i * size + row) * 3 * size + k];
                 const int64_t at = (i / columns * size + row) * columns + i % columns;
                 const float byte = fminf(255, fmaxf(0, (value - low) / step));

@@ -13,10 +13,10 @@ static struct { int32_t scale, padding, size, layout, bytes, int8, quiet; } ask;
 static void options(option_row rows[OPTION_ROWS]) {
     memset(&ask, 0, sizeof ask);
     int n = 0;
-    rows[n++] = option_choice("scale", &ask.scale, "auto|unit|tf|article",
+    rows[n++] = option_choice("scale", &ask.scale, "auto|unit|tf|article|torch",
                               "how pixels were scaled in training; auto: as stored in the file\n"
                               "(required for a Keras file, which does not store it)");
-    rows[n++] = option_choice("padding", &ask.padding, "auto|fixed|tutorial",
+    rows[n++] = option_choice("padding", &ask.padding, "auto|fixed|tutorial|symmetric",
                               "auto: as stored in the file, otherwise as in the tutorial");
     rows[n++] = option_count("size", &ask.size, 0, 8192,
                              "width and height of the network's input; 0: as stored in the file");

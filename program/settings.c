@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* Words for choices, in the order of the library's constants. */
-static const char padding_words[] = "auto|fixed|tutorial";
+static const char padding_words[] = "auto|fixed|tutorial|symmetric";
 static const char augment_words[] = "none|fast|keras|legacy";
 const char base_words[] = "frozen|statistics|train|finetune";
 static const char verbose_words[] = "none|bar|keras";
@@ -18,7 +18,7 @@ static const char schedule_words[] = "constant|cosine";
 static const char precision_words[] = "fp32|mixed";
 static const char cache_words[] = "none|encoded|pixels";
 static const char head_words[] = "adam|ridge";
-const char scale_words[] = "auto|unit|tf|article";
+const char scale_words[] = "auto|unit|tf|article|torch";
 
 const settings settings_defaults = {.weights = "imagenet",
                                     .device = "cpu",

@@ -865,12 +865,12 @@ inline void resize_u8(Span<const std::uint8_t> src, std::int64_t src_height, std
 
 /* --- dataset.h -------------------------------------------------------------------------------- */
 
-inline Result<std::array<float, 256>> try_scale_fill_table(std::int32_t scale) {
-    std::array<float, 256> table{};
+inline Result<std::array<float, 768>> try_scale_fill_tables(std::int32_t scale) {
+    std::array<float, 768> tables{};
     auto done = detail::call(
-        [&](an_error *error) { return an_scale_fill_table(scale, table.data(), error); });
+        [&](an_error *error) { return an_scale_fill_tables(scale, tables.data(), error); });
     if (!done) return done.error();
-    return table;
+    return tables;
 }
 
 struct DatasetOptions : an_dataset_options {
@@ -1190,8 +1190,8 @@ inline Result<Split> try_tutorial_split(std::int64_t count, std::uint32_t seed =
 }
 
 #if ATTRACTIVENET_EXCEPTIONS
-inline std::array<float, 256> scale_fill_table(std::int32_t scale) {
-    return try_scale_fill_table(scale).value();
+inline std::array<float, 768> scale_fill_tables(std::int32_t scale) {
+    return try_scale_fill_tables(scale).value();
 }
 inline Split train_test_split(std::int64_t count, const SplitOptions &options = {}) {
     return try_train_test_split(count, options).value();

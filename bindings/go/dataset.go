@@ -431,6 +431,7 @@ const (
 	ScaleUnit    = C.AN_SCALE_UNIT
 	ScaleTF      = C.AN_SCALE_TF
 	ScaleArticle = C.AN_SCALE_ARTICLE
+	ScaleTorch   = C.AN_SCALE_TORCH
 
 	IteratorNext = C.AN_ITERATOR_NEXT
 	IteratorItem = C.AN_ITERATOR_ITEM

@@ -46,9 +46,10 @@ const (
 	TaskRegression     = C.AN_TASK_REGRESSION
 	TaskClassification = C.AN_TASK_CLASSIFICATION
 
-	PaddingAuto     = C.AN_PADDING_AUTO
-	PaddingFixed    = C.AN_PADDING_FIXED
-	PaddingTutorial = C.AN_PADDING_TUTORIAL
+	PaddingAuto      = C.AN_PADDING_AUTO
+	PaddingFixed     = C.AN_PADDING_FIXED
+	PaddingTutorial  = C.AN_PADDING_TUTORIAL
+	PaddingSymmetric = C.AN_PADDING_SYMMETRIC
 
 	SummaryKeras    = C.AN_SUMMARY_KERAS
 	SummaryNotebook = C.AN_SUMMARY_NOTEBOOK
@@ -64,6 +65,7 @@ type MobileNetV2Options struct {
 	Scale         int // ScaleAuto, ...
 	Seed          uint32
 	Alpha         float64
+	Epsilon       float64              // of batch norm; 0: as in the file, else 0.001
 	Weights       int                  // WeightsRandom, ...
 	WeightsPath   string               // for WeightsFile
 	Progress      func(Progress) error // of a download
@@ -75,7 +77,7 @@ func DefaultMobileNetV2Options() MobileNetV2Options {
 	C.an_mobilenetv2_options_init(&c, C.uint32_t(unsafe.Sizeof(c)))
 	return MobileNetV2Options{Height: int(c.height), Width: int(c.width), Outputs: int(c.outputs), Task: int(c.task),
 		Padding: int(c.padding), Scale: int(c.scale), Seed: uint32(c.seed), Alpha: float64(c.alpha),
-		Weights: int(c.weights_kind)}
+		Epsilon: float64(c.epsilon), Weights: int(c.weights_kind)}
 }
 
 // c is NULL for nil.
@@ -88,6 +90,7 @@ func (o *MobileNetV2Options) c(a *arena) (c *C.an_mobilenetv2_options, back *cal
 	c.height, c.width, c.outputs = C.int32_t(o.Height), C.int32_t(o.Width), C.int32_t(o.Outputs)
 	c.task, c.padding, c.scale = C.int32_t(o.Task), C.int32_t(o.Padding), C.int32_t(o.Scale)
 	c.seed, c.alpha, c.weights_kind = C.uint32_t(o.Seed), C.double(o.Alpha), C.int32_t(o.Weights)
+	c.epsilon = C.double(o.Epsilon)
 	c.weights_path = a.optional(o.WeightsPath)
 	back = newCallbacks(&callbacks{progress: o.Progress})
 	c.progress, c.progress_user = back.progressFn(), back.user
@@ -199,7 +202,7 @@ type ModelInfo struct {
 	Task, Scale, Padding   int
 	Base                   int
 	Features               int
-	Alpha                  float64
+	Alpha, Epsilon         float64
 	Parameters, Trainable  int64
 	Calibrated             bool
 	Inference, Precision   int
@@ -214,7 +217,7 @@ func (m *Model) Info() (info ModelInfo, err error) {
 		err := check(func(e *C.an_error) C.an_status { return C.an_model_describe(modelPtr(p[0]), &c, e) })
 		info = ModelInfo{Height: int(c.height), Width: int(c.width), Outputs: int(c.outputs), Task: int(c.task),
 			Scale: int(c.scale), Padding: int(c.padding), Base: int(c.base), Features: int(c.features),
-			Alpha: float64(c.alpha), Parameters: int64(c.parameters), Trainable: int64(c.trainable),
+			Alpha: float64(c.alpha), Epsilon: float64(c.epsilon), Parameters: int64(c.parameters), Trainable: int64(c.trainable),
 			Calibrated: c.calibrated != 0, Inference: int(c.inference), Precision: int(c.precision),
 			Recompute: c.recompute != 0}
 		return err

@@ -85,7 +85,7 @@ typedef struct an_loader_options {
     int32_t shuffle;      /* 0 or 1: reshuffle every epoch; default 0 */
     int32_t drop_last;    /* 0 or 1: drop the last batch if it is short (unless it is the only one);
                              default 0 */
-    int32_t scale;        /* AN_SCALE_UNIT, TF or ARTICLE; AUTO is an error here; default UNIT */
+    int32_t scale;        /* AN_SCALE_*; AUTO is an error here; default UNIT */
     int32_t threads;      /* threads that decode and augment, 0 to 256; 0 = the caller's only;
                              default 1. A caller that has to wait for a batch helps to prepare it */
     int32_t prefetch;     /* batches to prefetch, 1 to 64; each takes memory; default 2 */

@@ -28,9 +28,10 @@ enum {
     AN_LABELS_FOLDERS = 2  /* one of several classes: the folder that holds the image */
 };
 
-/** Fill in the 256 values of a scale, computed in double and rounded to float. Returns AN_ERR_ARG
- *  for AUTO or an unknown mode. */
-AN_API an_status an_scale_fill_table(int32_t scale, float table[256], an_error *err);
+/** Fill in the values of a scale, [3,256]: tables[256*c + x] is that of pixel x in channel c (red,
+ *  green, blue), computed in double and rounded to float. Only TORCH differs between channels.
+ *  Returns AN_ERR_ARG for AUTO or an unknown mode. */
+AN_API an_status an_scale_fill_tables(int32_t scale, float tables[768], an_error *err);
 
 /** How to open a data set. Initialise with an_dataset_options_init(), then change what you need. */
 typedef struct an_dataset_options {

@@ -18,10 +18,12 @@ enum {
 
 /** How 8-bit pixels are scaled to floats. The mode is stored with the model. */
 enum {
-    AN_SCALE_AUTO = 0,   /* tf with ImageNet weights, otherwise unit */
-    AN_SCALE_UNIT = 1,   /* x/255: 0 to 1, as in the article's text */
-    AN_SCALE_TF = 2,     /* x/127.5-1: -1 to 1, as the ImageNet weights expect */
-    AN_SCALE_ARTICLE = 3 /* x/.255: 0 to 1000, as in the article's code */
+    AN_SCALE_AUTO = 0, /* tf with Keras' ImageNet weights, torch with PyTorch's, otherwise unit */
+    AN_SCALE_UNIT = 1, /* x/255: 0 to 1, as in the article's text */
+    AN_SCALE_TF = 2,   /* x/127.5-1: -1 to 1, as Keras' ImageNet weights expect */
+    AN_SCALE_ARTICLE = 3, /* x/.255: 0 to 1000, as in the article's code */
+    AN_SCALE_TORCH = 4    /* (x/255 - mean) / deviation of ImageNet's channels, as the weights of
+                             torchvision and timm expect: about -2.1 to 2.6 */
 };
 
 /** What the outputs of a model mean. */
@@ -32,7 +34,8 @@ enum {
     AN_PADDING_AUTO = 0,  /* as stored in the file; otherwise TUTORIAL */
     AN_PADDING_FIXED = 1, /* as Keras with a given input shape: depends on the size */
     AN_PADDING_TUTORIAL =
-        2 /* as Keras without an input shape: (0,1) in all stride-2 depthwise layers */
+        2, /* as Keras without an input shape: (0,1) in all stride-2 depthwise layers */
+    AN_PADDING_SYMMETRIC = 3 /* as PyTorch: (1,1) in all layers */
 };
 
 /** What training does to the base, the network below the head. */

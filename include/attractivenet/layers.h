@@ -132,8 +132,8 @@ typedef struct an_model_info {
     int32_t height, width; /* pixels of the input */
     int32_t outputs;       /* numbers per image */
     int32_t task;          /* AN_TASK_* */
-    int32_t scale;         /* AN_SCALE_UNIT, TF or ARTICLE */
-    int32_t padding;       /* AN_PADDING_FIXED or TUTORIAL */
+    int32_t scale;         /* AN_SCALE_*, not AUTO */
+    int32_t padding;       /* AN_PADDING_*, not AUTO */
     int32_t base;          /* AN_BASE_* as last set */
     int32_t features;      /* number of inputs of the head */
     int32_t reserved;      /* 0 */
@@ -144,6 +144,7 @@ typedef struct an_model_info {
     int32_t inference;     /* AN_INFERENCE_*: number type of inference */
     int32_t precision;     /* AN_PRECISION_* for training, as last set */
     int32_t recompute;     /* 0 or 1: training recomputes activations, as last set */
+    double epsilon;        /* of batch norm: added to the variance */
 } an_model_info;
 
 AN_API void an_model_info_init(an_model_info *info, uint32_t struct_size);

@@ -26,7 +26,8 @@ typedef struct an_mobilenetv2_options {
     int32_t outputs;       /* 1 to 10000; default 1 */
     int32_t task;          /* AN_TASK_*; default REGRESSION */
     int32_t padding;       /* AN_PADDING_*; default AUTO */
-    int32_t scale; /* AN_SCALE_*; default AUTO: tf for ImageNet weights, unit for random ones */
+    int32_t scale; /* AN_SCALE_*; default AUTO: tf for Keras' ImageNet weights, torch for those of
+                      PyTorch, unit for random ones */
     uint32_t seed; /* for random weights; default 42 */
     double alpha;  /* > 0; default 1.0 */
     int32_t weights_kind;     /* AN_WEIGHTS_*; default RANDOM */
@@ -35,6 +36,8 @@ typedef struct an_mobilenetv2_options {
                                  default NULL */
     an_progress_fn progress;  /* of the download; NULL = none */
     void *progress_user;      /* passed to progress */
+    double epsilon; /* of batch norm, up to 1; default 0: as in the file, otherwise 0.001 as in
+                       Keras (PyTorch: 1e-5) */
 } an_mobilenetv2_options;
 
 AN_API void an_mobilenetv2_options_init(an_mobilenetv2_options *options, uint32_t struct_size);

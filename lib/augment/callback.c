@@ -66,8 +66,8 @@ an_status ani_callback_take(ani_callback *out, const an_loader_source *source,
         ani_options_copy(&out->source, sizeof out->source, source, "an_loader_source", err);
     if (!st) st = check(&out->source, err);
     if (st) return st;
-    out->low = out->source.any_range ? -largest : scaling->table[0];
-    out->high = out->source.any_range ? largest : scaling->table[255];
+    out->low = out->source.any_range ? -largest : scaling->low;
+    out->high = out->source.any_range ? largest : scaling->high;
     out->beyond = out->source.any_range ? 0 : (out->high - out->low) * 1e-5f;
     if (out->source.identity) {
         out->identity = ani_strdup(out->source.identity);

@@ -235,7 +235,7 @@ static an_status make(an_loader *b, slot *s, int64_t k, const scratch *mine, an_
         return AN_OK;
     }
     for (int64_t i = 0; i < b->image; i++)
-        mine->scaled[i] = b->scaling.table[rgb[i]];
+        mine->scaled[i] = b->scaling.tables[256 * (i % 3) + rgb[i]];
     ani_transform_apply(x, mine->scaled, height, width, 3, &transform, geometry, augment->fill,
                         fill_value);
     return AN_OK;
@@ -426,8 +426,7 @@ static an_status create(an_loader **out, an_dataset *dataset, const an_loader_so
     an_augment_options augment;
     ani_scaling scaling;
     an_status st = read_options(&checked, &augment, options, err);
-    if (!st) st = an_scale_fill_table(checked.scale, scaling.table, err);
-    if (!st) st = ani_scale_line(checked.scale, &scaling.gain, &scaling.bias, err);
+    if (!st) st = ani_scaling_fill(&scaling, checked.scale, err);
     if (st) return st;
 
     b = ani_alloc_zero(1, sizeof *b);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "dataset/scale.h"
 #include "kernels/warp.h"
 
 /* --- options --------------------------------------------------------------------------------- */
@@ -324,6 +325,18 @@ void ani_transform_apply(float *out, const float *in, int64_t height, int64_t wi
         enhance_as_keras(out, count, t->brightness, geometry == ANI_GEOMETRY_2020);
 }
 
+/* --- scales ---------------------------------------------------------------------------------- */
+
+an_status ani_scaling_fill(ani_scaling *out, int32_t scale, an_error *err) {
+    an_status st = an_scale_fill_tables(scale, out->tables, err);
+    if (!st) st = ani_scale_line(scale, out->gain, out->bias, err);
+    if (st) return st;
+    ani_scale_range(scale, &out->low, &out->high);
+    out->same = !memcmp(out->tables, out->tables + 256, 256 * sizeof *out->tables) &&
+                !memcmp(out->tables, out->tables + 512, 256 * sizeof *out->tables);
+    return AN_OK;
+}
+
 /* --- pixels: the fused form ------------------------------------------------------------------ */
 
 static void copy_row(float *out, const float *in, int64_t width, bool mirror) {
@@ -332,23 +345,22 @@ static void copy_row(float *out, const float *in, int64_t width, bool mirror) {
 }
 
 static void scale_row(float *out, const uint8_t *in, int64_t width, bool mirror,
-                      const float table[256]) {
-    if (!mirror) {
-        for (int64_t j = 0; j < 3 * width; j++)
-            out[j] = table[in[j]];
-        return;
-    }
-    for (int64_t j = 0; j < width; j++)
+                      const float tables[768]) {
+    for (int64_t j = 0; j < width; j++) {
+        const uint8_t *pixel = in + 3 * (mirror ? width - 1 - j : j);
         for (int64_t k = 0; k < 3; k++)
-            out[3 * j + k] = table[in[3 * (width - 1 - j) + k]];
+            out[3 * j + k] = tables[256 * k + pixel[k]];
+    }
 }
 
 /* Multiply the 8-bit value behind each value, clamping to [0, 255]. */
 static void brighten(float *x, int64_t count, float factor, const ani_scaling *scaling) {
-    const float black = scaling->table[0], white = scaling->table[255];
-    for (int64_t i = 0; i < count; i++) {
-        const float bright = (x[i] - black) * factor + black;
-        x[i] = bright < black ? black : bright > white ? white : bright;
+    for (int64_t c = 0; c < 3; c++) {
+        const float black = scaling->tables[256 * c], white = scaling->tables[256 * c + 255];
+        for (int64_t i = c; i < count; i += 3) {
+            const float bright = (x[i] - black) * factor + black;
+            x[i] = bright < black ? black : bright > white ? white : bright;
+        }
     }
 }
 
@@ -357,13 +369,19 @@ static void transform(float *out, const ani_view *view, const ani_transform *t, 
                       const ani_pixels *pixels) {
     const int64_t height = view->height, width = view->width;
     double m[6] = {0};
+    ani_warp_line line;
+    for (int32_t k = 0; k < 3; k++) {
+        line.gain[k] = (float)scaling->gain[k];
+        line.bias[k] = (float)scaling->bias[k];
+    }
     const bool moves = ani_transform_matrix(t, geometry, height, width, m);
     const ani_warp warp = {.pixels = pixels,
                            .view = *view,
                            .step_row = m[1],
                            .step_column = m[4],
                            .outside = fill_value,
-                           .fill = fill};
+                           .fill = fill,
+                           .line = view->src && !scaling->same ? &line : NULL};
     if (moves && view->src) ani_warp_prefetch(view);
     for (int64_t y = 0; y < height; y++) {
         const int64_t i = t->flip_vertical ? height - 1 - y : y;
@@ -372,7 +390,7 @@ static void transform(float *out, const ani_view *view, const ani_transform *t, 
             ani_warp_row(row, width, m[2] + m[0] * (double)i, m[5] + m[3] * (double)i,
                          t->flip_horizontal, &warp);
         else if (view->src)
-            scale_row(row, view->src + i * width * 3, width, t->flip_horizontal, scaling->table);
+            scale_row(row, view->src + i * width * 3, width, t->flip_horizontal, scaling->tables);
         else
             copy_row(row, view->values + i * width * 3, width, t->flip_horizontal);
     }
@@ -383,20 +401,27 @@ static void transform(float *out, const ani_view *view, const ani_transform *t, 
 void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t width,
                         const ani_transform *t, int geometry, int32_t fill, float fill_value,
                         const ani_scaling *scaling, const ani_pixels *pixels) {
-    const ani_view view =
-        ani_warp_view(in, height, width, (float)scaling->gain, (float)scaling->bias);
+    /* Scales that differ are applied after the interpolation. */
+    const float gain = scaling->same ? (float)scaling->gain[0] : 1.0f;
+    const float bias = scaling->same ? (float)scaling->bias[0] : 0.0f;
+    const ani_view view = ani_warp_view(in, height, width, gain, bias);
     transform(out, &view, t, geometry, fill, fill_value, scaling, pixels);
 }
 
 /* Find the 8-bit pixels that a scale maps to these values; false if there is no such pixel for one
  * of them. */
 static bool find_pixels(uint8_t *out, const float *in, int64_t count, const ani_scaling *scaling) {
-    const float gain = (float)(1.0 / scaling->gain), black = scaling->table[0];
-    for (int64_t i = 0; i < count; i++) {
-        const float pixel = (in[i] - black) * gain + 0.5f;
-        out[i] = pixel >= 0.0f && pixel < 256.0f ? (uint8_t)pixel : 0;
-        if (scaling->table[out[i]] != in[i]) return false;
+    float gain[3], black[3];
+    for (int32_t c = 0; c < 3; c++) {
+        gain[c] = (float)(1.0 / scaling->gain[c]);
+        black[c] = scaling->tables[256 * c];
     }
+    for (int64_t i = 0; i < count; i += 3)
+        for (int64_t c = 0; c < 3; c++) {
+            const float pixel = (in[i + c] - black[c]) * gain[c] + 0.5f;
+            out[i + c] = pixel >= 0.0f && pixel < 256.0f ? (uint8_t)pixel : 0;
+            if (scaling->tables[256 * c + out[i + c]] != in[i + c]) return false;
+        }
     return true;
 }
 

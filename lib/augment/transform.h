@@ -70,11 +70,16 @@ void ani_transform_apply(float *out, const float *in, int64_t height, int64_t wi
                          int64_t channels, const ani_transform *transform, int geometry,
                          int32_t fill, float fill_value);
 
-/** A scale of pixels, as a table and as the linear function behind it. */
+/** A scale of pixels, of each channel: as tables and as the linear function behind them. */
 typedef struct ani_scaling {
-    float table[256];
-    double gain, bias; /* value = gain * pixel + bias */
+    float tables[768];       /* [3,256] */
+    double gain[3], bias[3]; /* value = gain * pixel + bias */
+    float low, high;         /* the smallest and the largest value */
+    bool same;               /* all channels have the same */
 } ani_scaling;
+
+/** Fill in a scale, AN_SCALE_*. AN_ERR_ARG as for an_scale_fill_tables(). */
+an_status ani_scaling_fill(ani_scaling *out, int32_t scale, an_error *err);
 
 /**
  * Scale 8-bit pixels and apply a transform in one pass, in float.
@@ -83,7 +88,8 @@ typedef struct ani_scaling {
  * Error:   against ani_transform_apply() of the scaled pixels, without brightness: at most 16 * u *
  *          (255 * gain + |bias|) for each value, u = 2^-24. In units of u * 255 * gain: the two
  * positions, rounded to 24 bits, 1.5; the four weights, whose errors partly cancel, 4; gain 1;
- * products, sums and bias 4; table and result of the other form 2. Which side of a border a sample
+ * products, sums and bias 4, and 1 more if the channels' scales differ; table and result of the
+ * other form 2. Which side of a border a sample
  * falls on is decided by the same doubles. All ISA levels give the same bits.
  * Note:    brightness is a plain product of the 8-bit value, clamped to [0, 255], in every
  *          geometry.
@@ -100,7 +106,7 @@ void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t w
  * Shapes:  out, in [height,width,3], no overlap; lengths at most 8192; scratch height * width * 3.
  * Error:   against ani_transform_apply() of the same floats, without brightness: at most 16 * u *
  * max|in| for each value, u = 2^-24, as above.
- * Note:    brightness uses table[0] and table[255] for 0 and 255.
+ * Note:    brightness uses the values of 0 and 255.
  */
 void ani_transform_values(float *out, const float *in, uint8_t *scratch, int64_t height,
                           int64_t width, const ani_transform *transform, int geometry, int32_t fill,

@@ -181,12 +181,11 @@ typedef struct ani_infer_unit {
     ani_bn bn; /* gamma, beta and the moving statistics are read */
 } ani_infer_unit;
 
-/** Images for inference, [n,h,w,c] of the first unit's input: x, or bytes whose values are in
- * table. */
+/** Images for inference, [n,h,w,3]: x, or bytes whose values are in tables. */
 typedef struct ani_infer_input {
     const float *x;
     const uint8_t *bytes; /* when x is NULL */
-    const float *table;   /* [256], in host memory */
+    const float *tables;  /* [3,256]: a channel's values; in host memory */
     ani_watch *watch;     /* if it cancels, the features are undefined; NULL: never */
     int32_t device;       /* 1: x or bytes are in backend memory; 0: in the host's, and may be
                              changed when infer_run has returned */

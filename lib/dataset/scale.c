@@ -4,34 +4,65 @@
 
 #include "base/error.h"
 
+/* Of ImageNet's channels, scaled to 0..1. Source: Keras' preprocess_input with mode "torch". */
+static const double means[3] = {.485, .456, .406};
+static const double deviations[3] = {.229, .224, .225};
+
 static an_status check(int32_t scale, an_error *err) {
-    if (scale == AN_SCALE_UNIT || scale == AN_SCALE_TF || scale == AN_SCALE_ARTICLE) return AN_OK;
-    return ani_fail(err, AN_ERR_ARG, "scale is %d; it must be unit (%d), tf (%d) or article (%d)",
-                    (int)scale, AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_ARTICLE);
+    if (scale >= AN_SCALE_UNIT && scale <= AN_SCALE_TORCH) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG,
+                    "scale is %d; it must be unit (%d), tf (%d), article (%d) or torch (%d)",
+                    (int)scale, AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_ARTICLE, AN_SCALE_TORCH);
 }
 
-an_status an_scale_fill_table(int32_t scale, float table[256], an_error *err) {
-    if (!table) return ani_fail(err, AN_ERR_ARG, "table is NULL");
+/* Divisions, as in the tutorial: multiplying by the inverse would round differently. */
+static double value(int32_t scale, int32_t channel, double x) {
+    switch (scale) {
+    case AN_SCALE_UNIT:
+        return x / 255.0;
+    case AN_SCALE_TF:
+        return x / 127.5 - 1.0;
+    case AN_SCALE_ARTICLE:
+        return x / .255;
+    default:
+        return (x / 255.0 - means[channel]) / deviations[channel];
+    }
+}
+
+an_status an_scale_fill_tables(int32_t scale, float tables[768], an_error *err) {
+    if (!tables) return ani_fail(err, AN_ERR_ARG, "tables is NULL");
     an_status st = check(scale, err);
     if (st) return st;
-    for (int i = 0; i < 256; i++) {
-        /* Divisions, as in the tutorial: multiplying by the inverse would round differently. */
-        const double x = i;
-        table[i] = (float)(scale == AN_SCALE_UNIT ? x / 255.0
-                           : scale == AN_SCALE_TF ? x / 127.5 - 1.0
-                                                  : x / .255);
+    for (int32_t c = 0; c < 3; c++)
+        for (int32_t x = 0; x < 256; x++)
+            tables[256 * c + x] = (float)value(scale, c, x);
+    return AN_OK;
+}
+
+an_status ani_scale_line(int32_t scale, double gain[3], double bias[3], an_error *err) {
+    an_status st = check(scale, err);
+    if (st) return st;
+    for (int32_t c = 0; c < 3; c++) {
+        gain[c] = scale == AN_SCALE_UNIT      ? 1.0 / 255.0
+                  : scale == AN_SCALE_TF      ? 1.0 / 127.5
+                  : scale == AN_SCALE_ARTICLE ? 1.0 / .255
+                                              : 1.0 / 255.0 / deviations[c];
+        bias[c] = value(scale, c, 0.0);
     }
     return AN_OK;
 }
 
-an_status ani_scale_line(int32_t scale, double *gain, double *bias, an_error *err) {
-    an_status st = check(scale, err);
-    if (st) return st;
-    *gain = scale == AN_SCALE_UNIT ? 1.0 / 255.0 : scale == AN_SCALE_TF ? 1.0 / 127.5 : 1.0 / .255;
-    *bias = scale == AN_SCALE_TF ? -1.0 : 0.0;
-    return AN_OK;
+void ani_scale_range(int32_t scale, float *low, float *high) {
+    *low = (float)value(scale, 0, 0.0);
+    *high = (float)value(scale, 0, 255.0);
+    for (int32_t c = 1; c < 3; c++) {
+        const float black = (float)value(scale, c, 0.0), white = (float)value(scale, c, 255.0);
+        if (black < *low) *low = black;
+        if (white > *high) *high = white;
+    }
 }
 
 const char *ani_scale_name(int32_t scale) {
-    return scale == AN_SCALE_UNIT ? "unit" : scale == AN_SCALE_TF ? "tf" : "article";
+    static const char *const names[] = {"unit", "tf", "article", "torch"};
+    return names[scale - AN_SCALE_UNIT];
 }

@@ -7,11 +7,14 @@
 
 #include <attractivenet/dataset.h>
 
-/** The scale as a linear function: value = gain * pixel + bias, in double. AN_ERR_ARG as for
- * an_scale_fill_table(). */
-an_status ani_scale_line(int32_t scale, double *gain, double *bias, an_error *err);
+/** The scale as a linear function of each channel: value = gain[c] * pixel + bias[c], in double.
+ * AN_ERR_ARG as for an_scale_fill_tables(). */
+an_status ani_scale_line(int32_t scale, double gain[3], double bias[3], an_error *err);
 
-/** Return the name of any scale except AUTO: "unit", "tf" or "article". */
+/** The smallest and the largest value of any scale except AUTO, over its channels. */
+void ani_scale_range(int32_t scale, float *low, float *high);
+
+/** Return the name of any scale except AUTO: "unit", "tf", "article" or "torch". */
 const char *ani_scale_name(int32_t scale);
 
 #endif

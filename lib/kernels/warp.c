@@ -30,7 +30,11 @@ void ani_warp_prefetch(const ani_view *view) {
 
 /* Interpolate with the entry for the image's data type. */
 static void sample(const ani_warp *w, float *out, const ani_points *points, int64_t count) {
+    const ani_warp_line *line = w->line;
     (w->view.values ? w->pixels->sample_values : w->pixels->sample)(out, points, count, &w->view);
+    for (int64_t i = 0; line && i < count; i++, out += 3)
+        for (int32_t c = 0; c < 3; c++)
+            out[c] = out[c] * line->gain[c] + line->bias[c];
 }
 
 /* --- beyond the border ----------------------------------------------------------------------- */

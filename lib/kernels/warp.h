@@ -13,14 +13,20 @@ enum { ANI_WARP_NEAREST = 0, ANI_WARP_CONSTANT = 1, ANI_WARP_REFLECT = 2, ANI_WA
 
 enum { ANI_WARP_MAX_LENGTH = 8192 };
 
+/** A linear function of each channel: value = gain * pixel + bias. */
+typedef struct ani_warp_line {
+    float gain[3], bias[3];
+} ani_warp_line;
+
 /** What all rows of an image have in common. */
 typedef struct ani_warp {
     const ani_pixels *pixels;
     ani_view view;
-    double step_row;    /* change in the source position per output column */
-    double step_column; /* both -2^20 to 2^20 */
-    float outside;      /* output outside the image with ANI_WARP_CONSTANT */
-    int32_t fill;       /* ANI_WARP_* */
+    double step_row;           /* change in the source position per output column */
+    double step_column;        /* both -2^20 to 2^20 */
+    float outside;             /* output outside the image with ANI_WARP_CONSTANT */
+    int32_t fill;              /* ANI_WARP_* */
+    const ani_warp_line *line; /* applied to what the view gives; NULL: none */
 } ani_warp;
 
 /** Describe src [height,width,3], each length at most ANI_WARP_MAX_LENGTH, seen on the scale gain *

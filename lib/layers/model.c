@@ -114,7 +114,7 @@ void ani_model_use_base(an_model *model, int32_t base) {
 }
 
 static const char *const task_words[] = {"regression", "classification", NULL};
-static const char *const padding_words[] = {"auto", "fixed", "tutorial", NULL};
+static const char *const padding_words[] = {"auto", "fixed", "tutorial", "symmetric", NULL};
 
 void ani_model_settings(const an_model *model, ani_setting_list *to) {
     const ani_net_spec *spec = ani_net_spec_of(model->net);
@@ -126,6 +126,7 @@ void ani_model_settings(const an_model *model, ani_setting_list *to) {
     ani_setting_word(to, "model.task", facts->task, task_words);
     ani_setting_word(to, "model.padding", facts->padding, padding_words);
     ani_setting_text(to, "model.pads", facts->pads);
+    ani_setting_number(to, "model.epsilon", spec->epsilon);
     ani_setting_text(to, "model.scale", facts->scale_name);
     ani_setting_number(to, "model.momentum", model->momentum);
     const ani_class_names *names = model->names;
@@ -168,7 +169,8 @@ an_status an_model_describe(const an_model *model, an_model_info *info, an_error
                           .calibrated = ani_net_is_calibrated(model->net),
                           .inference = ani_net_inference(model->net),
                           .precision = atomic_load(&model->precision),
-                          .recompute = atomic_load(&model->recompute)};
+                          .recompute = atomic_load(&model->recompute),
+                          .epsilon = spec->epsilon};
     const int32_t all = ours.base == AN_BASE_TRAIN || ours.base == AN_BASE_FINETUNE;
     for (int64_t i = 0; i < ani_net_array_count(model->net); i++) {
         const ani_net_array *array = ani_net_array_at(model->net, i);

@@ -18,10 +18,10 @@ typedef struct ani_model_facts {
     double alpha;
     int32_t task;                      /* AN_TASK_* */
     int32_t scale;                     /* AN_SCALE_* */
-    int32_t padding;                   /* AN_PADDING_FIXED or TUTORIAL */
+    int32_t padding;                   /* AN_PADDING_*, not AUTO */
     uint32_t seed;                     /* of the random weights */
     ani_range image;                   /* range of pixel values, by the scale */
-    char scale_name[ANI_FACT_SIZE];    /* "unit", "tf", "article" */
+    char scale_name[ANI_FACT_SIZE];    /* "unit", "tf", "article", "torch" */
     char base_name[ANI_FACT_SIZE];     /* as Keras names the base: "mobilenetv2_1.00_224" */
     char notebook_name[ANI_FACT_SIZE]; /* as the tutorial's notebook shows it */
     char pads[ANI_PADS_SIZE]; /* paddings other than those that padding stands for; "" if none */

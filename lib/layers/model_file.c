@@ -234,12 +234,15 @@ static an_status set_size(an_arrays *arrays, const ani_net_spec *spec, an_error 
 static an_status set_metadata(an_arrays *arrays, const an_model *model, an_error *err) {
     const ani_net_spec *spec = ani_net_spec_of(model->net);
     const ani_model_facts *facts = &model->facts;
-    char alpha[40];
+    static const char *const paddings[] = {"", "fixed", "tutorial", "symmetric"};
+    char alpha[40], epsilon[40];
     double_text(alpha, sizeof alpha, facts->alpha);
+    double_text(epsilon, sizeof epsilon, spec->epsilon);
     const char *const texts[][2] = {
         {"format", ANI_MODEL_FORMAT},
         {"alpha", alpha},
-        {"padding", facts->padding == AN_PADDING_FIXED ? "fixed" : "tutorial"},
+        {"padding", paddings[facts->padding]},
+        {"epsilon", epsilon},
         {"scale", facts->scale_name},
         {"task", facts->task == AN_TASK_CLASSIFICATION ? "classification" : "regression"},
         {"library_version", an_version()},

@@ -176,9 +176,9 @@ void ani_net_context_let_go(ani_net *net, ani_net_context *context); /* may hold
  * [n,features] and y (logits; probabilities 1: see ani_backend_ops) may be NULL. */
 an_status ani_net_predict(ani_net *net, ani_net_context *context, const float *x, int64_t n,
                           int32_t probabilities, float *features, float *y, an_error *err);
-/** The same from bytes [n,h,w,3], whose values are in table [256]. */
+/** The same from bytes [n,h,w,3], whose values are in tables [3,256]. */
 an_status ani_net_predict_bytes(ani_net *net, ani_net_context *context, const uint8_t *bytes,
-                                const float *table, int64_t n, int32_t probabilities,
+                                const float *tables, int64_t n, int32_t probabilities,
                                 float *features, float *y, an_error *err);
 /** Only the head, from features. */
 an_status ani_net_predict_head(ani_net *net, ani_net_context *context, const float *features,

@@ -495,9 +495,9 @@ an_status ani_net_predict(ani_net *net, ani_net_context *context, const float *x
 }
 
 an_status ani_net_predict_bytes(ani_net *net, ani_net_context *context, const uint8_t *bytes,
-                                const float *table, int64_t n, int32_t probabilities,
+                                const float *tables, int64_t n, int32_t probabilities,
                                 float *features, float *y, an_error *err) {
-    const ani_infer_input input = {.bytes = bytes, .table = table};
+    const ani_infer_input input = {.bytes = bytes, .tables = tables};
     return predict(net, context, input, n, probabilities, features, y, err);
 }
 

@@ -185,6 +185,7 @@ static void layer_table(ani_text *text, const an_model *model) {
     ani_text_print(text, "%-28s %-26s %-20s %10lld\n", "dense", "Dense", size, (long long)c.head);
     ani_text_print(text, "parameters %lld, trainable %lld, fixed %lld\n", (long long)c.all,
                    (long long)c.trainable, (long long)(c.all - c.trainable));
+    ani_text_print(text, "epsilon of BatchNormalization %g\n", spec->epsilon);
 }
 
 int64_t an_model_summary(const an_model *model, int32_t style, char *text, int64_t capacity) {

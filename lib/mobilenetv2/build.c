@@ -36,12 +36,15 @@ void ani_mnv2_pads_for(ani_mnv2_pads *pads, int32_t padding, int64_t height, int
     int64_t h = height, w = width;
     /* The stem's "same" knows the real size; correct_pad knows it only if the network was built
      * with it, and returns (0, 1) otherwise. */
-    pads->stem = (ani_mnv2_pad){before(h), 1, before(w), 1};
+    const bool symmetric = padding == AN_PADDING_SYMMETRIC;
+    pads->stem = (ani_mnv2_pad){symmetric ? 1 : before(h), 1, symmetric ? 1 : before(w), 1};
     h = halved(h, pads->stem.top + 1);
     w = halved(w, pads->stem.left + 1);
     for (int32_t i = 0; i < ANI_MNV2_DOWN; i++) {
-        const int32_t known = padding == AN_PADDING_FIXED;
-        pads->down[i] = (ani_mnv2_pad){known ? before(h) : 0, 1, known ? before(w) : 0, 1};
+        const bool known = padding == AN_PADDING_FIXED;
+        pads->down[i] = symmetric
+                            ? (ani_mnv2_pad){1, 1, 1, 1}
+                            : (ani_mnv2_pad){known ? before(h) : 0, 1, known ? before(w) : 0, 1};
         h = halved(h, pads->down[i].top + 1);
         w = halved(w, pads->down[i].left + 1);
     }

@@ -19,12 +19,13 @@ typedef struct ani_mnv2_pads {
     ani_mnv2_pad stem, down[ANI_MNV2_DOWN];
 } ani_mnv2_pads;
 
-/** Smallest and largest supported alpha. */
+/** Largest supported alpha, and epsilon of batch norm. */
 #define ANI_MNV2_MAX_ALPHA 1000.0
+#define ANI_MNV2_MAX_EPSILON 1.0
 
 /** Keras' _make_divisible(value, 8). */
 int64_t ani_mnv2_divisible(double value);
-/** Compute the paddings of AN_PADDING_FIXED or TUTORIAL for an image size. */
+/** Compute the paddings of any AN_PADDING_* except AUTO for an image size. */
 void ani_mnv2_pads_for(ani_mnv2_pads *pads, int32_t padding, int64_t height, int64_t width);
 /** Write the units for an alpha: channels, names, connections, paddings. */
 void ani_mnv2_units(ani_unit_spec units[ANI_MNV2_UNITS], double alpha, const ani_mnv2_pads *pads);

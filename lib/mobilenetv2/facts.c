@@ -31,13 +31,17 @@ static an_status read_number(const ani_weights *weights, const char *key, int64_
     return AN_OK;
 }
 
-static an_status read_alpha(ani_weights *weights, an_error *err) {
-    const char *text = an_arrays_metadata(weights->arrays, "alpha"), *end;
+/* Read a number above 0 from a metadata key; *value is unchanged if the key is absent. */
+static an_status read_positive(const ani_weights *weights, const char *key, double high,
+                               double *value, an_error *err) {
+    const char *text = an_arrays_metadata(weights->arrays, key), *end;
+    double number;
     if (!text) return AN_OK;
-    if (!ani_parse_double(text, &end, &weights->alpha, NULL) || *end || !(weights->alpha > 0) ||
-        weights->alpha > ANI_MNV2_MAX_ALPHA)
-        return ani_fail(err, AN_ERR_FORMAT, "model: '%s': alpha is '%.40s'; it must be above 0",
-                        weights->path, text);
+    if (!ani_parse_double(text, &end, &number, NULL) || *end || !(number > 0) || number > high)
+        return ani_fail(err, AN_ERR_FORMAT,
+                        "model: '%s': %s is '%.40s'; it must be above 0, at most %g", weights->path,
+                        key, text, high);
+    *value = number;
     return AN_OK;
 }
 
@@ -111,16 +115,18 @@ static void keep_name(ani_weights *weights, const char *name) {
 }
 
 static an_status read_metadata(ani_weights *weights, an_error *err) {
-    static const char *const paddings[] = {"", "fixed", "tutorial"};
+    static const char *const paddings[] = {"", "fixed", "tutorial", "symmetric"};
     /* "seed" is the name of the article's scale in files from before the first release. */
-    static const char *const scales[] = {"", "unit", "tf", "article", "seed"};
+    static const char *const scales[] = {"", "unit", "tf", "article", "torch", "seed"};
+    enum { SEED = 5 };
     static const char *const tasks[] = {"regression", "classification"};
     int64_t seed = -1;
-    an_status st = read_alpha(weights, err);
+    an_status st = read_positive(weights, "alpha", ANI_MNV2_MAX_ALPHA, &weights->alpha, err);
+    if (!st) st = read_positive(weights, "epsilon", ANI_MNV2_MAX_EPSILON, &weights->epsilon, err);
     if (!st) st = read_size(weights, err);
-    if (!st) st = read_word(weights, "padding", paddings, 3, &weights->padding, err);
-    if (!st) st = read_word(weights, "scale", scales, 5, &weights->scale, err);
-    if (!st && weights->scale == 4) weights->scale = AN_SCALE_ARTICLE;
+    if (!st) st = read_word(weights, "padding", paddings, 4, &weights->padding, err);
+    if (!st) st = read_word(weights, "scale", scales, 6, &weights->scale, err);
+    if (!st && weights->scale == SEED) weights->scale = AN_SCALE_ARTICLE;
     if (!st) st = read_word(weights, "task", tasks, 2, &weights->task, err);
     if (!st) st = read_number(weights, "seed", 0, UINT32_MAX, &seed, err);
     if (!st) st = read_pads(weights, err);

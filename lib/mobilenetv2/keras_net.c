@@ -127,17 +127,18 @@ static an_status fold(walk *w, const ani_keras_layer *layer, an_error *err) {
 
 /* The combined effect of the layers before the network must be one of the library's scales. */
 static an_status settle_scale(walk *w, an_error *err) {
-    static const int32_t scales[] = {AN_SCALE_AUTO, AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_ARTICLE};
+    static const int32_t scales[] = {AN_SCALE_AUTO, AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_ARTICLE,
+                                     AN_SCALE_TORCH};
     const double near = 1e-6; /* the relative precision of a float32 factor */
     w->in_front = false;
     for (size_t i = 0; w->scaled && i < sizeof scales / sizeof *scales; i++) {
-        double gain = 1, bias = 0; /* AUTO: nothing is scaled */
+        double gain[3] = {1, 1, 1}, bias[3] = {0}; /* AUTO: nothing is scaled */
         bool fits = true;
-        an_status st = scales[i] ? ani_scale_line(scales[i], &gain, &bias, err) : AN_OK;
+        an_status st = scales[i] ? ani_scale_line(scales[i], gain, bias, err) : AN_OK;
         if (st) return st;
         for (int32_t c = 0; c < 3; c++)
-            fits =
-                fits && fabs(w->gain[c] - gain) <= near * gain && fabs(w->bias[c] - bias) <= near;
+            fits = fits && fabs(w->gain[c] - gain[c]) <= near * gain[c] &&
+                   fabs(w->bias[c] - bias[c]) <= near * fmax(fabs(bias[c]), 1);
         if (!fits) continue;
         if (!scales[i]) w->scaled = NULL;
         w->weights->scale = scales[i];
@@ -145,11 +146,11 @@ static an_status settle_scale(walk *w, an_error *err) {
         break;
     }
     if (w->scaled && !w->weights->scale)
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "model: '%s': with layer '%s' (%s) pixels x of 0 to 255 become x*%g%+g; "
-                        "this library has x/255, x/127.5-1 and x/.255",
-                        w->weights->path, w->scaled->name, w->scaled->class_name, w->gain[0],
-                        w->bias[0]);
+        return ani_fail(
+            err, AN_ERR_UNSUPPORTED,
+            "model: '%s': with layer '%s' (%s) pixels x of 0 to 255 become x*%g%+g; "
+            "this library has x/255, x/127.5-1, x/.255 and ImageNet's (x/255-mean)/deviation",
+            w->weights->path, w->scaled->name, w->scaled->class_name, w->gain[0], w->bias[0]);
     if (w->whole && !w->weights->scale)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "model: '%s': layer '%s': dtype is '%s'; it must be a type of floats, or a "

@@ -57,10 +57,10 @@ static an_status check_words(const an_mobilenetv2_options *o, an_error *err) {
     if (!in_range(o->task, AN_TASK_REGRESSION, AN_TASK_CLASSIFICATION))
         return ani_fail(err, AN_ERR_ARG, "MobileNetV2: task is %d; it must be one of AN_TASK_*",
                         o->task);
-    if (!in_range(o->padding, AN_PADDING_AUTO, AN_PADDING_TUTORIAL))
+    if (!in_range(o->padding, AN_PADDING_AUTO, AN_PADDING_SYMMETRIC))
         return ani_fail(err, AN_ERR_ARG,
                         "MobileNetV2: padding is %d; it must be one of AN_PADDING_*", o->padding);
-    if (!in_range(o->scale, AN_SCALE_AUTO, AN_SCALE_ARTICLE))
+    if (!in_range(o->scale, AN_SCALE_AUTO, AN_SCALE_TORCH))
         return ani_fail(err, AN_ERR_ARG, "MobileNetV2: scale is %d; it must be one of AN_SCALE_*",
                         o->scale);
     if (!in_range(o->weights_kind, AN_WEIGHTS_RANDOM, AN_WEIGHTS_FILE))
@@ -77,6 +77,11 @@ static an_status check_words(const an_mobilenetv2_options *o, an_error *err) {
                         "MobileNetV2: weights_path is '%s', and weights_kind is %d; it must be "
                         "AN_WEIGHTS_FILE",
                         o->weights_path, o->weights_kind);
+    if (!(o->epsilon >= 0 && o->epsilon <= ANI_MNV2_MAX_EPSILON))
+        return ani_fail(err, AN_ERR_ARG,
+                        "MobileNetV2: epsilon is %g; it must be above 0, at most %g, or 0 for the "
+                        "default",
+                        o->epsilon, ANI_MNV2_MAX_EPSILON);
     if (o->reserved)
         return ani_fail(err, AN_ERR_ARG, "MobileNetV2: reserved is %d; it must be 0", o->reserved);
     return AN_OK;
@@ -86,7 +91,7 @@ static an_status check_words(const an_mobilenetv2_options *o, an_error *err) {
 
 /* What a model is made from: options completed by what a file says. */
 typedef struct blueprint {
-    double alpha;
+    double alpha, epsilon;
     int32_t height, width, outputs, task, padding, scale;
     uint32_t seed;
     ani_mnv2_pads pads;
@@ -110,7 +115,7 @@ static void settle_pads(blueprint *b, int32_t wanted) {
                                                : AN_PADDING_TUTORIAL;
     ani_mnv2_pads_for(&b->pads, b->padding, b->height, b->width);
     if (known == ANI_PADS_NONE) return;
-    ani_mnv2_pads found = weights->pads, fixed;
+    ani_mnv2_pads found = weights->pads, fixed, symmetric;
     if (known == ANI_PADS_DOWN) found.stem = b->pads.stem;
     ani_mnv2_pads_for(&fixed, AN_PADDING_FIXED, b->height, b->width);
     b->odd_pads = !same_pads(&found, &b->pads);
@@ -120,7 +125,18 @@ static void settle_pads(blueprint *b, int32_t wanted) {
         b->padding = AN_PADDING_FIXED;
         b->odd_pads = false;
     }
+    ani_mnv2_pads_for(&symmetric, AN_PADDING_SYMMETRIC, b->height, b->width);
+    if (!weights->padding && b->odd_pads && same_pads(&found, &symmetric)) {
+        b->padding = AN_PADDING_SYMMETRIC;
+        b->odd_pads = false;
+    }
     b->pads = found;
+}
+
+/* The caller's epsilon, else the file's, else Keras'. */
+static void settle_epsilon(blueprint *b, double wanted) {
+    const double found = b->weights ? b->weights->epsilon : 0;
+    b->epsilon = wanted > 0 ? wanted : found > 0 ? found : ANI_KERAS_EPSILON;
 }
 
 /* Name the base as keras.applications does: alpha with two digits, then the rows of the input if
@@ -144,13 +160,12 @@ static void name_base(ani_model_facts *facts, const blueprint *b) {
 }
 
 static void set_facts(ani_model_facts *facts, const blueprint *b) {
-    *facts = (ani_model_facts){
-        .alpha = b->alpha,
-        .task = b->task,
-        .scale = b->scale,
-        .padding = b->padding,
-        .seed = b->seed,
-        .image = {b->scale == AN_SCALE_TF ? -1 : 0, b->scale == AN_SCALE_ARTICLE ? 1000 : 1}};
+    *facts = (ani_model_facts){.alpha = b->alpha,
+                               .task = b->task,
+                               .scale = b->scale,
+                               .padding = b->padding,
+                               .seed = b->seed};
+    ani_scale_range(b->scale, &facts->image.low, &facts->image.high);
     snprintf(facts->scale_name, sizeof facts->scale_name, "%s", ani_scale_name(b->scale));
     name_base(facts, b);
     if (b->keep_name && b->weights->base_name[0]) {
@@ -168,8 +183,7 @@ static an_status build(an_model **out, an_backend *backend, const blueprint *b, 
     *out = NULL;
     ani_mnv2_units(units, b->alpha, &b->pads);
     set_facts(&facts, b);
-    const ani_net_spec spec = {units,     ANI_MNV2_UNITS, b->outputs,
-                               b->height, b->width,       ANI_KERAS_EPSILON};
+    const ani_net_spec spec = {units, ANI_MNV2_UNITS, b->outputs, b->height, b->width, b->epsilon};
     an_status st = ani_model_create(&model, backend, &spec, &facts, err);
     if (st) goto done;
     ani_net *net = ani_model_net(model);
@@ -192,11 +206,10 @@ static an_status settle_scale(blueprint *b, int32_t wanted, an_error *err) {
     b->scale = wanted;
     if (!b->scale) b->scale = b->weights ? b->weights->scale : AN_SCALE_UNIT;
     if (b->scale) return AN_OK;
-    return ani_fail(
-        err, AN_ERR_ARG,
-        "MobileNetV2: '%s' does not say how pixels are scaled; set scale to unit, tf or "
-        "article",
-        b->weights->path);
+    return ani_fail(err, AN_ERR_ARG,
+                    "MobileNetV2: '%s' does not say how pixels are scaled; set scale to unit, tf, "
+                    "article or torch",
+                    b->weights->path);
 }
 
 static an_status create(an_model **out, an_backend *backend, const an_mobilenetv2_options *o,
@@ -216,6 +229,7 @@ static an_status create(an_model **out, an_backend *backend, const an_mobilenetv
     if (!st) st = settle_scale(&b, o->scale, err);
     if (st) return st;
     settle_pads(&b, o->padding);
+    settle_epsilon(&b, o->epsilon);
     return build(out, backend, &b, err);
 }
 
@@ -301,6 +315,7 @@ static an_status load(an_model **out, an_backend *backend, ani_weights *weights,
     if (!st) st = settle_scale(&b, o->scale, err);
     if (st) return st;
     settle_pads(&b, o->padding);
+    settle_epsilon(&b, o->epsilon);
     return build(out, backend, &b, err);
 }
 

@@ -96,6 +96,17 @@ static void add_scalar(graph *g, const char *name, double value) {
     add_floats(g, name, &rounded, NULL, 0);
 }
 
+/* Numbers of the image's channels: one if they are all the same, else with a shape for the input's
+ * layout. */
+static void add_channels(graph *g, const char *name, const double values[3], bool nhwc) {
+    static const int64_t last[] = {3}, first[] = {3, 1, 1};
+    const float rounded[3] = {(float)values[0], (float)values[1], (float)values[2]};
+    if (rounded[0] == rounded[1] && rounded[0] == rounded[2])
+        add_scalar(g, name, values[0]);
+    else
+        add_floats(g, name, rounded, nhwc ? last : first, nhwc ? 1 : 3);
+}
+
 /** A node being written. */
 typedef struct node {
     ani_text bytes;
@@ -363,15 +374,15 @@ static an_status add_image(graph *g, an_error *err) {
                     nhwc ? last : first, 4);
     name at = {"image"};
     if (bytes) {
-        double gain, bias;
-        const an_status st = ani_scale_line(g->facts->scale, &gain, &bias, err);
+        double gain[3], bias[3];
+        const an_status st = ani_scale_line(g->facts->scale, gain, bias, err);
         if (st) return st;
         node n = begin_node("Cast", "image/float");
         add_input(&n, at.text);
         add_integer(&n, "to", ONNX_FLOAT);
         end_node(g, &n);
-        add_scalar(g, "image/gain", gain);
-        add_scalar(g, "image/offset", bias);
+        add_channels(g, "image/gain", gain, nhwc);
+        add_channels(g, "image/offset", bias, nhwc);
         add_node(g, "Mul", "image/product", "image/float", "image/gain", NULL);
         add_node(g, "Add", "image/scaled", "image/product", "image/offset", NULL);
         at = name_of(g, ANI_INPUT, "scaled");

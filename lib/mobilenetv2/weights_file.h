@@ -18,6 +18,7 @@ typedef struct ani_weights {
     an_arrays *arrays;
     const char *path; /* for messages; owned by the caller */
     double alpha;
+    double epsilon; /* of batch norm */
     int32_t height, width;
     int32_t padding;    /* AN_PADDING_* */
     int32_t scale;      /* AN_SCALE_* */

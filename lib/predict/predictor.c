@@ -19,7 +19,7 @@ struct an_predictor {
     ani_net_context *context; /* the buffers of its predictions */
     an_cancel *cancel;        /* held; NULL: none */
     atomic_bool busy;         /* in a call */
-    float table[256];         /* of the model's scale */
+    float tables[768];        /* [3,256], of the model's scale */
     int64_t outputs, features;
     int32_t classes; /* 1: scores are probabilities */
     int32_t format;  /* of frames: AN_FORMAT_* */
@@ -43,7 +43,7 @@ an_status an_predictor_create(an_predictor **out, an_model *model, an_error *err
     predictor->outputs = info.outputs;
     predictor->features = info.features;
     predictor->classes = info.task == AN_TASK_CLASSIFICATION;
-    st = an_scale_fill_table(info.scale, predictor->table, err);
+    st = an_scale_fill_tables(info.scale, predictor->tables, err);
     if (!st) st = ani_frame_reader_init(&predictor->reader, info.height, info.width, err);
     if (!st) st = ani_net_context_create(&predictor->context, ani_model_net(model), err);
     if (st) {
@@ -129,7 +129,7 @@ static an_status predict(an_predictor *predictor, const ani_frames *frames, floa
         }
         if (st) break;
         st = ani_net_predict_bytes(ani_model_net(predictor->model), predictor->context,
-                                   found ? found + i * size : predictor->images, predictor->table,
+                                   found ? found + i * size : predictor->images, predictor->tables,
                                    n, predictor->classes,
                                    features ? features + i * predictor->features : NULL,
                                    scores ? scores + i * predictor->outputs : NULL, err);

@@ -70,6 +70,8 @@ an_status ani_settings_check(const ani_snapshot *run, const an_arrays *arrays, a
         const char *is = an_arrays_metadata(now, key), *was = an_arrays_metadata(arrays, key);
         const char *name = key + sizeof ANI_SETTING_PREFIX - 1;
         if (was && !strcmp(name, "model.scale") && !strcmp(was, "seed")) was = "article";
+        /* from before the first release, when all networks had Keras' epsilon */
+        if (!was && !strcmp(name, "model.epsilon")) was = "0.001";
         if (!was)
             st = ani_fail(err, AN_ERR_ARG,
                           "the run cannot be resumed: its checkpoint does not record %s, which is "

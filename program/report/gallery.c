@@ -141,14 +141,14 @@ typedef struct heat {
     int32_t height, width; /* of a map */
     float *map, *x;
     uint8_t *rgb;
-    float table[256];
+    float tables[768];
 } heat;
 
 static int make_heat(heat *h, const report *of) {
     an_error err;
     const size_t pixels = (size_t)of->info.height * (size_t)of->info.width * 3;
     if (an_model_explain_size(of->r.model, of->ask->layer, &h->height, &h->width, &err) ||
-        an_scale_fill_table(of->info.scale, h->table, &err))
+        an_scale_fill_tables(of->info.scale, h->tables, &err))
         return complain(&err);
     h->map = malloc((size_t)h->height * (size_t)h->width * sizeof *h->map);
     h->x = malloc(pixels * sizeof *h->x);
@@ -176,7 +176,7 @@ static int compute_map(heat *h, const report *of, int64_t i, int *is_flat) {
     choose_output(&what, of, i);
     if (an_dataset_read_pixels(of->r.faces, of->test[i], h->rgb, &err)) return complain(&err);
     for (int64_t k = 0; k < pixels; k++)
-        h->x[k] = h->table[h->rgb[k]];
+        h->x[k] = h->tables[256 * (k % 3) + h->rgb[k]];
     if (an_model_explain(of->r.model, h->x, 1, &what, h->map, &err)) return complain(&err);
     float largest = 0;
     const int64_t count = (int64_t)h->height * h->width;

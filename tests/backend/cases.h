@@ -58,6 +58,9 @@ static inline int list_unit_cases(ani_unit_shape *cases) {
     cases[count++] = depthwise_case(1, 2, 2, 2, 2, 2, 1, 1, 20);    /* outputs past the input */
     cases[count++] = depthwise_case(1, 1, 1, 1, 1, 1, 1, 1, 5);
     cases[count++] = depthwise_case(2, 1, 1, 1, 1, 1, 2, 1, 16);
+    cases[count++] = depthwise_case(2, 1, 1, 1, 1, 2, 20, 38, 24); /* as PyTorch, even */
+    cases[count++] = depthwise_case(2, 1, 1, 1, 1, 1, 6, 400, 96); /* ranges of columns */
+    cases[count++] = full_case(2, 1, 1, 2, 20, 22, 3, 10, 11, 32); /* as PyTorch, even */
     cases[count++] = full_case(2, 0, 0, 2, 20, 22, 3, 10, 11, 32);
     cases[count++] = full_case(2, 1, 1, 1, 21, 23, 3, 11, 12, 16);
     cases[count++] = full_case(1, 1, 1, 2, 7, 6, 4, 7, 6, 9);

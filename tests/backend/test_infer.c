@@ -287,15 +287,17 @@ static void check_chain(const chain *c, int32_t kind) {
     uint8_t *bytes = ani_alloc(IMAGES * net.image);
     float *x = floats(IMAGES * net.image, &r, 0, 0), *want = floats(size, &r, 0, 0);
     float *got = floats(size, &r, 0, 0), *one = floats(size, &r, 0, 0);
-    float table[256];
+    float tables[768];
     assert_non_null(bytes);
-    for (int32_t i = 0; i < 256; i++)
-        table[i] = (float)i / 127.5f - 1;
+    for (int32_t i = 0; i < 768; i++) /* other values for each channel */
+        tables[i] = (float)(i % 256) / (127.5f + (float)(i / 256)) - 1;
     for (int64_t i = 0; i < IMAGES * net.image; i++) {
         bytes[i] = (uint8_t)(ani_stream_uniform(&r, 0, 1) * 255.9);
-        x[i] = table[bytes[i]];
+        x[i] = tables[256 * (i % 3) + bytes[i]];
     }
-    const ani_infer_input floats_in = {.x = x}, bytes_in = {.bytes = bytes, .table = table};
+    const ani_infer_input floats_in = {.x = x};
+    const ani_infer_input bytes_in = c->c == 3 ? (ani_infer_input){.bytes = bytes, .tables = tables}
+                                               : floats_in; /* bytes are those of images */
     an_error err;
     const ani_calibrated calibrated = {net.ranges, net.means};
     const bool int8 = kind == AN_INFERENCE_INT8;
@@ -431,9 +433,10 @@ static void test_network(void **state) {
         int32_t height, width, padding;
         double alpha;
         int64_t n;
-    } sizes[] = {{33, 33, AN_PADDING_FIXED, 0.35, 3}, {50, 97, AN_PADDING_TUTORIAL, 0.5, 1},
-                 {97, 50, AN_PADDING_FIXED, 0.75, 2}, {97, 97, AN_PADDING_TUTORIAL, 1.0, 1},
-                 {64, 33, AN_PADDING_FIXED, 1.3, 1},  {50, 50, AN_PADDING_TUTORIAL, 1.4, 5}};
+    } sizes[] = {{33, 33, AN_PADDING_FIXED, 0.35, 3},   {50, 97, AN_PADDING_TUTORIAL, 0.5, 1},
+                 {97, 50, AN_PADDING_FIXED, 0.75, 2},   {97, 97, AN_PADDING_TUTORIAL, 1.0, 1},
+                 {64, 33, AN_PADDING_FIXED, 1.3, 1},    {50, 50, AN_PADDING_TUTORIAL, 1.4, 5},
+                 {64, 50, AN_PADDING_SYMMETRIC, 0.5, 2}};
     for (uint32_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (test_is_chosen(i))
             check_size(sizes[i].height, sizes[i].width, sizes[i].alpha, sizes[i].padding,

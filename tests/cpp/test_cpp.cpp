@@ -531,7 +531,7 @@ void small_things() {
     const net::Split split = MUST(net::try_train_test_split(10, options));
     CHECK(split.train.size() == 7 && split.test.size() == 3 && split.val.empty());
     CHECK(net::try_train_test_split(3, options).status() == AN_ERR_ARG);
-    CHECK(MUST(net::try_scale_fill_table(AN_SCALE_TF))[255] == 1.0F);
+    CHECK(MUST(net::try_scale_fill_tables(AN_SCALE_TF))[255] == 1.0F);
     CHECK(MUST(net::try_mobilenetv2_count_parameters(0.35, 1)).all == 411489);
     std::vector<float> p{1}, m{0}, v{0};
     const std::vector<float> g{1};

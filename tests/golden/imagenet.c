@@ -45,14 +45,14 @@ static an_model *load_classifier(an_backend *backend, const char *path) {
 static void prepare(const char *path, float *x) {
     an_image *image = NULL;
     an_error error;
-    float table[256];
+    float table[768];
     if (an_image_read(&image, path, NULL, &error)) fail_msg("%s", error.message);
     const int64_t h = an_image_height(image), w = an_image_width(image), low = h < w ? h : w;
     const int64_t height = (h * SHORTER + low / 2) / low, width = (w * SHORTER + low / 2) / low;
     uint8_t *small = malloc((size_t)(height * width * 3));
     assert_int_equal(
         an_resize_u8(an_image_const_data(image), h, w, 3, small, height, width, &error), AN_OK);
-    assert_int_equal(an_scale_fill_table(AN_SCALE_TF, table, NULL), AN_OK);
+    assert_int_equal(an_scale_fill_tables(AN_SCALE_TF, table, NULL), AN_OK);
     const int64_t top = (height - SIDE) / 2, left = (width - SIDE) / 2;
     for (int64_t y = 0; y < SIDE; y++)
         for (int64_t i = 0; i < SIDE * 3; i++)

@@ -380,9 +380,9 @@ static void weight_files(void **state) {
 
 /* A batch of bytes scaled as the network wants them. */
 static float *scaled(const st_array *bytes) {
-    float table[256];
+    float table[768];
     float *x = malloc((size_t)bytes->count * sizeof *x);
-    assert_int_equal(an_scale_fill_table(AN_SCALE_TF, table, NULL), AN_OK);
+    assert_int_equal(an_scale_fill_tables(AN_SCALE_TF, table, NULL), AN_OK);
     for (int64_t i = 0; i < bytes->count; i++)
         x[i] = table[((const uint8_t *)bytes->data)[i]];
     return x;

@@ -73,13 +73,13 @@ typedef struct batches {
 } batches;
 
 static batches read_batches(const char *path) {
-    float table[256];
+    float table[768];
     st_file *file = st_open(path);
     const st_array *bytes = st_find(file, "x_u8"), *y = st_find(file, "y");
     batches b = {.count = bytes->shape[0], .size = (int32_t)bytes->shape[1]};
     b.pixels = bytes->count / b.count;
     b.x = malloc((size_t)bytes->count * sizeof *b.x);
-    assert_int_equal(an_scale_fill_table(AN_SCALE_TF, table, NULL), AN_OK);
+    assert_int_equal(an_scale_fill_tables(AN_SCALE_TF, table, NULL), AN_OK);
     for (int64_t i = 0; i < bytes->count; i++)
         b.x[i] = table[((const uint8_t *)bytes->data)[i]];
     b.y = st_floats(y);

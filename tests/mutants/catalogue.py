@@ -376,17 +376,29 @@ m("mnv2_divisible_tenth", "mobilenetv2/build.c",
   "(void)0;",
   "channels may be 10 % fewer than requested", "golden_mobilenetv2")
 m("mnv2_padding", "mobilenetv2/build.c",
-  "const int32_t known = padding == AN_PADDING_FIXED;",
-  "const int32_t known = padding != AN_PADDING_FIXED;",
+  "const bool known = padding == AN_PADDING_FIXED;",
+  "const bool known = padding != AN_PADDING_FIXED;",
   "the two paddings are swapped", "golden_mobilenetv2")
 m("mnv2_last_alpha", "mobilenetv2/build.c",
   "alpha > 1 ? ani_mnv2_divisible(1280 * alpha) : 1280);",
   "ani_mnv2_divisible(1280 * alpha));",
   "the last layer shrinks with alpha", "golden_mobilenetv2")
 m("mnv2_scale_tf", "dataset/scale.c",
-  ": scale == AN_SCALE_TF ? x / 127.5 - 1.0",
-  ": scale == AN_SCALE_TF ? x / 128.0 - 1.0",
+  "return x / 127.5 - 1.0;",
+  "return x / 128.0 - 1.0;",
   "the scale tf divides by 128", "golden_scale")
+m("mnv2_scale_torch", "dataset/scale.c",
+  "return (x / 255.0 - means[channel]) / deviations[channel];",
+  "return (x / 255.0 - means[2 - channel]) / deviations[2 - channel];",
+  "the scale torch takes BGR", "torch")
+m("mnv2_symmetric", "mobilenetv2/build.c",
+  "pads->stem = (ani_mnv2_pad){symmetric ? 1 : before(h), 1, symmetric ? 1 : before(w), 1};",
+  "pads->stem = (ani_mnv2_pad){before(h), 1, before(w), 1};",
+  "symmetric padding leaves out the first convolution", "torch")
+m("mnv2_epsilon", "mobilenetv2/mobilenetv2.c",
+  "b->epsilon = wanted > 0 ? wanted : found > 0 ? found : ANI_KERAS_EPSILON;",
+  "b->epsilon = wanted > 0 ? wanted : ANI_KERAS_EPSILON;",
+  "the file's epsilon is ignored", "torch")
 
 m("weights_variables", "mobilenetv2/weights.c",
   "place[i + 1] = find_variable(arrays, &layer, norm_variables[i]);",
@@ -511,7 +523,7 @@ m("callback_values", "augment/callback.c",
   "while (i < count)",
   "floats on a different scale, or NaN, are used for training", "loader_callback")
 m("callback_pixels", "augment/transform.c",
-  "if (scaling->table[out[i]] != in[i]) return false;",
+  "if (scaling->tables[256 * c + out[i + c]] != in[i + c]) return false;",
   "(void)0;",
   "floats between two pixels are rounded to one", "augment", "loader_callback")
 

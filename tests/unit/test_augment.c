@@ -19,8 +19,16 @@
 #include "support/golden.h"
 
 static void read_scaling(ani_scaling *s, int32_t scale) {
-    assert_int_equal(an_scale_fill_table(scale, s->table, NULL), AN_OK);
-    assert_int_equal(ani_scale_line(scale, &s->gain, &s->bias, NULL), AN_OK);
+    assert_int_equal(ani_scaling_fill(s, scale, NULL), AN_OK);
+    assert_int_equal(s->same, scale != AN_SCALE_TORCH);
+}
+
+/* The size of the terms of a scaled pixel: of the channel where it is smallest. */
+static double size_of(const ani_scaling *s) {
+    double size = 255.0 * s->gain[0] + fabs(s->bias[0]);
+    for (int c = 1; c < 3; c++)
+        size = fmin(size, 255.0 * s->gain[c] + fabs(s->bias[c]));
+    return size;
 }
 
 /* An image in both forms, and room for results. */
@@ -38,7 +46,7 @@ static image draw(int64_t height, int64_t width, const ani_scaling *scaling) {
     p.fast = malloc((size_t)p.count * sizeof *p.fast);
     data_draw(p.rgb, height, width, height + width);
     for (int64_t i = 0; i < p.count; i++)
-        p.scaled[i] = scaling->table[p.rgb[i]];
+        p.scaled[i] = scaling->tables[256 * (i % 3) + p.rgb[i]];
     return p;
 }
 
@@ -79,10 +87,10 @@ static void fast_is_the_reference_in_float(void **state) {
                                        {33, 65}, {64, 63}, {130, 7}};
     an_augment_options options = everything();
     options.channel_shift = 0.1;
-    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_ARTICLE; scale++) {
+    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_TORCH; scale++) {
         ani_scaling scaling;
         read_scaling(&scaling, scale);
-        const double limit = 16.0 * ldexp(1.0, -24) * (255.0 * scaling.gain + fabs(scaling.bias));
+        const double limit = 16.0 * ldexp(1.0, -24) * size_of(&scaling);
         for (size_t s = 0; s < sizeof sides / sizeof *sides; s++) {
             image p = draw(sides[s][0], sides[s][1], &scaling);
             for (int sample = 0; sample < 24; sample++) {
@@ -110,11 +118,11 @@ static void values_are_transformed_as_pixels(void **state) {
     static const int64_t sides[][2] = {{1, 1}, {1, 9}, {7, 1}, {33, 65}, {130, 7}};
     ani_pixels pixels;
     ani_pixels_init(&pixels, ani_cpu_mask(NULL));
-    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_ARTICLE; scale++) {
+    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_TORCH; scale++) {
         an_augment_options options = everything();
         ani_scaling scaling;
         read_scaling(&scaling, scale);
-        const double size = 255.0 * scaling.gain + fabs(scaling.bias);
+        const double size = size_of(&scaling);
         options.channel_shift = 0.1 * size;
         for (size_t s = 0; s < sizeof sides / sizeof *sides; s++) {
             image p = draw(sides[s][0], sides[s][1], &scaling);
@@ -136,7 +144,7 @@ static void values_are_transformed_as_pixels(void **state) {
                 if (brightens) continue;
                 /* One value between two pixels' is enough: then none is taken for a pixel's. */
                 const float before = p.scaled[p.count - 1];
-                p.scaled[p.count - 1] += 0.3f * (float)scaling.gain;
+                p.scaled[p.count - 1] += 0.3f * (float)scaling.gain[2];
                 reference_of(&p, &t, geometry, fill, 0.25f);
                 ani_transform_values(values, p.scaled, scratch, p.height, p.width, &t, geometry,
                                      fill, 0.25f, &scaling, &pixels);
@@ -160,13 +168,13 @@ static void pixels_are_known_by_their_values(void **state) {
     ani_pixels pixels;
     ani_pixels_init(&pixels, ani_cpu_mask(NULL));
     ani_transform_init(&t);
-    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_ARTICLE; scale++) {
+    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_TORCH; scale++) {
         ani_scaling scaling;
         read_scaling(&scaling, scale);
         for (int pixel = 0; pixel < 256; pixel++)
             for (int beside = 0; beside < 3; beside++) {
-                const float value = scaling.table[pixel];
-                float in[3] = {value, value, value}, out[3];
+                const float *at = scaling.tables + pixel, value = at[256];
+                float in[3] = {at[0], value, at[512]}, out[3];
                 uint8_t scratch[3] = {7, 7, 7};
                 if (beside) in[1] = nextafterf(value, beside == 1 ? -2e3f : 2e3f);
                 ani_transform_values(out, in, scratch, 1, 1, &t, ANI_GEOMETRY_PLAIN,

@@ -578,7 +578,8 @@ static void statistics_of_a_normalization(void **state) {
 
 static void scaling_that_is_none_of_ours(void **state) {
     (void)state;
-#define THIS_LIBRARY "; this library has x/255, x/127.5-1 and x/.255"
+#define THIS_LIBRARY                                                                               \
+    "; this library has x/255, x/127.5-1, x/.255 and ImageNet's (x/255-mean)/deviation"
     refuse(in_front(LAYER("Rescaling", "x", ",\"scale\":0.5")),
            "with layer 'x' (Rescaling) pixels x of 0 to 255 become x*0.5+0" THIS_LIBRARY);
     refuse(in_front(LAYER("Rescaling", "x", ",\"scale\":2,\"offset\":-1")),

@@ -382,11 +382,11 @@ static void skip_leaves_damaged_images_out(void **state) {
             assert_int_equal(n, sizes[i]);
             for (int64_t k = 0; k < n; k++) {
                 uint8_t rgb[IMAGE];
-                float table[256];
+                float table[768];
                 if (i == 1) assert_int_equal(samples[k], second[k]);
                 assert_true(y[k] == (float)data_score(samples[k]));
                 assert_int_equal(an_dataset_read_pixels(dataset, samples[k], rgb, NULL), AN_OK);
-                assert_int_equal(an_scale_fill_table(AN_SCALE_UNIT, table, NULL), AN_OK);
+                assert_int_equal(an_scale_fill_tables(AN_SCALE_UNIT, table, NULL), AN_OK);
                 for (int j = 0; j < IMAGE; j++)
                     assert_true(x[k * IMAGE + j] == table[rgb[j]]);
             }

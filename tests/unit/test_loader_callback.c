@@ -31,7 +31,7 @@ enum { COUNT = 23, SIDE = 20, BATCH = 5, IMAGE = SIDE * SIDE * 3, LOG = 64 };
 typedef struct server {
     an_dataset *dataset;
     int64_t first;
-    float table[256];
+    float tables[768];
     pthread_t caller;
     int64_t calls;
     int64_t batches[LOG]; /* of the calls */
@@ -58,7 +58,7 @@ static int32_t fill(void *user, const an_fill_batch *f) {
         assert_true(isnan(f->x[k * size]) && isnan(f->x[(k + 1) * size - 1]) && isnan(f->y[k]));
         assert_int_equal(an_dataset_read_pixels(s->dataset, sample, rgb, NULL), AN_OK);
         for (int64_t i = 0; i < size; i++)
-            f->x[k * size + i] = s->table[rgb[i]];
+            f->x[k * size + i] = s->tables[256 * (i % 3) + rgb[i]];
         f->y[k] = (float)an_dataset_score(s->dataset, sample, 0);
         if (f->weights) f->weights[k] = (float)an_dataset_weight(s->dataset, sample);
         if (sample == s->wrong) s->spoil(f, k);
@@ -70,7 +70,7 @@ static int32_t fill(void *user, const an_fill_batch *f) {
 
 static server serve(an_dataset *dataset, int32_t scale) {
     server s = {.dataset = dataset, .caller = pthread_self(), .wrong = -1};
-    assert_int_equal(an_scale_fill_table(scale, s.table, NULL), AN_OK);
+    assert_int_equal(an_scale_fill_tables(scale, s.tables, NULL), AN_OK);
     return s;
 }
 
@@ -158,7 +158,7 @@ static void the_bits_of_a_data_set(void **state) {
     for (int i = 0; i < COUNT; i++)
         weights[i] = 0.1 * i;
     assert_int_equal(an_dataset_set_weights(dataset, weights, COUNT, NULL), AN_OK);
-    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_ARTICLE; scale++)
+    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_TORCH; scale++)
         for (int variant = 0; variant < 12; variant++) {
             server s = serve(dataset, scale);
             an_loader_options options = options_of(variant % 4, variant % 3);
@@ -208,7 +208,7 @@ static void floats_between_pixels_are_augmented(void **state) {
         ani_transform t;
         assert_int_equal(an_dataset_read_pixels(dataset, 0, rgb, NULL), AN_OK);
         for (int64_t i = 0; i < IMAGE; i++)
-            in[i] = 0.9f * s.table[rgb[i]] + 0.01f;
+            in[i] = 0.9f * s.tables[rgb[i]] + 0.01f;
         ani_transform_draw_plain(&t, options.augment, SIDE, SIDE, options.seed, epoch, 0);
         ani_transform_apply(want, in, SIDE, SIDE, 3, &t, ANI_GEOMETRY_PLAIN, AN_FILL_NEAREST, 0);
         assert_int_equal(an_loader_begin(loader, epoch, 0, NULL), AN_OK);
@@ -271,12 +271,12 @@ static void a_callback_that_stops_loses_nothing(void **state) {
     }
     server s = serve(dataset, AN_SCALE_UNIT);
     an_loader *loader = make(&s, NULL);
-    const float *x = s.table;
+    const float *x = s.tables;
     an_error err;
     s.fails_at = 1;
     assert_int_equal(an_loader_next(loader, &x, NULL, NULL, NULL, &err), AN_ERR_CANCELLED);
     assert_string_equal(err.message, "the fill callback asked to stop");
-    assert_ptr_equal(x, s.table);
+    assert_ptr_equal(x, s.tables);
     an_loader_destroy(loader);
     an_dataset_destroy(dataset);
 }

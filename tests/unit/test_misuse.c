@@ -32,7 +32,7 @@ static an_arrays *arrays_out;
 static an_bytes *bytes_out;
 static an_tensor *tensor_out;
 static an_image *image_out;
-static float table[256];
+static float table[768];
 static double truth[4] = {1, 2, 3, 4};
 static const double truth_nan[1] = {NAN}, truth_huge[1] = {1e39}, halves[2] = {0.5, -1};
 static const double equal_scores[2] = {3, 3};
@@ -356,9 +356,9 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     CASE(metadata_key, an_arrays_set_metadata(arrays, NULL, "v", err), "key")                      \
     CASE(metadata_value, an_arrays_set_metadata(arrays, "k", NULL, err), "value")                  \
     CASE(metadata_utf8, an_arrays_set_metadata(arrays, "k", "\xE4", err), "UTF-8")                 \
-    CASE(scale_table, an_scale_fill_table(AN_SCALE_TF, NULL, err), "table")                        \
-    CASE(scale_auto, an_scale_fill_table(AN_SCALE_AUTO, table, err), "scale")                      \
-    CASE(scale_9, an_scale_fill_table(9, table, err), "scale")                                     \
+    CASE(scale_table, an_scale_fill_tables(AN_SCALE_TF, NULL, err), "tables")                      \
+    CASE(scale_auto, an_scale_fill_tables(AN_SCALE_AUTO, table, err), "scale")                     \
+    CASE(scale_9, an_scale_fill_tables(9, table, err), "scale")                                    \
     CASE(dataset_out_null, an_dataset_open(NULL, "x", NULL, err), "out")                           \
     CASE(dataset_path, an_dataset_open(&dataset_out, NULL, NULL, err), "path")                     \
     CASE(dataset_policy,                                                                           \
@@ -703,7 +703,7 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     CASE(source_scale,                                                                             \
          an_loader_create_from_callback(&batches_out, good_source(),                               \
                                         wrong_an_loader_options_scale(), err),                     \
-         "scale is 0; it must be unit (1), tf (2) or article (3)")                                 \
+         "scale is 0; it must be unit (1), tf (2), article (3) or torch (4)")                      \
     CASE(source_augment,                                                                           \
          an_loader_create_from_callback(&batches_out, good_source(),                               \
                                         augmented(wrong_an_augment_options_mode()), err),          \

@@ -39,8 +39,9 @@ WRONG(an_mobilenetv2_options, height, 31)
 WRONG(an_mobilenetv2_options, width, -5)
 WRONG(an_mobilenetv2_options, outputs, 0)
 WRONG(an_mobilenetv2_options, task, 2)
-WRONG(an_mobilenetv2_options, padding, 3)
+WRONG(an_mobilenetv2_options, padding, 4)
 WRONG(an_mobilenetv2_options, scale, 9)
+WRONG(an_mobilenetv2_options, epsilon, -1e-3)
 WRONG(an_mobilenetv2_options, alpha, -1)
 WRONG(an_mobilenetv2_options, weights_kind, 2)
 WRONG_AS(weights_other, an_mobilenetv2_options, weights_kind, 3)
@@ -105,6 +106,9 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(net_scale,                                                                                \
          an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_scale(), err),    \
          "scale")                                                                                  \
+    CASE(net_epsilon,                                                                              \
+         an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_epsilon(), err),  \
+         "epsilon")                                                                                \
     CASE(net_alpha,                                                                                \
          an_mobilenetv2_create(&model_out, backend, wrong_an_mobilenetv2_options_alpha(), err),    \
          "alpha")                                                                                  \

@@ -85,6 +85,11 @@ static void metadata(void **state) {
                                         "padding", "tutorial")),
                      AN_OK);
     assert_true(w.height == 32 && w.width == 64 && w.task == AN_TASK_REGRESSION);
+    assert_true(!(w.epsilon > 0));
+    assert_int_equal(
+        facts_of(&w, TEXTS("padding", "symmetric", "epsilon", "1e-05", "scale", "torch")), AN_OK);
+    assert_true(w.padding == AN_PADDING_SYMMETRIC && w.scale == AN_SCALE_TORCH);
+    assert_true(w.epsilon == 1e-5);
     /* 20 numbers: stem, then the four of stride 2 */
     assert_int_equal(facts_of(&w, TEXTS("pads", "0,1,0,1,1,1,1,1,0,1,2,1,0,1,0,1,0,0,0,2")), AN_OK);
     assert_int_equal(w.known_pads, ANI_PADS_ALL);
@@ -98,9 +103,16 @@ static void metadata_that_are_refused(void **state) {
     static const char *const alphas[] = {"", "x", "1.0 ", "0", "-1", "1001", "1e400", "nan"};
     for (size_t i = 0; i < sizeof alphas / sizeof *alphas; i++) {
         char message[128];
-        snprintf(message, sizeof message, "model: 'w': alpha is '%s'; it must be above 0",
-                 alphas[i]);
+        snprintf(message, sizeof message,
+                 "model: 'w': alpha is '%s'; it must be above 0, at most 1000", alphas[i]);
         refuse_texts(TEXTS("alpha", alphas[i]), AN_ERR_FORMAT, message);
+    }
+    static const char *const epsilons[] = {"", "1e-5x", "0", "-1e-5", "1.5", "nan"};
+    for (size_t i = 0; i < sizeof epsilons / sizeof *epsilons; i++) {
+        char message[128];
+        snprintf(message, sizeof message,
+                 "model: 'w': epsilon is '%s'; it must be above 0, at most 1", epsilons[i]);
+        refuse_texts(TEXTS("epsilon", epsilons[i]), AN_ERR_FORMAT, message);
     }
     static const char *const numbers[] = {"", "96x", "96.5", "0", "65537", "-1"};
     static const char *const keys[] = {"size", "height", "width"};
@@ -409,10 +421,10 @@ static void what_a_file_leaves_open(void **state) {
     an_mobilenetv2_options_init(&options, sizeof options);
     options.height = options.width = 32;
     assert_int_equal(an_model_load(&loaded, backend, target(), &options, &err), AN_ERR_ARG);
-    snprintf(
-        wanted, sizeof wanted,
-        "MobileNetV2: '%s' does not say how pixels are scaled; set scale to unit, tf or article",
-        target());
+    snprintf(wanted, sizeof wanted,
+             "MobileNetV2: '%s' does not say how pixels are scaled; set scale to unit, tf, "
+             "article or torch",
+             target());
     assert_string_equal(err.message, wanted);
     options.width = 31;
     assert_int_equal(an_model_load(&loaded, backend, target(), &options, &err), AN_ERR_ARG);

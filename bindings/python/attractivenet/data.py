@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 POLICIES = ("strict", "skip")
 CACHES = ("none", "encoded", "pixels")
 LABELS = ("numbers", "classes", "folders")
-SCALES = ("auto", "unit", "tf", "article")
+SCALES = ("auto", "unit", "tf", "article", "torch")
 AUGMENTS = ("none", "fast", "keras", "legacy")
 FILLS = ("nearest", "constant", "reflect", "wrap")
 ITERATORS = ("next", "item")
@@ -582,7 +582,7 @@ class _Source:
 class Loader:
     """Batches of samples, epoch after epoch: shuffled, augmented, scaled by threads of the library.
 
-    data: a Dataset or Subset. scale: "unit" (0 to 1), "tf" (-1 to 1) or "article" (0 to 1000); None: that of the model
+    data: a Dataset or Subset. scale: "unit" (0 to 1), "tf" (-1 to 1), "article" (0 to 1000) or "torch" (ImageNet's); None: that of the model
     which reads the loader, "unit" where there is none. threads: that decode and augment; 0: the caller alone.
     prefetch: batches prepared in advance. iterator: how modes "keras" and "legacy" read Keras' iterator: "next" or
     "item".
@@ -600,7 +600,7 @@ class Loader:
         if augment is not None and not isinstance(augment, Augment):
             raise TypeError(f"augment is {augment!r}; it must be an Augment, such as Augment.tutorial(), or None")
         if scale is not None and choose("scale", scale, SCALES) == 0:
-            raise ValueError("scale 'auto' says nothing here; it must be 'unit', 'tf' or 'article', or None for the model's")
+            raise ValueError("scale 'auto' says nothing here; it must be 'unit', 'tf', 'article' or 'torch', or None for the model's")
         self._data: Samples | _Source = data
         self._epoch = 0
         self._made: dict[str, Any] = {}

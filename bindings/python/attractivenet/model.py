@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 INFERENCES = ("fp32", "int8", "bf16")
 PRECISIONS = ("fp32", "mixed")
 BASES = ("frozen", "statistics", "train", "finetune")
-PADDINGS = ("auto", "fixed", "tutorial")
+PADDINGS = ("auto", "fixed", "tutorial", "symmetric")
 TASKS = ("regression", "classification")
 SIGNS = ("raises", "lowers", "signed")
 LAYOUTS = ("nhwc", "nchw")
@@ -160,6 +160,7 @@ class Model:
         self._alpha = info.alpha
         self._task = TASKS[info.task]
         self._padding = PADDINGS[info.padding]
+        self._epsilon = info.epsilon
 
     @classmethod
     def load(cls, path: Path, *, size: Size | None = None, scale: str = "auto", padding: str = "auto",
@@ -227,7 +228,7 @@ class Model:
 
     @property
     def scale(self) -> str:
-        """How 8-bit pixels become floats: "unit" (0 to 1), "tf" (-1 to 1) or "article" (0 to 1000)."""
+        """How 8-bit pixels become floats: "unit" (0 to 1), "tf" (-1 to 1), "article" (0 to 1000) or "torch" (ImageNet's)."""
         return self._scale
 
     @property
@@ -242,8 +243,13 @@ class Model:
 
     @property
     def padding(self) -> str:
-        """"fixed" or "tutorial": how layers with stride 2 pad."""
+        """"fixed", "tutorial" or "symmetric": how layers with stride 2 pad."""
         return self._padding
+
+    @property
+    def epsilon(self) -> float:
+        """What batch norm adds to the variance: 0.001 in Keras' networks, 1e-5 in PyTorch's."""
+        return float(self._epsilon)
 
     @property
     def parameters(self) -> int:
@@ -413,9 +419,9 @@ class Model:
         """
         array = as_array(x)
         if array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] == 3:
-            table = np.empty(256, np.float32)
-            call(lib.an_scale_fill_table, SCALES.index(self._scale), address(table, "float *"))
-            array = table[np.stack([resize(image, self.size) for image in array]) if len(array) else array]
+            tables = np.empty((3, 256), np.float32)
+            call(lib.an_scale_fill_tables, SCALES.index(self._scale), address(tables, "float *"))
+            array = tables[range(3), np.stack([resize(image, self.size) for image in array]) if len(array) else array]
         self._check_floats(array, any_range)
         name = encode(layer) if layer is not None else None
         how = options("explain_options", output=-1 if output is None else output, sign=choose("sign", sign, SIGNS), layer=name)
@@ -655,7 +661,8 @@ class MobileNetV2(Model):
     weights: None: random, from seed; "imagenet": Keras' file for alpha, downloaded once; or the path of a weight file.
     size: height and width in pixels, one number or (height, width). device: see Backend. precision: of training,
     "fp32" or "mixed". outputs: numbers per image. classes: names of classes, for classification; task: the same without
-    names. scale: "auto" is "tf" for ImageNet weights, "unit" for random ones. base: what training does to the layers
+    names. scale: "auto" is "tf" for ImageNet weights of Keras, "torch" for those of
+    PyTorch, "unit" for random ones. epsilon: of batch norm; None: as in the weights' file, else 0.001 as in Keras. base: what training does to the layers
     below the head (see Model.base); None: "frozen" with weights, "train" without.
     """
 
@@ -663,7 +670,7 @@ class MobileNetV2(Model):
                  device: str | Backend = "cpu", precision: str = "fp32", outputs: int | None = None,
                  classes: Sequence[str] | None = None, task: str | None = None, scale: str = "auto",
                  padding: str = "auto", seed: int = 42, base: str | None = None, momentum: float = 0.999,
-                 progress: Progress = "auto") -> None:
+                 epsilon: float | None = None, progress: Progress = "auto") -> None:
         height, width = pair(size)
         if task is None:
             task = "regression" if classes is None else "classification"
@@ -680,7 +687,7 @@ class MobileNetV2(Model):
             how = options("mobilenetv2_options", height=height, width=width, outputs=outputs, alpha=alpha, seed=seed,
                           task=choose("task", task, TASKS), scale=choose("scale", scale, SCALES),
                           padding=choose("padding", padding, PADDINGS), weights_kind=kind, weights_path=path,
-                          progress=lib.py_progress, progress_user=shown.callbacks.handle)
+                          epsilon=0.0 if epsilon is None else epsilon, progress=lib.py_progress, progress_user=shown.callbacks.handle)
             handle = own("model", lib.an_mobilenetv2_create, backend._handle, how)
         self._adopt(handle, backend)
         self.base = base if base is not None else ("train" if weights is None else "frozen")
@@ -698,7 +705,8 @@ def _unpickle(data: bytes, device: str, threads: int, state: dict[str, Any]) -> 
 
 
 #: Lowest and highest value of scaled pixels.
-_RANGES = {"unit": (0.0, 1.0, "0 to 1"), "tf": (-1.0, 1.0, "-1 to 1"), "article": (0.0, 1000.0, "0 to 1000")}
+_RANGES = {"unit": (0.0, 1.0, "0 to 1"), "tf": (-1.0, 1.0, "-1 to 1"), "article": (0.0, 1000.0, "0 to 1000"),
+           "torch": (-2.1179039, 2.64, "-2.118 to 2.64")}
 
 
 def _hint(x: Array) -> str:

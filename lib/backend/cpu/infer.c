@@ -529,11 +529,11 @@ void ani_cpu_infer_run(an_backend *backend, const ani_infer *infer, ani_infer_bu
     const cpu_backend *cpu = ani_cpu(backend);
     const infer_step *first = infer->steps, *last = &infer->steps[infer->step_count - 1];
     union {
-        float floats[256];
-        uint16_t halves[256];
-        uint8_t codes[256];
+        float floats[768];
+        uint16_t halves[768];
+        uint8_t codes[768];
     } elements;
-    if (!input->x) infer->kind->make_table(infer, input->table, &elements);
+    if (!input->x) infer->kind->make_tables(infer, input->tables, &elements);
     batch_job job = {.run = {.cpu = cpu,
                              .infer = infer,
                              .buffers = buffers,

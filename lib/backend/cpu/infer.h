@@ -86,9 +86,9 @@ typedef struct infer_kind {
 
     /** Elements of numbers. */
     void (*convert)(const ani_infer *infer, const float *from, int64_t count, void *to);
-    /** Elements from bytes: make_table converts the numbers that the bytes stand for to
-     * elements[256] once, and look_up reads them from there. */
-    void (*make_table)(const ani_infer *infer, const float *numbers, void *elements);
+    /** Elements from the bytes of whole pixels: make_tables converts the numbers that the bytes
+     * stand for to elements [3,256] once, and look_up reads them from there. */
+    void (*make_tables)(const ani_infer *infer, const float *numbers, void *elements);
     void (*look_up)(const void *elements, const uint8_t *from, int64_t count, void *to);
 
     /** Add up count channels, pixel by pixel, row elements apart: of a value, and of what is

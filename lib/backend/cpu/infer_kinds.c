@@ -19,14 +19,15 @@ static void convert_floats(const ani_infer *infer, const float *from, int64_t co
 }
 
 static void make_floats(const ani_infer *infer, const float *numbers, void *elements) {
-    convert_floats(infer, numbers, 256, elements);
+    convert_floats(infer, numbers, 768, elements);
 }
 
 static void look_up_floats(const void *elements, const uint8_t *from, int64_t count, void *to) {
-    const float *table = elements;
+    const float *tables = elements;
     float *floats = to;
-    for (int64_t i = 0; i < count; i++)
-        floats[i] = table[from[i]];
+    for (int64_t i = 0; i < count; i += 3)
+        for (int64_t c = 0; c < 3; c++)
+            floats[i + c] = tables[256 * c + from[i + c]];
 }
 
 static void sum_floats(const ani_kernels *k, const void *x, int64_t row, int64_t pixels,
@@ -90,15 +91,16 @@ static void convert_halves(const ani_infer *infer, const float *from, int64_t co
 static void make_halves(const ani_infer *infer, const float *numbers, void *elements) {
     uint16_t *halves = elements;
     (void)infer;
-    for (int32_t i = 0; i < 256; i++)
+    for (int32_t i = 0; i < 768; i++)
         halves[i] = ani_to_bfloat16(numbers[i]);
 }
 
 static void look_up_halves(const void *elements, const uint8_t *from, int64_t count, void *to) {
-    const uint16_t *table = elements;
+    const uint16_t *tables = elements;
     uint16_t *halves = to;
-    for (int64_t i = 0; i < count; i++)
-        halves[i] = table[from[i]];
+    for (int64_t i = 0; i < count; i += 3)
+        for (int64_t c = 0; c < 3; c++)
+            halves[i + c] = tables[256 * c + from[i + c]];
 }
 
 static void sum_halves(const ani_kernels *k, const void *x, int64_t row, int64_t pixels,
@@ -188,15 +190,16 @@ static void convert_codes(const ani_infer *infer, const float *from, int64_t cou
 
 static void make_codes(const ani_infer *infer, const float *numbers, void *elements) {
     uint8_t *codes = elements;
-    for (int32_t i = 0; i < 256; i++)
+    for (int32_t i = 0; i < 768; i++)
         codes[i] = ani_quant_code(&infer->codes[0], numbers[i]);
 }
 
 static void look_up_codes(const void *elements, const uint8_t *from, int64_t count, void *to) {
-    const uint8_t *table = elements;
+    const uint8_t *tables = elements;
     uint8_t *codes = to;
-    for (int64_t i = 0; i < count; i++)
-        codes[i] = table[from[i]];
+    for (int64_t i = 0; i < count; i += 3)
+        for (int64_t c = 0; c < 3; c++)
+            codes[i + c] = tables[256 * c + from[i + c]];
 }
 
 static void sum_codes(const ani_kernels *k, const void *x, int64_t row, int64_t pixels,
@@ -266,7 +269,7 @@ const infer_kind ani_cpu_infer_kinds[ANI_INFERENCES] = {
                            .part = 1,
                            .part_size = 10 * sizeof(float),
                            .convert = convert_floats,
-                           .make_table = make_floats,
+                           .make_tables = make_floats,
                            .look_up = look_up_floats,
                            .sum = sum_floats,
                            .sum_pooled = sum_floats,
@@ -278,7 +281,7 @@ const infer_kind ani_cpu_infer_kinds[ANI_INFERENCES] = {
                            .part = 1,
                            .part_size = 10 * sizeof(float),
                            .convert = convert_halves,
-                           .make_table = make_halves,
+                           .make_tables = make_halves,
                            .look_up = look_up_halves,
                            .sum = sum_halves,
                            .sum_pooled = sum_floats,
@@ -290,7 +293,7 @@ const infer_kind ani_cpu_infer_kinds[ANI_INFERENCES] = {
                            .part = ANI_INFER_PART,
                            .part_size = sizeof(ani_infer_taps),
                            .convert = convert_codes,
-                           .make_table = make_codes,
+                           .make_tables = make_codes,
                            .look_up = look_up_codes,
                            .sum = sum_codes,
                            .sum_pooled = sum_codes,

@@ -30,7 +30,7 @@ struct ani_infer {
 struct ani_infer_buffers {
     char *memory; /* device, all of the following */
     int64_t memory_size;
-    float *image, *table;
+    float *image, *tables;
     uint8_t *bytes;
     char *scratch;
     char **slots; /* [slot_count] */
@@ -184,14 +184,14 @@ static bool lay_out_buffers(ani_infer_buffers *buffers, const ani_infer *infer, 
         !ani_mul_size(pixels, sizeof(float), &size))
         return false;
     char *const memory = buffers->memory;
-    const int64_t table = 256 * (int64_t)sizeof(float);
+    const int64_t tables = 768 * (int64_t)sizeof(float);
     *used = 0;
     if (memory) buffers->image = (float *)(void *)memory;
     *used += aligned(size);
     if (memory) buffers->bytes = (uint8_t *)(memory + *used);
     *used += aligned(pixels);
-    if (memory) buffers->table = (float *)(void *)(memory + *used);
-    *used += table;
+    if (memory) buffers->tables = (float *)(void *)(memory + *used);
+    *used += tables;
     if (memory) buffers->scratch = memory + *used;
     *used += aligned(scratch);
     for (int32_t i = 0; i < infer->slot_count; i++) {
@@ -296,11 +296,12 @@ static const float *bring(an_backend *backend, const ani_infer_buffers *buffers,
         ani_cuda_write(backend, buffers->bytes, bytes, count);
         bytes = buffers->bytes;
     }
-    if (!first) ani_cuda_write(backend, buffers->table, input->table, 256 * sizeof *input->table);
+    if (!first)
+        ani_cuda_write(backend, buffers->tables, input->tables, 768 * sizeof *input->tables);
     ani_cuda *cuda = ani_cuda_enter(backend);
     if (!cuda) return buffers->image;
     ani_cuda_check(cuda,
-                   ani_cuda_images(bytes, buffers->table, count, buffers->image, cuda->stream),
+                   ani_cuda_images(bytes, buffers->tables, count, buffers->image, cuda->stream),
                    "images");
     ani_cuda_leave(cuda);
     return buffers->image;

@@ -384,7 +384,8 @@ static void take_image(const infer_run *run, const ani_infer_input *input, int64
     float *image = run->buffers->image;
     uint8_t *codes = (uint8_t *)image;
     for (int64_t k = 0; k < count; k++) {
-        const float value = input->x ? input->x[first + k] : input->table[input->bytes[first + k]];
+        const int64_t i = first + k;
+        const float value = input->x ? input->x[i] : input->tables[256 * (i % 3) + input->bytes[i]];
         if (infer->kind == AN_INFERENCE_INT8)
             codes[k] = ani_quant_code(&infer->codes[0], value);
         else

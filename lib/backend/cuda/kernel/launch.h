@@ -22,8 +22,9 @@ extern "C" {
 #define ANI_COUNTERS 4096
 
 /* images.cu */
-/** Write y = table[bytes], count numbers; table [256] is device memory. */
-int ani_cuda_images(const uint8_t *bytes, const float *table, int64_t count, float *y,
+/** Write y [n,3], count numbers, from bytes: those of a channel are in its row of tables [3,256],
+ * device memory. */
+int ani_cuda_images(const uint8_t *bytes, const float *tables, int64_t count, float *y,
                     cudaStream_t stream);
 /** Run a kernel that does nothing, which fails if this build has none for the device. */
 int ani_cuda_nothing(cudaStream_t stream);
