@@ -118,6 +118,14 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
         option_number("augment-strength", &s->strength, 0, 1,
                       "scales the tutorial's rotation, shifts, shear and zoom;\n"
                       "0: flips only"),
+        option_number("mixup", &s->mixup, 0, 100,
+                      "mix each training image and its score with one of a similar score\n"
+                      "(C-Mixup): the alpha of the Beta distribution; 0: off"),
+        option_number("erase", &s->erase, 0, 1,
+                      "probability that a rectangle of a training image is erased"),
+        option_number("jitter", &s->jitter, 0, 1,
+                      "change brightness, contrast and saturation of training images by\n"
+                      "up to this fraction"),
         option_count("seed", &s->seed, 0, INT32_MAX,
                      "seed for split, shuffling, augmentation and random weights"),
         option_text("device", &s->device, device_words, device_help),
@@ -189,6 +197,10 @@ void settings_check(const settings *s) {
         fprintf(stderr, "--epochs1 and --epochs2 are both 0: nothing to train\n");
     else if (s->finetune_from && s->base2 != AN_BASE_TRAIN)
         fprintf(stderr, "--finetune-from needs --base2 train\n");
+    else if ((s->erase > 0 || s->jitter > 0) && s->augment != AN_AUGMENT_FAST)
+        fprintf(stderr, "--erase and --jitter need --augment fast\n");
+    else if (s->mixup > 0 && s->augment != AN_AUGMENT_FAST && s->augment != AN_AUGMENT_NONE)
+        fprintf(stderr, "--mixup needs --augment fast or none\n");
     else
         return;
     exit(2);
@@ -245,6 +257,12 @@ void settings_augment(const settings *s, an_augment_options *options) {
     options->shear *= s->strength;
     options->zoom_low = 1 - (1 - options->zoom_low) * s->strength;
     options->zoom_high = 1 + (options->zoom_high - 1) * s->strength;
+    options->erase = s->erase;
+    if (s->jitter > 0) {
+        options->brightness_low = 1 - s->jitter;
+        options->brightness_high = 1 + s->jitter;
+        options->contrast = options->saturation = s->jitter;
+    }
 }
 
 /* The trainer's warnings, and which option helps. */

@@ -24,8 +24,8 @@ typedef struct settings {
     int32_t base2, patience, update_batch_norm, keras_checkpoint, verbose, quiet, extract, cache,
         schedule, warmup, finetune_from, resume, restart, precision, recompute, bf16, int8,
         skip_damaged, head;
-    double alpha, lr1, lr2, weight_decay, layer_decay, average, momentum, min_delta, strength,
-        checkpoint_seconds, penalty;
+    double alpha, lr1, lr2, weight_decay, layer_decay, average, mixup, erase, jitter, momentum,
+        min_delta, strength, checkpoint_seconds, penalty;
 } settings;
 
 /** The defaults. */

@@ -69,6 +69,7 @@ int prepare_data(run *r) {
     settings_augment(r->s, &augment);
     options.augment = &augment;
     options.shuffle = 1;
+    options.mixup = r->s->mixup;
     options.drop_last = 1;
     if (an_loader_create(&r->train, r->faces, r->indices, r->n_train, &options, &err))
         return complain(&err);

@@ -242,7 +242,7 @@ static void options(option_row rows[OPTION_ROWS]) {
         &s,
         "data labels suffix names-encoding skip-damaged out size alpha padding weights "
         "scale batch epochs1 epochs2 head penalty lr1 lr2 schedule warmup weight-decay layer-decay "
-        "average finetune-from augment augment-strength seed "
+        "average finetune-from augment augment-strength mixup erase jitter seed "
         "device threads precision recompute quiet keras-checkpoint base2 bn-momentum "
         "update-batch-norm patience min-delta cache extract sha256 resume restart "
         "checkpoint-seconds tensorboard verbose",

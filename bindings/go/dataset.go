@@ -451,6 +451,8 @@ type AugmentOptions struct {
 	BrightnessHigh               float64
 	FillValue                    float64
 	WidthShifts, HeightShifts    []float64 // used instead of WidthShift and HeightShift; nil = none
+	Contrast, Saturation         float64   // factors are drawn from 1-c to 1+c
+	Erase                        float64   // probability of an erased rectangle
 }
 
 func augmentOf(c *C.an_augment_options) AugmentOptions {
@@ -458,7 +460,8 @@ func augmentOf(c *C.an_augment_options) AugmentOptions {
 		Fill: int(c.fill), Rotation: float64(c.rotation), WidthShift: float64(c.width_shift),
 		HeightShift: float64(c.height_shift), Shear: float64(c.shear), ZoomLow: float64(c.zoom_low),
 		ZoomHigh: float64(c.zoom_high), ChannelShift: float64(c.channel_shift), BrightnessLow: float64(c.brightness_low),
-		BrightnessHigh: float64(c.brightness_high), FillValue: float64(c.fill_value)}
+		BrightnessHigh: float64(c.brightness_high), FillValue: float64(c.fill_value),
+		Contrast: float64(c.contrast), Saturation: float64(c.saturation), Erase: float64(c.erase)}
 }
 
 // DefaultAugmentOptions returns no augmentation.
@@ -486,6 +489,9 @@ type LoaderOptions struct {
 	Seed      uint32
 	Iterator  int // IteratorNext, ...
 	Augment   *AugmentOptions
+	Mixup     float64 // alpha of C-Mixup; 0 = none
+
+	MixupBandwidth float64 // how close the labels of a pair are, in standard deviations of all; 0 = any pair
 }
 
 // DefaultLoaderOptions returns the defaults: batches of 32, in order, not augmented.
@@ -494,7 +500,7 @@ func DefaultLoaderOptions() LoaderOptions {
 	C.an_loader_options_init(&c, C.uint32_t(unsafe.Sizeof(c)))
 	return LoaderOptions{BatchSize: int(c.batch_size), Shuffle: c.shuffle != 0, DropLast: c.drop_last != 0,
 		Scale: int(c.scale), Threads: int(c.threads), Prefetch: int(c.prefetch), Seed: uint32(c.seed),
-		Iterator: int(c.iterator)}
+		Iterator: int(c.iterator), Mixup: float64(c.mixup), MixupBandwidth: float64(c.mixup_bandwidth)}
 }
 
 func (o *LoaderOptions) c(a *arena) *C.an_loader_options {
@@ -506,6 +512,7 @@ func (o *LoaderOptions) c(a *arena) *C.an_loader_options {
 	c.batch_size, c.shuffle, c.drop_last = C.int32_t(o.BatchSize), flag(o.Shuffle), flag(o.DropLast)
 	c.scale, c.threads, c.prefetch = C.int32_t(o.Scale), C.int32_t(o.Threads), C.int32_t(o.Prefetch)
 	c.seed, c.iterator = C.uint32_t(o.Seed), C.int32_t(o.Iterator)
+	c.mixup, c.mixup_bandwidth = C.double(o.Mixup), C.double(o.MixupBandwidth)
 	if o.Augment != nil {
 		c.augment = o.Augment.c(a)
 	}
@@ -522,6 +529,7 @@ func (o *AugmentOptions) c(a *arena) *C.an_augment_options {
 	c.zoom_low, c.zoom_high = C.double(o.ZoomLow), C.double(o.ZoomHigh)
 	c.brightness_low, c.brightness_high = C.double(o.BrightnessLow), C.double(o.BrightnessHigh)
 	c.fill_value = C.double(o.FillValue)
+	c.contrast, c.saturation, c.erase = C.double(o.Contrast), C.double(o.Saturation), C.double(o.Erase)
 	c.width_shifts, c.width_shift_count = a.doubles(o.WidthShifts), C.int64_t(len(o.WidthShifts))
 	c.height_shifts, c.height_shift_count = a.doubles(o.HeightShifts), C.int64_t(len(o.HeightShifts))
 	return c

@@ -22,10 +22,10 @@ enum { AN_FILL_NEAREST = 0, AN_FILL_CONSTANT = 1, AN_FILL_REFLECT = 2, AN_FILL_W
 
 /**
  * How images are augmented: one bilinear affine map (rotation, shift, shear and zoom combined), a
- * channel shift, flips and brightness, in that order. New values are drawn for every image in every
- * epoch. Initialise with an_augment_options_init() for no augmentation, or with
- * an_augment_options_tutorial() for mode FAST, horizontal flip, rotation 40, shifts, shear and zoom
- * 0.2.
+ * channel shift, flips, brightness, contrast, saturation and an erased rectangle, in that order.
+ * New values are drawn for every image in every epoch. Initialise with an_augment_options_init()
+ * for no augmentation, or with an_augment_options_tutorial() for mode FAST, horizontal flip,
+ * rotation 40, shifts, shear and zoom 0.2.
  *
  * Modes KERAS and LEGACY reproduce Keras exactly, bugs included: the height shift moves along
  * columns (LEGACY: along rows), the centre of non-square images is wrong, and brightness converts
@@ -64,6 +64,11 @@ typedef struct an_augment_options {
     const double *height_shifts; /* the same for height_shift */
     int64_t width_shift_count;   /* 0 to 65536; default 0 */
     int64_t height_shift_count;  /* 0 to 65536; default 0 */
+    double contrast;   /* mode FAST: a factor is drawn from 1-contrast to 1+contrast, for the
+                          difference of all values from the image's mean grey; 0 to 1; default 0 */
+    double saturation; /* the same for the difference of each pixel from its grey */
+    double erase; /* mode FAST: probability with which a rectangle of the image gets the image's
+                     mean colour; 0 to 1; default 0 */
 } an_augment_options;
 
 AN_API void an_augment_options_init(an_augment_options *options, uint32_t struct_size);
@@ -93,7 +98,20 @@ typedef struct an_loader_options {
     int32_t iterator;     /* AN_ITERATOR_*, for modes KERAS and LEGACY; default NEXT */
     int32_t reserved;     /* 0 */
     const an_augment_options *augment; /* copied; NULL = no augmentation */
+    double mixup;           /* alpha of C-Mixup, see below; 0 to 100; 0 = none; default 0 */
+    double mixup_bandwidth; /* > 0: how close the labels of a pair are, in standard deviations of
+                               the loader's labels; 0 = pairs do not depend on labels; at most 1e6;
+                               default 0.5 */
 } an_loader_options;
+
+/* C-Mixup: each sample i becomes share * i + (1 - share) * j: image, label and weight. share has
+ * the distribution Beta(alpha, alpha); j is one of the loader's samples, and i itself has the same
+ * chance as any other with its label, exp(-d^2 / 2), where d is the distance of the labels divided
+ * by mixup_bandwidth: for several outputs, the root of the mean square over those that vary. Image
+ * j is augmented as it would be by itself. Both draws depend on (seed, epoch, i) alone. It needs a
+ * data set and augmentation in mode NONE or FAST, and takes the time of reading and augmenting two
+ * images. With AN_POLICY_SKIP, a sample whose j is damaged stays as it is. Source: Yao et al.,
+ * 2022, C-Mixup: Improving Generalization in Regression. */
 
 AN_API void an_loader_options_init(an_loader_options *options, uint32_t struct_size);
 

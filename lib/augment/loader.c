@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "augment/callback.h"
+#include "augment/mixup.h"
 #include "augment/order.h"
 #include "augment/transform.h"
 #include "base/cpu.h"
@@ -41,6 +42,7 @@ typedef struct slot {
 typedef struct scratch {
     uint8_t *pixels;
     float *scaled; /* for Keras' brightness, or if a callback's floats are augmented; else NULL */
+    float *other;  /* an image to be mixed in; NULL: none is */
 } scratch;
 
 typedef struct worker {
@@ -62,6 +64,7 @@ struct an_loader {
     an_loader *parent;          /* claimed as long as this one exists: it has the same callback */
     an_loader_options options;  /* augment: the next field */
     an_augment_options augment; /* its lists are owned */
+    ani_mixup mixup;            /* alpha 0: none */
     int64_t *indices;           /* [count] samples of the data set */
     int64_t *places;            /* [count] of indices, in the order of the epoch */
     ani_order order;
@@ -102,7 +105,8 @@ void an_loader_options_init(an_loader_options *options, uint32_t struct_size) {
                                         .threads = 1,
                                         .prefetch = 2,
                                         .seed = 42,
-                                        .iterator = AN_ITERATOR_NEXT};
+                                        .iterator = AN_ITERATOR_NEXT,
+                                        .mixup_bandwidth = 0.5};
     ani_options_init(options, struct_size, &defaults, sizeof defaults);
 }
 
@@ -111,6 +115,22 @@ static an_status check_range(const char *field, int32_t value, int32_t low, int3
     if (value >= low && value <= high) return AN_OK;
     return ani_fail(err, AN_ERR_ARG, "an_loader_options: %s is %d; it must be %d to %d", field,
                     (int)value, (int)low, (int)high);
+}
+
+static an_status check_mixup(const an_loader_options *o, int32_t mode, an_error *err) {
+    if (!(o->mixup >= 0 && o->mixup <= 100))
+        return ani_fail(err, AN_ERR_ARG, "an_loader_options: mixup is %g; it must be 0 to 100",
+                        o->mixup);
+    if (!(o->mixup_bandwidth >= 0 && o->mixup_bandwidth <= 1e6))
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_loader_options: mixup_bandwidth is %g; it must be 0 to 1e6",
+                        o->mixup_bandwidth);
+    if (o->mixup > 0 && (mode == AN_AUGMENT_KERAS || mode == AN_AUGMENT_LEGACY))
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_loader_options: mixup with augmentation in mode %d; it needs "
+                        "AN_AUGMENT_FAST, %d, or NONE",
+                        (int)mode, (int)AN_AUGMENT_FAST);
+    return AN_OK;
 }
 
 static an_status read_options(an_loader_options *o, an_augment_options *augment,
@@ -127,6 +147,7 @@ static an_status read_options(an_loader_options *o, an_augment_options *augment,
     if (!st) st = check_range("reserved", o->reserved, 0, 0, err);
     if (!st) st = ani_options_copy(augment, sizeof *augment, o->augment, "an_augment_options", err);
     if (!st) st = ani_augment_check(augment, err);
+    if (!st) st = check_mixup(o, augment->mode, err);
     o->augment = NULL;
     return st;
 }
@@ -199,17 +220,47 @@ static slot *claim(an_loader *b, int64_t *k) {
     return s;
 }
 
-/* The transform of the sample at index k. */
-static ani_transform transform_of(const an_loader *b, const slot *s, int64_t k) {
+/* The transform of a sample in mode FAST or NONE. */
+static ani_transform plain_transform(const an_loader *b, int64_t sample) {
     ani_transform transform;
-    if (s->transforms)
-        transform = s->transforms[k];
-    else if (b->augment.mode == AN_AUGMENT_FAST)
+    if (b->augment.mode == AN_AUGMENT_FAST)
         ani_transform_draw_plain(&transform, &b->augment, b->order.height, b->order.width,
-                                 b->options.seed, b->epoch, s->samples[k]);
+                                 b->options.seed, b->epoch, sample);
     else
         ani_transform_init(&transform);
     return transform;
+}
+
+/* The transform of the sample at index k. */
+static ani_transform transform_of(const an_loader *b, const slot *s, int64_t k) {
+    return s->transforms ? s->transforms[k] : plain_transform(b, s->samples[k]);
+}
+
+/* Mix the sample at index k with its pair. */
+static an_status mix(an_loader *b, slot *s, int64_t k, const scratch *mine, an_error *err) {
+    double share;
+    int64_t place;
+    ani_mixup_draw(&b->mixup, b->dataset, b->epoch, s->samples[k], &share, &place);
+    const int64_t other = b->indices[place];
+    const uint8_t *rgb;
+    if (ani_dataset_is_skipped(b->dataset, other)) return AN_OK;
+    const an_status st = ani_dataset_view(b->dataset, other, mine->pixels, &rgb, err);
+    if (st) return ani_dataset_may_skip(b->dataset, st) ? AN_OK : st;
+    const ani_transform transform = plain_transform(b, other);
+    ani_transform_fast(mine->other, rgb, b->order.height, b->order.width, &transform,
+                       ani_geometry(b->augment.mode), b->augment.fill, (float)b->augment.fill_value,
+                       &b->scaling, &b->pixels);
+    float *x = s->x + k * b->image;
+    const float kept = (float)share, taken = (float)(1 - share);
+    for (int64_t i = 0; i < b->image; i++)
+        x[i] = kept * x[i] + taken * mine->other[i];
+    for (int32_t i = 0; i < b->outputs; i++)
+        s->y[k * b->outputs + i] = (float)(share * an_dataset_score(b->dataset, s->samples[k], i) +
+                                           (1 - share) * an_dataset_score(b->dataset, other, i));
+    if (s->weights)
+        s->weights[k] = (float)(share * an_dataset_weight(b->dataset, s->samples[k]) +
+                                (1 - share) * an_dataset_weight(b->dataset, other));
+    return AN_OK;
 }
 
 /* Make the pixels and numbers of one sample of the data set. */
@@ -232,7 +283,7 @@ static an_status make(an_loader *b, slot *s, int64_t k, const scratch *mine, an_
     if (!mine->scaled) {
         ani_transform_fast(x, rgb, height, width, &transform, geometry, augment->fill, fill_value,
                            &b->scaling, &b->pixels);
-        return AN_OK;
+        return b->mixup.alpha > 0 ? mix(b, s, k, mine, err) : AN_OK;
     }
     for (int64_t i = 0; i < b->image; i++)
         mine->scaled[i] = b->scaling.tables[256 * (i % 3) + rgb[i]];
@@ -382,7 +433,8 @@ static an_status make_threads(an_loader *b, an_error *err) {
         scratch *mine = &b->scratches[i];
         mine->pixels = ani_alloc(b->dataset || augments ? b->image : 0);
         if (scales) mine->scaled = ani_alloc_zero(b->image, sizeof *mine->scaled);
-        if (!mine->pixels || (scales && !mine->scaled))
+        if (b->mixup.alpha > 0) mine->other = ani_alloc_zero(b->image, sizeof *mine->other);
+        if (!mine->pixels || (scales && !mine->scaled) || (b->mixup.alpha > 0 && !mine->other))
             return ani_fail_memory(err, b->image, "an image");
     }
     while (b->started < count) {
@@ -426,6 +478,10 @@ static an_status create(an_loader **out, an_dataset *dataset, const an_loader_so
     an_augment_options augment;
     ani_scaling scaling;
     an_status st = read_options(&checked, &augment, options, err);
+    if (!st && checked.mixup > 0 && !dataset)
+        st = ani_fail(err, AN_ERR_ARG,
+                      "an_loader_options: mixup is %g for a callback; it needs a data set",
+                      checked.mixup);
     if (!st) st = ani_scaling_fill(&scaling, checked.scale, err);
     if (st) return st;
 
@@ -453,6 +509,9 @@ static an_status create(an_loader **out, an_dataset *dataset, const an_loader_so
                       err);
     if (st) goto done;
     st = take_indices(b, indices, count, err);
+    if (st) goto done;
+    if (dataset)
+        st = ani_mixup_create(&b->mixup, &b->options, dataset, b->indices, b->order.count, err);
     if (st) goto done;
     st = make_slots(b, err);
     if (st) goto done;
@@ -522,6 +581,7 @@ void an_loader_destroy(an_loader *loader) {
     for (int32_t i = 0; b->scratches && i <= b->options.threads; i++) {
         ani_free(b->scratches[i].pixels);
         ani_free(b->scratches[i].scaled);
+        ani_free(b->scratches[i].other);
     }
     ani_free(b->slots);
     ani_free(b->scratches);
@@ -529,6 +589,7 @@ void an_loader_destroy(an_loader *loader) {
     ani_free(b->workers);
     ani_free(b->indices);
     ani_free(b->places);
+    ani_mixup_clear(&b->mixup);
     free_choices(b->augment.width_shifts);
     free_choices(b->augment.height_shifts);
     an_cancel_destroy(b->cancel);
@@ -760,7 +821,8 @@ int32_t an_loader_has_weights(const an_loader *loader) {
 }
 
 int32_t an_loader_is_plain(const an_loader *loader) {
-    return loader && !ani_augment_is_active(&loader->augment) && !loader->callback.source.varies;
+    return loader && !ani_augment_is_active(&loader->augment) && !loader->callback.source.varies &&
+           !(loader->options.mixup > 0);
 }
 
 /* --- from the inside ------------------------------------------------------------------------- */

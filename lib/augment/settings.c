@@ -37,6 +37,9 @@ static void add_augment(ani_setting_list *to, const an_augment_options *o) {
     ani_setting_number(to, "augment.brightness_low", o->brightness_low);
     ani_setting_number(to, "augment.brightness_high", o->brightness_high);
     ani_setting_number(to, "augment.fill_value", o->fill_value);
+    ani_setting_number(to, "augment.contrast", o->contrast);
+    ani_setting_number(to, "augment.saturation", o->saturation);
+    ani_setting_number(to, "augment.erase", o->erase);
     add_shifts(to, "augment.width_shifts", o->width_shifts, o->width_shift_count);
     add_shifts(to, "augment.height_shifts", o->height_shifts, o->height_shift_count);
 }
@@ -81,6 +84,8 @@ void ani_loader_settings(const an_loader *train, const an_loader *val, ani_setti
     ani_setting_whole(to, "shuffle", o->shuffle);
     ani_setting_whole(to, "last_batch", !o->drop_last);
     ani_setting_whole(to, "iterator", o->iterator);
+    ani_setting_number(to, "mixup", o->mixup);
+    ani_setting_number(to, "mixup_bandwidth", o->mixup > 0 ? o->mixup_bandwidth : 0);
     add_augment(to, o->augment);
     add_samples(to, "training_samples", train);
     if (!val) {

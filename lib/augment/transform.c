@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "augment/colour.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "dataset/scale.h"
@@ -61,6 +62,18 @@ static an_status check_choices(const char *field, const double *choices, int64_t
     return st;
 }
 
+/** Keras has no such thing, and its draws are those of a stream. */
+static an_status check_mode(const an_augment_options *o, an_error *err) {
+    const char *field = o->contrast > 0     ? "contrast"
+                        : o->saturation > 0 ? "saturation"
+                        : o->erase > 0      ? "erase"
+                                            : NULL;
+    if (!field || o->mode == AN_AUGMENT_FAST || o->mode == AN_AUGMENT_NONE) return AN_OK;
+    return ani_fail(err, AN_ERR_ARG,
+                    "an_augment_options: %s in mode %d; it needs AN_AUGMENT_FAST, %d", field,
+                    (int)o->mode, (int)AN_AUGMENT_FAST);
+}
+
 an_status ani_augment_check(const an_augment_options *o, an_error *err) {
     an_status st = check_whole("mode", o->mode, AN_AUGMENT_LEGACY, err);
     if (!st) st = check_whole("horizontal_flip", o->horizontal_flip, 1, err);
@@ -76,6 +89,10 @@ an_status ani_augment_check(const an_augment_options *o, an_error *err) {
     if (!st) st = check_range("channel_shift", o->channel_shift, 0.0, 1e6, err);
     if (!st) st = check_range("brightness_low", o->brightness_low, 0.0, 1e3, err);
     if (!st) st = check_range("brightness_high", o->brightness_high, o->brightness_low, 1e3, err);
+    if (!st) st = check_range("contrast", o->contrast, 0.0, 1.0, err);
+    if (!st) st = check_range("saturation", o->saturation, 0.0, 1.0, err);
+    if (!st) st = check_range("erase", o->erase, 0.0, 1.0, err);
+    if (!st) st = check_mode(o, err);
     if (!st) st = check_range("fill_value", o->fill_value, -1e6, 1e6, err);
     if (!st) st = check_choices("width_shifts", o->width_shifts, o->width_shift_count, err);
     if (!st) st = check_choices("height_shifts", o->height_shifts, o->height_shift_count, err);
@@ -94,7 +111,8 @@ bool ani_augment_is_active(const an_augment_options *o) {
     return o->mode != AN_AUGMENT_NONE &&
            (o->horizontal_flip || o->vertical_flip || o->rotation != 0.0 || o->width_shift != 0.0 ||
             o->height_shift != 0.0 || o->width_shift_count || o->height_shift_count ||
-            o->shear != 0.0 || has_zoom(o) || o->channel_shift != 0.0 || has_brightness(o));
+            o->shear != 0.0 || has_zoom(o) || o->channel_shift != 0.0 || has_brightness(o) ||
+            o->contrast > 0.0 || o->saturation > 0.0 || o->erase > 0.0);
 }
 
 int ani_geometry(int32_t mode) {
@@ -106,7 +124,8 @@ int ani_geometry(int32_t mode) {
 /* --- drawing --------------------------------------------------------------------------------- */
 
 void ani_transform_init(ani_transform *transform) {
-    *transform = (ani_transform){.zx = 1.0, .zy = 1.0, .brightness = 1.0};
+    *transform = (ani_transform){
+        .zx = 1.0, .zy = 1.0, .brightness = 1.0, .contrast = 1.0, .saturation = 1.0};
 }
 
 /* The source of random numbers: one of the two. */
@@ -143,6 +162,27 @@ static double draw_shift(numbers *n, double range, const double *choices, int64_
     return largest < 1.0 ? shift * (double)length : shift;
 }
 
+static int64_t erase_side(double side, int64_t length) {
+    const int64_t whole = (int64_t)(side + 0.5);
+    return whole < 1 ? 1 : whole > length ? length : whole;
+}
+
+/* A rectangle of 2 to 20 % of the image, with sides of a ratio of 0.3 to 1/0.3. All its numbers are
+ * drawn, whether there is one or not. */
+static void draw_erase(ani_transform *t, double chance, int64_t height, int64_t width, numbers *n) {
+    const bool erases = draw(n, 0.0, 1.0) < chance;
+    const double area = draw(n, 0.02, 0.2) * (double)height * (double)width;
+    const double ratio = exp(draw(n, log(0.3), -log(0.3)));
+    const int64_t rows = erase_side(sqrt(area * ratio), height);
+    const int64_t columns = erase_side(sqrt(area / ratio), width);
+    const double down = draw(n, 0.0, 1.0), right = draw(n, 0.0, 1.0);
+    if (!erases) return;
+    t->erase_height = rows;
+    t->erase_width = columns;
+    t->erase_row = (int64_t)(down * (double)(height - rows + 1));
+    t->erase_column = (int64_t)(right * (double)(width - columns + 1));
+}
+
 static void draw_all(ani_transform *t, const an_augment_options *o, int64_t height, int64_t width,
                      numbers *n) {
     ani_transform_init(t);
@@ -165,6 +205,9 @@ static void draw_all(ani_transform *t, const an_augment_options *o, int64_t heig
         t->has_brightness = true;
         t->brightness = draw(n, o->brightness_low, o->brightness_high);
     }
+    if (o->contrast > 0.0) t->contrast = draw(n, 1.0 - o->contrast, 1.0 + o->contrast);
+    if (o->saturation > 0.0) t->saturation = draw(n, 1.0 - o->saturation, 1.0 + o->saturation);
+    if (o->erase > 0.0) draw_erase(t, o->erase, height, width, n);
 }
 
 void ani_transform_draw(ani_transform *out, const an_augment_options *options, int64_t height,
@@ -396,6 +439,7 @@ static void transform(float *out, const ani_view *view, const ani_transform *t, 
     }
     if (t->has_channel_shift) shift_channels(out, height * width * 3, (float)t->channel_shift);
     if (t->has_brightness) brighten(out, height * width * 3, (float)t->brightness, scaling);
+    ani_colour_apply(out, height, width, t, scaling);
 }
 
 void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t width,

@@ -15,7 +15,7 @@ const char *const training_names[TRAINING_VARIANTS] = {
     "Keras' augmentation, AdamW with clipping, cosine, update of batch norm",
     "augmentation of 2020, SGD, rate on plateau, best weights restored",
     "no augmentation, early stopping, batch statistics",
-    "average of the weights, fine-tuning from epoch 2, rate and decay by layer",
+    "C-Mixup, erased rectangles, average of the weights, fine-tuning from epoch 2, rates by layer",
 };
 
 /* Everything that a stage needs. */
@@ -94,6 +94,11 @@ static an_status make_batches(parts *p, const training *t, an_error *err) {
     if (st) return st;
     an_augment_options_tutorial(&augment, sizeof augment);
     augment.mode = modes[t->variant];
+    if (t->variant == 4) {
+        augment.erase = 0.5;
+        augment.contrast = augment.saturation = 0.2;
+        options.mixup = 0.5;
+    }
     options.augment = &augment;
     options.iterator = t->variant == 2 ? AN_ITERATOR_ITEM : AN_ITERATOR_NEXT;
     options.shuffle = 1;

@@ -495,20 +495,22 @@ def _take(whole: Any, indices: Array) -> Any:
 
 
 class Augment:
-    """Random transforms of training images: one affine map (rotation, shift, shear and zoom), flips, brightness.
+    """Random transforms of training images: one affine map (rotation, shift, shear and zoom), flips, colours, an erased rectangle.
 
     mode: "fast", "keras" (the draws and pixels of ImageDataGenerator.flow, bugs included), "legacy" (Keras of 2020)
     or "none". rotation: degrees, either way. width_shift, height_shift: below 1 a fraction of the length, else pixels;
     or a list of values to choose from. shear: degrees. zoom: z for 1-z to 1+z, or (low, high) factors. channel_shift:
     on the scale of the batch. brightness: (low, high) factors. fill: "nearest", "constant" (fill_value), "reflect",
-    "wrap".
+    "wrap". Mode "fast" has contrast and saturation, c for factors from 1-c to 1+c, and erase, the probability that a
+    rectangle gets the mean colour.
     """
 
     def __init__(self, mode: str = "fast", *, horizontal_flip: bool = False, vertical_flip: bool = False,
                  rotation: float = 0.0, width_shift: float | Sequence[float] = 0.0,
                  height_shift: float | Sequence[float] = 0.0, shear: float = 0.0,
                  zoom: float | tuple[float, float] = 0.0, channel_shift: float = 0.0,
-                 brightness: tuple[float, float] | None = None, fill: str = "nearest", fill_value: float = 0.0) -> None:
+                 brightness: tuple[float, float] | None = None, fill: str = "nearest", fill_value: float = 0.0,
+                 contrast: float = 0.0, saturation: float = 0.0, erase: float = 0.0) -> None:
         self.mode = mode
         self.horizontal_flip = horizontal_flip
         self.vertical_flip = vertical_flip
@@ -521,6 +523,9 @@ class Augment:
         self.brightness = brightness
         self.fill = fill
         self.fill_value = fill_value
+        self.contrast = contrast
+        self.saturation = saturation
+        self.erase = erase
         choose("mode", mode, AUGMENTS)
         choose("fill", fill, FILLS)
 
@@ -542,7 +547,8 @@ class Augment:
                       horizontal_flip=int(self.horizontal_flip), vertical_flip=int(self.vertical_flip),
                       fill=choose("fill", self.fill, FILLS), rotation=self.rotation, shear=self.shear, zoom_low=low,
                       zoom_high=high, channel_shift=self.channel_shift, brightness_low=dark, brightness_high=bright,
-                      fill_value=self.fill_value)
+                      fill_value=self.fill_value, contrast=self.contrast, saturation=self.saturation,
+                      erase=self.erase)
         for name, value in (("width_shift", self.width_shift), ("height_shift", self.height_shift)):
             if isinstance(value, (int, float)):
                 setattr(how, name, value)
@@ -585,7 +591,8 @@ class Loader:
     data: a Dataset or Subset. scale: "unit" (0 to 1), "tf" (-1 to 1), "article" (0 to 1000) or "torch" (ImageNet's); None: that of the model
     which reads the loader, "unit" where there is none. threads: that decode and augment; 0: the caller alone.
     prefetch: batches prepared in advance. iterator: how modes "keras" and "legacy" read Keras' iterator: "next" or
-    "item".
+    "item". mixup: the alpha of C-Mixup, which mixes each sample with one whose label is close; mixup_bandwidth: how
+    close, in standard deviations of the labels; 0: any pair.
 
     len(loader) is the number of batches per epoch. Iterating gives (x, y), with weights (x, y, weights):
     x float32 [n,H,W,3] RGB scaled, y float32 [n,outputs]; the first loop is epoch 0, the next one epoch 1, and so on.
@@ -593,7 +600,7 @@ class Loader:
 
     def __init__(self, data: Samples, *, batch_size: int = 32, shuffle: bool = False, augment: Augment | None = None,
                  scale: str | None = None, drop_last: bool = False, threads: int = 1, prefetch: int = 2,
-                 seed: int = 42, iterator: str = "next") -> None:
+                 seed: int = 42, iterator: str = "next", mixup: float = 0.0, mixup_bandwidth: float = 0.5) -> None:
         if not isinstance(data, (Samples, _Source)):
             raise TypeError(f"a loader of a {type(data).__qualname__}; it must be a Dataset or Subset: "
                             "see Dataset.from_arrays() and Loader.from_arrays()")
@@ -613,6 +620,8 @@ class Loader:
         self.prefetch = prefetch
         self.seed = seed
         self.iterator = iterator
+        self.mixup = mixup
+        self.mixup_bandwidth = mixup_bandwidth
         choose("iterator", iterator, ITERATORS)
         if not isinstance(data, _Source):
             data._dataset._open_handle()
@@ -678,7 +687,8 @@ class Loader:
             augment, kept = self.augment._options() if self.augment is not None else (None, [])
             how = options("loader_options", batch_size=self.batch_size, shuffle=int(self.shuffle),
                           drop_last=int(self.drop_last), scale=choose("scale", scale, SCALES), threads=self.threads,
-                          prefetch=self.prefetch, seed=self.seed, augment=augment,
+                          prefetch=self.prefetch, seed=self.seed, augment=augment, mixup=self.mixup,
+                          mixup_bandwidth=self.mixup_bandwidth,
                           iterator=choose("iterator", self.iterator, ITERATORS))
             if isinstance(self._data, _Source):
                 handle = self._from_source(self._data, how)

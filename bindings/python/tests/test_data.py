@@ -205,12 +205,19 @@ def test_every_option_of_augment_changes_the_batch(faces: an.Dataset) -> None:
     plain = next(iter(an.Loader(faces[:8])))[0]
     for how in ({"horizontal_flip": True}, {"vertical_flip": True}, {"rotation": 20}, {"width_shift": 0.2},
                 {"height_shift": [0.1, 0.3]}, {"shear": 10}, {"zoom": 0.3}, {"channel_shift": 0.2},
-                {"brightness": (0.5, 0.9)}):
+                {"brightness": (0.5, 0.9)}, {"contrast": 0.5}, {"saturation": 0.5}, {"erase": 1.0}):
         found = next(iter(an.Loader(faces[:8], augment=an.Augment(**how))))[0]  # type: ignore[arg-type]
         assert not np.array_equal(found, plain), how
     shifts = [next(iter(an.Loader(faces[:8], augment=an.Augment(width_shift=0.3, fill=fill, fill_value=0.5))))[0]
               for fill in ("nearest", "constant", "reflect", "wrap")]
     assert len({x.tobytes() for x in shifts}) == 4
+
+
+def test_mixup_changes_images_and_labels(faces: an.Dataset) -> None:
+    plain, wide, close = (next(iter(an.Loader(faces[:8], **how))) for how in (  # type: ignore[arg-type]
+        {}, {"mixup": 1.0, "mixup_bandwidth": 0.0}, {"mixup": 1.0, "mixup_bandwidth": 0.1}))
+    assert not np.array_equal(wide[0], plain[0]) and not np.array_equal(wide[1], plain[1])
+    assert np.abs(close[1] - plain[1]).max() < np.abs(wide[1] - plain[1]).max()
 
 
 def test_samples_of_a_function_are_those_of_the_data_set(faces: an.Dataset) -> None:
