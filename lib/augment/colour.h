@@ -4,17 +4,21 @@
 #ifndef AUGMENT_COLOUR_H
 #define AUGMENT_COLOUR_H
 
-#include "augment/transform.h"
+#include <stdint.h>
+
+typedef struct ani_colour {
+    double contrast, saturation;                                /* factors; 1: none */
+    int64_t erase_row, erase_column, erase_height, erase_width; /* height 0: nothing */
+} ani_colour;
 
 /**
- * Apply contrast, saturation and the rectangle of a transform, in place.
+ * Apply contrast, saturation and the rectangle, in place.
  *
- * Shapes:  x [height,width,3] on a scale.
+ * Shapes:  x [height,width,3]; black, white: the values of 0 and 255 on its scale, by channel.
  * Note:    grey is 0.299 R + 0.587 G + 0.114 B of values from 0 (black) to 1 (white); each of the
- *          first two clamps to that range. Only what the transform has is done: otherwise x keeps
- *          its bits.
+ *          first two clamps to that range. Only what there is is done: otherwise x keeps its bits.
  */
-void ani_colour_apply(float *x, int64_t height, int64_t width, const ani_transform *transform,
-                      const ani_scaling *scaling);
+void ani_colour_apply(float *x, int64_t height, int64_t width, const ani_colour *colour,
+                      const float black[3], const float white[3]);
 
 #endif

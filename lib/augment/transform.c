@@ -6,7 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "augment/colour.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "dataset/scale.h"
@@ -125,7 +124,7 @@ int ani_geometry(int32_t mode) {
 
 void ani_transform_init(ani_transform *transform) {
     *transform = (ani_transform){
-        .zx = 1.0, .zy = 1.0, .brightness = 1.0, .contrast = 1.0, .saturation = 1.0};
+        .zx = 1.0, .zy = 1.0, .brightness = 1.0, .colour = {.contrast = 1.0, .saturation = 1.0}};
 }
 
 /* The source of random numbers: one of the two. */
@@ -177,10 +176,10 @@ static void draw_erase(ani_transform *t, double chance, int64_t height, int64_t 
     const int64_t columns = erase_side(sqrt(area / ratio), width);
     const double down = draw(n, 0.0, 1.0), right = draw(n, 0.0, 1.0);
     if (!erases) return;
-    t->erase_height = rows;
-    t->erase_width = columns;
-    t->erase_row = (int64_t)(down * (double)(height - rows + 1));
-    t->erase_column = (int64_t)(right * (double)(width - columns + 1));
+    t->colour.erase_height = rows;
+    t->colour.erase_width = columns;
+    t->colour.erase_row = (int64_t)(down * (double)(height - rows + 1));
+    t->colour.erase_column = (int64_t)(right * (double)(width - columns + 1));
 }
 
 static void draw_all(ani_transform *t, const an_augment_options *o, int64_t height, int64_t width,
@@ -205,8 +204,9 @@ static void draw_all(ani_transform *t, const an_augment_options *o, int64_t heig
         t->has_brightness = true;
         t->brightness = draw(n, o->brightness_low, o->brightness_high);
     }
-    if (o->contrast > 0.0) t->contrast = draw(n, 1.0 - o->contrast, 1.0 + o->contrast);
-    if (o->saturation > 0.0) t->saturation = draw(n, 1.0 - o->saturation, 1.0 + o->saturation);
+    if (o->contrast > 0.0) t->colour.contrast = draw(n, 1.0 - o->contrast, 1.0 + o->contrast);
+    if (o->saturation > 0.0)
+        t->colour.saturation = draw(n, 1.0 - o->saturation, 1.0 + o->saturation);
     if (o->erase > 0.0) draw_erase(t, o->erase, height, width, n);
 }
 
@@ -439,7 +439,9 @@ static void transform(float *out, const ani_view *view, const ani_transform *t, 
     }
     if (t->has_channel_shift) shift_channels(out, height * width * 3, (float)t->channel_shift);
     if (t->has_brightness) brighten(out, height * width * 3, (float)t->brightness, scaling);
-    ani_colour_apply(out, height, width, t, scaling);
+    const float black = scaling->table[0], white = scaling->table[255];
+    ani_colour_apply(out, height, width, &t->colour, (const float[3]){black, black, black},
+                     (const float[3]){white, white, white});
 }
 
 void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t width,

@@ -9,6 +9,7 @@
 
 #include <attractivenet/augment.h>
 
+#include "augment/colour.h"
 #include "base/random.h"
 #include "kernels/pixels.h"
 
@@ -24,8 +25,7 @@ typedef struct ani_transform {
     bool flip_vertical;
     bool has_channel_shift;
     bool has_brightness;
-    double contrast, saturation;                                /* factors; 1: none */
-    int64_t erase_row, erase_column, erase_height, erase_width; /* height 0: nothing */
+    ani_colour colour;
 } ani_transform;
 
 void ani_transform_init(ani_transform *transform);

@@ -503,8 +503,8 @@ m("augment_shift_axes", "augment/transform.c",
   "(void)height_shift;",
   "shifts are along the wrong axes in mode fast", "augment")
 m("augment_sample_seed", "augment/loader.c",
-  "b->options.seed, b->epoch, s->samples[k]);",
-  "b->options.seed, 0, s->samples[k]);",
+  "b->options.seed, b->epoch, sample);",
+  "b->options.seed, 0, sample);",
   "a sample is augmented in the same way in each epoch", "loader", "augment")
 m("batches_left_out", "augment/loader.c",
   "s->samples[kept] = s->samples[k];",

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "augment/colour.h"
+#include "augment/transform.h"
 #include "dataset/scale.h"
 
 enum { HEIGHT = 7, WIDTH = 9, PIXELS = HEIGHT * WIDTH };
@@ -37,6 +37,12 @@ static void by_hand(double *image, double contrast, double saturation) {
     }
 }
 
+static void apply(float *x, const ani_colour *colour, const ani_scaling *scaling) {
+    const float black = scaling->table[0], white = scaling->table[255];
+    ani_colour_apply(x, HEIGHT, WIDTH, colour, (const float[3]){black, black, black},
+                     (const float[3]){white, white, white});
+}
+
 static void jitter_by_hand(void **state) {
     (void)state;
     static const double factors[][2] = {{0.5, 1}, {1, 0.2}, {1.7, 1.4}, {0, 1}, {1, 0}, {1, 1}};
@@ -52,10 +58,10 @@ static void jitter_by_hand(void **state) {
             for (int i = 0; i < 3 * PIXELS; i++)
                 before[i] = x[i] = (float)(black + want[i] * range);
             ani_transform_init(&t);
-            t.contrast = factors[f][0];
-            t.saturation = factors[f][1];
-            by_hand(want, t.contrast, t.saturation);
-            ani_colour_apply(x, HEIGHT, WIDTH, &t, &scaling);
+            t.colour.contrast = factors[f][0];
+            t.colour.saturation = factors[f][1];
+            by_hand(want, t.colour.contrast, t.colour.saturation);
+            apply(x, &t.colour, &scaling);
             for (int i = 0; i < 3 * PIXELS; i++)
                 assert_true(fabs((double)x[i] - (black + want[i] * range)) < 2e-6 * range);
             if (f == 5) assert_memory_equal(x, before, sizeof x); /* nothing is to be done */
@@ -76,11 +82,11 @@ static void erased_by_hand(void **state) {
         means[i % 3] += (2 * image[i] - 1) / PIXELS;
     }
     ani_transform_init(&t);
-    t.erase_row = 4;
-    t.erase_height = 3;
-    t.erase_column = 2;
-    t.erase_width = 5;
-    ani_colour_apply(x, HEIGHT, WIDTH, &t, &scaling);
+    t.colour.erase_row = 4;
+    t.colour.erase_height = 3;
+    t.colour.erase_column = 2;
+    t.colour.erase_width = 5;
+    apply(x, &t.colour, &scaling);
     for (int i = 0; i < HEIGHT; i++)
         for (int j = 0; j < WIDTH; j++)
             for (int k = 0; k < 3; k++) {
@@ -109,14 +115,16 @@ static void draws_are_added_at_the_end(void **state) {
         ani_transform_draw_plain(&b, &more, H, W, 3, 1, sample);
         assert_true(a.theta == b.theta && a.tx == b.tx && a.ty == b.ty && a.shear == b.shear);
         assert_true(a.zx == b.zx && a.zy == b.zy && a.flip_horizontal == b.flip_horizontal);
-        assert_true(a.contrast == 1 && a.saturation == 1 && a.erase_height == 0);
-        assert_true(b.contrast >= 0.8 && b.contrast <= 1.2);
-        assert_true(b.saturation >= 0.6 && b.saturation <= 1.4);
-        if (!b.erase_height) continue;
+        assert_true(a.colour.contrast == 1 && a.colour.saturation == 1 &&
+                    a.colour.erase_height == 0);
+        assert_true(b.colour.contrast >= 0.8 && b.colour.contrast <= 1.2);
+        assert_true(b.colour.saturation >= 0.6 && b.colour.saturation <= 1.4);
+        if (!b.colour.erase_height) continue;
         erased++;
-        assert_true(b.erase_row >= 0 && b.erase_row + b.erase_height <= H);
-        assert_true(b.erase_column >= 0 && b.erase_column + b.erase_width <= W);
-        const double share = (double)(b.erase_height * b.erase_width) / (H * W);
+        assert_true(b.colour.erase_row >= 0 && b.colour.erase_row + b.colour.erase_height <= H);
+        assert_true(b.colour.erase_column >= 0 &&
+                    b.colour.erase_column + b.colour.erase_width <= W);
+        const double share = (double)(b.colour.erase_height * b.colour.erase_width) / (H * W);
         lowest = fmin(lowest, share);
         highest = fmax(highest, share);
     }
