@@ -439,9 +439,10 @@ static void transform(float *out, const ani_view *view, const ani_transform *t, 
     }
     if (t->has_channel_shift) shift_channels(out, height * width * 3, (float)t->channel_shift);
     if (t->has_brightness) brighten(out, height * width * 3, (float)t->brightness, scaling);
-    const float black = scaling->table[0], white = scaling->table[255];
-    ani_colour_apply(out, height, width, &t->colour, (const float[3]){black, black, black},
-                     (const float[3]){white, white, white});
+    const float *table = scaling->tables;
+    ani_colour_apply(out, height, width, &t->colour,
+                     (const float[3]){table[0], table[256], table[512]},
+                     (const float[3]){table[255], table[511], table[767]});
 }
 
 void ani_transform_fast(float *out, const uint8_t *in, int64_t height, int64_t width,

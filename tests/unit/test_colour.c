@@ -38,32 +38,37 @@ static void by_hand(double *image, double contrast, double saturation) {
 }
 
 static void apply(float *x, const ani_colour *colour, const ani_scaling *scaling) {
-    const float black = scaling->table[0], white = scaling->table[255];
-    ani_colour_apply(x, HEIGHT, WIDTH, colour, (const float[3]){black, black, black},
-                     (const float[3]){white, white, white});
+    const float *table = scaling->tables;
+    ani_colour_apply(x, HEIGHT, WIDTH, colour, (const float[3]){table[0], table[256], table[512]},
+                     (const float[3]){table[255], table[511], table[767]});
 }
 
 static void jitter_by_hand(void **state) {
     (void)state;
     static const double factors[][2] = {{0.5, 1}, {1, 0.2}, {1.7, 1.4}, {0, 1}, {1, 0}, {1, 1}};
-    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_ARTICLE; scale++) {
+    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_TORCH; scale++) {
         ani_scaling scaling;
-        assert_int_equal(an_scale_fill_table(scale, scaling.table, NULL), AN_OK);
-        const double black = (double)scaling.table[0], range = (double)scaling.table[255] - black;
+        assert_int_equal(ani_scaling_fill(&scaling, scale, NULL), AN_OK);
+        double black[3], range[3];
+        for (int k = 0; k < 3; k++) {
+            black[k] = (double)scaling.tables[256 * k];
+            range[k] = (double)scaling.tables[256 * k + 255] - black[k];
+        }
         for (size_t f = 0; f < sizeof factors / sizeof *factors; f++) {
             double want[3 * PIXELS];
             float x[3 * PIXELS], before[3 * PIXELS];
             ani_transform t;
             draw(want);
             for (int i = 0; i < 3 * PIXELS; i++)
-                before[i] = x[i] = (float)(black + want[i] * range);
+                before[i] = x[i] = (float)(black[i % 3] + want[i] * range[i % 3]);
             ani_transform_init(&t);
             t.colour.contrast = factors[f][0];
             t.colour.saturation = factors[f][1];
             by_hand(want, t.colour.contrast, t.colour.saturation);
             apply(x, &t.colour, &scaling);
             for (int i = 0; i < 3 * PIXELS; i++)
-                assert_true(fabs((double)x[i] - (black + want[i] * range)) < 2e-6 * range);
+                assert_true(fabs((double)x[i] - (black[i % 3] + want[i] * range[i % 3])) <
+                            2e-6 * range[i % 3]);
             if (f == 5) assert_memory_equal(x, before, sizeof x); /* nothing is to be done */
         }
     }
@@ -75,7 +80,7 @@ static void erased_by_hand(void **state) {
     ani_transform t;
     double image[3 * PIXELS], means[3] = {0};
     float x[3 * PIXELS];
-    assert_int_equal(an_scale_fill_table(AN_SCALE_TF, scaling.table, NULL), AN_OK);
+    assert_int_equal(ani_scaling_fill(&scaling, AN_SCALE_TF, NULL), AN_OK);
     draw(image);
     for (int i = 0; i < 3 * PIXELS; i++) {
         x[i] = (float)(2 * image[i] - 1);
