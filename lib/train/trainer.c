@@ -127,6 +127,7 @@ static an_status take_head(an_head_options *head, an_train_options *ours,
             "squared error or the cross-entropy on a frozen base",
             ours->base != AN_BASE_FROZEN ? "base is not AN_BASE_FROZEN"
             : loss->fn                   ? "loss_fn is, too"
+            : ours->average > 0          ? "average is, too"
             : loss->kind == AN_LOSS_MAE  ? "loss is AN_LOSS_MAE"
                                          : "loss is AN_LOSS_HUBER");
     ours->max_epochs = 1;
