@@ -529,6 +529,13 @@ int64_t ani_net_changes(const ani_net *net) {
     return net->version;
 }
 
+int64_t ani_net_version(ani_net *net) {
+    pthread_mutex_lock(&net->lock);
+    const int64_t version = net->head_version;
+    pthread_mutex_unlock(&net->lock);
+    return version;
+}
+
 void ani_net_weights_changed(ani_net *net, int32_t base) {
     if (base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE)
         ani_net_changed(net);
