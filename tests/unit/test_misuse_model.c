@@ -50,7 +50,7 @@ WRONG(an_mobilenetv2_options, weights_path, "x")
 WRONG_AS(kind_1, an_mobilenetv2_options, weights_kind, 1)
 WRONG_AS(alpha_nan, an_mobilenetv2_options, alpha, NAN)
 WRONG(an_export_options, struct_size, 0)
-WRONG(an_export_options, format, 2)
+WRONG(an_export_options, format, 99)
 WRONG(an_export_options, layout, -1)
 WRONG(an_export_options, include_scale, 2)
 WRONG(an_export_options, inference, 2)
@@ -201,7 +201,7 @@ WRONG(an_schedule_options, final_fraction, NAN)
          an_model_export(model, "x.onnx", wrong_an_export_options_struct_size(), err),             \
          "struct_size is 0")                                                                       \
     CASE(export_format, an_model_export(model, "x.onnx", wrong_an_export_options_format(), err),   \
-         "format is 2")                                                                            \
+         "format is 99")                                                                           \
     CASE(export_layout, an_model_export(model, "x.onnx", wrong_an_export_options_layout(), err),   \
          "layout is -1")                                                                           \
     CASE(export_include_scale,                                                                     \
