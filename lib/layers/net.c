@@ -607,6 +607,10 @@ void ani_net_join_gradients(ani_net *net, int32_t base, double kept_share, doubl
                                range.gradients);
 }
 
+float *ani_net_moving(const ani_net *net) {
+    return net->moving;
+}
+
 static int64_t moving_size(const ani_net *net) {
     return net->moving_count * (int64_t)sizeof(float);
 }

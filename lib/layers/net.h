@@ -253,6 +253,9 @@ an_status ani_net_keep_gradients(ani_net *net, int32_t base, an_error *err);
  * ones. */
 void ani_net_join_gradients(ani_net *net, int32_t base, double kept_share, double share);
 
+/** Return all moving statistics, which follow one another; whoever changes them notifies the net as
+ * after a change of weights. */
+float *ani_net_moving(const ani_net *net);
 /** Backend memory for a copy of the moving statistics; NULL is freed as nothing. */
 an_status ani_net_moving_create(float **out, const ani_net *net, an_error *err);
 void ani_net_moving_destroy(const ani_net *net, float *moving);
