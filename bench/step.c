@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Time whole steps of the network on synthetic images: a training step of stage 2 (everything
- * trained), of stage 1 (base frozen, head trained), or a prediction. Prints one JSON line with the
+ * trained; finetune: with the moving statistics), of stage 1 (base frozen, head trained), or a
+ * prediction. Prints one JSON line with the
  * fields that bench/compare.sh reads; img_per_s is batch / the fastest pass, as in the peers'
  * harness. */
 #include <attractivenet/attractivenet.h>
@@ -10,7 +11,7 @@
 
 #include "program.h"
 
-enum { TRAIN2, TRAIN1, INFER };
+enum { TRAIN2, TRAIN1, INFER, FINETUNE };
 enum { INT8 = AN_PRECISION_MIXED + 1 };
 
 typedef struct bench {
@@ -22,7 +23,7 @@ typedef struct bench {
     float *x, *y, *features;
 } bench;
 
-static const char task_words[] = "train2|train1|infer";
+static const char task_words[] = "train2|train1|infer|finetune";
 static const char padding_words[] = "auto|fixed";        /* as AN_PADDING_* */
 static const char precision_words[] = "fp32|mixed|int8"; /* as AN_PRECISION_*, then INT8 */
 
@@ -32,6 +33,7 @@ static void step(void *user) {
     double loss;
     switch (b->task) {
     case TRAIN2:
+    case FINETUNE:
         bench_check(an_model_compute_gradients(b->model, b->x, b->y, b->batch, NULL, &loss, &err),
                     &err);
         bench_check(an_optimizer_step(b->optimizer, 1e-4, &err), &err);
@@ -65,9 +67,10 @@ static void set_up(bench *b) {
     options.padding = b->padding;
     bench_check(an_mobilenetv2_create(&b->model, backend, &options, &err), &err);
     an_backend_destroy(backend); /* the model holds a reference */
-    bench_check(
-        an_model_set_base(b->model, b->task == TRAIN2 ? AN_BASE_TRAIN : AN_BASE_FROZEN, &err),
-        &err);
+    const int32_t base = b->task == TRAIN2     ? AN_BASE_TRAIN
+                         : b->task == FINETUNE ? AN_BASE_FINETUNE
+                                               : AN_BASE_FROZEN;
+    bench_check(an_model_set_base(b->model, base, &err), &err);
     bench_check(an_model_set_training(b->model, mixed ? AN_PRECISION_MIXED : AN_PRECISION_FP32,
                                       b->recompute, &err),
                 &err);
@@ -106,7 +109,8 @@ int main(int argc, char **argv) {
                .alpha = 1.0,
                .seconds = 20};
     const option_row rows[] = {
-        option_choice("task", &b.task, task_words, "all trained; head alone; prediction"),
+        option_choice("task", &b.task, task_words,
+                      "all trained; head alone; prediction; all by moving statistics"),
         option_count("batch", &b.batch, 1, 65536, "images in a step"),
         option_count("size", &b.size, 32, 8192, "height and width in pixels"),
         option_number("alpha", &b.alpha, 0.01, 10, "width multiplier"),

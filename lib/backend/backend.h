@@ -5,7 +5,8 @@
  *
  * A unit is a convolution, its batch norm and its activation. One rule makes this library fast: a
  *   unit writes one tensor, the raw output z of its convolution. In training, normalised and
- *   activated values are never written; the reader of z computes them while loading. So
+ *   activated values are never written; the reader of z computes them while loading. (Where the
+ *   statistics are known before, ani_fixed_forward, it writes its value instead.) So
  *   - an input is an ani_lazy: value = clip(z * scale + shift);
  *   - a gradient is kept as g, with respect to the output of a batch norm (the activation's mask
  *     was applied when it was stored), and dz = a * g + b * z + c is formed while loading
@@ -72,9 +73,13 @@ typedef struct ani_lazy {
     const void *z;      /* [n,h,w,c] */
     const float *scale; /* [c] or NULL */
     const float *shift; /* [c] or NULL together with scale */
-    int32_t relu6;      /* 0 or 1 */
+    int32_t relu6;      /* 0, 1 or ANI_CLAMPED */
     int32_t element;    /* of z */
 } ani_lazy;
+
+/** relu6 of a value that was clamped before it was stored: as 1, but loads need not clamp it again.
+ * Its scale is NULL. */
+enum { ANI_CLAMPED = 2 };
 
 /** Batch norm of c channels: what a step keeps. All [c], in backend memory. */
 typedef struct ani_bn {
@@ -106,14 +111,35 @@ typedef struct ani_bn_backward {
     float *a, *b, *c;      /* [c] */
 } ani_bn_backward;
 
+/** Batch norm by statistics that are known before the unit is computed. The unit then stores its
+ * value, v = min(max(z*scale + shift, 0), 6) with relu6, z*scale + shift without, plus the
+ * residual. A backend may multiply with w*scale, rounded like w, in place of w. v < 6 is never
+ * stored as 6, so that what is stored tells where the gradient passes: as bfloat16, the largest
+ * number below 6 then takes its place. */
+typedef struct ani_fixed_forward {
+    const ani_bn *bn;     /* scale and shift are read */
+    const void *residual; /* [n,oh,ow,cout], as y; NULL: none; without relu6 only */
+    int32_t relu6;        /* 0 or 1 */
+    int32_t reserved;
+} ani_fixed_forward;
+
+/** The backward step of such a unit: dz.g is the gradient with respect to z*scale + shift, and the
+ * rest of dz is NULL, so that the gradient with respect to z is scale*g. w is what forward had. */
+typedef struct ani_fixed_backward {
+    const ani_bn *bn;      /* scale, mean and inv_std are read */
+    const double *sums;    /* [cout]: the sum of g, as what stored g has computed it */
+    float *dgamma, *dbeta; /* [cout], written together with dw */
+} ani_fixed_backward;
+
 /** Arguments of unit_forward. */
 typedef struct ani_unit_forward {
     ani_lazy x; /* input; padding is zero AFTER normalisation */
     const float *w;
     void *y;         /* [n,oh,ow,cout], written: z; NULL: only the moments are wanted */
     double *moments; /* [2][cout]: mean of z, sum of (z - mean)^2 over n*oh*ow; NULL: not wanted */
-    const ani_bn_forward *bn; /* what is to be made of the moments at once; NULL: nothing */
-    int32_t element;          /* of y */
+    const ani_bn_forward *bn;       /* what is to be made of the moments at once; NULL: nothing */
+    const ani_fixed_forward *fixed; /* y becomes the value, without moments; NULL: z */
+    int32_t element;                /* of y */
     int32_t reserved;
     void *scratch;
     ani_watch *watch; /* if it cancels, the output is undefined; NULL: never */
@@ -134,11 +160,12 @@ typedef struct ani_gradient {
  * gradient is also with respect to the value after the activation: with a small alpha, the first
  * block adds a relu6 value. dx, add and z have the element type of that input. */
 typedef struct ani_store {
-    void *dx; /* [n,h,w,c], written; NULL: no input gradient is wanted. May be the same as add */
+    void *dx; /* [n,h,w,c], written; NULL: no input gradient is wanted. May be the same as add, and
+                 for a pointwise unit the same as the input's z */
     const void *add;           /* [n,h,w,c] or NULL: gradient that arrives through a shortcut */
     double *sums;              /* [2][c]: sum of dx, sum of dx * (z - mean); NULL: not wanted */
-    const void *z;             /* [n,h,w,c]: for the second sum */
-    const float *mean;         /* [c]: for the second sum */
+    const void *z;             /* [n,h,w,c]: for the second sum; NULL: sums is [c], the first */
+    const float *mean;         /* [c]: for the second sum; NULL together with z */
     const ani_bn_backward *bn; /* what is to be made of the sums at once; NULL: nothing */
 } ani_store;
 
@@ -149,6 +176,7 @@ typedef struct ani_unit_backward {
     const float *w;
     float *dw; /* like w, overwritten; NULL: not wanted */
     ani_store store;
+    const ani_fixed_backward *fixed; /* NULL: dz says all */
     void *scratch;
     ani_watch *watch; /* as in ani_unit_forward */
 } ani_unit_backward;
@@ -345,6 +373,8 @@ struct an_backend {
     uint32_t instructions; /* features it may use, of base/cpu.h; 0 where that is irrelevant */
     int32_t slice;         /* images that a prediction of many takes at a time, so that its memory
                               stays small */
+    int32_t fixed;         /* 1: faster with ani_fixed_forward where statistics are known; 0: its
+                              units do not take it */
 };
 #endif
 

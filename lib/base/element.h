@@ -42,4 +42,9 @@ static inline uint16_t ani_to_bfloat16(float number) {
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
+/** Return the largest number below 6, the upper end of the activations. */
+static inline float ani_below_six(int32_t element) {
+    return element == ANI_BFLOAT16 ? 0x1.7ep+2f : 0x1.7ffffep+2f;
+}
+
 #endif

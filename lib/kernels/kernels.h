@@ -52,6 +52,26 @@ typedef struct ani_depthwise {
     int64_t next_stride;
 } ani_depthwise;
 
+/** Where the values of a unit with known batch norm go; see store_value(). */
+typedef struct ani_value_store {
+    void *y;
+    int64_t ldy; /* of residual too */
+    const float *shift;
+    const void *residual; /* NULL: none; only without relu6 */
+    int32_t relu6;
+    int32_t reserved;
+} ani_value_store;
+
+/** The same from another row (given by its first element and the element type) and channel on. */
+static inline ani_value_store ani_value_at(const ani_value_store *to, int32_t element, int64_t row,
+                                           int64_t channel) {
+    ani_value_store at = *to;
+    at.y = ani_element_of(at.y, element, row + channel);
+    at.residual = ani_element_at(at.residual, element, row + channel);
+    at.shift += channel;
+    return at;
+}
+
 /** Where an input gradient goes; see store_gradient() for the members. dx, x, add and z are tensors
  * of the same element type. */
 typedef struct ani_gradient_store {
@@ -75,9 +95,10 @@ static inline ani_gradient_store ani_gradient_at(const ani_gradient_store *to, i
     if (at.scale) at.scale += channel;
     if (at.shift) at.shift += channel;
     if (!at.sum) return at;
+    at.sum += channel;
+    if (!at.z) return at;
     at.z = ani_element_at(at.z, element, row + channel);
     at.mean += channel;
-    at.sum += channel;
     at.dot += channel;
     return at;
 }
@@ -109,9 +130,14 @@ typedef struct ani_tensor_kernels {
     /** y = t + residual (stride ldy, NULL: none). y may be residual; of floats it may be t. */
     void (*store_sum)(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t rows, int64_t c,
                       const void *residual);
+    /** y = clip(t + shift) + residual. Of bfloat16, a clipped value below 6 is stored as one below
+     * 6. */
+    void (*store_value)(const ani_value_store *to, const float *t, int64_t ldt, int64_t rows,
+                        int64_t c, int32_t stream);
     /** dx = mask * (t + add). mask is 1 where 0 < x*scale + shift < 6, else 0; x NULL: 1
-     * everywhere; scale NULL: 0 < x < 6. add NULL: none; may be dx itself. sum NULL: no sums; else
-     * sum[c] += sum of dx, dot[c] += sum of dx * (z - mean). x, add, z have stride ldx, as dx. */
+     * everywhere; scale NULL: 0 < x < 6. add NULL: none; add and x may be dx itself. sum NULL: no
+     * sums; else sum[c] += sum of dx, and unless z is NULL dot[c] += sum of dx * (z - mean). x,
+     * add, z have stride ldx, as dx. */
     void (*store_gradient)(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
                            int64_t c, int32_t stream);
 
@@ -122,13 +148,17 @@ typedef struct ani_tensor_kernels {
      * entry. */
     void (*product_moments)(const ani_product *p, void *y, int64_t ldy, const float *pivot,
                             double *sum, double *square);
+    /** product() followed by store_value(), likewise. */
+    void (*product_value)(const ani_product *p, const ani_value_store *to);
     /** product() followed by store_gradient(), without a tile between them. */
     void (*product_gradient)(const ani_product *p, const ani_gradient_store *to);
     /** depthwise() followed by store_moments(), without a row between them. */
     void (*depthwise_moments)(const ani_depthwise *d, void *y, int64_t ldy, const float *pivot,
                               double *sum, double *square);
-    /** depthwise() of stride 1 followed by store_gradient(), in the same way; `to` has x with
-     * scale, sums with z being x, and no add. */
+    /** depthwise() followed by store_value(), likewise; `to` has relu6. */
+    void (*depthwise_value)(const ani_depthwise *d, const ani_value_store *to);
+    /** depthwise() of stride 1 followed by store_gradient(), in the same way; `to` has no add, and
+     * either x with scale and sums with z being x, or x without scale and sums without z. */
     void (*depthwise_gradient)(const ani_depthwise *d, const ani_gradient_store *to);
 } ani_tensor_kernels;
 
@@ -147,6 +177,9 @@ typedef struct ani_pair_kernels {
     /** out[(rows + 1) / 2][c] = pairs of row 2i and row 2i + 1 of t[rows][c]; the rest as above. */
     void (*pair_rows)(float *out, int64_t ldo, const float *t, int64_t ldt, int64_t rows,
                       int64_t c);
+    /** The same from a tensor of bfloat16. */
+    void (*pair_tensor_rows)(float *out, int64_t ldo, const uint16_t *t, int64_t ldt, int64_t rows,
+                             int64_t c);
     void (*product)(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed,
                     int64_t rows, int64_t k, int64_t n, int32_t width);
     void (*product_transposed)(float *c, int64_t ldc, const float *a, int64_t lda, const float *b,

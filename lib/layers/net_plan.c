@@ -55,9 +55,14 @@ bool ani_net_makes_again(const ani_net *net, int32_t unit) {
            consumer < net->spec.unit_count && net->units[consumer].spec.kind == ANI_UNIT_DEPTHWISE;
 }
 
+/* Whether a run computes the gradients of all weights. */
+static bool trains(int32_t kind) {
+    return kind == ANI_RUN_TRAINING || kind == ANI_RUN_FIXED;
+}
+
 /* The first unit whose values are kept for the backward pass. */
 static int32_t first_kept(const ani_net *net, int32_t kind) {
-    if (kind == ANI_RUN_TRAINING) return 0;
+    if (trains(kind)) return 0;
     return kind < ANI_RUN_EXPLAIN ? net->spec.unit_count : kind - ANI_RUN_EXPLAIN;
 }
 
@@ -68,13 +73,23 @@ static void add_z(const ani_net *net, ani_net_plan *plan, buffer_list *list, int
     const ani_net_unit *unit = &net->units[u];
     ani_unit_run *run = &plan->units[u];
     const int32_t back = backward_step(net, u), again = backward_step(net, unit->consumer);
-    if (plan->kind != ANI_RUN_TRAINING || !ani_net_makes_again(net, u)) {
+    if (!trains(plan->kind) || !ani_net_makes_again(net, u)) {
         add_buffer(list, &run->y, rows, unit->spec.cout, size, u, back);
         return;
     }
     add_buffer(list, &run->y, rows, unit->spec.cout, size, u, unit->consumer);
     add_buffer(list, &run->y_backward, rows, unit->spec.cout, size, again, back);
     add_buffer(list, &run->scratch_again, run->plan.scratch_forward, 1, 1, again, again);
+}
+
+/* Whether the gradient of a value is written over it: its only reader is a pointwise unit, which
+ * allows it, and no other unit reads it afterwards, since the unit's own backward step needs the
+ * gradient alone. */
+static bool is_overwritten(const ani_net *net, const ani_net_plan *plan, int32_t u) {
+    const ani_net_unit *unit = &net->units[u];
+    return plan->kind == ANI_RUN_FIXED && unit->adder < 0 && unit->spec.residual == ANI_INPUT &&
+           unit->consumer < net->spec.unit_count &&
+           net->units[unit->consumer].spec.kind == ANI_UNIT_POINTWISE;
 }
 
 static void add_unit_buffers(const ani_net *net, ani_net_plan *plan, buffer_list *list, int32_t u) {
@@ -93,11 +108,11 @@ static void add_unit_buffers(const ani_net *net, ani_net_plan *plan, buffer_list
     }
     const int32_t arrives = backward_step(net, unit->consumer);
     add_z(net, plan, list, u, rows, f);
-    if (adds) add_buffer(list, &run->sum, rows, c, f, u, arrives);
+    if (adds && plan->kind != ANI_RUN_FIXED) add_buffer(list, &run->sum, rows, c, f, u, arrives);
     add_buffer(list, &run->scratch_backward, run->plan.scratch_backward, 1, 1, back, back);
     /* A value that is a residual gets the gradient of the sum in place: one buffer for both, from
      * the arrival of the sum to the last backward step that reads it. */
-    if (unit->adder >= 0) return;
+    if (unit->adder >= 0 || is_overwritten(net, plan, u)) return;
     int32_t root = u;
     while (net->units[root].spec.residual != ANI_INPUT)
         root = net->units[root].spec.residual;
@@ -164,13 +179,12 @@ static an_status fill_plan(const ani_net *net, ani_net_plan *plan, an_error *err
         st = ani_fail_memory(err, most * (int64_t)sizeof *list.buffers, "a memory plan");
         goto done;
     }
-    if (plan->kind == ANI_RUN_TRAINING && net->precision == AN_PRECISION_MIXED)
-        plan->element = ANI_BFLOAT16;
+    if (trains(plan->kind) && net->precision == AN_PRECISION_MIXED) plan->element = ANI_BFLOAT16;
     plan_units(net, plan);
     plan->image = -1;
     if (plan->unit_count)
         add_buffer(&list, &plan->image, plan->n * net->spec.height, net->spec.width * 3,
-                   sizeof(float), 0, plan->kind == ANI_RUN_TRAINING ? backward_step(net, 0) : 0);
+                   sizeof(float), 0, trains(plan->kind) ? backward_step(net, 0) : 0);
     for (int32_t u = 0; u < plan->unit_count; u++)
         add_unit_buffers(net, plan, &list, u);
     add_head_buffers(net, plan, &list);
@@ -188,6 +202,7 @@ static an_status fill_plan(const ani_net *net, ani_net_plan *plan, an_error *err
         const int32_t adder = net->units[u].adder;
         if (run->y_backward < 0) run->y_backward = run->y;
         if (plan->kind >= ANI_RUN_TRAINING && adder >= 0) run->g = plan->units[adder].g;
+        if (is_overwritten(net, plan, u)) run->g = run->y_backward;
     }
 done:
     ani_free(list.targets);

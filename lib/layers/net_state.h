@@ -30,17 +30,19 @@ enum {
     ANI_RUN_HEAD,       /* only the head; also inference, whose units are run by the backend */
     ANI_RUN_STATISTICS, /* z is written; each lives until its last reader */
     ANI_RUN_TRAINING,   /* z is written and lives until its unit's backward */
-    ANI_RUN_EXPLAIN     /* + u: as TRAINING from unit u on, and as STATISTICS before it; always in
-                           float32, and nothing is recomputed */
+    ANI_RUN_FIXED,  /* as TRAINING, but values are written, normalised by the moving statistics */
+    ANI_RUN_EXPLAIN /* + u: as TRAINING from unit u on, and as STATISTICS before it; always in
+                       float32, and nothing is recomputed */
 };
 
 /** How a unit is run; offsets into the arena, -1 = none. */
 typedef struct ani_unit_run {
     ani_unit_plan plan;
-    int64_t y;          /* z */
+    int64_t y;          /* z; the value in FIXED */
     int64_t y_backward; /* z in the backward pass: y, or where it is recomputed */
     int64_t sum;        /* the value after the residual was added */
-    int64_t g;          /* gradient by the batch norm's output; shared with the unit that adds it */
+    int64_t g; /* gradient by the batch norm's output; shared with the unit that adds it, and
+                  in FIXED with y where it can be written in place */
     int64_t scratch_forward, scratch_backward;
     int64_t scratch_again; /* for forward, when z is recomputed */
 } ani_unit_run;

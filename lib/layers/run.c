@@ -24,6 +24,7 @@ typedef struct net_run {
     int32_t *guard;             /* of the step; NULL: not guarded */
     bool keeps;                 /* the previous moving statistics are kept */
     bool batch;                 /* normalise by the batch's statistics */
+    bool fixed;                 /* units write values, normalised by the moving statistics */
     bool back;                  /* in the backward pass */
     const ani_net_peers *peers; /* NULL: none */
     const ani_net_map *map;     /* what is explained; NULL: a run for training or measuring */
@@ -49,15 +50,19 @@ static const ani_bn *norm_of(const net_run *run, int32_t u) {
     return run->batch ? &unit->batch : &unit->running;
 }
 
-/* The z of unit u. */
+/* The z of unit u, or its value if those are written. */
 static void *z_at(const net_run *run, int32_t u) {
     const ani_unit_run *at = &run->plan->units[u];
     return tensor_at(run, run->back ? at->y_backward : at->y);
 }
 
-/* The normalised z of unit u, without its residual. */
+/* The normalised z of unit u, without its residual; a value that was written, with it. */
 static ani_lazy own_value(const net_run *run, int32_t u) {
     const ani_bn *bn = norm_of(run, u);
+    if (run->fixed)
+        return (ani_lazy){.z = z_at(run, u),
+                          .relu6 = run->net->units[u].spec.relu6 ? ANI_CLAMPED : 0,
+                          .element = run->plan->element};
     return (ani_lazy){.z = z_at(run, u),
                       .scale = bn->scale,
                       .shift = bn->shift,
@@ -161,14 +166,20 @@ static an_status infer(const net_run *run, const ani_net_context *context, ani_i
     return ani_watch_check(run->watch, err);
 }
 
-/* Write z of unit u, and its moments if the run uses batch statistics, of which bn is made. */
+/* Write z of unit u, and its moments if the run uses batch statistics, of which bn is made; or its
+ * value. */
 static void convolve(const net_run *run, int32_t u, int64_t scratch, const ani_bn_forward *bn) {
     const ani_net_unit *unit = &run->net->units[u];
+    const int32_t residual = unit->spec.residual;
+    const ani_fixed_forward fixed = {.bn = &unit->running,
+                                     .residual = residual == ANI_INPUT ? NULL : z_at(run, residual),
+                                     .relu6 = unit->spec.relu6};
     const ani_unit_forward args = {.x = value_of(run, unit->spec.input),
                                    .w = unit->kernel->data,
                                    .y = z_at(run, u),
                                    .moments = run->batch ? unit->sums : NULL,
                                    .bn = run->batch ? bn : NULL,
+                                   .fixed = run->fixed ? &fixed : NULL,
                                    .element = run->plan->element,
                                    .scratch = scratch_at(run, scratch),
                                    .watch = run->watch};
@@ -193,8 +204,8 @@ static an_status join_forward(const net_run *run, int32_t u, const ani_bn_forwar
     return st;
 }
 
-/* Forward with raw z written and normalised by the next reader; residual sums are written. momentum
- * < 0: moving statistics stay. */
+/* Forward with raw z written and normalised by the next reader, and residual sums written; or with
+ * values written. momentum < 0: moving statistics stay. */
 static an_status forward_lazy(const net_run *run, double momentum, an_error *err) {
     an_backend *backend = run->net->backend;
     for (int32_t u = 0; u < run->plan->unit_count; u++) {
@@ -206,7 +217,7 @@ static an_status forward_lazy(const net_run *run, double momentum, an_error *err
         an_status st = ani_watch_check(run->watch, err);
         if (!st && joins(run)) st = join_forward(run, u, &bn, err);
         if (st) return st;
-        if (unit->spec.residual != ANI_INPUT) {
+        if (unit->spec.residual != ANI_INPUT && !run->fixed) {
             const ani_lazy own = own_value(run, u), residual = value_of(run, unit->spec.residual);
             backend->ops->materialise(backend, rows, c, &own, &residual, tensor_at(run, at->sum));
         }
@@ -375,11 +386,12 @@ static an_status join_backward(const net_run *run, int32_t u, const ani_bn_backw
  * backward step needs. It is complete then: a value is stored once. */
 static ani_store store_for(const net_run *run, int32_t u, const ani_bn_backward *bn) {
     const ani_unit_run *at = &run->plan->units[u];
-    ani_store store = {.dx = tensor_at(run, at->g),
-                       .sums = run->net->units[u].sums,
-                       .z = z_at(run, u),
-                       .mean = norm_of(run, u)->mean,
-                       .bn = joins(run) ? NULL : bn};
+    ani_store store = {.dx = tensor_at(run, at->g), .sums = run->net->units[u].sums};
+    if (!run->fixed) {
+        store.z = z_at(run, u);
+        store.mean = norm_of(run, u)->mean;
+        store.bn = joins(run) ? NULL : bn;
+    }
     /* As a residual, the value already has the sum's gradient, in the same buffer. */
     if (run->net->units[u].adder >= 0) store.add = store.dx;
     return store;
@@ -402,18 +414,23 @@ static an_status backward_unit(const net_run *run, int32_t u, an_error *err) {
     const int32_t input = net->units[u].spec.input;
     /* The same call with the same arguments as before gives the same bits. The sums are free for
      * use, since only this backward step writes the input's. */
-    if (input != ANI_INPUT && run->plan->kind == ANI_RUN_TRAINING &&
-        ani_net_makes_again(net, input))
+    if (input != ANI_INPUT && !run->map && ani_net_makes_again(net, input))
         convolve(run, input, run->plan->units[input].scratch_again, NULL);
     const ani_net_unit *unit = &net->units[u];
     const ani_unit_run *at = &run->plan->units[u];
-    ani_unit_backward args = {
-        .dz = {.g = tensor_at(run, at->g), .a = unit->a, .element = run->plan->element},
-        .x = value_behind(run, unit->spec.input),
-        .w = unit->kernel->data,
-        .dw = run->map ? NULL : unit->kernel->gradient,
-        .scratch = scratch_at(run, at->scratch_backward),
-        .watch = run->watch};
+    const ani_fixed_backward fixed = {.bn = &unit->running,
+                                      .sums = unit->sums,
+                                      .dgamma = unit->gamma->gradient,
+                                      .dbeta = unit->beta->gradient};
+    ani_unit_backward args = {.dz = {.g = tensor_at(run, at->g),
+                                     .a = run->fixed ? NULL : unit->a,
+                                     .element = run->plan->element},
+                              .fixed = run->fixed ? &fixed : NULL,
+                              .x = value_behind(run, unit->spec.input),
+                              .w = unit->kernel->data,
+                              .dw = run->map ? NULL : unit->kernel->gradient,
+                              .scratch = scratch_at(run, at->scratch_backward),
+                              .watch = run->watch};
     if (run->batch) {
         args.dz.z = z_at(run, u);
         args.dz.b = unit->b;
@@ -625,10 +642,13 @@ static an_status run_step(net_run *run, const ani_net_step *step, const float *y
 static an_status begin_step(net_run *run, ani_net *net, const ani_net_step *step, int64_t n,
                             an_error *err) {
     const bool all = step->base == AN_BASE_TRAIN || step->base == AN_BASE_FINETUNE;
-    const int32_t kind = all                            ? ANI_RUN_TRAINING
+    const bool fixed = step->base == AN_BASE_FINETUNE && net->backend->fixed;
+    const int32_t kind = fixed                          ? ANI_RUN_FIXED
+                         : all                          ? ANI_RUN_TRAINING
                          : step->base == AN_BASE_FROZEN ? ANI_RUN_HEAD
                                                         : ANI_RUN_STATISTICS;
     *run = (net_run){.batch = step->base == AN_BASE_TRAIN || step->base == AN_BASE_STATISTICS,
+                     .fixed = fixed,
                      .peers = step->peers};
     an_status st = n || !step->peers ? begin(run, net, kind, n, err) : begin_empty(run, net, err);
     if (!st && step->loss->fn) st = make_own(net, n, err);

@@ -43,6 +43,11 @@ static inline int64_t ani_max(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
+/** Return whether loads of a value have to clamp it. */
+static inline int32_t ani_cpu_clamps(const ani_lazy *x) {
+    return x->relu6 && x->relu6 != ANI_CLAMPED;
+}
+
 /** Return whether a tensor of [rows][c] is so large that it is written with non-temporal stores:
  * none of it would still be cached when it is read, and a plain store would first read the lines
  * that it overwrites. */
@@ -91,6 +96,10 @@ int64_t ani_cpu_stride(int64_t c, int32_t width);
 /** Pack b[i*row_stride + j*column_stride] into packed, on all threads. */
 void ani_cpu_pack(const cpu_backend *cpu, const cpu_matrix *m, float *packed, const float *b,
                   int64_t row_stride, int64_t column_stride);
+/** Multiply w[k][n] by the scale of each column, on all threads: the weights that make a product
+ * z*scale. Returns folded. */
+const float *ani_cpu_fold(const cpu_backend *cpu, float *folded, const float *w, const float *scale,
+                          int64_t k, int64_t n);
 /** c[rows][m.columns] = a[rows][m.steps] * m. Tiles have room for rows rounded up to ANI_TILE_ROWS.
  */
 void ani_cpu_product(const cpu_backend *cpu, const cpu_matrix *m, float *c, int64_t ldc,
@@ -114,6 +123,9 @@ typedef struct cpu_moments {
 void ani_cpu_product_moments(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
                              float *c, int64_t ldc, void *y, int32_t element,
                              const cpu_moments *moments, int first);
+/** The product stored as values; c as above, for OpenBLAS only. */
+void ani_cpu_product_value(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
+                           float *c, int64_t ldc, const ani_value_store *to, int32_t element);
 /** The product stored as an input gradient; c as above. */
 void ani_cpu_product_gradient(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
                               float *c, int64_t ldc, const ani_gradient_store *to, int32_t element);
@@ -125,7 +137,8 @@ void ani_cpu_product_gradient(const cpu_backend *cpu, const cpu_matrix *m, const
 void ani_cpu_begin_moments(const ani_kernels *k, float *pivot, double *sum, double *square,
                            const float *t, int64_t ldt, int64_t rows, int64_t c);
 /** Describe where an input gradient goes: from element `at` of the tensors on (row stride
- * `stride`), which is in channel `channel`; sum and dot as in ani_kernels, NULL without sums. */
+ * `stride`), which is in channel `channel`; sum and dot as in ani_kernels, NULL without sums; dot
+ * is ignored if only the first sum is wanted. */
 ani_gradient_store ani_cpu_gradient_store(const ani_store *store, const ani_lazy *x, int64_t at,
                                           int64_t stride, int64_t channel, double *sum,
                                           double *dot);
@@ -143,6 +156,11 @@ void ani_cpu_join_sums(const cpu_backend *cpu, int64_t parts, const double *part
 void ani_cpu_join_matrix(const cpu_backend *cpu, int64_t parts, const float *partials,
                          int64_t part_size, int64_t stride, int64_t rows, int64_t columns,
                          float *out);
+/** Turn the gradient of folded weights in args->dw [k][n] into that of the weights, and compute the
+ * gradients of a known batch norm with it. element: to which the products rounded the folded
+ * weights. */
+void ani_cpu_finish_fixed(const cpu_backend *cpu, const ani_unit_backward *args,
+                          const float *folded, int64_t k, int64_t n, int32_t element);
 
 /* --- units ------------------------------------------------------------------------------------ */
 

@@ -8,6 +8,7 @@
  * weight gradient of its own row and the input gradient of the rows around it. */
 #include "backend/cpu/cpu.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -136,11 +137,11 @@ static void load_x(const ani_kernels *k, const ani_unit_shape *s, const place *p
         const int64_t at = ((p->n * s->h + r->next) * s->w + r->first + from) * s->cin + p->channel;
         for (int64_t b = 0; b < p->blocks; b++) {
             const int64_t channel = p->channel + b * ANI_BLOCK;
-            k->tensor[x->element].normalise(row + (b * r->columns + from) * ANI_BLOCK, ANI_BLOCK,
-                                            ani_element_at(x->z, x->element, at + b * ANI_BLOCK),
-                                            s->cin, count, block_channels(p, b),
-                                            x->scale ? x->scale + channel : NULL,
-                                            x->scale ? x->shift + channel : NULL, x->relu6);
+            k->tensor[x->element].normalise(
+                row + (b * r->columns + from) * ANI_BLOCK, ANI_BLOCK,
+                ani_element_at(x->z, x->element, at + b * ANI_BLOCK), s->cin, count,
+                block_channels(p, b), x->scale ? x->scale + channel : NULL,
+                x->scale ? x->shift + channel : NULL, ani_cpu_clamps(x));
         }
     }
 }
@@ -202,6 +203,7 @@ typedef struct forward_job {
     cut cut;
 
     /* in scratch */
+    float *folded;    /* w with known batch norm */
     float *taps;      /* [blocks][9][ANI_BLOCK] */
     int64_t *counts;  /* [parts] */
     double *partials; /* [parts][2][c] */
@@ -225,12 +227,26 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     job->s = s;
     job->y_tile = RING * c.x_columns * c.group + c.range * ANI_BLOCK + c.group;
     job->tile_floats = job->y_tile + c.range * s->cin;
+    job->folded = ani_take(scratch, &used, 9 * s->cin, sizeof(float));
     job->taps = ani_take(scratch, &used, 9 * ani_round_up(s->cin, ANI_BLOCK), sizeof(float));
     job->counts = ani_take(scratch, &used, c.parts, sizeof(int64_t));
     job->partials = ani_take(scratch, &used, c.parts * 2 * s->cin, sizeof(double));
     job->tiles = ani_take(scratch, &used, cpu->base.threads * job->tile_floats, sizeof(float));
     job->sums = ani_take(scratch, &used, cpu->base.threads * 2 * c.group, sizeof(double));
     return used;
+}
+
+/* Where the values of a piece's row go, from a channel on. */
+static ani_value_store value_store(const forward_job *job, const place *p, int64_t oy,
+                                   int64_t channel, void *y) {
+    const ani_unit_shape *s = job->s;
+    const ani_fixed_forward *fixed = job->args->fixed;
+    const int64_t at = ((p->n * s->oh + oy) * s->ow + p->column) * s->cin + channel;
+    return (ani_value_store){.y = y,
+                             .ldy = s->cin,
+                             .shift = fixed->bn->shift + channel,
+                             .residual = ani_element_at(fixed->residual, job->args->element, at),
+                             .relu6 = fixed->relu6};
 }
 
 /* A block of a row, to be stored at y_row. */
@@ -244,6 +260,11 @@ static void store_block(const forward_job *job, const place *p, int64_t oy, int6
     const int64_t channel = p->channel + first;
     double *square = sum + job->cut.group;
     void *y = ani_element_of(y_row, args->element, channel);
+    if (args->fixed) {
+        const ani_value_store to = value_store(job, p, oy, channel, y);
+        k->tensor[args->element].store_value(&to, tile, ANI_BLOCK, columns, c, job->streams);
+        return;
+    }
     if (!args->moments) {
         k->tensor[args->element].store_sum(y, s->cin, tile, ANI_BLOCK, columns, c, NULL);
         return;
@@ -267,7 +288,7 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
     float *pivot = tile + job->cut.range * ANI_BLOCK;
     double *sum = job->sums + worker * 2 * job->cut.group;
     void *y_tile =
-        !args->y || (args->moments &&
+        !args->y || ((args->moments || args->fixed) &&
                      ani_cpu_streams_tiles(job->cpu, args->element, s->n * s->oh * s->ow, s->cin))
             ? memory + job->y_tile
             : NULL;
@@ -279,7 +300,7 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
         const int64_t top = oy * s->stride - s->pad_top;
         const int64_t row_at = ((p.n * s->oh + oy) * s->ow + p.column) * s->cin;
         void *y_row = ani_element_of(args->y, args->element, row_at);
-        void *to = y_tile ? y_tile : y_row;
+        void *row = y_tile ? y_tile : y_row;
         load_x(k, s, &p, &x, &args->x, top + 2);
         for (int64_t b = 0; b < p.blocks; b++) {
             const int64_t at = b * x.columns * ANI_BLOCK, first = b * ANI_BLOCK;
@@ -291,17 +312,24 @@ static void forward_piece(void *context, int64_t index, int32_t worker) {
                                .stride = s->stride,
                                .streamed = job->streams,
                                .next_stride = s->cin * ani_element_size(args->x.element)};
-            if (args->moments && oy > p.row && block_channels(&p, b) == ANI_BLOCK) {
-                for (int64_t i = 0; i < s->stride && oy + 1 < p.last_row; i++)
-                    d.next[i] = row_ahead(args->x.z, args->x.element, s, s->h, s->w, &p, &x,
-                                          x.next + i, channel);
+            const bool whole = block_channels(&p, b) == ANI_BLOCK;
+            for (int64_t i = 0; i < s->stride && oy + 1 < p.last_row; i++)
+                d.next[i] = row_ahead(args->x.z, args->x.element, s, s->h, s->w, &p, &x, x.next + i,
+                                      channel);
+            if (args->fixed && args->fixed->relu6 && whole) {
+                const ani_value_store to =
+                    value_store(job, &p, oy, channel, ani_element_of(row, args->element, channel));
+                k->tensor[args->element].depthwise_value(&d, &to);
+                continue;
+            }
+            if (args->moments && oy > p.row && whole) {
                 k->tensor[args->element].depthwise_moments(
-                    &d, ani_element_of(to, args->element, channel), s->cin, pivot + first,
+                    &d, ani_element_of(row, args->element, channel), s->cin, pivot + first,
                     sum + first, sum + job->cut.group + first);
                 continue;
             }
             k->depthwise(tile, d.x, d.w, columns, s->stride);
-            store_block(job, &p, oy, b, to, tile, pivot, sum);
+            store_block(job, &p, oy, b, row, tile, pivot, sum);
         }
         if (y_row && y_tile) stream_row(k, s, &p, args->element, y_row, y_tile, columns);
     }
@@ -321,7 +349,9 @@ void ani_cpu_depthwise_forward(cpu_backend *cpu, const ani_unit_shape *s,
     forward_job job = {.args = args};
     plan_forward(&job, cpu, s, args->scratch);
     job.streams = args->y && ani_cpu_streams(cpu, s->n * s->oh * s->ow, s->cin);
-    pack_taps(job.taps, args->w, s->cin, order);
+    const float *w = args->w;
+    if (args->fixed) w = ani_cpu_fold(cpu, job.folded, w, args->fixed->bn->scale, 9, s->cin);
+    pack_taps(job.taps, w, s->cin, order);
     ani_pool_run_watched(cpu->pool, args->watch, job.cut.pieces, forward_piece, &job);
     if (ani_watch_stops(args->watch)) return;
     if (args->moments)
@@ -337,12 +367,14 @@ typedef struct backward_job {
     cut cut;
 
     /* in scratch */
+    float *folded;    /* w with known batch norm */
     float *taps;      /* [blocks][9][ANI_BLOCK], ordered for the input gradient */
     float *gradients; /* [parts][9][c] */
-    double *partials; /* [parts][2][c] */
+    double *partials; /* [parts][sums] */
     float *tiles; /* [threads][tile_floats]: rings of x and dz, a row of zeros, tile, dw, dx_tile */
     int64_t tile_floats;
     int64_t dx_tile; /* where in them rows of dx wait to be streamed */
+    int64_t sums;    /* that a part computes: one or two of each channel */
 } backward_job;
 
 /* A dx row of stride 2 is computed in whole pairs of columns, one or two more than it has. */
@@ -359,6 +391,7 @@ static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const an
     job->dx_tile = RING * (c.x_columns + c.z_columns) * c.group +
                    (c.z_columns + tile_columns(s, &c)) * ANI_BLOCK + 9 * c.group;
     job->tile_floats = job->dx_tile + row_floats(s, tile_columns(s, &c));
+    job->folded = ani_take(scratch, &used, 9 * s->cin, sizeof(float));
     job->taps = ani_take(scratch, &used, 9 * ani_round_up(s->cin, ANI_BLOCK), sizeof(float));
     job->gradients = ani_take(scratch, &used, c.parts * 9 * s->cin, sizeof(float));
     job->partials = ani_take(scratch, &used, c.parts * 2 * s->cin, sizeof(double));
@@ -421,8 +454,8 @@ static void dx_dense(const backward_piece *b, int64_t iy, int64_t block, ani_dep
     for (int64_t r = 0; r < 3; r++)
         d->x[r] = dz_row(b, top + r, block, left);
     d->count = b->dx_last - b->dx_first;
-    if (block_channels(&b->p, block) == ANI_BLOCK && to->x && to->scale && to->sum &&
-        to->z == to->x && !to->add) {
+    const bool known = to->scale ? to->z == to->x : !to->z; /* mask and sums go together */
+    if (block_channels(&b->p, block) == ANI_BLOCK && to->x && to->sum && known && !to->add) {
         k->tensor[element].depthwise_gradient(d, to);
         return;
     }
@@ -521,9 +554,9 @@ static void backward_run(void *context, int64_t index, int32_t worker) {
     b.zeros = zeros;
     memset(b.dw, 0, (size_t)(9 * p->blocks * ANI_BLOCK) * sizeof *b.dw);
     if (args->store.sums) {
-        b.sum = job->partials + p->part * 2 * s->cin + p->channel;
+        b.sum = job->partials + p->part * job->sums + p->channel;
         memset(b.sum, 0, (size_t)p->channels * sizeof *b.sum);
-        memset(b.sum + s->cin, 0, (size_t)p->channels * sizeof *b.sum);
+        if (args->store.z) memset(b.sum + s->cin, 0, (size_t)p->channels * sizeof *b.sum);
     }
 
     int64_t iy = input_edge(p->row, s->oh, s->h, s->stride);
@@ -556,14 +589,18 @@ void ani_cpu_depthwise_backward(cpu_backend *cpu, const ani_unit_shape *s,
     static const int32_t even_then_odd[9] = {0, 1, 2, 6, 7, 8, 3, 4, 5};
     backward_job job = {.args = args};
     plan_backward(&job, cpu, s, args->scratch);
-    pack_taps(job.taps, args->w, s->cin, s->stride == 1 ? turned : even_then_odd);
+    const float *w = args->w;
+    if (args->fixed) w = ani_cpu_fold(cpu, job.folded, w, args->fixed->bn->scale, 9, s->cin);
+    job.sums = (args->store.z ? 2 : 1) * s->cin;
+    pack_taps(job.taps, w, s->cin, s->stride == 1 ? turned : even_then_odd);
     ani_pool_run_watched(cpu->pool, args->watch, job.cut.pieces, backward_run, &job);
     if (ani_watch_stops(args->watch)) return;
     if (args->dw)
         ani_cpu_join_matrix(cpu, job.cut.parts, job.gradients, 9 * s->cin, s->cin, 9, s->cin,
                             args->dw);
+    if (args->dw && args->fixed) ani_cpu_finish_fixed(cpu, args, w, 9, s->cin, ANI_FLOAT32);
     if (args->store.dx && args->store.sums)
-        ani_cpu_join_sums(cpu, job.cut.parts, job.partials, 2 * s->cin, args->store.sums);
+        ani_cpu_join_sums(cpu, job.cut.parts, job.partials, job.sums, args->store.sums);
 }
 
 int64_t ani_cpu_depthwise_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward) {

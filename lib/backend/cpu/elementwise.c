@@ -29,7 +29,7 @@ static void normalise_piece(const ani_kernels *k, const ani_lazy *x, int64_t c, 
                             int64_t column, int64_t rows, int64_t columns, float *to) {
     k->tensor[x->element].normalise(to, columns, ani_element_at(x->z, x->element, at), c, rows,
                                     columns, x->scale ? x->scale + column : NULL,
-                                    x->scale ? x->shift + column : NULL, x->relu6);
+                                    x->scale ? x->shift + column : NULL, ani_cpu_clamps(x));
 }
 
 static void materialise_piece(void *context, int64_t index, int32_t worker) {

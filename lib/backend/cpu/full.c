@@ -25,7 +25,7 @@ static void gather_edge(const ani_kernels *k, const ani_unit_shape *s, const ani
     k->tensor[x->element].normalise(
         to + first * c, c,
         ani_element_at(x->z, x->element, ((n * s->h + iy) * s->w + ix + first) * c), c,
-        last - first, c, x->scale, x->shift, x->relu6);
+        last - first, c, x->scale, x->shift, ani_cpu_clamps(x));
 }
 
 /* The same for all three rows of a pixel whose taps are all inside, from element `at` on; 3
@@ -33,7 +33,7 @@ static void gather_edge(const ani_kernels *k, const ani_unit_shape *s, const ani
 static void gather_inside(const ani_kernels *k, const ani_unit_shape *s, const ani_lazy *x,
                           int64_t at, float *to) {
     const int64_t taps = 3 * s->cin, row = s->w * s->cin;
-    const int plain = !x->scale && !x->relu6 && x->element == ANI_FLOAT32;
+    const int plain = !x->scale && !ani_cpu_clamps(x) && x->element == ANI_FLOAT32;
     if (plain && taps == 9) {
         const float *z = (const float *)x->z + at;
         for (int64_t ky = 0; ky < 3; ky++)
@@ -43,7 +43,7 @@ static void gather_inside(const ani_kernels *k, const ani_unit_shape *s, const a
     for (int64_t ky = 0; ky < 3; ky++)
         k->tensor[x->element].normalise(to + ky * taps, s->cin,
                                         ani_element_at(x->z, x->element, at + ky * row), s->cin, 3,
-                                        s->cin, x->scale, x->shift, x->relu6);
+                                        s->cin, x->scale, x->shift, ani_cpu_clamps(x));
 }
 
 void ani_cpu_gather(const cpu_backend *cpu, const ani_unit_shape *s, const ani_lazy *x,

@@ -39,7 +39,7 @@ static void pool_piece(void *context, int64_t index, int32_t worker) {
             tile, CHANNELS,
             ani_element_at(x->z, x->element, (n * job->hw + row) * job->c + channel), job->c, rows,
             c, x->scale ? x->scale + channel : NULL, x->scale ? x->shift + channel : NULL,
-            x->relu6);
+            ani_cpu_clamps(x));
         job->cpu->k.column_sums(sums, tile, CHANNELS, rows, c);
     }
     for (int64_t i = 0; i < c; i++)
@@ -60,9 +60,11 @@ static void spread_piece(void *context, int64_t index, int32_t worker) {
     const pool_job *job = context;
     const int64_t channel = index * CHANNELS, c = ani_min(CHANNELS, job->c - channel);
     double *sum = job->store->sums ? job->store->sums + channel : NULL;
-    double *dot = sum ? sum + job->c : NULL;
+    double *dot = sum && job->store->z ? sum + job->c : NULL;
     for (int64_t i = 0; sum && i < c; i++)
-        sum[i] = dot[i] = 0;
+        sum[i] = 0;
+    for (int64_t i = 0; dot && i < c; i++)
+        dot[i] = 0;
     for (int64_t n = 0; n < job->n; n++) {
         float value[CHANNELS];
         for (int64_t i = 0; i < c; i++)

@@ -3,6 +3,7 @@
  * number of threads. Pieces of columns are independent and run on the pool. */
 #include "backend/cpu/cpu.h"
 
+#include <math.h>
 #include <stddef.h>
 
 enum { PIECE = 128 }; /* columns of one pool pass */
@@ -21,17 +22,17 @@ void ani_cpu_begin_moments(const ani_kernels *k, float *pivot, double *sum, doub
 ani_gradient_store ani_cpu_gradient_store(const ani_store *store, const ani_lazy *x, int64_t at,
                                           int64_t stride, int64_t channel, double *sum,
                                           double *dot) {
-    const int32_t masked = x->relu6, affine = masked && x->scale;
+    const int32_t masked = x->relu6, affine = masked && x->scale, dots = sum && store->z;
     return (ani_gradient_store){.dx = ani_element_of(store->dx, x->element, at),
                                 .ldx = stride,
                                 .x = masked ? ani_element_at(x->z, x->element, at) : NULL,
                                 .scale = affine ? x->scale + channel : NULL,
                                 .shift = affine ? x->shift + channel : NULL,
                                 .add = ani_element_at(store->add, x->element, at),
-                                .z = sum ? ani_element_at(store->z, x->element, at) : NULL,
-                                .mean = sum ? store->mean + channel : NULL,
+                                .z = dots ? ani_element_at(store->z, x->element, at) : NULL,
+                                .mean = dots ? store->mean + channel : NULL,
                                 .sum = sum,
-                                .dot = dot};
+                                .dot = dots ? dot : NULL};
 }
 
 void ani_cpu_finish_moments(int64_t count, int64_t c, const float *pivot, const double *sum,
@@ -145,4 +146,54 @@ void ani_cpu_join_matrix(const cpu_backend *cpu, int64_t parts, const float *par
     job.piece_columns = ani_min(columns, MATRIX_PIECE);
     job.pieces = ani_divide_up(columns, job.piece_columns);
     ani_pool_run(cpu->pool, ani_divide_up(rows, job.piece_rows) * job.pieces, join_matrix, &job);
+}
+
+typedef struct fixed_job {
+    const ani_unit_backward *args;
+    const float *folded;
+    int64_t k, n;
+    int32_t element;
+} fixed_job;
+
+/* The folded weight as it was multiplied. */
+static double multiplied(float folded, int32_t element) {
+    return element == ANI_BFLOAT16 ? ani_from_bfloat16(ani_to_bfloat16(folded)) : folded;
+}
+
+/* sum of g * z = sum over the weights of a channel of w * dw', dw' being the gradient of the folded
+ * weights. This and mean * sum of g, which is subtracted, may be hundreds of times as large as
+ * their difference: so w is the folded weight as it was multiplied, without scale. Where scale is
+ * too small to be divided by, what it makes of z is too small to matter for any output. */
+static void fixed_columns(void *context, int64_t index, int32_t worker) {
+    (void)worker;
+    const fixed_job *job = context;
+    const ani_fixed_backward *fixed = job->args->fixed;
+    const int64_t first = index * PIECE, columns = ani_min(PIECE, job->n - first);
+    const float *scale = fixed->bn->scale + first;
+    double dots[PIECE] = {0};
+    for (int64_t i = 0; i < job->k; i++) {
+        const int64_t at = i * job->n + first;
+        float *dw = job->args->dw + at;
+        for (int64_t j = 0; j < columns; j++) {
+            const double w = fabsf(scale[j]) > 0x1p-60f
+                                 ? multiplied(job->folded[at + j], job->element)
+                                 : (double)job->args->w[at + j];
+            dots[j] += w * dw[j];
+            dw[j] *= scale[j];
+        }
+    }
+    for (int64_t j = 0; j < columns; j++) {
+        const ani_bn *bn = fixed->bn;
+        const double sum = fixed->sums[first + j];
+        if (fabsf(scale[j]) > 0x1p-60f) dots[j] /= scale[j];
+        fixed->dbeta[first + j] = (float)sum;
+        fixed->dgamma[first + j] =
+            (float)(bn->inv_std[first + j] * (dots[j] - bn->mean[first + j] * sum));
+    }
+}
+
+void ani_cpu_finish_fixed(const cpu_backend *cpu, const ani_unit_backward *args,
+                          const float *folded, int64_t k, int64_t n, int32_t element) {
+    fixed_job job = {args, folded, k, n, element};
+    ani_pool_run(cpu->pool, ani_divide_up(n, PIECE), fixed_columns, &job);
 }

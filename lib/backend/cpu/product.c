@@ -22,6 +22,30 @@ int64_t ani_cpu_stride(int64_t c, int32_t width) {
     return (ani_divide_up(columns, 16) | 1) * 16;
 }
 
+enum { FOLD_PIECE = 16384 }; /* weights of one pool pass */
+
+typedef struct fold_job {
+    float *folded;
+    const float *w, *scale;
+    int64_t k, n, rows;
+} fold_job;
+
+static void fold_rows(void *context, int64_t index, int32_t worker) {
+    (void)worker;
+    const fold_job *job = context;
+    const int64_t first = index * job->rows, last = ani_min(first + job->rows, job->k);
+    for (int64_t i = first; i < last; i++)
+        for (int64_t j = 0; j < job->n; j++)
+            job->folded[i * job->n + j] = job->w[i * job->n + j] * job->scale[j];
+}
+
+const float *ani_cpu_fold(const cpu_backend *cpu, float *folded, const float *w, const float *scale,
+                          int64_t k, int64_t n) {
+    fold_job job = {folded, w, scale, k, n, ani_divide_up(FOLD_PIECE, n)};
+    ani_pool_run(cpu->pool, ani_divide_up(k, job.rows), fold_rows, &job);
+    return folded;
+}
+
 typedef struct pack_job {
     const cpu_matrix *m;
     const float *b;
@@ -74,6 +98,17 @@ void ani_cpu_product_moments(const cpu_backend *cpu, const cpu_matrix *m, const 
                               p->rows, m->n);
     k->store_moments(y, m->n, c, ldc, p->rows, m->n, moments->pivot, moments->sum, moments->square,
                      p->stream);
+}
+
+void ani_cpu_product_value(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,
+                           float *c, int64_t ldc, const ani_value_store *to, int32_t element) {
+    const ani_tensor_kernels *k = &cpu->k.tensor[element];
+    if (!cpu->blas) {
+        k->product_value(p, to);
+        return;
+    }
+    ani_cpu_product(cpu, m, c, ldc, p->a, p->lda, p->packed, p->rows);
+    k->store_value(to, c, ldc, p->rows, m->n, p->stream);
 }
 
 void ani_cpu_product_gradient(const cpu_backend *cpu, const cpu_matrix *m, const ani_product *p,

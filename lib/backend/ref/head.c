@@ -26,7 +26,7 @@ void ani_ref_pool_backward(an_backend *backend, int64_t n, int64_t hw, int64_t c
                            const ani_lazy *x, const ani_store *store) {
     (void)backend;
     if (store->sums)
-        for (int64_t i = 0; i < 2 * c; i++)
+        for (int64_t i = 0; i < (store->z ? 2 : 1) * c; i++)
             store->sums[i] = 0;
     for (int64_t i = 0; i < n; i++)
         for (int64_t p = 0; p < hw; p++)

@@ -136,6 +136,7 @@ an_status ani_ref_create(an_backend **out, const an_backend_options *options, an
     backend->process = ani_process();
     backend->threads = 1;
     backend->slice = ANI_HOST_SLICE;
+    backend->fixed = 1;
     backend->level = "";
     ani_device_host(&backend->device, "ref", "");
     *out = backend;

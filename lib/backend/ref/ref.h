@@ -42,9 +42,9 @@ static inline void ani_ref_store(const ani_store *store, const ani_lazy *x, int6
         if (!(y > 0 && y < 6)) value = 0;
     }
     const double dx = ani_ref_write(store->dx, x->element, element, value);
-    if (store->sums) {
+    if (store->sums) store->sums[channel] += dx;
+    if (store->sums && store->z) {
         const double z = ani_ref_read(store->z, x->element, element);
-        store->sums[channel] += dx;
         store->sums[channels + channel] += dx * (z - store->mean[channel]);
     }
 }

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 
 /* Scratch, in doubles. Forward: the channels of one pixel. Backward: one pixel's channels on both
- * sides and the whole weight gradient. */
+ * sides, the whole weight gradient, and for fixed batch norm z and the sums of each channel. */
 static int64_t tap_count(const ani_unit_shape *s) {
     return s->kind == ANI_UNIT_POINTWISE ? 1 : 9;
 }
@@ -29,7 +29,8 @@ void ani_ref_unit_plan(an_backend *backend, const ani_unit_shape *shape, int32_t
     const int64_t pixel = shape->cin + shape->cout;
     *plan = (ani_unit_plan){.shape = *shape};
     plan->scratch_forward = pixel * (int64_t)sizeof(double);
-    plan->scratch_backward = (pixel + weight_count(shape)) * (int64_t)sizeof(double);
+    plan->scratch_backward =
+        (pixel + weight_count(shape) + 3 * shape->cout) * (int64_t)sizeof(double);
 }
 
 /* Find the input pixel that a tap of an output pixel reads; false: it is in the padding. */
@@ -121,6 +122,17 @@ static void moments_alone(const ani_unit_shape *s, const ani_unit_forward *args)
     }
 }
 
+/* The value of z by known statistics, stored so that what is below 6 stays below. */
+static void store_fixed(const ani_unit_forward *args, int64_t element, int64_t channel, double z) {
+    const ani_fixed_forward *fixed = args->fixed;
+    double value = z * fixed->bn->scale[channel] + fixed->bn->shift[channel];
+    if (fixed->relu6) value = value < 0 ? 0 : value > 6 ? 6 : value;
+    if (fixed->residual) value += ani_ref_read(fixed->residual, args->element, element);
+    const double stored = ani_ref_write(args->y, args->element, element, value);
+    if (fixed->relu6 && value < 6 && stored == 6)
+        ani_ref_write(args->y, args->element, element, ani_below_six(args->element));
+}
+
 void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
                           const ani_unit_forward *args) {
     (void)backend;
@@ -131,7 +143,10 @@ void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
         if (ani_watch_stops(args->watch)) return;
         ani_ref_unit_pixel(s, &args->x, args->w, row, z);
         for (int64_t co = 0; co < s->cout; co++)
-            ani_ref_write(args->y, args->element, row * s->cout + co, z[co]);
+            if (args->fixed)
+                store_fixed(args, row * s->cout + co, co, z[co]);
+            else
+                ani_ref_write(args->y, args->element, row * s->cout + co, z[co]);
     }
     if (!args->y)
         moments_alone(s, args);
@@ -140,11 +155,13 @@ void ani_ref_unit_forward(an_backend *backend, const ani_unit_plan *plan,
     if (!ani_watch_stops(args->watch)) ani_ref_finish_forward(s, args);
 }
 
-/* Form dz[cout] of one output pixel: a*g + b*z + c. */
-static void load_gradient(const ani_gradient *gradient, int64_t pixel, int64_t cout, double *dz) {
+/* Form dz[cout] of one output pixel: a*g + b*z + c, or scale*g. */
+static void load_gradient(const ani_unit_backward *args, int64_t pixel, int64_t cout, double *dz) {
+    const ani_gradient *gradient = &args->dz;
     for (int64_t co = 0; co < cout; co++) {
         const int64_t at = pixel * cout + co;
         double value = ani_ref_read(gradient->g, gradient->element, at);
+        if (args->fixed) value *= args->fixed->bn->scale[co];
         if (gradient->a) value *= gradient->a[co];
         if (gradient->z)
             value += gradient->b[co] * ani_ref_read(gradient->z, gradient->element, at) +
@@ -160,7 +177,7 @@ static void weight_gradient(const ani_unit_shape *s, const ani_unit_backward *ar
     for (int64_t row = 0; row < s->n * s->oh * s->ow; row++) {
         if (ani_watch_stops(args->watch)) return;
         const int64_t n = row / (s->oh * s->ow), oy = row / s->ow % s->oh, ox = row % s->ow;
-        load_gradient(&args->dz, row, s->cout, dz);
+        load_gradient(args, row, s->cout, dz);
         for (int64_t tap = 0; tap < tap_count(s); tap++) {
             int64_t pixel;
             if (!input_pixel(s, n, oy, ox, tap, &pixel)) continue;
@@ -180,10 +197,31 @@ static void weight_gradient(const ani_unit_shape *s, const ani_unit_backward *ar
         args->dw[i] = (float)dw[i];
 }
 
+/* dbeta = sum g, dgamma = sum g * (z - mean) * inv_std, z being computed once more. */
+static void norm_gradient(const ani_unit_shape *s, const ani_unit_backward *args, double *z) {
+    const ani_fixed_backward *fixed = args->fixed;
+    double *beta = z + s->cout, *gamma = beta + s->cout;
+    for (int64_t co = 0; co < 2 * s->cout; co++)
+        beta[co] = 0;
+    for (int64_t row = 0; row < s->n * s->oh * s->ow; row++) {
+        if (ani_watch_stops(args->watch)) return;
+        ani_ref_unit_pixel(s, &args->x, args->w, row, z);
+        for (int64_t co = 0; co < s->cout; co++) {
+            const double g = ani_ref_read(args->dz.g, args->dz.element, row * s->cout + co);
+            beta[co] += g;
+            gamma[co] += g * (z[co] - fixed->bn->mean[co]) * fixed->bn->inv_std[co];
+        }
+    }
+    for (int64_t co = 0; co < s->cout; co++) {
+        fixed->dbeta[co] = (float)beta[co];
+        fixed->dgamma[co] = (float)gamma[co];
+    }
+}
+
 static void input_gradient(const ani_unit_shape *s, const ani_unit_backward *args, double *dz,
                            double *dx) {
     if (args->store.sums)
-        for (int64_t i = 0; i < 2 * s->cin; i++)
+        for (int64_t i = 0; i < (args->store.z ? 2 : 1) * s->cin; i++)
             args->store.sums[i] = 0;
     for (int64_t row = 0; row < s->n * s->h * s->w; row++) {
         if (ani_watch_stops(args->watch)) return;
@@ -193,7 +231,7 @@ static void input_gradient(const ani_unit_shape *s, const ani_unit_backward *arg
         for (int64_t tap = 0; tap < tap_count(s); tap++) {
             int64_t pixel;
             if (!output_pixel(s, n, iy, ix, tap, &pixel)) continue;
-            load_gradient(&args->dz, pixel, s->cout, dz);
+            load_gradient(args, pixel, s->cout, dz);
             for (int64_t ci = 0; ci < s->cin; ci++) {
                 if (s->kind == ANI_UNIT_DEPTHWISE) {
                     dx[ci] += dz[ci] * args->w[tap * s->cin + ci];
@@ -216,5 +254,6 @@ void ani_ref_unit_backward(an_backend *backend, const ani_unit_plan *plan,
     const ani_unit_shape *s = &plan->shape;
     double *dz = args->scratch, *dx = dz + s->cout, *dw = dx + s->cin;
     if (args->dw) weight_gradient(s, args, dz, dw);
+    if (args->dw && args->fixed) norm_gradient(s, args, dw + weight_count(s));
     if (args->store.dx) input_gradient(s, args, dz, dx);
 }

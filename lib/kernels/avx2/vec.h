@@ -72,6 +72,12 @@ static inline vec v_fma(vec a, vec b, vec c) {
 static inline vec v_clip(vec a) {
     return _mm256_min_ps(_mm256_set1_ps(6), _mm256_max_ps(_mm256_setzero_ps(), a));
 }
+/* The same for a number that will be rounded to bfloat16: what is below 6 stays below. */
+static inline vec v_clip_bfloat16(vec a) {
+    const vec high = _mm256_set1_ps(6), v = _mm256_max_ps(_mm256_setzero_ps(), a);
+    return _mm256_blendv_ps(high, _mm256_min_ps(_mm256_set1_ps(5.96875f), v),
+                            _mm256_cmp_ps(v, high, _CMP_NGE_UQ));
+}
 /* v, which the compiler must load here, instead of keeping it in a register across an earlier
  * loop. */
 static inline vec v_here(vec v) {

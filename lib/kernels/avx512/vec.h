@@ -68,6 +68,12 @@ static inline vec v_fma(vec a, vec b, vec c) {
 static inline vec v_clip(vec a) {
     return _mm512_min_ps(_mm512_set1_ps(6), _mm512_max_ps(_mm512_setzero_ps(), a));
 }
+/* The same for a number that will be rounded to bfloat16: what is below 6 stays below. */
+static inline vec v_clip_bfloat16(vec a) {
+    const vec high = _mm512_set1_ps(6), v = _mm512_max_ps(_mm512_setzero_ps(), a);
+    return _mm512_mask_min_ps(high, _mm512_cmp_ps_mask(v, high, _CMP_NGE_UQ),
+                              _mm512_set1_ps(5.96875f), v);
+}
 /* v, which the compiler must load here, instead of keeping it in a register across an earlier
  * loop. */
 static inline vec v_here(vec v) {

@@ -42,6 +42,26 @@ static inline vec v_pair_rows(vec even, vec odd) {
                          21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     return (vec)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
 }
+/* Pairs of 2 * LANES bfloat16 of two rows, in order. */
+static inline void v_interleave(float *out, const uint16_t *even, const uint16_t *odd) {
+    const __m512i a = _mm512_loadu_si512(even), b = _mm512_loadu_si512(odd);
+    const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40,
+                                         8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    const __m512i high =
+        _mm512_set_epi16(63, 31, 62, 30, 61, 29, 60, 28, 59, 27, 58, 26, 57, 25, 56, 24, 55, 23, 54,
+                         22, 53, 21, 52, 20, 51, 19, 50, 18, 49, 17, 48, 16);
+    _mm512_storeu_si512(out, _mm512_permutex2var_epi16(a, low, b));
+    _mm512_storeu_si512(out + LANES, _mm512_permutex2var_epi16(a, high, b));
+}
+/* The same for count <= LANES of them; odd NULL: zeros. */
+static inline void v_interleave_part(float *out, const uint16_t *even, const uint16_t *odd,
+                                     int64_t count) {
+    const __mmask16 lanes = (__mmask16)((1u << count) - 1);
+    const __m512i a = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, even));
+    const __m512i b =
+        odd ? _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, odd)) : _mm512_setzero_si512();
+    _mm512_mask_storeu_epi32(out, lanes, _mm512_or_si512(a, _mm512_slli_epi32(b, 16)));
+}
 /* Pairs of the lower or the upper four of each eight of 2 * LANES halves. */
 static inline vec v_unpack_low(vec even, vec odd) {
     return (vec)_mm512_unpacklo_epi16((__m512i)even, (__m512i)odd);

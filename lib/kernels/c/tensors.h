@@ -84,6 +84,21 @@ static void store_sum(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t
             put(to + i, add ? t[i] + get(add + r * ldy + i) : t[i]);
 }
 
+static void store_value(const ani_value_store *to, const float *t, int64_t ldt, int64_t rows,
+                        int64_t c, int32_t stream) {
+    const element *add = to->residual;
+    element *y = to->y;
+    (void)stream;
+    for (int64_t r = 0, at = 0; r < rows; r++, t += ldt, at += to->ldy)
+        for (int64_t i = 0; i < c; i++) {
+            float value = t[i] + to->shift[i];
+            if (to->relu6) value = clip(value);
+            if (to->relu6 && value < 6 && value > ani_below_six(ELEMENT))
+                value = ani_below_six(ELEMENT);
+            put(y + at + i, add ? value + get(add + at + i) : value);
+        }
+}
+
 static void store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt, int64_t rows,
                            int64_t c, int32_t stream) {
     const element *x = to->x, *add = to->add, *z = to->z;
@@ -102,7 +117,7 @@ static void store_gradient(const ani_gradient_store *to, const float *t, int64_t
         for (int64_t i = 0; to->sum && i < c; i++) {
             const double value = get(dx + at + i);
             to->sum[i] += value;
-            to->dot[i] += value * (get(z + at + i) - to->mean[i]);
+            if (z) to->dot[i] += value * (get(z + at + i) - to->mean[i]);
         }
     }
 }
@@ -132,6 +147,16 @@ static void product_moments(const ani_product *p, void *y, int64_t ldy, const fl
         }
 }
 
+static void product_value(const ani_product *p, const ani_value_store *to) {
+    float t[ANI_C_WIDE];
+    for (int64_t column = 0; column < p->n; column += p->width)
+        for (int64_t r = 0; r < p->rows; r++) {
+            product_row(p, r, column, t);
+            const ani_value_store at = ani_value_at(to, ELEMENT, r * to->ldy, column);
+            store_value(&at, t, 0, 1, panel_columns(p, column), 0);
+        }
+}
+
 static void product_gradient(const ani_product *p, const ani_gradient_store *to) {
     float t[ANI_C_WIDE];
     for (int64_t column = 0; column < p->n; column += p->width)
@@ -153,6 +178,17 @@ static void depthwise_moments(const ani_depthwise *d, void *y, int64_t ldy, cons
     }
 }
 
+static void depthwise_value(const ani_depthwise *d, const ani_value_store *to) {
+    for (int64_t i = 0; i < d->count; i++) {
+        float block[ANI_BLOCK];
+        const int64_t at = i * d->stride * ANI_BLOCK;
+        const float *const x[3] = {d->x[0] + at, d->x[1] + at, d->x[2] + at};
+        ani_c_depthwise(block, x, d->w, 1, d->stride);
+        const ani_value_store column = ani_value_at(to, ELEMENT, i * to->ldy, 0);
+        store_value(&column, block, 0, 1, ANI_BLOCK, 0);
+    }
+}
+
 static void depthwise_gradient(const ani_depthwise *d, const ani_gradient_store *to) {
     for (int64_t i = 0; i < d->count; i++) {
         float block[ANI_BLOCK];
@@ -169,9 +205,12 @@ static const ani_tensor_kernels entries = {
     .gradient = gradient,
     .store_moments = store_moments,
     .store_sum = store_sum,
+    .store_value = store_value,
     .store_gradient = store_gradient,
     .product_moments = product_moments,
+    .product_value = product_value,
     .product_gradient = product_gradient,
     .depthwise_moments = depthwise_moments,
+    .depthwise_value = depthwise_value,
     .depthwise_gradient = depthwise_gradient,
 };

@@ -74,6 +74,12 @@ static inline vec v_clip(vec a) {
     const vec low = vbslq_f32(vcltq_f32(a, v_zero()), v_zero(), a);
     return vbslq_f32(vcgtq_f32(low, v_set(6)), v_set(6), low);
 }
+/* The same for a number that will be rounded to bfloat16: what is below 6 stays below. */
+static inline vec v_clip_bfloat16(vec a) {
+    const vec v = v_clip(a), below = v_set(5.96875f);
+    const uint32x4_t between = vandq_u32(vcgtq_f32(v, below), vcltq_f32(v, v_set(6)));
+    return vbslq_f32(between, below, v);
+}
 /* v, which the compiler must load here, instead of keeping it in a register across an earlier
  * loop. */
 static inline vec v_here(vec v) {

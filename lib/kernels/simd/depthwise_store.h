@@ -88,9 +88,48 @@ static void depthwise_moments(const ani_depthwise *d, void *y, int64_t ldy, cons
     }
 }
 
+ANI_INLINE void depthwise_value_columns(const ani_depthwise *d, int64_t i,
+                                        const ani_value_store *to, const int columns,
+                                        const int stride, const int stream) {
+    element *y = (element *)to->y + i * to->ldy;
+    depthwise_ask(d, i, columns, stride);
+    ANI_UNROLL
+    for (int j = 0; j < BLOCK; j += LANES) {
+        vec out[STEP_COLUMNS];
+        depthwise_sums(out, d, i, j, columns, stride);
+        const vec shift = v_load(to->shift + j);
+        ANI_UNROLL
+        for (int c = 0; c < columns; c++)
+            put(y + c * to->ldy + j, e_round(value_vector(out[c], shift, 1)), stream);
+    }
+}
+
+ANI_INLINE void depthwise_value_all(const ani_depthwise *d, const ani_value_store *to,
+                                    const int stride, const int stream) {
+    int64_t i = 0;
+    for (; i + STEP_COLUMNS <= d->count; i += STEP_COLUMNS)
+        depthwise_value_columns(d, i, to, STEP_COLUMNS, stride, stream);
+    for (; i < d->count; i++)
+        depthwise_value_columns(d, i, to, 1, stride, stream);
+}
+
+static void depthwise_value(const ani_depthwise *d, const ani_value_store *to) {
+    const int streamed = d->streamed && can_stream(to->y, to->ldy);
+    if (d->stride == 1) {
+        if (streamed)
+            depthwise_value_all(d, to, 1, 1);
+        else
+            depthwise_value_all(d, to, 1, 0);
+    } else if (streamed) {
+        depthwise_value_all(d, to, 2, 1);
+    } else {
+        depthwise_value_all(d, to, 2, 0);
+    }
+}
+
 ANI_INLINE void depthwise_gradient_columns(const ani_depthwise *d, int64_t i,
                                            const ani_gradient_store *to, panel_sums *sums,
-                                           const int columns, const int stream) {
+                                           const int columns, const int masked, const int stream) {
     const element *x = (const element *)to->x + i * to->ldx;
     element *dx = (element *)to->dx + i * to->ldx;
     depthwise_ask(d, i, columns, 1);
@@ -98,36 +137,49 @@ ANI_INLINE void depthwise_gradient_columns(const ani_depthwise *d, int64_t i,
     for (int j = 0; j < BLOCK; j += LANES) {
         vec out[STEP_COLUMNS];
         depthwise_sums(out, d, i, j, columns, 1);
-        const vec scale = v_load(to->scale + j), shift = v_load(to->shift + j);
-        const vec mean = v_load(to->mean + j);
-        vec sum = v_load(sums->first + j), dot = v_load(sums->second + j);
+        const int affine = masked == AFFINE;
+        const vec scale = affine ? v_load(to->scale + j) : v_zero();
+        const vec shift = affine ? v_load(to->shift + j) : v_zero();
+        const vec mean = affine ? v_load(to->mean + j) : v_zero();
+        vec sum = v_load(sums->first + j), dot = affine ? v_load(sums->second + j) : v_zero();
         ANI_UNROLL
         for (int c = 0; c < columns; c++) {
             const vec z = e_load(x + c * to->ldx + j);
-            const vec value = e_round(v_pass(out[c], v_fma(z, scale, shift), v_zero(), v_set(6)));
+            const vec y = affine ? v_fma(z, scale, shift) : z;
+            const vec value = e_round(v_pass(out[c], y, v_zero(), v_set(6)));
             sum = v_add(sum, value);
-            dot = v_fma(value, v_sub(z, mean), dot);
+            if (affine) dot = v_fma(value, v_sub(z, mean), dot);
             put(dx + c * to->ldx + j, value, stream);
         }
         v_store(sums->first + j, sum);
-        v_store(sums->second + j, dot);
+        if (affine) v_store(sums->second + j, dot);
     }
 }
 
 ANI_INLINE void depthwise_gradient_all(const ani_depthwise *d, const ani_gradient_store *to,
-                                       const int stream) {
+                                       const int masked, const int stream) {
     panel_sums sums = {{0}, {0}};
     int64_t i = 0;
     for (; i + STEP_COLUMNS <= d->count; i += STEP_COLUMNS)
-        depthwise_gradient_columns(d, i, to, &sums, STEP_COLUMNS, stream);
+        depthwise_gradient_columns(d, i, to, &sums, STEP_COLUMNS, masked, stream);
     for (; i < d->count; i++)
-        depthwise_gradient_columns(d, i, to, &sums, 1, stream);
-    panel_sums_add(&sums, to->sum, to->dot, BLOCK / LANES);
+        depthwise_gradient_columns(d, i, to, &sums, 1, masked, stream);
+    if (masked == AFFINE)
+        panel_sums_add(&sums, to->sum, to->dot, BLOCK / LANES);
+    else
+        panel_sum_add(&sums, to->sum, BLOCK / LANES);
 }
 
 static void depthwise_gradient(const ani_depthwise *d, const ani_gradient_store *to) {
-    if (d->streamed && can_stream(to->dx, to->ldx))
-        depthwise_gradient_all(d, to, 1);
-    else
-        depthwise_gradient_all(d, to, 0);
+    const int streamed = d->streamed && can_stream(to->dx, to->ldx);
+    if (to->scale) {
+        if (streamed)
+            depthwise_gradient_all(d, to, AFFINE, 1);
+        else
+            depthwise_gradient_all(d, to, AFFINE, 0);
+    } else if (streamed) {
+        depthwise_gradient_all(d, to, CLAMPED, 1);
+    } else {
+        depthwise_gradient_all(d, to, CLAMPED, 0);
+    }
 }

@@ -20,6 +20,10 @@ enum { ROUNDS_BY_HAND = 1 };
 ANI_INLINE vec e_round(vec v) {
     return v_round_bfloat16(v);
 }
+/* Clamped, not rounded. */
+ANI_INLINE vec e_clip(vec v) {
+    return v_clip_bfloat16(v);
+}
 ANI_INLINE vec e_load(const element *from) {
     return v_load_bfloat16(from);
 }
@@ -51,6 +55,9 @@ typedef float element;
 
 ANI_INLINE vec e_round(vec v) {
     return v;
+}
+ANI_INLINE vec e_clip(vec v) {
+    return v_clip(v);
 }
 ANI_INLINE vec e_load(const element *from) {
     return v_load(from);

@@ -38,9 +38,24 @@ static void pair_rows(float *out, int64_t ldo, const float *t, int64_t ldt, int6
     }
 }
 
+static void pair_tensor_rows(float *out, int64_t ldo, const uint16_t *t, int64_t ldt, int64_t rows,
+                             int64_t c) {
+    for (int64_t r = 0; r < rows; r += 2, out += ldo, t += 2 * ldt) {
+        const uint16_t *next = r + 1 < rows ? t + ldt : NULL;
+        int64_t i = 0;
+        for (; next && i + 2 * LANES <= c; i += 2 * LANES)
+            v_interleave(out + i, t + i, next + i);
+        for (; i < c; i += LANES) {
+            const int64_t count = c - i < LANES ? c - i : LANES;
+            v_interleave_part(out + i, t + i, next ? next + i : NULL, count);
+        }
+    }
+}
+
 static void fill_pairs(ani_pair_kernels *table) {
     table->pair_columns = pair_columns;
     table->pair_rows = pair_rows;
+    table->pair_tensor_rows = pair_tensor_rows;
     table->product = product;
     table->product_transposed = product_transposed;
 }

@@ -89,6 +89,57 @@ static void store_sum(void *y, int64_t ldy, const float *t, int64_t ldt, int64_t
         sum_all(y, ldy, t, ldt, rows, c, NULL, 0);
 }
 
+ANI_INLINE vec value_vector(vec t, vec shift, const int relu6) {
+    const vec value = v_add(t, shift);
+    return relu6 ? e_clip(value) : value;
+}
+
+/* rest 0: one whole vector; else the first `rest` lanes of one. */
+ANI_INLINE void value_column(const ani_value_store *at, const float *t, int64_t ldt, int64_t rows,
+                             int64_t rest, const int relu6, const int add, const int stream) {
+    const element *residual = at->residual;
+    element *y = at->y;
+    const vec shift = rest ? v_load_part(at->shift, rest) : v_load(at->shift);
+    for (int64_t r = 0; r < rows; r++, t += ldt, y += at->ldy) {
+        vec value = value_vector(rest ? v_load_part(t, rest) : v_load(t), shift, relu6);
+        if (add) {
+            const element *of = residual + r * at->ldy;
+            value = v_add(value, rest ? e_load_part(of, rest) : e_load(of));
+        }
+        if (rest)
+            e_store_part(y, e_round(value), rest);
+        else
+            put(y, e_round(value), stream);
+    }
+}
+
+ANI_INLINE void value_all(const ani_value_store *to, const float *t, int64_t ldt, int64_t rows,
+                          int64_t c, const int relu6, const int add, const int stream) {
+    int64_t i = 0;
+    for (; i + LANES <= c; i += LANES) {
+        const ani_value_store at = ani_value_at(to, ELEMENT, 0, i);
+        value_column(&at, t + i, ldt, rows, 0, relu6, add, stream);
+    }
+    if (i == c) return;
+    const ani_value_store at = ani_value_at(to, ELEMENT, 0, i);
+    value_column(&at, t + i, ldt, rows, c - i, relu6, add, stream);
+}
+
+ANI_SHARED void store_value(const ani_value_store *to, const float *t, int64_t ldt, int64_t rows,
+                            int64_t c, int32_t stream) {
+    if (to->residual)
+        value_all(to, t, ldt, rows, c, 0, 1, 0);
+    else if (!to->relu6)
+        value_all(to, t, ldt, rows, c, 0, 0, 0);
+    else if (stream && can_stream(to->y, to->ldy))
+        value_all(to, t, ldt, rows, c, 1, 0, 1);
+    else
+        value_all(to, t, ldt, rows, c, 1, 0, 0);
+}
+
+/* What is summed besides the store. */
+enum { NO_SUMS, SUM, SUM_AND_DOT };
+
 /* rest 0: `vectors` whole vectors; else one vector of the first `rest` lanes. same: z is x. */
 ANI_INLINE void gradient_store_columns(const ani_gradient_store *at, const float *t, int64_t ldt,
                                        int64_t rows, int64_t rest, const int vectors,
@@ -103,7 +154,9 @@ ANI_INLINE void gradient_store_columns(const ani_gradient_store *at, const float
         const int64_t i = j * LANES;
         scale[j] = !affine ? v_zero() : rest ? v_load_part(at->scale, rest) : v_load(at->scale + i);
         shift[j] = !affine ? v_zero() : rest ? v_load_part(at->shift, rest) : v_load(at->shift + i);
-        mean[j] = !summed ? v_zero() : rest ? v_load_part(at->mean, rest) : v_load(at->mean + i);
+        mean[j] = summed != SUM_AND_DOT ? v_zero()
+                  : rest                ? v_load_part(at->mean, rest)
+                                        : v_load(at->mean + i);
         sum[j] = dot[j] = v_zero();
     }
     for (int64_t r = 0; r < rows; r++) {
@@ -124,21 +177,22 @@ ANI_INLINE void gradient_store_columns(const ani_gradient_store *at, const float
             else
                 put(dx + i, value, stream);
             if (!summed) continue;
-            if (!same) x = rest ? e_load_part(z + i, rest) : e_load(z + i);
             sum[j] = v_add(sum[j], value);
+            if (summed == SUM) continue;
+            if (!same) x = rest ? e_load_part(z + i, rest) : e_load(z + i);
             dot[j] = v_fma(value, v_sub(x, mean[j]), dot[j]);
         }
     }
     if (!summed) return;
     if (rest) {
         add_part_double(at->sum, sum[0], rest);
-        add_part_double(at->dot, dot[0], rest);
+        if (summed == SUM_AND_DOT) add_part_double(at->dot, dot[0], rest);
         return;
     }
     ANI_UNROLL
     for (int j = 0; j < vectors; j++) {
         v_add_double(at->sum + j * LANES, sum[j]);
-        v_add_double(at->dot + j * LANES, dot[j]);
+        if (summed == SUM_AND_DOT) v_add_double(at->dot + j * LANES, dot[j]);
     }
 }
 
@@ -165,19 +219,27 @@ ANI_INLINE void gradient_store_all(const ani_gradient_store *to, const float *t,
 ANI_SHARED void store_gradient(const ani_gradient_store *to, const float *t, int64_t ldt,
                                int64_t rows, int64_t c, int32_t stream) {
     const int streamed = stream && can_stream(to->dx, to->ldx);
-    if (to->x && to->scale && to->sum && to->z == to->x) {
+    const int summed = !to->sum ? NO_SUMS : to->z ? SUM_AND_DOT : SUM;
+    if (to->x && to->scale && summed == SUM_AND_DOT && to->z == to->x) {
         if (streamed)
-            gradient_store_all(to, t, ldt, rows, c, 1, 1, 1, 1, 1);
+            gradient_store_all(to, t, ldt, rows, c, 1, 1, SUM_AND_DOT, 1, 1);
         else
-            gradient_store_all(to, t, ldt, rows, c, 1, 1, 1, 1, 0);
-    } else if (!to->x && to->sum) {
+            gradient_store_all(to, t, ldt, rows, c, 1, 1, SUM_AND_DOT, 1, 0);
+    } else if (to->x && !to->scale && summed == SUM) {
         if (streamed)
-            gradient_store_all(to, t, ldt, rows, c, 0, 0, 1, 0, 1);
+            gradient_store_all(to, t, ldt, rows, c, 1, 0, SUM, 0, 1);
         else
-            gradient_store_all(to, t, ldt, rows, c, 0, 0, 1, 0, 0);
+            gradient_store_all(to, t, ldt, rows, c, 1, 0, SUM, 0, 0);
+    } else if (!to->x && summed == SUM_AND_DOT) {
+        if (streamed)
+            gradient_store_all(to, t, ldt, rows, c, 0, 0, SUM_AND_DOT, 0, 1);
+        else
+            gradient_store_all(to, t, ldt, rows, c, 0, 0, SUM_AND_DOT, 0, 0);
+    } else if (!to->x && summed == SUM) {
+        gradient_store_all(to, t, ldt, rows, c, 0, 0, SUM, 0, 0);
     } else if (!to->x) {
-        gradient_store_all(to, t, ldt, rows, c, 0, 0, 0, 0, 0);
+        gradient_store_all(to, t, ldt, rows, c, 0, 0, NO_SUMS, 0, 0);
     } else {
-        gradient_store_all(to, t, ldt, rows, c, 1, to->scale != NULL, to->sum != NULL, 0, 0);
+        gradient_store_all(to, t, ldt, rows, c, 1, to->scale != NULL, summed, 0, 0);
     }
 }

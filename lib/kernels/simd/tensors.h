@@ -15,9 +15,12 @@ static void fill_tensors(ani_tensor_kernels *table) {
     table->gradient = gradient;
     table->store_moments = store_moments;
     table->store_sum = store_sum;
+    table->store_value = store_value;
     table->store_gradient = store_gradient;
     table->product_moments = product_moments;
+    table->product_value = product_value;
     table->product_gradient = product_gradient;
     table->depthwise_moments = depthwise_moments;
+    table->depthwise_value = depthwise_value;
     table->depthwise_gradient = depthwise_gradient;
 }
