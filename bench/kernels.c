@@ -42,10 +42,12 @@ static const char *const pass_names[] = {"forward", "dx", "dw", "backward"};
 /** One thing to time. */
 typedef struct bench_case {
     char name[ANI_NAME_SIZE];
-    int32_t kind;  /* of what: below */
-    int32_t relu6; /* of the input */
-    int32_t units; /* how many of this shape the network has */
-    int32_t stem;  /* 1: no input gradient is ever needed */
+    int32_t kind;     /* of what: below */
+    int32_t relu6;    /* of the input */
+    int32_t clamps;   /* relu6 of the output */
+    int32_t residual; /* a value is added to the output */
+    int32_t units;    /* how many of this shape the network has */
+    int32_t stem;     /* 1: no input gradient is ever needed */
     ani_unit_shape s;
 } bench_case;
 
@@ -58,18 +60,19 @@ typedef struct tensors {
     int32_t element;       /* of x, y, g and dx, if a case is one of the network's tensors */
     int32_t fills;         /* 1: the arena is host memory, and is filled as it is laid out */
     float *x, *y, *g, *dx; /* dx also takes what forward writes */
-    float *w, *dw, *m, *v, *channels;
+    float *w, *dw, *m, *v, *channels, *gradients;
     double *sums;
     void *scratch;
     char *arena; /* holds them all, as in a training step */
     int64_t arena_size;
+    int32_t fixed; /* batch norm is known */
 } tensors;
 
 /** The memory in which a large copy is measured. */
 enum { COPIED = 256 << 20 };
 
 typedef struct bench {
-    int32_t threads, size, batch, precision, json;
+    int32_t threads, size, batch, precision, json, fixed;
     double alpha, ms;
     const char *only, *level, *device;
     int on_host; /* 1: the device is the CPU */
@@ -93,7 +96,7 @@ static int64_t max(int64_t a, int64_t b) {
 static void add_case(bench *b, const bench_case *c) {
     for (int i = 0; i < b->case_count; i++) {
         bench_case *other = &b->cases[i];
-        if (other->kind != c->kind || other->relu6 != c->relu6 ||
+        if (other->kind != c->kind || other->relu6 != c->relu6 || other->residual != c->residual ||
             memcmp(&other->s, &c->s, sizeof c->s) != 0)
             continue;
         other->units++;
@@ -109,7 +112,8 @@ static void list_cases(bench *b, ani_net *net) {
     bench_case head = {.s = {.n = b->batch, .h = 1, .w = 1, .oh = 1, .ow = 1}};
     for (int32_t u = 0; u < spec->unit_count; u++) {
         const ani_unit_spec *unit = &spec->units[u];
-        bench_case c = {.kind = UNIT, .stem = unit->input == ANI_INPUT};
+        bench_case c = {.kind = UNIT, .stem = unit->input == ANI_INPUT, .clamps = unit->relu6};
+        c.residual = b->fixed && unit->residual != ANI_INPUT;
         c.s = (ani_unit_shape){.kind = unit->kind,
                                .stride = unit->stride,
                                .pad_top = unit->pad_top,
@@ -126,7 +130,7 @@ static void list_cases(bench *b, ani_net *net) {
         ani_net_unit_size(net, u, &c.s.oh, &c.s.ow);
         snprintf(c.name, sizeof c.name, "%s", unit->conv_name);
         add_case(b, &c);
-        if (unit->residual != ANI_INPUT) {
+        if (unit->residual != ANI_INPUT && !b->fixed) {
             c = (bench_case){.kind = ADD, .name = "add", .s = c.s};
             c.s.cin = c.s.cout;
             add_case(b, &c);
@@ -201,7 +205,7 @@ typedef struct sizes {
 
 static void lay_out(tensors *t, const sizes *s) {
     int64_t used = 0;
-    t->x = take_tensor(t, &used, s->in, -1, 4);
+    t->x = take_tensor(t, &used, s->in, t->fixed ? 0 : -1, 4); /* values are clamped */
     t->y = take_tensor(t, &used, s->out, -1, 4);
     t->g = take_tensor(t, &used, s->out, -1, 1);
     t->dx = take_floats(t, &used, max(s->in, s->out), 0, 0);
@@ -210,6 +214,7 @@ static void lay_out(tensors *t, const sizes *s) {
     t->m = take_floats(t, &used, s->weights, -1, 1);
     t->v = take_floats(t, &used, s->weights, 0, 1);
     t->channels = take_floats(t, &used, s->channels, 0.5, 1.5);
+    t->gradients = take_floats(t, &used, 2 * s->channels, 0, 0);
     t->sums = (double *)(void *)take_floats(t, &used, s->channels * 4, 0, 0);
     t->scratch = take_floats(t, &used, s->scratch / 4 + 1, 0, 0);
     t->arena_size = used;
@@ -234,6 +239,7 @@ static void make_tensors(bench *b) {
     }
     const sizes all = {in, out, weights, channels, scratch};
     tensors *host = &b->host;
+    host->fixed = b->fixed;
     host->element = b->precision == AN_PRECISION_MIXED ? ANI_BFLOAT16 : ANI_FLOAT32;
     lay_out(host, &all); /* only counts */
     host->arena = ani_alloc_large(host->arena_size);
@@ -252,9 +258,48 @@ static void make_tensors(bench *b) {
 
 /* --- running one ------------------------------------------------------------------------------ */
 
+/* A unit whose batch norm is known: it reads and writes values. */
+static void run_fixed(const tensors *t, an_backend *backend, const ani_unit_plan *plan,
+                      const bench_case *c, pass p) {
+    const ani_bn bn = {.scale = t->channels,
+                       .shift = t->channels,
+                       .mean = t->channels,
+                       .inv_std = t->channels,
+                       .epsilon = ANI_KERAS_EPSILON};
+    const ani_lazy x = {.z = t->x,
+                        .relu6 = c->relu6 ? ANI_CLAMPED : 0,
+                        .element = c->stem ? ANI_FLOAT32 : t->element};
+    if (p == FORWARD) {
+        const ani_fixed_forward fixed = {
+            .bn = &bn, .residual = c->residual ? t->y : NULL, .relu6 = c->clamps};
+        const ani_unit_forward args = {.x = x,
+                                       .w = t->w,
+                                       .y = t->dx,
+                                       .fixed = &fixed,
+                                       .element = t->element,
+                                       .scratch = t->scratch};
+        backend->ops->unit_forward(backend, plan, &args);
+        return;
+    }
+    const ani_fixed_backward fixed = {
+        .bn = &bn, .sums = t->sums, .dgamma = t->gradients, .dbeta = t->gradients + c->s.cout};
+    ani_unit_backward args = {.dz = {.g = t->g, .element = t->element},
+                              .x = x,
+                              .w = t->w,
+                              .dw = p == INPUT ? NULL : t->dw,
+                              .fixed = &fixed,
+                              .scratch = t->scratch};
+    if (p != WEIGHTS && !c->stem) args.store = (ani_store){.dx = t->dx, .sums = t->sums};
+    backend->ops->unit_backward(backend, plan, &args);
+}
+
 static void run_unit(const tensors *t, an_backend *backend, const bench_case *c, pass p) {
     ani_unit_plan plan;
     backend->ops->unit_plan(backend, &c->s, t->element, &plan);
+    if (t->fixed) {
+        run_fixed(t, backend, &plan, c, p);
+        return;
+    }
     const float *scale = t->channels, *shift = t->channels;
     const ani_lazy x = {.z = t->x,
                         .scale = c->stem ? NULL : scale,
@@ -292,11 +337,14 @@ static void run_case(const tensors *t, an_backend *backend, const bench_case *c,
     const int64_t rows = s->n * s->h * s->w;
     const ani_lazy plain = {.z = t->y, .element = t->element};
     const ani_lazy x = {.z = t->x,
-                        .scale = t->channels,
-                        .shift = t->channels,
-                        .relu6 = c->relu6,
+                        .scale = t->fixed ? NULL : t->channels,
+                        .shift = t->fixed ? NULL : t->channels,
+                        .relu6 = t->fixed && c->relu6 ? ANI_CLAMPED : c->relu6,
                         .element = t->element};
-    const ani_store store = {.dx = t->dx, .sums = t->sums, .z = t->x, .mean = t->channels};
+    const ani_store store = {.dx = t->dx,
+                             .sums = t->sums,
+                             .z = t->fixed ? NULL : t->x,
+                             .mean = t->fixed ? NULL : t->channels};
     switch (c->kind) {
     case UNIT:
         run_unit(t, backend, c, p);
@@ -349,11 +397,12 @@ typedef struct need {
     double flop, read, written;
 } need;
 
-static need needs(const bench_case *c, pass p, int32_t element) {
+static need needs(const bench_case *c, pass p, int32_t element, int32_t fixed) {
     const double numbers = (double)inputs_of(c);
     const int kept = c->kind == UNIT || c->kind == ADD || c->kind == POOL;
     const double size = kept ? (double)ani_element_size(element) : 4;
     const double in = (c->stem ? 4 : size) * numbers, out = size * (double)outputs_of(c);
+    const double dz = fixed ? out : 2 * out; /* g; g and z */
     const double w = 4.0 * (double)(c->kind == DENSE ? c->s.cin * c->s.cout : weights_of(&c->s));
     const double product =
         0.5 * w * (double)(c->kind == DENSE ? c->s.n : c->s.n * c->s.oh * c->s.ow);
@@ -363,13 +412,13 @@ static need needs(const bench_case *c, pass p, int32_t element) {
     if (c->kind == POOL) return (need){3 * numbers, in, in};
     switch (p) {
     case FORWARD:
-        return (need){product, in + w, out};
+        return (need){product, in + w + (c->residual ? out : 0), out};
     case INPUT:
-        return (need){product, 2 * out + in + w, in};
+        return (need){product, dz + in + w, in};
     case WEIGHTS:
-        return (need){product, 2 * out + in, w};
+        return (need){product, dz + in, w};
     default:
-        return (need){2 * product, 2 * out + in + w, in + w};
+        return (need){2 * product, dz + in + w, in + w};
     }
 }
 
@@ -520,7 +569,7 @@ static void time_case(bench *b, int level, const bench_case *c, pass p) {
     bench_times ms = bench_time(run_timed, &now, 1e-3 * b->ms);
     ms.best /= now.times;
     ms.median /= now.times;
-    const need n = needs(c, p, b->t.element);
+    const need n = needs(c, p, b->t.element, b->fixed);
     const bench_ceilings *ceilings = &b->ceilings[level];
     const int cached = n.read + n.written <= ceilings->cache_bytes;
     const bench_bandwidth *bandwidth = cached ? &ceilings->cache : &ceilings->memory;
@@ -652,6 +701,7 @@ static void read_options(bench *b, int argc, char **argv) {
         option_text("only", &b->only, "TEXT",
                     "layers whose name has TEXT, as 'expand', 'block_3', 'adam'"),
         option_number("ms", &b->ms, 0, 1e6, "how long to time each case"),
+        option_flag("fixed", &b->fixed, "units of fine-tuning, whose batch norm is known"),
         option_flag("json", &b->json, "one JSON line a case instead of a table"),
         option_end()};
     const program_text text = {.usage = "[options]", .about = about};

@@ -76,9 +76,12 @@ typedef struct input_job {
     cpu_matrix m; /* w', [cout, 9*cin] */
     int64_t lda, ldz;
 
+    int64_t sums; /* that an image computes: one or two of each input channel */
+
     /* in scratch */
+    float *folded;    /* w with known batch norm */
     float *packed;    /* w' */
-    double *partials; /* [n][2][cin] */
+    double *partials; /* [n][sums] */
     float *tiles;     /* [threads][tile_floats]: dz, the gradient of the gathered rows */
     float *images;    /* [threads][h*w*cin]: the input gradient of one image */
     int64_t tile_floats;
@@ -93,6 +96,7 @@ static int64_t plan_input(input_job *job, const cpu_backend *cpu, const ani_unit
     job->lda = ani_cpu_stride(9 * s->cin, job->m.width);
     job->ldz = ani_cpu_stride(s->cout, 1);
     job->tile_floats = TILE * (job->lda + job->ldz);
+    job->folded = ani_take(scratch, &used, job->m.k * job->m.n, sizeof(float));
     job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
     job->partials = ani_take(scratch, &used, s->n * 2 * s->cin, sizeof(double));
     job->tiles = ani_take(scratch, &used, cpu->base.threads * job->tile_floats, sizeof(float));
@@ -135,8 +139,8 @@ static void input_image(void *context, int64_t n, int32_t worker) {
         ani_cpu_product(job->cpu, &job->m, dx_tile, job->lda, z_tile, job->ldz, job->packed, rows);
         scatter_tile(s, row, rows, dx_tile, job->lda, image);
     }
-    double *sum = store->sums ? job->partials + n * 2 * s->cin : NULL;
-    if (sum) memset(sum, 0, (size_t)(2 * s->cin) * sizeof *sum);
+    double *sum = store->sums ? job->partials + n * job->sums : NULL;
+    if (sum) memset(sum, 0, (size_t)job->sums * sizeof *sum);
     for (int64_t y = 0; y < s->h; y++) {
         const ani_gradient_store to =
             ani_cpu_gradient_store(store, &job->args->x, (n * s->h + y) * s->w * s->cin, s->cin, 0,
@@ -151,10 +155,13 @@ void ani_cpu_full_input_gradient(cpu_backend *cpu, const ani_unit_shape *s,
                                  const ani_unit_backward *args) {
     input_job job = {.args = args};
     plan_input(&job, cpu, s, args->scratch);
-    ani_cpu_pack(cpu, &job.m, job.packed, args->w, 1, s->cout);
+    const float *w = args->w;
+    if (args->fixed) w = ani_cpu_fold(cpu, job.folded, w, args->fixed->bn->scale, job.m.n, s->cout);
+    job.sums = (args->store.z ? 2 : 1) * s->cin;
+    ani_cpu_pack(cpu, &job.m, job.packed, w, 1, s->cout);
     ani_pool_run_watched(cpu->pool, args->watch, s->n, input_image, &job);
     if (ani_watch_stops(args->watch)) return;
-    if (args->store.sums) ani_cpu_join_sums(cpu, s->n, job.partials, 2 * s->cin, args->store.sums);
+    if (args->store.sums) ani_cpu_join_sums(cpu, s->n, job.partials, job.sums, args->store.sums);
 }
 
 int64_t ani_cpu_full_scratch(const cpu_backend *cpu, const ani_unit_shape *s) {
