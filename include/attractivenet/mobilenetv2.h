@@ -59,7 +59,7 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
 
 /**
  * Load a model: a safetensors file written by an_model_save(), which contains size, padding, scale
- * and outputs, or a Keras file.
+ * and outputs, a Keras file, or an ONNX file. The content decides, not the name.
  *
  * Takes:   options: NULL = everything as in the file. Fields that are set override those properties
  *          that a file may leave unspecified (size; padding; scale: a Keras file has none, so AUTO
@@ -74,11 +74,17 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
  *          the network become the scale if they map pixels from 0 to 255 to x/255, x/127.5-1 or
  *          x/.255 (within 1e-6). Models with a half-precision policy are computed in float. A
  *          .weights.h5 has no config: the arrays and the classes of its layers are compared.
+ * ONNX:    the nodes must compute a MobileNetV2, whatever they are called and however they are
+ *          grouped. Nodes in front that scale pixels become the scale, as above. Where batch norm
+ *          is folded into the convolutions, the model has one that changes nothing: it predicts
+ *          what the file does, and AN_BASE_FINETUNE starts from there; AN_BASE_TRAIN does not,
+ *          since the statistics of a folded batch norm are lost. Quantised files and weights in a
+ *          second file are AN_ERR_UNSUPPORTED.
  * Owns:    *out is the caller's; it holds a reference to the backend.
  * Returns: AN_OK; AN_ERR_ARG (an option out of range or unspecified, or a scale that contradicts
  *          the layers in the file); AN_ERR_IO; AN_ERR_FORMAT; AN_ERR_UNSUPPORTED (a different
- *          network: the message names the layer and the setting, and says what was found and what
- *          was expected); AN_ERR_NOMEM.
+ *          network: the message names the layer or node and the setting, and says what was found
+ *          and what was expected); AN_ERR_NOMEM.
  * Threads: any.
  */
 AN_API an_status an_model_load(an_model **out, an_backend *backend, const char *path,
@@ -100,11 +106,8 @@ AN_API an_status an_model_load_bytes(an_model **out, an_backend *backend, const 
 
 /** Formats of other tools. */
 enum {
-    AN_EXPORT_AUTO = 0,          /* by the ending of the path */
-    AN_EXPORT_ONNX = 1,          /* .onnx */
-    AN_EXPORT_KERAS_H5 = 2,      /* .h5: the whole model, for tf_keras and Keras 3 */
-    AN_EXPORT_KERAS_WEIGHTS = 3, /* .weights.h5: for load_weights() of Keras 3 */
-    AN_EXPORT_KERAS_ARCHIVE = 4  /* .keras: the whole model, for Keras 3 */
+    AN_EXPORT_AUTO = 0, /* by the ending of the path: .onnx */
+    AN_EXPORT_ONNX = 1
 };
 
 /** The order of an image's axes. */
@@ -114,12 +117,11 @@ enum { AN_LAYOUT_NHWC = 0, AN_LAYOUT_NCHW = 1 };
 typedef struct an_export_options {
     uint32_t struct_size;  /* set by init; new fields are only appended */
     int32_t format;        /* AN_EXPORT_*; default AUTO */
-    int32_t layout;        /* of the input, AN_LAYOUT_*; Keras: NHWC; default NHWC */
-    int32_t include_scale; /* 1: the input is RGB from 0 to 255 (ONNX: uint8; Keras: float, to which
-                              it casts bytes), and the file scales it; 0: it is float, scaled
-                              already, as for an_model_predict(); default 0 */
-    int32_t inference;     /* AN_INFERENCE_FP32, or for ONNX INT8 with the model's calibration;
-                              default FP32 */
+    int32_t layout;        /* of the input, AN_LAYOUT_*; default NHWC */
+    int32_t include_scale; /* 1: the input is bytes, uint8, RGB, and the file scales them; 0: it is
+                              float, scaled already, as for an_model_predict(); default 0 */
+    int32_t inference;     /* AN_INFERENCE_FP32, or INT8 with the model's calibration; default
+                              FP32 */
     int32_t reserved;      /* 0 */
 } an_export_options;
 
@@ -135,18 +137,9 @@ AN_API void an_export_options_init(an_export_options *options, uint32_t struct_s
  *          scale, task, classes, ...) and "input", what the input must be. int8: weights and
  *          values are rounded as in an_model_set_inference() with INT8, between QuantizeLinear and
  *          DequantizeLinear; other tools compute with them in their own way.
- * Keras:   a flat functional model with the layer names of keras.applications, the scaling as a
- *          Rescaling layer with include_scale, then pooling and a dense layer, whose activation is
- *          linear, sigmoid or softmax by task. load_model() compiles it with Adam and the loss of
- *          the task; there is no optimizer state. KERAS_H5 is for tf_keras and Keras 3, with
- *          compile=True and False; KERAS_ARCHIVE for Keras 3; KERAS_WEIGHTS for load_weights() of
- *          Keras 3 in a model of the same layers. What an_model_save() writes as metadata, such as
- *          scale and class names, is in an attribute of the file that Keras ignores.
- * Takes:   path: written atomically. options: NULL = defaults. AUTO: the ending of path, in upper
- *          or lower case, decides; .weights.h5 is not .h5.
+ * Takes:   path: written atomically. options: NULL = defaults.
  * Returns: AN_OK; AN_ERR_ARG (NULL, an invalid option, format AUTO and an unknown ending, INT8 of a
- *          model without calibration, INT8 or NCHW in a Keras file); AN_ERR_UNSUPPORTED (an
- *          archive over 4 GiB); AN_ERR_IO; AN_ERR_NOMEM.
+ *          model without calibration); AN_ERR_IO; AN_ERR_NOMEM.
  * Threads: reads the model (see an_model).
  */
 AN_API an_status an_model_export(const an_model *model, const char *path,

@@ -33,6 +33,29 @@ static inline float ani_from_bfloat16(uint16_t value) {
     return number;
 }
 
+/** The same from IEEE half precision: 5 bits of exponent, 11 of precision. */
+static inline float ani_from_half(uint16_t half) {
+    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
+    uint32_t exponent = (half >> 10) & 0x1fu, mantissa = half & 0x3ffu, bits;
+    float value;
+    if (exponent == 31) {
+        bits = sign | 0x7f800000u | (mantissa << 13);
+    } else if (exponent) {
+        bits = sign | ((exponent + 112) << 23) | (mantissa << 13);
+    } else if (mantissa) { /* denormal: shift up to the hidden bit */
+        exponent = 113;
+        while (!(mantissa & 0x400u)) {
+            mantissa <<= 1;
+            exponent--;
+        }
+        bits = sign | (exponent << 23) | ((mantissa & 0x3ffu) << 13);
+    } else {
+        bits = sign;
+    }
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 /** Round to nearest, ties to even. Values that are too large become infinity; NaN becomes a quiet
  * NaN with the same sign and as much of its payload as fits. */
 static inline uint16_t ani_to_bfloat16(float number) {

@@ -2,6 +2,10 @@
  * The pixel scales (docs/numerics.md, section scale): computed in double, rounded once. */
 #include "dataset/scale.h"
 
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/error.h"
 
 /* Of ImageNet's channels, scaled to 0..1. Source: Keras' preprocess_input with mode "torch". */
@@ -65,4 +69,17 @@ void ani_scale_range(int32_t scale, float *low, float *high) {
 const char *ani_scale_name(int32_t scale) {
     static const char *const names[] = {"unit", "tf", "article", "torch"};
     return names[scale - AN_SCALE_UNIT];
+}
+
+int32_t ani_scale_find(const double gain[3], const double bias[3]) {
+    const double near = 1e-6; /* the relative precision of a float32 factor */
+    for (int32_t scale = AN_SCALE_UNIT; scale <= AN_SCALE_TORCH; scale++) {
+        double right[3], left[3];
+        bool fits = !ani_scale_line(scale, right, left, NULL);
+        for (int32_t c = 0; fits && c < 3; c++)
+            fits = fabs(gain[c] - right[c]) <= near * right[c] &&
+                   fabs(bias[c] - left[c]) <= near * fmax(fabs(left[c]), 1);
+        if (fits) return scale;
+    }
+    return AN_SCALE_AUTO;
 }

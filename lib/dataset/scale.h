@@ -14,6 +14,9 @@ an_status ani_scale_line(int32_t scale, double gain[3], double bias[3], an_error
 /** The smallest and the largest value of any scale except AUTO, over its channels. */
 void ani_scale_range(int32_t scale, float *low, float *high);
 
+/** Find the scale with this line, to the precision of float factors; AN_SCALE_AUTO: none. */
+int32_t ani_scale_find(const double gain[3], const double bias[3]);
+
 /** Return the name of any scale except AUTO: "unit", "tf", "article" or "torch". */
 const char *ani_scale_name(int32_t scale);
 

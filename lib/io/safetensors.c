@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/element.h"
 #include "base/memory.h"
 #include "base/shape.h"
 #include "base/text.h"
@@ -19,35 +20,6 @@ enum { MAX_METADATA = 4096 }; /* they are searched linearly */
 
 /* --- number types ----------------------------------------------------------------------------- */
 
-static float float_from_half(uint16_t half) {
-    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
-    uint32_t exponent = (half >> 10) & 0x1fu, mantissa = half & 0x3ffu, bits;
-    float value;
-    if (exponent == 31) {
-        bits = sign | 0x7f800000u | (mantissa << 13);
-    } else if (exponent) {
-        bits = sign | ((exponent + 112) << 23) | (mantissa << 13);
-    } else if (mantissa) { /* denormal: shift up to the hidden bit */
-        exponent = 113;
-        while (!(mantissa & 0x400u)) {
-            mantissa <<= 1;
-            exponent--;
-        }
-        bits = sign | (exponent << 23) | ((mantissa & 0x3ffu) << 13);
-    } else {
-        bits = sign;
-    }
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static float float_from_bfloat(uint16_t half) {
-    const uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* One conversion loop per type; values may be unaligned. */
 #define CONVERT(suffix, type, expression)                                                          \
     static void convert_##suffix(float *out, const uint8_t *bytes, int64_t count) {                \
@@ -58,8 +30,8 @@ static float float_from_bfloat(uint16_t half) {
         }                                                                                          \
     }
 CONVERT(f64, double, (float)v)
-CONVERT(f16, uint16_t, float_from_half(v))
-CONVERT(bf16, uint16_t, float_from_bfloat(v))
+CONVERT(f16, uint16_t, ani_from_half(v))
+CONVERT(bf16, uint16_t, ani_from_bfloat16(v))
 CONVERT(i64, int64_t, (float)v)
 CONVERT(u64, uint64_t, (float)v)
 CONVERT(i32, int32_t, (float)v)

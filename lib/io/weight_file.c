@@ -8,7 +8,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "io/arrays.h"
 #include "io/keras.h"
+#include "io/onnx_file.h"
 #include "io/safetensors.h"
 
 static an_status read_hdf5(an_arrays *arrays, ani_file *file, an_error *err) {
@@ -26,7 +28,7 @@ static an_status read_hdf5(an_arrays *arrays, ani_file *file, an_error *err) {
     return st;
 }
 
-static an_status read_file(an_arrays **out, ani_file *file, an_error *err) {
+an_status ani_arrays_read_file(an_arrays **out, ani_file *file, an_error *err) {
     static const uint8_t hdf5_magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     const char *path = ani_file_path(file);
     an_arrays *arrays = NULL;
@@ -47,6 +49,11 @@ static an_status read_file(an_arrays **out, ani_file *file, an_error *err) {
         st = ani_keras_read_archive(arrays, file, err);
     else if (head[8] == '{')
         st = ani_safetensors_read(arrays, file, err);
+    else if (ani_onnx_begins(head))
+        st = ani_fail(err, AN_ERR_UNSUPPORTED,
+                      "'%s' is an ONNX file, whose arrays have no names of their own: load it as a "
+                      "model",
+                      path);
     else
         st = ani_fail(err, AN_ERR_UNSUPPORTED,
                       "'%s' is not a weight file: it is neither safetensors nor HDF5 nor .keras%s",
@@ -64,7 +71,7 @@ an_status an_arrays_read(an_arrays **out, const char *path, an_error *err) {
     if (out) *out = NULL;
     if (!out || !path) return ani_fail(err, AN_ERR_ARG, "%s is NULL", out ? "path" : "out");
     an_status st = ani_file_open(&file, path, err);
-    if (!st) st = read_file(out, file, err);
+    if (!st) st = ani_arrays_read_file(out, file, err);
     ani_file_close(file);
     return st;
 }
@@ -79,7 +86,7 @@ an_status an_arrays_read_bytes(an_arrays **out, const void *bytes, int64_t size,
         return ani_fail(err, AN_ERR_ARG, "'%s' has %lld bytes; it must be 0 or more", name,
                         (long long)size);
     an_status st = ani_file_open_bytes(&file, bytes, size, name, err);
-    if (!st) st = read_file(out, file, err);
+    if (!st) st = ani_arrays_read_file(out, file, err);
     ani_file_close(file);
     return st;
 }

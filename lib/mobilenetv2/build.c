@@ -119,3 +119,24 @@ void ani_mnv2_units(ani_unit_spec units[ANI_MNV2_UNITS], double alpha, const ani
     snprintf(last->bn_name, sizeof last->bn_name, "Conv_1_bn");
     snprintf(last->value_name, sizeof last->value_name, "out_relu");
 }
+
+static bool alpha_fits(ani_unit_spec *units, const int64_t *filters, double alpha) {
+    ani_mnv2_pads pads;
+    ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, 224, 224);
+    ani_mnv2_units(units, alpha, &pads);
+    for (int32_t u = 0; u < ANI_MNV2_UNITS; u++)
+        if (units[u].kind != ANI_UNIT_DEPTHWISE && filters[u] != units[u].cout) return false;
+    return true;
+}
+
+double ani_mnv2_find_alpha(ani_unit_spec units[ANI_MNV2_UNITS],
+                           const int64_t filters[ANI_MNV2_UNITS], double stated) {
+    static const double usual[] = {1.0, 0.35, 0.5, 0.75, 1.3, 1.4};
+    enum { USUAL = sizeof usual / sizeof *usual, HUNDREDTHS = 1000 };
+    if (stated > 0 && alpha_fits(units, filters, stated)) return stated;
+    for (int32_t i = 0; i < USUAL; i++)
+        if (alpha_fits(units, filters, usual[i])) return usual[i];
+    for (int32_t i = 1; i <= HUNDREDTHS; i++)
+        if (alpha_fits(units, filters, i / 100.0)) return i / 100.0;
+    return 0;
+}

@@ -29,5 +29,10 @@ int64_t ani_mnv2_divisible(double value);
 void ani_mnv2_pads_for(ani_mnv2_pads *pads, int32_t padding, int64_t height, int64_t width);
 /** Write the units for an alpha: channels, names, connections, paddings. */
 void ani_mnv2_units(ani_unit_spec units[ANI_MNV2_UNITS], double alpha, const ani_mnv2_pads *pads);
+/** Find the alpha whose channels are those of these convolutions: the stated one (0: none), else
+ * the usual ones, else any in steps of 0.01. Entries of depthwise units are not looked at. Returns
+ * 0 if there is none. The units become those of the last alpha that was tried. */
+double ani_mnv2_find_alpha(ani_unit_spec units[ANI_MNV2_UNITS],
+                           const int64_t filters[ANI_MNV2_UNITS], double stated);
 
 #endif

@@ -15,6 +15,7 @@
 #include "mobilenetv2/build.h"
 #include "mobilenetv2/facts.h"
 #include "mobilenetv2/imagenet.h"
+#include "mobilenetv2/onnx_net.h"
 #include "mobilenetv2/weights.h"
 
 enum { MIN_SIZE = 32, MAX_SIZE = 8192, MAX_OUTPUTS = 10000 };
@@ -191,7 +192,6 @@ static an_status build(an_model **out, an_backend *backend, const blueprint *b, 
         st = ani_net_draw(net, b->seed, b->weights ? ANI_MNV2_BASE_ARRAYS : 0, err);
     if (!st && b->weights) st = ani_weights_take(b->weights, net, b->take_head, err);
     if (!st && b->is_model) st = ani_model_take_inference(model, b->weights->arrays, err);
-    if (!st && b->is_model) st = ani_model_take_intervals(model, b->weights->arrays, err);
     if (!st && b->is_model) st = ani_model_take_class_names(model, b->weights->arrays, err);
     if (st) goto done;
     *out = model;
@@ -255,7 +255,7 @@ an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
         if (st) return st;
         path = download;
     }
-    st = an_arrays_read(&arrays, path, err);
+    st = ani_model_file_read(&arrays, path, err);
     if (!st) st = ani_weights_open(&weights, arrays, path, err);
     if (st) goto done;
     if (imagenet) {
@@ -358,7 +358,7 @@ an_status an_model_load(an_model **out, an_backend *backend, const char *path,
     if (!out || !backend || !path)
         return ani_fail(err, AN_ERR_ARG, "model: out, backend or path is NULL");
     an_status st = take_options(&o, options, path, err);
-    if (!st) st = an_arrays_read(&arrays, path, err);
+    if (!st) st = ani_model_file_read(&arrays, path, err);
     return st ? st : load_arrays(out, backend, arrays, path, &o, err);
 }
 
@@ -371,7 +371,7 @@ an_status an_model_load_bytes(an_model **out, an_backend *backend, const void *b
     if (!out || !backend || !bytes)
         return ani_fail(err, AN_ERR_ARG, "model: out, backend or bytes is NULL");
     an_status st = take_options(&o, options, NULL, err);
-    if (!st) st = an_arrays_read_bytes(&arrays, bytes, size, name, err);
+    if (!st) st = ani_model_file_read_bytes(&arrays, bytes, size, name, err);
     return st ? st : load_arrays(out, backend, arrays, name ? name : "in memory", &o, err);
 }
 

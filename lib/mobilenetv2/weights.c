@@ -108,12 +108,6 @@ static an_status match_by_order(ani_weights *weights, const ani_unit_spec *units
     const an_arrays *arrays = weights->arrays;
     int64_t at[CLASSES] = {0};
     group layer;
-    if (an_arrays_metadata(arrays, "layer_order"))
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "weights: '%s' does not tell the order of its layers: some are frozen, and "
-                        "their names are not MobileNetV2's, as '%s'; save the whole model, or "
-                        "without frozen layers",
-                        weights->path, an_arrays_name(arrays, 0));
     for (int32_t u = 0; u < ANI_MNV2_UNITS; u++) {
         int64_t *place = &weights->base[(int64_t)u * 5];
         const bool depthwise = units[u].kind == ANI_UNIT_DEPTHWISE;
@@ -163,30 +157,12 @@ static an_status match_head(ani_weights *weights, an_error *err) {
     return AN_OK;
 }
 
-/* True if every convolution of alpha has as many filters as the file's. */
-static bool alpha_fits(const ani_weights *weights, double alpha, ani_unit_spec *units) {
-    ani_mnv2_pads pads;
-    ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, 224, 224);
-    ani_mnv2_units(units, alpha, &pads);
-    for (int32_t u = 0; u < ANI_MNV2_UNITS; u++) {
-        const int64_t kernel = weights->base[(int64_t)u * 5];
-        if (units[u].kind == ANI_UNIT_DEPTHWISE) continue;
-        if (an_arrays_length(weights->arrays, kernel, 3) != units[u].cout) return false;
-    }
-    return true;
-}
-
-/* Find the alpha whose channels the file has: the stated one, else the usual ones, else any in
- * steps of 0.01. 0: none. The units become those of that alpha. */
+/* Find the alpha whose channels the file has, and its units; 0: none. */
 static double find_alpha(const ani_weights *weights, ani_unit_spec *units) {
-    static const double usual[] = {1.0, 0.35, 0.5, 0.75, 1.3, 1.4};
-    enum { USUAL = sizeof usual / sizeof *usual, HUNDREDTHS = 1000 };
-    if (weights->alpha > 0 && alpha_fits(weights, weights->alpha, units)) return weights->alpha;
-    for (int32_t i = 0; i < USUAL; i++)
-        if (alpha_fits(weights, usual[i], units)) return usual[i];
-    for (int32_t i = 1; i <= HUNDREDTHS; i++)
-        if (alpha_fits(weights, i / 100.0, units)) return i / 100.0;
-    return 0;
+    int64_t filters[ANI_MNV2_UNITS];
+    for (int32_t u = 0; u < ANI_MNV2_UNITS; u++)
+        filters[u] = an_arrays_length(weights->arrays, weights->base[(int64_t)u * 5], 3);
+    return ani_mnv2_find_alpha(units, filters, weights->alpha);
 }
 
 /* Every array of a Keras file must have a place: an extra one belongs to a layer that is not ours,
@@ -293,21 +269,6 @@ static int64_t place_of(const ani_weights *weights, int64_t index) {
     return index == ANI_MNV2_BASE_ARRAYS ? weights->head_kernel : weights->head_bias;
 }
 
-/* The first convolution's weights, times the factors of the layers before it; NULL: there are none,
- * or no memory. */
-static an_status scale_stem(const ani_weights *weights, const ani_net_array *stem, float **scaled,
-                            an_error *err) {
-    *scaled = NULL;
-    if (weights->stem_gain[0] == 0) return AN_OK;
-    const float *values = an_arrays_data(weights->arrays, place_of(weights, 0));
-    float *copy = ani_alloc(stem->count * (int64_t)sizeof *copy);
-    if (!copy) return ani_fail_memory(err, stem->count * (int64_t)sizeof *copy, "weights");
-    for (int64_t i = 0; i < stem->count; i++) /* [3,3,3,filters] */
-        copy[i] = (float)(values[i] * weights->stem_gain[i / stem->shape[3] % 3]);
-    *scaled = copy;
-    return AN_OK;
-}
-
 an_status ani_weights_take(const ani_weights *weights, ani_net *net, int32_t head, an_error *err) {
     const int64_t count = ANI_MNV2_BASE_ARRAYS + (head ? 2 : 0);
     for (int64_t i = 0; i < count; i++) {
@@ -315,12 +276,8 @@ an_status ani_weights_take(const ani_weights *weights, ani_net *net, int32_t hea
             ani_array_check(ani_net_array_at(net, i), weights->arrays, place_of(weights, i), err);
         if (st) return st;
     }
-    float *stem;
-    an_status st = scale_stem(weights, ani_net_array_at(net, 0), &stem, err);
-    for (int64_t i = 0; i < count && !st; i++)
+    for (int64_t i = 0; i < count; i++)
         ani_net_write_array(net, ani_net_array_at(net, i),
-                            i == 0 && stem ? stem
-                                           : an_arrays_data(weights->arrays, place_of(weights, i)));
-    ani_free(stem);
-    return st;
+                            an_arrays_data(weights->arrays, place_of(weights, i)));
+    return AN_OK;
 }

@@ -122,6 +122,7 @@ static const struct {
     {"labels", corpus_labels, "labels/files", 128 << 10},
     {"safetensors", corpus_safetensors, NULL, 0},
     {"keras", corpus_keras, NULL, 0},
+    {"onnx", corpus_onnx, NULL, 0},
     {"config", corpus_config, NULL, 0},
     {"model", corpus_model, NULL, 0},
     {"history", corpus_history, NULL, 0},
