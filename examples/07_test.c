@@ -108,7 +108,7 @@ int main(int argc, char **argv) {
     st = an_plot_scatter(path, truth, scores, n_test, NULL, &err);
     if (st) goto done;
     say(s.quiet, "scatter plot written to %s\n", path);
-    if (write_metrics(&s, &metrics, deviation, n_train, n_val, n_test)) goto done;
+    if (write_metrics(&s, &metrics, deviation, NULL, n_train, n_val, n_test)) goto done;
 
     if (s.bf16) {
         st = an_model_set_inference(model, AN_INFERENCE_BF16, &err);

@@ -23,8 +23,8 @@ static void options(option_row rows[OPTION_ROWS]) {
     rows[n++] =
         option_choice("layout", &ask.layout, "nhwc|nchw", "ONNX: order of the input's axes");
     rows[n++] = option_flag("bytes", &ask.bytes,
-                            "ONNX: the input is bytes, which the file scales; otherwise it is\n"
-                            "floats, scaled by the caller");
+                            "ONNX, Keras: the input is bytes, which the file scales; otherwise\n"
+                            "it is floats, scaled by the caller");
     rows[n++] = option_flag("int8", &ask.int8,
                             "ONNX: quantised, with the calibration that the model has (see\n"
                             "attractivenet test --int8)");
@@ -56,7 +56,9 @@ static int run(const option_row *rows, int count, char **operands) {
     if (count != 2) return complain_of("convert needs two files: FROM TO");
     const char *from = operands[0], *to = operands[1];
     if (ends_in(to, ".safetensors") && (ask.layout || ask.bytes || ask.int8))
-        return complain_of("--layout, --bytes and --int8 are options of ONNX; '%s' is not", to);
+        return complain_of("--layout, --bytes and --int8 are for files of other tools; '%s' is "
+                           "this library's own",
+                           to);
     an_mobilenetv2_options how;
     an_mobilenetv2_options_init(&how, sizeof how);
     how.height = how.width = ask.size; /* 0: as stored in the file */
@@ -83,11 +85,15 @@ const command convert_command = {
              .about =
                  "Reads a model, and writes it in the format that the ending of TO names:\n"
                  "  .onnx         ONNX, opset 17: ONNX Runtime, OpenCV, OpenVINO, ...\n"
+                 "  .h5           Keras, the whole model: tf_keras and Keras 3\n"
+                 "  .keras        Keras 3, the whole model\n"
+                 "  .weights.h5   Keras 3, for load_weights()\n"
                  "  .safetensors  this library's own\n"
                  "FROM is this library's own file, one of Keras (.h5, .weights.h5, .keras), or an\n"
                  "ONNX file that computes a MobileNetV2, from PyTorch, tf2onnx or here.",
              .operands = "FROM TO",
              .examples = "  attractivenet convert run/model.safetensors model.onnx\n"
+                         "  attractivenet convert run/model.safetensors model.h5\n"
                          "  attractivenet convert --scale article tutorial.h5 model.safetensors\n"
                          "  attractivenet convert --scale torch exported.onnx model.safetensors\n"
                          "  attractivenet convert --int8 run/model_int8.safetensors model.onnx"},

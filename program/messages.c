@@ -74,6 +74,12 @@ void say_metrics(const settings *s, const an_metrics *metrics, double deviation,
         (long long)count, metrics->rmse, deviation, metrics->mae, metrics->r2, metrics->pearson);
 }
 
+void say_interval(const settings *s, const interval_result *interval) {
+    if (isnan(interval->half_width)) return;
+    say(s->quiet, "  %g %% of scores within %.4f of the prediction (here: %.1f %%)\n",
+        100 * interval->level, interval->half_width, 100 * interval->coverage);
+}
+
 void say_short_metrics(const settings *s, const char *kind, const an_metrics *metrics, double rmse,
                        const char *path) {
     say(s->quiet,

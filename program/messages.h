@@ -26,7 +26,14 @@ void say_backend(const settings *s, an_backend *backend);
 void say_model(const settings *s, const an_model *model);
 /** The metrics on count images. deviation: standard deviation of their true scores. */
 void say_metrics(const settings *s, const an_metrics *metrics, double deviation, int64_t count);
-/** The same with another kind of inference, "bf16" or "int8". rmse: that of fp32; path: of the
+/** An interval around each score, and the share of test images whose true score lies in it. */
+typedef struct interval_result {
+    double level, half_width; /* NaN: there is none */
+    double coverage;
+} interval_result;
+/** The interval, unless there is none. */
+void say_interval(const settings *s, const interval_result *interval);
+/** The metrics with another kind of inference, "bf16" or "int8". rmse: that of fp32; path: of the
  *  model with this inference. */
 void say_short_metrics(const settings *s, const char *kind, const an_metrics *metrics, double rmse,
                        const char *path);

@@ -6,6 +6,7 @@
 #include "image_list.h"
 #include "predict_request.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,7 +16,8 @@ static void options(option_row rows[OPTION_ROWS]) {
     predict_request_rows(&ask, rows);
 }
 
-static int score_images(const image_list *list, an_predictor *predictor, int32_t outputs) {
+static int score_images(const image_list *list, an_predictor *predictor, const an_model *model,
+                        int32_t outputs) {
     an_error err;
     int status = 0;
     float *scores = malloc((size_t)outputs * sizeof *scores);
@@ -26,8 +28,11 @@ static int score_images(const image_list *list, an_predictor *predictor, int32_t
             continue;
         }
         image_list_print(list, i);
-        for (int32_t k = 0; k < outputs; k++)
-            printf("\t%.6f", (double)scores[k]);
+        for (int32_t k = 0; k < outputs; k++) {
+            const double score = (double)scores[k], half = an_model_interval(model, k, NULL);
+            printf("\t%.6f", score);
+            if (ask.interval) printf("\t%.6f\t%.6f", score - half, score + half);
+        }
         printf("\n");
     }
     free(scores);
@@ -72,7 +77,12 @@ static int run_predict(const option_row *rows, int count, char **operands) {
         status = complain(&err);
         goto done;
     }
-    status |= score_images(&list, predictor, info.outputs);
+    if (ask.interval && isnan(an_model_interval(model, 0, NULL))) {
+        status = complain_of("'%s' has no intervals; attractivenet train adds them (--interval)",
+                             ask.model);
+        goto done;
+    }
+    status |= score_images(&list, predictor, model, info.outputs);
 done:
     an_predictor_destroy(predictor);
     an_model_destroy(model);

@@ -8,7 +8,8 @@ const char predict_usage[] = "--model FILE [options] IMAGE|FOLDER...";
 const char predict_operands[] = "IMAGE|FOLDER...";
 const char predict_about[] =
     "Scores photographs with a trained model. Prints one line per image, sorted by name:\n"
-    "name, tab, score. Images with the same name are listed by path. Folders are searched\n"
+    "name, tab, score (--interval: tab, low, tab, high). Images with the same name are listed by "
+    "path. Folders are searched\n"
     "recursively for files that end in .jpg, .jpeg, .jpe, .jfif or .png; other files are\n"
     "skipped with a warning, hidden files without one.\n"
     "If an image cannot be read, an error is printed on stderr, the other images are\n"
@@ -30,5 +31,8 @@ void predict_request_rows(predict_request *ask, option_row rows[OPTION_ROWS]) {
     rows[4] = option_text("device", &ask->device, device_words, device_help);
     rows[5] =
         option_count("threads", &ask->threads, 0, 1024, "compute threads; 0: one per processor");
-    rows[6] = option_end();
+    rows[6] = option_flag("interval", &ask->interval,
+                          "also print the ends of the interval that holds the true score with the\n"
+                          "probability measured in training (90 % by default): low, tab, high");
+    rows[7] = option_end();
 }

@@ -7,7 +7,7 @@
 
 typedef struct predict_request {
     const char *model, *device;
-    int32_t scale, padding, size, threads;
+    int32_t scale, padding, size, threads, interval;
 } predict_request;
 
 /** Fill in the defaults, and write the table of options. */

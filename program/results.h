@@ -3,11 +3,12 @@
 #ifndef PROGRAM_RESULTS_H
 #define PROGRAM_RESULTS_H
 
-#include "settings.h"
+#include "messages.h"
 
-/** Write OUT/metrics.json: the metrics, the standard deviation of the true scores, and the number
- *  of samples in each part. Returns 0, or 1 after printing why it failed. */
-int write_metrics(const settings *s, const an_metrics *metrics, double deviation, int64_t n_train,
-                  int64_t n_val, int64_t n_test);
+/** Write OUT/metrics.json: the metrics, the standard deviation of the true scores, the interval
+ *  (NULL: none), and the number of samples in each part. Returns 0, or 1 after printing why it
+ * failed. */
+int write_metrics(const settings *s, const an_metrics *metrics, double deviation,
+                  const interval_result *interval, int64_t n_train, int64_t n_val, int64_t n_test);
 
 #endif

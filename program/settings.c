@@ -40,6 +40,7 @@ const settings settings_defaults = {.weights = "imagenet",
                                     .min_delta = 1e-3,
                                     .momentum = 0.999,
                                     .checkpoint_seconds = 60,
+                                    .interval = 0.9,
                                     .verbose = AN_VERBOSE_BAR,
                                     .cache = AN_CACHE_ENCODED};
 
@@ -96,6 +97,9 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
         option_number("penalty", &s->penalty, 0, 1e12,
                       "of a ridge head: weight of the sum of squares of its weights; 0: chosen\n"
                       "by cross-validation"),
+        option_number("interval", &s->interval, 0, 0.999,
+                      "level of the interval around each score: the share of true scores that\n"
+                      "lie within it, measured on the validation part; 0: none"),
         option_number("lr1", &s->lr1, 0, 1000, "learning rate of stage 1"),
         option_number("lr2", &s->lr2, 0, 1000, "learning rate of stage 2"),
         option_choice("schedule", &s->schedule, schedule_words,

@@ -25,7 +25,7 @@ typedef struct settings {
         schedule, warmup, finetune_from, resume, restart, precision, recompute, bf16, int8,
         skip_damaged, head;
     double alpha, lr1, lr2, weight_decay, layer_decay, average, mixup, erase, jitter, momentum,
-        min_delta, strength, checkpoint_seconds, penalty;
+        min_delta, strength, checkpoint_seconds, penalty, interval;
 } settings;
 
 /** The defaults. */

@@ -5,6 +5,7 @@
 #include "messages.h"
 #include "results.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -83,6 +84,38 @@ int load_model(run *r, const char *path) {
     return an_model_load(&r->model, r->backend, path, NULL, &err) ? complain(&err) : 0;
 }
 
+int measure_intervals(run *r) {
+    an_error err;
+    int status = 1;
+    double *truth = NULL, half_width = 0;
+    float *scores = NULL;
+    if (r->s->interval == 0) return 0;
+    const double fewest = r->s->interval / (1 - r->s->interval);
+    if ((double)r->n_val < fewest * (1 - 1e-12)) {
+        say(r->s->quiet, "no intervals: %lld validation images; level %g needs %.0f\n",
+            (long long)r->n_val, r->s->interval, fewest);
+        return 0;
+    }
+    truth = malloc((size_t)r->n_val * sizeof *truth);
+    scores = malloc((size_t)r->n_val * sizeof *scores);
+    if (!truth || !scores) {
+        complain_of("no memory for %lld scores", (long long)r->n_val);
+        goto done;
+    }
+    for (int64_t i = 0; i < r->n_val; i++)
+        truth[i] = an_dataset_score(r->faces, r->indices[r->n_train + i], 0);
+    if (an_predict_loader(r->model, r->val, scores, show_progress, &r->s->quiet, &err) ||
+        an_conformal_half_width(truth, scores, r->n_val, r->s->interval, &half_width, &err) ||
+        an_model_set_intervals(r->model, r->s->interval, &half_width, 1, &err))
+        complain(&err);
+    else
+        status = 0;
+done:
+    free(scores);
+    free(truth);
+    return status;
+}
+
 /* Score the test part again with the model's current inference, and save that model.
  */
 static int test_again(run *r, const double *truth, float *scores, double rmse, const char *kind) {
@@ -91,6 +124,7 @@ static int test_again(run *r, const double *truth, float *scores, double rmse, c
     an_metrics metrics;
     an_metrics_init(&metrics, sizeof metrics);
     snprintf(name, sizeof name, "model_%s.safetensors", kind);
+    if (measure_intervals(r)) return 1;
     if (an_predict_loader(r->model, r->test, scores, show_progress, &r->s->quiet, &err) ||
         an_metrics_compute(truth, scores, NULL, r->n_test, &metrics, &err) ||
         an_model_save(r->model, join_path(path, r->s->out, name), &err))
@@ -136,13 +170,18 @@ int test_model(run *r) {
     }
     const double deviation = standard_deviation(truth, r->n_test);
     say_metrics(r->s, &metrics, deviation, r->n_test);
+    interval_result interval = {.half_width = an_model_interval(r->model, 0, &interval.level)};
+    for (int64_t i = 0; i < r->n_test; i++)
+        interval.coverage += fabs(truth[i] - (double)scores[i]) <= interval.half_width;
+    interval.coverage /= (double)r->n_test;
+    say_interval(r->s, &interval);
     if (an_plot_scatter(join_path(path, r->s->out, "scatter.png"), truth, scores, r->n_test, NULL,
                         &err)) {
         complain(&err);
         goto done;
     }
     say(r->s->quiet, "scatter plot written to %s\n", path);
-    status = write_metrics(r->s, &metrics, deviation, r->n_train, r->n_val, r->n_test) ||
+    status = write_metrics(r->s, &metrics, deviation, &interval, r->n_train, r->n_val, r->n_test) ||
              test_short(r, truth, scores, metrics.rmse);
 done:
     free(scores);

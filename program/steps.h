@@ -35,6 +35,9 @@ int load_data(run *r);
 int prepare_data(run *r);
 /** Load a model file, replacing the model of the run. */
 int load_model(run *r, const char *path);
+/** Measure the intervals of the model's predictions on the validation part, and set them; none if
+ * it is too small for --interval. */
+int measure_intervals(run *r);
 /** Score the test part; write OUT/metrics.json and OUT/scatter.png. With --bf16 and --int8, repeat
  *  it with that inference and save OUT/model_bf16.safetensors and OUT/model_int8.safetensors. */
 int test_model(run *r);

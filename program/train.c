@@ -203,6 +203,15 @@ done:
     return status;
 }
 
+/* The best model gets intervals, and is saved with them. */
+static int add_intervals(run *r) {
+    an_error err;
+    char path[PATH_SIZE];
+    if (measure_intervals(r)) return 1;
+    if (isnan(an_model_interval(r->model, 0, NULL))) return 0;
+    return an_model_save(r->model, best_model_path(&s, path), &err) ? complain(&err) : 0;
+}
+
 /* --- 6: plot ---------------------------------------------------------------------------------- */
 
 static int plot_history(const an_history *history) {
@@ -245,7 +254,7 @@ static void options(option_row rows[OPTION_ROWS]) {
         "average finetune-from augment augment-strength mixup erase jitter seed "
         "device threads precision recompute quiet keras-checkpoint base2 bn-momentum "
         "update-batch-norm patience min-delta cache extract sha256 resume restart "
-        "checkpoint-seconds tensorboard verbose",
+        "checkpoint-seconds tensorboard interval verbose",
         rows);
 }
 
@@ -265,7 +274,7 @@ static int run_train(const option_row *rows, int count, char **operands) {
     status = train_model(&r);
     if (status) goto done;
     status = plot_history(r.history) || load_model(&r, best_model_path(&s, path)) ||
-             test_model(&r) || run_file_write(&r, 1);
+             add_intervals(&r) || test_model(&r) || run_file_write(&r, 1);
 done:
     run_close(&r);
     an_run_lock_destroy(lock);

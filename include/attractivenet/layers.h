@@ -436,6 +436,26 @@ AN_API int32_t an_model_class_count(const an_model *model);
  *  again; NULL if there is no such class or name. */
 AN_API const char *an_model_class_name(const an_model *model, int32_t class_index);
 
+/**
+ * Set how sure the predictions of a regression model are: with probability level, the true value of
+ * an image like those measured lies within half a width of the prediction.
+ *
+ * Takes:   level: between 0 and 1. half_widths [count], in units of the outputs, finite, at least
+ *          0, as from an_conformal_half_width(); copied. count: the number of outputs. NULL and 0
+ *          remove them.
+ * Returns: AN_OK; AN_ERR_ARG (a classification model, a wrong count or value): unchanged;
+ *          AN_ERR_NOMEM.
+ * Note:    they belong to the current weights: whatever changes a weight removes them.
+ *          an_model_save() writes them as the metadata entry "intervals", JSON; an_model_load()
+ *          restores them, and an_model_copy() copies them.
+ * Threads: changes the model (see an_model).
+ */
+AN_API an_status an_model_set_intervals(an_model *model, double level, const double *half_widths,
+                                        int32_t count, an_error *err);
+/** Return half the width of the interval of an output (from 0); NaN: there is none. *level: its
+ *  probability, or NaN; may be NULL. Threads: any. */
+AN_API double an_model_interval(const an_model *model, int32_t output, double *level);
+
 enum {
     AN_COPY_WEIGHTS = 0, /* the copy has its own weights from the start */
     AN_SHARE_WEIGHTS = 1 /* the model and its copy share the weights until one of them changes */

@@ -46,6 +46,24 @@ AN_API an_status an_metrics_compute_double(const double *truth, const double *pr
                                            const double *weights, int64_t count,
                                            an_metrics *metrics, an_error *err);
 
+/**
+ * Compute half the width of split-conformal intervals: [prediction - w, prediction + w] holds the
+ * true value of a new sample with probability at least level, whatever the model and the errors'
+ * distribution are, if the new sample and these are drawn from the same source and the model has
+ * seen none of them.
+ *
+ * Takes:   truth [count] in double, prediction [count] in float, both finite; level: between 0 and
+ *          1.
+ * Writes:  *half_width: the ceil((count + 1) * level)-th smallest |truth - prediction|.
+ * Returns: AN_OK; AN_ERR_ARG (NaN or infinity, the level, or too few samples for it: with n samples
+ *          it is at most n / (n + 1), so 90 % need 9).
+ * Source:  Lei et al., Distribution-Free Predictive Inference for Regression, JASA 2018.
+ * Threads: any.
+ */
+AN_API an_status an_conformal_half_width(const double *truth, const float *prediction,
+                                         int64_t count, double level, double *half_width,
+                                         an_error *err);
+
 /** How a plot looks. Initialise with an_plot_options_init(), then change what you need. */
 typedef struct an_plot_options {
     uint32_t struct_size; /* set by init; new fields are only appended */

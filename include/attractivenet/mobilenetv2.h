@@ -106,8 +106,11 @@ AN_API an_status an_model_load_bytes(an_model **out, an_backend *backend, const 
 
 /** Formats of other tools. */
 enum {
-    AN_EXPORT_AUTO = 0, /* by the ending of the path: .onnx */
-    AN_EXPORT_ONNX = 1
+    AN_EXPORT_AUTO = 0,          /* by the ending of the path */
+    AN_EXPORT_ONNX = 1,          /* .onnx */
+    AN_EXPORT_KERAS_H5 = 2,      /* .h5: the whole model, for tf_keras and Keras 3 */
+    AN_EXPORT_KERAS_WEIGHTS = 3, /* .weights.h5: for load_weights() of Keras 3 */
+    AN_EXPORT_KERAS_ARCHIVE = 4  /* .keras: the whole model, for Keras 3 */
 };
 
 /** The order of an image's axes. */
@@ -117,11 +120,12 @@ enum { AN_LAYOUT_NHWC = 0, AN_LAYOUT_NCHW = 1 };
 typedef struct an_export_options {
     uint32_t struct_size;  /* set by init; new fields are only appended */
     int32_t format;        /* AN_EXPORT_*; default AUTO */
-    int32_t layout;        /* of the input, AN_LAYOUT_*; default NHWC */
-    int32_t include_scale; /* 1: the input is bytes, uint8, RGB, and the file scales them; 0: it is
-                              float, scaled already, as for an_model_predict(); default 0 */
-    int32_t inference;     /* AN_INFERENCE_FP32, or INT8 with the model's calibration; default
-                              FP32 */
+    int32_t layout;        /* of the input, AN_LAYOUT_*; Keras: NHWC; default NHWC */
+    int32_t include_scale; /* 1: the input is RGB from 0 to 255 (ONNX: uint8; Keras: float, to which
+                              it casts bytes), and the file scales it; 0: it is float, scaled
+                              already, as for an_model_predict(); default 0 */
+    int32_t inference;     /* AN_INFERENCE_FP32, or for ONNX INT8 with the model's calibration;
+                              default FP32 */
     int32_t reserved;      /* 0 */
 } an_export_options;
 
@@ -137,9 +141,18 @@ AN_API void an_export_options_init(an_export_options *options, uint32_t struct_s
  *          scale, task, classes, ...) and "input", what the input must be. int8: weights and
  *          values are rounded as in an_model_set_inference() with INT8, between QuantizeLinear and
  *          DequantizeLinear; other tools compute with them in their own way.
- * Takes:   path: written atomically. options: NULL = defaults.
+ * Keras:   a flat functional model with the layer names of keras.applications, the scaling as a
+ *          Rescaling layer with include_scale, then pooling and a dense layer, whose activation is
+ *          linear, sigmoid or softmax by task. load_model() compiles it with Adam and the loss of
+ *          the task; there is no optimizer state. KERAS_H5 is for tf_keras and Keras 3, with
+ *          compile=True and False; KERAS_ARCHIVE for Keras 3; KERAS_WEIGHTS for load_weights() of
+ *          Keras 3 in a model of the same layers. What an_model_save() writes as metadata, such as
+ *          scale and class names, is in an attribute of the file that Keras ignores.
+ * Takes:   path: written atomically. options: NULL = defaults. AUTO: the ending of path, in upper
+ *          or lower case, decides; .weights.h5 is not .h5.
  * Returns: AN_OK; AN_ERR_ARG (NULL, an invalid option, format AUTO and an unknown ending, INT8 of a
- *          model without calibration); AN_ERR_IO; AN_ERR_NOMEM.
+ *          model without calibration, INT8 or NCHW in a Keras file); AN_ERR_UNSUPPORTED (an
+ *          archive over 4 GiB); AN_ERR_IO; AN_ERR_NOMEM.
  * Threads: reads the model (see an_model).
  */
 AN_API an_status an_model_export(const an_model *model, const char *path,

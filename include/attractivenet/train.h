@@ -218,6 +218,9 @@ AN_API an_status an_model_fit_head(an_model *model, const an_head_samples *train
 
 /* --- trainer --------------------------------------------------------------------------------- */
 
+/** What connects the processes of a run (comm.h). */
+typedef struct an_comm an_comm;
+
 /** What a run prints. If the output is not a terminal, both styles print one line per epoch (KERAS:
  *  as with verbose=2). */
 enum {
@@ -334,6 +337,18 @@ typedef struct an_train_options {
     int32_t reserved;      /* 0 */
     double average; /* 0 <= decay < 1: validate, save and restore an exponential moving average
                        of the trained weights; see below; 0 = none; default 0 */
+    an_backend *const *replica_backends; /* [replicas - 1], for the replicas besides the model's
+                                            own; references are kept; NULL = new backends of the
+                                            model's kind with as many threads as its own, of GPUs
+                                            the ones after its own; default NULL */
+    an_comm *comm;           /* train together with other processes, of which each has a trainer
+                                with its own; kept until the trainer is destroyed; NULL = alone;
+                                default NULL */
+    int32_t replicas;        /* 1 to 1024: train on as many replicas of the model in this process;
+                                0 = 1; default 0 */
+    int32_t sync_batch_norm; /* 0 or 1: with several replicas or processes, batch norm uses the
+                                statistics of the whole batch; 0: each those of its own part;
+                                default 0 */
 } an_train_options;
 
 /* The average of the weights. After step t of the optimizer (from 1), average = d * average + (1 -

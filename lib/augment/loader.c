@@ -733,9 +733,10 @@ static an_status leave_out(an_loader *b, slot *s, an_error *err) {
             if (!b->dataset || !ani_dataset_may_skip(b->dataset, error->status))
                 return ani_fail(err, error->status, "%s", error->message);
             const ani_loader_share *share = &b->share;
-            an_status st = share->skip
-                               ? share->skip(share->user, s->samples[k], error->message, err)
-                               : ani_dataset_skip(b->dataset, s->samples[k], error->message, err);
+            an_status st =
+                share->skip
+                    ? share->skip(share->user, b->dataset, s->samples[k], error->message, err)
+                    : ani_dataset_skip(b->dataset, s->samples[k], error->message, err);
             if (st) return st;
             continue;
         }

@@ -30,7 +30,8 @@ typedef struct ani_loader_share {
     int32_t part, parts;
     /** Called instead of leaving out a damaged image of the data set: it may be the data set of
      * another thread's caller, who has to be warned. NULL: it is left out as usual. */
-    an_status (*skip)(void *user, int64_t sample, const char *message, an_error *err);
+    an_status (*skip)(void *user, an_dataset *dataset, int64_t sample, const char *message,
+                      an_error *err);
     void *user;
 } ani_loader_share;
 

@@ -315,6 +315,10 @@ an_status ani_writer_write(ani_writer *writer, const void *bytes, int64_t size, 
     return AN_OK;
 }
 
+an_status ani_writer_put(void *writer, const void *bytes, int64_t size, an_error *err) {
+    return ani_writer_write(writer, bytes, size, err);
+}
+
 static an_status commit(ani_writer *writer, bool sync, an_error *err) {
     an_status st = flush_writer(writer, err);
     if (st) goto done;

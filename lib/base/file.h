@@ -58,6 +58,11 @@ void ani_writer_abort(ani_writer *writer);
  * is reported. */
 void ani_writer_sweep(const char *path);
 
+/** Takes the next bytes of a file that another module composes. */
+typedef an_status (*ani_put_fn)(void *user, const void *bytes, int64_t size, an_error *err);
+/** ani_writer_write() as such a function. */
+an_status ani_writer_put(void *writer, const void *bytes, int64_t size, an_error *err);
+
 /** Write a whole file: begin, write, commit. */
 an_status ani_file_write_all(const char *path, const void *bytes, int64_t size, an_error *err);
 /** The same for one of many files: see ani_writer_commit_unsynced(). */

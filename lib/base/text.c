@@ -71,6 +71,13 @@ void ani_text_quote(ani_text *text, const char *string) {
     ani_text_add(text, "\"", 1);
 }
 
+void ani_text_add_number(ani_text *text, uint64_t number, int32_t size) {
+    char bytes[8];
+    for (int32_t i = 0; i < size; i++)
+        bytes[i] = (char)(uint8_t)(number >> (8 * i));
+    ani_text_add(text, bytes, size);
+}
+
 void ani_text_clear(ani_text *text) {
     ani_free(text->bytes);
     *text = (ani_text){0};

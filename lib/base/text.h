@@ -19,6 +19,8 @@ void ani_text_add(ani_text *text, const char *bytes, int64_t size);
 void ani_text_print(ani_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** Add a string in JSON form, with its quotes. */
 void ani_text_quote(ani_text *text, const char *string);
+/** Add the lowest `size` bytes of a number, at most 8, the lowest first. */
+void ani_text_add_number(ani_text *text, uint64_t number, int32_t size);
 void ani_text_clear(ani_text *text);
 
 /** Parse a decimal floating-point number (no hex, no inf, no nan, no white space) at the start of

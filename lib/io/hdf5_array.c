@@ -54,6 +54,31 @@ static bool read_number_type(number_type *out, const uint8_t *data, int64_t size
     return false;
 }
 
+/* Keras writes bfloat16 as opaque elements with an attribute that says so. */
+static an_status read_type(ani_hdf5 *file, const char *path, const ani_hdf5_message *message,
+                           number_type *out, an_error *err) {
+    ani_hdf5_type type;
+    ani_names texts = {0};
+    bool found = false;
+    if (read_number_type(out, message->data, message->size)) return AN_OK;
+    if (!ani_hdf5_read_type(&type, message->data, message->size) ||
+        type.class_number != ANI_HDF5_CLASS_OPAQUE)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "'%s': array '%s' is not an array of plain numbers of at most 8 bytes",
+                        file->name, path);
+    an_status st = ani_hdf5_texts(file, path, "dtype", &texts, &found, err);
+    const bool is_bfloat = texts.count == 1 && !strcmp(texts.items[0], "bfloat16");
+    if (!st && (!is_bfloat || type.size != 2))
+        st = ani_fail(err, AN_ERR_UNSUPPORTED,
+                      "'%s': array '%s' has opaque elements of %" PRId64
+                      " bytes, and no attribute that says what they are: dtype 'bfloat16', with 2 "
+                      "bytes, is supported",
+                      file->name, path, type.size);
+    *out = (number_type){.kind = BFLOAT, .size = 2};
+    ani_names_clear(&texts);
+    return st;
+}
+
 static float half_value(uint64_t bits) {
     const int exponent = (int)(bits >> 10 & 31), mantissa = (int)(bits & 1023);
     float value = exponent == 31  ? (mantissa ? NAN : INFINITY)
@@ -175,11 +200,9 @@ static an_status open_array(ani_hdf5 *file, const char *path, array *out, an_err
     st = read_storage(file, object, path, out, err);
     if (!st) st = ani_hdf5_find_message(file, object, ANI_HDF5_DATATYPE, &message, &found, err);
     if (st) return st;
-    if (!found || message.is_shared || !read_number_type(&out->type, message.data, message.size))
-        return ani_fail(err, AN_ERR_UNSUPPORTED,
-                        "'%s': array '%s' is not an array of plain numbers of at most 8 bytes",
-                        file->name, path);
-    st = ani_hdf5_find_message(file, object, ANI_HDF5_DATASPACE, &message, &found, err);
+    if (!found || message.is_shared) message.size = 0;
+    st = read_type(file, path, &message, &out->type, err);
+    if (!st) st = ani_hdf5_find_message(file, object, ANI_HDF5_DATASPACE, &message, &found, err);
     if (st) return st;
     out->count = found && !message.is_shared
                      ? ani_hdf5_read_space(&out->shape, message.data, message.size)

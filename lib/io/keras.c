@@ -4,6 +4,7 @@
 #include "io/keras.h"
 
 #include <jansson.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,7 @@ typedef struct collection {
     int64_t visits;
     int64_t class_number; /* in a .weights.h5: counts the classes of layers as they come */
     bool is_counted;      /* a layer without a name of its own was given a numbered one */
+    bool is_unordered;    /* the order of a nested model's layers is unknown */
     ani_text classes;     /* lines "CLASS COUNT", of a .weights.h5 */
 } collection;
 
@@ -100,13 +102,6 @@ static int64_t config_position(const ani_keras_config *config, const char *layer
     return config ? ani_keras_config_find(config, layer) : -1;
 }
 
-/* Is it the name of a model among the layers of the outermost one? */
-static bool is_model(const ani_keras_config *config, const char *name) {
-    for (int64_t i = 0; config && i < config->model_count; i++)
-        if (config->models[i].parent == 0 && !strcmp(config->models[i].name, name)) return true;
-    return false;
-}
-
 /* --- the legacy layout: lists of names -------------------------------------------------------- */
 
 /* Read attribute, or attribute0, attribute1, ... into which Keras splits a long list. */
@@ -152,9 +147,95 @@ static weight_name split_weight_name(const char *name) {
     return parts;
 }
 
+/* Index of the model of that name among the layers of the outermost one; -1 if there is none. */
+static int64_t find_model(const ani_keras_config *config, const char *name) {
+    for (int64_t i = 0; config && i < config->model_count; i++)
+        if (config->models[i].parent == 0 && !strcmp(config->models[i].name, name)) return i;
+    return -1;
+}
+
+/* Do all weights have the names of layers of the config? */
+static bool are_named(const ani_keras_config *config, const ani_names *names) {
+    for (int64_t i = 0; i < names->count; i++) {
+        const weight_name parts = split_weight_name(names->items[i]);
+        bool is_known = parts.layer_size == 0;
+        for (int64_t k = 0; k < config->count && !is_known; k++)
+            is_known = strlen(config->layers[k].name) == parts.layer_size &&
+                       !memcmp(config->layers[k].name, parts.layer, parts.layer_size);
+        if (!is_known) return false;
+    }
+    return true;
+}
+
+/* Find the layers of a model's weights from their order alone: the trained ones come first, layer
+ * by layer, then the others. layers [count] gets the index of each weight's layer; false if the
+ * variables are not those of the config's layers in this order. */
+static bool find_layers(const ani_keras_config *config, int64_t model, const ani_names *names,
+                        int64_t *layers) {
+    static const struct {
+        int32_t kind;
+        const char *name, *other; /* Keras 3 has a name of its own for one of them */
+        size_t condition;         /* offset of the setting that must be true */
+        bool is_moving;
+    } variables[] = {
+        {ANI_KERAS_CONV | ANI_KERAS_DENSE, "kernel", "kernel", 0, false},
+        {ANI_KERAS_DEPTHWISE, "depthwise_kernel", "kernel", 0, false},
+        {ANI_KERAS_CONV | ANI_KERAS_DEPTHWISE | ANI_KERAS_DENSE, "bias", "bias",
+         offsetof(ani_keras_layer, use_bias), false},
+        {ANI_KERAS_NORM, "gamma", "gamma", offsetof(ani_keras_layer, scale), false},
+        {ANI_KERAS_NORM, "beta", "beta", offsetof(ani_keras_layer, center), false},
+        {ANI_KERAS_NORM, "moving_mean", "moving_mean", 0, true},
+        {ANI_KERAS_NORM, "moving_variance", "moving_variance", 0, true},
+    };
+    enum { VARIABLES = sizeof variables / sizeof *variables };
+    int64_t at = 0;
+    for (int64_t k = 0; k < 2 * config->count * VARIABLES; k++) {
+        const bool is_first_pass = k < config->count * VARIABLES;
+        const int64_t index = k / VARIABLES % config->count;
+        const ani_keras_layer *layer = &config->layers[index];
+        const int32_t v = (int32_t)(k % VARIABLES);
+        int32_t has = 1;
+        if (variables[v].condition)
+            memcpy(&has, (const char *)layer + variables[v].condition, sizeof has);
+        if (layer->model != model || !(layer->kind & variables[v].kind) || !has ||
+            (layer->trainable && !variables[v].is_moving) != is_first_pass)
+            continue;
+        if (at == names->count) return false;
+        const weight_name parts = split_weight_name(names->items[at]);
+        const char *const both[] = {variables[v].name, variables[v].other};
+        bool is_same = false;
+        for (int i = 0; i < 2; i++)
+            is_same = is_same || (strlen(both[i]) == parts.variable_size &&
+                                  !memcmp(both[i], parts.variable, parts.variable_size));
+        if (!is_same) return false;
+        layers[at++] = index;
+    }
+    return at == names->count;
+}
+
+/* Are some layers of a nested model frozen and others not? The weights of the frozen ones then come
+ * after the trained weights of the others, whatever the order of the layers. */
+static bool is_partly_frozen(const ani_names *names) {
+    bool has_split = false, has_whole = false, has_late = false, was_moving = false;
+    weight_name before = {0};
+    for (int64_t i = 0; i < names->count; i++) {
+        const weight_name parts = split_weight_name(names->items[i]);
+        const bool is_moving = !strncmp(parts.variable, "moving_", 7);
+        const bool is_next = i == 0 || parts.layer_size != before.layer_size ||
+                             memcmp(parts.layer, before.layer, parts.layer_size) != 0;
+        if (is_moving && is_next) has_split = true;
+        if (is_moving && !is_next && !was_moving) has_whole = true;
+        if (!is_moving && is_next && has_split) has_late = true;
+        before = parts;
+        was_moving = is_moving;
+    }
+    return has_split && (has_whole || has_late);
+}
+
 static an_status collect_legacy_layer(collection *all, const char *base, const char *layer,
                                       int64_t group, an_error *err) {
     ani_names names = {0};
+    int64_t *layers = NULL; /* by their order; NULL: by their names */
     bool found;
     an_status st = AN_OK;
     char *path = base[0] ? ani_path_join(base, layer) : ani_strdup(layer);
@@ -180,26 +261,39 @@ static an_status collect_legacy_layer(collection *all, const char *base, const c
     /* A nested model keeps the names of its layers. A single layer is called what the layer list
      * calls it: within its group, Keras writes other names ("MODEL/dense/kernel",
      * "Conv1_1/kernel:0"). */
-    bool is_nested = is_model(all->config, layer);
+    const int64_t model = find_model(all->config, layer);
+    bool is_nested = model >= 0;
     for (int64_t i = 1; i < names.count && !is_nested; i++) {
         const weight_name first = split_weight_name(names.items[0]);
         const weight_name other = split_weight_name(names.items[i]);
         is_nested = first.layer_size != other.layer_size ||
                     memcmp(first.layer, other.layer, first.layer_size) != 0;
     }
+    if (model >= 0 && !are_named(all->config, &names)) {
+        layers = ani_alloc(names.count * (int64_t)sizeof *layers);
+        if (!layers) {
+            st = ani_fail_memory(err, names.count * (int64_t)sizeof *layers, "layers");
+            goto done;
+        }
+    }
+    const bool has_order = layers && find_layers(all->config, model, &names, layers);
+    if (is_nested && !has_order && (model < 0 || layers) && is_partly_frozen(&names))
+        all->is_unordered = true;
     for (int64_t i = 0; i < names.count && !st; i++) {
         const weight_name parts = split_weight_name(names.items[i]);
         const bool is_inner = is_nested && parts.layer_size > 0;
         st = add_place(all,
                        (place){.path = ani_path_join(path, names.items[i]),
-                               .layer = is_inner ? copy_part(parts.layer, parts.layer_size)
-                                                 : ani_strdup(layer),
+                               .layer = has_order  ? ani_strdup(all->config->layers[layers[i]].name)
+                                        : is_inner ? copy_part(parts.layer, parts.layer_size)
+                                                   : ani_strdup(layer),
                                .variable = copy_part(parts.variable, parts.variable_size),
                                .group = group},
                        err);
     }
 done:
     ani_names_clear(&names);
+    ani_free(layers);
     ani_free(path);
     return st;
 }
@@ -573,6 +667,7 @@ an_status ani_keras_read_hdf5(an_arrays *arrays, const uint8_t *bytes, int64_t s
     if (!st && all.classes.size)
         st = an_arrays_set_metadata(arrays, "layer_classes", all.classes.bytes, err);
     if (!st && all.is_counted) st = an_arrays_set_metadata(arrays, "layer_names", "counted", err);
+    if (!st && all.is_unordered) st = an_arrays_set_metadata(arrays, "layer_order", "unknown", err);
 done:
     clear_collection(&all);
     ani_keras_config_free(config);

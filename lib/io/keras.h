@@ -10,6 +10,10 @@
  *   of a nested model in the order of the model_config if the file has one, otherwise in the order
  *   in which the file first names them. A flat weight file (no_top) thus gives its layers in the
  *   order in which Keras matches them, whatever they are called.
+ *   - Keras lists the trained weights of a nested model before the others, and TensorFlow may have
+ *   numbered their names ("Conv1_1/kernel:0"). If not all of these are names of layers in the
+ *   config, LAYER is the one that Keras itself would load them into, by that order. Without a
+ *   config, metadata "layer_order" is "unknown" if some layers are frozen.
  *   - Within a layer: kernel or depthwise_kernel, bias; gamma, beta, moving_mean, moving_variance.
  *   - Only a Keras 3 .weights.h5 without a config has no order across classes: layers of one class
  * are sorted by number, classes by name. If that file has no layer names either (tf_keras writes
@@ -79,8 +83,9 @@ typedef struct ani_keras_layer {
     int32_t model;                        /* index of the model that it is a layer of */
     int32_t inputs[ANI_KERAS_MAX_INPUTS]; /* indices of the layers whose outputs it takes */
     int32_t input_count;
-    int32_t training; /* 1: it, or a model around it, is called with training=True */
-    int32_t shape[3]; /* height, width, channels of a stated input; -1: None, or not stated */
+    int32_t training;  /* 1: it, or a model around it, is called with training=True */
+    int32_t trainable; /* 0: frozen */
+    int32_t shape[3];  /* height, width, channels of a stated input; -1: None, or not stated */
     int32_t filters, units;
     int32_t kernel_size[2], strides[2], dilation_rate[2];
     int32_t groups, depth_multiplier, use_bias;

@@ -159,6 +159,7 @@ static const char *const float_policies[] = {
 
 void ani_keras_layer_init(ani_keras_layer *layer, int32_t kind) {
     *layer = (ani_keras_layer){.kind = kind,
+                               .trainable = 1,
                                .shape = {-1, -1, -1},
                                .filters = ANI_KERAS_NONE,
                                .units = ANI_KERAS_NONE,
@@ -694,6 +695,7 @@ static an_status read_layer(ani_keras_layer *layer, const json_t *json, const ca
     memcpy(layer->inputs, how->inputs, sizeof layer->inputs);
     layer->input_count = how->input_count;
     layer->training = how->training;
+    layer->trainable = !json_is_false(json_object_get(config, "trainable"));
     st = read_settings(layer, config, err);
     return st ? st : read_shape(layer, config, err);
 }

@@ -46,6 +46,7 @@ void an_model_destroy(an_model *model) {
     ani_free(model->statistics);
     ani_calibration_destroy(model->calibration);
     ani_class_names_destroy(model->names);
+    ani_free(model->intervals);
     ani_net_destroy(model->net);
     ani_free(model);
 }
@@ -228,13 +229,17 @@ an_status an_model_set_momentum(an_model *model, double momentum, an_error *err)
 
 /* --- copy ------------------------------------------------------------------------------------- */
 
-/* Copy what belongs to the model and not to its net. */
-static an_status copy_settings(an_model *copy, const an_model *model, an_error *err) {
+/* Copy what belongs to the model and not to its net, whose version was read before it was copied.
+ */
+static an_status copy_settings(an_model *copy, const an_model *model, int64_t version,
+                               an_error *err) {
     an_status st = ani_net_begin_read(model->net, err);
     if (st) return st;
     copy->momentum = model->momentum;
     copy->names = ani_model_hold_class_names(model);
+    st = ani_model_copy_intervals(copy, model, version, err);
     ani_net_end_change(model->net);
+    if (st) return st;
     ani_model_use_base(copy, ani_model_base(model));
     ani_model_use_training(copy, atomic_load(&model->precision), atomic_load(&model->recompute));
     return AN_OK;
@@ -257,9 +262,10 @@ an_status an_model_copy(an_model **out, const an_model *model, an_backend *backe
                         "model: its backend is '%s' at level '%s', the copy's '%s' at level '%s'; "
                         "weights are shared between backends of the same kind and ISA level",
                         own->ops->name, own->level, backend->ops->name, backend->level);
+    const int64_t version = ani_net_version(model->net);
     an_status st = ani_net_copy(&net, model->net, backend, weights == AN_SHARE_WEIGHTS, err);
     if (!st) st = make(&copy, net, &model->facts, err);
-    if (!st) st = copy_settings(copy, model, err);
+    if (!st) st = copy_settings(copy, model, version, err);
     if (st) {
         an_model_destroy(copy);
         return st;

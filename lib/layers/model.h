@@ -107,6 +107,8 @@ an_status ani_model_take_inference(an_model *model, const an_arrays *arrays, an_
 ani_class_names *ani_model_hold_class_names(const an_model *model);
 /** Read the class names from a file's list, if it has any. AN_ERR_FORMAT: they are invalid or do
  * not fit the model. */
+an_status ani_model_take_intervals(an_model *model, const an_arrays *arrays, an_error *err);
+/** Likewise the names of classes. */
 an_status ani_model_take_class_names(an_model *model, const an_arrays *arrays, an_error *err);
 
 /** Draw weights as Keras does by default, from array number `first` on: kernels GlorotUniform (in

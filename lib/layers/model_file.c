@@ -265,6 +265,7 @@ an_status ani_model_copy_file(an_arrays **out, const an_model *model, an_error *
     st = copy_arrays(model, &arrays, 0, 0, err);
     if (!st) st = set_metadata(arrays, model, err);
     if (!st) st = ani_model_save_class_names(model, arrays, err);
+    if (!st) st = ani_model_save_intervals(model, arrays, err);
     if (!st) st = save_inference(model, arrays, err);
     ani_net_end_change(model->net);
     if (st) {

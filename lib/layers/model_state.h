@@ -8,6 +8,13 @@
 #include "layers/calibrate.h"
 #include "layers/model.h"
 
+/** Intervals of predictions, for the weights of one version; they never change. */
+typedef struct ani_intervals {
+    double level;
+    int64_t version;      /* ani_net_version() of the weights that they belong to */
+    double half_widths[]; /* [outputs] */
+} ani_intervals;
+
 struct an_model {
     atomic_int references;
     atomic_bool claimed;      /* a caller trains, measures or changes it */
@@ -19,7 +26,8 @@ struct an_model {
     double momentum;          /* with claim and turn */
     ani_net *net;
     ani_model_facts facts;
-    ani_class_names *names; /* NULL: none; set with claim, turn and ani_net_lock() */
+    ani_class_names *names;   /* NULL: none; set with claim, turn and ani_net_lock() */
+    ani_intervals *intervals; /* NULL: none; as names */
     /* batch norm update in progress: sums [2][channels] and room for those of a batch; NULL: none
      */
     double *statistics;
@@ -42,6 +50,13 @@ an_status ani_model_end_change(an_model *model, an_status st);
  * all values of x are finite. */
 an_status ani_model_check_images(const an_model *model, const float *x, const void *y, int64_t n,
                                  an_error *err);
+
+/** Give a copy of a model the intervals of its weights, unless these have changed since they were
+ * copied. version: ani_net_version() before that. With the turn. */
+an_status ani_model_copy_intervals(an_model *copy, const an_model *model, int64_t version,
+                                   an_error *err);
+/** Add the intervals to a file's contents, if they are valid. With the turn. */
+an_status ani_model_save_intervals(const an_model *model, an_arrays *arrays, an_error *err);
 
 /** Add the class names to a file's contents, if the model has any. With the turn. */
 an_status ani_model_save_class_names(const an_model *model, an_arrays *arrays, an_error *err);

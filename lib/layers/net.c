@@ -529,6 +529,13 @@ int64_t ani_net_changes(const ani_net *net) {
     return net->version;
 }
 
+int64_t ani_net_version(ani_net *net) {
+    pthread_mutex_lock(&net->lock);
+    const int64_t version = net->head_version;
+    pthread_mutex_unlock(&net->lock);
+    return version;
+}
+
 void ani_net_weights_changed(ani_net *net, int32_t base) {
     if (base == AN_BASE_TRAIN || base == AN_BASE_FINETUNE)
         ani_net_changed(net);
@@ -598,6 +605,10 @@ void ani_net_join_gradients(ani_net *net, int32_t base, double kept_share, doubl
     const ani_net_range range = ani_net_trained(net, base);
     net->backend->ops->combine(net->backend, range.count, kept_share, net->kept_gradients, share,
                                range.gradients);
+}
+
+float *ani_net_moving(const ani_net *net) {
+    return net->moving;
 }
 
 static int64_t moving_size(const ani_net *net) {

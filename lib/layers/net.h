@@ -107,6 +107,9 @@ int64_t ani_net_parameter_count(const ani_net *net);
 void ani_net_weights_changed(ani_net *net, int32_t base);
 /** Return how often the weights or statistics of the units have changed. */
 int64_t ani_net_changes(const ani_net *net);
+/** Return a number that increases with each change of any weight, the head's included. Any thread.
+ */
+int64_t ani_net_version(ani_net *net);
 
 /* Threads. Predictions may run at any time, on any number of threads. One caller at a time trains,
  * measures or changes the net; an_model decides which. It makes each change in a turn, so that
@@ -250,6 +253,9 @@ an_status ani_net_keep_gradients(ani_net *net, int32_t base, an_error *err);
  * ones. */
 void ani_net_join_gradients(ani_net *net, int32_t base, double kept_share, double share);
 
+/** Return all moving statistics, which follow one another; whoever changes them notifies the net as
+ * after a change of weights. */
+float *ani_net_moving(const ani_net *net);
 /** Backend memory for a copy of the moving statistics; NULL is freed as nothing. */
 an_status ani_net_moving_create(float **out, const ani_net *net, an_error *err);
 void ani_net_moving_destroy(const ani_net *net, float *moving);

@@ -2,7 +2,6 @@
  * Writes models for other tools; the ending of the path decides which format is meant. */
 #include <attractivenet/mobilenetv2.h>
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -12,6 +11,7 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "layers/model.h"
+#include "mobilenetv2/keras_write.h"
 #include "mobilenetv2/onnx.h"
 
 void an_export_options_init(an_export_options *options, uint32_t struct_size) {
@@ -20,7 +20,7 @@ void an_export_options_init(an_export_options *options, uint32_t struct_size) {
 }
 
 static an_status check_options(const an_export_options *o, an_error *err) {
-    if (o->format < AN_EXPORT_AUTO || o->format > AN_EXPORT_ONNX)
+    if (o->format < AN_EXPORT_AUTO || o->format > AN_EXPORT_KERAS_ARCHIVE)
         return ani_fail(err, AN_ERR_ARG, "an_export_options: format is %d; it must be AN_EXPORT_*",
                         (int)o->format);
     if (o->layout < AN_LAYOUT_NHWC || o->layout > AN_LAYOUT_NCHW)
@@ -41,10 +41,39 @@ static an_status check_options(const an_export_options *o, an_error *err) {
     return AN_OK;
 }
 
-/* Whether a path has this ending, in upper or lower case. */
-static bool ends_in(const char *path, const char *ending) {
-    const char *dot = strrchr(ani_base_name(path), '.');
-    return dot && !strcasecmp(dot, ending);
+/* Endings of paths; one that ends like another comes before it. */
+static const struct {
+    const char *ending;
+    int32_t format;
+} endings[] = {{".weights.h5", AN_EXPORT_KERAS_WEIGHTS},
+               {".h5", AN_EXPORT_KERAS_H5},
+               {".keras", AN_EXPORT_KERAS_ARCHIVE},
+               {".onnx", AN_EXPORT_ONNX}};
+
+/* The format that a path's ending stands for, in upper or lower case; AUTO: none. */
+static int32_t format_of(const char *path) {
+    const char *name = ani_base_name(path);
+    const size_t size = strlen(name);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t end = strlen(endings[i].ending);
+        if (size > end && !strcasecmp(name + size - end, endings[i].ending))
+            return endings[i].format;
+    }
+    return AN_EXPORT_AUTO;
+}
+
+/* Only ONNX has a choice of layouts and of arithmetic. */
+static an_status check_fit(const an_export_options *o, an_error *err) {
+    if (o->format == AN_EXPORT_ONNX) return AN_OK;
+    if (o->layout != AN_LAYOUT_NHWC)
+        return ani_fail(err, AN_ERR_ARG,
+                        "export: layout is %d; a Keras file must have AN_LAYOUT_NHWC (%d)",
+                        (int)o->layout, AN_LAYOUT_NHWC);
+    if (o->inference != AN_INFERENCE_FP32)
+        return ani_fail(err, AN_ERR_ARG,
+                        "export: inference is %d; a Keras file must have AN_INFERENCE_FP32 (%d)",
+                        (int)o->inference, AN_INFERENCE_FP32);
+    return AN_OK;
 }
 
 an_status an_model_export(const an_model *model, const char *path, const an_export_options *options,
@@ -57,11 +86,17 @@ an_status an_model_export(const an_model *model, const char *path, const an_expo
     an_status st = ani_options_copy(&o, sizeof o, options, "an_export_options", err);
     if (!st) st = check_options(&o, err);
     if (st) return st;
-    if (o.format == AN_EXPORT_AUTO && !ends_in(path, ".onnx"))
+    if (o.format == AN_EXPORT_AUTO) o.format = format_of(path);
+    if (o.format == AN_EXPORT_AUTO)
         return ani_fail(err, AN_ERR_ARG,
-                        "export: '%s' does not end in a known format; .onnx is possible", path);
-    st = ani_model_copy_file(&arrays, model, err);
-    if (!st) st = ani_onnx_write(arrays, model, path, &o, err);
+                        "export: '%s' does not end in a known format; .onnx, .h5, .weights.h5 and "
+                        ".keras are possible",
+                        path);
+    st = check_fit(&o, err);
+    if (!st) st = ani_model_copy_file(&arrays, model, err);
+    if (!st)
+        st = o.format == AN_EXPORT_ONNX ? ani_onnx_write(arrays, model, path, &o, err)
+                                        : ani_keras_write(arrays, model, path, &o, err);
     an_arrays_destroy(arrays);
     return st;
 }

@@ -125,32 +125,60 @@ static an_status fold(walk *w, const ani_keras_layer *layer, an_error *err) {
     return AN_OK;
 }
 
-/* The combined effect of the layers before the network must be one of the library's scales. */
-static an_status settle_scale(walk *w, an_error *err) {
-    static const int32_t scales[] = {AN_SCALE_AUTO, AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_ARTICLE,
-                                     AN_SCALE_TORCH};
+/* Do the layers before the network equal a line, times a factor per channel? Zeros are padded after
+ * these layers and after the model's scale alike: an offset of its own cannot be moved into the
+ * convolution, a factor can. */
+static bool fits_line(const walk *w, const double gain[3], const double bias[3],
+                      double factors[3]) {
     const double near = 1e-6; /* the relative precision of a float32 factor */
+    for (int32_t c = 0; c < 3; c++) {
+        factors[c] = w->gain[c] / gain[c];
+        if (fabs(factors[c] - 1) <= near) factors[c] = 1;
+        const double wanted = bias[c] * factors[c];
+        if (!(fabs(w->bias[c] - wanted) <= near * fmax(fabs(factors[c]), fabs(wanted))))
+            return false;
+    }
+    return true;
+}
+
+static bool is_one(const double factors[3]) {
+    return factors[0] == 1 && factors[1] == 1 && factors[2] == 1;
+}
+
+/* Pixels may be other than 0 to 255 where a model is used, and without an offset nothing tells: a
+ * factor is believed only if it gives the network numbers of a usual size. */
+static bool are_usual(const double factors[3]) {
+    const double most = 20;
+    for (int32_t c = 0; c < 3; c++)
+        if (!(fabs(factors[c]) <= most && fabs(factors[c]) >= 1 / most)) return false;
+    return true;
+}
+
+/* The combined effect of the layers before the network must be one of the library's scales, or one
+ * of them but the article's times a factor, which goes into the first convolution. */
+static an_status settle_scale(walk *w, an_error *err) {
+    static const int32_t scales[] = {AN_SCALE_UNIT, AN_SCALE_TF, AN_SCALE_TORCH, AN_SCALE_ARTICLE};
+    enum { SCALES = sizeof scales / sizeof *scales, FOLDED = SCALES - 1 };
+    double factors[3], gain[3] = {1, 1, 1}, bias[3] = {0};
     w->in_front = false;
-    for (size_t i = 0; w->scaled && i < sizeof scales / sizeof *scales; i++) {
-        double gain[3] = {1, 1, 1}, bias[3] = {0}; /* AUTO: nothing is scaled */
-        bool fits = true;
-        an_status st = scales[i] ? ani_scale_line(scales[i], gain, bias, err) : AN_OK;
+    /* layers that leave pixels as they are do not scale */
+    if (w->scaled && fits_line(w, gain, bias, factors) && is_one(factors)) w->scaled = NULL;
+    for (size_t i = 0; w->scaled && i < SCALES + FOLDED && !w->weights->scale; i++) {
+        an_status st = ani_scale_line(scales[i % SCALES], gain, bias, err);
         if (st) return st;
-        for (int32_t c = 0; c < 3; c++)
-            fits = fits && fabs(w->gain[c] - gain[c]) <= near * gain[c] &&
-                   fabs(w->bias[c] - bias[c]) <= near * fmax(fabs(bias[c]), 1);
-        if (!fits) continue;
-        if (!scales[i]) w->scaled = NULL;
-        w->weights->scale = scales[i];
-        w->weights->scale_layer = w->scaled ? w->scaled->name : NULL;
-        break;
+        if (!fits_line(w, gain, bias, factors)) continue;
+        if (i < SCALES ? !is_one(factors) : !are_usual(factors)) continue;
+        w->weights->scale = scales[i % SCALES];
+        w->weights->scale_layer = w->scaled->name;
+        if (!is_one(factors)) memcpy(w->weights->stem_gain, factors, sizeof factors);
     }
     if (w->scaled && !w->weights->scale)
-        return ani_fail(
-            err, AN_ERR_UNSUPPORTED,
-            "model: '%s': with layer '%s' (%s) pixels x of 0 to 255 become x*%g%+g; "
-            "this library has x/255, x/127.5-1, x/.255 and ImageNet's (x/255-mean)/deviation",
-            w->weights->path, w->scaled->name, w->scaled->class_name, w->gain[0], w->bias[0]);
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': with layer '%s' (%s) pixels x become x*%g%+g; supported are "
+                        "unit, tf, torch and article, and the first three times 1/20 to 20 (zero "
+                        "padding allows no other offset)",
+                        w->weights->path, w->scaled->name, w->scaled->class_name, w->gain[0],
+                        w->bias[0]);
     if (w->whole && !w->weights->scale)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "model: '%s': layer '%s': dtype is '%s'; it must be a type of floats, or a "

@@ -192,6 +192,7 @@ static an_status build(an_model **out, an_backend *backend, const blueprint *b, 
         st = ani_net_draw(net, b->seed, b->weights ? ANI_MNV2_BASE_ARRAYS : 0, err);
     if (!st && b->weights) st = ani_weights_take(b->weights, net, b->take_head, err);
     if (!st && b->is_model) st = ani_model_take_inference(model, b->weights->arrays, err);
+    if (!st && b->is_model) st = ani_model_take_intervals(model, b->weights->arrays, err);
     if (!st && b->is_model) st = ani_model_take_class_names(model, b->weights->arrays, err);
     if (st) goto done;
     *out = model;

@@ -108,6 +108,12 @@ static an_status match_by_order(ani_weights *weights, const ani_unit_spec *units
     const an_arrays *arrays = weights->arrays;
     int64_t at[CLASSES] = {0};
     group layer;
+    if (an_arrays_metadata(arrays, "layer_order"))
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "weights: '%s' does not tell the order of its layers: some are frozen, and "
+                        "their names are not MobileNetV2's, as '%s'; save the whole model, or "
+                        "without frozen layers",
+                        weights->path, an_arrays_name(arrays, 0));
     for (int32_t u = 0; u < ANI_MNV2_UNITS; u++) {
         int64_t *place = &weights->base[(int64_t)u * 5];
         const bool depthwise = units[u].kind == ANI_UNIT_DEPTHWISE;
@@ -269,6 +275,21 @@ static int64_t place_of(const ani_weights *weights, int64_t index) {
     return index == ANI_MNV2_BASE_ARRAYS ? weights->head_kernel : weights->head_bias;
 }
 
+/* The first convolution's weights, times the factors of the layers before it; NULL: there are none,
+ * or no memory. */
+static an_status scale_stem(const ani_weights *weights, const ani_net_array *stem, float **scaled,
+                            an_error *err) {
+    *scaled = NULL;
+    if (weights->stem_gain[0] == 0) return AN_OK;
+    const float *values = an_arrays_data(weights->arrays, place_of(weights, 0));
+    float *copy = ani_alloc(stem->count * (int64_t)sizeof *copy);
+    if (!copy) return ani_fail_memory(err, stem->count * (int64_t)sizeof *copy, "weights");
+    for (int64_t i = 0; i < stem->count; i++) /* [3,3,3,filters] */
+        copy[i] = (float)(values[i] * weights->stem_gain[i / stem->shape[3] % 3]);
+    *scaled = copy;
+    return AN_OK;
+}
+
 an_status ani_weights_take(const ani_weights *weights, ani_net *net, int32_t head, an_error *err) {
     const int64_t count = ANI_MNV2_BASE_ARRAYS + (head ? 2 : 0);
     for (int64_t i = 0; i < count; i++) {
@@ -276,8 +297,12 @@ an_status ani_weights_take(const ani_weights *weights, ani_net *net, int32_t hea
             ani_array_check(ani_net_array_at(net, i), weights->arrays, place_of(weights, i), err);
         if (st) return st;
     }
-    for (int64_t i = 0; i < count; i++)
+    float *stem;
+    an_status st = scale_stem(weights, ani_net_array_at(net, 0), &stem, err);
+    for (int64_t i = 0; i < count && !st; i++)
         ani_net_write_array(net, ani_net_array_at(net, i),
-                            an_arrays_data(weights->arrays, place_of(weights, i)));
-    return AN_OK;
+                            i == 0 && stem ? stem
+                                           : an_arrays_data(weights->arrays, place_of(weights, i)));
+    ani_free(stem);
+    return st;
 }

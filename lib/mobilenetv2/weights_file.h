@@ -34,6 +34,8 @@ typedef struct ani_weights {
     int64_t head_kernel, head_bias;
     ani_keras_config *config; /* of a Keras file; NULL: none */
     const char *scale_layer;  /* the layer of the file that defines the scale; NULL: none */
+    double stem_gain[3];      /* what the first convolution's weights are to be multiplied by, per
+                                 input channel; 0: by nothing */
     char base_name[ANI_FACT_SIZE];
 } ani_weights;
 

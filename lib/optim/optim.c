@@ -255,8 +255,8 @@ void ani_optimizer_settings(const an_optimizer *optimizer, ani_setting_list *to)
 
 static const char *const moment_names[] = {"optimizer/m", "optimizer/v"};
 
-/** The moments of what a base mode trains; v is NULL for SGD. */
-static float *moments(const an_optimizer *optimizer, int32_t base, int which, int64_t *count) {
+float *ani_optimizer_moments(const an_optimizer *optimizer, int32_t base, int which,
+                             int64_t *count) {
     const ani_net *net = ani_model_net(optimizer->model);
     const ani_net_range range = ani_net_trained(net, base);
     float *all = which ? optimizer->v : optimizer->m;
@@ -270,7 +270,7 @@ an_status ani_optimizer_append(const an_optimizer *optimizer, int32_t base, an_a
     an_status st = AN_OK;
     for (int which = 0; which < 2 && !st; which++) {
         int64_t count;
-        const float *from = moments(optimizer, base, which, &count);
+        const float *from = ani_optimizer_moments(optimizer, base, which, &count);
         if (!from) continue;
         float *host;
         st = ani_arrays_append(arrays, moment_names[which], &count, 1, &host, err);
@@ -283,7 +283,7 @@ an_status ani_optimizer_check(const an_optimizer *optimizer, int32_t base, const
                               an_error *err) {
     for (int which = 0; which < 2; which++) {
         int64_t count;
-        if (!moments(optimizer, base, which, &count)) continue;
+        if (!ani_optimizer_moments(optimizer, base, which, &count)) continue;
         const int64_t index = an_arrays_find(arrays, moment_names[which]);
         if (an_arrays_rank(arrays, index) != 1 || an_arrays_length(arrays, index, 0) != count)
             return ani_fail(err, AN_ERR_FORMAT, "there is no '%s' of %lld numbers",
@@ -297,7 +297,7 @@ void ani_optimizer_take(an_optimizer *optimizer, int32_t base, const an_arrays *
     an_backend *backend = an_model_backend(optimizer->model);
     for (int which = 0; which < 2; which++) {
         int64_t count;
-        float *to = moments(optimizer, base, which, &count);
+        float *to = ani_optimizer_moments(optimizer, base, which, &count);
         if (!to) continue;
         const int64_t index = an_arrays_find(arrays, moment_names[which]);
         backend->ops->write(backend, to, an_arrays_data(arrays, index),

@@ -19,6 +19,10 @@ an_status ani_optimizer_step(an_optimizer *optimizer, double learning_rate, bool
 /** Set the number of steps done, when a guard has made the last ones void. */
 void ani_optimizer_set_steps(an_optimizer *optimizer, int64_t steps);
 
+/** Return the moments (which: 0 the first, 1 the second) of what a base mode trains, *count numbers
+ * in backend memory; NULL: this kind has none. */
+float *ani_optimizer_moments(const an_optimizer *optimizer, int32_t base, int which,
+                             int64_t *count);
 /** Append the moments of what a base mode (AN_BASE_*) trains, in memory order: "optimizer/m" and,
  * except for SGD, "optimizer/v". The number of steps done is an_optimizer_steps(). */
 an_status ani_optimizer_append(const an_optimizer *optimizer, int32_t base, an_arrays *arrays,

@@ -115,6 +115,24 @@ bool ani_average_is_shown(const ani_average *average) {
     return average && average->is_shown;
 }
 
+an_status ani_average_spread(ani_average *average, an_comm *comm, an_error *err) {
+    if (!average) return AN_OK;
+    an_backend *backend = an_model_backend(average->model);
+    const int64_t moving = ani_net_moving_count(ani_model_net(average->model));
+    int32_t flags[] = {average->has_steps, average->is_shown, average->has_moving};
+    an_status st = ani_comm_broadcast(comm, NULL, flags, sizeof flags, 0, err);
+    if (!st)
+        st = ani_comm_broadcast(comm, backend, average->weights,
+                                average->count * (int64_t)sizeof(float), 0, err);
+    if (!st && average->moving)
+        st = ani_comm_broadcast(comm, backend, average->moving, moving * (int64_t)sizeof(float), 0,
+                                err);
+    average->has_steps = flags[0];
+    average->is_shown = flags[1];
+    average->has_moving = flags[2];
+    return st;
+}
+
 /* --- checkpoints ------------------------------------------------------------------------------ */
 
 static an_status append(const ani_average *average, const char *name, const float *from,

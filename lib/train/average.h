@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "comm/comm.h"
+
 /** Belongs to a trainer, which holds the model. */
 typedef struct ani_average ani_average;
 
@@ -26,6 +28,9 @@ void ani_average_add(ani_average *average, int64_t t);
 an_status ani_average_show(ani_average *average, bool shown, an_error *err);
 /** Return whether the model holds the average. */
 bool ani_average_is_shown(const ani_average *average);
+
+/** Take over rank 0's, on all ranks. */
+an_status ani_average_spread(ani_average *average, an_comm *comm, an_error *err);
 
 /** Append to a checkpoint, while the model holds the weights. */
 an_status ani_average_append(const ani_average *average, an_arrays *arrays, an_error *err);

@@ -175,49 +175,57 @@ an_status an_model_evaluate(an_model *model, an_loader *loader, const an_loss_op
     /* progress may destroy both */
     ani_model_hold(model);
     ani_loader_hold(loader);
-    st = ani_evaluate(model, loader, &ours, NULL, batch_done, &w, loss_value, err);
+    st = ani_evaluate(model, loader, &ours, NULL, NULL, batch_done, &w, loss_value, err);
     an_loader_destroy(loader);
     an_model_destroy(model);
     return st;
 }
 
+/** Meet the other ranks after a batch with n images on this one. */
+static an_status meet(ani_ranks *ranks, an_status st, int64_t n, an_error *err) {
+    const ani_rank_news news = {.images = n};
+    return ani_ranks_meet(ranks, st, &news, err);
+}
+
 an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options *loss,
-                       ani_watch *watch, ani_batch_done_fn done, void *user, double *loss_value,
-                       an_error *err) {
+                       ani_watch *watch, ani_ranks *ranks, ani_batch_done_fn done, void *user,
+                       double *loss_value, an_error *err) {
     float *logits = NULL;
     ani_net_context *context = NULL;
-    double total = 0;
-    int64_t samples = 0;
-    const ani_net_spec *spec = ani_net_spec_of(ani_model_net(model));
+    double sums[2] = {0}; /* losses, samples */
+    ani_net *net = ani_model_net(model);
+    const ani_net_spec *spec = ani_net_spec_of(net);
     const int64_t size = (int64_t)an_loader_batch_size(loader) * spec->outputs;
     an_status st = ani_loader_claim(loader, err);
-    if (st) return st;
-    logits = ani_alloc_zero(size, sizeof *logits);
-    if (!logits) st = ani_fail_memory(err, size * (int64_t)sizeof *logits, "predictions");
-    ani_net *net = ani_model_net(model);
+    const bool claimed = !st;
+    if (claimed) logits = ani_alloc_zero(size, sizeof *logits);
+    if (claimed && !logits)
+        st = ani_fail_memory(err, size * (int64_t)sizeof *logits, "predictions");
     if (!st) st = ani_net_context_take(&context, net, err);
     if (!st) ani_net_context_use_watch(context, watch);
     if (!st) st = ani_net_context_hold(net, context, ANI_PREDICT_AS_SET, false, err);
     if (!st) ani_loader_use_watch(loader, ani_net_context_watch(context));
+    if (!st) ani_ranks_share(ranks, loader);
     if (!st) st = ani_loader_begin(loader, 0, 0, err);
-    while (!st) {
+    while (true) {
         const float *x, *y;
         const int64_t *which;
-        int64_t n;
-        st = ani_loader_next(loader, &x, &y, &which, &n, err);
+        int64_t n = 0;
+        if (!st) st = ani_loader_next(loader, &x, &y, &which, &n, err);
         if (!st) st = ani_check_labels(loader, loss, y, which, n, err);
-        if (!st) st = ani_net_predict(net, context, x, n, 0, NULL, logits, err);
-        if (st) break;
-        samples += n;
-        st = add_losses(&total, loss, logits, y, an_loader_batch_weights(loader), n, spec->outputs,
-                        err);
+        if (!st && n) st = ani_net_predict(net, context, x, n, 0, NULL, logits, err);
+        if (!st) {
+            sums[1] += (double)n;
+            st = add_losses(&sums[0], loss, logits, y, an_loader_batch_weights(loader), n,
+                            spec->outputs, err);
+        }
         if (!st) st = done(user, ani_loader_place(loader), an_loader_steps(loader), err);
+        st = meet(ranks, st, n, err);
+        if (st) break;
     }
-    if (st == AN_DONE) {
-        st = AN_OK;
-        *loss_value = samples ? total / (double)samples : NAN;
-    }
-    ani_loader_release(loader);
+    if (st == AN_DONE) st = ani_ranks_sum_host(ranks, sums, 2, err);
+    if (!st) *loss_value = sums[1] > 0 ? sums[0] / sums[1] : NAN;
+    if (claimed) ani_loader_release(loader);
     ani_net_context_give(net, context);
     ani_free(logits);
     return st;
@@ -235,77 +243,141 @@ bool ani_features_fit(const an_model *model, const an_loader *loader) {
     return feature_bytes(model, loader, &bytes) && bytes <= max_feature_bytes;
 }
 
-/** Copy a batch to the next rows. An omitted image leaves a place without a row. */
-static an_status add_batch(ani_features *f, an_model *model, ani_net_context *context,
-                           const an_loader *loader, const float *x, const float *y,
-                           const float *weights, const int64_t *samples, int64_t n, int64_t *place,
-                           an_error *err) {
-    float *values = f->values + f->samples * f->width;
-    an_status st = ani_model_predict(model, context, x, n, values, NULL, err);
-    if (st) return st;
+/** Count the rows of a batch, which have been filled in. An omitted image leaves a place without a
+ * row. */
+static void add_rows(ani_features *f, const an_loader *loader, const int64_t *samples, int64_t n,
+                     int64_t *place) {
     for (int64_t i = 0; i < n; i++) {
         while (ani_loader_sample(loader, *place) != samples[i])
             f->rows[(*place)++] = -1;
         f->rows[(*place)++] = f->samples + i;
     }
-    for (int64_t i = 0; i < n * f->outputs; i++)
-        f->targets[f->samples * f->outputs + i] = y[i];
-    for (int64_t i = 0; f->weights && i < n; i++)
-        f->weights[f->samples + i] = weights[i];
     f->samples += n;
+}
+
+/** Rows of a batch: those of this rank, or of all. */
+typedef struct feature_rows {
+    float *values, *targets, *weights; /* weights NULL: none */
+    int64_t *samples;
+} feature_rows;
+
+static an_status make_rows(feature_rows *rows, const ani_features *f, const an_loader *loader,
+                           an_error *err) {
+    const int64_t batch = an_loader_batch_size(loader);
+    rows->values = ani_alloc_zero(batch * f->width, sizeof *rows->values);
+    rows->targets = ani_alloc_zero(batch * f->outputs, sizeof *rows->targets);
+    rows->weights = ani_alloc_zero(batch, sizeof *rows->weights);
+    rows->samples = ani_alloc_zero(batch, sizeof *rows->samples);
+    if (rows->values && rows->targets && rows->weights && rows->samples) return AN_OK;
+    return ani_fail_memory(err, batch * f->width * (int64_t)sizeof *rows->values, "features");
+}
+
+static void clear_rows(feature_rows *rows) {
+    ani_free(rows->values);
+    ani_free(rows->targets);
+    ani_free(rows->weights);
+    ani_free(rows->samples);
+}
+
+/** The next rows of the features. */
+static feature_rows next_rows(const ani_features *f, int64_t *samples) {
+    return (feature_rows){f->values + f->samples * f->width, f->targets + f->samples * f->outputs,
+                          f->weights ? f->weights + f->samples : NULL, samples};
+}
+
+/** Put the rows of all ranks, n of this one, into those of rank 0. */
+static an_status gather_rows(ani_ranks *ranks, const ani_features *f, const feature_rows *mine,
+                             const feature_rows *all, an_error *err) {
+    const int64_t size = sizeof(float);
+    an_status st = ani_ranks_gather(ranks, mine->values, all->values, f->width * size, err);
+    if (!st) st = ani_ranks_gather(ranks, mine->targets, all->targets, f->outputs * size, err);
+    if (!st && f->is_weighted) st = ani_ranks_gather(ranks, mine->weights, all->weights, size, err);
+    if (!st) st = ani_ranks_gather(ranks, mine->samples, all->samples, sizeof(int64_t), err);
+    return st;
+}
+
+/** Compute the rows of this rank's part of a batch. */
+static an_status compute_rows(const feature_rows *rows, const ani_features *f, an_model *model,
+                              ani_net_context *context, an_loader *ordered,
+                              const an_loss_options *loss, int64_t *n, an_error *err) {
+    const float *x, *y;
+    const int64_t *samples;
+    an_status st = ani_loader_next(ordered, &x, &y, &samples, n, err);
+    if (!st) st = ani_check_labels(ordered, loss, y, samples, *n, err);
+    if (!st && *n) st = ani_model_predict(model, context, x, *n, rows->values, NULL, err);
+    if (st) return st;
+    const float *weights = an_loader_batch_weights(ordered);
+    memcpy(rows->targets, y, (size_t)(*n * f->outputs) * sizeof *y);
+    memcpy(rows->samples, samples, (size_t)*n * sizeof *samples);
+    if (f->is_weighted) memcpy(rows->weights, weights, (size_t)*n * sizeof *weights);
     return AN_OK;
 }
 
-an_status ani_features_create(ani_features **out, an_model *model, an_loader *loader,
-                              const an_loss_options *loss, ani_batch_done_fn done, void *user,
-                              an_error *err) {
-    *out = NULL;
-    an_loader *ordered = NULL;
-    ani_net_context *context = NULL;
-    ani_net *net = ani_model_net(model);
-    ani_watch *watch = ani_net_watch(net);
+/** What all samples need. */
+static an_status make_features(ani_features *f, const an_model *model, const an_loader *loader,
+                               an_error *err) {
     const int64_t count = an_loader_samples(loader);
-    int64_t bytes = -1, place = 0;
-    an_status st = AN_OK;
-    ani_features *f = ani_alloc_zero(1, sizeof *f);
-    if (!f) return ani_fail_memory(err, sizeof *f, "features");
-    f->width = ani_net_features(net);
-    f->outputs = an_loader_outputs(loader);
+    int64_t bytes = -1;
     f->rows = ani_alloc_zero(count, sizeof *f->rows);
     f->targets = ani_alloc_zero(count * f->outputs, sizeof *f->targets);
     f->values = feature_bytes(model, loader, &bytes) ? ani_alloc(bytes) : NULL;
-    if (an_loader_has_weights(loader)) f->weights = ani_alloc_zero(count, sizeof *f->weights);
-    if (!f->rows || !f->targets || !f->values || (an_loader_has_weights(loader) && !f->weights)) {
-        st = ani_fail_memory(err, bytes, "features");
-        goto done;
+    if (f->is_weighted) f->weights = ani_alloc_zero(count, sizeof *f->weights);
+    if (f->rows && f->targets && f->values && (!f->is_weighted || f->weights)) return AN_OK;
+    return ani_fail_memory(err, bytes, "features");
+}
+
+an_status ani_features_create(ani_features **out, an_model *model, an_loader *loader,
+                              const an_loss_options *loss, ani_watch *watch, ani_ranks *ranks,
+                              ani_batch_done_fn done, void *user, an_error *err) {
+    *out = NULL;
+    an_loader *ordered = NULL;
+    ani_net_context *context = NULL;
+    feature_rows own = {0}, others = {0};
+    ani_net *net = ani_model_net(model);
+    const bool leads = ani_ranks_leads(ranks);
+    int64_t place = 0;
+    an_status st = AN_OK;
+    ani_features *f = ani_alloc_zero(1, sizeof *f);
+    if (!f) st = ani_fail_memory(err, sizeof *f, "features");
+    if (!st) {
+        f->width = ani_net_features(net);
+        f->outputs = an_loader_outputs(loader);
+        f->is_weighted = an_loader_has_weights(loader);
+        st = leads ? make_features(f, model, loader, err) : make_rows(&others, f, loader, err);
     }
-    st = ani_loader_in_order(&ordered, loader, err);
+    if (!st) st = make_rows(&own, f, loader, err);
+    if (!st) st = ani_loader_in_order(&ordered, loader, err);
     if (!st) st = ani_loader_claim(ordered, err);
     if (!st) ani_loader_use_watch(ordered, watch);
+    if (!st) ani_ranks_share(ranks, ordered);
     if (!st) st = ani_loader_begin(ordered, 0, 0, err);
     if (!st) st = ani_net_context_take(&context, net, err);
     if (!st) ani_net_context_use_watch(context, watch);
     if (!st) st = ani_net_context_hold(net, context, AN_INFERENCE_FP32, false, err);
-    for (int64_t step = 1; !st; step++) {
-        const float *x, *y;
-        const int64_t *samples;
-        int64_t n;
-        st = ani_loader_next(ordered, &x, &y, &samples, &n, err);
-        if (!st) st = ani_check_labels(ordered, loss, y, samples, n, err);
-        if (!st)
-            st = add_batch(f, model, context, loader, x, y, an_loader_batch_weights(ordered),
-                           samples, n, &place, err);
+    for (int64_t step = 1;; step++) {
+        feature_rows all = leads && !st ? next_rows(f, own.samples) : others;
+        const feature_rows *mine = leads ? &all : &own;
+        int64_t n = 0;
+        if (!st) st = compute_rows(mine, f, model, context, ordered, loss, &n, err);
         if (!st) st = done(user, step, an_loader_steps(ordered), err);
+        st = meet(ranks, st, n, err);
+        if (!st) st = gather_rows(ranks, f, mine, &all, err);
+        if (st) break;
+        if (leads) add_rows(f, loader, all.samples, ani_ranks_images(ranks, n), &place);
     }
-    if (st != AN_DONE) goto done;
-    st = AN_OK;
-    while (place < count)
-        f->rows[place++] = -1;
-    *out = f;
-    f = NULL;
-done:
+    if (st == AN_DONE) {
+        st = AN_OK;
+        while (leads && place < an_loader_samples(loader))
+            f->rows[place++] = -1;
+        if (leads) {
+            *out = f;
+            f = NULL;
+        }
+    }
     ani_net_context_give(net, context);
     an_loader_destroy(ordered);
+    clear_rows(&others);
+    clear_rows(&own);
     ani_features_destroy(f);
     return st;
 }
@@ -327,8 +399,8 @@ void ani_features_destroy(ani_features *features) {
 }
 
 an_status ani_features_loss(const ani_features *f, an_model *model, const an_loss_options *loss,
-                            int64_t batch, ani_batch_done_fn done, void *user, double *loss_value,
-                            an_error *err) {
+                            int64_t batch, ani_watch *watch, ani_batch_done_fn done, void *user,
+                            double *loss_value, an_error *err) {
     double total = 0;
     ani_net_context *context = NULL;
     ani_net *net = ani_model_net(model);
@@ -336,7 +408,7 @@ an_status ani_features_loss(const ani_features *f, an_model *model, const an_los
     const int64_t steps = (f->samples + batch - 1) / batch;
     an_status st = ani_net_context_take(&context, net, err);
     if (st) return st;
-    ani_net_context_use_watch(context, ani_net_watch(net));
+    ani_net_context_use_watch(context, watch);
     st = ani_net_context_hold(net, context, ANI_PREDICT_HEAD, false, err);
     float *logits = ani_alloc_zero(slice * f->outputs, sizeof *logits);
     if (!st && !logits)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/cancel.h"
+#include "train/ranks.h"
 
 /** Return the sum over n samples of loss times weight. logits, target [n,outputs]; weights [n] or
  * NULL; kind: AN_LOSS_MSE to BINARY. */
@@ -34,10 +35,12 @@ an_status ani_check_labels(const an_loader *loader, const an_loss_options *loss,
 typedef an_status (*ani_batch_done_fn)(void *user, int64_t step, int64_t steps, an_error *err);
 
 /** Compute the mean loss of a model over the batches of a checked source, as an_model_evaluate()
- * does. watch: of the call that this is part of; NULL: none. */
+ * does. watch: of the call that this is part of; NULL: none. ranks: which share the work; NULL:
+ * one.
+ */
 an_status ani_evaluate(an_model *model, an_loader *loader, const an_loss_options *loss,
-                       ani_watch *watch, ani_batch_done_fn done, void *user, double *loss_value,
-                       an_error *err);
+                       ani_watch *watch, ani_ranks *ranks, ani_batch_done_fn done, void *user,
+                       double *loss_value, an_error *err);
 
 /** The features that a frozen base computes from the samples of a source. */
 typedef struct ani_features {
@@ -48,22 +51,24 @@ typedef struct ani_features {
     float *values;  /* [samples,width] */
     float *targets; /* [samples,outputs] */
     float *weights; /* [samples]; NULL: 1 each */
+    bool is_weighted;
 } ani_features;
 
 /** Return whether the features of a source are small enough to be kept. */
 bool ani_features_fit(const an_model *model, const an_loader *loader);
 /** Compute them, in the order of the source's samples, so that they do not depend on the epoch.
- * loss must accept their labels. For the holder of the model's claim. */
+ * loss must accept their labels. For the holder of the model's claim. watch: of the call that this
+ * is part of. ranks: which share the work; those that do not lead get NULL. */
 an_status ani_features_create(ani_features **out, an_model *model, an_loader *loader,
-                              const an_loss_options *loss, ani_batch_done_fn done, void *user,
-                              an_error *err);
+                              const an_loss_options *loss, ani_watch *watch, ani_ranks *ranks,
+                              ani_batch_done_fn done, void *user, an_error *err);
 void ani_features_destroy(ani_features *features); /* NULL is allowed */
 /** Return the largest magnitude of all values; 0 if there are none. */
 float ani_features_largest(const ani_features *features);
 /** Compute the mean loss of the head over all rows; also for the holder of the claim. batch: number
  * of samples passed to a loss function at a time; done is called after each such batch. */
 an_status ani_features_loss(const ani_features *features, an_model *model,
-                            const an_loss_options *loss, int64_t batch, ani_batch_done_fn done,
-                            void *user, double *loss_value, an_error *err);
+                            const an_loss_options *loss, int64_t batch, ani_watch *watch,
+                            ani_batch_done_fn done, void *user, double *loss_value, an_error *err);
 
 #endif

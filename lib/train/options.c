@@ -70,6 +70,8 @@ static an_status check(const an_train_options *o, an_error *err) {
         {"text_is_terminal", o->text_is_terminal, 0, 2},
         {"finetune_from", o->finetune_from, 0, million},
         {"reserved", o->reserved, 0, 0},
+        {"replicas", o->replicas, 0, 1024},
+        {"sync_batch_norm", o->sync_batch_norm, 0, 1},
     };
     const struct {
         const char *field;
@@ -143,6 +145,15 @@ an_status ani_train_options_take(an_train_options *ours, an_schedule_options *sc
         }
     }
     return AN_OK;
+}
+
+void ani_train_options_silence(an_train_options *options) {
+    options->verbose = AN_VERBOSE_NONE;
+    options->on_event = NULL;
+    options->text = NULL;
+    options->warn = NULL;
+    for (int i = 0; i < TEXT_COUNT; i++)
+        *texts_of(options, i) = NULL;
 }
 
 void ani_train_options_clear(an_train_options *ours) {

@@ -9,6 +9,9 @@
  * texts. ours->optimizer is still the caller's. On failure nothing is held. */
 an_status ani_train_options_take(an_train_options *ours, an_schedule_options *schedule,
                                  const an_train_options *options, an_error *err);
+/** Remove what only the leading rank does: callbacks, what is printed, and files. The texts are not
+ * freed. */
+void ani_train_options_silence(an_train_options *options);
 /** Free the texts. */
 void ani_train_options_clear(an_train_options *ours);
 

@@ -74,8 +74,48 @@ static an_status take_files(an_trainer *trainer, an_error *err) {
     return ani_trainer_warn(trainer, text.message, err);
 }
 
+/** AN_ERR_ARG for what several ranks cannot do. */
+static an_status check_ranks(const an_train_options *o, const an_loader *train,
+                             const an_loader *val, an_error *err) {
+    const int32_t size = o->comm ? o->comm->size : o->replicas;
+    if (o->comm && o->replicas > 1)
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_train_options: replicas is %d, and there is a comm; each process of a "
+                        "comm has one replica",
+                        (int)o->replicas);
+    if (o->replica_backends && o->replicas <= 1)
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_train_options: replica_backends is set, and replicas is %d; it must be "
+                        "2 or more",
+                        (int)o->replicas);
+    if (size > 1 && o->loss_fn)
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_train_options: loss_fn is set, and there are %d replicas; a loss "
+                        "function needs the whole batch in one place",
+                        (int)size);
+    if (o->replicas > 1 && (ani_loader_source(train) || (val && ani_loader_source(val))))
+        return ani_fail(err, AN_ERR_ARG,
+                        "an_train_options: replicas is %d, and the samples come from a callback, "
+                        "which is only called on the caller's thread; use a data set, or one "
+                        "process for each replica (comm)",
+                        (int)o->replicas);
+    return AN_OK;
+}
+
+/** Make the view of the other ranks, and the replicas of this process. theirs: the caller's
+ * optimizer and backends. */
+static an_status make_ranks(an_trainer *trainer, const an_train_options *theirs, an_error *err) {
+    const an_train_options *o = &trainer->options;
+    const int32_t size = o->comm ? o->comm->size : o->replicas;
+    if (size <= 1) return AN_OK;
+    an_status st = ani_ranks_create(&trainer->ranks, trainer->model, o->comm,
+                                    o->comm ? o->comm->rank : 0, size, o->sync_batch_norm, err);
+    return st || o->comm ? st : ani_replicas_create(&trainer->replicas, trainer, theirs, err);
+}
+
 static an_status make_parts(an_trainer *trainer, an_error *err) {
     const an_train_options *options = &trainer->options;
+    const an_train_options theirs = *options;
     an_status st = take_files(trainer, err);
     if (!st) st = an_optimizer_create(&trainer->optimizer, trainer->model, options->optimizer, err);
     trainer->options.optimizer = NULL;
@@ -94,8 +134,9 @@ static an_status make_parts(an_trainer *trainer, an_error *err) {
         st = ani_net_moving_create(&trainer->moving, ani_model_net(trainer->model), err);
         if (st) return st;
     }
-    if (!trainer->history) return an_history_create(&trainer->history, err);
-    return AN_OK;
+    if (!trainer->history) st = an_history_create(&trainer->history, err);
+    trainer->options.replica_backends = NULL;
+    return st ? st : make_ranks(trainer, &theirs, err);
 }
 
 /* A classification model without class names takes those of the data set. */
@@ -127,6 +168,7 @@ static an_status take_head(an_head_options *head, an_train_options *ours,
             "squared error or the cross-entropy on a frozen base",
             ours->base != AN_BASE_FROZEN ? "base is not AN_BASE_FROZEN"
             : loss->fn                   ? "loss_fn is, too"
+            : ours->average > 0          ? "average is, too"
             : loss->kind == AN_LOSS_MAE  ? "loss is AN_LOSS_MAE"
                                          : "loss is AN_LOSS_HUBER");
     ours->max_epochs = 1;
@@ -164,10 +206,15 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
         st = ani_check_classes(model, ani_loader_dataset(train), val, "validation batches", err);
     if (!st && train == val)
         st = ani_fail(err, AN_ERR_ARG, "training and validation are the same batches");
+    if (!st) st = check_ranks(&ours, train, val, err);
     if (!st) trainer = ani_alloc_zero(1, sizeof *trainer);
     if (!trainer) {
         ani_train_options_clear(&ours);
         return st ? st : ani_fail_memory(err, sizeof *trainer, "a trainer");
+    }
+    if (ours.comm && ours.comm->rank > 0) {
+        ani_train_options_clear(&ours);
+        ani_train_options_silence(&ours);
     }
     atomic_init(&trainer->references, 1);
     trainer->options = ours;
@@ -201,6 +248,8 @@ an_status an_trainer_create(an_trainer **out, an_model *model, an_loader *train,
 
 void an_trainer_destroy(an_trainer *trainer) {
     if (!trainer || atomic_fetch_sub(&trainer->references, 1) > 1) return;
+    ani_replicas_destroy(trainer->replicas);
+    ani_ranks_destroy(trainer->ranks);
     ani_trainer_drop_features(trainer);
     ani_free(trainer->places);
     ani_free(trainer->x);
@@ -268,13 +317,38 @@ static an_status begin_call(an_trainer *trainer, an_error *err) {
     return st;
 }
 
-ani_watch *ani_trainer_watch(const an_trainer *trainer) {
-    return ani_net_watch(ani_model_net(trainer->model));
+ani_watch *ani_trainer_watch(an_trainer *trainer) {
+    return trainer->ranks ? &trainer->watch : ani_net_watch(ani_model_net(trainer->model));
 }
 
 static void end_call(an_trainer *trainer) {
     ani_model_release(trainer->model);
     an_trainer_destroy(trainer);
+}
+
+/** End a call that trains, on all ranks. st: AN_OK, AN_DONE or why it failed. */
+static void end_run(an_trainer *trainer, an_status st, const an_error *err) {
+    if (st < 0) ani_ranks_abort(trainer->ranks, err);
+    ani_replicas_end(trainer->replicas);
+    if (trainer->ranks) ani_watch_end(&trainer->watch);
+    end_call(trainer);
+}
+
+/** Begin one. whole: it lasts until the end of the run. */
+static an_status begin_run(an_trainer *trainer, bool whole, an_error *err) {
+    an_status st = begin_call(trainer, err);
+    if (st || !trainer->ranks) return st;
+    ani_net_move_watch(ani_model_net(trainer->model), &trainer->watch);
+    st = ani_replicas_begin(trainer->replicas, whole, err);
+    if (st) {
+        ani_watch_end(&trainer->watch);
+        end_call(trainer);
+        return st;
+    }
+    ani_ranks_begin(trainer->ranks);
+    st = ani_trainer_join(trainer, err);
+    if (st) end_run(trainer, st, err);
+    return st;
 }
 
 /* --- telling the caller ----------------------------------------------------------------------- */
@@ -304,7 +378,7 @@ an_status ani_trainer_tell(an_trainer *trainer, int32_t kind, int64_t step, int6
 
 /* --- checkpoints ------------------------------------------------------------------------------ */
 
-static ani_snapshot snapshot(const an_trainer *trainer) {
+ani_snapshot ani_trainer_snapshot(const an_trainer *trainer) {
     return (ani_snapshot){.options = &trainer->options,
                           .schedule = &trainer->schedule,
                           .optimizer = trainer->optimizer,
@@ -318,7 +392,7 @@ static ani_snapshot snapshot(const an_trainer *trainer) {
 }
 
 an_status ani_trainer_write(an_trainer *trainer, an_error *err) {
-    const ani_snapshot now = snapshot(trainer);
+    const ani_snapshot now = ani_trainer_snapshot(trainer);
     const bool shown = ani_average_is_shown(trainer->average);
     if (!trainer->options.resume_path || trainer->written) return AN_OK;
     an_status st = ani_average_show(trainer->average, false, err);
@@ -329,7 +403,7 @@ an_status ani_trainer_write(an_trainer *trainer, an_error *err) {
 }
 
 static an_status resume(an_trainer *trainer, const an_checkpoint *checkpoint, an_error *err) {
-    const ani_snapshot now = snapshot(trainer);
+    const ani_snapshot now = ani_trainer_snapshot(trainer);
     ani_resumed from;
     an_status st = ani_checkpoint_resume(&from, &now, checkpoint, err);
     if (st) return st;
@@ -363,6 +437,7 @@ an_status ani_trainer_write_in_place(an_trainer *trainer, an_error *err) {
 
 an_status ani_trainer_look_for_pause(an_trainer *trainer, an_error *err) {
     const ani_train_state *state = &trainer->state;
+    if (!ani_ranks_leads(trainer->ranks)) return AN_OK; /* the leader is told when they meet */
     if (!atomic_exchange(&trainer->asked_to_pause, 0)) return AN_OK;
     an_status st = ani_trainer_write_in_place(trainer, err);
     if (st) return st;
@@ -381,25 +456,41 @@ static an_status introduce(an_trainer *trainer, an_error *err) {
     return st;
 }
 
+/** Join what the ranks have added to an update of batch norm. */
+static an_status join_batch_norm(an_trainer *trainer, an_error *err) {
+    int64_t count, *images;
+    double *sums = ani_model_update_batch_norm_sums(trainer->model, &count, &images);
+    double all = (double)*images;
+    an_status st = ani_ranks_sum_host(trainer->ranks, sums, count, err);
+    if (!st) st = ani_ranks_sum_host(trainer->ranks, &all, 1, err);
+    if (!st) *images = (int64_t)all;
+    return st;
+}
+
 /** Set the moving statistics to those of this epoch's batches under the weights that the model
  * holds. */
 static an_status update_batch_norm(an_trainer *trainer, an_error *err) {
-    const an_train_options *options = &trainer->options;
-    an_status st = ani_trainer_claim_batches(trainer, err);
-    if (st) return st;
-    st = ani_model_update_batch_norm_begin(trainer->model, err);
-    if (!st)
-        st = ani_loader_begin(trainer->train, (int64_t)options->first_epoch + trainer->state.epoch,
-                              0, err);
-    while (!st) {
-        const float *x;
-        int64_t n;
-        st = ani_loader_next(trainer->train, &x, NULL, NULL, &n, err);
-        if (!st) st = ani_model_update_batch_norm_add(trainer->model, x, n, NULL, err);
+    ani_ranks *ranks = trainer->ranks;
+    const ani_net_peers *peers =
+        ranks && ranks->synchronise ? ani_ranks_peers(trainer->ranks) : NULL;
+    an_status st = ani_model_update_batch_norm_begin(trainer->model, err);
+    if (!st) st = ani_trainer_begin_batches(trainer, 0, err);
+    const bool has_batches = !st;
+    while (true) {
+        const float *x = NULL;
+        int64_t n = 0;
+        if (!st) st = ani_loader_next(trainer->train, &x, NULL, NULL, &n, err);
+        st = ani_trainer_meet(trainer, st, n, 0, err);
+        if (st) break;
+        if (n || (peers && peers->images))
+            st = ani_model_update_batch_norm_add(trainer->model, x, n, peers, err);
+        if (st && peers) ani_ranks_abort(ranks, err);
         if (!st) st = ani_trainer_look_for_pause(trainer, err);
     }
-    ani_loader_release(trainer->train);
-    return st == AN_DONE ? ani_model_update_batch_norm_end(trainer->model, err) : st;
+    if (has_batches) ani_loader_release(trainer->train);
+    if (st == AN_DONE) st = join_batch_norm(trainer, err);
+    if (!st) st = ani_model_update_batch_norm_end(trainer->model, err);
+    return ani_trainer_meet(trainer, st, 0, 0, err);
 }
 
 /** A validation in progress. */
@@ -419,12 +510,16 @@ static an_status validate(an_trainer *trainer, ani_epoch_run *run, an_error *err
     run->report.val_loss = NAN;
     if (!trainer->val) return AN_OK;
     validation v = {trainer, ani_clock_seconds()};
+    an_status st = AN_OK;
+    if (!trainer->has_val_features)
+        return ani_evaluate(trainer->model, trainer->val, &trainer->loss,
+                            ani_trainer_watch(trainer), trainer->ranks, validation_step, &v,
+                            &run->report.val_loss, err);
     if (trainer->val_features)
-        return ani_features_loss(trainer->val_features, trainer->model, &trainer->loss,
-                                 an_loader_batch_size(trainer->val), validation_step, &v,
-                                 &run->report.val_loss, err);
-    return ani_evaluate(trainer->model, trainer->val, &trainer->loss, ani_trainer_watch(trainer),
-                        validation_step, &v, &run->report.val_loss, err);
+        st = ani_features_loss(trainer->val_features, trainer->model, &trainer->loss,
+                               an_loader_batch_size(trainer->val), ani_trainer_watch(trainer),
+                               validation_step, &v, &run->report.val_loss, err);
+    return ani_trainer_meet(trainer, st, 0, 0, err);
 }
 
 /* --- the end of an epoch ---------------------------------------------------------------------- */
@@ -575,6 +670,12 @@ static an_status finish_epoch(an_trainer *trainer, ani_epoch_run *run, an_error 
     return AN_OK;
 }
 
+/** Let the model hold the average of the weights, on all ranks. */
+static an_status show_average(an_trainer *trainer, an_error *err) {
+    an_status st = ani_average_show(trainer->average, true, err);
+    return trainer->average ? ani_trainer_meet(trainer, st, 0, 0, err) : st;
+}
+
 /** An epoch up to and including its validation. */
 static an_status run_epoch(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
     const an_train_options *options = &trainer->options;
@@ -586,6 +687,7 @@ static an_status run_epoch(an_trainer *trainer, ani_epoch_run *run, an_error *er
     if (!st) st = ani_trainer_look_for_pause(trainer, err);
     if (!st) st = ani_watch_check(ani_trainer_watch(trainer), err);
     if (!st) st = introduce(trainer, err);
+    st = ani_trainer_meet(trainer, st, 0, 0, err);
     if (!st) st = ani_trainer_make_features(trainer, err);
     const double begun = ani_clock_seconds() - trainer->state.place.seconds;
     if (!st)
@@ -594,12 +696,13 @@ static an_status run_epoch(an_trainer *trainer, ani_epoch_run *run, an_error *er
     if (!st)
         st = ani_trainer_tell(trainer, AN_EVENT_EPOCH_BEGIN, trainer->state.place.step, run->steps,
                               begun, NULL, err);
+    st = ani_trainer_meet(trainer, st, 0, 0, err);
     if (!st)
         st = options->head ? ani_trainer_fit_head(trainer, run, err)
                            : ani_trainer_run_steps(trainer, run, err);
     if (st || run->broken) return st;
     if (options->update_batch_norm && moves) st = update_batch_norm(trainer, err);
-    if (!st) st = ani_average_show(trainer->average, true, err);
+    if (!st) st = show_average(trainer, err);
     if (!st && trainer->average && moves) st = update_batch_norm(trainer, err);
     if (!st) st = validate(trainer, run, err);
     return st;
@@ -611,6 +714,7 @@ static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *e
     if (state->reason) return AN_DONE;
     an_status st = ani_trainer_restore_moving(trainer, err);
     if (!st) st = ani_average_show(trainer->average, false, err);
+    st = ani_trainer_meet(trainer, st, 0, 0, err);
     if (st) return st;
     ani_epoch_run run = {.begun = ani_clock_seconds() - state->place.seconds,
                          .steps = an_loader_steps(trainer->train)};
@@ -624,7 +728,8 @@ static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *e
     if (st) st = ani_trainer_abandon_step(trainer, &run, st, err);
     if (st) ani_average_show(trainer->average, false, NULL); /* else when the next call begins */
     if (!st) {
-        st = finish_epoch(trainer, &run, err);
+        if (ani_ranks_leads(trainer->ranks)) st = finish_epoch(trainer, &run, err);
+        st = ani_trainer_share_epoch(trainer, &run.report, st, err);
         ani_report_copy(report, &run.report, sizeof run.report);
     } else if (!trainer->in_place && !ani_watch_stops(ani_trainer_watch(trainer))) {
         ani_epoch_place_begin(state);
@@ -634,19 +739,23 @@ static an_status epoch(an_trainer *trainer, an_epoch_report *report, an_error *e
 }
 
 an_status an_trainer_run_epoch(an_trainer *trainer, an_epoch_report *report, an_error *err) {
+    an_error unseen;
+    if (!err) err = &unseen; /* ranks tell each other their messages */
     an_status st = ani_report_check(report, "an_epoch_report", err);
-    if (!st) st = begin_call(trainer, err);
+    if (!st) st = begin_run(trainer, false, err);
     if (st) return st;
     st = epoch(trainer, report, err);
-    end_call(trainer);
+    end_run(trainer, st, err);
     return st;
 }
 
 an_status an_trainer_run(an_trainer *trainer, an_error *err) {
-    an_status st = begin_call(trainer, err);
+    an_error unseen;
+    if (!err) err = &unseen;
+    an_status st = begin_run(trainer, true, err);
     if (st) return st;
     while (!st)
         st = epoch(trainer, NULL, err);
-    end_call(trainer);
+    end_run(trainer, st, err);
     return st == AN_DONE ? AN_OK : st;
 }

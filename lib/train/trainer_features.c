@@ -16,6 +16,7 @@ void ani_trainer_drop_features(an_trainer *trainer) {
     ani_features_destroy(trainer->train_features);
     ani_features_destroy(trainer->val_features);
     trainer->train_features = trainer->val_features = NULL;
+    trainer->has_features = trainer->has_val_features = false;
 }
 
 typedef struct features_progress {
@@ -84,10 +85,10 @@ an_status ani_trainer_make_features(an_trainer *trainer, an_error *err) {
                         "the features of %lld images take more than 2 GiB, which is too much for a "
                         "head in closed form; train it in steps",
                         (long long)an_loader_samples(trainer->train));
-    const bool train = !trainer->train_features && fits &&
+    const bool train = !trainer->has_features && fits &&
                        (trainer->options.head || an_loader_is_plain(trainer->train));
     const bool val =
-        trainer->val && !trainer->val_features && ani_features_fit(model, trainer->val);
+        trainer->val && !trainer->has_val_features && ani_features_fit(model, trainer->val);
     an_status st = AN_OK;
     if (train || val) {
         features_progress progress = {.trainer = trainer, .begun = ani_clock_seconds()};
@@ -95,15 +96,20 @@ an_status ani_trainer_make_features(an_trainer *trainer, an_error *err) {
         progress.all = train_steps + (val ? batches_in_order(trainer->val) : 0);
         st = ani_console_begin(&trainer->console, trainer->options.stage, 0, 0, progress.all,
                                progress.begun, err);
+        st = ani_trainer_meet(trainer, st, 0, 0, err);
         if (!st && train)
             st = ani_features_create(&trainer->train_features, model, trainer->train,
-                                     &trainer->loss, features_step, &progress, err);
+                                     &trainer->loss, ani_trainer_watch(trainer), trainer->ranks,
+                                     features_step, &progress, err);
+        if (!st && train) trainer->has_features = true;
         progress.before = train_steps;
         if (!st && val)
             st = ani_features_create(&trainer->val_features, model, trainer->val, &trainer->loss,
-                                     features_step, &progress, err);
+                                     ani_trainer_watch(trainer), trainer->ranks, features_step,
+                                     &progress, err);
+        if (!st && val) trainer->has_val_features = true;
         if (!st) st = ani_console_end_features(&trainer->console, ani_clock_seconds(), err);
-        if (!st)
+        if (!st && ani_ranks_leads(trainer->ranks))
             st = look_at_features(trainer, train ? trainer->train_features : trainer->val_features,
                                   err);
     }
@@ -134,7 +140,8 @@ static an_status nothing_done(void *user, int64_t step, int64_t steps, an_error 
     return AN_OK;
 }
 
-an_status ani_trainer_fit_head(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
+/** On rank 0, which has the features. */
+static an_status fit_head(an_trainer *trainer, const ani_epoch_run *run, an_error *err) {
     const ani_features *train = trainer->train_features, *val = trainer->val_features;
     const ani_linear_rows rows = {train->values, train->targets, train->weights, train->samples};
     const ani_linear_rows val_rows =
@@ -145,13 +152,19 @@ an_status ani_trainer_fit_head(an_trainer *trainer, ani_epoch_run *run, an_error
     double loss = NAN;
     an_status st = ani_fit_head(trainer->model, &rows, &val_rows, &trainer->head, &report, err);
     if (!st)
-        st =
-            ani_features_loss(train, trainer->model, &trainer->loss,
-                              an_loader_batch_size(trainer->train), nothing_done, NULL, &loss, err);
+        st = ani_features_loss(train, trainer->model, &trainer->loss,
+                               an_loader_batch_size(trainer->train), ani_trainer_watch(trainer),
+                               nothing_done, NULL, &loss, err);
     if (!st) st = ani_console_head(&trainer->console, &report, err);
     if (st) return st;
     place->batch = place->step = run->steps;
     place->samples = train->samples;
     place->loss_sum = loss * (double)train->samples;
     return AN_OK;
+}
+
+an_status ani_trainer_fit_head(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
+    an_status st = trainer->train_features ? fit_head(trainer, run, err) : AN_OK;
+    st = ani_trainer_meet(trainer, st, 0, 0, err);
+    return st ? st : ani_trainer_spread_weights(trainer, AN_BASE_FROZEN, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What an an_trainer holds, for the files that implement it: trainer.c, its epochs;
  * trainer_steps.c, the steps of an epoch; trainer_features.c, those of a frozen base;
- * average.c, the average of the weights. */
+ * average.c, the average of the weights; trainer_ranks.c, what several ranks tell each other. */
 #ifndef TRAIN_TRAINER_STATE_H
 #define TRAIN_TRAINER_STATE_H
 
@@ -16,6 +16,8 @@
 #include "train/console.h"
 #include "train/evaluate.h"
 #include "train/events.h"
+#include "train/ranks.h"
+#include "train/replicas.h"
 #include "train/state.h"
 #include "train/trainer.h"
 
@@ -42,8 +44,9 @@ struct an_trainer {
     double written_at; /* clock, seconds */
     ani_checkpoint_place place;
     /* frozen base */
-    ani_features *train_features, *val_features;
-    int64_t *places;        /* [samples]: order of the epoch */
+    ani_features *train_features, *val_features; /* rank 0 alone has them, */
+    bool has_features, has_val_features;         /* as all ranks know */
+    int64_t *places;                             /* [samples]: order of the epoch */
     float *x, *y, *weights; /* [batch,features], [batch,outputs], [batch]: rows of a step */
     /* accumulation */
     float *moving; /* statistics before the step, in backend memory; NULL: only its end changes the
@@ -51,6 +54,10 @@ struct an_trainer {
     bool moving_owed;     /* they could not be restored yet, */
     int64_t owed_after;   /* at this value of ani_net_changes() */
     ani_average *average; /* NULL: none */
+    /* several ranks */
+    ani_ranks *ranks;       /* NULL: one */
+    ani_replicas *replicas; /* the others of this process; NULL: none */
+    ani_watch watch;        /* of the running call: a step with others must not stop half way */
 };
 
 /** A batch that has been queued, but not accounted for. */
@@ -93,7 +100,9 @@ an_status ani_trainer_write_in_place(an_trainer *trainer, an_error *err);
 /** Return AN_ERR_CANCELLED if a pause was requested, after writing the checkpoint. */
 an_status ani_trainer_look_for_pause(an_trainer *trainer, an_error *err);
 /** The watch of the running call. */
-ani_watch *ani_trainer_watch(const an_trainer *trainer);
+ani_watch *ani_trainer_watch(an_trainer *trainer);
+/** The trainer as its checkpoints and settings show it. */
+ani_snapshot ani_trainer_snapshot(const an_trainer *trainer);
 
 /* trainer_features.c */
 /** Compute a frozen base's features of the samples once, since its weights do not change. */
@@ -107,8 +116,9 @@ int64_t ani_trainer_gather(an_trainer *trainer, int64_t batch);
 an_status ani_trainer_fit_head(an_trainer *trainer, ani_epoch_run *run, an_error *err);
 
 /* trainer_steps.c */
-/** Claim the training batches, and wait for them only until the call is cancelled. */
-an_status ani_trainer_claim_batches(an_trainer *trainer, an_error *err);
+/** Claim the training batches and begin their epoch: this rank's part of them, for which it waits
+ * only until the call is cancelled. */
+an_status ani_trainer_begin_batches(an_trainer *trainer, int64_t first, an_error *err);
 /** All steps of an epoch; when it returns, the model and the place agree. */
 an_status ani_trainer_run_steps(an_trainer *trainer, ani_epoch_run *run, an_error *err);
 /** Go back to where a step of several batches began that st left unfinished: the weights have not
@@ -119,5 +129,19 @@ an_status ani_trainer_abandon_step(an_trainer *trainer, ani_epoch_run *run, an_s
 /** Restore the moving statistics if that is still to be done, unless the model has been changed
  * since. */
 an_status ani_trainer_restore_moving(an_trainer *trainer, an_error *err);
+
+/* trainer_ranks.c: all ranks make these calls; each returns the same kind of status on all of them.
+ * A single rank meets nobody. */
+/** ani_ranks_meet(), with what the caller has asked of this trainer. */
+an_status ani_trainer_meet(an_trainer *trainer, an_status st, int64_t images, int32_t asks,
+                           an_error *err);
+/** At the beginning of a call: check that all train the same, and take over rank 0's state. */
+an_status ani_trainer_join(an_trainer *trainer, an_error *err);
+/** At the end of an epoch: take over what rank 0 has decided. st: rank 0's, and returned. */
+an_status ani_trainer_share_epoch(an_trainer *trainer, an_epoch_report *report, an_status st,
+                                  an_error *err);
+/** Take over rank 0's weights of what a base mode trains; of all of them, also the moving
+ * statistics. */
+an_status ani_trainer_spread_weights(an_trainer *trainer, int32_t base, an_error *err);
 
 #endif

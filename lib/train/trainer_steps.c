@@ -34,11 +34,18 @@ static double rate_of(const an_trainer *trainer, const ani_epoch_run *run) {
     return an_schedule_rate(&trainer->schedule, trainer->state.rate, all);
 }
 
-/** Update the weights with the gradients of one or more batches. The turn is held. */
+/** Update the weights with the gradients of one or more batches, of all ranks unless rank 0
+ * computes alone. The turn is held. */
 static an_status update(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
+    const ani_net_range range =
+        ani_net_trained(ani_model_net(trainer->model), ani_model_gradient_base(trainer->model));
+    an_status st = AN_OK;
     run->pending = 0;
-    an_status st = ani_optimizer_step(trainer->optimizer, rate_of(trainer, run),
-                                      trainer->options.terminate_on_nan, err);
+    if (!trainer->has_features)
+        st = ani_ranks_sum(trainer->ranks, range.gradients, range.count, ANI_COMM_FLOAT, err);
+    if (!st)
+        st = ani_optimizer_step(trainer->optimizer, rate_of(trainer, run),
+                                trainer->options.terminate_on_nan, err);
     if (!st) ani_average_add(trainer->average, an_optimizer_steps(trainer->optimizer));
     return st;
 }
@@ -48,8 +55,9 @@ typedef struct step_batch {
     const float *x; /* images, or features of a frozen base */
     const float *y;
     const float *weights; /* NULL: 1 each */
-    int64_t n;
-    int64_t next; /* the number of the batch after it */
+    int64_t n;            /* of this rank */
+    int64_t images;       /* of all ranks */
+    int64_t next;         /* the number of the batch after it */
     bool is_features;
 } step_batch;
 
@@ -74,17 +82,19 @@ static an_status move(an_trainer *trainer, ani_epoch_run *run, const step_batch 
     }
     run->pending++;
     *moved =
-        (ani_late_batch){.n = b->n,
+        (ani_late_batch){.n = b->images,
                          .next = b->next,
                          .rate = rate_of(trainer, run),
                          .is_update = run->pending == options->accumulate || b->next >= run->steps,
                          .updates = an_optimizer_steps(trainer->optimizer)};
     st = b->is_features
              ? ani_model_compute_head_gradients(model, b->x, b->y, b->n, &how, guarded, NULL, err)
-             : ani_model_compute_gradients(model, b->x, b->y, b->n, &how, guarded, NULL, NULL, err);
+             : ani_model_compute_gradients(model, b->x, b->y, b->n, &how, guarded,
+                                           ani_ranks_peers(trainer->ranks), NULL, err);
     if (!st && moved->is_update) st = update(trainer, run, err);
     if (!st) ani_net_send_loss(net);
     ani_net_end_change(net);
+    if (st) ani_ranks_abort(trainer->ranks, err); /* they may wait in the middle of the step */
     return st;
 }
 
@@ -96,6 +106,7 @@ static an_status finish_update(an_trainer *trainer, ani_epoch_run *run, an_error
     if (st) return st;
     st = update(trainer, run, err);
     ani_net_end_change(ani_model_net(trainer->model));
+    if (st) ani_ranks_abort(trainer->ranks, err);
     return st;
 }
 
@@ -216,7 +227,7 @@ static void account_late(an_trainer *trainer, ani_epoch_run *run) {
 }
 
 /** Train on a batch. A device computes it while the loss of the batch before is read, unless
- * something depends on that of this one. */
+ * something depends on that of this one. Ranks are in step: they end an epoch together. */
 static an_status train_batch(an_trainer *trainer, ani_epoch_run *run, const step_batch *b,
                              an_error *err) {
     const ani_late_batch before = run->late;
@@ -229,53 +240,81 @@ static an_status train_batch(an_trainer *trainer, ani_epoch_run *run, const step
     if (was_late) st = finish_batch(trainer, run, &before, err);
     if (st || run->broken) return st;
     const an_train_options *options = &trainer->options;
-    if (options->on_event || options->loss_fn || options->accumulate > 1 || is_due(trainer) ||
-        atomic_load(&trainer->asked_to_pause))
+    if (trainer->ranks || options->on_event || options->loss_fn || options->accumulate > 1 ||
+        is_due(trainer) || atomic_load(&trainer->asked_to_pause))
         return finish_late(trainer, run, err);
     return AN_OK;
 }
 
-an_status ani_trainer_claim_batches(an_trainer *trainer, an_error *err) {
+an_status ani_trainer_begin_batches(an_trainer *trainer, int64_t first, an_error *err) {
     an_status st = ani_loader_claim(trainer->train, err);
-    if (!st) ani_loader_use_watch(trainer->train, ani_trainer_watch(trainer));
+    if (st) return st;
+    ani_loader_use_watch(trainer->train, ani_trainer_watch(trainer));
+    ani_ranks_share(trainer->ranks, trainer->train);
+    st = ani_loader_begin(trainer->train,
+                          (int64_t)trainer->options.first_epoch + trainer->state.epoch, first, err);
+    if (st) ani_loader_release(trainer->train);
     return st;
 }
 
-static an_status run_batches(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
-    const int64_t number = (int64_t)trainer->options.first_epoch + trainer->state.epoch;
-    const int64_t first = trainer->state.place.batch;
-    an_status st = AN_OK;
-    if (trainer->train_features) {
-        ani_loader_order(trainer->train, number, trainer->places);
-        for (int64_t batch = first; !st && !run->broken && batch < run->steps; batch++) {
-            const step_batch b = {trainer->x,       trainer->y,
-                                  trainer->weights, ani_trainer_gather(trainer, batch),
-                                  batch + 1,        true};
-            if (b.n) st = train_batch(trainer, run, &b, err);
-        }
-        return st;
-    }
-    st = ani_trainer_claim_batches(trainer, err);
+/** Get this rank's part of the next batch, and the memory to train on it. */
+static an_status next_batch(an_trainer *trainer, step_batch *b, an_error *err) {
+    const int64_t *samples;
+    ani_net *net = ani_model_net(trainer->model);
+    an_status st = ani_loader_next(trainer->train, &b->x, &b->y, &samples, &b->n, err);
+    if (!st) st = ani_check_labels(trainer->train, &trainer->loss, b->y, samples, b->n, err);
     if (st) return st;
-    st = ani_loader_begin(trainer->train, number, first, err);
-    while (!st && !run->broken) {
-        const int64_t *samples;
+    b->weights = an_loader_batch_weights(trainer->train);
+    b->next = ani_loader_place(trainer->train);
+    if (!trainer->ranks) return AN_OK;
+    st = ani_net_begin_change(net, err);
+    if (st) return st;
+    st = ani_model_reserve(trainer->model, b->n, &trainer->loss, trainer->options.terminate_on_nan,
+                           ani_ranks_peers(trainer->ranks), err);
+    ani_net_end_change(net);
+    return st;
+}
+
+static an_status run_images(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
+    an_status st = ani_trainer_begin_batches(trainer, trainer->state.place.batch, err);
+    const bool has_batches = !st;
+    while (!run->broken) {
         step_batch b = {0};
-        st = ani_loader_next(trainer->train, &b.x, &b.y, &samples, &b.n, err);
-        if (!st) st = ani_check_labels(trainer->train, &trainer->loss, b.y, samples, b.n, err);
+        if (!st) st = next_batch(trainer, &b, err);
+        st = ani_trainer_meet(trainer, st, b.n, 0, err);
         if (st) break;
-        b.weights = an_loader_batch_weights(trainer->train);
-        b.next = ani_loader_place(trainer->train);
-        st = train_batch(trainer, run, &b, err);
+        b.images = ani_ranks_images(trainer->ranks, b.n);
+        if (b.images) st = train_batch(trainer, run, &b, err);
     }
-    ani_loader_release(trainer->train);
+    if (has_batches) ani_loader_release(trainer->train);
     return st == AN_DONE ? AN_OK : st;
 }
 
+/** The steps of rank 0, which alone has the features; the others follow. */
+static an_status run_features(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
+    const int64_t number = (int64_t)trainer->options.first_epoch + trainer->state.epoch;
+    const bool computes = trainer->train_features != NULL;
+    an_status st = AN_OK;
+    if (computes) ani_loader_order(trainer->train, number, trainer->places);
+    for (int64_t batch = trainer->state.place.batch;; batch++) {
+        const bool ends = run->broken || batch >= run->steps;
+        st = ani_trainer_meet(trainer, st, 0, ends ? ANI_ASK_END : 0, err);
+        if (st || ends || (trainer->ranks && (trainer->ranks->asked & ANI_ASK_END))) break;
+        step_batch b = {trainer->x, trainer->y, trainer->weights, 0, 0, batch + 1, true};
+        if (computes) b.n = b.images = ani_trainer_gather(trainer, batch);
+        if (b.n) st = train_batch(trainer, run, &b, err);
+    }
+    return st;
+}
+
 an_status ani_trainer_run_steps(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
-    an_status st = run_batches(trainer, run, err);
+    const bool by_features = trainer->has_features;
+    an_status st = by_features ? run_features(trainer, run, err) : run_images(trainer, run, err);
     if (!st) st = finish_late(trainer, run, err);
+    st = ani_trainer_meet(trainer, st, 0, run->broken ? ANI_ASK_END : 0, err);
+    if (!st && trainer->ranks) run->broken = (trainer->ranks->asked & ANI_ASK_END) != 0;
     if (!st) st = finish_update(trainer, run, err);
+    if (!st && by_features) st = ani_trainer_spread_weights(trainer, AN_BASE_FROZEN, err);
     if (st) account_late(trainer, run);
     return st;
 }

@@ -297,6 +297,11 @@ def predict(tap, work):
     tap.case("a missing model is an error", Done("predict", "--model", work / "none", faces).ended(1))
 
 
+def without_interval(path):
+    """metrics.json without what the program adds to the steps."""
+    return {key: value for key, value in json.loads(path.read_text()).items() if key != "interval"}
+
+
 def steps(tap, work):
     out = work / "steps"
     data = out / "data"
@@ -316,7 +321,7 @@ def steps(tap, work):
     run, alone = ((work / folder / "metrics.json") for folder in ("run", "steps"))
     if run.is_file() and alone.is_file():
         tap.case("the steps alone end where all in one do",
-                 [] if run.read_bytes() == alone.read_bytes() else [run.read_text(), alone.read_text()])
+                 [] if without_interval(run) == without_interval(alone) else [run.read_text(), alone.read_text()])
 
 
 def said(done, status, *texts):
@@ -433,10 +438,10 @@ def damaged(tap, work):
     tap.case("--skip-damaged trains without them",
              done.ended() or [image.name for image in bad if image.name not in done.err] or
              ([] if sum(sizes.values()) == 21 else [str(sizes)]))
-    before = (out / "metrics.json").read_text() if sizes else ""
+    before = without_interval(out / "metrics.json") if sizes else {}
     again = Done("07_test", *named, "--skip-damaged", "--model", out / "model.safetensors", "--out", out, "--batch", 8)
     tap.case("07_test --skip-damaged has the split of the training",
-             again.ended() or ([] if (out / "metrics.json").read_text() == before else [before]))
+             again.ended() or ([] if without_interval(out / "metrics.json") == before else [str(before)]))
 
 
 def main():

@@ -19,6 +19,7 @@
 #include "layers/model.h"
 #include "mobilenetv2/build.h"
 #include "support/backends.h"
+#include "support/ranks.h"
 
 static void must(an_status st, const an_error *error, const char *what) {
     if (st) fail_msg("%s: %s (%s)", what, error->message, an_status_name(st));
@@ -26,6 +27,21 @@ static void must(an_status st, const an_error *error, const char *what) {
 
 static double number(const json_t *object, const char *key) {
     return golden_number(json_object_get(object, key));
+}
+
+/* How many replicas compute each step, with joined batch statistics. */
+static int32_t replicas = 1;
+
+static int32_t backends_of(test_backend out[TEST_BACKENDS]) {
+    const int32_t count = test_backends(out, replicas > 1);
+    if (replicas > 1 && count > 1) out[0] = out[count - 1]; /* one is enough */
+    return replicas > 1 ? 1 : count;
+}
+
+static an_status compute_gradients(an_model *model, const float *x, const float *y, int64_t n,
+                                   double *loss, an_error *err) {
+    if (replicas > 1) return ranks_gradients(model, replicas, 1, x, y, n, loss, err);
+    return an_model_compute_gradients(model, x, y, n, NULL, loss, err);
 }
 
 /* --- Adam alone ------------------------------------------------------------------------------- */
@@ -99,9 +115,9 @@ static void train(an_model *model, const batches *b, int64_t n, int32_t steps, d
     an_error error;
     must(an_optimizer_create(&optimizer, model, NULL, &error), &error, "optimizer");
     for (int32_t t = 0; t < steps; t++) {
-        must(an_model_compute_gradients(model, b->x + t * n * b->pixels, b->y + t * n, n, NULL,
-                                        &losses[t], &error),
-             &error, "gradients");
+        must(
+            compute_gradients(model, b->x + t * n * b->pixels, b->y + t * n, n, &losses[t], &error),
+            &error, "gradients");
         must(an_optimizer_step(optimizer, rate, &error), &error, "step");
     }
     an_optimizer_destroy(optimizer);
@@ -215,7 +231,7 @@ static void stage1(void **state) {
     whole w;
     test_backend backends[TEST_BACKENDS];
     if (!open_whole(&w)) skip();
-    const int32_t count = test_backends(backends, 0);
+    const int32_t count = backends_of(backends);
     for (int32_t k = 0; k < count; k++) {
         an_backend *backend = test_backend_open(&backends[k]);
         an_model *model = make_whole(&w, backend);
@@ -282,8 +298,7 @@ static void check_gradients(const whole *w, const test_backend *which, int32_t b
     an_error error;
     double got;
     must(an_model_set_base(model, base, &error), &error, "base");
-    must(an_model_compute_gradients(model, w->b.x, w->b.y, w->n, NULL, &got, &error), &error,
-         "gradients");
+    must(compute_gradients(model, w->b.x, w->b.y, w->n, &got, &error), &error, "gradients");
     expect_within(got, loss, 1e-4 * loss, "%s: loss", which->label);
     must(an_model_copy_gradients(&gradients, model, &error), &error, "gradients");
     st_file *truth = st_open(golden_path(relative));
@@ -314,7 +329,7 @@ static void gradients_by_moving_statistics(void **state) {
     const char *file = "training/frozen_bn_gradients_truth.safetensors";
     if (!golden_path(file) || !open_whole(&w)) skip();
     const double loss = number(json_object_get(w.report, "frozen_bn_first_step"), "loss_f64");
-    const int32_t count = test_backends(backends, 0);
+    const int32_t count = backends_of(backends);
     for (int32_t k = 0; k < count; k++)
         check_gradients(&w, &backends[k], AN_BASE_FINETUNE, file, loss);
     close_whole(&w);
@@ -327,7 +342,7 @@ static void gradients_by_batch_statistics(void **state) {
     const char *file = "training/stage2_first_gradients_truth.safetensors";
     if (!golden_path(file) || !open_whole(&w)) skip();
     const double loss = number(json_object_get(w.report, "stage2_first_step"), "loss_f64");
-    const int32_t count = test_backends(backends, 0);
+    const int32_t count = backends_of(backends);
     for (int32_t k = 0; k < count; k++)
         check_gradients(&w, &backends[k], AN_BASE_TRAIN, file, loss);
     close_whole(&w);
@@ -532,7 +547,7 @@ static void stage2_first_step(void **state) {
     test_backend backends[TEST_BACKENDS];
     if (!golden_path("training/stage2_first_gradients_truth.safetensors") || !open_whole(&w))
         skip();
-    const int32_t count = test_backends(backends, 0);
+    const int32_t count = backends_of(backends);
     for (int32_t k = 0; k < count; k++)
         check_stage2_first_step(&w, &backends[k]);
     close_whole(&w);
@@ -544,7 +559,7 @@ static void stage2(void **state) {
     test_backend backends[TEST_BACKENDS];
     if (!golden_path("training/stage2_final_selected_keras2.safetensors") || !open_whole(&w))
         skip();
-    const int32_t count = test_backends(backends, 0);
+    const int32_t count = backends_of(backends);
     for (int32_t k = 0; k < count; k++)
         check_stage2(&w, &backends[k]);
     close_whole(&w);
@@ -603,8 +618,7 @@ static void check_mini(const test_backend *which, const json_t *report, const ba
     must(an_model_set_base(model, AN_BASE_TRAIN, &error), &error, "base");
     /* first gradients: momentum 1 keeps the moving statistics where they are */
     must(an_model_set_momentum(model, 1, &error), &error, "momentum");
-    must(an_model_compute_gradients(model, b->x, b->y, n, NULL, &loss, &error), &error,
-         "gradients");
+    must(compute_gradients(model, b->x, b->y, n, &loss, &error), &error, "gradients");
     must(an_model_copy_gradients(&arrays, model, &error), &error, "gradients");
     st_file *file = st_open(golden_path("training/mini_first_gradients_float64.safetensors"));
     assert_int_equal(file->count, an_arrays_count(arrays));
@@ -651,13 +665,28 @@ static void mini(void **state) {
     json_t *report = golden_json(path);
     batches b = read_batches(data);
     const double alpha = mini_alpha(golden_path("training/mini_initial.safetensors"));
-    const int32_t count = test_backends(backends, 0);
+    const int32_t count = backends_of(backends);
     for (int32_t k = 0; k < count; k++)
         check_mini(&backends[k], json_object_get(report, "mini"), &b, alpha,
                    (int64_t)number(report, "batch"), (int32_t)number(report, "steps"));
     clear_batches(&b);
     json_decref(report);
 }
+
+static int use_two_replicas(void **state) {
+    (void)state;
+    replicas = 2;
+    return 0;
+}
+
+static int use_one_replica(void **state) {
+    (void)state;
+    replicas = 1;
+    return 0;
+}
+
+#define BY_TWO(test)                                                                               \
+    { #test " by two replicas", test, use_two_replicas, use_one_replica, NULL }
 
 int golden_training(void);
 int golden_training(void) {
@@ -669,6 +698,12 @@ int golden_training(void) {
         cmocka_unit_test(gradients_by_batch_statistics),
         cmocka_unit_test(stage2_first_step),
         cmocka_unit_test(stage2),
+        BY_TWO(mini),
+        BY_TWO(stage1),
+        BY_TWO(gradients_by_moving_statistics),
+        BY_TWO(gradients_by_batch_statistics),
+        BY_TWO(stage2_first_step),
+        BY_TWO(stage2),
     };
     return cmocka_run_group_tests_name("training", tests, NULL, NULL);
 }

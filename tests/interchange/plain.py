@@ -228,7 +228,7 @@ def main():
         same = not status and read_safetensors(work / "COPY.SAFETENSORS")[1] == read_safetensors(model)[1]
         tap.case("our own format is written under any case of its ending", [] if same else [status, err])
         for arguments, text in (([model, work / "m.tflite"], ".tflite' does not end in a known format"),
-                                (["--bytes", model, work / "m.safetensors"], "options of ONNX"), ([model], "needs two files")):
+                                (["--bytes", model, work / "m.safetensors"], "files of other tools"), ([model], "needs two files")):
             status, _, err = call("convert", *arguments)
             tap.case(f"convert says what is wrong: {text}", [] if status in (1, 2) and text in err else [status, err])
     tap.exit()

@@ -569,9 +569,29 @@ m("evaluate_mean", "train/evaluate.c",
   "loss /= (double)outputs;",
   "(void)0;",
   "a loss is a sum over outputs", "trainer", "layers", "misuse")
+m("ranks_loss_of_own", "layers/run.c",
+  "of = run->peers ? run->peers->images : n;",
+  "of = n;",
+  "each replica divides the loss by its own images", "replicas")
+m("ranks_own_a_b_c", "layers/run.c",
+  "    an_status st = run->peers->sums(run->peers->user, unit->sums, 2 * c, err);\n",
+  "    an_status st = AN_OK;\n",
+  "batch norm's backward step uses this replica's sums", "replicas", "golden_training")
+m("ranks_gamma_of_all", "layers/run.c",
+  "unit->sums, bn->bn, NULL, NULL,",
+  "unit->sums, bn->bn, bn->dgamma, bn->dbeta,",
+  "gradients of gamma and beta are counted once for each replica", "replicas", "golden_training")
+m("ranks_moments_of_equal_parts", "train/ranks.c",
+  "(double)(ranks->news[r].images * pixels));",
+  "(double)pixels);",
+  "moments of parts of different size are joined as if they were equal", "replicas")
+m("loader_part_stream", "augment/loader.c",
+  "for (int64_t i = -first; i < s->count; i++)",
+  "for (int64_t i = 0; i < s->count; i++)",
+  "a part of a batch draws the transforms of its first images", "loader")
 m("evaluate_samples", "train/evaluate.c",
-  "*loss_value = samples ? total / (double)samples : NAN;",
-  "*loss_value = samples ? total / (double)an_loader_steps(loader) : NAN;",
+  "*loss_value = sums[1] > 0 ? sums[0] / sums[1] : NAN;",
+  "*loss_value = sums[1] > 0 ? sums[0] / (double)an_loader_steps(loader) : NAN;",
   "a validation loss is the sum of a batch", "trainer")
 m("resume_place", "train/state.c",
   "    NUMBER(place.loss_sum),\n",
@@ -816,8 +836,8 @@ m("evaluate_weights", "train/evaluate.c",
   "total += loss;",
   "an evaluation ignores weights", "losses")
 m("features_weights", "train/evaluate.c",
-  "f->weights[f->samples + i] = weights[i];",
-  "f->weights[f->samples + i] = 1;",
+  "memcpy(rows->weights, weights, (size_t)*n * sizeof *weights);",
+  "for (int64_t i = 0; weights && i < *n; i++) rows->weights[i] = 1;",
   "features of a frozen base lose their weights", "losses")
 m("loss_auto", "layers/loss.c",
   "return outputs > 1 ? AN_LOSS_CATEGORICAL : AN_LOSS_BINARY;",

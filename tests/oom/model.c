@@ -78,20 +78,28 @@ static an_status save_bytes(bench *b, an_error *err) {
     return st;
 }
 
-static an_status export_as(bench *b, int32_t inference, an_error *err) {
+static an_status export_as(bench *b, const char *name, int32_t inference, an_error *err) {
     an_export_options how;
     an_export_options_init(&how, sizeof how);
     how.include_scale = 1;
     how.inference = inference;
-    return an_model_export(b->object, oom_path(b->out, "m.onnx"), &how, err);
+    return an_model_export(b->object, oom_path(b->out, name), &how, err);
 }
 
 static an_status export_fp32(bench *b, an_error *err) {
-    return export_as(b, AN_INFERENCE_FP32, err);
+    return export_as(b, "m.onnx", AN_INFERENCE_FP32, err);
 }
 
 static an_status export_int8(bench *b, an_error *err) {
-    return export_as(b, AN_INFERENCE_INT8, err);
+    return export_as(b, "m.onnx", AN_INFERENCE_INT8, err);
+}
+
+static an_status export_h5(bench *b, an_error *err) {
+    return export_as(b, "m.h5", AN_INFERENCE_FP32, err);
+}
+
+static an_status export_keras(bench *b, an_error *err) {
+    return export_as(b, "m.keras", AN_INFERENCE_FP32, err);
 }
 
 static void save_prepared(bench *b) {
@@ -360,6 +368,8 @@ const scenario oom_model_scenarios[] = {
     {"save a model in memory", prepare_model, save_bytes, finish_model, false, true},
     {"export to ONNX", prepare_model, export_fp32, finish_model, true, false},
     {"export to ONNX in int8", prepare_int8, export_int8, finish_model, true, false},
+    {"export to .h5", prepare_yes_no, export_h5, finish_model, true, true},
+    {"export to .keras", prepare_model, export_keras, finish_model, true, true},
     {"load a model from memory", prepare_int8, load_bytes, finish_model, false, true},
     {"copy a model", prepare_model, copy, finish_model, false, false},
     {"name classes", prepare_yes_no, name_classes, finish_model, false, true},

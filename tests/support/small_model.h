@@ -50,7 +50,7 @@ static inline an_model *short_model(an_backend *backend) {
     ani_mnv2_pads_for(&pads, AN_PADDING_FIXED, SIDE, SIDE);
     ani_mnv2_units(units, 1, &pads);
     const ani_net_spec spec = {units, 9, 1, SIDE, SIDE, ANI_KERAS_EPSILON};
-    const ani_model_facts facts = {.alpha = 1, .image = {0, 1}};
+    const ani_model_facts facts = {.alpha = 1, .scale = AN_SCALE_UNIT, .image = {0, 1}};
     assert_int_equal(ani_model_create(&model, backend, &spec, &facts, NULL), AN_OK);
     assert_int_equal(ani_net_draw(ani_model_net(model), 7, 0, NULL), AN_OK);
     return model;

@@ -185,6 +185,46 @@ static void infinities_and_nan_of_halves(void **state) {
     H5Tclose(half);
 }
 
+/* As Keras 3 writes bfloat16. */
+static void opaque_elements_are_bfloat16_if_they_say_so(void **state) {
+    (void)state;
+    static const uint16_t bits[4] = {0x3f80, 0xc040, 0x7f80, 0x0001}; /* 1, -3, infinity, 2^-133 */
+    static const char *const names[] = {"a", "none", "other", "wide"};
+    const hsize_t lengths[1] = {4};
+    const hid_t file = begin(OLD);
+    for (int i = 0; i < 4; i++) {
+        const hid_t type = need(H5Tcreate(H5T_OPAQUE, i == 3 ? 4 : 2));
+        need(H5Tset_tag(type, ""));
+        uint16_t values[8] = {0};
+        memcpy(values, bits, sizeof bits);
+        const hid_t id = put_array(file, names[i], type, 1, lengths, H5P_DEFAULT, values, type);
+        const hid_t text = need(H5Tcopy(H5T_C_S1)), space = need(H5Screate(H5S_SCALAR));
+        const char *const dtype = i == 2 ? "float16" : "bfloat16";
+        need(H5Tset_size(text, H5T_VARIABLE));
+        if (i != 1) {
+            const hid_t attribute =
+                need(H5Acreate2(id, "dtype", text, space, H5P_DEFAULT, H5P_DEFAULT));
+            need(H5Awrite(attribute, text, &dtype));
+            H5Aclose(attribute);
+        }
+        H5Sclose(space);
+        H5Tclose(text);
+        H5Dclose(id);
+        H5Tclose(type);
+    }
+    made m = end(file);
+    ani_hdf5 *ours = opened(&m);
+    int64_t count;
+    float *data = read_array(ours, "a", &count);
+    assert_int_equal(count, 4);
+    assert_true(data[0] == 1 && data[1] == -3 && data[2] > 1e38f && data[3] > 0 &&
+                data[3] < 1e-38f);
+    free(data);
+    for (int i = 1; i < 4; i++)
+        refuse_array(ours, names[i], AN_ERR_UNSUPPORTED, "dtype 'bfloat16', with 2 bytes");
+    close_made(ours, &m);
+}
+
 /* --- layouts ---------------------------------------------------------------------------------- */
 
 static hid_t chunks(int rank, const hsize_t *lengths) {
@@ -756,6 +796,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_number_type_as_libhdf5),
         cmocka_unit_test(infinities_and_nan_of_halves),
+        cmocka_unit_test(opaque_elements_are_bfloat16_if_they_say_so),
         cmocka_unit_test(chunked_arrays_are_put_together),
         cmocka_unit_test(filtered_arrays_are_unpacked),
         cmocka_unit_test(chunks_may_leave_filters_out),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -576,20 +577,70 @@ static void statistics_of_a_normalization(void **state) {
     }
 }
 
+/* A scale of ours times a factor per channel: what is padded stays zero, so the factor goes into
+ * the weights. */
+static void factors_are_folded(void **state) {
+    (void)state;
+    static const struct {
+        const char *layer;
+        int32_t scale;
+        double gain[3];
+    } rows[] = {
+        {LAYER("Rescaling", "x", ",\"scale\":0.00784313725490196"), AN_SCALE_UNIT, {2, 2, 2}},
+        {LAYER("Rescaling", "x", ",\"scale\":0.0039215"),
+         AN_SCALE_UNIT,
+         {.9999825, .9999825, .9999825}},
+        {LAYER("Rescaling", "x", ",\"scale\":[0.0392156862745098,-0.00392156862745098,0.001]"),
+         AN_SCALE_UNIT,
+         {10, -1, .255}},
+        {LAYER("Normalization", "x", ",\"mean\":127.5,\"variance\":4064.0625"),
+         AN_SCALE_TF,
+         {2, 2, 2}},
+        {LAYER("Normalization", "x", ",\"mean\":127.5,\"variance\":[16256.25,4064.0625,65025]"),
+         AN_SCALE_TF,
+         {1, 2, .5}},
+        {LAYER("Normalization", "x",
+               ",\"mean\":[123.675,116.28,103.53],\"variance\":[13639.9041,3262.6944,3291.890625]"),
+         AN_SCALE_TORCH,
+         {.5, 1, 1}},
+        {LAYER("Rescaling", "x", ",\"scale\":-0.00784313725490196,\"offset\":1"),
+         AN_SCALE_TF,
+         {-1, -1, -1}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        accept(in_front(rows[i].layer));
+        assert_int_equal(w.scale, rows[i].scale);
+        assert_string_equal(scale_layer, "x");
+        for (int c = 0; c < 3; c++)
+            assert_true(fabs(w.stem_gain[c] - rows[i].gain[c]) < 1e-12);
+    }
+    accept(in_front(LAYER("Rescaling", "x", ",\"scale\":0.00392156862745098,\"offset\":0.0")));
+    assert_true(w.stem_gain[0] == 0);
+}
+
 static void scaling_that_is_none_of_ours(void **state) {
     (void)state;
 #define THIS_LIBRARY                                                                               \
-    "; this library has x/255, x/127.5-1, x/.255 and ImageNet's (x/255-mean)/deviation"
+    "; supported are unit, tf, torch and article, and the first three times 1/20 to 20 (zero "     \
+    "padding allows no other offset)"
     refuse(in_front(LAYER("Rescaling", "x", ",\"scale\":0.5")),
-           "with layer 'x' (Rescaling) pixels x of 0 to 255 become x*0.5+0" THIS_LIBRARY);
+           "with layer 'x' (Rescaling) pixels x become x*0.5+0" THIS_LIBRARY);
     refuse(in_front(LAYER("Rescaling", "x", ",\"scale\":2,\"offset\":-1")),
-           "with layer 'x' (Rescaling) pixels x of 0 to 255 become x*2-1" THIS_LIBRARY);
+           "with layer 'x' (Rescaling) pixels x become x*2-1" THIS_LIBRARY);
     refuse(in_front(LAYER("Rescaling", "x", ",\"scale\":0.00392156862745098,\"offset\":[0,0,0.1]")),
-           "with layer 'x' (Rescaling) pixels x of 0 to 255 become x*0.00392157+0" THIS_LIBRARY);
-    refuse(in_front(LAYER("Rescaling", "x", ",\"scale\":0.0039215,\"offset\":0")),
-           "with layer 'x' (Rescaling) pixels x of 0 to 255 become x*0.0039215+0" THIS_LIBRARY);
+           "with layer 'x' (Rescaling) pixels x become x*0.00392157+0" THIS_LIBRARY);
+    refuse(in_front(LAYER("Rescaling", "x", ",\"scale\":0.0001")),
+           "with layer 'x' (Rescaling) pixels x become x*0.0001+0" THIS_LIBRARY);
+    refuse(in_front(LAYER("Rescaling", "x", ",\"scale\":[0.01,0.01,0]")),
+           "with layer 'x' (Rescaling) pixels x become x*0.01+0" THIS_LIBRARY);
+    refuse(in_front(LAYER("Rescaling", "x", ",\"scale\":0.01,\"offset\":-1.274")),
+           "with layer 'x' (Rescaling) pixels x become x*0.01-1.274" THIS_LIBRARY);
+    refuse(in_front(LAYER("Rescaling", "x", ",\"scale\":0")),
+           "with layer 'x' (Rescaling) pixels x become x*0+0" THIS_LIBRARY);
+    refuse(in_front(LAYER("Rescaling", "x", ",\"scale\":0,\"offset\":-1")),
+           "with layer 'x' (Rescaling) pixels x become x*0-1" THIS_LIBRARY);
     refuse(in_front(LAYER("Normalization", "x", ",\"mean\":[123.7,116.3,103.5],\"variance\":1")),
-           "with layer 'x' (Normalization) pixels x of 0 to 255 become x*1-123.7" THIS_LIBRARY);
+           "with layer 'x' (Normalization) pixels x become x*1-123.7" THIS_LIBRARY);
     refuse(in_front(LAYER("Normalization", "x", ",\"mean\":0,\"variance\":65025,\"invert\":true")),
            "layer 'x': invert is true; it must be false");
     refuse(in_front(LAYER("Normalization", "x", ",\"mean\":0,\"variance\":65025,\"axis\":1")),
@@ -663,6 +714,7 @@ int main(void) {
         cmocka_unit_test(layers_that_change_nothing),
         cmocka_unit_test(scaling_becomes_the_scale),
         cmocka_unit_test(statistics_of_a_normalization),
+        cmocka_unit_test(factors_are_folded),
         cmocka_unit_test(scaling_that_is_none_of_ours),
         cmocka_unit_test(sizes_of_inputs),
         cmocka_unit_test(without_memory),

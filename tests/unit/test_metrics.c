@@ -13,6 +13,8 @@
 
 #include <attractivenet/metrics.h>
 
+#include "base/random.h"
+
 static an_metrics compute(const double *truth, const float *prediction, int64_t count) {
     an_metrics metrics = {.struct_size = sizeof metrics};
     an_error err = {0};
@@ -208,6 +210,40 @@ static void fills_no_more_than_the_caller_has(void **state) {
     assert_memory_equal(&m.mae, &untouched, sizeof untouched);
 }
 
+/* The rank by definition, and that the interval of the first samples holds the rest as often as the
+ * theory says: over many draws the share has mean rank / (n + 1). */
+static void intervals_hold_their_share(void **state) {
+    (void)state;
+    enum { N = 19, DRAWS = 4000 };
+    static const double ranks[][2] = {{0.9, 18}, {0.95, 19}, {0.5, 10}, {0.01, 1}, {0.3, 6}};
+    double truth[N + 1], found;
+    float prediction[N + 1];
+    an_error err;
+    for (int i = 0; i < N; i++) {
+        truth[i] = 5;
+        prediction[i] = (float)(5 + (i % 2 ? 1 : -1) * ((i * 7) % N + 1));
+    }
+    for (size_t k = 0; k < sizeof ranks / sizeof *ranks; k++) {
+        assert_int_equal(an_conformal_half_width(truth, prediction, N, ranks[k][0], &found, &err),
+                         AN_OK);
+        assert_true(found == ranks[k][1]);
+    }
+    ani_stream stream = ani_stream_begin(11, 0, 0);
+    int held = 0;
+    for (int draw = 0; draw < DRAWS; draw++) {
+        for (int i = 0; i <= N; i++) {
+            truth[i] = ani_stream_normal(&stream);
+            prediction[i] = 0;
+        }
+        assert_int_equal(an_conformal_half_width(truth, prediction, N, 0.8, &found, &err), AN_OK);
+        held += fabs(truth[N]) <= found;
+    }
+    /* 16 of 20; five standard deviations */
+    assert_true(fabs((double)held / DRAWS - 0.8) < 5 * sqrt(0.16 / DRAWS));
+    truth[3] = NAN;
+    assert_int_equal(an_conformal_half_width(truth, prediction, N, 0.8, &found, &err), AN_ERR_ARG);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_by_hand),
@@ -221,6 +257,7 @@ int main(void) {
         cmocka_unit_test(weights_count_pairs),
         cmocka_unit_test(weights_leave_a_constant_side),
         cmocka_unit_test(refuses_weights_that_cannot_be),
+        cmocka_unit_test(intervals_hold_their_share),
         cmocka_unit_test(fills_no_more_than_the_caller_has),
     };
     return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);

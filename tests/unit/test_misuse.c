@@ -34,6 +34,7 @@ static an_tensor *tensor_out;
 static an_image *image_out;
 static float table[768];
 static double truth[4] = {1, 2, 3, 4};
+static double half_width;
 static const double truth_nan[1] = {NAN}, truth_huge[1] = {1e39}, halves[2] = {0.5, -1};
 static const double equal_scores[2] = {3, 3};
 static const char *const no_files[3] = {"x.jpg", NULL, ""};
@@ -712,6 +713,16 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     CASE(begin_epoch, an_loader_begin(loader, -1, 0, err), "epoch")                                \
     CASE(begin_first, an_loader_begin(loader, 0, 99, err), "first")                                \
     CASE(next_null, an_loader_next(NULL, NULL, NULL, NULL, NULL, err), "loader")                   \
+    CASE(conformal_truth, an_conformal_half_width(NULL, some, 4, 0.5, &half_width, err), "truth")  \
+    CASE(conformal_prediction, an_conformal_half_width(truth, NULL, 4, 0.5, &half_width, err),     \
+         "prediction")                                                                             \
+    CASE(conformal_out, an_conformal_half_width(truth, some, 4, 0.5, NULL, err), "half_width")     \
+    CASE(conformal_few, an_conformal_half_width(truth, some, 4, 0.9, &half_width, err),            \
+         "4 samples for intervals of level 0.9; it needs at least 9")                              \
+    CASE(conformal_none, an_conformal_half_width(truth, some, 0, 0.5, &half_width, err),           \
+         "0 samples")                                                                              \
+    CASE(conformal_level, an_conformal_half_width(truth, some, 4, 1, &half_width, err),            \
+         "the level is 1")                                                                         \
     CASE(metrics_truth, an_metrics_compute(NULL, some, NULL, 4, &metrics, err), "truth")           \
     CASE(metrics_prediction, an_metrics_compute(truth, NULL, NULL, 4, &metrics, err),              \
          "prediction")                                                                             \

@@ -32,6 +32,7 @@ static const an_loss_options unset_loss;
 static const float some[4] = {0, 1, 1, 0}, one_hot[6] = {0, 1, 0, 1, 0, 0};
 static const float not_hot[6] = {2, 0, 0, 3, 0, 0}, half_negative[2] = {0.5f, -0.5f};
 static const float no_number[2] = {NAN, 1};
+static const double one = 1, below = -1;
 enum { MANY = (1 << 24) + 1 };
 
 WRONG(an_mobilenetv2_options, struct_size, 0)
@@ -49,7 +50,7 @@ WRONG(an_mobilenetv2_options, weights_path, "x")
 WRONG_AS(kind_1, an_mobilenetv2_options, weights_kind, 1)
 WRONG_AS(alpha_nan, an_mobilenetv2_options, alpha, NAN)
 WRONG(an_export_options, struct_size, 0)
-WRONG(an_export_options, format, 2)
+WRONG(an_export_options, format, 99)
 WRONG(an_export_options, layout, -1)
 WRONG(an_export_options, include_scale, 2)
 WRONG(an_export_options, inference, 2)
@@ -185,6 +186,12 @@ WRONG(an_schedule_options, final_fraction, NAN)
     CASE(copy_null, an_model_copy(&model_out, NULL, backend, AN_COPY_WEIGHTS, err), "model")       \
     CASE(copy_weights, an_model_copy(&model_out, model, backend, 2, err), "weights is 2")          \
     CASE(copy_below, an_model_copy(&model_out, model, backend, -1, err), "weights is -1")          \
+    CASE(intervals_null, an_model_set_intervals(NULL, 0.9, &one, 1, err), "model")                 \
+    CASE(intervals_none, an_model_set_intervals(model, 0.9, NULL, 1, err), "half_widths is NULL")  \
+    CASE(intervals_count, an_model_set_intervals(model, 0.9, &one, 2, err), "2 outputs")           \
+    CASE(intervals_level, an_model_set_intervals(model, 0, &one, 1, err), "level 0")               \
+    CASE(intervals_width, an_model_set_intervals(model, 0.9, &below, 1, err), "half width -1")     \
+    CASE(intervals_classes, an_model_set_intervals(classes, 0.9, &one, 1, err), "regression")      \
     CASE(names_null, an_model_set_class_names(NULL, NULL, 0, err), "model")                        \
     CASE(names_count, an_model_set_class_names(classes, NULL, 3, err), "count is 3")               \
     CASE(export_null, an_model_export(NULL, "x.onnx", NULL, err), "model")                         \
@@ -194,7 +201,7 @@ WRONG(an_schedule_options, final_fraction, NAN)
          an_model_export(model, "x.onnx", wrong_an_export_options_struct_size(), err),             \
          "struct_size is 0")                                                                       \
     CASE(export_format, an_model_export(model, "x.onnx", wrong_an_export_options_format(), err),   \
-         "format is 2")                                                                            \
+         "format is 99")                                                                           \
     CASE(export_layout, an_model_export(model, "x.onnx", wrong_an_export_options_layout(), err),   \
          "layout is -1")                                                                           \
     CASE(export_include_scale,                                                                     \
@@ -556,6 +563,8 @@ static void nothing_has_empty_answers(void **state) {
     assert_null(an_model_backend(NULL));
     assert_int_equal(an_model_class_count(NULL), 0);
     assert_null(an_model_class_name(NULL, 0));
+    assert_true(isnan(an_model_interval(NULL, 0, NULL)));
+    assert_true(isnan(an_model_interval(model, -1, NULL)));
     assert_int_equal(an_model_summary(NULL, 0, NULL, 0), 0);
     assert_int_equal(an_model_summary(model, 3, text, sizeof text), 0);
     assert_string_equal(text, "");

@@ -402,8 +402,43 @@ static void refused(void **state) {
     an_backend_destroy(backend);
 }
 
+/* Intervals are part of the file and of copies, and void once a weight changes. */
+static void intervals_belong_to_the_weights(void **state) {
+    (void)state;
+    static const double half_widths[] = {0.25, 1.5};
+    an_error error;
+    an_bytes *bytes = NULL;
+    an_model *again = NULL, *copy = NULL;
+    an_backend *backend = test_backend_make("cpu", NULL, 1);
+    an_model *model = small_model(backend, 2, AN_TASK_REGRESSION);
+    double level = 0;
+    assert_true(isnan(an_model_interval(model, 0, &level)) && isnan(level));
+    assert_int_equal(an_model_set_intervals(model, 0.9, half_widths, 2, &error), AN_OK);
+    assert_int_equal(an_model_save_bytes(&bytes, model, &error), AN_OK);
+    assert_int_equal(an_model_load_bytes(&again, backend, an_bytes_data(bytes),
+                                         an_bytes_size(bytes), "intervals", NULL, &error),
+                     AN_OK);
+    for (int32_t share = AN_COPY_WEIGHTS; share <= AN_SHARE_WEIGHTS; share++) {
+        assert_int_equal(an_model_copy(&copy, again, NULL, share, &error), AN_OK);
+        assert_true(an_model_interval(copy, 0, NULL) == 0.25);
+        assert_true(an_model_interval(copy, 1, &level) == 1.5 && level == 0.9);
+        assert_true(isnan(an_model_interval(copy, 2, NULL)));
+        an_model_destroy(copy);
+    }
+    assert_int_equal(an_model_reset_head(model, 3, &error), AN_OK);
+    assert_true(isnan(an_model_interval(model, 0, NULL)));
+    assert_int_equal(an_model_set_intervals(model, 0.9, half_widths, 2, &error), AN_OK);
+    assert_int_equal(an_model_set_intervals(model, 0, NULL, 0, &error), AN_OK);
+    assert_true(isnan(an_model_interval(model, 0, NULL)));
+    an_bytes_destroy(bytes);
+    an_model_destroy(again);
+    an_model_destroy(model);
+    an_backend_destroy(backend);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(save_then_load_is_identity),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(intervals_belong_to_the_weights),
+                                       cmocka_unit_test(save_then_load_is_identity),
                                        cmocka_unit_test(two_are_two_of_one),
                                        cmocka_unit_test(gradients_are_slopes),
                                        cmocka_unit_test(summary_of_layers),
