@@ -41,10 +41,11 @@ typedef struct collection {
     place *places;
     int64_t count, capacity;
     int64_t visits;
-    int64_t class_number; /* in a .weights.h5: counts the classes of layers as they come */
-    bool is_counted;      /* a layer without a name of its own was given a numbered one */
-    bool is_unordered;    /* the order of a nested model's layers is unknown */
-    ani_text classes;     /* lines "CLASS COUNT", of a .weights.h5 */
+    const char *container; /* name of a .weights.h5's groups of layers */
+    int64_t class_number;  /* in a .weights.h5: counts the classes of layers as they come */
+    bool is_counted;       /* a layer without a name of its own was given a numbered one */
+    bool is_unordered;     /* the order of a nested model's layers is unknown */
+    ani_text classes;      /* lines "CLASS COUNT", of a .weights.h5 */
 } collection;
 
 static void clear_collection(collection *all) {
@@ -354,26 +355,52 @@ static int64_t split_number(const char *group, size_t *class_size) {
     return strtol(underscore + 1, NULL, 10);
 }
 
-/* The layer of a config model that a numbered group stands for: the one with that number in its
- * class. -1: unknown. */
-static int64_t counted_position(const ani_keras_config *config, int64_t model, const char *group) {
+/* Keras 2.12 numbers a layer with weights twice and keeps the first number. */
+static const char old_container[] = "_layer_checkpoint_dependencies";
+
+static bool is_twice(const collection *all) {
+    return all->container == old_container;
+}
+
+static bool has_weights(const ani_keras_config *config, int64_t model) {
+    const int32_t kinds = ANI_KERAS_CONV | ANI_KERAS_DEPTHWISE | ANI_KERAS_NORM | ANI_KERAS_DENSE;
+    for (int64_t i = 0; i < config->count; i++) {
+        int64_t at = config->layers[i].model;
+        while (at >= 0 && at != model)
+            at = config->models[at].parent;
+        if (at >= 0 && config->layers[i].kind & kinds) return true;
+    }
+    return false;
+}
+
+/* The layer of a config model that a numbered group with weights stands for: the one with that
+ * number in its class. -1: unknown. */
+static int64_t counted_position(const collection *all, int64_t model, const char *group) {
+    const ani_keras_config *config = all->config;
     size_t size;
     int64_t left = split_number(group, &size);
-    for (int64_t i = 0; config && i < config->count; i++)
-        if (config->layers[i].model == model &&
-            ani_keras_is_class(group, size, config->layers[i].class_name) && left-- == 0)
-            return i;
+    for (int64_t i = 0; config && i < config->count; i++) {
+        if (config->layers[i].model != model ||
+            !ani_keras_is_class(group, size, config->layers[i].class_name))
+            continue;
+        if (left == 0) return i;
+        left -= is_twice(all) ? 2 : 1;
+    }
     return -1;
 }
 
 /* The same for a group that is a model. */
-static int64_t counted_model(const ani_keras_config *config, int64_t parent, const char *group) {
+static int64_t counted_model(const collection *all, int64_t parent, const char *group) {
+    const ani_keras_config *config = all->config;
     size_t size;
     int64_t left = split_number(group, &size);
     int64_t only = -1, inner = 0;
     for (int64_t i = 1; config && i < config->model_count; i++) {
         if (config->models[i].parent != parent) continue;
-        if (ani_keras_is_class(group, size, config->models[i].class_name) && left-- == 0) return i;
+        if (ani_keras_is_class(group, size, config->models[i].class_name)) {
+            if (left == 0) return i;
+            left -= is_twice(all) && has_weights(config, i) ? 2 : 1;
+        }
         only = i;
         inner++;
     }
@@ -413,7 +440,7 @@ static an_status collect_vars(collection *all, const char *path, const char *gro
     const int64_t number = split_number(group, &class_size);
     const int64_t behind =
         (1 + all->class_number) * INT64_C(10000000); /* all numbers are smaller */
-    int64_t position = counted_position(all->config, model, group);
+    int64_t position = counted_position(all, model, group);
     const char *layer = group;
     if (names.count == 1 && names.items[0][0])
         layer = names.items[0];
@@ -462,8 +489,8 @@ static void note_classes(collection *all, const ani_names *members) {
     }
 }
 
-/* Walk a group "layers": each member is a layer, with "vars", or a nested model, with "layers".
- * model: the index of the model in the config, -1 if unknown. */
+/* Walk a group of layers: each member is a layer, with "vars", or a nested model, with such a
+ * group. model: the index of the model in the config, -1 if unknown. */
 static an_status collect_layers(collection *all, const char *path, int depth, int64_t model,
                                 bool in_head, an_error *err) {
     ani_names members = {0};
@@ -489,7 +516,7 @@ static an_status collect_layers(collection *all, const char *path, int depth, in
             ani_free(vars);
             inner = vars = NULL;
             member = ani_path_join(path, members.items[i]);
-            if (member) inner = ani_path_join(member, "layers");
+            if (member) inner = ani_path_join(member, all->container);
             if (member) vars = ani_path_join(member, "vars");
             if (!inner || !vars) {
                 st = ani_fail_memory(err, (int64_t)strlen(path), "a path");
@@ -505,8 +532,7 @@ static an_status collect_layers(collection *all, const char *path, int depth, in
                 if (pass == 0) {
                     has_nested = true;
                     st = collect_layers(all, inner, depth + 1,
-                                        counted_model(all->config, model, members.items[i]),
-                                        in_head, err);
+                                        counted_model(all, model, members.items[i]), in_head, err);
                 } else {
                     split_number(members.items[i], &class_size);
                     if (class_size != before_size || memcmp(before, members.items[i], class_size))
@@ -614,7 +640,10 @@ static an_status read_config(ani_keras_config **config, const char *json, an_err
     return AN_OK;
 }
 
-static an_status find_layout(ani_hdf5 *file, const char *name, const char **layout, an_error *err) {
+/* container: what the groups of layers of a .weights.h5 are called. */
+static an_status find_layout(ani_hdf5 *file, const char *name, const char **layout,
+                             const char **container, an_error *err) {
+    static const char *const containers[] = {"layers", old_container};
     ani_names texts = {0};
     ani_hdf5_kind kind;
     bool found;
@@ -627,8 +656,11 @@ static an_status find_layout(ani_hdf5 *file, const char *name, const char **layo
     st = ani_hdf5_texts(file, "", "layer_names0", &texts, &found, err);
     if (st || found) goto done;
     *layout = "keras3-weights";
-    st = ani_hdf5_look(file, "layers", &kind, err);
-    if (st || kind == ANI_HDF5_GROUP) goto done;
+    for (int i = 0; i < 2; i++) {
+        *container = containers[i];
+        st = ani_hdf5_look(file, *container, &kind, err);
+        if (st || kind == ANI_HDF5_GROUP) goto done;
+    }
     st = ani_fail(
         err, AN_ERR_FORMAT,
         "'%s' is HDF5 but not a Keras file: it has neither model_weights nor layer_names nor "
@@ -646,7 +678,7 @@ an_status ani_keras_read_hdf5(an_arrays *arrays, const uint8_t *bytes, int64_t s
     const char *layout;
     an_status st = ani_hdf5_open(&all.file, bytes, size, name, err);
     if (st) goto done;
-    st = find_layout(all.file, name, &layout, err);
+    st = find_layout(all.file, name, &layout, &all.container, err);
     if (st) goto done;
     const bool is_model = !strcmp(layout, "keras-model");
     const char *base = is_model ? "model_weights" : "";
@@ -660,7 +692,7 @@ an_status ani_keras_read_hdf5(an_arrays *arrays, const uint8_t *bytes, int64_t s
             &config, config_json ? config_json : an_arrays_metadata(arrays, "model_config"), err);
     if (st) goto done;
     all.config = config;
-    st = !strcmp(layout, "keras3-weights") ? collect_layers(&all, "layers", 0, 0, false, err)
+    st = !strcmp(layout, "keras3-weights") ? collect_layers(&all, all.container, 0, 0, false, err)
                                            : collect_legacy(&all, base, err);
     if (!st) st = read_places(arrays, &all, err);
     if (!st && all.classes.failed) st = ani_fail_memory(err, all.classes.size, "classes");
@@ -679,6 +711,10 @@ done:
 static an_status read_member(ani_zip *zip, const char *member, uint8_t **bytes, int64_t *size,
                              an_error *err) {
     const int64_t index = ani_zip_find(zip, member);
+    if (index < 0 && ani_zip_find(zip, "model.weights.json") >= 0)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "'%s' keeps its weights in several files; save it without max_shard_size",
+                        ani_zip_path(zip));
     if (index < 0)
         return ani_fail(err, AN_ERR_FORMAT,
                         "'%s' is a zip archive but not a .keras file: it has no '%s'",

@@ -677,9 +677,9 @@ m("keras_variables", "io/keras.c",
   "{\"beta\", \"gamma\", \"moving_mean\", \"moving_variance\"};",
   "Keras 3's gamma and beta are swapped", "keras")
 m("keras_counted", "io/keras.c",
-  "config->layers[i].class_name) && left-- == 0)",
-  "config->layers[i].class_name) && --left <= 0)",
-  "the second layer of a class takes the place of the first", "keras")
+  "        if (left == 0) return i;\n        left -= is_twice(all) ? 2 : 1;",
+  "        if (left == 0) return i;\n        left -= 2;",
+  "the second layer of a class is not found by its number", "keras")
 m("hdf5_chunk", "io/hdf5_array.c",
   "source = source * from->chunk[i] + at[i];",
   "source = source * from->shape.lengths[i] + at[i];",

@@ -369,6 +369,9 @@ static void archives_with_a_config(void **state) {
     archive_write(&(struct archive){.entries = only, .count = 1}, target());
     expect_refused(AN_ERR_FORMAT,
                    "is a zip archive but not a .keras file: it has no 'model.weights.h5'");
+    const struct entry shards[1] = {{.name = "model.weights.json", .data = "{}", .data_size = 2}};
+    archive_write(&(struct archive){.entries = shards, .count = 1}, target());
+    expect_refused(AN_ERR_UNSUPPORTED, "save it without max_shard_size");
 }
 
 /* --- more than any model has ------------------------------------------------------------------ */

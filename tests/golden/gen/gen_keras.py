@@ -4,7 +4,7 @@
 usage, each step with a Python that has what it names:
     gen_keras.py base OUT       # Keras 3: weights and images, OUT/base.npz
     gen_keras.py keras3 OUT     # Keras 3
-    gen_keras.py keras2 OUT     # Keras 2.15 in TensorFlow 2.15 (TF_KERAS=1: tf_keras)
+    gen_keras.py keras2 OUT     # Keras 2.15 and again 2.12, in those versions of TensorFlow (TF_KERAS=1: tf_keras)
     gen_keras.py h5py OUT       # h5py: TensorFlow 1.15 and 2.1 as these wrote, chunks and filters
     gen_keras.py check OUT      # Keras 2.15: loads what h5py made, for its scores
     gen_keras.py pack OUT DATA  # into DATA/files.zip and DATA/scores.safetensors
@@ -36,6 +36,9 @@ def keras():
         import tf_keras as module
     else:
         import keras as module
+        if not hasattr(module, "applications"):  # 2.12
+            import tensorflow
+            module = tensorflow.keras
     return module
 
 
@@ -231,13 +234,18 @@ def make_keras3():
 def make_keras2():
     K = keras()
     L = K.layers
-    t = "tfk" if os.environ.get("TF_KERAS") else "k2"
+    t = part
     base = base_of(K)
     freeze(base, FROZEN)
     m = compiled(sequential(K, base, behind=[L.Dropout(0.2)]))
     save(f"{t}_nested_frozen.h5", m)
     save(f"{t}_nested_frozen.keras", m)
     if t == "tfk":
+        return
+    if t == "k212":
+        os.remove(out / "k212_nested_frozen.keras")
+        m.save(str(out / "k212_nested_frozen.keras"), save_format="keras_v3")
+        save("k212_nested.weights.h5", m, weights=True)
         return
     save("k2_nested_frozen_weights.h5", m, weights=True)
     save("k2_flat.h5", flat(K))
@@ -424,12 +432,13 @@ def text_file(data, name):
 
 
 # ---------------------------------------------------------------- packing
-UNPACKED = ["k3_flat.keras", "tf2.1_second.h5"]  # others have all that is in them
+UNPACKED = ["k3_flat.keras", "k3_flat.h5", "k2_flat.h5", "tfk_nested_frozen.h5", "k212_nested_frozen.h5",
+            "tf2.1_second.h5"]  # others have all that is in them
 
 
 def make_pack():
     all_facts, arrays = {}, {}
-    for part in ("k3", "k2", "tfk", "h5py"):
+    for part in ("k3", "k2", "k212", "tfk", "h5py"):
         all_facts.update(json.loads((out / f"facts_{part}.json").read_text()))
         if part != "h5py":
             with np.load(out / f"scores_{part}.npz") as z:
@@ -463,8 +472,10 @@ if step == "base":
     make_base()
 else:
     truth = Truth()
-    {"keras3": make_keras3, "keras2": make_keras2, "h5py": make_h5py, "check": make_check, "pack": make_pack}[step]()
     part = {"keras3": "k3", "keras2": "tfk" if os.environ.get("TF_KERAS") else "k2", "h5py": "h5py"}.get(step)
+    if step == "keras2" and keras().__version__.startswith("2.12"):
+        part = "k212"
+    {"keras3": make_keras3, "keras2": make_keras2, "h5py": make_h5py, "check": make_check, "pack": make_pack}[step]()
     if part:
         (out / f"facts_{part}.json").write_text(json.dumps(facts, indent=1))
         np.savez(out / f"scores_{part}.npz", **scores)
