@@ -68,6 +68,24 @@ void ani_quant_fold(const ani_bn *bn, int64_t i, double *factor, double *bias) {
     *bias = bn->beta[i] - bn->moving_mean[i] * *factor;
 }
 
+/* The number of a channel's units in a step of the result, at most `most`. It is p / 2^k with p odd
+ * and not too large. So no sum is in the middle between two codes, or nearer to it than 1 / 2p,
+ * which is more than float's rounding can be off: whoever computes with these weights, in int32 or
+ * in float, arrives at the same codes. zero: the code of 0 less that of the residual, which must be
+ * a whole number of units, so that ONNX's bias can hold it. */
+static double units_per_step(double most, int32_t zero) {
+    enum { LARGEST = 4095, FINE = 512, HALVINGS = 20 };
+    double units = fmin(most, LARGEST), power = 1;
+    for (int32_t k = 0; k < HALVINGS && units < FINE && zero % 2 == 0; k++) {
+        units *= 2;
+        power *= 2;
+        zero /= 2;
+    }
+    if (units < 1) return most; /* weights that are too large for that */
+    const double whole = floor(units);
+    return (fmod(whole, 2) > 0 ? whole : whole - 1) / power;
+}
+
 void ani_quant_channels_of(const ani_quant_unit *q, int64_t first, int64_t count,
                            ani_quant_channels *channels) {
     const ani_unit_shape *s = &q->unit->shape;
@@ -78,6 +96,7 @@ void ani_quant_channels_of(const ani_quant_unit *q, int64_t first, int64_t count
     double biases[ANI_QUANT_CHANNELS], steps[ANI_QUANT_CHANNELS];
     double factors[ANI_QUANT_CHANNELS];
     const float *w = q->unit->w + first;
+    const int32_t zero = q->out->zero - (q->residual ? q->residual->zero : 0);
     for (int64_t k = 0; k < inputs; k++) {
         const int64_t other = partner_of(q->unit, k);
         for (int64_t j = 0; j < real; j++) {
@@ -94,6 +113,8 @@ void ani_quant_channels_of(const ani_quant_unit *q, int64_t first, int64_t count
         steps[j] = fmax(largest[j] * fabs(factors[j]) / ANI_QUANT_WEIGHT,
                         fabs(biases[j]) / (q->in->step * max_bias));
         if (!(steps[j] > 0)) steps[j] = 1; /* a channel of zeros */
+        steps[j] = q->out->step /
+                   (q->in->step * units_per_step(q->out->step / (q->in->step * steps[j]), zero));
         channels->factor[j] = factors[j] / steps[j];
     }
     for (int64_t k = 0; k < inputs; k++)

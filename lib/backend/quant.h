@@ -15,7 +15,13 @@
  *
  * where batch norm and the low ends of the input, the residual and the output are part of the bias,
  * the product of sum and scale is rounded to float, and the rest is one fused multiply-add.
- * Clamping at 255 also does ReLU6's clamping, since its range ends at 6 at most. */
+ * Clamping at 255 also does ReLU6's clamping, since its range ends at 6 at most.
+ *
+ * A step of the result is p / 2^k units of a channel's sums, with p odd, at most 4095. Neither a
+ * sum nor a sum plus a residual code (calibration gives both the same step) can then be in the
+ * middle between two codes: the next one is 1 / 2p away, which is more than what the order of the
+ * same sum in float changes. So a runtime that computes the exported network in another way arrives
+ * at the same codes. */
 #ifndef BACKEND_QUANT_H
 #define BACKEND_QUANT_H
 

@@ -179,6 +179,20 @@ static ani_range range_of(const double ends[2], int32_t relu6) {
     return range;
 }
 
+/* A sum and what is added to it get one range, so that their codes have the same steps: adding
+ * codes then rounds nothing (backend/quant.c). A value after ReLU6 keeps its own. */
+static void join_ranges(const ani_net *net, ani_range *ranges) {
+    for (int32_t pass = 0; pass < 2; pass++) /* to the first value of a chain, and back */
+        for (int32_t i = 0; i < net->spec.unit_count; i++) {
+            const int32_t u = pass ? i : net->spec.unit_count - 1 - i;
+            const int32_t added = net->units[u].spec.residual;
+            if (added == ANI_INPUT || net->units[added].spec.relu6) continue;
+            ani_range *a = &ranges[added + 1], *b = &ranges[u + 1];
+            a->low = b->low = fminf(a->low, b->low);
+            a->high = b->high = fmaxf(a->high, b->high);
+        }
+}
+
 an_status ani_calibration_finish(const ani_calibration *calibration, ani_net *net, ani_range image,
                                  an_error *err) {
     const int32_t count = net->spec.unit_count;
@@ -193,6 +207,7 @@ an_status ani_calibration_finish(const ani_calibration *calibration, ani_net *ne
     ranges[0] = image;
     for (int32_t u = 0; u < count; u++)
         ranges[u + 1] = range_of(calibration->ends[u + 1], net->units[u].spec.relu6);
+    join_ranges(net, ranges);
     for (int64_t i = 0; i < means; i++)
         mean[i] = (float)(calibration->means[i] / (double)images);
     const ani_calibrated calibrated = {ranges, mean};

@@ -183,12 +183,38 @@ static void codes_of_values(void **state) {
     }
 }
 
+/* A step of the result is p / 2^k of a channel's units, with p odd: a sum in whole units, and whole
+ * codes of a residual with the same step, can then not be in the middle between two codes. Where
+ * the codes of 0 differ by an odd number, k is 0, so that their difference is a whole number of
+ * units. */
+static void no_sum_lies_between_two_codes(void **state) {
+    (void)state;
+    static const ani_range outs[] = {{0, 6}, {-7, 9}, {-0.7f, 0.9f}, {0, 0.5f}};
+    for (size_t i = 0; i < sizeof outs / sizeof *outs; i++)
+        for (int32_t kind = ANI_UNIT_POINTWISE; kind <= ANI_UNIT_DEPTHWISE; kind++) {
+            unit u;
+            make_unit(&u, kind, false, false);
+            u.out = ani_quant_codes(&outs[i]);
+            ani_quant_channels_of(&u.q, 0, COUT, &u.channels);
+            for (int64_t j = 0; j < COUT; j++) {
+                double units = 1 / (double)u.channels.scale[j];
+                int32_t halvings = 0;
+                while (fabs(units - rint(units)) > 1e-6 * units && halvings++ < 30)
+                    units *= 2;
+                assert_true(units >= 1 && units <= 4095.001);
+                assert_true(fmod(rint(units), 2) > 0);
+                assert_true(halvings == 0 || u.out.zero % (1 << halvings) == 0);
+            }
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_of_values),
         cmocka_unit_test(means_are_met),
         cmocka_unit_test(other_inputs_are_near),
         cmocka_unit_test(weights_fill_their_range),
+        cmocka_unit_test(no_sum_lies_between_two_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
