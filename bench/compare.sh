@@ -9,7 +9,7 @@ usage() {
 usage: bench/compare.sh [options]
 
 What is run: every combination of the lists (values separated by commas).
-  --task LIST      of train2, train1, infer                       (train2)
+  --task LIST      of train2, finetune, train1, infer             (train2)
   --size LIST      pixels                                         (350)
   --batch LIST     images in a step                               (32)
   --threads LIST                                                  (2)
@@ -28,6 +28,7 @@ The tables of training in docs/performance.md:
   bench/compare.sh --task train2 --size 350,224 --threads 2
   bench/compare.sh --task train2 --threads 1
   bench/compare.sh --task train1
+  bench/compare.sh --task finetune
 
 Set the peers up first: python3 FILE setup, python3 FILE convert (see bench/peers/README.md); the
 cases with jemalloc need libjemalloc.so.2. TensorFlow is run with TF_ENABLE_ONEDNN_OPTS=1 unless the
@@ -71,6 +72,7 @@ list() {
 run_case() {
     case $1 in
     train2) which='^torch(\.compile)? channels_last, jemalloc' harness="train2 train2_tuned" ;;
+    finetune) which='^torch(\.compile)? channels_last, jemalloc' harness=finetune ;;
     train1) which='^torch(\.compile freezing)? channels_last, jemalloc' harness=train1 ;;
     *) which='^onnxruntime$|^openvino f32|^litert' harness=$1 ;;
     esac

@@ -5,7 +5,7 @@
 Usage (any python3 drives it; each peer runs in its own venv and its own process):
   peers.py setup                 make the venvs and install the peers        (needs pip)
   peers.py convert               write the models: .pt .onnx .tflite .keras ncnn
-  peers.py train2|train2_tuned|train1|infer|pipeline|startup|count [options]
+  peers.py train2|train2_tuned|finetune|train1|infer|pipeline|startup|count [options]
   peers.py table FILE...         Markdown tables from JSON lines (the best of repeated cases)
   peers.py list --task TASK      print the cases that the chosen options would run
 Options:
@@ -288,6 +288,10 @@ def torch_case(c):
 
         return bench(step, c), v
     m.train()
+    if task == "finetune":  # batch norm by its moving statistics; gamma and beta are trained
+        for layer in m.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.eval()
     opt = torch.optim.Adam(m.parameters(), lr=1e-4, fused=True)
     fwd = torch.compile(m) if how.startswith("compile") else m
 
@@ -588,6 +592,12 @@ def cases(task):
                         C("torch.compile channels_last bf16, " + n, "torch", "compile_cl", "bf16 autocast", env=e, **k)]
         for c in out:
             c["task"] = "train2"
+    elif task == "finetune":
+        for th in (2, 1):
+            k = dict(threads=th, reps=5, seconds=20, env=jem)
+            for n, how in (("torch", "eager_cl"), ("torch.compile", "compile_cl")):
+                out += [C(n + " channels_last, jemalloc+THP", "torch", how, **k),
+                        C(n + " channels_last bf16, jemalloc+THP", "torch", how, "bf16 autocast", **k)]
     elif task == "train2":
         for size, th in ((350, 2), (350, 1), (224, 2)):
             k = dict(size=size, threads=th, reps=5, seconds=25)
@@ -658,7 +668,7 @@ def table(files):
     groups = {}
     for k, r in rows.items():
         groups.setdefault(k[:4], []).append(r)
-    order = ["train2", "train1", "infer", "startup", "pipeline"]
+    order = ["train2", "finetune", "train1", "infer", "startup", "pipeline"]
     for g in sorted(groups, key=lambda g: (order.index(g[0]), -g[1], g[2], -g[3])):
         rs = groups[g]
         print("\n### %s, %dx%d, batch %d, %d thread%s\n" % (g[0], g[1], g[1], g[2], g[3], "s"[:g[3] - 1]))

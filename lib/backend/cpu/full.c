@@ -5,6 +5,7 @@
  * image. */
 #include "backend/cpu/cpu.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -28,36 +29,50 @@ static void gather_edge(const ani_kernels *k, const ani_unit_shape *s, const ani
         last - first, c, x->scale, x->shift, ani_cpu_clamps(x));
 }
 
-/* The same for all three rows of a pixel whose taps are all inside, from element `at` on; 3
- * channels of float are copied unchanged. */
+/* The same for all three rows of a pixel whose taps are all inside, from element `at` on. */
 static void gather_inside(const ani_kernels *k, const ani_unit_shape *s, const ani_lazy *x,
                           int64_t at, float *to) {
     const int64_t taps = 3 * s->cin, row = s->w * s->cin;
-    const int plain = !x->scale && !ani_cpu_clamps(x) && x->element == ANI_FLOAT32;
-    if (plain && taps == 9) {
-        const float *z = (const float *)x->z + at;
-        for (int64_t ky = 0; ky < 3; ky++)
-            memcpy(to + ky * 9, z + ky * row, 9 * sizeof *to);
-        return;
-    }
     for (int64_t ky = 0; ky < 3; ky++)
         k->tensor[x->element].normalise(to + ky * taps, s->cin,
                                         ani_element_at(x->z, x->element, at + ky * row), s->cin, 3,
                                         s->cin, x->scale, x->shift, ani_cpu_clamps(x));
 }
 
+/* 3 channels of float that are copied unchanged: count pixels of a row, all of whose taps are
+ * inside. Copies of a constant size are a few instructions. */
+static void gather_run(const ani_unit_shape *s, const float *z, int64_t count, float *to,
+                       int64_t ld) {
+    const int64_t row = s->w * 3, step = s->stride * 3;
+    for (int64_t i = 0; i < count; i++, z += step, to += ld) {
+        memcpy(to, z, 9 * sizeof *to);
+        memcpy(to + 9, z + row, 9 * sizeof *to);
+        memcpy(to + 18, z + 2 * row, 9 * sizeof *to);
+    }
+}
+
 void ani_cpu_gather(const cpu_backend *cpu, const ani_unit_shape *s, const ani_lazy *x,
                     int64_t first, int64_t rows, float *tile, int64_t ld) {
     const ani_kernels *k = &cpu->k;
+    const bool plain = !x->scale && !ani_cpu_clamps(x) && x->element == ANI_FLOAT32 && s->cin == 3;
     int64_t ox = first % s->ow, oy = first / s->ow % s->oh, n = first / s->ow / s->oh;
-    for (int64_t r = 0; r < rows; r++, tile += ld) {
+    for (int64_t r = 0, count; r < rows; r += count, tile += count * ld) {
         const int64_t iy = oy * s->stride - s->pad_top, ix = ox * s->stride - s->pad_left;
-        if (iy >= 0 && iy + 3 <= s->h && ix >= 0 && ix + 3 <= s->w)
-            gather_inside(k, s, x, ((n * s->h + iy) * s->w + ix) * s->cin, tile);
-        else
+        const int64_t at = ((n * s->h + iy) * s->w + ix) * s->cin;
+        const bool inside = iy >= 0 && iy + 3 <= s->h && ix >= 0 && ix + 3 <= s->w;
+        count = 1;
+        if (inside && plain) {
+            const int64_t most = ani_min(s->ow - ox, (s->w - 3 - ix) / s->stride + 1);
+            count = ani_min(rows - r, most);
+            gather_run(s, (const float *)x->z + at, count, tile, ld);
+        } else if (inside) {
+            gather_inside(k, s, x, at, tile);
+        } else {
             for (int64_t ky = 0; ky < 3; ky++)
                 gather_edge(k, s, x, n, iy + ky, ix, tile + ky * 3 * s->cin);
-        if (++ox < s->ow) continue;
+        }
+        ox += count;
+        if (ox < s->ow) continue;
         ox = 0;
         if (++oy < s->oh) continue;
         oy = 0;

@@ -22,20 +22,27 @@ enum {
      * own weight gradient, which is written and read again. */
     MIN_ROWS = 6 * TILE,
     MIN_CHUNKS = 8,
-    MAX_GRADIENTS = 32 << 20 /* bytes of all partial weight gradients */
+    MAX_GRADIENTS = 32 << 20, /* bytes of all partial weight gradients */
+    /* Backward with known batch norm, tiles are mostly rows of the tensors themselves: twice as
+     * many rows, so that dw is loaded and stored half as often, where it has between so many
+     * weights: smaller ones are bound by memory, and larger ones do not fit into L2 with such
+     * tiles. */
+    WIDE_TILE = 2 * TILE,
+    WIDE_FROM = 20000,
+    WIDE_TO = 200000
 };
 
 /** How the rows are divided. */
 typedef struct cut {
     int64_t rows;  /* all */
-    int64_t chunk; /* rows of a chunk; a multiple of TILE */
+    int64_t chunk; /* rows of a chunk; a multiple of the tile's */
     int64_t chunks;
 } cut;
 
-static cut cut_rows(const ani_unit_shape *s, int64_t max_chunks) {
+static cut cut_rows(const ani_unit_shape *s, int64_t max_chunks, int64_t tile) {
     cut c = {.rows = s->n * s->oh * s->ow};
     const int64_t least = ani_min(MIN_ROWS, ani_divide_up(c.rows, MIN_CHUNKS));
-    c.chunk = ani_round_up(ani_max(ani_divide_up(c.rows, max_chunks), least), TILE);
+    c.chunk = ani_round_up(ani_max(ani_divide_up(c.rows, max_chunks), least), tile);
     c.chunks = ani_divide_up(c.rows, c.chunk);
     return c;
 }
@@ -126,7 +133,7 @@ static int64_t plan_forward(forward_job *job, const cpu_backend *cpu, const ani_
     int64_t used = 0;
     job->cpu = cpu;
     job->s = s;
-    job->cut = cut_rows(s, MAX_CHUNKS);
+    job->cut = cut_rows(s, MAX_CHUNKS, TILE);
     job->m = ani_cpu_matrix(cpu, row_values(s), s->cout);
     job->lda = ani_cpu_stride(row_values(s), 1);
     job->ldc = ani_cpu_stride(s->cout, job->m.width);
@@ -239,6 +246,7 @@ typedef struct backward_job {
     cut cut;
     cpu_matrix m;     /* w', [n,k] */
     int32_t dw_width; /* of dw's panels */
+    int64_t tile;     /* rows of a tile */
     int64_t ldx, ldz;
     int64_t gradient_floats; /* of one partial dw */
 
@@ -256,21 +264,23 @@ typedef struct backward_job {
 } backward_job;
 
 static int64_t plan_backward(backward_job *job, const cpu_backend *cpu, const ani_unit_shape *s,
-                             void *scratch) {
+                             bool fixed, void *scratch) {
     int64_t used = 0;
     const int64_t k = row_values(s);
+    const int64_t weights = k * s->cout;
     job->cpu = cpu;
     job->s = s;
+    job->tile = fixed && weights >= WIDE_FROM && weights < WIDE_TO ? WIDE_TILE : TILE;
     job->m = ani_cpu_matrix(cpu, s->cout, k);
     job->dw_width = ani_panel_width(&cpu->k, k, s->cout);
     job->ldx = ani_cpu_stride(k, job->m.width);
     job->ldz = ani_cpu_stride(s->cout, job->dw_width);
     job->gradient_floats = ani_round_up(k, ANI_TILE_ROWS) * job->ldz;
     const int64_t affordable = MAX_GRADIENTS / (job->gradient_floats * (int64_t)sizeof(float));
-    job->cut = cut_rows(s, ani_min(ani_max(affordable, 1), MAX_CHUNKS));
+    job->cut = cut_rows(s, ani_min(ani_max(affordable, 1), MAX_CHUNKS), job->tile);
     const int64_t last = cpu->k.pairs.product ? ani_max(job->ldx, job->ldz) : job->ldx;
-    job->dx_tile = TILE * (job->ldx + job->ldz + last);
-    job->tile_floats = job->dx_tile + TILE / 2 * s->cin;
+    job->dx_tile = job->tile * (job->ldx + job->ldz + last);
+    job->tile_floats = job->dx_tile + job->tile / 2 * s->cin;
     job->folded = ani_take(scratch, &used, job->m.k * job->m.n, sizeof(float));
     job->packed = ani_take(scratch, &used, job->m.size, sizeof(float));
     job->gradients =
@@ -303,7 +313,7 @@ typedef struct backward_tile {
 /* dz in pairs of columns or as it is, the left operand of dx. */
 static operand gradient_rows(const backward_job *job, const backward_tile *t) {
     const ani_gradient *dz = &job->args->dz;
-    if (job->direct_dz && t->rows == TILE)
+    if (job->direct_dz && t->rows == job->tile)
         return tensor_rows(dz->g, dz->element, t->row, job->s->cout, job->m.pairs);
     if (job->m.pairs)
         job->cpu->k.pairs.pair_columns(t->last, job->ldz, t->z, job->ldz, t->rows, job->s->cout);
@@ -344,8 +354,8 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
     const int64_t first = index * job->cut.chunk;
     const int64_t last = ani_min(first + job->cut.chunk, job->cut.rows);
     backward_tile t = {.z = job->tiles + worker * job->tile_floats};
-    t.x = t.z + TILE * job->ldz;
-    t.last = t.x + TILE * job->ldx;
+    t.x = t.z + job->tile * job->ldz;
+    t.last = t.x + job->tile * job->ldx;
     const int in_place = store->dx == args->x.z;
     void *dx_tile =
         !in_place && ani_cpu_streams_tiles(job->cpu, args->x.element, job->cut.rows, cin)
@@ -361,17 +371,17 @@ static void backward_chunk(void *context, int64_t index, int32_t worker) {
                      .stream = !in_place && ani_cpu_streams(job->cpu, job->cut.rows, cin)};
     if (args->dw) memset(dw, 0, (size_t)job->gradient_floats * sizeof *dw);
     if (sum) memset(sum, 0, (size_t)job->sums * sizeof *sum);
-    for (int64_t row = first; row < last; row += TILE) {
-        const int64_t rows = p.rows = ani_min(TILE, last - row);
+    for (int64_t row = first; row < last; row += job->tile) {
+        const int64_t rows = p.rows = ani_min(job->tile, last - row);
         /* The next tile: what is left of it; g and half of x during one product, the rest during
          * the other. */
-        const int64_t next = row + rows, count = ani_max(ani_min(TILE, last - next), 0);
+        const int64_t next = row + rows, count = ani_max(ani_min(job->tile, last - next), 0);
         const int64_t half = args->dw && store->dx ? count / 2 : 0;
         t.row = row;
         t.rows = rows;
-        t.inside = count == TILE;
+        t.inside = count == job->tile;
         /* Where the tensors themselves are multiplied, tiles are for what remains. */
-        const bool whole = pairs ? rows == TILE : t.inside;
+        const bool whole = pairs ? rows == job->tile : t.inside;
         const bool loads_z = !(whole && job->direct_dz && (pairs || job->sums_dz || !args->dw));
         const bool loads_x = !(whole && job->sums_x);
         if (loads_z) load_gradient(job, &t);
@@ -413,7 +423,7 @@ void ani_cpu_rows_backward(cpu_backend *cpu, const ani_unit_shape *s,
                            const ani_unit_backward *args) {
     backward_job job = {.args = args};
     const ani_fixed_backward *fixed = args->fixed;
-    plan_backward(&job, cpu, s, args->scratch);
+    plan_backward(&job, cpu, s, fixed != NULL, args->scratch);
     ani_cpu_use_pairs(cpu, &job.m, args->store.dx ? args->x.element : args->dz.element);
     find_operands(&job);
     job.sums = (args->store.z ? 2 : 1) * s->cin;
@@ -435,5 +445,7 @@ void ani_cpu_rows_backward(cpu_backend *cpu, const ani_unit_shape *s,
 int64_t ani_cpu_rows_scratch(const cpu_backend *cpu, const ani_unit_shape *s, int backward) {
     forward_job forward;
     backward_job back;
-    return backward ? plan_backward(&back, cpu, s, NULL) : plan_forward(&forward, cpu, s, NULL);
+    if (!backward) return plan_forward(&forward, cpu, s, NULL);
+    return ani_max(plan_backward(&back, cpu, s, false, NULL),
+                   plan_backward(&back, cpu, s, true, NULL));
 }
