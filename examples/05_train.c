@@ -2,10 +2,14 @@
  * Step 5 of the tutorial: train in two stages. */
 #include "interrupt.h"
 #include "messages.h"
+#include "replicas.h"
 #include "resume.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+/* The other devices that train; most machines have one. */
+static replica_set replicas;
 
 /* Trains a stage from its start, or from checkpoint if it is not NULL. base: training mode of the
  * layers below the head; rate: learning rate. */
@@ -24,6 +28,7 @@ static int train_stage(settings *s, int32_t stage, int32_t base, int32_t epochs,
     schedule.kind = s->schedule;
     an_train_options options;
     settings_train(s, &options); /* patience, precision, what is printed, ... */
+    replicas_train(&replicas, s, &options);
     options.stage = stage;
     options.base = base;
     options.max_epochs = epochs;
@@ -116,7 +121,7 @@ int main(int argc, char **argv) {
         &s, argc, argv,
         "data labels suffix names-encoding skip-damaged model out batch epochs1 epochs2 lr1 lr2 "
         "schedule augment augment-strength "
-        "seed device threads precision recompute "
+        "seed device devices sync-batch-norm threads precision recompute "
         "quiet keras-checkpoint "
         "base2 bn-momentum update-batch-norm patience min-delta cache resume restart "
         "checkpoint-seconds tensorboard verbose",
@@ -132,13 +137,9 @@ int main(int argc, char **argv) {
     an_loader *train = NULL, *val = NULL;
     if (lock_folder(&s, &lock)) goto done;
 
-    an_backend_options device;
-    an_backend_options_init(&device, sizeof device);
-    device.device = s.device;
-    device.threads = s.threads;
     an_model_info info;
     an_model_info_init(&info, sizeof info);
-    st = an_backend_create(&backend, &device, &err);
+    st = replicas_create(&replicas, &backend, &s, &err);
     if (!st && !s.quiet) show_device(s.device, backend);
     if (!st) st = an_model_load(&model, backend, s.model, NULL, &err);
     if (!st) st = an_model_describe(model, &info, &err);
@@ -182,6 +183,7 @@ done:
     an_loader_destroy(val);
     an_dataset_destroy(faces);
     an_model_destroy(model);
+    replicas_clear(&replicas);
     an_backend_destroy(backend);
     an_run_lock_destroy(lock);
     free(indices);

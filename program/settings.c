@@ -4,6 +4,8 @@
  */
 #include "settings.h"
 
+#include "replicas.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +135,14 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
         option_count("seed", &s->seed, 0, INT32_MAX,
                      "seed for split, shuffling, augmentation and random weights"),
         option_text("device", &s->device, device_words, device_help),
+        option_text("devices", &s->devices, "N|LIST",
+                    "train on N replicas, N devices of --device's kind: --batch is divided\n"
+                    "among them, and for the processor, --threads, too; or on the devices of\n"
+                    "a list, such as cuda:0,cuda:1"),
+        option_flag("sync-batch-norm", &s->sync_batch_norm,
+                    "with several replicas, batch norm uses the statistics of the whole\n"
+                    "batch, so that N replicas compute what one does; without it each uses\n"
+                    "those of its own part"),
         option_count("threads", &s->threads, 0, 1024, "compute threads; 0: one per processor"),
         option_choice("precision", &s->precision, precision_words,
                       "mixed: stage 2 stores activations as bfloat16: half the memory,\n"
@@ -205,6 +215,11 @@ void settings_check(const settings *s) {
         fprintf(stderr, "--erase and --jitter need --augment fast\n");
     else if (s->mixup > 0 && s->augment != AN_AUGMENT_FAST && s->augment != AN_AUGMENT_NONE)
         fprintf(stderr, "--mixup needs --augment fast or none\n");
+    else if (s->devices && !replicas_are_valid(s->devices))
+        fprintf(stderr,
+                "--devices is '%s'; it must be a number from 1 to %d, or as many devices separated "
+                "by commas\n",
+                s->devices, REPLICAS_MOST);
     else
         return;
     exit(2);

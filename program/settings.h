@@ -19,11 +19,12 @@ typedef struct settings {
     const char *names_encoding; /* encoding of names in archives, or NULL */
     const char *sha256;         /* of a download, or NULL */
     const char *device;         /* as in an_backend_options */
+    const char *devices;        /* number or list of replicas, or NULL: one, on device */
     const char *tensorboard;    /* folder for event files, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
     int32_t base2, patience, update_batch_norm, keras_checkpoint, verbose, quiet, extract, cache,
         schedule, warmup, finetune_from, resume, restart, precision, recompute, bf16, int8,
-        skip_damaged, head;
+        skip_damaged, head, sync_batch_norm;
     double alpha, lr1, lr2, weight_decay, layer_decay, average, mixup, erase, jitter, momentum,
         min_delta, strength, checkpoint_seconds, penalty, interval;
 } settings;

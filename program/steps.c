@@ -16,6 +16,7 @@ void run_close(run *r) {
     an_loader_destroy(r->val);
     an_loader_destroy(r->test);
     an_dataset_destroy(r->faces);
+    replicas_clear(&r->replicas);
     an_backend_destroy(r->backend);
     free(r->indices);
     free(r->real_path);
@@ -23,11 +24,7 @@ void run_close(run *r) {
 
 int make_backend(run *r) {
     an_error err;
-    an_backend_options options;
-    an_backend_options_init(&options, sizeof options);
-    options.device = r->s->device;
-    options.threads = r->s->threads;
-    if (an_backend_create(&r->backend, &options, &err)) return complain(&err);
+    if (replicas_create(&r->replicas, &r->backend, r->s, &err)) return complain(&err);
     if (!r->s->quiet) show_device(r->s->device, r->backend);
     return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef PROGRAM_STEPS_H
 #define PROGRAM_STEPS_H
 
+#include "replicas.h"
 #include "settings.h"
 
 /** Before the first step everything except s and rows is empty. */
@@ -12,6 +13,7 @@ typedef struct run {
     char path[PATH_SIZE];   /* path of the data: an archive or a folder */
     char *real_path;        /* the same, absolute; NULL before the first run.json */
     an_backend *backend;
+    replica_set replicas; /* the other devices that train */
     an_dataset *faces;
     int64_t found;    /* images before damaged ones were left out */
     int64_t *indices; /* [n_train + n_val + n_test]: samples, one part after another */

@@ -108,6 +108,7 @@ static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint
     an_checkpoint_info info;
     an_checkpoint_info_init(&info, sizeof info);
     settings_train(&s, &options);
+    replicas_train(&r->replicas, &s, &options);
     options.first_epoch = (int32_t)an_history_count(r->history);
     if (checkpoint) {
         an_checkpoint_describe(checkpoint, &info, NULL);
@@ -252,7 +253,7 @@ static void options(option_row rows[OPTION_ROWS]) {
         "data labels suffix names-encoding skip-damaged out size alpha padding weights "
         "scale batch epochs1 epochs2 head penalty lr1 lr2 schedule warmup weight-decay layer-decay "
         "average finetune-from augment augment-strength mixup erase jitter seed "
-        "device threads precision recompute quiet keras-checkpoint base2 bn-momentum "
+        "device devices sync-batch-norm threads precision recompute quiet keras-checkpoint base2 bn-momentum "
         "update-batch-norm patience min-delta cache extract sha256 resume restart "
         "checkpoint-seconds tensorboard interval verbose",
         rows);

@@ -212,6 +212,13 @@ static int32_t add_fill(ani_console *console, double done) {
     return 0;
 }
 
+/** What several ranks do together. */
+static void add_speed(ani_console *console) {
+    if (console->speed > 0)
+        ani_text_print(&console->line, "  %.4g images/s, %.0f%% communication", console->speed,
+                       100 * console->share);
+}
+
 static void add_bar(ani_console *console, int64_t step, double loss, double now) {
     const double done = console->steps > 0 ? (double)step / (double)console->steps : 1;
     const double left = ani_seconds_left(step, console->steps, now - console->begun);
@@ -226,6 +233,7 @@ static void add_bar(ani_console *console, int64_t step, double loss, double now)
         add_duration(console, left);
         add(console, " left");
     }
+    add_speed(console);
     const int32_t width = (int32_t)(console->line.size - begin) - hidden;
     repeat(console, " ", console->width - width);
     console->width = width;
@@ -239,6 +247,7 @@ static void add_line(ani_console *console, const an_epoch_report *report) {
     ani_format_double(number, sizeof number, report->rate, 3);
     ani_text_print(&console->line, "  rate %s  ", number);
     add_duration(console, report->seconds);
+    add_speed(console);
     if (report->saved) add(console, "  saved");
     add(console, "\n");
 }
@@ -274,6 +283,7 @@ an_status ani_console_begin(ani_console *console, int32_t stage, int32_t epoch, 
     console->width = 0;
     console->begun = now;
     console->shown = console->first_step = -1;
+    console->speed = 0;
     if (is_keras(console) && epoch)
         ani_text_print(&console->line, "Epoch %d/%d\n", (int)epoch, (int)epochs);
     return flush(console, err);
@@ -290,6 +300,11 @@ an_status ani_console_step(ani_console *console, int64_t step, double loss, doub
         add_keras_bar(console, step, loss, NULL, 0, now);
     console->shown = now;
     return flush(console, err);
+}
+
+void ani_console_set_speed(ani_console *console, double images_a_second, double share) {
+    console->speed = images_a_second;
+    console->share = share;
 }
 
 an_status ani_console_end_features(ani_console *console, double now, an_error *err) {

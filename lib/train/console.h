@@ -19,6 +19,8 @@ typedef struct ani_console {
     int32_t width; /* characters on the line that will be overwritten */
     int64_t steps;
     double begun, shown, first_step; /* seconds; shown, first_step: -1 = not yet */
+    double speed, share; /* of several ranks: images a second in all, and the share of the time that
+                            they communicate; speed 0: one rank */
 } ani_console;
 
 /** Take the text function, user and style from the options. */
@@ -37,6 +39,9 @@ an_status ani_console_begin(ani_console *console, int32_t stage, int32_t epoch, 
 /** After step number step; loss: mean so far, NaN = none. Prints at most a few times a second. */
 an_status ani_console_step(ani_console *console, int64_t step, double loss, double now,
                            an_error *err);
+/** Set what several ranks have done in the epoch so far; the bar and its line show it. share: of
+ * the time, 0 to 1, in communication. */
+void ani_console_set_speed(ani_console *console, double images_a_second, double share);
 /** End the bar for the features. */
 an_status ani_console_end_features(ani_console *console, double now, an_error *err);
 /** End an epoch. rate_shown: 1 to print the rate, as Keras does when something changes it. */

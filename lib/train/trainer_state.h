@@ -79,7 +79,9 @@ typedef struct ani_epoch_run {
     int64_t update;  /* the number of that step's update, in this epoch */
     ani_epoch_place step_at; /* where that step began, if it has several batches */
     ani_late_batch late;
-    bool is_late; /* the loss of late is not known yet */
+    bool is_late;                     /* the loss of late is not known yet */
+    double steps_began, communicated; /* clock, and seconds in communication until then */
+    int64_t samples_before;           /* of steps before that */
 } ani_epoch_run;
 
 /* trainer.c */

@@ -186,6 +186,15 @@ static bool is_due(const an_trainer *trainer) {
            ani_clock_seconds() - trainer->written_at >= options->resume_seconds;
 }
 
+/** Show what the ranks have done in this call's part of the epoch. */
+static void show_speed(an_trainer *trainer, const ani_epoch_run *run) {
+    const double seconds = ani_clock_seconds() - run->steps_began;
+    if (!trainer->ranks || !(seconds > 0)) return;
+    ani_console_set_speed(&trainer->console,
+                          (double)(trainer->state.place.samples - run->samples_before) / seconds,
+                          (ani_ranks_seconds(trainer->ranks) - run->communicated) / seconds);
+}
+
 /** Account for a batch, and tell. */
 static an_status finish_batch(an_trainer *trainer, ani_epoch_run *run, const ani_late_batch *b,
                               an_error *err) {
@@ -197,6 +206,7 @@ static an_status finish_batch(an_trainer *trainer, ani_epoch_run *run, const ani
         run->report.loss = loss;
         return report_broken(trainer, loss, err);
     }
+    show_speed(trainer, run);
     st = ani_console_step(&trainer->console, place->step, ani_trainer_mean_loss(place),
                           ani_clock_seconds(), err);
     if (!st)
@@ -309,6 +319,9 @@ static an_status run_features(an_trainer *trainer, ani_epoch_run *run, an_error 
 
 an_status ani_trainer_run_steps(an_trainer *trainer, ani_epoch_run *run, an_error *err) {
     const bool by_features = trainer->has_features;
+    run->steps_began = ani_clock_seconds();
+    run->communicated = ani_ranks_seconds(trainer->ranks);
+    run->samples_before = trainer->state.place.samples;
     an_status st = by_features ? run_features(trainer, run, err) : run_images(trainer, run, err);
     if (!st) st = finish_late(trainer, run, err);
     st = ani_trainer_meet(trainer, st, 0, run->broken ? ANI_ASK_END : 0, err);
