@@ -24,6 +24,7 @@
 #include "support/data.h"
 #include "support/folder.h"
 #include "support/ranks.h"
+#include "support/sanitizers.h"
 #include "support/small_model.h"
 #include "support/test_folder.h"
 
@@ -159,11 +160,13 @@ static void check_first_step(double alpha, int32_t base, int32_t synchronise, in
 
 static void first_step_of_the_whole_network(void **state) {
     (void)state;
+    if (HAS_TSAN) skip(); /* takes minutes, and the others have the same threads */
     check_first_step(1, AN_BASE_TRAIN, 1, IMAGES); /* 10 images: 3, 3 and 4 of 3 ranks */
 }
 
 static void every_mode_with_ragged_and_empty_parts(void **state) {
     (void)state;
+    if (HAS_TSAN) skip();
     for (int32_t base = AN_BASE_FROZEN; base <= AN_BASE_FINETUNE; base++) {
         check_first_step(0.1, base, 1, 3); /* the first of 4 ranks has no image */
         check_first_step(0.1, base, 1, 7);
