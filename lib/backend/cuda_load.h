@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The CUDA backend is a library of its own, libattractivenet-cuda.so.N, loaded when a CUDA backend
- * is made or listed: so the core is small and runs where no driver is. It is of no use apart from
- * the core of the same build: each sees the other's structs. */
+ * is made or listed (base/companion.h). */
 #ifndef BACKEND_CUDA_LOAD_H
 #define BACKEND_CUDA_LOAD_H
 
 #include "backend/backend.h"
+#include "base/companion.h"
 
 /** What the CUDA library uses of the core, with the same meaning (base/error.h, base/memory.h,
  * base/thread.h, base/cancel.h). */
@@ -22,23 +22,18 @@ typedef struct ani_core_functions {
                                     an_error *err); /* ani_backend_fail_memory() */
 } ani_core_functions;
 
-/** What the core uses of the CUDA library. The first two members are the same in every release;
- * nothing else is read before they have been compared. */
+/** What the core uses of the CUDA library. */
 typedef struct ani_cuda_library {
-    const char *version; /* ANI_CUDA_VERSION of its build */
-    uint64_t layout;     /* ANI_CUDA_LAYOUT of its build */
+    ani_companion_build build;
     /** Make a backend on GPU number index, from 0. */
     an_status (*create)(an_backend **out, int32_t index, an_error *err);
     /** Describe at most `capacity` GPUs; *count 0 is a failure that says why. */
     an_status (*list)(ani_device *out, int32_t capacity, int32_t *count, an_error *err);
 } ani_cuda_library;
 
-/** The type of the library's one exported function, ANI_CUDA_ENTRY. core is kept. */
-typedef const ani_cuda_library *ani_cuda_entry_fn(const ani_core_functions *core);
+/** The library's one exported function, an ani_companion_entry_fn; core: ani_core_functions. */
 #define ANI_CUDA_ENTRY "ani_cuda_entry"
 
-/** Text that is the same only in libraries of one release and ABI. */
-#define ANI_CUDA_VERSION AN_VERSION_STRING
 /** A number that differs where the shared structs differ: builds of one release during
  * development. */
 #define ANI_CUDA_LAYOUT                                                                            \

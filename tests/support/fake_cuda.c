@@ -37,17 +37,17 @@ static an_status list(ani_device *out, int32_t capacity, int32_t *count, an_erro
     return AN_OK;
 }
 
-const ani_cuda_library *ani_cuda_entry(const ani_core_functions *functions);
+ani_companion_entry_fn ani_cuda_entry;
 
-__attribute__((visibility("default"))) const ani_cuda_library *
-ani_cuda_entry(const ani_core_functions *functions) {
-    static const ani_cuda_library library = {.version =
-                                                 FAKE == OTHER_RELEASE ? "9.8.7" : ANI_CUDA_VERSION,
-                                             .layout = FAKE == OTHER_BUILD ? 1 : ANI_CUDA_LAYOUT,
-                                             .create = create,
-                                             .list = list};
+__attribute__((visibility("default"))) const ani_companion_build *
+ani_cuda_entry(const void *functions) {
+    static const ani_cuda_library library = {
+        .build = {FAKE == OTHER_RELEASE ? "9.8.7" : ANI_COMPANION_VERSION,
+                  FAKE == OTHER_BUILD ? 1 : ANI_CUDA_LAYOUT},
+        .create = create,
+        .list = list};
     core = functions;
-    return &library;
+    return &library.build;
 }
 #else
 extern const int fake_nothing;

@@ -51,14 +51,13 @@ an_status ani_backend_fail_memory(an_backend *backend, int64_t size, const char 
     return core->fail_device_memory(backend, size, what, err);
 }
 
-ani_cuda_entry_fn ani_cuda_entry;
+ani_companion_entry_fn ani_cuda_entry;
 
-__attribute__((visibility("default"))) const ani_cuda_library *
-ani_cuda_entry(const ani_core_functions *functions) {
-    static const ani_cuda_library library = {.version = ANI_CUDA_VERSION,
-                                             .layout = ANI_CUDA_LAYOUT,
+__attribute__((visibility("default"))) const ani_companion_build *
+ani_cuda_entry(const void *functions) {
+    static const ani_cuda_library library = {.build = {ANI_COMPANION_VERSION, ANI_CUDA_LAYOUT},
                                              .create = ani_cuda_create_backend,
                                              .list = ani_cuda_list_devices};
     core = functions;
-    return &library;
+    return &library.build;
 }
