@@ -105,6 +105,11 @@ look_for_packages() { # build [live] [tests]
             want_command doxygen doxygen 'Doxygen: the reference of the API'
             want_command h5cc libhdf5-dev 'HDF5: tests make Keras files with it'
             want_library cmocka libcmocka-dev 'cmocka: unit tests'
+            want_library ompi-c libopenmpi-dev 'Open MPI: replicas in several processes'
+            want_command mpirun openmpi-bin 'the launcher of Open MPI'
+            want_library mpich libmpich-dev 'MPICH: replicas in several processes'
+            want_command mpiexec.hydra mpich 'the launcher of MPICH'
+            want_command ip iproute2 'iproute2: namespaces as hosts'
             # Ubuntu has it only as a snap; the test skips what needs it.
             if grep -q '^ID=debian' /etc/os-release 2>/dev/null; then
                 want_command chromium chromium 'Chromium: looks at a report'

@@ -534,6 +534,51 @@ class Backend : public detail::Handle<an_backend, an_backend_destroy> {
 #endif
 };
 
+/* --- comm.h ----------------------------------------------------------------------------------- */
+
+struct CommOptions : an_comm_options {
+    CommOptions() { an_comm_options_init(this, sizeof(an_comm_options)); }
+};
+
+/** The ranks of a training over several processes. */
+class Comm : public detail::Handle<an_comm, an_comm_destroy> {
+  public:
+    using Handle::Handle;
+    /** The ranks that a launcher such as mpirun has started; one where there is none. */
+    static Result<Comm> try_join(const CommOptions &options = {}) {
+        return detail::create<Comm>(
+            [&](an_comm **out, an_error *error) { return an_comm_join(out, &options, error); });
+    }
+    /** From the address of an MPI_Comm. */
+    static Result<Comm> try_create_mpi(const void *mpi_comm, const CommOptions &options = {}) {
+        return detail::create<Comm>([&](an_comm **out, an_error *error) {
+            return an_comm_create_mpi(out, mpi_comm, &options, error);
+        });
+    }
+    std::int32_t rank() const noexcept { return an_comm_rank(get()); }
+    std::int32_t size() const noexcept { return an_comm_size(get()); }
+    const char *host(std::int32_t rank) const noexcept { return an_comm_host(get(), rank); }
+    const char *name() const noexcept { return an_comm_name(get()); }
+    /** Wait until all ranks have made this call. */
+    Result<void> try_barrier() {
+        return detail::call([&](an_error *error) { return an_comm_barrier(get(), error); });
+    }
+    /** Stop the other ranks, because of this failure of this one. */
+    void abort(const Error &why) noexcept {
+        an_error error = {};
+        error.status = why.status();
+        std::snprintf(error.message, sizeof error.message, "%s", why.what());
+        an_comm_abort(get(), &error);
+    }
+#if ATTRACTIVENET_EXCEPTIONS
+    static Comm join(const CommOptions &options = {}) { return try_join(options).value(); }
+    static Comm create_mpi(const void *mpi_comm, const CommOptions &options = {}) {
+        return try_create_mpi(mpi_comm, options).value();
+    }
+    void barrier() { try_barrier().value(); }
+#endif
+};
+
 /* --- tensor.h --------------------------------------------------------------------------------- */
 
 /** A dense float array, channels last. */

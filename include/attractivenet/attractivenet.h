@@ -8,6 +8,7 @@
 #include <attractivenet/version.h>
 #include <attractivenet/kinds.h>
 #include <attractivenet/backend.h>
+#include <attractivenet/comm.h>
 #include <attractivenet/tensor.h>
 #include <attractivenet/io.h>
 #include <attractivenet/dataset.h>

@@ -87,7 +87,7 @@ static an_status end(an_comm *comm, double began, an_status st, const an_error *
                      an_error *err) {
     comm->seconds += ani_clock_seconds() - began;
     if (!st) return AN_OK;
-    ani_comm_abort(comm, why);
+    an_comm_abort(comm, why);
     return ani_fail(err, st, "%s", why->message);
 }
 
@@ -165,15 +165,34 @@ an_status ani_comm_wait(an_comm *comm, an_backend *backend, an_error *err) {
     return end(comm, began, comm->ops->wait(comm, backend, &why), &why, err);
 }
 
-void ani_comm_abort(an_comm *comm, const an_error *why) {
-    if (comm && comm->size > 1) comm->ops->stop(comm, why);
+void an_comm_abort(an_comm *comm, const an_error *why) {
+    an_error unknown;
+    ani_fail(&unknown, AN_ERR_CANCELLED, "a rank has stopped");
+    if (comm && comm->size > 1) comm->ops->stop(comm, why && why->status ? why : &unknown);
 }
 
-const char *ani_comm_host(const an_comm *comm, int32_t rank) {
-    return rank < 0 || rank >= comm->size ? "" : comm->ops->host(comm, rank);
+an_status an_comm_barrier(an_comm *comm, an_error *err) {
+    if (!comm) return ani_fail(err, AN_ERR_ARG, "comm is NULL");
+    return ani_comm_agree(comm, NULL, 0, err);
 }
 
-void ani_comm_destroy(an_comm *comm) {
+const char *an_comm_name(const an_comm *comm) {
+    return comm ? comm->ops->name : "";
+}
+
+int32_t an_comm_rank(const an_comm *comm) {
+    return comm ? comm->rank : 0;
+}
+
+int32_t an_comm_size(const an_comm *comm) {
+    return comm ? comm->size : 0;
+}
+
+const char *an_comm_host(const an_comm *comm, int32_t rank) {
+    return !comm || rank < 0 || rank >= comm->size ? "" : comm->ops->host(comm, rank);
+}
+
+void an_comm_destroy(an_comm *comm) {
     if (!comm) return;
     ani_free(comm->scratch);
     comm->scratch = NULL;

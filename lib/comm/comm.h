@@ -11,25 +11,22 @@
  * Failure: a call waits for the other ranks up to the deadline, then fails with AN_ERR_IO and names
  * the rank that is missing, and its host. From then on the communicator has failed on all ranks
  * that can be reached: each call returns the same failure. A rank that fails elsewhere calls
- * ani_comm_abort(), so that the others stop at once, with its message. After a failure the memory
+ * an_comm_abort(), so that the others stop at once, with its message. After a failure the memory
  * of the interrupted call is undefined, and may be written to until the communicator is destroyed:
  * destroy it before freeing that memory.
  *
- * Threads: one call at a time on one communicator; ani_comm_abort() from any. */
+ * Threads: one call at a time on one communicator. */
 #ifndef COMM_COMM_H
 #define COMM_COMM_H
 
-#include "backend/backend.h"
+#include <attractivenet/comm.h>
 
-typedef struct an_comm an_comm;
+#include "backend/backend.h"
 
 /** The elements of a sum. */
 enum { ANI_COMM_FLOAT, ANI_COMM_DOUBLE, ANI_COMM_TYPES };
 
 enum { ANI_COMM_RANKS = 1 << 16 }; /* at most */
-
-/** Seconds that a call waits for the other ranks. */
-#define ANI_COMM_DEADLINE 60.0
 
 typedef struct ani_comm_ops {
     const char *name; /* "local", "mpi", "nccl" */
@@ -76,13 +73,6 @@ an_status ani_comm_gather(an_comm *comm, an_backend *backend, const void *mine, 
 an_status ani_comm_agree(an_comm *comm, int64_t *values, int32_t count, an_error *err);
 /** Wait until what the calls above have queued is done; fails if the communicator has failed. */
 an_status ani_comm_wait(an_comm *comm, an_backend *backend, an_error *err);
-/** Tell the others that this rank stops, and why: their current or next call fails with the message
- * and status. Does nothing after a failure or for NULL; never waits longer than a second. */
-void ani_comm_abort(an_comm *comm, const an_error *why);
-/** The machine of a rank; "" for a rank that does not exist. */
-const char *ani_comm_host(const an_comm *comm, int32_t rank);
-/** Release a communicator; NULL is allowed. The others' calls fail from then on. */
-void ani_comm_destroy(an_comm *comm);
 
 /** The first element of a rank's slice of count elements, and of all that follow: the slice of rank
  * r goes from ani_comm_slice(count, r, size) to ani_comm_slice(count, r + 1, size). */

@@ -313,7 +313,7 @@ an_status ani_comm_local_create(an_comm **out, int32_t size, double deadline, an
     if (made) return AN_OK;
     if (room && room->owners == 0) release_room(room);
     for (int32_t r = 0; r < size; r++) {
-        ani_comm_destroy(out[r]);
+        an_comm_destroy(out[r]);
         out[r] = NULL;
     }
     return ani_fail_memory(err, (int64_t)sizeof(local_comm), "a communicator");

@@ -499,6 +499,16 @@ void frames() {
 }
 
 void devices() {
+    net::CommOptions ranks;
+    CHECK(ranks.deadline == 60);
+    net::Comm alone = MUST(net::Comm::try_join(ranks));
+    CHECK(alone.rank() == 0 && alone.size() == 1 && !std::strcmp(alone.name(), "local"));
+    CHECK(*alone.host(0) && !*alone.host(1) && alone.try_barrier());
+    alone.abort(net::Error(AN_ERR_IO, "nobody hears it"));
+    CHECK(alone.try_barrier());
+    ranks.deadline = -1;
+    CHECK(net::Comm::try_join(ranks).error().status() == AN_ERR_ARG);
+    CHECK(net::Comm::try_create_mpi(nullptr).error().status() == AN_ERR_ARG);
     const net::DeviceList list = MUST(net::DeviceList::try_create());
     CHECK(list.count() >= 2);
     CHECK(!std::strcmp(MUST(list.try_describe(0)).device, "cpu"));

@@ -49,8 +49,8 @@ def main():
         tap.case("tests need no examples, benchmarks, live or CUDA",
                  said(setup(work / "few", "-Dtests=enabled", "-Dexamples=disabled", "-Dbench=disabled", "-Dlive=disabled",
                             "-Dcuda=disabled"), False))
-        tap.case("-Dmpi=enabled is an error",
-                 said(setup(work / "mpi", "-Dmpi=enabled"), True, 'feature "mpi" is not in release'))
+        tap.case("-Dnccl=enabled is an error",
+                 said(setup(work / "nccl", "-Dnccl=enabled"), True, 'feature "nccl" is not in release'))
     tap.exit()
 
 

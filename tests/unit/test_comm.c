@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Ranks that are threads of this process: what each collective call gives, and what happens when a
- * rank fails, does not come, or makes another call than the others. */
+ * What each collective call gives, between threads of this process (local) and over messages (a
+ * fake wire); and what happens when a rank fails, does not come, or makes another call than the
+ * others. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,14 +14,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fault.h"
 #include "comm/comm.h"
 #include "support/backends.h"
+#include "support/fake_wire.h"
 
-enum { MOST_RANKS = 7, MOST_COUNT = 5000 };
+enum { MOST_RANKS = 7 };
 
 static const int32_t sizes[] = {1, 2, 3, 4, 7};
 enum { SIZES = sizeof sizes / sizeof *sizes };
@@ -33,21 +36,40 @@ typedef struct rank {
     an_comm *comm;
     pthread_t thread;
     void (*act)(struct rank *);
+    fake_place place; /* of a wire */
+    double deadline;
     an_backend *backend;
     an_status status;
     an_error err;
     double seconds;
+    bool stays;      /* the communicator is not released by its own thread */
     char wrong[300]; /* what was not as expected; "" */
 } rank;
 
 static rank ranks[MOST_RANKS];
+static fake_net net;
 
 static void *run_rank(void *data) {
     rank *r = data;
     const double began = ani_clock_seconds();
-    r->act(r);
+    if (!r->comm)
+        r->status = ani_comm_wire_create(&r->comm, &fake_wire, &r->place, r->deadline, &r->err);
+    if (!r->status) r->act(r);
     r->seconds = ani_clock_seconds() - began;
+    if (r->place.net && !r->stays) {
+        an_comm_destroy(r->comm);
+        r->comm = NULL;
+    }
     return NULL;
+}
+
+static void run_all(int32_t size) {
+    for (int32_t r = 0; r < size; r++)
+        assert_int_equal(pthread_create(&ranks[r].thread, NULL, run_rank, &ranks[r]), 0);
+    for (int32_t r = 0; r < size; r++)
+        pthread_join(ranks[r].thread, NULL);
+    for (int32_t r = 0; r < size; r++)
+        an_comm_destroy(ranks[r].comm);
 }
 
 /* Do the same on every rank, each on a thread. */
@@ -59,12 +81,15 @@ static void run_on(int32_t size, double deadline, void (*act)(rank *)) {
         assert_int_equal(comms[r]->rank, r);
         assert_int_equal(comms[r]->size, size);
     }
+    run_all(size);
+}
+
+/* The same over a wire, whose faults are set already. */
+static void run_on_wire(int32_t size, double deadline, void (*act)(rank *)) {
     for (int32_t r = 0; r < size; r++)
-        assert_int_equal(pthread_create(&ranks[r].thread, NULL, run_rank, &ranks[r]), 0);
-    for (int32_t r = 0; r < size; r++)
-        pthread_join(ranks[r].thread, NULL);
-    for (int32_t r = 0; r < size; r++)
-        ani_comm_destroy(comms[r]);
+        ranks[r] = (rank){.place = {&net, r}, .deadline = deadline, .act = act};
+    run_all(size);
+    fake_net_clear(&net);
 }
 
 static void expect_no_failure(int32_t size) {
@@ -82,6 +107,17 @@ static void expect_failure(int32_t r, an_status status, const char *part) {
 
 #define WRONG(r, ...) ((r)->wrong[0] ? 0 : snprintf((r)->wrong, sizeof(r)->wrong, __VA_ARGS__))
 
+/* Every number of ranks, both kinds. */
+static void run_everywhere(void (*act)(rank *)) {
+    for (int k = 0; k < SIZES; k++) {
+        run_on(sizes[k], 30, act);
+        expect_no_failure(sizes[k]);
+        fake_net_init(&net, sizes[k]);
+        run_on_wire(sizes[k], 30, act);
+        expect_no_failure(sizes[k]);
+    }
+}
+
 /* --- numbers ---------------------------------------------------------------------------------- */
 
 /* What rank r has as element i: of different magnitudes, so that the order of a sum is seen. */
@@ -91,7 +127,7 @@ static double value_of(int32_t r, int64_t i) {
 }
 
 static void sum_floats(rank *r) {
-    static const int64_t counts[] = {0, 1, 2, 5, 31, 1023, 1025, MOST_COUNT - 1};
+    static const int64_t counts[] = {0, 1, 2, 5, 31, 1023, 1025, 70001};
     for (size_t k = 0; k < sizeof counts / sizeof *counts && !r->status; k++) {
         const int64_t count = counts[k];
         float *x = malloc(((size_t)count + 1) * sizeof *x);
@@ -131,12 +167,8 @@ static void sum_doubles(rank *r) {
 
 static void a_sum_has_the_order_of_the_ranks(void **state) {
     (void)state;
-    for (int k = 0; k < SIZES; k++) {
-        run_on(sizes[k], 30, sum_floats);
-        expect_no_failure(sizes[k]);
-        run_on(sizes[k], 30, sum_doubles);
-        expect_no_failure(sizes[k]);
-    }
+    run_everywhere(sum_floats);
+    run_everywhere(sum_doubles);
 }
 
 static void broadcast_from_each(rank *r) {
@@ -153,10 +185,7 @@ static void broadcast_from_each(rank *r) {
 
 static void a_broadcast_copies_the_root_s_bytes(void **state) {
     (void)state;
-    for (int k = 0; k < SIZES; k++) {
-        run_on(sizes[k], 30, broadcast_from_each);
-        expect_no_failure(sizes[k]);
-    }
+    run_everywhere(broadcast_from_each);
 }
 
 /* Of rank q there are (q * 5) % 7 bytes: rank 0 has none, and so has rank 7 of more. */
@@ -182,10 +211,7 @@ static void gather_all(rank *r) {
 
 static void a_gather_puts_the_ranks_one_after_another(void **state) {
     (void)state;
-    for (int k = 0; k < SIZES; k++) {
-        run_on(sizes[k], 30, gather_all);
-        expect_no_failure(sizes[k]);
-    }
+    run_everywhere(gather_all);
 }
 
 static int64_t shared_rows[MOST_RANKS * 3];
@@ -222,16 +248,13 @@ static void agree_on_some(rank *r) {
 
 static void ranks_agree_on_the_maximum(void **state) {
     (void)state;
-    for (int k = 0; k < SIZES; k++) {
-        run_on(sizes[k], 30, agree_on_some);
-        expect_no_failure(sizes[k]);
-    }
+    run_everywhere(agree_on_some);
 }
 
 static atomic_int came;
 
 static void come_late(rank *r) {
-    for (int round = 1; round <= 30 && !r->status; round++) {
+    for (int round = 1; round <= 15 && !r->status; round++) {
         if (round % r->comm->size == r->comm->rank) usleep(2000);
         atomic_fetch_add(&came, 1);
         r->status = ani_comm_agree(r->comm, NULL, 0, &r->err);
@@ -246,6 +269,10 @@ static void without_numbers_ranks_wait_for_each_other(void **state) {
         atomic_store(&came, 0);
         run_on(sizes[k], 30, come_late);
         expect_no_failure(sizes[k]);
+        atomic_store(&came, 0);
+        fake_net_init(&net, sizes[k]);
+        run_on_wire(sizes[k], 30, come_late);
+        expect_no_failure(sizes[k]);
     }
 }
 
@@ -253,7 +280,7 @@ static void without_numbers_ranks_wait_for_each_other(void **state) {
 static void mix_calls(rank *r) {
     const int32_t size = r->comm->size;
     float x[67];
-    for (int round = 0; round < 300 && !r->status; round++) {
+    for (int round = 0; round < 70 && !r->status; round++) {
         const int64_t count = round % 67;
         int64_t most = r->comm->rank + round;
         for (int64_t i = 0; i < count; i++)
@@ -275,10 +302,7 @@ static void mix_calls(rank *r) {
 
 static void calls_follow_each_other(void **state) {
     (void)state;
-    for (int k = 0; k < SIZES; k++) {
-        run_on(sizes[k], 30, mix_calls);
-        expect_no_failure(sizes[k]);
-    }
+    run_everywhere(mix_calls);
 }
 
 /* The memory of a backend that is the host's own. */
@@ -346,6 +370,11 @@ static void several_ranks_that_do_not_come_are_counted(void **state) {
                    "rank 0 of this process, like 2 others, has not come to a broadcast");
 }
 
+static void come_after_long(rank *r) {
+    if (r->comm->rank == 1) usleep(900000);
+    r->status = ani_comm_agree(r->comm, NULL, 0, &r->err);
+}
+
 static void come_after_the_deadline(rank *r) {
     if (r->comm->rank == 1) usleep(150000);
     r->status = ani_comm_agree(r->comm, NULL, 0, &r->err);
@@ -370,9 +399,9 @@ static void stop_while_others_wait(rank *r) {
         an_error why;
         usleep(30000);
         ani_fail(&why, AN_ERR_FORMAT, "'x.png' is damaged");
-        ani_comm_abort(r->comm, &why);
+        an_comm_abort(r->comm, &why);
         ani_fail(&why, AN_ERR_NOMEM, "a second failure");
-        ani_comm_abort(r->comm, &why);
+        an_comm_abort(r->comm, &why);
     }
     r->status = ani_comm_sum(r->comm, NULL, x, 100, ANI_COMM_DOUBLE, &r->err);
 }
@@ -394,7 +423,7 @@ static void stop_at_some_moment(rank *r) {
         if (r->comm->rank == 0 && round == 200) {
             an_error why;
             ani_fail(&why, AN_ERR_IO, "enough");
-            ani_comm_abort(r->comm, &why);
+            an_comm_abort(r->comm, &why);
         }
         double *x = calloc(50, sizeof *x);
         r->status = ani_comm_sum(r->comm, NULL, x, 50, ANI_COMM_DOUBLE, &r->err);
@@ -425,7 +454,7 @@ static void different_calls_are_no_sum(void **state) {
 
 static void leave_early(rank *r) {
     if (r->comm->rank == 0) {
-        ani_comm_destroy(r->comm);
+        an_comm_destroy(r->comm);
         return;
     }
     r->status = ani_comm_agree(r->comm, NULL, 0, &r->err);
@@ -443,9 +472,232 @@ static void the_end_of_a_rank_ends_the_others_calls(void **state) {
         pthread_join(ranks[r].thread, NULL);
     expect_failure(1, AN_ERR_IO, "rank 0 of this process has ended");
     assert_true(ranks[1].seconds < 15);
-    ani_comm_destroy(comms[1]);
-    ani_comm_destroy(NULL);
-    ani_comm_abort(NULL, &error);
+    an_comm_destroy(comms[1]);
+    an_comm_destroy(NULL);
+    an_comm_abort(NULL, &error);
+}
+
+/* --- failure over a wire ---------------------------------------------------------------------- */
+
+static const char *here(void) {
+    static char name[256];
+    gethostname(name, sizeof name - 1);
+    return name;
+}
+
+static const char *on_host(int r, const char *rest) {
+    static char text[600];
+    snprintf(text, sizeof text, "rank %d on '%s'%s", r, here(), rest);
+    return text;
+}
+
+static void die_before_the_second_sum(rank *r) {
+    float x[3] = {1, 2, 3};
+    r->status = ani_comm_sum(r->comm, NULL, x, 3, ANI_COMM_FLOAT, &r->err);
+    if (r->comm->rank == 2) {
+        fake_net_kill(&net, 2);
+        r->comm->deadline = 0.01; /* nobody answers its goodbye */
+        return;
+    }
+    if (!r->status) r->status = ani_comm_sum(r->comm, NULL, x, 3, ANI_COMM_FLOAT, &r->err);
+}
+
+static void a_rank_that_has_died_is_named_with_its_host(void **state) {
+    (void)state;
+    fake_net_init(&net, 4);
+    run_on_wire(4, 0.3, die_before_the_second_sum);
+    for (int r = 0; r < 4; r++)
+        if (r != 2) {
+            expect_failure(r, AN_ERR_IO, on_host(2, " did not answer within 0.3 seconds (a sum)"));
+            assert_true(ranks[r].seconds >= 0.3 && ranks[r].seconds < 10);
+        }
+}
+
+static void a_broken_connection_is_noticed_at_once(void **state) {
+    (void)state;
+    fake_net_init(&net, 3);
+    net.errors = true;
+    run_on_wire(3, 60, die_before_the_second_sum);
+    for (int r = 0; r < 2; r++) {
+        expect_failure(r, AN_ERR_IO, on_host(2, ": the connection is gone"));
+        assert_true(ranks[r].seconds < 10);
+    }
+}
+
+static void sum_much(rank *r) {
+    const int64_t count = 90000;
+    float *x = calloc((size_t)count, sizeof *x);
+    r->status = ani_comm_sum(r->comm, NULL, x, count, ANI_COMM_FLOAT, &r->err);
+    free(x);
+}
+
+/* Rank 2 dies between its slice for rank 0 and that for rank 1: rank 0 waits for rank 1, which
+ * waits for rank 2. */
+static void the_rank_that_is_named_is_the_one_that_died(void **state) {
+    (void)state;
+    fake_net_init(&net, 3);
+    net.dies_at[2] = 3; /* two at the first meeting, one slice */
+    run_on_wire(3, 0.3, sum_much);
+    for (int r = 0; r < 2; r++) {
+        expect_failure(r, AN_ERR_IO, on_host(2, " did not answer within 0.3"));
+        assert_null(strstr(ranks[r].err.message, "more"));
+    }
+    assert_int_equal(ranks[2].status, AN_ERR_IO);
+}
+
+/* A rank may die at any message; the others end, and name nobody else. */
+static void a_death_at_any_message_ends_the_others(void **state) {
+    (void)state;
+    for (int at = 1; at < 7; at += at < 3 ? 2 : 3) {
+        fake_net_init(&net, 3);
+        net.dies_at[1] = at;
+        run_on_wire(3, 0.05, at < 3 ? sum_much : mix_calls);
+        expect_failure(0, AN_ERR_IO, "rank 1 on '");
+        expect_failure(2, AN_ERR_IO, "rank 1 on '");
+    }
+}
+
+static void abort_reaches_all_processes(void **state) {
+    (void)state;
+    for (int32_t size = 2; size <= 4; size++) {
+        fake_net_init(&net, size);
+        run_on_wire(size, 30, stop_while_others_wait);
+        for (int32_t r = 0; r < size; r++) {
+            expect_failure(r, AN_ERR_FORMAT, "'x.png' is damaged");
+            assert_true(ranks[r].seconds < 15);
+        }
+    }
+}
+
+/* Rank 1 sleeps past the others' deadline, then comes. */
+static void a_late_process_learns_that_it_was_missed(void **state) {
+    (void)state;
+    fake_net_init(&net, 3);
+    run_on_wire(3, 0.05, come_after_long);
+    for (int r = 0; r < 3; r++)
+        expect_failure(r, AN_ERR_IO, on_host(1, " did not answer within 0.05"));
+}
+
+static void sum_of_another_size(rank *r) {
+    double x[4] = {0};
+    r->status =
+        ani_comm_sum(r->comm, NULL, x, r->comm->rank == 1 ? 3 : 4, ANI_COMM_DOUBLE, &r->err);
+}
+
+static void messages_of_another_size_are_no_sum(void **state) {
+    (void)state;
+    fake_net_init(&net, 3);
+    run_on_wire(3, 30, sum_of_another_size);
+    for (int r = 0; r < 3; r++)
+        expect_failure(r, AN_ERR_IO, "a message of another size");
+}
+
+/* All are there, and rank 1 makes another call. */
+static void call_one_time_less(rank *r) {
+    an_status st = AN_OK;
+    if (r->comm->rank != 1) r->status = ani_comm_agree(r->comm, NULL, 0, &r->err);
+    float x = 0;
+    if (!r->status) st = ani_comm_sum(r->comm, NULL, &x, 1, ANI_COMM_FLOAT, &r->err);
+    if (st) r->status = st;
+}
+
+static void different_calls_are_said_to_be_different(void **state) {
+    (void)state;
+    fake_net_init(&net, 2);
+    run_on_wire(2, 0.2, call_one_time_less);
+    for (int r = 0; r < 2; r++)
+        if (!ranks[r].status) fail_msg("rank %d: the calls match", r);
+}
+
+static void end_early(rank *r) {
+    if (r->comm->rank == 1) return;
+    r->status = ani_comm_agree(r->comm, NULL, 0, &r->err);
+}
+
+static void a_process_that_ends_early_is_named(void **state) {
+    (void)state;
+    fake_net_init(&net, 3);
+    run_on_wire(3, 30, end_early);
+    expect_failure(0, AN_ERR_IO, on_host(1, " has ended before the others"));
+    expect_failure(2, AN_ERR_IO, on_host(1, " has ended before the others"));
+    assert_true(ranks[0].seconds < 15);
+}
+
+static void do_nothing(rank *r) {
+    (void)r;
+}
+
+static void ranks_of_different_releases_are_refused(void **state) {
+    (void)state;
+    fake_net_init(&net, 3);
+    net.old_rank = 1;
+    run_on_wire(3, 0.3, do_nothing);
+    for (int r = 0; r < 3; r += 2)
+        expect_failure(r, AN_ERR_UNSUPPORTED,
+                       on_host(1, " has libattractivenet 0.0.9, and rank 0"));
+}
+
+static void a_rank_that_never_starts_is_waited_for_up_to_the_deadline(void **state) {
+    (void)state;
+    an_comm *comm = NULL;
+    fake_net_init(&net, 2);
+    const fake_place place = {&net, 0};
+    assert_int_equal(ani_comm_wire_create(&comm, &fake_wire, &place, 0.1, &error), AN_ERR_IO);
+    assert_string_equal(error.message, "a fake MPI: the 2 ranks did not meet within 0.1 seconds");
+    net.no_start = true;
+    assert_int_equal(ani_comm_wire_create(&comm, &fake_wire, &place, 0.1, &error), AN_ERR_IO);
+    assert_string_equal(error.message, "cannot start a fake MPI: no launcher answers");
+    assert_null(comm);
+    fake_net_clear(&net);
+}
+
+static void call_from_elsewhere(rank *r) {
+    int64_t one = 1;
+    r->status = ani_comm_agree(r->comm, &one, 1, &r->err);
+    if (r->status || ani_comm_agree(r->comm, NULL, 0, &r->err)) return;
+    if (r->comm->rank == 0) {
+        const pid_t child = fork();
+        if (child == 0)
+            _exit(ani_comm_agree(r->comm, &one, 1, &r->err) == AN_ERR_ARG &&
+                          strstr(r->err.message, "fork()")
+                      ? 0
+                      : 1);
+        int code = -1;
+        waitpid(child, &code, 0);
+        if (code) WRONG(r, "the child's call is not refused: %d", code);
+        net.wrong_thread = true;
+        if (ani_comm_agree(r->comm, &one, 1, &r->err) != AN_ERR_ARG ||
+            !strstr(r->err.message, "another: call from the thread"))
+            WRONG(r, "another thread's call is not refused: '%s'", r->err.message);
+        net.wrong_thread = false;
+    }
+}
+
+static void calls_of_a_child_or_a_wrong_thread_are_refused(void **state) {
+    (void)state;
+    fake_net_init(&net, 2);
+    run_on_wire(2, 30, call_from_elsewhere);
+    expect_no_failure(2);
+}
+
+static void without_memory_there_is_no_wire(void **state) {
+    (void)state;
+    const fake_place place = {&net, 0};
+    an_comm *comm = NULL;
+    int64_t failures = 0;
+    fake_net_init(&net, 1);
+    for (;; failures++) {
+        ani_fault_arm(ANI_FAULT_ALLOC, failures, ENOMEM, false);
+        const an_status st = ani_comm_wire_create(&comm, &fake_wire, &place, 30, &error);
+        ani_fault_disarm();
+        if (!st) break;
+        assert_int_equal(st, AN_ERR_NOMEM);
+        assert_null(comm);
+        net.started = 0;
+    }
+    assert_int_equal(failures, 5); /* itself, three arrays, room for what arrives */
+    an_comm_destroy(comm);
+    fake_net_clear(&net);
 }
 
 static void a_host_has_a_name(void **state) {
@@ -454,11 +706,11 @@ static void a_host_has_a_name(void **state) {
     char here[256] = "";
     gethostname(here, sizeof here - 1);
     assert_int_equal(ani_comm_local_create(comms, 2, 30, &error), AN_OK);
-    assert_string_equal(ani_comm_host(comms[0], 1), here);
-    assert_string_equal(ani_comm_host(comms[1], 2), "");
-    assert_string_equal(ani_comm_host(comms[1], -1), "");
-    ani_comm_destroy(comms[1]);
-    ani_comm_destroy(comms[0]);
+    assert_string_equal(an_comm_host(comms[0], 1), here);
+    assert_string_equal(an_comm_host(comms[1], 2), "");
+    assert_string_equal(an_comm_host(comms[1], -1), "");
+    an_comm_destroy(comms[1]);
+    an_comm_destroy(comms[0]);
 }
 
 static void without_memory_there_are_no_ranks(void **state) {
@@ -477,7 +729,7 @@ static void without_memory_there_are_no_ranks(void **state) {
     }
     assert_int_equal(failures, 7); /* the room and its three arrays, three ranks */
     for (int r = 0; r < 3; r++)
-        ani_comm_destroy(comms[r]);
+        an_comm_destroy(comms[r]);
 }
 
 int main(void) {
@@ -498,6 +750,19 @@ int main(void) {
         cmocka_unit_test(abort_between_calls_leaves_no_rank_behind),
         cmocka_unit_test(different_calls_are_no_sum),
         cmocka_unit_test(the_end_of_a_rank_ends_the_others_calls),
+        cmocka_unit_test(a_rank_that_has_died_is_named_with_its_host),
+        cmocka_unit_test(a_broken_connection_is_noticed_at_once),
+        cmocka_unit_test(the_rank_that_is_named_is_the_one_that_died),
+        cmocka_unit_test(a_death_at_any_message_ends_the_others),
+        cmocka_unit_test(abort_reaches_all_processes),
+        cmocka_unit_test(a_late_process_learns_that_it_was_missed),
+        cmocka_unit_test(messages_of_another_size_are_no_sum),
+        cmocka_unit_test(different_calls_are_said_to_be_different),
+        cmocka_unit_test(a_process_that_ends_early_is_named),
+        cmocka_unit_test(ranks_of_different_releases_are_refused),
+        cmocka_unit_test(a_rank_that_never_starts_is_waited_for_up_to_the_deadline),
+        cmocka_unit_test(calls_of_a_child_or_a_wrong_thread_are_refused),
+        cmocka_unit_test(without_memory_there_is_no_wire),
         cmocka_unit_test(a_host_has_a_name),
         cmocka_unit_test(without_memory_there_are_no_ranks),
     };

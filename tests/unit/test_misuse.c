@@ -26,6 +26,7 @@ static an_device_info device_info = {.struct_size = sizeof device_info}, unset_d
 
 /* Where results would go. */
 static an_backend *backend_out;
+static an_comm *comm_out;
 static an_dataset *dataset_out;
 static an_loader *batches_out;
 static an_arrays *arrays_out;
@@ -59,6 +60,10 @@ static const float some[4] = {1, 2, 3, 4};
 WRONG(an_backend_options, struct_size, 0)
 WRONG_AS(unset_options, an_backend_options, struct_size, 0xccccccccu)
 WRONG(an_backend_options, threads, -1)
+WRONG(an_comm_options, struct_size, 0)
+WRONG(an_comm_options, deadline, 0)
+WRONG_AS(deadline_nan, an_comm_options, deadline, NAN)
+WRONG_AS(deadline_long, an_comm_options, deadline, 1e7)
 WRONG(an_backend_options, device, "gpu")
 WRONG(an_extract_options, policy, 7)
 WRONG(an_extract_options, label_file, NULL)
@@ -238,6 +243,18 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
          "struct_size")                                                                            \
     CASE(backend_unset, an_backend_create(&backend_out, wrong_unset_options(), err),               \
          "struct_size is 3435973836")                                                              \
+    CASE(comm_out_null, an_comm_join(NULL, NULL, err), "out")                                      \
+    CASE(comm_no_size, an_comm_join(&comm_out, wrong_an_comm_options_struct_size(), err),          \
+         "struct_size")                                                                            \
+    CASE(comm_deadline, an_comm_join(&comm_out, wrong_an_comm_options_deadline(), err),            \
+         "deadline is 0; it must be 0.001 to 1e+06 seconds")                                       \
+    CASE(comm_deadline_nan, an_comm_join(&comm_out, wrong_deadline_nan(), err), "deadline is nan") \
+    CASE(comm_mpi_out, an_comm_create_mpi(NULL, some, NULL, err), "out")                           \
+    CASE(comm_mpi_null, an_comm_create_mpi(&comm_out, NULL, NULL, err), "mpi_comm is NULL")        \
+    CASE(comm_mpi_deadline, an_comm_create_mpi(&comm_out, some, wrong_deadline_long(), err),       \
+         "deadline is 1e+07")                                                                      \
+    CASE(comm_mpi_none, an_comm_create_mpi(&comm_out, some, NULL, err), "no MPI is loaded")        \
+    CASE(comm_barrier, an_comm_barrier(NULL, err), "comm")                                         \
     CASE(tensor_out_null, an_tensor_create(NULL, shape, 2, err), "out")                            \
     CASE(tensor_shape_null, an_tensor_create(&tensor_out, NULL, 2, err), "shape")                  \
     CASE(tensor_rank_0, an_tensor_create(&tensor_out, shape, 0, err), "rank")                      \
@@ -776,7 +793,7 @@ static void wrong_arguments_are_refused(void **state) {
     const misuse_out outs[] = {{"&backend_out", &backend_out}, {"&dataset_out", &dataset_out},
                                {"&batches_out", &batches_out}, {"&arrays_out", &arrays_out},
                                {"&tensor_out", &tensor_out},   {"&image_out", &image_out},
-                               {"&bytes_out", &bytes_out}};
+                               {"&bytes_out", &bytes_out},     {"&comm_out", &comm_out}};
     misuse_refused(refused, sizeof refused / sizeof *refused, outs, sizeof outs / sizeof *outs);
 }
 
@@ -883,6 +900,9 @@ static void nothing_has_empty_answers(void **state) {
     assert_string_equal(an_backend_name(NULL), "");
     assert_string_equal(an_backend_level(NULL), "");
     assert_int_equal(an_device_list_count(NULL), 0);
+    assert_int_equal(an_comm_rank(NULL) + an_comm_size(NULL), 0);
+    assert_string_equal(an_comm_host(NULL, 0), "");
+    assert_string_equal(an_comm_name(NULL), "");
     assert_int_equal(an_has_feature(NULL), 0);
     assert_string_equal(an_status_name(12345), "unknown status");
     assert_true(an_abi() >= 0);
@@ -896,6 +916,9 @@ static void destructors_accept_null(void **state) {
     an_cancel_is_requested(NULL);
     an_cancel_destroy(NULL);
     an_backend_destroy(NULL);
+    an_comm_abort(NULL, NULL);
+    an_comm_destroy(NULL);
+    an_comm_options_init(NULL, sizeof(an_comm_options));
     an_device_list_destroy(NULL);
     an_tensor_destroy(NULL);
     an_image_destroy(NULL);
