@@ -4,6 +4,7 @@
 #define ATTRACTIVENET_TRAIN_H
 
 #include <attractivenet/augment.h>
+#include <attractivenet/comm.h>
 #include <attractivenet/layers.h>
 #include <attractivenet/optim.h>
 
@@ -217,9 +218,6 @@ AN_API an_status an_model_fit_head(an_model *model, const an_head_samples *train
                                    an_head_report *report, an_error *err);
 
 /* --- trainer --------------------------------------------------------------------------------- */
-
-/** What connects the processes of a run (comm.h). */
-typedef struct an_comm an_comm;
 
 /** What a run prints. If the output is not a terminal, both styles print one line per epoch (KERAS:
  *  as with verbose=2). */

@@ -188,7 +188,7 @@ const ani_net_peers *ani_ranks_peers(ani_ranks *ranks) {
 }
 
 void ani_ranks_abort(ani_ranks *ranks, const an_error *why) {
-    if (ranks && !ranks->is_known) ani_comm_abort(ranks->comm, why);
+    if (ranks && !ranks->is_known) an_comm_abort(ranks->comm, why);
 }
 
 void ani_ranks_share(ani_ranks *ranks, an_loader *loader) {

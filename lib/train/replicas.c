@@ -230,7 +230,7 @@ an_status ani_replicas_begin(ani_replicas *replicas, bool whole, an_error *err) 
             st = ani_fail(&why, AN_ERR_NOMEM, "cannot start the thread of replica %d of %d",
                           (int)self->number, (int)all->size);
             if (err) *err = why;
-            ani_comm_abort(all->comms[0], &why);
+            an_comm_abort(all->comms[0], &why);
             ani_replicas_end(all);
             return st;
         }
@@ -245,7 +245,7 @@ void ani_replicas_end(ani_replicas *replicas) {
     replicas->leader->seconds = ani_ranks_seconds(replicas->leader);
     set_comms(replicas, NULL);
     for (int32_t r = 0; r < replicas->size; r++) {
-        ani_comm_destroy(replicas->comms[r]);
+        an_comm_destroy(replicas->comms[r]);
         replicas->comms[r] = NULL;
     }
 }

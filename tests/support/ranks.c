@@ -100,7 +100,7 @@ an_status ranks_gradients(an_model *model, int32_t ranks, int32_t synchronise, c
             if (err) *err = all[r].error;
         }
         ani_ranks_destroy(all[r].ranks);
-        ani_comm_destroy(comms[r]);
+        an_comm_destroy(comms[r]);
         if (r) an_model_destroy(all[r].model);
     }
     *loss = all[0].loss;

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Ranks in several processes: the same sums with every MPI as between threads; and two hosts, which are network and
+UTS namespaces of this machine with a cable between them, one of which loses its process.
+
+usage: cluster.py RANK LIBRARIES OPENMPI|- MPICH|- KILLS STOPS
+
+RANK: the program of rank.c. OPENMPI, MPICH: whether the library is built ("yes" or "-"). KILLS, STOPS: so many moments
+are drawn by AN_SEED.
+"""
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from tap import Tap  # noqa: E402
+import hosts  # noqa: E402
+
+RANK, LIBRARIES = str(Path(sys.argv[1]).resolve()), str(Path(sys.argv[2]).resolve())
+BUILT = {"openmpi": sys.argv[3] == "yes", "mpich": sys.argv[4] == "yes"}
+KILLS, STOPS = int(sys.argv[5]), int(sys.argv[6])
+DEADLINE = 2
+# A death is noticed by the deadline, the roll call and the notes to the others; the rest is a busy machine.
+BOUND = 30
+
+
+def command(mpi, ranks):
+    launcher = hosts.launcher(mpi)
+    return [launcher, *(["--oversubscribe"] if mpi == "openmpi" else []), "-np", str(ranks)]
+
+
+def sums(output):
+    """The numbers that ranks print, and whatever else they say."""
+    lines = [line for line in output.splitlines() if line.startswith("rank ")]
+    return sorted({line.rsplit(": ", 1)[1] for line in lines}), len(lines)
+
+
+def run(words, timeout=120):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                          timeout=timeout, env=hosts.environment(LIBRARIES), stdin=subprocess.DEVNULL)
+    return done.stdout
+
+
+def check_equal_sums(tap):
+    for ranks in (1, 2, 3):
+        work = ["6", "70001", "20", "0"]
+        expected, _ = sums(run([RANK, *work, str(ranks)]))
+        for mpi in ("openmpi", "mpich"):
+            name = f"{mpi}: {ranks} ranks, the same sums as threads"
+            if not BUILT[mpi] or not hosts.launcher(mpi):
+                tap.skip(name, "no library or no launcher")
+                continue
+            output = run([*command(mpi, ranks), RANK, *work])
+            found, count = sums(output)
+            tap.case(name, [] if found == expected and count == ranks and len(expected) == 1
+                     else [f"expected {ranks} times {expected}", output])
+
+
+def check_wrong_mpi(tap):
+    name = "the library of another MPI than the launcher's is refused"
+    if not (BUILT["openmpi"] and BUILT["mpich"] and hosts.launcher("mpich")):
+        tap.skip(name, "needs Open MPI and MPICH")
+        return
+    env = dict(hosts.environment(LIBRARIES), AN_MPI="openmpi")
+    done = subprocess.run([*command("mpich", 2), RANK, "1", "1", "5"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, timeout=120, env=env)
+    tap.case(name, [] if "has started 2 ranks, and Open MPI sees 1" in done.stdout else [done.stdout])
+
+
+def end_of(process, seconds):
+    try:
+        return process.communicate(timeout=seconds)[0], []
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[0], [f"still running after {seconds} s"]
+
+
+def lose_rank(pair, how, moment):
+    """Start two hosts, and kill or stop rank 1 after so many seconds of work. Returns what was wrong."""
+    process = pair.start([RANK, "1000000", "20000", str(DEADLINE), "500"])
+    pids = pair.ranks(RANK, process, 2)
+    if len(pids) < 2:
+        output, _ = end_of(process, 1)
+        return [f"the ranks did not start: {pids}", output]
+    time.sleep(moment)
+    os.kill(pids[1], how)
+    began = time.monotonic()
+    wrong = []
+    while time.monotonic() - began < BOUND and Path(f"/proc/{pids[0]}").exists() and not hosts.is_zombie(pids[0]):
+        time.sleep(0.05)
+    if Path(f"/proc/{pids[0]}").exists() and not hosts.is_zombie(pids[0]):
+        wrong.append(f"rank 0 is still running after {BOUND} s")
+        os.kill(pids[0], signal.SIGKILL)
+    if how == signal.SIGSTOP:
+        os.kill(pids[1], signal.SIGKILL)
+    output, late = end_of(process, 30)
+    said = "rank 0 failed: AN_ERR_IO: " in output and f"rank 1 on '{pair.names[1]}'" in output
+    return wrong + late + ([] if said else ["rank 0 does not name rank 1 and its host"]) + \
+        ([output] if wrong or late or not said else [])
+
+
+def check_two_hosts(tap):
+    names = ["two hosts: the same sums as threads", f"two hosts: a rank is killed, {KILLS} moments",
+             f"two hosts: a rank is stopped, {STOPS} moments"]
+    why = "no Open MPI" if not BUILT["openmpi"] or not hosts.launcher("openmpi") else hosts.why_not()
+    if why:
+        for name in names:
+            tap.skip(name, why)
+        return
+    draws = random.Random(os.environ.get("AN_SEED", "1") + "cluster")
+    with tempfile.TemporaryDirectory() as work, hosts.Pair(work, LIBRARIES) as pair:
+        expected, _ = sums(run([RANK, "6", "70001", "20", "0", "2"]))
+        process = pair.start([RANK, "6", "70001", "20"])
+        output, wrong = end_of(process, 60)
+        found, count = sums(output)
+        both = all(f"of 2 on '{name}'" in output for name in pair.names)
+        tap.case(names[0], wrong + ([] if found == expected and count == 2 and both else [f"expected {expected}", output]))
+        for name, how, times in ((names[1], signal.SIGKILL, KILLS), (names[2], signal.SIGSTOP, STOPS)):
+            wrong = []
+            for _ in range(times):
+                moment = draws.uniform(0, 1.5)
+                found = lose_rank(pair, how, moment)
+                wrong += [f"after {moment:.3f} s:", *found] if found else []
+            tap.case(name, wrong)
+
+
+def main():
+    tap = Tap()
+    check_equal_sums(tap)
+    check_wrong_mpi(tap)
+    check_two_hosts(tap)
+    tap.exit()
+
+
+if __name__ == "__main__":
+    main()
