@@ -253,7 +253,8 @@ static void options(option_row rows[OPTION_ROWS]) {
         "data labels suffix names-encoding skip-damaged out size alpha padding weights "
         "scale batch epochs1 epochs2 head penalty lr1 lr2 schedule warmup weight-decay layer-decay "
         "average finetune-from augment augment-strength mixup erase jitter seed "
-        "device devices sync-batch-norm threads precision recompute quiet keras-checkpoint base2 bn-momentum "
+        "device devices sync-batch-norm threads precision recompute quiet keras-checkpoint base2 "
+        "bn-momentum "
         "update-batch-norm patience min-delta cache extract sha256 resume restart "
         "checkpoint-seconds tensorboard interval verbose",
         rows);
