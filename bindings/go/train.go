@@ -278,6 +278,8 @@ type TrainOptions struct {
 	Warn                         func(Warning) error
 	FinetuneFrom                 int     // with BaseTrain: from this epoch on as BaseFinetune; 0 = never
 	Average                      float64 // decay of an average of the weights; 0 = none
+	Replicas                     int     // of the model in this process, which divide each batch; 0 = 1
+	SyncBatchNorm                bool    // with replicas, batch norm uses the statistics of the whole batch
 }
 
 // DefaultTrainOptions returns the tutorial's: 30 epochs of the head, early stopping after 7.
@@ -294,7 +296,8 @@ func DefaultTrainOptions() TrainOptions {
 		Recompute: c.recompute != 0, Accumulate: int(c.accumulate), Verbose: int(c.verbose),
 		TextIsTerminal: int(c.text_is_terminal), LearningRate: float64(c.learning_rate),
 		CheckpointBest: float64(c.checkpoint_best), ResumeSeconds: float64(c.resume_seconds),
-		FinetuneFrom: int(c.finetune_from), Average: float64(c.average)}
+		FinetuneFrom: int(c.finetune_from), Average: float64(c.average), Replicas: int(c.replicas),
+		SyncBatchNorm: c.sync_batch_norm != 0}
 }
 
 func (o *TrainOptions) c(a *arena, back *callbacks) *C.an_train_options {
@@ -320,6 +323,7 @@ func (o *TrainOptions) c(a *arena, back *callbacks) *C.an_train_options {
 	c.checkpoint_path, c.resume_path = a.optional(o.CheckpointPath), a.optional(o.ResumePath)
 	c.csv_path, c.tensorboard_dir = a.optional(o.CSVPath), a.optional(o.TensorBoardDir)
 	c.finetune_from, c.average = C.int32_t(o.FinetuneFrom), C.double(o.Average)
+	c.replicas, c.sync_batch_norm = C.int32_t(o.Replicas), flag(o.SyncBatchNorm)
 	back.loss, back.event, back.text, back.warn = o.LossFn, o.OnEvent, o.Text, o.Warn
 	c.loss_fn, c.loss_user = back.lossFn(), back.user
 	c.text, c.text_user = back.textFn(), back.user

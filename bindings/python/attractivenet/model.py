@@ -550,7 +550,8 @@ class Model:
     def fit(self, x: Data, y: Any = None, *, batch_size: int | None = None, epochs: int = 1, verbose: Any = "auto",
             callbacks: Sequence[Any] | None = (), validation_data: Any = None, shuffle: bool | None = None,
             sample_weight: Any = None, history: History | None = None, update_batch_norm: bool = False,
-            accumulate: int = 1, average: float = 0.0, finetune_from: int = 0) -> History:
+            accumulate: int = 1, average: float = 0.0, finetune_from: int = 0, replicas: int = 1,
+            sync_batch_norm: bool = False) -> History:
         """Train, and return a History.
 
         x: a Loader; a Dataset or Subset; or images with y (uint8 [N,H,W,3] of the model's size, or float32 on its
@@ -560,7 +561,9 @@ class Model:
         an earlier stage, which this one continues. update_batch_norm: after each epoch recompute the moving statistics.
         accumulate: batches per optimizer step. average: the decay of a moving average of the weights, which is
         validated, saved and kept in their place; 0: none. finetune_from: with trainable "train", the epoch from which
-        on batch norm uses its moving statistics; 0: never.
+        on batch norm uses its moving statistics; 0: never. replicas: train on as many replicas in this process, each with
+        the threads of this model's backend, or on the next GPU, and a part of each batch; data from a callback or a
+        generator needs 1. sync_batch_norm: with replicas, batch norm uses the statistics of the whole batch.
 
         An exception in a callback, and Ctrl-C, end the training and are raised; the model is then as the last
         complete step left it.
@@ -568,7 +571,7 @@ class Model:
         from .training import fit
 
         return fit(self, x, y, batch_size, epochs, verbose, callbacks, validation_data, shuffle, sample_weight, history,
-                   update_batch_norm, accumulate, average, finetune_from)
+                   update_batch_norm, accumulate, average, finetune_from, replicas, sync_batch_norm)
 
     def evaluate(self, x: Data, y: Any = None, *, batch_size: int | None = None, sample_weight: Any = None,
                  progress: Progress = False) -> float:

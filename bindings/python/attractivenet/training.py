@@ -287,7 +287,7 @@ def _monitor(callback: Any, has_validation: bool) -> None:
 
 def fit(model: Any, x: Any, y: Any, batch_size: int | None, epochs: int, verbose: Any, callbacks: Sequence[Any] | None,
         validation_data: Any, shuffle: bool | None, sample_weight: Any, history: History | None, update_batch_norm: bool,
-        accumulate: int, average: float, finetune_from: int) -> History:
+        accumulate: int, average: float, finetune_from: int, replicas: int, sync_batch_norm: bool) -> History:
     """Model.fit()."""
     handle = model._open_handle()
     callbacks = _check_callbacks(callbacks)
@@ -315,7 +315,8 @@ def fit(model: Any, x: Any, y: Any, batch_size: int | None, epochs: int, verbose
     how = options("train_options", stage=stage, first_epoch=len(so_far), max_epochs=epochs,
                   base=info.base, precision=info.precision, recompute=info.recompute,
                   early_stop_patience=-1, update_batch_norm=int(update_batch_norm), accumulate=accumulate,
-                  average=average, finetune_from=finetune_from, learning_rate=optimizer.learning_rate)
+                  average=average, finetune_from=finetune_from, replicas=replicas,
+                  sync_batch_norm=int(sync_batch_norm), learning_rate=optimizer.learning_rate)
     kept.append(optimizer._options())
     how.optimizer = kept[-1]
     if optimizer.schedule is not None:

@@ -314,7 +314,7 @@ def test_every_option_of_a_fit_has_an_effect(faces: an.Dataset) -> None:
 
     cases = [train({}), train({"batch_size": 4}), train({"epochs": 1}), train({"shuffle": False}),
              train({"update_batch_norm": True}), train({"accumulate": 2}), train({"average": 0.9}),
-             train({"finetune_from": 2}), train({}, base="finetune"),
+             train({"replicas": 2}), train({"replicas": 2, "sync_batch_norm": True}), train({"finetune_from": 2}), train({}, base="finetune"),
              train({}, base="frozen"), train({}, base="statistics"), train({}, momentum=0.5),
              train({}, precision="mixed"), train({}, an.Adam(1e-2)), train({}, an.Adam(beta_1=0.5)),
              train({}, an.Adam(beta_2=0.5)), train({}, an.Adam(epsilon=1e-2)), train({}, an.Adam(global_clipnorm=1e-3)),
