@@ -49,8 +49,15 @@ int32_t show_progress(void *user, const an_progress *progress) {
     return 0;
 }
 
+static int warnings_are_hidden;
+
+void hide_warnings(void) {
+    warnings_are_hidden = 1;
+}
+
 int32_t show_warning(void *user, const an_warning *warning) {
     (void)user;
+    if (warnings_are_hidden) return 0;
     fflush(stdout);
     fprintf(stderr, "warning: %s\n", warning->message);
     return 0;

@@ -22,6 +22,8 @@ int32_t show_progress(void *user, const an_progress *progress);
 
 /** For warn fields: print a warning to stderr. */
 int32_t show_warning(void *user, const an_warning *warning);
+/** Show no more warnings: another process shows the same. */
+void hide_warnings(void);
 
 /** Print to stderr which device "auto" took, and why if it is not a GPU; nothing if another device
  *  was asked for. */

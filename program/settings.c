@@ -44,6 +44,7 @@ const settings settings_defaults = {.weights = "imagenet",
                                     .checkpoint_seconds = 60,
                                     .interval = 0.9,
                                     .verbose = AN_VERBOSE_BAR,
+                                    .deadline = 60,
                                     .cache = AN_CACHE_ENCODED};
 
 static int has_name(const char *names, const char *name) {
@@ -139,6 +140,8 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
                     "train on N replicas, N devices of --device's kind: --batch is divided\n"
                     "among them, and for the processor, --threads, too; or on the devices of\n"
                     "a list, such as cuda:0,cuda:1"),
+        option_number("deadline", &s->deadline, 0.001, 1e6,
+                      "processes of mpirun or srun: stop all if one is missing for so long"),
         option_flag("sync-batch-norm", &s->sync_batch_norm,
                     "with several replicas, batch norm uses the statistics of the whole\n"
                     "batch, so that N replicas compute what one does; without it each uses\n"

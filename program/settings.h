@@ -25,6 +25,7 @@ typedef struct settings {
     int32_t base2, patience, update_batch_norm, keras_checkpoint, verbose, quiet, extract, cache,
         schedule, warmup, finetune_from, resume, restart, precision, recompute, bf16, int8,
         skip_damaged, head, sync_batch_norm;
+    double deadline; /* seconds that a rank waits for the others */
     double alpha, lr1, lr2, weight_decay, layer_decay, average, mixup, erase, jitter, momentum,
         min_delta, strength, checkpoint_seconds, penalty, interval;
 } settings;

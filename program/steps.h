@@ -14,6 +14,7 @@ typedef struct run {
     char *real_path;        /* the same, absolute; NULL before the first run.json */
     an_backend *backend;
     replica_set replicas; /* the other devices that train */
+    an_comm *comm;        /* the other processes that train; NULL once training is over */
     an_dataset *faces;
     int64_t found;    /* images before damaged ones were left out */
     int64_t *indices; /* [n_train + n_val + n_test]: samples, one part after another */

@@ -4,6 +4,7 @@
 #include "command.h"
 #include "interrupt.h"
 #include "messages.h"
+#include "ranks.h"
 #include "resume.h"
 #include "run_file.h"
 
@@ -95,7 +96,8 @@ typedef struct stage {
     double rate;
 } stage;
 
-/* Trains a stage from its start, or from checkpoint if it is not NULL. */
+/* Trains a stage from its start, or from checkpoint if it is not NULL. Of several processes, rank 0
+ * has the checkpoint, and the others take over what it holds. */
 static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint) {
     an_error err;
     char path[PATH_SIZE], csv[PATH_SIZE], resume[PATH_SIZE];
@@ -106,8 +108,10 @@ static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint
     an_schedule_options schedule;
     an_head_options head;
     an_checkpoint_info info;
+    const int leads = ranks_lead(r->comm);
     an_checkpoint_info_init(&info, sizeof info);
     settings_train(&s, &options);
+    options.comm = an_comm_size(r->comm) > 1 ? r->comm : NULL;
     replicas_train(&r->replicas, &s, &options);
     options.first_epoch = (int32_t)an_history_count(r->history);
     if (checkpoint) {
@@ -125,6 +129,9 @@ static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint
         settings_stage2(&s, an_loader_steps(r->train), &options, &optimizer, &schedule);
     if (!s.keras_checkpoint) options.checkpoint_best = best_loss(r->history);
     options.checkpoint_path = best_model_path(&s, path);
+    if (ranks_share(r->comm, &options.first_epoch, sizeof options.first_epoch) ||
+        ranks_share(r->comm, &options.checkpoint_best, sizeof options.checkpoint_best))
+        return 1;
     options.csv_path = join_path(csv, s.out, "history.csv");
     options.resume_path = checkpoint_path(&s, resume);
     if (an_trainer_create(&trainer, r->model, r->train, r->val, r->history, &options, &err) ||
@@ -134,8 +141,8 @@ static int train_stage(run *r, const stage *now, const an_checkpoint *checkpoint
     }
     if (checkpoint && now->number == 2 && check_first_stage(&s, r->history)) goto done;
     /* From here on, the folder belongs to this run. */
-    remove_old_results(&s);
-    if (run_file_write(r, 0)) goto done;
+    if (leads) remove_old_results(&s);
+    if (leads && run_file_write(r, 0)) goto done;
     say(s.quiet, "\n");
     if (options.head)
         say(s.quiet, "the head is computed at once: --epochs1 %d and --lr1 do not matter\n",
@@ -173,13 +180,17 @@ static int train_stages(run *r, const an_checkpoint *checkpoint) {
     an_checkpoint_info info;
     an_checkpoint_info_init(&info, sizeof info);
     if (checkpoint) an_checkpoint_describe(checkpoint, &info, NULL);
-    if (s.epochs1 > 0 && info.stage < 2) {
+    int32_t resumed = info.stage;
+    if (ranks_share(r->comm, &resumed, sizeof resumed)) return 1;
+    if (s.epochs1 > 0 && resumed < 2) {
         status = train_stage(r, &first, checkpoint);
         if (status) return status;
-        if (s.epochs2 > 0 && isfinite(best_loss(r->history)) && take_best_weights(r)) return 1;
+        if (s.epochs2 > 0 && ranks_lead(r->comm) && isfinite(best_loss(r->history)) &&
+            take_best_weights(r))
+            return 1; /* the other processes take them over from this one */
     }
     if (s.epochs2 > 0) status = train_stage(r, &second, info.stage == 2 ? checkpoint : NULL);
-    if (!status && !isfinite(best_loss(r->history)))
+    if (!status && ranks_lead(r->comm) && !isfinite(best_loss(r->history)))
         status =
             complain_of("the validation loss was NaN or infinite in every epoch: no model to keep");
     return status;
@@ -189,7 +200,7 @@ static int train_model(run *r) {
     an_error err;
     char path[PATH_SIZE];
     an_checkpoint *checkpoint = NULL;
-    if (find_checkpoint(&s, &checkpoint)) return 1;
+    if (ranks_lead(r->comm) && find_checkpoint(&s, &checkpoint)) return 1;
     int status = 1;
     if (an_model_set_momentum(r->model, s.momentum, &err) || an_history_create(&r->history, &err)) {
         complain(&err);
@@ -253,8 +264,8 @@ static void options(option_row rows[OPTION_ROWS]) {
         "data labels suffix names-encoding skip-damaged out size alpha padding weights "
         "scale batch epochs1 epochs2 head penalty lr1 lr2 schedule warmup weight-decay layer-decay "
         "average finetune-from augment augment-strength mixup erase jitter seed "
-        "device devices sync-batch-norm threads precision recompute quiet keras-checkpoint base2 "
-        "bn-momentum "
+        "device devices deadline sync-batch-norm threads precision recompute quiet "
+        "keras-checkpoint base2 bn-momentum "
         "update-batch-norm patience min-delta cache extract sha256 resume restart "
         "checkpoint-seconds tensorboard interval verbose",
         rows);
@@ -267,17 +278,22 @@ static int run_train(const option_row *rows, int count, char **operands) {
     char path[PATH_SIZE];
     run r = {.s = &s, .rows = rows};
     an_run_lock *lock = NULL;
+    if (ranks_join(&r.comm, &s)) return 1;
+    const int leads = ranks_lead(r.comm);
+    if (ranks_check(r.comm, &s)) goto done;
     /* The backend first: a device that is missing is known before the data has been read. */
-    if (lock_folder(&s, &lock) || make_backend(&r) || get_data(&r) || load_data(&r) ||
+    if ((leads && lock_folder(&s, &lock)) || make_backend(&r) || get_data(&r) || load_data(&r) ||
         check_images(&s, r.faces))
         goto done;
     /* Before the loaders: the weights determine how pixels are scaled. */
     if (build_model(&r) || prepare_data(&r)) goto done;
     status = train_model(&r);
-    if (status) goto done;
+    ranks_leave(&r.comm, status);
+    if (status || !leads) goto done;
     status = plot_history(r.history) || load_model(&r, best_model_path(&s, path)) ||
              add_intervals(&r) || test_model(&r) || run_file_write(&r, 1);
 done:
+    ranks_leave(&r.comm, status);
     run_close(&r);
     an_run_lock_destroy(lock);
     return status;

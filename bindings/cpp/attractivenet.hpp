@@ -563,6 +563,11 @@ class Comm : public detail::Handle<an_comm, an_comm_destroy> {
     Result<void> try_barrier() {
         return detail::call([&](an_error *error) { return an_comm_barrier(get(), error); });
     }
+    /** Copy size bytes of rank root to all. */
+    Result<void> try_broadcast(void *data, std::int64_t size, std::int32_t root) {
+        return detail::call(
+            [&](an_error *error) { return an_comm_broadcast(get(), data, size, root, error); });
+    }
     /** Stop the other ranks, because of this failure of this one. */
     void abort(const Error &why) noexcept {
         an_error error = {};
@@ -576,6 +581,9 @@ class Comm : public detail::Handle<an_comm, an_comm_destroy> {
         return try_create_mpi(mpi_comm, options).value();
     }
     void barrier() { try_barrier().value(); }
+    void broadcast(void *data, std::int64_t size, std::int32_t root) {
+        try_broadcast(data, size, root).value();
+    }
 #endif
 };
 

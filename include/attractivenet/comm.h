@@ -91,6 +91,17 @@ AN_API const char *an_comm_name(const an_comm *comm);
 AN_API an_status an_comm_barrier(an_comm *comm, an_error *err);
 
 /**
+ * Copy bytes of one rank to the same place on all ranks. All make this call, with the same size and
+ * root.
+ *
+ * Takes:   data: size bytes, read on rank root, written on the others; may be NULL if size is 0.
+ *          root: 0 to an_comm_size() - 1.
+ * Returns: AN_OK; AN_ERR_ARG; AN_ERR_IO or another rank's failure: data is undefined then.
+ */
+AN_API an_status an_comm_broadcast(an_comm *comm, void *data, int64_t size, int32_t root,
+                                   an_error *err);
+
+/**
  * Stop all ranks because this one has failed: the calls that they make now or next return this
  * failure. Does nothing for NULL, one rank, or after a failure.
  *

@@ -176,6 +176,16 @@ an_status an_comm_barrier(an_comm *comm, an_error *err) {
     return ani_comm_agree(comm, NULL, 0, err);
 }
 
+an_status an_comm_broadcast(an_comm *comm, void *data, int64_t size, int32_t root, an_error *err) {
+    if (!comm) return ani_fail(err, AN_ERR_ARG, "comm is NULL");
+    if (size < 0) return ani_fail(err, AN_ERR_ARG, "size is %lld", (long long)size);
+    if (!data && size) return ani_fail(err, AN_ERR_ARG, "data is NULL");
+    if (root < 0 || root >= comm->size)
+        return ani_fail(err, AN_ERR_ARG, "root is %d; there are ranks 0 to %d", (int)root,
+                        (int)comm->size - 1);
+    return ani_comm_broadcast(comm, NULL, data, size, root, err);
+}
+
 const char *an_comm_name(const an_comm *comm) {
     return comm ? comm->ops->name : "";
 }

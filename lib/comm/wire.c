@@ -623,6 +623,7 @@ an_status ani_comm_wire_create(an_comm **out, const ani_wire *wire, const void *
     }
     comm->base =
         (an_comm){.ops = &wire_ops, .rank = place.rank, .size = place.size, .deadline = deadline};
+    comm->is_started = true;
     comm->process = ani_process();
     comm->peers = ani_alloc_zero(place.size, sizeof *comm->peers);
     comm->requests = ani_alloc_zero(place.size, 2 * (int64_t)sizeof *comm->requests);

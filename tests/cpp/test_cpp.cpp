@@ -506,6 +506,9 @@ void devices() {
     CHECK(*alone.host(0) && !*alone.host(1) && alone.try_barrier());
     alone.abort(net::Error(AN_ERR_IO, "nobody hears it"));
     CHECK(alone.try_barrier());
+    int word = 3;
+    CHECK(alone.try_broadcast(&word, sizeof word, 0) && word == 3);
+    CHECK(alone.try_broadcast(&word, sizeof word, 1).error().status() == AN_ERR_ARG);
     ranks.deadline = -1;
     CHECK(net::Comm::try_join(ranks).error().status() == AN_ERR_ARG);
     CHECK(net::Comm::try_create_mpi(nullptr).error().status() == AN_ERR_ARG);

@@ -26,7 +26,7 @@ typedef struct fake_message {
 typedef struct fake_net {
     pthread_mutex_t lock;
     fake_message *first, **last;
-    int32_t size, started;
+    int32_t size, started, ended;
     uint32_t draws;
     int64_t sent[FAKE_RANKS]; /* messages so far, without notes */
     /* faults */
@@ -112,7 +112,10 @@ static inline int32_t fake_ready(ani_wire_link *link, int32_t *done) {
 }
 
 static inline int32_t fake_finish(ani_wire_link *link, int32_t is_orderly) {
-    (void)is_orderly;
+    fake_net *net = fake_of(link)->place.net;
+    pthread_mutex_lock(&net->lock);
+    net->ended += is_orderly;
+    pthread_mutex_unlock(&net->lock);
     free(fake_of(link));
     return 1;
 }

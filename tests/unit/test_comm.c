@@ -115,6 +115,7 @@ static void run_everywhere(void (*act)(rank *)) {
         fake_net_init(&net, sizes[k]);
         run_on_wire(sizes[k], 30, act);
         expect_no_failure(sizes[k]);
+        assert_int_equal(net.ended, sizes[k]);
     }
 }
 

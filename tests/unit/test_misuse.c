@@ -15,6 +15,7 @@ enum { SIZE = 32, LARGE = 1 << 20 };
 
 /* What the calls are made on; each is in order. */
 static an_backend *backend;
+static an_comm *comm;
 static an_dataset *dataset;
 static an_loader *loader;
 static an_arrays *arrays;
@@ -255,6 +256,12 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
          "deadline is 1e+07")                                                                      \
     CASE(comm_mpi_none, an_comm_create_mpi(&comm_out, some, NULL, err), "no MPI is loaded")        \
     CASE(comm_barrier, an_comm_barrier(NULL, err), "comm")                                         \
+    CASE(comm_broadcast, an_comm_broadcast(NULL, table, 4, 0, err), "comm")                        \
+    CASE(comm_data, an_comm_broadcast(comm, NULL, 4, 0, err), "data")                              \
+    CASE(comm_size, an_comm_broadcast(comm, table, -4, 0, err), "size is -4")                      \
+    CASE(comm_root, an_comm_broadcast(comm, table, 4, 1, err),                                     \
+         "root is 1; there are ranks 0 to 0")                                                      \
+    CASE(comm_root_below, an_comm_broadcast(comm, table, 4, -1, err), "root is -1")                \
     CASE(tensor_out_null, an_tensor_create(NULL, shape, 2, err), "out")                            \
     CASE(tensor_shape_null, an_tensor_create(&tensor_out, NULL, 2, err), "shape")                  \
     CASE(tensor_rank_0, an_tensor_create(&tensor_out, shape, 0, err), "rank")                      \
@@ -934,7 +941,7 @@ static int make_objects(void **state) {
     (void)state;
     an_error err;
     backend = test_backend_make("cpu", NULL, 1);
-    if (an_device_list_create(&devices, &err) ||
+    if (an_device_list_create(&devices, &err) || an_comm_join(&comm, NULL, &err) ||
         an_dataset_from_pixels(&dataset, rgb, 1, SIZE, SIZE, truth, 1, NULL, &err) ||
         an_loader_create(&loader, dataset, NULL, 0, NULL, &err) ||
         an_arrays_create(&arrays, &err) || an_arrays_add(arrays, "there", some, shape, 2, &err) ||
@@ -951,6 +958,7 @@ static int drop_objects(void **state) {
     (void)state;
     an_backend_destroy(backend);
     an_device_list_destroy(devices);
+    an_comm_destroy(comm);
     an_dataset_destroy(dataset);
     an_image_destroy(image);
     an_tensor_destroy(tensor);
