@@ -98,10 +98,11 @@ def lose_rank(pair, how, moment):
         os.kill(pids[0], signal.SIGKILL)
     if how == signal.SIGSTOP:
         os.kill(pids[1], signal.SIGKILL)
-    output, late = end_of(process, 30)
+    own, late = end_of(process, 30)
+    output = pair.said()
     said = "rank 0 failed: AN_ERR_IO: " in output and f"rank 1 on '{pair.names[1]}'" in output
     return wrong + late + ([] if said else ["rank 0 does not name rank 1 and its host"]) + \
-        ([output] if wrong or late or not said else [])
+        ([output, own] if wrong or late or not said else [])
 
 
 def check_two_hosts(tap):
@@ -116,10 +117,11 @@ def check_two_hosts(tap):
     with tempfile.TemporaryDirectory() as work, hosts.Pair(work, LIBRARIES) as pair:
         expected, _ = sums(run([RANK, "6", "70001", "20", "0", "2"]))
         process = pair.start([RANK, "6", "70001", "20"])
-        output, wrong = end_of(process, 60)
+        own, wrong = end_of(process, 60)
+        output = pair.said()
         found, count = sums(output)
         both = all(f"of 2 on '{name}'" in output for name in pair.names)
-        tap.case(names[0], wrong + ([] if found == expected and count == 2 and both else [f"expected {expected}", output]))
+        tap.case(names[0], wrong + ([] if found == expected and count == 2 and both else [f"expected {expected}", output, own]))
         for name, how, times in ((names[1], signal.SIGKILL, KILLS), (names[2], signal.SIGSTOP, STOPS)):
             wrong = []
             for _ in range(times):

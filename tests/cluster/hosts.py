@@ -96,16 +96,24 @@ class Pair:
         for space in self.spaces:
             call("ip", "netns", "del", space)
 
-    def start(self, words, cwd=None, more=()):
-        """Start words on both hosts, a rank each. A rank that ends does not end the other."""
+    def start(self, words, cwd=None):
+        """Start words on both hosts, a rank each. A rank that ends does not end the other. What ranks say goes to files:
+        mpirun may crash when it is to leave the other rank alone."""
+        for rank in range(2):
+            (self.work / f"said.{rank}").write_text("")
+        words = ["sh", "-c", f'exec "$@" >{self.work}/said.$OMPI_COMM_WORLD_RANK 2>&1', "sh", *words]
         net = "10.211.77.0/24"
         mpirun = [launcher("openmpi"), "--enable-recovery", "--mca", "plm_rsh_agent", str(self.agent), *TRANSPORT,
-                  "--mca", "btl_tcp_if_include", net, "--mca", "oob_tcp_if_include", net, "-x", "LD_LIBRARY_PATH", *more,
+                  "--mca", "btl_tcp_if_include", net, "--mca", "oob_tcp_if_include", net, "-x", "LD_LIBRARY_PATH",
                   "--host", ",".join(self.addresses), "-np", "2", *words]
         inside = ["ip", "netns", "exec", self.spaces[0], "unshare", "--uts", "sh", "-c",
                   f'hostname {self.names[0]}; exec "$@"', "sh", *mpirun]
         return subprocess.Popen(inside, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                 text=True, errors="replace", env=environment(self.libraries), cwd=cwd or self.work)
+
+    def said(self):
+        """What the ranks have said so far, and nothing of mpirun."""
+        return "".join((self.work / f"said.{rank}").read_text(errors="replace") for rank in range(2))
 
     def ranks(self, program, process, count, seconds=30):
         """The processes of the ranks, in their order, once all run; fewer if they do not."""
