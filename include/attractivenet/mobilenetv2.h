@@ -63,17 +63,20 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
  *
  * Takes:   options: NULL = everything as in the file. Fields that are set override those properties
  *          that a file may leave unspecified (size; padding; scale: a Keras file has none, so AUTO
- *          is AN_ERR_ARG there, except for ImageNet weights and for a model that does its own
- *          scaling, see below). alpha, outputs and task come from the file: those of options are
- *          checked and otherwise ignored. weights_kind must be RANDOM, or FILE with weights_path
- *          equal to path.
+ *          is AN_ERR_ARG there, except for ImageNet weights, for a model that does its own
+ *          scaling and for files of an_model_export(), see below). alpha, outputs and task come
+ *          from the file: those of options are checked and otherwise ignored. weights_kind must be
+ *          RANDOM, or FILE with weights_path equal to path.
  *
  * Keras:   the network that the file's config describes must match this one: every layer, its
  *          settings, its inputs, and every array of the file. Dropout and augmentation layers are
  *          skipped. Rescaling, Normalization and arithmetic operators with a constant in front of
  *          the network become the scale if they map pixels from 0 to 255 to x/255, x/127.5-1 or
  *          x/.255 (within 1e-6). Models with a half-precision policy are computed in float. A
- *          .weights.h5 has no config: the arrays and the classes of its layers are compared.
+ *          .weights.h5 has no config: the arrays and the classes of its layers are compared. The
+ *          epsilon of batch norm is that of the config, the same in all layers. A file written by
+ *          an_model_export() also says what an_model_save() writes: scale, class names, ...; where
+ *          its config says something, that is what counts.
  * ONNX:    the nodes must compute a MobileNetV2, whatever they are called and however they are
  *          grouped. Nodes in front that scale pixels become the scale, as above. Where batch norm
  *          is folded into the convolutions, the model has one that changes nothing: it predicts

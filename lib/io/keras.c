@@ -19,7 +19,8 @@ enum {
     MAX_ARRAYS = 20000,
     MAX_DEPTH = 16,     /* of groups in a .weights.h5 */
     MAX_VISITS = 50000, /* groups visited there: hard links may form cycles */
-    MAX_CHUNKS = 1000   /* attributes that one list of names is split into */
+    MAX_CHUNKS = 1000,  /* attributes that one list of names is split into */
+    MAX_FACTS = 64      /* entries of the attribute ANI_KERAS_FACTS */
 };
 
 /* One array of the file on its way into the list. */
@@ -629,6 +630,38 @@ static an_status copy_attribute(an_arrays *arrays, ani_hdf5 *file, const char *p
     return st;
 }
 
+/* Copy what a file written by this library says about its model into the metadata. Keys that the
+ * readers set themselves are left alone. */
+static an_status copy_facts(an_arrays *arrays, ani_hdf5 *file, const char *name, an_error *err) {
+    static const char *const own[] = {"layout", "keras_version", "model_config", "layer_classes",
+                                      "layer_names"};
+    ani_names texts = {0};
+    json_t *json = NULL, *value;
+    const char *key;
+    bool found;
+    an_status st = ani_hdf5_texts(file, "", ANI_KERAS_FACTS, &texts, &found, err);
+    if (st || !found) goto done;
+    if (texts.count == 1) json = json_loads(texts.items[0], JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(json) || json_object_size(json) > MAX_FACTS) {
+        st = ani_fail(err, AN_ERR_FORMAT,
+                      "'%s': attribute '%s' is not a JSON object of up to %d texts", name,
+                      ANI_KERAS_FACTS, MAX_FACTS);
+        goto done;
+    }
+    json_object_foreach(json, key, value) {
+        bool is_own = false;
+        for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+            is_own = is_own || !strcmp(key, own[i]);
+        if (is_own || !json_is_string(value)) continue;
+        st = an_arrays_set_metadata(arrays, key, json_string_value(value), err);
+        if (st) break;
+    }
+done:
+    json_decref(json);
+    ani_names_clear(&texts);
+    return st;
+}
+
 /* Read the config that orders the layers. A config that we do not understand is no reason to refuse
  * the weights: code that needs the config itself reads it again and gets the message. */
 static an_status read_config(ani_keras_config **config, const char *json, an_error *err) {
@@ -687,6 +720,7 @@ an_status ani_keras_read_hdf5(an_arrays *arrays, const uint8_t *bytes, int64_t s
     if (!st && !an_arrays_metadata(arrays, "keras_version"))
         st = copy_attribute(arrays, all.file, base, "keras_version", err);
     if (!st) st = copy_attribute(arrays, all.file, "", "model_config", err);
+    if (!st) st = copy_facts(arrays, all.file, name, err);
     if (!st)
         st = read_config(
             &config, config_json ? config_json : an_arrays_metadata(arrays, "model_config"), err);

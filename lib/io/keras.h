@@ -19,7 +19,9 @@
  * are sorted by number, classes by name. If that file has no layer names either (tf_keras writes
  * none), metadata "layer_names" is "counted" and LAYER is the class and its number in layer order:
  * conv2d, conv2d_1, ..., batch_normalization, ... Metadata "layer_classes" then gives the number of
- * layers of each class, including those without arrays. */
+ * layers of each class, including those without arrays.
+ *   - Metadata that a file written by this library has in the attribute ANI_KERAS_FACTS is that of
+ * its own format. */
 #ifndef IO_KERAS_H
 #define IO_KERAS_H
 
@@ -31,6 +33,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+
+/** The attribute of the root in which this library keeps the metadata of its own format, as a JSON
+ * object of texts. */
+#define ANI_KERAS_FACTS "attractivenet"
 
 /** Append the arrays and the metadata of an HDF5 weight or model file, given as bytes. name is used
  * in messages; config (may be NULL) is the model_config of a .keras archive; a plain file contains

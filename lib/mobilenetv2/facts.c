@@ -6,6 +6,7 @@
 #include <attractivenet/dataset.h>
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -140,6 +141,20 @@ static an_status read_metadata(ani_weights *weights, an_error *err) {
 
 /* --- both ------------------------------------------------------------------------------------- */
 
+/* Our metadata in a Keras file that we wrote, as far as its config does not say the same: the
+ * layers are what counts. */
+static an_status read_more(ani_weights *weights, an_error *err) {
+    ani_weights more = *weights; /* the list stays that of weights */
+    const an_status st = read_metadata(&more, err);
+    if (st) return st;
+    if (!(weights->alpha > 0)) weights->alpha = more.alpha;
+    if (!weights->scale) weights->scale = more.scale;
+    weights->padding = more.padding;
+    weights->has_seed = more.has_seed;
+    weights->seed = more.seed;
+    return AN_OK;
+}
+
 static an_status read_config(ani_weights *weights, const char *json, an_error *err) {
     an_status st = ani_keras_config_read(&weights->config, json, err);
     if (st) return st;
@@ -153,15 +168,18 @@ static an_status read_config(ani_weights *weights, const char *json, an_error *e
 an_status ani_facts_read(ani_weights *weights, an_error *err) {
     const char *config = an_arrays_metadata(weights->arrays, "model_config");
     const char *format = an_arrays_metadata(weights->arrays, "format");
-    if (config) return read_config(weights, config, err);
+    const bool is_ours = format && !strcmp(format, format_name);
+    if (config) {
+        const an_status st = read_config(weights, config, err);
+        return st || !is_ours ? st : read_more(weights, err);
+    }
     /* "pt", "tf" and "np" are what other programs write there: arrays and nothing more. */
-    if (format && strcmp(format, format_name) && strcmp(format, "pt") && strcmp(format, "tf") &&
-        strcmp(format, "np"))
+    if (format && !is_ours && strcmp(format, "pt") && strcmp(format, "tf") && strcmp(format, "np"))
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "model: '%s' has format '%.40s'; this library reads '%s'", weights->path,
                         format, format_name);
     an_status st = read_metadata(weights, err);
-    if (st || !format || strcmp(format, format_name)) return st;
+    if (st || !is_ours) return st;
     if (!(weights->alpha > 0) || !weights->height || !weights->width || !weights->padding ||
         !weights->scale)
         return ani_fail(err, AN_ERR_FORMAT,

@@ -359,12 +359,34 @@ static an_status match_convolution(walk *w, const ani_unit_spec *unit, bool is_p
     return AN_OK;
 }
 
+/* The epsilon of batch norm, which must be the same in all layers. */
+static an_status take_epsilon(ani_weights *weights, const ani_keras_layer *layer, an_error *err) {
+    const double near = 1e-6; /* the relative precision of a float32 */
+    const bool is_usual = fabs(layer->epsilon - ANI_KERAS_EPSILON) <= near * ANI_KERAS_EPSILON;
+    const double epsilon = is_usual ? ANI_KERAS_EPSILON : layer->epsilon;
+    if (!(epsilon > 0 && epsilon <= ANI_MNV2_MAX_EPSILON))
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': layer '%s': epsilon is %g; it must be above 0, at most %g",
+                        weights->path, layer->name, epsilon, ANI_MNV2_MAX_EPSILON);
+    if (weights->epsilon > 0 && fabs(epsilon - weights->epsilon) > near * weights->epsilon)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "model: '%s': layer '%s': epsilon is %g; it must be %g, as in the layers "
+                        "before it",
+                        weights->path, layer->name, epsilon, weights->epsilon);
+    if (!(weights->epsilon > 0)) weights->epsilon = epsilon;
+    return AN_OK;
+}
+
 static an_status match_norm(walk *w, int64_t *places, an_error *err) {
     static const char *const variables[] = {"gamma", "beta", "moving_mean", "moving_variance"};
     const ani_keras_layer *layer;
     ani_keras_layer wanted;
     ani_keras_layer_init(&wanted, ANI_KERAS_NORM);
-    an_status st = match(w, &wanted, 0, &layer, err);
+    an_status st = next_layer(w, &layer, err);
+    if (st) return st;
+    if (layer) wanted.epsilon = layer->epsilon; /* see take_epsilon() */
+    st = match(w, &wanted, 0, &layer, err);
+    if (!st) st = take_epsilon(w->weights, layer, err);
     for (int32_t i = 0; i < 4 && !st; i++)
         places[i] = find_array(w, layer, variables[i]);
     return st;

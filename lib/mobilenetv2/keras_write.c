@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The three files that Keras loads a model or its weights from. What the library's own model file
- * says besides the weights goes into an attribute, or an entry of metadata.json, that Keras ignores
- * and our reader uses.
+ * says besides the weights goes into an attribute that Keras ignores and our reader uses.
  *
  * Source: tf_keras 2.15, saving/legacy/hdf5_format.py (.h5), and Keras 3, saving/saving_lib.py
  * (.weights.h5, .keras). A .h5 has no optimizer state: Keras 3 does not continue with it. */
@@ -150,7 +149,7 @@ static an_status describe_model(draft *d, an_error *err) {
     an_status st = check_text(&d->config, err);
     if (!st) st = check_text(&training, err);
     if (st) goto done;
-    ani_hdf5_add_text(&d->hdf5, ANI_HDF5_ROOT, "attractivenet", d->facts.bytes);
+    ani_hdf5_add_text(&d->hdf5, ANI_HDF5_ROOT, ANI_KERAS_FACTS, d->facts.bytes);
     ani_hdf5_add_text(&d->hdf5, ANI_HDF5_ROOT, "backend", "tensorflow");
     ani_hdf5_add_text(&d->hdf5, ANI_HDF5_ROOT, "keras_version", old_version);
     ani_hdf5_add_text(&d->hdf5, ANI_HDF5_ROOT, "model_config", d->config.bytes);
@@ -163,7 +162,7 @@ done:
 }
 
 static an_status describe_weights(draft *d, an_error *err) {
-    ani_hdf5_add_text(&d->hdf5, ANI_HDF5_ROOT, "attractivenet", d->facts.bytes);
+    ani_hdf5_add_text(&d->hdf5, ANI_HDF5_ROOT, ANI_KERAS_FACTS, d->facts.bytes);
     add_counted_layers(d);
     return ani_hdf5_end(&d->hdf5, err);
 }
@@ -180,8 +179,7 @@ static an_status put_text(const void *member, ani_put_fn put, void *user, an_err
 static an_status write_archive(draft *d, ani_writer *writer, an_error *err) {
     ani_zip_draft zip = {.file = writer};
     ani_text metadata = {0};
-    ani_text_print(&metadata, "{\"keras_version\": \"%s\", \"attractivenet\": %s}", new_version,
-                   d->facts.bytes);
+    ani_text_print(&metadata, "{\"keras_version\": \"%s\"}", new_version);
     ani_keras_print_config(&d->config, &d->outs, ANI_KERAS_3);
     an_status st = check_text(&metadata, err);
     if (!st) st = check_text(&d->config, err);

@@ -16,6 +16,8 @@
 #include <attractivenet/mobilenetv2.h>
 
 #include "base/fault.h"
+#include "base/file.h"
+#include "io/hdf5_write.h"
 #include "io/sha256.h"
 #include "support/backends.h"
 #include "support/folder.h"
@@ -115,15 +117,64 @@ static void assert_same_file(const char *a, const char *b) {
     free(other);
 }
 
+static void assert_config(const char *name, const char *part, bool is_there) {
+    an_arrays *arrays = arrays_of(name);
+    const char *config = an_arrays_metadata(arrays, "model_config");
+    assert_non_null(config);
+    if (!strstr(config, part) == is_there)
+        fail_msg("%s: '%s' is %s", name, part, is_there ? "missing" : "there");
+    an_arrays_destroy(arrays);
+}
+
 /* --- the same model --------------------------------------------------------------------------- */
 
+static an_status load_plain(an_model **out, const char *name) {
+    return an_model_load(out, backend, file(name), NULL, &err);
+}
+
+/* Without options: the file says what the model file says. */
 static void written_read_written(void **state) {
     (void)state;
+    static const char *const names[] = {"cat", "dog", "na\xc3\xafve \"fox\""};
     an_model *model = varied_model(3, AN_TASK_CLASSIFICATION);
+    assert_int_equal(an_model_set_class_names(model, names, 3, &err), AN_OK);
+    for (int i = 0; i < ENDINGS; i++) {
+        an_model *again = NULL;
+        char name[32];
+        snprintf(name, sizeof name, "again-%s", endings[i]);
+        must_export(model, endings[i]);
+        if (load_plain(&again, endings[i])) fail_msg("%s: %s", endings[i], err.message);
+        assert_same_weights(model, again);
+        assert_int_equal(an_model_class_count(again), 3);
+        assert_string_equal(an_model_class_name(again, 2), names[2]);
+        must_export(again, name);
+        assert_same_file(endings[i], name);
+        an_model_destroy(again);
+    }
+    an_model_destroy(model);
+}
+
+/* As PyTorch has them: paddings, epsilon and scale that Keras' MobileNetV2 does not have. */
+static void settings_of_pytorch_are_kept(void **state) {
+    (void)state;
+    an_mobilenetv2_options options;
+    an_model *model = NULL, *again = NULL;
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIDE;
+    options.alpha = 0.1;
+    options.padding = AN_PADDING_SYMMETRIC;
+    options.epsilon = 1e-5;
+    options.scale = AN_SCALE_TORCH;
+    assert_int_equal(an_mobilenetv2_create(&model, backend, &options, &err), AN_OK);
     for (int i = 0; i < ENDINGS; i++) {
         must_export(model, endings[i]);
-        an_model *again = load(endings[i], AN_SCALE_UNIT);
-        assert_same_weights(model, again);
+        if (i != 1) assert_config(endings[i], "Conv1_pad", true);
+        if (i != 1) assert_config(endings[i], "\"epsilon\": 1e-05", true);
+        if (load_plain(&again, endings[i])) fail_msg("%s: %s", endings[i], err.message);
+        const double epsilon = ani_net_spec_of(ani_model_net(again))->epsilon;
+        assert_memory_equal(&epsilon, &options.epsilon, sizeof epsilon);
+        assert_int_equal(ani_model_facts_of(again)->padding, AN_PADDING_SYMMETRIC);
+        assert_int_equal(ani_model_facts_of(again)->scale, AN_SCALE_TORCH);
         an_model_destroy(again);
     }
     an_model_destroy(model);
@@ -156,15 +207,6 @@ static void an_ending_in_capitals_is_the_same_format(void **state) {
 }
 
 /* --- configs ---------------------------------------------------------------------------------- */
-
-static void assert_config(const char *name, const char *part, bool is_there) {
-    an_arrays *arrays = arrays_of(name);
-    const char *config = an_arrays_metadata(arrays, "model_config");
-    assert_non_null(config);
-    if (!strstr(config, part) == is_there)
-        fail_msg("%s: '%s' is %s", name, part, is_there ? "missing" : "there");
-    an_arrays_destroy(arrays);
-}
 
 /* The texts that tf_keras 2.21 and Keras 3.15 loaded, see keras_write.py; a change of either needs
  * a run of that. */
@@ -290,6 +332,56 @@ static void a_name_that_keras_refuses_is_changed(void **state) {
     }
 }
 
+/* --- what the file says besides --------------------------------------------------------------- */
+
+/* A .h5 of one array whose attribute for our metadata has this text. */
+static an_status read_facts(an_arrays **out, const char *text) {
+    static const float values[] = {1, 2};
+    static const int64_t shape[] = {2};
+    static const char *const layers[] = {"dense"}, *const weights[] = {"dense/bias:0"};
+    ani_hdf5_draft draft = {0};
+    ani_writer *writer = NULL;
+    ani_hdf5_add_text(&draft, ANI_HDF5_ROOT, "attractivenet", text);
+    const int64_t base = ani_hdf5_add_group(&draft, ANI_HDF5_ROOT, "model_weights");
+    const int64_t dense = ani_hdf5_add_group(&draft, base, "dense");
+    const int64_t inner = ani_hdf5_add_group(&draft, dense, "dense");
+    ani_hdf5_add_list(&draft, base, "layer_names", layers, 1);
+    ani_hdf5_add_list(&draft, dense, "weight_names", weights, 1);
+    ani_hdf5_add_array(&draft, inner, "bias:0", shape, 1, values);
+    assert_int_equal(ani_hdf5_end(&draft, &err), AN_OK);
+    assert_int_equal(ani_writer_begin(&writer, file("m.h5"), &err), AN_OK);
+    assert_int_equal(ani_hdf5_write(&draft, ani_writer_put, writer, &err), AN_OK);
+    assert_int_equal(ani_writer_commit(writer, &err), AN_OK);
+    ani_hdf5_clear(&draft);
+    return an_arrays_read(out, file("m.h5"), &err);
+}
+
+static void facts_are_a_json_object_of_texts(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"{", "[]", "\"scale\"", "{\"a\": \"1\", \"a\": \"2\"}"};
+    an_arrays *arrays = NULL;
+    char many[65 * 16] = "{";
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(read_facts(&arrays, wrong[i]), AN_ERR_FORMAT);
+        assert_non_null(strstr(err.message, "attribute 'attractivenet' is not a JSON object"));
+        assert_null(arrays);
+    }
+    for (int i = 0; i < 65; i++)
+        sprintf(many + strlen(many), "%s\"k%d\": \"\"", i ? ", " : "", i);
+    strcat(many, "}");
+    assert_int_equal(read_facts(&arrays, many), AN_ERR_FORMAT);
+    /* what the reader says itself, and what is no text, is not taken */
+    assert_int_equal(read_facts(&arrays, "{\"scale\": \"tf\", \"seed\": 5, \"layout\": \"x\", "
+                                         "\"model_config\": \"{}\", \"layer_classes\": \"y\"}"),
+                     AN_OK);
+    assert_string_equal(an_arrays_metadata(arrays, "scale"), "tf");
+    assert_string_equal(an_arrays_metadata(arrays, "layout"), "keras-model");
+    assert_null(an_arrays_metadata(arrays, "seed"));
+    assert_null(an_arrays_metadata(arrays, "model_config"));
+    assert_null(an_arrays_metadata(arrays, "layer_classes"));
+    an_arrays_destroy(arrays);
+}
+
 /* --- refusals and faults ---------------------------------------------------------------------- */
 
 static void what_keras_cannot_hold_is_refused(void **state) {
@@ -356,6 +448,7 @@ static int close_backend(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         unit_test_in_folder(written_read_written),
+        unit_test_in_folder(settings_of_pytorch_are_kept),
         unit_test_in_folder(the_same_model_gives_the_same_bytes),
         unit_test_in_folder(an_ending_in_capitals_is_the_same_format),
         unit_test_in_folder(configs_are_those_that_keras_has_loaded),
@@ -363,6 +456,7 @@ int main(void) {
         unit_test_in_folder(paddings_are_layers_unless_they_are_keras_same),
         unit_test_in_folder(scaling_is_a_layer_only_if_wanted),
         unit_test_in_folder(a_name_that_keras_refuses_is_changed),
+        unit_test_in_folder(facts_are_a_json_object_of_texts),
         unit_test_in_folder(what_keras_cannot_hold_is_refused),
         unit_test_in_folder(a_file_appears_complete_or_not_at_all),
     };

@@ -435,8 +435,9 @@ class Model:
         return maps
 
     def export(self, path: Path, *, layout: str = "nhwc", include_scale: bool = False, inference: str = "fp32") -> None:
-        """Write the model for other tools, as ONNX. layout: of the input, "nhwc" or "nchw". include_scale: the input is
-        uint8 RGB, and the file scales it. inference: "fp32", or "int8" of a model that is calibrated."""
+        """Write the model for other tools, as the ending of path says: .onnx; .h5 for tf_keras and Keras 3; .keras and
+        .weights.h5 for Keras 3. include_scale: the input is RGB from 0 to 255, and the file scales it. For ONNX also
+        layout: of the input, "nhwc" or "nchw"; inference: "fp32", or "int8" of a model that is calibrated."""
         how = options("export_options", layout=choose("layout", layout, LAYOUTS), include_scale=int(include_scale),
                       inference=choose("inference", inference, INFERENCES))
         call(lib.an_model_export, self._open_handle(), encode_path(path), how)

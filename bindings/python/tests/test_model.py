@@ -141,6 +141,13 @@ def test_export_for_other_tools(trained: an.Model, tmp_path: Path) -> None:
         trained.export(tmp_path / "d.onnx", inference="int8")
 
 
+@pytest.mark.parametrize("ending", [".h5", ".keras", ".weights.h5"])
+def test_a_keras_file_is_the_same_model(trained: an.Model, frames: Any, tmp_path: Path, ending: str) -> None:
+    trained.export(tmp_path / f"m{ending}")
+    again = an.Model.load(tmp_path / f"m{ending}")
+    assert again.predict(frames).tobytes() == trained.predict(frames).tobytes()
+
+
 def test_classes_of_a_model(frames: Any) -> None:
     model = an.MobileNetV2(size=64, alpha=0.35, classes=["cat", "dog", "palace"])
     scores = model.predict(frames)
