@@ -77,6 +77,11 @@ option_row option_needed(option_row row) {
     return row;
 }
 
+option_row option_noted(int32_t *is_given, option_row row) {
+    row.is_given = is_given;
+    return row;
+}
+
 option_row option_end(void) {
     return (option_row){0};
 }
@@ -202,6 +207,7 @@ static double parse_number(const parsing *at, const option_row *row, const char 
 
 static void take(const parsing *at, const option_row *row, const char *word) {
     char expected[160];
+    if (row->is_given) *row->is_given = 1;
     switch (row->kind) {
     case OPTION_TEXT:
         if (!*word) refuse_value(at, row, word, row->argument);

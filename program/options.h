@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /** Maximum number of rows in a table, including the end. */
-enum { OPTION_ROWS = 64 };
+enum { OPTION_ROWS = 80 };
 
 typedef enum option_kind {
     OPTION_TEXT,
@@ -30,6 +30,7 @@ typedef struct option_row {
                                 NULL */
     const char *former_word; /* likewise, a deprecated word for the last choice */
     int is_needed;           /* OPTION_TEXT: the option is required */
+    int32_t *is_given;       /* set to 1 if the option occurs; NULL: not wanted */
 } option_row;
 
 option_row option_text(const char *name, const char **value, const char *argument,
@@ -50,6 +51,8 @@ option_row option_formerly(const char *former, option_row row);
 option_row option_formerly_word(const char *former_word, option_row row);
 /** The same option, made required. */
 option_row option_needed(option_row row);
+/** The same option, which records whether it occurs. */
+option_row option_noted(int32_t *is_given, option_row row);
 /** The end of a table. */
 option_row option_end(void);
 

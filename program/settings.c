@@ -20,6 +20,7 @@ static const char schedule_words[] = "constant|cosine";
 static const char precision_words[] = "fp32|mixed";
 static const char cache_words[] = "none|encoded|pixels";
 static const char head_words[] = "adam|ridge";
+static const char recipe_words[] = "tutorial|modern";
 const char scale_words[] = "auto|unit|tf|article|torch";
 
 const settings settings_defaults = {.weights = "imagenet",
@@ -89,47 +90,65 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
                           "the article's code); auto: as stored in the file, tf for\n"
                           "ImageNet weights, unit for random ones")),
         option_count("batch", &s->batch, 1, 65536, "batch size"),
+        option_choice("recipe", &s->recipe, recipe_words,
+                      "modern: options that give a better model (docs/recipe.md); each is\n"
+                      "printed, and those given beside it win"),
         option_count("epochs1", &s->epochs1, 0, 1000000,
                      "stage 1, head only: maximum number of epochs; 0 skips it"),
         option_count("epochs2", &s->epochs2, 0, 1000000,
                      "stage 2, whole network: maximum number of epochs; 0 skips it"),
-        option_choice("head", &s->head, head_words,
-                      "stage 1: adam trains the head in steps; ridge computes its best weights\n"
-                      "at once, from images without augmentation; --epochs1 and --lr1 then do\n"
-                      "not matter, except that 0 epochs skip it"),
+        option_noted(&s->given.head,
+                     option_choice(
+                         "head", &s->head, head_words,
+                         "stage 1: adam trains the head in steps; ridge computes its best weights\n"
+                         "at once, from images without augmentation; --epochs1 and --lr1 then do\n"
+                         "not matter, except that 0 epochs skip it")),
         option_number("penalty", &s->penalty, 0, 1e12,
                       "of a ridge head: weight of the sum of squares of its weights; 0: chosen\n"
                       "by cross-validation"),
         option_number("interval", &s->interval, 0, 0.999,
                       "level of the interval around each score: the share of true scores that\n"
                       "lie within it, measured on the validation part; 0: none"),
-        option_number("lr1", &s->lr1, 0, 1000, "learning rate of stage 1"),
-        option_number("lr2", &s->lr2, 0, 1000, "learning rate of stage 2"),
-        option_choice("schedule", &s->schedule, schedule_words,
-                      "learning rate of stage 2: constant, or decaying to 0\n"
-                      "over its epochs"),
+        option_noted(&s->given.lr1,
+                     option_number("lr1", &s->lr1, 0, 1000, "learning rate of stage 1")),
+        option_noted(&s->given.lr2,
+                     option_number("lr2", &s->lr2, 0, 1000, "learning rate of stage 2")),
+        option_noted(&s->given.schedule,
+                     option_choice("schedule", &s->schedule, schedule_words,
+                                   "learning rate of stage 2: constant, or decaying to 0\n"
+                                   "over its epochs")),
         option_count("warmup", &s->warmup, 0, 1000000,
                      "epochs of stage 2 in which the learning rate rises from 0"),
-        option_number("weight-decay", &s->weight_decay, 0, 1000,
-                      "decoupled weight decay of stage 2 (AdamW), of the kernels only;\n"
-                      "0: Adam"),
-        option_number("layer-decay", &s->layer_decay, 0, 1,
-                      "in stage 2, the learning rate of each layer is that of the layer\n"
-                      "after it times this factor; 0: the same rate for all"),
-        option_number("average", &s->average, 0, 0.999999,
-                      "decay of an exponential moving average of the weights in stage 2,\n"
-                      "which is validated and saved in their place; 0: none"),
+        option_noted(
+            &s->given.weight_decay,
+            option_number("weight-decay", &s->weight_decay, 0, 1000,
+                          "decoupled weight decay of stage 2 (AdamW), of the kernels only;\n"
+                          "0: Adam")),
+        option_noted(
+            &s->given.layer_decay,
+            option_number("layer-decay", &s->layer_decay, 0, 1,
+                          "in stage 2, the learning rate of each layer is that of the layer\n"
+                          "after it times this factor; 0: the same rate for all")),
+        option_noted(
+            &s->given.average,
+            option_number("average", &s->average, 0, 0.999999,
+                          "decay of an exponential moving average of the weights in stage 2,\n"
+                          "which is validated and saved in their place; 0: none")),
         option_choice("augment", &s->augment, augment_words,
                       "augment training images: keras as its ImageDataGenerator does,\n"
                       "legacy as in 2020, fast with a faster implementation"),
-        option_number("augment-strength", &s->strength, 0, 1,
-                      "scales the tutorial's rotation, shifts, shear and zoom;\n"
-                      "0: flips only"),
-        option_number("mixup", &s->mixup, 0, 100,
-                      "mix each training image and its score with one of a similar score\n"
-                      "(C-Mixup): the alpha of the Beta distribution; 0: off"),
-        option_number("erase", &s->erase, 0, 1,
-                      "probability that a rectangle of a training image is erased"),
+        option_noted(&s->given.strength,
+                     option_number("augment-strength", &s->strength, 0, 1,
+                                   "scales the tutorial's rotation, shifts, shear and zoom;\n"
+                                   "0: flips only")),
+        option_noted(
+            &s->given.mixup,
+            option_number("mixup", &s->mixup, 0, 100,
+                          "mix each training image and its score with one of a similar score\n"
+                          "(C-Mixup): the alpha of the Beta distribution; 0: off")),
+        option_noted(&s->given.erase,
+                     option_number("erase", &s->erase, 0, 1,
+                                   "probability that a rectangle of a training image is erased")),
         option_number("jitter", &s->jitter, 0, 1,
                       "change brightness, contrast and saturation of training images by\n"
                       "up to this fraction"),
@@ -165,15 +184,20 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
         option_flag("keras-checkpoint", &s->keras_checkpoint,
                     "stage 2 overwrites the model of stage 1 even if it is worse, as the\n"
                     "tutorial's code does"),
-        option_choice("base2", &s->base2, base_words,
-                      "what stage 2 trains in the base: train (weights and batch norm),\n"
-                      "finetune (weights, with batch norm fixed), statistics (batch norm\n"
-                      "only), frozen (nothing)"),
-        option_count("finetune-from", &s->finetune_from, 0, 1000000,
-                     "from this epoch of stage 2 on, --base2 train goes on as finetune;\n"
-                     "0: never"),
-        option_number("bn-momentum", &s->momentum, 0, 1,
-                      "momentum of the moving statistics; 0.9 suits short runs"),
+        option_noted(
+            &s->given.base2,
+            option_choice("base2", &s->base2, base_words,
+                          "what stage 2 trains in the base: train (weights and batch norm),\n"
+                          "finetune (weights, with batch norm fixed), statistics (batch norm\n"
+                          "only), frozen (nothing)")),
+        option_noted(
+            &s->given.finetune_from,
+            option_count("finetune-from", &s->finetune_from, 0, 1000000,
+                         "from this epoch of stage 2 on, --base2 train goes on as finetune;\n"
+                         "0: never")),
+        option_noted(&s->given.momentum,
+                     option_number("bn-momentum", &s->momentum, 0, 1,
+                                   "momentum of the moving statistics; 0.9 suits short runs")),
         option_formerly(
             "recalibrate",
             option_flag("update-batch-norm", &s->update_batch_norm,
@@ -205,6 +229,69 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
     for (size_t i = 0; i < sizeof all / sizeof *all && used < OPTION_ROWS - 1; i++)
         if (has_name(names, all[i].name)) rows[used++] = all[i];
     rows[used] = option_end();
+}
+
+/* The values of a recipe for the options that were not given. */
+static void take_recipe(settings *s) {
+    an_train_options first, second;
+    an_head_options head;
+    an_optimizer_options optimizer;
+    an_schedule_options schedule;
+    an_augment_options augment, tutorial;
+    an_loader_options loader;
+    an_recipe recipe;
+    double momentum = s->momentum;
+    const settings_given *given = &s->given;
+    an_train_options_init(&first, sizeof first);
+    an_train_options_init(&second, sizeof second);
+    an_head_options_init(&head, sizeof head);
+    an_optimizer_options_init(&optimizer, sizeof optimizer);
+    an_schedule_options_init(&schedule, sizeof schedule);
+    an_augment_options_tutorial(&augment, sizeof augment);
+    an_augment_options_tutorial(&tutorial, sizeof tutorial);
+    an_loader_options_init(&loader, sizeof loader);
+    an_recipe_init(&recipe, sizeof recipe);
+    recipe.kind = s->recipe;
+    recipe.pretrained = strcmp(s->weights, "none") != 0;
+    recipe.stage = 1;
+    recipe.train = &first;
+    recipe.head = &head;
+    an_recipe_fill(&recipe, NULL);
+    recipe.stage = 2;
+    recipe.train = &second;
+    recipe.optimizer = &optimizer;
+    recipe.schedule = &schedule;
+    recipe.augment = &augment;
+    recipe.loader = &loader;
+    recipe.momentum = &momentum;
+    an_recipe_fill(&recipe, NULL);
+    if (!given->head) s->head = first.head != NULL;
+    if (!given->lr1) s->lr1 = first.learning_rate;
+    if (!given->lr2) s->lr2 = second.learning_rate;
+    if (!given->base2) s->base2 = second.base;
+    if (!given->average) s->average = second.average;
+    if (!given->finetune_from) s->finetune_from = second.finetune_from;
+    if (!given->schedule) s->schedule = schedule.kind;
+    if (!given->weight_decay)
+        s->weight_decay = optimizer.kind == AN_OPTIM_ADAMW ? optimizer.weight_decay : 0;
+    if (!given->layer_decay) s->layer_decay = optimizer.layer_decay;
+    if (!given->strength) s->strength = augment.rotation / tutorial.rotation;
+    if (!given->erase) s->erase = augment.erase;
+    if (!given->mixup) s->mixup = loader.mixup;
+    if (!given->momentum) s->momentum = momentum;
+}
+
+void settings_use_recipe(settings *s, const option_row *rows) {
+    char before[OPTION_ROWS][64], value[64];
+    if (!s->recipe) return;
+    for (int i = 0; rows[i].name; i++)
+        option_value(before[i], &rows[i]);
+    take_recipe(s);
+    say(s->quiet, "recipe %s:", option_word(value, recipe_words, s->recipe));
+    for (int i = 0; rows[i].name; i++)
+        if (strcmp(before[i], option_value(value, &rows[i])) != 0)
+            say(s->quiet, " --%s %s", rows[i].name, value);
+    say(s->quiet, "\n");
 }
 
 void settings_check(const settings *s) {

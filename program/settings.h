@@ -7,6 +7,12 @@
 #include "console.h"
 #include "options.h"
 
+/** Which of the options that a recipe sets were given on the command line. */
+typedef struct settings_given {
+    int32_t head, base2, lr1, lr2, schedule, average, finetune_from, weight_decay, layer_decay,
+        strength, mixup, erase, momentum;
+} settings_given;
+
 /** All settings. */
 typedef struct settings {
     const char *data;           /* archive, folder or URL */
@@ -24,7 +30,8 @@ typedef struct settings {
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
     int32_t base2, patience, update_batch_norm, keras_checkpoint, verbose, quiet, extract, cache,
         schedule, warmup, finetune_from, resume, restart, precision, recompute, bf16, int8,
-        skip_damaged, head, sync_batch_norm;
+        skip_damaged, head, sync_batch_norm, recipe;
+    settings_given given;
     double deadline; /* seconds that a rank waits for the others */
     double alpha, lr1, lr2, weight_decay, layer_decay, average, mixup, erase, jitter, momentum,
         min_delta, strength, checkpoint_seconds, penalty, interval;
@@ -38,6 +45,9 @@ extern const settings settings_defaults;
  * Takes: names: of the options, separated by spaces. --data, --out, --model and --history are
  * needed where they are among them. */
 void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS]);
+
+/** Let a recipe other than the tutorial's set the options that were not given, and print them. */
+void settings_use_recipe(settings *s, const option_row *rows);
 
 /** Refuse options that cannot be used together: print which, and exit with 2. */
 void settings_check(const settings *s);

@@ -259,20 +259,21 @@ static int plot_history(const an_history *history) {
 /* --- the command ------------------------------------------------------------------------------ */
 
 static void options(option_row rows[OPTION_ROWS]) {
-    settings_rows(
-        &s,
-        "data labels suffix names-encoding skip-damaged out size alpha padding weights "
-        "scale batch epochs1 epochs2 head penalty lr1 lr2 schedule warmup weight-decay layer-decay "
-        "average finetune-from augment augment-strength mixup erase jitter seed "
-        "device devices deadline sync-batch-norm threads precision recompute quiet "
-        "keras-checkpoint base2 bn-momentum "
-        "update-batch-norm patience min-delta cache extract sha256 resume restart "
-        "checkpoint-seconds tensorboard interval verbose",
-        rows);
+    settings_rows(&s,
+                  "data labels suffix names-encoding skip-damaged out size alpha padding weights "
+                  "scale batch recipe epochs1 epochs2 head penalty lr1 lr2 schedule warmup "
+                  "weight-decay layer-decay "
+                  "average finetune-from augment augment-strength mixup erase jitter seed "
+                  "device devices deadline sync-batch-norm threads precision recompute quiet "
+                  "keras-checkpoint base2 bn-momentum "
+                  "update-batch-norm patience min-delta cache extract sha256 resume restart "
+                  "checkpoint-seconds tensorboard interval verbose",
+                  rows);
 }
 
 static int run_train(const option_row *rows, int count, char **operands) {
     (void)count, (void)operands;
+    settings_use_recipe(&s, rows);
     settings_check(&s);
     int status = 1;
     char path[PATH_SIZE];
@@ -324,6 +325,8 @@ const command train_command = {
          .examples =
              "  attractivenet train --data SCUT-FBP5500_v2.1.zip --out run\n"
              "      as in the tutorial: 350x350, ImageNet weights, 30 + 30 epochs\n"
+             "  attractivenet train --data SCUT-FBP5500_v2.1.zip --out run --recipe modern\n"
+             "      a better model from the same images\n"
              "  attractivenet faces --out faces.zip\n"
              "  attractivenet train --data faces.zip --out run --weights none --size 96 \\\n"
              "      --alpha 0.35 --epochs1 0 --lr2 2e-3 --bn-momentum 0.9\n"

@@ -95,7 +95,8 @@ def run_one(args, name, setting, seed, options):
     best = min(range(len(losses)), key=lambda i: losses[i] if losses[i] == losses[i] else math.inf)
     row = {"set": name, "setting": setting, "seed": seed, "options": " ".join(options),
            "val_rmse": "%.6f" % math.sqrt(losses[best]), "test_rmse": "%.6f" % metrics["rmse"],
-           "test_mae": "%.6f" % metrics["mae"], "test_pearson": "%.6f" % metrics["pearson"],
+           "test_mae": "%.6f" % metrics["mae"],
+           "test_pearson": "" if metrics["pearson"] is None else "%.6f" % metrics["pearson"],
            "deviation": "%.6f" % metrics["deviation"],
            "epochs1": sum(epoch["stage"] == "1" for epoch in epochs),
            "epochs2": sum(epoch["stage"] == "2" for epoch in epochs),
@@ -158,7 +159,8 @@ def draw(path, panels, metric):
     row, left, width, top = 20, 210, 330, 34
     height = max(len(lines) for _, lines in panels) * row + top + 34
     total = len(panels) * (left + width + 20)
-    out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" '
+    out = ['<!-- SPDX-License-Identifier: MIT -->',
+           '<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" '
            'font-family="sans-serif" font-size="12">' % (total, height, total, height),
            '<rect width="%d" height="%d" fill="#fff"/>' % (total, height)]
     for number, (name, lines) in enumerate(panels):
@@ -223,7 +225,7 @@ def main():
     parser.add_argument("--weights", help="file for {WEIGHTS} in sets.txt")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--work", default=os.path.join(tempfile.gettempdir(), "recipe"))
-    parser.add_argument("--metric", default="test_rmse", choices=["val_rmse", "test_rmse", "test_mae", "test_pearson"])
+    parser.add_argument("--metric", default="test_rmse", choices=["val_rmse", "test_rmse", "test_mae"])
     parser.add_argument("--against", default="tutorial")
     parser.add_argument("--svg")
     args = parser.parse_args()

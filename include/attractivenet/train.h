@@ -361,6 +361,47 @@ typedef struct an_train_options {
 
 AN_API void an_train_options_init(an_train_options *options, uint32_t struct_size);
 
+/* --- recipes -------------------------------------------------------------------------------------
+ * A recipe is a set of options that have been shown to work together (docs/recipe.md). */
+
+enum {
+    AN_RECIPE_TUTORIAL = 0, /* as in the article: these are the defaults of all options */
+    AN_RECIPE_MODERN = 1    /* a better model from the same images in about the same time */
+};
+
+/** What a recipe fills in. Initialise with an_recipe_init(). Each pointer may be NULL: that part is
+ *  not wanted. The structs must have been initialised, too. */
+typedef struct an_recipe {
+    uint32_t struct_size; /* set by init; new fields are only appended */
+    int32_t kind;         /* AN_RECIPE_*; default MODERN */
+    int32_t stage;        /* 1: train the head, 2: train the whole network; default 2 */
+    int32_t pretrained;   /* 0: the base has random weights, whose moving statistics say nothing, so
+                             batch norm uses those of each batch; 1: trained ones; default 1 */
+    double *momentum;     /* what to pass to an_model_set_momentum() */
+    an_train_options *train; /* base, learning_rate, average, finetune_from; head, optimizer
+                                and schedule, which point to the following structs */
+    an_head_options *head;   /* stage 1 of MODERN; without it, the head is trained in steps */
+    an_optimizer_options *optimizer; /* kind, weight_decay, decay_kernels_only, layer_decay */
+    an_schedule_options *schedule;   /* kind, final_fraction */
+    an_augment_options *augment;     /* all fields, for training images */
+    an_loader_options *loader;       /* mixup; augment, which points to the struct above */
+} an_recipe;
+
+AN_API void an_recipe_init(an_recipe *recipe, uint32_t struct_size);
+
+/**
+ * Fill in the options of a stage. Other fields than those listed in an_recipe keep their values, so
+ * set them before or after, and what should differ from the recipe after.
+ *
+ * Writes:  the structs to which recipe points, up to their struct_size; pointers between them are
+ *          set, and must stay valid until the trainer and the loader are created.
+ * Returns: AN_OK; AN_ERR_ARG (NULL, a field out of range, a struct that was not initialised): then
+ *          nothing has been written.
+ * Threads: any.
+ * Source:  docs/recipe.md.
+ */
+AN_API an_status an_recipe_fill(const an_recipe *recipe, an_error *err);
+
 /**
  * One stage of training: a model, loaders, an optimizer, callbacks.
  *

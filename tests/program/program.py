@@ -264,6 +264,32 @@ def other_names(tap, work):
         tap.case(f"run.json keeps a path with {what}", done.ended(0) or ([] if path == str(folder.resolve()) else [data]))
 
 
+def recipes(tap, work):
+    """What a recipe sets, by the weights, and what is given beside it."""
+    out = work / "recipe"
+    done = Done("train", "--data", work / "faces", "--out", out, *SMALL, "--epochs1", 0, "--epochs2", 1, "--recipe", "modern",
+                "--lr2", 1e-4, "--average", 0.5)
+    said = [line for line in done.out.splitlines() if line.startswith("recipe modern:")]
+    settings = {} if done.status else read_run(out)["settings"]
+    wanted = {"recipe": "modern", "lr2": 1e-4, "average": 0.5, "base2": "train", "schedule": "cosine", "bn-momentum": 0.5}
+    found = {name: settings.get(name) for name in wanted}
+    tap.case("run.json has what the recipe sets and what is given beside it, random weights with batch statistics",
+             done.ended(0) or ([] if found == wanted else [found]))
+    tap.case("a recipe prints what it sets, and only that",
+             [] if len(said) == 1 and "--schedule cosine" in said[0] and "--lr2" not in said[0] and "--average" not in said[0]
+             and "--bn-momentum" not in said[0] else [done.out])
+    model = out / "model.safetensors"
+    done = Done("train", "--data", work / "faces", "--out", work / "tuned", "--size", 32, "--alpha", 0.35, "--weights", model,
+                "--batch", 8, "--epochs1", 1, "--epochs2", 1, "--recipe", "modern")
+    stages = [] if done.status else [stage["base"] for stage in read_run(work / "tuned")["stages"]]
+    tap.case("a recipe for trained weights: the head in closed form, then fixed batch norm",
+             done.ended(0, "--head ridge", "--base2 finetune") or ([] if stages == ["frozen", "finetune"] else [stages]))
+    done = Done("train", "--data", work / "faces", "--out", out, *SMALL, "--recipe", "tutorial", "--epochs1", 0, "--epochs2", 1,
+                "--restart")
+    tap.case("the tutorial's recipe sets nothing",
+             done.ended(0) or ([] if "recipe tutorial" not in done.out and read_run(out)["settings"]["lr2"] == 1e-4 else [done.out]))
+
+
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory() as name:
@@ -275,6 +301,7 @@ def main():
         training(tap, work)
         interrupted(tap, work)
         other_names(tap, work)
+        recipes(tap, work)
     tap.exit()
 
 

@@ -44,6 +44,10 @@ WRONG(an_head_options, penalty, -1)
 WRONG(an_head_options, penalty_by, 7)
 WRONG_AS(val, an_head_options, penalty_by, AN_PENALTY_VALIDATION)
 WRONG_AS(gcv, an_head_options, penalty_by, AN_PENALTY_GCV)
+WRONG(an_recipe, struct_size, 0)
+WRONG(an_recipe, kind, 2)
+WRONG(an_recipe, stage, 0)
+WRONG(an_recipe, pretrained, 2)
 WRONG(an_train_options, struct_size, 0)
 WRONG(an_train_options, stage, 0)
 WRONG(an_train_options, max_epochs, 0)
@@ -300,6 +304,11 @@ static const an_head_samples *samples_of(int64_t n, const float *features) {
     CASE(column_values, an_history_copy_column(history, "loss", NULL, err), "values is NULL")      \
     CASE(column_unknown, an_history_copy_column(history, "Loss", y_column, err),                   \
          "no column 'Loss'")                                                                       \
+    CASE(recipe_null, an_recipe_fill(NULL, err), "recipe is NULL")                                 \
+    CASE(recipe_struct_size, an_recipe_fill(wrong_an_recipe_struct_size(), err), "struct_size")    \
+    CASE(recipe_kind, an_recipe_fill(wrong_an_recipe_kind(), err), "kind")                         \
+    CASE(recipe_stage, an_recipe_fill(wrong_an_recipe_stage(), err), "stage")                      \
+    CASE(recipe_pretrained, an_recipe_fill(wrong_an_recipe_pretrained(), err), "pretrained")       \
     CASE(csv_out, an_history_read_csv(NULL, "x", err), "out is NULL")                              \
     CASE(csv_path, an_history_read_csv(&history_out, NULL, err), "path is NULL")                   \
     CASE(head_model, an_model_fit_head(NULL, samples_of(2, y), NULL, NULL, NULL, err), "model")    \
@@ -478,6 +487,7 @@ static void a_checkpoint_without_a_size_is_refused(void **state) {
 
 static void nothing_has_empty_answers(void **state) {
     (void)state;
+    an_recipe_init(NULL, sizeof(an_recipe));
     an_early_stopping_init(NULL, sizeof(an_early_stopping), 0, 1);
     an_best_checkpoint_init(NULL, sizeof(an_best_checkpoint), 1);
     an_reduce_rate_init(NULL, sizeof(an_reduce_rate), 0.1, 1);
