@@ -741,9 +741,10 @@ done:
     return st;
 }
 
-/* Read a member of the archive; AN_ERR_FORMAT if it is missing. */
-static an_status read_member(ani_zip *zip, const char *member, uint8_t **bytes, int64_t *size,
-                             an_error *err) {
+/* Read a member of the archive; AN_ERR_FORMAT if it is missing, AN_ERR_UNSUPPORTED if it has over
+ * most bytes. */
+static an_status read_member(ani_zip *zip, const char *member, int64_t most, uint8_t **bytes,
+                             int64_t *size, an_error *err) {
     const int64_t index = ani_zip_find(zip, member);
     if (index < 0 && ani_zip_find(zip, "model.weights.json") >= 0)
         return ani_fail(err, AN_ERR_UNSUPPORTED,
@@ -753,6 +754,10 @@ static an_status read_member(ani_zip *zip, const char *member, uint8_t **bytes, 
         return ani_fail(err, AN_ERR_FORMAT,
                         "'%s' is a zip archive but not a .keras file: it has no '%s'",
                         ani_zip_path(zip), member);
+    const int64_t found = ani_zip_member_at(zip, index)->size;
+    if (found > most)
+        return ani_fail(err, AN_ERR_UNSUPPORTED, "'%s': '%s' has %lld bytes; at most %lld are read",
+                        ani_zip_path(zip), member, (long long)found, (long long)most);
     return ani_zip_read(zip, index, bytes, size, err);
 }
 
@@ -763,7 +768,7 @@ static an_status read_version(an_arrays *arrays, ani_zip *zip, an_error *err) {
     json_t *json = NULL;
     an_status st = AN_OK;
     if (ani_zip_find(zip, "metadata.json") < 0) goto done;
-    st = read_member(zip, "metadata.json", &bytes, &size, err);
+    st = read_member(zip, "metadata.json", ANI_KERAS_MAX_CONFIG, &bytes, &size, err);
     if (st) goto done;
     json = json_loadb((const char *)bytes, (size_t)size, 0, NULL);
     const char *version = json_string_value(json_object_get(json, "keras_version"));
@@ -776,17 +781,17 @@ done:
 
 an_status ani_keras_read_archive(an_arrays *arrays, ani_file *file, an_error *err) {
     const char *path = ani_file_path(file);
-    const int64_t max_member = INT64_C(4) << 30;
+    const int64_t max_weights = INT64_C(2) << 30; /* twice those of the widest network */
     ani_zip *zip = NULL;
     uint8_t *config = NULL, *weights = NULL;
     int64_t config_size, weights_size;
     an_extract_options caps;
     an_extract_options_init(&caps, sizeof caps);
-    caps.max_member_bytes = max_member;
+    caps.max_member_bytes = max_weights;
     an_status st = ani_zip_open_file(&zip, file, &caps, err);
     if (st) goto done;
-    st = read_member(zip, "model.weights.h5", &weights, &weights_size, err);
-    if (!st) st = read_member(zip, "config.json", &config, &config_size, err);
+    st = read_member(zip, "model.weights.h5", max_weights, &weights, &weights_size, err);
+    if (!st) st = read_member(zip, "config.json", ANI_KERAS_MAX_CONFIG, &config, &config_size, err);
     if (!st) st = read_version(arrays, zip, err);
     if (st) goto done;
     const char *json = (const char *)config;

@@ -69,8 +69,9 @@ enum {
 };
 
 enum {
-    ANI_KERAS_NONE = -1,        /* a setting that is missing and has no default; no max_value */
-    ANI_KERAS_MODEL_INPUT = -1, /* as a layer's input: the input of the whole model */
+    ANI_KERAS_MAX_CONFIG = 4 << 20, /* bytes of a model_config; parsed, it takes 40 times as many */
+    ANI_KERAS_NONE = -1,            /* a setting that is missing and has no default; no max_value */
+    ANI_KERAS_MODEL_INPUT = -1,     /* as a layer's input: the input of the whole model */
     ANI_KERAS_MAX_INPUTS = 2
 };
 
@@ -132,9 +133,9 @@ typedef struct ani_keras_config {
 
 /** Read a model_config (the metadata "model_config" of an_arrays). The config is data; nothing in
  * it is executed. AN_ERR_FORMAT: not JSON, no layers, a setting of a wrong type or out of range, a
- * layer whose input does not come before it; AN_ERR_UNSUPPORTED: too many layers, too deeply
- * nested, a layer that is called twice or with arguments that this library does not know. *out is
- * owned by the caller. */
+ * layer whose input does not come before it; AN_ERR_UNSUPPORTED: too long, too many layers, too
+ * deeply nested, a layer that is called twice or with arguments that this library does not know.
+ * *out is owned by the caller. */
 an_status ani_keras_config_read(ani_keras_config **out, const char *json, an_error *err);
 void ani_keras_config_free(ani_keras_config *config); /* NULL is allowed */
 /** Return the index of the first layer of that name; -1 if there is none. */

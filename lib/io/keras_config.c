@@ -801,10 +801,15 @@ static int64_t find_base(const ani_keras_config *config) {
 }
 
 an_status ani_keras_config_read(ani_keras_config **out, const char *json, an_error *err) {
-    *out = NULL;
     an_status st;
     json_error_t why;
     int64_t layers = 0, models = 0;
+    const size_t size = strlen(json);
+    *out = NULL;
+    if (size > ANI_KERAS_MAX_CONFIG)
+        return ani_fail(err, AN_ERR_UNSUPPORTED,
+                        "the model config has %zu bytes; at most %d are read", size,
+                        ANI_KERAS_MAX_CONFIG);
     json_t *model = json_loads(json, 0, &why);
     ani_keras_config *config = ani_alloc_zero(1, sizeof *config);
     if (!config) {

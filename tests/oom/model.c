@@ -2,7 +2,12 @@
  * Scenarios: models, on the smallest network there is. */
 #include "oom.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "base/memory.h"
+#include "io/zip.h"
+#include "support/golden.h"
 
 enum { SIZE = 32, BATCH = 2 };
 
@@ -146,6 +151,46 @@ static an_status load_bytes(bench *b, an_error *err) {
     if (!st) b->result = oom_mix(0, scores, sizeof scores);
     an_model_destroy(model);
     an_bytes_destroy(bytes);
+    return st;
+}
+
+/* A Keras file of the golden data: "tf2.1_second_frozen.h5" is matched by order, the other's
+ * factors are folded. */
+static void put_keras(bench *b, const char *name) {
+    const char *zip_path = golden_path("keras/files.zip");
+    ani_zip *zip = NULL;
+    uint8_t *bytes = NULL;
+    int64_t size;
+    an_error err;
+    prepare_model(b);
+    OOM_NEED(zip_path && !ani_zip_open(&zip, zip_path, NULL, &err));
+    OOM_NEED(!ani_zip_read(zip, ani_zip_find(zip, name), &bytes, &size, &err));
+    FILE *out = fopen(oom_path(b->in, "m.h5"), "wb");
+    OOM_NEED(out && fwrite(bytes, 1, (size_t)size, out) == (size_t)size && !fclose(out));
+    ani_free(bytes);
+    ani_zip_close(zip);
+}
+
+static void prepare_load_ordered(bench *b) {
+    put_keras(b, "tf2.1_second_frozen.h5");
+}
+
+static void prepare_load_folded(bench *b) {
+    put_keras(b, "k3_normalization_fold.h5");
+}
+
+static an_status load_keras(bench *b, an_error *err) {
+    an_model *model = NULL;
+    an_mobilenetv2_options options;
+    float scores[BATCH] = {0};
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    options.scale = AN_SCALE_TF;
+    an_status st =
+        an_model_load(&model, an_model_backend(b->object), oom_path(b->in, "m.h5"), &options, err);
+    if (!st) st = an_model_predict(model, pixels, BATCH, scores, err);
+    if (!st) b->result = oom_mix(0, scores, sizeof scores);
+    an_model_destroy(model);
     return st;
 }
 
@@ -364,6 +409,8 @@ const scenario oom_model_scenarios[] = {
     {"load a model", prepare_load, load, finish_model, false, false},
     {"load an int8 model", prepare_load_int8, load, finish_model, false, false},
     {"load an ONNX model", prepare_load_onnx, load_onnx, finish_model, false, false},
+    {"load a Keras model by order", prepare_load_ordered, load_keras, finish_model, false, true},
+    {"load a Keras model with factors", prepare_load_folded, load_keras, finish_model, false, true},
     {"load a bf16 model", prepare_load_bf16, load, finish_model, false, false},
     {"save a model in memory", prepare_model, save_bytes, finish_model, false, true},
     {"export to ONNX", prepare_model, export_fp32, finish_model, true, false},

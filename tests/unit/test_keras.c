@@ -369,6 +369,16 @@ static void archives_with_a_config(void **state) {
     archive_write(&(struct archive){.entries = only, .count = 1}, target());
     expect_refused(AN_ERR_FORMAT,
                    "is a zip archive but not a .keras file: it has no 'model.weights.h5'");
+    enum { LONG = (4 << 20) + 1 };
+    char *spaces = malloc(LONG);
+    assert_non_null(spaces);
+    memset(spaces, ' ', LONG);
+    const hid_t file = create_file();
+    put_vars(file, "layers/dense/vars", NULL, 2);
+    H5Fclose(file);
+    pack(spaces, LONG, NULL);
+    expect_refused(AN_ERR_UNSUPPORTED, "'config.json' has 4194305 bytes; at most 4194304 are read");
+    free(spaces);
     const struct entry shards[1] = {{.name = "model.weights.json", .data = "{}", .data_size = 2}};
     archive_write(&(struct archive){.entries = shards, .count = 1}, target());
     expect_refused(AN_ERR_UNSUPPORTED, "save it without max_shard_size");

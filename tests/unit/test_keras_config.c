@@ -409,6 +409,12 @@ static void configs_that_are_too_large(void **state) {
         at += sprintf(at, "]}}");
     refuse(many, AN_ERR_UNSUPPORTED, "the model config nests models deeper than 8 levels");
     free(many);
+    enum { LONG = (4 << 20) + 1 };
+    char *spaces = calloc(1, LONG + 1);
+    memset(spaces, ' ', LONG);
+    refuse(spaces, AN_ERR_UNSUPPORTED,
+           "the model config has 4194305 bytes; at most 4194304 are read");
+    free(spaces);
 }
 
 static void names_that_are_refused(void **state) {
