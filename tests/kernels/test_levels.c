@@ -134,7 +134,7 @@ static void check_storing(int32_t element) {
             tensor x = make_tensor(element, size, 0, xs), z = make_tensor(element, size, 0, zs);
             tensor add = make_tensor(element, size, 0, adds);
             const ani_kernels *tables[] = {&plain, &best};
-            tensor y[2], sum[2], dx[2];
+            tensor y[2], sum[2], dx[2], value[2];
             double sums[2][5][96] = {0};
             for (int k = 0; k < 2; k++) {
                 const ani_tensor_kernels *table = &tables[k]->tensor[element];
@@ -156,12 +156,20 @@ static void check_storing(int32_t element) {
                                                .sum = sums[k][2],
                                                .dot = sums[k][3]};
                 table->store_gradient(&to, t, ldt, rows, c, stream);
+                value[k] = make_tensor(element, size, mode & 1, NULL);
+                const ani_value_store values = {.y = value[k].values,
+                                                .ldy = ldy,
+                                                .shift = shift,
+                                                .residual = mode & 8 ? add.values : NULL,
+                                                .relu6 = !(mode & 8) && mode & 4};
+                table->store_value(&values, t, ldt, rows, c, stream);
                 tables[k]->column_sums(sums[k][4], t, ldt, rows, c);
                 tables[k]->fence();
             }
             for (int64_t r = 0; c && r < rows; r++) {
                 expect_near_tensor("y", &y[1], &y[0], r * ldy, c, 0, 0);
                 expect_near_tensor("sum", &sum[1], &sum[0], r * ldy, c, 0, 0);
+                expect_near_tensor("value", &value[1], &value[0], r * ldy, c, 0, 0);
                 expect_near_tensor("dx", &dx[1], &dx[0], r * ldy, c, 0, 0);
             }
             static const double absolute[5] = {70, 700, 70, 600, 63};
@@ -170,6 +178,7 @@ static void check_storing(int32_t element) {
             for (int k = 0; k < 2; k++) {
                 check_and_free_tensor(&y[k], "store_moments");
                 check_and_free_tensor(&sum[k], "store_sum");
+                check_and_free_tensor(&value[k], "store_value");
                 check_and_free_tensor(&dx[k], "store_gradient");
             }
             tensor *tensors[] = {&x, &z, &add};
@@ -306,8 +315,8 @@ static void check_stored_products(int32_t element, int kind) {
             tensor x = make_tensor(element, size, 0, xs), z = make_tensor(element, size, 0, zs);
             tensor add = make_tensor(element, size, 0, adds);
             const ani_kernels *tables[] = {&plain, &best};
-            tensor y[2], dx[2];
-            double sums[2][4][96] = {0};
+            tensor y[2], dx[2], value[2], clamped[2];
+            double sums[2][5][96] = {0};
             for (int t = 0; t < 2; t++) {
                 const ani_kernels *table = tables[t];
                 const int32_t width = panel_of(table, kind)->width;
@@ -338,18 +347,35 @@ static void check_stored_products(int32_t element, int kind) {
                 table->tensor[element].product_moments(&p, y[t].values, ldy, shift, sums[t][0],
                                                        sums[t][1]);
                 table->tensor[element].product_gradient(&p, &to);
+                /* With known batch norm: values; a gradient with one sum. */
+                value[t] = make_tensor(element, size, 0, NULL);
+                clamped[t] = make_tensor(element, size, 0, xs); /* in place */
+                const ani_value_store values = {.y = value[t].values,
+                                                .ldy = ldy,
+                                                .shift = shift,
+                                                .residual = mode & 8 ? add.values : NULL,
+                                                .relu6 = !(mode & 8) && mode & 4};
+                ani_gradient_store one = {.dx = clamped[t].values, .ldx = ldy, .sum = sums[t][4]};
+                if (mode & 4) one.x = clamped[t].values;
+                if (mode & 8) one.add = add.values;
+                table->tensor[element].product_value(&p, &values);
+                table->tensor[element].product_gradient(&p, &one);
                 table->fence();
                 free_operands(&o);
             }
             for (int64_t r = 0; r < rows; r++) {
                 expect_near_tensor("y", &y[1], &y[0], r * ldy, n, 0, 0);
                 expect_near_tensor("dx", &dx[1], &dx[0], r * ldy, n, 0, 0);
+                expect_near_tensor("value", &value[1], &value[0], r * ldy, n, 0, 0);
+                expect_near_tensor("clamped", &clamped[1], &clamped[0], r * ldy, n, 0, 0);
             }
-            for (int i = 0; i < 4; i++)
+            for (int i = 0; i < 5; i++)
                 expect_near_doubles("sums", sums[1][i], sums[0][i], n, 0, 0);
             for (int t = 0; t < 2; t++) {
                 check_and_free_tensor(&y[t], "product_moments");
                 check_and_free_tensor(&dx[t], "product_gradient");
+                check_and_free_tensor(&value[t], "product_value");
+                check_and_free_tensor(&clamped[t], "product_gradient in place");
             }
             tensor *tensors[] = {&x, &z, &add};
             for (int i = 0; i < 3; i++)
@@ -432,19 +458,26 @@ static void stored_depthwise(void **state) {
                                      .next = {x, mode & 1 ? w : NULL},
                                      .next_stride = ANI_BLOCK * 2};
             const ani_kernels *tables[] = {&plain, &best};
-            tensor y[2];
+            tensor y[2], value[2];
             double sums[2][2][ANI_BLOCK] = {{{0}}};
             for (int t = 0; t < 2; t++) {
                 y[t] = make_tensor(element, size, 0, NULL);
                 tables[t]->tensor[element].depthwise_moments(&d, y[t].values, ldy, pivot,
                                                              sums[t][0], sums[t][1]);
+                value[t] = make_tensor(element, size, 0, NULL);
+                const ani_value_store values = {
+                    .y = value[t].values, .ldy = ldy, .shift = pivot, .relu6 = 1};
+                tables[t]->tensor[element].depthwise_value(&d, &values);
                 tables[t]->fence();
             }
             expect_near_tensor("y", &y[1], &y[0], 0, size, 0, 0);
+            expect_near_tensor("value", &value[1], &value[0], 0, size, 0, 0);
             for (int i = 0; i < 2; i++)
                 expect_near_doubles("sums", sums[1][i], sums[0][i], ANI_BLOCK, 0, 0);
-            for (int t = 0; t < 2; t++)
+            for (int t = 0; t < 2; t++) {
                 check_and_free_tensor(&y[t], "depthwise_moments");
+                check_and_free_tensor(&value[t], "depthwise_value");
+            }
             free(x);
             free(w);
             free(pivot);
@@ -475,8 +508,8 @@ static void stored_depthwise_gradient(void **state) {
                                      .next = {g, mode & 2 ? NULL : w},
                                      .next_stride = ANI_BLOCK};
             const ani_kernels *tables[] = {&plain, &best};
-            tensor dx[2];
-            double sums[2][2][ANI_BLOCK] = {{{0}}};
+            tensor dx[2], clamped[2];
+            double sums[2][3][ANI_BLOCK] = {{{0}}};
             for (int t = 0; t < 2; t++) {
                 dx[t] = make_tensor(element, size, 0, NULL);
                 const ani_gradient_store to = {.dx = dx[t].values,
@@ -489,13 +522,20 @@ static void stored_depthwise_gradient(void **state) {
                                                .sum = sums[t][0],
                                                .dot = sums[t][1]};
                 tables[t]->tensor[element].depthwise_gradient(&d, &to);
+                clamped[t] = make_tensor(element, size, 0, NULL);
+                const ani_gradient_store one = {
+                    .dx = clamped[t].values, .ldx = ld, .x = x.values, .sum = sums[t][2]};
+                tables[t]->tensor[element].depthwise_gradient(&d, &one);
                 tables[t]->fence();
             }
             expect_near_tensor("dx", &dx[1], &dx[0], 0, size, 0, 0);
-            for (int i = 0; i < 2; i++)
+            expect_near_tensor("clamped", &clamped[1], &clamped[0], 0, size, 0, 0);
+            for (int i = 0; i < 3; i++)
                 expect_near_doubles("sums", sums[1][i], sums[0][i], ANI_BLOCK, 0, 0);
-            for (int t = 0; t < 2; t++)
+            for (int t = 0; t < 2; t++) {
                 check_and_free_tensor(&dx[t], "depthwise_gradient");
+                check_and_free_tensor(&clamped[t], "depthwise_gradient with one sum");
+            }
             check_and_free_tensor(&x, "x of depthwise_gradient");
             free(g);
             free(w);
@@ -503,6 +543,28 @@ static void stored_depthwise_gradient(void **state) {
             free(scale);
             free(shift);
             free(mean);
+        }
+}
+
+/* Of bfloat16, only what is at least 6 is stored as 6; NaN stays. */
+static void values_next_to_six(void **state) {
+    (void)state;
+    enum { COUNT = 48 };
+    const ani_kernels *tables[] = {&plain, &best};
+    for (int k = 0; k < 2; k++)
+        for (int32_t element = 0; element < ANI_ELEMENTS; element++) {
+            float t[COUNT], shift[COUNT] = {0}, at = 6;
+            for (int i = 0; i < 20; i++)
+                at = nextafterf(at, 0);
+            for (int i = 0; i < COUNT; i++, at = nextafterf(at, 7))
+                t[i] = i == 47 ? NAN : i < 10 ? 5.9f + 0.01f * (float)i : at;
+            tensor y = make_tensor(element, COUNT, 0, NULL);
+            const ani_value_store to = {.y = y.values, .ldy = COUNT, .shift = shift, .relu6 = 1};
+            tables[k]->tensor[element].store_value(&to, t, COUNT, 1, COUNT, 0);
+            for (int i = 0; i < 47; i++)
+                assert_true((value_at(&y, i) == 6) == (t[i] >= 6));
+            assert_true(isnan(value_at(&y, 47)));
+            check_and_free_tensor(&y, "store_value");
         }
 }
 
@@ -568,11 +630,17 @@ int main(void) {
     ani_kernels_init(&plain, 0);
     ani_kernels_init(&best, ani_cpu_mask(NULL));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loading),         cmocka_unit_test(storing),
-        cmocka_unit_test(products),        cmocka_unit_test(depthwise),
-        cmocka_unit_test(streaming),       cmocka_unit_test(optimizers),
-        cmocka_unit_test(stored_products), cmocka_unit_test(stored_depthwise),
-        cmocka_unit_test(rounding),        cmocka_unit_test(stored_depthwise_gradient),
+        cmocka_unit_test(loading),
+        cmocka_unit_test(storing),
+        cmocka_unit_test(products),
+        cmocka_unit_test(depthwise),
+        cmocka_unit_test(streaming),
+        cmocka_unit_test(optimizers),
+        cmocka_unit_test(stored_products),
+        cmocka_unit_test(stored_depthwise),
+        cmocka_unit_test(rounding),
+        cmocka_unit_test(stored_depthwise_gradient),
+        cmocka_unit_test(values_next_to_six),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,31 @@ static void pairs_of_all_sizes(void **state) {
             }
 }
 
+/* Rows of a tensor of bfloat16, which need no rounding. */
+static void pairs_of_tensor_rows(void **state) {
+    (void)state;
+    if (!table.pairs.product) skip();
+    for (int w = 0; w < WIDTHS; w++)
+        for (int64_t rows = 1; rows < 6; rows++) {
+            const int64_t c = widths[w], ldt = c + 3, ldo = c + 2, lines = (rows + 1) / 2;
+            uint16_t *t = malloc((size_t)(rows * ldt + 1) * sizeof *t);
+            assert_non_null(t);
+            for (int64_t i = 0; i < rows * ldt; i++)
+                t[i] = (uint16_t)(i * 40503 + 77);
+            output out = make_output(lines * ldo, 0, 0);
+            table.pairs.pair_tensor_rows(out.values, ldo, t, ldt, rows, c);
+            for (int64_t r = 0; r < lines; r++)
+                for (int64_t i = 0; i < ldo; i++) {
+                    const uint16_t *low = t + 2 * r * ldt + i;
+                    const uint32_t high = 2 * r + 1 < rows ? low[ldt] : 0;
+                    expect_pair("pair_tensor_rows", out.values + r * ldo + i,
+                                i < c ? high << 16 | *low : 0);
+                }
+            check_and_free(&out, "pair_tensor_rows");
+            free(t);
+        }
+}
+
 /* All upper halves of a float with lower halves on both sides of the middle. */
 static void pairs_of_all_numbers(void **state) {
     (void)state;
@@ -192,6 +217,7 @@ int main(void) {
     ani_kernels_init(&table, ani_cpu_mask(NULL));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_of_all_sizes),
+        cmocka_unit_test(pairs_of_tensor_rows),
         cmocka_unit_test(pairs_of_all_numbers),
         cmocka_unit_test(packing),
         cmocka_unit_test(products),
