@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Time whole steps of the network on synthetic images: a training step of stage 2 (everything
  * trained; finetune: with the moving statistics), of stage 1 (base frozen, head trained), or a
- * prediction. Prints one JSON line with the
- * fields that bench/compare.sh reads; img_per_s is batch / the fastest pass, as in the peers'
- * harness. With --ranks or --gpus a pass is an epoch of a trainer with that many replicas, and
- * times are those of a step. */
+ * prediction. Prints one JSON line with the fields that bench/compare.sh reads; img_per_s is batch
+ * / the fastest pass, as in the peers' harness. */
 #include <attractivenet/attractivenet.h>
 
 #include <stdio.h>
