@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-static struct { int32_t scale, padding, size, layout, bytes, int8, quiet; } ask;
+static struct { int32_t scale, padding, size, layout, bytes, int8, names, quiet; } ask;
 
 static void options(option_row rows[OPTION_ROWS]) {
     memset(&ask, 0, sizeof ask);
@@ -28,6 +28,10 @@ static void options(option_row rows[OPTION_ROWS]) {
     rows[n++] = option_flag("int8", &ask.int8,
                             "ONNX: quantised, with the calibration that the model has (see\n"
                             "attractivenet test --int8)");
+    rows[n++] =
+        option_choice("names", &ask.names, "own|torchvision|timm",
+                      ".safetensors: own: this library's file; otherwise the state dict of\n"
+                      "a network of PyTorch, under that tool's names");
     rows[n++] = option_flag("quiet", &ask.quiet, "print only errors");
     rows[n] = option_end();
 }
@@ -43,8 +47,9 @@ static an_status write_model(const an_model *model, const char *path, an_error *
     how.layout = ask.layout;
     how.include_scale = ask.bytes;
     how.inference = ask.int8 ? AN_INFERENCE_INT8 : AN_INFERENCE_FP32;
-    return ends_in(path, ".safetensors") ? an_model_save(model, path, err)
-                                         : an_model_export(model, path, &how, err);
+    if (ask.names) how.format = ask.names == 1 ? AN_EXPORT_TORCHVISION : AN_EXPORT_TIMM;
+    return ends_in(path, ".safetensors") && !ask.names ? an_model_save(model, path, err)
+                                                       : an_model_export(model, path, &how, err);
 }
 
 static int run(const option_row *rows, int count, char **operands) {
@@ -55,10 +60,12 @@ static int run(const option_row *rows, int count, char **operands) {
     an_model *model = NULL;
     if (count != 2) return complain_of("convert needs two files: FROM TO");
     const char *from = operands[0], *to = operands[1];
-    if (ends_in(to, ".safetensors") && (ask.layout || ask.bytes || ask.int8))
+    if (ends_in(to, ".safetensors") && !ask.names && (ask.layout || ask.bytes || ask.int8))
         return complain_of("--layout, --bytes and --int8 are for files of other tools; '%s' is "
                            "this library's own",
                            to);
+    if (ask.names && !ends_in(to, ".safetensors"))
+        return complain_of("--names is for files that end in .safetensors; '%s' does not", to);
     an_mobilenetv2_options how;
     an_mobilenetv2_options_init(&how, sizeof how);
     how.height = how.width = ask.size; /* 0: as stored in the file */
@@ -88,12 +95,15 @@ const command convert_command = {
                  "  .h5           Keras, the whole model: tf_keras and Keras 3\n"
                  "  .keras        Keras 3, the whole model\n"
                  "  .weights.h5   Keras 3, for load_weights()\n"
-                 "  .safetensors  this library's own\n"
-                 "FROM is this library's own file, one of Keras (.h5, .weights.h5, .keras), or an\n"
-                 "ONNX file that computes a MobileNetV2, from PyTorch, tf2onnx or here.",
+                 "  .safetensors  this library's own, or with --names for PyTorch\n"
+                 "FROM is this library's own file, one of Keras (.h5, .weights.h5, .keras) or of\n"
+                 "PyTorch (torchvision, timm) as .safetensors, or an ONNX file that computes a\n"
+                 "MobileNetV2, from PyTorch, tf2onnx or here.",
              .operands = "FROM TO",
              .examples = "  attractivenet convert run/model.safetensors model.onnx\n"
                          "  attractivenet convert run/model.safetensors model.h5\n"
+                         "  attractivenet convert --names timm run/model.safetensors "
+                         "timm.safetensors\n"
                          "  attractivenet convert --scale article tutorial.h5 model.safetensors\n"
                          "  attractivenet convert --scale torch exported.onnx model.safetensors\n"
                          "  attractivenet convert --int8 run/model_int8.safetensors model.onnx"},

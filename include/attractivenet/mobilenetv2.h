@@ -59,7 +59,8 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
 
 /**
  * Load a model: a safetensors file written by an_model_save(), which contains size, padding, scale
- * and outputs, a Keras file, or an ONNX file. The content decides, not the name.
+ * and outputs, a Keras file, a state dict of PyTorch as safetensors, or an ONNX file. The content
+ * decides, not the name.
  *
  * Takes:   options: NULL = everything as in the file. Fields that are set override those properties
  *          that a file may leave unspecified (size; padding; scale: a Keras file has none, so AUTO
@@ -83,6 +84,11 @@ AN_API an_status an_mobilenetv2_create(an_model **out, an_backend *backend,
  *          what the file does, and AN_BASE_FINETUNE starts from there; AN_BASE_TRAIN does not,
  *          since the statistics of a folded batch norm are lost. Quantised files and weights in a
  *          second file are AN_ERR_UNSUPPORTED.
+ * PyTorch: the state dict of torchvision's mobilenet_v2() or timm's mobilenetv2_* of any width (but
+ *          not of other depths), in float32, float16 or bfloat16; num_batches_tracked is ignored.
+ *          Padding is SYMMETRIC and epsilon 1e-5, scale and task with ImageNet's 1000 classes TORCH
+ *          and CLASSIFICATION, unless options or metadata say otherwise. Pickles (.pth, .pt) are
+ *          AN_ERR_UNSUPPORTED; the message says how to convert them.
  * Owns:    *out is the caller's; it holds a reference to the backend.
  * Returns: AN_OK; AN_ERR_ARG (an option out of range or unspecified, or a scale that contradicts
  *          the layers in the file); AN_ERR_IO; AN_ERR_FORMAT; AN_ERR_UNSUPPORTED (a different
@@ -113,7 +119,9 @@ enum {
     AN_EXPORT_ONNX = 1,          /* .onnx */
     AN_EXPORT_KERAS_H5 = 2,      /* .h5: the whole model, for tf_keras and Keras 3 */
     AN_EXPORT_KERAS_WEIGHTS = 3, /* .weights.h5: for load_weights() of Keras 3 */
-    AN_EXPORT_KERAS_ARCHIVE = 4  /* .keras: the whole model, for Keras 3 */
+    AN_EXPORT_KERAS_ARCHIVE = 4, /* .keras: the whole model, for Keras 3 */
+    AN_EXPORT_TORCHVISION = 5,   /* safetensors with the names of torchvision's state dict */
+    AN_EXPORT_TIMM = 6           /* the same with timm's names */
 };
 
 /** The order of an image's axes. */
@@ -123,10 +131,10 @@ enum { AN_LAYOUT_NHWC = 0, AN_LAYOUT_NCHW = 1 };
 typedef struct an_export_options {
     uint32_t struct_size;  /* set by init; new fields are only appended */
     int32_t format;        /* AN_EXPORT_*; default AUTO */
-    int32_t layout;        /* of the input, AN_LAYOUT_*; Keras: NHWC; default NHWC */
+    int32_t layout;        /* ONNX: of the input, AN_LAYOUT_*; others: NHWC; default NHWC */
     int32_t include_scale; /* 1: the input is RGB from 0 to 255 (ONNX: uint8; Keras: float, to which
                               it casts bytes), and the file scales it; 0: it is float, scaled
-                              already, as for an_model_predict(); default 0 */
+                              already, as for an_model_predict(); PyTorch: 0; default 0 */
     int32_t inference;     /* AN_INFERENCE_FP32, or for ONNX INT8 with the model's calibration;
                               default FP32 */
     int32_t reserved;      /* 0 */
@@ -151,11 +159,17 @@ AN_API void an_export_options_init(an_export_options *options, uint32_t struct_s
  *          compile=True and False; KERAS_ARCHIVE for Keras 3; KERAS_WEIGHTS for load_weights() of
  *          Keras 3 in a model of the same layers. What an_model_save() writes as metadata, such as
  *          scale and class names, is in an attribute of the file that Keras ignores.
+ * PyTorch: a state dict as safetensors, for load_state_dict() of torchvision's mobilenet_v2() or
+ *          timm's mobilenetv2_*, with as many classes as the model has outputs, whose logits it
+ *          computes. Metadata as in ONNX, so that an_model_load() knows size, scale and classes.
+ *          Padding and epsilon are not in a state dict: they must be SYMMETRIC and 1e-5, as in
+ *          models that were made from such a file.
  * Takes:   path: written atomically. options: NULL = defaults. AUTO: the ending of path, in upper
- *          or lower case, decides; .weights.h5 is not .h5.
+ *          or lower case, decides; .weights.h5 is not .h5; .safetensors stands for no format here.
  * Returns: AN_OK; AN_ERR_ARG (NULL, an invalid option, format AUTO and an unknown ending, INT8 of a
- *          model without calibration, INT8 or NCHW in a Keras file); AN_ERR_UNSUPPORTED (an
- *          archive over 4 GiB); AN_ERR_IO; AN_ERR_NOMEM.
+ *          model without calibration, INT8 or NCHW in a file other than ONNX, include_scale in a
+ *          state dict); AN_ERR_UNSUPPORTED (an archive over 4 GiB; a padding or epsilon that
+ *          PyTorch's network does not have); AN_ERR_IO; AN_ERR_NOMEM.
  * Threads: reads the model (see an_model).
  */
 AN_API an_status an_model_export(const an_model *model, const char *path,

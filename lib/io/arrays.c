@@ -13,6 +13,7 @@ typedef struct array_entry {
     char *name;
     float *data;
     int32_t rank;
+    bool is_whole; /* of an integer type in its file */
     int64_t shape[ANI_SHAPE_MAX_RANK];
 } array_entry;
 
@@ -133,6 +134,21 @@ static an_status append(an_arrays *arrays, const char *name, const int64_t *shap
 an_status ani_arrays_append(an_arrays *arrays, const char *name, const int64_t *shape, int32_t rank,
                             float **data, an_error *err) {
     return append(arrays, name, shape, rank, data, AN_ERR_FORMAT, err);
+}
+
+float *ani_arrays_reshape(an_arrays *arrays, int64_t index, const int64_t *shape, int32_t rank) {
+    array_entry *entry = &arrays->entries[index];
+    entry->rank = rank;
+    memcpy(entry->shape, shape, (size_t)rank * sizeof *shape);
+    return entry->data;
+}
+
+void ani_arrays_mark_whole(an_arrays *arrays, int64_t index) {
+    arrays->entries[index].is_whole = true;
+}
+
+bool ani_arrays_is_whole(const an_arrays *arrays, int64_t index) {
+    return arrays->entries[index].is_whole;
 }
 
 an_status an_arrays_add(an_arrays *arrays, const char *name, const float *data,

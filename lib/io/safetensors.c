@@ -158,6 +158,8 @@ static an_status read_values(an_arrays *arrays, ani_file *file, const tensor_ent
     float *data;
     an_status st = ani_arrays_append(arrays, entry->name, entry->shape, entry->rank, &data, err);
     if (st) return st;
+    if (!strchr(entry->type->name, 'F')) /* F32, F64, F16, BF16 */
+        ani_arrays_mark_whole(arrays, an_arrays_count(arrays) - 1);
     int64_t place = data_begin + entry->begin;
     if (!entry->type->convert)
         return ani_file_read(file, place, data, entry->end - entry->begin, err);

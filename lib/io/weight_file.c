@@ -2,6 +2,7 @@
  * The entry point for all weight files, which are distinguished by their first bytes. */
 #include <attractivenet/io.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -28,6 +29,34 @@ static an_status read_hdf5(an_arrays *arrays, ani_file *file, an_error *err) {
     return st;
 }
 
+/* Does an archive begin as those of torch.save() do, with "NAME/data.pkl", or, those of
+ * TorchScript, with "NAME/data/0"? */
+static an_status find_pickle(ani_file *file, bool *found, an_error *err) {
+    enum { HEADER = 30, LENGTH_AT = 26, MOST = 256 };
+    char bytes[HEADER + MOST + 1] = {0};
+    const int64_t size = ani_file_size(file), part = size < HEADER + MOST ? size : HEADER + MOST;
+    if (part < HEADER) return AN_OK;
+    an_status st = ani_file_read(file, 0, bytes, part, err);
+    if (st) return st;
+    const uint8_t *length = (const uint8_t *)bytes + LENGTH_AT;
+    const int64_t name = length[0] + 256 * (int64_t)length[1];
+    if (name > part - HEADER) return AN_OK;
+    bytes[HEADER + name] = 0;
+    *found = strstr(bytes + HEADER, "/data.pkl") || strstr(bytes + HEADER, "/data/");
+    return AN_OK;
+}
+
+static an_status refuse_pickle(ani_file *file, const uint8_t head[9], an_error *err) {
+    bool found = head[0] == 0x80 && head[1] >= 2 && head[1] <= 5 && head[8] != '{'; /* PROTO */
+    an_status st = memcmp(head, "PK\3\4", 4) ? AN_OK : find_pickle(file, &found, err);
+    if (st || !found) return st;
+    return ani_fail(err, AN_ERR_UNSUPPORTED,
+                    "'%s' is a pickle, which can run any code and is not read; convert it: python3 "
+                    "-c \"import torch, safetensors.torch as s; "
+                    "s.save_file(torch.load('IN.pth', weights_only=True), 'OUT.safetensors')\"",
+                    ani_base_name(ani_file_path(file)));
+}
+
 an_status ani_arrays_read_file(an_arrays **out, ani_file *file, an_error *err) {
     static const uint8_t hdf5_magic[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     const char *path = ani_file_path(file);
@@ -41,7 +70,8 @@ an_status ani_arrays_read_file(an_arrays **out, ani_file *file, an_error *err) {
     }
     st = ani_file_read(file, 0, head, size < 9 ? size : 9, err);
     if (st) goto done;
-    st = an_arrays_create(&arrays, err);
+    st = refuse_pickle(file, head, err);
+    if (!st) st = an_arrays_create(&arrays, err);
     if (st) goto done;
     if (!memcmp(head, hdf5_magic, sizeof hdf5_magic))
         st = read_hdf5(arrays, file, err);

@@ -83,6 +83,8 @@ int32_t ani_model_gradient_base(const an_model *model);
 
 /** Copy everything that goes into a file, from a single moment. Owns: *out is the caller's. */
 an_status ani_model_copy_file(an_arrays **out, const an_model *model, an_error *err);
+/* "format" in its metadata. */
+#define ANI_MODEL_FORMAT "attractivenet-1"
 /* Names of the int8 calibration in it. */
 #define ANI_RANGES_NAME "int8/ranges"
 #define ANI_MEANS_NAME "int8/means"

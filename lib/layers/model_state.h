@@ -36,9 +36,6 @@ struct an_model {
     int64_t statistics_of, calibration_of; /* ani_net_changes() as each began */
 };
 
-/* "format" in the metadata of this library's own files. */
-#define ANI_MODEL_FORMAT "attractivenet-1"
-
 /** Claim the model for one change of its weights, and take the turn. */
 an_status ani_model_begin_change(an_model *model, an_error *err);
 /** Likewise, for any other change. */

@@ -2,6 +2,7 @@
  * Writes models for other tools; the ending of the path decides which format is meant. */
 #include <attractivenet/mobilenetv2.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +14,7 @@
 #include "layers/model.h"
 #include "mobilenetv2/keras_write.h"
 #include "mobilenetv2/onnx.h"
+#include "mobilenetv2/torch_names.h"
 
 void an_export_options_init(an_export_options *options, uint32_t struct_size) {
     const an_export_options defaults = {.struct_size = sizeof defaults};
@@ -20,7 +22,7 @@ void an_export_options_init(an_export_options *options, uint32_t struct_size) {
 }
 
 static an_status check_options(const an_export_options *o, an_error *err) {
-    if (o->format < AN_EXPORT_AUTO || o->format > AN_EXPORT_KERAS_ARCHIVE)
+    if (o->format < AN_EXPORT_AUTO || o->format > AN_EXPORT_TIMM)
         return ani_fail(err, AN_ERR_ARG, "an_export_options: format is %d; it must be AN_EXPORT_*",
                         (int)o->format);
     if (o->layout < AN_LAYOUT_NHWC || o->layout > AN_LAYOUT_NCHW)
@@ -62,17 +64,27 @@ static int32_t format_of(const char *path) {
     return AN_EXPORT_AUTO;
 }
 
+static bool is_state_dict(int32_t format) {
+    return format == AN_EXPORT_TORCHVISION || format == AN_EXPORT_TIMM;
+}
+
 /* Only ONNX has a choice of layouts and of arithmetic. */
 static an_status check_fit(const an_export_options *o, an_error *err) {
     if (o->format == AN_EXPORT_ONNX) return AN_OK;
+    const bool is_torch = is_state_dict(o->format);
+    const char *file = is_torch ? "PyTorch" : "Keras";
     if (o->layout != AN_LAYOUT_NHWC)
         return ani_fail(err, AN_ERR_ARG,
-                        "export: layout is %d; a Keras file must have AN_LAYOUT_NHWC (%d)",
-                        (int)o->layout, AN_LAYOUT_NHWC);
+                        "export: layout is %d; a %s file must have AN_LAYOUT_NHWC (%d)",
+                        (int)o->layout, file, AN_LAYOUT_NHWC);
     if (o->inference != AN_INFERENCE_FP32)
         return ani_fail(err, AN_ERR_ARG,
-                        "export: inference is %d; a Keras file must have AN_INFERENCE_FP32 (%d)",
-                        (int)o->inference, AN_INFERENCE_FP32);
+                        "export: inference is %d; a %s file must have AN_INFERENCE_FP32 (%d)",
+                        (int)o->inference, file, AN_INFERENCE_FP32);
+    if (is_torch && o->include_scale)
+        return ani_fail(err, AN_ERR_ARG,
+                        "export: include_scale is %d; a PyTorch file has no layers, it must be 0",
+                        (int)o->include_scale);
     return AN_OK;
 }
 
@@ -90,12 +102,13 @@ an_status an_model_export(const an_model *model, const char *path, const an_expo
     if (o.format == AN_EXPORT_AUTO)
         return ani_fail(err, AN_ERR_ARG,
                         "export: '%s' does not end in a known format; .onnx, .h5, .weights.h5 and "
-                        ".keras are possible",
+                        ".keras are possible, or set format",
                         path);
     st = check_fit(&o, err);
     if (!st) st = ani_model_copy_file(&arrays, model, err);
     if (!st)
         st = o.format == AN_EXPORT_ONNX ? ani_onnx_write(arrays, model, path, &o, err)
+             : is_state_dict(o.format)  ? ani_torch_write(arrays, model, path, o.format, err)
                                         : ani_keras_write(arrays, model, path, &o, err);
     an_arrays_destroy(arrays);
     return st;

@@ -13,8 +13,6 @@
 #include "base/text.h"
 #include "mobilenetv2/keras_net.h"
 
-static const char *const format_name = "attractivenet-1";
-
 /* --- our metadata ----------------------------------------------------------------------------- */
 
 /* Read a whole number within limits from a metadata key; *value is unchanged if the key is
@@ -168,7 +166,7 @@ static an_status read_config(ani_weights *weights, const char *json, an_error *e
 an_status ani_facts_read(ani_weights *weights, an_error *err) {
     const char *config = an_arrays_metadata(weights->arrays, "model_config");
     const char *format = an_arrays_metadata(weights->arrays, "format");
-    const bool is_ours = format && !strcmp(format, format_name);
+    const bool is_ours = format && !strcmp(format, ANI_MODEL_FORMAT);
     if (config) {
         const an_status st = read_config(weights, config, err);
         return st || !is_ours ? st : read_more(weights, err);
@@ -177,7 +175,7 @@ an_status ani_facts_read(ani_weights *weights, an_error *err) {
     if (format && !is_ours && strcmp(format, "pt") && strcmp(format, "tf") && strcmp(format, "np"))
         return ani_fail(err, AN_ERR_UNSUPPORTED,
                         "model: '%s' has format '%.40s'; this library reads '%s'", weights->path,
-                        format, format_name);
+                        format, ANI_MODEL_FORMAT);
     an_status st = read_metadata(weights, err);
     if (st || !is_ours) return st;
     if (!(weights->alpha > 0) || !weights->height || !weights->width || !weights->padding ||

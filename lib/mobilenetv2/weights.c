@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "mobilenetv2/facts.h"
 #include "mobilenetv2/keras_net.h"
+#include "mobilenetv2/torch_names.h"
 
 /* --- matching --------------------------------------------------------------------------------- */
 
@@ -217,6 +218,10 @@ an_status ani_weights_open(ani_weights *weights, an_arrays *arrays, const char *
     ani_mnv2_units(units, 1, &pads); /* for the names, which do not depend on alpha */
     st = ani_facts_read(weights, err);
     if (st) goto done;
+    if (ani_torch_is_state_dict(arrays)) {
+        st = ani_torch_read(weights, units, err);
+        goto done;
+    }
     if (!is_matched(weights) && !match_by_name(weights, units))
         st = match_by_order(weights, units, err);
     if (!st) st = match_head(weights, err);

@@ -107,6 +107,32 @@ static an_status export_keras(bench *b, an_error *err) {
     return export_as(b, "m.keras", AN_INFERENCE_FP32, err);
 }
 
+/* A model as PyTorch has them, and its state dict. */
+static void prepare_torch(bench *b) {
+    an_mobilenetv2_options options;
+    an_export_options how;
+    an_model *model = NULL;
+    prepare_model(b);
+    an_mobilenetv2_options_init(&options, sizeof options);
+    options.height = options.width = SIZE;
+    options.alpha = 0.1;
+    options.padding = AN_PADDING_SYMMETRIC;
+    options.epsilon = 1e-5;
+    OOM_NEED(!an_mobilenetv2_create(&model, an_model_backend(b->object), &options, NULL));
+    an_model_destroy(b->object);
+    b->object = model;
+    an_export_options_init(&how, sizeof how);
+    how.format = AN_EXPORT_TIMM;
+    OOM_NEED(!an_model_export(model, oom_path(b->in, "m.safetensors"), &how, NULL));
+}
+
+static an_status export_torch(bench *b, an_error *err) {
+    an_export_options how;
+    an_export_options_init(&how, sizeof how);
+    how.format = AN_EXPORT_TORCHVISION;
+    return an_model_export(b->object, oom_path(b->out, "m.safetensors"), &how, err);
+}
+
 static void save_prepared(bench *b) {
     OOM_NEED(!an_model_save(b->object, oom_path(b->in, "m.safetensors"), NULL));
 }
@@ -416,6 +442,8 @@ const scenario oom_model_scenarios[] = {
     {"export to ONNX", prepare_model, export_fp32, finish_model, true, false},
     {"export to ONNX in int8", prepare_int8, export_int8, finish_model, true, false},
     {"export to .h5", prepare_yes_no, export_h5, finish_model, true, true},
+    {"export to a state dict", prepare_torch, export_torch, finish_model, true, true},
+    {"load a state dict", prepare_torch, load, finish_model, false, true},
     {"export to .keras", prepare_model, export_keras, finish_model, true, true},
     {"load a model from memory", prepare_int8, load_bytes, finish_model, false, true},
     {"copy a model", prepare_model, copy, finish_model, false, false},

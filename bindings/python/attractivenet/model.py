@@ -25,6 +25,7 @@ Array = np.ndarray[Any, Any]
 INFERENCES = ("fp32", "int8", "bf16")
 PRECISIONS = ("fp32", "mixed")
 BASES = ("frozen", "statistics", "train", "finetune")
+FORMATS = ("auto", "onnx", "keras_h5", "keras_weights", "keras", "torchvision", "timm")
 PADDINGS = ("auto", "fixed", "tutorial", "symmetric")
 TASKS = ("regression", "classification")
 SIGNS = ("raises", "lowers", "signed")
@@ -434,12 +435,14 @@ class Model:
                       ffi.from_buffer("float[]", maps))
         return maps
 
-    def export(self, path: Path, *, layout: str = "nhwc", include_scale: bool = False, inference: str = "fp32") -> None:
-        """Write the model for other tools, as the ending of path says: .onnx; .h5 for tf_keras and Keras 3; .keras and
-        .weights.h5 for Keras 3. include_scale: the input is RGB from 0 to 255, and the file scales it. For ONNX also
-        layout: of the input, "nhwc" or "nchw"; inference: "fp32", or "int8" of a model that is calibrated."""
-        how = options("export_options", layout=choose("layout", layout, LAYOUTS), include_scale=int(include_scale),
-                      inference=choose("inference", inference, INFERENCES))
+    def export(self, path: Path, *, format: str = "auto", layout: str = "nhwc", include_scale: bool = False,
+               inference: str = "fp32") -> None:
+        """Write the model for other tools. format: "auto" (by the ending of path: .onnx, .h5, .weights.h5, .keras),
+        "onnx", "keras_h5", "keras_weights", "keras", or a state dict of PyTorch as safetensors: "torchvision", "timm".
+        layout: of the input of ONNX, "nhwc" or "nchw". include_scale: the input is uint8 RGB, and the file scales it.
+        inference: "fp32", or for ONNX "int8" of a model that is calibrated."""
+        how = options("export_options", format=choose("format", format, FORMATS), layout=choose("layout", layout, LAYOUTS),
+                      include_scale=int(include_scale), inference=choose("inference", inference, INFERENCES))
         call(lib.an_model_export, self._open_handle(), encode_path(path), how)
 
     def top_classes(self, scores: Any, k: int = 1) -> Array:
