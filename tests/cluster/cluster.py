@@ -2,9 +2,9 @@
 """Ranks in several processes: the same sums with every MPI as between threads; and two hosts, which are network and
 UTS namespaces of this machine with a cable between them, one of which loses its process.
 
-usage: cluster.py RANK LIBRARIES OPENMPI|- MPICH|- KILLS STOPS
+usage: cluster.py RANK TRAIN LIBRARIES OPENMPI|- MPICH|- KILLS STOPS
 
-RANK: the program of rank.c. OPENMPI, MPICH: whether the library is built ("yes" or "-"). KILLS, STOPS: so many moments
+RANK, TRAIN: the programs of rank.c and train_rank.c. OPENMPI, MPICH: whether the library is built ("yes" or "-"). KILLS, STOPS: so many moments
 are drawn by AN_SEED.
 """
 import os
@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from tap import Tap  # noqa: E402
 import hosts  # noqa: E402
 
-RANK, LIBRARIES = str(Path(sys.argv[1]).resolve()), str(Path(sys.argv[2]).resolve())
-BUILT = {"openmpi": sys.argv[3] == "yes", "mpich": sys.argv[4] == "yes"}
-KILLS, STOPS = int(sys.argv[5]), int(sys.argv[6])
+RANK, TRAIN, LIBRARIES = (str(Path(word).resolve()) for word in sys.argv[1:4])
+BUILT = {"openmpi": sys.argv[4] == "yes", "mpich": sys.argv[5] == "yes"}
+KILLS, STOPS = int(sys.argv[6]), int(sys.argv[7])
 DEADLINE = 2
 # A death is noticed by the deadline, the roll call and the notes to the others; the rest is a busy machine.
 BOUND = 30
@@ -59,6 +59,54 @@ def check_equal_sums(tap):
             found, count = sums(output)
             tap.case(name, [] if found == expected and count == ranks and len(expected) == 1
                      else [f"expected {ranks} times {expected}", output])
+
+
+def trained(words, folder):
+    """The hash that a training prints, or all that it prints."""
+    output = run([*words[:-1], folder, words[-1]] if words[-1] else [*words[:-1], folder])
+    lines = [line for line in output.splitlines() if line.startswith("trained: ")]
+    return lines[0] if len(lines) == 1 and "failed" not in output else output
+
+
+def check_equal_trainings(tap):
+    """Base 2: everything is trained; 0: the head, with features. Ranks of 4 images, and of the last 2."""
+    for base, sync in (("2", "1"), ("2", "0"), ("0", "0")):
+        for ranks in (1, 2, 3):
+            with tempfile.TemporaryDirectory() as folder:
+                expected = trained([TRAIN, base, sync, "60", str(ranks)], folder)
+            for mpi in ("openmpi", "mpich"):
+                name = f"{mpi}: {ranks} ranks train base {base}, joined {sync}: the bits of as many replicas"
+                if not BUILT[mpi] or not hosts.launcher(mpi):
+                    tap.skip(name, "no library or no launcher")
+                    continue
+                with tempfile.TemporaryDirectory() as folder:
+                    found = trained([*command(mpi, ranks), TRAIN, base, sync, "60", None], folder)
+                tap.case(name, [] if found == expected and found.startswith("trained: ") else [expected, found])
+
+
+def check_killed_training(tap):
+    """All ranks are killed at a moment, and a new run resumes: the same bits."""
+    name = f"openmpi: a training of 2 ranks is killed, {KILLS} moments, and resumed"
+    if not BUILT["openmpi"] or not hosts.launcher("openmpi"):
+        tap.skip(name, "no library or no launcher")
+        return
+    draws = random.Random(os.environ.get("AN_SEED", "1") + "killed")
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        expected = trained([TRAIN, "2", "1", "60", "2"], folder)
+    for _ in range(KILLS):
+        with tempfile.TemporaryDirectory() as folder:
+            words = [*command("openmpi", 2), TRAIN, "2", "1", "60", folder]
+            process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       stdin=subprocess.DEVNULL, env=hosts.environment(LIBRARIES))
+            moment = draws.uniform(0.2, 1.5)
+            time.sleep(moment)
+            process.kill()
+            process.wait()
+            time.sleep(0.5)  # the ranks end with their launcher
+            found = trained([*command("openmpi", 2), TRAIN, "2", "1", "60", None], folder)
+            wrong += [] if found == expected else [f"after {moment:.3f} s:", expected, found]
+    tap.case(name, wrong)
 
 
 def check_wrong_mpi(tap):
@@ -134,6 +182,8 @@ def check_two_hosts(tap):
 def main():
     tap = Tap()
     check_equal_sums(tap)
+    check_equal_trainings(tap)
+    check_killed_training(tap)
     check_wrong_mpi(tap)
     check_two_hosts(tap)
     tap.exit()
