@@ -174,6 +174,9 @@ typedef struct ani_pair_kernels {
      * nearest, ties to even. out may be t, with the same stride. */
     void (*pair_columns)(float *out, int64_t ldo, const float *t, int64_t ldt, int64_t rows,
                          int64_t c);
+    /** The same of what normalise() makes of a tensor of bfloat16, without a tile between them. */
+    void (*normalise_columns)(float *out, int64_t ldo, const uint16_t *z, int64_t ldz, int64_t rows,
+                              int64_t c, const float *scale, const float *shift, int32_t relu6);
     /** out[(rows + 1) / 2][c] = pairs of row 2i and row 2i + 1 of t[rows][c]; the rest as above. */
     void (*pair_rows)(float *out, int64_t ldo, const float *t, int64_t ldt, int64_t rows,
                       int64_t c);

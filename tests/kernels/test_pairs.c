@@ -77,6 +77,35 @@ static void pairs_of_all_sizes(void **state) {
             }
 }
 
+/* The pairs of a normalised tile, to the bit. */
+static void pairs_of_normalised_columns(void **state) {
+    (void)state;
+    if (!table.pairs.product) skip();
+    for (int w = 0; w < WIDTHS; w++)
+        for (int mode = 0; mode < 4; mode++) {
+            const int64_t rows = 3, c = widths[w], ldz = c + 3, ldt = c + 5, ldo = (c + 1) / 2 + 1;
+            uint16_t *z = malloc((size_t)(rows * ldz + 1) * sizeof *z);
+            float *from = random_floats(rows * ldz, 1, -3, 9),
+                  *t = random_floats(rows * ldt, 2, 0, 0);
+            float *scale = random_floats(c, 3, -2, 2), *shift = random_floats(c, 4, -1, 4);
+            assert_non_null(z);
+            for (int64_t i = 0; i < rows * ldz; i++)
+                z[i] = ani_to_bfloat16(from[i]);
+            const float *by = mode & 1 ? scale : NULL, *to = mode & 1 ? shift : NULL;
+            output want = make_output(rows * ldo, 0, 0), got = make_output(rows * ldo, 0, 0);
+            table.tensor[ANI_BFLOAT16].normalise(t, ldt, z, ldz, rows, c, by, to, mode / 2);
+            table.pairs.pair_columns(want.values, ldo, t, ldt, rows, c);
+            table.pairs.normalise_columns(got.values, ldo, z, ldz, rows, c, by, to, mode / 2);
+            assert_memory_equal(got.values, want.values, (size_t)(rows * ldo) * sizeof(float));
+            check_and_free(&want, "pair_columns");
+            check_and_free(&got, "normalise_columns");
+            free(z);
+            float *all[] = {from, t, scale, shift};
+            for (int i = 0; i < 4; i++)
+                free(all[i]);
+        }
+}
+
 /* Rows of a tensor of bfloat16, which need no rounding. */
 static void pairs_of_tensor_rows(void **state) {
     (void)state;
@@ -218,6 +247,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_of_all_sizes),
         cmocka_unit_test(pairs_of_tensor_rows),
+        cmocka_unit_test(pairs_of_normalised_columns),
         cmocka_unit_test(pairs_of_all_numbers),
         cmocka_unit_test(packing),
         cmocka_unit_test(products),

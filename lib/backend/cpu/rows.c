@@ -153,6 +153,12 @@ static operand forward_rows(const forward_job *job, int64_t row, int64_t rows, f
     const ani_lazy *x = &job->args->x;
     if (job->direct && rows == TILE)
         return tensor_rows(x->z, x->element, row, job->m.k, job->m.pairs);
+    if (job->m.pairs && x->element == ANI_BFLOAT16 && job->s->kind == ANI_UNIT_POINTWISE) {
+        job->cpu->k.pairs.normalise_columns(
+            tile, job->lda, ani_element_at(x->z, x->element, row * job->m.k), job->m.k, rows,
+            job->m.k, x->scale, x->shift, ani_cpu_clamps(x));
+        return (operand){tile, job->lda};
+    }
     load_rows(job->cpu, job->s, x, row, rows, tile, job->lda);
     if (job->m.pairs)
         job->cpu->k.pairs.pair_columns(tile, job->lda, tile, job->lda, rows, job->m.k);
