@@ -4,11 +4,8 @@
 
 #include "utf8.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
-#include <unistd.h>
 
 static void begin_value(json_file *json, const char *name) {
     fprintf(json->file, "%s\n%*s", json->has_before ? "," : "", 2 * json->depth, "");
@@ -17,13 +14,10 @@ static void begin_value(json_file *json, const char *name) {
 }
 
 int json_begin(json_file *json, const char *folder, const char *name) {
-    char part[80];
-    snprintf(part, sizeof part, "%s.part", name);
+    char path[PATH_SIZE];
     *json = (json_file){0};
-    join_path(json->path, folder, name);
-    join_path(json->part, folder, part);
-    json->file = fopen(json->part, "w");
-    if (!json->file) return complain_of("cannot write '%s': %s", json->path, strerror(errno));
+    if (result_file_begin(&json->to, join_path(path, folder, name))) return 1;
+    json->file = json->to.file;
     putc('{', json->file);
     json->closing[json->depth++] = '}';
     return 0;
@@ -97,10 +91,5 @@ void json_text(json_file *json, const char *name, const char *value) {
 int json_end(json_file *json) {
     json_close(json);
     putc('\n', json->file);
-    const int bad = fflush(json->file) || ferror(json->file) || fsync(fileno(json->file));
-    int code = errno;
-    if (!fclose(json->file) && !bad && !rename(json->part, json->path)) return 0;
-    if (!bad) code = errno;
-    unlink(json->part);
-    return complain_of("cannot write '%s': %s", json->path, strerror(code));
+    return result_file_end(&json->to);
 }

@@ -3,16 +3,14 @@
 #ifndef PROGRAM_JSON_FILE_H
 #define PROGRAM_JSON_FILE_H
 
-#include "console.h"
-
-#include <stdio.h>
+#include "result_file.h"
 
 enum { JSON_DEPTH = 8 };
 
 /** A file in progress. Values have a name in an object, and none (NULL) in a list. */
 typedef struct json_file {
-    FILE *file;
-    char path[PATH_SIZE], part[PATH_SIZE];
+    FILE *file;               /* where values go: to.file or stdout */
+    result_file to;           /* not of json_begin_output() */
     char closing[JSON_DEPTH]; /* brackets that are open */
     int depth, has_before;
 } json_file;

@@ -67,8 +67,9 @@ option_row option_formerly(const char *former, option_row row) {
     return row;
 }
 
-option_row option_formerly_word(const char *former_word, option_row row) {
+option_row option_formerly_word(const char *former_word, const char *word, option_row row) {
     row.former_word = former_word;
+    row.present_word = word;
     return row;
 }
 
@@ -101,12 +102,13 @@ const char *option_word(char text[32], const char *words, int32_t place) {
 
 /* The index of a word in the choices of a row, or -1. */
 static int32_t find_word(const option_row *row, const char *word) {
-    const size_t length = strlen(word);
     const char *words = row->choices;
+    if (row->former_word && !strcmp(row->former_word, word)) word = row->present_word;
+    const size_t length = strlen(word);
     for (int32_t place = 0;; place++) {
         const size_t span = strcspn(words, "|");
         if (span == length && !strncmp(words, word, span)) return place;
-        if (!words[span]) return row->former_word && !strcmp(row->former_word, word) ? place : -1;
+        if (!words[span]) return -1;
         words += span + 1;
     }
 }

@@ -21,16 +21,17 @@ typedef enum option_kind {
 typedef struct option_row {
     const char *name; /* without "--" */
     option_kind kind;
-    void *value;             /* holds the default before parsing; shown in the help */
-    const char *argument;    /* name of the argument in the help */
-    const char *help;        /* may contain line breaks */
-    double low, high;        /* numbers: limits, inclusive */
-    const char *choices;     /* OPTION_CHOICE: words, such as "auto|fixed" */
-    const char *former;      /* a former name that is still accepted but not shown in the help, or
-                                NULL */
-    const char *former_word; /* likewise, a deprecated word for the last choice */
-    int is_needed;           /* OPTION_TEXT: the option is required */
-    int32_t *is_given;       /* set to 1 if the option occurs; NULL: not wanted */
+    void *value;              /* holds the default before parsing; shown in the help */
+    const char *argument;     /* name of the argument in the help */
+    const char *help;         /* may contain line breaks */
+    double low, high;         /* numbers: limits, inclusive */
+    const char *choices;      /* OPTION_CHOICE: words, such as "auto|fixed" */
+    const char *former;       /* a former name that is still accepted but not shown in the help, or
+                                 NULL */
+    const char *former_word;  /* likewise, a deprecated word for one of the choices, */
+    const char *present_word; /* which is this one now */
+    int is_needed;            /* OPTION_TEXT: the option is required */
+    int32_t *is_given;        /* set to 1 if the option occurs; NULL: not wanted */
 } option_row;
 
 option_row option_text(const char *name, const char **value, const char *argument,
@@ -47,8 +48,8 @@ option_row option_flag(const char *name, int32_t *value, const char *help);
 extern const char device_words[], device_help[];
 /** The same option, which had another name in an earlier release. */
 option_row option_formerly(const char *former, option_row row);
-/** The same choice, whose last word was different in an earlier release. */
-option_row option_formerly_word(const char *former_word, option_row row);
+/** The same choice, one of whose words was different in an earlier release. */
+option_row option_formerly_word(const char *former_word, const char *word, option_row row);
 /** The same option, made required. */
 option_row option_needed(option_row row);
 /** The same option, which records whether it occurs. */

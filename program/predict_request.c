@@ -21,9 +21,10 @@ void predict_request_rows(predict_request *ask, option_row rows[OPTION_ROWS]) {
         option_needed(option_text("model", &ask->model, "FILE",
                                   "model.safetensors from training, or a model saved by Keras"));
     rows[1] = option_formerly_word(
-        "seed", option_choice("scale", &ask->scale, "auto|unit|tf|article|torch",
-                              "how pixels were scaled in training; auto: as stored in the file\n"
-                              "(required for a Keras file, which does not store it)"));
+        "seed", "article",
+        option_choice("scale", &ask->scale, "auto|unit|tf|article|torch",
+                      "how pixels were scaled in training; auto: as stored in the file\n"
+                      "(required for a Keras file, which does not store it)"));
     rows[2] = option_choice("padding", &ask->padding, "auto|fixed|tutorial|symmetric",
                             "auto: as stored in the file, otherwise as in the tutorial");
     rows[3] = option_count("size", &ask->size, 0, 8192,

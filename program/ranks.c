@@ -37,6 +37,9 @@ int ranks_check(const an_comm *comm, const settings *s) {
         return complain_of("--extract is for one process, and there are %d: unpack the archive "
                            "first, and pass the folder",
                            (int)an_comm_size(comm));
+    if (s->folds || s->fold_files)
+        return complain_of("--%s is for one process, and there are %d: start a run for each fold",
+                           s->folds ? "folds" : "fold-files", (int)an_comm_size(comm));
     if (s->devices)
         return complain_of("--devices is for one process, and there are %d: start a process for "
                            "each device",

@@ -26,6 +26,6 @@ int write_metrics(const settings *s, const an_metrics *metrics, double deviation
     json_count(&json, "n_val", n_val);
     json_count(&json, "n_test", n_test);
     if (json_end(&json)) return 1;
-    say(s->quiet, "metrics written to %s\n", json.path);
+    say(s->quiet, "metrics written to %s\n", json.to.path);
     return 0;
 }

@@ -54,7 +54,11 @@ static void write_data(json_file *json, const run *r) {
     json_text(json, "samples", run_file_samples(hash, r->faces));
     json_close(json);
     json_open(json, "split", '{');
-    json_text(json, "method", "an_tutorial_split");
+    json_text(json, "method",
+              !r->folds          ? "an_tutorial_split"
+              : r->s->fold_files ? "an_held_out_split"
+                                 : "an_fold_split");
+    if (r->folds) json_count(json, "fold", r->fold);
     json_count(json, "seed", r->s->seed);
     json_count(json, "count", count);
     json_count(json, "n_train", r->n_train);

@@ -14,7 +14,8 @@
  *          training); data: path (absolute), count (samples), left_out (damaged ones), samples
  *          (64-bit FNV-1a of all names and scores, as hexadecimal digits: of each sample the name
  *          with its 0 byte and the score as 8 bytes of a little-endian double); split: method
- *          ("an_tutorial_split": called with seed and count it gives the indices), seed, count,
+ *          ("an_tutorial_split": called with seed and count it gives the indices; in a fold
+ *          "an_fold_split" or "an_held_out_split", and fold, from 1), seed, count,
  *          n_train, n_val, n_test; settings: each option of train by its name, as given or its
  *          default; model: height, width, alpha, outputs, scale; stages: for each stage, base,
  *          max_epochs, learning_rate, and its progress: epochs, best_val_loss; results: names of

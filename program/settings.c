@@ -84,7 +84,7 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
         option_text("weights", &s->weights, "imagenet|none|FILE",
                     "imagenet: Keras' weights, downloaded once; none: random; or a file"),
         option_formerly_word(
-            "seed",
+            "seed", "article",
             option_choice("scale", &s->scale, scale_words,
                           "range of scaled pixels: unit 0..1, tf -1..1, article 0..1000 (as in\n"
                           "the article's code); auto: as stored in the file, tf for\n"
@@ -154,6 +154,12 @@ void settings_rows(settings *s, const char *names, option_row rows[OPTION_ROWS])
                       "up to this fraction"),
         option_count("seed", &s->seed, 0, INT32_MAX,
                      "seed for split, shuffling, augmentation and random weights"),
+        option_count("folds", &s->folds, 0, 1000,
+                     "cross-validation: train this many models, each tested on another part\n"
+                     "of the data, in DIR/fold-1, DIR/fold-2, ...; 0: one model"),
+        option_text("fold-files", &s->fold_files, "FOLDER",
+                    "cross-validation with the data set's own parts: test images are the\n"
+                    "names in FOLDER/cross_validation_N/test_N.txt, N = 1, 2, ..."),
         option_text("device", &s->device, device_words, device_help),
         option_text("devices", &s->devices, "N|LIST",
                     "train on N replicas, N devices of --device's kind: --batch is divided\n"
@@ -297,6 +303,10 @@ void settings_use_recipe(settings *s, const option_row *rows) {
 void settings_check(const settings *s) {
     if (s->resume && s->restart)
         fprintf(stderr, "--resume and --restart cannot be used together\n");
+    else if (s->folds == 1)
+        fprintf(stderr, "--folds is 1; it must be 0 or at least 2\n");
+    else if (s->folds && s->fold_files)
+        fprintf(stderr, "--folds and --fold-files cannot be used together\n");
     else if (s->epochs1 + s->epochs2 == 0)
         fprintf(stderr, "--epochs1 and --epochs2 are both 0: nothing to train\n");
     else if (s->finetune_from && s->base2 != AN_BASE_TRAIN)

@@ -27,10 +27,11 @@ typedef struct settings {
     const char *device;         /* as in an_backend_options */
     const char *devices;        /* number or list of replicas, or NULL: one, on device */
     const char *tensorboard;    /* folder for event files, or NULL */
+    const char *fold_files;     /* folder of a data set's own folds, or NULL */
     int32_t size, padding, scale, batch, epochs1, epochs2, augment, seed, threads;
     int32_t base2, patience, update_batch_norm, keras_checkpoint, verbose, quiet, extract, cache,
         schedule, warmup, finetune_from, resume, restart, precision, recompute, bf16, int8,
-        skip_damaged, head, sync_batch_norm, recipe;
+        skip_damaged, head, sync_batch_norm, recipe, folds;
     settings_given given;
     double deadline; /* seconds that a rank waits for the others */
     double alpha, lr1, lr2, weight_decay, layer_decay, average, mixup, erase, jitter, momentum,

@@ -2,6 +2,7 @@
  * The steps shared by the commands train and test. */
 #include "steps.h"
 
+#include "folds.h"
 #include "messages.h"
 #include "results.h"
 
@@ -9,16 +10,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void run_close(run *r) {
+void run_close_model(run *r) {
     an_history_destroy(r->history);
     an_model_destroy(r->model);
     an_loader_destroy(r->train);
     an_loader_destroy(r->val);
     an_loader_destroy(r->test);
+    free(r->indices);
+    r->history = NULL;
+    r->model = NULL;
+    r->train = r->val = r->test = NULL;
+    r->indices = NULL;
+}
+
+void run_close(run *r) {
+    run_close_model(r);
     an_dataset_destroy(r->faces);
     replicas_clear(&r->replicas);
     an_backend_destroy(r->backend);
-    free(r->indices);
     free(r->real_path);
 }
 
@@ -48,9 +57,12 @@ int prepare_data(run *r) {
     const int64_t count = an_dataset_count(r->faces);
     r->indices = malloc((size_t)count * sizeof *r->indices);
     if (!r->indices) return complain_of("no memory for the split");
-    if (an_tutorial_split(count, (uint32_t)r->s->seed, r->indices, &r->n_train, &r->n_val,
-                          &r->n_test, &err))
+    if (r->folds) {
+        if (folds_split(r, r->fold)) return 1;
+    } else if (an_tutorial_split(count, (uint32_t)r->s->seed, r->indices, &r->n_train, &r->n_val,
+                                 &r->n_test, &err)) {
         return complain(&err);
+    }
     say_split(r->s, r->n_train, r->n_val, r->n_test);
 
     an_model_info_init(&info, sizeof info);
@@ -178,6 +190,7 @@ int test_model(run *r) {
         goto done;
     }
     say(r->s->quiet, "scatter plot written to %s\n", path);
+    if (r->folds && folds_add(r->folds, r, r->fold, scores, &metrics)) goto done;
     status = write_metrics(r->s, &metrics, deviation, &interval, r->n_train, r->n_val, r->n_test) ||
              test_short(r, truth, scores, metrics.rmse);
 done:

@@ -22,10 +22,14 @@ typedef struct run {
     an_loader *train, *val, *test;
     an_model *model;
     an_history *history;
+    struct fold_results *folds; /* NULL: no cross-validation */
+    int32_t fold;               /* the current one, from 1; 0: none */
 } run;
 
 /** Release what a run holds. */
 void run_close(run *r);
+/** Release what belongs to one model, so that the next fold can begin. */
+void run_close_model(run *r);
 
 /* Each returns 0, or 1 after printing on stderr what failed. */
 

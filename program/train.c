@@ -2,6 +2,7 @@
  * attractivenet train: the whole tutorial, from an archive of photographs with scores to a trained
  * network, its curves and its metrics. */
 #include "command.h"
+#include "folds.h"
 #include "interrupt.h"
 #include "messages.h"
 #include "ranks.h"
@@ -259,16 +260,51 @@ static int plot_history(const an_history *history) {
 /* --- the command ------------------------------------------------------------------------------ */
 
 static void options(option_row rows[OPTION_ROWS]) {
-    settings_rows(&s,
-                  "data labels suffix names-encoding skip-damaged out size alpha padding weights "
-                  "scale batch recipe epochs1 epochs2 head penalty lr1 lr2 schedule warmup "
-                  "weight-decay layer-decay "
-                  "average finetune-from augment augment-strength mixup erase jitter seed "
-                  "device devices deadline sync-batch-norm threads precision recompute quiet "
-                  "keras-checkpoint base2 bn-momentum "
-                  "update-batch-norm patience min-delta cache extract sha256 resume restart "
-                  "checkpoint-seconds tensorboard interval verbose",
-                  rows);
+    settings_rows(
+        &s,
+        "data labels suffix names-encoding skip-damaged out size alpha padding weights "
+        "scale batch recipe epochs1 epochs2 head penalty lr1 lr2 schedule warmup "
+        "weight-decay layer-decay "
+        "average finetune-from folds fold-files augment augment-strength mixup erase jitter seed "
+        "device devices deadline sync-batch-norm threads precision recompute quiet "
+        "keras-checkpoint base2 bn-momentum "
+        "update-batch-norm patience min-delta cache extract sha256 resume restart "
+        "checkpoint-seconds tensorboard interval verbose",
+        rows);
+}
+
+/* From a network to results in OUT. */
+static int train_and_test(run *r) {
+    char path[PATH_SIZE];
+    /* Before the loaders: the weights determine how pixels are scaled. */
+    if (build_model(r) || prepare_data(r)) return 1;
+    const int leads = ranks_lead(r->comm), status = train_model(r);
+    if (!r->folds) ranks_leave(&r->comm, status); /* the next fold needs it */
+    if (status || !leads) return status;
+    return plot_history(r->history) || load_model(r, best_model_path(&s, path)) ||
+           add_intervals(r) || test_model(r) || run_file_write(r, 1);
+}
+
+/* A model for each fold, in a folder of its own. */
+static int run_folds(run *r) {
+    const char *const out = s.out;
+    fold_results results = {0};
+    r->folds = &results;
+    int status = folds_begin(&results, r);
+    for (r->fold = 1; !status && r->fold <= results.folds; r->fold++) {
+        char name[32], path[PATH_SIZE];
+        snprintf(name, sizeof name, "fold-%d", (int)r->fold);
+        s.out = join_path(path, out, name);
+        say(s.quiet, "\nfold %d of %d, in %s\n", (int)r->fold, (int)results.folds, s.out);
+        status = make_folder(s.out);
+        if (!status) status = train_and_test(r);
+        run_close_model(r);
+        s.out = out;
+    }
+    if (!status) status = folds_end(&results, r);
+    folds_clear(&results);
+    r->folds = NULL;
+    return status;
 }
 
 static int run_train(const option_row *rows, int count, char **operands) {
@@ -276,7 +312,6 @@ static int run_train(const option_row *rows, int count, char **operands) {
     settings_use_recipe(&s, rows);
     settings_check(&s);
     int status = 1;
-    char path[PATH_SIZE];
     run r = {.s = &s, .rows = rows};
     an_run_lock *lock = NULL;
     if (ranks_join(&r.comm, &s)) return 1;
@@ -286,13 +321,7 @@ static int run_train(const option_row *rows, int count, char **operands) {
     if ((leads && lock_folder(&s, &lock)) || make_backend(&r) || get_data(&r) || load_data(&r) ||
         check_images(&s, r.faces))
         goto done;
-    /* Before the loaders: the weights determine how pixels are scaled. */
-    if (build_model(&r) || prepare_data(&r)) goto done;
-    status = train_model(&r);
-    ranks_leave(&r.comm, status);
-    if (status || !leads) goto done;
-    status = plot_history(r.history) || load_model(&r, best_model_path(&s, path)) ||
-             add_intervals(&r) || test_model(&r) || run_file_write(&r, 1);
+    status = s.folds || s.fold_files ? run_folds(&r) : train_and_test(&r);
 done:
     ranks_leave(&r.comm, status);
     run_close(&r);
@@ -317,6 +346,11 @@ const command train_command = {
              "  metrics.json       rmse, mae, r2, pearson, deviation, n_train, n_val, n_test\n"
              "  run.json           data, settings, split, stages and library of the run\n"
              "  checkpoint-1.safetensors, -2   checkpoints for resuming an interrupted run\n"
+             "With --folds or --fold-files it writes these for each fold to DIR/fold-N, and to "
+             "DIR:\n"
+             "  folds.json         mean and standard deviation of each metric over the folds\n"
+             "  predictions.csv    each image's score, and its prediction by the model that\n"
+             "                     has not seen it\n"
              "The exit status is 0 only if all results were written. Ctrl-C and SIGTERM stop\n"
              "training after the current step, with exit status 3; run the same command with\n"
              "--resume to continue. A second signal stops it immediately. --resume also extends\n"

@@ -330,6 +330,37 @@ AN_API an_status an_train_test_split(int64_t count, const an_split_options *opti
 AN_API an_status an_tutorial_split(int64_t count, uint32_t seed, int64_t *indices, int64_t *n_train,
                                    int64_t *n_val, int64_t *n_test, an_error *err);
 
+/**
+ * Split around a given test set: 2/9 of the rest become the validation set, so that training and
+ * validation have the tutorial's ratio.
+ *
+ * Takes:   test [n_test]: different numbers of 0 to count-1, such as those of a data set's own fold
+ *          files; at least 4 must remain.
+ * Writes:  indices [count]: train first, then validation, then test as given; and both counts.
+ * Returns: AN_OK; AN_ERR_ARG (a number out of range or given twice, fewer than 4 that remain);
+ *          AN_ERR_NOMEM.
+ * Threads: any.
+ * Source:  scikit-learn train_test_split(rest, test_size=2/9, random_state=seed), rest ascending.
+ */
+AN_API an_status an_held_out_split(int64_t count, const int64_t *test, int64_t n_test,
+                                   uint32_t seed, int64_t *indices, int64_t *n_train,
+                                   int64_t *n_val, an_error *err);
+
+/**
+ * Split for cross-validation: the samples are shuffled and cut into folds of equal size (the first
+ * count % folds of them are one larger); one is the test set, and the rest is split by
+ * an_held_out_split().
+ *
+ * Takes:   folds: 2 to count. fold: 1 to folds.
+ * Writes:  as an_tutorial_split(). Over all folds each sample is in the test set once.
+ * Returns: AN_OK; AN_ERR_ARG (folds, fold, fewer than 4 samples that remain); AN_ERR_NOMEM.
+ * Threads: any.
+ * Source:  scikit-learn KFold(folds, shuffle=True, random_state=seed), index for index.
+ */
+AN_API an_status an_fold_split(int64_t count, int32_t folds, int32_t fold, uint32_t seed,
+                               int64_t *indices, int64_t *n_train, int64_t *n_val, int64_t *n_test,
+                               an_error *err);
+
 #ifdef __cplusplus
 }
 #endif

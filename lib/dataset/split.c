@@ -174,3 +174,92 @@ done:
     ani_free(parts);
     return st;
 }
+
+/** Collect the numbers that are not in test, ascending. */
+static an_status find_rest(int64_t count, const int64_t *test, int64_t n_test, int64_t *rest,
+                           an_error *err) {
+    int64_t left = 0;
+    for (int64_t i = 0; i < count; i++)
+        rest[i] = 0;
+    for (int64_t i = 0; i < n_test; i++) {
+        if (test[i] < 0 || test[i] >= count)
+            return ani_fail(err, AN_ERR_ARG,
+                            "test sample %lld is %lld; it must be 0 to %lld, the samples minus one",
+                            (long long)i, (long long)test[i], (long long)count - 1);
+        if (rest[test[i]]++)
+            return ani_fail(err, AN_ERR_ARG, "sample %lld is in the test set twice",
+                            (long long)test[i]);
+    }
+    for (int64_t i = 0; i < count; i++)
+        if (!rest[i]) rest[left++] = i; /* never ahead of i */
+    return AN_OK;
+}
+
+an_status an_held_out_split(int64_t count, const int64_t *test, int64_t n_test, uint32_t seed,
+                            int64_t *indices, int64_t *n_train, int64_t *n_val, an_error *err) {
+    an_split_options o = defaults;
+    int64_t train, val, bytes = -1;
+    if (!test || !indices || !n_train || !n_val)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL",
+                        !test      ? "test"
+                        : !indices ? "indices"
+                        : !n_train ? "n_train"
+                                   : "n_val");
+    if (n_test < 1 || count < 0 || count > max_count || count - n_test < 4)
+        return ani_fail(err, AN_ERR_ARG,
+                        "%lld of %lld samples are for testing; it must be at least 1, and 4 must "
+                        "remain",
+                        (long long)n_test, (long long)count);
+    o.test_kind = AN_SIZE_FRACTION;
+    o.test_fraction = 2.0 / 9.0;
+    o.seed = seed;
+    an_status st = an_split_compute_sizes(count - n_test, &o, &train, &val, err);
+    if (st) return st;
+    int64_t *rest =
+        ani_mul_size(2 * count, sizeof *rest, &bytes) ? ani_alloc(bytes) : NULL; /* and places */
+    if (!rest) return ani_fail_memory(err, bytes, "a split");
+    int64_t *places = rest + count;
+    st = find_rest(count, test, n_test, rest, err);
+    if (!st) st = an_train_test_split(count - n_test, &o, places, places + train, err);
+    if (!st) {
+        memmove(indices + train + val, test, (size_t)n_test * sizeof *test);
+        for (int64_t i = 0; i < train + val; i++)
+            indices[i] = rest[places[i]];
+        *n_train = train;
+        *n_val = val;
+    }
+    ani_free(rest);
+    return st;
+}
+
+an_status an_fold_split(int64_t count, int32_t folds, int32_t fold, uint32_t seed, int64_t *indices,
+                        int64_t *n_train, int64_t *n_val, int64_t *n_test, an_error *err) {
+    int64_t bytes = -1;
+    if (!indices || !n_test)
+        return ani_fail(err, AN_ERR_ARG, "%s is NULL", indices ? "n_test" : "indices");
+    if (folds < 2 || folds > count || count > max_count)
+        return ani_fail(err, AN_ERR_ARG, "%d folds of %lld samples; it must be 2 to %lld",
+                        (int)folds, (long long)count, (long long)count);
+    if (fold < 1 || fold > folds)
+        return ani_fail(err, AN_ERR_ARG, "fold is %d; it must be 1 to %d", (int)fold, (int)folds);
+    int64_t *order = ani_mul_size(2 * count, sizeof *order, &bytes) ? ani_alloc(bytes) : NULL;
+    if (!order) return ani_fail_memory(err, bytes, "a split");
+    ani_mt19937 mt;
+    ani_mt19937_seed(&mt, seed);
+    ani_mt19937_permutation(&mt, order, count);
+    const int64_t size = count / folds, larger = count % folds;
+    const int64_t first = (fold - 1) * size + (fold - 1 < larger ? fold - 1 : larger);
+    const int64_t tested = size + (fold - 1 < larger);
+    /* scikit-learn lists each fold in ascending order */
+    char *is_test = (char *)(order + count);
+    memset(is_test, 0, (size_t)count);
+    for (int64_t i = 0; i < tested; i++)
+        is_test[order[first + i]] = 1;
+    int64_t found = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (is_test[i]) order[found++] = i;
+    an_status st = an_held_out_split(count, order, tested, seed, indices, n_train, n_val, err);
+    if (!st) *n_test = tested;
+    ani_free(order);
+    return st;
+}

@@ -2,15 +2,13 @@
  * Growing text, escaping, base64. */
 #include "report/page.h"
 
-#include "console.h"
+#include "result_file.h"
 #include "utf8.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static char *make_room(page *to, size_t size) {
     if (to->failed) return NULL;
@@ -107,18 +105,11 @@ void page_base64(page *to, const uint8_t *bytes, int64_t size) {
 }
 
 int page_write(const page *from, const char *path) {
-    char part[PATH_SIZE + 8];
+    result_file to;
     if (from->failed) return complain_of("no memory for the report");
-    snprintf(part, sizeof part, "%s.part", path);
-    FILE *file = fopen(part, "wb");
-    if (!file) return complain_of("cannot write '%s': %s", path, strerror(errno));
-    const int bad = fwrite(from->bytes, 1, from->size, file) != from->size || fflush(file) ||
-                    fsync(fileno(file));
-    int code = errno;
-    if (!fclose(file) && !bad && !rename(part, path)) return 0;
-    if (!bad) code = errno;
-    unlink(part);
-    return complain_of("cannot write '%s': %s", path, strerror(code));
+    if (result_file_begin(&to, path)) return 1;
+    fwrite(from->bytes, 1, from->size, to.file); /* an error shows at the end */
+    return result_file_end(&to);
 }
 
 void page_clear(page *of) {

@@ -297,6 +297,42 @@ def predict(tap, work):
     tap.case("a missing model is an error", Done("predict", "--model", work / "none", faces).ended(1))
 
 
+def folds(tap, work):
+    """Cross-validation with drawn folds and with files: each image is predicted by one model."""
+    fast = ["--data", work / "faces.zip", *SMALL, "--head", "ridge", "--epochs1", "1", "--epochs2", "0", "--quiet"]
+    out = work / "folds"
+    done = Done("attractivenet", *fast, "--out", out, "--folds", 3)
+    wanted = ["folds.json", "predictions.csv", *(f"fold-{k}/{name}" for k in (1, 2, 3) for name in RESULTS)]
+    problems = done.ended() or missing(out, wanted)
+    tap.case("--folds trains a model for each fold", problems)
+    if problems:
+        return
+    rows = [line.split(",") for line in (out / "predictions.csv").read_text().splitlines()[1:]]
+    each = [json.loads((out / f"fold-{k}/metrics.json").read_text())["rmse"] for k in (1, 2, 3)]
+    found = json.loads((out / "folds.json").read_text())
+    squares = {k: [(float(r[1]) - float(r[2])) ** 2 for r in rows if r[3] == str(k)] for k in (1, 2, 3)}
+    tap.case("each image is predicted once, and the numbers follow from that",
+             [] if len({r[0] for r in rows}) == len(rows) == 60 and found["rmse"]["each"] == each and
+             abs(found["rmse"]["mean"] - sum(each) / 3) < 1e-12 and
+             all(abs((sum(v) / len(v)) ** 0.5 - each[k - 1]) < 1e-6 for k, v in squares.items()) and
+             abs(found["together"]["rmse"] ** 2 - sum(map(sum, squares.values())) / 60) < 1e-6
+             else [str(found), str(each)])
+    files, names = work / "fold files", [r[0] for r in rows]
+    for k in (1, 2):
+        (files / f"cross_validation_{k}").mkdir(parents=True)
+        (files / f"cross_validation_{k}/test_{k}.txt").write_text(
+            "".join(f"{name} 2.5\n" for name in names[k - 1::2][:20]))
+    done = Done("attractivenet", *fast, "--out", work / "own folds", "--fold-files", files)
+    rows = (work / "own folds/predictions.csv").read_text().splitlines()[1:] if not done.status else []
+    tap.case("--fold-files tests the names in each file",
+             done.ended() or ([] if {r.split(",")[0] for r in rows if r.endswith(",1")} == set(names[0::2][:20]) and
+                              len(rows) == 40 else rows))
+    (files / "cross_validation_2/test_2.txt").write_text("nobody.jpg 1\n")
+    done = Done("attractivenet", *fast, "--out", work / "own folds", "--fold-files", files, "--restart")
+    tap.case("a name that the data lacks is an error with its line",
+             done.ended(1) or ([] if "test_2.txt', line 1" in done.err and "nobody.jpg" in done.err else [done.err]))
+
+
 def without_interval(path):
     """metrics.json without what the program adds to the steps."""
     return {key: value for key, value in json.loads(path.read_text()).items() if key != "interval"}
@@ -458,6 +494,7 @@ def main():
         steps(tap, work)
         downloads(tap, work)
         damaged(tap, work)
+        folds(tap, work)
         resume(tap, work)
         two_at_once(tap, work)
     tap.exit()

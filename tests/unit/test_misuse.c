@@ -625,6 +625,16 @@ static const an_dataset_options *with_classes(const char *const *names, int32_t 
     CASE(split_count_all, an_train_test_split(9, sizes(AN_SIZE_COUNT, 0, 9), train, test, err),    \
          "test_count is 9")                                                                        \
     CASE(split_endless, an_train_test_split(INT64_MAX, NULL, train, test, err), "count")           \
+    CASE(fold_none, an_fold_split(9, 1, 1, 1, train, &n_train, &n_val, &n_test, err), "1 folds")   \
+    CASE(fold_beyond, an_fold_split(9, 3, 4, 1, train, &n_train, &n_val, &n_test, err),            \
+         "fold is 4")                                                                              \
+    CASE(fold_indices, an_fold_split(9, 3, 1, 1, NULL, &n_train, &n_val, &n_test, err), "indices") \
+    CASE(fold_test, an_fold_split(9, 3, 1, 1, train, &n_train, &n_val, NULL, err), "n_test")       \
+    CASE(fold_few, an_fold_split(4, 2, 1, 1, train, &n_train, &n_val, &n_test, err),               \
+         "4 must remain")                                                                          \
+    CASE(held_null, an_held_out_split(9, NULL, 1, 1, train, &n_train, &n_val, err), "test")        \
+    CASE(held_none, an_held_out_split(9, test, 0, 1, train, &n_train, &n_val, err), "0 of 9")      \
+    CASE(held_val, an_held_out_split(9, test, 1, 1, train, &n_train, NULL, err), "n_val")          \
     CASE(tutorial_endless, an_tutorial_split(INT64_MAX, 1, train, &n_train, &n_val, &n_test, err), \
          "count")                                                                                  \
     CASE(split_indices, an_train_test_split(4, NULL, NULL, test, err), "train")                    \

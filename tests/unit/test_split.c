@@ -49,6 +49,68 @@ static void tutorial_split_is_a_partition(void **state) {
     mark(seen, 200, indices, 200);
 }
 
+static void folds_are_those_of_scikit_learn(void **state) {
+    (void)state;
+    /* KFold(folds, shuffle=True, random_state=seed), then train_test_split(rest, test_size=2/9,
+     * random_state=seed); scikit-learn 1.9.1 */
+    static const struct {
+        int64_t count;
+        int32_t folds, fold;
+        uint32_t seed;
+        int64_t n_train, n_val, n_test, indices[23];
+    } cases[] = {
+        {23, 5, 1, 42, 14, 4, 5, {4,  18, 21, 20, 14, 3, 12, 22, 5, 16, 10, 13,
+                                  19, 7,  1,  2,  11, 6, 0,  8,  9, 15, 17}},
+        {23, 5, 5, 42, 14, 5, 4, {20, 3, 16, 18, 21, 2, 11, 22, 4,  15, 8, 12,
+                                  17, 7, 0,  5,  13, 1, 9,  6,  10, 14, 19}},
+        {10, 3, 1, 7, 4, 2, 4, {1, 4, 3, 7, 6, 9, 0, 2, 5, 8}},
+        {10, 3, 3, 7, 5, 2, 3, {0, 9, 5, 1, 7, 2, 8, 3, 4, 6}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t indices[23], n_train, n_val, n_test;
+        assert_int_equal(an_fold_split(cases[i].count, cases[i].folds, cases[i].fold, cases[i].seed,
+                                       indices, &n_train, &n_val, &n_test, NULL),
+                         AN_OK);
+        assert_int_equal(n_train, cases[i].n_train);
+        assert_int_equal(n_val, cases[i].n_val);
+        assert_int_equal(n_test, cases[i].n_test);
+        assert_memory_equal(indices, cases[i].indices, (size_t)cases[i].count * sizeof *indices);
+    }
+}
+
+static void every_sample_is_tested_in_one_fold(void **state) {
+    (void)state;
+    uint8_t tested[50] = {0};
+    for (int32_t fold = 1; fold <= 7; fold++) {
+        int64_t indices[50], n_train, n_val, n_test;
+        uint8_t seen[50] = {0};
+        assert_int_equal(an_fold_split(50, 7, fold, 3, indices, &n_train, &n_val, &n_test, NULL),
+                         AN_OK);
+        mark(seen, 50, indices, 50);
+        mark(tested, 50, indices + n_train + n_val, n_test);
+    }
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(tested[i], 1);
+}
+
+static void a_held_out_part_keeps_its_order(void **state) {
+    (void)state;
+    static const int64_t test[] = {9, 0, 4}, twice[] = {3, 3}, beyond[] = {10};
+    int64_t indices[10], n_train, n_val;
+    uint8_t seen[10] = {0};
+    an_error err;
+    assert_int_equal(an_held_out_split(10, test, 3, 1, indices, &n_train, &n_val, NULL), AN_OK);
+    assert_int_equal(n_train + n_val, 7);
+    assert_memory_equal(indices + 7, test, sizeof test);
+    mark(seen, 10, indices, 10);
+    assert_int_equal(an_held_out_split(10, twice, 2, 1, indices, &n_train, &n_val, &err),
+                     AN_ERR_ARG);
+    assert_non_null(strstr(err.message, "sample 3 is in the test set twice"));
+    assert_int_equal(an_held_out_split(10, beyond, 1, 1, indices, &n_train, &n_val, &err),
+                     AN_ERR_ARG);
+    assert_non_null(strstr(err.message, "0 to 9"));
+}
+
 static void unshuffled_keeps_the_order(void **state) {
     (void)state;
     int64_t train[7], test[3];
@@ -100,6 +162,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(split_is_a_partition),
         cmocka_unit_test(tutorial_split_is_a_partition),
+        cmocka_unit_test(folds_are_those_of_scikit_learn),
+        cmocka_unit_test(every_sample_is_tested_in_one_fold),
+        cmocka_unit_test(a_held_out_part_keeps_its_order),
         cmocka_unit_test(unshuffled_keeps_the_order),
         cmocka_unit_test(messages_say_what_is_possible),
     };
