@@ -100,8 +100,9 @@ static void print_number(ani_text *to, double value) {
 
 /* One number for all channels, or a list. */
 static void print_channels(ani_text *to, const double values[3]) {
-    const bool differ = memcmp(&values[0], &values[1], sizeof *values) ||
-                        memcmp(&values[0], &values[2], sizeof *values);
+    bool differ = false;
+    for (int32_t c = 1; c < 3; c++)
+        differ = differ || values[c] < values[0] || values[c] > values[0];
     if (!differ) {
         print_number(to, values[0]);
         return;

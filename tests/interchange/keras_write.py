@@ -142,9 +142,9 @@ def main():
         check_step(tap, title, ours, size, scale, ["--alpha", alpha, "--padding", padding])
     ours = WORK / "run_65_0.35/model.safetensors"
     check(tap, "bytes", ours, 65, "unit", "fixed", is_bytes=True)
-    with_outputs(ours, 3, "classification", {"classes": json.dumps(["one", "two", "three"])})
+    with_outputs(ours, 3, "classification", {"classes": json.dumps(["one", "two", "three"], separators=(",", ":"))})
     check(tap, "three classes", ours, 65, "unit", "fixed")
-    with_outputs(ours, 1, "classification", {"classes": json.dumps(["no", "yes"])})
+    with_outputs(ours, 1, "classification", {"classes": json.dumps(["no", "yes"], separators=(",", ":"))})
     check(tap, "yes or no", ours, 65, "unit", "fixed")
     ours = untrained(WORK, 65, "0.35", "--padding", "symmetric")
     settled(ours, 4, padding="symmetric", scale="torch", epsilon="1e-05")
