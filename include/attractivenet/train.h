@@ -413,6 +413,18 @@ AN_API an_status an_recipe_fill(const an_recipe *recipe, an_error *err);
  *          does a call on the training loader between the first and the last step of an epoch. A
  *          callback must return: leaving by longjmp() or a C++ exception skips the library's
  *          cleanup, so that the model and the loader stay locked and memory leaks.
+ * Ranks:   with replicas or comm, n ranks divide each batch, whose size is that of the loader; the
+ *          loss is the mean over all its images. Replicas are threads of this process that run
+ *          while a call on the trainer runs; they share the data set, and each has its own weights,
+ *          gradients, moments and activations. The processes of a comm each make a trainer with
+ *          the same options, samples and release (otherwise an_trainer_run() returns AN_ERR_ARG on
+ *          all of them), and make the same calls on it. Rank 0 alone calls back, prints and writes
+ *          files, and it alone needs an_trainer_resume(): when a call begins, the others take over
+ *          its weights and state, and after each epoch its report and history. A pause or stop may
+ *          be asked of any rank. The flag of an_model_set_cancel() is read between steps. A failure
+ *          on one rank ends the call on all with the same status; if a rank of a comm is missing,
+ *          see an_comm. Not with loss_fn, which needs a whole batch; replicas not with a callback's
+ *          loader. With n ranks the bits are the same on every run, but not those of another n.
  */
 typedef struct an_trainer an_trainer;
 

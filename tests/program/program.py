@@ -82,6 +82,25 @@ def commands(tap):
                  done.ended(2, *texts, "usage: attractivenet ", "try 'attractivenet ") or ([done.out] if done.out else []))
 
 
+def replicas(tap):
+    with tempfile.TemporaryDirectory() as folder:
+        data, scores = Path(folder) / "faces.zip", {}
+        made = Done("faces", "--out", data, "--count", "40", "--size", "32")
+        for devices in ("1", "3", "cpu,cpu,cpu"):
+            out = Path(folder) / devices
+            done = Done("train", "--data", data, "--out", out, "--weights", "none", "--size", "32", "--alpha", "0.1", "--batch", "8",
+                        "--epochs1", "1", "--epochs2", "1", "--threads", "3", "--devices", devices, "--sync-batch-norm",
+                        "--verbose", "bar")
+            shown = " images/s, " in done.out
+            tap.case(f"train --devices {devices}: trains, and several show their speed",
+                     made.ended(0) or done.ended(0) or ([] if shown == (devices != "1") else [done.out]))
+            scores[devices] = (out / "model.safetensors").read_bytes() if done.status == 0 else None
+        tap.case("three replicas and three named devices give the same model", [] if scores["3"] == scores["cpu,cpu,cpu"] else ["they differ"])
+        for devices in ("0", "65", "", "cpu,", ",cpu"):
+            done = Done("train", "--data", data, "--out", folder, "--devices", devices)
+            tap.case(f"--devices '{devices}' is refused", done.ended(2, f"--devices is '{devices}'; it must be "))
+
+
 def devices(tap):
     done = Done("devices", "--json")
     listed = json.loads(done.out)["devices"] if done.status == 0 else []
@@ -295,6 +314,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         commands(tap)
+        replicas(tap)
         devices(tap)
         man_page(tap)
         completion(tap, work)

@@ -138,7 +138,7 @@ static void check_first_step(double alpha, int32_t base, int32_t synchronise, in
     const test_backend *best = &backends[test_backends(backends, 1) - 1];
     outcome one = compute(best, alpha, base, 0, 0, n), other = compute(&ref, alpha, base, 0, 0, n);
     for (int32_t ranks = 1; ranks <= MOST; ranks++) {
-        char label[64];
+        char label[96];
         outcome got = compute(best, alpha, base, ranks, synchronise, n);
         snprintf(label, sizeof label, "%d replicas, base %d, batch %d", (int)ranks, (int)base,
                  (int)n);
@@ -348,7 +348,7 @@ static void the_same_number_gives_the_same_bits(void **state) {
     (void)state;
     for (int32_t sync = 0; sync < 2; sync++)
         for (int32_t n = 2; n <= MOST; n++) {
-            char label[32];
+            char label[64];
             an_train_options options = options_of(n, AN_BASE_TRAIN);
             options.sync_batch_norm = sync;
             snprintf(label, sizeof label, "%d replicas, sync %d", (int)n, (int)sync);
@@ -365,6 +365,14 @@ static void features_give_the_bits_of_one(void **state) {
         const an_train_options several = options_of(n, AN_BASE_FROZEN);
         expect_same_runs(&one, &several, "features");
     }
+    an_head_options head;
+    an_head_options_init(&head, sizeof head);
+    an_train_options one = options_of(1, AN_BASE_FROZEN);
+    one.max_epochs = 1;
+    one.head = &head;
+    an_train_options several = one;
+    several.replicas = 3;
+    expect_same_runs(&one, &several, "a head in closed form");
     mode = AN_AUGMENT_FAST;
 }
 
@@ -685,7 +693,7 @@ static void damaged_images_change_the_size_of_a_step(void **state) {
     caller = pthread_self();
     data_folder(test_folder, COUNT, SIDE, SIDE);
     for (int i = 1; i < TRAIN; i += 5) {
-        char name[32];
+        char name[40];
         snprintf(name, sizeof name, "P%04d.jpg", i);
         folder_write_text(folder_path(test_folder, name), "no image");
     }
