@@ -132,7 +132,7 @@ def lose_rank(pair, how, moment):
     """Start two hosts, and kill or stop rank 1 after so many seconds of work. Returns what was wrong."""
     process = pair.start([RANK, "1000000", "20000", str(DEADLINE), "500"])
     pids = pair.ranks(RANK, process, 2)
-    if len(pids) < 2:
+    if len(pids) < 2 or not pair.await_words("joined", 2, process):
         output, _ = end_of(process, 1)
         return [f"the ranks did not start: {pids}", output]
     time.sleep(moment)

@@ -115,6 +115,14 @@ class Pair:
         """What the ranks have said so far, and nothing of mpirun."""
         return "".join((self.work / f"said.{rank}").read_text(errors="replace") for rank in range(2))
 
+    def await_words(self, words, count, process, seconds=60):
+        """Wait until ranks have said words so often. A rank that dies before MPI has been started on all is the launcher's
+        affair: MPI_Init() has no deadline."""
+        until = time.monotonic() + seconds
+        while self.said().count(words) < count and time.monotonic() < until and process.poll() is None:
+            time.sleep(0.02)
+        return self.said().count(words) >= count
+
     def ranks(self, program, process, count, seconds=30):
         """The processes of the ranks, in their order, once all run; fewer if they do not."""
         until = time.monotonic() + seconds

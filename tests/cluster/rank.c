@@ -109,6 +109,8 @@ int main(int argc, char **argv) {
     options.deadline = atof(argv[3]);
     if (argc > 5) return run_threads(atoi(argv[5]), options.deadline, argv);
     const an_status st = an_comm_join(&comm, &options, &err);
+    if (!st) printf("joined\n");
+    fflush(stdout);
     const int failed = st ? say(comm, st, 0, &err) : work_as(comm, argv);
     an_comm_destroy(comm);
     return failed;
