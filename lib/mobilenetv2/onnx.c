@@ -38,9 +38,12 @@ enum { ONNX_FLOAT = 1, ONNX_UINT8 = 2, ONNX_INT8 = 3, ONNX_INT32 = 6 };
 
 enum { IR_VERSION = 8, OPSET = 17, NAME_SIZE = ANI_NAME_SIZE + 32 };
 
-/** A graph being written. */
+/** A graph being written: twice, since its size precedes it, and a unit at a time, so that the file
+ * is never in memory as a whole. */
 typedef struct graph {
-    ani_text bytes;
+    ani_text bytes;     /* of the present unit */
+    ani_writer *writer; /* NULL the first time */
+    int64_t size;       /* of all that was written */
     const ani_net_spec *spec;
     const an_arrays *arrays; /* the weights, of one moment */
     const an_export_options *options;
@@ -79,8 +82,13 @@ static void add_constant(graph *g, const char *name, int32_t type, const void *b
         ani_proto_number(&tensor, TENSOR_DIMENSION, shape[i]);
     ani_proto_number(&tensor, TENSOR_TYPE, type);
     ani_proto_string(&tensor, TENSOR_NAME, name);
-    ani_proto_bytes(&tensor, TENSOR_BYTES, bytes, size);
-    ani_proto_message(&g->bytes, GRAPH_INITIALIZER, &tensor);
+    ani_proto_begin(&tensor, TENSOR_BYTES, size);
+    g->bytes.failed |= tensor.failed;
+    /* the elements go where they belong at once: some are large */
+    ani_proto_begin(&g->bytes, GRAPH_INITIALIZER, tensor.size + size);
+    ani_text_add(&g->bytes, tensor.bytes ? tensor.bytes : "", tensor.size);
+    ani_text_add(&g->bytes, bytes, size);
+    ani_text_clear(&tensor);
 }
 
 static void add_floats(graph *g, const char *name, const float *values, const int64_t *shape,
@@ -451,17 +459,28 @@ static an_status take_calibration(graph *g, an_error *err) {
     return AN_OK;
 }
 
+static an_status flush(graph *g, an_error *err) {
+    if (g->bytes.failed) return ani_fail_memory(err, g->bytes.size, "an ONNX graph");
+    an_status st = AN_OK;
+    if (g->writer) st = ani_writer_write(g->writer, g->bytes.bytes, g->bytes.size, err);
+    g->size += g->bytes.size;
+    g->bytes.size = 0; /* its room stays */
+    return st;
+}
+
 static an_status make_graph(graph *g, an_error *err) {
-    an_status st = take_calibration(g, err);
+    g->size = 0;
     ani_proto_string(&g->bytes, GRAPH_NAME, "MobileNetV2");
     add_scalar(g, "zero", 0);
     add_scalar(g, "six", 6);
-    if (!st) st = add_image(g, err);
-    for (int32_t u = 0; !st && u < g->spec->unit_count; u++)
+    an_status st = add_image(g, err);
+    for (int32_t u = 0; !st && u < g->spec->unit_count; u++) {
         st = add_unit(g, u, err);
+        if (!st) st = flush(g, err);
+    }
     if (st) return st;
     add_head(g);
-    return g->bytes.failed ? ani_fail_memory(err, g->bytes.size, "an ONNX graph") : AN_OK;
+    return flush(g, err);
 }
 
 static void add_metadata(ani_text *to, const char *key, const char *value) {
@@ -477,7 +496,7 @@ static void add_model(ani_text *before, ani_text *after, const graph *g) {
     ani_proto_number(before, MODEL_IR_VERSION, IR_VERSION);
     ani_proto_string(before, MODEL_PRODUCER, "libattractivenet");
     ani_proto_string(before, MODEL_PRODUCER_VERSION, an_version());
-    ani_proto_begin(before, MODEL_GRAPH, g->bytes.size);
+    ani_proto_begin(before, MODEL_GRAPH, g->size);
     ani_proto_number(&opset, OPSET_VERSION, OPSET);
     ani_proto_message(after, MODEL_OPSET, &opset);
     for (int64_t i = 0; i < an_arrays_metadata_count(g->arrays); i++) {
@@ -498,7 +517,8 @@ an_status ani_onnx_write(const an_arrays *arrays, const an_model *model, const c
                .facts = ani_model_facts_of(model),
                .arrays = arrays,
                .options = options};
-    an_status st = make_graph(&g, err);
+    an_status st = take_calibration(&g, err);
+    if (!st) st = make_graph(&g, err);
     if (st) goto done;
     add_model(&before, &after, &g);
     if (before.failed || after.failed) {
@@ -507,7 +527,8 @@ an_status ani_onnx_write(const an_arrays *arrays, const an_model *model, const c
     }
     st = ani_writer_begin(&writer, path, err);
     if (!st) st = ani_writer_write(writer, before.bytes, before.size, err);
-    if (!st) st = ani_writer_write(writer, g.bytes.bytes, g.bytes.size, err);
+    g.writer = writer;
+    if (!st) st = make_graph(&g, err);
     if (!st) st = ani_writer_write(writer, after.bytes, after.size, err);
     if (st) goto done;
     st = ani_writer_commit(writer, err);

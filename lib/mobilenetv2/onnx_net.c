@@ -853,6 +853,24 @@ static an_status on_pool(walk *w, const ani_onnx_node *node, value *out, an_erro
     return AN_OK;
 }
 
+/* Shape and what computes with it: only a Reshape of the pooled features takes the result. */
+static an_status on_shape(walk *w, const ani_onnx_node *node, value *out, an_error *err) {
+    bool has_shape = ani_onnx_is(node->kind, "Shape");
+    for (int32_t i = 0; i < node->input_count; i++) {
+        const value *v = find_value(w, node->inputs[i]);
+        if (v && v->kind == SHAPE)
+            has_shape = true;
+        else if (!v || (v->kind != CONSTANT && !ani_onnx_is(node->kind, "Shape")))
+            return refuse(w, node, err, "is not part of a MobileNetV2 there");
+    }
+    if (!has_shape)
+        return refuse(w, node, err,
+                      "computes with constants; write the file again "
+                      "with constants folded");
+    *out = (value){.kind = SHAPE};
+    return AN_OK;
+}
+
 /* From [N,C,1,1] to [N,C]. */
 static an_status on_flatten(walk *w, const ani_onnx_node *node, value *out, an_error *err) {
     int64_t numbers[ANI_ONNX_MAX_NUMBERS];
@@ -861,6 +879,7 @@ static an_status on_flatten(walk *w, const ani_onnx_node *node, value *out, an_e
     bool is_there, is_right = true;
     const bool is_squeeze = ani_onnx_is(node->kind, "Squeeze");
     const value *v = node->input_count ? find_value(w, node->inputs[0]) : NULL;
+    if (v && v->kind == SHAPE) return on_shape(w, node, out, err);
     an_status st = expect(w, node, v && v->kind == FEATURES ? FEATURES : POOLED, out, err);
     if (!st) st = ani_onnx_check_attributes(&w->file, node, "axis axes allowzero shape", err);
     if (st) return st;
@@ -1066,24 +1085,6 @@ static an_status on_constant(walk *w, const ani_onnx_node *node, value *out, an_
     *out = (value){.kind = CONSTANT};
     if (is_there) return ani_onnx_read_tensor(&w->file, &attribute.tensor, &out->tensor, err);
     return refuse(w, node, err, "has no tensor as its value");
-}
-
-/* Shape and what computes with it: only a Reshape of the pooled features takes the result. */
-static an_status on_shape(walk *w, const ani_onnx_node *node, value *out, an_error *err) {
-    bool has_shape = ani_onnx_is(node->kind, "Shape");
-    for (int32_t i = 0; i < node->input_count; i++) {
-        const value *v = find_value(w, node->inputs[i]);
-        if (v && v->kind == SHAPE)
-            has_shape = true;
-        else if (!v || (v->kind != CONSTANT && !ani_onnx_is(node->kind, "Shape")))
-            return refuse(w, node, err, "is not part of a MobileNetV2 there");
-    }
-    if (!has_shape)
-        return refuse(w, node, err,
-                      "computes with constants; write the file again "
-                      "with constants folded");
-    *out = (value){.kind = SHAPE};
-    return AN_OK;
 }
 
 static an_status on_quantised(walk *w, const ani_onnx_node *node, value *out, an_error *err) {
@@ -1344,13 +1345,14 @@ static an_status read_file(an_arrays **out, ani_file *file, an_error *err) {
     if (size >= ANI_ONNX_HEAD_SIZE) st = ani_file_read(file, 0, head, sizeof head, err);
     if (!st && !ani_onnx_begins(head)) return ani_arrays_read_file(out, file, err);
     if (!st && !bytes) {
-        bytes = content = ani_alloc(size);
+        /* apart from the heap, which then does not keep its room */
+        bytes = content = ani_alloc_large(size);
         if (!content) st = ani_fail_memory(err, size, ani_file_path(file));
         if (!st) st = ani_file_read(file, 0, content, size, err);
     }
     if (!st) st = an_arrays_create(&arrays, err);
     if (!st) st = ani_onnx_net_read(arrays, bytes, size, ani_file_path(file), err);
-    ani_free(content);
+    ani_free_large(content, size);
     if (st) {
         an_arrays_destroy(arrays);
         return st;

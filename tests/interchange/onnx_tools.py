@@ -74,7 +74,7 @@ def classes(source, path, count):
     draw = random.Random(7)
     metadata, arrays = read_safetensors(source)
     rows = arrays["dense/kernel"][0][0]
-    arrays["dense/kernel"] = ([rows, count], array.array("f", (draw.gauss(0, 0.4) for _ in range(rows * count))))
+    arrays["dense/kernel"] = ([rows, count], array.array("f", (draw.gauss(0, 0.015) for _ in range(rows * count))))
     arrays["dense/bias"] = ([count], array.array("f", [0.0] * count))
     write_safetensors(path, dict(metadata, task="classification", outputs=str(count)), arrays)
 

@@ -41,7 +41,7 @@ def main():
     warnings.simplefilter("ignore")
     tap = Tap()
     images = np.asarray(make_images(WORK / "images", SIDE, COUNT), np.float32).transpose(0, 3, 1, 2) / 255
-    x = (torch.tensor(images) - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]
+    x = ((torch.tensor(images) - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]).contiguous()
     networks = {"torchvision, alpha 1": torchvision.models.mobilenet_v2(num_classes=5),
                 "torchvision, alpha 0.35": torchvision.models.mobilenet_v2(width_mult=0.35, num_classes=1),
                 "timm, alpha 1": timm.create_model("mobilenetv2_100", num_classes=2),
