@@ -189,7 +189,7 @@ static an_status resume(bench *b, an_error *err) {
 
 const scenario oom_train_scenarios[] = {
     {"a step of training", prepare, step, finish, false, false},
-    {"fit a head in closed form", prepare, fit_head, finish, false, false},
+    {"fit a head in closed form", prepare, fit_head, finish, false, true},
     {"write checkpoints", prepare, write_checkpoints, finish, true, true},
     {"resume from a checkpoint", prepare_resume, resume, finish, false, true},
 };
