@@ -1224,25 +1224,60 @@ inline Result<Split> try_train_test_split(std::int64_t count, const SplitOptions
     });
 }
 
-/** Split as the tutorial does: train, validation and test. */
-inline Result<Split> try_tutorial_split(std::int64_t count, std::uint32_t seed = 42) {
-    return detail::allocating([&]() -> Result<Split> {
+namespace detail {
+/** A split of count samples by split(indices, &n_train, &n_val, &n_test, error). */
+template <class F> Result<Split> split_of(std::int64_t count, F split) {
+    return allocating([&]() -> Result<Split> {
         std::vector<std::int64_t> all(static_cast<std::size_t>(count < 0 ? 0 : count));
         std::int64_t n_train = 0, n_val = 0, n_test = 0;
-        auto done = detail::call([&](an_error *error) {
-            return an_tutorial_split(count, seed, all.data(), &n_train, &n_val, &n_test, error);
-        });
+        auto done = call(
+            [&](an_error *error) { return split(all.data(), &n_train, &n_val, &n_test, error); });
         if (!done) return done.error();
-        Split split;
+        Split out;
         const auto val = all.begin() + n_train, test = val + n_val;
-        split.train.assign(all.begin(), val);
-        split.val.assign(val, test);
-        split.test.assign(test, all.end());
-        return split;
+        out.train.assign(all.begin(), val);
+        out.val.assign(val, test);
+        out.test.assign(test, all.end());
+        return out;
+    });
+}
+} // namespace detail
+
+/** Split as the tutorial does: train, validation and test. */
+inline Result<Split> try_tutorial_split(std::int64_t count, std::uint32_t seed = 42) {
+    return detail::split_of(count, [&](std::int64_t *all, std::int64_t *n_train,
+                                       std::int64_t *n_val, std::int64_t *n_test, an_error *error) {
+        return an_tutorial_split(count, seed, all, n_train, n_val, n_test, error);
+    });
+}
+
+/** Split for cross-validation: fold, from 1 to folds, is the test set. */
+inline Result<Split> try_fold_split(std::int64_t count, std::int32_t folds, std::int32_t fold,
+                                    std::uint32_t seed = 42) {
+    return detail::split_of(count, [&](std::int64_t *all, std::int64_t *n_train,
+                                       std::int64_t *n_val, std::int64_t *n_test, an_error *error) {
+        return an_fold_split(count, folds, fold, seed, all, n_train, n_val, n_test, error);
+    });
+}
+/** Split around a given test set. */
+inline Result<Split> try_held_out_split(std::int64_t count, Span<const std::int64_t> test,
+                                        std::uint32_t seed = 42) {
+    return detail::split_of(count, [&](std::int64_t *all, std::int64_t *n_train,
+                                       std::int64_t *n_val, std::int64_t *n_test, an_error *error) {
+        *n_test = detail::signed_size(test.size());
+        return an_held_out_split(count, test.data(), *n_test, seed, all, n_train, n_val, error);
     });
 }
 
 #if ATTRACTIVENET_EXCEPTIONS
+inline Split fold_split(std::int64_t count, std::int32_t folds, std::int32_t fold,
+                        std::uint32_t seed = 42) {
+    return try_fold_split(count, folds, fold, seed).value();
+}
+inline Split held_out_split(std::int64_t count, Span<const std::int64_t> test,
+                            std::uint32_t seed = 42) {
+    return try_held_out_split(count, test, seed).value();
+}
 inline std::array<float, 768> scale_fill_tables(std::int32_t scale) {
     return try_scale_fill_tables(scale).value();
 }
@@ -1461,6 +1496,10 @@ struct ExportOptions : an_export_options {
     ExportOptions() { an_export_options_init(this, sizeof(an_export_options)); }
 };
 
+struct HeadOptions : an_head_options {
+    HeadOptions() { an_head_options_init(this, sizeof(an_head_options)); }
+};
+
 /** A network with its weights. Readers may be called at the same time, see an_model. */
 class Model : public detail::Handle<an_model, an_model_destroy> {
   public:
@@ -1612,6 +1651,39 @@ class Model : public detail::Handle<an_model, an_model_destroy> {
                                               const LossOptions &loss = {}) {
         return gradients_of(an_model_compute_head_gradients, "features", features, features_, y,
                             loss);
+    }
+    /** Fit the head in closed form to samples by their features; val may be empty. weights: of the
+     *  training samples; empty: 1 each. */
+    Result<an_head_report> try_fit_head(Span<const float> features, Span<const float> targets,
+                                        const HeadOptions &options = {},
+                                        Span<const float> weights = {},
+                                        Span<const float> val_features = {},
+                                        Span<const float> val_targets = {}) {
+        an_head_samples train, val;
+        an_head_report report;
+        an_head_report_init(&report, sizeof report);
+        auto taken = head_samples(train, features, targets, weights);
+        if (taken && !val_features.empty())
+            taken = head_samples(val, val_features, val_targets, {});
+        if (!taken) return taken.error();
+        auto done = detail::call([&](an_error *error) {
+            return an_model_fit_head(get(), &train, val_features.empty() ? nullptr : &val, &options,
+                                     &report, error);
+        });
+        if (!done) return done.error();
+        return report;
+    }
+    /** Set half the widths of the intervals, one per output; none removes them. */
+    Result<void> try_set_intervals(double level, Span<const double> half_widths) {
+        return detail::call([&](an_error *error) {
+            return an_model_set_intervals(get(), level,
+                                          half_widths.empty() ? nullptr : half_widths.data(),
+                                          static_cast<std::int32_t>(half_widths.size()), error);
+        });
+    }
+    /** Half the width of the interval of an output; NaN: none. */
+    double interval(std::int32_t output = 0, double *level = nullptr) const noexcept {
+        return an_model_interval(get(), output, level);
     }
     Result<void> try_update_batch_norm_begin() {
         return detail::call(
@@ -1793,6 +1865,15 @@ class Model : public detail::Handle<an_model, an_model_destroy> {
                                   const LossOptions &loss = {}) {
         return try_compute_head_gradients(features, y, loss).value();
     }
+    an_head_report fit_head(Span<const float> features, Span<const float> targets,
+                            const HeadOptions &options = {}, Span<const float> weights = {},
+                            Span<const float> val_features = {},
+                            Span<const float> val_targets = {}) {
+        return try_fit_head(features, targets, options, weights, val_features, val_targets).value();
+    }
+    void set_intervals(double level, Span<const double> half_widths) {
+        try_set_intervals(level, half_widths).value();
+    }
     void update_batch_norm_begin() { try_update_batch_norm_begin().value(); }
     void update_batch_norm_add(Span<const float> x) { try_update_batch_norm_add(x).value(); }
     void update_batch_norm_end() { try_update_batch_norm_end().value(); }
@@ -1867,6 +1948,21 @@ class Model : public detail::Handle<an_model, an_model_destroy> {
             if (!done) return done.error();
             return out;
         });
+    }
+    Result<void> head_samples(an_head_samples &out, Span<const float> features,
+                              Span<const float> targets, Span<const float> weights) const {
+        const std::int64_t n = detail::rows(features.size(), features_);
+        if (n < 0) return detail::not_rows("features", features.size(), features_);
+        if (!detail::is(targets.size(), n * outputs_))
+            return detail::wrong("targets", targets.size(), n * outputs_);
+        if (!weights.empty() && !detail::is(weights.size(), n))
+            return detail::wrong("weights", weights.size(), n);
+        an_head_samples_init(&out, sizeof out);
+        out.n = n;
+        out.features = features.data();
+        out.targets = targets.data();
+        out.weights = weights.empty() ? nullptr : weights.data();
+        return {};
     }
     using Gradients = an_status (*)(an_model *, const float *, const float *, std::int64_t,
                                     const an_loss_options *, double *, an_error *);
@@ -2202,6 +2298,7 @@ struct TrainOptions : an_train_options {
     TrainOptions() { an_train_options_init(this, sizeof(an_train_options)); }
     std::optional<OptimizerOptions> optimizer;
     std::optional<ScheduleOptions> schedule;
+    std::optional<HeadOptions> head; /* set: in closed form */
     std::optional<std::string> checkpoint_path, resume_path, csv_path, tensorboard_dir;
     LossFn loss_fn;
     OnEvent on_event;
@@ -2211,6 +2308,7 @@ struct TrainOptions : an_train_options {
         explicit C(const TrainOptions &o) : c(o) {
             c.optimizer = o.optimizer ? &*o.optimizer : nullptr;
             c.schedule = o.schedule ? &*o.schedule : nullptr;
+            c.head = o.head ? &*o.head : nullptr;
             c.checkpoint_path = text(o.checkpoint_path);
             c.resume_path = text(o.resume_path);
             c.csv_path = text(o.csv_path);
@@ -2224,6 +2322,37 @@ struct TrainOptions : an_train_options {
         an_train_options c;
     };
 };
+
+/** Fill in the options of a stage by a recipe, AN_RECIPE_*; augment may be NULL. Returns the
+ * momentum for Model::set_momentum(). */
+inline Result<double> try_recipe_fill(std::int32_t kind, std::int32_t stage, bool pretrained,
+                                      TrainOptions &train, AugmentOptions *augment = nullptr) {
+    an_recipe recipe;
+    double momentum = 0;
+    HeadOptions head;
+    OptimizerOptions optimizer;
+    ScheduleOptions schedule;
+    an_train_options &c = train;
+    an_recipe_init(&recipe, sizeof recipe);
+    recipe.kind = kind;
+    recipe.stage = stage;
+    recipe.pretrained = pretrained;
+    recipe.momentum = &momentum;
+    recipe.train = &train;
+    recipe.head = &head;
+    recipe.optimizer = &optimizer;
+    recipe.schedule = &schedule;
+    recipe.augment = augment;
+    auto done = detail::call([&](an_error *error) { return an_recipe_fill(&recipe, error); });
+    if (!done) return done.error();
+    train.head = c.head ? std::optional<HeadOptions>(head) : std::nullopt;
+    train.optimizer = c.optimizer ? std::optional<OptimizerOptions>(optimizer) : std::nullopt;
+    train.schedule = c.schedule ? std::optional<ScheduleOptions>(schedule) : std::nullopt;
+    c.head = nullptr;
+    c.optimizer = nullptr;
+    c.schedule = nullptr;
+    return momentum;
+}
 
 /** A lock on the files of a run. */
 class RunLock : public detail::Handle<an_run_lock, an_run_lock_destroy> {
@@ -2366,6 +2495,27 @@ inline Result<an_metrics> try_metrics(Span<const double> truth, Span<const doubl
                                       Span<const double> weights = {}) {
     return detail::metrics(truth, prediction, weights, an_metrics_compute_double);
 }
+
+/** Half the width of intervals that hold the true value with probability level. */
+inline Result<double> try_conformal_half_width(Span<const double> truth,
+                                               Span<const float> prediction, double level) {
+    if (prediction.size() != truth.size())
+        return detail::wrong("prediction", prediction.size(), detail::signed_size(truth.size()));
+    double half_width = 0;
+    auto done = detail::call([&](an_error *error) {
+        return an_conformal_half_width(truth.data(), prediction.data(),
+                                       detail::signed_size(truth.size()), level, &half_width,
+                                       error);
+    });
+    if (!done) return done.error();
+    return half_width;
+}
+#if ATTRACTIVENET_EXCEPTIONS
+inline double conformal_half_width(Span<const double> truth, Span<const float> prediction,
+                                   double level) {
+    return try_conformal_half_width(truth, prediction, level).value();
+}
+#endif
 
 struct PlotOptions : an_plot_options {
     PlotOptions() { an_plot_options_init(this, sizeof(an_plot_options)); }

@@ -289,6 +289,9 @@ static an_status complete(wire_comm *comm, const char *what, an_error *err) {
         pause_polling(comm, now - moved);
     }
     comm->bytes = 0;
+    /* Messages of others that have failed since may have been there: whoever comes late must not
+     * believe that all is well. */
+    if (!comm->failed.status) read_notes(comm);
     if (!comm->failed.status) return AN_OK;
     give_up(comm);
     return ani_fail(err, comm->failed.status, "%s", comm->failed.message);

@@ -137,6 +137,24 @@ void tutorial() {
     const double mse = MUST(run.model.try_evaluate(run.test));
     CHECK(metrics.count == 4 && std::fabs(metrics.mse - mse) < 1e-6 * mse);
 
+    /* Heads in closed form, intervals, folds, recipes. */
+    const auto features = MUST(run.model.try_compute_features(run.test));
+    const std::vector<float> targets(truth.begin(), truth.end());
+    net::HeadOptions head;
+    head.penalty = 2;
+    CHECK(MUST(run.model.try_fit_head(features, targets, head)).penalty == 2);
+    CHECK(run.model.try_fit_head(features, scores, head, targets, {}, {}).status() == AN_OK);
+    CHECK(run.model.try_fit_head(features, {targets.data(), 3}, head).status() == AN_ERR_ARG);
+    const double half = MUST(net::try_conformal_half_width(truth, scores, 0.5));
+    OK(run.model.try_set_intervals(0.5, {&half, 1}));
+    CHECK(run.model.interval() == half && std::isnan(run.model.interval(1)));
+    const auto fold = MUST(net::try_fold_split(20, 4, 2));
+    CHECK(fold.test.size() == 5 && fold.train.size() + fold.val.size() == 15);
+    CHECK(MUST(net::try_held_out_split(20, fold.test)).train == fold.train);
+    net::TrainOptions modern;
+    CHECK(MUST(net::try_recipe_fill(AN_RECIPE_MODERN, 1, true, modern)) > 0);
+    CHECK(modern.head.has_value() && modern.base == AN_BASE_FROZEN);
+
     OK(run.model.try_save(folder + "/model.safetensors"));
     const net::Model loaded = MUST(net::Model::try_load(run.cpu, folder + "/model.safetensors"));
     const net::Bytes bytes = MUST(run.model.try_save_bytes());

@@ -654,7 +654,7 @@ static void a_head_in_closed_form_is_one_epoch(void **state) {
     read_head(&b, heads + count, count);
     assert_memory_equal(heads, heads + count, (size_t)count * sizeof *heads);
     assert_true(found.penalty > 0 && found.freedom > 1 && found.freedom < TRAIN);
-    double loss, val_loss;
+    double loss = NAN, val_loss = NAN;
     if (an_model_evaluate(b.model, b.train, NULL, &loss, NULL, NULL, &err) ||
         an_model_evaluate(b.model, b.val, NULL, &val_loss, NULL, NULL, &err))
         fail_msg("%s", err.message);
