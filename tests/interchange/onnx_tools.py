@@ -181,13 +181,13 @@ def check_tf2onnx(tap):
         x = keras.layers.Rescaling(1 / 127.5, -1)(inputs) if is_rescaled else inputs
         x = keras.layers.Dropout(0.3)(base(x))
         head = keras.layers.Dense(3 if is_rescaled else 1)
-        scores = head(x)
+        raw = head(x)
         seen = images if is_rescaled else images / 127.5 - 1
         # Scores of mean 0 and deviation 1: a softmax is neither saturated nor constant.
-        found = keras.Model(inputs, scores)(seen, training=False).numpy()
+        found = keras.Model(inputs, raw)(seen, training=False).numpy()
         head.kernel.assign(head.kernel.numpy() / found.std(axis=0))
         head.bias.assign(-found.mean(axis=0) / found.std(axis=0))
-        model = keras.Model(inputs, keras.layers.Softmax()(scores) if is_rescaled else scores)
+        model = keras.Model(inputs, keras.layers.Softmax()(raw) if is_rescaled else raw)
         path, out = WORK / f"tf_{alpha}.onnx", WORK / f"tf_{alpha}.safetensors"
         call_ = tf.function(lambda x, model=model: model(x, training=False))
         tf2onnx.convert.from_function(call_, [tf.TensorSpec((None, SIDE, SIDE, 3), tf.float32, name="image")], opset=17,
