@@ -123,6 +123,7 @@ static const struct {
     {"safetensors", corpus_safetensors, NULL, 0},
     {"keras", corpus_keras, NULL, 0},
     {"onnx", corpus_onnx, NULL, 0},
+    {"network", corpus_network, NULL, 0},
     {"config", corpus_config, NULL, 0},
     {"model", corpus_model, NULL, 0},
     {"history", corpus_history, NULL, 0},

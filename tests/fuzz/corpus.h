@@ -47,6 +47,7 @@ void corpus_labels(corpus *all);
 void corpus_safetensors(corpus *all);
 void corpus_keras(corpus *all);
 void corpus_onnx(corpus *all);
+void corpus_network(corpus *all);
 void corpus_config(corpus *all);
 void corpus_model(corpus *all);
 void corpus_history(corpus *all);

@@ -11,7 +11,7 @@ set -eu
 build=$(cd "$1" && pwd)
 seconds=$2
 shift 2
-[ $# -gt 0 ] || set -- zip image labels safetensors keras onnx config history page model checkpoint
+[ $# -gt 0 ] || set -- zip image labels safetensors keras onnx network config history page model checkpoint
 corpus=${CORPUS:-$build/corpus}
 AN_TEST_DATA=${AN_TEST_DATA:-$(cd "$(dirname "$0")/.." && pwd)}
 export AN_TEST_DATA
