@@ -111,9 +111,9 @@ class Pair:
         return subprocess.Popen(inside, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                 text=True, errors="replace", env=environment(self.libraries), cwd=cwd or self.work)
 
-    def said(self):
-        """What the ranks have said so far, and nothing of mpirun."""
-        return "".join((self.work / f"said.{rank}").read_text(errors="replace") for rank in range(2))
+    def said(self, *ranks):
+        """What ranks, by default both, have said so far, and nothing of mpirun."""
+        return "".join((self.work / f"said.{rank}").read_text(errors="replace") for rank in ranks or range(2))
 
     def await_words(self, words, count, process, seconds=60):
         """Wait until ranks have said words so often. A rank that dies before MPI has been started on all is the launcher's
