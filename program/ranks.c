@@ -3,16 +3,44 @@
 #include "ranks.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "console.h"
 
+/* Give each process of a host a GPU of its own, as far as there are as many; further ones share. */
+static void choose_gpu(const an_comm *comm, settings *s) {
+    static char device[16];
+    an_device_list *devices = NULL;
+    int32_t before = 0, gpus = 0;
+    const int32_t rank = an_comm_rank(comm);
+    if (strcmp(s->device, "cuda") != 0 && strcmp(s->device, "auto") != 0) return;
+    for (int32_t r = 0; r < rank; r++)
+        before += !strcmp(an_comm_host(comm, r), an_comm_host(comm, rank));
+    if (an_device_list_create(&devices, NULL)) return;
+    for (int64_t i = 0; i < an_device_list_count(devices); i++) {
+        an_device_info info;
+        an_device_info_init(&info, sizeof info);
+        if (!an_device_list_describe(devices, i, &info, NULL))
+            gpus += info.is_usable && info.capability_major;
+    }
+    an_device_list_destroy(devices);
+    if (!gpus) return; /* what is missing is said when the device is made */
+    snprintf(device, sizeof device, "cuda:%d", (int)(before % gpus));
+    s->device = device;
+}
+
 int ranks_join(an_comm **comm, settings *s) {
     an_error err;
     an_comm_options options;
+    /* By default, large messages over TCP are "put". Open MPI 4.1.4 may then wait for itself for
+     * ever when another rank dies: it reports the end of a put while it holds the connection's
+     * lock. */
+    setenv("OMPI_MCA_btl_tcp_flags", "send,inplace", 0);
     an_comm_options_init(&options, sizeof options);
     options.deadline = s->deadline;
     if (an_comm_join(comm, &options, &err)) return complain(&err);
+    if (an_comm_size(*comm) > 1) choose_gpu(*comm, s);
     if (!ranks_lead(*comm)) {
         s->quiet = 1;
         hide_warnings();

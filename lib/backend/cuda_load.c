@@ -60,3 +60,11 @@ an_status ani_cuda_list(ani_device *out, int32_t capacity, int32_t *count, an_er
     const an_status st = load_library(&library, err);
     return st ? st : library->list(out, capacity, count, err);
 }
+
+an_status ani_cuda_get_links(const ani_gpu_links **out, an_error *err) {
+    const ani_cuda_library *library = NULL;
+    *out = NULL;
+    const an_status st = load_library(&library, err);
+    if (!st) *out = library->links;
+    return st;
+}

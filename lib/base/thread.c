@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Starting threads, and telling a child process from its parent. */
+ * Starting threads, their SIGPIPE, and telling a child process from its parent. */
 #include "base/thread.h"
 
-#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 int ani_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument) {
@@ -19,6 +19,25 @@ int ani_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), 
     pthread_attr_destroy(&attributes);
     if (!code) pthread_setname_np(*thread, name);
     return code;
+}
+
+void ani_pipes_quiet(ani_pipes *before) {
+    sigset_t pipe, pending;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &before->blocked);
+    before->was_pending = !sigpending(&pending) && sigismember(&pending, SIGPIPE) == 1;
+}
+
+void ani_pipes_restore(const ani_pipes *before) {
+    const struct timespec at_once = {0, 0};
+    sigset_t pipe, pending;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    /* the one that a write has raised */
+    if (!before->was_pending && !sigpending(&pending) && sigismember(&pending, SIGPIPE) == 1)
+        sigtimedwait(&pipe, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before->blocked, NULL);
 }
 
 int64_t ani_process(void) {

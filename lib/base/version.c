@@ -23,6 +23,7 @@ int32_t an_has_feature(const char *name) {
         {"hdf5", 1}, /* read by the library itself, so it is in every build */
         {"blas", AN_HAVE_BLAS},
         {"cuda", AN_HAVE_CUDA},
+        {"nccl", AN_HAVE_NCCL},
         {"mpi", AN_HAVE_OPENMPI || AN_HAVE_MPICH},
         {"curl", AN_HAVE_CURL},
         {"plot", AN_HAVE_PLOT},

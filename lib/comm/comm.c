@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 int64_t ani_comm_slice(int64_t count, int32_t rank, int32_t size) {
     const int64_t whole = count / size, rest = count % size;
@@ -82,19 +83,32 @@ static an_status bring(an_comm *comm, an_backend *backend, const void *data, int
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
+/* What a call began with. Open MPI writes to sockets whose other end may be gone: without this, a
+ * rank that dies would take the others with it, without a word. */
+typedef struct beginning {
+    double seconds;
+    ani_pipes pipes;
+} beginning;
+
+static beginning begin(void) {
+    beginning now = {.seconds = ani_clock_seconds()};
+    ani_pipes_quiet(&now.pipes);
+    return now;
+}
+
 /* Add the time of a call. A rank that fails where the others do not would leave them waiting. */
-static an_status end(an_comm *comm, double began, an_status st, const an_error *why,
+static an_status end(an_comm *comm, const beginning *began, an_status st, const an_error *why,
                      an_error *err) {
-    comm->seconds += ani_clock_seconds() - began;
-    if (!st) return AN_OK;
-    an_comm_abort(comm, why);
-    return ani_fail(err, st, "%s", why->message);
+    comm->seconds += ani_clock_seconds() - began->seconds;
+    if (st) an_comm_abort(comm, why);
+    ani_pipes_restore(&began->pipes);
+    return st ? ani_fail(err, st, "%s", why->message) : AN_OK;
 }
 
 an_status ani_comm_broadcast(an_comm *comm, an_backend *backend, void *data, int64_t size,
                              int32_t root, an_error *err) {
     if (comm->size == 1 || size == 0) return AN_OK;
-    const double began = ani_clock_seconds();
+    const beginning began = begin();
     const bool far = is_far(comm, backend);
     an_error why = {0};
     an_status st = far ? comm->rank == root ? bring(comm, backend, data, size, &why)
@@ -102,25 +116,24 @@ an_status ani_comm_broadcast(an_comm *comm, an_backend *backend, void *data, int
                        : AN_OK;
     if (!st) st = comm->ops->broadcast(comm, backend, far ? comm->scratch : data, size, root, &why);
     if (!st && far && comm->rank != root) backend->ops->write(backend, data, comm->scratch, size);
-    return end(comm, began, st, &why, err);
+    return end(comm, &began, st, &why, err);
 }
 
 an_status ani_comm_sum(an_comm *comm, an_backend *backend, void *data, int64_t count, int32_t type,
                        an_error *err) {
     if (comm->size == 1 || count == 0) return AN_OK;
-    const double began = ani_clock_seconds();
+    const beginning began = begin();
     const int64_t size = count * (type == ANI_COMM_FLOAT ? 4 : 8);
     const bool far = is_far(comm, backend);
     an_error why = {0};
     an_status st = far ? bring(comm, backend, data, size, &why) : AN_OK;
     if (!st) st = comm->ops->sum(comm, backend, far ? comm->scratch : data, count, type, &why);
     if (!st && far) backend->ops->write(backend, data, comm->scratch, size);
-    return end(comm, began, st, &why, err);
+    return end(comm, &began, st, &why, err);
 }
 
 an_status ani_comm_gather(an_comm *comm, an_backend *backend, const void *mine, void *all,
                           const int64_t *sizes, an_error *err) {
-    const double began = ani_clock_seconds();
     int64_t before = 0, total = 0;
     for (int32_t r = 0; r < comm->size; r++) {
         if (r == comm->rank) before = total;
@@ -136,6 +149,7 @@ an_status ani_comm_gather(an_comm *comm, an_backend *backend, const void *mine, 
             memcpy(all, mine, (size_t)size);
         return AN_OK;
     }
+    const beginning began = begin();
     const bool far = is_far(comm, backend);
     an_error why = {0};
     an_status st = AN_OK;
@@ -149,26 +163,31 @@ an_status ani_comm_gather(an_comm *comm, an_backend *backend, const void *mine, 
         if (!st) st = comm->ops->gather(comm, backend, own, comm->scratch, sizes, &why);
         if (!st) backend->ops->write(backend, all, comm->scratch, total);
     }
-    return end(comm, began, st, &why, err);
+    return end(comm, &began, st, &why, err);
 }
 
 an_status ani_comm_agree(an_comm *comm, int64_t *values, int32_t count, an_error *err) {
     if (comm->size == 1) return AN_OK;
-    const double began = ani_clock_seconds();
+    const beginning began = begin();
     an_error why = {0};
-    return end(comm, began, comm->ops->agree(comm, values, count, &why), &why, err);
+    const an_status st = comm->ops->agree(comm, values, count, &why);
+    return end(comm, &began, st, &why, err);
 }
 
 an_status ani_comm_wait(an_comm *comm, an_backend *backend, an_error *err) {
-    const double began = ani_clock_seconds();
+    const beginning began = begin();
     an_error why = {0};
-    return end(comm, began, comm->ops->wait(comm, backend, &why), &why, err);
+    const an_status st = comm->ops->wait(comm, backend, &why);
+    return end(comm, &began, st, &why, err);
 }
 
 void an_comm_abort(an_comm *comm, const an_error *why) {
     an_error unknown;
     ani_fail(&unknown, AN_ERR_CANCELLED, "a rank has stopped");
-    if (comm && comm->size > 1) comm->ops->stop(comm, why && why->status ? why : &unknown);
+    if (!comm || comm->size == 1) return;
+    const beginning began = begin();
+    comm->ops->stop(comm, why && why->status ? why : &unknown);
+    ani_pipes_restore(&began.pipes);
 }
 
 an_status an_comm_barrier(an_comm *comm, an_error *err) {
@@ -206,5 +225,7 @@ void an_comm_destroy(an_comm *comm) {
     if (!comm) return;
     ani_free(comm->scratch);
     comm->scratch = NULL;
+    const beginning began = begin();
     comm->ops->destroy(comm);
+    ani_pipes_restore(&began.pipes);
 }

@@ -82,6 +82,13 @@ int64_t ani_comm_slice(int64_t count, int32_t rank, int32_t size);
  * ani_comm_sum() adds. out may be one of the parts. */
 void ani_comm_add(void *out, const void *const *parts, int32_t ranks, int64_t count, int32_t type);
 
+/** Link the GPUs of the ranks of a communicator: *out sums device memory from GPU to GPU, and uses
+ * host, which it does not own, for everything else. All ranks call it. *out is NULL, and host
+ * serves alone, if a rank has no GPU or shares one, if the build has no NCCL, or with AN_NCCL=none.
+ * Sums on the device are queued: call ani_comm_wait() before anything waits for the device. They
+ * are rounded as NCCL adds, so bits may differ from those of other kinds. */
+an_status ani_comm_gpus_create(an_comm **out, an_comm *host, an_backend *backend, an_error *err);
+
 /** Make the communicators of `size` threads of this process, out[0] to out[size - 1]; each is used
  * by a thread of its own. deadline: seconds. Each is released on its own. */
 an_status ani_comm_local_create(an_comm **out, int32_t size, double deadline, an_error *err);

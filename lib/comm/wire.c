@@ -613,7 +613,9 @@ an_status ani_comm_wire_create(an_comm **out, const ani_wire *wire, const void *
     an_status st = AN_OK;
     ani_wire_place place = {0, 1};
     char text[ANI_WIRE_TEXT] = "";
+    ani_pipes pipes;
     *out = NULL;
+    ani_pipes_quiet(&pipes);
     wire_comm *comm = ani_alloc_zero(1, sizeof *comm);
     if (!comm) {
         st = ani_fail_memory(err, sizeof *comm, "a communicator");
@@ -642,5 +644,6 @@ an_status ani_comm_wire_create(an_comm **out, const ani_wire *wire, const void *
     comm = NULL;
 done:
     if (comm) release(comm, false);
+    ani_pipes_restore(&pipes);
     return st;
 }

@@ -52,8 +52,15 @@ static an_status peers_moments(void *user, double *moments, int64_t c, int64_t p
     return AN_OK;
 }
 
+/** For what is read by way of the host before the next meeting. */
+static an_status sum_and_wait(ani_ranks *ranks, void *data, int64_t count, int32_t type,
+                              an_error *err) {
+    an_status st = ani_ranks_sum(ranks, data, count, type, err);
+    return st || !ranks->host ? st : ani_comm_wait(ranks->comm, NULL, err);
+}
+
 static an_status peers_sums(void *user, double *sums, int64_t count, an_error *err) {
-    return ani_ranks_sum(user, sums, count, ANI_COMM_DOUBLE, err);
+    return sum_and_wait(user, sums, count, ANI_COMM_DOUBLE, err);
 }
 
 static an_status peers_moving(void *user, float *moving, int64_t count, an_error *err) {
@@ -64,7 +71,7 @@ static an_status peers_moving(void *user, float *moving, int64_t count, an_error
         backend->ops->combine(backend, count, share, moving, 0, moving);
     else
         backend->ops->fill(backend, moving, 0, count * (int64_t)sizeof *moving);
-    return ani_ranks_sum(ranks, moving, count, ANI_COMM_FLOAT, err);
+    return sum_and_wait(ranks, moving, count, ANI_COMM_FLOAT, err);
 }
 
 static an_status peers_loss(void *user, double *loss, int32_t *guard, an_error *err) {
@@ -124,9 +131,23 @@ void ani_ranks_destroy(ani_ranks *ranks) {
     ani_free(ranks);
 }
 
-void ani_ranks_begin(ani_ranks *ranks) {
+an_status ani_ranks_begin(ani_ranks *ranks, an_error *err) {
+    an_comm *linked = NULL;
     ranks->owed = (an_error){0};
     ranks->is_known = false;
+    an_status st = ani_comm_gpus_create(&linked, ranks->comm, ani_net_backend(ranks->net), err);
+    if (!linked) return st;
+    ranks->host = ranks->comm;
+    ranks->comm = linked;
+    return AN_OK;
+}
+
+void ani_ranks_end(ani_ranks *ranks) {
+    if (!ranks || !ranks->host) return;
+    ranks->seconds += ranks->comm->seconds;
+    an_comm_destroy(ranks->comm);
+    ranks->comm = ranks->host;
+    ranks->host = NULL;
 }
 
 bool ani_ranks_leads(const ani_ranks *ranks) {
@@ -157,6 +178,8 @@ an_status ani_ranks_meet(ani_ranks *ranks, an_status st, const ani_rank_news *ne
         mine = ranks->owed;
     }
     ranks->owed = (an_error){0};
+    an_error late = {0};
+    if (!mine.status && ani_ranks_settle(ranks, &late)) mine = late;
     own.status = mine.status;
     for (int32_t r = 0; r < ranks->size; r++)
         ranks->sizes[r] = sizeof own;
@@ -200,6 +223,14 @@ void ani_ranks_share(ani_ranks *ranks, an_loader *loader) {
 an_status ani_ranks_sum(ani_ranks *ranks, void *data, int64_t count, int32_t type, an_error *err) {
     if (!ranks) return AN_OK;
     return ani_comm_sum(ranks->comm, ani_net_backend(ranks->net), data, count, type, err);
+}
+
+an_status ani_ranks_settle(ani_ranks *ranks, an_error *err) {
+    if (!ranks || !ranks->host) return AN_OK;
+    const double seconds = ranks->comm->seconds;
+    const an_status st = ani_comm_wait(ranks->comm, NULL, err);
+    ranks->comm->seconds = seconds; /* mostly that of the step's own work */
+    return st;
 }
 
 an_status ani_ranks_sum_host(ani_ranks *ranks, double *values, int64_t count, an_error *err) {

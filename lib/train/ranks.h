@@ -31,6 +31,7 @@ typedef struct ani_rank_news {
 /** A rank's view of all. */
 typedef struct ani_ranks {
     an_comm *comm; /* NULL while no call is running, if the ranks are of one process */
+    an_comm *host; /* beneath comm, if that links GPUs; otherwise NULL */
     int32_t rank, size;
     int32_t synchronise; /* 1: batch norm uses the statistics of all ranks' images */
     int32_t asked;       /* by any rank, at the last meeting: a sum of ANI_ASK_* */
@@ -55,10 +56,13 @@ an_status ani_ranks_create(ani_ranks **out, an_model *model, an_comm *comm, int3
                            int32_t size, int32_t synchronise, an_error *err);
 void ani_ranks_destroy(ani_ranks *ranks); /* NULL is allowed */
 
-/** Begin a call. */
-void ani_ranks_begin(ani_ranks *ranks);
+/** Begin a call: link the ranks' GPUs, if they have any. All ranks call it. */
+an_status ani_ranks_begin(ani_ranks *ranks, an_error *err);
 
 /* ranks may be NULL in all of the following: a single one, which meets nobody. */
+
+/** End a call. */
+void ani_ranks_end(ani_ranks *ranks);
 
 /** Return whether this rank leads. */
 bool ani_ranks_leads(const ani_ranks *ranks);
@@ -73,10 +77,14 @@ const ani_net_peers *ani_ranks_peers(ani_ranks *ranks);
 void ani_ranks_abort(ani_ranks *ranks, const an_error *why);
 /** Make a claimed loader give this rank's part of each batch. */
 void ani_ranks_share(ani_ranks *ranks, an_loader *loader);
-/** Add count doubles or floats (ANI_COMM_*) of the model's backend up over all ranks. */
+/** Add count doubles or floats (ANI_COMM_*) of the model's backend up over all ranks. It may only
+ * be queued there; nothing may wait for the backend before they meet, or ani_ranks_settle(). */
 an_status ani_ranks_sum(ani_ranks *ranks, void *data, int64_t count, int32_t type, an_error *err);
 /** The same in the host's memory. */
 an_status ani_ranks_sum_host(ani_ranks *ranks, double *values, int64_t count, an_error *err);
+/** Wait for what GPUs have queued together. While a rank waits for its device itself, nobody looks
+ * at the deadline: so all do this first, as when they meet. */
+an_status ani_ranks_settle(ani_ranks *ranks, an_error *err);
 /** Put the host's memory of all ranks one after another into `all`: of each, as many elements of
  * size bytes as it had images at the last meeting. mine may be its own place in all. */
 an_status ani_ranks_gather(ani_ranks *ranks, const void *mine, void *all, int64_t size,

@@ -329,6 +329,7 @@ static void end_call(an_trainer *trainer) {
 /** End a call that trains, on all ranks. st: AN_OK, AN_DONE or why it failed. */
 static void end_run(an_trainer *trainer, an_status st, const an_error *err) {
     if (st < 0) ani_ranks_abort(trainer->ranks, err);
+    ani_ranks_end(trainer->ranks);
     ani_replicas_end(trainer->replicas);
     if (trainer->ranks) ani_watch_end(&trainer->watch);
     end_call(trainer);
@@ -345,8 +346,8 @@ static an_status begin_run(an_trainer *trainer, bool whole, an_error *err) {
         end_call(trainer);
         return st;
     }
-    ani_ranks_begin(trainer->ranks);
-    st = ani_trainer_join(trainer, err);
+    st = ani_ranks_begin(trainer->ranks, err);
+    if (!st) st = ani_trainer_join(trainer, err);
     if (st) end_run(trainer, st, err);
     return st;
 }

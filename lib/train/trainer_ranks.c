@@ -58,6 +58,7 @@ an_status ani_trainer_spread_weights(an_trainer *trainer, int32_t base, an_error
     const bool has_turn = !st;
     st = ani_trainer_meet(trainer, st, 0, 0, err);
     if (!st) st = spread_weights(trainer, base, err);
+    if (!st) st = ani_ranks_settle(trainer->ranks, err);
     if (has_turn) ani_net_end_change(net);
     return st;
 }
@@ -148,6 +149,7 @@ an_status ani_trainer_join(an_trainer *trainer, an_error *err) {
     if (!st) st = spread_weights(trainer, AN_BASE_TRAIN, err);
     if (!st) st = spread_moments(trainer, err);
     if (!st) st = ani_average_spread(trainer->average, trainer->ranks->comm, err);
+    if (!st) st = ani_ranks_settle(trainer->ranks, err);
     if (has_turn) ani_net_end_change(net);
     return st;
 }

@@ -165,7 +165,8 @@ static an_status undo_broken(an_trainer *trainer, ani_epoch_run *run, const ani_
 static an_status account(an_trainer *trainer, ani_epoch_run *run, const ani_late_batch *b,
                          double *loss, an_error *err) {
     ani_epoch_place *place = &trainer->state.place;
-    an_status st = ani_net_take_loss(ani_model_net(trainer->model), loss, err);
+    an_status st = ani_ranks_settle(trainer->ranks, err); /* the loss comes after their sum */
+    if (!st) st = ani_net_take_loss(ani_model_net(trainer->model), loss, err);
     if (st) return st;
     run->broken = !isfinite(*loss) && trainer->options.terminate_on_nan;
     if (b->is_update || run->broken) place->rate = b->rate;

@@ -3,11 +3,13 @@
 the other host through a script in the place of ssh; sockets over the cable are its only transport."""
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
 
-TRANSPORT = ["--mca", "btl", "self,tcp", "--mca", "pml", "ob1"]
+# The flags: docs/cluster.md says why; the program sets them itself.
+TRANSPORT = ["--mca", "btl", "self,tcp", "--mca", "btl_tcp_flags", "send,inplace", "--mca", "pml", "ob1"]
 
 
 def launcher(mpi):
@@ -97,11 +99,13 @@ class Pair:
             call("ip", "netns", "del", space)
 
     def start(self, words, cwd=None):
-        """Start words on both hosts, a rank each. A rank that ends does not end the other. What ranks say goes to files:
-        mpirun may crash when it is to leave the other rank alone."""
+        """Start words on both hosts, a rank each. A rank that ends does not end the other. What ranks say and how they
+        end goes to files: mpirun may crash when it is to leave the other rank alone, or kill it."""
         for rank in range(2):
             (self.work / f"said.{rank}").write_text("")
-        words = ["sh", "-c", f'exec "$@" >{self.work}/said.$OMPI_COMM_WORLD_RANK 2>&1', "sh", *words]
+            (self.work / f"status.{rank}").write_text("")
+        words = ["sh", "-c", f'"$@" >{self.work}/said.$OMPI_COMM_WORLD_RANK 2>&1; '
+                             f'echo $? >{self.work}/status.$OMPI_COMM_WORLD_RANK', "sh", *words]
         net = "10.211.77.0/24"
         mpirun = [launcher("openmpi"), "--enable-recovery", "--mca", "plm_rsh_agent", str(self.agent), *TRANSPORT,
                   "--mca", "btl_tcp_if_include", net, "--mca", "oob_tcp_if_include", net, "-x", "LD_LIBRARY_PATH",
@@ -114,6 +118,15 @@ class Pair:
     def said(self, *ranks):
         """What ranks, by default both, have said so far, and nothing of mpirun."""
         return "".join((self.work / f"said.{rank}").read_text(errors="replace") for rank in ranks or range(2))
+
+    def was_killed(self, rank):
+        """Whether a rank that has ended was killed, perhaps with the shell that waits for it: this is what mpirun does
+        with the other rank when it fails to leave it alone."""
+        return self.status(rank) in ("", str(128 + signal.SIGKILL), str(128 + signal.SIGTERM))
+
+    def status(self, rank):
+        """The exit status of a rank, "" if it is unknown."""
+        return (self.work / f"status.{rank}").read_text().strip()
 
     def await_words(self, words, count, process, seconds=60):
         """Wait until ranks have said words so often. A rank that dies before MPI has been started on all is the launcher's

@@ -49,8 +49,8 @@ def main():
         tap.case("tests need no examples, benchmarks, live or CUDA",
                  said(setup(work / "few", "-Dtests=enabled", "-Dexamples=disabled", "-Dbench=disabled", "-Dlive=disabled",
                             "-Dcuda=disabled"), False))
-        tap.case("-Dnccl=enabled is an error",
-                 said(setup(work / "nccl", "-Dnccl=enabled"), True, 'feature "nccl" is not in release'))
+        tap.case("-Dnccl=enabled without CUDA is an error",
+                 said(setup(work / "nccl", "-Dnccl=enabled", "-Dcuda=disabled"), True, "-Dnccl=enabled: no CUDA"))
     tap.exit()
 
 

@@ -6,6 +6,7 @@
 
 #include "backend/cuda/create.h"
 #include "backend/cuda/cuda.h"
+#include "backend/cuda/nccl.h"
 #include "backend/cuda_load.h"
 #include "base/memory.h"
 #include "base/thread.h"
@@ -55,9 +56,14 @@ ani_companion_entry_fn ani_cuda_entry;
 
 __attribute__((visibility("default"))) const ani_companion_build *
 ani_cuda_entry(const void *functions) {
-    static const ani_cuda_library library = {.build = {ANI_COMPANION_VERSION, ANI_CUDA_LAYOUT},
-                                             .create = ani_cuda_create_backend,
-                                             .list = ani_cuda_list_devices};
+    static const ani_cuda_library library = {
+        .build = {ANI_COMPANION_VERSION, ANI_CUDA_LAYOUT},
+        .create = ani_cuda_create_backend,
+        .list = ani_cuda_list_devices,
+#if ANI_CUDA_NCCL
+        .links = &ani_nccl_links
+#endif
+    };
     core = functions;
     return &library.build;
 }

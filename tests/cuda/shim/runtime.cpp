@@ -172,6 +172,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int devic
     if (device < 0 || device >= setting("AN_SHIM_CARDS", 2)) return say(cudaErrorInvalidDevice);
     memset(properties, 0, sizeof *properties);
     snprintf(properties->name, sizeof properties->name, "Stand-in %d", device);
+    properties->uuid.bytes[15] = static_cast<char>(device + 1);
     properties->totalGlobalMem = static_cast<size_t>(setting("AN_SHIM_MEMORY", 8l << 30));
     properties->major = static_cast<int>(capability / 10);
     properties->minor = static_cast<int>(capability % 10);
@@ -324,6 +325,11 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     read_fault();
     event->number = copies;
     return say(broken);
+}
+
+// As streams run at once, an event has been reached when what arrives before it has.
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+    return cudaEventSynchronize(event);
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
