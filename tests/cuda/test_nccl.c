@@ -17,7 +17,7 @@
 
 #include "backend/cuda_load.h"
 #include "comm/comm.h"
-#include "nccl_stand_in.h"
+#include "nccl/stand_in.h"
 #include "support/data.h"
 #include "support/small_model.h"
 
@@ -225,7 +225,7 @@ static void an_unknown_choice_is_refused(void **state) {
     expect_failure(ranks, 2, AN_ERR_ARG, "AN_NCCL is 'ring'; it must be 'auto' or 'none'");
 }
 
-/* Without the stand-in in the path of libraries, in a process of its own (see main). */
+/* In a process of its own that finds what is no library (see main). */
 static void a_missing_library_is_named(void **state) {
     (void)state;
     rank ranks[2];

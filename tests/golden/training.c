@@ -679,6 +679,12 @@ static int use_two_replicas(void **state) {
     return 0;
 }
 
+static int use_three_replicas(void **state) {
+    (void)state;
+    replicas = 3;
+    return 0;
+}
+
 static int use_four_replicas(void **state) {
     (void)state;
     replicas = 4;
@@ -693,6 +699,8 @@ static int use_one_replica(void **state) {
 
 #define BY_TWO(test)                                                                               \
     { #test " by two replicas", test, use_two_replicas, use_one_replica, NULL }
+#define BY_THREE(test)                                                                             \
+    { #test " by three replicas", test, use_three_replicas, use_one_replica, NULL }
 #define BY_FOUR(test)                                                                              \
     { #test " by four replicas", test, use_four_replicas, use_one_replica, NULL }
 
@@ -707,6 +715,7 @@ int golden_training(void) {
         cmocka_unit_test(stage2_first_step),
         cmocka_unit_test(stage2),
         BY_TWO(mini),
+        BY_THREE(mini),
         BY_FOUR(mini),
         BY_TWO(stage1),
         BY_TWO(gradients_by_moving_statistics),

@@ -47,14 +47,22 @@ static an_model *make_wide(an_backend *backend, double alpha, uint32_t seed) {
 
 enum { IMAGES = 10 };
 
-static void make_batch(float x[IMAGES * WIDE_PIXELS], float y[IMAGES]) {
+/* n images in their order, or in another one: `turn` from 1 to others_of(n). */
+static void make_batch(float x[IMAGES * WIDE_PIXELS], float y[IMAGES], int64_t n, int64_t turn) {
     static uint8_t rgb[WIDE_PIXELS];
-    for (int64_t i = 0; i < IMAGES; i++) {
-        data_draw(rgb, WIDE, WIDE, i);
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t from = (i + turn) % n;
+        data_draw(rgb, WIDE, WIDE, turn < n ? from : n - 1 - from);
         for (int64_t k = 0; k < WIDE_PIXELS; k++)
             x[i * WIDE_PIXELS + k] = (float)rgb[k] / 255;
-        y[i] = (float)data_score(i);
+        y[i] = (float)data_score(turn < n ? from : n - 1 - from);
     }
+}
+
+enum { OTHERS = 8 };
+
+static int64_t others_of(int64_t n) {
+    return 2 * n - 1 < OTHERS ? 2 * n - 1 : OTHERS;
 }
 
 /* What a step computes. */
@@ -64,13 +72,13 @@ typedef struct outcome {
 } outcome;
 
 static outcome compute(const test_backend *which, double alpha, int32_t base, int32_t ranks,
-                       int32_t synchronise, int64_t n) {
+                       int32_t synchronise, int64_t n, int64_t turn) {
     static float x[IMAGES * WIDE_PIXELS], y[IMAGES];
     outcome out = {0};
     an_error err = {0};
     an_backend *backend = test_backend_open(which);
     an_model *model = make_wide(backend, alpha, 5);
-    make_batch(x, y);
+    make_batch(x, y, n, turn);
     assert_int_equal(an_model_set_base(model, base, NULL), AN_OK);
     assert_int_equal(an_model_set_momentum(model, 0.5, NULL), AN_OK);
     an_status st = ranks ? ranks_gradients(model, ranks, synchronise, x, y, n, &out.loss, &err)
@@ -110,43 +118,64 @@ static double distance_of(const an_arrays *a, const an_arrays *b, int64_t index)
     return sqrt(sum);
 }
 
-/* Replicas add the same terms in another order. So do two backends: how far apart they are tells
- * how much the network amplifies rounding in an array. Three times that and, by batch statistics,
- * 0.03 of the array is the limit, as in golden topic training: with random weights, rounding is
- * amplified to 2 % in some arrays. Without batch statistics 10 times is enough, since little is
- * amplified. 1e-6 of the largest array is 8 units of the last place of a float: a beta before
- * another batch norm has gradient 0, and is rounding alone. */
-static void expect_near(const char *label, bool by_batch, const an_arrays *got,
-                        const an_arrays *one, const an_arrays *other) {
+/* Replicas add the same terms in another order, and so does one device whose batch has its images
+ * in another order: mathematically nothing changes, and what does is the rounding, amplified as
+ * this network amplifies it. So the limit of an array is measured: the largest distance of up to
+ * eight other orders. Another draw of the same kind is above the largest of eight in one case of
+ * nine, whatever the distribution, and above three times that practically never: a distance is the
+ * root of a sum of many squares. 1e-6 of the largest array, 8 units of the last place of a float,
+ * is for arrays that are rounding alone: a beta before another batch norm has gradient 0. */
+typedef struct noise {
+    double loss;
+    double gradients[512], weights[512];
+} noise;
+
+static void add_noise(const outcome *other, const outcome *one, noise *most) {
+    assert_true(an_arrays_count(one->weights) <= 512);
+    most->loss = fmax(most->loss, fabs(other->loss - one->loss));
+    for (int64_t i = 0; i < an_arrays_count(one->gradients); i++)
+        most->gradients[i] =
+            fmax(most->gradients[i], distance_of(other->gradients, one->gradients, i));
+    for (int64_t i = 0; i < an_arrays_count(one->weights); i++)
+        most->weights[i] = fmax(most->weights[i], distance_of(other->weights, one->weights, i));
+}
+
+static void expect_near(const char *label, const an_arrays *got, const an_arrays *one,
+                        const double *most) {
     double largest = 0;
     assert_int_equal(an_arrays_count(got), an_arrays_count(one));
     for (int64_t i = 0; i < an_arrays_count(one); i++)
         largest = fmax(largest, norm_of(one, i));
     for (int64_t i = 0; i < an_arrays_count(one); i++) {
-        const double apart = distance_of(other, one, i), norm = norm_of(one, i);
-        const double limit = (by_batch ? 3 * apart + 0.03 * norm : 10 * apart) + 1e-6 * largest;
+        const double limit = 3 * most[i] + 1e-6 * largest;
         const double distance = distance_of(got, one, i);
         if (!(distance <= limit))
             fail_msg("%s: %s is %.3g apart, limit %.3g, norm %.3g", label, an_arrays_name(one, i),
-                     distance, limit, norm);
+                     distance, limit, norm_of(one, i));
     }
 }
 
 static void check_first_step(double alpha, int32_t base, int32_t synchronise, int64_t n) {
-    static const test_backend ref = {"", "ref"};
+    static noise most;
     test_backend backends[TEST_BACKENDS];
     const test_backend *best = &backends[test_backends(backends, 1) - 1];
-    outcome one = compute(best, alpha, base, 0, 0, n), other = compute(&ref, alpha, base, 0, 0, n);
+    outcome one = compute(best, alpha, base, 0, 0, n, 0);
+    most = (noise){0};
+    for (int64_t turn = 1; turn <= others_of(n); turn++) {
+        outcome other = compute(best, alpha, base, 0, 0, n, turn);
+        add_noise(&other, &one, &most);
+        forget(&other);
+    }
     for (int32_t ranks = 1; ranks <= MOST; ranks++) {
         char label[96];
-        outcome got = compute(best, alpha, base, ranks, synchronise, n);
+        outcome got = compute(best, alpha, base, ranks, synchronise, n, 0);
         snprintf(label, sizeof label, "%d replicas, base %d, batch %d", (int)ranks, (int)base,
                  (int)n);
-        if (!(fabs(got.loss - one.loss) <= 10 * fabs(other.loss - one.loss) + 1e-6 * one.loss))
+        if (!(fabs(got.loss - one.loss) <= 3 * most.loss + 1e-6 * one.loss))
             fail_msg("%s: loss %.9g, expected %.9g", label, got.loss, one.loss);
-        expect_near(label, base == AN_BASE_TRAIN, got.gradients, one.gradients, other.gradients);
-        expect_near(label, false, got.weights, one.weights, other.weights);
-        outcome again = compute(best, alpha, base, ranks, synchronise, n);
+        expect_near(label, got.gradients, one.gradients, most.gradients);
+        expect_near(label, got.weights, one.weights, most.weights);
+        outcome again = compute(best, alpha, base, ranks, synchronise, n, 0);
         for (int64_t i = 0; i < an_arrays_count(got.gradients); i++)
             assert_memory_equal(an_arrays_data(got.gradients, i),
                                 an_arrays_data(again.gradients, i),
@@ -154,7 +183,6 @@ static void check_first_step(double alpha, int32_t base, int32_t synchronise, in
         forget(&again);
         forget(&got);
     }
-    forget(&other);
     forget(&one);
 }
 
@@ -183,7 +211,7 @@ static void moving_statistics_are_averaged(void **state) {
     an_arrays *of[2], *got;
     double loss;
     an_backend *backend = test_backend_make("cpu", NULL, 1);
-    make_batch(x, y);
+    make_batch(x, y, n, 0);
     for (int k = 0; k < 3; k++) {
         an_model *model = make_wide(backend, 0.1, 5);
         assert_int_equal(an_model_set_base(model, AN_BASE_TRAIN, NULL), AN_OK);

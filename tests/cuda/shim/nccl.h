@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Stand-in for NCCL's header: the functions that the CUDA library calls, with NCCL's names, numbers
- * and meaning. tests/cuda/nccl_stand_in.c has them for devices whose memory is the host's. */
+ * and meaning. tests/cuda/nccl/stand_in.c has them for devices whose memory is the host's. */
 #ifndef CUDA_SHIM_NCCL_H
 #define CUDA_SHIM_NCCL_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * See nccl_stand_in.h. */
-#include "nccl_stand_in.h"
+ * See stand_in.h. */
+#include "stand_in.h"
 
 #include <nccl.h>
 #include <pthread.h>
