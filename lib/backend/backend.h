@@ -375,6 +375,9 @@ struct an_backend {
                               stays small */
     int32_t fixed;         /* 1: faster with ani_fixed_forward where statistics are known; 0: its
                               units do not take it */
+    int32_t is_host;       /* 1: it computes during the call, in the host's memory: images are read
+                              where they are */
+    int32_t reserved;
 };
 #endif
 

@@ -182,7 +182,7 @@ static an_status fill_plan(const ani_net *net, ani_net_plan *plan, an_error *err
     if (trains(plan->kind) && net->precision == AN_PRECISION_MIXED) plan->element = ANI_BFLOAT16;
     plan_units(net, plan);
     plan->image = -1;
-    if (plan->unit_count)
+    if (plan->unit_count && !net->backend->is_host)
         add_buffer(&list, &plan->image, plan->n * net->spec.height, net->spec.width * 3,
                    sizeof(float), 0, trains(plan->kind) ? backward_step(net, 0) : 0);
     for (int32_t u = 0; u < plan->unit_count; u++)

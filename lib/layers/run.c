@@ -19,6 +19,7 @@ typedef struct net_run {
     ani_net_memory *memory;
     ani_net_plan *plan;
     const float *head_kernel, *head_bias;
+    const float *image;         /* of the batch, as the units read it */
     ani_watch *watch;           /* of the call */
     int64_t sent;               /* ticket of what the caller's memory is sent by; 0: nothing */
     int32_t *guard;             /* of the step; NULL: not guarded */
@@ -72,7 +73,7 @@ static ani_lazy own_value(const net_run *run, int32_t u) {
 
 /* The value of unit u, or the image, as its readers load it. */
 static ani_lazy value_of(const net_run *run, int32_t u) {
-    if (u == ANI_INPUT) return (ani_lazy){.z = floats_at(run, run->plan->image)};
+    if (u == ANI_INPUT) return (ani_lazy){.z = run->image};
     const ani_unit_run *at = &run->plan->units[u];
     if (at->sum >= 0)
         return (ani_lazy){.z = tensor_at(run, at->sum), .element = run->plan->element};
@@ -143,6 +144,8 @@ static an_status begin_empty(net_run *run, ani_net *net, an_error *err) {
 
 static void send_images(net_run *run, const float *x) {
     const ani_net_spec *spec = &run->net->spec;
+    run->image = run->plan->image < 0 ? x : floats_at(run, run->plan->image);
+    if (run->image == x) return;
     send_floats(run, run->plan->image, x, run->plan->n * spec->height * spec->width * 3);
 }
 

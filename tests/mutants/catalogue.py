@@ -472,6 +472,29 @@ m("pixels_scores", "dataset/dataset.c",
   "return dataset->scores[index + output];",
   "labels of several outputs are mixed up", "dataset")
 
+# --- fixed batch norm -----------------------------------------------------------------------------------
+
+m("fixed_dw_scale", "backend/cpu/join.c",
+  "            dw[j] *= scale[j];\n",
+  "",
+  "the gradient of a weight lacks the factor by which it was folded", "backend_fixed_c")
+m("fixed_dgamma_mean", "backend/cpu/join.c",
+  "(dots[j] - bn->mean[first + j] * sum)",
+  "dots[j]",
+  "the gradient of gamma forgets the mean", "backend_fixed_c")
+m("fixed_dgamma_scale", "backend/cpu/join.c",
+  "if (fabsf(scale[j]) > 0x1p-60f) dots[j] /= scale[j];",
+  "",
+  "the gradient of gamma has the folded weights' factor", "backend_fixed_c")
+m("fixed_shift_channel", "backend/cpu/depthwise.c",
+  ".shift = fixed->bn->shift + channel,",
+  ".shift = fixed->bn->shift,",
+  "all blocks of channels are shifted as the first one", "backend_fixed_c")
+m("fixed_residual_row", "backend/cpu/rows.c",
+  "ani_element_at(fixed->residual, args->element, row * cout),",
+  "ani_element_at(fixed->residual, args->element, 0),",
+  "each tile adds the first rows of the residual", "backend_fixed_c")
+
 # --- augment --------------------------------------------------------------------------------------------
 
 m("order_epoch", "augment/order.c",

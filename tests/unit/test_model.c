@@ -141,6 +141,47 @@ static void gradients_are_slopes(void **state) {
     an_backend_destroy(backend);
 }
 
+/* A backend of the host reads images where they are: at any address, and nothing behind them. */
+static void images_may_lie_anywhere(void **state) {
+    (void)state;
+    static const int32_t bases[] = {AN_BASE_TRAIN, AN_BASE_FINETUNE};
+    float aligned[3 * PIXELS], y[3] = {1, 4, 2};
+    float *apart = malloc((3 * PIXELS + 1) * sizeof *apart); /* as long as the images, to a byte */
+    test_backend backends[TEST_BACKENDS];
+    const int32_t count = test_backends(backends, 1);
+    assert_non_null(apart);
+    fill(aligned, 3 * PIXELS);
+    memcpy(apart + 1, aligned, sizeof aligned);
+    for (int32_t k = 0; k < 4 * count; k++) {
+        double loss[2];
+        an_arrays *gradients[2];
+        an_backend *backend = test_backend_open(&backends[k / 4]);
+        an_model *model = small_model(backend, 1, AN_TASK_REGRESSION);
+        assert_int_equal(an_model_set_base(model, bases[k % 2], NULL), AN_OK);
+        assert_int_equal(an_model_set_training(model, k / 2 % 2 ? AN_PRECISION_MIXED : 0, 0, NULL),
+                         AN_OK);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(an_model_compute_gradients(model, i ? apart + 1 : aligned, y, 3, NULL,
+                                                        &loss[i], NULL),
+                             AN_OK);
+            assert_int_equal(an_model_copy_gradients(&gradients[i], model, NULL), AN_OK);
+        }
+        assert_true(loss[0] == loss[1]);
+        for (int64_t i = 0; i < an_arrays_count(gradients[0]); i++) {
+            int64_t length = 1;
+            for (int32_t axis = 0; axis < an_arrays_rank(gradients[0], i); axis++)
+                length *= an_arrays_length(gradients[0], i, axis);
+            assert_memory_equal(an_arrays_data(gradients[0], i), an_arrays_data(gradients[1], i),
+                                (size_t)length * sizeof(float));
+        }
+        an_arrays_destroy(gradients[0]);
+        an_arrays_destroy(gradients[1]);
+        an_model_destroy(model);
+        an_backend_destroy(backend);
+    }
+    free(apart);
+}
+
 /* The list of layers adds up, and is cut where the caller's room ends. */
 static void summary_of_layers(void **state) {
     (void)state;
@@ -441,6 +482,7 @@ int main(void) {
                                        cmocka_unit_test(save_then_load_is_identity),
                                        cmocka_unit_test(two_are_two_of_one),
                                        cmocka_unit_test(gradients_are_slopes),
+                                       cmocka_unit_test(images_may_lie_anywhere),
                                        cmocka_unit_test(summary_of_layers),
                                        cmocka_unit_test(odd_models_are_saved),
                                        cmocka_unit_test(many_are_many_of_one),

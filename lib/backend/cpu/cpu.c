@@ -158,6 +158,7 @@ an_status ani_cpu_create(an_backend **out, const an_backend_options *options, an
     cpu->base.instructions = mask;
     cpu->base.slice = ANI_HOST_SLICE;
     cpu->base.fixed = 1;
+    cpu->base.is_host = 1;
     ani_kernels_init(&cpu->k, mask);
     ani_infer_kernels_init(&cpu->infer[AN_INFERENCE_FP32], mask);
     ani_infer_kernels_init_int8(&cpu->infer[AN_INFERENCE_INT8], mask);

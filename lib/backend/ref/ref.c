@@ -137,6 +137,7 @@ an_status ani_ref_create(an_backend **out, const an_backend_options *options, an
     backend->threads = 1;
     backend->slice = ANI_HOST_SLICE;
     backend->fixed = 1;
+    backend->is_host = 1;
     backend->level = "";
     ani_device_host(&backend->device, "ref", "");
     *out = backend;
