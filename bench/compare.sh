@@ -13,6 +13,7 @@ What is run: every combination of the lists (values separated by commas).
   --size LIST      pixels                                         (350)
   --batch LIST     images in a step                               (32)
   --threads LIST                                                  (2)
+  --precision P    of ours; mixed: of training, against peers in bfloat16 (fp32)
   --peer REGEX     which peers               (torch and torch.compile, channels last, jemalloc;
                                               for infer onnxruntime, openvino and litert)
 How:
@@ -29,6 +30,7 @@ The tables of training in docs/performance.md:
   bench/compare.sh --task train2 --threads 1
   bench/compare.sh --task train1
   bench/compare.sh --task finetune
+  bench/compare.sh --task finetune --precision mixed
 
 Set the peers up first: python3 FILE setup, python3 FILE convert (see bench/peers/README.md); the
 cases with jemalloc need libjemalloc.so.2. TensorFlow is run with TF_ENABLE_ONEDNN_OPTS=1 unless the
@@ -37,19 +39,19 @@ END
 }
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-task=train2 size=350 batch=32 threads=2 rounds=2 seconds=15 quiet=30 peer= run_with= out=
+task=train2 size=350 batch=32 threads=2 precision=fp32 rounds=2 seconds=15 quiet=30 peer= run_with= out=
 peers=$here/bench/peers/peers.py
 build=$here/build/release
 while [ $# -gt 0 ]; do
     case $1 in
     --help) usage; exit 0 ;;
-    --task | --size | --batch | --threads | --peer | --rounds | --seconds | --quiet | --run-with | --out | --peers | --build)
+    --task | --size | --batch | --threads | --precision | --peer | --rounds | --seconds | --quiet | --run-with | --out | --peers | --build)
         [ $# -ge 2 ] || { echo "compare.sh: $1 needs a value" >&2; exit 2; } ;;
     *) usage >&2; exit 2 ;;
     esac
     case $1 in
     --task) task=$2 ;; --size) size=$2 ;; --batch) batch=$2 ;; --threads) threads=$2 ;;
-    --peer) peer=$2 ;; --rounds) rounds=$2 ;; --seconds) seconds=$2 ;;
+    --precision) precision=$2 ;; --peer) peer=$2 ;; --rounds) rounds=$2 ;; --seconds) seconds=$2 ;;
     --quiet) quiet=$2 ;; --run-with) run_with=$2 ;;
     --out) out=$2 ;; --peers) peers=$2 ;; --build) build=$2 ;;
     esac
@@ -60,6 +62,11 @@ done
     echo "compare.sh: no bench_step in '$build'; build it: meson setup $build --buildtype=release && ninja -C $build" >&2
     exit 1
 }
+case $precision in
+fp32) peers_precision='' ;;
+mixed) peers_precision=' bf16' ;;
+*) echo "compare.sh: --precision is '$precision'; it must be fp32 or mixed" >&2; exit 2 ;;
+esac
 export TF_ENABLE_ONEDNN_OPTS="${TF_ENABLE_ONEDNN_OPTS:-1}"
 lines=$(mktemp)
 trap 'rm -f "$lines"' EXIT
@@ -71,8 +78,8 @@ list() {
 # Run one case of all peers, then ours.
 run_case() {
     case $1 in
-    train2) which='^torch(\.compile)? channels_last, jemalloc' harness="train2 train2_tuned" ;;
-    finetune) which='^torch(\.compile)? channels_last, jemalloc' harness=finetune ;;
+    train2) which="^torch(\.compile)? channels_last$peers_precision, jemalloc" harness="train2 train2_tuned" ;;
+    finetune) which="^torch(\.compile)? channels_last$peers_precision, jemalloc" harness=finetune ;;
     train1) which='^torch(\.compile freezing)? channels_last, jemalloc' harness=train1 ;;
     *) which='^onnxruntime$|^openvino f32|^litert' harness=$1 ;;
     esac
@@ -81,7 +88,7 @@ run_case() {
             --threads "$4" --seconds "$seconds" --quiet "$quiet" | tee -a "$lines"
     done
     $run_with "$build/bench/bench_step" --task "$1" --size "$2" --batch "$3" --threads "$4" \
-        --padding fixed --seconds "$seconds" | tee -a "$lines"
+        --precision "$precision" --padding fixed --seconds "$seconds" | tee -a "$lines"
 }
 
 round=1
