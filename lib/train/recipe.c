@@ -92,7 +92,7 @@ static void set_modern(parts *p, const an_recipe *r) {
         return;
     }
     p->train.base = r->pretrained ? AN_BASE_FINETUNE : AN_BASE_TRAIN;
-    if (!r->pretrained) p->train.learning_rate = 1e-3;
+    p->train.learning_rate = r->pretrained ? 3e-4 : 1e-3;
     p->schedule.kind = AN_SCHEDULE_COSINE;
 }
 

@@ -86,7 +86,7 @@ static void modern_for_trained_weights(void **state) {
     fill(&p, AN_RECIPE_MODERN, 2, 1);
     assert_null(p.train.head);
     assert_int_equal(p.train.base, AN_BASE_FINETUNE);
-    assert_true(p.train.learning_rate == 1e-4);
+    assert_true(p.train.learning_rate == 3e-4);
     assert_ptr_equal(p.train.schedule, &p.schedule);
     assert_ptr_equal(p.train.optimizer, &p.optimizer);
     assert_int_equal(p.schedule.kind, AN_SCHEDULE_COSINE);
