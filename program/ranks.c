@@ -10,7 +10,7 @@
 
 /* Give each process of a host a GPU of its own, as far as there are as many; further ones share. */
 static void choose_gpu(const an_comm *comm, settings *s) {
-    static char device[16];
+    static char device[24];
     an_device_list *devices = NULL;
     int32_t before = 0, gpus = 0;
     const int32_t rank = an_comm_rank(comm);

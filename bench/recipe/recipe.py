@@ -26,7 +26,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIELDS = ["set", "setting", "seed", "options", "val_rmse", "test_rmse", "test_mae", "test_pearson", "deviation",
-          "epochs1", "epochs2", "best_epoch", "cpu_seconds", "library", "level"]
+          "half_width", "coverage", "epochs1", "epochs2", "best_epoch", "cpu_seconds", "library", "level"]
 
 
 def table(name):
@@ -98,6 +98,8 @@ def run_one(args, name, setting, seed, options):
            "test_mae": "%.6f" % metrics["mae"],
            "test_pearson": "" if metrics["pearson"] is None else "%.6f" % metrics["pearson"],
            "deviation": "%.6f" % metrics["deviation"],
+           "half_width": "%.6f" % metrics["interval"]["half_width"],
+           "coverage": "%.6f" % metrics["interval"]["coverage"],
            "epochs1": sum(epoch["stage"] == "1" for epoch in epochs),
            "epochs2": sum(epoch["stage"] == "2" for epoch in epochs),
            "best_epoch": "%s.%s" % (epochs[best]["stage"], epochs[best]["epoch"]),
